@@ -1,0 +1,86 @@
+"""Every error that Limner raises on purpose, as one tree.
+
+::
+
+    LimnerError                     something went wrong; exit code 1
+    ├── UsageError                  the caller's mistake: wrong argument, unknown id; exit code 2
+    │   ├── BadInputError           a file, mapping or query that cannot be used
+    │   ├── SettingsError           limner.yaml or an environment variable is wrong
+    │   └── UnknownIdError          no such user or item in the store
+    ├── StoreError                  the store cannot do what was asked
+    │   ├── StoreBusyError          another process is writing to it
+    │   └── StoreFullError          no space left where the store lies
+    ├── IndexMismatchError          the index was made by another embedding model
+    ├── FetchError                  no mirror could give a file that has the right checksum
+    └── ModelError                  a model did not give a usable answer
+        ├── ModelUnavailableError   unreachable, timed out, 429 or 5xx past the retry budget
+        ├── ModelRefusedError       4xx, a wrong key, a refusal: asking again will not help
+        ├── ModelAnswerError        answered, but not in the schema asked for, even after repair
+        └── BudgetSpentError        the run's --max-cost is reached
+
+Each message is one sentence that says what is wrong and what to do about it.
+"""
+
+
+class LimnerError(Exception):
+    """Something went wrong that is not the caller's mistake."""
+
+    exit_code = 1
+
+
+class UsageError(LimnerError):
+    """The caller's mistake."""
+
+    exit_code = 2
+
+
+class BadInputError(UsageError):
+    """A file, mapping or query that cannot be used."""
+
+
+class SettingsError(UsageError):
+    """limner.yaml or an environment variable is wrong."""
+
+
+class UnknownIdError(UsageError):
+    """No such user or item in the store."""
+
+
+class StoreError(LimnerError):
+    """The store cannot do what was asked."""
+
+
+class StoreBusyError(StoreError):
+    """Another process is writing to the store."""
+
+
+class StoreFullError(StoreError):
+    """No space is left where the store lies."""
+
+
+class IndexMismatchError(LimnerError):
+    """The index was made by another embedding model."""
+
+
+class FetchError(LimnerError):
+    """No mirror could give a file that has the right checksum."""
+
+
+class ModelError(LimnerError):
+    """A model did not give a usable answer."""
+
+
+class ModelUnavailableError(ModelError):
+    """Unreachable, timed out, or 429/5xx past the retry budget."""
+
+
+class ModelRefusedError(ModelError):
+    """Final: 4xx, a wrong key or a refusal."""
+
+
+class ModelAnswerError(ModelError):
+    """The answer did not fit the schema, even after one repair."""
+
+
+class BudgetSpentError(ModelError):
+    """The run's cost limit is reached."""

@@ -1,0 +1,350 @@
+"""The values that flow between stages: frozen, typed, in the words of the project.
+
+Times are timezone-aware UTC. `None` for a time means that the data had none; order is then that of the rows (`seq`).
+Shares, strengths and confidences are in [0, 1]; signals in [-1, 1].
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scalar = str | int | float | bool
+Attributes = dict[str, Scalar | list[str]]
+"""Free attributes of a user, an item or an event's context; lists are lists of values of one facet."""
+
+Polarity = Literal["like", "dislike"]
+Kind = Literal["taste", "constraint", "need"]
+Basis = Literal["stated", "revealed", "inferred"]
+Trend = Literal["rising", "steady", "fading", "unknown"]
+Source = Literal["llm", "template"]
+Grade = Literal["full", "phrase", "none"]
+RerankState = Literal["applied", "skipped", "failed"]
+
+EVENT_TYPES = (
+    "view", "click", "like", "dislike", "cart", "purchase", "return", "rating", "review",
+    "comment", "play", "skip", "search", "share", "answer", "preference",
+)  # fmt: skip
+"""Types that the default signal table knows. Others are kept as they are and carry no signal until the table names them."""
+
+
+class Value(BaseModel):
+    """Base of all values: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---------------------------------------------------------------- what came in
+
+
+class User(Value):
+    user_id: str
+    source: str = ""
+    attributes: Attributes = {}
+
+
+class Item(Value):
+    item_id: str
+    source: str = ""
+    title: str = ""
+    text: str = ""
+    categories: list[str] = []
+    price: float | None = None
+    image: str | None = None
+    audio: str | None = None
+    attributes: Attributes = {}
+
+
+class Event(Value):
+    event_id: str
+    user_id: str
+    item_id: str | None = None
+    """`None` for a search, a survey answer or a stated preference."""
+    type: str = "view"
+    value: float | None = None
+    """As it came: a rating on its own scale, a quantity, seconds played."""
+    timestamp: datetime | None = None
+    text: str = ""
+    source: str = ""
+    context: Attributes = {}
+    seq: int = 0
+    """The store's sequence number: 1 for the first event ever ingested."""
+
+
+class Scale(Value):
+    """The rating scale of a source, as declared or observed."""
+
+    source: str
+    low: float
+    high: float
+    declared: bool = False
+
+
+class TableReport(Value):
+    """What became of one table's rows. read = kept + merged + rejected."""
+
+    read: int = 0
+    kept: int = 0
+    merged: int = 0
+    """Rows that say what a stored row says already (re-ingest, exact copies of a users or items row)."""
+    rejected: int = 0
+    reasons: dict[str, int] = {}
+    """Rejected rows by reason; sums to `rejected`."""
+
+
+class IngestReport(Value):
+    events: TableReport = TableReport()
+    items: TableReport = TableReport()
+    users: TableReport = TableReport()
+    notes: list[str] = []
+    """What a person should know: no time column, scale observed, columns that became attributes."""
+    rejected_file: str | None = None
+    """Where rejected rows went: JSON lines of file, line, reason, row."""
+
+
+# ---------------------------------------------------------------- what was counted
+
+
+class Fact(Value):
+    """A counted statement about one facet value of one user."""
+
+    number: int
+    """Short local number that a model may cite as F<number>."""
+    facet: str
+    value: str
+    polarity: Polarity
+    basis: Basis = "revealed"
+    count: int
+    """Events of this user that carry the value."""
+    positive: int
+    negative: int
+    share: float
+    """Of the user's item events, the share that carries the value."""
+    base_rate: float
+    """The same share over the whole population."""
+    affinity: float
+    """Shrunk log2 lift of the user's share over the base rate, or of signal for dislikes; 0 is average."""
+    strength: float
+    confidence: float
+    trend: Trend
+    first_seen: datetime | None
+    last_seen: datetime | None
+    evidence: list[str]
+    """Event ids that support the polarity, best first (bounded)."""
+
+
+class Trait(Value):
+    """A counted habit."""
+
+    name: str
+    """rating_habit, breadth, novelty_seeking, popularity_taste, price_band, rhythm, …"""
+    label: str
+    """One word or short phrase: generous, narrow, mainstream, …; "unknown" where too little is known."""
+    value: float | None = None
+    detail: str = ""
+    """The numbers in words, e.g. "mean rating 4.2 over 61 ratings, population 3.5"."""
+    n: int = 0
+    """How many events it rests on."""
+
+
+class WindowEvent(Value):
+    """One event as the model sees it, under a short local number."""
+
+    number: int
+    event: Event
+    item: Item | None
+    signal: float
+    line: str
+    """The rendered line, number included."""
+
+
+class Window(Value):
+    """The part of a user's history that fits the token budget, oldest first."""
+
+    user_id: str
+    events: list[WindowEvent]
+    total: int
+    """Events the user has in all."""
+    tokens: int
+    """Tokens of all lines together; never above the budget."""
+
+
+# ---------------------------------------------------------------- the portrait
+
+
+class Preference(Value):
+    facet: str
+    value: str
+    polarity: Polarity
+    kind: Kind = "taste"
+    basis: Basis = "revealed"
+    strength: float
+    confidence: float
+    trend: Trend = "unknown"
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    evidence: list[str]
+    text: str = ""
+    """The preference in words, in the portrait's language."""
+    source: Source = "template"
+
+
+class Dropped(Value):
+    """A claim that verification refused."""
+
+    stage: Literal["summary", "preference", "field", "reason"]
+    claim: str
+    reason: str
+    """A stable code, then words: "unsupported_word: award-winning"."""
+
+
+class FieldValue(Value):
+    """One of the project's own portrait fields."""
+
+    name: str
+    value: Scalar | list[str]
+    evidence: list[str]
+    source: Source = "llm"
+
+
+class BuiltFrom(Value):
+    """Provenance: enough to say what a portrait rests on and what it cost."""
+
+    events: int = 0
+    first_event: datetime | None = None
+    last_event: datetime | None = None
+    last_seq: int = 0
+    window_events: int = 0
+    window_tokens: int = 0
+    parts: int = 1
+    """Into how many parts a long history was cut."""
+    population: str = ""
+    """Version of the base-rate snapshot."""
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """US dollars; 0 for embedded models."""
+    claims: int = 0
+    """Claims that the model made."""
+    settings: str = ""
+    """Hash of the settings that shape a portrait."""
+
+
+class Profile(Value):
+    user_id: str
+    version: int = 0
+    """1 for the first; 0 while not stored."""
+    as_of: datetime
+    language: str = "en"
+    summary: str
+    summary_source: Source = "template"
+    summary_evidence: list[str] = []
+    preferences: list[Preference] = []
+    traits: list[Trait] = []
+    fields: list[FieldValue] = []
+    segments: list[str] = []
+    unknowns: list[str] = []
+    """What was asked for and cannot be said from the events."""
+    dropped: list[Dropped] = []
+    built_from: BuiltFrom = BuiltFrom()
+    source: Source = "template"
+    grade: Grade = "none"
+    model: str | None = None
+    prompt: str | None = None
+    """`id@version#hash` of the prompt."""
+
+
+# ---------------------------------------------------------------- recommendations
+
+
+class Candidate(Value):
+    item_id: str
+    scores: dict[str, float] = {}
+    """Score per channel; absent where the channel did not find it."""
+
+
+class Reason(Value):
+    text: str
+    preferences: list[str] = []
+    """`facet:value` of the preferences it cites."""
+    evidence: list[str] = []
+    """Event ids of this user."""
+    source: Source = "template"
+
+
+class Recommendation(Value):
+    item: Item
+    rank: int
+    """1 is best."""
+    score: float
+    probability: float | None = None
+    predicted_rating: float | None = None
+    channels: dict[str, float] = {}
+    rerank: RerankState = "skipped"
+    flags: list[str] = []
+    """seen, unknown, cold_item, fallback, …"""
+    reason: Reason | None = None
+
+
+class Recommendations(Value):
+    user_id: str
+    recommendations: list[Recommendation]
+    profile_version: int | None = None
+    grade: Grade = "none"
+    model: str | None = None
+    fallback: bool = False
+    """True where the user has no usable history and the list is what is popular."""
+    notes: list[str] = []
+    dropped: list[Dropped] = []
+
+
+# ---------------------------------------------------------------- models
+
+
+class ChatMessage(Value):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Usage(Value):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+
+class LedgerRow(Value):
+    """Written for every model call, cached answers included."""
+
+    purpose: str
+    """portrait, phrase, reason, rerank, judge, probe, chat, embed, …"""
+    model: str
+    prompt: str
+    """`id@version#hash`."""
+    user_id: str | None
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    seconds: float
+    outcome: Literal["ok", "repaired", "cached", "unavailable", "refused", "bad_answer"]
+    at: datetime
+
+
+class SkillScore(Value):
+    """How a model did at one skill of the capability probe."""
+
+    skill: str
+    asked: int
+    right: int
+    threshold: float
+    """Share that must be right."""
+    passed: bool
+
+
+class ProbeResult(Value):
+    model: str
+    probe: str
+    """Version hash of the questions."""
+    skills: list[SkillScore]
+    grade: Grade
+    seconds: float = Field(default=0.0, ge=0)

@@ -1,0 +1,17 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the development data sets; a clone without them skips, and says so."""
+    folder = Path(os.environ.get("LIMNER_SHARED_DATA", SHARED))
+    if not folder.is_dir():
+        pytest.skip("DEVELOPMENT DATA IS MISSING: set LIMNER_SHARED_DATA to the folder of data sets to run this test")
+    return folder
