@@ -25,7 +25,7 @@ EVENT_TYPES = (
     "view", "click", "like", "dislike", "cart", "purchase", "return", "rating", "review",
     "comment", "play", "skip", "search", "share", "answer", "preference",
 )  # fmt: skip
-"""Types that the default signal table knows. Others are kept as they are and carry no signal until the table names them."""
+"""Types that the default signal table knows. Others are kept as they are, without signal until the table names them."""
 
 
 class Value(BaseModel):

