@@ -1,0 +1,52 @@
+# Two commands: `make demo` and `make test`. Both set up what they need and are safe to run twice.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit bench clean
+
+help:
+	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
+	@echo "make test    install, lint and run every test"
+	@echo "make unit    only the unit tests"
+	@echo "make bench   timings, as ratios against something real in the same run"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Limner needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "No virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Limner and its embedded models' runtime (a minute or two) ..."
+	@$(PIP) install --quiet --disable-pip-version-check -e '.[local]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "Installing Limner with its test tools (a minute or two) ..."
+	@$(PIP) install --quiet --disable-pip-version-check -e '.[local,dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	@$(BIN)/limner --data demo-data demo
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/unit
+
+test: lint
+	$(BIN)/python -m pytest --durations=10
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m evals.bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-data
