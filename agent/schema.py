@@ -348,3 +348,60 @@ class ProbeResult(Value):
     skills: list[SkillScore]
     grade: Grade
     seconds: float = Field(default=0.0, ge=0)
+
+
+# ---------------------------------------------------------------- what the engine says of its own work
+
+
+class ChannelReport(Value):
+    """What one channel learned."""
+
+    name: str
+    holds: str
+    """In words: "1,682 items", "EASE over 1,682 x 1,682"."""
+
+
+class TrainReport(Value):
+    version: int
+    events: int
+    users: int
+    items: int
+    channels: list[ChannelReport]
+    embedder: str
+    embedded: int
+    """Item texts embedded anew; the others were up to date."""
+    seconds: float
+    notes: list[str] = []
+
+
+class BuildReport(Value):
+    built: list[Profile]
+    skipped: int = 0
+    """Portraits that were up to date."""
+    failed: dict[str, str] = {}
+    """User id to what went wrong; such users keep the portrait they had."""
+    notes: list[str] = []
+    stopped: str | None = None
+    """Why the run ended early: cost limit, model gave up. The next run goes on."""
+
+
+class Estimate(Value):
+    """What a build would cost, from a sample."""
+
+    users: int
+    sample: int
+    model: str | None
+    grade: Grade
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    hours: float
+
+
+class Check(Value):
+    """One line of `limner doctor`."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    detail: str
