@@ -313,6 +313,15 @@ class Usage(Value):
     cost: float = 0.0
 
 
+class StoredAnswer(Value):
+    """A model's answer as the answer cache keeps it."""
+
+    text: str
+    usage: Usage = Usage()
+    logprobs: dict[str, float] | None = None
+    """Log-probability of each choice as the first token, where the request asked for choices."""
+
+
 class LedgerRow(Value):
     """Written for every model call, cached answers included."""
 
