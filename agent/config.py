@@ -82,11 +82,19 @@ class LlmSettings(Section):
     """Path or URL of another GGUF; with a URL, `local_sha256` too."""
     local_sha256: str = ""
     threads: int = Field(default=2, ge=1)
+    context: int = Field(default=8192, ge=1024)
+    """Tokens of context of the embedded model, shared by its slots."""
+    slots: int = Field(default=1, ge=1)
+    """Requests that the embedded model serves at once; each slot keeps the prefix of its last prompt."""
     timeout: float = Field(default=60.0, gt=0)
     retry_budget: float = Field(default=20.0, gt=0)
     """Seconds that one call may spend on retries."""
     give_up_after: int = Field(default=3, ge=1)
     """Failed calls in a row after which a run stops asking."""
+    backoff: float = Field(default=0.5, gt=0)
+    """Seconds of the first back-off; doubles with each retry, with jitter."""
+    max_cost: float = Field(default=0.0, ge=0)
+    """US dollars that a run may spend; 0 means no limit."""
     concurrency: int = Field(default=4, ge=1)
     temperature: float = Field(default=0.0, ge=0, le=2)
     prices: dict[str, Price] = {
