@@ -1,0 +1,539 @@
+"""One store: a folder with a SQLite file, or any database that SQLAlchemy reaches. The only place for SQLAlchemy.
+
+One process writes (`writing()` holds the lock), any number read.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from agent.errors import StoreBusyError, StoreError, StoreFullError, UsageError
+from agent.interactions import NO_TIME, Interactions
+from agent.schema import Event, Item, LedgerRow, Profile, Scale, User
+from agent.store import tables as t
+from agent.store.columns import Added, Counts, EventColumns, StoredAnswer, event_hash, made_id
+
+_CHUNK = 100_000
+_MANY = 500
+"""Ids in one IN (...), well under every database's limit."""
+
+
+def open_store(data: str, *, create: bool = True, folder: Path | None = None) -> "Store":
+    """The store in a folder or behind a database URL.
+
+    Raises UsageError where there is none and `create` is false, StoreError where it cannot be read.
+    """
+    if "://" in data:
+        return Store(data, folder or Path(".limner"))
+    home = Path(data)
+    file = home / "limner.db"
+    if not file.exists():
+        if not create:
+            raise UsageError(f"There is no store at '{data}'; run `limner --data {data} ingest ...` first.")
+        if home.exists() and not home.is_dir():
+            raise UsageError(f"'{data}' is a file; name a folder for the store.")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The folder '{data}' cannot be made: {error.strerror}.") from error
+    return Store(f"sqlite:///{file}", home)
+
+
+class Store:
+    """Events as they came, and everything derived from them, versioned."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.folder = folder
+        self._engine = sa.create_engine(url)
+        self._lock = FileLock(folder / "write.lock")
+        self._guard = RLock()
+        self._load: _Load | None = None
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _tune_sqlite)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            t.meta.create_all(self._engine)
+            found = self.note("schema")
+        except sa.exc.DatabaseError as error:
+            raise _translated(error) from error
+        if found is None:
+            self.set_note("schema", t.SCHEMA_VERSION)
+        elif found != t.SCHEMA_VERSION:
+            raise StoreError(
+                f"The store has schema {found}, this Limner reads {t.SCHEMA_VERSION}; ingest into a new folder."
+            )
+
+    # ------------------------------------------------------------ writing
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one process that writes. Re-entrant. Raises StoreBusyError at once if another is."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise StoreBusyError(
+                f"Another process is writing to the store at '{self.folder}'; wait for it or stop it."
+            ) from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last."""
+        with self.writing(), self._guard:
+            try:
+                with self._engine.begin() as connection:
+                    self._load = _Load(connection)
+                    yield
+                    self._load.finish()
+            except sa.exc.DatabaseError as error:
+                raise _translated(error) from error
+            finally:
+                self._load = None
+
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        """The load's transaction if one is open, else one of its own."""
+        with self._guard:
+            if self._load is not None:
+                yield self._load.connection
+                return
+            try:
+                with self.writing(), self._engine.begin() as connection:
+                    yield connection
+            except sa.exc.DatabaseError as error:
+                raise _translated(error) from error
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        if self._load is not None:
+            yield self._load.connection
+            return
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DatabaseError as error:
+            raise _translated(error) from error
+
+    def add_events(self, columns: EventColumns) -> Added:
+        """Add a chunk inside `loading()`; events whose id is stored already are merged."""
+        if self._load is None:
+            with self.loading():
+                return self.add_events(columns)
+        return self._load.events(columns)
+
+    def add_items(self, items: Sequence[Item]) -> Added:
+        """Insert or replace; a row that says what is stored already is merged. The last of equal ids wins."""
+        rows = {
+            item.item_id: {
+                "item_id": item.item_id, "source": item.source, "title": item.title, "text": item.text,
+                "categories": _dump(item.categories), "price": item.price, "image": item.image, "audio": item.audio,
+                "attributes": _dump(item.attributes),
+            }
+            for item in items
+        }  # fmt: skip
+        with self._begin() as connection:
+            return _upsert(connection, t.items, "item_id", rows, len(items))
+
+    def add_users(self, users: Sequence[User]) -> Added:
+        rows = {
+            user.user_id: {"user_id": user.user_id, "source": user.source, "attributes": _dump(user.attributes)}
+            for user in users
+        }
+        with self._begin() as connection:
+            return _upsert(connection, t.users, "user_id", rows, len(users))
+
+    def set_scale(self, scale: Scale) -> None:
+        """Declared scales win; observed ones only widen."""
+        old = self.scales().get(scale.source)
+        if old is not None and not scale.declared:
+            if old.declared:
+                return
+            scale = scale.model_copy(update={"low": min(old.low, scale.low), "high": max(old.high, scale.high)})
+        with self._begin() as connection:
+            connection.execute(sa.delete(t.scales).where(t.scales.c.source == scale.source))
+            connection.execute(sa.insert(t.scales), scale.model_dump())
+
+    def scales(self) -> dict[str, Scale]:
+        with self._read() as connection:
+            return {row.source: Scale(**row._mapping) for row in connection.execute(sa.select(t.scales))}
+
+    # ------------------------------------------------------------ reading
+
+    def counts(self) -> Counts:
+        with self._read() as connection:
+
+            def size(table: sa.Table) -> int:
+                return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+            profiles = connection.scalar(sa.select(sa.func.count(sa.distinct(t.profiles.c.user_id)))) or 0
+            return Counts(size(t.users), size(t.items), size(t.events), profiles)
+
+    def last_seq(self) -> int:
+        with self._read() as connection:
+            return connection.scalar(sa.select(sa.func.max(t.events.c.seq))) or 0
+
+    def user_ids(self) -> list[str]:
+        with self._read() as connection:
+            return list(connection.scalars(sa.select(t.users.c.user_id).order_by(t.users.c.key)))
+
+    def user(self, user_id: str) -> User | None:
+        with self._read() as connection:
+            row = connection.execute(sa.select(t.users).where(t.users.c.user_id == user_id)).first()
+        return User(user_id=row.user_id, source=row.source, attributes=json.loads(row.attributes)) if row else None
+
+    def item(self, item_id: str) -> Item | None:
+        found = self.items([item_id])
+        return found[0] if found else None
+
+    def items(self, ids: Sequence[str] | None = None) -> list[Item]:
+        """All items by key, or those of the given ids that exist."""
+        query = sa.select(t.items).order_by(t.items.c.key)
+        with self._read() as connection:
+            if ids is None:
+                return [_item(row) for row in connection.execute(query)]
+            return [
+                _item(row)
+                for part in _parts(ids)
+                for row in connection.execute(query.where(t.items.c.item_id.in_(part)))
+            ]
+
+    def events(self, user_id: str, *, after_seq: int = 0) -> list[Event]:
+        """A user's events, those without an item too, by (time, seq)."""
+        query = _EVENTS.where(t.users.c.user_id == user_id, t.events.c.seq > after_seq)
+        with self._read() as connection:
+            found = [_event(row) for row in connection.execute(query)]
+        found.sort(key=_when)
+        return found
+
+    def events_by_id(self, ids: Sequence[str]) -> list[Event]:
+        with self._read() as connection:
+            found = [
+                _event(row)
+                for part in _parts(ids)
+                for row in connection.execute(_EVENTS.where(t.events.c.id_hash.in_([event_hash(one) for one in part])))
+            ]
+        wanted = set(ids)
+        return [event for event in found if event.event_id in wanted]
+
+    def reviews(self, per_item: int = 3) -> dict[str, list[str]]:
+        """Up to `per_item` texts that users wrote about each item, in order of arrival."""
+        query = (
+            sa.select(t.items.c.item_id, t.events.c.text)
+            .join(t.items, t.items.c.key == t.events.c.item_key)
+            .where(t.events.c.text.is_not(None))
+            .order_by(t.events.c.seq)
+        )
+        found: dict[str, list[str]] = {}
+        with self._read() as connection:
+            for row in connection.execution_options(yield_per=10_000).execute(query):
+                texts = found.setdefault(row.item_id, [])
+                if len(texts) < per_item:
+                    texts.append(row.text)
+        return found
+
+    def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
+        """(user id, events), most first, then by id."""
+        count = sa.func.count().label("n")
+        query = (
+            sa.select(t.users.c.user_id, count)
+            .join(t.events, t.events.c.user_key == t.users.c.key)
+            .group_by(t.users.c.user_id)
+            .having(count >= min_events)
+            .order_by(count.desc(), t.users.c.user_id)
+        )
+        with self._read() as connection:
+            return [(row.user_id, row.n) for row in connection.execute(query)]
+
+    def interactions(self) -> Interactions:
+        """Every event that names an item, as columns sorted by (user, time, seq)."""
+        e = t.events.c
+        query = sa.select(e.user_key, e.item_key, e.type, e.source, e.value, e.time, e.seq).where(
+            e.item_key.is_not(None)
+        )
+        types: dict[str, int] = {}
+        sources: dict[str, int] = {}
+        parts: list[list[NDArray[np.float64] | NDArray[np.int64]]] = []
+        with self._read() as connection:
+            user_keys, user_ids = _keys(connection, t.users, t.users.c.user_id)
+            item_keys, item_ids = _keys(connection, t.items, t.items.c.item_id)
+            result = connection.execution_options(yield_per=_CHUNK).execute(query)
+            for chunk in result.partitions(_CHUNK):
+                users_, items_, types_, sources_, values_, times_, seqs_ = zip(*chunk, strict=True)
+                parts.append([
+                    np.searchsorted(user_keys, np.fromiter(users_, np.int64, len(chunk))),
+                    np.searchsorted(item_keys, np.fromiter(items_, np.int64, len(chunk))),
+                    np.fromiter((types.setdefault(one, len(types)) for one in types_), np.int64, len(chunk)),
+                    np.fromiter((sources.setdefault(one, len(sources)) for one in sources_), np.int64, len(chunk)),
+                    np.array(values_, dtype=np.float64),
+                    np.fromiter((NO_TIME if one is None else one for one in times_), np.int64, len(chunk)),
+                    np.fromiter(seqs_, np.int64, len(chunk)),
+                ])  # fmt: skip
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 7
+        user, item, type_, source, value, time, seq = columns
+        order = np.lexsort((seq, time, user))
+        return Interactions(
+            user_ids, item_ids, list(types), list(sources),
+            user[order].astype(np.int32), item[order].astype(np.int32), type_[order].astype(np.int16),
+            source[order].astype(np.int16), value[order].astype(np.float64), time[order].astype(np.int64),
+            seq[order].astype(np.int64),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ what is derived
+
+    def save_profile(self, profile: Profile) -> Profile:
+        """Store as the next version and return it with its number."""
+        p = t.profiles.c
+        with self._begin() as connection:
+            last = connection.scalar(sa.select(sa.func.max(p.version)).where(p.user_id == profile.user_id)) or 0
+            profile = profile.model_copy(update={"version": last + 1})
+            connection.execute(
+                sa.insert(t.profiles),
+                {
+                    "user_id": profile.user_id,
+                    "version": profile.version,
+                    "as_of": int(profile.as_of.timestamp() * 1000),
+                    "body": profile.model_dump_json(),
+                },
+            )
+        return profile
+
+    def profile(self, user_id: str, version: int | None = None) -> Profile | None:
+        p = t.profiles.c
+        query = sa.select(p.body).where(p.user_id == user_id).order_by(p.version.desc()).limit(1)
+        if version is not None:
+            query = query.where(p.version == version)
+        with self._read() as connection:
+            body = connection.scalar(query)
+        return Profile.model_validate_json(body) if body else None
+
+    def profile_versions(self, user_id: str) -> list[Profile]:
+        p = t.profiles.c
+        with self._read() as connection:
+            bodies = connection.scalars(sa.select(p.body).where(p.user_id == user_id).order_by(p.version))
+            return [Profile.model_validate_json(body) for body in bodies]
+
+    def profiled_users(self) -> list[str]:
+        with self._read() as connection:
+            query = sa.select(t.profiles.c.user_id).distinct().order_by(t.profiles.c.user_id)
+            return list(connection.scalars(query))
+
+    def answer(self, key: str) -> StoredAnswer | None:
+        with self._read() as connection:
+            body = connection.scalar(sa.select(t.answers.c.body).where(t.answers.c.key == key))
+        return StoredAnswer.model_validate_json(body) if body else None
+
+    def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
+        with self._begin() as connection:
+            connection.execute(sa.delete(t.answers).where(t.answers.c.key == key))
+            connection.execute(sa.insert(t.answers), {"key": key, "user_id": user_id, "body": answer.model_dump_json()})
+
+    def add_ledger(self, row: LedgerRow) -> None:
+        with self._begin() as connection:
+            connection.execute(sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()})
+
+    def ledger(self, user_id: str | None = None) -> list[LedgerRow]:
+        query = sa.select(t.ledger.c.body).order_by(t.ledger.c.row)
+        if user_id is not None:
+            query = query.where(t.ledger.c.user_id == user_id)
+        with self._read() as connection:
+            return [LedgerRow.model_validate_json(body) for body in connection.scalars(query)]
+
+    def note(self, name: str) -> str | None:
+        """A small text that the store remembers about itself."""
+        with self._read() as connection:
+            return connection.scalar(sa.select(t.notes.c.text).where(t.notes.c.name == name))
+
+    def set_note(self, name: str, text: str) -> None:
+        with self._begin() as connection:
+            connection.execute(sa.delete(t.notes).where(t.notes.c.name == name))
+            connection.execute(sa.insert(t.notes), {"name": name, "text": text})
+
+    def erase_user(self, user_id: str) -> int:
+        """Erase a user and all that was derived from them; how many events went."""
+        with self._begin() as connection:
+            key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
+            gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
+            for table in (t.users, t.profiles, t.answers, t.ledger):
+                connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+        return gone
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class _Load:
+    """State of one bulk load: the transaction, the keys and hashes that are known."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.users = dict(connection.execute(sa.select(t.users.c.user_id, t.users.c.key)).tuples().all())
+        self.items = dict(connection.execute(sa.select(t.items.c.item_id, t.items.c.key)).tuples().all())
+        hashes = connection.execution_options(yield_per=_CHUNK).execute(sa.select(t.events.c.id_hash))
+        parts = [np.fromiter((row[0] for row in chunk), np.int64, len(chunk)) for chunk in hashes.partitions(_CHUNK)]
+        self.seen = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+        self.first = len(self.seen) == 0
+        if self.first:
+            for index in t.EVENT_INDEXES:
+                index.drop(connection, checkfirst=True)
+
+    def events(self, c: EventColumns) -> Added:
+        fresh = _first_of_each(c.id_hash)
+        place = np.searchsorted(self.seen, c.id_hash)
+        if len(self.seen):
+            fresh &= self.seen[np.minimum(place, len(self.seen) - 1)] != c.id_hash
+        rows = np.flatnonzero(fresh).tolist()
+        if rows:
+            users = self._known(self.users, t.users, "user_id", [c.user_id[i] for i in rows])
+            named = [c.item_id[i] for i in rows]
+            items = self._known(self.items, t.items, "item_id", [one for one in named if one is not None])
+            hashes, values, times = c.id_hash.tolist(), c.value.tolist(), c.time.tolist()
+            given = c.event_id
+            self.connection.execute(
+                sa.insert(t.events),
+                [
+                    {
+                        "id_hash": hashes[i],
+                        "event_id": given[i] if given is not None else None,
+                        "user_key": users[c.user_id[i]],
+                        "item_key": None if one is None else items[one],
+                        "type": c.type[i],
+                        "value": None if values[i] != values[i] else values[i],
+                        "time": None if times[i] == NO_TIME else times[i],
+                        "text": c.text[i] or None,
+                        "source": c.source,
+                        "context": c.context[i] or None,
+                    }
+                    for i, one in zip(rows, named, strict=True)
+                ],
+            )
+            # Kept sorted by merging, so that memory stays at eight bytes an event.
+            added = np.sort(c.id_hash[fresh])
+            self.seen = np.insert(self.seen, np.searchsorted(self.seen, added), added)
+        return Added(len(rows), len(c.id_hash) - len(rows))
+
+    def _known(self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]) -> dict[str, int]:
+        new = list(dict.fromkeys(one for one in ids if one not in keys))
+        if new:
+            self.connection.execute(sa.insert(table), [{column: one} for one in new])
+            for part in _parts(new):
+                query = sa.select(table.c[column], table.c.key).where(table.c[column].in_(part))
+                keys.update(self.connection.execute(query).tuples().all())
+        return keys
+
+    def finish(self) -> None:
+        for index in t.EVENT_INDEXES:
+            index.create(self.connection, checkfirst=True)
+
+
+def _first_of_each(hashes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[n] true at the first row of each value."""
+    mask = np.zeros(len(hashes), dtype=bool)
+    mask[np.unique(hashes, return_index=True)[1]] = True
+    return mask
+
+
+def _upsert(
+    connection: sa.Connection, table: sa.Table, column: str, rows: Mapping[str, Mapping[str, object]], given: int
+) -> Added:
+    names = [c.name for c in table.columns if c.name != "key"]
+    stored: dict[str, tuple[object, ...]] = {}
+    for part in _parts(list(rows)):
+        query = sa.select(table).where(table.c[column].in_(part))
+        stored.update(
+            {row._mapping[column]: tuple(row._mapping[n] for n in names) for row in connection.execute(query)}
+        )
+    new = [row for one, row in rows.items() if one not in stored]
+    changed = [
+        {"_id": one, **row}
+        for one, row in rows.items()
+        if one in stored and stored[one] != tuple(row[n] for n in names)
+    ]
+    if new:
+        connection.execute(sa.insert(table), new)
+    if changed:
+        update = sa.update(table).where(table.c[column] == sa.bindparam("_id"))
+        connection.execute(update.values({n: sa.bindparam(n) for n in names}), changed)
+    kept = len(new) + len(changed)
+    return Added(kept, given - kept)
+
+
+_EVENTS = (
+    sa.select(t.events, t.users.c.user_id, t.items.c.item_id)
+    .join(t.users, t.users.c.key == t.events.c.user_key)
+    .outerjoin(t.items, t.items.c.key == t.events.c.item_key)
+)
+
+
+def _event(row: sa.Row[tuple[object, ...]]) -> Event:
+    # The row was validated when it came in; building without a second check makes long histories cheap.
+    return Event.model_construct(
+        event_id=row.event_id or made_id(row.id_hash),
+        user_id=row.user_id,
+        item_id=row.item_id,
+        type=row.type,
+        value=row.value,
+        timestamp=None if row.time is None else datetime.fromtimestamp(row.time / 1000, UTC),
+        text=row.text or "",
+        source=row.source,
+        context=json.loads(row.context) if row.context else {},
+        seq=row.seq,
+    )
+
+
+def _when(event: Event) -> tuple[float, int]:
+    return (event.timestamp.timestamp() if event.timestamp else float("-inf"), event.seq)
+
+
+def _item(row: sa.Row[tuple[object, ...]]) -> Item:
+    return Item.model_construct(
+        item_id=row.item_id, source=row.source, title=row.title, text=row.text, categories=json.loads(row.categories),
+        price=row.price, image=row.image, audio=row.audio, attributes=json.loads(row.attributes),
+    )  # fmt: skip
+
+
+def _keys(connection: sa.Connection, table: sa.Table, column: sa.Column[str]) -> tuple[NDArray[np.int64], list[str]]:
+    rows = connection.execute(sa.select(table.c.key, column).order_by(table.c.key)).all()
+    return np.array([row[0] for row in rows], dtype=np.int64), [row[1] for row in rows]
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[at : at + _MANY] for at in range(0, len(ids), _MANY))
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _tune_sqlite(connection: object, _: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "cache_size=-65536",
+        "secure_delete=ON",
+        "busy_timeout=5000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _translated(error: sa.exc.DatabaseError) -> StoreError:
+    text = str(error.orig)
+    if "full" in text:
+        return StoreFullError("No space is left where the store lies; free some, then run the command again.")
+    if "not a database" in text or "malformed" in text:
+        return StoreError("The store's file is not a Limner store; name another folder with --data.")
+    if "locked" in text:
+        return StoreBusyError("Another process holds the store; wait for it or stop it.")
+    return StoreError(f"The store could not do that: {text.splitlines()[0]}.")
