@@ -15,6 +15,7 @@
     └── ModelError                  a model did not give a usable answer
         ├── ModelUnavailableError   unreachable, timed out, 429 or 5xx past the retry budget
         ├── ModelRefusedError       4xx, a wrong key, a refusal: asking again will not help
+        │   └── ModelDeclinedError  the model itself would not answer this one question
         ├── ModelAnswerError        answered, but not in the schema asked for, even after repair
         └── BudgetSpentError        the run's --max-cost is reached
 
@@ -76,6 +77,10 @@ class ModelUnavailableError(ModelError):
 
 class ModelRefusedError(ModelError):
     """Final: 4xx, a wrong key or a refusal."""
+
+
+class ModelDeclinedError(ModelRefusedError):
+    """The model itself would not answer this one question; it may answer the next."""
 
 
 class ModelAnswerError(ModelError):

@@ -1,0 +1,180 @@
+"""The chat protocol that every model speaks, and `ask`, which turns an answer into a typed value."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agent.errors import ModelAnswerError
+from agent.schema import ChatMessage, Usage
+
+T = TypeVar("T", bound=BaseModel)
+
+Outcome = Literal["ok", "truncated", "cached", "repaired"]
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One question to a model."""
+
+    purpose: str
+    """What the ledger files it under: portrait, phrase, reason, rerank, judge, probe, chat, …"""
+    prompt: str
+    """Label of the prompt, `id@version#hash`."""
+    messages: Sequence[ChatMessage]
+    schema: type[BaseModel] | None = None
+    """The answer must be JSON of this model; None for free text."""
+    user_id: str | None = None
+    """Whom it is about, for the cache's and the ledger's rows; never sent."""
+    max_tokens: int = 512
+    temperature: float = 0.0
+    repeat: int = 0
+    """Asks the same thing anew under another cache key."""
+    choices: tuple[str, ...] = ()
+    """Return the log-probabilities of these as the answer's first token."""
+    repairs: "ChatRequest | None" = None
+    """The request whose answer did not fit, where this one sends it back."""
+
+
+@dataclass(frozen=True)
+class ChatAnswer:
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    outcome: Outcome = "ok"
+    logprobs: dict[str, float] | None = None
+    """Natural log-probability by choice, case and leading space folded; a choice outside the server's top list gets the
+    lowest listed value, which bounds it from above. None where the server gives none."""
+
+
+class Chat(Protocol):
+    """A model that answers."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def hosted(self) -> bool:
+        """True where what is asked leaves the machine."""
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        """One answer. Raises ModelUnavailableError, ModelRefusedError or BudgetSpentError."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[str]:
+        """The answer in pieces, as they come. Raises as `complete` does."""
+
+    async def close(self) -> None: ...
+
+
+async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, ChatAnswer]:
+    """An answer as a value of `output`; one that is malformed or cut off is sent back once with the error.
+
+    The returned usage is that of all calls made. Raises ModelAnswerError when the second answer does not fit either.
+    """
+    request = replace(request, schema=output)
+    first = await chat.complete(request)
+    try:
+        return parse(first.text, output), first
+    except ValidationError as error:
+        complaint = _complaint(error, first.outcome)
+    second = await chat.complete(
+        replace(
+            request,
+            # A cut answer needs room; a wrong one does not mind it.
+            max_tokens=request.max_tokens * 2 if first.outcome == "truncated" else request.max_tokens,
+            messages=[
+                *request.messages,
+                ChatMessage(role="assistant", content=first.text or "{}"),
+                ChatMessage(role="user", content=complaint),
+            ],
+            repairs=request,
+        )
+    )
+    usage = Usage(
+        input_tokens=first.usage.input_tokens + second.usage.input_tokens,
+        output_tokens=first.usage.output_tokens + second.usage.output_tokens,
+        cost=first.usage.cost + second.usage.cost,
+    )
+    try:
+        return parse(second.text, output), replace(second, usage=usage, outcome="repaired")
+    except ValidationError as error:
+        raise ModelAnswerError(
+            f"{chat.name} did not answer in the form asked for, even when shown its error ({_first(error)}); "
+            "try a stronger model, or LIMNER_LLM_GRADE=none."
+        ) from error
+
+
+def parse(text: str, output: type[T]) -> T:
+    """The JSON value in an answer. Raises pydantic's ValidationError.
+
+    Fences and prose around the outermost braces are ignored: servers without a schema mode add them.
+    """
+    begin, end = text.find("{"), text.rfind("}")
+    return output.model_validate_json(text[begin : end + 1] if 0 <= begin < end else text)
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}"
+
+
+def _complaint(error: ValidationError, outcome: Outcome) -> str:
+    problems = error.errors(include_url=False, include_input=False)[:5]
+    lines = [
+        f"- {'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}" for problem in problems
+    ]
+    cut = "Your answer was cut off; be briefer." if outcome == "truncated" else "Your answer does not fit the schema."
+    return "\n".join([cut, *lines, "Answer again with the corrected JSON only."])
+
+
+# ---------------------------------------------------------------- schemas
+
+_ANNOTATIONS = ("title", "default", "examples", "discriminator", "minLength", "maxLength", "format")
+"""Keywords that strict mode refuses or that only describe; pydantic still checks the lengths afterwards."""
+
+Json = dict[str, object]
+
+
+def strict_schema(output: type[BaseModel]) -> Json:
+    """The JSON schema of a model as strict mode wants it: closed objects, everything required, anyOf for oneOf.
+
+    Raises TypeError for a model with free-form mappings, which strict mode cannot express.
+    """
+    schema = _strict(output.model_json_schema())
+    assert isinstance(schema, dict)
+    return schema
+
+
+def _strict(node: object, *, names: bool = False) -> object:
+    """`names`: the keys of this mapping are names of properties or definitions, not keywords."""
+    if isinstance(node, list):
+        return [_strict(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    if names:
+        return {key: _strict(value) for key, value in node.items()}
+    out: Json = {}
+    for key, value in node.items():
+        if key in _ANNOTATIONS:
+            continue
+        if key in ("const", "enum"):
+            out[key] = value
+        elif key == "oneOf":
+            out["anyOf"] = _strict(value)
+        else:
+            out[key] = _strict(value, names=key in ("properties", "$defs"))
+    if out.get("type") == "object":
+        if out.get("additionalProperties") not in (None, False) or "properties" not in out:
+            raise TypeError("A mapping with free keys cannot be asked for in strict mode; use a list of pairs.")
+        out["additionalProperties"] = False
+        properties = out["properties"]
+        assert isinstance(properties, dict)
+        out["required"] = list(properties)
+    return out
+
+
+def schema_in_words(output: type[BaseModel]) -> str:
+    """For servers that know no schema mode: the schema as a line of the prompt."""
+    schema = json.dumps(strict_schema(output), ensure_ascii=False, separators=(",", ":"))
+    return f"Answer with one JSON object of this JSON schema, and nothing else:\n{schema}"

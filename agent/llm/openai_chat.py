@@ -1,0 +1,399 @@
+"""Chat over any OpenAI-compatible endpoint: the only place, with its neighbours, for openai and tenacity.
+
+Retries belong to tenacity alone: 429, 5xx, time-outs and dropped connections back off with jitter, honour
+`Retry-After`, and never begin later than the retry budget allows. Everything else in 4xx is final. Where a server
+refuses a parameter with 400, the request steps down once and the chat remembers it: json_schema → json_object →
+schema in the prompt only; log-probabilities, temperature and the name of the token limit likewise.
+"""
+
+import asyncio
+import math
+import re
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from agent.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
+from agent.llm.base import ChatAnswer, ChatRequest, schema_in_words, strict_schema
+from agent.schema import ChatMessage, Usage
+
+if TYPE_CHECKING:
+    from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
+    from openai.types.chat.chat_completion import Choice
+    from openai.types.chat.completion_create_params import ResponseFormat
+    from tenacity import RetryCallState
+
+    class _Parameters(TypedDict, total=False):
+        model: str
+        messages: list[ChatCompletionMessageParam]
+        max_tokens: int
+        max_completion_tokens: int
+        temperature: float
+        logprobs: bool
+        top_logprobs: int
+        response_format: ResponseFormat
+
+
+R = TypeVar("R")
+
+OPENAI_URL = "https://api.openai.com/v1"
+TOP = 20
+"""Alternatives asked for the first token; the most that OpenAI gives."""
+_RETRIED = frozenset({408, 409, 425, 429})
+_CONNECTS = 3
+"""Tries where nothing listens: enough for a server that restarts, too few to keep a person waiting."""
+
+Form = Literal["json_schema", "json_object", "text"]
+_NEXT_FORM: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
+
+
+class _Again(Exception):
+    """A failure that is worth another try."""
+
+    def __init__(self, message: str, *, after: float | None = None, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.after = after
+        """Seconds the server asked to wait."""
+        self.unreachable = unreachable
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How long and how patiently to ask again, in seconds."""
+
+    budget: float = 20.0
+    """No retry begins later than this after the call did."""
+    backoff: float = 0.5
+    """The first wait; doubles each time up to 8 s, with jitter of as much again."""
+
+
+@dataclass
+class _Dialect:
+    """What the server was found to understand."""
+
+    form: Form = "json_schema"
+    logprobs: bool = True
+    temperature: bool = True
+    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
+@dataclass
+class _PerLoop:
+    client: "AsyncOpenAI"
+    gate: asyncio.Semaphore
+
+
+@dataclass
+class OpenAIChat:
+    """A model behind an OpenAI-compatible endpoint. Usable from several event loops, one after another or at once."""
+
+    name: str
+    base_url: str = OPENAI_URL
+    api_key: str = field(default="", repr=False)
+    timeout: float = 60.0
+    """Seconds for one attempt, by the clock: a server that drips a byte a second does not stretch it."""
+    retries: Retries = field(default_factory=Retries)
+    limit: int = 4
+    """Requests under way at once."""
+    hosted: bool = True
+
+    def __post_init__(self) -> None:
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _PerLoop] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+        at_openai = urlsplit(self.base_url).hostname == urlsplit(OPENAI_URL).hostname
+        self._dialect = _Dialect(limit="max_completion_tokens" if at_openai else "max_tokens")
+
+    # ------------------------------------------------------------ the protocol
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        async with self._turn() as client:
+
+            async def once() -> ChatAnswer:
+                completion = await self._adapting(
+                    request, lambda sent: client.chat.completions.create(**sent, stream=False)
+                )
+                return self._answer(completion, request)
+
+            return await self._retrying(once)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str]:
+        async with self._turn() as client:
+
+            async def once() -> "AsyncStream[ChatCompletionChunk]":
+                return await self._adapting(request, lambda sent: client.chat.completions.create(**sent, stream=True))
+
+            stream = await self._retrying(once)
+            # Once words have been shown they cannot be taken back: a break after this point is final.
+            declined = ""
+            with self._translated(final=True):
+                async with stream:
+                    async for chunk in stream:
+                        for choice in chunk.choices:
+                            declined += choice.delta.refusal or ""
+                            if choice.delta.content:
+                                yield choice.delta.content
+            if declined:
+                raise ModelDeclinedError(f"{self.name} declined to answer: {declined}")
+
+    async def close(self) -> None:
+        mine = self._loops.pop(asyncio.get_running_loop(), None)
+        if mine:
+            await mine.client.close()
+
+    # ------------------------------------------------------------ one call
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator["AsyncOpenAI"]:
+        """This event loop's client, within the limit; connections and semaphores belong to one loop."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            mine = self._loops.get(loop)
+            if mine is None:
+                from openai import AsyncOpenAI
+
+                client = AsyncOpenAI(
+                    api_key=self.api_key or "none", base_url=self.base_url, timeout=self.timeout, max_retries=0
+                )
+                mine = self._loops[loop] = _PerLoop(client, asyncio.Semaphore(self.limit))
+        async with mine.gate:
+            yield mine.client
+
+    async def _retrying(self, once: Callable[[], Awaitable[R]]) -> R:
+        from tenacity import AsyncRetrying, retry_if_exception_type
+
+        retrying = AsyncRetrying(retry=retry_if_exception_type(_Again), wait=self._wait, stop=self._stop, reraise=True)
+        try:
+            return await retrying(once)
+        except _Again as error:
+            raise self._final(error) from error
+
+    def _wait(self, state: "RetryCallState") -> float:
+        from tenacity import wait_random_exponential
+
+        backoff = self.retries.backoff
+        jitter = wait_random_exponential(multiplier=backoff, max=max(8.0, backoff), min=backoff / 2)(state)
+        asked = _failure(state).after
+        # A little above what was asked, so that many clients do not come back in the same instant.
+        return jitter if asked is None else asked + jitter / 10
+
+    def _stop(self, state: "RetryCallState") -> bool:
+        if _failure(state).unreachable and state.attempt_number >= _CONNECTS:
+            return True
+        return (state.seconds_since_start or 0.0) + state.upcoming_sleep > self.retries.budget
+
+    def _final(self, error: "_Again") -> ModelUnavailableError:
+        asked = f", and asks to wait {error.after:.0f} s" if error.after is not None else ""
+        return ModelUnavailableError(
+            f"{self.name} at {self.base_url} {error}{asked}; check that it runs, or set LIMNER_LLM=none to go without."
+        )
+
+    async def _adapting(self, request: ChatRequest, send: Callable[["_Parameters"], Awaitable[R]]) -> R:
+        """One attempt; what the server refuses to understand is left out, now and in later calls."""
+        from openai import BadRequestError
+
+        known = replace(self._dialect)
+        while True:
+            tried = replace(self._dialect)
+            with self._translated():
+                try:
+                    async with asyncio.timeout(self.timeout):
+                        return await send(self._parameters(request))
+                except BadRequestError as error:
+                    if not self._step_down(error, request, tried):
+                        self._dialect = known  # it was not the dialect
+                        raise
+
+    # ------------------------------------------------------------ what is sent
+
+    def _parameters(self, request: ChatRequest) -> "_Parameters":
+        messages = [_message(message) for message in request.messages]
+        out: _Parameters = {"model": self.name, "messages": messages}
+        if self._dialect.limit == "max_tokens":
+            out["max_tokens"] = request.max_tokens
+        else:
+            out["max_completion_tokens"] = request.max_tokens
+        if self._dialect.temperature:
+            out["temperature"] = request.temperature
+        if request.choices and self._dialect.logprobs:
+            out["logprobs"], out["top_logprobs"] = True, TOP
+        if request.schema is not None:
+            if self._dialect.form == "json_schema":
+                schema = strict_schema(request.schema)
+                name = request.schema.__name__.lstrip("_")
+                out["response_format"] = {
+                    "type": "json_schema",
+                    "json_schema": {"name": name, "schema": schema, "strict": True},
+                }
+            else:
+                words = schema_in_words(request.schema)
+                # The schema goes last into the last message, so that a shared prefix stays one.
+                last = request.messages[-1]
+                messages[-1] = _message(ChatMessage(role=last.role, content=f"{last.content}\n\n{words}"))
+                if self._dialect.form == "json_object":
+                    out["response_format"] = {"type": "json_object"}
+        return out
+
+    def _step_down(self, error: "APIStatusError", request: ChatRequest, tried: "_Dialect") -> bool:
+        """After a 400: True if something that was sent is left out from now on, so that asking again makes sense."""
+        if tried != self._dialect:
+            return True  # a call beside this one has learned it meanwhile
+        text = f"{error.message} {getattr(error, 'param', None) or ''}".lower()
+        dialect = self._dialect
+        if "context" in text and ("length" in text or "size" in text or "exceed" in text):
+            return False
+        if "max_completion_tokens" in text and dialect.limit == "max_tokens":
+            dialect.limit = "max_completion_tokens"
+        elif "max_completion_tokens" in text and dialect.limit == "max_completion_tokens":
+            dialect.limit = "max_tokens"
+        elif "temperature" in text and dialect.temperature:
+            dialect.temperature = False
+        elif request.choices and dialect.logprobs and request.schema is None:
+            dialect.logprobs = False
+        elif request.schema is not None and dialect.form in _NEXT_FORM:
+            dialect.form = _NEXT_FORM[dialect.form]
+        else:
+            return False
+        return True
+
+    # ------------------------------------------------------------ what came back
+
+    def _answer(self, completion: "ChatCompletion", request: ChatRequest) -> ChatAnswer:
+        if not completion.choices:
+            raise _Again("answered without a choice")
+        choice = completion.choices[0]
+        if choice.message.refusal:
+            raise ModelDeclinedError(f"{self.name} declined to answer: {choice.message.refusal}")
+        if choice.finish_reason == "content_filter":
+            raise ModelDeclinedError(f"{self.name}'s content filter stopped the answer.")
+        usage = completion.usage
+        return ChatAnswer(
+            text=choice.message.content or "",
+            usage=Usage(
+                input_tokens=usage.prompt_tokens if usage else 0, output_tokens=usage.completion_tokens if usage else 0
+            ),
+            outcome="truncated" if choice.finish_reason == "length" and not request.choices else "ok",
+            logprobs=_first_token(choice, request.choices) if request.choices else None,
+        )
+
+    @contextmanager
+    def _translated(self, *, final: bool = False) -> Iterator[None]:
+        """The client's exceptions as ours: worth another try (`_Again`, unless `final`), or ModelRefusedError."""
+        import openai
+
+        cause: Exception
+        try:
+            yield
+        except (TimeoutError, openai.APITimeoutError) as error:
+            again, cause = _Again(f"did not answer within {self.timeout:.0f} s"), error
+        except openai.APIStatusError as error:
+            if error.status_code < 500 and error.status_code not in _RETRIED:
+                raise ModelRefusedError(self._refusal(error)) from error
+            again = _Again(f"answers {error.status_code}", after=_retry_after(error.response.headers))
+            cause = error
+        except openai.APIConnectionError as error:
+            again, cause = _connection(error), error
+        except (openai.APIError, ValueError) as error:
+            # ValueError: a body that is no JSON; APIError: an error event in the middle of a stream.
+            again, cause = _Again(f"sent something unreadable ({_short(str(error))})"), error
+        except _transport_error() as error:
+            again, cause = _Again("dropped the connection"), error
+        else:
+            return
+        raise (self._final(again) if final else again) from cause
+
+    def _refusal(self, error: "APIStatusError") -> str:
+        said = _short(error.message)
+        match error.status_code:
+            case 401:
+                return f"{self.base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
+            case 402:
+                return f"{self.base_url} says that the account has no credit left: {said}"
+            case 403:
+                return f"{self.base_url} does not allow {self.name} with this key: {said}"
+            case 404:
+                return f"{self.base_url} does not know '{self.name}'; set LIMNER_LLM_MODEL, or correct OPENAI_BASE_URL."
+            case 413:
+                return f"{self.base_url} finds the request too long; lower portrait.window_tokens in limner.yaml."
+            case status:
+                return f"{self.name} at {self.base_url} refuses the request ({status}): {said}"
+
+
+def _failure(state: "RetryCallState") -> _Again:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, _Again)
+    return error
+
+
+def _message(message: ChatMessage) -> "ChatCompletionMessageParam":
+    match message.role:
+        case "system":
+            return {"role": "system", "content": message.content}
+        case "assistant":
+            return {"role": "assistant", "content": message.content}
+        case "user":
+            return {"role": "user", "content": message.content}
+
+
+def _transport_error() -> type[Exception]:
+    """What the client's transport raises in the middle of a stream, where the client does not wrap it."""
+    import httpx2
+
+    return httpx2.TransportError
+
+
+def _connection(error: "APIConnectionError") -> _Again:
+    import httpx2
+
+    if isinstance(error.__cause__, httpx2.ConnectError):
+        return _Again("cannot be reached", unreachable=True)
+    return _Again("dropped the connection")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `Retry-After` (seconds or an HTTP date) or OpenAI's `retry-after-ms`; None where absent."""
+    if milliseconds := headers.get("retry-after-ms"):
+        try:
+            return max(0.0, float(milliseconds) / 1000)
+        except ValueError:
+            pass  # the standard header may still be right
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _first_token(choice: "Choice", choices: tuple[str, ...]) -> dict[str, float] | None:
+    """Log-probability of each choice as the first token, summed over its spellings; see `ChatAnswer.logprobs`."""
+    listed = choice.logprobs.content if choice.logprobs else None
+    if not listed:
+        return None
+    top = {entry.token: entry.logprob for entry in listed[0].top_logprobs} or {listed[0].token: listed[0].logprob}
+    folded = {name: name.strip().casefold() for name in choices}
+    mass = dict.fromkeys(choices, 0.0)
+    for token, logprob in top.items():
+        word = token.strip().casefold()
+        # A choice of several tokens is known by the beginning that only it has.
+        meant = [name for name, text in folded.items() if word and text.startswith(word)]
+        if len(meant) == 1:
+            mass[meant[0]] += math.exp(logprob)
+    lowest = min(top.values())
+    return {name: math.log(share) if share > 0 else lowest for name, share in mass.items()}
+
+
+def _short(text: str) -> str:
+    """One line of at most 200 characters, without anything that looks like a key."""
+    return re.sub(r"sk-[\w-]{8,}", "sk-…", " ".join(text.split()))[:200]
