@@ -424,12 +424,18 @@ class _Load:
 
     def _known(self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]) -> dict[str, int]:
         new = list(dict.fromkeys(one for one in ids if one not in keys))
-        if new:
-            self.connection.execute(sa.insert(table), [{column: one} for one in new])
-            for part in _parts(new):
-                query = sa.select(table.c[column], table.c.key).where(table.c[column].in_(part))
-                keys.update(self.connection.execute(query).tuples().all())
+        # Rows that came as items or users in this load have keys that are not known here yet.
+        self._look_up(keys, table, column, new)
+        missing = [one for one in new if one not in keys]
+        if missing:
+            self.connection.execute(sa.insert(table), [{column: one} for one in missing])
+            self._look_up(keys, table, column, missing)
         return keys
+
+    def _look_up(self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]) -> None:
+        for part in _parts(ids):
+            query = sa.select(table.c[column], table.c.key).where(table.c[column].in_(part))
+            keys.update(self.connection.execute(query).tuples().all())
 
     def finish(self) -> None:
         for index in t.EVENT_INDEXES:

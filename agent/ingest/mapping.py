@@ -1,0 +1,205 @@
+"""Which column means what: the mapping file, and the aliases by which columns are found without one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.errors import BadInputError
+
+TableName = Literal["events", "items", "users"]
+
+FIELDS: dict[TableName, tuple[str, ...]] = {
+    "events": ("event_id", "user_id", "item_id", "type", "rating", "value", "timestamp", "text"),
+    "items": ("item_id", "title", "text", "categories", "price", "image", "audio"),
+    "users": ("user_id",),
+}
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "event_id": ("event_id", "interaction_id", "eventid"),
+    "user_id": (
+        "user_id", "userid", "user", "uid", "u", "customer_id", "customerid", "customer", "reviewerid", "visitorid",
+        "visitor_id", "member_id", "account_id", "client_id", "session_user", "person_id", "author_id",
+    ),
+    "item_id": (
+        "item_id", "itemid", "item", "iid", "i", "movieid", "movie_id", "movie", "product_id", "productid", "product",
+        "asin", "stockcode", "sku", "book_id", "isbn", "article_id", "articleid", "news_id", "track_id", "song_id",
+        "artistid", "artist_id", "content_id", "business_id", "game_id", "appid", "anime_id", "parent_asin", "id",
+    ),
+    "type": ("type", "event_type", "eventtype", "event", "action", "behavior", "behavior_type", "interaction"),
+    "rating": ("rating", "rate", "overall", "stars", "score", "star_rating"),
+    "value": ("value", "weight", "quantity", "count", "plays", "playcount", "event_value", "duration"),
+    "timestamp": (
+        "timestamp", "time", "datetime", "date", "ts", "unixreviewtime", "event_time", "eventtime", "invoicedate",
+        "created_at", "event_timestamp", "occurred_at", "purchase_date", "rated_at",
+    ),
+    "text": ("text", "review", "reviewtext", "review_text", "comment", "tag", "query", "body", "description"),
+    "title": ("title", "name", "movie_title", "product_name", "item_name", "track_name", "headline", "description"),
+    "categories": ("categories", "category", "genres", "genre", "class", "category_code", "main_category", "tags"),
+    "price": ("price", "unitprice", "unit_price", "list_price"),
+    "image": ("image", "image_url", "imageurl", "poster"),
+    "audio": ("audio", "audio_url", "preview_url"),
+}  # fmt: skip
+
+TYPE_ALIASES: dict[str, str] = {
+    "addtocart": "cart", "add_to_cart": "cart", "add-to-cart": "cart", "basket": "cart", "transaction": "purchase",
+    "buy": "purchase", "order": "purchase", "pv": "view", "pageview": "view", "page_view": "view", "impression": "view",
+    "detail_view": "view", "fav": "like", "favorite": "like", "favourite": "like", "thumbs_up": "like",
+    "thumbs_down": "dislike", "listen": "play", "watch": "play", "refund": "return", "rate": "rating",
+    "survey": "answer",
+}  # fmt: skip
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(Strict):
+    """Where a field's value comes from: one of column, columns, constant, flags."""
+
+    column: str = ""
+    columns: list[str] = []
+    """Several columns, joined by a space."""
+    constant: str | float | None = None
+    separator: str = ""
+    """The cell is a list, split at this."""
+    flags: list[str] = []
+    """0/1 columns; the value is the list of names of those that are 1."""
+
+
+class Reading(Strict):
+    """How a table's file is read, where it cannot be told from the file."""
+
+    separator: str = ""
+    columns: list[str] = []
+    """Names, for a file without a header."""
+    encoding: str = ""
+    quoting: bool = True
+
+
+class Join(Strict):
+    """A side table with many rows an item; becomes a list attribute."""
+
+    file: str
+    on: str
+    column: str
+    into: str
+    """categories, or the attribute's name."""
+    through: "Join | None" = None
+    """A further table in which `column`'s value is looked up: on, column; `into` unused."""
+    limit: int = Field(default=10, ge=1)
+    read: Reading = Reading()
+
+
+Spec = str | Column | list[str]
+
+
+class Mapping(Strict):
+    """A mapping file. Columns that are not named become attributes (items, users) or context (events)."""
+
+    source: str = ""
+    events: dict[str, Spec] = {}
+    items: dict[str, Spec] = {}
+    users: dict[str, Spec] = {}
+    ignore: list[str] = []
+    """Columns to leave out."""
+    scale: tuple[float, float] | None = None
+    """Lowest and highest rating; ratings outside are rejected."""
+    types: dict[str, str] = {}
+    """The data's event types to ours."""
+    returns: str = ""
+    """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns anyway."""
+    read: dict[TableName, Reading] = {}
+    joins: list[Join] = []
+
+    def table(self, name: TableName) -> dict[str, Spec]:
+        return {"events": self.events, "items": self.items, "users": self.users}[name]
+
+
+def load_mapping(path: str | Path) -> Mapping:
+    """Read a mapping file. Raises BadInputError, one sentence that names the key."""
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"The mapping file '{path}' cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInputError(f"The mapping file '{path}' is not valid YAML: {' '.join(str(error).split())}.") from error
+    return parse_mapping(tree, str(path))
+
+
+def parse_mapping(tree: object, name: str) -> Mapping:
+    try:
+        mapping = Mapping.model_validate(tree or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInputError(f"The mapping file '{name}' is wrong at '{where}': {first['msg']}.") from error
+    return mapping
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table's columns, resolved."""
+
+    fields: dict[str, Column]
+    """Canonical field to where it comes from."""
+    rest: list[str] = field(default_factory=list)
+    """Columns that become attributes or context, by their own (clean) name."""
+
+
+_TYPED = re.compile(r"^(.+):(token|token_seq|float|float_seq)$")
+
+
+def plain_name(column: str) -> str:
+    """A column's name without RecBole's type suffix."""
+    match = _TYPED.match(column)
+    return match[1] if match else column
+
+
+def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: str) -> Layout:
+    """Find each canonical field among a table's columns: the mapping first, then the aliases in their order.
+
+    Raises BadInputError where the mapping names a column that is not there, or no user (item) column is found.
+    """
+    named: dict[str, Column] = {}
+    for target, spec in mapping.table(table).items():
+        column = (
+            Column(column=spec) if isinstance(spec, str) else Column(columns=spec) if isinstance(spec, list) else spec
+        )
+        wanted = [column.column, *column.columns, *column.flags]
+        missing = [one for one in wanted if one and one not in columns]
+        if missing:
+            raise BadInputError(
+                f"The mapping says that {table}.{target} is column '{missing[0]}', but {name} has {_listed(columns)}."
+            )
+        named[target] = column
+    taken = {one for column in named.values() for one in [column.column, *column.columns, *column.flags] if one}
+    by_name = {re.sub(r"[\s\-]+", "_", plain_name(c).strip().lower()): c for c in columns if c not in taken}
+    for target in FIELDS[table]:
+        if target in named:
+            continue
+        found = next((by_name[alias] for alias in ALIASES[target] if alias in by_name), None)
+        if found is None or found in taken:
+            continue
+        separator = " " if found.endswith("_seq") and target == "categories" else ""
+        named[target] = Column(column=found, separator=separator)
+        taken.add(found)
+    key = "item_id" if table == "items" else "user_id"
+    if key not in named:
+        raise BadInputError(
+            f"No {key.replace('_id', '')} column was found in {name}; it has {_listed(columns)}. "
+            f"Write a mapping file (`limner init {name}` proposes one) or check the separator."
+        )
+    skip = taken | set(mapping.ignore)
+    return Layout(named, [c for c in columns if c not in skip and plain_name(c) not in mapping.ignore])
+
+
+def _listed(columns: Sequence[str]) -> str:
+    if len(columns) == 1:
+        return f"one column only, '{columns[0][:80]}' (is the separator right?)"
+    shown = ", ".join(f"'{one[:40]}'" for one in columns[:12])
+    return f"the columns {shown}" + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
