@@ -84,7 +84,7 @@ class LlmSettings(Section):
     threads: int = Field(default=2, ge=1)
     context: int = Field(default=8192, ge=1024)
     """Tokens of context of the embedded model, shared by its slots."""
-    slots: int = Field(default=1, ge=1)
+    slots: int = Field(default=2, ge=1)
     """Requests that the embedded model serves at once; each slot keeps the prefix of its last prompt."""
     timeout: float = Field(default=60.0, gt=0)
     retry_budget: float = Field(default=20.0, gt=0)
@@ -183,6 +183,12 @@ def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("limner", appauthor=False))
+
+
+def debugging(environment: Mapping[str, str] | None = None) -> bool:
+    """`LIMNER_DEBUG=1`: tracebacks and libraries' warnings are shown."""
+    env = os.environ if environment is None else environment
+    return env.get("LIMNER_DEBUG", "") not in ("", "0")
 
 
 def _put(tree: Tree, path: tuple[str, ...], value: object) -> None:

@@ -1,6 +1,31 @@
 """Models: one chat protocol over hosted, self-hosted and embedded models; retries, repair, cache, ledger, probe."""
 
 from agent.llm.base import Chat, ChatAnswer, ChatRequest, ask, parse, strict_schema
+from agent.llm.choose import ChosenModel, choose_chat, which
+from agent.llm.fetch import fetch_model, is_fetched, model_file
+from agent.llm.local import LocalServer, runtime_installed
 from agent.llm.openai_chat import OpenAIChat, Retries
+from agent.llm.recorded import AnswerBook, MemoryBook, RecordedChat, answer_key
 
-__all__ = ["Chat", "ChatAnswer", "ChatRequest", "OpenAIChat", "Retries", "ask", "parse", "strict_schema"]
+__all__ = [
+    "AnswerBook",
+    "Chat",
+    "ChatAnswer",
+    "ChatRequest",
+    "ChosenModel",
+    "LocalServer",
+    "MemoryBook",
+    "OpenAIChat",
+    "RecordedChat",
+    "Retries",
+    "answer_key",
+    "ask",
+    "choose_chat",
+    "fetch_model",
+    "is_fetched",
+    "model_file",
+    "parse",
+    "runtime_installed",
+    "strict_schema",
+    "which",
+]
