@@ -94,7 +94,9 @@ def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: 
         reason[np.asarray(mask, dtype=bool) & (reason == "")] = why
 
     if BROKEN in frame:
-        reject(frame[BROKEN] != "", "not valid JSON")
+        for fault in frame[BROKEN].unique():
+            if fault:
+                reject(frame[BROKEN] == fault, fault)
     used = [c for column in layout.fields.values() for c in [column.column, *column.columns] if c]
     for name in dict.fromkeys([*used, *layout.rest]):
         column = frame[name]
@@ -113,7 +115,7 @@ def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: 
     raw = raw.mask(raw.isin(_NOTHING), "")
     value = _numbers(raw)
     reject((raw != "").to_numpy() & ~np.isfinite(value), "unparseable rating" if rated else "unparseable value")
-    value = np.where(np.isfinite(value), value, np.nan)
+    value[~np.isfinite(value)] = np.nan
 
     text = _clean_column(_joined(frame, layout, "text"))
     has_text = np.array([bool(one) for one in text], dtype=bool)
@@ -177,7 +179,7 @@ def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: 
 
 def _numbers(column: "pd.Series[str]") -> NDArray[np.float64]:
     """[n] NaN where a cell is no number."""
-    return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
+    return np.array(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
 
 
 def _types(column: "pd.Series[str]", mapping: Mapping) -> "pd.Series[str]":
@@ -325,7 +327,7 @@ def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[
                 image=images[i] or None,
                 audio=audios[i] or None,
                 attributes=attributes,
-            )  # fmt: skip
+            )
         )
     return items, rejected
 

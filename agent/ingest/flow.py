@@ -331,10 +331,10 @@ def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, lis
     names = _lookup(join.through, folder, rows, many=False) if join.through else None
     found: dict[str, list[str]] = {}
     for chunk in read_table(str(folder / join.file), join.read, rows):
-        for name in (join.on, join.column):
+        for name in (join.key, join.column):
             if name not in chunk.frame:
                 raise BadInputError(f"The side table '{chunk.file}' has no column '{name}'.")
-        for key, raw in zip(chunk.frame[join.on], chunk.frame[join.column], strict=True):
+        for key, raw in zip(chunk.frame[join.key], chunk.frame[join.column], strict=True):
             cell = str(raw)
             values = (
                 names.get(cell.strip(), [])

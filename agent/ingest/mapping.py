@@ -85,12 +85,13 @@ class Join(Strict):
     """A side table with many rows an item; becomes a list attribute."""
 
     file: str
-    on: str
+    key: str
+    """The side table's column that holds the item's id (for `through`: the looked-up value)."""
     column: str
     into: str
     """categories, or the attribute's name."""
     through: "Join | None" = None
-    """A further table in which `column`'s value is looked up: on, column; `into` unused."""
+    """A further table in which `column`'s value is looked up: key, column; `into` unused."""
     limit: int = Field(default=10, ge=1)
     read: Reading = Reading()
 

@@ -24,6 +24,8 @@ BROKEN = "__broken__"
 _CANDIDATES = ("\t", "::", "|", ";", ",")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
+_NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
+"""In a folder or archive, files that are passed over; so are those called README or LICENSE."""
 _SAMPLE = 64 * 1024
 
 
@@ -45,7 +47,7 @@ def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
     if any(mark in place for mark in "*?[") and not path.exists():
         files = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor) if path.anchor else path)))
     elif path.is_dir():
-        files = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
+        files = sorted(one for one in path.iterdir() if one.is_file() and _may_be_table(one.name))
     else:
         files = [path]
     if not files:
@@ -65,10 +67,17 @@ def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
             raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
 
 
+def _may_be_table(name: str) -> bool:
+    last = name.rsplit("/", 1)[-1].lower()
+    return not last.startswith((".", "readme", "license", "licence")) and not last.endswith(_NO_TABLES)
+
+
 def _read_archive(file: Path, reading: Reading, rows: int) -> Iterator[Chunk]:
     try:
         with tarfile.open(file) as archive:
-            members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda m: m.name)
+            members = sorted(
+                (m for m in archive.getmembers() if m.isfile() and _may_be_table(m.name)), key=lambda m: m.name
+            )
             for member in members:
                 stream = archive.extractfile(member)
                 if stream is not None and member.size:
@@ -107,22 +116,22 @@ def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iter
         first = False
 
 
+def _binary(name: str) -> BadInputError:
+    return BadInputError(f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet or Excel file.")
+
+
 def _encoding(name: str, sample: bytes) -> str:
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     if b"\x00" in sample[:4096] and sample[:4096].count(b"\x00") > 16:
-        raise BadInputError(
-            f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet or Excel file."
-        )
+        raise _binary(name)
     cut = sample if len(sample) < _SAMPLE else sample[: sample.rfind(b"\n") + 1] or sample[:-4]
     try:
         cut.decode("utf-8")
     except UnicodeDecodeError:
         strange = sum(byte < 9 or 13 < byte < 32 for byte in cut)
         if strange > len(cut) * 0.05:
-            raise BadInputError(
-                f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet or Excel file."
-            ) from None
+            raise _binary(name) from None
         return "latin-1"
     return "utf-8-sig"
 
@@ -155,38 +164,50 @@ def _delimited(
     if len(separator) > 1:
         yield from _long_separator(text, separator, reading, rows)
         return
-    quoting = csv.QUOTE_MINIMAL if reading.quoting and separator != "\t" else csv.QUOTE_NONE
+    plain = separator == "\t" or not reading.quoting
+    reader = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     try:
-        chunks = pd.read_csv(
-            text, sep=separator, dtype=str, keep_default_na=False, chunksize=rows, quoting=quoting,
-            header=None if reading.columns else 0, names=reading.columns or None, on_bad_lines="error", index_col=False,
-        )  # fmt: skip
-        line = 1 if reading.columns else 2
-        for frame in chunks:
-            frame.columns = [str(column).strip() for column in frame.columns]
-            frame[LINE] = range(line, line + len(frame))
-            line += len(frame)
-            yield frame.fillna("")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        reason = " ".join(str(error).replace("Error tokenizing data. C error:", "").split())
+        columns = reading.columns or [cell.strip() for cell in next(reader)]
+        yield from _frames(((reader.line_num, row) for row in reader), columns, rows)
+    except csv.Error as error:
         raise BadInputError(
-            f"'{name}' does not read as a table separated by {separator!r} ({reason}); check the separator."
+            f"'{name}' does not read as a table separated by {separator!r} ({error}); check the separator."
         ) from error
 
 
-def _long_separator(text: IO[str], separator: str, reading: Reading, rows: int) -> Iterator[pd.DataFrame]:
-    line = 1
-    columns = reading.columns
-    if not columns:
-        columns = [cell.strip() for cell in text.readline().rstrip("\r\n").split(separator)]
-        line = 2
-    while lines := list(islice(text, rows)):
-        cells = [one.rstrip("\r\n").split(separator) for one in lines]
-        width = len(columns)
-        frame = pd.DataFrame([(row + [""] * width)[:width] for row in cells], columns=columns, dtype=str)
-        frame[LINE] = range(line, line + len(frame))
-        line += len(lines)
+def _frames(lines: Iterator[tuple[int, list[str]]], columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
+    """Rows as frames; a short row is padded, one with too many cells is marked, blank lines are passed over."""
+    width = len(columns)
+    while part := list(islice(((number, row) for number, row in lines if row), rows)):
+        numbers, cells = zip(*part, strict=True)
+        broken = [""] * len(part)
+        if any(len(row) != width for row in cells):
+            broken = ["wrong number of cells" if len(row) > width else "" for row in cells]
+            cells = tuple((row + [""] * width)[:width] for row in cells)
+        frame = pd.DataFrame(dict(zip(_distinct(columns), zip(*cells, strict=True), strict=True)), dtype=object)
+        frame[LINE] = numbers
+        if any(broken):
+            frame[BROKEN] = broken
         yield frame
+
+
+def _distinct(columns: list[str]) -> list[str]:
+    """Names made unique, as spreadsheets do: a, a.1, a.2."""
+    seen: dict[str, int] = {}
+    names = []
+    for column in columns:
+        count = seen.get(column, 0)
+        seen[column] = count + 1
+        names.append(f"{column}.{count}" if count else column)
+    return names
+
+
+def _long_separator(text: IO[str], separator: str, reading: Reading, rows: int) -> Iterator[pd.DataFrame]:
+    columns, first = reading.columns, 1
+    if not columns:
+        columns, first = [cell.strip() for cell in text.readline().rstrip("\r\n").split(separator)], 2
+    lines = ((number, line.rstrip("\r\n").split(separator)) for number, line in enumerate(text, first) if line.strip())
+    yield from _frames(lines, columns, rows)
 
 
 def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Iterator[pd.DataFrame]:
@@ -207,7 +228,9 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
                 record = json.loads(one) if isinstance(one, str) else one
             except ValueError:
                 record = None
-            row: dict[str, object] = _flatten(record) if isinstance(record, dict) else {BROKEN: str(one)[:200]}
+            row: dict[str, object] = (
+                _flatten(record) if isinstance(record, dict) else {BROKEN: "not valid JSON", "text": str(one)[:200]}
+            )
             row[LINE] = number
             flat.append(row)
         yield pd.DataFrame(flat).fillna("")
