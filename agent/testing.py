@@ -104,7 +104,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Garbage:
-    """200 with a body that is no JSON."""
+    """200 with a body that is no chat completion."""
 
     body: str = "<html>not an API</html>"
 
@@ -300,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.flush()
                 self._hang_up()
             case Garbage(body):
-                self._send(200, "text/html", body.encode())
+                self._send(200, "application/json" if body.startswith("{") else "text/html", body.encode())
             case Drip(then, size, pause):
                 self._drip(then, seen, size, pause)
             case _:

@@ -265,9 +265,11 @@ class OpenAIChat:
     # ------------------------------------------------------------ what came back
 
     def _answer(self, completion: "ChatCompletion", request: ChatRequest) -> ChatAnswer:
-        if not completion.choices:
-            raise _Again("answered without a choice")
-        choice = completion.choices[0]
+        # The client hands on what is no completion as it is: a page of HTML, an object without choices.
+        choices: list[Choice] | None = getattr(completion, "choices", None)
+        if not choices or not choices[0].message:
+            raise _Again("answered with something that is no chat completion")
+        choice = choices[0]
         if choice.message.refusal:
             raise ModelDeclinedError(f"{self.name} declined to answer: {choice.message.refusal}")
         if choice.finish_reason == "content_filter":

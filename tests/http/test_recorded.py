@@ -1,0 +1,254 @@
+"""The answer cache, the ledger, the cost limit, single flight and giving up, over real HTTP where it matters."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from pydantic import BaseModel
+
+from agent.config import Price
+from agent.errors import (
+    BudgetSpentError,
+    ModelAnswerError,
+    ModelDeclinedError,
+    ModelRefusedError,
+    ModelUnavailableError,
+)
+from agent.llm import ChatAnswer, ChatRequest, MemoryBook, OpenAIChat, RecordedChat, Retries, answer_key, ask
+from agent.schema import ChatMessage, Usage
+from agent.testing import Answer, Drip, Failure, FakeChat, ScriptedServer, WrongSchema
+
+
+class Number(BaseModel):
+    number: int
+
+
+def question(text: str = "How many?", **options: object) -> ChatRequest:
+    return ChatRequest("test", "test@1#0", [ChatMessage(role="user", content=text)], user_id="u1", **options)  # type: ignore[arg-type]
+
+
+def http_chat(server: ScriptedServer, budget: float = 0.05) -> OpenAIChat:
+    return OpenAIChat("scripted", server.base_url, retries=Retries(budget=budget, backoff=0.01), timeout=5.0)
+
+
+async def test_nothing_is_paid_twice() -> None:
+    book = MemoryBook()
+    with ScriptedServer([Answer('{"number": 3}')]) as server:
+        first, _ = await ask(RecordedChat(http_chat(server), book), question(), Number)
+        again, answer = await ask(RecordedChat(http_chat(server), book), question(), Number)
+    assert first == again and len(server.requests) == 1
+    assert answer.outcome == "cached" and answer.usage == Usage()
+    assert [row.outcome for row in book.rows] == ["ok", "cached"]
+    assert {row.user_id for row in book.rows} == {"u1"} and {row.purpose for row in book.rows} == {"test"}
+    assert book.rows[0].input_tokens > 0 and book.rows[1].input_tokens == 0
+
+
+async def test_a_repaired_answer_is_found_at_the_first_question() -> None:
+    book = MemoryBook()
+    with ScriptedServer([WrongSchema(), Answer('{"number": 3}')]) as server:
+        await ask(RecordedChat(http_chat(server), book), question(), Number)
+        value, answer = await ask(RecordedChat(http_chat(server), book), question(), Number)
+    assert value.number == 3 and answer.outcome == "cached" and len(server.requests) == 2
+    assert [row.outcome for row in book.rows] == ["bad_answer", "repaired", "cached"]
+
+
+async def test_bad_answers_are_not_kept() -> None:
+    book = MemoryBook()
+    with ScriptedServer(otherwise=WrongSchema()) as server, pytest.raises(ModelAnswerError):
+        await ask(RecordedChat(http_chat(server), book), question(), Number)
+    assert not book.answers and [row.outcome for row in book.rows] == ["bad_answer", "bad_answer"]
+
+
+class Other(BaseModel):
+    number: float
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        question("How few?"),
+        question(repeat=1),
+        question(temperature=0.5),
+        question(max_tokens=9),
+        question(choices=("one", "two")),
+        question(schema=Number),
+        replace(question(), prompt="test@2#1"),
+        replace(question(), messages=[ChatMessage(role="system", content="How many?")]),
+    ],
+)
+def test_the_key_holds_whatever_shapes_the_answer(other: ChatRequest) -> None:
+    assert answer_key("m", other) != answer_key("m", question())
+    assert answer_key("m", question()) != answer_key("another", question())
+    assert answer_key("m", question(schema=Number)) != answer_key("m", question(schema=Other))
+
+
+def test_the_key_is_the_same_whoever_it_is_about() -> None:
+    assert answer_key("m", replace(question(), user_id="u2", purpose="x")) == answer_key("m", question())
+
+
+async def test_identical_questions_at_once_are_one_call() -> None:
+    book = MemoryBook()
+    with ScriptedServer(otherwise=Drip(Answer("three"), pause=0.01, size=64)) as server:
+        chat = RecordedChat(http_chat(server), book)
+        answers = await asyncio.gather(*(chat.complete(question()) for _ in range(5)))
+    assert {answer.text for answer in answers} == {"three"} and len(server.requests) == 1
+    assert sorted(row.outcome for row in book.rows) == ["cached"] * 4 + ["ok"]
+
+
+class Slow(FakeChat):
+    """Answers when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: "three")
+        self.go = asyncio.Event()
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        await self.go.wait()
+        return await super().complete(request)
+
+
+async def test_whoever_stops_waiting_does_not_stop_the_others() -> None:
+    slow = Slow()
+    chat = RecordedChat(slow, MemoryBook())
+    first, second, third = [asyncio.create_task(chat.complete(question())) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    second.cancel()
+    await asyncio.sleep(0.01)
+    first.cancel()  # the one that asked: another takes over
+    await asyncio.sleep(0.01)
+    slow.go.set()
+    assert (await third).text == "three" and len(slow.requests) == 1
+
+
+async def test_a_failure_reaches_everyone_who_waits() -> None:
+    with ScriptedServer(otherwise=Failure(404)) as server:
+        chat = RecordedChat(http_chat(server), MemoryBook())
+        results = await asyncio.gather(*(chat.complete(question()) for _ in range(3)), return_exceptions=True)
+    assert all(isinstance(result, ModelRefusedError) for result in results) and len(server.requests) == 1
+
+
+# ---------------------------------------------------------------- giving up
+
+
+async def test_three_failures_in_a_row_end_the_asking() -> None:
+    book = MemoryBook()
+    with ScriptedServer(otherwise=Failure(500)) as server:
+        chat = RecordedChat(http_chat(server), book, give_up_after=3)
+        for i in range(3):
+            with pytest.raises(ModelUnavailableError, match="answers 500"):
+                await chat.complete(question(str(i)))
+        asked = len(server.requests)
+        with pytest.raises(ModelUnavailableError, match="failed 3 times in a row and is not asked any more"):
+            await chat.complete(question("4"))
+    assert len(server.requests) == asked and len(book.rows) == 3
+    assert chat.gave_up is not None and "answers 500" in chat.gave_up
+
+
+async def test_success_starts_the_count_anew() -> None:
+    with ScriptedServer([Failure(404), Failure(404), Answer("ok"), Failure(404), Failure(404), Answer("ok")]) as server:
+        chat = RecordedChat(http_chat(server), MemoryBook(), give_up_after=3)
+        for i, good in enumerate([False, False, True, False, False, True]):
+            if good:
+                await chat.complete(question(str(i)))
+            else:
+                with pytest.raises(ModelRefusedError):
+                    await chat.complete(question(str(i)))
+    assert chat.gave_up is None
+
+
+async def test_declining_is_not_failing() -> None:
+    chat = RecordedChat(FakeChat(lambda _: ModelDeclinedError("no")), book := MemoryBook(), give_up_after=2)
+    for i in range(4):
+        with pytest.raises(ModelDeclinedError):
+            await chat.complete(question(str(i)))
+    assert chat.gave_up is None and [row.outcome for row in book.rows] == ["refused"] * 4
+
+
+async def test_what_is_cached_still_answers_after_giving_up() -> None:
+    book = MemoryBook()
+    await RecordedChat(FakeChat(lambda _: "kept"), book).complete(question())
+    down = RecordedChat(FakeChat(lambda _: ModelUnavailableError("down")), book, give_up_after=1)
+    with pytest.raises(ModelUnavailableError):
+        await down.complete(question("new"))
+    assert (await down.complete(question())).text == "kept"
+
+
+async def test_a_long_lived_process_tries_again_after_cooling_down() -> None:
+    replies = iter([ModelUnavailableError("down"), "up"])
+    chat = RecordedChat(FakeChat(lambda _: next(replies)), MemoryBook(), give_up_after=1, cool_down=0.0)
+    with pytest.raises(ModelUnavailableError):
+        await chat.complete(question("1"))
+    assert (await chat.complete(question("2"))).text == "up"
+
+
+# ---------------------------------------------------------------- money
+
+PRICES = {"gpt-4o-mini": Price(input=1.0, output=100.0)}
+
+
+def paid(answer: str = "ok", name: str = "gpt-4o-mini") -> FakeChat:
+    usage = Usage(input_tokens=1000, output_tokens=10)
+    return FakeChat(lambda _: ChatAnswer(answer, usage), name=name, hosted=True)
+
+
+async def test_cost_is_counted_from_the_prices() -> None:
+    book = MemoryBook()
+    chat = RecordedChat(paid(name="gpt-4o-mini-2024-07-18"), book, prices=PRICES)
+    answer = await chat.complete(question())
+    assert answer.usage.cost == pytest.approx(0.002) == book.rows[0].cost == chat.spent
+    assert chat.notes == []
+
+
+async def test_a_price_that_is_not_known_is_said() -> None:
+    chat = RecordedChat(paid(name="mystery"), MemoryBook(), prices=PRICES, max_cost=1.0)
+    assert (await chat.complete(question())).usage.cost == 0.0
+    assert "price of mystery is not known" in chat.notes[0] and "--max-cost" in chat.notes[0]
+    assert RecordedChat(paid(name="gpt-4o-mini-audio"), MemoryBook(), prices=PRICES).notes, "a family is not a prefix"
+
+
+async def test_what_stays_on_the_machine_costs_nothing() -> None:
+    chat = RecordedChat(FakeChat(lambda _: "ok"), MemoryBook(), prices=PRICES, max_cost=0.0)
+    assert (await chat.complete(question())).usage.cost == 0.0 and chat.notes == []
+
+
+async def test_the_cost_limit_stops_before_the_call_that_would_exceed_it() -> None:
+    inner = paid()
+    book = MemoryBook()
+    chat = RecordedChat(inner, book, prices=PRICES, max_cost=0.0055)
+    for i in range(2):
+        await chat.complete(question(str(i), max_tokens=20))  # $0.002 each, at most $0.002 and a little expected
+    with pytest.raises(BudgetSpentError, match="higher --max-cost"):
+        await chat.complete(question("3", max_tokens=20))
+    assert len(inner.requests) == 2 and chat.spent <= 0.0055
+    assert (await chat.complete(question("0", max_tokens=20))).outcome == "cached", "what is paid for stays usable"
+
+
+async def test_calls_at_once_share_the_limit() -> None:
+    slow = Slow()
+    slow.name, slow.hosted = "gpt-4o-mini", True
+    chat = RecordedChat(slow, MemoryBook(), prices=PRICES, max_cost=0.0025)
+    calls = [asyncio.create_task(chat.complete(question(str(i), max_tokens=20))) for i in range(3)]
+    await asyncio.sleep(0.01)
+    slow.go.set()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(result, BudgetSpentError) for result in results) == 2
+
+
+# ---------------------------------------------------------------- streams
+
+
+async def test_a_stream_is_recorded_and_replayed() -> None:
+    book = MemoryBook()
+    with ScriptedServer([Answer("one two three")]) as server:
+        chat = RecordedChat(http_chat(server), book)
+        first = [piece async for piece in chat.stream(question())]
+        again = [piece async for piece in chat.stream(question())]
+    assert first == ["one ", "two ", "three"] and again == ["one two three"] and len(server.requests) == 1
+    assert book.rows[0].output_tokens == 3 and [row.outcome for row in book.rows] == ["ok", "cached"]
+
+
+async def test_a_stream_that_fails_is_in_the_ledger() -> None:
+    book = MemoryBook()
+    with ScriptedServer(otherwise=Failure(401)) as server, pytest.raises(ModelRefusedError):
+        [piece async for piece in RecordedChat(http_chat(server), book).stream(question())]
+    assert [row.outcome for row in book.rows] == ["refused"]
