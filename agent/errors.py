@@ -28,6 +28,12 @@ class LimnerError(Exception):
 
     exit_code = 1
 
+    @property
+    def code(self) -> str:
+        """Stable name for programs: UnknownIdError -> unknown_id."""
+        name = type(self).__name__.removesuffix("Error")
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
 
 class UsageError(LimnerError):
     """The caller's mistake."""

@@ -1,0 +1,171 @@
+"""`limner`: the verbs, what stands before them, and how the command ends.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 100 an evaluation below its threshold; 130 interrupted.
+Results go to stdout, prose and progress to stderr. A failure is one sentence, never a traceback; LIMNER_DEBUG=1 adds it.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import feed, paint, suggest
+from agent.cli.session import Globals, Opener, print_json, stderr_console
+from agent.cli.text import clean
+from agent.config import debugging
+from agent.errors import LimnerError
+
+app = typer.Typer(
+    name="limner",
+    help="Paints a portrait of each user from what they did, and recommends from it, saying why.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(no_args_is_help=True, help="Public data sets to try Limner on.")
+profile_app = typer.Typer(no_args_is_help=True, help="Portraits: build them, show them.")
+
+DATA, PORTRAITS, OTHER = "Data", "Portraits and recommendations", "More"
+
+app.command(rich_help_panel=DATA)(feed.init)
+app.add_typer(data_app, name="data", rich_help_panel=DATA)
+data_app.command("list")(feed.data_list)
+data_app.command("fetch")(feed.data_fetch)
+app.command(rich_help_panel=DATA)(feed.ingest)
+app.command(rich_help_panel=DATA)(feed.history)
+app.command(rich_help_panel=PORTRAITS)(paint.train)
+app.add_typer(profile_app, name="profile", rich_help_panel=PORTRAITS)
+profile_app.command("build")(paint.build)
+profile_app.command("show")(paint.show_profile)
+app.command(rich_help_panel=PORTRAITS)(suggest.recommend)
+app.command(rich_help_panel=PORTRAITS)(suggest.rank)
+app.command(rich_help_panel=OTHER)(paint.doctor)
+app.command(rich_help_panel=OTHER)(suggest.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"limner {version('limner')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def before_the_verb(
+    ctx: typer.Context,
+    data: Annotated[
+        str, typer.Option("--data", metavar="DIR", help="The store: a folder or a database URL (LIMNER_DATA; .limner).")
+    ] = "",
+    settings: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="A settings file instead of ./limner.yaml.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints on stderr.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    before = ctx.ensure_object(Globals)
+    before.project, before.quiet = settings, quiet
+    if data:
+        before.overrides[("data",)] = data
+
+
+def main(argv: Sequence[str] | None = None, *, open_engine: Opener | None = None) -> int:
+    """Run one command; the exit code. `open_engine` lets tests pass a fake."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in args
+    if not debugging():
+        _hush()
+    before = Globals(open_engine) if open_engine else Globals()
+    try:
+        status = app(args, prog_name="limner", standalone_mode=False, obj=before)
+        sys.stdout.flush()
+        if status == 130:
+            return _interrupted()
+        return status if isinstance(status, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
+    except LimnerError as error:
+        return _fail(error, error.code, str(error), error.exit_code, as_json)
+    except OSError as error:
+        if error.errno == errno.EPIPE or isinstance(error, BrokenPipeError):
+            return _reader_left()
+        return _fail(error, "os", _system_sentence(error), 1, as_json)
+    except USAGE_ERRORS as error:
+        return _fail(error, "usage", _usage_sentence(error), 2, as_json)
+    except Exception as error:  # noqa: BLE001  the last stop before a person: a sentence instead of a traceback
+        words = f"Limner failed inside ({type(error).__name__}: {error}); LIMNER_DEBUG=1 shows where, please report it."
+        return _fail(error, "internal", words, 1, as_json)
+
+
+def _usage_error() -> type[Exception]:
+    # Typer carries its own copy of click since 0.26 and used click's before; both share this ancestor of BadParameter.
+    return next(one for one in typer.BadParameter.__mro__ if one.__name__ == "ClickException")
+
+
+USAGE_ERRORS = _usage_error()
+
+
+def _usage_sentence(error: Exception) -> str:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else "limner"
+    if not message:
+        return f"Nothing to do; see {where} --help."
+    return f"{message.rstrip('.')}; see {where} --help."
+
+
+def _system_sentence(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"No space is left on the device{_at(error)}; free some and run the command again."
+    return f"{error.strerror or error}{_at(error)}; check that the path exists and may be read and written."
+
+
+def _at(error: OSError) -> str:
+    return f" at '{error.filename}'" if error.filename else ""
+
+
+def _fail(error: Exception, code: str, message: str, status: int, as_json: bool) -> int:
+    message = clean(message)
+    if debugging():
+        import traceback
+
+        traceback.print_exception(error)
+    try:
+        if as_json:
+            print_json({"error": {"code": code, "message": message}})
+            sys.stdout.flush()
+        stderr_console().print(f"Error: {message}", style="red", soft_wrap=True)
+    except BrokenPipeError:
+        _reader_left()
+    return status
+
+
+def _interrupted() -> int:
+    stderr_console().print("Interrupted; what was finished is kept, and the same command goes on from there.")
+    return 130
+
+
+def _reader_left() -> int:
+    """Whoever read our output has what they wanted; leave nothing to flush, so that Python does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _hush() -> None:
+    """Libraries' warnings are for programmers; LIMNER_DEBUG=1 lets them through."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

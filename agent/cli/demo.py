@@ -1,0 +1,161 @@
+"""`limner demo`: the whole product on real data in one command, as steps over the engine.
+
+First everything in template words, which needs no model and is there at once; then, unless LIMNER_LLM=none, the same
+portraits and reasons worded by a model, beside what they were.
+"""
+
+import time
+from collections.abc import Sequence
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from agent.cli.feed import merge_reports
+from agent.cli.session import Json, Session
+from agent.cli.text import clean, counted, duration
+from agent.config import Settings
+from agent.datasets import fetch, known, list_datasets
+from agent.errors import FetchError, LimnerError
+from agent.schema import IngestReport, Profile, Recommendations
+
+DATASET = "ml-100k"
+FOLDER = "demo-data"
+USERS = 3
+ITEMS = 5
+MIN_EVENTS = 20
+"""Users with fewer make dull portraits."""
+
+
+def run(ctx: typer.Context, as_json: Json = False) -> None:
+    from agent.cli import show
+
+    with Session(ctx, as_json) as session:
+        say = _Telling(session)
+        chosen = ("data",) in session.globals.overrides
+        settings = session.settings({} if chosen else {("data",): FOLDER})
+        where = f"--data {settings.data}"
+
+        say.step(f"Getting {DATASET} and reading it")
+        engine = session.engine(_with_llm(settings, "none"), create=True)
+        folder = fetch(DATASET, engine.settings.folder, session.progress)
+        say.aside(next(one.terms for one in list_datasets() if one.name == DATASET))
+        found = known(folder)
+        if found is None:
+            raise FetchError(f"'{folder}' does not hold {DATASET}; remove it and run limner demo again.")
+        report = merge_reports([engine.ingest(one) for one in found[1]])
+        say.result(show.ingest_report(report))
+
+        say.step("Learning what goes with what")
+        trained = engine.train()
+        say.result(show.train_report(trained))
+
+        users = pick_users(engine.store.active_users(MIN_EVENTS))
+        say.step(f"Painting the portraits of {counted(len(users), 'user')}, in template words")
+        before = session.wait(engine.build(users, force=True)).built
+        say.result(*(show.portrait(one) for one in before))
+
+        say.step("Recommending to them, saying why")
+        lists = session.wait(engine.recommend(users, ITEMS))
+        say.result(*(show.recommendations(one) for one in lists))
+        session.shut(engine)
+        say.aside(f"All of this took {say.elapsed()}, without any model.")
+
+        after: list[Profile] = []
+        reasons: list[Recommendations] = []
+        if settings.llm.choice == "none":
+            say.aside("LIMNER_LLM=none: no model is asked; the portraits keep their template words.")
+        else:
+            say.step("The same portraits in a model's words")
+            say.aside(
+                "Without OPENAI_API_KEY or OPENAI_BASE_URL this fetches the embedded model once, 1.1 GB, which words slowly"
+                " on a small machine. Ctrl-C stops it; LIMNER_LLM=none does without."
+            )
+            try:
+                engine = session.engine(settings)
+                for old in before:
+                    built = session.wait(engine.build([old.user_id], force=True))
+                    say.notes(built.notes)
+                    for new in built.built:
+                        after.append(new)
+                        say.result(show.before_after(old, new))
+                for old_list in lists[:1]:
+                    ids = [one.item.item_id for one in old_list.recommendations]
+                    reasons.append(session.wait(engine.rank(old_list.user_id, ids, explain=True)))
+                    say.result(show.reasons_before_after(old_list, reasons[-1]))
+            except LimnerError as error:
+                say.aside(f"No model words this time: {error} What stands above is complete without them.")
+
+        say.result(_what_next(where, users))
+        say.aside(f"Done in {say.elapsed()}. Everything is in {settings.data}; removing it undoes the demo.")
+        if as_json:
+            session.give(_document(report, before, after, lists, reasons))
+
+
+def _document(
+    report: IngestReport,
+    before: Sequence[Profile],
+    after: Sequence[Profile],
+    lists: Sequence[Recommendations],
+    reasons: Sequence[Recommendations],
+) -> dict[str, object]:
+    return {
+        "ingest": report,
+        "portraits": {"template": before, "model": after},
+        "recommendations": {"template": lists, "model": reasons},
+    }
+
+
+def _with_llm(settings: Settings, choice: str) -> Settings:
+    return settings.model_copy(update={"llm": settings.llm.model_copy(update={"choice": choice})})
+
+
+def pick_users(active: Sequence[tuple[str, int]], count: int = USERS) -> list[str]:
+    """Users a quarter, half and three quarters down the list of the most active: neither giants nor newcomers."""
+    if len(active) <= count:
+        return [user for user, _ in active]
+    return [active[len(active) * (at + 1) // (count + 1)][0] for at in range(count)]
+
+
+def _what_next(where: str, users: Sequence[str]) -> Text:
+    user = users[0] if users else "USER"
+    lines = (
+        (f"limner {where} profile show {user} --why", "the events behind every claim, and what was dropped"),
+        (f"limner {where} history {user}", "everything this user did"),
+        (f"limner {where} recommend {user} -n 10 --json", "the same for programs"),
+        (f'limner {where} chat "Who likes film noir?"', "questions in words"),
+        (f"limner {where} serve", "the REST API"),
+        ("limner init your-events.csv", "start with data of your own"),
+    )
+    width = max(len(command) for command, _ in lines)
+    text = Text("What to try next\n", style="bold")
+    for command, meaning in lines:
+        text.append(f"  {clean(command).ljust(width)}", style="cyan not bold")
+        text.append(f"  {meaning}\n", style="dim not bold")
+    return text
+
+
+class _Telling:
+    """The demo's voice: numbered steps and asides on stderr, results on stdout; nothing but JSON for programs."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.number, self.started = session, 0, time.monotonic()
+
+    def elapsed(self) -> str:
+        return duration(time.monotonic() - self.started)
+
+    def step(self, text: str) -> None:
+        self.number += 1
+        self.session.err.print(Text.assemble("\n", (f"{self.number}. {text}", "bold magenta"), "\n"))
+
+    def aside(self, text: str) -> None:
+        self.session.err.print(Text(clean(text), style="dim"))
+
+    def notes(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self.aside(f"Note: {note}")
+
+    def result(self, *drawn: RenderableType) -> None:
+        if not self.session.as_json:
+            for one in drawn:
+                self.session.out.print(one)

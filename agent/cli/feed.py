@@ -1,0 +1,197 @@
+"""Verbs that bring data in and show it: init, data list, data fetch, ingest, history."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.session import Json, Session
+from agent.cli.text import counted
+from agent.errors import BadInputError, UsageError
+from agent.schema import IngestReport, TableReport
+
+if TYPE_CHECKING:
+    from agent.ingest import Sources
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Tables to look at: events, items, users.")]
+
+
+def init(
+    ctx: typer.Context,
+    files: Files,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the mapping there; never overwrites.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at tables and propose a mapping file for you to check.
+
+    Prints YAML with comments; hand it to `limner ingest --mapping`.
+    """
+    from rich.syntax import Syntax
+    from yaml import safe_load
+
+    from agent.ingest import propose_mapping
+
+    with Session(ctx, as_json) as session:
+        if output is not None and output.exists():
+            raise UsageError(f"'{output}' exists already; name another --output or remove it.")
+        text = propose_mapping(files)
+        if output is not None:
+            output.write_text(text, encoding="utf-8")
+        document = {"mapping": safe_load(text), "yaml": text, "file": str(output) if output else None}
+        if output is not None and not as_json:
+            session.give(document, f"Wrote {output}.")
+            session.hint(f"Check it, then: limner ingest --events … --mapping {output}")
+        elif session.out.is_terminal:
+            session.give(document, Syntax(text, "yaml", background_color="default", word_wrap=True))
+        else:
+            session.give(document, text.rstrip("\n"))
+
+
+def data_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """The public data sets that Limner reads without a mapping file."""
+    from agent.cli import show
+    from agent.datasets import MIRRORS, list_datasets
+
+    with Session(ctx, as_json) as session:
+        rows = [
+            {"name": one.name, "title": one.title, "terms": one.terms, "fetched_by_name": one.name in MIRRORS}
+            for one in list_datasets()
+        ]
+        session.give({"datasets": rows}, show.datasets(list_datasets(), set(MIRRORS)))
+        session.hint("Get one: limner data fetch ml-100k. Have one of the others: limner ingest FOLDER.")
+
+
+def data_fetch(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A data set that `limner data list` says can be fetched.")
+    ],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where its folder goes.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Get a public data set, checked against its checksum, and print its terms."""
+    from rich.text import Text
+
+    from agent.datasets import fetch, list_datasets
+
+    with Session(ctx, as_json) as session:
+        folder = fetch(name, into, session.progress)
+        terms = next((one.terms for one in list_datasets() if one.name == name), "")
+        document = {"name": name, "folder": str(folder), "terms": terms}
+        session.give(document, Text(f"{name} is in {folder}"), Text(f"Terms: {terms}", style="dim"))
+        session.hint(f"Next: limner ingest {folder}")
+
+
+def ingest(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of a data set that `limner data list` names.")
+    ] = None,
+    events: Annotated[
+        list[str] | None, typer.Option("--events", metavar="F", help="Events table; may be repeated.")
+    ] = None,
+    items: Annotated[
+        list[str] | None, typer.Option("--items", metavar="F", help="Items table; may be repeated.")
+    ] = None,
+    users: Annotated[
+        list[str] | None, typer.Option("--users", metavar="F", help="Users table; may be repeated.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="F.yaml", help="Which column means what; see `limner init`.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read events, items and users into the store, and report what became of every row.
+
+    A table is a file (CSV, TSV, `::`, RecBole, JSON lines, Parquet, Excel, gzip, xz), a folder, a glob, a tar archive,
+    or a query: `sqlite:///shop.db#SELECT * FROM orders`. Reading the same table again changes nothing.
+    """
+    from agent.cli import show
+
+    with Session(ctx, as_json) as session:
+        sources = _sources(folder, events or [], items or [], users or [], mapping)
+        engine = session.engine(create=True)
+        report = merge_reports([engine.ingest(one) for one in sources])
+        session.give(report, show.ingest_report(report))
+        counts = engine.store.counts()
+        session.hint(
+            f"The store holds {counted(counts.users, 'user')}, {counted(counts.items, 'item')} and"
+            f" {counted(counts.events, 'event')}. Next: limner train, then limner recommend USER."
+        )
+
+
+def _sources(
+    folder: Path | None, events: Sequence[str], items: Sequence[str], users: Sequence[str], mapping: Path | None
+) -> "list[Sources]":
+    from agent.ingest import Sources
+
+    if folder is None:
+        if not (events or items or users):
+            raise UsageError("Nothing to ingest; name --events FILE (and --items, --users), or a data set's FOLDER.")
+        return [Sources(events, items, users, str(mapping) if mapping else None)]
+    if events or items or users or mapping:
+        raise UsageError("Name either a data set's FOLDER or --events, --items, --users and --mapping, not both.")
+    if not folder.is_dir():
+        what = f"a table; read it with limner ingest --events {folder}" if folder.exists() else "not there"
+        raise BadInputError(f"'{folder}' is {what}." if folder.exists() else f"There is no folder '{folder}'.")
+    from agent.datasets import known
+
+    found = known(folder)
+    if found is None:
+        raise BadInputError(
+            f"'{folder}' holds no data set of `limner data list`; name its tables with --events, --items, --users."
+        )
+    return found[1]
+
+
+def merge_reports(reports: Sequence[IngestReport]) -> IngestReport:
+    """One report of several ingests: counts add up, notes follow each other."""
+    if len(reports) == 1:
+        return reports[0]
+    rejected = [report.rejected_file for report in reports if report.rejected_file]
+    notes = list(dict.fromkeys(note for report in reports for note in report.notes))
+    return IngestReport(
+        events=_add([report.events for report in reports]),
+        items=_add([report.items for report in reports]),
+        users=_add([report.users for report in reports]),
+        notes=[*notes, *(f"More rejected rows: {name}" for name in rejected[1:])],
+        rejected_file=rejected[0] if rejected else None,
+    )
+
+
+def _add(tables: Sequence[TableReport]) -> TableReport:
+    reasons: dict[str, int] = {}
+    for table in tables:
+        for reason, count in table.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    return TableReport(
+        read=sum(table.read for table in tables),
+        kept=sum(table.kept for table in tables),
+        merged=sum(table.merged for table in tables),
+        rejected=sum(table.rejected for table in tables),
+        reasons=reasons,
+    )
+
+
+def history(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, exactly as in the data.")],
+    last: Annotated[int, typer.Option("--last", min=0, metavar="N", help="Only the newest N; 0 shows all.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """All events of a user, oldest first."""
+    from agent.cli import show
+
+    with Session(ctx, as_json) as session:
+        engine = session.engine()
+        found = engine.history(user)
+        shown = found[-last:] if last else found
+        document = {"user_id": user, "events": shown}
+        if as_json:
+            session.give(document)
+            return
+        items = engine.items_by_id({event.item_id for event in shown if event.item_id is not None})
+        session.give(document, show.history(user, shown, items, engine.store.scales(), len(found)))

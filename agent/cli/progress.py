@@ -1,0 +1,129 @@
+"""Progress for people, on stderr: bars with rate and remaining time on a terminal, now and then a line in a log."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from agent.cli.text import clean, compact, duration
+
+HEARTBEAT = 15.0
+"""Seconds between two lines about the same work, where there is no terminal."""
+WORTH_A_LINE = 1.0
+"""Work that took less leaves no line behind."""
+
+
+@dataclass
+class _Work:
+    label: str
+    total: int | None
+    task: TaskID | None
+    started: float = field(default_factory=time.monotonic)
+    spoke: float = field(default_factory=time.monotonic)
+    count: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def rate(self) -> float:
+        return self.count / max(self.seconds, 1e-9)
+
+    def finished(self) -> str:
+        if not self.count:
+            return f"{self.label}: {duration(self.seconds)}"
+        return f"{self.label}: {compact(self.count)} in {duration(self.seconds)} ({compact(self.rate)}/s)"
+
+    def so_far(self) -> str:
+        if not self.total:
+            return f"{self.label}: {compact(self.count)} so far ({compact(self.rate)}/s)"
+        left = duration((self.total - self.count) / self.rate) if self.rate else "?"
+        return f"{self.label}: {compact(self.count)} of {compact(self.total)} ({compact(self.rate)}/s, {left} left)"
+
+
+class CountColumn(ProgressColumn):
+    """`31 k of 100 k · 4.1 k/s`"""
+
+    def render(self, task: Task) -> Text:
+        parts = compact(task.completed) if task.total is None else f"{compact(task.completed)} of {compact(task.total)}"
+        speed = f" · {compact(task.speed)}/s" if task.speed else ""
+        return Text(parts + speed, style="cyan")
+
+
+class Bars:
+    """Progress of `agent.progress`, drawn with rich. Work may nest; `done` ends what started last. Thread-safe."""
+
+    def __init__(self, console: Console, quiet: bool = False) -> None:
+        self.console, self.quiet = console, quiet
+        self._lock = threading.RLock()
+        self._works: list[_Work] = []
+        self._live: RichProgress | None = None
+
+    def start(self, label: str, total: int | None = None) -> None:
+        label = clean(label)
+        with self._lock:
+            task = None
+            if self.console.is_terminal and not self.quiet:
+                if self._live is None:
+                    self._live = self._bars()
+                    self._live.start()
+                task = self._live.add_task(label, total=total)
+            self._works.append(_Work(label, total, task))
+
+    def advance(self, n: int = 1) -> None:
+        with self._lock:
+            if not self._works:
+                return
+            work = self._works[-1]
+            work.count += n
+            if work.task is not None and self._live is not None:
+                self._live.advance(work.task, n)
+            elif not self.quiet and time.monotonic() - work.spoke > HEARTBEAT:
+                work.spoke = time.monotonic()
+                self._line(work.so_far())
+
+    def done(self) -> None:
+        with self._lock:
+            if not self._works:
+                return
+            work = self._works.pop()
+            if work.task is not None and self._live is not None:
+                self._live.remove_task(work.task)
+            if not self._works:
+                self._stop()
+            if work.seconds >= WORTH_A_LINE and not self.quiet:
+                self._line(work.finished())
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            self.console.print(Text(clean(text)))
+
+    def close(self) -> None:
+        """Take the bars off the screen, whatever was under way."""
+        with self._lock:
+            self._works.clear()
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _line(self, text: str) -> None:
+        self.console.print(Text(text, style="dim"))
+
+    def _bars(self) -> RichProgress:
+        return RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            CountColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self.console,
+            transient=True,
+        )

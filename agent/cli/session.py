@@ -1,0 +1,148 @@
+"""One run of a command: its settings, its engine, its two streams, and how it ends."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+
+import typer
+from rich.console import Console, RenderableType
+
+from agent.cli.progress import Bars
+from agent.cli.text import clean
+from agent.config import Settings, load_settings
+from agent.progress import Progress
+
+if TYPE_CHECKING:
+    from agent.engine import Engine
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+class Opener(Protocol):
+    def __call__(self, settings: Settings, *, create: bool = False, progress: Progress | None = None) -> "Engine": ...
+
+
+def _open_engine(settings: Settings, *, create: bool = False, progress: Progress | None = None) -> "Engine":
+    from agent.bootstrap import open_engine
+
+    return open_engine(settings, create=create, progress=progress)
+
+
+@dataclass
+class Globals:
+    """What stands before the verb, and the collaborators that tests replace."""
+
+    open_engine: Opener = _open_engine
+    overrides: dict[tuple[str, ...], object] = field(default_factory=dict)
+    project: Path | None = None
+    quiet: bool = False
+
+
+class PipeConsole(Console):
+    """A console that lets a reader that went away end the command, instead of ending the process itself."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def stdout_console() -> Console:
+    return PipeConsole(markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+
+def stderr_console() -> Console:
+    return PipeConsole(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+class Session:
+    """Used as `with Session(ctx, as_json) as session:` around the body of every command.
+
+    Opens engines, runs their coroutines on one event loop, shows progress on stderr, and gives the result on stdout:
+    as one JSON document, or drawn for people. Closes everything at the end, however it ends.
+    """
+
+    def __init__(self, ctx: typer.Context, as_json: bool = False) -> None:
+        found = ctx.find_object(Globals)
+        self.globals = found if found is not None else Globals()
+        self.as_json = as_json
+        self.out, self.err = stdout_console(), stderr_console()
+        self.progress = Bars(self.err, self.globals.quiet)
+        self._runner = asyncio.Runner()
+        self._engines: list[Engine] = []
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.close()
+        try:
+            for engine in self._engines:
+                self.wait(engine.close())
+        finally:
+            self._engines.clear()
+            self._runner.close()
+
+    def settings(self, extra: Mapping[tuple[str, ...], object] | None = None) -> Settings:
+        """From limner.yaml, the environment and the options before the verb; `extra` overrules them all.
+
+        Raises SettingsError.
+        """
+        return load_settings(project=self.globals.project, overrides={**self.globals.overrides, **(extra or {})})
+
+    def engine(self, settings: Settings | None = None, *, create: bool = False) -> "Engine":
+        """An engine over the store; raises UsageError where there is none and `create` is False."""
+        engine = self.globals.open_engine(settings or self.settings(), create=create, progress=self.progress)
+        self._engines.append(engine)
+        return engine
+
+    def shut(self, engine: "Engine") -> None:
+        """Close an engine before the command ends."""
+        self._engines.remove(engine)
+        self.wait(engine.close())
+
+    def wait(self, work: Coroutine[object, object, T]) -> T:
+        return self._runner.run(work)
+
+    def give(self, document: object, *drawn: RenderableType) -> None:
+        """The command's result: `document` for programs, or `drawn` for people."""
+        self.progress.close()
+        if self.as_json:
+            print_json(document)
+        else:
+            for one in drawn:
+                self.out.print(one)
+
+    def hint(self, text: str) -> None:
+        """What to do next, for people only."""
+        if not self.as_json and not self.globals.quiet:
+            self.err.print(clean(text), style="dim")
+
+    def notes(self, notes: list[str]) -> None:
+        """What a person should know, on stderr; a JSON document carries them itself."""
+        if not self.as_json:
+            for note in notes:
+                self.err.print(f"Note: {clean(note)}", style="yellow")
+
+
+def to_json(document: object, indent: int | None = 2) -> str:
+    """One JSON document; values become objects, NaN becomes null, as the encoding of stdout allows."""
+    from pydantic_core import to_jsonable_python
+
+    plain = to_jsonable_python(document, inf_nan_mode="null")
+    return json.dumps(plain, ensure_ascii=not _speaks_unicode(), indent=indent, allow_nan=False)
+
+
+def print_json(document: object, indent: int | None = 2) -> None:
+    sys.stdout.write(to_json(document, indent) + "\n")
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")

@@ -1,0 +1,151 @@
+"""Verbs that recommend: recommend, rank and, on data that it gets itself, demo."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent.cli.session import Json, Session, print_json
+from agent.errors import BadInputError, UsageError
+from agent.schema import Recommendations
+
+if TYPE_CHECKING:
+    from agent.engine import Engine
+
+
+def recommend(
+    ctx: typer.Context,
+    users: Annotated[list[str], typer.Argument(metavar="USER…", help="For whom; ids exactly as in the data.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, metavar="N", help="How many items for each.")] = 10,
+    repeats: Annotated[bool, typer.Option("--repeats", help="Items that the user has had already may return.")] = False,
+    explain: Annotated[bool, typer.Option("--explain/--no-explain", help="With a reason for each item.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Recommend items that a user has not had yet, each with a reason that cites the user's own events.
+
+    On a store that was only ingested, what is missing (training, the portrait) is done first.
+    """
+    from agent.cli import show
+
+    with Session(ctx, as_json) as session:
+        engine = session.engine()
+        asked = list(dict.fromkeys(users))
+        answers = session.wait(engine.recommend(asked, n, repeats=repeats, explain=explain))
+        document = answers[0] if len(asked) == 1 else {"users": answers}
+        session.give(document, *(show.recommendations(one) for one in answers))
+        session.notes(list(dict.fromkeys(note for one in answers for note in one.notes)))
+
+
+def demo(ctx: typer.Context, as_json: Json = False) -> None:
+    """From nothing to portraits and explained recommendations on MovieLens-100K, in one go.
+
+    Everything goes into ./demo-data (or --data). Safe to run twice. With LIMNER_LLM=none no model is fetched.
+    """
+    from agent.cli.demo import run
+
+    run(ctx, as_json)
+
+
+class RankRequest(BaseModel):
+    """One line of `rank --requests`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_id: str
+    items: list[str]
+
+
+def rank(
+    ctx: typer.Context,
+    user: Annotated[
+        str | None, typer.Argument(metavar="[USER]", help="For whom; the id exactly as in the data.")
+    ] = None,
+    items: Annotated[
+        str, typer.Option("--items", metavar="F", help="Item ids, one a line or a JSON list; - reads stdin.")
+    ] = "",
+    requests: Annotated[
+        str, typer.Option("--requests", metavar="F.jsonl", help='{"user_id", "items"} a line; - reads stdin.')
+    ] = "",
+    explain: Annotated[bool, typer.Option("--explain/--no-explain", help="With a reason for each item.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Order given items for a user, best first.
+
+    With --requests, answers one JSON document a line for each line that was asked, in order, with or without --json;
+    a line that cannot be answered gets {"line", "error"}, and the exit code is 2.
+    """
+    from agent.cli import show
+
+    if bool(items) == bool(requests):
+        raise UsageError("Name either USER with --items F, or --requests F.jsonl.")
+    if bool(user) == bool(requests):
+        raise UsageError("USER goes with --items; with --requests each line names its own user.")
+    with Session(ctx, as_json) as session:
+        if requests:
+            lines = _read(requests).splitlines()
+            engine = session.engine()
+            unanswered = sum(not _answer(session, engine, number, line, explain) for number, line in _numbered(lines))
+            if unanswered:
+                raise typer.Exit(2)
+            return
+        wanted = _item_ids(_read(items), items)
+        engine = session.engine()
+        answer = session.wait(engine.rank(user or "", wanted, explain=explain))
+        session.give(answer, show.recommendations(answer, ranked=True))
+        session.notes(answer.notes)
+
+
+def _numbered(lines: list[str]) -> Iterator[tuple[int, str]]:
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def _answer(session: Session, engine: "Engine", number: int, line: str, explain: bool) -> bool:
+    """Print the answer to one line of requests; False where there is none."""
+    try:
+        request = RankRequest.model_validate_json(line)
+        answer: Recommendations = session.wait(engine.rank(request.user_id, request.items, explain=explain))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f'Line {number} is not {{"user_id", "items"}}: {where + ": " if where else ""}{first["msg"]}.'
+        print_json({"line": number, "error": {"code": "bad_input", "message": message}}, indent=None)
+        return False
+    except UsageError as error:
+        print_json({"line": number, "error": {"code": error.code, "message": str(error)}}, indent=None)
+        return False
+    print_json(answer, indent=None)
+    return True
+
+
+def _read(place: str) -> str:
+    """The text of a file or, for `-`, of stdin; raises BadInputError."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig") if place == "-" else Path(place).read_text("utf-8-sig")
+    except FileNotFoundError as error:
+        raise BadInputError(f"There is no file '{place}'.") from error
+    except IsADirectoryError as error:
+        raise BadInputError(f"'{place}' is a folder; name a file.") from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"'{place}' is not UTF-8 text.") from error
+
+
+def _item_ids(text: str, place: str) -> list[str]:
+    """Item ids of a file, in order, each once: a JSON list of ids, or one id a line."""
+    found: list[str] = []
+    if text.lstrip().startswith("["):
+        try:
+            loaded: object = json.loads(text)
+        except ValueError as error:
+            raise BadInputError(f"'{place}' is not a JSON list of item ids: {error}.") from error
+        if not isinstance(loaded, list) or not all(isinstance(one, str | int) for one in loaded):
+            raise BadInputError(f"'{place}' is not a JSON list of item ids.")
+        found = [str(one) for one in loaded]
+    else:
+        found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not found:
+        raise BadInputError(f"'{place}' names no items; write one item id a line.")
+    return list(dict.fromkeys(found))
