@@ -111,7 +111,7 @@ def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: 
     reject(item.str.len() > 255, "item_id too long")
 
     rated = "rating" in layout.fields
-    raw = _series(frame, layout, "rating" if rated else "value").str.strip()
+    raw: pd.Series[str] = _series(frame, layout, "rating" if rated else "value").str.strip()
     raw = raw.mask(raw.isin(_NOTHING), "")
     value = _numbers(raw)
     reject((raw != "").to_numpy() & ~np.isfinite(value), "unparseable rating" if rated else "unparseable value")
@@ -125,9 +125,10 @@ def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: 
         default = "rating" if rated else "view"
         types = types.where(types != "", default)
     elif rated:
-        types = pd.Series(np.where(np.isnan(value), np.where(has_text, "review", "view"), "rating"), index=frame.index)
+        guessed = np.where(np.isnan(value), np.where(has_text, "review", "view"), "rating")
+        types = pd.Series(guessed, index=frame.index, dtype=object)
     else:
-        types = pd.Series("view", index=frame.index)
+        types = pd.Series("view", index=frame.index, dtype=object)
     kind = types.to_numpy(dtype=object)
     kind = _returns(kind, value, frame, mapping)
     # A scale binds what is a rating; a quantity in the same column is none.
@@ -161,7 +162,7 @@ def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: 
         event_id = [str(one) for one in given.to_numpy(dtype=object)[rows]]
     context = _contexts(frame, layout.rest)
     items: list[str | None] = [one or None for one in item.to_numpy(dtype=object)[rows]]
-    rejected = [_rejected(frame, int(i), str(reason[i])) for i in np.flatnonzero(~keep)]
+    rejected = _all_rejected(frame, np.flatnonzero(~keep).tolist(), reason)
     types_kept = kind[rows]
     return CleanEvents(
         user_id=list(user.to_numpy(dtype=object)[rows]),
@@ -355,6 +356,8 @@ def _id_fault(value: str, name: str) -> str:
 
 def _facet_name(column: Column | None) -> str:
     """genres -> genre; "" where the column is just called categories."""
+    if column and column.facet:
+        return column.facet
     name = plain_name(column.column).lower().rsplit(".", 1)[-1] if column and column.column else ""
     if name in ("", "category", "categories", "category_code", "class", "main_category"):
         return ""
@@ -479,6 +482,23 @@ def _flat(cell: str) -> str:
 
 
 def _rejected(frame: pd.DataFrame, at: int, reason: str) -> Rejected:
-    row = frame.iloc[at]
-    cells = {str(name): str(row[name]).encode("utf-8", "replace").decode() for name in frame.columns if name != LINE}
-    return Rejected(int(row[LINE]), reason, cells)
+    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN)]
+    cells = {name: str(frame[name].iat[at]).encode("utf-8", "replace").decode() for name in names}
+    return Rejected(int(frame[LINE].to_numpy(dtype=np.int64)[at]), reason, cells)
+
+
+def _all_rejected(frame: pd.DataFrame, rows: list[int], reason: NDArray[np.object_]) -> list[Rejected]:
+    """Many at once: column by column, since a frame gives up its rows slowly."""
+    if not rows:
+        return []
+    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN)]
+    columns = [frame[name].to_numpy(dtype=object)[rows].tolist() for name in names]
+    lines = frame[LINE].to_numpy()[rows].tolist()
+    return [
+        Rejected(
+            int(line),
+            str(reason[at]),
+            {name: str(cell).encode("utf-8", "replace").decode() for name, cell in zip(names, row, strict=True)},
+        )
+        for at, line, row in zip(rows, lines, zip(*columns, strict=True), strict=True)
+    ]

@@ -22,7 +22,7 @@ from agent.ingest.clean import (
     identify,
     split_list,
 )
-from agent.ingest.mapping import Join, Layout, Mapping, TableName, load_mapping, resolve
+from agent.ingest.mapping import Join, Layout, Mapping, TableName, load_mapping, plain_name, resolve
 from agent.ingest.read import BROKEN, LINE, Chunk, as_text, read_table
 from agent.interactions import NO_TIME
 from agent.progress import Progress, Quiet
@@ -174,14 +174,16 @@ class _Run:
         for chunk in chunks:
             layout = self._layout("items", chunk, layout)
             items, bad = clean_items(chunk.frame, layout, source)
-            changed: dict[str, Item] = {}
+            before = len(seen)
             for item in items:
                 old = seen.get(item.item_id)
-                new = _with_side(item, side) if old is None else _fuller(old, item)
-                if new is not old:
-                    seen[item.item_id] = changed[item.item_id] = new
-            added = self.store.add_items(list(changed.values()))
-            self._count("items", chunk, bad, added.kept, len(items) - added.kept)
+                seen[item.item_id] = _with_side(item, side) if old is None else _fuller(old, item)
+            fresh = len(seen) - before
+            self._count("items", chunk, bad, fresh, len(items) - fresh)
+        # Written at the end: an item that many rows describe is only then complete.
+        added = self.store.add_items(list(seen.values()))
+        self.tally["items"].kept += added.kept - len(seen)
+        self.tally["items"].merged += added.merged
         self.progress.done()
 
     def events(self, chunks: Iterator[Chunk], place: str) -> None:
@@ -250,7 +252,9 @@ class _Run:
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
         if layout is None and made.rest:
             kind = "context of events" if table == "events" else f"attributes of {table}"
-            self.notes.append(f"Other columns of '{chunk.file}' became {kind}: {', '.join(made.rest[:8])}.")
+            self.notes.append(
+                f"Other columns of '{chunk.file}' became {kind}: {', '.join(plain_name(one) for one in made.rest[:8])}."
+            )
         return made
 
     def _count(self, table: TableName, chunk: Chunk, bad: list[Rejected], kept: int, merged: int) -> None:

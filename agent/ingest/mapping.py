@@ -69,6 +69,8 @@ class Column(Strict):
     """The cell is a list, split at this."""
     flags: list[str] = []
     """0/1 columns; the value is the list of names of those that are 1."""
+    facet: str = ""
+    """For categories: what they are called (genre, department); the column's own name where empty."""
 
 
 class Reading(Strict):
@@ -179,7 +181,11 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
             )
         named[target] = column
     taken = {one for column in named.values() for one in [column.column, *column.columns, *column.flags] if one}
-    by_name = {re.sub(r"[\s\-]+", "_", plain_name(c).strip().lower()): c for c in columns if c not in taken}
+    by_name = {
+        re.sub(r"[\s\-]+", "_", plain_name(c).strip().lower()): c
+        for c in columns
+        if c not in taken | set(mapping.ignore)
+    }
     for target in FIELDS[table]:
         if target in named:
             continue

@@ -1,11 +1,14 @@
 """Reading any table as chunks of text columns, each row with its line number. Nothing is interpreted here."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
 import lzma
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -74,16 +77,28 @@ def _may_be_table(name: str) -> bool:
 
 def _read_archive(file: Path, reading: Reading, rows: int) -> Iterator[Chunk]:
     try:
-        with tarfile.open(file) as archive:
-            members = sorted(
-                (m for m in archive.getmembers() if m.isfile() and _may_be_table(m.name)), key=lambda m: m.name
-            )
-            for member in members:
-                stream = archive.extractfile(member)
-                if stream is not None and member.size:
-                    yield from _read_stream(member.name, io.BytesIO(stream.read()), reading, rows)
+        with tempfile.TemporaryFile() as plain:
+            # Unpacked to disk once: members are read in order of name, and going back in a compressed stream is slow.
+            with _decompressed(file) as packed:
+                shutil.copyfileobj(packed, plain, 1 << 20)
+            plain.seek(0)
+            with tarfile.open(fileobj=plain) as archive:
+                members = (m for m in archive.getmembers() if m.isfile() and m.size and _may_be_table(m.name))
+                for member in sorted(members, key=lambda m: m.name):
+                    if (stream := archive.extractfile(member)) is not None:
+                        yield from _read_stream(member.name, stream, reading, rows)
     except tarfile.TarError as error:
         raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
+
+
+def _decompressed(file: Path) -> IO[bytes]:
+    with file.open("rb") as stream:
+        head = stream.read(6)
+    if head[:2] == b"\x1f\x8b":
+        return cast(IO[bytes], gzip.open(file))
+    if head == b"\xfd7zXZ\x00":
+        return lzma.open(file)
+    return bz2.open(file) if head[:3] == b"BZh" else file.open("rb")
 
 
 def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iterator[Chunk]:
