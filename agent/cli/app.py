@@ -1,7 +1,7 @@
 """`limner`: the verbs, what stands before them, and how the command ends.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 100 an evaluation below its threshold; 130 interrupted.
-Results go to stdout, prose and progress to stderr. A failure is one sentence, never a traceback; LIMNER_DEBUG=1 adds it.
+Results go to stdout, prose and progress to stderr. A failure is one sentence; LIMNER_DEBUG=1 adds its traceback.
 """
 
 import errno
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from agent.cli import feed, paint, suggest
-from agent.cli.session import Globals, Opener, print_json, stderr_console
+from agent.cli.session import Globals, Opener, print_json, stderr_console, tell
 from agent.cli.text import clean
 from agent.config import debugging
 from agent.errors import LimnerError
@@ -99,6 +99,8 @@ def main(argv: Sequence[str] | None = None, *, open_engine: Opener | None = None
             return _reader_left()
         return _fail(error, "os", _system_sentence(error), 1, as_json)
     except USAGE_ERRORS as error:
+        if not str(error):  # a bare `limner`, answered by its help
+            return 2
         return _fail(error, "usage", _usage_sentence(error), 2, as_json)
     except Exception as error:  # noqa: BLE001  the last stop before a person: a sentence instead of a traceback
         words = f"Limner failed inside ({type(error).__name__}: {error}); LIMNER_DEBUG=1 shows where, please report it."
@@ -117,8 +119,6 @@ def _usage_sentence(error: Exception) -> str:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "limner"
-    if not message:
-        return f"Nothing to do; see {where} --help."
     return f"{message.rstrip('.')}; see {where} --help."
 
 
@@ -142,14 +142,14 @@ def _fail(error: Exception, code: str, message: str, status: int, as_json: bool)
         if as_json:
             print_json({"error": {"code": code, "message": message}})
             sys.stdout.flush()
-        stderr_console().print(f"Error: {message}", style="red", soft_wrap=True)
+        tell(stderr_console(), f"Error: {message}", "red")
     except BrokenPipeError:
         _reader_left()
     return status
 
 
 def _interrupted() -> int:
-    stderr_console().print("Interrupted; what was finished is kept, and the same command goes on from there.")
+    tell(stderr_console(), "Interrupted; what was finished is kept, and the same command goes on from there.")
     return 130
 
 

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from agent.cli.feed import merge_reports
-from agent.cli.session import Json, Session
+from agent.cli.session import Json, Session, tell
 from agent.cli.text import clean, counted, duration
 from agent.config import Settings
 from agent.datasets import fetch, known, list_datasets
@@ -68,7 +68,7 @@ def run(ctx: typer.Context, as_json: Json = False) -> None:
         else:
             say.step("The same portraits in a model's words")
             say.aside(
-                "Without OPENAI_API_KEY or OPENAI_BASE_URL this fetches the embedded model once, 1.1 GB, which words slowly"
+                "Without OPENAI_API_KEY or OPENAI_BASE_URL this fetches the embedded model once (1.1 GB), which is slow"
                 " on a small machine. Ctrl-C stops it; LIMNER_LLM=none does without."
             )
             try:
@@ -149,7 +149,7 @@ class _Telling:
         self.session.err.print(Text.assemble("\n", (f"{self.number}. {text}", "bold magenta"), "\n"))
 
     def aside(self, text: str) -> None:
-        self.session.err.print(Text(clean(text), style="dim"))
+        tell(self.session.err, text, "dim")
 
     def notes(self, notes: Sequence[str]) -> None:
         for note in notes:

@@ -14,7 +14,7 @@ from agent.schema import IngestReport, TableReport
 if TYPE_CHECKING:
     from agent.ingest import Sources
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Tables to look at: events, items, users.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Tables to look at: events, items, users.")]
 
 
 def init(
@@ -88,7 +88,7 @@ def data_fetch(
 def ingest(
     ctx: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of a data set that `limner data list` names.")
+        Path | None, typer.Argument(metavar="FOLDER", help="Folder of a data set that `limner data list` names.")
     ] = None,
     events: Annotated[
         list[str] | None, typer.Option("--events", metavar="F", help="Events table; may be repeated.")

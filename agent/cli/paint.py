@@ -26,7 +26,7 @@ def train(ctx: typer.Context, as_json: Json = False) -> None:
 
 def build(
     ctx: typer.Context,
-    users: Annotated[list[str] | None, typer.Argument(metavar="[USER…]", help="Whose portraits to paint.")] = None,
+    users: Annotated[list[str] | None, typer.Argument(metavar="USER", help="Whose portraits to paint.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every user of the store.")] = False,
     concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Model calls at once (4).")] = None,
     max_cost: Annotated[

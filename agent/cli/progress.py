@@ -66,6 +66,7 @@ class Bars:
 
     def start(self, label: str, total: int | None = None) -> None:
         label = clean(label)
+        label = label[:1].upper() + label[1:]
         with self._lock:
             task = None
             if self.console.is_terminal and not self.quiet:
@@ -101,7 +102,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         with self._lock:
-            self.console.print(Text(clean(text)))
+            self.console.print(Text(clean(text)), soft_wrap=not self.console.is_terminal)
 
     def close(self) -> None:
         """Take the bars off the screen, whatever was under way."""
@@ -115,7 +116,7 @@ class Bars:
             self._live = None
 
     def _line(self, text: str) -> None:
-        self.console.print(Text(text, style="dim"))
+        self.console.print(Text(text, style="dim"), soft_wrap=not self.console.is_terminal)
 
     def _bars(self) -> RichProgress:
         return RichProgress(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from agent.cli.progress import Bars
 from agent.cli.text import clean
@@ -58,6 +59,11 @@ def stdout_console() -> Console:
 
 def stderr_console() -> Console:
     return PipeConsole(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def tell(console: Console, text: str, style: str = "") -> None:
+    """One line of prose; wrapped at words on a terminal, left whole in a log."""
+    console.print(Text(clean(text), style=style), soft_wrap=not console.is_terminal)
 
 
 class Session:
@@ -123,13 +129,13 @@ class Session:
     def hint(self, text: str) -> None:
         """What to do next, for people only."""
         if not self.as_json and not self.globals.quiet:
-            self.err.print(clean(text), style="dim")
+            tell(self.err, text, "dim")
 
     def notes(self, notes: list[str]) -> None:
         """What a person should know, on stderr; a JSON document carries them itself."""
         if not self.as_json:
             for note in notes:
-                self.err.print(f"Note: {clean(note)}", style="yellow")
+                tell(self.err, f"Note: {note}", "yellow")
 
 
 def to_json(document: object, indent: int | None = 2) -> str:

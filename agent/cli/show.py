@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 WIDEST = 110
 """Columns that a card takes at most; longer lines are hard to read."""
 BAR = 10
+SIDE_BY_SIDE = 90
+"""Columns from which two wordings stand side by side."""
 ARROWS: dict[Trend, str] = {"rising": "↗", "steady": "→", "fading": "↘", "unknown": "·"}
 ARROW_STYLE: dict[Trend, str] = {"rising": "green", "steady": "default", "fading": "yellow", "unknown": "dim"}
 
@@ -96,11 +98,12 @@ def bullets(lines: Iterable[str], style: str = "") -> Table:
 
 
 def datasets(known: "Sequence[Dataset]", fetched: set[str]) -> RenderableType:
-    table = plain_table("name", "data set", "how to get it", "terms")
+    parts: list[RenderableType] = []
     for one in known:
-        how = "limner data fetch" if one.name in fetched else "your own copy"
-        table.add_row(words(one.name, "bold"), words(one.title), how, words(one.terms, "dim"))
-    return table
+        how = f"limner data fetch {one.name}" if one.name in fetched else "bring your own copy"
+        parts.append(Text.assemble(words(one.name, "bold"), "  ", words(one.title), "  ", (how, "cyan")))
+        parts.append(Padding(words(one.terms, "dim"), (0, 0, 1, 2)))
+    return Wide(lambda width: Group(*parts))
 
 
 def ingest_report(report: IngestReport) -> RenderableType:
@@ -148,7 +151,7 @@ def title_of(item: Item | None, item_id: str | None = None) -> str:
 def history(
     user_id: str, events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], total: int
 ) -> RenderableType:
-    table = _event_table(events, items, scales)
+    table = _event_table(events, items, scales, within_hours(events))
     shown = "" if total == len(events) else f", the newest {len(events):,} shown"
     span = period(events[0].timestamp, events[-1].timestamp) if events else ""
     return Group(
@@ -156,8 +159,13 @@ def history(
     )
 
 
-def _event_table(events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale]) -> Table:
-    hours = len({day(event.timestamp) for event in events}) <= 2
+def within_hours(events: Iterable[Event]) -> bool:
+    """Whether events lie so close together that days alone do not tell them apart."""
+    days = [day(event.timestamp) for event in events]
+    return len(days) > 2 and len(set(days)) <= 2
+
+
+def _event_table(events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], hours: bool) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
@@ -294,10 +302,10 @@ def _columns(inner: int) -> tuple[bool, bool]:
 def _head(name: str, style: str, inner: int) -> Table:
     confident, seen = _columns(inner)
     grid = _preference_grid(inner)
-    cells: list[Text] = [Text(name, style=f"bold {style}"), Text("strength", style="dim")]
+    cells: list[Text] = [Text(name, style=f"bold {style}"), Text("strength" if inner >= 44 else "how", style="dim")]
     if confident:
         cells.append(Text("sure", style="dim"))
-    cells += [Text(), Text("seen" if not confident else "events", style="dim")]
+    cells += [Text(), Text("events", style="dim")]
     if seen:
         cells.append(Text("last seen", style="dim"))
     grid.add_row(*cells)
@@ -340,14 +348,14 @@ def bar(share: float, style: str, width: int = BAR) -> Text:
     return Text.assemble(("━" * full, style), ("╌" * (width - full), "dim"))
 
 
-def _pairs(rows: Iterable[tuple[str, str, str]]) -> Table:
+def _pairs(rows: Iterable[tuple[str, str, str]]) -> Padding:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column()
     grid.add_column(overflow="fold")
     for name, label, detail in rows:
-        grid.add_row(words(f"  {name.replace('_', ' ')}"), words(label, "bold"), words(detail, "dim"))
-    return grid
+        grid.add_row(words(name.replace("_", " ")), words(label, "bold"), words(detail, "dim"))
+    return Padding(grid, (0, 0, 0, 2))
 
 
 def _value(value: object) -> str:
@@ -382,11 +390,12 @@ def why(
 ) -> RenderableType:
     """Each claim with the events it rests on, and each claim that was dropped with its reason."""
     parts: list[RenderableType] = []
+    hours = within_hours(events.values())
 
     def claim(head: Text, cited: Sequence[str]) -> None:
         known = [events[one] for one in cited if one in events]
         parts.append(head)
-        parts.append(Padding(_event_table(known, items, scales), (0, 0, 1, 2)))
+        parts.append(Padding(_event_table(known, items, scales, hours), (0, 0, 1, 2)))
 
     if profile.summary_evidence:
         claim(Text.assemble(("Summary", "bold"), (" rests on", "dim")), profile.summary_evidence)
@@ -414,7 +423,7 @@ def dropped(found: Sequence[Dropped]) -> RenderableType:
     for one in found:
         code, _, detail = one.reason.partition(":")
         table.add_row(
-            one.stage, words(one.claim), Text.assemble(words(code.replace("_", " "), "yellow"), words(f" {detail}"))
+            one.stage, words(one.claim), Text.assemble(words(code.replace("_", " "), "yellow"), " ", words(detail))
         )
     return table
 
@@ -516,21 +525,25 @@ def two_wordings(title: str, rows: Sequence[tuple[str, str, str]], maker: str) -
 
 
 def _two_wordings(title: str, rows: Sequence[tuple[str, str, str]], maker: str, width: int) -> RenderableType:
-    if width < 90:
-        parts: list[RenderableType] = []
+    def after(old: str, new: str) -> Text:
+        return words(new, "green") if new != old else Text("the same", style="dim")
+
+    if width < SIDE_BY_SIDE:
+        stacked: list[RenderableType] = []
         for name, old, new in rows:
-            parts += [words(name, "bold"), Padding(words(old, "dim"), (0, 0, 0, 2))]
-            parts += [
-                Padding(words(new if new != old else "(the same)", "green" if new != old else "dim"), (0, 0, 1, 2))
-            ]
-        return card(Group(*parts), words(title, "bold"), words(f"before, then {maker}", "dim"))
-    table = Table(box=box.SIMPLE_HEAD, expand=True, show_lines=False, pad_edge=False, padding=(0, 1, 1, 1))
+            grid = Table.grid(padding=(0, 1))
+            grid.add_column(style="dim", width=6)
+            grid.add_column(overflow="fold")
+            grid.add_row("before", words(old, "dim"))
+            grid.add_row("after", after(old, new))
+            stacked += [words(name, "bold"), grid, Text()]
+        return card(Group(*stacked[:-1]), words(title, "bold"), words(f"after: {maker}", "dim"))
+    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1))
     table.add_column("", ratio=2, overflow="fold", style="bold")
     table.add_column("before: template words", ratio=5, overflow="fold")
     table.add_column(words(f"after: {maker}"), ratio=5, overflow="fold")
-    for name, old, new in rows:
-        changed = new != old
-        table.add_row(
-            words(name), words(old, "dim"), words(new if changed else "the same", "green" if changed else "dim")
-        )
+    for at, (name, old, new) in enumerate(rows):
+        if at:
+            table.add_row()
+        table.add_row(words(name), words(old, "dim"), after(old, new))
     return card(table, words(title, "bold"))

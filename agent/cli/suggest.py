@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def recommend(
     ctx: typer.Context,
-    users: Annotated[list[str], typer.Argument(metavar="USER…", help="For whom; ids exactly as in the data.")],
+    users: Annotated[list[str], typer.Argument(metavar="USER", help="For whom; ids exactly as in the data.")],
     n: Annotated[int, typer.Option("-n", min=1, max=1000, metavar="N", help="How many items for each.")] = 10,
     repeats: Annotated[bool, typer.Option("--repeats", help="Items that the user has had already may return.")] = False,
     explain: Annotated[bool, typer.Option("--explain/--no-explain", help="With a reason for each item.")] = True,
@@ -61,9 +61,7 @@ class RankRequest(BaseModel):
 
 def rank(
     ctx: typer.Context,
-    user: Annotated[
-        str | None, typer.Argument(metavar="[USER]", help="For whom; the id exactly as in the data.")
-    ] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="For whom; the id exactly as in the data.")] = None,
     items: Annotated[
         str, typer.Option("--items", metavar="F", help="Item ids, one a line or a JSON list; - reads stdin.")
     ] = "",

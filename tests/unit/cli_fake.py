@@ -1,0 +1,242 @@
+"""An engine without a store or a model, for tests of the command line."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from agent.config import Settings
+from agent.errors import UnknownIdError, UsageError
+from agent.ingest import Sources
+from agent.progress import Progress, Quiet
+from agent.schema import (
+    BuildReport,
+    BuiltFrom,
+    ChannelReport,
+    Check,
+    Dropped,
+    Estimate,
+    Event,
+    FieldValue,
+    IngestReport,
+    Item,
+    Preference,
+    Profile,
+    Reason,
+    Recommendation,
+    Recommendations,
+    Scale,
+    TableReport,
+    TrainReport,
+    Trait,
+)
+from agent.store import Counts
+
+HOSTILE = "[red]Evil[/red] \x1b[31mTitle\x1b[0m\u202e\r\nsecond [/] line"
+KOREAN = "기생충 (패러사이트)"
+
+
+def at(year: int, month: int = 4, date: int = 22) -> datetime:
+    return datetime(year, month, date, 10, 30, tzinfo=UTC)
+
+
+ITEMS = {
+    "50": Item(item_id="50", title="Star Wars (1977)", categories=["Action", "Adventure", "Sci-Fi"]),
+    "181": Item(item_id="181", title="Return of the Jedi (1983)", categories=["Action", "Adventure"], price=9.5),
+    "7": Item(item_id="7", title=KOREAN, categories=["드라마", "스릴러"]),
+    "666": Item(item_id="666", title=HOSTILE, categories=["[bold]x"]),
+}
+EVENTS = [
+    Event(event_id="e1", user_id="196", item_id="50", type="rating", value=5, timestamp=at(1997), seq=1, source="ml"),
+    Event(event_id="e2", user_id="196", item_id="7", type="rating", value=4, timestamp=at(1998, 1), seq=2, source="ml"),
+    Event(
+        event_id="e3", user_id="196", item_id="666", type="rating", value=1, timestamp=at(1998, 4), seq=3, source="ml",
+        text=f"never again {HOSTILE}",
+    ),
+    Event(event_id="e4", user_id="196", type="search", text="space opera", timestamp=at(1998, 4), seq=4, source="ml"),
+]  # fmt: skip
+
+
+def preference(value: str, polarity: str = "like", **more: object) -> Preference:
+    given: dict[str, object] = {
+        "facet": "genre", "value": value, "polarity": polarity, "strength": 0.84, "confidence": 0.71, "trend": "rising",
+        "first_seen": at(1997), "last_seen": at(1998), "evidence": ["e1", "e2"],
+        "text": f"Comes back to {value} again and again.",
+    }  # fmt: skip
+    return Preference.model_validate(given | more)
+
+
+def profile(user_id: str = "196", version: int = 2, **more: object) -> Profile:
+    return Profile(
+        user_id=user_id,
+        version=version,
+        as_of=at(1998),
+        summary="Loves Sci-Fi and Adventure, above all Star Wars (1977), and has little patience with horror.",
+        summary_evidence=["e1"],
+        preferences=[
+            preference("Sci-Fi"),
+            preference("드라마", strength=0.52, trend="steady", evidence=["e2"]),
+            preference("1990s", facet="era", strength=0.2, confidence=0.3, trend="unknown", kind="need", basis="stated"),
+            preference("Horror", "dislike", strength=0.66, trend="fading", evidence=["e3"]),
+            preference(HOSTILE, "dislike", facet="[blue]facet", text=HOSTILE, evidence=["e3"]),
+        ],
+        traits=[
+            Trait(name="rating_habit", label="generous", detail="mean rating 4.2 over 61 ratings", n=61),
+            Trait(name="breadth", label="broad", detail="14 of 18 genres", n=61),
+        ],
+        fields=[FieldValue(name="mood", value=["wistful", "epic"], evidence=["e1"])],
+        unknowns=["What the user watches with children."],
+        dropped=[Dropped(stage="preference", claim="Adores award-winning", reason="unsupported_word: award-winning")],
+        built_from=BuiltFrom(
+            events=61, first_event=at(1997, 12, 4), last_event=at(1998), window_events=39, window_tokens=1204,
+            calls=1, input_tokens=1204, output_tokens=310, cost=0.0004, claims=6,
+        ),
+        source="llm", grade="full", model="gpt-4o-mini", prompt="portrait@1#abcdef",
+    ).model_copy(update=more)  # fmt: skip
+
+
+def recommendations(user_id: str = "196", n: int = 10, explain: bool = True, fallback: bool = False) -> Recommendations:
+    reason = Reason(text="You rated Star Wars (1977) 5 of 5; this continues it.", evidence=["e1"], source="llm")
+    return Recommendations(
+        user_id=user_id,
+        recommendations=[
+            Recommendation(
+                item=item, rank=rank, score=1 / rank, channels={"content": 0.4, "collaborative": 0.6},
+                reason=reason if explain else None, flags=["fallback"] if fallback else [],
+            )
+            for rank, item in enumerate(list(ITEMS.values())[:n], 1)
+        ],
+        profile_version=2, grade="full", model="gpt-4o-mini", fallback=fallback, notes=["The model was slow."],
+    )  # fmt: skip
+
+
+class FakeStore:
+    def events_by_id(self, ids: Sequence[str]) -> list[Event]:
+        return [event for event in EVENTS if event.event_id in ids]
+
+    def scales(self) -> dict[str, Scale]:
+        return {"ml": Scale(source="ml", low=1, high=5)}
+
+    def counts(self) -> Counts:
+        return Counts(users=1, items=4, events=4, profiles=1)
+
+    def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
+        return [("196", 61)]
+
+
+class FakeEngine:
+    """Knows the user 196; `raises` is thrown by every method, `asked` records what was called with what."""
+
+    def __init__(self, settings: Settings, raises: BaseException | None = None) -> None:
+        self.settings, self.store, self.raises = settings, FakeStore(), raises
+        self.progress: Progress = Quiet()
+        self.asked: list[tuple[str, object]] = []
+        self.closed = False
+
+    def _note(self, name: str, *given: object) -> None:
+        self.asked.append((name, given))
+        if self.raises is not None:
+            raise self.raises
+
+    def _known(self, user_id: str) -> None:
+        if user_id != "196":
+            raise UnknownIdError(f"There is no user '{user_id}' in the store; limner history shows a user's events.")
+
+    def ingest(self, sources: Sources) -> IngestReport:
+        self._note("ingest", sources)
+        return IngestReport(
+            events=TableReport(read=10, kept=7, merged=1, rejected=2, reasons={"missing user": 2}),
+            items=TableReport(read=4, kept=4),
+            notes=["Scale of ml observed: 1 to 5."],
+            rejected_file="store/rejected/1.jsonl",
+        )
+
+    def history(self, user_id: str) -> list[Event]:
+        self._note("history", user_id)
+        self._known(user_id)
+        return EVENTS
+
+    def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
+        return {one: ITEMS[one] for one in ids}
+
+    def train(self) -> TrainReport:
+        self._note("train")
+        self.progress.start("embedding items", 4)
+        self.progress.advance(4)
+        self.progress.done()
+        self.progress.say("Something to read.")
+        channels = [ChannelReport(name="content", holds="4 items"), ChannelReport(name="popular", holds="4 items")]
+        return TrainReport(
+            version=3, events=4, users=1, items=4, channels=channels, embedder="fake", embedded=4, seconds=0.2,
+            notes=["No times: order of rows."],
+        )  # fmt: skip
+
+    async def build(
+        self,
+        user_ids: Sequence[str] | None,
+        *,
+        concurrency: int = 4,
+        max_cost: float | None = None,
+        force: bool = False,
+    ) -> BuildReport:
+        self._note("build", user_ids, concurrency, max_cost, force)
+        for user_id in user_ids or []:
+            if user_id == "broken":
+                return BuildReport(built=[], failed={"broken": "the store has no room"})
+            self._known(user_id)
+        return BuildReport(built=[profile()], skipped=3, notes=["The embedded model words slowly."])
+
+    async def estimate(self, user_ids: Sequence[str] | None) -> Estimate:
+        self._note("estimate", user_ids)
+        return Estimate(
+            users=943, sample=5, model="gpt-4o-mini", grade="full", calls=943, input_tokens=1_500_000,
+            output_tokens=300_000, cost=0.405, hours=1.25,
+        )  # fmt: skip
+
+    async def profile(self, user_id: str, version: int | None = None) -> Profile:
+        self._note("profile", user_id, version)
+        self._known(user_id)
+        return profile(version=version or 2)
+
+    async def recommend(
+        self, user_ids: Sequence[str], n: int = 10, *, repeats: bool = False, explain: bool = True
+    ) -> list[Recommendations]:
+        self._note("recommend", user_ids, n, repeats, explain)
+        return [recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids]
+
+    async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
+        self._note("rank", user_id, item_ids, explain)
+        self._known(user_id)
+        return recommendations(user_id, len(item_ids), explain)
+
+    async def doctor(self, *, probe: bool = False) -> list[Check]:
+        self._note("doctor", probe)
+        return [
+            Check(name="store", state="ok", detail="1 user, 4 items, 4 events"),
+            Check(
+                name="model",
+                state="fail" if probe else "warn",
+                detail="no model; set OPENAI_API_KEY or install limner[local]",
+            ),
+        ]
+
+    def reindex(self) -> int:
+        self._note("reindex")
+        return 4
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Opening:
+    """Stands for `open_engine`; remembers the engines it opened."""
+
+    def __init__(self, raises: BaseException | None = None, missing: bool = False) -> None:
+        self.raises, self.missing = raises, missing
+        self.engines: list[FakeEngine] = []
+
+    def __call__(self, settings: Settings, *, create: bool = False, progress: Progress | None = None) -> FakeEngine:
+        if self.missing and not create:
+            raise UsageError(f"There is no store at {settings.data}; run limner ingest first.")
+        engine = FakeEngine(settings, self.raises)
+        engine.progress = progress or Quiet()
+        self.engines.append(engine)
+        return engine
