@@ -102,9 +102,11 @@ async def test_a_drip_within_the_time_out_is_an_answer() -> None:
 
 async def test_a_drip_does_not_stretch_the_time_out() -> None:
     """Every byte comes in time, the answer never does."""
-    with ScriptedServer(otherwise=Drip(Answer(GOOD), size=1, pause=0.05)) as server:
-        with pytest.raises(ModelUnavailableError, match="did not answer within"):
-            await chat_of(server, Retries(budget=0.3, backoff=0.01), timeout=0.2).complete(question())
+    with (
+        ScriptedServer(otherwise=Drip(Answer(GOOD), size=1, pause=0.05)) as server,
+        pytest.raises(ModelUnavailableError, match="did not answer within"),
+    ):
+        await chat_of(server, Retries(budget=0.3, backoff=0.01), timeout=0.2).complete(question())
 
 
 async def test_waits_as_long_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,17 +126,18 @@ async def test_waits_as_long_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_no_retry_begins_after_the_budget() -> None:
-    with ScriptedServer(otherwise=Failure(429, retry_after=60)) as server:
-        with pytest.raises(ModelUnavailableError, match="answers 429, and asks to wait 60 s") as caught:
-            await chat_of(server, Retries(budget=20.0)).complete(question())
+    with (
+        ScriptedServer(otherwise=Failure(429, retry_after=60)) as server,
+        pytest.raises(ModelUnavailableError, match="answers 429, and asks to wait 60 s") as caught,
+    ):
+        await chat_of(server, Retries(budget=20.0)).complete(question())
     assert len(server.requests) == 1, "60 s do not fit into 20, so it does not wait at all"
     assert "LIMNER_LLM=none" in str(caught.value)
 
 
 async def test_gives_up_when_the_budget_is_spent() -> None:
-    with ScriptedServer(otherwise=Failure(500)) as server:
-        with pytest.raises(ModelUnavailableError, match="answers 500"):
-            await chat_of(server, Retries(budget=0.3, backoff=0.02)).complete(question())
+    with ScriptedServer(otherwise=Failure(500)) as server, pytest.raises(ModelUnavailableError, match="answers 500"):
+        await chat_of(server, Retries(budget=0.3, backoff=0.02)).complete(question())
     assert len(server.requests) > 1
 
 
@@ -170,16 +173,17 @@ async def test_a_wrong_key_is_said_once_and_never_shown() -> None:
 
 
 async def test_a_refusal_is_final() -> None:
-    with ScriptedServer([Refusal("I will not.")]) as server:
-        with pytest.raises(ModelDeclinedError, match=r"I will not\."):
-            await ask(chat_of(server), question(), Colour)
+    with ScriptedServer([Refusal("I will not.")]) as server, pytest.raises(ModelDeclinedError, match=r"I will not\."):
+        await ask(chat_of(server), question(), Colour)
     assert len(server.requests) == 1
 
 
 async def test_a_content_filter_is_final() -> None:
-    with ScriptedServer([Answer("", finish="content_filter")]) as server:
-        with pytest.raises(ModelDeclinedError, match="filter"):
-            await chat_of(server).complete(question())
+    with (
+        ScriptedServer([Answer("", finish="content_filter")]) as server,
+        pytest.raises(ModelDeclinedError, match="filter"),
+    ):
+        await chat_of(server).complete(question())
 
 
 @pytest.mark.parametrize("bad", [WrongSchema(), Truncated(GOOD), Answer("no JSON at all"), Answer("")], ids=str)
@@ -251,9 +255,11 @@ async def test_a_400_that_is_not_about_the_form_changes_nothing() -> None:
 
 
 async def test_too_long_is_not_mistaken_for_a_missing_feature() -> None:
-    with ScriptedServer(otherwise=Failure(400, "the request exceeds the available context size")) as server:
-        with pytest.raises(ModelRefusedError, match="context"):
-            await ask(chat_of(server), question(), Colour)
+    with (
+        ScriptedServer(otherwise=Failure(400, "the request exceeds the available context size")) as server,
+        pytest.raises(ModelRefusedError, match="context"),
+    ):
+        await ask(chat_of(server), question(), Colour)
     assert len(server.requests) == 1
 
 

@@ -1,6 +1,7 @@
 """The answer cache, the ledger, the cost limit, single flight and giving up, over real HTTP where it matters."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -174,7 +175,7 @@ async def test_what_is_cached_still_answers_after_giving_up() -> None:
 
 
 async def test_a_long_lived_process_tries_again_after_cooling_down() -> None:
-    replies = iter([ModelUnavailableError("down"), "up"])
+    replies: Iterator[Exception | str] = iter([ModelUnavailableError("down"), "up"])
     chat = RecordedChat(FakeChat(lambda _: next(replies)), MemoryBook(), give_up_after=1, cool_down=0.0)
     with pytest.raises(ModelUnavailableError):
         await chat.complete(question("1"))
