@@ -74,7 +74,7 @@ def profile(user_id: str = "196", version: int = 2, **more: object) -> Profile:
         preferences=[
             preference("Sci-Fi"),
             preference("드라마", strength=0.52, trend="steady", evidence=["e2"]),
-            preference("1990s", facet="era", strength=0.2, confidence=0.3, trend="unknown", kind="need", basis="stated"),
+            preference("1990s", facet="era", strength=0.2, trend="unknown", kind="need", basis="stated"),
             preference("Horror", "dislike", strength=0.66, trend="fading", evidence=["e3"]),
             preference(HOSTILE, "dislike", facet="[blue]facet", text=HOSTILE, evidence=["e3"]),
         ],

@@ -1,0 +1,514 @@
+"""The command line with an engine that is not there: streams, exit codes, JSON, harmless text."""
+
+import errno
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+from rich.cells import cell_len
+from rich.console import Console
+
+from agent.cli import main, show
+from agent.cli.app import app
+from agent.cli.demo import pick_users
+from agent.cli.feed import merge_reports
+from agent.cli.progress import Bars
+from agent.cli.text import clean, compact, duration
+from agent.config import ENVIRONMENT, PROJECT_FILE, Settings
+from agent.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
+from agent.schema import IngestReport, Profile, Recommendations, TableReport
+from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("LIMNER_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of the tree with the words that call it."""
+    group = group or typer.main.get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+
+
+VERBS: list[list[str]] = [
+    ["init", "events.csv"],
+    ["data", "list"],
+    ["ingest", "--events", "events.csv"],
+    ["history", "196"],
+    ["train"],
+    ["profile", "build", "196"],
+    ["profile", "build", "--all", "--dry-run"],
+    ["profile", "build", "--reindex"],
+    ["profile", "show", "196"],
+    ["profile", "show", "196", "--why"],
+    ["recommend", "196"],
+    ["recommend", "196", "new"],
+    ["rank", "196", "--items", "ids.txt"],
+    ["doctor"],
+]
+
+
+def _write_inputs() -> None:
+    Path("events.csv").write_text("user_id,item_id,rating,timestamp\n196,50,5,881250949\n", encoding="utf-8")
+    Path("ids.txt").write_text("50\n7\n\n50\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_json_is_one_document_and_stdout_holds_nothing_else(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_inputs()
+    assert main([*verb, "--json"], open_engine=Opening()) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_people_get_text_without_escapes_when_piped(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    _write_inputs()
+    opening = Opening()
+    assert main(verb, open_engine=opening) == 0
+    shown = capsys.readouterr()
+    assert shown.out.strip()
+    assert "\x1b" not in shown.out + shown.err
+    assert all(engine.closed for engine in opening.engines)
+
+
+def test_every_command_has_json() -> None:
+    found = dict(commands())
+    assert {("ingest",), ("profile", "show"), ("rank",)} <= set(found)
+    assert [path for path, command in found.items() if path[0] != "serve" and "--json" not in options(command)] == []
+
+
+def test_documentation_covers_every_command_and_option() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## `limner ([^`]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    found = {" ".join(path): command for path, command in commands()}
+    ours = {name: command for name, command in found.items() if not command.callback.__module__.endswith(".doors")}
+    assert set(ours) <= set(sections)
+    assert set(sections) <= set(found)
+    for name, command in ours.items():
+        written = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", sections[name]))
+        assert (name, options(command) - written - {"--json", "--help", "-h"}) == (name, set())
+
+
+def test_documents_are_in_the_words_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    def ask(*argv: str) -> Any:
+        assert main([*argv, "--json"], open_engine=Opening()) == 0
+        return json.loads(capsys.readouterr().out)
+
+    _write_inputs()
+    assert Profile.model_validate(ask("profile", "show", "196")).user_id == "196"
+    one = ask("recommend", "196", "-n", "2")
+    assert Recommendations.model_validate(one).user_id == "196"
+    assert len(one["recommendations"]) == 2
+    assert [user["user_id"] for user in ask("recommend", "196", "new")["users"]] == ["196", "new"]
+    assert set(ask("history", "196")) == {"user_id", "events"}
+    report = ask("ingest", "--events", "events.csv")
+    assert set(report["events"]) == {"read", "kept", "merged", "rejected", "reasons"}
+    why = ask("profile", "show", "196", "--why")
+    assert [event["event_id"] for event in why["events"]] == ["e1", "e2", "e3"]
+
+
+# ---------------------------------------------------------------- how a command ends
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (BadInputError("The mapping names a column 'x' that is not there."), 2, "bad_input"),
+        (StoreBusyError("Another process writes to the store; wait for it."), 1, "store_busy"),
+        (ModelUnavailableError("The model cannot be reached."), 1, "model_unavailable"),
+        (OSError(errno.ENOSPC, "No space left on device", "limner.db"), 1, "os"),
+        (RuntimeError("two\nlines"), 1, "internal"),
+    ],
+)
+def test_failures_are_one_sentence(
+    raised: Exception, status: int, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opening = Opening(raised)
+    assert main(["train"], open_engine=opening) == status
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("Error: ")
+    assert shown.err.count("\n") == 1
+    assert opening.engines[0].closed
+    assert main(["train", "--json"], open_engine=Opening(raised)) == status
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == code
+    assert f"Error: {error['message']}\n" == shown.err
+
+
+def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["train"], open_engine=Opening(RuntimeError("inside"))) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    monkeypatch.setenv("LIMNER_DEBUG", "1")
+    assert main(["train"], open_engine=Opening(RuntimeError("inside"))) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["nosuch"], ["history"], ["history", "196", "--nosuch"], ["recommend", "196", "-n", "many"],
+        ["recommend", "196", "-n", "0"], ["rank"], ["rank", "196"], ["rank", "--items", "ids.txt"],
+        ["rank", "196", "--requests", "r.jsonl"], ["rank", "196", "--items", "nosuch.txt"], ["profile", "build"],
+        ["profile", "build", "196", "--all"], ["ingest"], ["ingest", "nosuch"], ["ingest", "folder"],
+        ["ingest", "folder", "--events", "x.csv"], ["ingest", "events.csv"], ["history", "nobody"],
+        ["--settings", "nosuch.yaml", "train"], ["init", "nosuch.csv"], ["init", "events.csv", "-o", "events.csv"],
+        ["data", "fetch", "nosuch"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_usage_is_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    _write_inputs()
+    Path("folder").mkdir()
+    assert main(argv, open_engine=Opening()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.fullmatch(r"Error: [^\n]+\n", shown.err)
+    assert main([*argv, "--json"], open_engine=Opening()) == 2
+    assert set(json.loads(capsys.readouterr().out)["error"]) == {"code", "message"}
+
+
+def test_a_missing_store_says_what_to_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", "196"], open_engine=Opening(missing=True)) == 2
+    assert "limner ingest" in capsys.readouterr().err
+
+
+def test_wrong_settings_name_the_key(capsys: pytest.CaptureFixture[str]) -> None:
+    Path(PROJECT_FILE).write_text("llm: {choice: sometimes}\n", encoding="utf-8")
+    assert main(["train"], open_engine=Opening()) == 2
+    assert "llm.choice" in capsys.readouterr().err
+
+
+def test_interrupting_is_exit_130_and_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (["train"], ["profile", "build", "--all"]):
+        opening = Opening(KeyboardInterrupt())
+        assert main(argv, open_engine=opening) == 130
+        assert "kept" in capsys.readouterr().err
+        assert opening.engines[0].closed
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    code = (
+        "from agent.cli import main; from tests.unit.cli_fake import Opening;"
+        "raise SystemExit(main(['history', '196'], open_engine=Opening()))"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_failed_portraits_and_failed_checks_are_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "build", "broken", "--json"], open_engine=Opening()) == 1
+    assert json.loads(capsys.readouterr().out)["failed"] == {"broken": "the store has no room"}
+    assert main(["doctor"], open_engine=Opening()) == 0
+    assert main(["doctor", "--probe"], open_engine=Opening()) == 1
+
+
+def test_a_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert "recommend" in shown.out
+    assert shown.err == ""
+
+
+def test_the_store_is_named_before_the_verb_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening = Opening()
+    main(["train"], open_engine=opening)
+    monkeypatch.setenv("LIMNER_DATA", "from-environment")
+    main(["train"], open_engine=opening)
+    main(["--data", "from-option", "train"], open_engine=opening)
+    assert [engine.settings.data for engine in opening.engines] == [".limner", "from-environment", "from-option"]
+
+
+def test_quiet_leaves_only_what_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--quiet", "train"], open_engine=Opening())
+    assert "Next:" not in capsys.readouterr().err
+    main(["train"], open_engine=Opening())
+    assert "Next:" in capsys.readouterr().err
+
+
+def test_importing_the_command_line_imports_nothing_heavy() -> None:
+    heavy = {
+        "pandas",
+        "numpy",
+        "chromadb",
+        "openai",
+        "langchain",
+        "sqlalchemy",
+        "scipy",
+        "fastapi",
+        "tiktoken",
+        "agent.engine",
+    }
+    code = f"import sys, agent.cli; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+# ---------------------------------------------------------------- what verbs hand to the engine
+
+
+def test_build_hands_its_options_on(capsys: pytest.CaptureFixture[str]) -> None:
+    opening = Opening()
+    main(["profile", "build", "--all", "--concurrency", "7", "--max-cost", "1.5", "--force"], open_engine=opening)
+    main(["profile", "build", "196"], open_engine=opening)
+    assert opening.engines[0].asked == [("build", (None, 7, 1.5, True))]
+    assert opening.engines[1].asked == [("build", (["196"], 4, None, False))]
+
+
+def test_several_portraits_are_only_counted() -> None:
+    assert "Painted 1 portrait; 3 were up to date" in drawn(show.build_report(_report()), 80)
+
+
+def _report() -> Any:
+    from agent.schema import BuildReport
+
+    return BuildReport(built=[profile()], skipped=3)
+
+
+@pytest.mark.parametrize("text", ["50\n7\n50\n", '["50", "7"]', "[50, 7]", "\ufeff50\r\n7"])
+def test_items_come_from_a_file_or_stdin(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("ids").write_text(text, encoding="utf-8")
+    opening = Opening()
+    assert main(["rank", "196", "--items", "ids"], open_engine=opening) == 0
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["rank", "196", "--items", "-", "--explain"], open_engine=opening) == 0
+    assert [engine.asked for engine in opening.engines] == [
+        [("rank", ("196", ["50", "7"], False))],
+        [("rank", ("196", ["50", "7"], True))],
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "[", '{"a": 1}]', "[[1]]", "[]"])
+def test_items_that_cannot_be_read_are_bad_input(text: str) -> None:
+    Path("ids").write_text(text, encoding="utf-8")
+    expected = 0 if text.startswith("{") else 2
+    assert main(["rank", "196", "--items", "ids"], open_engine=Opening()) == expected
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_requests_are_answered_line_by_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [
+        '{"user_id": "196", "items": ["50"]}',
+        "",
+        "nonsense",
+        '{"user_id": "nobody", "items": ["50"]}',
+        '{"user_id": "196"}',
+    ]
+    Path("r.jsonl").write_text("\n".join(asked), encoding="utf-8")
+    assert main(["rank", "--requests", "r.jsonl", *flags], open_engine=Opening()) == 2
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer.get("line") for answer in answers] == [None, 3, 4, 5]
+    assert answers[0]["recommendations"][0]["rank"] == 1
+    assert [answer["error"]["code"] for answer in answers[1:]] == ["bad_input", "unknown_id", "bad_input"]
+    Path("r.jsonl").write_text(asked[0], encoding="utf-8")
+    assert main(["rank", "--requests", "r.jsonl", *flags], open_engine=Opening()) == 0
+
+
+def test_init_writes_a_mapping_and_never_over_another(capsys: pytest.CaptureFixture[str]) -> None:
+    _write_inputs()
+    assert main(["init", "events.csv", "--output", "map.yaml", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["yaml"] == Path("map.yaml").read_text(encoding="utf-8")
+    assert document["mapping"]["events"]["user_id"] == "user_id"
+    assert main(["init", "events.csv", "--output", "map.yaml"]) == 2
+
+
+def test_a_known_folder_is_ingested_by_its_shipped_mapping() -> None:
+    folder = Path("ml")
+    folder.mkdir()
+    for name in ("ratings.csv", "movies.csv", "tags.csv", "links.csv"):
+        (folder / name).write_text("x\n", encoding="utf-8")
+    opening = Opening()
+    assert main(["ingest", "ml"], open_engine=opening) == 0
+    sources = [given[0] for _, given in opening.engines[0].asked]  # type: ignore[index]
+    assert str(folder / "ratings.csv") in sources[0].events
+    assert all(one.mapping is not None for one in sources)
+
+
+def test_reports_of_one_folder_add_up() -> None:
+    one = IngestReport(
+        events=TableReport(read=3, kept=1, rejected=2, reasons={"a": 2}), notes=["x"], rejected_file="r1"
+    )
+    two = IngestReport(
+        events=TableReport(read=2, merged=1, rejected=1, reasons={"a": 1}), notes=["x"], rejected_file="r2"
+    )
+    both = merge_reports([one, two])
+    assert both.events == TableReport(read=5, kept=1, merged=1, rejected=3, reasons={"a": 3})
+    assert both.rejected_file == "r1"
+    assert both.notes == ["x", "More rejected rows: r2"]
+
+
+def test_the_demo_shows_neither_giants_nor_newcomers() -> None:
+    active = [(str(at), 100 - at) for at in range(100)]
+    assert pick_users(active) == ["25", "50", "75"]
+    assert pick_users(active[:2]) == ["0", "1"]
+    assert pick_users([]) == []
+
+
+# ---------------------------------------------------------------- what people see
+
+
+def drawn(what: Any, width: int, terminal: bool = False) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False).print(what)
+    return stream.getvalue()
+
+
+def _everything() -> list[Any]:
+    from tests.unit.cli_fake import EVENTS, FakeStore
+
+    events = {event.event_id: event for event in EVENTS}
+    scales = FakeStore().scales()
+    return [
+        show.portrait(profile()),
+        show.why(profile(), events, ITEMS, scales),
+        show.history("196", EVENTS, ITEMS, scales, len(EVENTS)),
+        show.recommendations(recommendations()),
+        show.recommendations(recommendations(explain=False), ranked=True),
+        show.before_after(profile(source="template", summary=HOSTILE), profile()),
+        show.reasons_before_after(recommendations(), recommendations()),
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_nothing_is_wider_than_the_terminal(width: int) -> None:
+    for one in _everything():
+        assert max(cell_len(line) for line in drawn(one, width).splitlines()) <= width
+
+
+def test_hostile_titles_stay_text() -> None:
+    for one in _everything():
+        text = drawn(one, 200)
+        assert "[red]Evil[/red]" in text
+        assert not set(text) & {"\x1b", "\r", "\u202e"}
+    coloured = drawn(show.portrait(profile()), 200, terminal=True)
+    assert "\x1b[31mTitle" not in coloured
+    assert "[red]Evil" in coloured
+
+
+def test_a_portrait_shows_what_it_rests_on() -> None:
+    text = drawn(show.portrait(profile()), 100)
+    parts = [
+        "User 196",
+        "portrait 2",
+        "Sci-Fi",
+        "Likes",
+        "Dislikes",
+        "━━━━━━━━╌╌",
+        "71%",
+        "↗",
+        "1998-04-22",
+        "generous",
+    ]
+    for part in (*parts, "wistful, epic", "Not known", "From 61 events", "1 claim did not hold", "gpt-4o-mini"):
+        assert part in text
+    assert "template words" in drawn(show.portrait(profile(source="template", model=None, grade="none")), 100)
+
+
+def test_dropped_claims_are_shown_with_their_reason() -> None:
+    text = drawn(_everything()[1], 120)
+    assert re.search(r"Adores award-winning +unsupported word +award-winning", text)
+    assert re.search(r"dislike Horror .*\n.*rated 1 of 5", text)
+
+
+def test_a_fallback_says_so() -> None:
+    assert "popular" in drawn(show.recommendations(recommendations("new", fallback=True)), 80)
+    assert "popular" not in drawn(show.recommendations(recommendations()), 80)
+
+
+def test_wordings_stand_side_by_side_where_there_is_room() -> None:
+    before = profile(source="template", summary="Template sentence.")
+    wide, narrow = (drawn(show.before_after(before, profile()), width) for width in (120, 70))
+    assert re.search(r"Template sentence\..*Loves Sci-Fi", wide)
+    assert not re.search(r"Template sentence\..*Loves Sci-Fi", narrow)
+    assert "the same" in wide
+
+
+def test_foreign_text_is_made_harmless() -> None:
+    assert clean(HOSTILE) == "[red]Evil[/red] [31mTitle[0m  second [/] line"
+    assert clean("a\ud800b") == "a\ufffdb"
+    assert clean("기생충\u200d é 👩‍🚀") == "기생충\u200d é 👩‍🚀"
+
+
+def test_numbers_and_times_are_short() -> None:
+    numbers = (0, 7, 0.5, 1682, 31_000, 2_400_000, 45_000_000, 1_100_000_000)
+    assert [compact(n) for n in numbers] == ["0", "7", "0.5", "1,682", "31 k", "2.4 M", "45 M", "1.1 G"]
+    assert [duration(s) for s in (0.44, 12, 185, 7800)] == ["0.4 s", "12 s", "3 min 05 s", "2 h 10 min"]
+
+
+def test_progress_in_a_log_has_no_bars_and_on_a_terminal_leaves_none_behind() -> None:
+    for terminal in (False, True):
+        stream = io.StringIO()
+        bars = Bars(Console(file=stream, width=80, force_terminal=terminal))
+        bars.start("outer [red]", 10)
+        bars.advance(3)
+        bars.start("inner")
+        bars.done()
+        bars.say("Read \x1b[31mthis")
+        bars.advance(7)
+        bars.done()
+        bars.done()
+        bars.advance()
+        bars.close()
+        assert "Read [31mthis" in stream.getvalue()
+        assert ("Outer [red]" in stream.getvalue()) == terminal
+
+
+def test_usage_errors_of_the_engine_keep_their_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"], open_engine=Opening(UsageError("Name a \x1b[31mstore."))) == 2
+    assert capsys.readouterr().err == "Error: Name a [31mstore.\n"
+
+
+# ---------------------------------------------------------------- docs/settings.md
+
+
+def _settings(section: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Every setting with its default as JSON."""
+    for name, field in section.model_fields.items():
+        here = (*path, field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _settings(field.annotation, here)
+        else:
+            default = to_jsonable_python(field.get_default(call_default_factory=True))
+            yield ".".join(here), json.dumps(default)
+
+
+def test_documentation_covers_every_setting_with_its_default_and_variable() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]*)` \| (?:`([A-Z0-9_]+)` )?\| \S.*\|$", text, re.M)
+    assert {name: default for name, default, _ in rows} == dict(_settings())
+    assert {name: variable for name, _, variable in rows if variable} == {
+        ".".join(path): variable for variable, path in ENVIRONMENT.items()
+    }
