@@ -118,7 +118,7 @@ _FIRST = (
 _VOWEL = ("a", "e", "i", "o", "u")
 _LAST = ("n", "l", "r", "s", "th", "m", "sk", "ld", "rn", "x", "nd")
 _THINGS = (
-    "lamps", "kettles", "chairs", "ropes", "candles", "mirrors", "baskets", "hammers", "blankets", "bells", "jars", "pots",
+    "lamps", "kettles", "chairs", "ropes", "candles", "mirrors", "baskets", "hammers", "blankets", "bells", "jars",
 )  # fmt: skip
 _GENRES = (
     "harbour stories", "clockwork mysteries", "desert operas", "lantern comedies", "moss poems", "glacier thrillers",
