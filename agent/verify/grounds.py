@@ -1,0 +1,352 @@
+"""What a text may speak of: the facts, events, items, habits and preferences that it cites, read into words and numbers."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from agent.schema import Fact, Item, Preference, Scalar, Scale, Trait, Trend, WindowEvent
+from agent.words.language import Language
+from agent.words.text import Phrases, fold, readings, stem, tokens_of
+from agent.words.titles import title_variants
+
+SourceKind = Literal["fact", "event", "item", "trait", "preference", "note"]
+PhraseKind = Literal["title", "value", "person"]
+Date = tuple[int, int, int]
+
+NEUTRAL_SIGNAL = 0.1
+"""Signals nearer to zero than this say nothing about taste."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One cited thing and what may be said of it.
+
+    numbers and percents are rounded to four places; percents are 0 to 100. polarity is 1 like, -1 dislike, 0 unknown.
+    """
+
+    key: str
+    kind: SourceKind
+    polarity: int = 0
+    numbers: frozenset[float] = frozenset()
+    percents: frozenset[float] = frozenset()
+    dates: frozenset[Date] = frozenset()
+    count: int | None = None
+    positive: int | None = None
+    negative: int | None = None
+    share: float | None = None
+    strength: float | None = None
+    trend: Trend = "unknown"
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A title or value as the grounds have it, and who has it (indices into `Grounds.origins`)."""
+
+    text: str
+    kind: PhraseKind
+    origins: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Grounds:
+    """Everything a text may speak of. Build it with `grounds_from`."""
+
+    language: Language
+    origins: tuple[Origin, ...]
+    phrases: Phrases[Phrase]
+    """By stems of the language."""
+    words: frozenset[str]
+    """Stems that may stand alone: of values, review words, habits and notes; not of titles."""
+    title_words: frozenset[str]
+    """Stems that may stand only as part of a name."""
+    reviews: tuple[str, ...]
+    """Folded review texts, which a quotation may quote."""
+    labels: frozenset[str] = frozenset()
+    """Labels and words of habits."""
+    total: int | None = None
+    as_of: datetime | None = None
+    facts: tuple[int, ...] = ()
+    """Origins that are facts or preferences."""
+    title_lines: tuple[str, ...] = ()
+    """Stems of the titles, joined: a part of a title may stand for it."""
+    valued: frozenset[int] = frozenset()
+    """Origins whose item has facet values, so that a value can be denied of it."""
+
+
+def value_variants(value: str, language: Language) -> list[str]:
+    """How prose may say a facet value: as it is, translated, and each part of "Movies & TV" or "electronics.audio"."""
+    variants = [value, *language.concepts.get(fold(value), ())]
+    if re.fullmatch(r"(?:1[5-9]|20)\d0s", value):
+        variants += [form.format(year=value[:4], short=value[2:4]) for form in language.decades]
+    parts = [part.strip() for part in re.split(r"[>/|.&,;:_]| and ", value) if len(part.strip()) > 1]
+    if len(parts) > 1:
+        joined = " ".join(parts)
+        variants.append(joined)
+        for part in parts:
+            variants += [part, *language.concepts.get(fold(part), ())]
+    return list(dict.fromkeys(variants))
+
+
+def item_values(item: Item) -> dict[str, list[str]]:
+    """Facet values that an item carries, by attribute: categories, attributes, and the decade of its year."""
+    values: dict[str, list[str]] = {}
+    if item.categories:
+        values["category"] = list(item.categories)
+    for name, value in item.attributes.items():
+        values[name] = [str(v) for v in value] if isinstance(value, list) else [_plain(value)]
+        if fold(name) in ("year", "release_year", "published", "publication_year") and re.match(
+            r"\d{4}", values[name][0]
+        ):
+            values.setdefault("era", []).append(f"{values[name][0][:3]}0s")
+    if year := re.search(r"\((1[89]\d\d|20\d\d)\)\s*$", item.title):
+        values.setdefault("era", []).append(f"{year[1][:3]}0s")
+    return values
+
+
+def _plain(value: Scalar) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class _Builder:
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self.origins: list[Origin] = []
+        self.table: dict[tuple[str, ...], Phrase] = {}
+        self.words: set[str] = set()
+        self.title_words: set[str] = set()
+        self.reviews: list[str] = []
+        self.labels: set[str] = set()
+        self.titles: set[str] = set()
+        self.valued: set[int] = set()
+
+    def key(self, text: str) -> tuple[str, ...]:
+        return tuple(stem(t.folded, self.language.code) for t in tokens_of(text) if t.kind != "mark")
+
+    def phrase(self, text: str, kind: PhraseKind, origin: int, shown: str = "") -> None:
+        key = self.key(text)
+        if not key:
+            return
+        old = self.table.get(key)
+        kind = "value" if old and old.kind == "value" else kind
+        self.table[key] = Phrase(shown or text, kind, (old.origins if old else frozenset()) | {origin})
+
+    def value(self, value: str, origin: int) -> None:
+        for variant in value_variants(value, self.language):
+            self.phrase(variant, "value", origin, value)
+            self.words.update(self.key(variant))
+
+    def title(self, title: str, origin: int) -> None:
+        for variant in title_variants(title):
+            self.phrase(variant, "title", origin, title)
+            self.title_words.update(self.key(variant))
+            self.titles.add(" ".join(self.key(variant)))
+
+    def item(self, item: Item, origin: int) -> None:
+        self.title(item.title, origin)
+        for values in item_values(item).values():
+            for value in values:
+                self.value(value, origin)
+                self.valued.add(origin)
+
+    def numbers(self, text: str) -> set[float]:
+        return {
+            round(n, 4)
+            for t in tokens_of(text) if t.kind == "number"
+            for n in readings(t.text, self.language.decimal_comma) + readings(t.text, not self.language.decimal_comma)
+        }  # fmt: skip
+
+
+def _percent_forms(share: float) -> set[float]:
+    return {round(share * 100, places) for places in (0, 1, 2)} | {float(int(share * 100 + 0.5))}
+
+
+def _date(time: datetime | None) -> set[Date]:
+    return {(time.year, time.month, time.day)} if time else set()
+
+
+def _fact_origin(fact: Fact) -> Origin:
+    numbers: set[float] = {float(fact.count), float(fact.positive), float(fact.negative)}
+    numbers |= {
+        round(x, places)
+        for x in (fact.strength, fact.confidence, fact.affinity, fact.share, fact.base_rate)
+        for places in (1, 2, 4)
+    }
+    if fact.share > 0:
+        numbers |= {float(round(fact.count / fact.share))}
+    if fact.base_rate > 0 and fact.share > fact.base_rate:
+        ratio = fact.share / fact.base_rate
+        numbers |= {float(round(ratio)), round(ratio, 1)}
+    percents = (
+        _percent_forms(fact.share)
+        | _percent_forms(fact.base_rate)
+        | _percent_forms(fact.strength)
+        | _percent_forms(fact.confidence)
+    )
+    if fact.count:
+        percents |= _percent_forms(fact.positive / fact.count) | _percent_forms(fact.negative / fact.count)
+    dates = _date(fact.first_seen) | _date(fact.last_seen)
+    return Origin(
+        key=f"F{fact.number}", kind="fact", polarity=1 if fact.polarity == "like" else -1,
+        numbers=frozenset(numbers | {float(y) for y, _, _ in dates}), percents=frozenset(percents), dates=frozenset(dates),
+        count=fact.count, positive=fact.positive, negative=fact.negative, share=fact.share, strength=fact.strength,
+        trend=fact.trend, last_seen=fact.last_seen,
+    )  # fmt: skip
+
+
+def grounds_from(
+    language: Language,
+    *,
+    facts: Iterable[Fact] = (),
+    events: Iterable[WindowEvent] = (),
+    items: Iterable[Item] = (),
+    traits: Iterable[Trait] = (),
+    preferences: Iterable[Preference] = (),
+    scales: Mapping[str, Scale] | None = None,
+    total: int | None = None,
+    as_of: datetime | None = None,
+    notes: Sequence[str] = (),
+) -> Grounds:
+    """Grounds of a text that cites these things; nothing else may be said.
+
+    items are those recommended or spoken of without an event. total is the number of the user's events. as_of (the
+    user's last event, or now) decides what may be called recent; without it only a rising trend may. notes are plain
+    words that code vouches for, e.g. "popular" where the popularity channel found the item.
+    """
+    b = _Builder(language)
+    as_facts: list[int] = []
+    for fact in facts:
+        as_facts.append(len(b.origins))
+        b.value(fact.value, len(b.origins))
+        b.words.update(b.key(language.facet(fact.facet)), b.key(fact.facet))
+        b.origins.append(_fact_origin(fact))
+    for preference in preferences:
+        as_facts.append(len(b.origins))
+        b.value(preference.value, len(b.origins))
+        b.words.update(b.key(language.facet(preference.facet)), b.key(preference.facet))
+        dates = _date(preference.first_seen) | _date(preference.last_seen)
+        shares = (preference.strength, preference.confidence)
+        b.origins.append(
+            Origin(
+                key=f"{preference.facet}:{preference.value}", kind="preference",
+                polarity=1 if preference.polarity == "like" else -1,
+                numbers=frozenset({round(x, p) for x in shares for p in (1, 2)} | {float(y) for y, _, _ in dates} | {float(len(preference.evidence))}),
+                percents=frozenset().union(*(_percent_forms(x) for x in shares)), dates=frozenset(dates),
+                strength=preference.strength, trend=preference.trend, last_seen=preference.last_seen,
+            )
+        )  # fmt: skip
+    for shown in events:
+        event, origin = shown.event, len(b.origins)
+        line = re.sub(r"^\s*\[\d+\]", "", shown.line)
+        line = re.sub(r"\d{4}-\d\d-\d\d", " ", line)
+        numbers = b.numbers(line) | b.numbers(event.text)
+        if event.value is not None:
+            numbers.add(round(event.value, 4))
+        if scales and event.source in scales and event.value is not None:
+            numbers.add(round(scales[event.source].high, 4))
+        dates = _date(event.timestamp)
+        numbers |= {float(y) for y, _, _ in dates}
+        if shown.item:
+            b.item(shown.item, origin)
+            numbers |= _item_numbers(b, shown.item)
+        for context in event.context.values():
+            for value in context if isinstance(context, list) else [_plain(context)]:
+                b.value(value, origin)
+        if event.text:
+            b.reviews.append(" ".join(b.key(event.text)))
+            b.words.update(b.key(event.text))
+        sign = 0 if abs(shown.signal) < NEUTRAL_SIGNAL else 1 if shown.signal > 0 else -1
+        b.origins.append(
+            Origin(
+                key=f"E{shown.number}",
+                kind="event",
+                polarity=sign,
+                numbers=frozenset(numbers),
+                dates=frozenset(dates),
+                last_seen=event.timestamp,
+            )
+        )
+    for item in items:
+        origin = len(b.origins)
+        b.item(item, origin)
+        b.origins.append(Origin(key=f"item:{item.item_id}", kind="item", numbers=frozenset(_item_numbers(b, item))))
+    for trait in traits:
+        text = f"{trait.label} {trait.detail} {language.labels.get(trait.label, '')} {language.traits.get(trait.name, trait.name.replace('_', ' '))}"
+        b.words.update(b.key(text))
+        b.labels.update(
+            t.folded for t in tokens_of(f"{trait.label} {language.labels.get(trait.label, '')}") if t.kind != "mark"
+        )
+        b.labels.add(fold(trait.label))
+        numbers = b.numbers(trait.detail) | {float(trait.n)}
+        percents: set[float] = set(numbers)
+        if trait.value is not None:
+            numbers |= {round(trait.value, places) for places in (0, 1, 2, 4)}
+            percents |= _percent_forms(trait.value) if 0 <= trait.value <= 1 else set()
+        b.origins.append(
+            Origin(key=f"trait:{trait.name}", kind="trait", numbers=frozenset(numbers), percents=frozenset(percents))
+        )
+    for note in notes:
+        b.words.update(b.key(note))
+        b.labels.update(t.folded for t in tokens_of(note))
+        b.origins.append(
+            Origin(key="note", kind="note", numbers=frozenset(b.numbers(note)), percents=frozenset(b.numbers(note)))
+        )
+    if total is not None:
+        b.origins.append(Origin(key="total", kind="note", numbers=frozenset({float(total)})))
+    table: Phrases[Phrase] = Phrases()
+    for key, phrase in b.table.items():
+        table.put(key, phrase)
+    return Grounds(
+        language=language, origins=tuple(b.origins), phrases=table, words=frozenset(b.words),
+        title_words=frozenset(b.title_words), reviews=tuple(b.reviews), labels=frozenset(b.labels), total=total,
+        as_of=as_of, facts=tuple(as_facts), title_lines=tuple(b.titles), valued=frozenset(b.valued),
+    )  # fmt: skip
+
+
+def _item_numbers(b: _Builder, item: Item) -> set[float]:
+    numbers = b.numbers(item.title)
+    for values in item_values(item).values():
+        for value in values:
+            numbers |= b.numbers(value)
+    return numbers | ({round(item.price, 2)} if item.price is not None else set())
+
+
+@dataclass(frozen=True, eq=False)
+class Lexicon:
+    """Every title and facet value of a catalogue, so that a text cannot speak of one that it does not cite.
+
+    Built once per catalogue and language with `lexicon_from`; look-ups do not depend on the catalogue's size.
+    """
+
+    values: Phrases[str]
+    titles: Phrases[str]
+
+
+def lexicon_from(items: Iterable[Item], language: Language, values: Iterable[str] = ()) -> Lexicon:
+    """The lexicon of a catalogue; `values` are further facet values, e.g. mined ones."""
+    b = _Builder(language)
+    value_table: Phrases[str] = Phrases()
+    titles: Phrases[str] = Phrases()
+    seen: set[str] = set()
+
+    def add(value: str) -> None:
+        if value in seen or len(value) > 60 or value.replace(".", "").isdigit():
+            return
+        seen.add(value)
+        for variant in dict.fromkeys([value, *language.concepts.get(fold(value), ())]):
+            value_table.put(b.key(variant), value)
+
+    for item in items:
+        for found in item_values(item).values():
+            for value in found:
+                add(value)
+        for variant in title_variants(item.title):
+            titles.put(b.key(variant), item.title)
+    for value in values:
+        add(value)
+    return Lexicon(values=value_table, titles=titles)
+
+
+EMPTY_LEXICON = Lexicon(values=Phrases(), titles=Phrases())

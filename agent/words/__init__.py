@@ -1,0 +1,19 @@
+"""The words a portrait may use, by language: closed vocabularies for verification, and template sentences."""
+
+from agent.words.language import Language, load_language, supported_languages
+from agent.words.templates import preference_text, reason_text, summary_text, thing, things, trait_text
+from agent.words.titles import plain_title, title_variants
+
+__all__ = [
+    "Language",
+    "load_language",
+    "plain_title",
+    "preference_text",
+    "reason_text",
+    "summary_text",
+    "supported_languages",
+    "thing",
+    "things",
+    "title_variants",
+    "trait_text",
+]

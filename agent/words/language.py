@@ -1,0 +1,350 @@
+"""A language's closed vocabulary and templates, read from the YAML data beside this file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from agent.errors import UsageError
+from agent.words.text import Phrases, fold, stems_of, tokens_of
+
+Tags = frozenset[str]
+LANGUAGES = ("en", "zh", "ko", "de", "fr", "es")
+CLAIMS = frozenset(
+    {"rising", "fading", "steady", "recent", "majority", "only", "always", "never", "often", "rare", "superlative",
+     "broad", "narrow"}
+)  # fmt: skip
+"""Words of these kinds are accepted only where the cited facts bear them out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Language:
+    """What a portrait in one language may say without grounds, and how templates say it.
+
+    `lexicon` maps folded token sequences to tags: function, noun, verb, neutral, like, dislike, negation, contrast,
+    reset, neutralizing, exemplify, split, the CLAIMS, particle (Korean), `group:NAME` (words for a trait's label).
+    """
+
+    code: str
+    name: str
+    cjk: bool
+    verb_last: bool
+    """True where the taste word follows what it speaks of (Korean)."""
+    negation_after: bool
+    """True where a negation may follow the taste word (German, Korean)."""
+    capital_names: bool
+    """False where common nouns are capitalised too (German) or there are no capitals."""
+    decimal_comma: bool
+    decades: tuple[str, ...]
+    lexicon: Phrases[Tags]
+    numbers: Mapping[str, float]
+    fractions: Phrases[float]
+    months: Mapping[str, int]
+    percent: frozenset[str]
+    concepts: Mapping[str, tuple[str, ...]]
+    """Folded value in any language to its forms in this one, the template's form first."""
+    person: frozenset[str]
+    item_nouns: frozenset[str]
+    attribute_verbs: frozenset[str]
+    possessives: frozenset[str]
+    sensitive_person: Phrases[str]
+    sensitive_topic: Phrases[str]
+    facets: Mapping[str, str]
+    traits: Mapping[str, str]
+    labels: Mapping[str, str]
+    templates: Mapping[str, Any]
+
+    def value(self, value: str) -> str:
+        """A catalogue value in this language where a translation is known, else as it is."""
+        forms = self.concepts.get(fold(value))
+        return forms[0] if forms else value
+
+    def facet(self, facet: str) -> str:
+        return self.facets.get(facet, facet.replace("_", " "))
+
+
+def supported_languages() -> tuple[str, ...]:
+    """Codes of the languages with a closed vocabulary; in any other one nothing can be verified."""
+    return LANGUAGES
+
+
+def _entries(text: str) -> Iterable[str]:
+    return (entry.replace("_", " ") for entry in str(text or "").split())
+
+
+def _double(word: str) -> str:
+    """The final consonant doubled before -ed and -ing, in short words: plan, planned."""
+    vowels = "aeiou"
+    if (
+        len(word) <= 4
+        and len(word) > 2
+        and word[-1] not in "aeiouwxy"
+        and word[-2] in vowels
+        and word[-3] not in vowels
+    ):
+        return word + word[-1]
+    return word
+
+
+def _verb_forms(word: str, code: str) -> Iterable[str]:
+    if code == "en":
+        if word.endswith(("s", "x", "z", "ch", "sh")):
+            third = word + "es"
+        elif word.endswith("y") and word[-2] not in "aeiou":
+            third = word[:-1] + "ies"
+        else:
+            third = word + "s"
+        base = word[:-1] if word.endswith("e") and not word.endswith("ee") else _double(word)
+        past = word[:-1] + "ied" if word.endswith("y") and word[-2] not in "aeiou" else base + "ed"
+        return (word, third, past, base + "ing")
+    if code == "de":
+        root = word.removesuffix("en") if word.endswith("en") else word.removesuffix("n")
+        e = "e" if root.endswith(("t", "d")) else ""
+        weak = [root + e + ending for ending in ("t", "te", "ten", "st")]
+        return (
+            word,
+            root + "e",
+            *weak,
+            "ge" + root + e + "t",
+            root + "end",
+            root + "ende",
+            root + "enden",
+            "zu " + word,
+        )
+    if code == "fr":
+        if word.endswith("er"):
+            root = word[:-2]
+            return (
+                word,
+                *(
+                    root + e
+                    for e in ("e", "es", "ent", "é", "ée", "és", "ées", "ait", "aient", "ant", "a", "ons", "ez", "era")
+                ),
+            )
+        if word.endswith("ir"):
+            root = word[:-1]
+            return (word, *(root + e for e in ("t", "s", "", "e", "es", "ssent", "ssait", "ssant", "ssez")))
+        return (word,)
+    if code == "es":
+        root, ending = word[:-2], word[-2:]
+        if ending == "ar":
+            return (
+                word,
+                *(
+                    root + e
+                    for e in (
+                        "a",
+                        "an",
+                        "as",
+                        "ó",
+                        "aron",
+                        "ado",
+                        "ada",
+                        "ados",
+                        "adas",
+                        "ando",
+                        "aba",
+                        "aban",
+                        "e",
+                        "en",
+                        "o",
+                        "aste",
+                    )
+                ),
+            )
+        if ending in ("er", "ir"):
+            return (
+                word,
+                *(
+                    root + e
+                    for e in (
+                        "e",
+                        "en",
+                        "es",
+                        "ió",
+                        "ieron",
+                        "ido",
+                        "ida",
+                        "idos",
+                        "idas",
+                        "iendo",
+                        "ía",
+                        "ían",
+                        "a",
+                        "an",
+                        "o",
+                        "iste",
+                    )
+                ),
+            )
+    return (word,)
+
+
+def _noun_forms(word: str, code: str) -> Iterable[str]:
+    if code == "en":
+        if word.endswith(("s", "x", "z", "ch", "sh")):
+            plural = word + "es"
+        elif word.endswith("y") and word[-2] not in "aeiou":
+            plural = word[:-1] + "ies"
+        else:
+            plural = word + "s"
+        return (word, plural, word + "'s")
+    if code == "de":
+        return (word, *(word + e for e in ("e", "en", "n", "er", "ern", "s", "es")))
+    if code == "fr":
+        return (word, word + "s", word + "x", word[:-2] + "aux" if word.endswith("al") else word + "s")
+    if code == "es":
+        return (word, word + "s", word + "es", word[:-1] + "ces" if word.endswith("z") else word + "s")
+    return (word,)
+
+
+def _adjective_forms(word: str, code: str) -> Iterable[str]:
+    if code == "de":
+        return (word, *(word + e for e in ("e", "en", "er", "es", "em", "ere", "eren", "sten", "ste")))
+    if code == "fr":
+        feminine = (
+            word[:-1] + "ve"
+            if word.endswith("f")
+            else word[:-1] + "se"
+            if word.endswith("x")
+            else word.removesuffix("e") + "e"
+        )
+        return (word, word + "s", feminine, feminine + "s", word + "le", word + "les", word + "ne", word + "nes")
+    if code == "es":
+        root = word[:-1] if word.endswith(("o", "a")) else word
+        return (word, word + "s", word + "es", root + "o", root + "a", root + "os", root + "as")
+    return (word,)
+
+
+def _inflect(entry: str, kind: str, code: str, irregular: Mapping[str, list[str]]) -> Iterable[str]:
+    """All forms of an entry: of a verb phrase its first word is inflected, of a noun phrase its last."""
+    if kind == "words":
+        return (entry,)
+    words = entry.split(" ")
+    at = 0 if kind == "verbs" else len(words) - 1
+    head = words[at]
+    forms = {"verbs": _verb_forms, "nouns": _noun_forms, "adjectives": _adjective_forms}[kind](head, code)
+    if head in irregular:
+        forms = [head, *irregular[head]] if code == "en" else [*forms, *irregular[head]]
+    return (" ".join([*words[:at], form, *words[at + 1 :]]) for form in forms)
+
+
+def _key(phrase: str) -> tuple[str, ...]:
+    return tuple(t.folded for t in tokens_of(phrase) if t.kind != "mark")
+
+
+def _data(name: str) -> dict[str, Any]:
+    loaded = yaml.load(files("agent.words").joinpath(name).read_text(encoding="utf-8"), Loader=_LOADER)
+    return dict(loaded)
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _lexicon(data: Mapping[str, Any], code: str) -> Phrases[Tags]:
+    table: Phrases[Tags] = Phrases()
+    irregular = {str(k): str(v).split() for k, v in (data.get("irregular") or {}).items()}
+
+    def add(block: Mapping[str, str] | str, tag: str) -> None:
+        block = {"words": block} if isinstance(block, str) else block
+        for kind, text in block.items():
+            for entry in _entries(text):
+                for form in _inflect(entry, kind, code, irregular):
+                    key = _key(form)
+                    table.put(key, (table.get(key) or frozenset()) | {tag})
+
+    for section in ("words", "taste", "claims"):
+        for tag, block in (data.get(section) or {}).items():
+            add(block, tag)
+    for tag, text in (data.get("groups") or {}).items():
+        add(text, f"group:{tag}")
+    for tag in ("exemplify", "split"):
+        add(data.get(tag) or "", tag)
+    for tag in ("percent", "person"):
+        add(data.get(tag) or "", "noun")
+    for text in (data.get("facets") or {}).values():
+        add(str(text).replace(" ", "_"), "noun")
+    for text in (data.get("traits") or {}).values():
+        if "{" not in str(text):
+            add(str(text).replace(" ", "_"), "noun")
+    return table
+
+
+def _concepts(code: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, forms in _data("values.yaml").items():
+        own = tuple(str(form) for form in forms.get(code, [name]))
+        for other in forms.values():
+            for form in other:
+                found.setdefault(fold(str(form)), own)
+        found[fold(name)] = own
+    for forms in _data("values.yaml").values():
+        own = tuple(str(form) for form in forms.get(code, ()))
+        if own:
+            found[fold(own[0])] = own
+    return found
+
+
+def _sensitive(data: Mapping[str, Any], kind: str) -> Phrases[str]:
+    table: Phrases[str] = Phrases()
+    for trait, block in (data.get("sensitive") or {}).items():
+        for entry in _entries(block.get(kind) or ""):
+            table.put(_key(entry), trait)
+            for form in _noun_forms(entry, str(data["code"])) if kind == "person" else ():
+                table.put(_key(form), trait)
+    return table
+
+
+@cache
+def load_language(code: str) -> Language:
+    """The language of a BCP 47 code; only its primary subtag counts ("zh-CN" is "zh").
+
+    Raises UsageError where there is no vocabulary for it: see `supported_languages`.
+    """
+    primary = code.replace("_", "-").split("-")[0].lower()
+    if primary not in LANGUAGES:
+        raise UsageError(f"Portraits in '{code}' cannot be verified; choose one of {', '.join(LANGUAGES)}.")
+    data = _data(f"{primary}.yaml")
+    numbers = {fold(str(word)): float(n) for word, n in (data.get("numbers") or {}).items()}
+    fractions: Phrases[float] = Phrases()
+    for phrase, share in (data.get("fractions") or {}).items():
+        fractions.put(_key(str(phrase).replace("_", " ")), float(share))
+    months = {fold(name): i + 1 for i, names in enumerate(data.get("months") or []) for name in str(names).split()}
+
+    def words(key: str) -> frozenset[str]:
+        return frozenset(fold(entry) for entry in _entries(data.get(key) or ""))
+
+    return Language(
+        code=primary,
+        name=str(data["name"]),
+        cjk=bool(data.get("cjk", False)),
+        verb_last=data.get("order") == "after",
+        negation_after=bool(data.get("negation_after", False)),
+        capital_names=bool(data.get("capital_names", False)),
+        decimal_comma=bool(data.get("decimal_comma", False)),
+        decades=tuple(data.get("decades") or ("{year}s",)),
+        lexicon=_lexicon(data, primary),
+        numbers=numbers,
+        fractions=fractions,
+        months=months,
+        percent=words("percent") | {"%", "％"},
+        concepts=_concepts(primary),
+        person=words("person"),
+        item_nouns=words("item_nouns"),
+        attribute_verbs=words("attribute_verbs"),
+        possessives=words("possessives"),
+        sensitive_person=_sensitive(data, "person"),
+        sensitive_topic=_sensitive(data, "topic"),
+        facets={str(k): str(v) for k, v in (data.get("facets") or {}).items()},
+        traits={str(k): str(v) for k, v in (data.get("traits") or {}).items()},
+        labels={str(k): str(v) for k, v in (data.get("labels") or {}).items()},
+        templates=data["templates"],
+    )
+
+
+def stems(text: str, language: Language) -> tuple[str, ...]:
+    """Stems of a text in a language."""
+    return stems_of(text, language.code)
