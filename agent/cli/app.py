@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 100 an evaluation belo
 Results go to stdout, prose and progress to stderr. A failure is one sentence; LIMNER_DEBUG=1 adds its traceback.
 """
 
+import contextlib
 import errno
 import os
 import sys
@@ -79,6 +80,8 @@ def before_the_verb(
 
 def main(argv: Sequence[str] | None = None, *, open_engine: Opener | None = None) -> int:
     """Run one command; the exit code. `open_engine` lets tests pass a fake."""
+    if sys.stdout is None:  # started with stdout closed
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
     if not debugging():
@@ -96,7 +99,8 @@ def main(argv: Sequence[str] | None = None, *, open_engine: Opener | None = None
         return _fail(error, error.code, str(error), error.exit_code, as_json)
     except OSError as error:
         if error.errno == errno.EPIPE or isinstance(error, BrokenPipeError):
-            return _reader_left()
+            _leave_nothing_to_flush()
+            return 0
         return _fail(error, "os", _system_sentence(error), 1, as_json)
     except USAGE_ERRORS as error:
         if not str(error):  # a bare `limner`, answered by its help
@@ -138,13 +142,14 @@ def _fail(error: Exception, code: str, message: str, status: int, as_json: bool)
         import traceback
 
         traceback.print_exception(error)
+    with contextlib.suppress(OSError):
+        tell(stderr_console(), f"Error: {message}", "red")
     try:
         if as_json:
             print_json({"error": {"code": code, "message": message}})
             sys.stdout.flush()
-        tell(stderr_console(), f"Error: {message}", "red")
-    except BrokenPipeError:
-        _reader_left()
+    except OSError:  # stdout itself is what failed: a full disk, a reader that left
+        _leave_nothing_to_flush()
     return status
 
 
@@ -153,10 +158,9 @@ def _interrupted() -> int:
     return 130
 
 
-def _reader_left() -> int:
-    """Whoever read our output has what they wanted; leave nothing to flush, so that Python does not complain."""
+def _leave_nothing_to_flush() -> None:
+    """Whatever stdout still holds goes nowhere, so that Python does not complain about it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _hush() -> None:

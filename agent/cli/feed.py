@@ -1,5 +1,6 @@
 """Verbs that bring data in and show it: init, data list, data fetch, ingest, history."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +30,7 @@ def init(
 
     Prints YAML with comments; hand it to `limner ingest --mapping`.
     """
-    from rich.syntax import Syntax
+    from rich.text import Text
     from yaml import safe_load
 
     from agent.ingest import propose_mapping
@@ -41,13 +42,13 @@ def init(
         if output is not None:
             output.write_text(text, encoding="utf-8")
         document = {"mapping": safe_load(text), "yaml": text, "file": str(output) if output else None}
-        if output is not None and not as_json:
-            session.give(document, f"Wrote {output}.")
+        if output is not None:
+            session.give(document, Text(f"Wrote {output}."))
             session.hint(f"Check it, then: limner ingest --events … --mapping {output}")
-        elif session.out.is_terminal:
-            session.give(document, Syntax(text, "yaml", background_color="default", word_wrap=True))
+        elif as_json:
+            session.give(document)
         else:
-            session.give(document, text.rstrip("\n"))
+            sys.stdout.write(text)  # as it is: a file wrapped at the terminal's width would not be YAML any more
 
 
 def data_list(ctx: typer.Context, as_json: Json = False) -> None:

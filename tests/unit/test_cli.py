@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.cells import cell_len
@@ -228,6 +229,21 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_full_disk_under_stdout_is_exit_1(flags: list[str]) -> None:
+    code = (
+        "from agent.cli import main; from tests.unit.cli_fake import Opening;"
+        f"raise SystemExit(main(['history', '196', *{flags}], open_engine=Opening()))"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: No space is left on the device[^\n]*\n", done.stderr)
+
+
 def test_failed_portraits_and_failed_checks_are_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "build", "broken", "--json"], open_engine=Opening()) == 1
     assert json.loads(capsys.readouterr().out)["failed"] == {"broken": "the store has no room"}
@@ -343,6 +359,15 @@ def test_init_writes_a_mapping_and_never_over_another(capsys: pytest.CaptureFixt
     assert document["yaml"] == Path("map.yaml").read_text(encoding="utf-8")
     assert document["mapping"]["events"]["user_id"] == "user_id"
     assert main(["init", "events.csv", "--output", "map.yaml"]) == 2
+
+
+def test_init_prints_yaml_that_no_narrow_terminal_breaks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_inputs()
+    monkeypatch.setenv("COLUMNS", "20")
+    assert main(["init", "events.csv"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["events"]["timestamp"] == "timestamp"
 
 
 def test_a_known_folder_is_ingested_by_its_shipped_mapping() -> None:
