@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from agent.cli.feed import merge_reports
@@ -117,7 +119,7 @@ def pick_users(active: Sequence[tuple[str, int]], count: int = USERS) -> list[st
     return [active[len(active) * (at + 1) // (count + 1)][0] for at in range(count)]
 
 
-def _what_next(where: str, users: Sequence[str]) -> Text:
+def _what_next(where: str, users: Sequence[str]) -> RenderableType:
     user = users[0] if users else "USER"
     lines = (
         (f"limner {where} profile show {user} --why", "the events behind every claim, and what was dropped"),
@@ -127,12 +129,12 @@ def _what_next(where: str, users: Sequence[str]) -> Text:
         (f"limner {where} serve", "the REST API"),
         ("limner init your-events.csv", "start with data of your own"),
     )
-    width = max(len(command) for command, _ in lines)
-    text = Text("What to try next\n", style="bold")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
     for command, meaning in lines:
-        text.append(f"  {clean(command).ljust(width)}", style="cyan not bold")
-        text.append(f"  {meaning}\n", style="dim not bold")
-    return text
+        grid.add_row(Text(clean(command), style="cyan"), Text(meaning, style="dim"))
+    return Group(Text("What to try next", style="bold"), Padding(grid, (0, 0, 0, 2)))
 
 
 class _Telling:

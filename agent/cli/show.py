@@ -67,10 +67,10 @@ def words(text: str, style: str = "") -> Text:
     return Text(clean(text), style=style)
 
 
-def card(body: RenderableType, title: Text, footer: Text | None = None, style: str = "cyan") -> Panel:
+def card(body: RenderableType, title: Text, footer: Text | None = None, padding: tuple[int, int] = (1, 2)) -> Panel:
     return Panel(
         body, title=title, title_align="left", subtitle=footer, subtitle_align="right",
-        border_style=style, box=box.ROUNDED, padding=(1, 2),
+        border_style="cyan", box=box.ROUNDED, padding=padding,
     )  # fmt: skip
 
 
@@ -546,4 +546,4 @@ def _two_wordings(title: str, rows: Sequence[tuple[str, str, str]], maker: str, 
         if at:
             table.add_row()
         table.add_row(words(name), words(old, "dim"), after(old, new))
-    return card(table, words(title, "bold"))
+    return card(table, words(title, "bold"), padding=(0, 2))
