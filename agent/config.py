@@ -59,10 +59,14 @@ class Price(Section):
 
 
 class ProbeThresholds(Section):
-    """Share of right answers from which a model has a skill."""
+    """Share of right answers from which a model has a skill.
+
+    A model that gives every fact the same polarity words half of them rightly, and one that answers everything is
+    right where an answer exists: all shares lie well above one half.
+    """
 
     schema_: float = Field(default=0.9, alias="schema")
-    word: float = 0.6
+    word: float = 0.8
     cite: float = 0.9
     refuse: float = 0.8
     tool: float = 0.85
