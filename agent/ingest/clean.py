@@ -4,15 +4,17 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agent.ingest.mapping import TYPE_ALIASES, Column, Layout, Mapping, plain_name
-from agent.ingest.read import BROKEN, LINE
+from agent.ingest.mapping import FIELDS, TYPE_ALIASES, Column, Layout, Mapping, TableName, plain_name
+from agent.ingest.read import BROKEN, LINE, RAW
+from agent.ingest.times import parse_times
 from agent.interactions import NO_TIME
 from agent.schema import Attributes, Item, Scalar, User
 from agent.store import event_hash
@@ -21,14 +23,23 @@ ITEMLESS = frozenset({"search", "answer", "preference", "comment"})
 """Types that make sense without an item."""
 _STATES = frozenset({"rating", "review", "like", "dislike"})
 """Types of which a second, wholly identical row says nothing new; acts such as purchases may repeat."""
+_RATED = frozenset({"rating", "review"})
+_ABOUT_ITEMS = frozenset({"rating", "purchase", "view"})
+"""Types that say nothing without an item, whatever text they bring."""
 _MASK = (1 << 63) - 1
+_LONGEST_ID = 255
+_FIRST_YEAR, _LAST_YEAR = 1800, 2100
 _DAY = 86_400_000
-_TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,300}>")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2028\u2029\ufeff]")
+_SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,1000}>")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
 _FLOAT_ID = re.compile(r"^(\d+)\.0$")
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$|\s,\s(\d{4})$")
 _NUMBER = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$")
+_DECIMAL_COMMA = re.compile(r"^-?(\d{1,3}(\.\d{3})+|\d+),\d{1,2}$")
+_THOUSANDS = re.compile(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
+_PRICE = re.compile(r"-?\d[\d.,]*\d|-?\d")
 _NOTHING = frozenset({"", "nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "NA", "<NA>"})
 
 
@@ -37,7 +48,7 @@ def clean_text(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
-        text = _TAG.sub(" ", text)
+        text = _TAG.sub(" ", _SCRIPT.sub(" ", text))
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
@@ -55,12 +66,45 @@ def _clean_column(values: Sequence[str]) -> list[str]:
     return out
 
 
-def _ids(values: "pd.Series[str]") -> "pd.Series[str]":
+def _id(cell: str) -> str:
     """Trimmed; "13995.0" from a numeric column with gaps is "13995"; the field's words for nothing are ""."""
-    values = values.str.strip()
-    if values.str.endswith(".0").any():
-        values = values.str.replace(_FLOAT_ID, r"\1", regex=True)
-    return values.where(~values.isin(_NOTHING), "")
+    cell = cell.strip()
+    if cell.endswith(".0") and _FLOAT_ID.match(cell):
+        return cell[:-2]
+    return "" if cell in _NOTHING else cell
+
+
+class Cells:
+    """A text column as codes into its distinct cells, so that work is done once for each distinct cell."""
+
+    def __init__(self, column: Sequence[str] | NDArray[np.object_]) -> None:
+        codes, cells = pd.factorize(np.asarray(column, dtype=object), use_na_sentinel=False)
+        self.codes: NDArray[np.intp] = codes
+        self.distinct: list[str] = list(cells)
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, spec: Column | None) -> "Cells":
+        """A field's column; joined from several, constant, or empty where there is none."""
+        if spec is None or spec.constant is not None:
+            made = cls([])
+            made.codes = np.zeros(len(frame), dtype=np.intp)
+            made.distinct = ["" if spec is None else str(spec.constant)]
+            return made
+        return cls(_joined(frame, spec) if spec.columns else frame[spec.column].to_numpy(dtype=object))
+
+    def map(self, change: Callable[[str], str]) -> "Cells":
+        """The same rows, each distinct cell changed."""
+        made = object.__new__(Cells)
+        made.codes, made.distinct = self.codes, [change(cell) for cell in self.distinct]
+        return made
+
+    def where(self, test: Callable[[str], object]) -> NDArray[np.bool_]:
+        """[n] whether the row's cell passes."""
+        return np.array([bool(test(cell)) for cell in self.distinct], dtype=bool)[self.codes]
+
+    def all(self) -> NDArray[np.object_]:
+        """[n] the cells."""
+        return np.array(self.distinct, dtype=object)[self.codes]
 
 
 @dataclass(frozen=True)
@@ -85,181 +129,212 @@ class CleanEvents:
     """[n] types of which an identical second row is a duplicate."""
 
 
-def clean_events(frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: int) -> CleanEvents:
-    """One chunk. Rejected rows carry the first reason that applies."""
+def clean_events(
+    frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: int, day_first: bool = False
+) -> CleanEvents:
+    """One chunk. Rejected rows carry the first reason that applies.
+
+    Types: as given, by the mapping's names and the field's aliases. Where there is none, a row with a rating is a
+    `rating` (its review text stays with it), a row with text only, in a table that has ratings, a `review`, any other a
+    `view`. A negative quantity makes a purchase a return.
+    """
     n = len(frame)
     reason = np.full(n, "", dtype=object)
 
-    def reject(mask: "NDArray[np.bool_] | pd.Series[bool]", why: str) -> None:
-        reason[np.asarray(mask, dtype=bool) & (reason == "")] = why
+    def reject(mask: NDArray[np.bool_], why: str) -> None:
+        reason[mask & (reason == "")] = why
 
-    if BROKEN in frame:
-        for fault in frame[BROKEN].unique():
-            if fault:
-                reject(frame[BROKEN] == fault, fault)
-    used = [c for column in layout.fields.values() for c in [column.column, *column.columns] if c]
-    for name in dict.fromkeys([*used, *layout.rest]):
-        column = frame[name]
-        if not all(map(str.isascii, column)) or any("\x00" in cell for cell in column):
-            reject(column.str.contains(_BROKEN, regex=True), "broken text (NUL or lone surrogate)")
+    for why, mask in faults(frame, layout):
+        reject(mask, why)
+    fields = layout.fields
+    user = Cells.of(frame, fields.get("user_id")).map(_id)
+    reject(user.where(lambda one: not one), "missing user_id")
+    reject(user.where(lambda one: len(one) > _LONGEST_ID), "user_id too long")
+    item = Cells.of(frame, fields.get("item_id")).map(_id)
+    reject(item.where(lambda one: len(one) > _LONGEST_ID), "item_id too long")
 
-    user = _ids(_series(frame, layout, "user_id"))
-    reject(user == "", "missing user_id")
-    reject(user.str.len() > 255, "user_id too long")
-    has_item = "item_id" in layout.fields
-    item = _ids(_series(frame, layout, "item_id"))
-    reject(item.str.len() > 255, "item_id too long")
+    rated = "rating" in fields
+    raw = Cells.of(frame, fields.get("rating" if rated else "value")).map(number_text)
+    numbers = numbers_of(raw.distinct)
+    value = numbers[raw.codes]
+    reject(raw.where(bool) & ~np.isfinite(value), "unparseable rating" if rated else "unparseable value")
 
-    rated = "rating" in layout.fields
-    raw: pd.Series[str] = _series(frame, layout, "rating" if rated else "value").str.strip()
-    raw = raw.mask(raw.isin(_NOTHING), "")
-    value = _numbers(raw)
-    reject((raw != "").to_numpy() & ~np.isfinite(value), "unparseable rating" if rated else "unparseable value")
-    value[~np.isfinite(value)] = np.nan
+    has_text = np.zeros(n, dtype=bool)
+    text = [""] * n
+    if "text" in fields:
+        text = _clean_column(_joined(frame, fields["text"]))
+        has_text = np.array([bool(one) for one in text], dtype=bool)
 
-    text = _clean_column(_joined(frame, layout, "text"))
-    has_text = np.array([bool(one) for one in text], dtype=bool)
-
-    if "type" in layout.fields:
-        types = _types(_series(frame, layout, "type"), mapping)
-        default = "rating" if rated else "view"
-        types = types.where(types != "", default)
-    elif rated:
-        guessed = np.where(np.isnan(value), np.where(has_text, "review", "view"), "rating")
-        types = pd.Series(guessed, index=frame.index, dtype=object)
-    else:
-        types = pd.Series("view", index=frame.index, dtype=object)
-    kind = types.to_numpy(dtype=object)
-    kind = _returns(kind, value, frame, mapping)
-    # A scale binds what is a rating; a quantity in the same column is none.
+    given = Cells.of(frame, fields.get("type"))
+    own = {key.lower(): kind for key, kind in mapping.types.items()}
+    kind = given.map(lambda cell: _type(cell, own)).all()
+    guessed = np.where(np.isnan(value), np.where(has_text & rated, "review", "view"), "rating" if rated else "view")
+    kind = np.where(kind == "", guessed, kind).astype(object)
+    back = value < 0
+    if mapping.returns:
+        name, prefix = mapping.returns.split("=", 1)
+        back |= Cells(frame[name].to_numpy(dtype=object)).where(lambda cell: cell.startswith(prefix))
+    kind[(kind == "purchase") & back] = "return"
+    names = Cells(kind)
+    reject(names.where(lambda one: len(one) > 64), "type too long")
     if mapping.scale is not None:
+        # A scale binds what is a rating; a quantity in the same column is none.
         low, high = mapping.scale
-        reject((kind == "rating") & ((value < low) | (value > high)), "rating out of scale")
-    reject(pd.Series(kind).str.len().to_numpy() > 64, "type too long")
-    loose = np.isin(kind, list(ITEMLESS)) | (has_text & ~np.isin(kind, ["rating", "purchase", "view"]))
-    if has_item:
-        reject((item == "").to_numpy() & ~loose, "missing item_id")
-    else:
-        reject(~loose, "missing item_id")
+        reject(names.where(_RATED.__contains__) & ((value < low) | (value > high)), "rating out of scale")
+    # What needs no item, or says something in words, is kept without one.
+    loose = names.where(ITEMLESS.__contains__) | (has_text & ~names.where(_ABOUT_ITEMS.__contains__))
+    reject(item.where(lambda one: not one) & ~loose, "missing item_id")
 
     time = np.full(n, NO_TIME, dtype=np.int64)
-    if "timestamp" in layout.fields:
-        stamp = _series(frame, layout, "timestamp").str.strip()
-        stamp = stamp.where(~stamp.isin(_NOTHING), "")
-        time, bad = parse_times(stamp)
-        reject((stamp == "").to_numpy(), "missing timestamp")
-        reject(bad, "unparseable timestamp")
+    if "timestamp" in fields:
+        stamp = Cells.of(frame, fields["timestamp"]).map(something)
+        times, bad = parse_times(stamp.distinct, mapping.times, day_first)
+        time = times[stamp.codes]
+        reject(stamp.where(lambda one: not one), "missing timestamp")
+        reject(bad[stamp.codes], "unparseable timestamp")
         reject((time != NO_TIME) & ((time <= 0) | (time > now_ms + _DAY)), "impossible time")
 
-    keep = reason == ""
-    rows = np.flatnonzero(keep)
-    event_id = None
-    if "event_id" in layout.fields:
-        given = _ids(_series(frame, layout, "event_id"))
-        reject(given == "", "missing event_id")
-        keep = reason == ""
-        rows = np.flatnonzero(keep)
-        event_id = [str(one) for one in given.to_numpy(dtype=object)[rows]]
-    context = _contexts(frame, layout.rest)
-    items: list[str | None] = [one or None for one in item.to_numpy(dtype=object)[rows]]
-    rejected = _all_rejected(frame, np.flatnonzero(~keep).tolist(), reason)
-    types_kept = kind[rows]
+    ids = None
+    if "event_id" in fields:
+        ids = Cells.of(frame, fields["event_id"]).map(_id)
+        reject(ids.where(lambda one: not one), "missing event_id")
+        reject(ids.where(lambda one: len(one) > _LONGEST_ID), "event_id too long")
+
+    bad_rows = reason != ""
+    keep = ~bad_rows
+    context = _contexts(frame, layout, "events")
+    everything = bool(keep.all())
+
+    def kept(values: list[str]) -> list[str]:
+        return values if everything else list(compress(values, keep))
+
+    kinds = kind[keep]
+    named: list[str | None] = [one or None for one in item.all()[keep]]
     return CleanEvents(
-        user_id=list(user.to_numpy(dtype=object)[rows]),
-        item_id=items,
-        type=[str(one) for one in types_kept],
-        value=value[rows],
-        time=time[rows],
-        text=[text[i] for i in rows],
-        context=[context[i] for i in rows] if context else [""] * len(rows),
-        event_id=event_id,
-        rejected=rejected,
-        repeats=np.isin(types_kept, list(_STATES)),
+        user_id=user.all()[keep].tolist(),
+        item_id=named,
+        type=kinds.tolist(),
+        value=value[keep],
+        time=time[keep],
+        text=kept(text),
+        context=kept(context),
+        event_id=None if ids is None else ids.all()[keep].tolist(),
+        rejected=rejected(frame, np.flatnonzero(bad_rows), reason),
+        repeats=names.where(_STATES.__contains__)[keep],
     )
 
 
-def _numbers(column: "pd.Series[str]") -> NDArray[np.float64]:
-    """[n] NaN where a cell is no number."""
-    return np.array(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
+def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """(reason, [n] mask) of rows that did not parse, or hold a NUL or a lone surrogate in a column that is used."""
+    if BROKEN in frame:
+        broken = Cells(frame[BROKEN].to_numpy(dtype=object))
+        for fault in broken.distinct:
+            if fault:
+                yield fault, broken.where(fault.__eq__)
+    used = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns] if c]
+    for name in dict.fromkeys([*used, *layout.rest]):
+        cells = frame[name].to_list()
+        whole = "".join(cells)
+        if ("\x00" in whole or not whole.isascii()) and _BROKEN.search(whole):
+            yield (
+                "broken text (NUL or lone surrogate)",
+                np.array([bool(_BROKEN.search(cell)) for cell in cells], dtype=bool),
+            )
 
 
-def _types(column: "pd.Series[str]", mapping: Mapping) -> "pd.Series[str]":
-    own = {key.lower(): value for key, value in mapping.types.items()}
-    words = column.str.strip().str.lower()
-    known = {word: own.get(word, TYPE_ALIASES.get(word, word)) for word in words.unique()}
-    return words.map(known).where(~words.isin({w.lower() for w in _NOTHING}), "")
+def something(cell: str) -> str:
+    cell = cell.strip()
+    return "" if cell in _NOTHING else cell
 
 
-def _returns(
-    kind: NDArray[np.object_], value: NDArray[np.float64], frame: pd.DataFrame, mapping: Mapping
-) -> NDArray[np.object_]:
-    """A purchase with a negative quantity, or marked so by the mapping, is a return."""
-    back = (kind == "purchase") & (value < 0)
-    if mapping.returns and "=" in mapping.returns:
-        column, prefix = mapping.returns.split("=", 1)
-        if column in frame:
-            back |= (kind == "purchase") & frame[column].str.startswith(prefix).to_numpy(dtype=bool)
-    return np.where(back, "return", kind)
+def number_text(cell: str) -> str:
+    """A number as Python writes it: "4,5" is 4.5, "1,234.50" is 1234.50; anything else as it came."""
+    cell = something(cell)
+    if "," in cell:
+        if _DECIMAL_COMMA.match(cell):
+            return cell.replace(".", "").replace(",", ".")
+        if _THOUSANDS.match(cell):
+            return cell.replace(",", "")
+    return cell
 
 
-def parse_times(stamp: "pd.Series[str]") -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """([n] epoch milliseconds UTC or NO_TIME, [n] unparseable). Numbers are seconds, or milliseconds and finer by size.
+def numbers_of(cells: Sequence[str]) -> NDArray[np.float64]:
+    """[n] NaN where a cell is no finite number."""
+    found = np.array(pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce"), dtype=np.float64)
+    return np.where(np.isfinite(found), found, np.nan)
 
-    A time without a zone is read as UTC.
-    """
-    number = _numbers(stamp)
-    numeric = np.isfinite(number)
-    # 20190704 is a date, not the year 1970.
-    dates = numeric & stamp.str.fullmatch(r"(19|20)\d{6}").to_numpy(dtype=bool)
-    numeric &= ~dates
-    size = np.abs(number)
-    scale = np.select([size < 1e11, size < 1e14, size < 1e17], [1e3, 1.0, 1e-3], 1e-6)
-    out = np.full(len(stamp), NO_TIME, dtype=np.int64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        milli = np.clip(number * scale, -9e15, 9e15)
-    out[numeric] = milli[numeric].astype(np.int64)
-    words = ~numeric & (stamp != "").to_numpy(dtype=bool)
-    if words.any():
-        cells = stamp[words].str.replace(r" UTC$", "Z", regex=True)
-        parsed = pd.to_datetime(cells, utc=True, errors="coerce", format="ISO8601")
-        missed = parsed.isna()
-        if missed.any():
-            parsed = parsed.where(~missed, pd.to_datetime(cells[missed], utc=True, errors="coerce", format="mixed"))
-        good = ~parsed.isna().to_numpy()
-        milliseconds = parsed.dt.as_unit("ms").astype("int64").to_numpy()
-        where = np.flatnonzero(words)
-        out[where[good]] = milliseconds[good]
-    bad = (stamp != "").to_numpy(dtype=bool) & (out == NO_TIME)
-    return out, bad
+
+def price_of(cell: str) -> float | None:
+    """ "$1,234.50", "12,50 €" and "9.99 USD" as a number; None where there is none, or a range or text."""
+    found = _PRICE.findall(cell)
+    if len(found) != 1:
+        return None
+    number = numbers_of([number_text(found[0])])[0]
+    return float(number) if np.isfinite(number) and number >= 0 else None
+
+
+def _type(cell: str, own: dict[str, str]) -> str:
+    word = something(cell).lower()
+    return own.get(word, TYPE_ALIASES.get(word, word))
 
 
 def identify(events: CleanEvents, count: "Occurrences") -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """([n] id hashes, [n] true where an identical row of a state type came before in this file).
 
     A made id is the hash of the canonical fields and the occurrence number among identical rows of the file, so that
-    equal invoice lines survive and reading the file again changes nothing.
+    equal invoice lines survive and reading the file again changes nothing. The source is no part of it: a file that was
+    renamed brings the same events.
     """
-    if events.event_id is not None:
-        return np.array([event_hash(one) for one in events.event_id], dtype=np.int64), np.zeros(len(events.type), bool)
+    content = _hash_rows(events)
+    number = count.number(content)
+    ids = content.copy()
+    for at in np.flatnonzero(number).tolist():
+        ids[at] = _hash(f"{content[at]}\x1f{number[at]}")
+    return ids, (number > 0) & events.repeats
+
+
+def _hash_rows(events: CleanEvents) -> NDArray[np.int64]:
     digest = hashlib.blake2b
-    fields = zip(
+    rows = zip(
         events.user_id, events.item_id, events.type, events.value.tolist(), events.time.tolist(), events.text,
         events.context, strict=True,
     )  # fmt: skip
-    base = np.array(
-        [
-            int.from_bytes(digest("\x1f".join(map(str, row)).encode(), digest_size=8).digest(), "big") & _MASK
-            for row in fields
-        ],
-        dtype=np.int64,
+    texts = (
+        f"{user}\x1f{item}\x1f{kind}\x1f{value}\x1f{time}\x1f{text}\x1f{context}"
+        for user, item, kind, value, time, text, context in rows
     )
-    number = count.number(base)
-    again = np.flatnonzero(number)
-    ids = base.copy()
-    for at in again.tolist():
-        both = f"{base[at]}\x1f{number[at]}".encode()
-        ids[at] = int.from_bytes(digest(both, digest_size=8).digest(), "big") & _MASK
-    return ids, (number > 0) & events.repeats
+    hashed = b"".join([digest(one.encode(), digest_size=8).digest() for one in texts])
+    return np.frombuffer(hashed, dtype=">i8").astype(np.int64) & _MASK
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") & _MASK
+
+
+class GivenIds:
+    """Which content each id of the data stood for in this run, at 16 bytes an event."""
+
+    def __init__(self) -> None:
+        self._ids = np.empty(0, dtype=np.int64)
+        self._content = np.empty(0, dtype=np.int64)
+
+    def check(self, events: CleanEvents) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """([n] id hashes, [n] id and content came before, [n] the id came before with other content)."""
+        ids = np.array([event_hash(one) for one in events.event_id or []], dtype=np.int64)
+        content = _hash_rows(events)
+        distinct, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+        place = np.searchsorted(self._ids, distinct)
+        old = np.zeros(len(distinct), dtype=bool)
+        if len(self._ids):
+            old = self._ids[np.minimum(place, len(self._ids) - 1)] == distinct
+        meant = content[first]
+        meant[old] = self._content[place[old]]
+        self._content = np.insert(self._content, place[~old], meant[~old])
+        self._ids = np.insert(self._ids, place[~old], distinct[~old])
+        other = content != meant[inverse]
+        opening = np.zeros(len(ids), dtype=bool)
+        opening[first[~old]] = True
+        return ids, ~opening & ~other, other
 
 
 class Occurrences:
@@ -290,68 +365,70 @@ class Occurrences:
 # ---------------------------------------------------------------- users and items
 
 
-def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[Item], list[Rejected]]:
-    """Items of one chunk; a title's year becomes the attribute `year` where there is none."""
-    ids = list(_ids(_series(frame, layout, "item_id")))
-    titles = _clean_column(_joined(frame, layout, "title"))
-    texts = _clean_column(_joined(frame, layout, "text"))
-    prices = pd.to_numeric(
-        _series(frame, layout, "price").str.replace(r"[^\d.\-]", "", regex=True), errors="coerce"
-    ).to_numpy(dtype=np.float64)
-    categories = _lists(frame, layout, "categories")
-    facet = _facet_name(layout.fields.get("categories"))
-    images, audios = list(_series(frame, layout, "image")), list(_series(frame, layout, "audio"))
-    rest = _attributes(frame, layout)
+def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[Item], list[int], list[Rejected]]:
+    """(items of one chunk, the position of each in the chunk, rejected rows).
+
+    A year that ends the title (or the attribute `original_title`) becomes the attribute `year` where there is none; the
+    title keeps it.
+    """
+    fields = layout.fields
+    ids = [_id(cell) for cell in Cells.of(frame, fields.get("item_id")).all()]
+    reason = _faulty(frame, layout, ids, "item_id")
+    titles = _clean_column(_joined(frame, fields.get("title")))
+    texts = _clean_column(_joined(frame, fields.get("text")))
+    prices = [price_of(cell) for cell in Cells.of(frame, fields.get("price")).all()]
+    categories = _lists(frame, fields.get("categories"))
+    facet = _facet_name(fields.get("categories"))
+    images, audios = ([something(cell) for cell in _joined(frame, fields.get(name))] for name in ("image", "audio"))
+    rest = _attributes(frame, layout, "items")
+    good = np.flatnonzero(reason == "").tolist()
     items: list[Item] = []
-    rejected: list[Rejected] = []
-    for i, item_id in enumerate(ids):
-        why = _id_fault(item_id, "item_id") or (
-            "broken text (NUL or lone surrogate)" if _BROKEN.search(titles[i]) else ""
-        )
-        if why:
-            rejected.append(_rejected(frame, i, why))
-            continue
+    for i in good:
         attributes = rest[i]
-        if "year" not in attributes and (year := _YEAR_IN_TITLE.search(titles[i])):
-            attributes["year"] = int(year[1] or year[2])
+        if "year" not in attributes and (year := _year(titles[i]) or _year(attributes.get("original_title"))):
+            attributes["year"] = year
         if facet and categories[i]:
             attributes[facet] = categories[i]
-        price = prices[i]
         items.append(
             Item(
-                item_id=item_id,
+                item_id=ids[i],
                 source=source,
                 title=titles[i],
                 text=texts[i],
                 categories=categories[i],
-                price=float(price) if np.isfinite(price) else None,
+                price=prices[i],
                 image=images[i] or None,
                 audio=audios[i] or None,
                 attributes=attributes,
             )
         )
-    return items, rejected
+    return items, good, rejected(frame, np.flatnonzero(reason != ""), reason)
 
 
 def clean_users(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[User], list[Rejected]]:
-    ids = list(_ids(_series(frame, layout, "user_id")))
-    rest = _attributes(frame, layout)
-    users: list[User] = []
-    rejected: list[Rejected] = []
-    for i, user_id in enumerate(ids):
-        if why := _id_fault(user_id, "user_id"):
-            rejected.append(_rejected(frame, i, why))
-        else:
-            users.append(User(user_id=user_id, source=source, attributes=rest[i]))
-    return users, rejected
+    ids = [_id(cell) for cell in Cells.of(frame, layout.fields.get("user_id")).all()]
+    reason = _faulty(frame, layout, ids, "user_id")
+    rest = _attributes(frame, layout, "users")
+    users = [User(user_id=ids[i], source=source, attributes=rest[i]) for i in np.flatnonzero(reason == "").tolist()]
+    return users, rejected(frame, np.flatnonzero(reason != ""), reason)
 
 
-def _id_fault(value: str, name: str) -> str:
-    if not value:
-        return f"missing {name}"
-    if len(value) > 255:
-        return f"{name} too long"
-    return "broken text (NUL or lone surrogate)" if _BROKEN.search(value) else ""
+def _faulty(frame: pd.DataFrame, layout: Layout, ids: Sequence[str], name: str) -> NDArray[np.object_]:
+    """[n] why a row of items or users cannot be used; "" where it can."""
+    reason = np.array(
+        ["" if 0 < len(one) <= _LONGEST_ID else f"{name} too long" if one else f"missing {name}" for one in ids],
+        dtype=object,
+    )
+    for why, mask in faults(frame, layout):
+        reason[mask & (reason == "")] = why
+    return reason
+
+
+def _year(title: object) -> int | None:
+    if isinstance(title, str) and (found := _YEAR_IN_TITLE.search(title)):
+        year = int(found[1] or found[2])
+        return year if _FIRST_YEAR <= year <= _LAST_YEAR else None
+    return None
 
 
 def _facet_name(column: Column | None) -> str:
@@ -364,31 +441,47 @@ def _facet_name(column: Column | None) -> str:
     return name.removesuffix("s") if name in ("genres", "tags") else name
 
 
-def _attributes(frame: pd.DataFrame, layout: Layout) -> list[Attributes]:
-    rows: list[Attributes] = [{} for _ in range(len(frame))]
-    extra = {name: spec for name, spec in layout.fields.items() if name not in _KNOWN}
-    named = [(name, _lists(frame, layout, name) if spec.separator or spec.flags else None, _joined(frame, layout, name))
-             for name, spec in extra.items()]  # fmt: skip
-    for name, lists, cells in named:
-        for row, i in zip(rows, range(len(frame)), strict=True):
-            value = lists[i] if lists is not None else attribute(cells[i])
-            if value not in ("", []):
-                row[name] = value
+def _extra(frame: pd.DataFrame, layout: Layout, table: TableName) -> dict[str, list[Scalar | list[str]]]:
+    """Columns that are no canonical field, by clean name: those that the mapping names so, then the rest."""
+    found: dict[str, list[Scalar | list[str]]] = {}
+    for name, spec in layout.fields.items():
+        if name not in FIELDS[table]:
+            is_list = bool(spec.separator or spec.flags)
+            found[name] = list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
     for column in layout.rest:
-        name = _attribute_name(column)
-        values = {cell: attribute(cell) for cell in frame[column].unique()}
-        for row, cell in zip(rows, frame[column], strict=True):
-            value = values[cell]
-            if value not in ("", []):
+        name = attribute_name(column)
+        # Two columns may come to one clean name; neither may be lost.
+        while name in found:
+            name += "_"
+        if _is_sequence(column):
+            found[name] = list(_lists(frame, Column(column=column, separator=" ")))
+        else:
+            found[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
+    return found
+
+
+def _scalars(cells: Cells) -> list[Scalar | list[str]]:
+    values = [attribute(cell) for cell in cells.distinct]
+    return [values[code] for code in cells.codes.tolist()]
+
+
+def _attributes(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[Attributes]:
+    rows: list[Attributes] = [{} for _ in range(len(frame))]
+    for name, values in _extra(frame, layout, table).items():
+        for row, value in zip(rows, values, strict=True):
+            if value != "" and value != []:
                 row[name] = value
     return rows
 
 
-_KNOWN = frozenset({"item_id", "user_id", "title", "text", "categories", "price", "image", "audio"})
+def attribute_name(column: str) -> str:
+    """A column's name as attributes have it: "Release Date" -> release_date."""
+    return re.sub(r"[^\w.]+", "_", plain_name(column).strip().lower()).strip("_. ") or "column"
 
 
-def _attribute_name(column: str) -> str:
-    return re.sub(r"[^\w.]+", "_", plain_name(column).strip().lower()).strip("_") or "column"
+def _is_sequence(column: str) -> bool:
+    """RecBole's token_seq: a list separated by spaces."""
+    return column.endswith(":token_seq")
 
 
 def attribute(cell: object) -> Scalar | list[str]:
@@ -410,14 +503,15 @@ def attribute(cell: object) -> Scalar | list[str]:
     return _BROKEN.sub("", clean_text(cell))
 
 
-def _lists(frame: pd.DataFrame, layout: Layout, name: str) -> list[list[str]]:
-    spec = layout.fields.get(name)
+def _lists(frame: pd.DataFrame, spec: Column | None) -> list[list[str]]:
     if spec is None:
         return [[] for _ in range(len(frame))]
     if spec.flags:
         on = {flag: frame[flag].str.strip().isin(["1", "true", "True"]).to_list() for flag in spec.flags}
         return [[flag for flag in spec.flags if on[flag][i]] for i in range(len(frame))]
-    return [split_list(cell, spec.separator) for cell in _joined(frame, layout, name)]
+    cells = Cells.of(frame, spec)
+    lists = [split_list(cell, spec.separator) for cell in cells.distinct]
+    return [lists[code] for code in cells.codes.tolist()]
 
 
 def split_list(cell: str, separator: str = "") -> list[str]:
@@ -435,61 +529,49 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     return list(dict.fromkeys(one for one in (clean_text(part) for part in parts) if one))
 
 
-def _contexts(frame: pd.DataFrame, columns: Sequence[str]) -> list[str] | None:
-    if not columns:
-        return None
-    names = [_attribute_name(column) for column in columns]
-    known: list[dict[str, Scalar | list[str]]] = [
-        {cell: attribute(cell) for cell in frame[column].unique()} for column in columns
-    ]
-    cells = zip(*(frame[column] for column in columns), strict=True)
-    rows = []
-    for row in cells:
-        context = {name: values[cell] for name, values, cell in zip(names, known, row, strict=True)}
-        context = {name: value for name, value in context.items() if value not in ("", [])}
-        rows.append(json.dumps(context, ensure_ascii=False, separators=(",", ":")) if context else "")
-    return rows
-
-
-def _series(frame: pd.DataFrame, layout: Layout, name: str) -> "pd.Series[str]":
-    spec = layout.fields.get(name)
-    if spec is None:
-        return pd.Series("", index=frame.index, dtype=object)
-    if spec.constant is not None:
-        return pd.Series(str(spec.constant), index=frame.index, dtype=object)
-    if spec.columns:
-        return pd.Series(_joined(frame, layout, name), index=frame.index, dtype=object)
-    return frame[spec.column].astype(object)
-
-
-def _joined(frame: pd.DataFrame, layout: Layout, name: str) -> list[str]:
-    spec = layout.fields.get(name)
-    if spec is None:
+def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str]:
+    """[n] compact JSON objects of the columns that are no canonical field; "" where a row has none."""
+    parts = []
+    for name, values in _extra(frame, layout, table).items():
+        key = json.dumps(name, ensure_ascii=False) + ":"
+        texts: dict[object, str] = {"": ""}
+        column = []
+        for value in values:
+            # 1, 1.0 and True are one key of a dict.
+            known = value if isinstance(value, str) else (type(value), str(value))
+            if (text := texts.get(known)) is None:
+                text = key + json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value != [] else ""
+                texts[known] = text
+            column.append(text)
+        parts.append(column)
+    if not parts:
         return [""] * len(frame)
-    if spec.constant is not None:
-        return [str(spec.constant)] * len(frame)
-    if spec.columns:
-        columns = [frame[one] for one in spec.columns]
-        return [" ".join(_flat(cell) for cell in row if cell) for row in zip(*columns, strict=True)]
-    return [_flat(cell) for cell in frame[spec.column]] if name == "text" else list(frame[spec.column])
+    return [f"{{{','.join(filter(None, row))}}}" if any(row) else "" for row in zip(*parts, strict=True)]
+
+
+def _joined(frame: pd.DataFrame, spec: Column | None) -> list[str]:
+    """A field as text: a list becomes its words, several columns are joined by a space or set into a form."""
+    if spec is None or spec.constant is not None:
+        return ["" if spec is None else str(spec.constant)] * len(frame)
+    if not spec.columns:
+        return [_flat(cell) for cell in frame[spec.column]]
+    columns = [[_flat(cell) for cell in frame[one]] for one in spec.columns]
+    return [
+        spec.format.format(*row) if spec.format and all(row) else " ".join(filter(None, row))
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def _flat(cell: str) -> str:
     """A JSON list of texts as one text."""
-    if cell.startswith("[") and isinstance(value := attribute(cell), list):
+    if cell[:1] == "[" and isinstance(value := attribute(cell), list):
         return " ".join(value)
     return cell
 
 
-def _rejected(frame: pd.DataFrame, at: int, reason: str) -> Rejected:
-    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN)]
-    cells = {name: str(frame[name].iat[at]).encode("utf-8", "replace").decode() for name in names}
-    return Rejected(int(frame[LINE].to_numpy(dtype=np.int64)[at]), reason, cells)
-
-
-def _all_rejected(frame: pd.DataFrame, rows: list[int], reason: NDArray[np.object_]) -> list[Rejected]:
-    """Many at once: column by column, since a frame gives up its rows slowly."""
-    if not rows:
+def rejected(frame: pd.DataFrame, rows: NDArray[np.intp], reason: NDArray[np.object_]) -> list[Rejected]:
+    """Rows with their line number and reason, as text that any file can hold."""
+    if not len(rows):
         return []
     names = [str(name) for name in frame.columns if name not in (LINE, BROKEN)]
     columns = [frame[name].to_numpy(dtype=object)[rows].tolist() for name in names]
@@ -497,8 +579,12 @@ def _all_rejected(frame: pd.DataFrame, rows: list[int], reason: NDArray[np.objec
     return [
         Rejected(
             int(line),
-            str(reason[at]),
-            {name: str(cell).encode("utf-8", "replace").decode() for name, cell in zip(names, row, strict=True)},
+            str(why),
+            {
+                name: cell.encode("utf-8", "backslashreplace").decode()
+                for name, cell in zip(names, row, strict=True)
+                if cell or name != RAW
+            },
         )
-        for at, line, row in zip(rows, lines, zip(*columns, strict=True), strict=True)
+        for line, why, row in zip(lines, reason[rows], zip(*columns, strict=True), strict=True)
     ]

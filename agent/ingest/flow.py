@@ -2,34 +2,44 @@
 
 import hashlib
 import json
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from agent.errors import BadInputError
 from agent.ingest.clean import (
+    CleanEvents,
+    GivenIds,
     Occurrences,
     Rejected,
     attribute,
+    attribute_name,
     clean_events,
     clean_items,
     clean_users,
     identify,
+    rejected,
     split_list,
 )
-from agent.ingest.mapping import Join, Layout, Mapping, TableName, load_mapping, plain_name, resolve
-from agent.ingest.read import BROKEN, LINE, Chunk, as_text, read_table
+from agent.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, resolve
+from agent.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
+from agent.ingest.settle import settle_events
 from agent.interactions import NO_TIME
 from agent.progress import Progress, Quiet
-from agent.schema import IngestReport, Item, Scale, TableReport, User, Value
+from agent.schema import IngestReport, Item, Scale, TableReport, Value
 from agent.store import EventColumns, Store
 
 CHUNK_ROWS = 100_000
+_EARLY = 315_532_800_000
+"""1980-01-01 in epoch milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +65,11 @@ def ingest(
     run = _Run(store, mapping, progress or Quiet(), chunk_rows)
     with store.loading():
         for place in sources.users:
-            run.users(_chunks(store, place, mapping, "users", chunk_rows), place)
+            run.users(_chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place))
         for place in sources.items:
-            run.items(_chunks(store, place, mapping, "items", chunk_rows), place)
+            run.items(_chunks(place, mapping, "items", chunk_rows), place, estimated_rows(place))
         for place in sources.events:
-            run.events(_chunks(store, place, mapping, "events", chunk_rows), place)
+            run.events(_chunks(place, mapping, "events", chunk_rows), place, estimated_rows(place))
         run.check()
     return run.report()
 
@@ -97,14 +107,15 @@ def to_frame(values: Sequence[Value]) -> pd.DataFrame:
     return pd.DataFrame([value.model_dump() for value in values])
 
 
-def _chunks(store: Store, place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[Chunk]:
+def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[Chunk]:
     if "://" in place:
         from agent.store.source import read_query
 
-        url, mark, query = place.partition("#")
-        if not mark:
+        parts = re.split(r"#\s*(?=select\b|with\b|values\b)", place, maxsplit=1, flags=re.IGNORECASE)
+        url, query = parts[0], parts[-1]
+        if len(parts) < 2:
             raise BadInputError(
-                f"'{url}' needs a query behind '#', such as {url.split(':')[0]}://…#SELECT * FROM events."
+                f"A database needs a query behind '#', such as {url.split(':')[0]}://…#SELECT * FROM events."
             )
         line, first = 1, True
         for columns, part in read_query(url, query, rows):
@@ -114,8 +125,6 @@ def _chunks(store: Store, place: str, mapping: Mapping, table: TableName, rows: 
             yield Chunk(frame, "query", first)
             first = False
         return
-    from agent.ingest.mapping import Reading
-
     yield from read_table(place, mapping.read.get(table, Reading()), rows)
 
 
@@ -147,72 +156,95 @@ class _Run:
         self.rejected: list[dict[str, object]] = []
         self.rejected_path: Path | None = None
         self.now = int(time.time() * 1000)
+        self.day_first: bool | None = None
+        self.items_used: Counter[str] = Counter()
+        self.noted: set[tuple[TableName, str]] = set()
 
     # ------------------------------------------------------------ tables
 
-    def users(self, chunks: Iterator[Chunk], place: str) -> None:
+    def users(self, chunks: Iterator[Chunk], place: str, total: int | None = None) -> None:
         source = self._source(place)
         layout: Layout | None = None
-        self.progress.start("users")
+        self.progress.start("users", total)
         for chunk in chunks:
-            layout = self._layout("users", chunk, layout)
+            layout = self._layout("users", chunk, layout, place)
             users, bad = clean_users(chunk.frame, layout, source)
-            self._count("users", chunk, bad, *self._merge_users(users))
+            added = self.store.add_users(users)
+            self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
 
-    def _merge_users(self, users: list[User]) -> tuple[int, int]:
-        added = self.store.add_users(users)
-        return added.kept, added.merged
-
-    def items(self, chunks: Iterator[Chunk], place: str) -> None:
-        """Items. Where many rows speak of one item (an events file), the first value that is not empty counts."""
+    def items(self, chunks: Iterator[Chunk], place: str, total: int | None = None) -> None:
+        """Items. Where many rows speak of one item (an events file), its commonest title and the first of the rest count."""
         source = self._source(place)
         layout: Layout | None = None
         side = _side_tables(self.mapping, Path(place).parent, self.rows)
         seen: dict[str, Item] = {}
-        self.progress.start("items")
+        titles = _Titles()
+        good: dict[int, tuple[str, str]] = {}
+        read = 0
+        self.progress.start("items", total)
         for chunk in chunks:
-            layout = self._layout("items", chunk, layout)
-            items, bad = clean_items(chunk.frame, layout, source)
-            before = len(seen)
-            for item in items:
+            layout = self._layout("items", chunk, layout, place)
+            # Of wholly equal rows one is looked at; an events file names each item many times.
+            keys = _row_keys(chunk.frame, layout)
+            fresh = np.array([key not in good for key in keys], dtype=bool)
+            fresh &= ~pd.Series(keys).duplicated().to_numpy()
+            looked = chunk.frame[fresh].reset_index(drop=True)
+            items, places, bad = clean_items(looked, layout, source)
+            chosen = np.flatnonzero(fresh)
+            for at, item in zip(places, items, strict=True):
+                good[keys[chosen[at]]] = (item.item_id, item.title)
                 old = seen.get(item.item_id)
                 seen[item.item_id] = _with_side(item, side) if old is None else _fuller(old, item)
-            fresh = len(seen) - before
-            self._count("items", chunk, bad, fresh, len(items) - fresh)
+            # A bad row is bad each time.
+            lost = {keys[i] for i in chosen.tolist()} - good.keys()
+            if lost and not fresh.all():
+                again = ~fresh & np.array([key in lost for key in keys], dtype=bool)
+                bad += clean_items(chunk.frame[again].reset_index(drop=True), layout, source)[2]
+            titles.vote(good[key] for key in keys if key in good)
+            read += len(chunk.frame) - len(bad)
+            self._count("items", chunk, bad, 0, 0)
         # Written at the end: an item that many rows describe is only then complete.
-        added = self.store.add_items(list(seen.values()))
-        self.tally["items"].kept += added.kept - len(seen)
-        self.tally["items"].merged += added.merged
+        added = self.store.add_items([titles.settle(item) for item in seen.values()])
+        self.tally["items"].kept += added.kept
+        self.tally["items"].merged += read - added.kept
         self.progress.done()
 
-    def events(self, chunks: Iterator[Chunk], place: str) -> None:
+    def events(self, chunks: Iterator[Chunk], place: str, total: int | None = None) -> None:
         source = self._source(place)
         layout: Layout | None = None
-        count = Occurrences()
-        low, high, timed = np.inf, -np.inf, False
-        self.progress.start("events")
+        count, given = Occurrences(), GivenIds()
+        low, high, last = np.inf, -np.inf, NO_TIME
+        self.progress.start("events", total)
         for chunk in chunks:
-            layout = self._layout("events", chunk, layout)
+            layout = self._layout("events", chunk, layout, place)
             if chunk.first:
                 count = Occurrences()
-            clean = clean_events(chunk.frame, layout, self.mapping, self.now)
-            hashes, again = identify(clean, count)
-            fresh = np.flatnonzero(~again)
-            columns = EventColumns(
-                None if clean.event_id is None else [clean.event_id[i] for i in fresh], hashes[fresh],
-                [clean.user_id[i] for i in fresh], [clean.item_id[i] for i in fresh], [clean.type[i] for i in fresh],
-                clean.value[fresh], clean.time[fresh], [clean.text[i] for i in fresh], source,
-                [clean.context[i] for i in fresh],
-            )  # fmt: skip
+            clean = clean_events(chunk.frame, layout, self.mapping, self.now, bool(self.day_first))
+            bad = clean.rejected
+            if clean.event_id is None:
+                hashes, again = identify(clean, count)
+                fresh = ~again
+                twice = 0
+            else:
+                hashes, again, other = given.check(clean)
+                fresh = ~again & ~other
+                twice = int(other.sum())
+                if twice:
+                    bad = bad + self._twice(chunk, clean, other)
+            columns = _columns(clean, hashes, fresh, source)
             added = self.store.add_events(columns)
-            rated = np.array([one in ("rating", "review") for one in clean.type], dtype=bool) & np.isfinite(clean.value)
+            self.items_used.update(one for one in columns.item_id if one is not None)
+            rated = np.isfinite(columns.value)
             if rated.any():
-                low, high = min(low, clean.value[rated].min()), max(high, clean.value[rated].max())
-            timed |= bool((clean.time != NO_TIME).any())
-            self._count("events", chunk, clean.rejected, added.kept, added.merged + int(again.sum()))
+                rated &= np.array([one in ("rating", "review") for one in columns.type], dtype=bool)
+            if rated.any():
+                low, high = min(low, columns.value[rated].min()), max(high, columns.value[rated].max())
+            last = max(last, columns.time.max(initial=NO_TIME))
+            self._count("events", chunk, bad, added.kept, added.merged + int(again.sum()))
         self.progress.done()
         if layout is None:
+            self.notes.append(f"'{_name(place)}' holds no rows.")
             return
         if self.mapping.scale is not None:
             low, high = self.mapping.scale
@@ -223,9 +255,20 @@ class _Run:
                 f"Ratings of '{source}' run from {low:g} to {high:g}, as observed; no scale was declared."
             )
         if "timestamp" not in layout.fields:
-            self.notes.append(f"'{Path(place).name}' has no time column: the order of its rows stands for time.")
-        elif not timed:
-            self.notes.append(f"'{Path(place).name}' has no usable times: the order of its rows stands for time.")
+            self.notes.append(f"'{_name(place)}' has no time column: the order of its rows stands for time.")
+        elif NO_TIME < last < _EARLY:
+            self.notes.append(
+                f"The times of '{_name(place)}' end before 1980, so they are probably not seconds since 1970; "
+                "their order counts all the same."
+            )
+
+    def _twice(self, chunk: Chunk, clean: CleanEvents, other: NDArray[np.bool_]) -> list[Rejected]:
+        """Rows whose event id stood for another event before."""
+        lost = {one.line for one in clean.rejected}
+        lines = chunk.frame[LINE].to_numpy()
+        kept = np.array([at for at, line in enumerate(lines.tolist()) if line not in lost], dtype=np.intp)
+        reason = np.full(len(lines), "event_id used for another event", dtype=object)
+        return rejected(chunk.frame, kept[other], reason)
 
     # ------------------------------------------------------------ bookkeeping
 
@@ -235,27 +278,45 @@ class _Run:
         if "://" in place:
             return place.split("://")[0]
         name = Path(place).name.split(".")[0]
-        return name or "data"
+        return re.sub(r"[*?\[\]]+", "", name).strip("-_ ") or "data"
 
-    def _layout(self, table: TableName, chunk: Chunk, layout: Layout | None) -> Layout:
+    def _layout(self, table: TableName, chunk: Chunk, layout: Layout | None, place: str) -> Layout:
+        """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys later."""
+        self.notes += chunk.notes
+        frame = chunk.frame
+        columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
-            # A later chunk of JSON lines may bring new keys or lack some.
-            for spec in layout.fields.values():
-                for name in [spec.column, *spec.columns]:
-                    if name and name not in chunk.frame:
-                        chunk.frame[name] = ""
-            for name in layout.rest:
-                if name not in chunk.frame:
-                    chunk.frame[name] = ""
-            return layout
-        columns = [str(c) for c in chunk.frame.columns if c not in (LINE, BROKEN)]
+            known = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c]
+            known += layout.rest
+            for name in set(known).difference(columns):
+                frame[name] = ""
+            new = [c for c in columns if c not in known and not self.mapping.ignores(c)]
+            return self._widened(table, layout, new, known, place) if new else layout
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
-        if layout is None and made.rest:
-            kind = "context of events" if table == "events" else f"attributes of {table}"
-            self.notes.append(
-                f"Other columns of '{chunk.file}' became {kind}: {', '.join(plain_name(one) for one in made.rest[:8])}."
-            )
+        if table == "events":
+            settled = settle_events(made, frame, self.mapping, f"'{_name(place)}'", self.day_first)
+            made, self.day_first = settled.layout, settled.day_first
+            self.notes += settled.notes
+        self._note_rest(table, made.rest, place)
         return made
+
+    def _widened(self, table: TableName, layout: Layout, new: list[str], known: list[str], place: str) -> Layout:
+        wide = resolve(table, [*known, *new], self.mapping, f"'{_name(place)}'")
+        more = {
+            target: spec for target, spec in wide.fields.items() if target not in layout.fields and spec.column in new
+        }
+        rest = [c for c in new if c not in {spec.column for spec in more.values()}]
+        self._note_rest(table, rest, place)
+        return Layout({**layout.fields, **more}, [*layout.rest, *rest])
+
+    def _note_rest(self, table: TableName, rest: list[str], place: str) -> None:
+        names = list(dict.fromkeys(attribute_name(one) for one in rest))
+        if not names or (table, _name(place)) in self.noted:
+            return
+        self.noted.add((table, _name(place)))
+        kind = "context of events" if table == "events" else f"attributes of {table}"
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        self.notes.append(f"Other columns of '{_name(place)}' became {kind}: {', '.join(names[:8])}{more}.")
 
     def _count(self, table: TableName, chunk: Chunk, bad: list[Rejected], kept: int, merged: int) -> None:
         tally = self.tally[table]
@@ -296,7 +357,18 @@ class _Run:
                     f"No row of the {table} table can be used ({reasons}); check the mapping of its columns."
                 )
         if not any(tally.read for tally in self.tally.values()):
-            raise BadInputError("The files hold a header and no rows.")
+            raise BadInputError("The files hold a header and no rows; name a table with rows.")
+        self._note_untitled()
+
+    def _note_untitled(self) -> None:
+        """Say how many events name an item of which nothing is known but its id."""
+        bare, events = 0, 0
+        for part in _parts(list(self.items_used), 10_000):
+            for item in self.store.items(part):
+                if not item.title:
+                    bare, events = bare + 1, events + self.items_used[item.item_id]
+        if bare:
+            self.notes.append(f"{events:,} events are about {bare:,} items that have no title.")
 
     def report(self) -> IngestReport:
         return IngestReport(
@@ -306,6 +378,62 @@ class _Run:
             notes=list(dict.fromkeys(self.notes)),
             rejected_file=str(self.rejected_path) if self.rejected_path else None,
         )
+
+
+def _name(place: str) -> str:
+    """A file's name; a query's URL without what may be a password."""
+    return f"{place.split('://')[0]} query" if "://" in place else Path(place).name or place
+
+
+def _parts(ids: list[str], size: int) -> Iterator[list[str]]:
+    return (ids[at : at + size] for at in range(0, len(ids), size))
+
+
+def _columns(clean: CleanEvents, hashes: NDArray[np.int64], fresh: NDArray[np.bool_], source: str) -> EventColumns:
+    """What the store takes of a clean chunk: the fresh rows."""
+    if fresh.all():
+        return EventColumns(
+            clean.event_id, hashes, clean.user_id, clean.item_id, clean.type, clean.value, clean.time, clean.text,
+            source, clean.context,
+        )  # fmt: skip
+    return EventColumns(
+        None if clean.event_id is None else list(compress(clean.event_id, fresh)), hashes[fresh],
+        list(compress(clean.user_id, fresh)), list(compress(clean.item_id, fresh)), list(compress(clean.type, fresh)),
+        clean.value[fresh], clean.time[fresh], list(compress(clean.text, fresh)), source,
+        list(compress(clean.context, fresh)),
+    )  # fmt: skip
+
+
+def _row_keys(frame: pd.DataFrame, layout: Layout) -> list[int]:
+    """[n] a hash of each row's columns that are used."""
+    used = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c]
+    names = list(dict.fromkeys([*used, *layout.rest, *([BROKEN] if BROKEN in frame else [])]))
+    return [hash(row) for row in zip(*(frame[name] for name in names), strict=True)]
+
+
+class _Titles:
+    """What the rows of a file call each item; only items with several titles are counted."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, list[str | int]] = {}
+        self._votes: dict[str, Counter[str]] = {}
+
+    def vote(self, names: Iterable[tuple[str, str]]) -> None:
+        for item_id, title in names:
+            if not title:
+                continue
+            if (votes := self._votes.get(item_id)) is not None:
+                votes[title] += 1
+            elif (first := self._first.setdefault(item_id, [title, 0]))[0] == title:
+                first[1] = int(first[1]) + 1
+            else:
+                self._votes[item_id] = Counter({str(first[0]): int(first[1]), title: 1})
+
+    def settle(self, item: Item) -> Item:
+        """The item under its commonest title; the first of equally common ones."""
+        votes = self._votes.get(item.item_id)
+        title = votes.most_common(1)[0][0] if votes else item.title
+        return item if title == item.title else item.model_copy(update={"title": title})
 
 
 def _fuller(old: Item, new: Item) -> Item:

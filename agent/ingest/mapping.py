@@ -64,6 +64,8 @@ class Column(Strict):
     column: str = ""
     columns: list[str] = []
     """Several columns, joined by a space."""
+    format: str = ""
+    """How several columns are set together where all are filled: "{} ({})"."""
     constant: str | float | None = None
     separator: str = ""
     """The cell is a list, split at this."""
@@ -114,10 +116,17 @@ class Mapping(Strict):
     """Lowest and highest rating; ratings outside are rejected."""
     types: dict[str, str] = {}
     """The data's event types to ours."""
-    returns: str = ""
+    returns: str = Field(default="", pattern=r"^$|^[^=]+=.+$")
     """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns anyway."""
+    times: str = ""
+    """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and the common forms."""
     read: dict[TableName, Reading] = {}
     joins: list[Join] = []
+
+    def ignores(self, column: str) -> bool:
+        """True for a column to leave out, and for what is nested in one (`details` leaves out `details.weight`)."""
+        name = plain_name(column)
+        return any(name == one or column == one or name.startswith(f"{one}.") for one in self.ignore)
 
     def table(self, name: TableName) -> dict[str, Spec]:
         return {"events": self.events, "items": self.items, "users": self.users}[name]
@@ -181,32 +190,46 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
             )
         named[target] = column
     taken = {one for column in named.values() for one in [column.column, *column.columns, *column.flags] if one}
-    by_name = {
-        re.sub(r"[\s\-]+", "_", plain_name(c).strip().lower()): c
-        for c in columns
-        if c not in taken | set(mapping.ignore)
-    }
+    by_name: dict[str, str] = {}
+    for one in columns:
+        if one not in taken and not mapping.ignores(one):
+            by_name.setdefault(alias_key(one), one)
     for target in FIELDS[table]:
-        if target in named:
+        # "id" alone is the key of the table's own rows: an item's in an items table, an event's elsewhere.
+        found = next((by_name[a] for a in ALIASES[target] if a in by_name and (a != "id" or table == "items")), None)
+        if target in named or found is None or found in taken:
             continue
-        found = next((by_name[alias] for alias in ALIASES[target] if alias in by_name), None)
-        if found is None or found in taken:
+        if target == "value" and "rating" in named:
             continue
         separator = " " if found.endswith("_seq") and target == "categories" else ""
         named[target] = Column(column=found, separator=separator)
         taken.add(found)
     key = "item_id" if table == "items" else "user_id"
     if key not in named:
-        raise BadInputError(
-            f"No {key.replace('_id', '')} column was found in {name}; it has {_listed(columns)}. "
-            f"Write a mapping file (`limner init {name}` proposes one) or check the separator."
+        hint = (
+            "check the separator" if len(columns) == 1 else f"write a mapping file (`limner init {name}` proposes one)"
         )
-    skip = taken | set(mapping.ignore)
-    return Layout(named, [c for c in columns if c not in skip and plain_name(c) not in mapping.ignore])
+        if looks_headless(columns):
+            hint = f"the first line looks like data, not a header; {hint}"
+        raise BadInputError(
+            f"No {key.replace('_id', '')} column was found in {name}, which has {_listed(columns)}: {hint}."
+        )
+    return Layout(named, [c for c in columns if c not in taken and not mapping.ignores(c)])
+
+
+def alias_key(column: str) -> str:
+    """A column's name as the aliases spell it: "Customer ID" -> customer_id."""
+    return re.sub(r"[\s\-]+", "_", plain_name(column).strip().lower())
+
+
+def looks_headless(columns: Sequence[str]) -> bool:
+    """True if a header is rather a row of data: a third of its cells and more are numbers."""
+    numbers = sum(bool(re.fullmatch(r"-?\d+(\.\d+)*", column.strip())) for column in columns)
+    return numbers >= max(1, len(columns) // 3)
 
 
 def _listed(columns: Sequence[str]) -> str:
     if len(columns) == 1:
-        return f"one column only, '{columns[0][:80]}' (is the separator right?)"
+        return f"one column only, '{columns[0][:80]}'"
     shown = ", ".join(f"'{one[:40]}'" for one in columns[:12])
     return f"the columns {shown}" + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")

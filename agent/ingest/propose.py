@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from agent.errors import BadInputError
-from agent.ingest.clean import parse_times
 from agent.ingest.mapping import ALIASES, FIELDS, Reading, TableName, plain_name
 from agent.ingest.read import LINE, read_table
+from agent.ingest.times import parse_times
 
 _SAMPLE_ROWS = 2000
 
@@ -141,7 +141,7 @@ def _guess_headless(look: _Look) -> list[tuple[str, str, str]]:
         chosen.append((field, column, f"by its place; e.g. {_example(look.frame[column])}"))
     for column in columns[2:]:
         number = pd.to_numeric(look.frame[column], errors="coerce")
-        _, bad = parse_times(look.frame[column].str.strip())
+        _, bad = parse_times(look.frame[column].str.strip().to_list())
         if not bad.any() and number.min() > 1e8 and "timestamp" not in {f for f, _, _ in chosen}:
             chosen.append(("timestamp", column, f"looks like epoch times; e.g. {_example(look.frame[column])}"))
         elif number.notna().all() and number.nunique() <= 101 and "rating" not in {f for f, _, _ in chosen}:

@@ -1,17 +1,21 @@
 """Reading any table as chunks of text columns, each row with its line number. Nothing is interpreted here."""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
 import json
 import lzma
+import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -24,12 +28,17 @@ LINE = "__line__"
 """Column that holds the 1-based line (or record) number."""
 BROKEN = "__broken__"
 """Column that holds a line which did not parse at all."""
+RAW = "__raw__"
+"""Column that holds the start of such a line."""
+META = frozenset({LINE, BROKEN, RAW})
 _CANDIDATES = ("\t", "::", "|", ";", ",")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
 """In a folder or archive, files that are passed over; so are those called README or LICENSE."""
 _SAMPLE = 64 * 1024
+_CELLS = 4_000_000
+"""Cells in one chunk at most: a table of thousands of columns is read in fewer rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Chunk:
     file: str
     first: bool
     """The first chunk of its file."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read; with the first chunk."""
 
 
 def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
@@ -61,12 +72,16 @@ def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
         try:
             if file.name.lower().endswith(_ARCHIVES):
                 yield from _read_archive(file, reading, rows)
+            elif zipfile.is_zipfile(file) and not _is_workbook(file):
+                yield from _read_zip(file, reading, rows)
             else:
                 with file.open("rb") as stream:
                     yield from _read_stream(file.name, stream, reading, rows)
+        except gzip.BadGzipFile as error:
+            raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
         except OSError as error:
             raise BadInputError(f"'{file}' cannot be read: {error.strerror or error}.") from error
-        except (EOFError, lzma.LZMAError) as error:
+        except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
 
 
@@ -91,6 +106,19 @@ def _read_archive(file: Path, reading: Reading, rows: int) -> Iterator[Chunk]:
         raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
 
 
+def _is_workbook(file: Path) -> bool:
+    with zipfile.ZipFile(file) as packed:
+        return "[Content_Types].xml" in packed.namelist()
+
+
+def _read_zip(file: Path, reading: Reading, rows: int) -> Iterator[Chunk]:
+    with zipfile.ZipFile(file) as packed:
+        members = [m for m in packed.infolist() if not m.is_dir() and m.file_size and _may_be_table(m.filename)]
+        for member in sorted(members, key=lambda m: m.filename):
+            with packed.open(member) as stream:
+                yield from _read_stream(member.filename, stream, reading, rows)
+
+
 def _decompressed(file: Path) -> IO[bytes]:
     with file.open("rb") as stream:
         head = stream.read(6)
@@ -105,10 +133,11 @@ def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iter
     head = raw.read(6)
     raw.seek(0)
     lower = name.lower()
+    notes: list[str] = []
     if head[:4] == b"PAR1":
-        frames = _parquet(raw, rows)
+        frames = _parquet(name, raw, rows)
     elif head[:4] == b"PK\x03\x04":
-        frames = _excel(name, raw)
+        frames = _excel(name, raw, notes)
     else:
         stream: IO[bytes] = raw
         if head[:2] == b"\x1f\x8b":
@@ -119,7 +148,10 @@ def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iter
         stream.seek(0)
         if not sample.strip():
             raise BadInputError(f"'{name}' is empty.")
-        encoding = reading.encoding or _encoding(name, sample)
+        encoding = reading.encoding or _encoding(name, sample, stream)
+        if encoding in _FALLBACKS and not reading.encoding:
+            notes.append(f"'{name}' is not UTF-8; it was read as {encoding}.")
+        _check_encoding(encoding)
         text = sample.decode(encoding, errors="replace").lstrip("\ufeff")
         if lower.endswith(_JSON_LINES) or text.lstrip().startswith("{"):
             frames = _json_lines(name, stream, encoding, rows)
@@ -127,7 +159,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iter
             frames = _delimited(name, stream, encoding, text, reading, rows)
     first = True
     for frame in frames:
-        yield Chunk(frame, name, first)
+        yield Chunk(frame, name, first, tuple(notes) if first else ())
         first = False
 
 
@@ -135,20 +167,58 @@ def _binary(name: str) -> BadInputError:
     return BadInputError(f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet or Excel file.")
 
 
-def _encoding(name: str, sample: bytes) -> str:
+_FALLBACKS = ("cp1252", "latin-1")
+_SURROGATE_BYTES = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise BadInputError(f"The mapping names an encoding '{name}' that Python does not know.") from error
+
+
+def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
+    """UTF-8 unless most of what is not ASCII does not decode; a stray broken byte costs its row, not the file."""
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
-    if b"\x00" in sample[:4096] and sample[:4096].count(b"\x00") > 16:
+    if sample[:4096].count(b"\x00") > 16:
         raise _binary(name)
-    cut = sample if len(sample) < _SAMPLE else sample[: sample.rfind(b"\n") + 1] or sample[:-4]
+    # The first letter that tells may come late.
+    where = sample
+    if sample.isascii() and len(sample) == _SAMPLE:
+        stream.seek(len(sample))
+        while where.isascii() and (block := stream.read(1 << 20)):
+            where = block
+        stream.seek(0)
+    if where.isascii():
+        if _strange(sample) > len(sample) * 0.05:
+            raise _binary(name)
+        return "utf-8-sig"
+    # Whole lines only: a letter must not be cut in two.
+    cut = where[where.find(b"\n") + 1 : where.rfind(b"\n") + 1] if where is not sample else where
+    cut = cut[: cut.rfind(b"\n") + 1] or cut[:-4] if len(where) >= _SAMPLE else cut
+    text = cut.decode("utf-8", errors="surrogateescape")
+    broken = len(_ESCAPED.findall(text)) - 3 * len(_SURROGATE_BYTES.findall(cut))
+    good = sum(len(run) for run in _LETTERS.findall(text))
+    if broken <= good or not broken:
+        return "utf-8-sig"
+    if _strange(cut) > len(cut) * 0.05:
+        raise _binary(name)
     try:
-        cut.decode("utf-8")
+        cut.decode("cp1252")
     except UnicodeDecodeError:
-        strange = sum(byte < 9 or 13 < byte < 32 for byte in cut)
-        if strange > len(cut) * 0.05:
-            raise _binary(name) from None
         return "latin-1"
-    return "utf-8-sig"
+    return "cp1252" if any(0x80 <= byte < 0xA0 for byte in cut) else "latin-1"
+
+
+_ESCAPED = re.compile("[\udc80-\udcff]")
+_LETTERS = re.compile("[\u0080-\ud7ff\ue000-\U0010ffff]+")
+
+
+def _strange(text: bytes) -> int:
+    """Control bytes that no text has; a NUL is counted apart, for a row with one is only a bad row."""
+    return sum(0 < byte < 9 or 13 < byte < 32 for byte in text)
 
 
 def guess_separator(text: str) -> str:
@@ -183,27 +253,70 @@ def _delimited(
     reader = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     try:
         columns = reading.columns or [cell.strip() for cell in next(reader)]
-        yield from _frames(((reader.line_num, row) for row in reader), columns, rows)
+        yield from _frames(reader, columns, rows, reader.line_num + 1, separator)
     except csv.Error as error:
         raise BadInputError(
-            f"'{name}' does not read as a table separated by {separator!r} ({error}); check the separator."
+            f"'{name}' does not read as a table separated by {separator!r} ({error} near line {reader.line_num}); "
+            "check the separator, or set `quoting: false` for it in the mapping if quotes do not enclose cells."
         ) from error
 
 
-def _frames(lines: Iterator[tuple[int, list[str]]], columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
-    """Rows as frames; a short row is padded, one with too many cells is marked, blank lines are passed over."""
+def _frames(
+    lines: Iterator[list[str]], columns: list[str], rows: int, line: int, separator: str
+) -> Iterator[pd.DataFrame]:
+    """Rows as frames, from 1-based line `line` on.
+
+    A short row is padded, one with too many cells is marked broken, blank lines are passed over. A row that swallowed
+    whole lines, because a quote did not close, is cut into its lines again.
+    """
     width = len(columns)
-    while part := list(islice(((number, row) for number, row in lines if row), rows)):
-        numbers, cells = zip(*part, strict=True)
-        broken = [""] * len(part)
-        if any(len(row) != width for row in cells):
-            broken = ["wrong number of cells" if len(row) > width else "" for row in cells]
-            cells = tuple((row + [""] * width)[:width] for row in cells)
-        frame = pd.DataFrame(dict(zip(_distinct(columns), zip(*cells, strict=True), strict=True)), dtype=object)
+    names = _distinct(columns)
+    rows = max(1, min(rows, _CELLS // max(width, 1)))
+    while part := list(islice(lines, rows)):
+        widths = set(map(len, part))
+        if widths == {width} and not _has_newline(part):
+            numbers: Sequence[int] = range(line, line + len(part))
+            line += len(part)
+            broken = None
+        else:
+            part, numbers, broken, line = _uneven(part, width, line, separator)
+            if not part:
+                continue
+        frame = pd.DataFrame(dict(zip(names, zip(*part, strict=True), strict=True)), dtype=object)
         frame[LINE] = numbers
-        if any(broken):
+        if broken is not None:
             frame[BROKEN] = broken
         yield frame
+
+
+def _has_newline(part: list[list[str]]) -> bool:
+    text = "".join(chain.from_iterable(part))
+    return "\n" in text or "\r" in text
+
+
+def _uneven(
+    part: list[list[str]], width: int, line: int, separator: str
+) -> tuple[list[list[str]], list[int], list[str] | None, int]:
+    """(rows of `width` cells, their line numbers, what is wrong with each or None, the line after)."""
+    out: list[list[str]] = []
+    numbers: list[int] = []
+    broken: list[str] = []
+    for row in part:
+        text = separator.join(row)
+        inner = text.count("\n") + text.count("\r") - text.count("\r\n")
+        swallowed = inner and len(row) != width
+        cut = [one.split(separator) for one in text.splitlines()] if swallowed else [row]
+        for number, cells in enumerate(cut, line):
+            if not cells or (swallowed and cells == [""]):
+                continue
+            out.append((cells + [""] * (width - len(cells)))[:width])
+            numbers.append(number)
+            broken.append("wrong number of cells" if len(cells) > width else "")
+        line += 1 + inner
+    return out, numbers, broken if any(broken) else None, line
+
+
+_UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def _distinct(columns: list[str]) -> list[str]:
@@ -211,6 +324,7 @@ def _distinct(columns: list[str]) -> list[str]:
     seen: dict[str, int] = {}
     names = []
     for column in columns:
+        column = _UNPRINTABLE.sub("\ufffd", column)
         count = seen.get(column, 0)
         seen[column] = count + 1
         names.append(f"{column}.{count}" if count else column)
@@ -221,8 +335,9 @@ def _long_separator(text: IO[str], separator: str, reading: Reading, rows: int) 
     columns, first = reading.columns, 1
     if not columns:
         columns, first = [cell.strip() for cell in text.readline().rstrip("\r\n").split(separator)], 2
-    lines = ((number, line.rstrip("\r\n").split(separator)) for number, line in enumerate(text, first) if line.strip())
-    yield from _frames(lines, columns, rows)
+    # A blank line is a row without cells, as csv has it.
+    lines = (row.split(separator) if (row := line.rstrip("\r\n")) else [] for line in text)
+    yield from _frames(lines, columns, rows, first, separator)
 
 
 def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Iterator[pd.DataFrame]:
@@ -244,11 +359,13 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
             except ValueError:
                 record = None
             row: dict[str, object] = (
-                _flatten(record) if isinstance(record, dict) else {BROKEN: "not valid JSON", "text": str(one)[:200]}
+                _flatten(record) if isinstance(record, dict) else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
             )
             row[LINE] = number
             flat.append(row)
-        yield pd.DataFrame(flat).fillna("")
+        keys = list(dict.fromkeys(key for row in flat for key in row))
+        columns = {name: [row.get(key, "") for row in flat] for key, name in zip(keys, _distinct(keys), strict=True)}
+        yield pd.DataFrame(columns, dtype=object)
 
 
 def _flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -264,22 +381,32 @@ def _flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
     return row
 
 
-def _parquet(raw: IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
+def _parquet(name: str, raw: IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     line = 1
-    for batch in pq.ParquetFile(raw).iter_batches(batch_size=rows):
-        frame = as_text(batch.to_pandas())
-        frame[LINE] = range(line, line + len(frame))
-        line += len(frame)
-        yield frame
-
-
-def _excel(name: str, raw: IO[bytes]) -> Iterator[pd.DataFrame]:
     try:
-        frame = pd.read_excel(raw, dtype=object)
-    except (ValueError, KeyError) as error:
+        file = pq.ParquetFile(raw)
+        for batch in file.iter_batches(batch_size=max(1, min(rows, _CELLS // max(len(file.schema_arrow), 1)))):
+            # Whole numbers with gaps stay whole: as floats, long ids would lose digits.
+            frame = as_text(batch.to_pandas(integer_object_nulls=True))
+            frame[LINE] = range(line, line + len(frame))
+            line += len(frame)
+            yield frame
+    except pa.ArrowException as error:
+        raise BadInputError(f"'{name}' is a damaged Parquet file: {str(error).splitlines()[0]}.") from error
+
+
+def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame]:
+    try:
+        with pd.ExcelFile(raw) as book:
+            sheets = [str(sheet) for sheet in book.sheet_names]
+            frame = book.parse(sheets[0], dtype=object)
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadInputError(f"'{name}' is not a table that Excel would read: {error}.") from error
+    if len(sheets) > 1:
+        notes.append(f"'{name}' has {len(sheets)} sheets; only the first, '{sheets[0]}', was read.")
     frame = as_text(frame)
     frame[LINE] = range(2, len(frame) + 2)
     yield frame
@@ -287,12 +414,12 @@ def _excel(name: str, raw: IO[bytes]) -> Iterator[pd.DataFrame]:
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Every column as text: missing is "", whole floats lose ".0", times are ISO, lists are JSON."""
-    columns = {str(name): _column_text(frame[name]) for name in frame.columns}
+    columns = {name: [_cell(value) for value in frame.iloc[:, at]] for at, name in enumerate(_names(frame))}
     return pd.DataFrame(columns, dtype=object)
 
 
-def _column_text(column: "pd.Series[str]") -> list[str]:
-    return [_cell(value) for value in column]
+def _names(frame: pd.DataFrame) -> list[str]:
+    return _distinct([str(name) for name in frame.columns])
 
 
 def _cell(value: object) -> str:
@@ -301,11 +428,25 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         if value != value:
             return ""
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-    if hasattr(value, "tolist") and not isinstance(value, str):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(float(value))
+    if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="surrogateescape")
     if value is None or value is pd.NA or value is pd.NaT:
         return ""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def estimated_rows(place: str) -> int | None:
+    """About how many rows a plain file holds, from its size and its first lines; None where that cannot be told."""
+    path = Path(place)
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        sample = stream.read(_SAMPLE)
+    lines = sample.count(b"\n")
+    packed = sample[:4] in (b"PAR1", b"PK\x03\x04") or sample[:2] in (b"\x1f\x8b", b"\xfd7", b"BZ")
+    return None if packed or not lines else max(1, round(path.stat().st_size / len(sample) * lines) - 1)
