@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import typer
 from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from agent.cli.feed import merge_reports
@@ -129,12 +127,14 @@ def _what_next(where: str, users: Sequence[str]) -> RenderableType:
         (f"limner {where} serve", "the REST API"),
         ("limner init your-events.csv", "start with data of your own"),
     )
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(overflow="fold")
-    grid.add_column(overflow="fold")
-    for command, meaning in lines:
-        grid.add_row(Text(clean(command), style="cyan"), Text(meaning, style="dim"))
-    return Group(Text("What to try next", style="bold"), Padding(grid, (0, 0, 0, 2)))
+    # A line each, so that a command can be copied from a narrow terminal too.
+    return Group(
+        Text("What to try next", style="bold"),
+        *(
+            Text.assemble(f"  # {meaning}\n", (f"  {clean(command)}", "cyan"), style="dim")
+            for command, meaning in lines
+        ),
+    )
 
 
 class _Telling:

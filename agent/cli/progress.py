@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
@@ -14,6 +15,7 @@ from agent.cli.text import clean, compact, duration
 
 HEARTBEAT = 15.0
 """Seconds between two lines about the same work, where there is no terminal."""
+BESIDE_LABEL = 52
 WORTH_A_LINE = 1.0
 """Work that took less leaves no line behind."""
 
@@ -74,7 +76,7 @@ class Bars:
                 if self._live is None:
                     self._live = self._bars()
                     self._live.start()
-                task = self._live.add_task(label, total=total)
+                task = self._live.add_task(self._fitting(label), total=total)
             self._works.append(_Work(label, total, task))
 
     def advance(self, n: int = 1) -> None:
@@ -116,14 +118,19 @@ class Bars:
             self._live.stop()
             self._live = None
 
+    def _fitting(self, label: str) -> str:
+        """What of a label leaves room for the bar, the count, the rate and the time."""
+        room = max(12, self.console.width - BESIDE_LABEL)
+        return label if cell_len(label) <= room else set_cell_size(label, room - 1).rstrip() + "…"
+
     def _line(self, text: str) -> None:
         self.console.print(Text(text, style="dim"), soft_wrap=not self.console.is_terminal)
 
     def _bars(self) -> RichProgress:
         return RichProgress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
-            BarColumn(bar_width=20),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None if self.console.width < 70 else 20),
             CountColumn(table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=self.console,
