@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,6 +214,32 @@ def test_interrupting_is_exit_130_and_a_sentence(capsys: pytest.CaptureFixture[s
         assert main(argv, open_engine=opening) == 130
         assert "kept" in capsys.readouterr().err
         assert opening.engines[0].closed
+
+
+def test_a_signal_ends_a_model_call_under_way() -> None:
+    code = """
+import asyncio, sys
+from agent.cli import main
+from tests.unit.cli_fake import FakeEngine, Opening
+
+async def build(self, *given, **named):
+    print("asking", flush=True)
+    await asyncio.sleep(600)
+
+FakeEngine.build = build
+status = main(["profile", "build", "--all"], open_engine=(opening := Opening()))
+print("closed", opening.engines[0].closed)
+raise SystemExit(status)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "asking\n"
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err.count("\n")) == (130, "closed True\n", 1)
+    assert "kept" in err
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
