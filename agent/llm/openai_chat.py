@@ -2,7 +2,7 @@
 
 Retries belong to tenacity alone: 429, 5xx, time-outs and dropped connections back off with jitter, honour
 `Retry-After`, and never begin later than the retry budget allows. Everything else in 4xx is final. Where a server
-refuses a parameter with 400, the request steps down once and the chat remembers it: json_schema → json_object →
+refuses a parameter (400, 422), the request steps down once and the chat remembers it: json_schema → json_object →
 schema in the prompt only; log-probabilities, temperature and the name of the token limit likewise.
 """
 
@@ -196,7 +196,7 @@ class OpenAIChat:
 
     async def _adapting(self, request: ChatRequest, send: Callable[["_Parameters"], Awaitable[R]]) -> R:
         """One attempt; what the server refuses to understand is left out, now and in later calls."""
-        from openai import BadRequestError
+        from openai import BadRequestError, UnprocessableEntityError
 
         known = replace(self._dialect)
         while True:
@@ -205,7 +205,7 @@ class OpenAIChat:
                 try:
                     async with asyncio.timeout(self.timeout):
                         return await send(self._parameters(request))
-                except BadRequestError as error:
+                except (BadRequestError, UnprocessableEntityError) as error:
                     if not self._step_down(error, request, tried):
                         self._dialect = known  # it was not the dialect
                         raise
@@ -241,7 +241,7 @@ class OpenAIChat:
         return out
 
     def _step_down(self, error: "APIStatusError", request: ChatRequest, tried: "_Dialect") -> bool:
-        """After a 400: True if something that was sent is left out from now on, so that asking again makes sense."""
+        """After a 400 or 422: True if something is left out from now on, so that asking again makes sense."""
         if tried != self._dialect:
             return True  # a call beside this one has learned it meanwhile
         text = f"{error.message} {getattr(error, 'param', None) or ''}".lower()

@@ -25,7 +25,7 @@ from agent.schema import Grade, ProbeResult, SkillScore
 
 MEASURED = "measured.json"
 """Results that come with the package, by model file's SHA-256; written by `python -m agent.llm.measure`."""
-_MEASURED: TypeAdapter[dict[str, ProbeResult]] = TypeAdapter(dict[str, ProbeResult])
+RESULTS: TypeAdapter[dict[str, ProbeResult]] = TypeAdapter(dict[str, ProbeResult])
 
 
 def threshold(thresholds: ProbeThresholds, skill: Skill) -> float:
@@ -155,7 +155,7 @@ def known_probe(identity: str, thresholds: ProbeThresholds, folder: Path) -> Pro
 def shipped_probes() -> dict[str, ProbeResult]:
     """Results that come with the package, by SHA-256 of the model file; every question was asked."""
     file = resources.files("agent.llm").joinpath(MEASURED)
-    return _MEASURED.validate_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return RESULTS.validate_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def judged(result: ProbeResult, thresholds: ProbeThresholds) -> ProbeResult:

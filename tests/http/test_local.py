@@ -1,0 +1,152 @@
+"""The embedded models, really: SmolLM2 for the protocol, Qwen for what the shipped measurement says of it."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from pydantic import BaseModel
+
+from agent.config import Settings, load_settings
+from agent.errors import ModelRefusedError, ModelUnavailableError
+from agent.llm import ChatRequest, ChosenModel, LocalServer, MemoryBook, RecordedChat, choose_chat, fetch_model
+from agent.llm.fetch import QWEN, SMOLLM2
+from agent.llm.probe import cached_probe, probe_version, shipped_probes
+from agent.llm.questions import Skill, questions
+from agent.schema import ChatMessage
+
+pytestmark = [pytest.mark.local_model, pytest.mark.slow]
+
+
+def settings_of(model: str) -> Settings:
+    pytest.importorskip("xllamacpp", reason="THE EMBEDDED RUNTIME IS MISSING: pip install 'limner[local]'")
+    return load_settings(overrides={("llm", "choice"): "local", ("llm", "local_model"): model})
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Iterator[ChosenModel]:
+    chosen = choose_chat(settings_of("smollm2"))
+    assert chosen is not None and chosen.server is not None
+    yield chosen
+    chosen.server.close()
+
+
+@pytest.fixture(scope="module")
+def qwen() -> Iterator[ChosenModel]:
+    chosen = choose_chat(settings_of(QWEN.name))
+    assert chosen is not None and chosen.server is not None
+    yield chosen
+    chosen.server.close()
+
+
+class Colour(BaseModel):
+    colour: str
+    warm: bool
+
+
+def question(text: str, **options: object) -> ChatRequest:
+    return ChatRequest("test", "test@1#0", [ChatMessage(role="user", content=text)], **options)  # type: ignore[arg-type]
+
+
+async def test_speaks_the_protocol(smollm2: ChosenModel) -> None:
+    book = MemoryBook()
+    chat = RecordedChat(smollm2.chat, book, identity=smollm2.identity)
+    assert smollm2.name == "smollm2-135m-instruct-q4_1" and SMOLLM2.sha256 in smollm2.identity and not smollm2.hosted
+    answer = await chat.complete(question("Name a colour.", schema=Colour, max_tokens=60))
+    assert Colour.model_validate_json(answer.text) and answer.usage.output_tokens > 5
+    pieces = [piece async for piece in chat.stream(question("Say hello.", max_tokens=8))]
+    assert len(pieces) > 1
+    chosen = await chat.complete(question("Is snow white? yes or no", choices=("yes", "no"), max_tokens=1))
+    assert chosen.logprobs is not None and all(value < 0 for value in chosen.logprobs.values())
+    assert [row.outcome for row in book.rows] == ["ok", "ok", "ok"] and book.rows[0].cost == 0
+
+
+async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:
+    from agent.llm import OpenAIChat
+
+    with pytest.raises(ModelRefusedError, match="key"):
+        await OpenAIChat(smollm2.name, smollm2.base_url, api_key="guess").complete(question("Hello"))
+
+
+async def test_is_graded_none_and_remembered(smollm2: ChosenModel, tmp_path: Path) -> None:
+    """Under an identity of its own, so that nothing shipped answers for it."""
+    thresholds = settings_of("smollm2").llm.probe
+    result = await cached_probe(smollm2.chat, "measured now", thresholds, tmp_path)
+    assert result.grade == "none" and len(list((tmp_path / "probes").iterdir())) == 1
+    assert await cached_probe(None, "measured now", thresholds, tmp_path) == result  # type: ignore[arg-type]
+
+
+def test_closing_frees_the_port() -> None:
+    server = LocalServer(fetch_model(settings_of("smollm2")), threads=1, context=1024, slots=1)
+    address = urlsplit(server.base_url)
+    assert address.hostname == "127.0.0.1" and address.port
+    socket.create_connection((address.hostname, address.port), timeout=5).close()
+    server.close()
+    server.close()
+    with pytest.raises(OSError):
+        socket.create_connection((address.hostname, address.port), timeout=5).close()
+
+
+def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+    settings_of("smollm2")
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + b"\0" * 1000)
+    with pytest.raises(ModelUnavailableError, match="LIMNER_LOCAL_MODEL"):
+        LocalServer(tmp_path / "broken.gguf")
+
+
+_SCRIPT = """
+import asyncio
+from agent.config import load_settings
+from agent.llm import ChatRequest, choose_chat
+from agent.schema import ChatMessage
+chosen = choose_chat(load_settings({"LIMNER_LLM": "local", "LIMNER_LOCAL_MODEL": "smollm2"}))
+asyncio.run(chosen.chat.complete(ChatRequest("t", "t", [ChatMessage(role="user", content="Hi")], max_tokens=4)))
+"""
+
+
+def test_is_silent_and_ends_with_the_process() -> None:
+    """Not closed on purpose: the interpreter's end must stop it, without a word from llama.cpp at any time."""
+    fetch_model(settings_of("smollm2"))
+    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_works_from_one_event_loop_after_another(smollm2: ChosenModel) -> None:
+    def run() -> str:
+        return asyncio.run(smollm2.chat.complete(question("Hello", max_tokens=2))).text
+
+    assert await asyncio.to_thread(run) and await asyncio.to_thread(run)
+
+
+# ---------------------------------------------------------------- the shipped measurement
+
+
+async def right_of(chosen: ChosenModel, skill: Skill, numbers: range) -> int:
+    """How many of these questions the model answers rightly."""
+    right = 0
+    for asked in questions(skill, numbers.stop)[numbers.start :: numbers.step]:
+        answers = [
+            one.fits(
+                (
+                    await chosen.chat.complete(
+                        ChatRequest("probe", one.prompt, one.messages, one.schema, max_tokens=one.max_tokens)
+                    )
+                ).text
+            )
+            for one in asked.asked
+        ]
+        right += all(answers)
+    return right
+
+
+async def test_the_default_still_does_as_was_measured(qwen: ChosenModel) -> None:
+    shipped = shipped_probes()[QWEN.sha256]
+    assert shipped.probe == probe_version(20), "questions changed: run python -m agent.llm.measure"
+    assert shipped.grade == "phrase"
+    assert await right_of(qwen, "schema", range(4)) >= 3
+    assert await right_of(qwen, "word", range(4)) >= 3
+    assert await right_of(qwen, "refuse", range(1, 7, 2)) == 0, "it answers what it cannot know"
