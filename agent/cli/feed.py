@@ -44,7 +44,7 @@ def init(
         document = {"mapping": safe_load(text), "yaml": text, "file": str(output) if output else None}
         if output is not None:
             session.give(document, Text(f"Wrote {output}."))
-            session.hint(f"Check it, then: limner ingest --events … --mapping {output}")
+            session.hint(f"Check it, then: {session.limner} ingest --events … --mapping {output}")
         elif as_json:
             session.give(document)
         else:
@@ -83,7 +83,7 @@ def data_fetch(
         terms = next((one.terms for one in list_datasets() if one.name == name), "")
         document = {"name": name, "folder": str(folder), "terms": terms}
         session.give(document, Text(f"{name} is in {folder}"), Text(f"Terms: {terms}", style="dim"))
-        session.hint(f"Next: limner ingest {folder}")
+        session.hint(f"Next: {session.limner} ingest {folder}")
 
 
 def ingest(
@@ -120,7 +120,7 @@ def ingest(
         counts = engine.store.counts()
         session.hint(
             f"The store holds {counted(counts.users, 'user')}, {counted(counts.items, 'item')} and"
-            f" {counted(counts.events, 'event')}. Next: limner train, then limner recommend USER."
+            f" {counted(counts.events, 'event')}. Next: {session.limner} recommend USER."
         )
 
 
@@ -136,8 +136,11 @@ def _sources(
     if events or items or users or mapping:
         raise UsageError("Name either a data set's FOLDER or --events, --items, --users and --mapping, not both.")
     if not folder.is_dir():
-        what = f"a table; read it with limner ingest --events {folder}" if folder.exists() else "not there"
-        raise BadInputError(f"'{folder}' is {what}." if folder.exists() else f"There is no folder '{folder}'.")
+        raise BadInputError(
+            f"'{folder}' is a file, not a data set's folder; read it with --events {folder}."
+            if folder.exists()
+            else f"There is no folder '{folder}'."
+        )
     from agent.datasets import known
 
     found = known(folder)

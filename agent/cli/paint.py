@@ -21,7 +21,7 @@ def train(ctx: typer.Context, as_json: Json = False) -> None:
         report = session.engine().train()
         session.give(report, show.train_report(report))
         session.notes(report.notes)
-        session.hint("Next: limner recommend USER, or limner profile build --all.")
+        session.hint(f"Next: {session.limner} recommend USER, or {session.limner} profile build --all.")
 
 
 def build(

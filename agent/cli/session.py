@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sys
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -108,6 +109,12 @@ class Session:
         engine = self.globals.open_engine(settings or self.settings(), create=create, progress=self.progress)
         self._engines.append(engine)
         return engine
+
+    @property
+    def limner(self) -> str:
+        """How this command was called up to its verb, for hints that can be copied."""
+        data = self.globals.overrides.get(("data",))
+        return f"limner --data {shlex.quote(str(data))}" if data else "limner"
 
     def shut(self, engine: "Engine") -> None:
         """Close an engine before the command ends."""

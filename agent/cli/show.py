@@ -152,7 +152,7 @@ def history(
     user_id: str, events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], total: int
 ) -> RenderableType:
     table = _event_table(events, items, scales, within_hours(events))
-    shown = "" if total == len(events) else f", the newest {len(events):,} shown"
+    shown = "" if total == len(events) else f"; the newest {len(events):,}"
     span = period(events[0].timestamp, events[-1].timestamp) if events else ""
     return Group(
         Text.assemble(("User ", "bold"), words(user_id, "bold"), f": {counted(total, 'event')}{shown}{span}"), table
