@@ -1,0 +1,20 @@
+"""Channels: one way each to find candidates, behind one interface."""
+
+from agent.retrieve.base import DISLIKED, Channel, History
+from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
+from agent.retrieve.next_item import NextItem, fit_next_item
+from agent.retrieve.popular import Popular, fit_popular, fit_recent
+
+__all__ = [
+    "DISLIKED",
+    "Channel",
+    "Collaborative",
+    "History",
+    "NextItem",
+    "Popular",
+    "ease_weights",
+    "fit_collaborative",
+    "fit_next_item",
+    "fit_popular",
+    "fit_recent",
+]
