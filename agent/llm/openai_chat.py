@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -49,6 +50,8 @@ TOP = 20
 _RETRIED = frozenset({408, 409, 425, 429})
 _CONNECTS = 3
 """Tries where nothing listens: enough for a server that restarts, too few to keep a person waiting."""
+_STEPS = 6
+"""Things that one call may find out that a server does not understand."""
 
 Form = Literal["json_schema", "json_object", "text"]
 _NEXT_FORM: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
@@ -199,16 +202,17 @@ class OpenAIChat:
         from openai import BadRequestError, UnprocessableEntityError
 
         known = replace(self._dialect)
-        while True:
+        for step in count(1):
             tried = replace(self._dialect)
             with self._translated():
                 try:
                     async with asyncio.timeout(self.timeout):
                         return await send(self._parameters(request))
                 except (BadRequestError, UnprocessableEntityError) as error:
-                    if not self._step_down(error, request, tried):
+                    if step > _STEPS or not self._step_down(error, request, tried):
                         self._dialect = known  # it was not the dialect
                         raise
+        raise AssertionError("the loop ends by returning or raising")
 
     # ------------------------------------------------------------ what is sent
 

@@ -254,6 +254,15 @@ async def test_a_400_that_is_not_about_the_form_changes_nothing() -> None:
     assert server.requests[-1].schema is not None
 
 
+async def test_a_server_that_contradicts_itself_is_not_asked_forever() -> None:
+    with (
+        ScriptedServer(otherwise=Failure(400, "use max_completion_tokens, or do not")) as server,
+        pytest.raises(ModelRefusedError, match="or do not"),
+    ):
+        await chat_of(server).complete(question())
+    assert len(server.requests) < 10
+
+
 async def test_too_long_is_not_mistaken_for_a_missing_feature() -> None:
     with (
         ScriptedServer(otherwise=Failure(400, "the request exceeds the available context size")) as server,
