@@ -1,8 +1,8 @@
 """Reading a text against its grounds: every word, number, name, quotation, date, polarity and claim.
 
-A text is cut into segments by longest match over the grounds, the catalogue and the language's lexicon; what is left over
-is refused. Segments are then read clause by clause for polarity, claims of extent and trend, and numbers that belong to
-something else than what they stand beside.
+A text is cut into segments by longest match over the grounds, the catalogue and the language's lexicon; what is left
+over is refused. Segments are then read clause by clause for polarity, claims of extent and trend, and numbers that belong
+to something else than what they stand beside.
 """
 
 import re
@@ -250,7 +250,7 @@ class _Sentence:
         )
 
     def _capitalised(self, positions: Sequence[int]) -> bool:
-        """Whether these tokens are written as a name: not all of them plain words, and a capital past the first word."""
+        """Whether these tokens are written as a name: capitals past the first word, not all of them plain words."""
         tokens = [self.tokens[i] for i in positions]
         if self.language.cjk:
             known = self.language.lexicon.get(tuple(t.folded for t in tokens))
@@ -292,7 +292,7 @@ class _Sentence:
             near = tuple(p for o in self.grounds.origins for p in o.percents if abs(p - 100 * share) <= 3)
             if near:
                 return Segment("number", said, at, at + length, frozenset({"percent"}), numbers=near)
-            if token.kind != "number" and share != 0.5 or share == 0.5:
+            if (token.kind != "number" and share != 0.5) or share == 0.5:
                 if (token.folded,) in language.lexicon and share != 0.5:
                     return None
                 self.found.append(f"unsupported_number: {said}")
@@ -359,8 +359,7 @@ class _Sentence:
         ):
             return None
         year = day = None
-        near = [t for t in self.tokens[at + 1 : at + 5]]
-        for token in near:
+        for token in self.tokens[at + 1 : at + 5]:
             if token.kind == "number" and token.text.isdigit():
                 if len(token.text) == 4:
                     year = int(token.text)
@@ -380,7 +379,7 @@ class _Sentence:
     def _cjk(self, at: int, end: int) -> list[Segment]:
         """The segmentation of a run of CJK characters with the fewest unknown characters, then the fewest pieces."""
         korean = self.language.code == "ko"
-        best: list[tuple[float, int, Segment | None]] = [(0.0, at, None)] + [(1e9, at, None)] * (end - at)
+        best: list[tuple[float, int, Segment | None]] = [(0.0, at, None), *([(1e9, at, None)] * (end - at))]
         for i in range(at, end):
             cost = best[i - at][0]
             if cost >= 1e9:
@@ -469,8 +468,7 @@ class _Sentence:
                 continue
             before = self.tokens[s.start - 1]
             if (
-                before.kind == "mark"
-                and before.text in ".!?:…"
+                (before.kind == "mark" and before.text in ".!?:…")
                 or token.folded in self.language.months
                 or token.text == "I"
             ):
@@ -501,14 +499,13 @@ class _Sentence:
         current: list[Segment] = []
         opened = False
         for s in segments:
-            if s.kind == "mark" and s.text in _STRONG | _SOFT or "split" in s.tags and not s.phrase:
+            if (s.kind == "mark" and s.text in _STRONG | _SOFT) or ("split" in s.tags and not s.phrase):
                 pieces.append((current, opened))
                 current, opened = [], False
             elif "reset" in s.tags:
-                pieces.append((current, opened))
-                current, opened = [s], True
-                if self.language.verb_last and pieces:
-                    current = []
+                # In Korean the word that says "but" ends its clause; elsewhere it opens the next.
+                pieces.append((([*current, s] if self.language.verb_last else current), opened))
+                current, opened = ([] if self.language.verb_last else [s]), True
             else:
                 current.append(s)
         pieces.append((current, opened))
@@ -519,14 +516,12 @@ class _Sentence:
         sign = 1 if "like" in piece[at].tags else -1
         if "like" in piece[at].tags and "dislike" in piece[at].tags:
             return 0
-        if self.language.negation_after:
-            around = piece
-        else:
-            around = piece[:at]
-            for back in range(at - 1, -1, -1):
-                if piece[back].tags & _TASTE:
-                    around = piece[back + 1 : at]
-                    break
+        previous = max((i for i in range(at) if piece[i].tags & _TASTE), default=-1)
+        following = next((i for i in range(at + 1, len(piece)) if piece[i].tags & _TASTE), len(piece))
+        where = self.language.negation
+        around = piece[previous + 1 if where != "after" else max(previous + 1, at - 1) : at]
+        if where != "before":
+            around = [*around, *piece[at + 1 : following]]
         flips = sum(1 for s in around if "negation" in s.tags and not s.tags & _TASTE and "neutralizing" not in s.tags)
         return -sign if flips % 2 else sign
 
@@ -562,7 +557,7 @@ class _Sentence:
                     self._agree(s, sign)
 
     def _bind(self, piece: list[Segment]) -> None:
-        """Each phrase takes the sign of the taste word before it, else of the next one (the other way round in Korean)."""
+        """Each phrase takes the sign of the taste word before it, else of the next (the other way round in Korean)."""
         taste = [i for i, s in enumerate(piece) if s.tags & _TASTE and not s.phrase and not s.quoted]
         contrast = [i for i, s in enumerate(piece) if "contrast" in s.tags]
         for i, s in enumerate(piece):
@@ -588,7 +583,7 @@ class _Sentence:
     def _claims(self, segments: list[Segment]) -> None:
         pieces = self._pieces_of(segments)
         everywhere = self._facts([s for piece, _ in pieces for s in piece])
-        for n, (piece, _) in enumerate(pieces):
+        for piece, _ in pieces:
             for i, s in enumerate(piece):
                 claims = s.tags & CLAIMS
                 if not claims or s.phrase or s.quoted:
@@ -611,11 +606,8 @@ class _Sentence:
                         self.found.append(f"unsupported_word: {s.text}")
 
     def _labelled(self, group: str) -> bool:
-        """Whether a habit in the grounds has a label of this group."""
-        return (
-            any(group in (self.language.lexicon.get((label,)) or ()) for label in self.grounds.labels)
-            or group[6:] in self.grounds.labels
-        )
+        """Whether a habit in the grounds has this group's label."""
+        return group.removeprefix("group:").replace("_", " ") in self.grounds.labels
 
     def _facts(self, segments: Sequence[Segment]) -> list[Origin]:
         found = {i: self.grounds.origins[i] for s in segments if s.phrase for i in s.phrase.origins}
@@ -676,14 +668,11 @@ class _Sentence:
     # ------------------------------------------------------------ what belongs together
 
     def _pairs(self, segments: list[Segment]) -> None:
-        """Numbers beside the one thing that a piece speaks of must be that thing's; exemplified titles must carry the value."""
+        """Numbers beside what a piece speaks of must be its own; titles given as examples must carry the value."""
         pieces: list[list[Segment]] = [[]]
         for s in segments:
-            if (
-                s.kind == "mark"
-                and s.text in _STRONG | frozenset(",，、")
-                or s.tags & {"split", "reset", "exemplify"}
-                and not s.phrase
+            if (s.kind == "mark" and s.text in _STRONG | frozenset(",，、")) or (
+                s.tags & {"split", "reset", "exemplify"} and not s.phrase
             ):
                 pieces.append([])
             else:
@@ -713,7 +702,7 @@ class _Sentence:
         }  # fmt: skip
 
     def _examples(self, segments: list[Segment]) -> None:
-        """A value said of a title ("the horror film “X”", "comedies such as “Y”") must be one that the title's item carries."""
+        """A value said of a title ("the horror film “X”", "comedies such as “Y”") must be one that its item carries."""
         for n, s in enumerate(segments):
             if s.phrase is None or s.phrase.kind != "title":
                 continue
@@ -732,7 +721,7 @@ class _Sentence:
                 return s if s.phrase.kind == "value" else None
             if s.kind == "mark" and (s.text in _QUOTES or s.text in _QUOTES.values() or s.text in ",，(（"):
                 continue
-            if s.tags & {"noun", "exemplify"} and not s.tags & _TASTE or s.text.casefold() in _ARTICLES:
+            if (s.tags & {"noun", "exemplify"} and not s.tags & _TASTE) or s.text.casefold() in _ARTICLES:
                 continue
             return None
         return None

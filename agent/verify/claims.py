@@ -110,9 +110,9 @@ def verify_preference(
 ) -> Preference | Dropped:
     """A preference that a model proposes, checked against what it cites; numbers come from code, never from the model.
 
-    A value that was mined takes strength, confidence, trend and dates from its fact. A value that was not (a theme) needs
-    at least two cited events of the right signal whose item or review says it, and is computed from those. Without text,
-    or where a mined one has none, template words stand in. Codes: those of `resolve` and `check_words`, and
+    A value that was mined takes strength, confidence, trend and dates from its fact. A value that was not (a theme)
+    needs at least two cited events of the right signal whose item or review says it, and is computed from those.
+    Without text template words stand in. Codes: those of `resolve` and `check_words`, and
     "flipped_polarity: VALUE", "attribute_missing: VALUE", "too_little_evidence: VALUE", "sensitive: TRAIT".
     """
     claim = f"{polarity} {facet}: {value}" + (f" — {text}" if text else "")
@@ -157,7 +157,7 @@ def verify_preference(
 
 
 def mined(facet: str, value: str, facts: Sequence[Fact], language: Language) -> Fact | None:
-    """The fact about a value: of the same facet where there is one, else of any; spelling, plural and language aside."""
+    """The fact about a value: of the same facet where there is one, else of any; plural and language aside."""
     keys = _value_keys(value, language)
     same = [fact for fact in facts if _value_keys(fact.value, language) & keys]
     wanted = stems_of(facet, "en")
@@ -221,7 +221,7 @@ def _counted(
 
 
 def _trend(supporting: Sequence[WindowEvent], window: Window) -> Trend:
-    """Supporting events in the window's later half against its earlier: rising from twice as many; unknown below four."""
+    """Supporting events in the window's later half against its earlier: rising from twice as many; unknown below 4."""
     if len(supporting) < 4:
         return "unknown"
     order = {e.number: i for i, e in enumerate(window.events)}
@@ -244,8 +244,8 @@ def verify_field(
 ) -> FieldValue | Dropped:
     """A value for one of the project's own portrait fields, checked against its declaration and what it cites.
 
-    A choice must be one of the allowed (others only where the field is not strict, and then in the words of its grounds);
-    a number must be one of the grounds'; text is read word by word. Codes: those of `resolve` and `check_words`, and
+    A choice must be one of the allowed (others only where the field is not strict, and then in its grounds' words); a
+    number must be one of the grounds'; text is read word by word. Codes: those of `resolve` and `check_words`, and
     "wrong_type: X", "not_allowed: X", "sensitive: TRAIT". The evidence kept is event ids.
     """
 

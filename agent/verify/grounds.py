@@ -1,4 +1,4 @@
-"""What a text may speak of: the facts, events, items, habits and preferences that it cites, read into words and numbers."""
+"""What a text may speak of: the facts, events, items, habits and preferences it cites, read into words and numbers."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -278,7 +278,7 @@ def grounds_from(
         b.labels.update(
             t.folded for t in tokens_of(f"{trait.label} {language.labels.get(trait.label, '')}") if t.kind != "mark"
         )
-        b.labels.add(fold(trait.label))
+        b.labels.update(fold(part.strip()) for part in [trait.label, *trait.label.split(",")])
         numbers = b.numbers(trait.detail) | {float(trait.n)}
         percents: set[float] = set(numbers)
         if trait.value is not None:

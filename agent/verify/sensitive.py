@@ -12,8 +12,8 @@ Span = tuple[int, int, bool]
 def sensitive(text: str, language: Language) -> str | None:
     """The trait that a text attributes to a person ("sensitive: health"), or None.
 
-    Words for people (“diabetic”, “Catholic”, “gay”) are refused unless a noun for items follows ("gay cinema"); words for
-    topics ("religion", "health") only where they are said of the person ("their health", "is into politics" is said of
+    Words for people (“diabetic”, “Catholic”, “gay”) are refused unless a noun for items follows ("gay cinema"); words
+    for topics ("religion", "health") only where they are said of the person ("their health", "is into politics" is said of
     items and passes, "has health problems" does not).
     """
     trait = sensitive_in(text, language, ())

@@ -33,8 +33,8 @@ class Language:
     cjk: bool
     verb_last: bool
     """True where the taste word follows what it speaks of (Korean)."""
-    negation_after: bool
-    """True where a negation may follow the taste word (German, Korean)."""
+    negation: str
+    """Where a negation stands by its taste word: before, after, or around."""
     capital_names: bool
     """False where common nouns are capitalised too (German) or there are no capitals."""
     decimal_comma: bool
@@ -55,6 +55,8 @@ class Language:
     facets: Mapping[str, str]
     traits: Mapping[str, str]
     labels: Mapping[str, str]
+    phrases: Mapping[str, Mapping[str, str]]
+    """Habits as verb phrases, by trait name and label."""
     templates: Mapping[str, Any]
 
     def value(self, value: str) -> str:
@@ -219,10 +221,19 @@ def _adjective_forms(word: str, code: str) -> Iterable[str]:
     return (word,)
 
 
+_HADA = (
+    "하다 한다 합니다 하며 하고 하는 한 할 해 해서 해요 하여 했습니다 했으며 했고 했다 했던 하지 하지만 하지는 하지도 하므로 하기 함 하면 하시 하시는 하시고 하시며 "
+    "합니다만 하는데 하게 하셨습니다 하신 하시기 하였습니다 하기도 하기에 하지만은"
+).split()
+"""Endings of Korean verbs in 하다."""
+
+
 def _inflect(entry: str, kind: str, code: str, irregular: Mapping[str, list[str]]) -> Iterable[str]:
     """All forms of an entry: of a verb phrase its first word is inflected, of a noun phrase its last."""
     if kind == "words":
         return (entry,)
+    if kind == "hada":
+        return (entry + ending for ending in _HADA)
     words = entry.split(" ")
     at = 0 if kind == "verbs" else len(words) - 1
     head = words[at]
@@ -254,7 +265,8 @@ def _lexicon(data: Mapping[str, Any], code: str) -> Phrases[Tags]:
             for entry in _entries(text):
                 for form in _inflect(entry, kind, code, irregular):
                     key = _key(form)
-                    table.put(key, (table.get(key) or frozenset()) | {tag})
+                    tags = {tag, "reset"} if kind == "hada" and form.endswith("지만") else {tag}
+                    table.put(key, (table.get(key) or frozenset()) | tags)
 
     for section in ("words", "taste", "claims"):
         for tag, block in (data.get(section) or {}).items():
@@ -322,7 +334,7 @@ def load_language(code: str) -> Language:
         name=str(data["name"]),
         cjk=bool(data.get("cjk", False)),
         verb_last=data.get("order") == "after",
-        negation_after=bool(data.get("negation_after", False)),
+        negation=str(data["negation"]),
         capital_names=bool(data.get("capital_names", False)),
         decimal_comma=bool(data.get("decimal_comma", False)),
         decades=tuple(data.get("decades") or ("{year}s",)),
@@ -341,6 +353,7 @@ def load_language(code: str) -> Language:
         facets={str(k): str(v) for k, v in (data.get("facets") or {}).items()},
         traits={str(k): str(v) for k, v in (data.get("traits") or {}).items()},
         labels={str(k): str(v) for k, v in (data.get("labels") or {}).items()},
+        phrases=data.get("phrases") or {},
         templates=data["templates"],
     )
 

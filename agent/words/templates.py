@@ -7,11 +7,14 @@ from zlib import crc32
 
 from agent.schema import Event, Fact, Item, Preference, Trait
 from agent.words.language import Language
-from agent.words.text import tokens_of
+from agent.words.text import fold, tokens_of
 from agent.words.titles import plain_title
 
 MAX_NAMED = 3
 """Values that one sentence lists."""
+
+_COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
+"""Facets whose known values are common nouns, in lower case where a language has that."""
 
 
 def _variant(key: str, forms: Sequence[str] | str) -> str:
@@ -79,11 +82,13 @@ def _is_sensitive(value: str, language: Language) -> bool:
 
 
 def thing(facet: str, value: str, language: Language) -> str:
-    """A facet value as a sentence speaks of it: "Comedy", "titles from the 1990s", "the brand Sony", "Oak (material)"."""
+    """A facet value as a sentence speaks of it: "Comedy", "titles from the 1990s", "the brand Sony", "oak (material)"."""
     forms: dict[str, Any] = language.templates["value"]
     name = language.value(value)
     if _is_sensitive(name, language):
         return str(forms["sensitive"]).format(value=name, facet=language.facet(facet))
+    if facet in _COMMON and not language.cjk and language.code != "de" and fold(value) in language.concepts:
+        name = name.lower()
     if re.fullmatch(r"(?:1[5-9]|20)\d0s", value):
         name = language.decades[0].format(year=value[:4], short=value[2:4])
     return str(forms.get(facet, forms["default"])).format(value=name, facet=language.facet(facet))
@@ -149,21 +154,24 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
                 sentences.append(_fill(str(templates[trend]), language, things=things(moving, language, 2)))
     if dislikes:
         sentences.append(_fill(_variant(key, templates["dislikes"]), language, things=things(dislikes, language, 2)))
-    named = [t for t in traits if t.name in language.traits and t.label in language.labels and t.label != "unknown"]
-    if named and len(sentences) < 4:
-        said = [trait_text(t, language) for t in named[:MAX_NAMED]]
-        sentences.append(_fill(str(templates["traits"]), language, traits=join(said, language)))
+    if len(sentences) < 4 and (habits := [said for t in traits if (said := trait_text(t, language))]):
+        sentences.append(_fill(str(templates["traits"]), language, traits=_habits(habits[:MAX_NAMED], language)))
     if not sentences:
         return str(templates["nothing"])
     return _space(language).join(sentences)
 
 
 def trait_text(trait: Trait, language: Language) -> str:
-    """A counted habit in words: "breadth of taste: broad"."""
-    label = language.labels.get(trait.label, trait.label)
-    return str(language.traits["trait"]).format(
-        name=language.traits.get(trait.name, trait.name.replace("_", " ")), label=label
-    )
+    """A counted habit as a verb phrase ("rates generously"); empty where it is average, unknown or has no words."""
+    return language.phrases.get(trait.name, {}).get(trait.label, "")
+
+
+def _habits(phrases: Sequence[str], language: Language) -> str:
+    if language.code == "ko":
+        return ". ".join(phrases)
+    if language.code == "zh":
+        return "，".join(phrases)
+    return join(phrases, language)
 
 
 def reason_text(
