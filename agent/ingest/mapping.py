@@ -54,6 +54,15 @@ TYPE_ALIASES: dict[str, str] = {
 }  # fmt: skip
 
 
+def aliases_of(table: TableName, target: str) -> tuple[str, ...]:
+    """The names by which a field is found in a table.
+
+    "id" alone is the key of a table's own rows, so an item's only in an items table; a description is the item's.
+    """
+    apart = {"id": "items", "description": "items"}
+    return tuple(name for name in ALIASES[target] if apart.get(name, table) == table)
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -118,6 +127,8 @@ class Mapping(Strict):
     """The data's event types to ours."""
     returns: str = Field(default="", pattern=r"^$|^[^=]+=.+$")
     """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns anyway."""
+    nothing: list[str] = []
+    """Cells that mean nothing in this data ("unknown", "-"), besides the field's own words for it (NaN, NULL, …)."""
     times: str = ""
     """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and the common forms."""
     read: dict[TableName, Reading] = {}
@@ -195,8 +206,7 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         if one not in taken and not mapping.ignores(one):
             by_name.setdefault(alias_key(one), one)
     for target in FIELDS[table]:
-        # "id" alone is the key of the table's own rows: an item's in an items table, an event's elsewhere.
-        found = next((by_name[a] for a in ALIASES[target] if a in by_name and (a != "id" or table == "items")), None)
+        found = next((by_name[a] for a in aliases_of(table, target) if a in by_name), None)
         if target in named or found is None or found in taken:
             continue
         if target == "value" and "rating" in named:

@@ -209,7 +209,7 @@ def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
         cut.decode("cp1252")
     except UnicodeDecodeError:
         return "latin-1"
-    return "cp1252" if any(0x80 <= byte < 0xA0 for byte in cut) else "latin-1"
+    return "cp1252" if len(cut.translate(None, _C1_BYTES)) < len(cut) else "latin-1"
 
 
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -218,7 +218,24 @@ _LETTERS = re.compile("[\u0080-\ud7ff\ue000-\U0010ffff]+")
 
 def _strange(text: bytes) -> int:
     """Control bytes that no text has; a NUL is counted apart, for a row with one is only a bad row."""
-    return sum(0 < byte < 9 or 13 < byte < 32 for byte in text)
+    return len(text) - len(text.translate(None, _CONTROL_BYTES))
+
+
+_CONTROL_BYTES = bytes([*range(1, 9), *range(14, 32)])
+_C1_BYTES = bytes(range(0x80, 0xA0))
+
+
+def opening(file: str) -> str:
+    """The first lines of a plain or compressed text file; "" where it is something else."""
+    path = Path(file)
+    if not path.is_file() or file.lower().endswith(_ARCHIVES) or zipfile.is_zipfile(path):
+        return ""
+    with _decompressed(path) as stream:
+        sample = stream.read(_SAMPLE)
+        if sample[:4] == b"PAR1" or not sample:
+            return ""
+        stream.seek(0)
+        return sample.decode(_encoding(path.name, sample, stream), errors="replace").lstrip("\ufeff")
 
 
 def guess_separator(text: str) -> str:
