@@ -284,14 +284,15 @@ def _read_line(table: TableName, look: _Look) -> str:
 
 def _ignore_lines(events: _Look, items: _Look) -> list[str]:
     """One file as both tables: what is of the event must not become an attribute of its item."""
-    keys = {one.column for look in (events, items) for one in look.fields.values()}
-    rest = [c for c in events.columns if c not in keys]
-    about = [c for c in rest if events.frame.groupby(items.fields["item_id"].column)[c].nunique().max() <= 1]
-    left = [c for c in events.columns if c not in about]
-    return [
-        "",
-        f"ignore: [{', '.join(_quoted(c) for c in left)}]  # the file is both tables; unnamed, these go to neither",
-    ]
+    left = ", ".join(_quoted(c) for c in _of_the_event(events, items))
+    return ["", f"ignore: [{left}]  # the file is both tables: unless named above, these go to neither"]
+
+
+def _of_the_event(events: _Look, items: _Look) -> list[str]:
+    """Columns of a file that is both tables which vary from event to event of one item; the price is both's."""
+    named = {one.column for target, one in items.fields.items() if target != "price"}
+    by_item = events.frame.groupby(items.fields["item_id"].column)
+    return [c for c in events.columns if c not in named and by_item[c].nunique().max() > 1]
 
 
 def _join_lines(used: dict[TableName, _Look], beside: Sequence[_Look]) -> list[str]:
