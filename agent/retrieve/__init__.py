@@ -2,6 +2,7 @@
 
 from agent.retrieve.base import DISLIKED, Channel, History
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
+from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from agent.retrieve.next_item import NextItem, fit_next_item
 from agent.retrieve.popular import Popular, fit_popular, fit_recent
 
@@ -9,9 +10,14 @@ __all__ = [
     "DISLIKED",
     "Channel",
     "Collaborative",
+    "ContentBook",
     "History",
+    "ItemVectors",
     "NextItem",
     "Popular",
+    "Wording",
+    "content_candidates",
+    "content_scores",
     "ease_weights",
     "fit_collaborative",
     "fit_next_item",

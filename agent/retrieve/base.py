@@ -24,13 +24,18 @@ class History:
     """[n] in [-1, 1]."""
 
     def taste(self) -> NDArray[np.float32]:
-        """[n] weight of each event as a sign of taste: disliked items hardly count."""
-        return np.asarray(np.where(self.signal < DISLIKED, 0.2, 1.0), dtype=np.float32)
+        """[n] 1 where an event is a sign of taste, 0 where the item was disliked."""
+        return np.asarray(self.signal >= DISLIKED, dtype=np.float32)
 
     def recency(self, half_life: float) -> NDArray[np.float32]:
         """[n] 1 for the last event, a half `half_life` events before it."""
-        age = np.arange(len(self.items) - 1, -1, -1, dtype=np.float32)
-        return np.power(0.5, age / half_life).astype(np.float32)
+        return recency(len(self.items), half_life)
+
+
+def recency(n: int, half_life: float) -> NDArray[np.float32]:
+    """[n] weights of a history, oldest first: 1 for the last event, a half `half_life` events before it."""
+    age = np.arange(n - 1, -1, -1, dtype=np.float32)
+    return np.asarray(np.power(0.5, age / half_life), dtype=np.float32)
 
 
 class Channel(Protocol):
@@ -61,11 +66,12 @@ def weights_matrix(histories: Sequence[History], weights: Sequence[NDArray[np.fl
 
 
 def keep_top(matrix: NDArray[np.float32], k: int) -> "sp.csr_array":
-    """[items, items] the k largest positive entries of each row, sparse."""
+    """[rows, items] the k largest entries of each row by absolute value, sparse."""
     import scipy.sparse as sp
 
     n = matrix.shape[1]
     if k < n:
-        cut = np.partition(matrix, n - k, axis=1)[:, n - k : n - k + 1]
-        matrix = np.where(matrix >= cut, matrix, 0)
-    return sp.csr_array(np.maximum(matrix, 0))
+        size = np.abs(matrix)
+        cut = np.partition(size, n - k, axis=1)[:, n - k : n - k + 1]
+        matrix = np.where(size >= cut, matrix, 0)
+    return sp.csr_array(matrix)

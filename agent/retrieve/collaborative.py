@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 EASE_ITEMS = 10_000
 """Up to here EASE's dense matrix is inverted (0.4 GB, about a minute on two cores)."""
 _LAMBDA = 300.0
-_NEIGHBOURS = 200
+_NEIGHBOURS = 500
+"""Weights kept a row: at 9,066 items a tenth of the file, and no worse."""
+_HALF_LIFE = 10.0
+"""Events after which an event speaks half as loud (ndcg@10 on ML-100K's validation .096 against .070 without)."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,13 @@ class Collaborative:
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
         items = self.weights.shape[0]
-        taste = weights_matrix(histories, [h.taste() for h in histories], items)
+        taste = weights_matrix(histories, [h.taste() * h.recency(_HALF_LIFE) for h in histories], items)
         return np.asarray((taste @ self.weights).todense(), dtype=np.float32)
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
         """[n] how much each event of the history speaks for an item."""
         column = self.weights[:, [item]].toarray().ravel()
-        return np.asarray(column[history.items] * history.taste(), dtype=np.float32)
+        return np.asarray(column[history.items] * history.taste() * history.recency(_HALF_LIFE), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.method}, {self.weights.nnz:,} weights"

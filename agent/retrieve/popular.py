@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import NO_TIME, Interactions
-from agent.retrieve.base import History
+from agent.retrieve.base import DISLIKED, History
 
 _RECENT_SHARE = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
@@ -27,14 +27,19 @@ class Popular:
         return f"{int((self.share > 0).sum()):,} items"
 
 
-def fit_popular(x: Interactions) -> Popular:
+def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> Popular:
+    """Users who had an item, over all users; with `signal` [n] events that speak against the item are left out."""
+    if signal is not None:
+        x = x.take(signal >= DISLIKED)
     pairs = np.unique(x.user.astype(np.int64) * len(x.item_ids) + x.item)
     counts = np.bincount(pairs % max(len(x.item_ids), 1), minlength=len(x.item_ids))
     return Popular((counts / max(len(x.user_ids), 1)).astype(np.float32))
 
 
-def fit_recent(x: Interactions) -> Popular:
-    """Exponentially decayed counts; equal to plain counts where the data has no times."""
+def fit_recent(x: Interactions, signal: NDArray[np.float32] | None = None) -> Popular:
+    """Exponentially decayed counts; equal to `fit_popular` where the data has no times."""
+    if signal is not None:
+        x = x.take(signal >= DISLIKED)
     timed = x.time != NO_TIME
     if not timed.any():
         return Popular(fit_popular(x).share, "recent")

@@ -1,0 +1,133 @@
+"""What items are about: nearness of their vectors to what a user likes, minus what they dislike."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.retrieve.base import recency
+
+Vectors = NDArray[np.float32]
+
+_HALF_LIFE = 20.0
+"""Events after which a liked item counts half."""
+_DISLIKES = 0.5
+"""What nearness to dislikes takes away, against what nearness to likes adds."""
+_WORDS = 0.5
+"""Share of portrait and preferences in the score, where there are any; the rest is the items' own vectors."""
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """Vectors of a catalogue, [items, dimensions], of length 1, as the index has them."""
+
+    item_ids: list[str]
+    vectors: Vectors
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        return {item_id: at for at, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def mean(self) -> Vectors:
+        """[dimensions] what all items share; e5's cosines lie between .75 and .9 unless it is taken away."""
+        return np.asarray(self.vectors.mean(axis=0, keepdims=True), dtype=np.float32)
+
+    @cached_property
+    def centred(self) -> Vectors:
+        return self.centre(self.vectors)
+
+    def centre(self, vectors: Vectors) -> Vectors:
+        """[n, dimensions] without the catalogue's mean, of length 1 again; zeros where nothing is left."""
+        moved = vectors - self.mean
+        length = np.linalg.norm(moved, axis=1, keepdims=True)
+        return np.asarray(moved / np.where(length < 1e-6, np.inf, length), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Query vectors of a portrait, each [n, dimensions]; empty where there are none."""
+
+    likes: Vectors
+    """The portrait and its liked preferences."""
+    dislikes: Vectors
+    """Its disliked preferences."""
+
+
+def content_scores(
+    items: ItemVectors, events: Sequence[tuple[str, float]], wording: Wording | None = None
+) -> NDArray[np.float32]:
+    """[items] score in about [-1, 1]: cosine to the likes' mean minus half the cosine to the dislikes' mean.
+
+    `events`: (item id, signal), oldest first; each counts by the size of its signal, halved every 20 events. The
+    portrait's likes and dislikes enter by the nearest of them. Zeros where nothing is known of the user.
+    """
+    if not items.item_ids:
+        return np.empty(0, dtype=np.float32)
+    at = np.array([items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64)
+    signal = np.array([one for _, one in events], dtype=np.float32)
+    weight = recency(len(events), _HALF_LIFE)
+    score = np.zeros(len(items.item_ids), dtype=np.float32)
+    for sign, share in ((1, 1.0), (-1, -_DISLIKES)):
+        counts = (at >= 0) & (sign * signal > 0)
+        if counts.any():
+            mean = (np.abs(signal) * weight)[counts] @ items.centred[at[counts]]
+            score += share * (items.centred @ (mean / max(float(np.linalg.norm(mean)), 1e-9)))
+    if wording is None or not (len(wording.likes) or len(wording.dislikes)):
+        return score
+    words = np.zeros_like(score)
+    for vectors, share in ((wording.likes, 1.0), (wording.dislikes, -_DISLIKES)):
+        if len(vectors):
+            words += share * (items.centred @ items.centre(vectors).T).max(axis=1)
+    if not score.any():
+        return words
+    return np.asarray((1 - _WORDS) * score + _WORDS * words, dtype=np.float32)
+
+
+def content_candidates(
+    items: ItemVectors,
+    events: Sequence[tuple[str, float]],
+    wording: Wording | None = None,
+    *,
+    exclude: frozenset[str] = frozenset(),
+    k: int = 300,
+) -> dict[str, float]:
+    """The k best items by content with a score above 0, best first, ties in the catalogue's order."""
+    score = content_scores(items, events, wording)
+    score[[items.positions[one] for one in exclude if one in items.positions]] = 0
+    best = np.argsort(-score, kind="stable")[:k]
+    return {items.item_ids[at]: float(score[at]) for at in best if score[at] > 0}
+
+
+class ContentBook:
+    """Content candidates kept as one small file a user, valid for one key; erased with the user."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, user_id: str, key: str) -> dict[str, float] | None:
+        """What was kept under this key (portrait version, index generation, last event), None where it is another."""
+        try:
+            kept = json.loads(self._file(user_id).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return kept["scores"] if kept["key"] == key else None
+
+    def put(self, user_id: str, key: str, scores: Mapping[str, float]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._file(user_id)
+        part = file.with_suffix(".part")
+        rounded = {item_id: round(score, 5) for item_id, score in scores.items()}
+        part.write_text(json.dumps({"key": key, "scores": rounded}, ensure_ascii=False), encoding="utf-8")
+        part.replace(file)
+
+    def erase(self, user_id: str) -> None:
+        self._file(user_id).unlink(missing_ok=True)
+
+    def _file(self, user_id: str) -> Path:
+        return self._folder / f"{hashlib.sha256(user_id.encode()).hexdigest()[:32]}.json"

@@ -1,0 +1,124 @@
+"""Find the fusion's weights on validation events: `python -m evals.tune STORE…` over stores that were ingested.
+
+The validation event is each user's last but one; the last one, on which results are reported, is never looked at. The
+weights are found by coordinate ascent on ndcg@10, averaged over the stores, each taken relative to its best channel.
+What it finds is written by hand into `agent.rank.WEIGHTS`.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.config import SignalTable
+from agent.interactions import Interactions
+from agent.rank import Model, fit, fuse_scores
+from agent.retrieve import History
+from agent.signals import signals
+from agent.store import open_store
+from evals.metrics import hit, midranks, ndcg
+from evals.splits import Split, global_time, leave_last_out
+
+_STEPS = (0.0, 0.5, 0.7, 1.4, 2.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Channel scores [users, items] of one data set, own training items at -inf, and the item asked for."""
+
+    name: str
+    scores: dict[str, NDArray[np.float32]]
+    target: NDArray[np.int64]
+
+    def of(self, scores: NDArray[np.floating]) -> tuple[float, float]:
+        """(ndcg@10, hit@10)"""
+        ranks = midranks(np.asarray(scores, dtype=np.float64), self.target)
+        return float(ndcg(ranks, 10).mean()), float(hit(ranks, 10).mean())
+
+    def fused(self, weights: Mapping[str, float]) -> tuple[float, float]:
+        used = {channel: self.scores[channel] for channel, weight in weights.items() if weight}
+        out = fuse_scores(used, weights)
+        out[np.isneginf(self.scores["popular"])] = -np.inf
+        return self.of(out)
+
+
+def histories(x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]) -> list[History]:
+    """Of training events, in the channels' form."""
+    starts = x.starts()
+    spans = [slice(starts[user], starts[user + 1]) for user in users]
+    return [History(x.item[span].astype(np.int64), signal[span]) for span in spans]
+
+
+def case(name: str, split: Split, signal: NDArray[np.float32]) -> Case:
+    """Every channel trained on the split and asked for its users' first relevant items; `signal` is the training's."""
+    model: Model = fit(split.train, signal)
+    past = histories(split.train, signal, split.users)
+    scores = {channel.name: channel.score(past) for channel in model.channels}
+    for matrix in scores.values():
+        for row, history in enumerate(past):
+            matrix[row, history.items] = -np.inf
+    return Case(name, scores, np.array([items[0] for items in split.relevant], dtype=np.int64))
+
+
+def tune(cases: Sequence[Case], weights: dict[str, float]) -> dict[str, float]:
+    """Coordinate ascent from `weights`; deterministic."""
+    best_channel = [max(one.of(matrix)[0] for matrix in one.scores.values()) for one in cases]
+
+    def value(tried: Mapping[str, float]) -> float:
+        return float(np.mean([one.fused(tried)[0] / own for one, own in zip(cases, best_channel, strict=True)]))
+
+    best = value(weights)
+    for _ in range(3):
+        before = best
+        for channel in list(weights):
+            for tried in [{**weights, channel: (weights[channel] or 0.05) * step} for step in _STEPS]:
+                if any(tried.values()) and (found := value(tried)) > best + 1e-4:
+                    best, weights = found, tried
+        if best == before:
+            break
+    return weights
+
+
+def show(cases: Sequence[Case], weights: Mapping[str, float]) -> str:
+    lines = []
+    for one in cases:
+        for channel, matrix in one.scores.items():
+            lines.append(f"{one.name:40} {channel:14} ndcg@10 {one.of(matrix)[0]:.4f}  hit@10 {one.of(matrix)[1]:.4f}")
+        found = one.fused(weights)
+        lines.append(f"{one.name:40} {'fusion':14} ndcg@10 {found[0]:.4f}  hit@10 {found[1]:.4f}  n {len(one.target)}")
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stores", nargs="+")
+    parser.add_argument("--test", action="store_true", help="report on test events too")
+    given = parser.parse_args(argv)
+    validation, test = [], []
+    for data in given.stores:
+        store = open_store(data, create=False)
+        x = store.interactions()
+        signal_of = dict(zip(x.seq.tolist(), signals(x, SignalTable(), store.scales()).tolist(), strict=True))
+        store.close()
+
+        def made(split: Split, name: str = data, known: Mapping[int, float] = signal_of) -> Case:
+            # The split may order equal times otherwise than the store; signals follow the sequence number.
+            signal = np.array([known[seq] for seq in split.train.seq.tolist()], dtype=np.float32)
+            return case(f"{name} {split.name}", split, signal)
+
+        validation.append(made(leave_last_out(x, skip=1)))
+        if given.test:
+            test += [made(leave_last_out(x)), made(global_time(x))]
+    start = {"next_item": 1.0, "collaborative": 0.6, "recent": 0.05, "popular": 0.05}
+    weights = tune(validation, start)
+    sys.stdout.write(f"validation\n{show(validation, weights)}")
+    if test:
+        sys.stdout.write(f"test\n{show(test, weights)}")
+    sys.stdout.write(f"weights { ({channel: round(weight, 3) for channel, weight in weights.items()}) }\n")
+
+
+if __name__ == "__main__":
+    main()
