@@ -126,6 +126,20 @@ class PortraitSettings(Section):
     """Questions the portrait should answer or list under `unknowns`."""
 
 
+class RerankSettings(Section):
+    """How a model reorders a shortlist."""
+
+    mode: Literal["auto", "off", "pointwise", "listwise"] = "auto"
+    """auto: listwise for a model graded `full`, else none."""
+    top: int = Field(default=20, ge=2, le=100)
+    """Items of the shortlist that are reordered."""
+    weight: float = Field(default=0.3, ge=0, le=1)
+    """Share of the model's order in the blend with the fused order."""
+    rounds: int = Field(default=4, ge=2, le=20)
+    """Shuffled rounds of the listwise mode at most."""
+    seed: int = 7
+
+
 class PrivacySettings(Section):
     demographics: list[str] = []
     """User attributes that may go to a hosted model."""
@@ -140,6 +154,7 @@ class Settings(Section):
     embed: EmbedSettings = EmbedSettings()
     portrait: PortraitSettings = PortraitSettings()
     reasons: ReasonStyle = ReasonStyle()
+    rerank: RerankSettings = RerankSettings()
     signals: SignalTable = SignalTable()
     privacy: PrivacySettings = PrivacySettings()
     prompts: dict[str, str] = {}

@@ -253,6 +253,8 @@ class Profile(Value):
     model: str | None = None
     prompt: str | None = None
     """`id@version#hash` of the prompt."""
+    notes: list[str] = []
+    """What a person should know of how it was made: the model that did not answer, parts of the history left out."""
 
 
 # ---------------------------------------------------------------- recommendations
