@@ -520,6 +520,9 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     cell = cell.strip()
     if cell in _NOTHING or cell == "(no genres listed)":
         return []
+    if "&" in cell:
+        # Before splitting: an entity ends in a semicolon.
+        cell = html.unescape(cell)
     if cell.startswith("["):
         value = attribute(cell)
         parts = value if isinstance(value, list) else [str(value)]

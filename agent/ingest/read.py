@@ -419,7 +419,7 @@ def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame
     try:
         with pd.ExcelFile(raw) as book:
             sheets = [str(sheet) for sheet in book.sheet_names]
-            frame = book.parse(sheets[0], dtype=object)
+            frame = pd.read_excel(book, sheet_name=0, dtype=object)
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadInputError(f"'{name}' is not a table that Excel would read: {error}.") from error
     if len(sheets) > 1:

@@ -1,6 +1,7 @@
 """Reading a query from any database that SQLAlchemy reaches, for ingest."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -8,14 +9,30 @@ from agent.errors import BadInputError
 
 
 def read_query(url: str, query: str, rows: int) -> Iterator[tuple[list[str], list[Sequence[object]]]]:
-    """(column names, at most `rows` rows) at a time. Raises BadInputError where the database or the query fails."""
+    """(column names, at most `rows` rows) at a time. Raises BadInputError where the database or the query fails.
+
+    Nothing is written: what a query changes is rolled back, and no file is made. Messages never hold the URL, which may
+    hold a password.
+    """
     try:
-        engine = sa.create_engine(url)
-        with engine.connect() as connection:
-            result = connection.execution_options(yield_per=rows).execute(sa.text(query))
-            names = list(result.keys())
-            for part in result.partitions(rows):
-                yield names, [tuple(row) for row in part]
+        where = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise BadInputError(
+            "The database's URL cannot be read; it looks like dialect://user:password@host/name."
+        ) from None
+    file = where.database or ""
+    if where.get_backend_name() == "sqlite" and file not in ("", ":memory:") and not Path(file).is_file():
+        raise BadInputError(f"The query could not be read: there is no database file '{file}'.")
+    try:
+        engine = sa.create_engine(where)
+        try:
+            with engine.connect() as connection:
+                result = connection.execution_options(yield_per=rows).execute(sa.text(query))
+                names = list(result.keys())
+                for part in result.partitions(rows):
+                    yield names, [tuple(row) for row in part]
+        finally:
+            engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         first = str(error).splitlines()[0]
         raise BadInputError(f"The query could not be read: {first}.") from error

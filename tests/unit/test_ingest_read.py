@@ -1,0 +1,319 @@
+"""Every file form that ingest reads comes to the same events."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agent.errors import BadInputError
+from agent.ingest import ingest_frames, propose_mapping
+from agent.ingest.mapping import Reading
+from agent.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
+from tests.unit.ingesting import Bench
+
+ROWS = [("u1", "007", 4.0, 1365029107), ("u2", "007", 5.0, 1365029108), ("u1", "tt9", 1.0, 1365029109)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def check(bench: Bench) -> None:
+    found = [(e.user_id, e.item_id, e.value, int(e.timestamp.timestamp())) for e in bench.events() if e.timestamp]
+    assert sorted(found) == sorted(ROWS)
+    assert {e.type for e in bench.events()} == {"rating"}
+
+
+def table(separator: str, header: str = "user_id,item_id,rating,timestamp") -> str:
+    lines = [header.split(","), *[[str(cell) for cell in row] for row in ROWS]]
+    return "\n".join(separator.join(line) for line in lines) + "\n"
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|", "::"])
+def test_separators(bench: Bench, separator: str) -> None:
+    assert bench.run(bench.write("e.txt", table(separator))).events.kept == 3
+    check(bench)
+
+
+@pytest.mark.parametrize("separator", ["::", "^^", "~", " "])
+def test_any_separator_by_mapping(bench: Bench, separator: str) -> None:
+    bench.run(bench.write("e.dat", table(separator)), mapping={"read": {"events": {"separator": separator}}})
+    check(bench)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "userId,movieId,rating,timestamp", "USER_ID,ITEM_ID,RATING,TIMESTAMP", "user,item,rate,time",
+        "uid,iid,score,datetime", "CustomerID,StockCode,stars,InvoiceDate", "reviewerID,asin,overall,unixReviewTime",
+        "User ID,Product ID,Rating,Date",
+        "user_id:token,item_id:token,rating:float,timestamp:float", "visitorid,itemId,rating,event_time",
+    ],
+)  # fmt: skip
+def test_aliases(bench: Bench, header: str) -> None:
+    bench.run(bench.write("e.csv", table(",", header)))
+    check(bench)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+def test_compressed(bench: Bench, pack: object) -> None:
+    assert callable(pack)
+    bench.run(bench.write("e.csv.packed", pack(table(",").encode())))
+    check(bench)
+
+
+def test_json_lines_and_json(bench: Bench) -> None:
+    rows = [dict(zip(("user_id", "item_id", "rating", "timestamp"), row, strict=True)) for row in ROWS]
+    bench.run(bench.write("e.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
+    check(bench)
+    assert bench.run(bench.write("e.json", json.dumps(rows))).events.merged == 3
+    assert (
+        bench.run(bench.write("e.jsonl.gz", gzip.compress("\n".join(map(json.dumps, rows)).encode()))).events.merged
+        == 3
+    )
+
+
+def test_parquet_and_excel(bench: Bench) -> None:
+    frame = pd.DataFrame(ROWS, columns=["user_id", "item_id", "rating", "timestamp"])
+    frame.to_parquet(bench.folder / "e.parquet")
+    bench.run(str(bench.folder / "e.parquet"))
+    check(bench)
+    with pd.ExcelWriter(bench.folder / "e.xlsx") as book:
+        frame.to_excel(book, sheet_name="first", index=False)
+        frame.to_excel(book, sheet_name="second", index=False)
+    report = bench.run(str(bench.folder / "e.xlsx"))
+    assert report.events.merged == 3
+    assert any("only the first, 'first'" in note for note in report.notes)
+
+
+def test_parquet_keeps_long_ids_with_gaps_and_times(bench: Bench) -> None:
+    ids = pd.array([2103807459595387724, None, 7], dtype="Int64")
+    times = pd.to_datetime(["2019-10-01 00:00", "2019-10-02 00:00", "2019-10-03 00:00"])
+    frame = pd.DataFrame({"user_id": ids, "item_id": ["a", "b", "c"], "timestamp": times})
+    frame.to_parquet(bench.folder / "e.parquet")
+    report = bench.run(str(bench.folder / "e.parquet"))
+    assert report.events.reasons == {"missing user_id": 1}
+    assert sorted(bench.store.user_ids()) == ["2103807459595387724", "7"]
+    assert all(event.timestamp is not None for event in bench.events())
+
+
+def test_frames(bench: Bench) -> None:
+    frame = pd.DataFrame({"user_id": [1.0, None, 2.0], "item_id": ["007", "008", "009"], "rating": [1, 2, 3]})
+    report = ingest_frames(bench.store, frame)
+    assert (report.events.kept, report.events.reasons) == (2, {"missing user_id": 1})
+    assert bench.store.user_ids() == ["1", "2"]
+
+
+def parts() -> list[tuple[str, bytes]]:
+    head = "user_id,item_id,rating,timestamp\n"
+    return [
+        (f"days/{at}.csv", (head + ",".join(str(cell) for cell in row) + "\n").encode()) for at, row in enumerate(ROWS)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
+def test_tar_archives(bench: Bench, mode: str) -> None:
+    name = bench.folder / ("e.tar" + mode[1:].replace(":", "."))
+    with tarfile.open(name, mode) as archive:  # type: ignore[call-overload]
+        for member, content in [*reversed(parts()), ("days/README.md", b"# not a table"), ("days/._x", b"\x00")]:
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    bench.run(str(name))
+    check(bench)
+    # Members are read in order of name, so the order of rows is that of the days.
+    assert [event.user_id for event in bench.events()] == ["u1", "u2", "u1"]
+
+
+def test_zip_folder_and_glob(bench: Bench) -> None:
+    with zipfile.ZipFile(bench.folder / "e.zip", "w") as archive:
+        for name, content in parts():
+            archive.writestr(name, content)
+    bench.run(str(bench.folder / "e.zip"))
+    check(bench)
+    for name, content in parts():
+        bench.write(f"t/{name}", content)
+    assert bench.run(str(bench.folder / "t" / "days")).events.merged == 3
+    assert bench.run(str(bench.folder / "t" / "days" / "*.csv")).events.merged == 3
+
+
+def test_query(bench: Bench) -> None:
+    import sqlite3
+
+    file = bench.folder / "shop.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE orders (who TEXT, what TEXT, stars REAL, at INTEGER)")
+        connection.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", ROWS)
+    connection.close()
+    query = "select who as user_id, what as item_id, stars as rating, at as timestamp from orders"
+    bench.run(f"sqlite:///{file}#{query}", chunk_rows=2)
+    check(bench)
+
+
+def test_a_query_that_fails_says_so(bench: Bench) -> None:
+    missing = bench.folder / "no.db"
+    with pytest.raises(BadInputError, match="could not be read"):
+        bench.run(f"sqlite:///{missing}#SELECT * FROM t")
+    assert not missing.exists()
+    with pytest.raises(BadInputError, match="query behind '#'"):
+        bench.run("sqlite:///shop.db")
+
+
+def test_chunks_change_nothing(tmp_path: Path) -> None:
+    text = "user_id,item_id\n" + "".join(f"u{i % 3},i{i % 2}\n" for i in range(50))
+    ids = []
+    for rows in (1, 7, 1000):
+        bench = Bench(tmp_path / str(rows))
+        bench.run(bench.write("e.csv", text), chunk_rows=rows)
+        ids.append(sorted(event.event_id for event in bench.events()))
+    assert ids[0] == ids[1] == ids[2]
+    assert len(set(ids[0])) == 50
+
+
+# ---------------------------------------------------------------- encodings
+
+
+def test_byte_order_mark(bench: Bench) -> None:
+    bench.run(bench.write("e.csv", b"\xef\xbb\xbf" + table(",").encode()))
+    check(bench)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16(bench: Bench, encoding: str) -> None:
+    content = table("\t").encode(encoding)
+    mark = b"" if encoding == "utf-16" else b"\xff\xfe" if encoding.endswith("le") else b"\xfe\xff"
+    bench.run(bench.write("e.tsv", mark + content))
+    check(bench)
+
+
+@pytest.mark.parametrize(("encoding", "word"), [("latin-1", "Café"), ("cp1252", "“Café”")])
+def test_not_utf8_is_said(bench: Bench, encoding: str, word: str) -> None:
+    report = bench.run(items=bench.write("i.csv", f"item_id,title\n1,{word}\n".encode(encoding)))
+    item = bench.store.item("1")
+    assert item is not None
+    assert item.title == word
+    assert any(encoding in note for note in report.notes)
+
+
+def test_the_letter_that_tells_the_encoding_may_come_late(bench: Bench) -> None:
+    text = "item_id,title\n" + "".join(f"{i},plain title number {i}\n" for i in range(10_000)) + "x,Café\n"
+    bench.run(items=bench.write("i.csv", text.encode("latin-1")))
+    item = bench.store.item("x")
+    assert item is not None
+    assert item.title == "Café"
+
+
+def test_encoding_by_mapping(bench: Bench) -> None:
+    mapping = {"read": {"items": {"encoding": "euc-kr"}}}
+    bench.run(items=bench.write("i.csv", "item_id,title\n1,시네마 천국\n".encode("euc-kr")), mapping=mapping)
+    item = bench.store.item("1")
+    assert item is not None
+    assert item.title == "시네마 천국"
+    with pytest.raises(BadInputError, match="encoding"):
+        bench.run(items=str(bench.folder / "i.csv"), mapping={"read": {"items": {"encoding": "no-such"}}})
+
+
+# ---------------------------------------------------------------- shapes
+
+
+def frames(bench: Bench, text: str, **reading: object) -> pd.DataFrame:
+    path = bench.write("t.csv", text)
+    return next(iter(read_table(path, Reading.model_validate(reading), 1000))).frame
+
+
+def test_quoted_newlines_keep_line_numbers(bench: Bench) -> None:
+    frame = frames(bench, 'user_id,item_id,text\nu,i,"two\nlines"\n\nu,j,one\nu,k,"a ""word"" b"\n')
+    assert frame["text"].to_list() == ["two\nlines", "one", 'a "word" b']
+    assert frame[LINE].to_list() == [2, 5, 6]
+
+
+def test_rows_of_the_wrong_width(bench: Bench) -> None:
+    frame = frames(bench, "a,b,c\n1,2\n1,2,3\n1,2,3,4\n")
+    assert frame["c"].to_list() == ["", "3", "3"]
+    assert frame[BROKEN].to_list() == ["", "", "wrong number of cells"]
+
+
+def test_a_quote_that_does_not_close_swallows_no_rows(bench: Bench) -> None:
+    text = 'user_id,item_id,rating\nu1,"i1,1\nu2,i2,2\nu3,i3,3\n'
+    report = bench.run(bench.write("e.csv", text))
+    assert report.events.read == 3
+    assert bench.store.counts().events == 3
+
+
+def test_duplicate_and_empty_names_and_many_columns(bench: Bench) -> None:
+    frame = frames(bench, "user_id,item_id,x,x,,\nu,i,1,2,3,4\n")
+    assert [c for c in frame.columns if c != LINE] == ["user_id", "item_id", "x", "x.1", "", ".1"]
+    names = ",".join(f"c{i}" for i in range(3000))
+    bench.run(bench.write("w.csv", f"user_id,item_id,{names}\n" + ("u,i," + ",".join(["1"] * 3000) + "\n") * 3))
+    assert len(bench.events()[0].context) == 3000
+
+
+def test_guessing_the_separator() -> None:
+    assert guess_separator("a;b;c\n1,5;2,5;3\n4,5;1,1;2\n") == ";"
+    assert guess_separator("1::2::3\n1::2::3\n") == "::"
+    assert guess_separator("a,b\n1,x|y|z\n2,x\n") == ","
+    assert guess_separator("title\nalone\n") == ","
+
+
+def test_estimated_rows(bench: Bench) -> None:
+    assert estimated_rows(bench.write("e.csv", "a,b\n" + "1,2\n" * 100_000)) == pytest.approx(100_000, rel=0.01)
+    assert estimated_rows(bench.write("e.gz", gzip.compress(b"a,b\n1,2\n"))) is None
+    assert estimated_rows(str(bench.folder)) is None
+    assert estimated_rows(bench.write("e.bz2", bz2.compress(b"a,b\n1,2\n"))) is None
+
+
+# ---------------------------------------------------------------- proposals
+
+
+def test_a_proposal_reads_a_file_without_a_header(bench: Bench) -> None:
+    events = bench.write(
+        "r.dat", "\n".join(f"{u}::00{m}::{m % 10}::136502{u}{m}" for u in range(10, 20) for m in range(10, 30))
+    )
+    items = bench.write("m.dat", "\n".join(f"00{m}::Title {m} (19{m})::Drama|Crime" for m in range(10, 30)))
+    path = bench.write("m.yaml", propose_mapping([events, items]))
+    from agent.ingest import Sources, ingest
+
+    report = ingest(bench.store, Sources([events], [items], [], path))
+    assert (report.events.kept, report.items.kept) == (200, 20)
+    item = bench.store.item("0010")
+    assert item is not None
+    assert (item.title, item.categories, item.attributes["year"]) == ("Title 10 (1910)", ["Drama", "Crime"], 1910)
+    assert bench.events()[0].timestamp is not None
+
+
+def test_a_proposal_finds_names_that_no_alias_covers(bench: Bench) -> None:
+    text = propose_mapping(
+        [bench.write("w.csv", "UserRef,WineID,Rating,Bought\n1,9,4.5,2019-01-02\n2,9,3.0,2019-01-03\n")]
+    )
+    from yaml import safe_load
+
+    assert safe_load(text)["events"] == {
+        "user_id": "UserRef", "item_id": "WineID", "rating": "Rating", "timestamp": "Bought",
+    }  # fmt: skip
+
+
+def test_a_proposal_joins_side_tables_and_doubles_a_table(bench: Bench) -> None:
+    from yaml import safe_load
+
+    rates = bench.write("rates.csv", "user,movie,rate\n1,1,4\n1,2,5\n")
+    movies = bench.write("movies.csv", "movie,title\n1,A\n2,B\n")
+    genres = bench.write("genres.csv", "movie,genre\n1,x\n1,y\n2,x\n")
+    tree = safe_load(propose_mapping([rates, genres, movies]))
+    assert tree["joins"] == [{"file": "genres.csv", "key": "movie", "column": "genre", "into": "genre"}]
+    assert tree["items"]["title"] == "title"
+    shop = bench.write(
+        "shop.csv",
+        "user_id,product_id,product_name,brand,qty\n1,a,Tea,X,2\n2,a,Tea,X,1\n1,b,Pot,Y,1\n",
+    )
+    tree = safe_load(propose_mapping([shop]))
+    assert tree["items"] == {"item_id": "product_id", "title": "product_name"}
+    assert "brand" not in tree["ignore"]
+    assert {"user_id", "qty"} <= set(tree["ignore"])
