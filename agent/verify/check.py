@@ -1,8 +1,8 @@
 """Reading a text against its grounds: every word, number, name, quotation, date, polarity and claim.
 
 A text is cut into segments by longest match over the grounds, the catalogue and the language's lexicon; what is left
-over is refused. Segments are then read clause by clause for polarity, claims of extent and trend, and numbers that belong
-to something else than what they stand beside.
+over is refused. Segments are then read clause by clause for polarity, claims of extent and trend, and numbers that
+belong to something else than what they stand beside.
 """
 
 import re
@@ -80,6 +80,7 @@ class _Sentence:
         self.tokens = tokens_of(text)
         self.stems = [stem(t.folded, language.code) for t in self.tokens]
         self.folded = [t.folded for t in self.tokens]
+        self._said_tags: Tags | None = None
         self.taken: dict[int, tuple[int, Segment | None]] = {}
 
     def problems(self) -> list[str]:
@@ -90,8 +91,11 @@ class _Sentence:
         self._polarity(segments)
         self._claims(segments)
         self._pairs(segments)
-        named = [(self.tokens[s.start].start, self.tokens[s.end - 1].end, s.quoted or (s.phrase is not None and s.phrase.kind == "title"))
-                 for s in segments if s.phrase is not None]  # fmt: skip
+        named = [
+            (self.tokens[s.start].start, self.tokens[s.end - 1].end, s.quoted or s.phrase.kind == "title")
+            for s in segments
+            if s.phrase is not None
+        ]
         if trait := sensitive_in(self.text, self.language, named):
             self.found.append(f"sensitive: {trait}")
         return self.found
@@ -167,6 +171,9 @@ class _Sentence:
         number = self._number(at)
         if number is not None and not (lexical and w > number.end - at):
             return number
+        month = self._month(at) if self._named(at) or self.language.code != "en" else None
+        if month is not None:
+            return month
         if lexical:
             end = positions[w - 1] + 1
             return Segment("word", self._said(at, end), at, end, lexical[1])
@@ -174,9 +181,6 @@ class _Sentence:
             return Segment("word", token.text, at, at + 1, frozenset({"grounded"}))
         if words[0] in self.grounds.title_words and (self._named(at) or token.kind == "number"):
             return Segment("word", token.text, at, at + 1, frozenset({"name"}))
-        month = self._month(at)
-        if month is not None:
-            return month
         kind = (
             "number"
             if token.kind == "number"
@@ -289,7 +293,7 @@ class _Sentence:
         if fraction := language.fractions.longest(self.folded, at):
             length, share = fraction
             said = self._said(at, at + length)
-            near = tuple(p for o in self.grounds.origins for p in o.percents if abs(p - 100 * share) <= 3)
+            near = tuple(p for o in self.grounds.origins for p in self._percents(o) if abs(p - 100 * share) <= 3)
             if near:
                 return Segment("number", said, at, at + length, frozenset({"percent"}), numbers=near)
             if (token.kind != "number" and share != 0.5) or share == 0.5:
@@ -297,6 +301,8 @@ class _Sentence:
                     return None
                 self.found.append(f"unsupported_number: {said}")
                 return Segment("unknown", said, at, at + length)
+        if self._beside_month(at):
+            return Segment("word", token.text, at, at + 1)
         if token.kind == "number":
             values = readings(token.text, language.decimal_comma)
         elif token.folded in language.numbers:
@@ -306,9 +312,9 @@ class _Sentence:
         end = at + 1
         if end < len(self.tokens) and self.tokens[end].folded in language.percent:
             end += 1
-            tags, known = frozenset({"percent"}), [o.percents for o in self.grounds.origins]
+            tags, known = frozenset({"percent"}), [self._percents(o) for o in self.grounds.origins]
         else:
-            tags, known = frozenset[str](), [o.numbers for o in self.grounds.origins]
+            tags, known = frozenset[str](), [o.numbers | o.scale for o in self.grounds.origins]
         good = tuple(v for v in values if any(round(v, 4) in numbers for numbers in known))
         said = self._said(at, end)
         if good:
@@ -320,6 +326,36 @@ class _Sentence:
             return Segment("word", said, at, end, frozenset({"name"}))
         self.found.append(f"unsupported_number: {said}")
         return Segment("unknown", said, at, end)
+
+    def _percents(self, o: Origin) -> frozenset[float]:
+        """Percentages that may be said of an origin: everybody's and ratings' only where the sentence names them."""
+        said = self._tags()
+        return o.percents | (o.usual if "baseline" in said else _NONE) | (o.judged if said & _TASTE else _NONE)
+
+    def _tags(self) -> Tags:
+        if self._said_tags is None:
+            found = (self.language.lexicon.longest(self.folded, i) for i in range(len(self.tokens)))
+            self._said_tags = frozenset().union(*(match[1] for match in found if match))
+        return self._said_tags
+
+    def _beside_month(self, at: int) -> bool:
+        """A day or year that belongs to a month's name, which `_month` checks as a whole."""
+        if self.tokens[at].kind != "number" or not self.tokens[at].text.isdigit():
+            return False
+        near = [t for t in self.tokens[max(0, at - 4) : at + 3] if t.kind != "mark"]
+        place = next(i for i, t in enumerate(near) if t.start == self.tokens[at].start)
+        joined = {"de", "del", "of", "the", "st", "nd", "rd", "th", "er"}
+        for step in (1, -1):
+            i = place + step
+            while 0 <= i < len(near) and (near[i].folded in joined or (near[i].kind == "number" and step < 0)):
+                i += step
+            if 0 <= i < len(near) and near[i].folded in self.language.months and self._is_month(near[i].start):
+                return True
+        return False
+
+    def _is_month(self, start: int) -> bool:
+        token = next(t for t in self.tokens if t.start == start)
+        return token.capital or self.language.code != "en"
 
     def _listed(self) -> int:
         """How many different phrases of the grounds the sentence mentions."""
@@ -334,18 +370,18 @@ class _Sentence:
     def _date(self, at: int) -> Segment:
         token = self.tokens[at]
         parts = [int(p) for p in _DATE_PARTS.findall(token.text)]
-        if len(str(parts[0])) == 4:
-            orders: list[tuple[int | None, int | None, int | None]] = [(parts[0], *(parts[1:] + [None, None])[:2])]  # type: ignore[list-item]
+        orders: list[tuple[int | None, int | None, int | None]]
+        if parts[0] > 999:
+            padded: list[int | None] = [*parts, None, None]
+            orders = [(padded[0], padded[1], padded[2])]
         else:
-            orders = [(parts[2], parts[1], parts[0])]
-            if self.language.code == "en":
-                orders.append((parts[2], parts[0], parts[1]))
+            day, month, year = parts
+            orders = [(year, month, day), (year, day, month)] if self.language.code == "en" else [(year, month, day)]
         if not any(_same_date(order, date) for order in orders for date in self._dates()):
             year_only = orders[0][1] is None and any(float(parts[0]) in o.numbers for o in self.grounds.origins)
             if not year_only:
                 self.found.append(f"unsupported_date: {token.text}")
-        year = float(orders[0][0] or 0)
-        return Segment("number", token.text, at, at + 1, frozenset({"date"}), numbers=(year,))
+        return Segment("number", token.text, at, at + 1, frozenset({"date"}), numbers=(float(orders[0][0] or 0),))
 
     def _dates(self) -> Iterator[Date]:
         for origin in self.grounds.origins:
@@ -370,7 +406,7 @@ class _Sentence:
         for token in self.tokens[max(0, at - 3) : at]:
             if token.kind == "number" and token.text.isdigit() and len(token.text) <= 2:
                 day = day or int(token.text)
-        if not any(_same_date((year, month, day), d) or _same_date((year, month, None), d) for d in self._dates()):
+        if not any(_same_date((year, month, day), d) for d in self._dates()):
             self.found.append(f"unsupported_date: {self.tokens[at].text}")
         return Segment("word", self.tokens[at].text, at, at + 1)
 
@@ -397,9 +433,9 @@ class _Sentence:
         pieces: list[Segment] = []
         j = end
         while j > at:
-            _, i, segment = best[j - at]
-            if segment:
-                pieces.append(segment)
+            _, i, piece = best[j - at]
+            if piece:
+                pieces.append(piece)
             j = i
         pieces.reverse()
         return self._merge_unknown(pieces)
@@ -655,11 +691,13 @@ class _Sentence:
             few = share is not None and share < RARE_SHARE
             return few and (o.polarity < 0 or not any(s.tags & _TASTE for s in piece))
         if claim == "superlative":
-            rivals = [self.grounds.origins[i] for i in self.grounds.facts]
-            rivals = [r for r in rivals if r.polarity == o.polarity]
+            rivals = [r for i in self.grounds.facts if (r := self.grounds.origins[i]).polarity == o.polarity]
             return any(
-                key(o) is not None and all((key(r) or 0) <= (key(o) or 0) for r in rivals)
-                for key in (lambda r: r.count, lambda r: r.strength, lambda r: r.share)
+                own is not None and all((theirs or 0) <= own for theirs in others)
+                for own, others in (
+                    (o.count, [r.count for r in rivals]),
+                    (o.strength, [r.strength for r in rivals]),
+                )
             )
         group = "group:broad" if claim == "broad" else "group:narrow"
         liked = [i for i in self.grounds.facts if self.grounds.origins[i].polarity > 0]
@@ -685,7 +723,7 @@ class _Sentence:
             for s in piece:
                 if s.kind != "number":
                     continue
-                owners = self._owners(s)
+                owners = self._owners(s, [n for n in piece if n.kind == "number" and n is not s])
                 beside = {i for t in subject if t.phrase for i in t.phrase.origins}
                 if not owners or not mentioned or owners & (beside or mentioned):
                     continue
@@ -695,11 +733,19 @@ class _Sentence:
                 self.found.append(f"wrong_pairing: {s.text} with {about}")
         self._examples(segments)
 
-    def _owners(self, s: Segment) -> set[int]:
-        percent = "percent" in s.tags
+    def _owners(self, s: Segment, others: Sequence[Segment]) -> set[int]:
+        """Origins that have this number; the top of a scale only beside a rating of its own ("1 of 5")."""
+
+        def has(numbers: frozenset[float], segment: Segment) -> bool:
+            return any(round(n, 4) in numbers for n in segment.numbers)
+
+        if "percent" in s.tags:
+            return {i for i, o in enumerate(self.grounds.origins) if has(self._percents(o), s)}
         return {
-            i for i, o in enumerate(self.grounds.origins) if any(round(n, 4) in (o.percents if percent else o.numbers) for n in s.numbers)
-        }  # fmt: skip
+            i
+            for i, o in enumerate(self.grounds.origins)
+            if has(o.numbers, s) or (has(o.scale, s) and any(has(o.numbers, other) for other in others))
+        }
 
     def _examples(self, segments: list[Segment]) -> None:
         """A value said of a title ("the horror film “X”", "comedies such as “Y”") must be one that its item carries."""
@@ -735,6 +781,7 @@ def _same_date(partial: tuple[int | None, int | None, int | None], date: Date) -
     return all(part is None or part == whole for part, whole in zip(partial, date, strict=True))
 
 
+_NONE: frozenset[float] = frozenset()
 _TASTE = frozenset({"like", "dislike"})
 _FRAME = frozenset({"function", "like", "dislike", "negation", "particle"}) | CLAIMS
 _BOUND = frozenset({"function", "like", "dislike", "negation", "contrast", "reset"})

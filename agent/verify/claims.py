@@ -38,7 +38,8 @@ MAX_EVIDENCE = 8
 CONFIDENCE_AT = 3.0
 """Events at which the confidence in a value that no fact counted is one half: n / (n + 3)."""
 
-_CITATION = re.compile(r"\s*[\[(（【]\s*((?:[EFef]?\d+)(?:\s*[,;，、]\s*[EFef]?\d+)*)\s*[\])）】]")
+_CITED = r"(?:\s*[,;，、]\s*[EFef]?\d+)*"
+_CITATION = re.compile(rf"\s*(?:[\[【]\s*([EFef]?\d+{_CITED})\s*[\]】]|[(（]\s*([EFef]\d+{_CITED})\s*[)）])")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Cited:
 
 def strip_citations(text: str) -> tuple[str, list[str]]:
     """A text without its inline citations ("likes comedies [F1, 12]") and the citations, in order."""
-    cited = [part.strip() for match in _CITATION.finditer(text) for part in re.split(r"[,;，、]", match[1])]
+    cited = [part.strip() for match in _CITATION.finditer(text) for part in re.split(r"[,;，、]", match[1] or match[2])]
     return _CITATION.sub("", text).strip(), cited
 
 
@@ -124,7 +125,7 @@ def verify_preference(
     if isinstance(cited, str):
         return drop(cited)
     fact = mined(facet, value, facts, language)
-    if fact is None and (trait := sensitive(f"{facet}: {value}", language) or _sensitive_facet(facet, language)):
+    if fact is None and (trait := sensitive(value, language) or _sensitive_facet(facet, language)):
         return drop(trait)
     if fact is not None and fact.polarity != polarity:
         return drop(f"flipped_polarity: {value}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from agent.schema import Fact, Item, Preference, Scalar, Scale, Trait, Trend, WindowEvent
+from agent.schema import Fact, Item, Polarity, Preference, Scalar, Scale, Trait, Trend, WindowEvent
 from agent.words.language import Language
 from agent.words.text import Phrases, fold, readings, stem, tokens_of
 from agent.words.titles import title_variants
@@ -14,6 +14,10 @@ from agent.words.titles import title_variants
 SourceKind = Literal["fact", "event", "item", "trait", "preference", "note"]
 PhraseKind = Literal["title", "value", "person"]
 Date = tuple[int, int, int]
+
+_LOCAL_NUMBER = re.compile(r"^\s*\[\d+\]")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TOP = re.compile(r"(?<=\d)\s*(?:of|/|out of)\s*(\d+(?:\.\d+)?)")
 
 NEUTRAL_SIGNAL = 0.1
 """Signals nearer to zero than this say nothing about taste."""
@@ -30,7 +34,13 @@ class Origin:
     kind: SourceKind
     polarity: int = 0
     numbers: frozenset[float] = frozenset()
+    scale: frozenset[float] = frozenset()
+    """Tops of rating scales: said only beside the rating, as in "1 of 5"."""
     percents: frozenset[float] = frozenset()
+    usual: frozenset[float] = frozenset()
+    """Percentages of the whole population: said only as such ("on average")."""
+    judged: frozenset[float] = frozenset()
+    """Percentages of a value's events that were liked or disliked: said only beside a taste word."""
     dates: frozenset[Date] = frozenset()
     count: int | None = None
     positive: int | None = None
@@ -66,7 +76,6 @@ class Grounds:
     """Folded review texts, which a quotation may quote."""
     labels: frozenset[str] = frozenset()
     """Labels and words of habits."""
-    total: int | None = None
     as_of: datetime | None = None
     facts: tuple[int, ...] = ()
     """Origins that are facts or preferences."""
@@ -122,6 +131,10 @@ class _Builder:
         self.titles: set[str] = set()
         self.valued: set[int] = set()
 
+    def add(self, origin: Origin) -> int:
+        self.origins.append(origin)
+        return len(self.origins) - 1
+
     def key(self, text: str) -> tuple[str, ...]:
         return tuple(stem(t.folded, self.language.code) for t in tokens_of(text) if t.kind != "mark")
 
@@ -137,6 +150,10 @@ class _Builder:
         for variant in value_variants(value, self.language):
             self.phrase(variant, "value", origin, value)
             self.words.update(self.key(variant))
+
+    def claim(self, facet: str, value: str, origin: Origin) -> None:
+        self.value(value, self.add(origin))
+        self.words.update(self.key(self.language.facet(facet)), self.key(facet))
 
     def title(self, title: str, origin: int) -> None:
         for variant in title_variants(title):
@@ -158,13 +175,48 @@ class _Builder:
             for n in readings(t.text, self.language.decimal_comma) + readings(t.text, not self.language.decimal_comma)
         }  # fmt: skip
 
+    def item_numbers(self, item: Item) -> set[float]:
+        """Numbers that an item's title, attributes and price have."""
+        texts = [item.title, *(value for values in item_values(item).values() for value in values)]
+        numbers = {n for text in texts for n in self.numbers(text)}
+        return numbers | ({round(item.price, 2)} if item.price is not None else set())
 
-def _percent_forms(share: float) -> set[float]:
-    return {round(share * 100, places) for places in (0, 1, 2)} | {float(int(share * 100 + 0.5))}
+    def grounds(self, facts: tuple[int, ...], as_of: datetime | None) -> Grounds:
+        table: Phrases[Phrase] = Phrases()
+        for key, phrase in self.table.items():
+            table.put(key, phrase)
+        return Grounds(
+            language=self.language,
+            origins=tuple(self.origins),
+            phrases=table,
+            words=frozenset(self.words),
+            title_words=frozenset(self.title_words),
+            title_lines=tuple(self.titles),
+            reviews=tuple(self.reviews),
+            labels=frozenset(self.labels),
+            valued=frozenset(self.valued),
+            facts=facts,
+            as_of=as_of,
+        )
 
 
-def _date(time: datetime | None) -> set[Date]:
-    return {(time.year, time.month, time.day)} if time else set()
+def _percents(*shares: float) -> frozenset[float]:
+    """Percentages as prose rounds them: to none, one or two places."""
+    return frozenset(
+        form for x in shares for form in (*(round(x * 100, places) for places in (0, 1, 2)), float(int(x * 100 + 0.5)))
+    )
+
+
+def _sign(polarity: Polarity) -> int:
+    return 1 if polarity == "like" else -1
+
+
+def _years(dates: frozenset[Date]) -> set[float]:
+    return {float(year) for year, _, _ in dates}
+
+
+def _date(time: datetime | None) -> frozenset[Date]:
+    return frozenset({(time.year, time.month, time.day)}) if time else frozenset()
 
 
 def _fact_origin(fact: Fact) -> Origin:
@@ -179,21 +231,72 @@ def _fact_origin(fact: Fact) -> Origin:
     if fact.base_rate > 0 and fact.share > fact.base_rate:
         ratio = fact.share / fact.base_rate
         numbers |= {float(round(ratio)), round(ratio, 1)}
-    percents = (
-        _percent_forms(fact.share)
-        | _percent_forms(fact.base_rate)
-        | _percent_forms(fact.strength)
-        | _percent_forms(fact.confidence)
-    )
-    if fact.count:
-        percents |= _percent_forms(fact.positive / fact.count) | _percent_forms(fact.negative / fact.count)
+    sides = (fact.positive / fact.count, fact.negative / fact.count) if fact.count else ()
     dates = _date(fact.first_seen) | _date(fact.last_seen)
     return Origin(
-        key=f"F{fact.number}", kind="fact", polarity=1 if fact.polarity == "like" else -1,
-        numbers=frozenset(numbers | {float(y) for y, _, _ in dates}), percents=frozenset(percents), dates=frozenset(dates),
-        count=fact.count, positive=fact.positive, negative=fact.negative, share=fact.share, strength=fact.strength,
-        trend=fact.trend, last_seen=fact.last_seen,
-    )  # fmt: skip
+        key=f"F{fact.number}",
+        kind="fact",
+        polarity=_sign(fact.polarity),
+        numbers=frozenset(numbers | _years(dates)),
+        percents=_percents(fact.share),
+        usual=_percents(fact.base_rate),
+        judged=_percents(*sides),
+        dates=dates,
+        count=fact.count,
+        positive=fact.positive,
+        negative=fact.negative,
+        share=fact.share,
+        strength=fact.strength,
+        trend=fact.trend,
+        last_seen=fact.last_seen,
+    )
+
+
+def _preference_origin(preference: Preference) -> Origin:
+    dates = _date(preference.first_seen) | _date(preference.last_seen)
+    numbers = {round(x, places) for x in (preference.strength, preference.confidence) for places in (1, 2)}
+    return Origin(
+        key=f"{preference.facet}:{preference.value}",
+        kind="preference",
+        polarity=_sign(preference.polarity),
+        numbers=frozenset(numbers | _years(dates) | {float(len(preference.evidence))}),
+        dates=dates,
+        strength=preference.strength,
+        trend=preference.trend,
+        last_seen=preference.last_seen,
+    )
+
+
+def _event_origin(b: "_Builder", shown: WindowEvent, scales: Mapping[str, Scale]) -> Origin:
+    event = shown.event
+    line = _DATE.sub(" ", _LOCAL_NUMBER.sub("", shown.line))
+    scale = {float(top) for top in _TOP.findall(line)}
+    dates = _date(event.timestamp)
+    numbers = b.numbers(_TOP.sub(" ", line)) | b.numbers(event.text) | _years(dates)
+    if event.value is not None:
+        numbers.add(round(event.value, 4))
+        if event.source in scales:
+            scale.add(round(scales[event.source].high, 4))
+    if shown.item:
+        numbers |= b.item_numbers(shown.item)
+    return Origin(
+        key=f"E{shown.number}",
+        kind="event",
+        polarity=0 if abs(shown.signal) < NEUTRAL_SIGNAL else 1 if shown.signal > 0 else -1,
+        numbers=frozenset(numbers),
+        scale=frozenset(scale),
+        dates=dates,
+        last_seen=event.timestamp,
+    )
+
+
+def _trait_origin(b: "_Builder", trait: Trait) -> Origin:
+    numbers = b.numbers(trait.detail) | {float(trait.n)}
+    percents = set(numbers)
+    if trait.value is not None:
+        numbers |= {round(trait.value, places) for places in (0, 1, 2, 4)}
+        percents |= _percents(trait.value) if 0 <= trait.value <= 1 else frozenset()
+    return Origin(key=f"trait:{trait.name}", kind="trait", numbers=frozenset(numbers), percents=frozenset(percents))
 
 
 def grounds_from(
@@ -216,101 +319,40 @@ def grounds_from(
     words that code vouches for, e.g. "popular" where the popularity channel found the item.
     """
     b = _Builder(language)
-    as_facts: list[int] = []
     for fact in facts:
-        as_facts.append(len(b.origins))
-        b.value(fact.value, len(b.origins))
-        b.words.update(b.key(language.facet(fact.facet)), b.key(fact.facet))
-        b.origins.append(_fact_origin(fact))
+        b.claim(fact.facet, fact.value, _fact_origin(fact))
     for preference in preferences:
-        as_facts.append(len(b.origins))
-        b.value(preference.value, len(b.origins))
-        b.words.update(b.key(language.facet(preference.facet)), b.key(preference.facet))
-        dates = _date(preference.first_seen) | _date(preference.last_seen)
-        shares = (preference.strength, preference.confidence)
-        b.origins.append(
-            Origin(
-                key=f"{preference.facet}:{preference.value}", kind="preference",
-                polarity=1 if preference.polarity == "like" else -1,
-                numbers=frozenset({round(x, p) for x in shares for p in (1, 2)} | {float(y) for y, _, _ in dates} | {float(len(preference.evidence))}),
-                percents=frozenset().union(*(_percent_forms(x) for x in shares)), dates=frozenset(dates),
-                strength=preference.strength, trend=preference.trend, last_seen=preference.last_seen,
-            )
-        )  # fmt: skip
+        b.claim(preference.facet, preference.value, _preference_origin(preference))
+    claims = len(b.origins)
     for shown in events:
-        event, origin = shown.event, len(b.origins)
-        line = re.sub(r"^\s*\[\d+\]", "", shown.line)
-        line = re.sub(r"\d{4}-\d\d-\d\d", " ", line)
-        numbers = b.numbers(line) | b.numbers(event.text)
-        if event.value is not None:
-            numbers.add(round(event.value, 4))
-        if scales and event.source in scales and event.value is not None:
-            numbers.add(round(scales[event.source].high, 4))
-        dates = _date(event.timestamp)
-        numbers |= {float(y) for y, _, _ in dates}
+        origin = b.add(_event_origin(b, shown, scales or {}))
         if shown.item:
             b.item(shown.item, origin)
-            numbers |= _item_numbers(b, shown.item)
-        for context in event.context.values():
+        for context in shown.event.context.values():
             for value in context if isinstance(context, list) else [_plain(context)]:
                 b.value(value, origin)
-        if event.text:
-            b.reviews.append(" ".join(b.key(event.text)))
-            b.words.update(b.key(event.text))
-        sign = 0 if abs(shown.signal) < NEUTRAL_SIGNAL else 1 if shown.signal > 0 else -1
-        b.origins.append(
-            Origin(
-                key=f"E{shown.number}",
-                kind="event",
-                polarity=sign,
-                numbers=frozenset(numbers),
-                dates=frozenset(dates),
-                last_seen=event.timestamp,
-            )
-        )
+        if shown.event.text:
+            review = b.key(shown.event.text)
+            b.reviews.append(" ".join(review))
+            b.words.update(review)
     for item in items:
-        origin = len(b.origins)
-        b.item(item, origin)
-        b.origins.append(Origin(key=f"item:{item.item_id}", kind="item", numbers=frozenset(_item_numbers(b, item))))
+        numbers = frozenset(b.item_numbers(item))
+        b.item(item, b.add(Origin(key=f"item:{item.item_id}", kind="item", numbers=numbers)))
     for trait in traits:
-        text = f"{trait.label} {trait.detail} {language.labels.get(trait.label, '')} {language.traits.get(trait.name, trait.name.replace('_', ' '))}"
-        b.words.update(b.key(text))
-        b.labels.update(
-            t.folded for t in tokens_of(f"{trait.label} {language.labels.get(trait.label, '')}") if t.kind != "mark"
-        )
+        b.add(_trait_origin(b, trait))
+        label = f"{trait.label} {language.labels.get(trait.label, '')}"
+        name = language.traits.get(trait.name, trait.name.replace("_", " "))
+        b.words.update(b.key(f"{label} {trait.detail} {name}"))
+        b.labels.update(t.folded for t in tokens_of(label) if t.kind != "mark")
         b.labels.update(fold(part.strip()) for part in [trait.label, *trait.label.split(",")])
-        numbers = b.numbers(trait.detail) | {float(trait.n)}
-        percents: set[float] = set(numbers)
-        if trait.value is not None:
-            numbers |= {round(trait.value, places) for places in (0, 1, 2, 4)}
-            percents |= _percent_forms(trait.value) if 0 <= trait.value <= 1 else set()
-        b.origins.append(
-            Origin(key=f"trait:{trait.name}", kind="trait", numbers=frozenset(numbers), percents=frozenset(percents))
-        )
     for note in notes:
+        numbers = frozenset(b.numbers(note))
+        b.add(Origin(key="note", kind="note", numbers=numbers, percents=numbers))
         b.words.update(b.key(note))
         b.labels.update(t.folded for t in tokens_of(note))
-        b.origins.append(
-            Origin(key="note", kind="note", numbers=frozenset(b.numbers(note)), percents=frozenset(b.numbers(note)))
-        )
     if total is not None:
-        b.origins.append(Origin(key="total", kind="note", numbers=frozenset({float(total)})))
-    table: Phrases[Phrase] = Phrases()
-    for key, phrase in b.table.items():
-        table.put(key, phrase)
-    return Grounds(
-        language=language, origins=tuple(b.origins), phrases=table, words=frozenset(b.words),
-        title_words=frozenset(b.title_words), reviews=tuple(b.reviews), labels=frozenset(b.labels), total=total,
-        as_of=as_of, facts=tuple(as_facts), title_lines=tuple(b.titles), valued=frozenset(b.valued),
-    )  # fmt: skip
-
-
-def _item_numbers(b: _Builder, item: Item) -> set[float]:
-    numbers = b.numbers(item.title)
-    for values in item_values(item).values():
-        for value in values:
-            numbers |= b.numbers(value)
-    return numbers | ({round(item.price, 2)} if item.price is not None else set())
+        b.add(Origin(key="total", kind="note", numbers=frozenset({float(total)})))
+    return b.grounds(tuple(range(claims)), as_of)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ def sensitive(text: str, language: Language) -> str | None:
     """The trait that a text attributes to a person ("sensitive: health"), or None.
 
     Words for people (“diabetic”, “Catholic”, “gay”) are refused unless a noun for items follows ("gay cinema"); words
-    for topics ("religion", "health") only where they are said of the person ("their health", "is into politics" is said of
-    items and passes, "has health problems" does not).
+    for topics ("religion", "health") only where they are said of the person: "has health problems", "their religion",
+    but not "picks books on religion".
     """
     trait = sensitive_in(text, language, ())
     return f"sensitive: {trait}" if trait else None
@@ -45,11 +45,14 @@ def _attributed(
     if language.cjk:
         return _attributed_cjk(tokens, at, end, language, about_person, is_name)
     before = [t for t in tokens[max(0, at - 4) : at] if t.kind != "mark"]
-    close = before[-3:]
-    speaks_of_items = any(t.folded in language.item_nouns for t in tokens[end : end + 3]) or any(
-        t.folded in language.item_nouns for t in close
-    )
-    said_of = any(t.folded in language.attribute_verbs for t in close)
+    verb = max((i for i, t in enumerate(before) if t.folded in language.attribute_verbs), default=-1)
+    said_of = verb >= len(before) - 3 and verb >= 0
+    # "books on religion", "gay cinema": a noun for items between the verb and the word, or right after it.
+    speaks_of_items = any(t.folded in language.item_nouns for t in before[max(verb + 1, len(before) - 3) :])
+    for token in tokens[end : end + 2]:
+        if token.kind == "mark" or "split" in (language.lexicon.get((token.folded,)) or ()):
+            break
+        speaks_of_items = speaks_of_items or token.folded in language.item_nouns
     owned = bool(before) and (before[-1].folded in language.possessives or before[-1].folded.endswith("'s"))
     if said_of or owned:
         return not speaks_of_items

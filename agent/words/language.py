@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from agent.errors import UsageError
+from agent.words.inflect import inflect
 from agent.words.text import Phrases, fold, stems_of, tokens_of
 
 Tags = frozenset[str]
@@ -25,7 +26,8 @@ class Language:
     """What a portrait in one language may say without grounds, and how templates say it.
 
     `lexicon` maps folded token sequences to tags: function, noun, verb, neutral, like, dislike, negation, contrast,
-    reset, neutralizing, exemplify, split, the CLAIMS, particle (Korean), `group:NAME` (words for a trait's label).
+    reset, neutralizing, baseline (words for everybody), exemplify, split, the CLAIMS, particle (Korean), and
+    `group:NAME` (words for a habit's label).
     """
 
     code: str
@@ -77,172 +79,6 @@ def _entries(text: str) -> Iterable[str]:
     return (entry.replace("_", " ") for entry in str(text or "").split())
 
 
-def _double(word: str) -> str:
-    """The final consonant doubled before -ed and -ing, in short words: plan, planned."""
-    vowels = "aeiou"
-    if (
-        len(word) <= 4
-        and len(word) > 2
-        and word[-1] not in "aeiouwxy"
-        and word[-2] in vowels
-        and word[-3] not in vowels
-    ):
-        return word + word[-1]
-    return word
-
-
-def _verb_forms(word: str, code: str) -> Iterable[str]:
-    if code == "en":
-        if word.endswith(("s", "x", "z", "ch", "sh")):
-            third = word + "es"
-        elif word.endswith("y") and word[-2] not in "aeiou":
-            third = word[:-1] + "ies"
-        else:
-            third = word + "s"
-        base = word[:-1] if word.endswith("e") and not word.endswith("ee") else _double(word)
-        past = word[:-1] + "ied" if word.endswith("y") and word[-2] not in "aeiou" else base + "ed"
-        return (word, third, past, base + "ing")
-    if code == "de":
-        root = word.removesuffix("en") if word.endswith("en") else word.removesuffix("n")
-        e = "e" if root.endswith(("t", "d")) else ""
-        weak = [root + e + ending for ending in ("t", "te", "ten", "st")]
-        return (
-            word,
-            root + "e",
-            *weak,
-            "ge" + root + e + "t",
-            root + "end",
-            root + "ende",
-            root + "enden",
-            "zu " + word,
-        )
-    if code == "fr":
-        if word.endswith("er"):
-            root = word[:-2]
-            return (
-                word,
-                *(
-                    root + e
-                    for e in ("e", "es", "ent", "é", "ée", "és", "ées", "ait", "aient", "ant", "a", "ons", "ez", "era")
-                ),
-            )
-        if word.endswith("ir"):
-            root = word[:-1]
-            return (word, *(root + e for e in ("t", "s", "", "e", "es", "ssent", "ssait", "ssant", "ssez")))
-        return (word,)
-    if code == "es":
-        root, ending = word[:-2], word[-2:]
-        if ending == "ar":
-            return (
-                word,
-                *(
-                    root + e
-                    for e in (
-                        "a",
-                        "an",
-                        "as",
-                        "ó",
-                        "aron",
-                        "ado",
-                        "ada",
-                        "ados",
-                        "adas",
-                        "ando",
-                        "aba",
-                        "aban",
-                        "e",
-                        "en",
-                        "o",
-                        "aste",
-                    )
-                ),
-            )
-        if ending in ("er", "ir"):
-            return (
-                word,
-                *(
-                    root + e
-                    for e in (
-                        "e",
-                        "en",
-                        "es",
-                        "ió",
-                        "ieron",
-                        "ido",
-                        "ida",
-                        "idos",
-                        "idas",
-                        "iendo",
-                        "ía",
-                        "ían",
-                        "a",
-                        "an",
-                        "o",
-                        "iste",
-                    )
-                ),
-            )
-    return (word,)
-
-
-def _noun_forms(word: str, code: str) -> Iterable[str]:
-    if code == "en":
-        if word.endswith(("s", "x", "z", "ch", "sh")):
-            plural = word + "es"
-        elif word.endswith("y") and word[-2] not in "aeiou":
-            plural = word[:-1] + "ies"
-        else:
-            plural = word + "s"
-        return (word, plural, word + "'s")
-    if code == "de":
-        return (word, *(word + e for e in ("e", "en", "n", "er", "ern", "s", "es")))
-    if code == "fr":
-        return (word, word + "s", word + "x", word[:-2] + "aux" if word.endswith("al") else word + "s")
-    if code == "es":
-        return (word, word + "s", word + "es", word[:-1] + "ces" if word.endswith("z") else word + "s")
-    return (word,)
-
-
-def _adjective_forms(word: str, code: str) -> Iterable[str]:
-    if code == "de":
-        return (word, *(word + e for e in ("e", "en", "er", "es", "em", "ere", "eren", "sten", "ste")))
-    if code == "fr":
-        feminine = (
-            word[:-1] + "ve"
-            if word.endswith("f")
-            else word[:-1] + "se"
-            if word.endswith("x")
-            else word.removesuffix("e") + "e"
-        )
-        return (word, word + "s", feminine, feminine + "s", word + "le", word + "les", word + "ne", word + "nes")
-    if code == "es":
-        root = word[:-1] if word.endswith(("o", "a")) else word
-        return (word, word + "s", word + "es", root + "o", root + "a", root + "os", root + "as")
-    return (word,)
-
-
-_HADA = (
-    "하다 한다 합니다 하며 하고 하는 한 할 해 해서 해요 하여 했습니다 했으며 했고 했다 했던 하지 하지만 하지는 하지도 하므로 하기 함 하면 하시 하시는 하시고 하시며 "
-    "합니다만 하는데 하게 하셨습니다 하신 하시기 하였습니다 하기도 하기에 하지만은"
-).split()
-"""Endings of Korean verbs in 하다."""
-
-
-def _inflect(entry: str, kind: str, code: str, irregular: Mapping[str, list[str]]) -> Iterable[str]:
-    """All forms of an entry: of a verb phrase its first word is inflected, of a noun phrase its last."""
-    if kind == "words":
-        return (entry,)
-    if kind == "hada":
-        return (entry + ending for ending in _HADA)
-    words = entry.split(" ")
-    at = 0 if kind == "verbs" else len(words) - 1
-    head = words[at]
-    forms = {"verbs": _verb_forms, "nouns": _noun_forms, "adjectives": _adjective_forms}[kind](head, code)
-    if head in irregular:
-        forms = [head, *irregular[head]] if code == "en" else [*forms, *irregular[head]]
-    return (" ".join([*words[:at], form, *words[at + 1 :]]) for form in forms)
-
-
 def _key(phrase: str) -> tuple[str, ...]:
     return tuple(t.folded for t in tokens_of(phrase) if t.kind != "mark")
 
@@ -263,7 +99,7 @@ def _lexicon(data: Mapping[str, Any], code: str) -> Phrases[Tags]:
         block = {"words": block} if isinstance(block, str) else block
         for kind, text in block.items():
             for entry in _entries(text):
-                for form in _inflect(entry, kind, code, irregular):
+                for form in inflect(entry, kind, code, irregular):
                     key = _key(form)
                     tags = {tag, "reset"} if kind == "hada" and form.endswith("지만") else {tag}
                     table.put(key, (table.get(key) or frozenset()) | tags)
@@ -305,7 +141,7 @@ def _sensitive(data: Mapping[str, Any], kind: str) -> Phrases[str]:
     for trait, block in (data.get("sensitive") or {}).items():
         for entry in _entries(block.get(kind) or ""):
             table.put(_key(entry), trait)
-            for form in _noun_forms(entry, str(data["code"])) if kind == "person" else ():
+            for form in inflect(entry, "nouns", str(data["code"]), {}) if kind == "person" else ():
                 table.put(_key(form), trait)
     return table
 

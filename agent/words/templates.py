@@ -6,7 +6,7 @@ from typing import Any, Literal
 from zlib import crc32
 
 from agent.schema import Event, Fact, Item, Preference, Trait
-from agent.words.language import Language
+from agent.words.language import Language, load_language
 from agent.words.text import fold, tokens_of
 from agent.words.titles import plain_title
 
@@ -15,6 +15,8 @@ MAX_NAMED = 3
 
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
 """Facets whose known values are common nouns, in lower case where a language has that."""
+_NAMES = frozenset({"brand", "author", "director", "actor", "creator", "artist"})
+"""Facets whose values are names and stay as they are."""
 
 
 def _variant(key: str, forms: Sequence[str] | str) -> str:
@@ -74,17 +76,19 @@ def _number(value: object, language: Language) -> str:
 
 
 def _is_sensitive(value: str, language: Language) -> bool:
+    """Whether a value names a sensitive trait, in the language of the text or in English, as catalogues often are."""
     folded = [t.folded for t in tokens_of(value)]
     return any(
         table.longest(folded, at) is not None
-        for table in (language.sensitive_person, language.sensitive_topic) for at in range(len(folded))
+        for spoken in (language, load_language("en"))
+        for table in (spoken.sensitive_person, spoken.sensitive_topic) for at in range(len(folded))
     )  # fmt: skip
 
 
 def thing(facet: str, value: str, language: Language) -> str:
-    """A facet value as a sentence speaks of it: "Comedy", "titles from the 1990s", "the brand Sony", "oak (material)"."""
+    """A facet value as a sentence speaks of it: "comedy", "titles from the 1990s", "the brand Sony"."""
     forms: dict[str, Any] = language.templates["value"]
-    name = language.value(value)
+    name = value if facet in _NAMES else language.value(value)
     if _is_sensitive(name, language):
         return str(forms["sensitive"]).format(value=name, facet=language.facet(facet))
     if facet in _COMMON and not language.cjk and language.code != "de" and fold(value) in language.concepts:

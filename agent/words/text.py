@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, Literal, TypeVar
@@ -19,7 +19,7 @@ _TOKEN = re.compile(
       | \d{{4}}\s?[年년](?:\s?\d{{1,2}}\s?[月월](?:\s?\d{{1,2}}\s?[日일])?)?)
   | (?P<number>\d+(?:[.,]\d+)*)
   | (?P<cjk>[{CJK}])
-  | (?P<word>{_LETTER}+(?:['’](?:s|t|re|ve|ll|d|m)(?!\w))?)
+  | (?P<word>{_LETTER}+(?:['’](?:s|t|re|ve|ll|d|m)(?!{_LETTER}))?)
   | (?P<mark>[^\s\w]|_)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -127,6 +127,9 @@ class Phrases(Generic[T]):
 
     def __contains__(self, key: tuple[str, ...]) -> bool:
         return key in self._table
+
+    def entries(self) -> Iterable[tuple[tuple[str, ...], T]]:
+        return self._table.items()
 
     def get(self, key: tuple[str, ...]) -> T | None:
         return self._table.get(key)

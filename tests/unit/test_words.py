@@ -1,0 +1,186 @@
+"""Languages and template sentences: they are whole, they vary, and they pass the verification that models must pass."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.errors import UsageError
+from agent.schema import Event, Fact, Item, Preference, Trait
+from agent.verify import check_words, grounds_from
+from agent.words import load_language, preference_text, reason_text, summary_text, supported_languages, thing
+from agent.words.templates import join, particles
+from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
+
+CODES = supported_languages()
+VALUES = [
+    "Comedy", "Horror", "Sci-Fi", "드라마", "Film-Noir", "1990s", "France", "Sony", "oak", "Gay & Lesbian", "Health",
+    "Children's", "Movies & TV", "smartphone", "수상한 그녀", "Christian", "Politics",
+]  # fmt: skip
+FACETS = [
+    "genre", "category", "theme", "era", "brand", "director", "author", "actor", "country", "material", "price band",
+]  # fmt: skip
+TITLES = [
+    "Star Wars (1977)", "Full Monty, The (1997)", "괴물 (2006)", "WHITE HANGING HEART T-LIGHT HOLDER", "Léon",
+    "8½ (1963)", "2001: A Space Odyssey (1968)",
+]  # fmt: skip
+
+facts = st.builds(
+    Fact,
+    number=st.integers(1, 40), facet=st.sampled_from(FACETS), value=st.sampled_from(VALUES),
+    polarity=st.sampled_from(["like", "dislike"]), basis=st.just("revealed"), count=st.integers(1, 500),
+    positive=st.integers(0, 20), negative=st.integers(0, 20), share=st.floats(0.01, 1), base_rate=st.floats(0.001, 1),
+    affinity=st.floats(-3, 3), strength=st.floats(0, 1), confidence=st.floats(0, 1),
+    trend=st.sampled_from(["rising", "steady", "fading", "unknown"]), first_seen=st.none(), last_seen=st.none(),
+    evidence=st.just(["e1"]),
+)  # fmt: skip
+fact_lists = st.lists(facts, max_size=5, unique_by=lambda f: f.value)
+traits = st.sampled_from([
+    [],
+    TRAITS,
+    [Trait(name="popularity_taste", label="niche", n=9), Trait(name="novelty_seeking", label="exploring", n=9)],
+    [Trait(name="rating_habit", label="critical", n=9), Trait(name="price_band", label="low", n=9)],
+    [Trait(name="breadth", label="narrow", n=9), Trait(name="loyalty", label="returning", n=9)],
+    [Trait(name="rating_habit", label="unknown"), Trait(name="rhythm", label="often, weekend", n=9)],
+    [Trait(name="price_band", label="high", n=9), Trait(name="loyalty", label="trying", n=9)],
+    [Trait(name="popularity_taste", label="mainstream", n=9), Trait(name="novelty_seeking", label="habitual", n=9)],
+])  # fmt: skip
+items = st.builds(Item, item_id=st.text("abc123", min_size=1, max_size=4), title=st.sampled_from(TITLES))
+
+
+@given(facts, st.sampled_from(CODES))
+@settings(max_examples=400, deadline=None)
+def test_preference_sentences_pass_verification(one: Fact, code: str) -> None:
+    language = load_language(code)
+    text = preference_text(one, language)
+    assert check_words(text, grounds_from(language, facts=[one]), language) == [], text
+
+
+@given(fact_lists, traits, st.sampled_from(CODES))
+@settings(max_examples=400, deadline=None)
+def test_summaries_pass_verification(some: list[Fact], habits: list[Trait], code: str) -> None:
+    language = load_language(code)
+    text = summary_text(some, habits, language)
+    assert check_words(text, grounds_from(language, facts=some, traits=habits), language) == [], text
+
+
+@given(
+    items,
+    items,
+    fact_lists,
+    st.floats(1, 10).map(lambda x: round(x * 2) / 2),
+    st.sampled_from(CODES),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None)
+def test_reasons_pass_verification(
+    item: Item, seen: Item, some: list[Fact], value: float, code: str, with_liked: bool, rated: bool
+) -> None:
+    language = load_language(code)
+    when = datetime(2020, 5, 4, tzinfo=UTC)
+    event = Event(event_id="e", user_id="u", item_id=seen.item_id, type="rating", value=value, timestamp=when)
+    shown = EVENTS[0].model_copy(
+        update={"event": event, "item": seen, "signal": 1.0, "line": f"[1] 2020-05-04 rated {value:g} of 10"}
+    )
+    text = reason_text(
+        item, language=language, preferences=some, liked=(event, seen) if with_liked else None,
+        high=10.0 if rated else None, channel="popular",
+    )  # fmt: skip
+    notes = ["popular beliebt populaires populares 热门 인기"]
+    here = grounds_from(language, facts=some, events=[shown], items=[item], notes=notes)
+    assert check_words(text, here, language) == [], text
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_language_is_whole(code: str) -> None:
+    language, english = load_language(code), load_language("en")
+    assert set(language.templates) == set(english.templates)
+    for part in ("summary", "reason", "trend"):
+        assert set(language.templates[part]) == set(english.templates[part])
+    assert {"default", "genre", "brand", "era", "sensitive"} <= set(language.templates["value"])
+    assert {name: set(labels) for name, labels in language.phrases.items()} == {
+        name: set(labels) for name, labels in english.phrases.items()
+    }
+    for tag in ("like", "dislike", "negation", "reset", "rising", "fading", "majority", "recent", "always", "only"):
+        assert any(tag in tags for _, tags in language.lexicon.entries()), tag
+    assert len(language.lexicon) >= (3000 if code == "en" else 900)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_short_portrait_reads_as_sentences(code: str) -> None:
+    text = summary_text(FACTS, TRAITS, load_language(code))
+    ends = sum(text.count(mark) for mark in ".。")
+    assert 2 <= ends <= 6
+    assert "{" not in text
+
+
+def test_ten_reasons_do_not_read_the_same() -> None:
+    english = load_language("en")
+    texts = [reason_text(Item(item_id=f"i{n}", title="X"), language=english, preferences=[FACTS[0]]) for n in range(10)]
+    assert len(set(texts)) >= 3
+    assert texts == [
+        reason_text(Item(item_id=f"i{n}", title="X"), language=english, preferences=[FACTS[0]]) for n in range(10)
+    ]
+
+
+def test_english_sentences_as_they_read() -> None:
+    english = load_language("en")
+    item = Item(item_id="a", title="Airplane! (1980)", categories=["Comedy"])
+    assert summary_text(FACTS, TRAITS, english) == (
+        "This user is fond of comedy, drama, and westerns. What stands out is comedy, at 42% of their choices "
+        "against 30% on average. The interest in drama is rising. They respond less well to horror."
+    )
+    assert summary_text([], [], english) == "We know too little about this user yet."
+    liked = (EVENTS[0].event, Item(item_id="sw", title="Star Wars (1977)"))
+    assert reason_text(item, language=english, liked=liked, high=5) == (
+        "People who enjoy “Star Wars”, which you gave 5 of 5, also enjoy this."
+    )
+    assert "little about you yet" in reason_text(item, language=english, channel="popular")
+    assert "4.5 of 5" in reason_text(
+        item, language=english, liked=(liked[0].model_copy(update={"value": 4.5}), liked[1]), high=5
+    )
+
+
+def test_values_are_translated_where_known_and_kept_where_not() -> None:
+    assert load_language("zh").value("Comedy") == "喜剧"
+    assert load_language("en").value("코미디") == "Comedy"
+    assert load_language("ko").value("Northwind") == "Northwind"
+    assert thing("era", "1990s", load_language("ko")) == "1990년대 작품"
+    assert thing("brand", "Sony", load_language("fr")) == "la marque Sony"
+
+
+def test_lists_in_words() -> None:
+    english = load_language("en")
+    assert [join(list("abc")[:n], english) for n in (1, 2, 3)] == ["a", "a and b", "a, b, and c"]
+    assert join(["a", "b"], load_language("de")) == "a und b"
+
+
+@pytest.mark.parametrize(
+    ("given_text", "said"),
+    [
+        ("코미디{을/를}", "코미디를"),
+        ("액션{을/를}", "액션을"),
+        ("“괴물”{은/는}", "“괴물”은"),
+        ("서울{으로/로}", "서울로"),
+        ("부산{으로/로}", "부산으로"),
+        ("드라마{과/와} 공포", "드라마와 공포"),
+        ("SF{이/가}", "SF가"),
+    ],
+)
+def test_korean_particles_follow_the_sound_before_them(given_text: str, said: str) -> None:
+    assert particles(given_text) == said
+
+
+def test_a_preference_without_numbers_has_a_plain_sentence() -> None:
+    english = load_language("en")
+    bare = Preference(facet="mood", value="witty", polarity="like", strength=0.5, confidence=0.4, evidence=["e1"])
+    assert "%" not in preference_text(bare, english)
+    assert "Comedy" in preference_text(fact(1, "Comedy", facet="brand"), english)
+
+
+def test_a_language_without_words_is_refused_with_the_choice() -> None:
+    assert load_language("zh-Hans-CN").code == "zh"
+    with pytest.raises(UsageError, match="cannot be verified; choose one of en, zh, ko, de, fr, es"):
+        load_language("ja")
