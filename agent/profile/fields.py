@@ -1,0 +1,127 @@
+"""The project's own portrait fields and questions: how answers are read, updated, and listed as unknown."""
+
+from collections.abc import Iterable, Sequence
+
+from agent.config import PortraitField, PortraitSettings
+from agent.schema import Event, FieldValue, Profile, Scalar
+from agent.words.text import fold
+
+_TRUE, _FALSE = ("true", "yes"), ("false", "no")
+_UNKNOWN = ("", "unknown", "none", "n/a", "not known", "null")
+
+
+def questions(portrait: PortraitSettings) -> dict[str, str]:
+    """Questions by the short name that a model sees: Q1, Q2, …"""
+    return {f"Q{number}": question for number, question in enumerate(portrait.ask, 1)}
+
+
+def declared(portrait: PortraitSettings) -> dict[str, PortraitField]:
+    """Every field that may be answered, the questions as text fields named by themselves."""
+    asked = {question: PortraitField(description=question) for question in portrait.ask}
+    return {**asked, **portrait.fields}
+
+
+def describe(portrait: PortraitSettings) -> str:
+    """Fields and questions as lines of a prompt; "none" without any."""
+    lines = []
+    for name, field in portrait.fields.items():
+        kind = {
+            "text": "a short text",
+            "choice": "one of",
+            "choices": "a list of",
+            "number": "a number",
+            "flag": "true or false",
+        }
+        words = kind[field.type]
+        if field.type in ("choice", "choices"):
+            words += f" {', '.join(field.allowed)}" + ("" if field.strict else " or another word from the evidence")
+        lines.append(f"{name} ({words}): {field.description}")
+    lines += [f"{short} (a short text): {question}" for short, question in questions(portrait).items()]
+    return "\n".join(lines) or "none"
+
+
+def is_unknown(value: Scalar | list[str]) -> bool:
+    """Whether an answer says that there is none."""
+    if isinstance(value, list):
+        return not value or all(is_unknown(word) for word in value)
+    return isinstance(value, str) and fold(value).strip(" .") in _UNKNOWN
+
+
+def coerce(value: Scalar | list[str], field: PortraitField) -> Scalar | list[str]:
+    """An answer in the type of its field where it can be read so; as it is otherwise, for verification to refuse."""
+    if field.type == "choices" and not isinstance(value, list):
+        return [part.strip() for part in str(value).split(",") if part.strip()]
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 and field.type != "choices" else value
+    if field.type in ("text", "choice"):
+        return str(value)
+    if not isinstance(value, str):
+        return value
+    if field.type == "flag":
+        word = fold(value)
+        return True if word in _TRUE else False if word in _FALSE else value
+    if field.type == "number":
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def update_fields(
+    portrait: PortraitSettings, previous: Profile | None, new: Iterable[FieldValue], events: Sequence[Event]
+) -> list[FieldValue]:
+    """The fields of the next portrait: new verified values joined with the previous ones by each field's rule.
+
+    replace: the new value, else the previous one. merge: for `choices` both lists without repeats, else as replace.
+    keep_first: the previous value where there is one. A previous value goes where its field is no longer declared or no
+    longer allows it, or where none of its events is left.
+    """
+    known = {event.event_id for event in events}
+    fields = declared(portrait)
+    old = {}
+    for value in previous.fields if previous else []:
+        field = fields.get(value.name)
+        evidence = [event_id for event_id in value.evidence if event_id in known]
+        if field is not None and evidence and _still_allowed(value, field):
+            old[value.name] = value.model_copy(update={"evidence": evidence})
+    fresh = {value.name: value for value in new if value.name in fields}
+    merged = []
+    for name, field in fields.items():
+        before, after = old.get(name), fresh.get(name)
+        chosen = after or before
+        if before is not None and after is not None:
+            if field.update == "keep_first":
+                chosen = before
+            elif field.update == "merge":
+                chosen = _merge(before, after)
+        if chosen is not None:
+            merged.append(chosen)
+    return merged
+
+
+def unanswered(portrait: PortraitSettings, fields: Iterable[FieldValue]) -> list[str]:
+    """What was asked for and has no value."""
+    answered = {value.name for value in fields}
+    return [name for name in declared(portrait) if name not in answered]
+
+
+def _merge(before: FieldValue, after: FieldValue) -> FieldValue:
+    if not (isinstance(before.value, list) and isinstance(after.value, list)):
+        return after
+    return after.model_copy(
+        update={
+            "value": list(dict.fromkeys([*before.value, *after.value])),
+            "evidence": list(dict.fromkeys([*before.evidence, *after.evidence])),
+        }
+    )
+
+
+def _still_allowed(value: FieldValue, field: PortraitField) -> bool:
+    is_list = isinstance(value.value, list)
+    if is_list != (field.type == "choices"):
+        return False
+    if field.type not in ("choice", "choices") or not field.strict:
+        return True
+    words = value.value if isinstance(value.value, list) else [str(value.value)]
+    return {fold(word) for word in words} <= {fold(word) for word in field.allowed}

@@ -1,0 +1,33 @@
+"""Painting one portrait: facts always, a model's words as far as its grade goes, template words otherwise."""
+
+from agent.config import Settings
+from agent.errors import BudgetSpentError, ModelError
+from agent.llm import Chat
+from agent.profile.full import full
+from agent.profile.phrase import phrase
+from agent.profile.subject import Subject, Tally, built_from
+from agent.profile.template import template_profile
+from agent.schema import Grade, Profile
+from agent.words import load_language
+
+
+async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: str = "") -> Profile:
+    """The portrait of one user, not yet stored (version 0).
+
+    language: BCP 47; empty for the settings'. A model that fails costs its words only: the same facts stand in template
+    words, with a note, grade `none` and what was spent. Raises BudgetSpentError, since a run that has no money left
+    should stop rather than paint its other users without a model; UsageError for a language without vocabulary.
+    """
+    spoken = load_language(language or settings.portrait.language)
+    tally = Tally()
+    base = template_profile(subject, settings, spoken, tally)
+    if chat is None or grade == "none":
+        return base
+    try:
+        stage = full if grade == "full" else phrase
+        return await stage(subject, base, chat, settings, spoken, tally)
+    except BudgetSpentError:
+        raise
+    except ModelError as error:
+        note = f"In template words, since the model did not help: {error}"
+        return base.model_copy(update={"notes": [note], "built_from": built_from(subject, tally, settings)})

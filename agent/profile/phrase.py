@@ -1,0 +1,154 @@
+"""Grade `phrase`: code picks the claims, the model words each in one sentence, code checks its words.
+
+A sentence that fails is replaced by its template sentence. The summary counts as the model's where at least half of its
+sentences are; else the template summary stands whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.config import Settings
+from agent.llm import Chat, ChatRequest, ask
+from agent.profile.draft import phrased
+from agent.profile.subject import Subject, Tally, built_from
+from agent.profile.template import MAX_EVIDENCE
+from agent.prompt import Prompt, load_prompt
+from agent.schema import Dropped, Fact, Preference, Profile, Trait
+from agent.verify import check_words, grounds_from, strip_citations
+from agent.verify.grounds import value_variants
+from agent.words import Language, preference_text, summary_text, thing, trait_text
+from agent.words.text import stems_of
+
+PROMPT = "portrait-phrase"
+LIKES, DISLIKES, HABITS = 3, 2, 2
+"""How many values or habits one claim may name."""
+TOKENS_A_CLAIM = 45
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one sentence is to say."""
+
+    line: str
+    """As the model sees it, without its number."""
+    template: str
+    """The sentence that stands in where the model's fails."""
+    facts: tuple[Fact, ...] = ()
+    traits: tuple[Trait, ...] = ()
+
+
+def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[Claim]:
+    """At most five claims: what is liked, what stands out, what is changing, what is disliked, how the user behaves."""
+    likes = [fact for fact in facts if fact.polarity == "like"]
+    dislikes = [fact for fact in facts if fact.polarity == "dislike"][:DISLIKES]
+    claims = []
+    if likes:
+        claims.append(_values("likes", likes[:LIKES], language))
+    top = next((fact for fact in likes if fact.share > fact.base_rate and fact.count > 2), None)
+    if top is not None:
+        claims.append(_counted(top, language))
+    moving = next((fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None)
+    if moving is not None:
+        claims.append(_counted(moving, language, trend_only=True))
+    if dislikes:
+        claims.append(_values("dislikes", dislikes, language))
+    habits = [(trait, said) for trait in traits if (said := trait_text(trait, language))][:HABITS]
+    if habits:
+        shown = tuple(trait for trait, _ in habits)
+        claims.append(
+            Claim(f"habits: {'; '.join(said for _, said in habits)}", summary_text([], shown, language), traits=shown)
+        )
+    return claims
+
+
+def _values(word: str, facts: Sequence[Fact], language: Language) -> Claim:
+    names = ", ".join(thing(fact.facet, fact.value, language) for fact in facts)
+    # Without their numbers and trends, which are other claims' to state.
+    bare = [
+        Preference(facet=f.facet, value=f.value, polarity=f.polarity, strength=f.strength,
+                   confidence=f.confidence, evidence=f.evidence)
+        for f in facts
+    ]  # fmt: skip
+    return Claim(f"{word}: {names}", summary_text(bare, [], language), facts=tuple(facts))
+
+
+def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
+    name = thing(fact.facet, fact.value, language)
+    if trend_only:
+        return Claim(f"interest in {name}: {fact.trend}", preference_text(fact, language), facts=(fact,))
+    still = fact.model_copy(update={"trend": "unknown"})
+    share, base = (f"{int(x * 100 + 0.5)}%" for x in (fact.share, fact.base_rate))
+    line = f"{name}: {share} of their choices; average: {base}"
+    return Claim(line, preference_text(still, language), facts=(fact,))
+
+
+def request(
+    subject: Subject, claims: Sequence[Claim], settings: Settings, language: Language
+) -> tuple[ChatRequest, Prompt]:
+    prompt = load_prompt(PROMPT, settings.prompts.get(PROMPT, ""))
+    lines = "\n".join(f"s{number}. {claim.line}" for number, claim in enumerate(claims, 1))
+    asked = ChatRequest(
+        purpose="phrase",
+        prompt=prompt.label,
+        messages=prompt.render(language=language.name, claims=lines),
+        user_id=subject.user.user_id,
+        max_tokens=20 + TOKENS_A_CLAIM * len(claims),
+        temperature=settings.llm.temperature,
+    )
+    return asked, prompt
+
+
+def refusal(text: str, claim: Claim, subject: Subject, language: Language) -> str:
+    """Why a sentence may not stand for a claim; empty if it may."""
+    if not text:
+        return "empty"
+    grounds = grounds_from(
+        language, facts=claim.facts, traits=claim.traits, total=len(subject.events), as_of=subject.last_event
+    )
+    if problems := check_words(text, grounds, language, subject.lexicon):
+        return "; ".join(problems)
+    if claim.facts and not any(_mentions(text, fact, language) for fact in claim.facts):
+        return "off_claim: it names nothing that the claim is about"
+    return ""
+
+
+def _mentions(text: str, fact: Fact, language: Language) -> bool:
+    said = f" {' '.join(stems_of(text, language.code))} "
+    forms = [" ".join(stems_of(form, language.code)) for form in value_variants(fact.value, language)]
+    return any(f" {form} " in said for form in forms if form)
+
+
+async def phrase(
+    subject: Subject, base: Profile, chat: Chat, settings: Settings, language: Language, tally: Tally
+) -> Profile:
+    """The template portrait `base` with its summary in the model's words. Raises ModelError."""
+    claims = claims_of(subject.facts.facts, subject.facts.traits, language)
+    if not claims:
+        return base
+    asked, prompt = request(subject, claims, settings, language)
+    answered, answer = await ask(chat, asked, phrased(len(claims)))
+    tally.add(answer)
+    said = answered.model_dump()
+    sentences, dropped = [], []
+    for number, claim in enumerate(claims, 1):
+        tally.claims += 1
+        text = strip_citations(str(said[f"s{number}"]).strip())[0]
+        reason = refusal(text, claim, subject, language)
+        if reason:
+            dropped.append(Dropped(stage="summary", claim=text, reason=reason))
+        sentences.append(claim.template if reason else text)
+    mine = 2 * len(dropped) <= len(claims)
+    evidence = [event_id for claim in claims for fact in claim.facts for event_id in fact.evidence[:2]]
+    return base.model_copy(
+        update={
+            "summary": ("" if language.code == "zh" else " ").join(sentences) if mine else base.summary,
+            "summary_source": "llm" if mine else "template",
+            "summary_evidence": list(dict.fromkeys(evidence))[: 2 * MAX_EVIDENCE],
+            "dropped": dropped,
+            "source": "llm" if mine else "template",
+            "grade": "phrase",
+            "model": chat.name,
+            "prompt": prompt.label,
+            "built_from": built_from(subject, tally, settings),
+        }
+    )

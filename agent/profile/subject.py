@@ -1,0 +1,110 @@
+"""Whom a portrait is painted of, and what the painting cost."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agent.config import Settings
+from agent.facts import UserFacts
+from agent.llm import ChatAnswer
+from agent.schema import BuiltFrom, Event, Item, Profile, Scale, User, Window, WindowEvent
+from agent.verify import EMPTY_LEXICON, Lexicon, item_values
+from agent.verify.claims import ValuesOf
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One user, with everything that a portrait may rest on."""
+
+    user: User
+    events: Sequence[Event]
+    """All of the user's events, in order."""
+    items: Mapping[str, Item]
+    """At least those of the events."""
+    window: Window
+    facts: UserFacts
+    previous: Profile | None = None
+    parts: Sequence[Window] = ()
+    """A very long history in parts, event numbers unique over all of them; used where there is more than one."""
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    population: str = ""
+    """Version of the base-rate snapshot."""
+    lexicon: Lexicon = EMPTY_LEXICON
+    """Of the whole catalogue, in the portrait's language."""
+    values_of: ValuesOf = item_values
+    now: datetime | None = None
+    """When the portrait is painted; None for the clock's now."""
+
+    @property
+    def as_of(self) -> datetime:
+        return self.now or datetime.now(UTC)
+
+    @property
+    def last_event(self) -> datetime | None:
+        """What counts as recent is read against it, so that old data can have recent interests too."""
+        return max((e.timestamp for e in self.events if e.timestamp is not None), default=None)
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.parts) > 1
+
+    def shown(self) -> Window:
+        """Every event that a model sees: the window, or all parts as one."""
+        if not self.is_long:
+            return self.window
+        events: dict[int, WindowEvent] = {}
+        for part in self.parts:
+            for event in part.events:
+                if event.number in events:
+                    raise ValueError(f"event number {event.number} stands in two parts")
+                events[event.number] = event
+        return Window(
+            user_id=self.window.user_id, events=list(events.values()), total=self.window.total,
+            tokens=sum(part.tokens for part in self.parts),
+        )  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What a painting has cost so far. Answers from the cache count as calls that cost nothing."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    claims: int = 0
+
+    def add(self, answer: ChatAnswer) -> None:
+        self.calls += 2 if answer.outcome == "repaired" else 1
+        self.input_tokens += answer.usage.input_tokens
+        self.output_tokens += answer.usage.output_tokens
+        self.cost += answer.usage.cost
+
+
+def built_from(subject: Subject, tally: Tally, settings: Settings, *, read: Window | None = None) -> BuiltFrom:
+    """Provenance of a portrait; `read` is the window that a model read, None where it read none."""
+    times = [e.timestamp for e in subject.events if e.timestamp is not None]
+    return BuiltFrom(
+        events=len(subject.events),
+        first_event=min(times, default=None),
+        last_event=max(times, default=None),
+        last_seq=max((e.seq for e in subject.events), default=0),
+        window_events=len(read.events) if read else 0,
+        window_tokens=read.tokens if read else 0,
+        parts=len(subject.parts) if read and subject.is_long else 1,
+        population=subject.population,
+        calls=tally.calls,
+        input_tokens=tally.input_tokens,
+        output_tokens=tally.output_tokens,
+        cost=tally.cost,
+        claims=tally.claims,
+        settings=settings_digest(settings),
+    )
+
+
+def settings_digest(settings: Settings) -> str:
+    """Short SHA-256 of what shapes a portrait: its own section, the signal table, privacy, prompt overrides."""
+    shaping = (settings.portrait, settings.signals, settings.privacy)
+    text = "\0".join([*(section.model_dump_json() for section in shaping), repr(sorted(settings.prompts.items()))])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

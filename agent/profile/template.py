@@ -1,0 +1,54 @@
+"""The portrait in template words: the ground on which every grade builds, and a full portrait by itself."""
+
+from collections.abc import Sequence
+
+from agent.config import Settings
+from agent.profile.fields import unanswered, update_fields
+from agent.profile.subject import Subject, Tally, built_from
+from agent.schema import Fact, Preference, Profile
+from agent.words import Language, preference_text, summary_text
+
+MAX_EVIDENCE = 8
+
+
+def preference_of(fact: Fact, language: Language) -> Preference:
+    """A mined fact as a preference in template words."""
+    return Preference(
+        facet=fact.facet, value=fact.value, polarity=fact.polarity, basis=fact.basis, strength=fact.strength,
+        confidence=fact.confidence, trend=fact.trend, first_seen=fact.first_seen, last_seen=fact.last_seen,
+        evidence=fact.evidence[:MAX_EVIDENCE], text=preference_text(fact, language),
+    )  # fmt: skip
+
+
+def strongest(preferences: Sequence[Preference], limit: int) -> list[Preference]:
+    """The `limit` strongest: stated ones first, then by strength times confidence.
+
+    Where only likes would be left the best dislike takes the last place (and the other way round): what someone turns
+    down says as much.
+    """
+    ranked = sorted(preferences, key=lambda p: (p.basis != "stated", -p.strength * p.confidence))
+    kept, rest = ranked[:limit], ranked[limit:]
+    if limit > 1 and len({p.polarity for p in kept}) == 1:
+        other = next((p for p in rest if p.polarity != kept[0].polarity), None)
+        if other is not None:
+            kept[-1] = other
+    return kept
+
+
+def template_profile(subject: Subject, settings: Settings, language: Language, tally: Tally, note: str = "") -> Profile:
+    """Summary, preferences and habits from the mined facts alone, and what was asked for and stays unknown."""
+    facts, traits = subject.facts.facts, subject.facts.traits
+    fields = update_fields(settings.portrait, subject.previous, [], subject.events)
+    return Profile(
+        user_id=subject.user.user_id,
+        as_of=subject.as_of,
+        language=language.code,
+        summary=summary_text(facts, traits, language),
+        summary_evidence=list(dict.fromkeys(event_id for fact in facts[:4] for event_id in fact.evidence[:2])),
+        preferences=strongest([preference_of(fact, language) for fact in facts], settings.portrait.max_preferences),
+        traits=traits,
+        fields=fields,
+        unknowns=unanswered(settings.portrait, fields),
+        built_from=built_from(subject, tally, settings),
+        notes=[note] if note else [],
+    )
