@@ -237,16 +237,21 @@ def fuse(found: Sequence[Candidate], weights: Mapping[str, float] = WEIGHTS) -> 
     return [(one, fused[one.item_id]) for one in ranked]
 
 
+def reciprocal_ranks(scores: NDArray[np.float32], k: float = _RRF) -> NDArray[np.float64]:
+    """[users, items] 1 / (k + rank) of each positive score in its row, 0 where the channel is silent."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(1, scores.shape[1] + 1)[None, :], axis=1)
+    return np.where(scores > 0, 1.0 / (k + rank), 0.0)
+
+
 def fuse_scores(
     scores: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float] = WEIGHTS
 ) -> NDArray[np.float64]:
     """The same fusion over whole score matrices [users, items], for evaluation; silent entries (<= 0) add nothing."""
     fused: NDArray[np.float64] | None = None
     for channel, matrix in scores.items():
-        order = np.argsort(-matrix, axis=1, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(1, matrix.shape[1] + 1)[None, :], axis=1)
-        part = np.where(matrix > 0, weights[channel] / (_RRF + rank), 0.0)
+        part = weights[channel] * reciprocal_ranks(matrix)
         fused = part if fused is None else fused + part
     if fused is None:
         raise ValueError("no channel to fuse")

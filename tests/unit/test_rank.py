@@ -1,0 +1,133 @@
+"""Training, storing, finding and fusing on a small made catalogue."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.errors import StoreError
+from agent.interactions import Interactions
+from agent.rank import Model, candidates, fit, fuse, load_model, train
+from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
+from agent.schema import Candidate
+from evals.metrics import coverage, ndcg_lists
+from evals.splits import global_time, leave_last_out
+
+
+def made(users: int = 30, items: int = 20) -> Interactions:
+    """User u has six items in a row from u on."""
+    user = np.repeat(np.arange(users), 6).astype(np.int32)
+    item = ((user + np.tile(np.arange(6), users)) % items).astype(np.int32)
+    n = len(user)
+    zeros = np.zeros(n, np.int16)
+    return Interactions(
+        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["like"], ["made"], user, item, zeros,
+        zeros, np.full(n, np.nan), np.arange(n, dtype=np.int64) * 1000, np.arange(1, n + 1),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    x = made()
+    return fit(x, np.ones(len(x), np.float32))
+
+
+def test_a_stored_model_scores_as_the_fitted_one(model: Model, tmp_path: Path) -> None:
+    x = made()
+    assert load_model(tmp_path) is None
+    for _ in range(3):
+        train(x, np.ones(len(x), np.float32), tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded is not None and loaded.manifest.version == 3 and loaded.manifest.last_seq == len(x)
+    assert sorted(one.name for one in tmp_path.glob("v*")) == ["v2", "v3"]
+    history = model.history([("i3", 1.0), ("i4", 1.0), ("never seen", 1.0)])
+    assert len(history.items) == 2
+    for ours, theirs in zip(model.channels, loaded.channels, strict=True):
+        assert np.allclose(ours.score([history]), theirs.score([history]))
+
+
+def test_a_damaged_model_says_so(tmp_path: Path) -> None:
+    x = made()
+    train(x, np.ones(len(x), np.float32), tmp_path)
+    (tmp_path / "v1" / "channels.npz").write_bytes(b"broken")
+    with pytest.raises(StoreError, match="train"):
+        load_model(tmp_path)
+
+
+def test_what_follows_comes_first(model: Model) -> None:
+    events = [("i3", 1.0), ("i4", 1.0), ("i5", 1.0)]
+    found = candidates(model, model.history(events), content={}, exclude=frozenset(dict(events)), n=5)
+    assert fuse(found)[0][0].item_id == "i6"
+
+
+def test_a_disliked_item_is_no_sign_of_taste(model: Model) -> None:
+    liked = model.collaborative.score([History(np.array([3]), np.array([1.0], np.float32))])
+    disliked = model.collaborative.score([History(np.array([3]), np.array([-1.0], np.float32))])
+    assert liked.any() and not disliked.any()
+
+
+@given(st.lists(st.integers(0, 19), max_size=19, unique=True), st.integers(1, 25))
+def test_candidates_are_unseen_and_enough(model: Model, had: list[int], n: int) -> None:
+    exclude = frozenset(f"i{at}" for at in had)
+    history = model.history([(one, 1.0) for one in sorted(exclude)])
+    ranked = [one.item_id for one, _ in fuse(candidates(model, history, content={}, exclude=exclude, n=n))]
+    assert len(set(ranked)) == len(ranked) and not exclude & set(ranked)
+    assert len(ranked) >= min(n, 20 - len(exclude))
+
+
+def test_fusion_adds_weighted_reciprocal_ranks() -> None:
+    found = [
+        Candidate(item_id="a", scores={"next_item": 2.0}),
+        Candidate(item_id="b", scores={"next_item": 1.0, "content": 0.5}),
+        Candidate(item_id="c"),
+    ]
+    ranked = fuse(found, {"next_item": 1.0, "content": 0.5})
+    assert [one.item_id for one, _ in ranked] == ["b", "a", "c"]
+    assert {one.item_id: score for one, score in ranked}["a"] == pytest.approx(1 / 1.5)
+    assert ranked == fuse(found[::-1], {"next_item": 1.0, "content": 0.5})
+
+
+def test_a_large_catalogue_takes_item_cosine() -> None:
+    x = made()
+    large = fit_collaborative(x, ease_items=10)
+    assert large.method == "item cosine" and large.weights.diagonal().sum() == 0
+    score = large.score([History(np.array([3]), np.ones(1, np.float32))])[0]
+    assert score[4] > score[8]
+
+
+def test_content_is_likes_minus_dislikes() -> None:
+    axes = np.eye(4, dtype=np.float32)
+    vectors = np.stack([axes[0], axes[0] * 0.9 + axes[3] * 0.1, axes[1], axes[1] * 0.9 + axes[3] * 0.1])
+    items = ItemVectors(["a", "a2", "b", "b2"], vectors.astype(np.float32))
+    found = content_candidates(items, [("a", 1.0), ("b", -1.0)], exclude=frozenset(["a", "b"]))
+    assert list(found) == ["a2"]
+    assert content_candidates(items, []) == {}
+
+
+def test_the_content_book_keeps_one_version_and_forgets(tmp_path: Path) -> None:
+    book = ContentBook(tmp_path / "content")
+    assert book.get("u", "1:1") is None
+    book.put("u", "1:1", {"a": 0.5})
+    assert book.get("u", "1:1") == {"a": 0.5} and book.get("u", "2:1") is None
+    book.erase("u")
+    assert book.get("u", "1:1") is None and not list((tmp_path / "content").iterdir())
+
+
+def test_splits_leak_nothing() -> None:
+    x = made()
+    split = leave_last_out(x)
+    assert len(split.train) == len(x) - 30 and [len(one) for one in split.relevant] == [1] * 30
+    assert len(leave_last_out(x, skip=1).train) == len(x) - 60
+    timed = global_time(x, 0.5)
+    assert timed.train.time.max() < x.time[len(x) // 2 + 1]
+    had = {(int(u), int(i)) for u, i in zip(timed.train.user, timed.train.item, strict=True)}
+    assert not any((int(u), int(i)) in had for u, items in zip(timed.users, timed.relevant, strict=True) for i in items)
+
+
+def test_undefined_is_not_zero() -> None:
+    hits = np.array([[True, False], [False, False]])
+    found = ndcg_lists(hits, np.array([1, 0]), 2)
+    assert found[0] == 1 and np.isnan(found[1])
+    assert coverage(np.array([[0, 1], [1, -1]]), 4) == 0.5 and np.isnan(coverage(np.array([[0]]), 0))
