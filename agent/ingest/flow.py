@@ -1,5 +1,6 @@
 """The flow of an ingest: read, resolve, clean, store, report. One transaction; all or nothing."""
 
+import errno
 import gc
 import hashlib
 import json
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agent.errors import BadInputError
+from agent.errors import BadInputError, StoreError, StoreFullError
 from agent.ingest.clean import (
     CleanEvents,
     GivenIds,
@@ -352,15 +353,20 @@ class _Run:
         if not self.rejected:
             return
         folder = self.store.folder / "rejected"
-        folder.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(row, ensure_ascii=False) for row in self.rejected]
-        if self.rejected_path is None:
-            # Named by content, so that the same bad file again makes no second one.
-            name = hashlib.blake2b("\n".join(lines).encode(), digest_size=6).hexdigest()
-            self.rejected_path = folder / f"{name}.jsonl"
-            self.rejected_path.unlink(missing_ok=True)
-        with self.rejected_path.open("a", encoding="utf-8") as out:
-            out.write("\n".join(lines) + "\n")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.rejected_path is None:
+                # Named by content, so that the same bad file again makes no second one.
+                name = hashlib.blake2b("\n".join(lines).encode(), digest_size=6).hexdigest()
+                self.rejected_path = folder / f"{name}.jsonl"
+                self.rejected_path.unlink(missing_ok=True)
+            with self.rejected_path.open("a", encoding="utf-8") as out:
+                out.write("\n".join(lines) + "\n")
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StoreFullError(f"No space is left in '{folder}'; free some, then run it again.") from error
+            raise StoreError(f"Rejected rows cannot be written to '{folder}': {error.strerror}.") from error
         self.rejected.clear()
 
     def check(self) -> None:

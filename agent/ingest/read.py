@@ -3,6 +3,7 @@
 import bz2
 import codecs
 import csv
+import errno
 import gzip
 import io
 import json
@@ -21,7 +22,7 @@ from typing import IO, cast
 
 import pandas as pd
 
-from agent.errors import BadInputError
+from agent.errors import BadInputError, StoreFullError
 from agent.ingest.mapping import Reading
 
 LINE = "__line__"
@@ -39,6 +40,8 @@ _NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
 _SAMPLE = 64 * 1024
 _CELLS = 4_000_000
 """Cells in one chunk at most: a table of thousands of columns is read in fewer rows at a time."""
+_CHUNK_BYTES = 32 << 20
+"""About as much text in one chunk at most, by the length of the first lines."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
     else:
         files = [path]
     if not files:
-        raise BadInputError(f"Nothing was found at '{place}'.")
+        raise BadInputError(f"No table was found at '{place}'; check the path.")
     for file in files:
         if not file.exists():
-            raise BadInputError(f"There is no file '{file}'.")
+            raise BadInputError(f"There is no file '{file}'; check the path.")
         try:
             if file.name.lower().endswith(_ARCHIVES):
                 yield from _read_archive(file, reading, rows)
@@ -80,6 +83,8 @@ def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
         except gzip.BadGzipFile as error:
             raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StoreFullError("No space is left for temporary files; free some, then run it again.") from error
             raise BadInputError(f"'{file}' cannot be read: {error.strerror or error}.") from error
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
@@ -147,7 +152,8 @@ def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iter
         sample = stream.read(_SAMPLE)
         stream.seek(0)
         if not sample.strip():
-            raise BadInputError(f"'{name}' is empty.")
+            raise BadInputError(f"'{name}' is empty; name a table with a header and rows.")
+        rows = max(1, min(rows, _CHUNK_BYTES * max(sample.count(b"\n"), 1) // len(sample)))
         encoding = reading.encoding or _encoding(name, sample, stream)
         if encoding in _FALLBACKS and not reading.encoding:
             notes.append(f"'{name}' is not UTF-8; it was read as {encoding}.")
@@ -359,9 +365,9 @@ def _long_separator(text: IO[str], separator: str, reading: Reading, rows: int) 
 
 def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Iterator[pd.DataFrame]:
     text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape")
-    start = text.read(1)
+    start = text.read(_SAMPLE).lstrip()
     text.seek(0)
-    if start == "[":
+    if start.startswith("["):
         try:
             records: Iterator[tuple[int, object]] = iter(list(enumerate(json.load(text), 1)))
         except ValueError as error:

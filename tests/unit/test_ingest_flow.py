@@ -1,12 +1,13 @@
 """What becomes of every row: kept, merged or rejected with a reason; and what is made of each field."""
 
+import errno
 import json
 import time
 from pathlib import Path
 
 import pytest
 
-from agent.errors import BadInputError
+from agent.errors import BadInputError, StoreFullError
 from agent.ingest import Sources, ingest, load_mapping, parse_mapping
 from agent.ingest.clean import clean_text, price_of
 from agent.schema import Scale
@@ -463,3 +464,22 @@ def test_mapping_files(bench: Bench) -> None:
         load_mapping(bench.write("bad.yaml", "events: [\n"))
     with pytest.raises(BadInputError, match=r"events\.user_id is column 'Who'.*'user_id', 'item_id'"):
         bench.run(bench.write("e.csv", "user_id,item_id\nu,i\n"), mapping={"events": {"user_id": "Who"}})
+
+
+def test_a_full_disk_is_the_stores_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def full(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if path.name == "rejected":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        make(path, mode, parents, exist_ok)
+
+    path = bench.write("e.csv", "user_id,item_id\nu,i\n,j\n")
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(StoreFullError, match="No space is left"):
+        bench.run(path)
+    assert bench.store.counts().events == 0
+
+
+def test_json_that_does_not_begin_at_once(bench: Bench) -> None:
+    assert bench.run(bench.write("e.json", '\n [\n{"user_id": "u", "item_id": "i"}\n]')).events.kept == 1
