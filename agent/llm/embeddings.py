@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from agent.config import LlmSettings
 from agent.errors import ModelRefusedError, ModelUnavailableError
+from agent.llm.openai_chat import _retry_after
 
 _BATCH = 256
 
@@ -11,16 +12,23 @@ _BATCH = 256
 def embed_texts(llm: LlmSettings, model: str, texts: Sequence[str]) -> list[list[float]]:
     """One vector a text, in order. Raises ModelUnavailableError or ModelRefusedError."""
     import openai
-    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+    from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
     client = openai.OpenAI(
         api_key=llm.api_key or "none", base_url=llm.base_url or None, max_retries=0, timeout=llm.timeout
     )
     passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
+    backoff = wait_random_exponential(multiplier=llm.backoff, max=8)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = _retry_after(error.response.headers) if isinstance(error, openai.APIStatusError) else None
+        return backoff(state) + (asked or 0.0)
+
     again = Retrying(
         retry=retry_if_exception_type(passing),
-        stop=stop_after_delay(llm.retry_budget),
-        wait=wait_random_exponential(multiplier=0.5, max=8),
+        stop=lambda state: (state.seconds_since_start or 0.0) + state.upcoming_sleep > llm.retry_budget,
+        wait=wait,
         reraise=True,
     )
     vectors: list[list[float]] = []
@@ -31,7 +39,11 @@ def embed_texts(llm: LlmSettings, model: str, texts: Sequence[str]) -> list[list
                 answer = again(client.embeddings.create, model=model, input=part, encoding_format="float")
                 vectors += [one.embedding for one in sorted(answer.data, key=lambda one: one.index)]
     except passing as error:
-        raise ModelUnavailableError(f"The embedding endpoint cannot be reached: {error}.") from error
+        raise ModelUnavailableError(
+            f"The embedding endpoint gives no answer ({error}); check OPENAI_BASE_URL, or set LIMNER_EMBED to another."
+        ) from error
     except openai.APIStatusError as error:
-        raise ModelRefusedError(f"The embedding endpoint refused: {error.message}.") from error
+        raise ModelRefusedError(
+            f"The embedding endpoint refuses '{model}' ({error.status_code}); check the key and LIMNER_EMBED_MODEL."
+        ) from error
     return vectors

@@ -92,8 +92,8 @@ def test_ease_on_ml_latest_small(small: Split) -> None:
 
 def test_ml_100k(hundred_k: Split) -> None:
     assert len(hundred_k.users) == 943 and len(hundred_k.train.item_ids) == 1682
-    # Published is an ndcg@10 of .0257, which is what ties give when they all go to the item asked for; with ties counting
-    # half, as the protocol says, it is .0253.
+    # Published is an ndcg@10 of .0257, which is what comes out when every tie goes to the item asked for; with ties
+    # counting half, as the protocol says, it is .0253.
     assert popular(hundred_k) == pytest.approx((0.0253, 0.0498), abs=1e-4)
     assert ease(hundred_k) == pytest.approx((0.0416, 0.0880), abs=2e-4)
     assert next_item(hundred_k, 2) == pytest.approx((0.0954, 0.1760), abs=2e-4)

