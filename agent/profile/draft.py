@@ -62,10 +62,10 @@ class Fixes(Drafted):
 
 
 @cache
-def phrased(claims: int) -> type[BaseModel]:
-    """The answer to a request for one sentence a claim: an object with the keys s1 … sN.
+def phrased(keys: tuple[str, ...]) -> type[BaseModel]:
+    """The answer to a request for one sentence a claim: an object with the claims' keys.
 
     Keys instead of a list: no claim can be left out, worded twice or invented, and they cost fewer tokens.
     """
-    keys = {f"s{number}": (str, Field()) for number in range(1, claims + 1)}
-    return create_model(f"Phrased{claims}", __base__=Drafted, **keys)  # type: ignore[no-any-return,call-overload]
+    fields = {key: (str, Field()) for key in keys}
+    return create_model("Phrased", __base__=Drafted, **fields)  # type: ignore[no-any-return,call-overload]

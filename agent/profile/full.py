@@ -375,9 +375,9 @@ def join_preferences(drafted: Sequence[Preference], facts: Sequence[Fact], langu
 
     Verification has refused what contradicts a fact; of two drafts that contradict each other the stronger stays.
     """
-    joined: dict[tuple[str, str], Preference] = {}
+    joined: dict[str, Preference] = {}
     for preference in sorted(drafted, key=lambda p: -p.strength * p.confidence):
-        joined.setdefault((fold(preference.facet), fold(preference.value)), preference)
+        joined.setdefault(fold(preference.value), preference)
     for fact in facts:
-        joined.setdefault((fold(fact.facet), fold(fact.value)), preference_of(fact, language))
+        joined.setdefault(fold(fact.value), preference_of(fact, language))
     return list(joined.values())

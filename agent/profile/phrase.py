@@ -11,7 +11,7 @@ from agent.config import Settings
 from agent.llm import Chat, ChatRequest, ask
 from agent.profile.draft import phrased
 from agent.profile.subject import Subject, Tally, built_from
-from agent.profile.template import MAX_EVIDENCE
+from agent.profile.template import MAX_EVIDENCE, distinct
 from agent.prompt import Prompt, load_prompt
 from agent.schema import Dropped, Fact, Preference, Profile, Trait
 from agent.verify import check_words, grounds_from, strip_citations
@@ -29,8 +29,10 @@ TOKENS_A_CLAIM = 45
 class Claim:
     """What one sentence is to say."""
 
-    line: str
-    """As the model sees it, without its number."""
+    key: str
+    """likes, share, rising, fading, dislikes or habits: names the claim in the prompt and in the answer."""
+    said: str
+    """What is claimed, as the model sees it."""
     template: str
     """The sentence that stands in where the model's fails."""
     facts: tuple[Fact, ...] = ()
@@ -39,6 +41,7 @@ class Claim:
 
 def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[Claim]:
     """At most five claims: what is liked, what stands out, what is changing, what is disliked, how the user behaves."""
+    facts = distinct(facts)
     likes = [fact for fact in facts if fact.polarity == "like"]
     dislikes = [fact for fact in facts if fact.polarity == "dislike"][:DISLIKES]
     claims = []
@@ -56,7 +59,7 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     if habits:
         shown = tuple(trait for trait, _ in habits)
         claims.append(
-            Claim(f"habits: {'; '.join(said for _, said in habits)}", summary_text([], shown, language), traits=shown)
+            Claim("habits", "; ".join(said for _, said in habits), summary_text([], shown, language), traits=shown)
         )
     return claims
 
@@ -69,24 +72,23 @@ def _values(word: str, facts: Sequence[Fact], language: Language) -> Claim:
                    confidence=f.confidence, evidence=f.evidence)
         for f in facts
     ]  # fmt: skip
-    return Claim(f"{word}: {names}", summary_text(bare, [], language), facts=tuple(facts))
+    return Claim(word, names, summary_text(bare, [], language), facts=tuple(facts))
 
 
 def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
     name = thing(fact.facet, fact.value, language)
     if trend_only:
-        return Claim(f"interest in {name}: {fact.trend}", preference_text(fact, language), facts=(fact,))
+        return Claim(fact.trend, name, preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = (f"{int(x * 100 + 0.5)}%" for x in (fact.share, fact.base_rate))
-    line = f"{name}: {share} of their choices; average: {base}"
-    return Claim(line, preference_text(still, language), facts=(fact,))
+    return Claim("share", f"{name} {share}, average {base}", preference_text(still, language), facts=(fact,))
 
 
 def request(
     subject: Subject, claims: Sequence[Claim], settings: Settings, language: Language
 ) -> tuple[ChatRequest, Prompt]:
     prompt = load_prompt(PROMPT, settings.prompts.get(PROMPT, ""))
-    lines = "\n".join(f"s{number}. {claim.line}" for number, claim in enumerate(claims, 1))
+    lines = "\n".join(f"{claim.key}: {claim.said}" for claim in claims)
     asked = ChatRequest(
         purpose="phrase",
         prompt=prompt.label,
@@ -112,6 +114,14 @@ def refusal(text: str, claim: Claim, subject: Subject, language: Language) -> st
     return ""
 
 
+def tidy(text: str, language: Language) -> str:
+    """A sentence without citations, with its first letter and full stop as they should be."""
+    text = strip_citations(" ".join(text.split()))[0]
+    if text and text[-1].isalnum():
+        text += "。" if language.code == "zh" else "."
+    return text[:1].upper() + text[1:]
+
+
 def _mentions(text: str, fact: Fact, language: Language) -> bool:
     said = f" {' '.join(stems_of(text, language.code))} "
     forms = [" ".join(stems_of(form, language.code)) for form in value_variants(fact.value, language)]
@@ -126,13 +136,13 @@ async def phrase(
     if not claims:
         return base
     asked, prompt = request(subject, claims, settings, language)
-    answered, answer = await ask(chat, asked, phrased(len(claims)))
+    answered, answer = await ask(chat, asked, phrased(tuple(claim.key for claim in claims)))
     tally.add(answer)
     said = answered.model_dump()
     sentences, dropped = [], []
-    for number, claim in enumerate(claims, 1):
+    for claim in claims:
         tally.claims += 1
-        text = strip_citations(str(said[f"s{number}"]).strip())[0]
+        text = tidy(str(said[claim.key]), language)
         reason = refusal(text, claim, subject, language)
         if reason:
             dropped.append(Dropped(stage="summary", claim=text, reason=reason))

@@ -7,6 +7,7 @@ from agent.profile.fields import unanswered, update_fields
 from agent.profile.subject import Subject, Tally, built_from
 from agent.schema import Fact, Preference, Profile
 from agent.words import Language, preference_text, summary_text
+from agent.words.text import fold
 
 MAX_EVIDENCE = 8
 
@@ -18,6 +19,14 @@ def preference_of(fact: Fact, language: Language) -> Preference:
         confidence=fact.confidence, trend=fact.trend, first_seen=fact.first_seen, last_seen=fact.last_seen,
         evidence=fact.evidence[:MAX_EVIDENCE], text=preference_text(fact, language),
     )  # fmt: skip
+
+
+def distinct(facts: Sequence[Fact]) -> list[Fact]:
+    """Facts without those that repeat an earlier one's value under another facet (genre and category, say)."""
+    seen: dict[str, Fact] = {}
+    for fact in facts:
+        seen.setdefault(fold(fact.value), fact)
+    return list(seen.values())
 
 
 def strongest(preferences: Sequence[Preference], limit: int) -> list[Preference]:
@@ -37,7 +46,7 @@ def strongest(preferences: Sequence[Preference], limit: int) -> list[Preference]
 
 def template_profile(subject: Subject, settings: Settings, language: Language, tally: Tally, note: str = "") -> Profile:
     """Summary, preferences and habits from the mined facts alone, and what was asked for and stays unknown."""
-    facts, traits = subject.facts.facts, subject.facts.traits
+    facts, traits = distinct(subject.facts.facts), subject.facts.traits
     fields = update_fields(settings.portrait, subject.previous, [], subject.events)
     return Profile(
         user_id=subject.user.user_id,
