@@ -1,5 +1,6 @@
 """From text columns to canonical, clean values; what cannot be used gets a reason, never silence."""
 
+import ast
 import hashlib
 import html
 import json
@@ -485,6 +486,20 @@ def _is_sequence(column: str) -> bool:
     return column.endswith(":token_seq")
 
 
+def _list_literal(cell: str) -> list[object] | None:
+    """A list as JSON or as Python writes it; None for other text in brackets."""
+    try:
+        value = json.loads(cell)
+    except ValueError:
+        if not cell.endswith("]") or len(cell) > 20_000:
+            return None
+        try:
+            value = ast.literal_eval(cell)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    return value if isinstance(value, list) else None
+
+
 def attribute(cell: object) -> Scalar | list[str]:
     """A cell as a number, a list or clean text; "" for nothing. Leading zeros stay text."""
     if not isinstance(cell, str):
@@ -495,11 +510,8 @@ def attribute(cell: object) -> Scalar | list[str]:
     if _NUMBER.match(cell) and len(cell) < 16:
         return float(cell) if any(mark in cell for mark in ".eE") else int(cell)
     if cell.startswith("["):
-        try:
-            value = json.loads(cell)
-        except ValueError:
-            return clean_text(cell)
-        if isinstance(value, list):
+        value = _list_literal(cell)
+        if value is not None:
             return [clean_text(str(one)) for one in value if not isinstance(one, dict | list)][:50]
     return _BROKEN.sub("", clean_text(cell))
 

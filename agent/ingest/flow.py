@@ -32,7 +32,7 @@ from agent.ingest.clean import (
     rejected,
     split_list,
 )
-from agent.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, resolve
+from agent.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
 from agent.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
 from agent.ingest.settle import settle_events
 from agent.interactions import NO_TIME
@@ -304,16 +304,18 @@ class _Run:
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
             known = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c]
-            known += layout.rest
+            known += [*layout.rest, *([self.mapping.returns.split("=", 1)[0]] if self.mapping.returns else [])]
             for name in set(known).difference(columns):
                 frame[name] = ""
-            new = [c for c in columns if c not in known and not self.mapping.ignores(c)]
+            new = [c for c in columns if c not in known and not self.mapping.ignores(c) and not nameless(c)]
             return self._widened(table, layout, new, known, place) if new else layout
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
         if table == "events":
             settled = settle_events(made, frame, self.mapping, f"'{_name(place)}'", self.day_first)
             made, self.day_first = settled.layout, settled.day_first
             self.notes += settled.notes
+        if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
+            self.notes.append(f"A column of '{_name(place)}' has no name and was left out.")
         self._note_rest(table, made.rest, place)
         return made
 
@@ -390,7 +392,7 @@ class _Run:
                 if not item.title:
                     bare, events = bare + 1, events + self.items_used[item.item_id]
         if bare:
-            self.notes.append(f"{events:,} events are about {bare:,} items that have no title.")
+            self.notes.append(f"Items without a title: {bare:,}; events about them: {events:,}.")
 
     def report(self) -> IngestReport:
         return IngestReport(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import BadInputError
 
@@ -80,6 +80,13 @@ class Column(Strict):
     """The cell is a list, split at this."""
     flags: list[str] = []
     """0/1 columns; the value is the list of names of those that are 1."""
+
+    @model_validator(mode="after")
+    def _format_fits(self) -> "Column":
+        if self.format and re.findall(r"{[^}]*}?|}", self.format) != ["{}"] * len(self.columns):
+            raise ValueError("format needs one {} for each of columns")
+        return self
+
     facet: str = ""
     """For categories: what they are called (genre, department); the column's own name where empty."""
 
@@ -154,13 +161,18 @@ def load_mapping(path: str | Path) -> Mapping:
     return parse_mapping(tree, str(path))
 
 
+_FORMS = ("Column", "Column]", "str", "list[str]")
+
+
 def parse_mapping(tree: object, name: str) -> Mapping:
     try:
         mapping = Mapping.model_validate(tree or {})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInputError(f"The mapping file '{name}' is wrong at '{where}': {first['msg']}.") from error
+        # A field may be a name, a list or a table of keys: what is wrong with the form that was meant says most.
+        first = min(error.errors(), key=lambda one: one["type"] in ("string_type", "list_type"))
+        where = ".".join(str(part) for part in first["loc"] if not str(part).endswith(_FORMS))
+        why = first["msg"].removeprefix("Value error, ")
+        raise BadInputError(f"The mapping file '{name}' is wrong at '{where}': {why}.") from error
     return mapping
 
 
@@ -200,6 +212,9 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
                 f"The mapping says that {table}.{target} is column '{missing[0]}', but {name} has {_listed(columns)}."
             )
         named[target] = column
+    marked = mapping.returns.split("=", 1)[0]
+    if table == "events" and marked and marked not in columns:
+        raise BadInputError(f"The mapping's returns look at column '{marked}', but {name} has {_listed(columns)}.")
     taken = {one for column in named.values() for one in [column.column, *column.columns, *column.flags] if one}
     by_name: dict[str, str] = {}
     for one in columns:
@@ -224,7 +239,12 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         raise BadInputError(
             f"No {key.replace('_id', '')} column was found in {name}, which has {_listed(columns)}: {hint}."
         )
-    return Layout(named, [c for c in columns if c not in taken and not mapping.ignores(c)])
+    return Layout(named, [c for c in columns if c not in taken and not mapping.ignores(c) and not nameless(c)])
+
+
+def nameless(column: str) -> bool:
+    """True for the column of row numbers that a spreadsheet or a saved frame brings without a name."""
+    return re.fullmatch(r"(Unnamed: \d+)?(\.\d+)?", column.strip()) is not None
 
 
 def alias_key(column: str) -> str:
@@ -239,6 +259,8 @@ def looks_headless(columns: Sequence[str]) -> bool:
 
 
 def _listed(columns: Sequence[str]) -> str:
+    if not columns:
+        return "no columns"
     if len(columns) == 1:
         return f"one column only, '{columns[0][:80]}'"
     shown = ", ".join(f"'{one[:40]}'" for one in columns[:12])

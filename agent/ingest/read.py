@@ -40,6 +40,7 @@ _NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
 _SAMPLE = 64 * 1024
 _CELLS = 4_000_000
 """Cells in one chunk at most: a table of thousands of columns is read in fewer rows at a time."""
+_LONGEST_CELL = 4 << 20
 _CHUNK_BYTES = 32 << 20
 """About as much text in one chunk at most, by the length of the first lines."""
 
@@ -273,6 +274,7 @@ def _delimited(
         yield from _long_separator(text, separator, reading, rows)
         return
     plain = separator == "\t" or not reading.quoting
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     try:
         columns = reading.columns or [cell.strip() for cell in next(reader)]

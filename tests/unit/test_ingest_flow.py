@@ -240,7 +240,7 @@ def test_relative_times_are_said(bench: Bench) -> None:
 def test_items_without_a_title_are_counted(bench: Bench) -> None:
     items = bench.write("i.csv", "item_id,title\na,A\n")
     report = bench.run(bench.write("e.csv", "user_id,item_id\nu,a\nu,b\nv,b\nv,c\n"), items=items)
-    assert "3 events are about 2 items that have no title." in report.notes
+    assert "Items without a title: 2; events about them: 3." in report.notes
     assert bench.store.counts().items == 3
 
 
@@ -449,6 +449,8 @@ def test_a_bad_second_file_undoes_the_first(bench: Bench) -> None:
         ({"event": {}}, "'event'"),
         ({"scale": [1]}, "'scale"),
         ({"returns": "C"}, "'returns'"),
+        ({"items": {"title": {"columns": ["a", "b"], "format": "{} {} {}"}}}, "one {} for each"),
+        ({"items": {"title": {"columns": ["a"], "format": "{0.real}"}}}, "one {} for each"),
         ({"events": {"user_id": {"colum": "x"}}}, "events.user_id"),
     ],
 )
@@ -462,6 +464,8 @@ def test_mapping_files(bench: Bench) -> None:
         load_mapping(bench.folder / "no.yaml")
     with pytest.raises(BadInputError, match="not valid YAML"):
         load_mapping(bench.write("bad.yaml", "events: [\n"))
+    with pytest.raises(BadInputError, match="returns look at column 'invoice'"):
+        bench.run(bench.write("e.csv", "user_id,item_id\nu,i\n"), mapping={"returns": "invoice=C"})
     with pytest.raises(BadInputError, match=r"events\.user_id is column 'Who'.*'user_id', 'item_id'"):
         bench.run(bench.write("e.csv", "user_id,item_id\nu,i\n"), mapping={"events": {"user_id": "Who"}})
 
@@ -483,3 +487,25 @@ def test_a_full_disk_is_the_stores_failure(bench: Bench, monkeypatch: pytest.Mon
 
 def test_json_that_does_not_begin_at_once(bench: Bench) -> None:
     assert bench.run(bench.write("e.json", '\n [\n{"user_id": "u", "item_id": "i"}\n]')).events.kept == 1
+
+
+def test_what_pandas_leaves_in_files(bench: Bench) -> None:
+    events = bench.write("e.csv", ",user_id,item_id\n0,u,i\n1,u,j\n")
+    items = bench.write("i.csv", "Unnamed: 0,item_id,genres,tags\n0,i,\"['a', 'b']\",\"['x', 1]\"\n")
+    report = bench.run(events, items=items)
+    assert [event.context for event in bench.events()] == [{}, {}]
+    item = bench.store.item("i")
+    assert item is not None
+    assert (item.categories, item.attributes) == (["a", "b"], {"genre": ["a", "b"], "tags": ["x", "1"]})
+    assert sum("has no name and was left out" in note for note in report.notes) == 2
+
+
+def test_a_long_cell_is_no_reason_to_give_up(bench: Bench) -> None:
+    bench.run(bench.write("e.csv", f'user_id,item_id,text\nu,i,"{"word " * 60_000}"\n'))
+    assert len(bench.events()[0].text) == 299_999
+
+
+def test_columns_set_into_a_form(bench: Bench) -> None:
+    mapping = {"items": {"title": {"columns": ["name", "year"], "format": "{} ({})"}, "year": "year"}}
+    bench.run(items=bench.write("i.csv", "item_id,name,year\na,Heat,1995\nb,Odd,\n"), mapping=mapping)
+    assert [item.title for item in bench.store.items()] == ["Heat (1995)", "Odd"]
