@@ -32,7 +32,9 @@ _QUOTED = re.compile(
 )
 _STRONG = frozenset(".;:!?。；：！？")
 _SOFT = frozenset(",，、(（)）-–—[]")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"”»’)]*\s+(?=[\"“«„‘(¿¡]*[A-ZÀ-ÞĀ-Ž0-9가-힣])|(?<=[。！？])\s*")
+_SENTENCE = re.compile(
+    r"(?<=[.!?])[\"”»’)]*\s+(?=[\"“«„‘(¿¡]*[A-ZÀ-ÞĀ-Ž0-9가-힣])|(?<=[가-힣][.!?])\s+|(?<=[。！？])\s*"
+)
 _DATE_PARTS = re.compile(r"\d+")
 
 
@@ -305,7 +307,7 @@ class _Sentence:
             return Segment("word", token.text, at, at + 1)
         if token.kind == "number":
             values = readings(token.text, language.decimal_comma)
-        elif token.folded in language.numbers:
+        elif token.folded in language.numbers and not (language.numbers[token.folded] == 1 and self._is_word(at)):
             values = (language.numbers[token.folded],)
         else:
             return None
@@ -326,6 +328,10 @@ class _Sentence:
             return Segment("word", said, at, end, frozenset({"name"}))
         self.found.append(f"unsupported_number: {said}")
         return Segment("unknown", said, at, end)
+
+    def _is_word(self, at: int) -> bool:
+        """A number word that is a pronoun or article too: "one"."""
+        return (self.tokens[at].folded,) in self.language.lexicon
 
     def _percents(self, o: Origin) -> frozenset[float]:
         """Percentages that may be said of an origin: everybody's and ratings' only where the sentence names them."""
@@ -460,6 +466,12 @@ class _Sentence:
                 key = tuple(window[:length])
                 if length > 1 and key not in self.grounds.phrases and key not in self.language.lexicon:
                     yield length, Segment("unknown", f"\0{name}", i, i + length), 1.05
+        if fraction := self.language.fractions.longest(window, 0):
+            length, share = fraction
+            near = tuple(p for o in self.grounds.origins for p in self._percents(o) if abs(p - 100 * share) <= 3)
+            if near:
+                tags = frozenset({"percent"})
+                yield length, Segment("number", said(length), i, i + length, tags, numbers=near), 1.0
         if window[0] in self.grounds.words and len(window[0]) > 0:
             yield 1, Segment("word", said(1), i, i + 1, frozenset({"grounded"})), 3.0
         if (numeral := self.language.numbers.get(window[0])) is not None and any(
@@ -624,7 +636,8 @@ class _Sentence:
                 claims = s.tags & CLAIMS
                 if not claims or s.phrase or s.quoted:
                     continue
-                if s.end < len(self.tokens) and "only" in claims and self.tokens[s.end].kind == "number":
+                if "only" in claims and any(later.kind == "number" for later in piece[i + 1 :]):
+                    # "only 1 of 5" belittles a number that is checked on its own.
                     continue
                 if (
                     any(tag.startswith("group:") and self._labelled(tag) for tag in s.tags)
@@ -676,7 +689,10 @@ class _Sentence:
             )
             return o.trend == "rising" or near
         if claim == "majority":
-            return share is not None and share > 0.5
+            # "most of which they enjoyed" speaks of the value's own events.
+            kind = o.positive if o.polarity > 0 else o.negative
+            judged = any(s.tags & _TASTE for s in piece[at + 1 :]) and o.count and kind is not None
+            return (share is not None and share > 0.5) or bool(judged and (kind or 0) * 2 > (o.count or 0))
         if claim == "only":
             return share is not None and share >= ALL_SHARE
         if claim == "always":

@@ -384,8 +384,11 @@ def lexicon_from(items: Iterable[Item], language: Language, values: Iterable[str
         for found in item_values(item).values():
             for value in found:
                 add(value)
-        for variant in title_variants(item.title):
-            titles.put(b.key(variant), item.title)
+        variants = title_variants(item.title)
+        for variant in variants:
+            # A title with its year begins with the title without; the shorter one finds both.
+            if not any(variant != other and variant.startswith(other) for other in variants):
+                titles.put(b.key(variant), item.title)
     for value in values:
         add(value)
     return Lexicon(values=value_table, titles=titles)

@@ -11,8 +11,10 @@ _SEPARABLE = (
     "hervor", "heraus", "zurück", "weiter", "auf", "aus", "fort", "hin", "nach", "dar", "ein", "vor", "an", "ab", "zu",
 )  # fmt: skip
 _HADA = (
-    "하다 한다 합니다 하며 하고 하는 한 할 해 해서 해요 하여 했습니다 했으며 했고 했다 했던 하지 하지만 하지는 하지도 "
-    "하므로 하기 함 하면 하시 하시는 하시고 하시며 합니다만 하는데 하게 하셨습니다 하신 하시기 하였습니다 하기도 하기에"
+    "하다 한다 합니다 하며 하고 하는 한 할 해 해서 해요 하여 했습니다 했으며 했고 했다 했던 하지 하지만 "
+    "하지는 하지도 하므로 하기 함 하면 하시 하시는 하시고 하시며 합니다만 하는데 하게 하셨습니다 하신 하시기 "
+    "하였습니다 하기도 하기에 하시니 하셨기 하셨으니 하신다면 하니 해온 해왔습니다 하시기에 하셨고 하셨으며 "
+    "하셨던 하십니다 하시면 하실 하시므로"
 )
 _FR_ER = "e es ent é ée és ées ait aient ant a ons ez era"
 _FR_IR = "it is i ie ies issent issait issant issez"
@@ -28,7 +30,7 @@ def inflect(entry: str, kind: str, code: str, irregular: Irregular) -> Iterable[
     if kind == "words":
         return [entry]
     if kind == "hada":
-        return [entry + ending for ending in _HADA.split()]
+        return [entry, *(entry + ending for ending in _HADA.split())]
     words = entry.split(" ")
     at = 0 if kind == "verbs" else len(words) - 1
     head = words[at]
@@ -94,7 +96,13 @@ def _adjective(word: str, code: str) -> Iterable[str]:
     if code == "fr":
         ends = {"f": "ve", "x": "se"}
         feminine = word[:-1] + ends[word[-1]] if word[-1] in ends else word.removesuffix("e") + "e"
-        return [word, word + "s", feminine, feminine + "s", *(word + ending for ending in ["le", "les", "ne", "nes"])]
+        return [
+            word,
+            word + "s",
+            feminine,
+            feminine + "s",
+            *(word + ending for ending in ["le", "les", "ne", "nes", "te", "tes"]),
+        ]
     if code == "es":
         root = word[:-1] if word.endswith(("o", "a")) else word
         return [word, word + "s", word + "es", root + "o", root + "a", root + "os", root + "as"]

@@ -78,7 +78,7 @@ def _number(value: object, language: Language) -> str:
 def _is_sensitive(value: str, language: Language) -> bool:
     """Whether a value names a sensitive trait, in the language of the text or in English, as catalogues often are."""
     folded = [t.folded for t in tokens_of(value)]
-    return any(
+    return not language.item_nouns & set(folded) and any(
         table.longest(folded, at) is not None
         for spoken in (language, load_language("en"))
         for table in (spoken.sensitive_person, spoken.sensitive_topic) for at in range(len(folded))
@@ -99,9 +99,10 @@ def thing(facet: str, value: str, language: Language) -> str:
 
 
 def things(claims: Sequence[Fact | Preference], language: Language, limit: int = MAX_NAMED) -> str:
-    """Several values as a list in words."""
-    names = dict.fromkeys(thing(c.facet, c.value, language) for c in claims)
-    return join(list(names)[:limit], language)
+    """Several values as a list in words; one that two facets share is named once."""
+    names = {fold(language.value(c.value)): thing(c.facet, c.value, language) for c in reversed(claims)}
+    order = dict.fromkeys(fold(language.value(c.value)) for c in claims)
+    return join([names[value] for value in order][:limit], language)
 
 
 def _percent(share: float) -> str:

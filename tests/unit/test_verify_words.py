@@ -447,6 +447,7 @@ def test_sentences_are_split_at_their_ends() -> None:
         "They like it.", "“Heat” is next!", "42.5 of 100?", "Yes.",
     ]  # fmt: skip
     assert split_sentences("喜欢喜剧。不喜欢恐怖片。") == ["喜欢喜剧。", "不喜欢恐怖片。"]
+    assert split_sentences("좋아합니다. oak도 좋아합니다.") == ["좋아합니다.", "oak도 좋아합니다."]
 
 
 @given(st.text(max_size=200), st.sampled_from(supported_languages()))

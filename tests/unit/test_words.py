@@ -50,7 +50,7 @@ items = st.builds(Item, item_id=st.text("abc123", min_size=1, max_size=4), title
 
 
 @given(facts, st.sampled_from(CODES))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_preference_sentences_pass_verification(one: Fact, code: str) -> None:
     language = load_language(code)
     text = preference_text(one, language)
@@ -58,7 +58,7 @@ def test_preference_sentences_pass_verification(one: Fact, code: str) -> None:
 
 
 @given(fact_lists, traits, st.sampled_from(CODES))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_summaries_pass_verification(some: list[Fact], habits: list[Trait], code: str) -> None:
     language = load_language(code)
     text = summary_text(some, habits, language)
@@ -74,7 +74,7 @@ def test_summaries_pass_verification(some: list[Fact], habits: list[Trait], code
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_reasons_pass_verification(
     item: Item, seen: Item, some: list[Fact], value: float, code: str, with_liked: bool, rated: bool
 ) -> None:
