@@ -19,9 +19,9 @@ _NAMES = frozenset({"brand", "author", "director", "actor", "creator", "artist"}
 """Facets whose values are names and stay as they are."""
 
 
-def _variant(key: str, forms: Sequence[str] | str) -> str:
-    """One of the forms, the same for the same key on every machine."""
-    return forms if isinstance(forms, str) else forms[crc32(key.encode()) % len(forms)]
+def _variant(key: str, forms: Sequence[str] | str, turn: int = 0) -> str:
+    """One of the forms, the same for the same key on every machine; each `turn` takes the next one."""
+    return forms if isinstance(forms, str) else forms[(crc32(key.encode()) + turn) % len(forms)]
 
 
 def join(words: Sequence[str], language: Language) -> str:
@@ -187,12 +187,13 @@ def reason_text(
     preferences: Sequence[Preference | Fact] = (),
     liked: tuple[Event, Item] | None = None,
     high: float | None = None,
+    turn: int = 0,
 ) -> str:
     """Why an item: one or two sentences to the user.
 
     preferences: those that the item shares, strongest first. liked: an event of the user whose item led here, and high
     the top of its rating scale. channel "popular" or "fresh" without either gives the honest fallback. Which form is
-    taken depends on the item's id, so that ten reasons in a row do not read alike.
+    taken depends on the item's id, so that ten reasons in a row do not read alike; each `turn` takes the next form.
     """
     templates = language.templates["reason"]
     shared = [p for p in preferences if p.polarity == "like"]
@@ -207,11 +208,11 @@ def reason_text(
     if shared:
         values["things"] = things(shared, language, 2)
         case: Literal["shared_event", "shared"] = "shared_event" if rated else "shared"
-        return _fill(_variant(item.item_id, templates[case]), language, **values)
+        return _fill(_variant(item.item_id, templates[case], turn), language, **values)
     if liked is not None:
-        return _fill(_variant(item.item_id, templates["neighbour" if rated else "neighbour_plain"]), language, **values)
+        return _fill(_variant(item.item_id, templates["neighbour" if rated else "neighbour_plain"], turn), language, **values)
     return _fill(
-        _variant(item.item_id, templates["plain" if channel not in ("popular", "fresh") else "popular"]),
+        _variant(item.item_id, templates["plain" if channel not in ("popular", "fresh") else "popular"], turn),
         language,
         **values,
     )
