@@ -103,10 +103,8 @@ async def explain(
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     said: dict[str, tuple[str, Why]] = {}
     notes: list[str] = []
-    if grade == "full":
-        batches = [known]
-    else:
-        batches = [known[at : at + BATCH] for at in range(0, len(known), BATCH)]
+    size = len(known) if grade == "full" else BATCH
+    batches = [known[at : at + size] for at in range(0, len(known), size)]
     stage = _listed if grade == "full" else _phrased
     answers = await asyncio.gather(
         *(_guarded(stage(batch, chat, prompt, settings, language, profile.user_id)) for batch in batches)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 from zlib import crc32
 
 from agent.schema import Event, Fact, Item, Preference, Trait
@@ -207,10 +207,11 @@ def reason_text(
             values |= {"rating": float(event.value), "high": float(high)}
     if shared:
         values["things"] = things(shared, language, 2)
-        case: Literal["shared_event", "shared"] = "shared_event" if rated else "shared"
+        case = "shared_event" if rated else "shared"
         return _fill(_variant(item.item_id, templates[case], turn), language, **values)
     if liked is not None:
-        return _fill(_variant(item.item_id, templates["neighbour" if rated else "neighbour_plain"], turn), language, **values)
+        case = "neighbour" if rated else "neighbour_plain"
+        return _fill(_variant(item.item_id, templates[case], turn), language, **values)
     return _fill(
         _variant(item.item_id, templates["plain" if channel not in ("popular", "fresh") else "popular"], turn),
         language,
