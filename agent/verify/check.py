@@ -741,9 +741,15 @@ class _Sentence:
                     continue
                 owners = self._owners(s, [n for n in piece if n.kind == "number" and n is not s])
                 beside = {i for t in subject if t.phrase for i in t.phrase.origins}
+                counted = next((t for t in piece if t.start == s.end and t.phrase and t.phrase.kind == "value"), None)
+                if counted is not None and counted.phrase is not None and "percent" not in s.tags:
+                    # "4 comedies" is a count: a rating of 4 does not bear it out, four cited comedies do.
+                    events = {i for i in counted.phrase.origins if self.grounds.origins[i].kind == "event"}
+                    if float(len(events)) not in s.numbers:
+                        owners = {i for i in owners if self.grounds.origins[i].kind != "event"} or {-1}
                 if not owners or not mentioned or owners & (beside or mentioned):
                     continue
-                if all(self.grounds.origins[i].kind in ("note", "trait") for i in owners):
+                if -1 not in owners and all(self.grounds.origins[i].kind in ("note", "trait") for i in owners):
                     continue
                 about = subject[0].text if subject else segments_text(segments)
                 self.found.append(f"wrong_pairing: {s.text} with {about}")
@@ -777,15 +783,22 @@ class _Sentence:
                 self.found.append(f"wrong_pairing: {value.phrase.text} with {s.phrase.text}")
 
     def _value_before(self, segments: list[Segment], n: int) -> Segment | None:
+        """The value said of the title at `n`: nothing but nouns, articles and "such as" between them."""
+        comma = example = False
         for back in range(n - 1, max(-1, n - 6), -1):
             s = segments[back]
             if s.phrase is not None:
-                return s if s.phrase.kind == "value" else None
-            if s.kind == "mark" and (s.text in _QUOTES or s.text in _QUOTES.values() or s.text in ",，(（"):
-                continue
-            if (s.tags & {"noun", "exemplify"} and not s.tags & _TASTE) or s.text.casefold() in _ARTICLES:
-                continue
-            return None
+                return s if s.phrase.kind == "value" and (example or not comma) else None
+            if s.kind == "mark" and s.text in ",，、":
+                comma = True
+            elif "exemplify" in s.tags:
+                example = True
+            elif not (
+                (s.kind == "mark" and (s.text in _QUOTES or s.text in _QUOTES.values() or s.text in "(（"))
+                or ("noun" in s.tags and not s.tags & _TASTE)
+                or s.text.casefold() in _ARTICLES
+            ):
+                return None
         return None
 
 

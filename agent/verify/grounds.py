@@ -82,7 +82,7 @@ class Grounds:
     title_lines: tuple[str, ...] = ()
     """Stems of the titles, joined: a part of a title may stand for it."""
     valued: frozenset[int] = frozenset()
-    """Origins whose item has facet values, so that a value can be denied of it."""
+    """Origins whose item lists its values, so that a value can be denied of it."""
 
 
 def value_variants(value: str, language: Language) -> list[str]:
@@ -163,10 +163,11 @@ class _Builder:
 
     def item(self, item: Item, origin: int) -> None:
         self.title(item.title, origin)
+        if item.categories or any(isinstance(value, list) for value in item.attributes.values()):
+            self.valued.add(origin)
         for values in item_values(item).values():
             for value in values:
                 self.value(value, origin)
-                self.valued.add(origin)
 
     def numbers(self, text: str) -> set[float]:
         return {

@@ -112,6 +112,7 @@ BAD_EN = [
     ("They rated \"Scream\" 5 of 5 and \"Star Wars\" 1 of 5.", "wrong_pairing: 5 with Scream"),
     ("Comedy makes up 30% of their choices.", "unsupported_number: 30%"),
     ("They gave \"Scream\" a 5.", "wrong_pairing: 5 with Scream"),
+    ("They watched 4 comedies.", "wrong_pairing: 4 with comedies"),
     ("The comedy \"Scream\" earned a 1.", "wrong_pairing: Comedy with Scream (1996)"),
     ("They enjoy comedies such as \"Star Wars\".", "wrong_pairing: Comedy with Star Wars (1977)"),
     ("They enjoyed The Full Monty in July 1998.", "unsupported_date: July"),
