@@ -23,6 +23,8 @@ OFTEN = 3
 RARE_SHARE = 0.2
 ALL_SHARE = 0.999
 
+PartialDate = tuple[int | None, int | None, int | None]
+"""Year, month, day, as far as a text gives them."""
 SegmentKind = Literal["phrase", "word", "number", "mark", "unknown"]
 
 _QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "»": "«", "《": "》", "「": "」", "『": "』", "〈": "〉", "‹": "›"}
@@ -49,6 +51,8 @@ class Segment:
     phrase: Phrase | None = None
     numbers: tuple[float, ...] = ()
     quoted: bool = False
+    owners: frozenset[int] = frozenset()
+    """For dates: the origins that have it."""
 
 
 def check_words(
@@ -350,10 +354,9 @@ class _Sentence:
             return False
         near = [t for t in self.tokens[max(0, at - 4) : at + 3] if t.kind != "mark"]
         place = next(i for i, t in enumerate(near) if t.start == self.tokens[at].start)
-        joined = {"de", "del", "of", "the", "st", "nd", "rd", "th", "er"}
         for step in (1, -1):
             i = place + step
-            while 0 <= i < len(near) and (near[i].folded in joined or (near[i].kind == "number" and step < 0)):
+            while 0 <= i < len(near) and (near[i].folded in _DAY_WORDS or (near[i].kind == "number" and step < 0)):
                 i += step
             if 0 <= i < len(near) and near[i].folded in self.language.months and self._is_month(near[i].start):
                 return True
@@ -376,22 +379,27 @@ class _Sentence:
     def _date(self, at: int) -> Segment:
         token = self.tokens[at]
         parts = [int(p) for p in _DATE_PARTS.findall(token.text)]
-        orders: list[tuple[int | None, int | None, int | None]]
+        orders: list[PartialDate]
         if parts[0] > 999:
             padded: list[int | None] = [*parts, None, None]
             orders = [(padded[0], padded[1], padded[2])]
         else:
             day, month, year = parts
             orders = [(year, month, day), (year, day, month)] if self.language.code == "en" else [(year, month, day)]
-        if not any(_same_date(order, date) for order in orders for date in self._dates()):
-            year_only = orders[0][1] is None and any(float(parts[0]) in o.numbers for o in self.grounds.origins)
-            if not year_only:
-                self.found.append(f"unsupported_date: {token.text}")
-        return Segment("number", token.text, at, at + 1, frozenset({"date"}), numbers=(float(orders[0][0] or 0),))
+        owners = self._dated(orders)
+        if not owners and orders[0][1] is None:
+            owners = frozenset(i for i, o in enumerate(self.grounds.origins) if float(parts[0]) in o.numbers)
+        if not owners:
+            self.found.append(f"unsupported_date: {token.text}")
+        return Segment("number", token.text, at, at + 1, frozenset({"date"}), owners=owners)
 
-    def _dates(self) -> Iterator[Date]:
-        for origin in self.grounds.origins:
-            yield from origin.dates
+    def _dated(self, dates: Sequence[PartialDate]) -> frozenset[int]:
+        """Origins that have one of these dates, as far as they are given."""
+        return frozenset(
+            i
+            for i, o in enumerate(self.grounds.origins)
+            if any(_same_date(partial, date) for partial in dates for date in o.dates)
+        )
 
     def _month(self, at: int) -> Segment | None:
         """A month's name, with a day before or after it and a year after, as far as they stand there."""
@@ -409,12 +417,15 @@ class _Sentence:
                 day = day or int(token.text)
             elif token.kind == "word" and token.folded not in ("de", "del", "of"):
                 break
-        for token in self.tokens[max(0, at - 3) : at]:
+        for token in reversed(self.tokens[max(0, at - 3) : at]):
             if token.kind == "number" and token.text.isdigit() and len(token.text) <= 2:
                 day = day or int(token.text)
-        if not any(_same_date((year, month, day), d) for d in self._dates()):
+            if token.folded not in _DAY_WORDS:
+                break
+        owners = self._dated([(year, month, day)])
+        if not owners:
             self.found.append(f"unsupported_date: {self.tokens[at].text}")
-        return Segment("word", self.tokens[at].text, at, at + 1)
+        return Segment("number", self.tokens[at].text, at, at + 1, frozenset({"date"}), owners=owners)
 
     # ------------------------------------------------------------ CJK
 
@@ -570,8 +581,7 @@ class _Sentence:
         around = piece[previous + 1 if where != "after" else max(previous + 1, at - 1) : at]
         if where != "before":
             around = [*around, *piece[at + 1 : following]]
-        flips = sum(1 for s in around if "negation" in s.tags and not s.tags & _TASTE and "neutralizing" not in s.tags)
-        return -sign if flips % 2 else sign
+        return -sign if any(_denies(s) for s in around) else sign
 
     def _polarity(self, segments: list[Segment]) -> None:
         pieces = self._pieces_of(segments)
@@ -582,6 +592,7 @@ class _Sentence:
             own.append(bool(taste))
             signs.append(self._sign(taste[-1], piece) if taste else None)
         for n, (piece, opened) in enumerate(pieces):
+            self._compare(piece)
             if own[n]:
                 self._bind(piece)
                 continue
@@ -592,7 +603,12 @@ class _Sentence:
                     after = None if pieces[k][1] else signs[k]
                     break
             sign = (after or before) if self.language.verb_last else (before or after)
-            negated = sum(1 for s in piece if "negation" in s.tags and "neutralizing" not in s.tags) % 2
+            denials = [s for s in piece if _denies(s)]
+            negated = len(denials) % 2
+            plain = [s for s in denials if not s.tags & CLAIMS]
+            if len(plain) % 2 and any("verb" in s.tags for s in piece) and any(s.phrase for s in piece):
+                # What is cited was watched, rated, bought: it cannot be said that it was not.
+                self.found.append(f"unsupported_claim: {plain[0].text}")
             if sign is not None and negated:
                 base = before if before is not None else after
                 sign = -(base or 0)
@@ -616,7 +632,22 @@ class _Sentence:
             nearest = (after[:1] or before[-1:]) if self.language.verb_last else (before[-1:] or after[:1])
             if not nearest or any(nearest[0] < c < i for c in contrast):
                 continue
-            self._agree(s, self._sign(nearest[0], piece))
+            sign = self._sign(nearest[0], piece)
+            between = piece[nearest[0] + 1 : i] if self.language.negation == "before" else []
+            self._agree(s, -sign if any(_denies(b) for b in between) else sign)
+
+    def _compare(self, piece: list[Segment]) -> None:
+        """ "More comedy than drama": what is said to be more must be, by count or strength."""
+        at = next((i for i, s in enumerate(piece) if "contrast" in s.tags), None)
+        if at is None or any("less" in s.text.casefold().split() for s in piece[:at]):
+            return
+        left, right = self._facts(piece[:at]), self._facts(piece[at:])
+        for more in left:
+            for less in right:
+                same = more.polarity == less.polarity and "event" not in (more.kind, less.kind)
+                if same and (more.count or 0) < (less.count or 0) and (more.strength or 0) < (less.strength or 0):
+                    self.found.append(f"unsupported_claim: {piece[at].text}")
+                    return
 
     def _agree(self, segment: Segment, sign: int | None) -> None:
         if not sign or segment.phrase is None or segment.phrase.kind == "person":
@@ -746,7 +777,7 @@ class _Sentence:
                     # "4 comedies" is a count: a rating of 4 does not bear it out, four cited comedies do.
                     events = {i for i in counted.phrase.origins if self.grounds.origins[i].kind == "event"}
                     if float(len(events)) not in s.numbers:
-                        owners = {i for i in owners if self.grounds.origins[i].kind != "event"} or {-1}
+                        owners = {i for i in owners if self.grounds.origins[i].kind in ("fact", "preference")} or {-1}
                 if not owners or not mentioned or owners & (beside or mentioned):
                     continue
                 if -1 not in owners and all(self.grounds.origins[i].kind in ("note", "trait") for i in owners):
@@ -761,6 +792,8 @@ class _Sentence:
         def has(numbers: frozenset[float], segment: Segment) -> bool:
             return any(round(n, 4) in numbers for n in segment.numbers)
 
+        if "date" in s.tags:
+            return set(s.owners)
         if "percent" in s.tags:
             return {i for i, o in enumerate(self.grounds.origins) if has(self._percents(o), s)}
         return {
@@ -774,7 +807,7 @@ class _Sentence:
         for n, s in enumerate(segments):
             if s.phrase is None or s.phrase.kind != "title":
                 continue
-            value = self._value_before(segments, n)
+            value = self._value_before(segments, n) or self._value_after(segments, n)
             if value is None or value.phrase is None:
                 continue
             items = [i for i in s.phrase.origins if self.grounds.origins[i].kind in ("event", "item")]
@@ -801,12 +834,29 @@ class _Sentence:
                 return None
         return None
 
+    def _value_after(self, segments: list[Segment], n: int) -> Segment | None:
+        """The value that a title is said to be: "“X” is a horror film", "“X”, a horror film"."""
+        said = False
+        for s in segments[n + 1 : n + 7]:
+            word = s.text.casefold()
+            if s.phrase is not None:
+                return s if said and s.phrase.kind == "value" else None
+            if word in self.language.attribute_verbs or word in _ONE:
+                said = True
+            elif not (word in _ARTICLES or (s.kind == "mark" and (s.text in _QUOTES.values() or s.text in '",，'))):
+                return None
+        return None
+
 
 def segments_text(segments: Sequence[Segment]) -> str:
     return next((s.text for s in segments if s.phrase), "the rest")
 
 
-def _same_date(partial: tuple[int | None, int | None, int | None], date: Date) -> bool:
+def _denies(s: Segment) -> bool:
+    return "negation" in s.tags and not s.tags & _TASTE and "neutralizing" not in s.tags
+
+
+def _same_date(partial: PartialDate, date: Date) -> bool:
     return all(part is None or part == whole for part, whole in zip(partial, date, strict=True))
 
 
@@ -815,4 +865,7 @@ _TASTE = frozenset({"like", "dislike"})
 _FRAME = frozenset({"function", "like", "dislike", "negation", "particle"}) | CLAIMS
 _BOUND = frozenset({"function", "like", "dislike", "negation", "contrast", "reset"})
 _PARTICLE = frozenset({"particle"})
-_ARTICLES = frozenset({"the", "a", "an", "le", "la", "les", "l", "el", "los", "las", "un", "une", "una"})
+_DAY_WORDS = frozenset({"de", "del", "of", "the", "st", "nd", "rd", "th", "er", "."})
+"""What may stand between a day and its month."""
+_ONE = frozenset({"a", "an", "un", "une", "una", "ein", "eine"})
+_ARTICLES = frozenset({"the", "a", "an", "ein", "eine", "le", "la", "les", "l", "el", "los", "las", "un", "une", "una"})
