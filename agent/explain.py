@@ -22,6 +22,7 @@ from agent.schema import Dropped, Event, Grade, Item, Preference, Profile, Reaso
 from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
+from agent.verify.nouns import foreign_noun
 from agent.words import Language, load_language, plain_title, reason_text, thing, title_variants
 from agent.words.text import fold, stems_of, tokens_of
 
@@ -95,7 +96,7 @@ async def explain(
     """
     language = load_language(settings.reasons.language or profile.language)
     whys = choose_grounds(profile, items, past, related or {}, channels or {}, values_of)
-    writer = _Writer(settings, language, lexicon, scales or {})
+    writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
     known = [why for why in whys if why.is_known]
     if chat is None or grade == "none" or not known:
         return Explained(writer.finish(whys, {}))
@@ -140,31 +141,45 @@ def choose_grounds(
     """For each item the strongest shared likes and the liked event nearest to it, spread over the list."""
     shown = {event.event_id: _shown(number, event, past) for number, event in enumerate(past.events, 1)}
     liked = {event_id: s for event_id, s in shown.items() if s.item is not None and s.signal >= NEUTRAL_SIGNAL}
-    values = {item_id: _values(item, values_of) for item_id, item in past.items.items()}
+    values = {s.item.item_id: _values(s.item, values_of) for s in liked.values() if s.item is not None}
     used: Counter[str] = Counter()
     whys = []
     for item in items:
         mine = _values(item, values_of)
         shared = [p for p in profile.preferences if p.polarity == "like" and fold(p.value) in mine]
         shared.sort(key=lambda p: -p.strength * p.confidence * USED_AGAIN ** used[f"{p.facet}:{p.value}"])
+        led = {event_id: weight for event_id, _, weight in related.get(item.item_id, ()) if weight > 0}
+        # Without neighbours: an event behind a shared preference, by how many values its item has in common.
+        behind = {
+            event_id: _overlap(mine, values[seen.item.item_id])
+            for p in shared[:MAX_PREFERENCES] for event_id in p.evidence
+            if (seen := liked.get(event_id)) is not None and seen.item is not None
+        }  # fmt: skip
+
+        # Where a reason names both, the event's item carries the preferences too: it is the same interest.
+        wanted = {fold(p.value) for p in shared}
+        others = {event_id: s for event_id, s in liked.items() if s.event.item_id != item.item_id}
+        same = {
+            event_id: s for event_id, s in others.items()
+            if s.item is not None and values[s.item.item_id] & wanted
+        }  # fmt: skip
+        best = (_nearest(led, same, used) or _nearest(behind, same, used)) if shared else _nearest(led, others, used)
+        if best is not None and best.item is not None and shared:
+            shared = [p for p in shared if fold(p.value) in values[best.item.item_id]]
         shared = shared[:MAX_PREFERENCES]
-        weights = {event_id: weight for event_id, _, weight in related.get(item.item_id, ()) if weight > 0}
-        if not any(event_id in liked for event_id in weights):
-            # Without neighbours: an event behind a shared preference, by how many values its item has in common.
-            weights = {
-                event_id: _overlap(mine, values[seen.item.item_id])
-                for p in shared for event_id in p.evidence
-                if (seen := liked.get(event_id)) is not None and seen.item is not None
-            }  # fmt: skip
-        best = max(
-            (event_id for event_id in weights if event_id in liked and liked[event_id].event.item_id != item.item_id),
-            key=lambda e: weights[e] * liked[e].signal * USED_AGAIN ** used[e],
-            default=None,
-        )
         used.update(f"{p.facet}:{p.value}" for p in shared)
-        used.update([best] if best else [])
-        whys.append(Why(item, tuple(shared), liked[best] if best else None, _channel(item, channels, past)))
+        used.update([best.event.event_id] if best else [])
+        whys.append(Why(item, tuple(shared), best, _channel(item, channels, past)))
     return whys
+
+
+def _nearest(weights: Mapping[str, float], events: Mapping[str, WindowEvent], used: Counter[str]) -> WindowEvent | None:
+    """Of the weighted events the one that led most to an item, signal and earlier use counted."""
+    return max(
+        (events[event_id] for event_id in weights if event_id in events),
+        key=lambda s: weights[s.event.event_id] * s.signal * USED_AGAIN ** used[s.event.event_id],
+        default=None,
+    )
 
 
 def _shown(number: int, event: Event, past: Past) -> WindowEvent:
@@ -192,7 +207,11 @@ def _channel(item: Item, channels: Mapping[str, Sequence[str]], past: Past) -> s
 class _Writer:
     """Verifies a model's reasons and puts template words where there are none, keeping count of phrasings."""
 
-    def __init__(self, settings: Settings, language: Language, lexicon: Lexicon, scales: Mapping[str, Scale]) -> None:
+    def __init__(
+        self, settings: Settings, language: Language, lexicon: Lexicon, scales: Mapping[str, Scale], *, strict: bool
+    ) -> None:
+        """`strict`: a noun for the items must be the grounds' or the templates'."""
+        self.strict = strict
         self.style, self.language, self.lexicon, self.scales = settings.reasons, language, lexicon, scales
         self.phrasings: Counter[str] = Counter()
 
@@ -203,8 +222,11 @@ class _Writer:
         length = _words(text, self.language)
         if length > self.style.max_words:
             return f"too_long: {length} words of {self.style.max_words}"
-        if problems := check_words(text, self._grounds(why), self.language, self.lexicon):
+        grounds = self._grounds(why)
+        if problems := check_words(text, grounds, self.language, self.lexicon):
             return "; ".join(problems)
+        if self.strict and (noun := foreign_noun(text, grounds)):
+            return f"unsupported_word: {noun}"
         if not self._mentions(text, why):
             return "off_claim: it names nothing that led to the item"
         shape = phrasing(text, why, self.language)

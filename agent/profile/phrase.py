@@ -16,12 +16,15 @@ from agent.prompt import Prompt, load_prompt
 from agent.schema import Dropped, Fact, Preference, Profile, Trait
 from agent.verify import check_words, grounds_from, strip_citations
 from agent.verify.grounds import value_variants
+from agent.verify.nouns import foreign_noun
 from agent.words import Language, preference_text, summary_text, thing, trait_text
 from agent.words.text import stems_of
 
 PROMPT = "portrait-phrase"
 LIKES, DISLIKES, HABITS = 3, 2, 2
 """How many values or habits one claim may name."""
+MIN_RATIO = 1.2
+"""Of a share to the base rate, from which a value stands out."""
 TOKENS_A_CLAIM = 45
 
 
@@ -47,7 +50,7 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     claims = []
     if likes:
         claims.append(_values("likes", likes[:LIKES], language))
-    top = next((fact for fact in likes if fact.share > fact.base_rate and fact.count > 2), None)
+    top = next((f for f in likes if f.share >= MIN_RATIO * f.base_rate and f.count > 2), None)
     if top is not None:
         claims.append(_counted(top, language))
     moving = next((fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None)
@@ -78,7 +81,7 @@ def _values(word: str, facts: Sequence[Fact], language: Language) -> Claim:
 def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
     name = thing(fact.facet, fact.value, language)
     if trend_only:
-        return Claim(fact.trend, name, preference_text(fact, language), facts=(fact,))
+        return Claim(fact.trend, f"interest in {name}", preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = (f"{int(x * 100 + 0.5)}%" for x in (fact.share, fact.base_rate))
     return Claim("share", f"{name} {share}, average {base}", preference_text(still, language), facts=(fact,))
@@ -109,6 +112,8 @@ def refusal(text: str, claim: Claim, subject: Subject, language: Language) -> st
     )
     if problems := check_words(text, grounds, language, subject.lexicon):
         return "; ".join(problems)
+    if noun := foreign_noun(text, grounds):
+        return f"unsupported_word: {noun}"
     if claim.facts and not any(_mentions(text, fact, language) for fact in claim.facts):
         return "off_claim: it names nothing that the claim is about"
     return ""
