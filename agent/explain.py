@@ -10,9 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict
 
 from agent.config import Settings
 from agent.errors import ModelError
@@ -30,8 +29,6 @@ LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
 """What grounds are worth each time they have been used in the list already."""
-BATCH = 3
-"""Items of one call at grade `phrase`."""
 SAME = 2
 """How often one phrasing, names aside, may stand in a list in a model's words."""
 TOKENS_A_REASON = 60
@@ -104,11 +101,14 @@ async def explain(
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     said: dict[str, tuple[str, Why]] = {}
     notes: list[str] = []
-    size = len(known) if grade == "full" else BATCH
+    size = len(known) if grade == "full" else 1
     batches = [known[at : at + size] for at in range(0, len(known), size)]
     stage = _listed if grade == "full" else _phrased
     answers = await asyncio.gather(
-        *(_guarded(stage(batch, chat, prompt, settings, language, profile.user_id)) for batch in batches)
+        *(
+            _guarded(stage(batch, chat, prompt, settings, language, profile.user_id, at * size))
+            for at, batch in enumerate(batches)
+        )
     )
     claims = 0
     dropped: list[Dropped] = []
@@ -267,8 +267,9 @@ class _Writer:
         return forms[best]
 
     def _grounds(self, why: Why) -> Grounds:
+        events = [why.liked.model_copy(update={"item": _title_only(why.liked.item)})] if why.liked else []
         return grounds_from(
-            self.language, preferences=why.preferences, events=[why.liked] if why.liked else [], items=[why.item],
+            self.language, preferences=why.preferences, events=events, items=[why.item],
             scales=self.scales, as_of=None,
         )  # fmt: skip
 
@@ -280,6 +281,11 @@ class _Writer:
             names += title_variants(why.liked.item.title)
         forms = [" ".join(stems_of(name, code)) for name in names]
         return any(f" {form} " in said for form in forms if form)
+
+
+def _title_only(item: Item | None) -> Item | None:
+    """An event's item without its values: "this one brings you comedy" must hold of the recommended item."""
+    return Item(item_id=item.item_id, title=item.title) if item else None
 
 
 def _words(text: str, language: Language) -> int:
@@ -334,46 +340,47 @@ async def _guarded(work: Awaitable[_Said]) -> _Said | ModelError:
         return error
 
 
+class PhrasedReason(BaseModel):
+    """The answer at grade `phrase`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+
+
 async def _phrased(
-    batch: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str
+    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str, first: int
 ) -> _Said:
-    """Grade `phrase`: one sentence an item, from the grounds that code chose."""
-    asked = phrase_request(batch, prompt, settings, language, user_id)
-    answered, _ = await ask(chat, asked, _keyed(len(batch)))
-    texts = answered.model_dump()
-    return _Said({why.item.item_id: (_tidy(str(texts[_KEYS[at]]), language), why) for at, why in enumerate(batch)})
-
-
-_KEYS = "abcdefgh"
-
-
-@cache
-def _keyed(items: int) -> type[BaseModel]:
-    """An object with one sentence an item under a, b, c, …: none can be left out or invented."""
-    fields = {key: (str, Field()) for key in _KEYS[:items]}
-    return create_model("PhrasedReasons", __config__=ConfigDict(extra="forbid"), **fields)  # type: ignore[no-any-return,call-overload]
+    """Grade `phrase`: one call an item, from the grounds that code chose; several items in a call get mixed up."""
+    (why,) = whys
+    answered, _ = await ask(chat, phrase_request(why, prompt, settings, language, user_id, first), PhrasedReason)
+    return _Said({why.item.item_id: (_tidy(answered.text, language), why)})
 
 
 def phrase_request(
-    batch: Sequence[Why], prompt: Prompt, settings: Settings, language: Language, user_id: str
+    why: Why, prompt: Prompt, settings: Settings, language: Language, user_id: str, turn: int
 ) -> ChatRequest:
-    lines = []
-    for key, why in zip(_KEYS, batch, strict=False):
-        parts = []
-        if why.preferences:
-            parts.append("likes " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
-        if why.liked and why.liked.item:
-            parts.append(f"enjoyed “{plain_title(why.liked.item.title)}”")
-        lines.append(f"{key}: {'; '.join(parts)}")
+    """`turn`: the item's place in the list."""
+    parts = []
+    if why.preferences:
+        parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
+    if why.liked and why.liked.item:
+        parts.append(f"enjoyed: “{plain_title(why.liked.item.title)}”")
+    # The sentence follows the order of the line and its beginning, so that a list is not of one build.
+    if turn % 2:
+        parts.reverse()
+    openings = language.templates.get("openings", {}).get("liked" if why.liked else "taste")
+    if openings:
+        parts.insert(0, f"begin: {openings[turn % len(openings)]}")
     return ChatRequest(
-        purpose="reason", prompt=prompt.label, user_id=user_id, max_tokens=20 + TOKENS_A_REASON * len(batch),
+        purpose="reason", prompt=prompt.label, user_id=user_id, max_tokens=TOKENS_A_REASON,
         temperature=settings.llm.temperature,
-        messages=prompt.render(language=language.name, grounds="\n".join(lines)),
+        messages=prompt.render(language=language.name, grounds="; ".join(parts)),
     )  # fmt: skip
 
 
 async def _listed(
-    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str
+    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str, first: int
 ) -> _Said:
     """Grade `full`: one call for the list; the model chooses among the grounds that code offers for each item."""
     asked, offered = list_request(whys, prompt, settings, language, user_id)
