@@ -1,0 +1,264 @@
+"""Facets of taste, discovered from a catalogue instead of listed in code.
+
+A rule says where one facet's values stand on an item and how they are read: values as they are, each level of a dotted
+path, years as decades, numbers as bands between population quantiles, or repeated words of titles. Rules are found once
+per population and are plain data.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from agent.facts.titles import find_themes, themes_in
+from agent.schema import Item, Value
+
+MAX_FACETS = 24
+"""Facets of one catalogue; those on most items stay."""
+MAX_VALUES = 4000
+"""Values of one facet; those on most items stay."""
+MAX_SAMPLE = 50_000
+"""Items that are looked at to discover facets, evenly spaced over the catalogue."""
+MIN_COVERAGE = 0.01
+"""Share of items that must have an attribute for it to be a facet."""
+MIN_REPEATED = 0.3
+"""Of an attribute's items, the share that must carry a value which other items carry too; ids do not reach it."""
+FEW_NUMBERS = 12
+"""A numeric attribute with at most this many different numbers is read as names, above in bands."""
+LONG_VALUE = 60
+"""Mean characters from which an attribute is prose, not a facet."""
+THEMES_BELOW = 0.5
+"""Titles are read for themes where no named facet covers this share of items."""
+BANDS = ("low", "mid", "high")
+
+_SPACE = re.compile(r"\s+")
+_PLACEHOLDER = re.compile(r"\(.*\)|unknown|n/?a|none|null|nan|-+|\?+|other|not available", re.IGNORECASE)
+_PATH = re.compile(r"[^\s.>]+(?:\.[^\s.>]+)+|[^>]+(?: > [^>]+)+")
+_DATE = re.compile(r"(1[89]\d\d|20\d\d)(?:[-/.]\d\d?){0,2}(?:[T ].*)?|\d\d?[-/. ]\w{3,9}[-/., ]+(1[89]\d\d|20\d\d)")
+_TITLE_YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
+_ID_NAME = re.compile(r"(?:^|[_\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)$|[a-z](?:Id|ID)$|^(?:imdb|tmdb)")
+_SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
+FIRST_YEAR, LAST_YEAR = 1850, 2100
+
+RuleKind = Literal["value", "path", "era", "band", "theme"]
+
+
+class Rule(Value):
+    """How one facet is read from an item."""
+
+    facet: str
+    where: str
+    """`categories`, `price`, `title`, or `attributes.NAME`."""
+    kind: RuleKind
+    edges: tuple[float, float] | None = None
+    """For bands: values below the first are low, above the second high."""
+    vocabulary: frozenset[str] = frozenset()
+    """For themes: the words and pairs of words, lower case."""
+    coverage: float = 0.0
+    """Share of the catalogue's items that carry the facet."""
+
+
+def discover(items: Sequence[Item], category: str = "category") -> list[Rule]:
+    """Rules for the facets of a catalogue, widest coverage first; `category` names the facet of `Item.categories`."""
+    sample = _sample(items)
+    if not sample:
+        return []
+    names = Counter(name for item in sample for name in item.attributes)
+    wheres = ["categories", "price", *(f"attributes.{name}" for name in sorted(names))]
+    rules = [rule for where in wheres if (rule := _rule_for(where, sample, category)) is not None]
+    rules = _one_each(rules)
+    if not any(rule.kind == "era" for rule in rules) and (era := _era_in_titles(sample)):
+        rules.append(era)
+    named = [rule.coverage for rule in rules if rule.kind in ("value", "path")]
+    if max(named, default=0.0) < THEMES_BELOW and (theme := _themes(sample)):
+        rules.append(theme)
+    return sorted(rules, key=lambda rule: (-rule.coverage, rule.facet))[:MAX_FACETS]
+
+
+def read(rule: Rule, item: Item) -> list[str]:
+    """The item's values of one facet, in order, without repeats; empty where it has none."""
+    if rule.kind == "theme":
+        return themes_in(item.title, rule.vocabulary)
+    if rule.where == "title":
+        year = _TITLE_YEAR.search(item.title)
+        return [f"{year[1][:3]}0s"] if year else []
+    raw = _raw(item, rule.where)
+    if rule.kind == "band":
+        number = _number(raw[0]) if raw else None
+        return [] if number is None or rule.edges is None else [_band(number, rule.edges)]
+    if rule.kind == "era":
+        years = (_year(value) for value in raw)
+        return list(dict.fromkeys(f"{year // 10 * 10}s" for year in years if year is not None))
+    if rule.kind == "path":
+        return list(dict.fromkeys(level for value in raw for level in _levels(value)))
+    return list(dict.fromkeys(value for value in map(_clean, raw) if value))
+
+
+def facets_of(item: Item, rules: Iterable[Rule] | None = None) -> dict[str, list[str]]:
+    """Facet values of an item, by facet name.
+
+    With a population's `rules`, its facets; without, what the item alone shows: categories, short attributes, the era.
+    """
+    if rules is None:
+        rules = _rules_of_one(item)
+    return {rule.facet: values for rule in rules if (values := read(rule, item))}
+
+
+def facet_name(name: str) -> str:
+    """An attribute's name as a facet: lower case, spaces, singular ("Genres" -> "genre")."""
+    plain = (
+        _SPACE.sub(" ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")).strip().lower()
+    )
+    head, _, last = plain.rpartition(" ")
+    if last not in _SAME_IN_PLURAL and last.isascii():
+        if last.endswith("ies") and len(last) > 4:
+            last = last[:-3] + "y"
+        elif last.endswith("s") and not last.endswith(("ss", "us", "is")) and len(last) > 3:
+            last = last[:-1]
+    return f"{head} {last}".strip()
+
+
+def _rules_of_one(item: Item) -> list[Rule]:
+    rules = [Rule(facet="category", where="categories", kind=_kind_of_words(item.categories))]
+    for name, value in item.attributes.items():
+        words = value if isinstance(value, list) else [str(value)]
+        if _ID_NAME.search(name) or isinstance(value, bool) or not words:
+            continue
+        if _dated(name) and all(_year(word) for word in words):
+            rules.append(Rule(facet="era", where=f"attributes.{name}", kind="era"))
+        elif all(len(word) <= LONG_VALUE and _number(word) is None and "://" not in word for word in words):
+            rules.append(Rule(facet=facet_name(name), where=f"attributes.{name}", kind=_kind_of_words(words)))
+    if not any(rule.kind == "era" for rule in rules):
+        rules.append(Rule(facet="era", where="title", kind="era"))
+    return rules
+
+
+def _kind_of_words(values: Sequence[str]) -> RuleKind:
+    return "path" if values and all(_PATH.fullmatch(value) for value in values) else "value"
+
+
+def _rule_for(where: str, items: Sequence[Item], category: str) -> Rule | None:
+    """The rule for one column of the catalogue, or None where it is no facet: an id, prose, a constant, too rare."""
+    name = where.rpartition(".")[2]
+    rows = [values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])]
+    coverage = len(rows) / len(items)
+    if not rows or coverage < MIN_COVERAGE or _ID_NAME.search(name):
+        return None
+    flat = [value for row in rows for value in row]
+    facet = category if where == "categories" else facet_name(name)
+    single = all(len(row) == 1 for row in rows)
+    numbers = [number for value in flat if (number := _number(value)) is not None]
+    if single and len(numbers) >= 0.95 * len(flat):
+        return _numeric(where, facet, numbers, flat, coverage)
+    if single and _mostly(flat, lambda value: _DATE.fullmatch(value) is not None):
+        return Rule(facet="era", where=where, kind="era", coverage=coverage)
+    if _mostly(flat, lambda value: "://" in value) or sum(map(len, flat)) / len(flat) > LONG_VALUE:
+        return None
+    kind: RuleKind = "path" if _mostly(flat, lambda value: _PATH.fullmatch(value) is not None, 0.5) else "value"
+    return Rule(facet=facet, where=where, kind=kind, coverage=coverage) if _repeats(rows, coverage) else None
+
+
+def _numeric(where: str, facet: str, numbers: list[float], flat: list[str], coverage: float) -> Rule | None:
+    whole = all(number == int(number) for number in numbers)
+    different = len(set(numbers))
+    if whole and different > 2 and _mostly(flat, lambda value: _year(value) is not None):
+        return Rule(facet="era", where=where, kind="era", coverage=coverage)
+    if different <= FEW_NUMBERS and where != "price":
+        return Rule(facet=facet, where=where, kind="value", coverage=coverage) if 1 < different < len(flat) else None
+    if different < len(BANDS) or (whole and max(numbers) >= 1e8):
+        # Whole numbers this large are ids or clock times.
+        return None
+    low, high = (float(edge) for edge in np.quantile(numbers, [1 / 3, 2 / 3]))
+    return Rule(facet=f"{facet} band", where=where, kind="band", edges=(low, high), coverage=coverage)
+
+
+def _repeats(rows: Sequence[Sequence[str]], coverage: float) -> bool:
+    """Whether values name groups of items: shared by several, and not one and the same on all."""
+    carriers = Counter(key for row in rows for key in {value.casefold() for value in row})
+    if len(carriers) < 2 and coverage > 0.9:
+        return False
+    return sum(any(carriers[value.casefold()] > 1 for value in row) for row in rows) >= MIN_REPEATED * len(rows)
+
+
+def _one_each(rules: list[Rule]) -> list[Rule]:
+    """One rule a facet: the widest; for eras, a year of the item's own before any other date."""
+    best: dict[str, Rule] = {}
+    for rule in rules:
+        rank = ("year" in rule.where.lower() or "release" in rule.where.lower(), rule.coverage)
+        other = best.get(rule.facet)
+        if other is None or rank > ("year" in other.where.lower() or "release" in other.where.lower(), other.coverage):
+            best[rule.facet] = rule
+    return list(best.values())
+
+
+def _era_in_titles(items: Sequence[Item]) -> Rule | None:
+    share = sum(bool(_TITLE_YEAR.search(item.title)) for item in items) / len(items)
+    return Rule(facet="era", where="title", kind="era", coverage=share) if share >= THEMES_BELOW else None
+
+
+def _themes(items: Sequence[Item]) -> Rule | None:
+    vocabulary = find_themes([item.title for item in items], MAX_VALUES)
+    if not vocabulary:
+        return None
+    share = sum(bool(themes_in(item.title, vocabulary)) for item in items) / len(items)
+    return Rule(facet="theme", where="title", kind="theme", vocabulary=vocabulary, coverage=share)
+
+
+def _sample(items: Sequence[Item]) -> Sequence[Item]:
+    known = [item for item in items if item.title or item.categories or item.attributes or item.price is not None]
+    if len(known) <= MAX_SAMPLE:
+        return known
+    return [known[int(at)] for at in np.linspace(0, len(known) - 1, MAX_SAMPLE)]
+
+
+def _raw(item: Item, where: str) -> list[str]:
+    if where == "categories":
+        return item.categories
+    if where == "price":
+        return [] if item.price is None else [str(item.price)]
+    value = item.attributes.get(where.partition(".")[2])
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    return [("yes" if value else "")] if isinstance(value, bool) else [str(value)]
+
+
+def _clean(value: str) -> str:
+    text = _SPACE.sub(" ", value).strip()
+    return "" if _PLACEHOLDER.fullmatch(text) else text
+
+
+def _levels(value: str) -> Iterator[str]:
+    text = _clean(value)
+    for part in text.split(" > ") if " > " in text else text.split("."):
+        if level := _clean(part.replace("_", " ")):
+            yield level
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _year(value: str) -> int | None:
+    match = _DATE.fullmatch(value.strip().removesuffix(".0"))
+    year = int(match[1] or match[2]) if match else 0
+    return year if FIRST_YEAR <= year <= LAST_YEAR else None
+
+
+def _dated(name: str) -> bool:
+    return any(word in name.lower() for word in ("year", "date", "release"))
+
+
+def _band(number: float, edges: tuple[float, float]) -> str:
+    return BANDS[0] if number < edges[0] else BANDS[2] if number > edges[1] else BANDS[1]
+
+
+def _mostly(values: Sequence[str], test: Callable[[str], bool], share: float = 0.9) -> bool:
+    return sum(map(test, values)) >= share * len(values)

@@ -1,0 +1,352 @@
+"""One user's facts, counted against the population.
+
+Units are the user's different items, so that ten views of one item are one item's worth of evidence. An item's signal
+is the mean of its events' signals. For a facet value v,
+
+    k, n    items that carry v, all items; k+, n+ the same over items with positive signal
+    E       expected k+: n+ times the population's share of positive pairs that carry v
+
+**Like.** The lift lambda of k+ over E has a Gamma(a, a) prior with mean 1, so its posterior is Gamma(k+ + a, E + a):
+the Gamma-Poisson shrinker (DuMouchel 1999, "Bayesian data mining in large frequency tables").
+
+    affinity    log2 of the posterior mean, log2((k+ + a) / (E + a)); one item gives at most log2(1 + 1/a)
+    confidence  max(0, 2 P(lambda > 1) - 1)
+    strength    half of 1 - 2^-affinity, half of the value's mean signal
+
+**Dislike.** The value's mean signal lies significantly below the user's own (one-sided z test) and is negative.
+
+    affinity    (mean of v - mean of all) k / (k + b): the difference, shrunk (James and Stein 1961)
+    confidence  (2 Phi(z) - 1) k / (k + b)
+    strength    half of -affinity, half of -mean of v, at most 1
+
+**Trend.** The user's items in order of time are cut in two halves; the share that carries v is compared by the pooled
+two-proportion z test at 5%. Unknown without times, with few items, or where both halves belong to one burst.
+
+**Stated and inferred.** An event of type `preference` states its facet, value and polarity in its context, or names
+known values in its text. A search that names a known value infers a like; neither adds to what the items' signals say.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.config import SignalTable
+from agent.facts.population import Population, expand
+from agent.facts.stated import spoken_facts
+from agent.facts.traits import traits_of
+from agent.interactions import NO_TIME
+from agent.schema import Event, Fact, Polarity, Scale, Trait, Trend
+from agent.signals import signals_of
+
+LIFT_PRIOR = 4.0
+"""a: items' worth of belief that a user is like everyone."""
+MEAN_PRIOR = 2.0
+"""b: items' worth of belief that a value is rated like the user's others."""
+SPREAD_PRIOR = 0.4
+"""Standard deviation of signals that a user is assumed to have, with the weight of LIFT_PRIOR items."""
+MIN_CONFIDENCE = 0.5
+"""Below, a fact is left out, unless nothing else can be said."""
+MIN_LIFT = 1.15
+"""A smaller lift is average, however sure."""
+MIN_BELOW = 0.15
+"""A smaller shrunk distance below the user's own mean signal (a third of a star of five) is no dislike."""
+MIN_ITEMS = 2
+"""Items that must carry a value."""
+LAST_RESORT = 3
+"""Facts that are said with little confidence where none has enough."""
+EVIDENCE = 12
+"""Event ids that a fact names."""
+SAME = 0.8
+"""Two values of one facet that share so much of their items (Jaccard) are one fact."""
+BURST_MS = 24 * 3600 * 1000
+"""Halves of a history whose median times are closer than this are one burst."""
+TREND_ITEMS = 5
+"""Items that each half must have for a trend."""
+Z = 1.96
+"""Two-sided 5%."""
+Z_BELOW = 1.645
+"""One-sided 5%."""
+
+
+@dataclass(frozen=True)
+class UserFacts:
+    user_id: str
+    facts: list[Fact]
+    """Stated first, then by strength times confidence; numbered from 1."""
+    traits: list[Trait]
+
+
+@dataclass(frozen=True)
+class History:
+    """One user's item events that the population knows, sorted by (time, seq): `n` events on `m` items."""
+
+    events: list[Event]
+    signal: NDArray[np.float64]
+    """[n]"""
+    time: NDArray[np.int64]
+    """[n] epoch milliseconds, NO_TIME where none."""
+    unit: NDArray[np.int64]
+    """[n] position of the event's item among the user's items."""
+    things: NDArray[np.int64]
+    """[m] the user's items as positions in the population, in order of first event."""
+    unit_signal: NDArray[np.float64]
+    """[m]"""
+
+
+def mine_facts(
+    events: Sequence[Event],
+    population: Population,
+    table: SignalTable,
+    scales: Mapping[str, Scale],
+    *,
+    limit: int = 40,
+) -> UserFacts:
+    """Facts and traits of one user from all of their events, in any order where they have times."""
+    ordered = in_order(events)
+    user_id = ordered[0].user_id if ordered else ""
+    signal = signals_of(ordered, table, scales)
+    history = _history(ordered, signal, population)
+    spoken = spoken_facts(ordered, population, signal)
+    mined = _mine(history, population, limit) if len(history.things) else []
+    facts = _merge(spoken, mined, population, limit)
+    return UserFacts(user_id, facts, traits_of(history.events, history.things, population, scales))
+
+
+def in_order(events: Sequence[Event]) -> list[Event]:
+    """Events by (time, seq), those without time first."""
+    return sorted(events, key=lambda event: (_ms(event), event.seq, event.event_id))
+
+
+def _ms(event: Event) -> int:
+    return int(NO_TIME) if event.timestamp is None else int(event.timestamp.timestamp() * 1000)
+
+
+def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: Population) -> History:
+    position = population.position
+    found = [
+        (event, at)
+        for event in ordered
+        if event.item_id is not None and (at := position.get(event.item_id)) is not None
+    ]
+    events = [event for event, _ in found]
+    _, first, inverse = np.unique(
+        np.fromiter((at for _, at in found), np.int64, len(found)), return_index=True, return_inverse=True
+    )
+    # np.unique numbers items by position; renumber them in order of first event.
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    unit = rank[inverse]
+    said = np.fromiter((signal[event.event_id] for event in events), np.float64, len(events))
+    return History(
+        events=events,
+        signal=said,
+        time=np.fromiter(map(_ms, events), np.int64, len(events)),
+        unit=unit,
+        things=np.array([found[at][1] for at in np.sort(first)], dtype=np.int64),
+        unit_signal=np.bincount(unit, weights=said) / np.maximum(np.bincount(unit), 1),
+    )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Per facet value that the user's items carry: `c` values."""
+
+    code: NDArray[np.int64]
+    row: NDArray[np.int64]
+    """Units, grouped by value: value i's are `row[begin[i]:begin[i + 1]]`."""
+    begin: NDArray[np.int64]
+    items: NDArray[np.float64]
+    liked: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+    def units(self, at: int) -> NDArray[np.int64]:
+        return self.row[self.begin[at] : self.begin[at + 1]]
+
+
+def _count(history: History, population: Population) -> _Counts:
+    row, code = expand(history.things, population.starts, population.codes)
+    order = np.argsort(code, kind="stable")
+    row, code = row[order], code[order].astype(np.int64)
+    values, begin, items = np.unique(code, return_index=True, return_counts=True)
+    local = np.repeat(np.arange(len(values)), items)
+    signal = history.unit_signal[row]
+    return _Counts(
+        code=values.astype(np.int64), row=row, begin=np.append(begin, len(row)), items=items.astype(np.float64),
+        liked=np.bincount(local[signal > 0], minlength=len(values)).astype(np.float64),
+        mean=np.bincount(local, weights=signal, minlength=len(values)) / np.maximum(items, 1),
+    )  # fmt: skip
+
+
+def _mine(history: History, population: Population, limit: int) -> list[Fact]:
+    c = _count(history, population)
+    if not len(c.code):
+        return []
+    like_affinity, like_confidence = _likes(c, history, population)
+    low_affinity, low_confidence, z = _dislikes(c, history)
+    like_strength = (1 - 2.0 ** -np.maximum(like_affinity, 0)) / 2 + np.maximum(c.mean, 0) / 2
+    low_strength = np.minimum(1, np.maximum(-low_affinity, 0) / 2 + np.maximum(-c.mean, 0) / 2)
+    may_like = (c.liked >= 1) & (c.mean > 0) & (like_affinity > 0)
+    may_dislike = (c.mean < 0) & (low_affinity < 0)
+    liked = (
+        may_like & (like_affinity >= np.log2(MIN_LIFT)) & (c.liked >= MIN_ITEMS) & (like_confidence >= MIN_CONFIDENCE)
+    )
+    disliked = may_dislike & (low_affinity <= -MIN_BELOW) & (c.items >= MIN_ITEMS) & (z >= Z_BELOW)
+    disliked &= low_confidence >= MIN_CONFIDENCE
+    affinity = np.where(may_dislike, low_affinity, like_affinity)
+    strength = np.where(may_dislike, low_strength, like_strength)
+    confidence = np.where(may_dislike, low_confidence, like_confidence)
+    score = strength * confidence
+    sure = np.flatnonzero(liked | disliked)
+    if not len(sure):
+        unsure = np.flatnonzero(may_like | may_dislike)
+        sure, limit = unsure, min(limit, LAST_RESORT)
+    # Ties fall to the value with more items, then to the lower code, so that the order of events never matters.
+    ranked = sure[np.lexsort((c.code[sure], -c.items[sure], -score[sure]))]
+    chosen = _distinct(ranked, c, population, limit)
+    halves = _halves(history)
+    first, last = _seen(history)
+    total = len(history.things)
+    facts = []
+    for number, at in enumerate(chosen, 1):
+        code, units = int(c.code[at]), c.units(at)
+        rows = np.flatnonzero(np.isin(history.unit, units))
+        polarity: Polarity = "dislike" if may_dislike[at] else "like"
+        facts.append(
+            Fact(
+                number=number, facet=population.facets[code], value=population.values[code], polarity=polarity,
+                count=len(rows), positive=int((history.signal[rows] > 0).sum()),
+                negative=int((history.signal[rows] < 0).sum()), share=_tidy(c.items[at] / total),
+                base_rate=_tidy(population.base[code]), affinity=_tidy(affinity[at]), strength=_tidy(strength[at]),
+                confidence=_tidy(confidence[at]), trend=_trend(units, halves),
+                first_seen=_when(history, first[units], min),
+                last_seen=_when(history, last[units], max), evidence=_evidence(history, rows, polarity),
+            )
+        )  # fmt: skip
+    return facts
+
+
+def _likes(c: _Counts, history: History, population: Population) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from scipy.special import gammaincc
+
+    expected = (history.unit_signal > 0).sum() * population.base_positive[c.code]
+    shape, rate = c.liked + LIFT_PRIOR, expected + LIFT_PRIOR
+    return np.log2(shape / rate), np.maximum(0.0, 2 * gammaincc(shape, rate) - 1)
+
+
+def _dislikes(c: _Counts, history: History) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    from scipy.special import ndtr
+
+    signal = history.unit_signal
+    spread = np.sqrt((len(signal) * signal.var() + LIFT_PRIOR * SPREAD_PRIOR**2) / (len(signal) + LIFT_PRIOR))
+    below = signal.mean() - c.mean
+    z = below / (spread / np.sqrt(c.items))
+    shrink = c.items / (c.items + MEAN_PRIOR)
+    return -below * shrink, np.maximum(0.0, 2 * ndtr(z) - 1) * shrink, z
+
+
+def _distinct(ranked: NDArray[np.int64], c: _Counts, population: Population, limit: int) -> list[int]:
+    """The best, without values that say the same again and with at most half of the places for one facet."""
+    chosen: list[int] = []
+    taken: dict[str, list[frozenset[int]]] = {}
+    for at in ranked.tolist():
+        others = taken.setdefault(population.facets[int(c.code[at])], [])
+        units = frozenset(c.units(at).tolist())
+        if len(others) >= max(1, limit // 2) or any(_alike(units, other) for other in others):
+            continue
+        others.append(units)
+        chosen.append(at)
+        if len(chosen) == limit:
+            break
+    return chosen
+
+
+def _alike(a: frozenset[int], b: frozenset[int]) -> bool:
+    return len(a & b) >= SAME * len(a | b)
+
+
+@dataclass(frozen=True)
+class _Halves:
+    later: NDArray[np.bool_]
+    """[m] true for units of the later half."""
+
+
+def _halves(history: History) -> _Halves | None:
+    """The user's items cut in two by time; None without times, with few items, or in one burst."""
+    first, _ = _seen(history)
+    if len(first) < 2 * TREND_ITEMS or (first == NO_TIME).any():
+        return None
+    order = np.argsort(first, kind="stable")
+    half = len(order) // 2
+    early, late = order[:half], order[half:]
+    if np.median(first[late]) - np.median(first[early]) < BURST_MS:
+        return None
+    later = np.zeros(len(first), dtype=bool)
+    later[late] = True
+    return _Halves(later)
+
+
+def _trend(units: NDArray[np.int64], halves: _Halves | None) -> Trend:
+    if halves is None or len(units) < 2:
+        return "unknown"
+    n2 = int(halves.later.sum())
+    n1 = len(halves.later) - n2
+    k2 = int(halves.later[units].sum())
+    k1 = len(units) - k2
+    pooled = (k1 + k2) / (n1 + n2)
+    if pooled in (0.0, 1.0):
+        return "steady"
+    z = (k2 / n2 - k1 / n1) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
+    if abs(z) > Z:
+        return "rising" if z > 0 else "fading"
+    return "steady" if len(units) >= TREND_ITEMS else "unknown"
+
+
+def _seen(history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[m] first and last time of every unit, NO_TIME where none."""
+    first = np.full(len(history.things), np.iinfo(np.int64).max)
+    last = np.full(len(history.things), NO_TIME)
+    np.minimum.at(first, history.unit, history.time)
+    np.maximum.at(last, history.unit, history.time)
+    return first, last
+
+
+def _evidence(history: History, rows: NDArray[np.int64], polarity: Polarity) -> list[str]:
+    """Ids of the events that say it best: strongest signal, then latest, each item once before any twice."""
+    sign = -1.0 if polarity == "dislike" else 1.0
+    signal = history.signal[rows] * sign
+    rows = rows[signal > 0]
+    ranked = rows[np.lexsort((-rows, -history.signal[rows] * sign))]
+    units = history.unit[ranked]
+    _, first = np.unique(units, return_index=True)
+    again = np.ones(len(ranked), dtype=bool)
+    again[first] = False
+    best = np.concatenate([ranked[~again], ranked[again]])[:EVIDENCE]
+    return [history.events[int(at)].event_id for at in best]
+
+
+def _merge(spoken: Sequence[Fact], mined: Sequence[Fact], population: Population, limit: int) -> list[Fact]:
+    """Stated facts first and instead of mined ones on the same value; inferred ones last, where nothing else speaks."""
+    stated = [fact for fact in spoken if fact.basis == "stated"]
+    said = {_key(fact) for fact in stated}
+    revealed = [fact for fact in mined if _key(fact) not in said]
+    said.update(map(_key, revealed))
+    inferred = [fact for fact in spoken if fact.basis == "inferred" and _key(fact) not in said]
+    kept = [*stated, *revealed, *inferred][:limit]
+    return [fact.model_copy(update={"number": number}) for number, fact in enumerate(kept, 1)]
+
+
+def _key(fact: Fact) -> tuple[str, str]:
+    return fact.facet, fact.value.casefold()
+
+
+def _when(history: History, times: NDArray[np.int64], pick: Callable[[NDArray[np.int64]], np.int64]) -> datetime | None:
+    known = times[times != NO_TIME]
+    return datetime.fromtimestamp(int(pick(known)) / 1000, UTC) if len(known) else None
+
+
+def _tidy(number: float) -> float:
+    """Four decimals: enough to read, and equal on every machine."""
+    return round(float(number), 4)

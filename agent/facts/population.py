@@ -1,0 +1,289 @@
+"""The population against which one user is read: base rates, item popularity, facet values, norms of habits.
+
+Built once from all interactions, then shared by every user's facts. Saved as arrays (npz) and JSON, without pickle.
+
+Shares are over user-item pairs: an item that a user had nine times counts once, for its facet values came once.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import StoreError
+from agent.facts.facets import MAX_VALUES, Rule, discover, read
+from agent.facts.facets import facets_of as _facets_of
+from agent.facts.habits import Norms, build_norms
+from agent.interactions import Interactions
+from agent.schema import Item
+from agent.signals import RATED_TYPES
+
+FORMAT = 1
+MIN_CARRIERS = 2
+"""Items that must carry a value for it to be counted; a value of one item is that item."""
+_ARRAYS = ("starts", "codes", "base", "base_positive", "popularity", "price", "price_edges", "norms")
+
+
+@dataclass(frozen=True)
+class Population:
+    """`items` items and `values` facet values, coded as positions."""
+
+    version: str
+    """Hash of everything below."""
+    item_ids: list[str]
+    rules: list[Rule]
+    facets: list[str]
+    """[values] facet of each value code."""
+    values: list[str]
+    """[values] the value, spelled as most items spell it."""
+    starts: NDArray[np.int64]
+    """[items + 1] where each item's codes begin in `codes`."""
+    codes: NDArray[np.int32]
+    """Value codes of item after item."""
+    base: NDArray[np.float64]
+    """[values] share of all user-item pairs that carry the value."""
+    base_positive: NDArray[np.float64]
+    """[values] the same over pairs with positive signal."""
+    popularity: NDArray[np.float32]
+    """[items] share of pairs that fall on items had by fewer users, in [0, 1); NaN for items nobody had."""
+    price: NDArray[np.float64]
+    """[items] price, NaN where unknown."""
+    price_edges: NDArray[np.float64]
+    """[2] the thirds of prices over pairs, NaN where there are too few."""
+    norms: Norms
+    pairs: int
+    users: int
+    primary: str = ""
+    """The facet that breadth and novelty are measured on; empty where there is none."""
+    ratings: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    """By source: mean and standard deviation of raw ratings, and how many."""
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Item id to position."""
+        return {item_id: at for at, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def known(self) -> dict[str, list[int]]:
+        """Lower-case value to its codes, for reading free text."""
+        found: dict[str, list[int]] = {}
+        for code, value in enumerate(self.values):
+            found.setdefault(value.casefold(), []).append(code)
+        return found
+
+    @cached_property
+    def facet_code(self) -> NDArray[np.int32]:
+        """[values] position of each value's facet in `facet_names`."""
+        at = {name: code for code, name in enumerate(self.facet_names)}
+        return np.array([at[name] for name in self.facets], dtype=np.int32)
+
+    @cached_property
+    def facet_names(self) -> list[str]:
+        return list(dict.fromkeys(self.facets))
+
+    def codes_of(self, position: int) -> NDArray[np.int32]:
+        """Value codes of the item at a position."""
+        return self.codes[self.starts[position] : self.starts[position + 1]]
+
+    def facets_of(self, item: Item) -> dict[str, list[str]]:
+        """Facet values of an item by this population's rules, new items too."""
+        return _facets_of(item, self.rules)
+
+    def values_of(self, item_id: str) -> dict[str, list[str]]:
+        """Counted facet values of a known item, by facet; empty for unknown ids."""
+        found: dict[str, list[str]] = {}
+        at = self.position.get(item_id)
+        for code in () if at is None else self.codes_of(at):
+            found.setdefault(self.facets[code], []).append(self.values[code])
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write `population.npz` and `population.json` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {name: getattr(self, name) for name in _ARRAYS if name != "norms"}
+        np.savez_compressed(folder / "population.npz", **arrays, norms=self.norms.table)
+        (folder / "population.json").write_text(
+            json.dumps(
+                {
+                    "format": FORMAT, "version": self.version, "item_ids": self.item_ids, "facets": self.facets,
+                    "values": self.values, "pairs": self.pairs, "users": self.users, "primary": self.primary,
+                    "ratings": self.ratings,
+                    "rules": [rule.model_dump(mode="json") for rule in self.rules],
+                },
+                ensure_ascii=False,
+            ),
+            encoding="utf-8",
+        )  # fmt: skip
+
+
+def load_population(folder: Path) -> Population | None:
+    """The population saved in a folder; None where there is none. Raises StoreError where it cannot be read."""
+    if not (folder / "population.json").exists():
+        return None
+    try:
+        head = json.loads((folder / "population.json").read_text(encoding="utf-8"))
+        with np.load(folder / "population.npz", allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in _ARRAYS}
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"The base rates in '{folder}' cannot be read; delete the folder to rebuild them.") from error
+    if head.get("format") != FORMAT:
+        return None
+    return Population(
+        version=head["version"], item_ids=head["item_ids"],
+        rules=[Rule.model_validate(rule) for rule in head["rules"]], facets=head["facets"], values=head["values"],
+        norms=Norms(arrays.pop("norms")), pairs=head["pairs"], users=head["users"], primary=head["primary"],
+        ratings={source: (mean, sd, int(n)) for source, (mean, sd, n) in head["ratings"].items()}, **arrays,
+    )  # fmt: skip
+
+
+def build_population(
+    x: Interactions, items: Sequence[Item], signal: NDArray[np.float32], *, category: str = "category"
+) -> Population:
+    """Base rates of a population. `signal` is [n] as `agent.signals.signals` gives it.
+
+    `category` is the facet that `Item.categories` is called by where the data had another word for it ("genre").
+    """
+    by_id = {item.item_id: item for item in items}
+    ordered = [by_id.get(item_id) or Item(item_id=item_id) for item_id in x.item_ids]
+    rules = discover(ordered, category)
+    facets, values, starts, codes = _index(ordered, rules)
+    users, things, mean_signal = pair_table(x, signal)
+    price = np.array([_price(item) for item in ordered], dtype=np.float64)
+    popularity = _popularity(things, len(ordered))
+    primary = _primary(rules, facets)
+    rated = _ratings(x)
+    norms = build_norms(
+        users=users, things=things, starts=starts, codes=codes, popularity=popularity,
+        wanted=np.array([facet == primary for facet in facets], dtype=bool), user_count=len(x.user_ids),
+    )  # fmt: skip
+    population = Population(
+        version="", item_ids=list(x.item_ids), rules=rules, facets=facets, values=values, starts=starts, codes=codes,
+        base=_share(things, starts, codes, len(values)),
+        base_positive=_share(things[mean_signal > 0], starts, codes, len(values)),
+        popularity=popularity, price=price, price_edges=_thirds(price[things]), norms=norms, pairs=len(things),
+        users=len(np.unique(users)), primary=primary, ratings=rated,
+    )  # fmt: skip
+    return _versioned(population)
+
+
+def pair_table(
+    x: Interactions, signal: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """(user, item, mean signal) of every different user-item pair, by user, in order of row."""
+    key = x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    count = np.bincount(inverse)
+    mean = np.bincount(inverse, weights=signal.astype(np.float64)) / np.maximum(count, 1)
+    order = np.argsort(first)
+    rows = first[order]
+    return x.user[rows].astype(np.int64), x.item[rows].astype(np.int64), mean[order]
+
+
+def expand(
+    things: NDArray[np.int64], starts: NDArray[np.int64], codes: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """(row, code) for every value code of every item in `things`, row by row."""
+    size = starts[things + 1] - starts[things]
+    row = np.repeat(np.arange(len(things)), size)
+    ends = np.cumsum(size)
+    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - size, size)
+    return row, codes[np.repeat(starts[things], size) + within]
+
+
+def _index(
+    items: Sequence[Item], rules: Sequence[Rule]
+) -> tuple[list[str], list[str], NDArray[np.int64], NDArray[np.int32]]:
+    """Facet and value of every code, and the codes of every item, keeping values that group items."""
+    spelled: list[dict[str, Counter[str]]] = [{} for _ in rules]
+    for item in items:
+        for rule, seen in zip(rules, spelled, strict=True):
+            for value in read(rule, item):
+                seen.setdefault(value.casefold(), Counter())[value] += 1
+    facets: list[str] = []
+    values: list[str] = []
+    code_of: list[dict[str, int]] = []
+    for rule, seen in zip(rules, spelled, strict=True):
+        kept = [(key, spellings.total()) for key, spellings in seen.items() if spellings.total() >= MIN_CARRIERS]
+        kept = sorted(kept, key=lambda one: (-one[1], one[0]))[:MAX_VALUES]
+        codes: dict[str, int] = {}
+        for key, _ in kept:
+            codes[key] = len(values)
+            facets.append(rule.facet)
+            values.append(max(seen[key].items(), key=lambda one: (one[1], one[0]))[0])
+        code_of.append(codes)
+    flat: list[int] = []
+    starts = np.zeros(len(items) + 1, dtype=np.int64)
+    for at, item in enumerate(items):
+        for rule, codes in zip(rules, code_of, strict=True):
+            if codes:
+                found = (codes.get(value.casefold()) for value in read(rule, item))
+                flat.extend(dict.fromkeys(code for code in found if code is not None))
+        starts[at + 1] = len(flat)
+    return facets, values, starts, np.array(flat, dtype=np.int32)
+
+
+def _share(
+    things: NDArray[np.int64], starts: NDArray[np.int64], codes: NDArray[np.int32], values: int
+) -> NDArray[np.float64]:
+    """[values] share of pairs that carry each value."""
+    had = np.bincount(things, minlength=len(starts) - 1).astype(np.float64)
+    weight = np.repeat(had, np.diff(starts))
+    return np.bincount(codes, weights=weight, minlength=values) / max(len(things), 1)
+
+
+def _popularity(things: NDArray[np.int64], items: int) -> NDArray[np.float32]:
+    """[items] share of pairs on less popular items, half of the ties counted (mid-rank); NaN where nobody had it."""
+    had = np.bincount(things, minlength=items)
+    levels, inverse = np.unique(had, return_inverse=True)
+    mass = np.bincount(inverse, weights=had, minlength=len(levels))
+    below = np.cumsum(mass) - mass / 2
+    rank = below[inverse] / max(had.sum(), 1)
+    return np.where(had > 0, rank, np.nan).astype(np.float32)
+
+
+def _thirds(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = prices[~np.isnan(prices)]
+    return np.quantile(known, [1 / 3, 2 / 3]) if len(known) >= 10 else np.full(2, np.nan)
+
+
+def _primary(rules: Sequence[Rule], facets: Sequence[str]) -> str:
+    """The facet for breadth and novelty: named values on most items; ties by more values."""
+    size = Counter(facets)
+    named = [rule for rule in rules if rule.kind in ("value", "path", "theme") and size[rule.facet] >= 4]
+    if not named:
+        return ""
+    # A facet on nearly all items is as good as one on all; then the one with fewer values says more about breadth.
+    return min(named, key=lambda rule: (-round(rule.coverage, 1), size[rule.facet], rule.facet)).facet
+
+
+def _ratings(x: Interactions) -> dict[str, tuple[float, float, int]]:
+    rated = np.array([kind in RATED_TYPES for kind in x.types], dtype=bool)
+    found: dict[str, tuple[float, float, int]] = {}
+    if not len(x):
+        return found
+    mask = rated[x.type] & np.isfinite(x.value)
+    for code, source in enumerate(x.sources):
+        value = x.value[mask & (x.source == code)]
+        if len(value):
+            found[source] = (float(value.mean()), float(value.std()), len(value))
+    return found
+
+
+def _price(item: Item) -> float:
+    return float("nan") if item.price is None else item.price
+
+
+def _versioned(population: Population) -> Population:
+    digest = hashlib.blake2b(digest_size=8)
+    for name in _ARRAYS:
+        array = population.norms.table if name == "norms" else getattr(population, name)
+        digest.update(np.ascontiguousarray(array).tobytes())
+    head = [population.item_ids, population.facets, population.values, sorted(population.ratings.items())]
+    digest.update(json.dumps([FORMAT, *head], ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    return replace(population, version=digest.hexdigest())
