@@ -29,9 +29,15 @@ LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
 """What grounds are worth each time they have been used in the list already."""
+BARE = 0.5
+"""What a decade or a price is worth beside what the item is about."""
+_BARE_FACETS = ("era", "year", "decade", "price", "price band")
 SAME = 2
 """How often one phrasing, names aside, may stand in a list in a model's words."""
 TOKENS_A_REASON = 60
+
+
+_YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ def choose_grounds(
     for item in items:
         mine = _values(item, values_of)
         shared = [p for p in profile.preferences if p.polarity == "like" and fold(p.value) in mine]
-        shared.sort(key=lambda p: -p.strength * p.confidence * USED_AGAIN ** used[f"{p.facet}:{p.value}"])
+        shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[f"{p.facet}:{p.value}"])
         led = {event_id: weight for event_id, _, weight in related.get(item.item_id, ()) if weight > 0}
         # Without neighbours: an event behind a shared preference, by how many values its item has in common.
         behind = {
@@ -171,6 +177,10 @@ def choose_grounds(
         used.update([best.event.event_id] if best else [])
         whys.append(Why(item, tuple(shared), best, _channel(item, channels, past)))
     return whys
+
+
+def _weight(preference: Preference) -> float:
+    return preference.strength * preference.confidence * (BARE if preference.facet in _BARE_FACETS else 1.0)
 
 
 def _nearest(weights: Mapping[str, float], events: Mapping[str, WindowEvent], used: Counter[str]) -> WindowEvent | None:
@@ -267,9 +277,10 @@ class _Writer:
         return forms[best]
 
     def _grounds(self, why: Why) -> Grounds:
-        events = [why.liked.model_copy(update={"item": _title_only(why.liked.item)})] if why.liked else []
+        liked = why.liked
+        events = [liked.model_copy(update={"item": _title_only(liked.item)})] if liked and liked.item else []
         return grounds_from(
-            self.language, preferences=why.preferences, events=events, items=[why.item],
+            self.language, preferences=why.preferences, events=events, items=[_title_only(why.item)],
             scales=self.scales, as_of=None,
         )  # fmt: skip
 
@@ -283,9 +294,13 @@ class _Writer:
         return any(f" {form} " in said for form in forms if form)
 
 
-def _title_only(item: Item | None) -> Item | None:
-    """An event's item without its values: "this one brings you comedy" must hold of the recommended item."""
-    return Item(item_id=item.item_id, title=item.title) if item else None
+def _title_only(item: Item) -> Item:
+    """An item without its values and the year in its title, which speak for nothing in a reason.
+
+    "Here is more comedy for you" must be of a shared preference: not of the event's item, which led to another kind of
+    item, nor of the recommended one, whose values the user need not like.
+    """
+    return Item(item_id=item.item_id, title=_YEAR.sub("", item.title))
 
 
 def _words(text: str, language: Language) -> int:

@@ -28,7 +28,7 @@ def _plain(language: Language) -> frozenset[str]:
     said = [
         *_strings(language.templates),
         *language.facets.values(),
-        *language.phrases.get("popularity_taste", {}).values(),
+        *_strings(dict(language.phrases)),
     ]
     return frozenset(s for text in said for s in stems_of(text, language.code))
 

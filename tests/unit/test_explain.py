@@ -1,0 +1,246 @@
+"""Reasons: grounds are chosen by code, words are verified, and what fails falls back to template words."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from agent.config import ReasonStyle, Settings
+from agent.errors import BudgetSpentError, ModelUnavailableError
+from agent.explain import SAME, Explained, Past, choose_grounds, explain, phrasing
+from agent.llm import ChatRequest
+from agent.profile.template import preference_of
+from agent.schema import Item, Profile, Scale
+from agent.testing import FakeChat
+from agent.verify import item_values, lexicon_from
+from agent.words import load_language
+from tests.unit.portraits import EVENTS, FACTS, OTHERS
+
+EN = load_language("en")
+OWN = [shown.item for shown in EVENTS if shown.item]
+PAST = Past(
+    [shown.event for shown in EVENTS],
+    {item.item_id: item for item in OWN},
+    {e.event.event_id: e.signal for e in EVENTS},
+)
+PROFILE = Profile(
+    user_id="secret-id-77",
+    as_of=datetime(1998, 4, 1, tzinfo=UTC),
+    summary="",
+    preferences=[preference_of(f, EN) for f in FACTS],
+)
+NEW = [
+    Item(item_id="n1", title="Bean (1997)", categories=["Comedy"]),
+    Item(item_id="n2", title="Brazil (1985)", categories=["Sci-Fi"]),
+    Item(item_id="n3", title="Cube (1997)", categories=["Horror"]),
+    Item(item_id="n4", title="Gandhi (1982)", categories=["Biography"]),
+]
+RELATED = {"n2": [("e13", "Scream", 9.0), ("e16", "Blade Runner", 0.8), ("e12", "Star Wars", 0.2)]}
+CHANNELS = {"n1": ["content"], "n2": ["collaborative"], "n3": ["popular"], "n4": ["popular"]}
+LEXICON = lexicon_from([*OWN, *OTHERS, *NEW], EN)
+SETTINGS = Settings()
+
+
+async def reasons(
+    chat: FakeChat | None = None, grade: str = "none", settings: Settings = SETTINGS, items: list[Item] | None = None
+) -> Explained:
+    return await explain(
+        PROFILE, items or NEW, PAST, chat, grade, settings,  # type: ignore[arg-type]
+        related=RELATED, channels=CHANNELS, lexicon=LEXICON, scales={"": Scale(source="", low=1, high=5)},
+    )  # fmt: skip
+
+
+def grounds(items: list[Item] = NEW) -> dict[str, tuple[list[str], str | None]]:
+    whys = choose_grounds(PROFILE, items, PAST, RELATED, CHANNELS, item_values)
+    return {
+        w.item.item_id: ([p.value for p in w.preferences], w.liked.event.event_id if w.liked else None) for w in whys
+    }
+
+
+def test_grounds_are_shared_likes_and_the_nearest_liked_event() -> None:
+    found = grounds()
+    assert found["n1"] == (["Comedy", "1990s"], "e14")  # the event behind the preference
+    assert found["n2"] == ([], "e16")  # not e13, which was disliked, however near
+    assert found["n4"] == ([], None)
+
+
+def test_a_dislike_is_no_ground() -> None:
+    assert "Horror" not in grounds()["n3"][0]
+
+
+def test_an_event_is_named_beside_preferences_only_where_it_shares_them() -> None:
+    related = {"n1": [("e12", "Star Wars", 5.0), ("e14", "The Full Monty", 0.1)]}
+    (why,) = choose_grounds(PROFILE, NEW[:1], PAST, related, CHANNELS, lambda item: {"category": item.categories})
+    assert why.liked and why.liked.event.event_id == "e14" and [p.value for p in why.preferences] == ["Comedy"]
+
+
+def test_grounds_are_spread_over_the_list() -> None:
+    same = [Item(item_id=f"s{n}", title=f"Robot {n}", categories=["Robot"]) for n in range(3)]
+    related = {item.item_id: [("e16", "", 1.0), ("e12", "", 0.9), ("e14", "", 0.8)] for item in same}
+    whys = choose_grounds(PROFILE, same, PAST, related, {}, item_values)
+    assert len({w.liked.event.event_id for w in whys if w.liked}) == 3
+
+
+async def test_template_reasons_cite_and_the_fallback_is_honest() -> None:
+    found = await reasons()
+    assert set(found.reasons) == {item.item_id for item in NEW} and found.claims == 0
+    first = found.reasons["n1"]
+    assert "comedy" in first.text.lower() and "genre:Comedy" in first.preferences and first.evidence[0] == "e14"
+    assert "Blade Runner" in found.reasons["n2"].text and found.reasons["n2"].evidence == ["e16"]
+    assert "opular" in found.reasons["n4"].text and found.reasons["n4"].evidence == []
+    assert {reason.source for reason in found.reasons.values()} == {"template"}
+
+
+async def test_templates_do_not_repeat_a_phrasing_while_others_are_left() -> None:
+    items = [Item(item_id=f"c{n}", title=f"Laugh {n}", categories=["Comedy"]) for n in range(3)]
+    found = await reasons(items=items)
+    whys = choose_grounds(PROFILE, items, PAST, {}, {}, item_values)
+    shapes = {phrasing(found.reasons[w.item.item_id].text, w, EN) for w in whys}
+    assert len(shapes) == 3
+
+
+def phrased(text: str | Callable[[str], str]) -> FakeChat:
+    def answer(request: ChatRequest) -> str:
+        line = request.messages[-1].content
+        return json.dumps({"text": text if isinstance(text, str) else text(line)})
+
+    return FakeChat(answer)
+
+
+def truthful(line: str) -> str:
+    taste = re.search(r"taste: ([^;]+)", line)
+    liked = re.search(r"“(.+)”", line)
+    return (
+        f"This is for your taste for {taste[1]}."
+        if taste
+        else f"Since you enjoyed “{liked[1] if liked else ''}”, this may suit you"
+    )
+
+
+async def test_phrased_reasons_that_hold_stand_and_unknown_items_are_not_asked_about() -> None:
+    chat = phrased(truthful)
+    found = await reasons(chat, "phrase")
+    assert found.dropped == [] and found.claims == len(chat.requests) == 3
+    assert found.reasons["n2"].text == "Since you enjoyed “Blade Runner”, this may suit you."
+    assert found.reasons["n2"].source == "llm" and found.reasons["n4"].source == "template"
+    sent = "\n".join(message.content for request in chat.requests for message in request.messages)
+    assert "secret-id-77" not in sent and {request.user_id for request in chat.requests} == {"secret-id-77"}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("You dislike comedy, so this is for you.", "flipped_polarity"),
+        ("This award-winning comedy is for you.", "unsupported_word"),
+        ("Since you enjoyed “Heat”, this may suit you.", "unsupported"),
+        ("This is for your taste for romance.", "unsupported_value"),
+        ("This is for your taste for comedy books.", "unsupported_word: books"),
+        ("This is a good choice for you.", "off_claim"),
+        ("", "empty"),
+        ("Here is comedy for you, " + "and again comedy, " * 20 + "and that is it.", "too_long"),
+    ],
+)
+async def test_a_false_reason_falls_back_and_is_counted(text: str, code: str) -> None:
+    found = await reasons(phrased(text), "phrase", items=NEW[:1])
+    assert [d.reason.startswith(code) for d in found.dropped] == [True] and found.claims == 1
+    assert found.reasons["n1"].source == "template" and found.reasons["n1"].text != text
+
+
+async def test_a_liked_items_values_are_not_the_recommended_ones() -> None:
+    """Blade Runner is science fiction; that does not make what it led to science fiction."""
+    plain = Item(item_id="n2", title="Brazil (1985)")
+    found = await reasons(
+        phrased("Since you enjoyed “Blade Runner”, here is more sci-fi for you."), "phrase", items=[plain]
+    )
+    assert len(found.dropped) == 1 and found.reasons["n2"].source == "template"
+
+
+async def test_a_recommended_items_values_are_not_the_users_taste() -> None:
+    item = Item(item_id="n1", title="Bean", categories=["Comedy", "Romance"])
+    found = await reasons(phrased("This is for your taste for comedy and romance."), "phrase", items=[item])
+    assert [d.reason for d in found.dropped] == ["unsupported_value: Romance"]
+
+
+async def test_one_phrasing_does_not_fill_a_list() -> None:
+    items = [Item(item_id=f"c{n}", title=f"Laugh {n}", categories=["Comedy"]) for n in range(5)]
+    found = await reasons(phrased("This is for your taste for comedy."), "phrase", items=items)
+    assert sum(reason.source == "llm" for reason in found.reasons.values()) == SAME
+    assert {d.reason for d in found.dropped} == {"repeated_phrasing"}
+
+
+async def test_reasons_keep_to_the_words_allowed() -> None:
+    short = Settings(reasons=ReasonStyle(max_words=8))
+    found = await reasons(phrased("This one is for your lasting taste for comedy, for you."), "phrase", short, NEW[:1])
+    assert found.dropped[0].reason.startswith("too_long")
+
+
+# ---------------------------------------------------------------- grade full
+
+
+def listed(*answers: tuple[int, str, list[str]]) -> FakeChat:
+    return FakeChat(
+        lambda request: json.dumps({"reasons": [{"item": n, "text": t, "evidence": e} for n, t, e in answers]})
+    )
+
+
+async def test_a_list_is_explained_in_one_call_and_cites_what_was_offered() -> None:
+    chat = listed(
+        (1, "“Bean” is for your taste for comedy.", ["P1"]), (2, "After “Blade Runner”, this may suit you.", ["E5"])
+    )
+    found = await reasons(chat, "full")
+    assert len(chat.requests) == 1 and found.dropped == []
+    assert found.reasons["n1"].preferences == ["genre:Comedy"] and found.reasons["n1"].source == "llm"
+    assert found.reasons["n2"].evidence == ["e16"]
+    assert {found.reasons[i].source for i in ("n3", "n4")} == {"template"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((9, "For your taste for comedy.", ["P1"]), "unknown_item"),
+        ((1, "For your taste for comedy.", []), "uncited"),
+        ((1, "For your taste for comedy.", ["P77"]), "unknown_evidence"),
+        ((2, "For your taste for comedy.", ["P1"]), "unknown_evidence"),
+        ((1, "For your taste for comedy and for titles from the 1990s.", ["P1"]), "unsupported"),
+        ((1, "For your taste for gritty comedy.", ["P1"]), "unsupported_word"),
+    ],
+)
+async def test_a_listed_reason_that_fails_is_dropped(answer: tuple[int, str, list[str]], code: str) -> None:
+    items = [*NEW[:2], Item(item_id="n5", title="Sleeper", categories=["Comedy"])]
+    found = await reasons(listed(answer), "full", items=items)
+    assert [d.reason.startswith(code) for d in found.dropped] == [True]
+    assert {reason.source for reason in found.reasons.values()} == {"template"}
+
+
+# ---------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize("grade", ["phrase", "full"])
+@pytest.mark.parametrize("error", [ModelUnavailableError("gone"), BudgetSpentError("spent")])
+async def test_a_model_that_fails_leaves_template_reasons_and_one_note(grade: str, error: Exception) -> None:
+    found = await reasons(FakeChat(lambda request: error), grade)
+    assert len(found.reasons) == len(NEW) and len(found.notes) == 1 and str(error) in found.notes[0]
+    assert {reason.source for reason in found.reasons.values()} == {"template"}
+
+
+async def test_a_model_that_fails_midway_keeps_the_reasons_it_gave() -> None:
+    calls = 0
+
+    def answer(request: ChatRequest) -> str | Exception:
+        nonlocal calls
+        calls += 1
+        return (
+            ModelUnavailableError("gone") if calls > 1 else json.dumps({"text": truthful(request.messages[-1].content)})
+        )
+
+    found = await reasons(FakeChat(answer), "phrase")
+    assert sorted(reason.source for reason in found.reasons.values()).count("llm") == 1 and found.notes
+
+
+@pytest.mark.parametrize("code", ["de", "fr", "es", "ko", "zh"])
+async def test_reasons_speak_the_language_asked_for(code: str) -> None:
+    found = await reasons(settings=Settings(reasons=ReasonStyle(language=code)))
+    english = await reasons()
+    assert all(reason.text and reason.text != english.reasons[i].text for i, reason in found.reasons.items())
