@@ -1,0 +1,113 @@
+"""Golden tests: every prompt of portraits, reasons and reranking, as rendered for one made-up user.
+
+After an intended change: `python -m tests.unit.test_prompts` writes the files anew; a published version stays as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.config import Settings
+from agent.explain import Why, list_request, phrase_request
+from agent.llm import ChatRequest
+from agent.profile.draft import Draft, DraftSentence
+from agent.profile.full import Reader, merge_request, part_requests, portrait_request, repair_request
+from agent.profile.phrase import claims_of, request
+from agent.profile.template import preference_of
+from agent.prompt import load_prompt
+from agent.rerank import NEUTRAL, Taste, item_line, taste_text
+from agent.schema import ChatMessage
+from agent.words import load_language
+from tests.unit.portraits import EVENTS, FACTS, OTHERS
+from tests.unit.test_profile import FIELDS, PARTS, SUBJECT
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+EN, KO = load_language("en"), load_language("ko")
+LONG = replace(SUBJECT, parts=PARTS)
+PREFERENCES = [preference_of(fact, EN) for fact in FACTS]
+WHYS = [
+    Why(OTHERS[0], (PREFERENCES[0], PREFERENCES[2]), EVENTS[2]),
+    Why(OTHERS[1], (PREFERENCES[2],)),
+    Why(OTHERS[2], (), EVENTS[4]),
+]
+TASTE = Taste(
+    PREFERENCES, [shown.item for shown in EVENTS[:1] if shown.item], [shown.item for shown in EVENTS[1:2] if shown.item]
+)
+
+
+def phrase(code: str) -> ChatRequest:
+    language = load_language(code)
+    return request(SUBJECT, claims_of(FACTS, SUBJECT.facts.traits, language), Settings(), language)[0]
+
+
+def repair() -> ChatRequest:
+    reader = Reader(SUBJECT, SUBJECT.window, FIELDS, EN)
+    false = DraftSentence(sentence="This user enjoys gritty comedies.", evidence=["F1", "E14"])
+    refused = reader.check(Draft(summary=[false], preferences=[], fields=[], unknowns=[])).refused
+    return repair_request(refused, reader, hosted=False)
+
+
+def reason(code: str, turn: int) -> ChatRequest:
+    prompt = load_prompt("reason-phrase")
+    return phrase_request(WHYS[turn], prompt, Settings(), load_language(code), "u1", turn)
+
+
+def rendered(prompt_id: str, **values: str) -> list[ChatMessage]:
+    return load_prompt(prompt_id).render(**values)
+
+
+CASES: dict[str, Callable[[], list[ChatMessage]]] = {
+    "portrait-phrase.en": lambda: list(phrase("en").messages),
+    "portrait-phrase.ko": lambda: list(phrase("ko").messages),
+    "portrait": lambda: list(portrait_request(SUBJECT, FIELDS, EN, hosted=False).messages),
+    "portrait-part": lambda: list(part_requests(LONG, FIELDS, EN, hosted=False)[0].messages),
+    "portrait-merge": lambda: list(
+        merge_request([DraftSentence(sentence="A note.", evidence=["E12"])], LONG, FIELDS, EN, hosted=False).messages
+    ),
+    "portrait-repair": lambda: list(repair().messages),
+    "reason-phrase.en": lambda: list(reason("en", 0).messages),
+    "reason-phrase.ko": lambda: list(reason("ko", 2).messages),
+    "reasons": lambda: list(list_request(WHYS, load_prompt("reasons"), Settings(), EN, "u1")[0].messages),
+    "rerank": lambda: rendered(
+        "rerank",
+        taste=taste_text(TASTE, "en"),
+        items="\n".join(f"{n}. {item_line(i)}" for n, i in enumerate(OTHERS, 1)),
+    ),
+    "judge-item": lambda: rendered("judge-item", taste=taste_text(TASTE, "en"), item=item_line(OTHERS[0])),
+    "judge-item.neutral": lambda: rendered("judge-item", taste=NEUTRAL, item=item_line(OTHERS[0])),
+}
+
+
+def text_of(messages: list[ChatMessage]) -> str:
+    return "\n".join(f"--- {message.role}\n{message.content}" for message in messages) + "\n"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_prompt_renders_as_it_was_published(name: str) -> None:
+    assert text_of(CASES[name]()) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_golden_file_is_tested() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_user_id_stands_in_a_prompt(name: str) -> None:
+    text = text_of(CASES[name]())
+    assert "u1" not in text.split() and "user_id" not in text
+
+
+def test_the_phrasing_prompt_is_small_enough_for_the_embedded_model() -> None:
+    """At 35 prompt tokens a second: ten seconds for the first user, two for the next."""
+    from agent import tokens
+
+    first = [tokens.count(message.content) for message in phrase("en").messages]
+    assert sum(first) <= 350 and first[-1] <= 100
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for case, render in CASES.items():
+        (GOLDEN / f"{case}.txt").write_text(text_of(render()), encoding="utf-8")
