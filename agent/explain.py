@@ -103,7 +103,7 @@ async def explain(
     known = [why for why in whys if why.is_known]
     if chat is None or grade == "none" or not known:
         return Explained(writer.finish(whys, {}))
-    prompt_id = LIST if grade == "full" else PHRASE
+    prompt_id = LIST if grade == "full" else PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     said: dict[str, tuple[str, Why]] = {}
     notes: list[str] = []
@@ -390,7 +390,7 @@ def phrase_request(
     return ChatRequest(
         purpose="reason", prompt=prompt.label, user_id=user_id, max_tokens=TOKENS_A_REASON,
         temperature=settings.llm.temperature,
-        messages=prompt.render(language=language.name, grounds="; ".join(parts)),
+        messages=prompt.render(grounds="; ".join(parts)),
     )  # fmt: skip
 
 

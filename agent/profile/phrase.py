@@ -33,7 +33,7 @@ class Claim:
     """What one sentence is to say."""
 
     key: str
-    """likes, share, rising, fading, dislikes or habits: names the claim in the prompt and in the answer."""
+    """likes, share, interest_rising, interest_fading, dislikes or habits: its name in prompt and answer."""
     said: str
     """What is claimed, as the model sees it."""
     template: str
@@ -81,7 +81,7 @@ def _values(word: str, facts: Sequence[Fact], language: Language) -> Claim:
 def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
     name = thing(fact.facet, fact.value, language)
     if trend_only:
-        return Claim(fact.trend, f"interest in {name}", preference_text(fact, language), facts=(fact,))
+        return Claim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = (f"{int(x * 100 + 0.5)}%" for x in (fact.share, fact.base_rate))
     return Claim("share", f"{name} {share}, average {base}", preference_text(still, language), facts=(fact,))
@@ -90,12 +90,14 @@ def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Cla
 def request(
     subject: Subject, claims: Sequence[Claim], settings: Settings, language: Language
 ) -> tuple[ChatRequest, Prompt]:
-    prompt = load_prompt(PROMPT, settings.prompts.get(PROMPT, ""))
+    # Small models answer in the language of the examples, so each language has its own.
+    prompt_id = PROMPT if language.code == "en" else f"{PROMPT}-{language.code}"
+    prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     lines = "\n".join(f"{claim.key}: {claim.said}" for claim in claims)
     asked = ChatRequest(
         purpose="phrase",
         prompt=prompt.label,
-        messages=prompt.render(language=language.name, claims=lines),
+        messages=prompt.render(claims=lines),
         user_id=subject.user.user_id,
         max_tokens=20 + TOKENS_A_CLAIM * len(claims),
         temperature=settings.llm.temperature,

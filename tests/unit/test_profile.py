@@ -122,7 +122,8 @@ def phrasing(**sentences: str) -> FakeChat:
         good = {
             "likes": "This user enjoys comedy, drama and westerns.",
             "share": "Comedy makes up 42% of their choices, against 30% on average.",
-            "rising": "Their interest in drama is growing.", "fading": "Their interest in westerns is fading.",
+            "interest_rising": "Their interest in drama is growing.",
+            "interest_fading": "Their interest in westerns is fading.",
             "dislikes": "Horror leaves them cold.", "habits": "They rate generously.",
         }  # fmt: skip
         return json.dumps({key: {**good, **sentences}[key] for key in keys})
@@ -164,7 +165,9 @@ async def test_a_phrased_sentence_that_fails_is_replaced_and_counted(key: str, s
 
 
 async def test_where_most_sentences_fail_the_template_summary_stands_whole() -> None:
-    bad = dict.fromkeys(("likes", "share", "rising", "fading"), "They adore award-winning spectacles.")
+    bad = dict.fromkeys(
+        ("likes", "share", "interest_rising", "interest_fading"), "They adore award-winning spectacles."
+    )
     profile = await paint(SUBJECT, phrasing(**bad), "phrase", SETTINGS)
     template = await paint(SUBJECT, None, "none", SETTINGS)
     assert profile.summary == template.summary and profile.summary_source == profile.source == "template"

@@ -19,12 +19,12 @@ from agent.profile.template import preference_of
 from agent.prompt import load_prompt
 from agent.rerank import NEUTRAL, Taste, item_line, taste_text
 from agent.schema import ChatMessage
-from agent.words import load_language
+from agent.words import load_language, supported_languages
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
 from tests.unit.test_profile import FIELDS, PARTS, SUBJECT
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-EN, KO = load_language("en"), load_language("ko")
+EN = load_language("en")
 LONG = replace(SUBJECT, parts=PARTS)
 PREFERENCES = [preference_of(fact, EN) for fact in FACTS]
 WHYS = [
@@ -50,7 +50,7 @@ def repair() -> ChatRequest:
 
 
 def reason(code: str, turn: int) -> ChatRequest:
-    prompt = load_prompt("reason-phrase")
+    prompt = load_prompt("reason-phrase" if code == "en" else f"reason-phrase-{code}")
     return phrase_request(WHYS[turn], prompt, Settings(), load_language(code), "u1", turn)
 
 
@@ -59,16 +59,16 @@ def rendered(prompt_id: str, **values: str) -> list[ChatMessage]:
 
 
 CASES: dict[str, Callable[[], list[ChatMessage]]] = {
-    "portrait-phrase.en": lambda: list(phrase("en").messages),
-    "portrait-phrase.ko": lambda: list(phrase("ko").messages),
+    **{f"portrait-phrase.{code}": lambda code=code: list(phrase(code).messages) for code in supported_languages()},
     "portrait": lambda: list(portrait_request(SUBJECT, FIELDS, EN, hosted=False).messages),
     "portrait-part": lambda: list(part_requests(LONG, FIELDS, EN, hosted=False)[0].messages),
     "portrait-merge": lambda: list(
         merge_request([DraftSentence(sentence="A note.", evidence=["E12"])], LONG, FIELDS, EN, hosted=False).messages
     ),
     "portrait-repair": lambda: list(repair().messages),
-    "reason-phrase.en": lambda: list(reason("en", 0).messages),
-    "reason-phrase.ko": lambda: list(reason("ko", 2).messages),
+    **{f"reason-phrase.{code}": lambda code=code: list(reason(code, 1).messages) for code in supported_languages()},
+    "reason-phrase.both": lambda: list(reason("en", 0).messages),
+    "reason-phrase.event": lambda: list(reason("en", 2).messages),
     "reasons": lambda: list(list_request(WHYS, load_prompt("reasons"), Settings(), EN, "u1")[0].messages),
     "rerank": lambda: rendered(
         "rerank",
