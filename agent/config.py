@@ -119,6 +119,8 @@ class EmbedSettings(Section):
 class PortraitSettings(Section):
     language: str = "en"
     window_tokens: int = Field(default=1500, ge=100)
+    parts_above: int = Field(default=1000, ge=1)
+    """Events above which a history is so long that it is read in parts, which are then merged."""
     max_parts: int = Field(default=4, ge=1)
     max_preferences: int = Field(default=12, ge=1)
     fields: dict[str, PortraitField] = {}

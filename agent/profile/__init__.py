@@ -2,6 +2,6 @@
 
 from agent.profile.cost import EMBEDDED, HOSTED, Speed, estimate
 from agent.profile.paint import paint
-from agent.profile.subject import Subject, settings_digest
+from agent.profile.subject import Subject, settings_digest, subject_of
 
-__all__ = ["EMBEDDED", "HOSTED", "Speed", "Subject", "estimate", "paint", "settings_digest"]
+__all__ = ["EMBEDDED", "HOSTED", "Speed", "Subject", "estimate", "paint", "settings_digest", "subject_of"]

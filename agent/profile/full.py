@@ -6,13 +6,13 @@ A very long history is read in parts, whose notes are verified and then merged.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.config import Settings
 from agent.errors import BudgetSpentError, ModelError
 from agent.llm import Chat, ChatAnswer, ChatRequest, ask
-from agent.privacy import mask
+from agent.privacy import masker
 from agent.profile.draft import Draft, DraftField, DraftPreference, DraftSentence, Fixes, Notes
 from agent.profile.fields import coerce, declared, describe, is_unknown, questions, unanswered, update_fields
 from agent.profile.subject import Subject, Tally, built_from
@@ -28,6 +28,7 @@ MAX_TOKENS = 1600
 PART_TOKENS = 500
 MAX_REPAIRED = 12
 
+Hide = Callable[[str], str]
 Claim = DraftSentence | DraftPreference | DraftField
 
 
@@ -163,43 +164,41 @@ def habit_lines(traits: Sequence[Trait]) -> str:
     ) or "none"  # fmt: skip
 
 
-def event_lines(window: Window, *, masked: bool) -> str:
+def event_lines(window: Window, hide: Hide) -> str:
     lines = "\n".join(shown.line for shown in window.events)
-    return (mask(lines) if masked else lines) or "none"
+    return hide(lines) or "none"
 
 
-def about(subject: Subject, settings: Settings, *, masked: bool) -> str:
+def about(subject: Subject, settings: Settings, hide: Hide) -> str:
     """User attributes that the settings allow to be shown; "nothing" without any. They ground no claim."""
     shown = []
     for name in settings.privacy.demographics:
         value = subject.user.attributes.get(name)
         if value is not None:
             shown.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
-    text = "; ".join(shown) or "nothing"
-    return mask(text) if masked else text
+    return hide("; ".join(shown)) or "nothing"
 
 
-def _hides(chat_is_hosted: bool, settings: Settings) -> bool:
-    return chat_is_hosted and settings.privacy.mask
+def _hide(settings: Settings, *, hosted: bool) -> Hide:
+    """What is done to a text before it leaves the machine."""
+    return masker(settings) if hosted else str
 
 
 def portrait_request(subject: Subject, settings: Settings, language: Language, *, hosted: bool) -> ChatRequest:
-    masked = _hides(hosted, settings)
-    return _draft_request(
-        PORTRAIT, subject, settings, language, masked, events=event_lines(subject.window, masked=masked)
-    )
+    hide = _hide(settings, hosted=hosted)
+    return _draft_request(PORTRAIT, subject, settings, language, hide, events=event_lines(subject.window, hide))
 
 
 def part_requests(subject: Subject, settings: Settings, language: Language, *, hosted: bool) -> list[ChatRequest]:
     prompt = _prompt(PART, settings)
-    masked = _hides(hosted, settings)
+    hide = _hide(settings, hosted=hosted)
     return [
         ChatRequest(
             purpose="portrait", prompt=prompt.label, user_id=subject.user.user_id, max_tokens=PART_TOKENS,
             temperature=settings.llm.temperature,
             messages=prompt.render(
                 language=language.name, facts=fact_lines(subject.facts.facts, language),
-                fields=describe(settings.portrait), events=event_lines(part, masked=masked),
+                fields=describe(settings.portrait), events=event_lines(part, hide),
             ),
         )
         for part in subject.parts
@@ -210,11 +209,11 @@ def merge_request(
     notes: Sequence[DraftSentence], subject: Subject, settings: Settings, language: Language, *, hosted: bool
 ) -> ChatRequest:
     lines = "\n".join(f"- {note.sentence} [{', '.join(note.evidence)}]" for note in notes) or "none"
-    return _draft_request(MERGE, subject, settings, language, _hides(hosted, settings), notes=lines)
+    return _draft_request(MERGE, subject, settings, language, _hide(settings, hosted=hosted), notes=lines)
 
 
 def _draft_request(
-    prompt_id: str, subject: Subject, settings: Settings, language: Language, masked: bool, **material: str
+    prompt_id: str, subject: Subject, settings: Settings, language: Language, hide: Hide, **material: str
 ) -> ChatRequest:
     prompt = _prompt(prompt_id, settings)
     return ChatRequest(
@@ -222,7 +221,7 @@ def _draft_request(
         temperature=settings.llm.temperature,
         messages=prompt.render(
             language=language.name, preferences=str(settings.portrait.max_preferences),
-            about=about(subject, settings, masked=masked), facts=fact_lines(subject.facts.facts, language),
+            about=about(subject, settings, hide), facts=fact_lines(subject.facts.facts, language),
             habits=habit_lines(subject.facts.traits), fields=describe(settings.portrait), **material,
         ),
     )  # fmt: skip
@@ -246,7 +245,7 @@ def repair_request(refused: Sequence[tuple[Claim, Dropped]], reader: Reader, *, 
         messages=prompt.render(
             language=reader.language.name, facts=fact_lines(reader.facts, reader.language),
             habits=habit_lines(subject.facts.traits), claims="\n".join(lines),
-            events=event_lines(cited, masked=_hides(hosted, settings)),
+            events=event_lines(cited, _hide(settings, hosted=hosted)),
         ),
     )  # fmt: skip
 

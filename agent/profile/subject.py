@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.config import Settings
-from agent.facts import UserFacts
+from agent.facts import Population, UserFacts, mine_facts
+from agent.history import cut_window, split_history
 from agent.llm import ChatAnswer
-from agent.schema import BuiltFrom, Event, Item, Profile, Scale, User, Window, WindowEvent
+from agent.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
+from agent.signals import signals_of
 from agent.verify import EMPTY_LEXICON, Lexicon, item_values
 from agent.verify.claims import ValuesOf
 
@@ -63,6 +65,44 @@ class Subject:
             user_id=self.window.user_id, events=list(events.values()), total=self.window.total,
             tokens=sum(part.tokens for part in self.parts),
         )  # fmt: skip
+
+
+def subject_of(
+    user: User,
+    events: Sequence[Event],
+    items: Mapping[str, Item],
+    population: Population,
+    settings: Settings,
+    *,
+    scales: Mapping[str, Scale],
+    grade: Grade,
+    model: str = "",
+    previous: Profile | None = None,
+    lexicon: Lexicon = EMPTY_LEXICON,
+    now: datetime | None = None,
+) -> Subject:
+    """A user ready to be painted: facts mined, and for grade `full` the history cut to what the model will read.
+
+    events: all of the user's. items: at least those of the events. model: whose tokens count.
+    """
+    facts = mine_facts(events, population, settings.signals, scales)
+    window = Window(user_id=user.user_id, events=[], total=len(events), tokens=0)
+    parts: list[Window] = []
+    if grade == "full" and events:
+        portrait = settings.portrait
+        signal = signals_of(events, settings.signals, scales)
+        if len(events) > portrait.parts_above and portrait.max_parts > 1:
+            parts = split_history(
+                events, items, signal, budget=portrait.window_tokens, max_parts=portrait.max_parts, model=model,
+                scales=scales, population=population,
+            )  # fmt: skip
+        window = cut_window(
+            events, items, signal, budget=portrait.window_tokens, model=model, scales=scales, population=population
+        )
+    return Subject(
+        user=user, events=events, items=items, window=window, facts=facts, previous=previous, parts=parts,
+        scales=scales, population=population.version, lexicon=lexicon, values_of=population.facets_of, now=now,
+    )  # fmt: skip
 
 
 @dataclass

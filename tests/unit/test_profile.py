@@ -3,17 +3,19 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from agent import tokens
 from agent.config import LlmSettings, PortraitField, PortraitSettings, Price, PrivacySettings, Settings
 from agent.errors import BudgetSpentError, ModelUnavailableError
-from agent.facts import UserFacts
+from agent.facts import UserFacts, build_population
+from agent.interactions import Interactions
 from agent.llm import ChatRequest
-from agent.profile import Subject, estimate, paint, settings_digest
-from agent.schema import FieldValue, Profile, User, Window
+from agent.profile import Subject, estimate, paint, settings_digest, subject_of
+from agent.schema import Event, FieldValue, Grade, Item, Profile, User, Window
 from agent.testing import FakeChat
 from agent.verify import lexicon_from
 from agent.words import load_language
@@ -472,3 +474,37 @@ def test_the_digest_of_settings_names_what_shapes_a_portrait() -> None:
 def test_items_named_twice_in_parts_are_an_error() -> None:
     with pytest.raises(ValueError, match="two parts"):
         replace(SUBJECT, parts=[PARTS[0], PARTS[0]]).shown()
+
+
+# ---------------------------------------------------------------- from events to a subject
+
+
+ITEMS = {f"i{n}": Item(item_id=f"i{n}", title=f"Tale {n}", categories=[("Comedy", "Drama")[n % 2]]) for n in range(50)}
+
+
+def long_history(events: int) -> list[Event]:
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    return [
+        Event(event_id=f"e{n}", user_id="u1", item_id=f"i{n % 50}", type="like", timestamp=begin + timedelta(days=n))
+        for n in range(events)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grade", "events", "parts"), [("full", 30, 0), ("full", 130, 3), ("phrase", 130, 0), ("none", 130, 0)]
+)
+def test_a_subject_has_what_its_grade_reads(grade: Grade, events: int, parts: int) -> None:
+    history = long_history(events)
+    settings = Settings(portrait=PortraitSettings(parts_above=100, max_parts=3, window_tokens=400))
+    order = np.arange(events, dtype=np.int64)
+    nil = np.zeros(events, np.int16)
+    columns = Interactions(
+        ["u1"], list(ITEMS), ["like"], [""], nil.astype(np.int32), (order % 50).astype(np.int32), nil, nil,
+        np.full(events, np.nan), order, order + 1,
+    )  # fmt: skip
+    population = build_population(columns, list(ITEMS.values()), np.ones(events, np.float32))
+    subject = subject_of(User(user_id="u1"), history, ITEMS, population, settings, scales={}, grade=grade)
+    assert len(subject.parts) == parts and subject.population == population.version
+    assert bool(subject.window.events) is (grade == "full") and subject.window.tokens <= 400
+    assert all(part.tokens <= 400 for part in subject.parts)
+    assert subject.shown().total == events
