@@ -257,4 +257,3 @@ def load_settings(
         first = error.errors()[0]
         where_text = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"Setting '{where_text}' is wrong: {first['msg']}.") from error
-

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import feed, paint, suggest
+from agent.cli import doors, feed, paint, suggest
 from agent.cli.session import Globals, Opener, print_json, stderr_console, tell
 from agent.cli.text import clean
 from agent.config import debugging
@@ -32,6 +32,8 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Public data sets to try Limner on.")
 profile_app = typer.Typer(no_args_is_help=True, help="Portraits: build them, show them.")
 
+eval_app = typer.Typer(no_args_is_help=True, help="Offline evaluation: systems against each other.")
+
 DATA, PORTRAITS, OTHER = "Data", "Portraits and recommendations", "More"
 
 app.command(rich_help_panel=DATA)(feed.init)
@@ -46,6 +48,10 @@ profile_app.command("build")(paint.build)
 profile_app.command("show")(paint.show_profile)
 app.command(rich_help_panel=PORTRAITS)(suggest.recommend)
 app.command(rich_help_panel=PORTRAITS)(suggest.rank)
+app.command(rich_help_panel=OTHER)(doors.chat)
+app.command(rich_help_panel=OTHER)(doors.serve)
+app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
+eval_app.command("run")(doors.eval_run)
 app.command(rich_help_panel=OTHER)(paint.doctor)
 app.command(rich_help_panel=OTHER)(suggest.demo)
 

@@ -37,12 +37,13 @@ _SPACE = re.compile(r"\s+")
 _PLACEHOLDER = re.compile(r"\(.*\)|unknown|n/?a|none|null|nan|-+|\?+|other|not available", re.IGNORECASE)
 _PATH = re.compile(r"[^\s.>]+(?:\.[^\s.>]+)+|[^>]+(?: > [^>]+)+")
 _DATE = re.compile(r"(1[89]\d\d|20\d\d)(?:[-/.]\d\d?){0,2}(?:[T ].*)?|\d\d?[-/. ]\w{3,9}[-/., ]+(1[89]\d\d|20\d\d)")
-_TITLE_YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
+_TITLE_YEAR = re.compile(r"(?:\(|,\s*)(1[89]\d\d|20\d\d)\)?\s*$")
+"""A year that ends a title: "Heat (1995)", "Cinema Paradiso , 1988"."""
 _ID_NAME = re.compile(r"(?:^|[_\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)$|[a-z](?:Id|ID)$|^(?:imdb|tmdb)")
 _SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
 FIRST_YEAR, LAST_YEAR = 1850, 2100
 
-RuleKind = Literal["value", "path", "era", "band", "theme"]
+RuleKind = Literal["value", "path", "era", "title era", "band", "theme"]
 
 
 class Rule(Value):
@@ -60,16 +61,21 @@ class Rule(Value):
     """Share of the catalogue's items that carry the facet."""
 
 
-def discover(items: Sequence[Item], category: str = "category") -> list[Rule]:
-    """Rules for the facets of a catalogue, widest coverage first; `category` names the facet of `Item.categories`."""
+def discover(items: Sequence[Item]) -> list[Rule]:
+    """Rules for the facets of a catalogue, widest coverage first.
+
+    Categories are the facet "category", unless an attribute repeats them under the data's own word for them ("genre").
+    """
     sample = _sample(items)
     if not sample:
         return []
     names = Counter(name for item in sample for name in item.attributes)
-    wheres = ["categories", "price", *(f"attributes.{name}" for name in sorted(names))]
-    rules = [rule for where in wheres if (rule := _rule_for(where, sample, category)) is not None]
+    wheres = ["price", *(f"attributes.{name}" for name in sorted(names))]
+    if category_facet(sample) == "category":
+        wheres.insert(0, "categories")
+    rules = [rule for where in wheres if (rule := _rule_for(where, sample)) is not None]
     rules = _one_each(rules)
-    if not any(rule.kind == "era" for rule in rules) and (era := _era_in_titles(sample)):
+    if not any(rule.facet == "era" for rule in rules) and (era := _era_in_titles(sample, names)):
         rules.append(era)
     named = [rule.coverage for rule in rules if rule.kind in ("value", "path")]
     if max(named, default=0.0) < THEMES_BELOW and (theme := _themes(sample)):
@@ -81,10 +87,10 @@ def read(rule: Rule, item: Item) -> list[str]:
     """The item's values of one facet, in order, without repeats; empty where it has none."""
     if rule.kind == "theme":
         return themes_in(item.title, rule.vocabulary)
-    if rule.where == "title":
-        year = _TITLE_YEAR.search(item.title)
-        return [f"{year[1][:3]}0s"] if year else []
     raw = _raw(item, rule.where)
+    if rule.kind == "title era":
+        year = _TITLE_YEAR.search(raw[0]) if raw else None
+        return [f"{year[1][:3]}0s"] if year else []
     if rule.kind == "band":
         number = _number(raw[0]) if raw else None
         return [] if number is None or rule.edges is None else [_band(number, rule.edges)]
@@ -120,8 +126,18 @@ def facet_name(name: str) -> str:
     return f"{head} {last}".strip()
 
 
+def category_facet(items: Iterable[Item]) -> str:
+    """The facet of `Item.categories`: the attribute that repeats them under the data's own word, else "category"."""
+    item = next((item for item in items if item.categories), None)
+    if item is None:
+        return "category"
+    return next((facet_name(name) for name, value in item.attributes.items() if value == item.categories), "category")
+
+
 def _rules_of_one(item: Item) -> list[Rule]:
     rules = [Rule(facet="category", where="categories", kind=_kind_of_words(item.categories))]
+    if category_facet([item]) != "category":
+        rules.clear()
     for name, value in item.attributes.items():
         words = value if isinstance(value, list) else [str(value)]
         if _ID_NAME.search(name) or isinstance(value, bool) or not words:
@@ -130,8 +146,8 @@ def _rules_of_one(item: Item) -> list[Rule]:
             rules.append(Rule(facet="era", where=f"attributes.{name}", kind="era"))
         elif all(len(word) <= LONG_VALUE and _number(word) is None and "://" not in word for word in words):
             rules.append(Rule(facet=facet_name(name), where=f"attributes.{name}", kind=_kind_of_words(words)))
-    if not any(rule.kind == "era" for rule in rules):
-        rules.append(Rule(facet="era", where="title", kind="era"))
+    if not any(rule.facet == "era" for rule in rules):
+        rules.append(Rule(facet="era", where="title", kind="title era"))
     return rules
 
 
@@ -139,7 +155,7 @@ def _kind_of_words(values: Sequence[str]) -> RuleKind:
     return "path" if values and all(_PATH.fullmatch(value) for value in values) else "value"
 
 
-def _rule_for(where: str, items: Sequence[Item], category: str) -> Rule | None:
+def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
     """The rule for one column of the catalogue, or None where it is no facet: an id, prose, a constant, too rare."""
     name = where.rpartition(".")[2]
     rows = [values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])]
@@ -147,13 +163,13 @@ def _rule_for(where: str, items: Sequence[Item], category: str) -> Rule | None:
     if not rows or coverage < MIN_COVERAGE or _ID_NAME.search(name):
         return None
     flat = [value for row in rows for value in row]
-    facet = category if where == "categories" else facet_name(name)
+    facet = facet_name(name)
     single = all(len(row) == 1 for row in rows)
     numbers = [number for value in flat if (number := _number(value)) is not None]
     if single and len(numbers) >= 0.95 * len(flat):
         return _numeric(where, facet, numbers, flat, coverage)
     if single and _mostly(flat, lambda value: _DATE.fullmatch(value) is not None):
-        return Rule(facet="era", where=where, kind="era", coverage=coverage)
+        return _era(where, facet, coverage)
     if _mostly(flat, lambda value: "://" in value) or sum(map(len, flat)) / len(flat) > LONG_VALUE:
         return None
     kind: RuleKind = "path" if _mostly(flat, lambda value: _PATH.fullmatch(value) is not None, 0.5) else "value"
@@ -164,7 +180,7 @@ def _numeric(where: str, facet: str, numbers: list[float], flat: list[str], cove
     whole = all(number == int(number) for number in numbers)
     different = len(set(numbers))
     if whole and different > 2 and _mostly(flat, lambda value: _year(value) is not None):
-        return Rule(facet="era", where=where, kind="era", coverage=coverage)
+        return _era(where, facet, coverage)
     if different <= FEW_NUMBERS and where != "price":
         return Rule(facet=facet, where=where, kind="value", coverage=coverage) if 1 < different < len(flat) else None
     if different < len(BANDS) or (whole and max(numbers) >= 1e8):
@@ -172,6 +188,11 @@ def _numeric(where: str, facet: str, numbers: list[float], flat: list[str], cove
         return None
     low, high = (float(edge) for edge in np.quantile(numbers, [1 / 3, 2 / 3]))
     return Rule(facet=f"{facet} band", where=where, kind="band", edges=(low, high), coverage=coverage)
+
+
+def _era(where: str, facet: str, coverage: float) -> Rule:
+    """Decades; the year that an item is of is its era, any other year (shown, digitised) keeps its name."""
+    return Rule(facet="era" if _dated(facet) else f"{facet} era", where=where, kind="era", coverage=coverage)
 
 
 def _repeats(rows: Sequence[Sequence[str]], coverage: float) -> bool:
@@ -193,9 +214,14 @@ def _one_each(rules: list[Rule]) -> list[Rule]:
     return list(best.values())
 
 
-def _era_in_titles(items: Sequence[Item]) -> Rule | None:
-    share = sum(bool(_TITLE_YEAR.search(item.title)) for item in items) / len(items)
-    return Rule(facet="era", where="title", kind="era", coverage=share) if share >= THEMES_BELOW else None
+def _era_in_titles(items: Sequence[Item], names: Iterable[str]) -> Rule | None:
+    """The era from years that end titles, the title proper before other ones ("original_title")."""
+    for where in ("title", *(f"attributes.{name}" for name in sorted(names) if "title" in name.lower())):
+        raws = (_raw(item, where) for item in items)
+        share = sum(bool(raw and _TITLE_YEAR.search(raw[0])) for raw in raws) / len(items)
+        if share >= THEMES_BELOW:
+            return Rule(facet="era", where=where, kind="title era", coverage=share)
+    return None
 
 
 def _themes(items: Sequence[Item]) -> Rule | None:
@@ -216,6 +242,8 @@ def _sample(items: Sequence[Item]) -> Sequence[Item]:
 def _raw(item: Item, where: str) -> list[str]:
     if where == "categories":
         return item.categories
+    if where == "title":
+        return [item.title]
     if where == "price":
         return [] if item.price is None else [str(item.price)]
     value = item.attributes.get(where.partition(".")[2])

@@ -1,7 +1,7 @@
 """One user's facts, counted against the population.
 
 Units are the user's different items, so that ten views of one item are one item's worth of evidence. An item's signal
-is the mean of its events' signals. For a facet value v,
+is the mean of its strongest events' (a rating outweighs a comment, a return cancels a purchase). For a facet value v,
 
     k, n    items that carry v, all items; k+, n+ the same over items with positive signal
     E       expected k+: n+ times the population's share of positive pairs that carry v
@@ -13,7 +13,8 @@ the Gamma-Poisson shrinker (DuMouchel 1999, "Bayesian data mining in large frequ
     confidence  max(0, 2 P(lambda > 1) - 1)
     strength    half of 1 - 2^-affinity, half of the value's mean signal
 
-**Dislike.** The value's mean signal lies significantly below the user's own (one-sided z test) and is negative.
+**Dislike.** The value's mean signal lies significantly below the user's own (one-sided z test) and is negative, as are
+at least half of its items.
 
     affinity    (mean of v - mean of all) k / (k + b): the difference, shrunk (James and Stein 1961)
     confidence  (2 Phi(z) - 1) k / (k + b)
@@ -34,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.config import SignalTable
-from agent.facts.population import Population, expand
+from agent.facts.population import Population, expand, strongest
 from agent.facts.stated import spoken_facts
 from agent.facts.traits import traits_of
 from agent.interactions import NO_TIME
@@ -43,11 +44,11 @@ from agent.signals import signals_of
 
 LIFT_PRIOR = 4.0
 """a: items' worth of belief that a user is like everyone."""
-MEAN_PRIOR = 2.0
+MEAN_PRIOR = 1.5
 """b: items' worth of belief that a value is rated like the user's others."""
 SPREAD_PRIOR = 0.4
 """Standard deviation of signals that a user is assumed to have, with the weight of LIFT_PRIOR items."""
-MIN_CONFIDENCE = 0.5
+MIN_CONFIDENCE = 0.6
 """Below, a fact is left out, unless nothing else can be said."""
 MIN_LIFT = 1.15
 """A smaller lift is average, however sure."""
@@ -55,12 +56,16 @@ MIN_BELOW = 0.15
 """A smaller shrunk distance below the user's own mean signal (a third of a star of five) is no dislike."""
 MIN_ITEMS = 2
 """Items that must carry a value."""
+MIN_GUESS = 0.1
+"""Below, a fact is left out even where nothing else can be said."""
 LAST_RESORT = 3
 """Facts that are said with little confidence where none has enough."""
 EVIDENCE = 12
 """Event ids that a fact names."""
 SAME = 0.8
 """Two values of one facet that share so much of their items (Jaccard) are one fact."""
+SAME_NESTED = 0.5
+"""The same where one value's name contains the other's."""
 BURST_MS = 24 * 3600 * 1000
 """Halves of a history whose median times are closer than this are one burst."""
 TREND_ITEMS = 5
@@ -146,7 +151,7 @@ def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: 
         time=np.fromiter(map(_ms, events), np.int64, len(events)),
         unit=unit,
         things=np.array([found[at][1] for at in np.sort(first)], dtype=np.int64),
-        unit_signal=np.bincount(unit, weights=said) / np.maximum(np.bincount(unit), 1),
+        unit_signal=strongest(unit, said, len(first)),
     )
 
 
@@ -160,6 +165,7 @@ class _Counts:
     begin: NDArray[np.int64]
     items: NDArray[np.float64]
     liked: NDArray[np.float64]
+    disliked: NDArray[np.float64]
     mean: NDArray[np.float64]
 
     def units(self, at: int) -> NDArray[np.int64]:
@@ -176,6 +182,7 @@ def _count(history: History, population: Population) -> _Counts:
     return _Counts(
         code=values.astype(np.int64), row=row, begin=np.append(begin, len(row)), items=items.astype(np.float64),
         liked=np.bincount(local[signal > 0], minlength=len(values)).astype(np.float64),
+        disliked=np.bincount(local[signal < 0], minlength=len(values)).astype(np.float64),
         mean=np.bincount(local, weights=signal, minlength=len(values)) / np.maximum(items, 1),
     )  # fmt: skip
 
@@ -188,8 +195,8 @@ def _mine(history: History, population: Population, limit: int) -> list[Fact]:
     low_affinity, low_confidence, z = _dislikes(c, history)
     like_strength = (1 - 2.0 ** -np.maximum(like_affinity, 0)) / 2 + np.maximum(c.mean, 0) / 2
     low_strength = np.minimum(1, np.maximum(-low_affinity, 0) / 2 + np.maximum(-c.mean, 0) / 2)
-    may_like = (c.liked >= 1) & (c.mean > 0) & (like_affinity > 0)
-    may_dislike = (c.mean < 0) & (low_affinity < 0)
+    may_like = (2 * c.liked >= np.maximum(c.items, 1)) & (c.mean > 0) & (like_affinity > 0)
+    may_dislike = (2 * c.disliked >= c.items) & (c.mean < 0) & (low_affinity < 0)
     liked = (
         may_like & (like_affinity >= np.log2(MIN_LIFT)) & (c.liked >= MIN_ITEMS) & (like_confidence >= MIN_CONFIDENCE)
     )
@@ -201,8 +208,10 @@ def _mine(history: History, population: Population, limit: int) -> list[Fact]:
     score = strength * confidence
     sure = np.flatnonzero(liked | disliked)
     if not len(sure):
-        unsure = np.flatnonzero(may_like | may_dislike)
-        sure, limit = unsure, min(limit, LAST_RESORT)
+        # What an item is says more than who made it, as long as little can be said at all.
+        sure = np.flatnonzero((may_like | may_dislike) & (confidence >= MIN_GUESS))
+        kind = np.array([population.facets[int(code)] == population.primary for code in c.code])
+        score, limit = np.where(kind, 1 + score, score), min(limit, LAST_RESORT)
     # Ties fall to the value with more items, then to the lower code, so that the order of events never matters.
     ranked = sure[np.lexsort((c.code[sure], -c.items[sure], -score[sure]))]
     chosen = _distinct(ranked, c, population, limit)
@@ -250,21 +259,24 @@ def _dislikes(c: _Counts, history: History) -> tuple[NDArray[np.float64], NDArra
 def _distinct(ranked: NDArray[np.int64], c: _Counts, population: Population, limit: int) -> list[int]:
     """The best, without values that say the same again and with at most half of the places for one facet."""
     chosen: list[int] = []
-    taken: dict[str, list[frozenset[int]]] = {}
+    taken: dict[str, list[tuple[str, frozenset[int]]]] = {}
     for at in ranked.tolist():
         others = taken.setdefault(population.facets[int(c.code[at])], [])
-        units = frozenset(c.units(at).tolist())
-        if len(others) >= max(1, limit // 2) or any(_alike(units, other) for other in others):
+        one = population.values[int(c.code[at])].casefold(), frozenset(c.units(at).tolist())
+        if len(others) >= max(1, limit // 2) or any(_alike(one, other) for other in others):
             continue
-        others.append(units)
+        others.append(one)
         chosen.append(at)
         if len(chosen) == limit:
             break
     return chosen
 
 
-def _alike(a: frozenset[int], b: frozenset[int]) -> bool:
-    return len(a & b) >= SAME * len(a | b)
+def _alike(a: tuple[str, frozenset[int]], b: tuple[str, frozenset[int]]) -> bool:
+    """Much the same items; where one name contains the other ("cake", "cake cases"), half the same."""
+    (name, units), (other, others) = a, b
+    nested = name in other or other in name
+    return len(units & others) >= (SAME_NESTED if nested else SAME) * len(units | others)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import StoreError
-from agent.facts.facets import MAX_VALUES, Rule, discover, read
+from agent.facts.facets import MAX_VALUES, Rule, category_facet, discover, read
 from agent.facts.facets import facets_of as _facets_of
 from agent.facts.habits import Norms, build_norms
 from agent.interactions import Interactions
@@ -142,21 +142,16 @@ def load_population(folder: Path) -> Population | None:
     )  # fmt: skip
 
 
-def build_population(
-    x: Interactions, items: Sequence[Item], signal: NDArray[np.float32], *, category: str = "category"
-) -> Population:
-    """Base rates of a population. `signal` is [n] as `agent.signals.signals` gives it.
-
-    `category` is the facet that `Item.categories` is called by where the data had another word for it ("genre").
-    """
+def build_population(x: Interactions, items: Sequence[Item], signal: NDArray[np.float32]) -> Population:
+    """Base rates of a population. `signal` is [n] as `agent.signals.signals` gives it."""
     by_id = {item.item_id: item for item in items}
     ordered = [by_id.get(item_id) or Item(item_id=item_id) for item_id in x.item_ids]
-    rules = discover(ordered, category)
+    rules = discover(ordered)
     facets, values, starts, codes = _index(ordered, rules)
     users, things, mean_signal = pair_table(x, signal)
     price = np.array([_price(item) for item in ordered], dtype=np.float64)
     popularity = _popularity(things, len(ordered))
-    primary = _primary(rules, facets)
+    primary = _primary(rules, facets, category_facet(ordered))
     rated = _ratings(x)
     norms = build_norms(
         users=users, things=things, starts=starts, codes=codes, popularity=popularity,
@@ -175,14 +170,22 @@ def build_population(
 def pair_table(
     x: Interactions, signal: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """(user, item, mean signal) of every different user-item pair, by user, in order of row."""
+    """(user, item, signal) of every different user-item pair, by user, in order of row."""
     key = x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    count = np.bincount(inverse)
-    mean = np.bincount(inverse, weights=signal.astype(np.float64)) / np.maximum(count, 1)
+    said = strongest(inverse, signal.astype(np.float64), len(first))
     order = np.argsort(first)
     rows = first[order]
-    return x.user[rows].astype(np.int64), x.item[rows].astype(np.int64), mean[order]
+    return x.user[rows].astype(np.int64), x.item[rows].astype(np.int64), said[order]
+
+
+def strongest(group: NDArray[np.int64], signal: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
+    """[groups] mean of each group's strongest signals: a rating outweighs a comment, a return cancels a purchase."""
+    size = np.zeros(groups)
+    np.maximum.at(size, group, np.abs(signal))
+    top = np.abs(signal) >= size[group] - 1e-6
+    count = np.bincount(group[top], minlength=groups)
+    return np.bincount(group[top], weights=signal[top], minlength=groups) / np.maximum(count, 1)
 
 
 def expand(
@@ -252,14 +255,14 @@ def _thirds(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.quantile(known, [1 / 3, 2 / 3]) if len(known) >= 10 else np.full(2, np.nan)
 
 
-def _primary(rules: Sequence[Rule], facets: Sequence[str]) -> str:
-    """The facet for breadth and novelty: named values on most items; ties by more values."""
+def _primary(rules: Sequence[Rule], facets: Sequence[str], categories: str) -> str:
+    """The facet for breadth and novelty: what items are (categories) before what they have, then the most covered."""
     size = Counter(facets)
     named = [rule for rule in rules if rule.kind in ("value", "path", "theme") and size[rule.facet] >= 4]
     if not named:
         return ""
-    # A facet on nearly all items is as good as one on all; then the one with fewer values says more about breadth.
-    return min(named, key=lambda rule: (-round(rule.coverage, 1), size[rule.facet], rule.facet)).facet
+    kinds = [rule for rule in named if rule.coverage >= 0.5 and rule.facet in ("category", categories)]
+    return max(kinds or named, key=lambda rule: (round(rule.coverage, 1), size[rule.facet], rule.facet)).facet
 
 
 def _ratings(x: Interactions) -> dict[str, tuple[float, float, int]]:

@@ -19,6 +19,8 @@ MIN_PRICED = 5
 MIN_TIMED = 5
 APART = 0.75
 """Standard deviations from the norm at which a habit has a name."""
+ALL_NEW = 0.9
+"""Where nearly everyone's every item is a new mix, novelty tells nobody apart."""
 RATING_PRIOR = 5.0
 """Ratings' worth of belief that a user rates like everyone."""
 RATING_APART = 0.3
@@ -26,8 +28,8 @@ RATING_APART = 0.3
 SESSION_GAP = 3600.0
 """Seconds without an event after which a new session begins."""
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
-_PARTS = ("nights", "mornings", "afternoons", "evenings")
-"""Quarters of the day from midnight UTC."""
+_PARTS = ("night", "morning", "afternoon", "evening")
+"""Quarters of the day from midnight UTC: where the user lives is not known, so they are no label."""
 _HAD_TYPES = ("purchase", "play")
 """Events that an item can be had by again, where it says loyalty."""
 
@@ -98,6 +100,8 @@ def _habits(events: Sequence[Event], things: NDArray[np.int64], population: Popu
     traits = []
     for habit, (own, labels, detail) in names.items():
         norm = population.norms.of(habit, n)
+        if norm is not None and habit == "novelty" and norm[0] > ALL_NEW:
+            norm = None
         if n < MIN_HABIT or np.isnan(own) or norm is None:
             why = _too_few(n, "item") if n < MIN_HABIT else "nothing to compare with"
             traits.append(Trait(name=called[habit], label="unknown", detail=why, n=n))
@@ -148,8 +152,7 @@ def _rhythm(times: Sequence[datetime]) -> Trait:
         marks.append(_DAYS[standing[0]])
         detail += f"; {standing[1]:.0%} of sessions on {_DAYS[standing[0]]}"
     if by_day and (standing := _stands_out(Counter(at.hour // 6 for at in starts), len(starts), 4)):
-        marks.append(_PARTS[standing[0]])
-        detail += f"; {standing[1]:.0%} of sessions on {_PARTS[standing[0]]} (UTC)"
+        detail += f"; {standing[1]:.0%} of sessions in the {_PARTS[standing[0]]}, UTC"
     pace = (
         "in bursts" if len(days) <= 3 or n / len(days) >= 20 else "often" if len(days) >= span / 4 else "now and then"
     )

@@ -1,6 +1,6 @@
 """The store: users, items, events as they came, and all that is derived from them."""
 
-from agent.store.columns import Added, Counts, EventColumns, StoredAnswer, event_hash, made_id
+from agent.store.columns import Added, Counts, EventColumns, event_hash, made_id
 from agent.store.store import Store, open_store
 
-__all__ = ["Added", "Counts", "EventColumns", "Store", "StoredAnswer", "event_hash", "made_id", "open_store"]
+__all__ = ["Added", "Counts", "EventColumns", "Store", "event_hash", "made_id", "open_store"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.schema import Usage, Value
 
 _MASK = (1 << 63) - 1
 
@@ -65,11 +64,3 @@ class Counts:
     items: int
     events: int
     profiles: int
-
-
-class StoredAnswer(Value):
-    """A model's answer as the cache keeps it."""
-
-    text: str
-    usage: Usage = Usage()
-    logprobs: dict[str, float] | None = None

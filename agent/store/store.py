@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from agent.errors import StoreBusyError, StoreError, StoreFullError, UsageError
 from agent.interactions import NO_TIME, Interactions
-from agent.schema import Event, Item, LedgerRow, Profile, Scale, User
+from agent.schema import Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from agent.store import tables as t
-from agent.store.columns import Added, Counts, EventColumns, StoredAnswer, event_hash, made_id
+from agent.store.columns import Added, Counts, EventColumns, event_hash, made_id
 
 _CHUNK = 100_000
 _MANY = 500
@@ -53,7 +53,7 @@ class Store:
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
         self._engine = sa.create_engine(url)
-        self._lock = FileLock(folder / "write.lock")
+        self._lock = FileLock(folder / "write.lock", thread_local=False)
         self._guard = RLock()
         self._load: _Load | None = None
         if self._engine.dialect.name == "sqlite":

@@ -1,0 +1,444 @@
+"""The main flow: ingest, train, build, recommend, rank. Each is a few named steps; the stages do the work."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from agent.config import Settings
+from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
+from agent.explain import Past, explain
+from agent.facts import mine_facts
+from agent.history import cut_window, split_history
+from agent.index import Row
+from agent.ingest import Sources, ingest
+from agent.llm import ChosenModel
+from agent.models import ModelDesk, Ready
+from agent.profile import Subject, estimate, paint, settings_digest
+from agent.progress import Progress
+from agent.rank import candidates, fuse
+from agent.rerank import Taste, rerank
+from agent.retrieve import Wording, content_candidates
+from agent.schema import (
+    BuildReport,
+    Candidate,
+    ChannelReport,
+    Check,
+    Estimate,
+    Event,
+    IngestReport,
+    Item,
+    Profile,
+    Recommendation,
+    Recommendations,
+    TrainReport,
+    User,
+)
+from agent.signals import signals_of
+from agent.store import Store
+from agent.texts import portrait_text, preference_text
+from agent.world import Snapshots
+
+_SAMPLE = 5
+"""Users that an estimate paints in its head."""
+
+
+class Engine:
+    """One store and everything that can be asked of it. Made by `agent.bootstrap.open_engine`."""
+
+    def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
+        self.settings, self.store, self.progress = settings, store, progress
+        self.snapshots = Snapshots(settings, store, progress)
+        self.models = ModelDesk(settings, store, progress)
+
+    # ------------------------------------------------------------ data in
+
+    def ingest(self, sources: Sources) -> IngestReport:
+        """Read tables into the store: all of it, or nothing."""
+        return ingest(self.store, sources, progress=self.progress)
+
+    def history(self, user_id: str) -> list[Event]:
+        """Every event of a user, oldest first. Raises UnknownIdError."""
+        self._user(user_id)
+        return self.store.events(user_id)
+
+    def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
+        return {item.item_id: item for item in self.store.items(list(ids))}
+
+    def known_users(self) -> set[str]:
+        return set(self.store.user_ids())
+
+    # ------------------------------------------------------------ learning
+
+    def train(self) -> TrainReport:
+        """Fit the channels on every event and embed what items are about."""
+        with self.store.writing():
+            model = self.snapshots.train()
+            embedder = self.snapshots.check_index()
+            embedded = self.snapshots.embed_items()
+        held = model.manifest
+        return TrainReport(
+            version=held.version,
+            events=held.events,
+            users=held.users,
+            items=len(model.item_ids),
+            channels=[
+                *(ChannelReport(name=one.name, holds=one.holds()) for one in model.channels),
+                ChannelReport(name="content", holds=f"{self.snapshots.index().count('items'):,} vectors"),
+            ],
+            embedder=embedder,
+            embedded=embedded,
+            seconds=held.seconds,
+        )
+
+    def reindex(self) -> int:
+        """Embed everything anew with the embedder that the settings name now; how many texts that were."""
+        with self.store.writing():
+            self.snapshots.reindex()
+            embedded = self.snapshots.embed_items()
+            return embedded + sum(self._embed_portrait(profile) for profile in self.portraits())
+
+    # ------------------------------------------------------------ portraits
+
+    async def build(
+        self,
+        user_ids: Sequence[str] | None = None,
+        *,
+        concurrency: int = 4,
+        max_cost: float | None = None,
+        force: bool = False,
+    ) -> BuildReport:
+        """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
+        wanted = self._wanted(user_ids)
+        with self.store.writing():
+            model = await self.models.ready(max_cost)
+            return await self._build(wanted, model, concurrency, force)
+
+    async def _build(self, wanted: Sequence[str], model: Ready, concurrency: int, force: bool) -> BuildReport:
+        built: dict[str, Profile] = {}
+        failed: dict[str, str] = {}
+        stopped: list[str] = []
+        skipped = 0
+        turn = asyncio.Semaphore(concurrency)
+        self.progress.start("portraits", len(wanted))
+
+        async def one(user_id: str) -> None:
+            nonlocal skipped
+            async with turn:
+                if stopped:
+                    return
+                try:
+                    subject = self._subject(user_id)
+                    if not force and self._is_current(subject, model):
+                        skipped += 1
+                    else:
+                        built[user_id] = await self._paint(subject, model)
+                except BudgetSpentError as error:
+                    stopped.append(str(error))
+                except ModelError as error:
+                    failed[user_id] = str(error)
+                self.progress.advance()
+
+        await asyncio.gather(*(one(user_id) for user_id in wanted))
+        self.progress.done()
+        notes = [*model.notes, *(model.recorded.notes if model.recorded else [])]
+        return BuildReport(
+            built=[built[user_id] for user_id in wanted if user_id in built],
+            skipped=skipped,
+            failed=failed,
+            notes=list(dict.fromkeys(notes)),
+            stopped=stopped[0] if stopped else None,
+        )
+
+    async def _paint(self, subject: Subject, model: Ready) -> Profile:
+        """window + facts -> draft -> verified portrait -> stored -> embedded."""
+        profile = await paint(subject, model.chat, model.grade, self.settings)
+        profile = self.store.save_profile(profile)
+        self._embed_portrait(profile)
+        return profile
+
+    def _subject(self, user_id: str) -> Subject:
+        """One user with everything that a portrait may rest on."""
+        world, portrait = self.snapshots.world(), self.settings.portrait
+        events = self.store.events(user_id)
+        items = _known_items(events, world.items)
+        signal = signals_of(events, self.settings.signals, world.scales)
+        window = cut_window(
+            events, items, signal, budget=portrait.window_tokens, scales=world.scales, population=world.population
+        )
+        parts = []
+        if window.total > 2 * len(window.events):
+            parts = split_history(
+                events, items, signal, budget=portrait.window_tokens, max_parts=portrait.max_parts,
+                scales=world.scales, population=world.population,
+            )  # fmt: skip
+        return Subject(
+            user=self._user(user_id),
+            events=events,
+            items=items,
+            window=window,
+            facts=mine_facts(events, world.population, self.settings.signals, world.scales),
+            previous=self.store.profile(user_id),
+            parts=parts,
+            scales=world.scales,
+            population=world.population.version,
+            lexicon=world.lexicon(portrait.language),
+            values_of=world.values_of,
+        )
+
+    def _is_current(self, subject: Subject, model: Ready) -> bool:
+        old = subject.previous
+        last = max((event.seq for event in subject.events), default=0)
+        return (
+            old is not None
+            and old.built_from.last_seq == last
+            and old.built_from.settings == settings_digest(self.settings)
+            and (old.grade, old.model) == (model.grade, model.name)
+        )
+
+    def _embed_portrait(self, profile: Profile) -> int:
+        index = self.snapshots.index()
+        owner: dict[str, str | int | float | bool] = {"user_id": profile.user_id}
+        rows = [
+            Row(f"{profile.user_id}\x1f{one.polarity}\x1f{one.facet}\x1f{one.value}", preference_text(one), owner)
+            for one in profile.preferences
+        ]
+        return index.upsert("portraits", [Row(profile.user_id, portrait_text(profile), owner)]) + index.upsert(
+            "preferences", rows
+        )
+
+    async def estimate(self, user_ids: Sequence[str] | None = None) -> Estimate:
+        """What a build would cost, from a sample; nothing is asked of a model but its grade."""
+        wanted = self._wanted(user_ids)
+        model = await self.models.ready()
+        sample = [self._subject(user_id) for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]]
+        hosted = model.chat.hosted if model.chat else False
+        return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
+
+    async def profile(self, user_id: str, version: int | None = None) -> Profile:
+        """A stored portrait, painted first where there is none. Raises UnknownIdError."""
+        self._user(user_id)
+        found = self.store.profile(user_id, version)
+        if found is None and version is not None:
+            raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
+        if found is None:
+            report = await self.build([user_id])
+            if not report.built:
+                raise ModelError(report.stopped or report.failed.get(user_id, "The portrait could not be painted."))
+            found = report.built[0]
+        return found
+
+    def portraits(self) -> list[Profile]:
+        """The newest portrait of everyone who has one."""
+        found = (self.store.profile(user_id) for user_id in self.store.profiled_users())
+        return [profile for profile in found if profile is not None]
+
+    # ------------------------------------------------------------ recommendations
+
+    async def recommend(
+        self, user_ids: Sequence[str], n: int = 10, *, repeats: bool = False, explain: bool = True
+    ) -> list[Recommendations]:
+        """The n best items for each user, best first, each saying why; what is missing is trained and painted first."""
+        for user_id in user_ids:
+            self._user(user_id)
+        if self.snapshots.model() is None:
+            self.train()
+        return [await self._recommend(user_id, n, repeats, explain) for user_id in user_ids]
+
+    async def _recommend(self, user_id: str, n: int, repeats: bool, with_reasons: bool) -> Recommendations:
+        profile = await self.profile(user_id)
+        past = self._past(user_id)
+        had = frozenset() if repeats else frozenset(e.item_id for e in past.events if e.item_id is not None)
+        found = self._candidates(profile, past, had, max(n, self.settings.rerank.top))
+        return await self._answer(profile, past, fuse(found), n, with_reasons)
+
+    async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
+        """Every given item in order for a user; those they had or that the store does not know are flagged."""
+        self._user(user_id)
+        if self.snapshots.model() is None:
+            self.train()
+        profile = await self.profile(user_id)
+        past = self._past(user_id)
+        given = list(dict.fromkeys(item_ids))
+        everything = self._candidates(profile, past, frozenset(), len(self.snapshots.world().items))
+        scores = {one.item_id: one for one in everything}
+        wanted = [scores.get(one, Candidate(item_id=one)) for one in given]
+        return await self._answer(profile, past, fuse(wanted), len(given), explain)
+
+    def _past(self, user_id: str) -> Past:
+        world = self.snapshots.world()
+        events = self.store.events(user_id)
+        items = _known_items(events, world.items)
+        return Past(events, items, signals_of(events, self.settings.signals, world.scales))
+
+    def _candidates(self, profile: Profile, past: Past, exclude: frozenset[str], n: int) -> list[Candidate]:
+        """Channels -> candidates: content from the portrait's vectors, the others from the trained model."""
+        model = self.snapshots.model()
+        if model is None:
+            raise LimnerError("The channels are not trained; run `limner train`.")
+        pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
+        content = content_candidates(self.snapshots.vectors(), pairs, self._wording(profile), exclude=exclude)
+        found = candidates(model, model.history(pairs), content=content, exclude=exclude, n=n)
+        missing = [i for i in self.snapshots.world().items if i not in exclude and i not in model.positions]
+        known = {one.item_id for one in found}
+        return [*found, *(Candidate(item_id=one) for one in missing if one not in known and len(found) < n)]
+
+    def _wording(self, profile: Profile) -> Wording | None:
+        likes = [preference_text(one) for one in profile.preferences if one.polarity == "like"]
+        dislikes = [preference_text(one) for one in profile.preferences if one.polarity == "dislike"]
+        embed = self.snapshots.index().embedder.queries
+        return Wording(embed(likes), embed(dislikes)) if likes or dislikes else None
+
+    async def _answer(
+        self, profile: Profile, past: Past, fused: Sequence[tuple[Candidate, float]], n: int, with_reasons: bool
+    ) -> Recommendations:
+        """Shortlist -> reranked order -> reasons -> recommendations."""
+        world = self.snapshots.world()
+        model = await self.models.ready()
+        scores = {one.item_id: score for one, score in fused}
+        channels = {one.item_id: one.scores for one, _ in fused}
+        items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
+        order = await rerank(
+            list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings,
+            user_id=profile.user_id,
+        )  # fmt: skip
+        top = order.order[:n]
+        told = None
+        if with_reasons:
+            told = await explain(
+                profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,
+                related={i: self._related(past, i) for i in top},
+                channels={i: list(channels[i]) for i in top},
+                lexicon=world.lexicon(self.settings.reasons.language or profile.language),
+                values_of=world.values_of,
+                scales=world.scales,
+            )  # fmt: skip
+        fallback = not past.items
+        had = {event.item_id for event in past.events}
+        notes = [*model.notes, *(told.notes if told else [])]
+        if fallback:
+            notes.append("Too little is known of this user; these are popular with others.")
+        return Recommendations(
+            user_id=profile.user_id,
+            recommendations=[
+                Recommendation(
+                    item=items[item_id],
+                    rank=rank,
+                    score=order.scores.get(item_id, scores[item_id]),
+                    channels=channels[item_id],
+                    rerank=order.state if item_id in order.scores or order.state != "applied" else "skipped",
+                    flags=self._flags(item_id, had, fallback),
+                    reason=told.reasons.get(item_id) if told else None,
+                )
+                for rank, item_id in enumerate(top, 1)
+            ],
+            profile_version=profile.version,
+            grade=model.grade,
+            model=model.name,
+            fallback=fallback,
+            notes=list(dict.fromkeys(notes)),
+            dropped=told.dropped if told else [],
+        )
+
+    def _flags(self, item_id: str, had: set[str | None], fallback: bool) -> list[str]:
+        world, model = self.snapshots.world(), self.snapshots.model()
+        flags = {
+            "seen": item_id in had,
+            "unknown": item_id not in world.items,
+            "cold_item": item_id in world.items and model is not None and item_id not in model.positions,
+            "fallback": fallback,
+        }
+        return [name for name, true in flags.items() if true]
+
+    def _related(self, past: Past, item_id: str) -> list[tuple[str, str, float]]:
+        """The user's liked events that speak most for an item: (event id, title, weight)."""
+        model = self.snapshots.model()
+        if model is None or item_id not in model.positions:
+            return []
+        events = [e for e in past.events if e.item_id in model.positions and past.signal[e.event_id] > 0]
+        history = model.history([(e.item_id or "", past.signal[e.event_id]) for e in events])
+        weight = model.collaborative.neighbours(history, model.positions[item_id])
+        best = sorted(zip(events, weight.tolist(), strict=True), key=lambda pair: -pair[1])[:3]
+        return [
+            (e.event_id, past.items[e.item_id or ""].title, w) for e, w in best if w > 0 and e.item_id in past.items
+        ]
+
+    def _taste(self, profile: Profile, past: Past) -> Taste:
+        ranked = sorted(past.events, key=lambda e: (past.signal[e.event_id], e.seq))
+        titled = [
+            (past.items[e.item_id], past.signal[e.event_id]) for e in ranked if e.item_id and e.item_id in past.items
+        ]
+        return Taste(
+            preferences=sorted(profile.preferences, key=lambda one: -one.strength)[:8],
+            liked=[item for item, signal in titled[::-1] if signal > 0][:8],
+            disliked=[item for item, signal in titled if signal < 0][:4],
+        )
+
+    # ------------------------------------------------------------ care
+
+    async def model(self) -> Ready:
+        return await self.models.ready()
+
+    async def endpoint(self) -> ChosenModel:
+        """For other clients of the same model. Raises ModelError where there is none."""
+        await self.models.ready()
+        if self.models.chosen is None:
+            raise ModelError("There is no model to ask.")
+        return self.models.chosen
+
+    async def doctor(self, *, probe: bool = False) -> list[Check]:
+        """What is well and what is not, each with what to do."""
+        counts = self.store.counts()
+        held = (
+            f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} events, {counts.profiles:,} portraits"
+        )
+        checks = [Check(name="store", state="ok" if counts.events else "warn", detail=held)]
+        model = self.snapshots.model()
+        trained = f"model v{model.manifest.version}, {model.manifest.events:,} events" if model else "not trained yet"
+        checks.append(Check(name="channels", state="ok" if model else "warn", detail=trained))
+        try:
+            checks.append(Check(name="embeddings", state="ok", detail=self.snapshots.check_index()))
+        except (IndexMismatchError, LimnerError) as error:
+            checks.append(Check(name="embeddings", state="fail", detail=str(error)))
+        return [*checks, *await self._check_model(probe)]
+
+    async def _check_model(self, probe: bool) -> list[Check]:
+        kind = self.models.kind()
+        if kind == "none" or (kind == "local" and not probe and not self._model_is_here()):
+            detail = "none is set: template words" if kind == "none" else "the embedded model is not fetched yet"
+            return [Check(name="model", state="ok" if kind == "none" else "warn", detail=detail)]
+        ready = await self.models.ready()
+        chosen = self.models.chosen
+        if chosen is None:
+            return [Check(name="model", state="fail", detail="; ".join(ready.notes) or "no model")]
+        checks = [Check(name="model", state="ok", detail=f"{chosen.name} {chosen.where}, grade {ready.grade}")]
+        for skill in self.models.probe.skills if self.models.probe else []:
+            words = f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}" if skill.asked else "not asked"
+            checks.append(Check(name=f"skill: {skill.skill}", state="ok" if skill.passed else "warn", detail=words))
+        return checks
+
+    def _model_is_here(self) -> bool:
+        from agent.llm import is_fetched
+
+        return is_fetched(self.settings)
+
+    async def close(self) -> None:
+        await self.models.close()
+        self.store.close()
+
+    # ------------------------------------------------------------ ids
+
+    def _user(self, user_id: str) -> User:
+        found = self.store.user(user_id)
+        if found is None:
+            raise UnknownIdError(f"There is no user '{user_id}' in the store; ids are used exactly as in the data.")
+        return found
+
+    def _wanted(self, user_ids: Sequence[str] | None) -> list[str]:
+        if user_ids is None:
+            return self.store.user_ids()
+        for user_id in user_ids:
+            self._user(user_id)
+        return list(dict.fromkeys(user_ids))
+
+
+def _known_items(events: Sequence[Event], catalogue: Mapping[str, Item]) -> dict[str, Item]:
+    return {e.item_id: catalogue[e.item_id] for e in events if e.item_id is not None and e.item_id in catalogue}

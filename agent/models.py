@@ -1,0 +1,93 @@
+"""The model of one engine: chosen once, graded once, given up cleanly."""
+
+from dataclasses import dataclass, field
+
+from agent.config import Settings, cache_folder
+from agent.errors import FetchError, ModelError
+from agent.llm import Chat, ChosenModel, RecordedChat, choose_chat, which
+from agent.llm.probe import cached_probe
+from agent.privacy import outgoing
+from agent.progress import Progress
+from agent.schema import Grade, ProbeResult
+from agent.store import Store
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that may be asked, and how far it is trusted."""
+
+    chat: Chat | None
+    grade: Grade
+    notes: list[str] = field(default_factory=list)
+    recorded: RecordedChat | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self.chat.name if self.chat and self.grade != "none" else None
+
+
+class ModelDesk:
+    """Opens the model at first need. A model that cannot be had costs words, never the answer."""
+
+    def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
+        self._settings, self._store, self._progress = settings, store, progress
+        self._chosen: ChosenModel | None = None
+        self._opened = False
+        self._grade: Grade = "none"
+        self._notes: list[str] = []
+        self.probe: ProbeResult | None = None
+
+    @property
+    def chosen(self) -> ChosenModel | None:
+        return self._chosen
+
+    async def ready(self, max_cost: float | None = None) -> Ready:
+        """The model with a fresh cost limit. Raises SettingsError where `auto` finds none at all."""
+        if not self._opened:
+            await self._open()
+        if self._chosen is None or self._grade == "none":
+            return Ready(None, "none", list(self._notes))
+        recorded = self._record(self._chosen, max_cost)
+        return Ready(recorded, self._grade, list(self._notes), recorded)
+
+    async def _open(self) -> None:
+        self._opened = True
+        llm = self._settings.llm
+        if llm.grade == "none" or llm.choice == "none":
+            return
+        try:
+            self._chosen = choose_chat(self._settings, self._progress)
+            if self._chosen is None:
+                return
+            if self._chosen.hosted:
+                for sentence in outgoing(self._settings):
+                    self._progress.say(sentence)
+            if llm.grade != "auto":
+                self._grade = llm.grade
+                return
+            chat = self._record(self._chosen, self._settings.llm.max_cost)
+            self.probe = await cached_probe(chat, self._chosen.identity, llm.probe, cache_folder(), self._progress)
+            self._grade = self.probe.grade
+            if self._grade == "none":
+                self._notes.append(f"{self._chosen.name} failed the capability probe; template words are used.")
+        except (ModelError, FetchError) as error:
+            self._notes.append(f"No model: {error} Template words are used.")
+
+    def _record(self, chosen: ChosenModel, max_cost: float | None) -> RecordedChat:
+        llm = self._settings.llm
+        return RecordedChat(
+            chosen.chat,
+            self._store,
+            identity=chosen.identity,
+            prices=llm.prices,
+            max_cost=max_cost if max_cost is not None else llm.max_cost,
+            give_up_after=llm.give_up_after,
+        )
+
+    def kind(self) -> str:
+        """openai, local or none, without opening anything. Raises SettingsError."""
+        return which(self._settings.llm)
+
+    async def close(self) -> None:
+        if self._chosen is not None:
+            await self._chosen.close()

@@ -1,0 +1,133 @@
+"""What is derived from all events at one moment: items, base rates, trained channels, vectors. Rebuilt when events came."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.config import Settings
+from agent.embed import Embedder, choose_embedder
+from agent.facts import Population, build_population, load_population
+from agent.index import Index, Row
+from agent.progress import Progress
+from agent.rank import Model, current_version, load_model, train
+from agent.retrieve import ItemVectors
+from agent.schema import Item, Scale
+from agent.signals import signals
+from agent.store import Store
+from agent.texts import item_text
+from agent.verify import Lexicon, lexicon_from
+from agent.words import load_language
+
+EMBEDDER_NOTE = "embedder"
+
+
+@dataclass
+class World:
+    """Everything that stages read about the population, of the events up to `last_seq`."""
+
+    last_seq: int
+    items: Mapping[str, Item]
+    scales: Mapping[str, Scale]
+    population: Population
+    lexicons: dict[str, Lexicon] = field(default_factory=dict)
+
+    def values_of(self, item: Item) -> Mapping[str, list[str]]:
+        return self.population.facets_of(item)
+
+    def lexicon(self, language: str) -> Lexicon:
+        """Titles and facet values of the catalogue as they are looked for in text of a language."""
+        if language not in self.lexicons:
+            spoken = load_language(language)
+            self.lexicons[language] = lexicon_from(self.items.values(), spoken, self.population.values)
+        return self.lexicons[language]
+
+
+class Snapshots:
+    """Keeps the newest world, model and item vectors of a store, and makes anew what events have outdated."""
+
+    def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
+        self._settings, self._store, self._progress = settings, store, progress
+        self._world: World | None = None
+        self._model: Model | None = None
+        self._index: Index | None = None
+        self._vectors: tuple[int, ItemVectors] | None = None
+
+    @property
+    def models_folder(self) -> Path:
+        return self._store.folder / "models"
+
+    def world(self) -> World:
+        last = self._store.last_seq()
+        if self._world is None or self._world.last_seq != last:
+            items = {item.item_id: item for item in self._store.items()}
+            scales = self._store.scales()
+            folder = self._store.folder / "population"
+            stamp = f"{last}:{len(items)}"
+            population = load_population(folder) if self._store.note("population") == stamp else None
+            if population is None:
+                self._progress.start("counting base rates")
+                x = self._store.interactions()
+                population = build_population(x, list(items.values()), signals(x, self._settings.signals, scales))
+                population.save(folder)
+                self._store.set_note("population", stamp)
+                self._progress.done()
+            self._world = World(last, items, scales, population)
+        return self._world
+
+    def model(self) -> Model | None:
+        """The trained channels that are current now."""
+        name = current_version(self.models_folder)
+        if name is None:
+            return None
+        if self._model is None or f"v{self._model.manifest.version}" != name:
+            self._model = load_model(self.models_folder)
+        return self._model
+
+    def train(self) -> Model:
+        x = self._store.interactions()
+        signal = signals(x, self._settings.signals, self._store.scales())
+        self._model = train(x, signal, self.models_folder, self._progress)
+        return self._model
+
+    # ------------------------------------------------------------ vectors
+
+    def index(self) -> Index:
+        """The store's index, with the embedder that was chosen once for it."""
+        if self._index is None:
+            stored = self._store.note(EMBEDDER_NOTE)
+            embedder = choose_embedder(self._settings, self._store.counts().items, stored)
+            if stored is None:
+                self._store.set_note(EMBEDDER_NOTE, embedder.name)
+            self._index = self._make_index(embedder)
+        return self._index
+
+    def _make_index(self, embedder: Embedder) -> Index:
+        return Index(self._store.folder / "chroma", embedder, self._settings.chroma_url)
+
+    def embed_items(self) -> int:
+        """Embed the items whose text is new or changed."""
+        reviews = self._store.reviews()
+        rows = [Row(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()]
+        return self.index().upsert("items", rows, self._progress)
+
+    def reindex(self) -> None:
+        """Forget all vectors and choose the embedder anew."""
+        embedder = choose_embedder(self._settings, self._store.counts().items, None)
+        index = self._make_index(embedder)
+        index.clear()
+        self._store.set_note(EMBEDDER_NOTE, embedder.name)
+        self._index, self._vectors = index, None
+
+    def vectors(self) -> ItemVectors:
+        """All item vectors; read again only when the index changed."""
+        index = self.index()
+        generation = index.generation()
+        if self._vectors is None or self._vectors[0] != generation:
+            self._vectors = (generation, ItemVectors(*index.everything("items")))
+        return self._vectors[1]
+
+    def check_index(self) -> str:
+        """The embedder's name. Raises IndexMismatchError where another made the index."""
+        index = self.index()
+        index.check()
+        return index.embedder.name

@@ -1,0 +1,171 @@
+"""`limner eval run`: systems against each other on one split, full catalogue, with intervals."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from agent.config import SignalTable
+from agent.datasets import MIRRORS, fetch, known
+from agent.errors import BadInputError, UsageError
+from agent.ingest import ingest
+from agent.interactions import Interactions
+from agent.progress import Progress, Quiet
+from agent.rank import fit as fit_channels
+from agent.rank import fuse_scores
+from agent.retrieve import History, fit_collaborative, fit_popular
+from agent.schema import Scale
+from agent.signals import signals
+from agent.store import Store, open_store
+from evals import metrics as kernels
+from evals.splits import Split, global_time, leave_last_out
+
+_BATCH = 200
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitInfo(Strict):
+    name: str
+    hash: str
+    users: int
+    train_events: int
+
+
+class Metric(Strict):
+    mean: float | None
+    """None where it is undefined."""
+    ci95: tuple[float, float] | None
+    n: int
+    """Users it is the mean over."""
+
+
+class SystemResult(Strict):
+    name: str
+    metrics: dict[str, Metric]
+
+
+class Evaluation(Strict):
+    dataset: str
+    split: SplitInfo
+    systems: list[SystemResult]
+
+
+Scorer = Callable[[Sequence[History]], NDArray[np.float64]]
+
+
+def run(
+    dataset: str, split: str, systems: Sequence[str], metrics: Sequence[str], progress: Progress | None = None
+) -> Evaluation:
+    """Fit each system on the training part and rank the whole catalogue minus what a user has had.
+
+    dataset: a known name, a folder of a known data set, or a store. Raises UsageError for an unknown name of any kind,
+    BadInputError where the split asks nobody.
+    """
+    say = progress or Quiet()
+    wanted = [(one, *_parse(one)) for one in metrics]
+    unknown = [one for one in systems if one not in SYSTEMS]
+    if unknown:
+        raise UsageError(f"There is no system '{unknown[0]}'; choose from {', '.join(SYSTEMS)}.")
+    if split not in SPLITS:
+        raise UsageError(f"There is no split '{split}'; choose from {', '.join(SPLITS)}.")
+    with tempfile.TemporaryDirectory() as scratch:
+        store = _open(dataset, Path(scratch), say)
+        x, scales = store.interactions(), store.scales()
+        store.close()
+    cut = SPLITS[split](x)
+    if not len(cut.users):
+        raise BadInputError(f"The split {split} of '{dataset}' asks about nobody: no user has enough events.")
+    results = []
+    for name in systems:
+        say.start(name, len(cut.users))
+        scorer = SYSTEMS[name](cut.train, scales)
+        results.append(SystemResult(name=name, metrics=_measure(scorer, cut, wanted, say)))
+        say.done()
+    info = SplitInfo(name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train))
+    return Evaluation(dataset=dataset, split=info, systems=results)
+
+
+def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
+    folder = Path(dataset)
+    if (folder / "limner.db").exists():
+        return open_store(dataset, create=False)
+    if dataset in MIRRORS:
+        folder = fetch(dataset, scratch / "data", progress)
+    found = known(folder) if folder.is_dir() else None
+    if found is None:
+        raise UsageError(f"'{dataset}' is neither a store nor a data set that Limner knows; see limner data list.")
+    store = open_store(str(scratch / "store"))
+    for sources in found[1]:
+        ingest(store, sources, progress=progress)
+    return store
+
+
+def _parse(metric: str) -> tuple[str, int]:
+    name, _, k = metric.strip().partition("@")
+    if name not in ("ndcg", "hit", "coverage") or not (k or "10").isdigit():
+        raise UsageError(f"There is no metric '{metric}'; choose ndcg@K, hit@K or coverage@K.")
+    return name, int(k or 10)
+
+
+def _measure(
+    scorer: Scorer, cut: Split, wanted: Sequence[tuple[str, str, int]], progress: Progress
+) -> dict[str, Metric]:
+    deepest = min(max(k for _, _, k in wanted), len(cut.train.item_ids))
+    starts = cut.train.starts()
+    lists, hits = [], []
+    for at in range(0, len(cut.users), _BATCH):
+        users = cut.users[at : at + _BATCH]
+        rows = [slice(starts[u], starts[u + 1]) for u in users]
+        histories = [
+            History(cut.train.item[row].astype(np.int64), np.ones(row.stop - row.start, np.float32)) for row in rows
+        ]
+        scores = scorer(histories)
+        for i, history in enumerate(histories):
+            scores[i, history.items] = -np.inf
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :deepest]
+        lists.append(top)
+        relevant = cut.relevant[at : at + _BATCH]
+        hits.append(np.array([np.isin(row, one) for row, one in zip(top, relevant, strict=True)]))
+        progress.advance(len(users))
+    top, hit = np.concatenate(lists), np.concatenate(hits)
+    size = np.array([len(one) for one in cut.relevant], dtype=np.int64)
+    out: dict[str, Metric] = {}
+    for label, name, k in wanted:
+        if name == "coverage":
+            share = kernels.coverage(top[:, :k], len(cut.train.item_ids))
+            out[label] = Metric(mean=share, ci95=None, n=len(top))
+            continue
+        values = (kernels.ndcg_lists if name == "ndcg" else kernels.hit_lists)(hit, size, k)
+        mean, interval, n = kernels.mean(values)
+        out[label] = Metric(mean=mean if n else None, ci95=interval if n else None, n=n)
+    return out
+
+
+def _popular(train: Interactions, scales: dict[str, Scale]) -> Scorer:
+    channel = fit_popular(train, signals(train, SignalTable(), scales))
+    return lambda histories: channel.score(histories).astype(np.float64)
+
+
+def _ease(train: Interactions, _: dict[str, Scale]) -> Scorer:
+    channel = fit_collaborative(train)
+    return lambda histories: channel.score(histories).astype(np.float64)
+
+
+def _limner(train: Interactions, scales: dict[str, Scale]) -> Scorer:
+    """The trained channels and their fusion; without portraits, since those would have to be painted per split."""
+    model = fit_channels(train, signals(train, SignalTable(), scales))
+    return lambda histories: fuse_scores({one.name: one.score(histories) for one in model.channels})
+
+
+SYSTEMS: dict[str, Callable[[Interactions, dict[str, Scale]], Scorer]] = {
+    "popular": _popular,
+    "ease": _ease,
+    "limner": _limner,
+}
+SPLITS: dict[str, Callable[[Interactions], Split]] = {"leave-last-out": leave_last_out, "global-time": global_time}
