@@ -197,6 +197,8 @@ def _remember(talk: Conversation, args: Args) -> None:
 async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer:
     """langchain's agent plans the calls; what it says is checked against what the tools returned."""
     from langchain.agents import create_agent
+    from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+    from langchain_core.runnables import RunnableConfig
     from langchain_openai import ChatOpenAI
     from openai import OpenAIError
     from pydantic import SecretStr
@@ -204,7 +206,7 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     endpoint = await engine.endpoint()
     seen: list[tuple[Tool, Args, Result]] = []
     model = ChatOpenAI(
-        model=endpoint.model,
+        model=endpoint.name,
         base_url=endpoint.base_url,
         api_key=SecretStr(endpoint.api_key or "none"),
         temperature=0,
@@ -216,10 +218,12 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     agent = create_agent(
         model, tools=[_langchain_tool(engine, one, seen) for one in TOOLS], system_prompt=system.content
     )
-    messages = [*({"role": turn.role, "content": turn.content} for turn in talk.turns)]
-    messages.append({"role": "user", "content": user.content})
+    messages: list[AnyMessage] = [
+        (HumanMessage if turn.role == "user" else AIMessage)(turn.content) for turn in talk.turns
+    ]
+    messages.append(HumanMessage(user.content))
     try:
-        state = await agent.ainvoke({"messages": messages}, {"recursion_limit": 12})
+        state = await agent.ainvoke({"messages": messages}, RunnableConfig(recursion_limit=12))
     except (OpenAIError, RecursionError) as error:
         raise ModelError(f"the model failed while planning: {error}") from error
     text = str(state["messages"][-1].text).strip()
@@ -242,7 +246,7 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
         evidence=list(dict.fromkeys(event for result in results for event in result.evidence)),
         source=source,
         grade="full",
-        model=endpoint.model,
+        model=endpoint.name,
         notes=notes,
     )
 

@@ -1,4 +1,4 @@
-"""What is derived from all events at one moment: items, base rates, trained channels, vectors. Rebuilt when events came."""
+"""What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

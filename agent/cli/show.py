@@ -38,6 +38,7 @@ from agent.schema import (
 
 if TYPE_CHECKING:
     from agent.datasets import Dataset
+    from evals.run import Evaluation
 
 WIDEST = 110
 """Columns that a card takes at most; longer lines are hard to read."""
@@ -494,6 +495,21 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
 
 
 # ---------------------------------------------------------------- before and after
+
+
+def evaluation(report: "Evaluation") -> RenderableType:
+    """Systems by metrics, each mean with its interval."""
+    names = list(report.systems[0].metrics) if report.systems else []
+    table = plain_table("system", *names, right=names)
+    for system in report.systems:
+        cells = []
+        for metric in system.metrics.values():
+            mean = "-" if metric.mean is None else f"{metric.mean:.4f}"
+            cells.append(mean if metric.ci95 is None else f"{mean} [{metric.ci95[0]:.4f}, {metric.ci95[1]:.4f}]")
+        table.add_row(words(system.name), *cells)
+    split = report.split
+    title = Text(f"{report.dataset} · {split.name} · {split.users:,} users · test set {split.hash}")
+    return card(table, title)
 
 
 def before_after(before: Profile, after: Profile) -> RenderableType:
