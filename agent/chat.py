@@ -59,18 +59,20 @@ class Conversation:
 
 # ---------------------------------------------------------------- the keyword planner
 
+_WHO = re.compile(
+    r"\b(who|which (users?|people|customers?)|find (users?|people|customers?)|how many (users?|people))\b", re.I
+)
+_NEXT = re.compile(r"\b(recommend\w*|suggest\w*|should .* (see|watch|buy|read|play|get)|next)\b|推荐", re.I)
+_DID = re.compile(
+    r"\b(history|last|latest|recent(ly)?|events?|did .* (buy|watch|rate|view|see|do)|bought|watched|rated)\b|历史|最近",
+    re.I,
+)
 _INTENTS: tuple[tuple[Tool, re.Pattern[str]], ...] = (
-    (
-        find_users,
-        re.compile(r"\b(who|which (users?|people|customers?)|find (users?|people|customers?)|how many (users?|people))\b", re.I),
-    ),
-    (recommend, re.compile(r"\b(recommend\w*|suggest\w*|should .* (see|watch|buy|read|play|get)|next)\b|推荐", re.I)),
-    (
-        history,
-        re.compile(r"\b(history|last|latest|recent(ly)?|events?|did .* (buy|watch|rate|view|see|do)|bought|watched|rated)\b|历史|最近", re.I),
-    ),
+    (find_users, _WHO),
+    (recommend, _NEXT),
+    (history, _DID),
     (portrait, re.compile(r".", re.S)),
-)  # fmt: skip
+)
 _DISLIKE = re.compile(r"\b(dislikes?|hates?|avoids?|not like|don't like|doesn't like)\b|不喜欢|讨厌", re.I)
 _TREND = {
     "rising": r"\b(rising|started|more and more)\b",
@@ -196,7 +198,7 @@ def _remember(talk: Conversation, args: Args) -> None:
 
 async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer:
     """langchain's agent plans the calls; what it says is checked against what the tools returned."""
-    from langchain.agents import create_agent
+    from langchain.agents import AgentState, create_agent
     from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
     from langchain_core.runnables import RunnableConfig
     from langchain_openai import ChatOpenAI
@@ -223,7 +225,7 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     ]
     messages.append(HumanMessage(user.content))
     try:
-        state = await agent.ainvoke({"messages": messages}, RunnableConfig(recursion_limit=12))
+        state = await agent.ainvoke(AgentState(messages=messages), RunnableConfig(recursion_limit=12))
     except (OpenAIError, RecursionError) as error:
         raise ModelError(f"the model failed while planning: {error}") from error
     text = str(state["messages"][-1].text).strip()

@@ -85,7 +85,7 @@ def outgoing(settings: Settings) -> list[str]:
     privacy = settings.privacy
     sent = [
         "Of each event: the type, the date, the value (rating or quantity) and the text the user wrote.",
-        "Of each item in those events and among the candidates: the title, the categories, the price and the attributes.",
+        "Of each item in those events and among the candidates: title, categories, price and attributes.",
         "Facts counted by code: shares, counts, ratings and dates of this user's events.",
     ]
     if privacy.pseudonyms:

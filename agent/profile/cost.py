@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from agent import tokens
 from agent.config import Price, Settings
 from agent.llm import ChatRequest
+from agent.llm.recorded import price_of
 from agent.profile.draft import DraftSentence
-from agent.profile.full import MAX_TOKENS, PART_TOKENS, merge_request, part_requests, portrait_request
+from agent.profile.full import merge_request, part_requests, portrait_request
 from agent.profile.phrase import claims_of, request
 from agent.profile.subject import Subject
 from agent.schema import Estimate, Grade
 from agent.words import Language, load_language
 
 ANSWER_SHARE = 0.5
-"""Of the tokens that an answer may have, how many it usually has."""
+"""Of the tokens that a draft may have, how many it usually has: a guess."""
+PHRASE_SHARE = 0.35
+"""The same at grade `phrase`, measured with the embedded model: 61 of 180."""
 REPAIRED = 0.5
 """Share of portraits whose refused claims are sent back once, with about half of the prompt."""
 
@@ -27,9 +30,11 @@ class Speed:
     output: float
     at_once: int = 1
     """Requests that are answered at the same time at this speed each."""
+    keeps_prefix: bool = False
+    """True where what all prompts begin with, the system message, is read only once."""
 
 
-EMBEDDED = Speed(prompt=35, output=10)
+EMBEDDED = Speed(prompt=35, output=12, keeps_prefix=True)
 """The embedded default on two cores of an x86-64 machine, both slots together."""
 HOSTED = Speed(prompt=5000, output=60, at_once=4)
 """A guess at a hosted model; measure yours."""
@@ -58,15 +63,16 @@ def estimate(
             users=users, sample=len(sample), model=model, grade=grade, calls=0,
             input_tokens=0, output_tokens=0, cost=0.0, hours=0.0,
         )  # fmt: skip
-    calls, read, written = 0.0, 0.0, 0.0
+    total = _Work()
     for subject in sample:
-        more_calls, more_read, more_written = _one(subject, model, grade, settings, spoken, hosted)
-        calls, read, written = calls + more_calls, read + more_read, written + more_written
+        total = total.plus(_one(subject, model, grade, settings, spoken, hosted))
     scale = users / len(sample)
-    calls, read, written = calls * scale, read * scale, written * scale
-    price = price or (settings.llm.prices.get(model) if hosted else None) or Price()
+    calls, read, written = total.calls * scale, total.read * scale, total.written * scale
+    price = price or (price_of(model, settings.llm.prices) if hosted else None) or Price()
     pace = speed or (HOSTED if hosted else EMBEDDED)
-    seconds = (read / pace.prompt + written / pace.output) / pace.at_once
+    seconds = (
+        (read - (total.prefix * scale if pace.keeps_prefix else 0)) / pace.prompt + written / pace.output
+    ) / pace.at_once
     return Estimate(
         users=users, sample=len(sample), model=model, grade=grade, calls=round(calls), input_tokens=round(read),
         output_tokens=round(written), cost=round((read * price.input + written * price.output) / 1e6, 4),
@@ -74,34 +80,46 @@ def estimate(
     )  # fmt: skip
 
 
-def _one(
-    subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool
-) -> tuple[float, float, float]:
-    """Calls, input tokens and output tokens of one portrait."""
+@dataclass(frozen=True)
+class _Work:
+    """Calls and tokens; `prefix` are those of `read` that all calls of one prompt share."""
+
+    calls: float = 0.0
+    read: float = 0.0
+    written: float = 0.0
+    prefix: float = 0.0
+
+    def plus(self, other: "_Work") -> "_Work":
+        return _Work(
+            self.calls + other.calls, self.read + other.read, self.written + other.written, self.prefix + other.prefix
+        )
+
+
+def _one(subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool) -> _Work:
+    """What one portrait takes."""
     if grade == "phrase":
         claims = claims_of(subject.facts.facts, subject.facts.traits, language)
         if not claims:
-            return 0, 0, 0
+            return _Work()
         asked = request(subject, claims, settings, language)[0]
-        return 1, _tokens(asked, model), ANSWER_SHARE * asked.max_tokens
+        return _work(asked, model, PHRASE_SHARE)
     if not subject.shown().events and not subject.facts.facts:
-        return 0, 0, 0
-    calls, read, written = 0.0, 0.0, 0.0
+        return _Work()
+    total = _Work()
     if subject.is_long:
         for part in part_requests(subject, settings, language, hosted=hosted):
-            calls, read, written = calls + 1, read + _tokens(part, model), written + ANSWER_SHARE * PART_TOKENS
+            total = total.plus(_work(part, model, ANSWER_SHARE))
         # Notes are not written yet; what the parts usually answer is what the merge reads.
-        last = merge_request([DraftSentence(sentence="", evidence=[])], subject, settings, language, hosted=hosted)
-        whole = _tokens(last, model) + written
+        empty = [DraftSentence(sentence="", evidence=[])]
+        draft = _work(merge_request(empty, subject, settings, language, hosted=hosted), model, ANSWER_SHARE)
+        draft = draft.plus(_Work(read=total.written))
     else:
-        whole = _tokens(portrait_request(subject, settings, language, hosted=hosted), model)
-    return (
-        calls + 1 + REPAIRED,
-        read + whole + REPAIRED * whole / 2,
-        written + ANSWER_SHARE * MAX_TOKENS * (1 + REPAIRED / 2),
-    )
+        draft = _work(portrait_request(subject, settings, language, hosted=hosted), model, ANSWER_SHARE)
+    repair = _Work(REPAIRED, REPAIRED * draft.read / 2, REPAIRED * draft.written / 2, REPAIRED * draft.prefix / 2)
+    return total.plus(draft).plus(repair)
 
 
-def _tokens(asked: ChatRequest, model: str) -> int:
-    """Of the messages; a few more mark their beginnings."""
-    return sum(tokens.count(message.content, model) + 4 for message in asked.messages)
+def _work(asked: ChatRequest, model: str, share: float) -> _Work:
+    """One call; a few tokens more mark where messages begin."""
+    counts = [tokens.count(message.content, model) + 4 for message in asked.messages]
+    return _Work(1.0, sum(counts), share * asked.max_tokens, counts[0])
