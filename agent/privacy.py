@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from agent.config import Settings
 
-PSEUDONYM_BYTES = 5
-"""40 bits: two of a million users share a pseudonym with a probability of about 0.4; it names, it does not identify."""
+PSEUDONYM_BYTES = 6
+"""48 bits: any two of a million users share a pseudonym with a probability of 0.002 (birthday bound)."""
 
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)+", re.UNICODE)
 _URL = re.compile(
