@@ -5,8 +5,9 @@ with a text, then extreme signals, then the most recent; what is left of the bud
 over the rest of the history. Repeats of one item by events of one type are one line with a count.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from agent.facts import Population, facets_of, in_order
 from agent.schema import Event, Item, Scale, Window, WindowEvent
@@ -31,8 +32,6 @@ _VERBS = {
     "play": "played", "skip": "skipped", "search": "searched", "share": "shared", "answer": "answered",
     "preference": "said",
 }  # fmt: skip
-
-FacetsOf = Callable[[Item], dict[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,7 @@ def cut_window(
     """
     ordered = in_order(events)
     entries = _collapsed(ordered, signal)
-    facets: FacetsOf = population.facets_of if population is not None else facets_of
-    render = _Renderer(items, scales or {}, facets, model)
+    render = _Renderer(items, scales or {}, population, model)
     chosen = _choose(entries, render, budget, len(str(start + len(entries))))
     window = _numbered(sorted(chosen), entries, render, items, start)
     # Lines were counted one by one; joined they can be a token longer. The least important line goes until they fit.
@@ -148,15 +146,23 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
     recent = range(len(entries) - 1, -1, -1)
     turns: dict[str, Iterable[int]] = {
         "text": (at for at in recent if entries[at].last.text.strip()),
-        "extreme": sorted(
-            (at for at in recent if abs(entries[at].signal) >= EXTREME), key=lambda at: -abs(entries[at].signal)
-        ),
+        "extreme": _both_ways(entries, recent),
         "recent": recent,
     }
     for share, name in SHARES:
         take(turns[name], int(left * share))
     take(_evenly([at for at in range(len(entries)) if at not in chosen]), left)
     return list(chosen)
+
+
+def _both_ways(entries: Sequence[_Entry], recent: Iterable[int]) -> list[int]:
+    """Entries with extreme signals, the strongest first, likes and dislikes in turn."""
+    strong = sorted(
+        (at for at in recent if abs(entries[at].signal) >= EXTREME), key=lambda at: -abs(entries[at].signal)
+    )
+    likes = [at for at in strong if entries[at].signal > 0]
+    dislikes = [at for at in strong if entries[at].signal < 0]
+    return [at for pair in zip_longest(likes, dislikes) for at in pair if at is not None]
 
 
 def _evenly(positions: Sequence[int]) -> Iterator[int]:
@@ -190,8 +196,12 @@ def _numbered(
 class _Renderer:
     """Lines of one window, each made and counted once."""
 
-    def __init__(self, items: Mapping[str, Item], scales: Mapping[str, Scale], facets: FacetsOf, model: str) -> None:
-        self._items, self._scales, self._facets, self._model = items, scales, facets, model
+    def __init__(
+        self, items: Mapping[str, Item], scales: Mapping[str, Scale], population: Population | None, model: str
+    ) -> None:
+        self._items, self._scales, self._model = items, scales, model
+        self._facets = population.facets_of if population is not None else facets_of
+        self._first = population.primary if population is not None else "category"
         self._lines: dict[str, str] = {}
         self._costs: dict[str, int] = {}
 
@@ -219,11 +229,19 @@ class _Renderer:
         if entry.times > 1:
             parts[0] += f" ({entry.times} times)"
         if item is not None:
-            shown = [(facet, values) for facet, values in self._facets(item).items() if facet != "theme"]
-            parts += [f"{facet}: {', '.join(values[:MAX_VALUES])}" for facet, values in shown[:MAX_FACETS]]
+            parts += [f"{facet}: {', '.join(values)}" for facet, values in self._shown(item)]
         if text := _plain(event.text, TEXT_TOKENS, self._model):
             parts.append(f'"{text}"')
         return " | ".join(parts)
+
+    def _shown(self, item: Item) -> list[tuple[str, list[str]]]:
+        """The first few facets of an item, the main one first, none that repeats another or the title."""
+        shown: dict[tuple[str, ...], str] = {}
+        found = self._facets(item)
+        for facet in sorted(found, key=lambda facet: facet != self._first):
+            if facet != "theme":
+                shown.setdefault(tuple(dict.fromkeys(value.casefold() for value in found[facet])), facet)
+        return [(facet, found[facet][:MAX_VALUES]) for facet in list(shown.values())[:MAX_FACETS]]
 
     def _did(self, entry: _Entry) -> str:
         event = entry.last
