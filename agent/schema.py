@@ -119,11 +119,12 @@ class Fact(Value):
     positive: int
     negative: int
     share: float
-    """Of the user's item events, the share that carries the value."""
+    """Of the user's different items, the share that carries the value."""
     base_rate: float
-    """The same share over the whole population."""
+    """The same share over the whole population: all its user-item pairs."""
     affinity: float
-    """Shrunk log2 lift of the user's share over the base rate, or of signal for dislikes; 0 is average."""
+    """Likes: shrunk log2 lift of liked items over the base rate. Dislikes: shrunk distance of the value's mean signal
+    below the user's own, negative. 0 is average; the formulae stand in `agent.facts.mine`."""
     strength: float
     confidence: float
     trend: Trend

@@ -87,13 +87,13 @@ def read(rule: Rule, item: Item) -> list[str]:
     """The item's values of one facet, in order, without repeats; empty where it has none."""
     if rule.kind == "theme":
         return themes_in(item.title, rule.vocabulary)
+    if rule.kind == "band":
+        number = number_in(rule, item)
+        return [] if np.isnan(number) or rule.edges is None else [_band(number, rule.edges)]
     raw = _raw(item, rule.where)
     if rule.kind == "title era":
         year = _TITLE_YEAR.search(raw[0]) if raw else None
         return [f"{year[1][:3]}0s"] if year else []
-    if rule.kind == "band":
-        number = _number(raw[0]) if raw else None
-        return [] if number is None or rule.edges is None else [_band(number, rule.edges)]
     if rule.kind == "era":
         years = (_year(value) for value in raw)
         return list(dict.fromkeys(f"{year // 10 * 10}s" for year in years if year is not None))
@@ -282,6 +282,13 @@ def _year(value: str) -> int | None:
 
 def _dated(name: str) -> bool:
     return any(word in name.lower() for word in ("year", "date", "release"))
+
+
+def number_in(rule: Rule, item: Item) -> float:
+    """The number that a band rule reads from an item; NaN where it has none."""
+    raw = _raw(item, rule.where)
+    number = _number(raw[0]) if raw else None
+    return float("nan") if number is None else number
 
 
 def _band(number: float, edges: tuple[float, float]) -> str:

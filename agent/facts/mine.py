@@ -49,17 +49,19 @@ MEAN_PRIOR = 1.5
 SPREAD_PRIOR = 0.4
 """Standard deviation of signals that a user is assumed to have, with the weight of LIFT_PRIOR items."""
 MIN_CONFIDENCE = 0.6
-"""Below, a fact is left out, unless nothing else can be said."""
+"""Below, a fact is left out, unless fewer than FEW others can be said."""
 MIN_LIFT = 1.15
 """A smaller lift is average, however sure."""
 MIN_BELOW = 0.15
 """A smaller shrunk distance below the user's own mean signal (a third of a star of five) is no dislike."""
 MIN_ITEMS = 2
 """Items that must carry a value."""
+FEW = 3
+"""Up to so many facts, less sure ones are said too, with the little confidence they have."""
+MIN_TENTATIVE = 0.3
+"""Confidence of such a fact on several items."""
 MIN_GUESS = 0.1
-"""Below, a fact is left out even where nothing else can be said."""
-LAST_RESORT = 3
-"""Facts that are said with little confidence where none has enough."""
+"""Confidence of a fact on a single item, said only where there is no other."""
 EVIDENCE = 12
 """Event ids that a fact names."""
 SAME = 0.8
@@ -206,15 +208,15 @@ def _mine(history: History, population: Population, limit: int) -> list[Fact]:
     strength = np.where(may_dislike, low_strength, like_strength)
     confidence = np.where(may_dislike, low_confidence, like_confidence)
     score = strength * confidence
-    sure = np.flatnonzero(liked | disliked)
-    if not len(sure):
-        # What an item is says more than who made it, as long as little can be said at all.
-        sure = np.flatnonzero((may_like | may_dislike) & (confidence >= MIN_GUESS))
-        kind = np.array([population.facets[int(code)] == population.primary for code in c.code])
-        score, limit = np.where(kind, 1 + score, score), min(limit, LAST_RESORT)
-    # Ties fall to the value with more items, then to the lower code, so that the order of events never matters.
-    ranked = sure[np.lexsort((c.code[sure], -c.items[sure], -score[sure]))]
-    chosen = _distinct(ranked, c, population, limit)
+    may = may_like | may_dislike
+    repeated = may & (confidence >= MIN_TENTATIVE) & (c.items >= MIN_ITEMS)
+    # What an item is says more than who made it, as long as little can be said at all.
+    guessed = 1.0 * np.array([population.facets[int(code)] == population.primary for code in c.code]) + score
+    chosen = _distinct(_ranked(liked | disliked, score, c), c, population, limit)
+    if len(chosen) < FEW:
+        chosen = _distinct([*chosen, *_ranked(repeated, guessed, c)], c, population, min(limit, FEW))
+    if not chosen:
+        chosen = _distinct(_ranked(may & (confidence >= MIN_GUESS), guessed, c), c, population, min(limit, FEW))
     halves = _halves(history)
     first, last = _seen(history)
     total = len(history.things)
@@ -256,11 +258,18 @@ def _dislikes(c: _Counts, history: History) -> tuple[NDArray[np.float64], NDArra
     return -below * shrink, np.maximum(0.0, 2 * ndtr(z) - 1) * shrink, z
 
 
-def _distinct(ranked: NDArray[np.int64], c: _Counts, population: Population, limit: int) -> list[int]:
+def _ranked(which: NDArray[np.bool_], score: NDArray[np.float64], c: _Counts) -> list[int]:
+    """Best first; ties fall to the value with more items, then to the lower code, so that order never matters."""
+    at = np.flatnonzero(which)
+    ranked: list[int] = at[np.lexsort((c.code[at], -c.items[at], -score[at]))].tolist()
+    return ranked
+
+
+def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: int) -> list[int]:
     """The best, without values that say the same again and with at most half of the places for one facet."""
     chosen: list[int] = []
     taken: dict[str, list[tuple[str, frozenset[int]]]] = {}
-    for at in ranked.tolist():
+    for at in dict.fromkeys(ranked):
         others = taken.setdefault(population.facets[int(c.code[at])], [])
         one = population.values[int(c.code[at])].casefold(), frozenset(c.units(at).tolist())
         if len(others) >= max(1, limit // 2) or any(_alike(one, other) for other in others):

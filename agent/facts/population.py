@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import StoreError
-from agent.facts.facets import MAX_VALUES, Rule, category_facet, discover, read
+from agent.facts.facets import MAX_VALUES, Rule, category_facet, discover, number_in, read
 from agent.facts.facets import facets_of as _facets_of
 from agent.facts.habits import Norms, build_norms
 from agent.interactions import Interactions
@@ -146,9 +146,9 @@ def build_population(x: Interactions, items: Sequence[Item], signal: NDArray[np.
     """Base rates of a population. `signal` is [n] as `agent.signals.signals` gives it."""
     by_id = {item.item_id: item for item in items}
     ordered = [by_id.get(item_id) or Item(item_id=item_id) for item_id in x.item_ids]
-    rules = discover(ordered)
-    facets, values, starts, codes = _index(ordered, rules)
     users, things, mean_signal = pair_table(x, signal)
+    rules = [_banded(rule, ordered, things) for rule in discover(ordered)]
+    facets, values, starts, codes = _index(ordered, rules)
     price = np.array([_price(item) for item in ordered], dtype=np.float64)
     popularity = _popularity(things, len(ordered))
     primary = _primary(rules, facets, category_facet(ordered))
@@ -248,6 +248,14 @@ def _popularity(things: NDArray[np.int64], items: int) -> NDArray[np.float32]:
     below = np.cumsum(mass) - mass / 2
     rank = below[inverse] / max(had.sum(), 1)
     return np.where(had > 0, rank, np.nan).astype(np.float32)
+
+
+def _banded(rule: Rule, items: Sequence[Item], things: NDArray[np.int64]) -> Rule:
+    """A band rule with the thirds of what the population had, not of what the catalogue holds."""
+    if rule.kind != "band":
+        return rule
+    edges = _thirds(np.array([number_in(rule, item) for item in items], dtype=np.float64)[things])
+    return rule if np.isnan(edges).any() else rule.model_copy(update={"edges": (float(edges[0]), float(edges[1]))})
 
 
 def _thirds(prices: NDArray[np.float64]) -> NDArray[np.float64]:

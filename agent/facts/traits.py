@@ -19,6 +19,8 @@ MIN_PRICED = 5
 MIN_TIMED = 5
 APART = 0.75
 """Standard deviations from the norm at which a habit has a name."""
+SAME = 1e-6
+"""Where all users are alike to this standard deviation, a habit tells nobody apart."""
 ALL_NEW = 0.9
 """Where nearly everyone's every item is a new mix, novelty tells nobody apart."""
 RATING_PRIOR = 5.0
@@ -100,14 +102,14 @@ def _habits(events: Sequence[Event], things: NDArray[np.int64], population: Popu
     traits = []
     for habit, (own, labels, detail) in names.items():
         norm = population.norms.of(habit, n)
-        if norm is not None and habit == "novelty" and norm[0] > ALL_NEW:
+        if norm is not None and (norm[1] < SAME or (habit == "novelty" and norm[0] > ALL_NEW)):
             norm = None
         if n < MIN_HABIT or np.isnan(own) or norm is None:
             why = _too_few(n, "item") if n < MIN_HABIT else "nothing to compare with"
             traits.append(Trait(name=called[habit], label="unknown", detail=why, n=n))
             continue
         mean, deviation = norm
-        z = (own - mean) / deviation if deviation > 0 else 0.0
+        z = (own - mean) / deviation
         label = labels[2] if z > APART else labels[0] if z < -APART else labels[1]
         words = detail.format(own=own, usual=mean)
         traits.append(Trait(name=called[habit], label=label, value=round(own, 4), detail=words, n=n))
