@@ -105,7 +105,8 @@ def table(bench: FactsBench) -> str:
             f"facts: {bench.users:,} users, {bench.events:,} events, {bench.facts:,} facts",
             f"  base rates       {bench.population_seconds:7.2f} s  once for all users",
             f"  facts and habits {bench.facts_seconds:7.2f} s  {bench.users_per_second:9,.0f} users/s",
-            f"  pandas groupby   {bench.pandas_seconds:7.2f} s  {bench.users / bench.pandas_seconds:9,.0f} users/s  mean and count by genre only",
+            f"  pandas groupby   {bench.pandas_seconds:7.2f} s  {bench.users / bench.pandas_seconds:9,.0f} users/s"
+            "  mean and count by genre only",
             f"  ratio            {bench.ratio:7.1f}    (target: 10 s for 1,000 users of MovieLens-100K)",
         ]
     )
