@@ -198,7 +198,7 @@ def _remember(talk: Conversation, args: Args) -> None:
 
 async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer:
     """langchain's agent plans the calls; what it says is checked against what the tools returned."""
-    from langchain.agents import AgentState, create_agent
+    from langchain.agents import create_agent
     from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
     from langchain_core.runnables import RunnableConfig
     from langchain_openai import ChatOpenAI
@@ -225,7 +225,7 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     ]
     messages.append(HumanMessage(user.content))
     try:
-        state = await agent.ainvoke(AgentState(messages=messages), RunnableConfig(recursion_limit=12))
+        state = await agent.ainvoke({"messages": [*messages]}, RunnableConfig(recursion_limit=12))
     except (OpenAIError, RecursionError) as error:
         raise ModelError(f"the model failed while planning: {error}") from error
     text = str(state["messages"][-1].text).strip()
