@@ -19,6 +19,8 @@ $(BIN)/python:
 		{ echo "Limner needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "No virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@# Older resolvers give up on this set of packages.
+	@$(PIP) install --quiet --disable-pip-version-check --upgrade 'pip>=25'
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing Limner and its embedded models' runtime (a minute or two) ..."
@@ -46,7 +48,7 @@ test: lint
 	$(BIN)/python -m pytest --durations=10
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m evals.bench
+	$(BIN)/python -m evals.bench_ingest
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-data
