@@ -272,7 +272,7 @@ def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: 
     for at in dict.fromkeys(ranked):
         others = taken.setdefault(population.facets[int(c.code[at])], [])
         one = population.values[int(c.code[at])].casefold(), frozenset(c.units(at).tolist())
-        if len(others) >= max(1, limit // 2) or any(_alike(one, other) for other in others):
+        if len(others) >= max(2, limit // 2) or any(_alike(one, other) for other in others):
             continue
         others.append(one)
         chosen.append(at)

@@ -1,0 +1,138 @@
+"""Facets are discovered: what is one, what is none, and how values are read."""
+
+import pytest
+
+from agent.facts.facets import discover, facet_name, facets_of
+from agent.facts.titles import find_themes, themes_in
+from agent.schema import Attributes, Item
+
+
+def catalogue(n: int, **columns: object) -> list[Item]:
+    """n items; each column is a function of the position, an attribute unless Item has such a field."""
+    items = []
+    for at in range(n):
+        made = {name: make(at) for name, make in columns.items() if callable(make)}
+        fields = {name: value for name, value in made.items() if name in Item.model_fields}
+        rest: Attributes = {name: value for name, value in made.items() if name not in fields and value is not None}
+        items.append(Item(item_id=f"i{at}", attributes=rest, **fields))
+    return items
+
+
+def named(items: list[Item]) -> dict[str, str]:
+    return {rule.facet: rule.kind for rule in discover(items)}
+
+
+def test_what_repeats_is_a_facet_and_what_names_one_item_is_none() -> None:
+    items = catalogue(
+        40,
+        title=lambda at: f"Thing {at}",
+        brand=lambda at: f"brand {at % 7}",
+        imdb=lambda at: f"tt{at:07d}",
+        serial=lambda at: f"S-{at}",
+        category_id=lambda at: 2103807459595387724 + at % 5,
+        poster=lambda at: f"https://example.org/{at % 3}.png",
+        made_by=lambda at: "the same for all",
+        story=lambda at: f"A long story about a thing of kind {at % 3}, told again and again to whoever listens.",
+    )
+    assert named(items) == {"brand": "value"}
+
+
+def test_lists_numbers_years_and_paths() -> None:
+    items = catalogue(
+        60,
+        categories=lambda at: [f"shop.part {at % 2}".replace(" ", "_") + f".kind_{at % 9}"],
+        cast=lambda at: [f"actor {at % 10}", f"actor {(at * 7) % 10}", f"extra {at}"],
+        price=lambda at: 1.0 + at,
+        runtime=lambda at: 60 + at,
+        released=lambda at: 1950 + at,
+        age_limit=lambda at: (0, 6, 12, 18)[at % 4],
+        on_sale=lambda at: at % 3 == 0,
+    )
+    assert named(items) == {
+        "category": "path", "cast": "value", "price band": "band", "runtime band": "band", "era": "era",
+        "age limit": "value", "on sale": "value",
+    }  # fmt: skip
+    rules = discover(items)
+    first, last = facets_of(items[0], rules), facets_of(items[59], rules)
+    assert first["category"] == ["shop", "part 0", "kind 0"]
+    assert first["price band"] == ["low"]
+    assert last["price band"] == ["high"]
+    assert first["era"] == ["1950s"]
+    assert last["era"] == ["2000s"]
+    assert first["on sale"] == ["yes"]
+    assert "on sale" not in facets_of(items[1], rules)
+    assert first["cast"] == ["actor 0", "extra 0"]
+
+
+def test_categories_take_the_name_that_an_attribute_gives_them() -> None:
+    items = catalogue(20, categories=lambda at: [f"G{at % 4}"], genre=lambda at: [f"G{at % 4}"])
+    assert named(items) == {"genre": "value"}
+    assert facets_of(items[1]) == {"genre": ["G1"]}
+
+
+@pytest.mark.parametrize(
+    ("title", "era"),
+    [("Heat (1995)", "1990s"), ("Cinema Paradiso , 1988", "1980s"), ("2001: A Space Odyssey (1968)", "1960s")],
+)
+def test_the_year_that_ends_a_title_is_its_era(title: str, era: str) -> None:
+    assert facets_of(Item(item_id="x", title=title))["era"] == [era]
+    assert facets_of(Item(item_id="y", title="Blade Runner 2049")) == {}
+
+
+def test_a_year_that_is_not_the_items_own_keeps_its_name() -> None:
+    items = catalogue(30, year=lambda at: 1960 + at, shown=lambda at: 2000 + at % 15)
+    assert named(items) == {"era": "era", "shown era": "era"}
+
+
+def test_dates_are_read_for_their_decade() -> None:
+    items = catalogue(30, release_date=lambda at: f"01-Jan-{1970 + at}", seen_first=lambda at: f"{1990 + at}-05-01")
+    assert named(items) == {"era": "era", "seen first era": "era"}
+    assert facets_of(items[0], discover(items)) == {"era": ["1970s"], "seen first era": ["1990s"]}
+
+
+def test_placeholders_are_no_values() -> None:
+    items = catalogue(20, categories=lambda at: [("(no genres listed)", "Drama", "N/A", "War")[at % 4]])
+    found = {value for item in items for values in facets_of(item, discover(items)).values() for value in values}
+    assert found == {"Drama", "War"}
+
+
+def test_korean_values_and_names() -> None:
+    items = catalogue(
+        30, title=lambda at: f"영화 {at}", categories=lambda at: [("드라마", "멜로/로맨스", "액션")[at % 3]],
+        국가=lambda at: ("한국", "미국")[at % 2],
+    )  # fmt: skip
+    assert named(items) == {"category": "value", "국가": "value"}
+    assert facets_of(items[1], discover(items)) == {"category": ["멜로/로맨스"], "국가": ["미국"]}
+
+
+def test_a_catalogue_without_attributes_has_themes() -> None:
+    colours = ["RED", "BLUE", "PINK", "GREEN", "IVORY", "BLACK"]
+    things = ["LUNCH BAG", "HEART", "VINTAGE CLOCK", "TEA TOWEL", "CANDLE HOLDER"]
+    items = [Item(item_id=f"{c}{t}", title=f"SET OF 6 {c} {t}") for c in colours for t in things]
+    rules = discover(items)
+    assert [rule.facet for rule in rules] == ["theme"]
+    assert facets_of(items[0], rules)["theme"] == ["LUNCH BAG", "RED"]
+    assert facets_of(items[1], rules)["theme"] == ["RED", "HEART"]
+
+
+def test_a_pair_stands_for_its_words_and_chance_pairs_do_not_count() -> None:
+    titles = (
+        [f"{colour} LUNCH BAG" for colour in "abcdefgh"] + [f"{c} HEART" for c in "abcdefgh"] + list("ijklmnopqrst" * 2)
+    )
+    themes = find_themes([*titles, *(f"word{n}" for n in range(40))], 100)
+    assert themes == {"lunch bag", "heart"}
+    assert themes_in("My Lunch Bag, my heart", themes) == ["Lunch Bag", "heart"]
+
+
+def test_no_items_no_facets() -> None:
+    assert discover([]) == []
+    assert discover([Item(item_id="bare")]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "facet"),
+    [("Genres", "genre"), ("countries", "country"), ("cast", "cast"), ("main_cat", "main cat"),
+     ("mainActor", "main actor"), ("series", "series"), ("status", "status"), ("배우", "배우")],
+)  # fmt: skip
+def test_facet_names(name: str, facet: str) -> None:
+    assert facet_name(name) == facet
