@@ -9,13 +9,18 @@ from agent.config import Settings
 PSEUDONYM_BYTES = 6
 """48 bits: any two of a million users share a pseudonym with a probability of 0.002 (birthday bound)."""
 
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)+", re.UNICODE)
-_URL = re.compile(
-    r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'）)】」]+"
-    r"|\b(?:[a-z0-9-]+\.)+(?:com|org|net|info|io|kr|cn|de|fr|es|uk|jp|ly|gl|me)\b/[^\s<>\"'）)]*",
-    re.IGNORECASE,
+# ASCII classes throughout: letters of other scripts stand right beside addresses and numbers, without a space.
+# Every repetition is bounded, so that no text takes long.
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z][a-z0-9-]{0,61}",
+    re.IGNORECASE | re.ASCII,
 )
-_CARD = re.compile(r"(?<![\d.])\d(?:[ \-]?\d){12,18}(?![\d])")
+_URL = re.compile(
+    r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s\u3000<>\"'）)】」。，、]+"
+    r"|(?<![\w.-])(?:[a-z0-9-]{1,63}\.){1,6}(?:com|org|net|info|io|kr|cn|de|fr|es|uk|jp|ly|gl|me)/[^\s\u3000<>\"'）)。]*",
+    re.IGNORECASE | re.ASCII,
+)
+_CARD = re.compile(r"(?<![\d.+])\d(?:[ \-]?\d){12,18}(?![\d])")
 _DIGITS = re.compile(r"\D")
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
@@ -28,7 +33,8 @@ _PHONE = re.compile(
     r"|\d{3}[ .\-]\d{3}[ .\-]\d{4}"  # 555-123-4567
     r"|0\d{2,4}[ /\-]\d{3,4}[ \-]?\d{3,4}"  # Europe, with area code
     r"|0[67](?:[ .\-]?\d{2}){4}"  # France, mobile
-    r")(?![\d\w-])"
+    r")(?![\w-])",
+    re.ASCII,
 )
 
 
