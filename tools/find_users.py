@@ -31,7 +31,7 @@ class FindUsersResult(Result):
 @tool("find_users", "Users whose portrait holds a preference, strongest first.", FindUsersArgs)
 async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     wanted = args.value.casefold().strip()
-    found: list[FoundUser] = Field(default=[])
+    found: list[FoundUser] = []
     profiles = engine.portraits()
     for profile in profiles:
         for preference in profile.preferences:

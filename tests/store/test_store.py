@@ -1,0 +1,77 @@
+"""The store against real SQLite: idempotent, all or nothing, one writer, erasable."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.errors import StoreBusyError, StoreError, UsageError
+from agent.interactions import NO_TIME
+from agent.store import EventColumns, open_store
+
+
+def columns(*ids: str, user: str = "u1") -> EventColumns:
+    from agent.store import event_hash
+
+    n = len(ids)
+    return EventColumns(
+        list(ids), np.array([event_hash(one) for one in ids], dtype=np.int64), [user] * n, ["i1"] * n, ["view"] * n,
+        np.full(n, np.nan), np.full(n, NO_TIME), [""] * n, "test", [""] * n,
+    )  # fmt: skip
+
+
+def test_adding_again_merges(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    assert store.add_events(columns("a", "b")).kept == 2
+    added = store.add_events(columns("b", "c", "c"))
+    assert (added.kept, added.merged) == (1, 2)
+    assert [event.event_id for event in store.events("u1")] == ["a", "b", "c"]
+    assert len(store.interactions()) == 3
+
+
+def test_a_failed_load_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.add_events(columns("a"))
+    with pytest.raises(RuntimeError), store.loading():
+        store.add_events(columns("b"))
+        raise RuntimeError("stop")
+    assert store.counts().events == 1
+    assert store.add_events(columns("b")).kept == 1
+
+
+def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    code = (
+        "import sys; from agent.store import open_store\n"
+        "store = open_store(sys.argv[1])\n"
+        "with store.writing():\n    print('held', flush=True); sys.stdin.readline()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline().strip() == "held"
+    with pytest.raises(StoreBusyError):
+        store.add_events(columns("a"))
+    assert store.counts().events == 0
+    other.communicate("\n")
+    assert store.add_events(columns("a")).kept == 1
+
+
+def test_erasing_a_user_erases_what_was_theirs(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.add_events(columns("a"))
+    store.add_events(columns("b", user="u2"))
+    assert store.erase_user("u1") == 1
+    assert store.user_ids() == ["u2"]
+    assert len(store.interactions()) == 1
+
+
+def test_no_store_and_no_database(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        open_store(str(tmp_path / "none"), create=False)
+    (tmp_path / "limner.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreError):
+        open_store(str(tmp_path))
