@@ -32,7 +32,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         events += [
             f"u{user},{i},{5 if i % 3 == liked else 2},{1_000_000_000 + 86_400 * (user + i)}"
             for i in range(ITEMS)
-            if (i * 7 + user) % 3 != 0
+            if (i % 3 == liked and i < 24) or i % 10 == user % 10
         ]
     (tmp_path / "items.csv").write_text("\n".join(items))
     (tmp_path / "events.csv").write_text("\n".join(events))
