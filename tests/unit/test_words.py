@@ -96,7 +96,8 @@ def test_reasons_pass_verification(
 @pytest.mark.parametrize("code", CODES)
 def test_every_language_is_whole(code: str) -> None:
     language, english = load_language(code), load_language("en")
-    assert set(language.templates) == set(english.templates)
+    # Openings of reasons vary for small models in English only; elsewhere the phrasing prompt has one form.
+    assert set(language.templates) | {"openings"} == set(english.templates)
     for part in ("summary", "reason", "trend"):
         assert set(language.templates[part]) == set(english.templates[part])
     assert {"default", "genre", "brand", "era", "sensitive"} <= set(language.templates["value"])
