@@ -49,6 +49,7 @@ test: lint
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m evals.bench_ingest
+	$(BIN)/python -m evals.bench_facts
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-data
