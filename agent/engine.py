@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from agent.config import Settings
 from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
 from agent.explain import Past, explain
-from agent.facts import mine_facts
-from agent.history import cut_window, split_history
 from agent.index import Row
 from agent.ingest import Sources, ingest
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
-from agent.profile import Subject, estimate, paint, settings_digest
+from agent.profile import Subject, estimate, paint, settings_digest, subject_of
 from agent.progress import Progress
 from agent.rank import candidates, fuse
 from agent.rerank import Taste, rerank
@@ -109,7 +107,7 @@ class Engine:
         """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
         wanted = self._wanted(user_ids)
         with self.store.writing():
-            model = await self.models.ready(max_cost)
+            model = await self.models.for_run(max_cost)
             return await self._build(wanted, model, concurrency, force)
 
     async def _build(self, wanted: Sequence[str], model: Ready, concurrency: int, force: bool) -> BuildReport:
@@ -126,7 +124,7 @@ class Engine:
                 if stopped:
                     return
                 try:
-                    subject = self._subject(user_id)
+                    subject = self._subject(user_id, model)
                     if not force and self._is_current(subject, model):
                         skipped += 1
                     else:
@@ -155,33 +153,21 @@ class Engine:
         self._embed_portrait(profile)
         return profile
 
-    def _subject(self, user_id: str) -> Subject:
+    def _subject(self, user_id: str, model: Ready) -> Subject:
         """One user with everything that a portrait may rest on."""
-        world, portrait = self.snapshots.world(), self.settings.portrait
+        world = self.snapshots.world()
         events = self.store.events(user_id)
-        items = _known_items(events, world.items)
-        signal = signals_of(events, self.settings.signals, world.scales)
-        window = cut_window(
-            events, items, signal, budget=portrait.window_tokens, scales=world.scales, population=world.population
-        )
-        parts = []
-        if window.total > 2 * len(window.events):
-            parts = split_history(
-                events, items, signal, budget=portrait.window_tokens, max_parts=portrait.max_parts,
-                scales=world.scales, population=world.population,
-            )  # fmt: skip
-        return Subject(
-            user=self._user(user_id),
-            events=events,
-            items=items,
-            window=window,
-            facts=mine_facts(events, world.population, self.settings.signals, world.scales),
-            previous=self.store.profile(user_id),
-            parts=parts,
+        return subject_of(
+            self._user(user_id),
+            events,
+            _known_items(events, world.items),
+            world.population,
+            self.settings,
             scales=world.scales,
-            population=world.population.version,
-            lexicon=world.lexicon(portrait.language),
-            values_of=world.values_of,
+            grade=model.grade,
+            model=model.name or "",
+            previous=self.store.profile(user_id),
+            lexicon=world.lexicon(self.settings.portrait.language),
         )
 
     def _is_current(self, subject: Subject, model: Ready) -> bool:
@@ -209,7 +195,7 @@ class Engine:
         """What a build would cost, from a sample; nothing is asked of a model but its grade."""
         wanted = self._wanted(user_ids)
         model = await self.models.ready()
-        sample = [self._subject(user_id) for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]]
+        sample = [self._subject(user_id, model) for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]]
         hosted = model.chat.hosted if model.chat else False
         return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
 
@@ -220,7 +206,9 @@ class Engine:
         if found is None and version is not None:
             raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
         if found is None:
-            report = await self.build([user_id])
+            with self.store.writing():
+                # Not a run of its own: a model that other requests found failing is not tried anew.
+                report = await self._build([user_id], await self.models.ready(), 1, force=False)
             if not report.built:
                 raise ModelError(report.stopped or report.failed.get(user_id, "The portrait could not be painted."))
             found = report.built[0]
@@ -308,7 +296,7 @@ class Engine:
                 related={i: self._related(past, i) for i in top},
                 channels={i: list(channels[i]) for i in top},
                 lexicon=world.lexicon(self.settings.reasons.language or profile.language),
-                values_of=world.values_of,
+                values_of=world.population.facets_of,
                 scales=world.scales,
             )  # fmt: skip
         fallback = not past.items

@@ -11,6 +11,9 @@ from agent.progress import Progress
 from agent.schema import Grade, ProbeResult
 from agent.store import Store
 
+COOL_DOWN = 60.0
+"""Seconds after which a process that answers requests tries a model again that it had given up."""
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -35,20 +38,33 @@ class ModelDesk:
         self._opened = False
         self._grade: Grade = "none"
         self._notes: list[str] = []
+        self._recorded: RecordedChat | None = None
         self.probe: ProbeResult | None = None
 
     @property
     def chosen(self) -> ChosenModel | None:
         return self._chosen
 
-    async def ready(self, max_cost: float | None = None) -> Ready:
-        """The model with a fresh cost limit. Raises SettingsError where `auto` finds none at all."""
+    async def ready(self) -> Ready:
+        """The model as this process asks it: its failures and its cost are counted over all requests.
+
+        Raises SettingsError where `auto` finds none at all.
+        """
+        chosen = await self._trusted()
+        if chosen is not None and self._recorded is None:
+            self._recorded = self._record(chosen, None, cool_down=COOL_DOWN)
+        return Ready(self._recorded, self._grade, list(self._notes), self._recorded)
+
+    async def for_run(self, max_cost: float | None) -> Ready:
+        """The same model for one run, with a cost limit and a count of failures of its own."""
+        chosen = await self._trusted()
+        recorded = self._record(chosen, max_cost) if chosen is not None else None
+        return Ready(recorded, self._grade, list(self._notes), recorded)
+
+    async def _trusted(self) -> ChosenModel | None:
         if not self._opened:
             await self._open()
-        if self._chosen is None or self._grade == "none":
-            return Ready(None, "none", list(self._notes))
-        recorded = self._record(self._chosen, max_cost)
-        return Ready(recorded, self._grade, list(self._notes), recorded)
+        return self._chosen if self._grade != "none" else None
 
     async def _open(self) -> None:
         self._opened = True
@@ -65,7 +81,7 @@ class ModelDesk:
             if llm.grade != "auto":
                 self._grade = llm.grade
                 return
-            chat = self._record(self._chosen, self._settings.llm.max_cost)
+            chat = self._record(self._chosen, None)
             self.probe = await cached_probe(chat, self._chosen.identity, llm.probe, cache_folder(), self._progress)
             self._grade = self.probe.grade
             if self._grade == "none":
@@ -73,7 +89,7 @@ class ModelDesk:
         except (ModelError, FetchError) as error:
             self._notes.append(f"No model: {error} Template words are used.")
 
-    def _record(self, chosen: ChosenModel, max_cost: float | None) -> RecordedChat:
+    def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> RecordedChat:
         llm = self._settings.llm
         return RecordedChat(
             chosen.chat,
@@ -82,6 +98,7 @@ class ModelDesk:
             prices=llm.prices,
             max_cost=max_cost if max_cost is not None else llm.max_cost,
             give_up_after=llm.give_up_after,
+            cool_down=cool_down,
         )
 
     def kind(self) -> str:

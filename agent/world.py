@@ -31,9 +31,6 @@ class World:
     population: Population
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
 
-    def values_of(self, item: Item) -> Mapping[str, list[str]]:
-        return self.population.facets_of(item)
-
     def lexicon(self, language: str) -> Lexicon:
         """Titles and facet values of the catalogue as they are looked for in text of a language."""
         if language not in self.lexicons:

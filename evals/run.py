@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,18 @@ from agent.interactions import Interactions
 from agent.progress import Progress, Quiet
 from agent.rank import fit as fit_channels
 from agent.rank import fuse_scores
-from agent.retrieve import History, fit_collaborative, fit_popular
+from agent.retrieve import History, ease_weights, fit_popular
+from agent.retrieve.base import weights_matrix
+from agent.retrieve.collaborative import EASE_ITEMS
 from agent.schema import Scale
 from agent.signals import signals
 from agent.store import Store, open_store
 from evals import metrics as kernels
+from evals.scoring import exclude_own, histories
 from evals.splits import Split, global_time, leave_last_out
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 _BATCH = 200
 
@@ -81,11 +88,12 @@ def run(
     cut = SPLITS[split](x)
     if not len(cut.users):
         raise BadInputError(f"The split {split} of '{dataset}' asks about nobody: no user has enough events.")
+    signal = signals(cut.train, SignalTable(), scales)
     results = []
     for name in systems:
         say.start(name, len(cut.users))
         scorer = SYSTEMS[name](cut.train, scales)
-        results.append(SystemResult(name=name, metrics=_measure(scorer, cut, wanted, say)))
+        results.append(SystemResult(name=name, metrics=_measure(scorer, cut, signal, wanted, say)))
         say.done()
     info = SplitInfo(name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train))
     return Evaluation(dataset=dataset, split=info, systems=results)
@@ -114,25 +122,23 @@ def _parse(metric: str) -> tuple[str, int]:
 
 
 def _measure(
-    scorer: Scorer, cut: Split, wanted: Sequence[tuple[str, str, int]], progress: Progress
+    scorer: Scorer,
+    cut: Split,
+    signal: NDArray[np.float32],
+    wanted: Sequence[tuple[str, str, int]],
+    progress: Progress,
 ) -> dict[str, Metric]:
     deepest = min(max(k for _, _, k in wanted), len(cut.train.item_ids))
-    starts = cut.train.starts()
     lists, hits = [], []
     for at in range(0, len(cut.users), _BATCH):
-        users = cut.users[at : at + _BATCH]
-        rows = [slice(starts[u], starts[u + 1]) for u in users]
-        histories = [
-            History(cut.train.item[row].astype(np.int64), np.ones(row.stop - row.start, np.float32)) for row in rows
-        ]
-        scores = scorer(histories)
-        for i, history in enumerate(histories):
-            scores[i, history.items] = -np.inf
+        past = histories(cut.train, signal, cut.users[at : at + _BATCH])
+        scores = scorer(past)
+        exclude_own(scores, past)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :deepest]
         lists.append(top)
         relevant = cut.relevant[at : at + _BATCH]
         hits.append(np.array([np.isin(row, one) for row, one in zip(top, relevant, strict=True)]))
-        progress.advance(len(users))
+        progress.advance(len(past))
     top, hit = np.concatenate(lists), np.concatenate(hits)
     size = np.array([len(one) for one in cut.relevant], dtype=np.int64)
     out: dict[str, Metric] = {}
@@ -147,20 +153,40 @@ def _measure(
     return out
 
 
-def _popular(train: Interactions, scales: dict[str, Scale]) -> Scorer:
-    channel = fit_popular(train, signals(train, SignalTable(), scales))
+def _popular(train: Interactions, _: dict[str, Scale]) -> Scorer:
+    """Users who had the item, whatever they thought of it."""
+    channel = fit_popular(train, np.ones(len(train), dtype=np.float32))
     return lambda histories: channel.score(histories).astype(np.float64)
 
 
 def _ease(train: Interactions, _: dict[str, Scale]) -> Scorer:
-    channel = fit_collaborative(train)
-    return lambda histories: channel.score(histories).astype(np.float64)
+    """Plain EASE (Steck 2019): every event an interaction, no recency. Raises BadInputError where it would not fit."""
+    items = len(train.item_ids)
+    if items > EASE_ITEMS:
+        raise BadInputError(
+            f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,}); leave ease out of --systems."
+        )
+    every = histories(train, np.ones(len(train), dtype=np.float32), np.arange(len(train.user_ids)))
+    weights = ease_weights(_binary(every, items))
+    return lambda past: np.asarray(_binary(past, items) @ weights, dtype=np.float64)
+
+
+def _binary(past: Sequence[History], items: int) -> "sp.csr_array":
+    return weights_matrix(past, [np.ones(len(one.items), dtype=np.float32) for one in past], items)
 
 
 def _limner(train: Interactions, scales: dict[str, Scale]) -> Scorer:
     """The trained channels and their fusion; without portraits, since those would have to be painted per split."""
     model = fit_channels(train, signals(train, SignalTable(), scales))
-    return lambda histories: fuse_scores({one.name: one.score(histories) for one in model.channels})
+
+    def score(past: Sequence[History]) -> NDArray[np.float64]:
+        channels = {one.name: one.score(past) for one in model.channels}
+        for matrix in channels.values():
+            # Before ranks are taken, as candidates are found when recommending.
+            exclude_own(matrix, past)
+        return fuse_scores(channels)
+
+    return score
 
 
 SYSTEMS: dict[str, Callable[[Interactions, dict[str, Scale]], Scorer]] = {

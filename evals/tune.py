@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.config import SignalTable
-from agent.interactions import Interactions
 from agent.rank import Model, fit, reciprocal_ranks
-from agent.retrieve import History
 from agent.signals import signals
 from agent.store import open_store
 from evals.metrics import hit, hit_lists, midranks, ndcg, ndcg_lists
+from evals.scoring import exclude_own, histories
 from evals.splits import Split, global_time, leave_last_out
 
 _STEPS = (0.0, 0.5, 0.7, 1.4, 2.0)
@@ -57,21 +56,13 @@ class Case:
         return self.of(out)
 
 
-def histories(x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]) -> list[History]:
-    """Of training events, in the channels' form."""
-    starts = x.starts()
-    spans = [slice(starts[user], starts[user + 1]) for user in users]
-    return [History(x.item[span].astype(np.int64), signal[span]) for span in spans]
-
-
 def case(name: str, split: Split, signal: NDArray[np.float32]) -> Case:
     """Every channel trained on the split; `signal` [n] is the training events'."""
     model: Model = fit(split.train, signal)
     past = histories(split.train, signal, split.users)
     scores = {channel.name: channel.score(past) for channel in model.channels}
     for matrix in scores.values():
-        for row, history in enumerate(past):
-            matrix[row, history.items] = -np.inf
+        exclude_own(matrix, past)
     return Case(name, scores, split.relevant)
 
 

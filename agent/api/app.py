@@ -91,7 +91,7 @@ def create_app(engine: Engine) -> FastAPI:
 
     @app.exception_handler(LimnerError)
     async def limner_problem(_: Request, error: LimnerError) -> ProblemResponse:
-        return _problem(_status(error), _code(error), str(error))
+        return _problem(_status(error), error.code, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def wrong_parameter(_: Request, error: RequestValidationError) -> ProblemResponse:
@@ -108,12 +108,6 @@ def _status(error: LimnerError) -> int:
     if isinstance(error, UsageError):
         return 422
     return 503 if isinstance(error, StoreBusyError) else 500
-
-
-def _code(error: LimnerError) -> str:
-    """UnknownIdError -> unknown_id."""
-    name = type(error).__name__.removesuffix("Error")
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 def _problem(status: int, code: str, detail: str) -> ProblemResponse:

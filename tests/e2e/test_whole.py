@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 from fastapi.testclient import TestClient
 
 from agent.api import create_app
@@ -14,6 +16,10 @@ from agent.config import Settings, load_settings
 from agent.engine import Engine
 from agent.errors import UnknownIdError, UsageError
 from agent.ingest import Sources
+from agent.rank import WEIGHTS, candidates, fit, fuse
+from agent.retrieve import ease_weights
+from agent.signals import signals
+from agent.testing import Failure, ScriptedServer
 
 USERS, ITEMS = 12, 30
 
@@ -25,12 +31,12 @@ def settings_for(folder: Path) -> Settings:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     genres = ("Comedy", "Horror", "War")
-    items = ["item_id,title,genres"] + [f"{i},Film {i} (19{70 + i}),{genres[i % 3]}" for i in range(ITEMS)]
+    items = ["item_id,title,genres"] + [f"{i:02},Film {i} (19{70 + i}),{genres[i % 3]}" for i in range(ITEMS)]
     events = ["user_id,item_id,rating,timestamp"]
     for user in range(USERS):
         liked = user % 3
         events += [
-            f"u{user},{i},{5 if i % 3 == liked else 2},{1_000_000_000 + 86_400 * (user + i)}"
+            f"u{user},{i:02},{5 if i % 3 == liked else 2},{1_000_000_000 + 86_400 * (user + i)}"
             for i in range(ITEMS)
             if (i % 3 == liked and i < 24) or i % 10 == user % 10
         ]
@@ -65,9 +71,9 @@ async def test_portrait_cites_the_users_own_events(engine: Engine) -> None:
 
 async def test_rank_gives_back_every_item_and_flags_it(engine: Engine) -> None:
     seen = engine.history("u0")[0].item_id
-    result = await engine.rank("u0", [seen or "", "0", "nowhere"])
+    result = await engine.rank("u0", [seen or "", "00", "nowhere"])
     flags = {one.item.item_id: one.flags for one in result.recommendations}
-    assert len(flags) == len({seen, "0", "nowhere"})
+    assert len(flags) == len({seen, "00", "nowhere"})
     assert "seen" in flags[seen or ""]
     assert "unknown" in flags["nowhere"]
 
@@ -98,6 +104,46 @@ def test_rest(engine: Engine) -> None:
         assert problem.headers["content-type"] == "application/problem+json"
         assert problem.json()["code"] == "unknown_id"
         assert client.get("/v1/users/u1/recommendations", params={"n": 0}).status_code == 422
+
+
+async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) -> None:
+    with ScriptedServer(otherwise=Failure(500)) as server:
+        llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "phrase", "retry_budget": 0.05}
+        llm["backoff"] = 0.01
+        settings = load_settings({}, overrides={("data",): str(engine.store.folder), ("llm",): llm})
+        asking = open_engine(settings)
+        await asking.recommend(["u0", "u1", "u2"], 3)
+        tried = len(server.requests)
+        results = await asking.recommend(["u3", "u4", "u5", "u6"], 3)
+        assert tried > 0
+        assert len(server.requests) == tried
+        assert all(len(one.recommendations) == 3 for one in results)
+        assert any("not asked any more" in note for one in results for note in one.notes)
+        await asking.close()
+
+
+def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
+    """`ease` is plain EASE, and `limner` fuses as recommending does: what a user has had takes no rank."""
+    from evals.run import SYSTEMS
+    from evals.scoring import histories
+
+    x, scales = engine.store.interactions(), engine.store.scales()
+    past = histories(x, np.zeros(len(x), dtype=np.float32), np.arange(2))
+    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
+    plain = seen[:2].toarray() @ ease_weights(seen)
+    assert np.allclose(SYSTEMS["ease"](x, scales)(past), plain, atol=1e-4)
+
+    signal = signals(x, engine.settings.signals, scales)
+    model = fit(x, signal)
+    own = histories(x, signal, np.arange(1))[0]
+    had = frozenset(x.item_ids[at] for at in own.items)
+    expected = fuse(candidates(model, own, content={}, exclude=had, n=5))
+    scores = SYSTEMS["limner"](x, scales)([own])[0]
+    unseen = [at for at in np.argsort(-scores, kind="stable") if x.item_ids[at] not in had and scores[at] > 0]
+    total = sum(WEIGHTS.values()) / 21
+    fused = {one.item_id: score * total for one, score in expected}
+    assert unseen
+    assert all(np.isclose(scores[at], fused[x.item_ids[at]]) for at in unseen)
 
 
 def test_evaluation(engine: Engine) -> None:

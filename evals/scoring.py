@@ -1,0 +1,22 @@
+"""What evaluation and tuning share: histories of training events, and what a user has had taken out of a ranking."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.interactions import Interactions
+from agent.retrieve import History
+
+
+def histories(x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]) -> list[History]:
+    """Of training events, in the channels' form; `signal` [n] is the events'."""
+    starts = x.starts()
+    spans = [slice(starts[user], starts[user + 1]) for user in users]
+    return [History(x.item[span].astype(np.int64), signal[span]) for span in spans]
+
+
+def exclude_own(scores: NDArray[np.floating], past: Sequence[History]) -> None:
+    """Set [users, items] to -inf, in place, at the items of each user's history: they take no rank."""
+    for row, history in enumerate(past):
+        scores[row, history.items] = -np.inf
