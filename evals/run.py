@@ -155,7 +155,7 @@ def _measure(
 
 def _popular(train: Interactions, _: dict[str, Scale]) -> Scorer:
     """Users who had the item, whatever they thought of it."""
-    channel = fit_popular(train, np.ones(len(train), dtype=np.float32))
+    channel = fit_popular(train)
     return lambda histories: channel.score(histories).astype(np.float64)
 
 
