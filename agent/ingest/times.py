@@ -69,7 +69,7 @@ def parse_times(
 
 def _words(out: NDArray[np.int64], words: NDArray[np.bool_], series: "pd.Series[str]", day_first: bool) -> None:
     clean = pd.Series(
-        [_SLASHED.sub(r"\1/\2/\3", cell[:-4] + "Z" if cell.endswith(" UTC") else cell) for cell in series[words]],
+        [_tidy(cell) for cell in series[words].to_list()],
         index=np.flatnonzero(words),
         dtype=object,
     )
@@ -98,6 +98,14 @@ def _words(out: NDArray[np.int64], words: NDArray[np.bool_], series: "pd.Series[
     rest[rest] = [bool(_DATE_LIKE.search(cell)) and not _CLOCK.fullmatch(cell) for cell in cells[rest]]
     if rest.any():
         _put(out, rest, cells, "mixed", day_first=day_first)
+
+
+def _tidy(cell: str) -> str:
+    """Days, months and years between slashes, and UTC as ISO writes it."""
+    if cell.endswith(" UTC"):
+        cell = cell[:-4] + "Z"
+    # A search through the whole of every ISO time would cost more than parsing it.
+    return _SLASHED.sub(r"\1/\2/\3", cell) if _SLASHED.match(cell) else cell
 
 
 def _put(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import compress
 from pathlib import Path
 from threading import RLock
 
@@ -19,6 +20,7 @@ from agent.errors import StoreBusyError, StoreError, StoreFullError, UsageError
 from agent.interactions import NO_TIME, Interactions
 from agent.schema import Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from agent.store import tables as t
+from agent.store.bulk import insert_columns
 from agent.store.columns import Added, Counts, EventColumns, event_hash, made_id
 
 _CHUNK = 100_000
@@ -377,8 +379,8 @@ class _Load:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
-        self.users = dict(connection.execute(sa.select(t.users.c.user_id, t.users.c.key)).tuples().all())
-        self.items = dict(connection.execute(sa.select(t.items.c.item_id, t.items.c.key)).tuples().all())
+        self.users = dict(connection.execute(sa.select(t.users.c.user_id, t.users.c.key)).all())
+        self.items = dict(connection.execute(sa.select(t.items.c.item_id, t.items.c.key)).all())
         hashes = connection.execution_options(yield_per=_CHUNK).execute(sa.select(t.events.c.id_hash))
         parts = [np.fromiter((row[0] for row in chunk), np.int64, len(chunk)) for chunk in hashes.partitions(_CHUNK)]
         self.seen = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
@@ -392,35 +394,32 @@ class _Load:
         place = np.searchsorted(self.seen, c.id_hash)
         if len(self.seen):
             fresh &= self.seen[np.minimum(place, len(self.seen) - 1)] != c.id_hash
-        rows = np.flatnonzero(fresh).tolist()
+        rows = int(fresh.sum())
         if rows:
-            users = self._known(self.users, t.users, "user_id", [c.user_id[i] for i in rows])
-            named = [c.item_id[i] for i in rows]
+            named = list(compress(c.item_id, fresh))
+            user_ids = list(compress(c.user_id, fresh))
+            users = self._known(self.users, t.users, "user_id", user_ids)
             items = self._known(self.items, t.items, "item_id", [one for one in named if one is not None])
-            hashes, values, times = c.id_hash.tolist(), c.value.tolist(), c.time.tolist()
-            given = c.event_id
-            self.connection.execute(
-                sa.insert(t.events),
-                [
-                    {
-                        "id_hash": hashes[i],
-                        "event_id": given[i] if given is not None else None,
-                        "user_key": users[c.user_id[i]],
-                        "item_key": None if one is None else items[one],
-                        "type": c.type[i],
-                        "value": None if values[i] != values[i] else values[i],
-                        "time": None if times[i] == NO_TIME else times[i],
-                        "text": c.text[i] or None,
-                        "source": c.source,
-                        "context": c.context[i] or None,
-                    }
-                    for i, one in zip(rows, named, strict=True)
-                ],
+            insert_columns(
+                self.connection,
+                t.events,
+                {
+                    "id_hash": c.id_hash[fresh].tolist(),
+                    "event_id": [None] * rows if c.event_id is None else list(compress(c.event_id, fresh)),
+                    "user_key": [users[one] for one in user_ids],
+                    "item_key": [None if one is None else items[one] for one in named],
+                    "type": list(compress(c.type, fresh)),
+                    "value": _or_none(c.value[fresh], np.isnan(c.value[fresh])),
+                    "time": _or_none(c.time[fresh], c.time[fresh] == NO_TIME),
+                    "text": [one or None for one in compress(c.text, fresh)],
+                    "source": [c.source] * rows,
+                    "context": [one or None for one in compress(c.context, fresh)],
+                },
             )
             # Kept sorted by merging, so that memory stays at eight bytes an event.
             added = np.sort(c.id_hash[fresh])
             self.seen = np.insert(self.seen, np.searchsorted(self.seen, added), added)
-        return Added(len(rows), len(c.id_hash) - len(rows))
+        return Added(rows, len(c.id_hash) - rows)
 
     def _known(self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]) -> dict[str, int]:
         new = list(dict.fromkeys(one for one in ids if one not in keys))
@@ -435,11 +434,19 @@ class _Load:
     def _look_up(self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]) -> None:
         for part in _parts(ids):
             query = sa.select(table.c[column], table.c.key).where(table.c[column].in_(part))
-            keys.update(self.connection.execute(query).tuples().all())
+            keys.update(self.connection.execute(query).all())
 
     def finish(self) -> None:
         for index in t.EVENT_INDEXES:
             index.create(self.connection, checkfirst=True)
+
+
+def _or_none(values: NDArray[np.float64] | NDArray[np.int64], missing: NDArray[np.bool_]) -> list[object]:
+    """[n] the values as Python's own numbers, None where one is missing."""
+    out = values.astype(object)
+    out[missing] = None
+    found: list[object] = out.tolist()
+    return found
 
 
 def _first_of_each(hashes: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from agent.errors import StoreBusyError, StoreError, UsageError
 from agent.interactions import NO_TIME
-from agent.store import EventColumns, open_store
+from agent.store import EventColumns, bulk, open_store
+from agent.store import tables as t
+from agent.store.bulk import insert_by_core, insert_by_driver, insert_columns
 
 
 def columns(*ids: str, user: str = "u1") -> EventColumns:
@@ -75,3 +78,32 @@ def test_no_store_and_no_database(tmp_path: Path) -> None:
     (tmp_path / "limner.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError):
         open_store(str(tmp_path))
+
+
+def test_both_ways_to_insert_many_rows_leave_the_same(tmp_path: Path) -> None:
+    """SQLite's rows go to its driver as they are; every other database's go through SQLAlchemy."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'both.db'}")
+    rows = {
+        "id_hash": [1, 2], "event_id": ["a", None], "user_key": [1, 1], "item_key": [None, 7], "type": ["view", "play"],
+        "value": [None, 0.5], "time": [None, -1], "text": ["“é”", None], "source": ["s", "s"], "context": [None, "{}"],
+    }  # fmt: skip
+    found = []
+    for insert in (insert_by_driver, insert_by_core, insert_columns):
+        with engine.begin() as connection:
+            t.events.create(connection, checkfirst=True)
+            connection.execute(sa.delete(t.events))
+            insert(connection, t.events, rows)
+            found.append(connection.execute(sa.select(t.events).order_by(t.events.c.id_hash)).mappings().all())
+    plain = [[{k: v for k, v in row.items() if k != "seq"} for row in one] for one in found]
+    assert plain[0] == plain[1] == plain[2]
+    assert [row["value"] for row in plain[0]] == [None, 0.5]
+
+
+def test_only_sqlite_takes_rows_past_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(bulk, "insert_by_driver", lambda *_: taken.append("driver"))
+    monkeypatch.setattr(bulk, "insert_by_core", lambda *_: taken.append("core"))
+    for url in ("sqlite://", "postgresql://"):
+        connection = sa.create_mock_engine(url, lambda *_: None)
+        bulk.insert_columns(connection, t.events, {})
+    assert taken == ["driver", "core"]
