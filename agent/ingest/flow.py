@@ -7,10 +7,11 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import compress
+from functools import partial
+from itertools import compress, islice
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,12 @@ from agent.ingest.clean import (
     clean_users,
     identify,
     rejected,
+    something,
     split_list,
 )
 from agent.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
 from agent.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
-from agent.ingest.settle import settle_events
+from agent.ingest.settle import LOOK, settle_events
 from agent.interactions import NO_TIME
 from agent.progress import Progress, Quiet
 from agent.schema import IngestReport, Item, Scale, TableReport, Value
@@ -72,7 +74,7 @@ def ingest(
         for place in sources.items:
             run.items(_chunks(place, mapping, "items", chunk_rows), place, estimated_rows(place))
         for place in sources.events:
-            run.events(_chunks(place, mapping, "events", chunk_rows), place, estimated_rows(place))
+            run.events(partial(_chunks, place, mapping, "events", chunk_rows), place, estimated_rows(place))
         run.check()
     return run.report()
 
@@ -100,7 +102,7 @@ def ingest_frames(
         if items is not None:
             run.items(chunks(items, "items frame"), "frame")
         if events is not None:
-            run.events(chunks(events, "events frame"), "frame")
+            run.events(partial(chunks, events, "events frame"), "frame")
         run.check()
     return run.report()
 
@@ -224,14 +226,15 @@ class _Run:
         self.tally["items"].merged += read - added.kept
         self.progress.done()
 
-    def events(self, chunks: Iterator[Chunk], place: str, total: int | None = None) -> None:
+    def events(self, read: Callable[[], Iterator[Chunk]], place: str, total: int | None = None) -> None:
+        """Events; `read` opens the table, and opens it again where its first rows do not tell enough."""
         source = self._source(place)
         layout: Layout | None = None
         count, given = Occurrences(), GivenIds()
         low, high, last = np.inf, -np.inf, NO_TIME
         self.progress.start("events", total)
-        for chunk in chunks:
-            layout = self._layout("events", chunk, layout, place)
+        for chunk in read():
+            layout = self._layout("events", chunk, layout, place, read)
             if chunk.first:
                 count = Occurrences()
             clean = clean_events(chunk.frame, layout, self.mapping, self.now, bool(self.day_first))
@@ -294,7 +297,14 @@ class _Run:
         name = Path(place).name.split(".")[0]
         return re.sub(r"[*?\[\]]+", "", name).strip("-_ ") or "data"
 
-    def _layout(self, table: TableName, chunk: Chunk, layout: Layout | None, place: str) -> Layout:
+    def _layout(
+        self,
+        table: TableName,
+        chunk: Chunk,
+        layout: Layout | None,
+        place: str,
+        read: Callable[[], Iterator[Chunk]] = lambda: iter(()),
+    ) -> Layout:
         """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys later."""
         self.notes += chunk.notes
         frame = chunk.frame
@@ -311,7 +321,13 @@ class _Run:
             return self._widened(table, layout, new, known, place) if new else layout
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
         if table == "events":
-            settled = settle_events(made, frame, self.mapping, f"'{_name(place)}'", self.day_first)
+
+            def later(column: str) -> list[str]:
+                frames = (one.frame for one in read() if one.file == chunk.file)
+                cells = (something(str(cell)) for one in frames if column in one for cell in one[column])
+                return list(islice((cell for cell in cells if cell and cell not in self.mapping.nothing), LOOK))
+
+            settled = settle_events(made, frame, self.mapping, f"'{_name(place)}'", later, self.day_first)
             made, self.day_first = settled.layout, settled.day_first
             self.notes += settled.notes
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):

@@ -222,6 +222,16 @@ def test_zone_and_date_order_are_said(bench: Bench) -> None:
     assert next(e.timestamp.month for e in bench.events() if e.item_id == "q" and e.timestamp) == 2
 
 
+@pytest.mark.parametrize("chunk_rows", [1, 2, 100_000])
+def test_times_that_begin_late_are_times(bench: Bench, chunk_rows: int) -> None:
+    """Rows before the first time are rejected for want of one, however the file is cut; none loses its time."""
+    rows = "u,a,\nu,b,\nu,c,25/12/2011\nu,d,\nu,e,13/02/2012\n"
+    report = bench.run(bench.write("e.csv", "user_id,item_id,timestamp\n" + rows), chunk_rows)
+    assert report.events.reasons == {"missing timestamp": 3}
+    assert {e.item_id: e.timestamp.month for e in bench.events() if e.timestamp} == {"c": 12, "e": 2}
+    assert any("day/month/year" in note for note in report.notes)
+
+
 def test_date_and_time_of_day_apart(bench: Bench) -> None:
     bench.run(bench.write("e.csv", "user_id,item_id,date,time\nu,i,2019-10-01,12:30:05\n"))
     event = bench.events()[0]
