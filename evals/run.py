@@ -147,9 +147,12 @@ def _measure(
             share = kernels.coverage(top[:, :k], len(cut.train.item_ids))
             out[label] = Metric(mean=share, ci95=None, n=len(top))
             continue
-        values = (kernels.ndcg_lists if name == "ndcg" else kernels.hit_lists)(hit, size, k)
-        mean, interval, n = kernels.mean(values)
-        out[label] = Metric(mean=mean if n else None, ci95=interval if n else None, n=n)
+        values = (kernels.ndcg if name == "ndcg" else kernels.hit)(hit, size, k)
+        found = kernels.interval(values)
+        defined = found.n > 0
+        out[label] = Metric(
+            mean=found.mean if defined else None, ci95=(found.low, found.high) if defined else None, n=found.n
+        )
     return out
 
 

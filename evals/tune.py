@@ -19,7 +19,7 @@ from agent.config import SignalTable
 from agent.rank import Model, fit, reciprocal_ranks
 from agent.signals import signals
 from agent.store import open_store
-from evals.metrics import hit, hit_lists, midranks, ndcg, ndcg_lists
+from evals.metrics import hit, midranks, ndcg, rank_hit, rank_ndcg
 from evals.scoring import exclude_own, histories
 from evals.splits import Split, global_time, leave_last_out
 
@@ -43,12 +43,12 @@ class Case:
         counts = np.array([len(items) for items in self.relevant])
         if (counts == 1).all():
             ranks = midranks(np.asarray(scores, dtype=np.float64), np.concatenate(self.relevant))
-            return float(ndcg(ranks, 10).mean()), float(hit(ranks, 10).mean())
+            return float(rank_ndcg(ranks, 10).mean()), float(rank_hit(ranks, 10).mean())
         wanted = np.zeros(scores.shape, dtype=bool)
         for row, items in enumerate(self.relevant):
             wanted[row, items] = True
         hits = np.take_along_axis(wanted, np.argsort(-scores, axis=1, kind="stable")[:, :10], axis=1)
-        return float(ndcg_lists(hits, counts, 10).mean()), float(hit_lists(hits, counts, 10).mean())
+        return float(ndcg(hits, counts, 10).mean()), float(hit(hits, counts, 10).mean())
 
     def fused(self, weights: Mapping[str, float]) -> tuple[float, float]:
         out = np.sum([weight * self.parts[channel] for channel, weight in weights.items() if weight], axis=0)

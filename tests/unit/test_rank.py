@@ -12,7 +12,6 @@ from agent.interactions import Interactions
 from agent.rank import Model, candidates, fit, fuse, load_model, train
 from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
 from agent.schema import Candidate
-from evals.metrics import coverage, ndcg_lists
 from evals.splits import global_time, leave_last_out
 
 
@@ -124,10 +123,3 @@ def test_splits_leak_nothing() -> None:
     assert timed.train.time.max() < x.time[len(x) // 2 + 1]
     had = {(int(u), int(i)) for u, i in zip(timed.train.user, timed.train.item, strict=True)}
     assert not any((int(u), int(i)) in had for u, items in zip(timed.users, timed.relevant, strict=True) for i in items)
-
-
-def test_undefined_is_not_zero() -> None:
-    hits = np.array([[True, False], [False, False]])
-    found = ndcg_lists(hits, np.array([1, 0]), 2)
-    assert found[0] == 1 and np.isnan(found[1])
-    assert coverage(np.array([[0, 1], [1, -1]]), 4) == 0.5 and np.isnan(coverage(np.array([[0]]), 0))

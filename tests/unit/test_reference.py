@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent.interactions import Interactions
 from agent.retrieve import ease_weights, fit_next_item, fit_popular
-from evals.metrics import hit, midranks, ndcg
+from evals.metrics import midranks, rank_hit, rank_ndcg
 from evals.splits import Split, leave_last_out
 
 Rows = NDArray[np.float64]
@@ -59,7 +59,7 @@ def measured(split: Split, scores: NDArray[np.floating]) -> tuple[float, float]:
     scores = np.array(scores, dtype=np.float64)[split.users]
     scores[seen(split)[split.users].toarray() > 0] = -np.inf
     ranks = midranks(scores, np.concatenate(split.relevant))
-    return round(float(ndcg(ranks, 10).mean()), 4), round(float(hit(ranks, 10).mean()), 4)
+    return round(float(rank_ndcg(ranks, 10).mean()), 4), round(float(rank_hit(ranks, 10).mean()), 4)
 
 
 def popular(split: Split) -> tuple[float, float]:

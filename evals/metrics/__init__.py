@@ -1,0 +1,80 @@
+"""The metrics of the harness: pure kernels on arrays, and what is certain about their means.
+
+Accuracy of lists (`accuracy`) and of full rows of scores (`ranks`), what accuracy does not show (`beyond`), errors of
+predicted ratings and probabilities (`predictions`), intervals and tests (`statistics`), names (`registry`). Undefined
+is NaN, never 0, and every mean says over how many it is.
+"""
+
+from evals.metrics.accuracy import (
+    LIST_KERNELS,
+    STYLES,
+    Style,
+    f1,
+    hit,
+    hit_matrix,
+    list_lengths,
+    map_,
+    mrr,
+    ndcg,
+    precision,
+    recall,
+    style_of,
+)
+from evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
+from evals.metrics.predictions import accuracy, by_user, ece, log_loss, mae, rmse
+from evals.metrics.ranks import auc, midranks, rank_auc, rank_hit, rank_ndcg
+from evals.metrics.registry import METRICS, MetricSpec, parse
+from evals.metrics.statistics import (
+    Mean,
+    PairedTest,
+    holm,
+    interval,
+    intervals,
+    paired_test,
+    paired_tests,
+)
+
+__all__ = [
+    "LIST_KERNELS",
+    "METRICS",
+    "STYLES",
+    "Mean",
+    "MetricSpec",
+    "PairedTest",
+    "Style",
+    "accuracy",
+    "arp",
+    "auc",
+    "by_user",
+    "calibration_kl",
+    "coverage",
+    "ece",
+    "f1",
+    "gini",
+    "hit",
+    "hit_matrix",
+    "holm",
+    "ild",
+    "interval",
+    "intervals",
+    "list_lengths",
+    "log_loss",
+    "mae",
+    "map_",
+    "midranks",
+    "mrr",
+    "ndcg",
+    "novelty",
+    "paired_test",
+    "paired_tests",
+    "parse",
+    "precision",
+    "rank_auc",
+    "rank_hit",
+    "rank_ndcg",
+    "recall",
+    "rmse",
+    "serendipity",
+    "style_of",
+    "user_coverage",
+]

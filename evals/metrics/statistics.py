@@ -1,0 +1,167 @@
+"""How sure a mean is, and whether two systems differ: bootstrap over users, paired tests, correction for many.
+
+NaN marks a user for whom a metric is undefined; every result says over how many users it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evals.metrics.arrays import Floats, Labels
+
+Test = Literal["randomisation", "t", "wilcoxon"]
+
+_DRAWS = 1 << 22
+"""Draws held at once, so that memory stays small whatever the number of users."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over users with its 95% bootstrap interval; all NaN where `n` is 0."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    """Users with a defined value."""
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """First system minus second, over the users for whom both have a value."""
+
+    diff: float
+    low: float
+    high: float
+    """Bounds of the 95% bootstrap interval of the difference."""
+    p: float
+    """Two-sided, not corrected for many comparisons; NaN where `n` is 0."""
+    n: int
+
+
+def interval(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None) -> Mean:
+    """Mean of the defined [users] values with its percentile interval; see `intervals`."""
+    return intervals(values[None], rounds, seed, weights)[0]
+
+
+def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None) -> list[Mean]:
+    """The same for each row of [metrics, users], over the same resampled users.
+
+    weights: [users], for pooled means such as an error over all predictions, Σ w v / Σ w. Users are drawn with
+    replacement, `rounds` times as many as there are (Efron 1979); a round that draws no defined value is left out.
+    """
+    metrics, users = values.shape
+    known = ~np.isnan(values)
+    weight = np.ones(users) if weights is None else weights.astype(np.float64)
+    below = known * weight
+    size = below.sum(axis=1)
+    filled = np.where(known, values, 0.0)
+    centre = np.divide((filled * weight).sum(axis=1), size, out=np.full(metrics, np.nan), where=size > 0)
+    if not users:
+        return [Mean(float("nan"), float("nan"), float("nan"), 0)] * metrics
+    # Deviations from the mean, so that single precision is enough for the sums.
+    above = below * (filled - np.nan_to_num(centre)[:, None])
+    sums = np.concatenate([above, below]).astype(np.float32).T
+    drawn = np.concatenate([counts @ sums for counts in _resamples(users, rounds, seed)])
+    weighed = drawn[:, metrics:]
+    means = np.divide(drawn[:, :metrics], weighed, out=np.full(weighed.shape, np.nan, np.float32), where=weighed > 0)
+    out = []
+    for row in range(metrics):
+        n = int(known[row].sum())
+        if not size[row] > 0:
+            out.append(Mean(float("nan"), float("nan"), float("nan"), n))
+            continue
+        low, high = np.nanquantile(means[:, row].astype(np.float64), [0.025, 0.975]) + centre[row]
+        out.append(Mean(float(centre[row]), float(low), float(high), n))
+    return out
+
+
+def _resamples(users: int, rounds: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """[some rounds, users] how often each user is drawn, until all rounds are done."""
+    random = np.random.default_rng(seed)
+    step = max(1, _DRAWS // users)
+    for begin in range(0, rounds, step):
+        some = min(step, rounds - begin)
+        drawn = random.integers(0, users, size=(some, users), dtype=np.uint32)
+        counts = np.empty((some, users), dtype=np.float32)
+        for row in range(some):
+            counts[row] = np.bincount(drawn[row], minlength=users)
+        yield counts
+
+
+def paired_test(
+    a: Floats, b: Floats, seed: int = 0, rounds: int = 10_000, method: Test = "randomisation"
+) -> PairedTest:
+    """Whether [users] a and b differ in the mean, over users with both values; see `paired_tests`."""
+    return paired_tests(a[None], b[None], seed, rounds, method)[0]
+
+
+def paired_tests(
+    a: Floats, b: Floats, seed: int = 0, rounds: int = 10_000, method: Test = "randomisation"
+) -> list[PairedTest]:
+    """The same for each row of [comparisons, users], with the same signs and resamples.
+
+    method: `randomisation` flips the sign of each user's difference at random, `rounds` times, and counts the means at
+    least as far from 0, itself included (Fisher 1935; for ranking metrics Smucker and others 2007), so that no p is
+    below 1 / (rounds + 1); `t`, Student's paired test; `wilcoxon`, the signed ranks, zeros left out.
+    """
+    differences = a - b
+    means = intervals(differences, seed=seed)
+    if method == "randomisation":
+        p_values = _sign_flips(differences, rounds, seed)
+    else:
+        p_values = [_scipy_p(row[~np.isnan(row)], method) for row in differences]
+    return [
+        PairedTest(one.mean, one.low, one.high, p if one.n else float("nan"), one.n)
+        for one, p in zip(means, p_values, strict=True)
+    ]
+
+
+def holm(p_values: Sequence[float] | Floats) -> Floats:
+    """Each p corrected for all of them (Holm 1979), in the order given; a NaN stays one and counts for none."""
+    given = np.asarray(p_values, dtype=np.float64)
+    out = np.full(given.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(given))
+    order = known[np.argsort(given[known], kind="stable")]
+    scaled = given[order] * np.arange(len(order), 0, -1)
+    out[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return out
+
+
+def _sign_flips(differences: Floats, rounds: int, seed: int) -> list[float]:
+    filled = np.nan_to_num(differences)
+    # A user without a difference has no say, whatever the sign.
+    filled = filled[:, (filled != 0).any(axis=0)]
+    users = filled.shape[1]
+    if not users:
+        return [1.0] * len(filled)
+    seen = np.abs(filled.sum(axis=1))
+    # Single precision moves a sum by far less than this; without it a tie could count as smaller.
+    seen -= 1e-6 * np.abs(filled).sum(axis=1)
+    columns = filled.astype(np.float32).T
+    random = np.random.default_rng(seed)
+    step = max(1, _DRAWS // users)
+    far = np.zeros(len(filled), dtype=np.int64)
+    for begin in range(0, rounds, step):
+        some = min(step, rounds - begin)
+        bits = np.unpackbits(np.frombuffer(random.bytes(some * (users + 7) // 8 + 1), np.uint8))[: some * users]
+        signs = bits.reshape(some, users).astype(np.float32) * 2 - 1
+        far += (np.abs(signs @ columns) >= seen).sum(axis=0)
+    return [(1 + int(one)) / (1 + rounds) for one in far]
+
+
+def _scipy_p(differences: Floats, method: Test) -> float:
+    from scipy import stats
+
+    if not len(differences):
+        return float("nan")
+    if not differences.any():
+        return 1.0
+    if method == "wilcoxon":
+        return float(stats.wilcoxon(differences).pvalue)
+    if len(differences) < 2:
+        return float("nan")
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
