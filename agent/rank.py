@@ -25,6 +25,7 @@ from agent.retrieve import (
     History,
     NextItem,
     Popular,
+    Traced,
     fit_collaborative,
     fit_next_item,
     fit_popular,
@@ -80,6 +81,11 @@ class Model:
     @property
     def channels(self) -> tuple[Channel, ...]:
         return (self.next_item, self.collaborative, self.recent, self.popular)
+
+    @property
+    def traced(self) -> tuple[Traced, ...]:
+        """The channels that can say which of a user's events speak for an item."""
+        return tuple(channel for channel in self.channels if isinstance(channel, Traced))
 
     def history(self, events: Sequence[tuple[str, float]]) -> History:
         """From (item id, signal), oldest first; items that came after training are left out."""

@@ -1,6 +1,6 @@
 """Channels: one way each to find candidates, behind one interface."""
 
-from agent.retrieve.base import DISLIKED, Channel, History
+from agent.retrieve.base import DISLIKED, Channel, History, Traced
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from agent.retrieve.next_item import NextItem, fit_next_item
@@ -15,6 +15,7 @@ __all__ = [
     "ItemVectors",
     "NextItem",
     "Popular",
+    "Traced",
     "Wording",
     "content_candidates",
     "content_scores",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,14 @@ class Channel(Protocol):
 
     def holds(self) -> str:
         """What it learned, in words."""
+
+
+@runtime_checkable
+class Traced(Channel, Protocol):
+    """A channel that can say which events of a history speak for an item."""
+
+    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
+        """[n] what each event of the history adds to the item's score."""
 
 
 def weights_matrix(histories: Sequence[History], weights: Sequence[NDArray[np.float32]], items: int) -> "sp.csr_array":

@@ -36,7 +36,7 @@ class Collaborative:
         return np.asarray((taste @ self.weights).todense(), dtype=np.float32)
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
-        """[n] how much each event of the history speaks for an item."""
+        """[n] what each event of the history adds to an item's score."""
         column = self.weights[:, [item]].toarray().ravel()
         return np.asarray(column[history.items] * history.taste() * history.recency(_HALF_LIFE), dtype=np.float32)
 

@@ -18,6 +18,9 @@ _HALF_LIFE = 20.0
 """Events after which a liked item counts half."""
 _DISLIKES = 0.5
 """What nearness to dislikes takes away, against what nearness to likes adds."""
+_NEAR_SHARE = 0.01
+_NEAR_LEAST = 5
+"""What counts as near an item: the hundredth of the catalogue that is nearest to it, and at least so many items."""
 _WORDS = 0.5
 """Share of portrait and preferences in the score, where there are any; the rest is the items' own vectors."""
 
@@ -47,6 +50,19 @@ class ItemVectors:
         moved = vectors - self.mean
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(moved / np.where(length < 1e-6, np.inf, length), dtype=np.float32)
+
+    def neighbours(self, item_ids: Sequence[str], item_id: str) -> Vectors:
+        """[n] cosine of each of `item_ids` to an item, 0 where it is not among those nearest to it in the catalogue."""
+        said = np.zeros(len(item_ids), dtype=np.float32)
+        here = self.positions.get(item_id)
+        if here is None:
+            return said
+        cosine = self.centred @ self.centred[here]
+        cosine[here] = 0
+        near = min(max(_NEAR_LEAST, int(len(cosine) * _NEAR_SHARE)), len(cosine))
+        least = max(float(np.partition(cosine, -near)[-near]), 0.0)
+        at = np.array([self.positions.get(one, here) for one in item_ids], dtype=np.int64)
+        return np.asarray(np.where(cosine[at] >= least, cosine[at], said), dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,12 @@ class NextItem:
         weights = weights_matrix(recent, [h.recency(HALF_LIFE) for h in recent], items)
         return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
 
+    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
+        """[n] what each event of the history adds to an item's score."""
+        column = self.weights[:, [item]].toarray().ravel()
+        used = np.arange(len(history.items)) >= len(history.items) - _USED
+        return np.asarray(column[history.items] * history.recency(HALF_LIFE) * used, dtype=np.float32)
+
     def holds(self) -> str:
         return f"{self.weights.nnz:,} transitions"
 
