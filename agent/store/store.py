@@ -257,6 +257,30 @@ class Store:
         with self._read() as connection:
             return [(row.user_id, row.n) for row in connection.execute(query)]
 
+    def companions(self, first: str, second: str, *, besides: str, in_order: bool = False, enough: int = 2) -> int:
+        """How many users besides one had both of two items, counting no further than `enough`.
+
+        in_order: only those who had the second at some time after the first.
+        """
+        a, b = t.events.alias("a"), t.events.alias("b")
+
+        def key(item_id: str) -> sa.ScalarSelect[int]:
+            return sa.select(t.items.c.key).where(t.items.c.item_id == item_id).scalar_subquery()
+
+        user = sa.select(t.users.c.key).where(t.users.c.user_id == besides).scalar_subquery()
+        query = (
+            sa.select(a.c.user_key)
+            .distinct()
+            .join_from(a, b, a.c.user_key == b.c.user_key)
+            .where(a.c.item_key == key(first), b.c.item_key == key(second), a.c.user_key.is_distinct_from(user))
+            .limit(enough)
+        )
+        if in_order:
+            later = sa.and_(b.c.time.is_not_distinct_from(a.c.time), b.c.seq > a.c.seq)
+            query = query.where(sa.or_(b.c.time > a.c.time, later))
+        with self._read() as connection:
+            return len(connection.execute(query).all())
+
     def interactions(self) -> Interactions:
         """Every event that names an item, as columns sorted by (user, time, seq)."""
         e = t.events.c
