@@ -6,13 +6,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit bench clean
+.PHONY: help demo test lint unit bench reference clean
 
 help:
 	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
 	@echo "make test    install, lint and run every test"
 	@echo "make unit    only the unit tests"
 	@echo "make bench   timings, as ratios against something real in the same run"
+	@echo "make reference [DATA=FOLDER]   published numbers side by side with ours"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -50,6 +51,9 @@ test: lint
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m evals.bench_ingest
 	$(BIN)/python -m evals.bench_facts
+
+reference: $(VENV)/.installed-dev
+	$(BIN)/python -m evals.reference $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-data

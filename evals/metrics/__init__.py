@@ -22,7 +22,7 @@ from evals.metrics.accuracy import (
 )
 from evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
 from evals.metrics.predictions import accuracy, by_user, ece, log_loss, mae, rmse
-from evals.metrics.ranks import auc, midranks, rank_auc, rank_hit, rank_ndcg
+from evals.metrics.ranks import Ties, auc, midranks, rank_auc, rank_hit, rank_ndcg
 from evals.metrics.registry import METRICS, MetricSpec, parse
 from evals.metrics.statistics import (
     Mean,
@@ -42,6 +42,7 @@ __all__ = [
     "MetricSpec",
     "PairedTest",
     "Style",
+    "Ties",
     "accuracy",
     "arp",
     "auc",
