@@ -69,9 +69,10 @@ class Engine:
     def train(self) -> TrainReport:
         """Fit the channels on every event and embed what items are about."""
         with self.store.writing():
-            model = self.snapshots.train()
             embedder = self.snapshots.check_index()
             embedded = self.snapshots.embed_items()
+            # Last, so that a model is only there where the vectors are too, whenever the run was killed.
+            model = self.snapshots.train()
         held = model.manifest
         return TrainReport(
             version=held.version,
@@ -86,6 +87,11 @@ class Engine:
             embedded=embedded,
             seconds=held.seconds,
         )
+
+    def is_trained(self) -> bool:
+        """Whether the channels were fitted on every event that there is."""
+        model = self.snapshots.model()
+        return model is not None and model.manifest.last_seq == self.store.last_seq()
 
     def reindex(self) -> int:
         """Embed everything anew with the embedder that the settings name now; how many texts that were."""
@@ -125,7 +131,7 @@ class Engine:
                     return
                 try:
                     subject = self._subject(user_id, model)
-                    if not force and self._is_current(subject, model):
+                    if not force and self._is_current(subject.previous, subject, model):
                         skipped += 1
                     else:
                         built[user_id] = await self._paint(subject, model)
@@ -170,8 +176,14 @@ class Engine:
             lexicon=world.lexicon(self.settings.portrait.language),
         )
 
-    def _is_current(self, subject: Subject, model: Ready) -> bool:
-        old = subject.previous
+    async def current(self, user_id: str) -> Profile | None:
+        """The newest stored portrait, of any version, that the model set now would paint from the same events."""
+        model = await self.models.ready()
+        subject = self._subject(user_id, model)
+        versions = reversed(self.store.profile_versions(user_id))
+        return next((one for one in versions if self._is_current(one, subject, model)), None)
+
+    def _is_current(self, old: Profile | None, subject: Subject, model: Ready) -> bool:
         last = max((event.seq for event in subject.events), default=0)
         return (
             old is not None

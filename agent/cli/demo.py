@@ -6,28 +6,31 @@ portraits and reasons worded by a model, beside what they were.
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from agent.cli.feed import merge_reports
-from agent.cli.session import Json, Session, tell
+from agent.cli.session import Session, tell
 from agent.cli.text import clean, counted, duration
 from agent.config import Settings
 from agent.datasets import fetch, known, list_datasets
 from agent.errors import FetchError, LimnerError
 from agent.schema import IngestReport, Profile, Recommendations
 
+if TYPE_CHECKING:
+    from agent.engine import Engine
+
 DATASET = "ml-100k"
 FOLDER = "demo-data"
-USERS = 3
 ITEMS = 5
 MIN_EVENTS = 20
 """Users with fewer make dull portraits."""
 
 
-def run(ctx: typer.Context, as_json: Json = False) -> None:
+def run(ctx: typer.Context, count: int, as_json: bool) -> None:
     from agent.cli import show
 
     with Session(ctx, as_json) as session:
@@ -47,12 +50,14 @@ def run(ctx: typer.Context, as_json: Json = False) -> None:
         say.result(show.ingest_report(report))
 
         say.step("Learning what goes with what")
-        trained = engine.train()
-        say.result(show.train_report(trained))
+        if engine.is_trained():
+            say.aside("That was learned before, and there are no new events.")
+        else:
+            say.result(show.train_report(engine.train()))
 
-        users = pick_users(engine.store.active_users(MIN_EVENTS))
+        users = pick_users(engine.store.active_users(MIN_EVENTS), count)
         say.step(f"Painting the portraits of {counted(len(users), 'user')}, in template words")
-        before = session.wait(engine.build(users, force=True)).built
+        before = [one for user in users for one in _portrait(session, say, engine, user)]
         say.result(*(show.portrait(one) for one in before))
 
         say.step("Recommending to them, saying why")
@@ -74,9 +79,7 @@ def run(ctx: typer.Context, as_json: Json = False) -> None:
             try:
                 engine = session.engine(settings)
                 for old in before:
-                    built = session.wait(engine.build([old.user_id], force=True))
-                    say.notes(built.notes)
-                    for new in built.built:
+                    for new in _portrait(session, say, engine, old.user_id):
                         after.append(new)
                         say.result(show.before_after(old, new))
                 for old_list in lists[:1]:
@@ -90,6 +93,16 @@ def run(ctx: typer.Context, as_json: Json = False) -> None:
         say.aside(f"Done in {say.elapsed()}. Everything is in {settings.data}; removing it undoes the demo.")
         if as_json:
             session.give(_document(report, before, after, lists, reasons))
+
+
+def _portrait(session: Session, say: "_Telling", engine: "Engine", user_id: str) -> list[Profile]:
+    """A user's portrait in the engine's words: the stored one where an earlier demo painted it, else a new one."""
+    stored = session.wait(engine.current(user_id))
+    if stored is not None:
+        return [stored]
+    report = session.wait(engine.build([user_id], force=True))
+    say.notes(report.notes)
+    return report.built
 
 
 def _document(
@@ -110,7 +123,7 @@ def _with_llm(settings: Settings, choice: str) -> Settings:
     return settings.model_copy(update={"llm": settings.llm.model_copy(update={"choice": choice})})
 
 
-def pick_users(active: Sequence[tuple[str, int]], count: int = USERS) -> list[str]:
+def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:
     """Users a quarter, half and three quarters down the list of the most active: neither giants nor newcomers."""
     if len(active) <= count:
         return [user for user, _ in active]

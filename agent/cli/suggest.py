@@ -40,14 +40,18 @@ def recommend(
         session.notes(list(dict.fromkeys(note for one in answers for note in one.notes)))
 
 
-def demo(ctx: typer.Context, as_json: Json = False) -> None:
+def demo(
+    ctx: typer.Context,
+    users: Annotated[int, typer.Option("--users", min=1, help="How many users' portraits to paint.")] = 3,
+    as_json: Json = False,
+) -> None:
     """From nothing to portraits and explained recommendations on MovieLens-100K, in one go.
 
     Everything goes into ./demo-data (or --data). Safe to run twice. With LIMNER_LLM=none no model is fetched.
     """
     from agent.cli.demo import run
 
-    run(ctx, as_json)
+    run(ctx, users, as_json)
 
 
 class RankRequest(BaseModel):

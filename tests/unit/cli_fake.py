@@ -169,6 +169,13 @@ class FakeEngine:
             notes=["No times: order of rows."],
         )  # fmt: skip
 
+    def is_trained(self) -> bool:
+        return False
+
+    async def current(self, user_id: str) -> Profile | None:
+        self._known(user_id)
+        return None
+
     async def build(
         self,
         user_ids: Sequence[str] | None,

@@ -422,9 +422,9 @@ def test_reports_of_one_folder_add_up() -> None:
 
 def test_the_demo_shows_neither_giants_nor_newcomers() -> None:
     active = [(str(at), 100 - at) for at in range(100)]
-    assert pick_users(active) == ["25", "50", "75"]
-    assert pick_users(active[:2]) == ["0", "1"]
-    assert pick_users([]) == []
+    assert pick_users(active, 3) == ["25", "50", "75"]
+    assert pick_users(active[:2], 3) == ["0", "1"]
+    assert pick_users([], 3) == []
 
 
 # ---------------------------------------------------------------- what people see
