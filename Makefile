@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip
+OTHERS := .venv-reference
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit bench reference clean
@@ -33,6 +34,16 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --disable-pip-version-check -e '.[local,dev]'
 	@touch $@ $(VENV)/.installed
 
+# The libraries that metrics are checked against, in an environment of their own, since they want older numpy and pandas.
+$(OTHERS)/.installed: tests/reference/requirements.txt tests/reference/without-dependencies.txt | $(BIN)/python
+	@echo "Installing the reference libraries (a minute) ..."
+	@$(PYTHON) -m venv --clear $(OTHERS)
+	@$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25'
+	@$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
+	@$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r tests/reference/without-dependencies.txt
+	@touch $@
+
 demo: $(VENV)/.installed
 	@$(BIN)/limner --data demo-data demo
 
@@ -45,7 +56,7 @@ lint: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit
 
-test: lint
+test: lint $(OTHERS)/.installed
 	$(BIN)/python -m pytest --durations=10
 
 bench: $(VENV)/.installed-dev
@@ -56,4 +67,4 @@ reference: $(VENV)/.installed-dev
 	$(BIN)/python -m evals.reference $(DATA)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-data
+	rm -rf $(VENV) $(OTHERS) build dist *.egg-info demo-data

@@ -17,11 +17,12 @@ ndcg        ideal over min(|R|, k)     as ours    as ours, but the  ideal over k
 =========== ========================== ========== ================= =================
 
 `length` is how many items the list has, k at most; an empty list has no precision, f1 or map in LensKit's style. A user
-with nothing relevant has no value in any style: RecTools and LensKit's `RunAnalysis` leave such users out, RecBole
-never asks about them. What is called F1 in RecBole's and LensKit's style is the harmonic mean of their precision and
-recall. Ours are RecBole's: its `evaluator/metrics.py` (1.2) divides MAP by min(|R|, k), so that a full list of hits
-scores 1, as `map_at_k` in Microsoft Recommenders does. LensKit is `lenskit.metrics.ranking` (2025.8), RecTools
-`rectools.metrics` (0.19) with its default flags.
+with nothing relevant has no value in any style: RecTools leaves such users out, RecBole never asks about them, and
+LensKit has NaN or an error, but for its precision, which says 0. What is called F1 in LensKit's and RecBole's style is
+the harmonic mean of their precision and recall. Ours are RecBole's: its `evaluator/metrics.py` (1.2) divides MAP by
+min(|R|, k), so that a full list of hits scores 1, as `map_at_k` in Microsoft Recommenders does. LensKit is
+`lenskit.metrics.ranking` (2025.8), RecTools `rectools.metrics` (0.19) with its default flags; `tests/reference` runs
+all three.
 """
 
 from collections.abc import Callable
