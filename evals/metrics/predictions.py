@@ -4,10 +4,14 @@ A prediction that is NaN makes the result NaN: leave such pairs out yourself, an
 interval come from `by_user` and `interval`.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from evals.metrics.arrays import Floats, Ints, Labels, ratio
+
+Bins = Literal["width", "mass"]
 
 _TINY = 1e-15
 
@@ -34,7 +38,7 @@ def log_loss(y: Labels, p: Floats) -> float:
     return _mean(-np.where(y > 0, np.log(sure), np.log1p(-sure)))
 
 
-def ece(y: Labels, p: Floats, bins: int = 10, equal: str = "width") -> float:
+def ece(y: Labels, p: Floats, bins: int = 10, equal: Bins = "width") -> float:
     """Expected calibration error (Guo and others 2017): |share that happened - mean probability|, weighted by bin.
 
     bins: of equal `width` over [0, 1], right edge included, as in the paper; or of equal `mass`, each with as many

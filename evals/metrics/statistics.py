@@ -20,7 +20,7 @@ _DRAWS = 1 << 22
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over users with its 95% bootstrap interval; all NaN where `n` is 0."""
+    """A mean over users with its 95% bootstrap interval: NaN where `n` is 0, the interval where it is below 2."""
 
     mean: float
     low: float
@@ -71,11 +71,11 @@ def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels
     out = []
     for row in range(metrics):
         n = int(known[row].sum())
-        if not size[row] > 0:
-            out.append(Mean(float("nan"), float("nan"), float("nan"), n))
-            continue
-        low, high = np.nanquantile(means[:, row].astype(np.float64), [0.025, 0.975]) + centre[row]
-        out.append(Mean(float(centre[row]), float(low), float(high), n))
+        bounds = np.full(2, np.nan)
+        # One user resampled is one user still, which would look like certainty.
+        if n > 1 and size[row] > 0:
+            bounds = np.nanquantile(means[:, row].astype(np.float64), [0.025, 0.975]) + centre[row]
+        out.append(Mean(float(centre[row]), float(bounds[0]), float(bounds[1]), n))
     return out
 
 
@@ -138,18 +138,19 @@ def _sign_flips(differences: Floats, rounds: int, seed: int) -> list[float]:
     users = filled.shape[1]
     if not users:
         return [1.0] * len(filled)
-    seen = np.abs(filled.sum(axis=1))
-    # Single precision moves a sum by far less than this; without it a tie could count as smaller.
-    seen -= 1e-6 * np.abs(filled).sum(axis=1)
+    total = filled.sum(axis=1)
+    # Sums in single precision are off by far less than this; without it, a tie could count as smaller.
+    bar = np.abs(total) - 1e-6 * np.abs(filled).sum(axis=1)
     columns = filled.astype(np.float32).T
     random = np.random.default_rng(seed)
     step = max(1, _DRAWS // users)
     far = np.zeros(len(filled), dtype=np.int64)
     for begin in range(0, rounds, step):
         some = min(step, rounds - begin)
-        bits = np.unpackbits(np.frombuffer(random.bytes(some * (users + 7) // 8 + 1), np.uint8))[: some * users]
-        signs = bits.reshape(some, users).astype(np.float32) * 2 - 1
-        far += (np.abs(signs @ columns) >= seen).sum(axis=0)
+        bits = np.unpackbits(np.frombuffer(random.bytes(some * users // 8 + 1), np.uint8), count=some * users)
+        kept = bits.reshape(some, users).astype(np.float32) @ columns
+        # Those kept less those flipped, and these are the rest.
+        far += (np.abs(2 * kept - total) >= bar).sum(axis=0)
     return [(1 + int(one)) / (1 + rounds) for one in far]
 
 

