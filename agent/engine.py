@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.config import Settings
+from agent.embed import Embedder
 from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
 from agent.explain import Past, explain
 from agent.index import Row
@@ -42,9 +43,9 @@ _SAMPLE = 5
 class Engine:
     """One store and everything that can be asked of it. Made by `agent.bootstrap.open_engine`."""
 
-    def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
+    def __init__(self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None) -> None:
         self.settings, self.store, self.progress = settings, store, progress
-        self.snapshots = Snapshots(settings, store, progress)
+        self.snapshots = Snapshots(settings, store, progress, embedder)
         self.models = ModelDesk(settings, store, progress)
 
     # ------------------------------------------------------------ data in

@@ -1,4 +1,4 @@
-"""Models for tests: a scripted OpenAI-compatible server over real HTTP, and a chat that a function answers.
+"""Models for tests: a scripted OpenAI-compatible server over real HTTP, a chat that a function answers, an embedder.
 
     with ScriptedServer([Failure(429, retry_after=0.1), Answer('{"colour": "red"}')]) as server:
         chat = OpenAIChat("scripted", server.base_url)
@@ -20,8 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Literal, Self
 
+import numpy as np
 from pydantic import BaseModel
 
+from agent.embed import Vectors
 from agent.llm.base import ChatAnswer, ChatRequest, strict_schema
 from agent.schema import Usage
 
@@ -544,6 +546,19 @@ class FakeChat:
 
     async def close(self) -> None:
         self.closed = True
+
+
+class FakeEmbedder:
+    """Embeds by the words of a text, in microseconds; near are texts that share words."""
+
+    name = "fake:words"
+    dimensions = 16
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        vectors = [hash_vector(text, self.dimensions) for text in texts]
+        return np.array(vectors, dtype=np.float32).reshape(-1, self.dimensions)
+
+    queries = passages
 
 
 def _even(choices: tuple[str, ...]) -> dict[str, float]:

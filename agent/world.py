@@ -42,8 +42,8 @@ class World:
 class Snapshots:
     """Keeps the newest world, model and item vectors of a store, and makes anew what events have outdated."""
 
-    def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
-        self._settings, self._store, self._progress = settings, store, progress
+    def __init__(self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None) -> None:
+        self._settings, self._store, self._progress, self._embedder = settings, store, progress, embedder
         self._world: World | None = None
         self._model: Model | None = None
         self._index: Index | None = None
@@ -92,11 +92,14 @@ class Snapshots:
         """The store's index, with the embedder that was chosen once for it."""
         if self._index is None:
             stored = self._store.note(EMBEDDER_NOTE)
-            embedder = choose_embedder(self._settings, self._store.counts().items, stored)
+            embedder = self._choose(stored)
             if stored is None:
                 self._store.set_note(EMBEDDER_NOTE, embedder.name)
             self._index = self._make_index(embedder)
         return self._index
+
+    def _choose(self, stored: str | None) -> Embedder:
+        return self._embedder or choose_embedder(self._settings, self._store.counts().items, stored)
 
     def _make_index(self, embedder: Embedder) -> Index:
         return Index(self._store.folder / "chroma", embedder, self._settings.chroma_url)
@@ -109,7 +112,7 @@ class Snapshots:
 
     def reindex(self) -> None:
         """Forget all vectors and choose the embedder anew."""
-        embedder = choose_embedder(self._settings, self._store.counts().items, None)
+        embedder = self._choose(None)
         index = self._make_index(embedder)
         index.clear()
         self._store.set_note(EMBEDDER_NOTE, embedder.name)

@@ -187,3 +187,22 @@ def test_the_budget_is_never_exceeded(
     ids = [one.event.event_id for one in found.events]
     assert len(set(ids)) == len(ids)
     assert set(ids) <= {one.event_id for one in events}
+
+
+@settings(max_examples=60, deadline=None)
+@given(HISTORIES, st.integers(0, 300), st.integers(1, 5))
+def test_no_part_exceeds_the_budget_and_every_event_is_in_one(
+    rows: list[tuple[str | None, str, float | None, float | None, str]], budget: int, max_parts: int
+) -> None:
+    events = [
+        event(f"e{n}", item=item, type_=type_, value=value, days=days, seq=n, text=text)
+        for n, (item, type_, value, days, text) in enumerate(rows)
+    ]
+    signal = signals_of(events, TABLE, SCALES)
+    parts = split_history(events, ITEMS, signal, budget=budget, max_parts=max_parts, scales=SCALES)
+    assert len(parts) <= max_parts
+    assert sum(part.total for part in parts) == len(events)
+    for part in parts:
+        assert part.tokens == count("\n".join(one.line for one in part.events)) <= budget
+    numbers = [one.number for part in parts for one in part.events]
+    assert numbers == list(range(1, len(numbers) + 1))
