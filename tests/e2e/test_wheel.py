@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = ("agent", "evals", "prompts", "tools")
 CARRIED = {".py", ".yaml", ".json", ".typed"}
 LEFT_BEHIND = (".*", "build", "dist", "demo-data", "*.egg-info", "__pycache__")
@@ -96,6 +98,7 @@ def test_no_code_of_the_checkout_can_be_imported(place: Path) -> None:
 def test_the_command_works_from_another_folder(place: Path) -> None:
     limner = _bin(place) / "limner"
     assert "recommend" in run(limner, "--help", cwd=place).stdout
+    assert run(limner, "--version", cwd=place).stdout == f"limner {PROJECT['version']}\n"
     rows = [f"u{user},i{item},{5 - item % 3},{1_000_000_000 + item}" for user in range(6) for item in range(user, 12)]
     (place / "events.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *rows]), encoding="utf-8")
     titles = [f"i{item},Film {item},{('Comedy', 'Drama')[item % 2]}" for item in range(15)]
