@@ -13,7 +13,7 @@ from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.profile import Subject, estimate, paint, settings_digest, subject_of
 from agent.progress import Progress
-from agent.rank import candidates, fuse
+from agent.rank import CANDIDATES, Ranked, order
 from agent.rerank import Taste, rerank
 from agent.retrieve import Wording, content_candidates
 from agent.schema import (
@@ -81,7 +81,11 @@ class Engine:
             users=held.users,
             items=len(model.item_ids),
             channels=[
-                *(ChannelReport(name=one.name, holds=one.holds()) for one in model.channels),
+                *(
+                    ChannelReport(name=one.name, holds=one.holds())
+                    for one in model.channels.voices
+                    if one.name != "content"
+                ),
                 ChannelReport(name="content", holds=f"{self.snapshots.index().count('items'):,} vectors"),
             ],
             embedder=embedder,
@@ -248,8 +252,8 @@ class Engine:
         profile = await self.profile(user_id)
         past = self._past(user_id)
         had = frozenset() if repeats else frozenset(e.item_id for e in past.events if e.item_id is not None)
-        found = self._candidates(profile, past, had, max(n, self.settings.rerank.top))
-        return await self._answer(profile, past, fuse(found), n, with_reasons)
+        ranked = self._order(profile, past, exclude=had, n=max(n, self.settings.rerank.top))
+        return await self._answer(profile, past, ranked, n, with_reasons)
 
     async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
         """Every given item in order for a user; those they had or that the store does not know are flagged."""
@@ -258,11 +262,11 @@ class Engine:
             self.train()
         profile = await self.profile(user_id)
         past = self._past(user_id)
-        given = list(dict.fromkeys(item_ids))
-        everything = self._candidates(profile, past, frozenset(), len(self.snapshots.world().items))
-        scores = {one.item_id: one for one in everything}
-        wanted = [scores.get(one, Candidate(item_id=one)) for one in given]
-        return await self._answer(profile, past, fuse(wanted), len(given), explain)
+        given = dict.fromkeys(item_ids)
+        found = [one for one in self._order(profile, past, include=list(given)) if one.candidate.item_id in given]
+        known = {one.candidate.item_id for one in found}
+        lost = [Ranked(Candidate(item_id=one), 0.0) for one in given if one not in known]
+        return await self._answer(profile, past, [*found, *lost], len(given), explain)
 
     def _past(self, user_id: str) -> Past:
         world = self.snapshots.world()
@@ -270,17 +274,17 @@ class Engine:
         items = _known_items(events, world.items)
         return Past(events, items, signals_of(events, self.settings.signals, world.scales))
 
-    def _candidates(self, profile: Profile, past: Past, exclude: frozenset[str], n: int) -> list[Candidate]:
-        """Channels -> candidates: content from the portrait's vectors, the others from the trained model."""
+    def _order(
+        self, profile: Profile, past: Past, *, exclude: frozenset[str] = frozenset(), include: Sequence[str] = (),
+        n: int = CANDIDATES,
+    ) -> list[Ranked]:  # fmt: skip
+        """Channels -> candidates -> learned order: content from the portrait's vectors, the rest from the model."""
         model = self.snapshots.model()
         if model is None:
             raise LimnerError("The channels are not trained; run `limner train`.")
         pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
         content = content_candidates(self.snapshots.vectors(), pairs, self._wording(profile), exclude=exclude)
-        found = candidates(model, model.history(pairs), content=content, exclude=exclude, n=n)
-        missing = [i for i in self.snapshots.world().items if i not in exclude and i not in model.positions]
-        known = {one.item_id for one in found}
-        return [*found, *(Candidate(item_id=one) for one in missing if one not in known and len(found) < n)]
+        return order(model, model.history(pairs), content=content, exclude=exclude, include=include, n=n)
 
     def _wording(self, profile: Profile) -> Wording | None:
         likes = [preference_text(one) for one in profile.preferences if one.polarity == "like"]
@@ -289,19 +293,20 @@ class Engine:
         return Wording(embed(likes), embed(dislikes)) if likes or dislikes else None
 
     async def _answer(
-        self, profile: Profile, past: Past, fused: Sequence[tuple[Candidate, float]], n: int, with_reasons: bool
+        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool
     ) -> Recommendations:
         """Shortlist -> reranked order -> reasons -> recommendations."""
         world = self.snapshots.world()
         model = await self.models.ready()
-        scores = {one.item_id: score for one, score in fused}
-        channels = {one.item_id: one.scores for one, _ in fused}
+        places = {one.candidate.item_id: one for one in ranked}
+        scores = {item_id: one.score for item_id, one in places.items()}
+        channels = {item_id: one.candidate.scores for item_id, one in places.items()}
         items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
-        order = await rerank(
+        reranked = await rerank(
             list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings,
             user_id=profile.user_id,
         )  # fmt: skip
-        top = order.order[:n]
+        top = reranked.order[:n]
         told = None
         if with_reasons:
             told = await explain(
@@ -323,9 +328,10 @@ class Engine:
                 Recommendation(
                     item=items[item_id],
                     rank=rank,
-                    score=order.scores.get(item_id, scores[item_id]),
+                    score=reranked.scores.get(item_id, scores[item_id]),
+                    probability=places[item_id].probability,
                     channels=channels[item_id],
-                    rerank=order.state if item_id in order.scores or order.state != "applied" else "skipped",
+                    rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
                     flags=self._flags(item_id, had, fallback),
                     reason=told.reasons.get(item_id) if told else None,
                 )
@@ -356,7 +362,7 @@ class Engine:
             return []
         events = [e for e in past.events if e.item_id in model.positions and past.signal[e.event_id] > 0]
         history = model.history([(e.item_id or "", past.signal[e.event_id]) for e in events])
-        weight = model.collaborative.neighbours(history, model.positions[item_id])
+        weight = model.channels.collaborative.neighbours(history, model.positions[item_id])
         best = sorted(zip(events, weight.tolist(), strict=True), key=lambda pair: -pair[1])[:3]
         return [
             (e.event_id, past.items[e.item_id or ""].title, w) for e, w in best if w > 0 and e.item_id in past.items

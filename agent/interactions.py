@@ -3,7 +3,8 @@
 One value, built by the store in one pass; no pandas, no objects per event.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,11 @@ class Interactions:
     def starts(self) -> NDArray[np.int64]:
         """[users + 1] where each user's events begin; user u's are `starts[u]:starts[u + 1]`."""
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1)).astype(np.int64)
+
+    def over(self, item_ids: Iterable[str]) -> "Interactions":
+        """The same events over a larger catalogue: items that no event names come last."""
+        known = set(self.item_ids)
+        return replace(self, item_ids=[*self.item_ids, *(one for one in item_ids if one not in known)])
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Interactions":
         """The same users and items, only these rows (mask or positions, order kept)."""

@@ -9,7 +9,7 @@ from agent.embed import Embedder, choose_embedder
 from agent.facts import Population, build_population, load_population
 from agent.index import Index, Row
 from agent.progress import Progress
-from agent.rank import Model, current_version, load_model, train
+from agent.rank import Model, catalogue_of, current_version, load_model, train
 from agent.retrieve import ItemVectors
 from agent.schema import Item, Scale
 from agent.signals import signals
@@ -81,9 +81,12 @@ class Snapshots:
         return self._model
 
     def train(self) -> Model:
-        x = self._store.interactions()
-        signal = signals(x, self._settings.signals, self._store.scales())
-        self._model = train(x, signal, self.models_folder, self._progress)
+        """Fit channels and fusion on every event, over the whole catalogue. The items must be embedded before."""
+        world = self.world()
+        x = self._store.interactions().over(world.items)
+        signal = signals(x, self._settings.signals, world.scales)
+        catalogue = catalogue_of(x.item_ids, world.population, self.vectors())
+        self._model = train(x, signal, self.models_folder, catalogue, progress=self._progress)
         return self._model
 
     # ------------------------------------------------------------ vectors

@@ -15,8 +15,8 @@ from agent.errors import BadInputError, UsageError
 from agent.ingest import ingest
 from agent.interactions import Interactions
 from agent.progress import Progress, Quiet
-from agent.rank import fit as fit_channels
-from agent.rank import fuse_scores
+from agent.rank import How, score_users
+from agent.rank import fit as fit_ranker
 from agent.retrieve import History, ease_weights, fit_popular
 from agent.retrieve.base import weights_matrix
 from agent.retrieve.collaborative import EASE_ITEMS
@@ -92,7 +92,7 @@ def run(
     results = []
     for name in systems:
         say.start(name, len(cut.users))
-        scorer = SYSTEMS[name](cut.train, scales)
+        scorer = SYSTEMS[name](cut.train, scales, "time" if split == "global-time" else "user")
         results.append(SystemResult(name=name, metrics=_measure(scorer, cut, signal, wanted, say)))
         say.done()
     info = SplitInfo(name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train))
@@ -156,13 +156,13 @@ def _measure(
     return out
 
 
-def _popular(train: Interactions, _: dict[str, Scale]) -> Scorer:
+def _popular(train: Interactions, _: dict[str, Scale], how: How) -> Scorer:
     """Users who had the item, whatever they thought of it."""
     channel = fit_popular(train)
     return lambda histories: channel.score(histories).astype(np.float64)
 
 
-def _ease(train: Interactions, _: dict[str, Scale]) -> Scorer:
+def _ease(train: Interactions, _: dict[str, Scale], how: How) -> Scorer:
     """Plain EASE (Steck 2019): every event an interaction, no recency. Raises BadInputError where it would not fit."""
     items = len(train.item_ids)
     if items > EASE_ITEMS:
@@ -178,21 +178,13 @@ def _binary(past: Sequence[History], items: int) -> "sp.csr_array":
     return weights_matrix(past, [np.ones(len(one.items), dtype=np.float32) for one in past], items)
 
 
-def _limner(train: Interactions, scales: dict[str, Scale]) -> Scorer:
-    """The trained channels and their fusion; without portraits, since those would have to be painted per split."""
-    model = fit_channels(train, signals(train, SignalTable(), scales))
-
-    def score(past: Sequence[History]) -> NDArray[np.float64]:
-        channels = {one.name: one.score(past) for one in model.channels}
-        for matrix in channels.values():
-            # Before ranks are taken, as candidates are found when recommending.
-            exclude_own(matrix, past)
-        return fuse_scores(channels)
-
-    return score
+def _limner(train: Interactions, scales: dict[str, Scale], how: How) -> Scorer:
+    """The trained channels and their learned fusion; without portraits and item texts' vectors."""
+    model = fit_ranker(train, signals(train, SignalTable(), scales), how=how)
+    return lambda past: score_users(model, past)
 
 
-SYSTEMS: dict[str, Callable[[Interactions, dict[str, Scale]], Scorer]] = {
+SYSTEMS: dict[str, Callable[[Interactions, dict[str, Scale], How], Scorer]] = {
     "popular": _popular,
     "ease": _ease,
     "limner": _limner,

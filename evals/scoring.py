@@ -5,15 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.interactions import Interactions
+from agent.interactions import NO_TIME, Interactions
 from agent.retrieve import History
 
 
 def histories(x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]) -> list[History]:
-    """Of training events, in the channels' form; `signal` [n] is the events'."""
+    """Of training events, in the channels' form, each at the user's own last moment; `signal` [n] is the events'."""
     starts = x.starts()
     spans = [slice(starts[user], starts[user + 1]) for user in users]
-    return [History(x.item[span].astype(np.int64), signal[span]) for span in spans]
+    return [
+        History(x.item[span].astype(np.int64), signal[span], int(x.time[span].max(initial=NO_TIME))) for span in spans
+    ]
 
 
 def exclude_own(scores: NDArray[np.floating], past: Sequence[History]) -> None:

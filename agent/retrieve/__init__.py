@@ -1,13 +1,16 @@
 """Channels: one way each to find candidates, behind one interface."""
 
+from agent.retrieve.alike import Alike
 from agent.retrieve.base import DISLIKED, Channel, History, Traced
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
-from agent.retrieve.next_item import NextItem, fit_next_item
-from agent.retrieve.popular import Popular, fit_popular, fit_recent
+from agent.retrieve.next_item import NextItem, fit_next_item, transitions
+from agent.retrieve.popular import Popular, Recent, fit_popular, fit_recent
+from agent.retrieve.similar import SimilarUsers, users_matrix
 
 __all__ = [
     "DISLIKED",
+    "Alike",
     "Channel",
     "Collaborative",
     "ContentBook",
@@ -15,6 +18,8 @@ __all__ = [
     "ItemVectors",
     "NextItem",
     "Popular",
+    "Recent",
+    "SimilarUsers",
     "Traced",
     "Wording",
     "content_candidates",
@@ -24,4 +29,6 @@ __all__ = [
     "fit_next_item",
     "fit_popular",
     "fit_recent",
+    "transitions",
+    "users_matrix",
 ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.interactions import NO_TIME
+
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
@@ -22,6 +24,8 @@ class History:
     """[n] positions in the model's items; items that the model does not know are left out."""
     signal: NDArray[np.float32]
     """[n] in [-1, 1]."""
+    now: int = int(NO_TIME)
+    """The moment to recommend for, epoch milliseconds UTC; NO_TIME where none is known."""
 
     def taste(self) -> NDArray[np.float32]:
         """[n] 1 where an event is a sign of taste, 0 where the item was disliked."""

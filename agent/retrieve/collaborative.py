@@ -29,16 +29,22 @@ class Collaborative:
     weights: "sp.csr_array"
     method: str
     name: str = "collaborative"
+    half_life: float = _HALF_LIFE
+    liked: bool = False
+    """Events count by their signal, so that dislikes speak against; else every event that is no dislike counts 1."""
+
+    def _weights(self, history: History) -> NDArray[np.float32]:
+        return np.asarray((history.signal if self.liked else history.taste()) * history.recency(self.half_life))
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
         items = self.weights.shape[0]
-        taste = weights_matrix(histories, [h.taste() * h.recency(_HALF_LIFE) for h in histories], items)
+        taste = weights_matrix(histories, [self._weights(h) for h in histories], items)
         return np.asarray((taste @ self.weights).todense(), dtype=np.float32)
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
         """[n] what each event of the history adds to an item's score."""
         column = self.weights[:, [item]].toarray().ravel()
-        return np.asarray(column[history.items] * history.taste() * history.recency(_HALF_LIFE), dtype=np.float32)
+        return np.asarray(column[history.items] * self._weights(history), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.method}, {self.weights.nnz:,} weights"

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from agent.interactions import NO_TIME, Interactions
 from agent.retrieve.base import DISLIKED, History
 
+BUCKETS = 64
+"""Moments at which recent popularity is kept."""
 _RECENT_SHARE = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
 
@@ -36,15 +38,48 @@ def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> P
     return Popular((counts / max(len(x.user_ids), 1)).astype(np.float32))
 
 
-def fit_recent(x: Interactions, signal: NDArray[np.float32] | None = None) -> Popular:
-    """Exponentially decayed counts; equal to `fit_popular` where the data has no times."""
+@dataclass(frozen=True)
+class Recent:
+    """What many have had of late, at the moment of each user: decayed counts by bucket of time.
+
+    `heat` [buckets, items], the largest of each row 1; bucket b holds what happened up to the end of
+    `[start + b width, start + (b + 1) width)`.
+    """
+
+    heat: NDArray[np.float32]
+    start: int
+    width: int
+    """Epoch milliseconds, and milliseconds."""
+    name: str = "recent"
+
+    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        last = len(self.heat) - 1
+        at = [last if h.now == NO_TIME else min(max((h.now - self.start) // self.width, 0), last) for h in histories]
+        return self.heat[np.array(at, dtype=np.int64)]
+
+    def holds(self) -> str:
+        return f"{len(self.heat)} moments"
+
+
+def fit_recent(
+    x: Interactions,
+    signal: NDArray[np.float32] | None = None,
+    *,
+    half_life: float = _RECENT_SHARE,
+    name: str = "recent",
+) -> Recent:
+    """Counts by time, halved every `half_life` of the time that the data spans; one bucket where it has no times."""
     if signal is not None:
         x = x.take(signal >= DISLIKED)
+    items = len(x.item_ids)
     timed = x.time != NO_TIME
     if not timed.any():
-        return Popular(fit_popular(x).share, "recent")
-    last, first = int(x.time[timed].max()), int(x.time[timed].min())
-    half_life = max((last - first) * _RECENT_SHARE, 1.0)
-    weight = np.where(timed, np.power(0.5, (last - np.where(timed, x.time, first)) / half_life), 0.0)
-    counts = np.bincount(x.item, weights=weight, minlength=len(x.item_ids))
-    return Popular((counts / max(float(counts.max(initial=0.0)), 1e-9)).astype(np.float32), "recent")
+        return Recent(fit_popular(x).share[None, :], 0, 1, name)
+    start, end = int(x.time[timed].min()), int(x.time[timed].max())
+    width = (end - start) // BUCKETS + 1
+    heat = np.zeros((BUCKETS, items), dtype=np.float32)
+    np.add.at(heat, ((x.time[timed] - start) // width, x.item[timed]), 1)
+    keep = 0.5 ** (1 / max(half_life * BUCKETS, 1e-9))
+    for bucket in range(1, BUCKETS):
+        heat[bucket] += keep * heat[bucket - 1]
+    return Recent(heat / np.maximum(heat.max(axis=1, keepdims=True), 1e-9), start, width, name)

@@ -16,7 +16,7 @@ from agent.config import Settings, load_settings
 from agent.engine import Engine
 from agent.errors import UnknownIdError, UsageError
 from agent.ingest import Sources
-from agent.rank import WEIGHTS, candidates, fit, fuse
+from agent.rank import fit, order
 from agent.retrieve import ease_weights
 from agent.signals import signals
 from agent.testing import Failure, ScriptedServer
@@ -131,19 +131,16 @@ def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
     past = histories(x, np.zeros(len(x), dtype=np.float32), np.arange(2))
     seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
     plain = seen[:2].toarray() @ ease_weights(seen)
-    assert np.allclose(SYSTEMS["ease"](x, scales)(past), plain, atol=1e-4)
+    assert np.allclose(SYSTEMS["ease"](x, scales, "user")(past), plain, atol=1e-4)
 
     signal = signals(x, engine.settings.signals, scales)
     model = fit(x, signal)
     own = histories(x, signal, np.arange(1))[0]
     had = frozenset(x.item_ids[at] for at in own.items)
-    expected = fuse(candidates(model, own, content={}, exclude=had, n=5))
-    scores = SYSTEMS["limner"](x, scales)([own])[0]
-    unseen = [at for at in np.argsort(-scores, kind="stable") if x.item_ids[at] not in had and scores[at] > 0]
-    total = sum(WEIGHTS.values()) / 21
-    fused = {one.item_id: score * total for one, score in expected}
-    assert unseen
-    assert all(np.isclose(scores[at], fused[x.item_ids[at]]) for at in unseen)
+    expected = order(model, own, exclude=had, n=5)[:5]
+    scores = SYSTEMS["limner"](x, scales, "time")([own])[0]
+    best = [x.item_ids[at] for at in np.argsort(-scores, kind="stable")][: len(expected)]
+    assert best == [one.candidate.item_id for one in expected]
 
 
 def test_evaluation(engine: Engine) -> None:

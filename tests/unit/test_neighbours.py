@@ -19,33 +19,33 @@ def history(*items: int, signal: float = 1.0) -> History:
 
 
 def test_every_channel_of_a_users_own_events_can_be_traced(model: Model) -> None:
-    assert [channel.name for channel in model.traced] == ["next_item", "collaborative"]
-    for channel in model.traced:
+    assert [channel.name for channel in model.channels.traced] == ["next_item", "collaborative"]
+    for channel in model.channels.traced:
         assert isinstance(channel, Traced)
 
 
 def test_parts_sum_to_the_score(model: Model) -> None:
     """Where no item repeats, what the events say for an item adds up to what the channel says."""
     events = history(1, 9, 3, 4)
-    for channel in model.traced:
+    for channel in model.channels.traced:
         whole = channel.score([events])[0]
         for item in (5, 6, 10):
             assert np.isclose(channel.neighbours(events, item).sum(), whole[item], atol=1e-5), channel.name
 
 
 def test_the_event_that_item_follows_speaks_most(model: Model) -> None:
-    for channel in model.traced:
+    for channel in model.channels.traced:
         assert channel.neighbours(history(12, 4, 11), 5).argmax() == 1, channel.name
 
 
 def test_a_long_history_keeps_its_length_and_old_events_are_silent(model: Model) -> None:
     old = history(4, *[15] * 60)
-    assert len(model.next_item.neighbours(old, 5)) == 61
-    assert model.next_item.neighbours(old, 5)[0] == 0
+    assert len(model.channels.next_item.neighbours(old, 5)) == 61
+    assert model.channels.next_item.neighbours(old, 5)[0] == 0
 
 
 def test_disliked_items_speak_for_nothing_in_the_collaborative_channel(model: Model) -> None:
-    assert not model.collaborative.neighbours(history(4, signal=-1.0), 5).any()
+    assert not model.channels.collaborative.neighbours(history(4, signal=-1.0), 5).any()
 
 
 def vectors(n: int = 300) -> ItemVectors:

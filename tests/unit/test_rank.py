@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from agent.errors import StoreError
 from agent.interactions import Interactions
-from agent.rank import Model, candidates, fit, fuse, load_model, train
+from agent.rank import Model, fit, load_model, order, train
+from agent.rank.features import RRF, WEIGHTS, choose
 from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
-from agent.schema import Candidate
 from evals.splits import global_time, leave_last_out
 
 
@@ -43,7 +43,7 @@ def test_a_stored_model_scores_as_the_fitted_one(model: Model, tmp_path: Path) -
     assert sorted(one.name for one in tmp_path.glob("v*")) == ["v2", "v3"]
     history = model.history([("i3", 1.0), ("i4", 1.0), ("never seen", 1.0)])
     assert len(history.items) == 2
-    for ours, theirs in zip(model.channels, loaded.channels, strict=True):
+    for ours, theirs in zip(model.channels.all, loaded.channels.all, strict=True):
         assert np.allclose(ours.score([history]), theirs.score([history]))
 
 
@@ -57,13 +57,12 @@ def test_a_damaged_model_says_so(tmp_path: Path) -> None:
 
 def test_what_follows_comes_first(model: Model) -> None:
     events = [("i3", 1.0), ("i4", 1.0), ("i5", 1.0)]
-    found = candidates(model, model.history(events), content={}, exclude=frozenset(dict(events)), n=5)
-    assert fuse(found)[0][0].item_id == "i6"
+    assert order(model, model.history(events), exclude=frozenset(dict(events)), n=5)[0].candidate.item_id == "i6"
 
 
 def test_a_disliked_item_is_no_sign_of_taste(model: Model) -> None:
-    liked = model.collaborative.score([History(np.array([3]), np.array([1.0], np.float32))])
-    disliked = model.collaborative.score([History(np.array([3]), np.array([-1.0], np.float32))])
+    liked = model.channels.collaborative.score([History(np.array([3]), np.array([1.0], np.float32))])
+    disliked = model.channels.collaborative.score([History(np.array([3]), np.array([-1.0], np.float32))])
     assert liked.any() and not disliked.any()
 
 
@@ -71,21 +70,24 @@ def test_a_disliked_item_is_no_sign_of_taste(model: Model) -> None:
 def test_candidates_are_unseen_and_enough(model: Model, had: list[int], n: int) -> None:
     exclude = frozenset(f"i{at}" for at in had)
     history = model.history([(one, 1.0) for one in sorted(exclude)])
-    ranked = [one.item_id for one, _ in fuse(candidates(model, history, content={}, exclude=exclude, n=n))]
+    found = order(model, history, exclude=exclude, n=n)
+    ranked = [one.candidate.item_id for one in found]
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
     assert len(set(ranked)) == len(ranked) and not exclude & set(ranked)
     assert len(ranked) >= min(n, 20 - len(exclude))
 
 
-def test_fusion_adds_weighted_reciprocal_ranks() -> None:
-    found = [
-        Candidate(item_id="a", scores={"next_item": 2.0}),
-        Candidate(item_id="b", scores={"next_item": 1.0, "content": 0.5}),
-        Candidate(item_id="c"),
-    ]
-    ranked = fuse(found, {"next_item": 1.0, "content": 0.5})
-    assert [one.item_id for one, _ in ranked] == ["b", "a", "c"]
-    assert {one.item_id: score for one, score in ranked}["a"] == pytest.approx(1 / 1.5)
-    assert ranked == fuse(found[::-1], {"next_item": 1.0, "content": 0.5})
+def test_reciprocal_ranks_add_up_by_weight() -> None:
+    scores = {
+        "next_item": np.array([[2.0, 1.0, 0.0, 9.0]], np.float32),
+        "popular": np.array([[0.0, 0.5, 0.0, 9.0]], np.float32),
+    }
+    total = (WEIGHTS["next_item"] + WEIGHTS["popular"]) / (RRF + 1)
+    first, second = 1 / (RRF + 1), 1 / (RRF + 2)
+    expected = [
+        WEIGHTS["next_item"] * first, WEIGHTS["next_item"] * second + WEIGHTS["popular"] * first, 0, 0,
+    ]  # fmt: skip
+    assert choose(scores, [np.array([3])], 4)[0] == pytest.approx(np.array(expected) / total)
 
 
 def test_a_large_catalogue_takes_item_cosine() -> None:

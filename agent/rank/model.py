@@ -1,0 +1,266 @@
+"""A trained ranker: channels and learned fusion, as an immutable folder.
+
+A trained model is `models/vN` (npz, LightGBM's text, JSON manifest); `models/current` names the one in use and is
+swapped atomically. Events that came after training are overlaid at reading, since a user's history comes from the
+store.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import StoreError
+from agent.interactions import Interactions
+from agent.progress import Progress, Quiet
+from agent.rank.channels import Catalogue, Channels, Statistics, catalogue_of, fit_channels
+from agent.rank.features import names, tabulate
+from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
+from agent.rank.lessons import How, Query, lessons
+from agent.retrieve import Collaborative, History, NextItem, Popular, Recent
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+CURRENT = "current"
+MIN_QUERIES = 50
+"""Questions with an answer among their candidates below which nothing is learned, and fixed weights order."""
+_CELLS = 40_000_000
+"""Scores held at once while lessons are tabulated, over all channels."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    version: int
+    last_seq: int
+    """Sequence number of the last event that was learned from."""
+    users: int
+    events: int
+    seconds: float
+    method: str
+    """How the collaborative channel was fitted."""
+    lessons: str
+    """What fusion learned from: by time or by user."""
+    now: float
+    span: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """Fitted channels and, where there was enough to learn from, their fusion."""
+
+    manifest: Manifest
+    channels: Channels
+    fusion: Fusion | None = None
+
+    @property
+    def item_ids(self) -> list[str]:
+        return self.channels.item_ids
+
+    @property
+    def positions(self) -> dict[str, int]:
+        return self.channels.positions
+
+    def history(self, events: Sequence[tuple[str, float]]) -> History:
+        """From (item id, signal), oldest first; items that came after training are left out."""
+        known = [(self.positions[item], signal) for item, signal in events if item in self.positions]
+        return History(
+            np.array([at for at, _ in known], dtype=np.int64), np.array([s for _, s in known], dtype=np.float32)
+        )
+
+
+def fit(
+    x: Interactions,
+    signal: NDArray[np.float32],
+    catalogue: Catalogue | None = None,
+    *,
+    how: How = "time",
+    method: Method = "lightgbm",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Model:
+    """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing stored."""
+    began = time.monotonic()
+    say = progress or Quiet()
+    catalogue = catalogue or catalogue_of(x.item_ids)
+    fusion = _learn(x, signal, catalogue, how, method, seed, say)
+    say.start("training channels", 1)
+    channels = fit_channels(x, signal, catalogue)
+    say.done()
+    manifest = Manifest(
+        version=0,
+        last_seq=int(x.seq.max(initial=0)),
+        users=len(np.unique(x.user)),
+        events=len(x),
+        seconds=round(time.monotonic() - began, 3),
+        method=channels.collaborative.method,
+        lessons=f"by {how}",
+        now=channels.now,
+        span=channels.span,
+    )
+    return Model(manifest, channels, fusion)
+
+
+def _learn(
+    x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, how: How, method: Method, seed: int,
+    say: Progress,
+) -> Fusion | None:  # fmt: skip
+    taught = [one for one in lessons(x, signal, how, seed) if one.queries]
+    if sum(len(one.queries) for one in taught) < MIN_QUERIES:
+        return None
+    say.start("learning from the past", sum(len(one.queries) for one in taught))
+    columns, relevant, group, user = [], [], [], []
+    found: list[str] = []
+    for lesson in taught:
+        channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
+        found = names(channels)
+        batch = max(1, _CELLS // max(1, len(channels.all) * len(x.item_ids)))
+        for queries in _batches(lesson.queries, batch):
+            histories = [one.history for one in queries]
+            table, _ = tabulate(channels, histories, [one.items for one in histories])
+            for row, query in enumerate(queries):
+                inside = table.items[row] >= 0
+                hit = np.isin(table.items[row][inside], query.relevant)
+                if hit.any():
+                    columns.append(table.columns[row][inside])
+                    relevant.append(hit)
+                    group.append(len(hit))
+                    user.append(query.user)
+            say.advance(len(queries))
+    say.done()
+    if len(group) < MIN_QUERIES:
+        return None
+    say.start("fitting the fusion")
+    examples = Examples(
+        np.concatenate(columns), np.concatenate(relevant), np.array(group), np.array(user, dtype=np.int64), found
+    )
+    fusion = learn(examples, method, seed)
+    say.done()
+    return fusion
+
+
+def _batches(queries: Sequence[Query], size: int) -> Iterator[Sequence[Query]]:
+    for at in range(0, len(queries), size):
+        yield queries[at : at + size]
+
+
+# ---------------------------------------------------------------- folders
+
+
+def train(
+    x: Interactions,
+    signal: NDArray[np.float32],
+    folder: Path,
+    catalogue: Catalogue | None = None,
+    *,
+    method: Method = "lightgbm",
+    progress: Progress | None = None,
+) -> Model:
+    """Fit, save as the next version under `folder`, make it current, drop all but the one before."""
+    model = fit(x, signal, catalogue, method=method, progress=progress)
+    model = replace(model, manifest=replace(model.manifest, version=_newest(folder) + 1))
+    _save(model, folder)
+    for old in folder.glob("v*"):
+        # A reader may be opening the version before this one.
+        if old.name[1:].isdigit() and int(old.name[1:]) < model.manifest.version - 1:
+            shutil.rmtree(old)
+    return model
+
+
+def _newest(folder: Path) -> int:
+    return max((int(one.name[1:]) for one in folder.glob("v*") if one.name[1:].isdigit()), default=0)
+
+
+def _save(model: Model, folder: Path) -> None:
+    target = folder / f"v{model.manifest.version}"
+    part = folder / f".{target.name}.part"
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    part.mkdir(parents=True)
+    held = model.channels
+    arrays: dict[str, NDArray[np.generic]] = {
+        "popular": held.popular.share, "vectors": held.catalogue.vectors,
+        **{f"statistics_{name}": value for name, value in vars(held.statistics).items()},
+    }  # fmt: skip
+    for name, recent in (("recent", held.recent), ("trending", held.trending)):
+        arrays |= {name: recent.heat, f"{name}_axis": np.array([recent.start, recent.width])}
+    for name, matrix in _sparse(held).items():
+        arrays |= {f"{name}_{key}": getattr(matrix, key) for key in ("data", "indices", "indptr")}
+        arrays[f"{name}_shape"] = np.array(matrix.shape)
+    np.savez(part / "channels.npz", **arrays)  # type: ignore[arg-type]
+    (part / "items.json").write_text(json.dumps(model.item_ids, ensure_ascii=False), encoding="utf-8")
+    (part / "manifest.json").write_text(json.dumps(vars(model.manifest), indent=2), encoding="utf-8")
+    if model.fusion is not None:
+        model.fusion.save(part)
+    part.rename(target)
+    pointer = folder / f".{CURRENT}.part"
+    pointer.write_text(target.name)
+    pointer.replace(folder / CURRENT)
+
+
+def _sparse(held: Channels) -> "dict[str, sp.csr_array]":
+    return {
+        "collaborative": held.collaborative.weights, "next_item": held.next_item.weights,
+        "next_short": held.next_short.weights, "around": held.around.weights, "users": held.users,
+        "facets": held.catalogue.facets,
+    }  # fmt: skip
+
+
+def current_version(folder: Path) -> str | None:
+    try:
+        return (folder / CURRENT).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def load_model(folder: Path) -> Model | None:
+    """The current model, None where nothing was trained. Raises StoreError where its folder is damaged."""
+    name = current_version(folder)
+    if name is None:
+        return None
+    home = folder / name
+    try:
+        item_ids: list[str] = json.loads((home / "items.json").read_text("utf-8"))
+        manifest = Manifest(**json.loads((home / "manifest.json").read_text("utf-8")))
+        with np.load(home / "channels.npz", allow_pickle=False) as arrays:
+            channels = _channels(item_ids, manifest, {key: arrays[key] for key in arrays.files})
+        return Model(manifest, channels, load_fusion(home))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"The trained model in '{home}' is damaged ({error}); run `limner train` again.") from error
+
+
+def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray[np.generic]]) -> Channels:
+    import scipy.sparse as sp
+
+    def sparse(name: str) -> "sp.csr_array":
+        parts = [arrays[f"{name}_{key}"] for key in ("data", "indices", "indptr")]
+        return sp.csr_array(tuple(parts), shape=tuple(arrays[f"{name}_shape"].tolist()))
+
+    def recent(name: str) -> Recent:
+        start, width = arrays[f"{name}_axis"].tolist()
+        return Recent(np.asarray(arrays[name], dtype=np.float32), int(start), int(width), name)
+
+    return Channels(
+        item_ids,
+        Popular(np.asarray(arrays["popular"], dtype=np.float32)),
+        recent("recent"),
+        recent("trending"),
+        Collaborative(sparse("collaborative"), manifest.method),
+        NextItem(sparse("next_item"), "next_item", 3.0),
+        NextItem(sparse("next_short"), "next_short", 1.0),
+        NextItem(sparse("around"), "around", 3.0),
+        sparse("users"),
+        Catalogue(sparse("facets"), np.asarray(arrays["vectors"], dtype=np.float32)),
+        Statistics(
+            np.asarray(arrays["statistics_log_share"], dtype=np.float32),
+            np.asarray(arrays["statistics_mean_signal"], dtype=np.float32),
+            np.asarray(arrays["statistics_first_seen"], dtype=np.float64),
+        ),
+        manifest.now,
+        manifest.span,
+    )

@@ -1,0 +1,98 @@
+"""From a user's history to an order of items: the main use of a trained model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.rank.features import CANDIDATES, tabulate
+from agent.rank.model import Model
+from agent.retrieve import History
+from agent.schema import Candidate
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate with its place earned."""
+
+    candidate: Candidate
+    score: float
+    """Higher is better; comparable for one user and one model only."""
+    probability: float | None = None
+    """Of an interaction in the stretch that fusion learned from; None where nothing was learned."""
+
+
+def order(
+    model: Model,
+    history: History,
+    *,
+    content: Mapping[str, float] | None = None,
+    exclude: frozenset[str] = frozenset(),
+    include: Sequence[str] = (),
+    n: int = CANDIDATES,
+) -> list[Ranked]:
+    """At least `n` items (while the catalogue has them), best first; never one of `exclude`, every known one of
+    `include`.
+
+    `content` maps item ids to their nearness to the portrait: items that only it found are appended in its order, then
+    the rest of the catalogue. A user without history gets what is popular of late.
+    """
+    channels = model.channels
+    banned = np.array([model.positions[one] for one in exclude if one in model.positions], dtype=np.int64)
+    add = np.array([model.positions[one] for one in include if one in model.positions], dtype=np.int64)
+    table, scores = tabulate(channels, [history], [banned], n=max(n, CANDIDATES), add=add if len(add) else None)
+    at, columns, prior = table.items[0], table.columns[0], table.prior[0]
+    columns, prior, at = columns[at >= 0], prior[at >= 0], at[at >= 0]
+    learned = model.fusion is not None and len(history.items) > 0 and len(at) > 0
+    if learned and model.fusion is not None:
+        score = model.fusion.score(columns)
+        probability: list[float | None] = [*model.fusion.probability(score).tolist()]
+    else:
+        score, probability = prior.astype(np.float64), [None] * len(at)
+    best = np.lexsort((at, -score))
+    voices = {one.name: scores[one.name][0] for one in channels.voices}
+    found = [
+        Ranked(_candidate(model.item_ids[at[k]], at[k], voices, content or {}), float(score[k]), probability[k])
+        for k in best
+    ]
+    known = {one.candidate.item_id for one in found} | exclude
+    rest = sorted(((-s, one) for one, s in (content or {}).items() if one not in known))
+    last = found[-1].score if found else 0.0
+    for place, (nearness, item_id) in enumerate(rest, 1):
+        found.append(Ranked(Candidate(item_id=item_id, scores={"content": -nearness}), last - place * 1e-6))
+        known.add(item_id)
+    if len(found) < n:
+        last = found[-1].score if found else 0.0
+        for item_id in model.item_ids:
+            if len(found) >= n:
+                break
+            if item_id not in known:
+                found.append(Ranked(Candidate(item_id=item_id), last - 1e-6))
+    return found
+
+
+def _candidate(
+    item_id: str, at: int, voices: Mapping[str, NDArray[np.float32]], content: Mapping[str, float]
+) -> Candidate:
+    heard = {name: round(float(score[at]), 6) for name, score in voices.items() if score[at] > 0}
+    if item_id in content:
+        heard["content"] = content[item_id]
+    return Candidate(item_id=item_id, scores=heard)
+
+
+def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES) -> NDArray[np.float64]:
+    """[users, items] for evaluation: candidates by fusion, above the rest by reciprocal rank; own items at -inf."""
+    exclude = [one.items for one in histories]
+    table, _ = tabulate(model.channels, histories, exclude, n=n)
+    out = np.full((len(histories), len(model.item_ids)), -1e6)
+    for row, history in enumerate(histories):
+        at = table.items[row]
+        inside = at >= 0
+        learned = model.fusion is not None and len(history.items) > 0 and inside.any()
+        if learned and model.fusion is not None:
+            out[row, at[inside]] = model.fusion.score(table.columns[row][inside])
+        else:
+            out[row, at[inside]] = table.prior[row][inside]
+        out[row, history.items] = -np.inf
+    return out

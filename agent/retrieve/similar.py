@@ -1,0 +1,59 @@
+"""Users like this one: cosine of histories, and what the nearest had (Resnick et al. 1994, "GroupLens")."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.interactions import Interactions
+from agent.retrieve.base import History, weights_matrix
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+NEIGHBOURS = 100
+USERS = 20_000
+"""Users kept to compare with; those with the most events, where there are more."""
+
+
+@dataclass(frozen=True)
+class SimilarUsers:
+    """`users` [users, items] sparse, 1 where the user had the item."""
+
+    users: "sp.csr_array"
+    name: str = "similar_users"
+    half_life: float = np.inf
+    neighbours_used: int = NEIGHBOURS
+
+    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        """Sum of the nearest users' cosines over those who had the item."""
+        import scipy.sparse as sp
+
+        kept, items = self.users.shape
+        if not kept:
+            return np.zeros((len(histories), items), dtype=np.float32)
+        asked = weights_matrix(histories, [h.recency(self.half_life) for h in histories], items)
+        sizes = np.sqrt(np.maximum(np.diff(self.users.indptr), 1)).astype(np.float32)
+        near = np.asarray((self.users @ asked.T).todense(), dtype=np.float32).T / sizes
+        length = np.sqrt(np.asarray(asked.multiply(asked).sum(axis=1))).reshape(-1, 1)
+        near = near / np.maximum(length, 1e-9)
+        if kept > self.neighbours_used:
+            cut = np.partition(near, kept - self.neighbours_used, axis=1)[:, kept - self.neighbours_used, None]
+            near = np.where(near >= cut, near, 0)
+        return np.asarray((sp.csr_array(near) @ self.users).todense(), dtype=np.float32)
+
+    def holds(self) -> str:
+        return f"{self.users.shape[0]:,} users"
+
+
+def users_matrix(x: Interactions, users: int = USERS) -> "sp.csr_array":
+    """[users, items] 1 where a user had an item, of the `users` with the most items; users without any are left out."""
+    import scipy.sparse as sp
+
+    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
+    seen.data = np.ones_like(seen.data)
+    size = np.diff(seen.indptr)
+    most = np.argsort(-size, kind="stable")[: min(users, int((size > 0).sum()))]
+    return seen[np.sort(most)]
