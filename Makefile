@@ -59,9 +59,10 @@ unit: $(VENV)/.installed-dev
 test: lint $(OTHERS)/.installed
 	$(BIN)/python -m pytest --durations=10
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev $(OTHERS)/.installed
 	$(BIN)/python -m evals.bench_ingest
 	$(BIN)/python -m evals.bench_facts
+	$(BIN)/python -m evals.bench_metrics
 
 reference: $(VENV)/.installed-dev
 	$(BIN)/python -m evals.reference $(DATA)
