@@ -53,9 +53,11 @@ def hit_matrix(lists: Ints, indptr: Ints, indices: Ints) -> Bools:
     """[users, K] True where the item at that place of [users, K] lists is relevant to the user.
 
     User u's relevant items are `indices[indptr[u]:indptr[u + 1]]`, each named once. An item that a list names again
-    counts where it stands first.
+    counts where it stands first. Raises ValueError where the two are not of the same users.
     """
     users, width = lists.shape
+    if len(indptr) != users + 1 or indptr[-1] != len(indices):
+        raise ValueError(f"{users} lists, but relevant items of {len(indptr) - 1} users")
     items = 1 + max(int(lists.max(initial=-1)), int(indices.max(initial=-1)))
     columns = items + 1  # The first stands for the padding, -1, and is never set.
     step = max(1, _TABLE_BYTES // columns)

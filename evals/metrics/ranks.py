@@ -40,12 +40,12 @@ def auc(scores: Floats, indptr: Ints, indices: Ints) -> Floats:
     out = np.full(len(scores), np.nan)
     for user, row in enumerate(scores):
         relevant = indices[indptr[user] : indptr[user + 1]]
-        others = np.sort(np.delete(row, relevant))
-        others = others[np.searchsorted(others, -np.inf, side="right") :]
+        others = np.delete(row, relevant)
+        others = others[others > -np.inf]
         if len(relevant) and len(others):
-            own = row[relevant]
-            below = np.searchsorted(others, own, side="left") + np.searchsorted(others, own, side="right")
-            out[user] = below.mean() / (2 * len(others))
+            own = np.sort(row[relevant])
+            above = np.searchsorted(own, others, side="left") + np.searchsorted(own, others, side="right")
+            out[user] = 1 - above.sum() / (2 * len(own) * len(others))
     return out
 
 

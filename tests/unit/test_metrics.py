@@ -97,6 +97,11 @@ def test_hits_are_found_in_small_and_in_huge_catalogues(items: int) -> None:
     assert hits.tolist() == [[False, True, False], [False, True, False], [False] * 3]
 
 
+def test_lists_and_relevant_items_of_different_users_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 lists"):
+        metrics.hit_matrix(np.array([[0], [1]]), *packed([[0], [1], [2]]))
+
+
 def test_lists_shorter_than_the_cut_and_no_lists_at_all() -> None:
     for kernel in LIST_KERNELS.values():
         for style in STYLES:
