@@ -62,6 +62,7 @@ test: lint $(OTHERS)/.installed
 bench: $(VENV)/.installed-dev $(OTHERS)/.installed
 	$(BIN)/python -m evals.bench_ingest
 	$(BIN)/python -m evals.bench_facts
+	$(BIN)/python -m evals.bench_embed
 	$(BIN)/python -m evals.bench_metrics
 
 reference: $(VENV)/.installed-dev
