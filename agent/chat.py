@@ -157,10 +157,10 @@ async def answer(engine: Engine, question: str, conversation: Conversation | Non
         try:
             reply = await _by_agent(engine, question, talk)
         except (LimnerError, ModelError) as error:
-            notes.append(f"The model could not answer ({error}); the planner did.")
+            notes.append(f"The planner answered instead of the model: {error}")
     if reply is None:
         reply = await _by_planner(engine, question, talk)
-    reply = reply.model_copy(update={"notes": [*notes, *reply.notes]})
+    reply = reply.model_copy(update={"notes": list(dict.fromkeys([*notes, *reply.notes]))})
     talk.add(question, reply.text)
     return reply
 
@@ -175,6 +175,7 @@ async def _by_planner(engine: Engine, question: str, talk: Conversation) -> Answ
         text=result.answer if result.found else f"{DONT_KNOW} {result.answer}".strip(),
         calls=[_call(planned.tool, planned.args, result)],
         evidence=result.evidence,
+        notes=result.notes,
     )
 
 
@@ -227,10 +228,10 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     try:
         state = await agent.ainvoke({"messages": [*messages]}, RunnableConfig(recursion_limit=12))
     except (OpenAIError, RecursionError) as error:
-        raise ModelError(f"the model failed while planning: {error}") from error
+        raise ModelError(f"{endpoint.name} at {endpoint.base_url} failed while planning ({error}).") from error
     text = str(state["messages"][-1].text).strip()
     results = [result for _, _, result in seen]
-    notes = []
+    notes = list(dict.fromkeys(note for result in results for note in result.notes))
     source: Source = "llm"
     if not results:
         text, source = DONT_KNOW, "template"

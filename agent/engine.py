@@ -1,17 +1,17 @@
 """The main flow: ingest, train, build, recommend, rank. Each is a few named steps; the stages do the work."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from agent.config import Settings
 from agent.embed import Embedder
 from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
 from agent.explain import Past, explain
 from agent.index import Row
-from agent.ingest import Sources, ingest
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
-from agent.profile import Subject, estimate, paint, settings_digest, subject_of
+from agent.profile import FAILED, Subject, estimate, paint, settings_digest, subject_of
 from agent.progress import Progress
 from agent.rank import CANDIDATES, Ranked, order
 from agent.rerank import Taste, rerank
@@ -25,6 +25,7 @@ from agent.schema import (
     Event,
     IngestReport,
     Item,
+    Preference,
     Profile,
     Recommendation,
     Recommendations,
@@ -35,6 +36,9 @@ from agent.signals import signals_of
 from agent.store import Store
 from agent.texts import portrait_text, preference_text
 from agent.world import Snapshots
+
+if TYPE_CHECKING:
+    from agent.ingest import Sources
 
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
@@ -50,8 +54,10 @@ class Engine:
 
     # ------------------------------------------------------------ data in
 
-    def ingest(self, sources: Sources) -> IngestReport:
+    def ingest(self, sources: "Sources") -> IngestReport:
         """Read tables into the store: all of it, or nothing."""
+        from agent.ingest import ingest  # with pandas, which no other verb needs
+
         return ingest(self.store, sources, progress=self.progress)
 
     def history(self, user_id: str) -> list[Event]:
@@ -118,6 +124,7 @@ class Engine:
         """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
         wanted = self._wanted(user_ids)
         with self.store.writing():
+            self.snapshots.check_index()  # before anything is paid for
             model = await self.models.for_run(max_cost)
             return await self._build(wanted, model, concurrency, force)
 
@@ -125,12 +132,12 @@ class Engine:
         built: dict[str, Profile] = {}
         failed: dict[str, str] = {}
         stopped: list[str] = []
-        skipped = 0
+        skipped = kept = 0
         turn = asyncio.Semaphore(concurrency)
         self.progress.start("portraits", len(wanted))
 
         async def one(user_id: str) -> None:
-            nonlocal skipped
+            nonlocal skipped, kept
             async with turn:
                 if stopped:
                     return
@@ -138,31 +145,43 @@ class Engine:
                     subject = self._subject(user_id, model)
                     if not force and self._is_current(subject.previous, subject, model):
                         skipped += 1
+                    elif painted := await self._paint(subject, model):
+                        built[user_id] = painted
                     else:
-                        built[user_id] = await self._paint(subject, model)
+                        kept += 1
                 except BudgetSpentError as error:
                     stopped.append(str(error))
                 except ModelError as error:
                     failed[user_id] = str(error)
                 self.progress.advance()
 
-        await asyncio.gather(*(one(user_id) for user_id in wanted))
+        await _all(one(user_id) for user_id in wanted)
         self.progress.done()
         notes = [*model.notes, *(model.recorded.notes if model.recorded else [])]
+        notes += _failures(built.values(), model)
+        if kept:
+            notes.append(f"Stored portraits kept as they are, since the model did not help: {kept} of {len(wanted)}.")
         return BuildReport(
             built=[built[user_id] for user_id in wanted if user_id in built],
-            skipped=skipped,
+            skipped=skipped + kept,
             failed=failed,
             notes=list(dict.fromkeys(notes)),
             stopped=stopped[0] if stopped else None,
         )
 
-    async def _paint(self, subject: Subject, model: Ready) -> Profile:
-        """window + facts -> draft -> verified portrait -> stored -> embedded."""
+    async def _paint(self, subject: Subject, model: Ready) -> Profile | None:
+        """window + facts -> draft -> verified portrait -> embedded -> stored.
+
+        None where the model failed and the stored portrait is of the same events: template words would not be better.
+        """
         profile = await paint(subject, model.chat, model.grade, self.settings)
-        profile = self.store.save_profile(profile)
-        self._embed_portrait(profile)
-        return profile
+        if model.unavailable:
+            profile = profile.model_copy(update={"notes": [*profile.notes, *model.notes]})
+        if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):
+            return None
+        # Stored last: a portrait that is stored is finished, whenever the run was killed.
+        self._embed_portrait(profile, subject.previous)
+        return self.store.save_profile(profile)
 
     def _subject(self, user_id: str, model: Ready) -> Subject:
         """One user with everything that a portrait may rest on."""
@@ -189,21 +208,25 @@ class Engine:
         return next((one for one in versions if self._is_current(one, subject, model)), None)
 
     def _is_current(self, old: Profile | None, subject: Subject, model: Ready) -> bool:
+        """Whether the model would paint the same again; one that cannot be had paints nothing better."""
+        made_by = (old.grade, old.model) if old is not None else None
+        return self._is_of_now(old, subject) and (model.unavailable or made_by == (model.grade, model.name))
+
+    def _is_of_now(self, old: Profile | None, subject: Subject) -> bool:
         last = max((event.seq for event in subject.events), default=0)
         return (
             old is not None
             and old.built_from.last_seq == last
             and old.built_from.settings == settings_digest(self.settings)
-            and (old.grade, old.model) == (model.grade, model.name)
         )
 
-    def _embed_portrait(self, profile: Profile) -> int:
+    def _embed_portrait(self, profile: Profile, previous: Profile | None = None) -> int:
+        """Embed a portrait and its preferences in the place of the previous one's; how many texts were new."""
         index = self.snapshots.index()
         owner: dict[str, str | int | float | bool] = {"user_id": profile.user_id}
-        rows = [
-            Row(f"{profile.user_id}\x1f{one.polarity}\x1f{one.facet}\x1f{one.value}", preference_text(one), owner)
-            for one in profile.preferences
-        ]
+        rows = [Row(key, preference_text(one), owner) for key, one in _preference_keys(profile).items()]
+        if previous is not None:
+            index.delete("preferences", sorted(_preference_keys(previous).keys() - _preference_keys(profile).keys()))
         return index.upsert("portraits", [Row(profile.user_id, portrait_text(profile), owner)]) + index.upsert(
             "preferences", rows
         )
@@ -445,6 +468,34 @@ class Engine:
         for user_id in user_ids:
             self._user(user_id)
         return list(dict.fromkeys(user_ids))
+
+
+def _failures(built: Collection[Profile], model: Ready) -> list[str]:
+    """What a run should say of portraits that a model was to write and did not."""
+    failed = [profile for profile in built if profile.grade != model.grade]
+    if not failed:
+        return []
+    gave_up = model.recorded.gave_up if model.recorded else None
+    why = gave_up or " ".join(failed[-1].notes).removeprefix(FAILED)
+    return [f"Portraits in template words: {len(failed)} of {len(built)}, since the model did not help: {why}"]
+
+
+async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:
+    """Run everything; the first error ends what is under way and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as errors:
+        first = errors.exceptions[0]
+    else:
+        return
+    raise first
+
+
+def _preference_keys(profile: Profile) -> dict[str, Preference]:
+    """The preferences of a portrait by their ids in the index."""
+    return {f"{profile.user_id}\x1f{one.polarity}\x1f{one.facet}\x1f{one.value}": one for one in profile.preferences}
 
 
 def _known_items(events: Sequence[Event], catalogue: Mapping[str, Item]) -> dict[str, Item]:

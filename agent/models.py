@@ -23,6 +23,8 @@ class Ready:
     grade: Grade
     notes: list[str] = field(default_factory=list)
     recorded: RecordedChat | None = None
+    unavailable: bool = False
+    """True where a model is set but cannot be had."""
 
     @property
     def name(self) -> str | None:
@@ -37,6 +39,7 @@ class ModelDesk:
         self._chosen: ChosenModel | None = None
         self._opened = False
         self._grade: Grade = "none"
+        self._unavailable = False
         self._notes: list[str] = []
         self._recorded: RecordedChat | None = None
         self.probe: ProbeResult | None = None
@@ -53,13 +56,16 @@ class ModelDesk:
         chosen = await self._trusted()
         if chosen is not None and self._recorded is None:
             self._recorded = self._record(chosen, None, cool_down=COOL_DOWN)
-        return Ready(self._recorded, self._grade, list(self._notes), self._recorded)
+        return self._as_ready(self._recorded)
 
     async def for_run(self, max_cost: float | None) -> Ready:
         """The same model for one run, with a cost limit and a count of failures of its own."""
         chosen = await self._trusted()
         recorded = self._record(chosen, max_cost) if chosen is not None else None
-        return Ready(recorded, self._grade, list(self._notes), recorded)
+        return self._as_ready(recorded)
+
+    def _as_ready(self, recorded: RecordedChat | None) -> Ready:
+        return Ready(recorded, self._grade, list(self._notes), recorded, self._unavailable)
 
     async def _trusted(self) -> ChosenModel | None:
         if not self._opened:
@@ -85,9 +91,10 @@ class ModelDesk:
             self.probe = await cached_probe(chat, self._chosen.identity, llm.probe, cache_folder(), self._progress)
             self._grade = self.probe.grade
             if self._grade == "none":
-                self._notes.append(f"{self._chosen.name} failed the capability probe; template words are used.")
+                self._notes.append(f"Template words are used, since {self._chosen.name} failed the capability probe.")
         except (ModelError, FetchError) as error:
-            self._notes.append(f"No model: {error} Template words are used.")
+            self._unavailable = True
+            self._notes.append(f"Template words are used, since no model can be asked: {error}")
 
     def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> RecordedChat:
         llm = self._settings.llm

@@ -265,7 +265,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(Failure(404, "no such path"))
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # the client died while it was asking
+            self.close_connection = True
+            return
         body = json.loads(raw or b"{}")
         if self.path.endswith("/embeddings"):
             self._embed(body)

@@ -28,6 +28,8 @@ class Result(BaseModel):
     """The result as plain sentences, for when no model words it."""
     evidence: list[str] = Field(default=[])
     """Event ids that the result rests on."""
+    notes: list[str] = Field(default=[])
+    """What a person should know of how it was made, such as a model that did not help."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
         found=bool(profile.preferences or profile.traits),
         answer=profile.summary,
         evidence=list(dict.fromkeys([*profile.summary_evidence, *evidence])),
+        notes=profile.notes,
         user_id=profile.user_id,
         version=profile.version,
         preferences=strongest,

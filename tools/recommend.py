@@ -27,8 +27,9 @@ async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
     evidence = [event for each in result.recommendations if each.reason for event in each.reason.evidence]
     return RecommendResult(
         found=bool(lines),
-        answer="\n".join([*result.notes, *lines]),
+        answer="\n".join(lines),
         evidence=list(dict.fromkeys(evidence)),
+        notes=result.notes,
         user_id=args.user_id,
         recommendations=result.recommendations,
     )

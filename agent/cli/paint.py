@@ -93,6 +93,7 @@ def show_profile(
         profile = session.wait(engine.profile(user, version))
         if not why:
             session.give(profile, show.portrait(profile))
+            session.notes(profile.notes)
             return
         events = {event.event_id: event for event in engine.store.events_by_id(cited(profile))}
         document = {**profile.model_dump(), "events": list(events.values())}
@@ -100,6 +101,7 @@ def show_profile(
         if not as_json:
             items = engine.items_by_id({event.item_id for event in events.values() if event.item_id is not None})
         session.give(document, show.portrait(profile), show.why(profile, _by_seq(events), items, engine.store.scales()))
+        session.notes(profile.notes)
 
 
 def _by_seq(events: dict[str, Event]) -> dict[str, Event]:

@@ -259,7 +259,7 @@ async def full(
     """A portrait drafted by the model on the ground of the template portrait `base`. Raises ModelError."""
     shown = subject.shown()
     if not shown.events and not subject.facts.facts:
-        return base
+        return base.model_copy(update={"grade": "full", "model": chat.name})
     reader = Reader(subject, shown, settings, language)
     notes: list[str] = []
     dropped: list[Dropped] = []

@@ -10,6 +10,8 @@ from agent.profile.template import template_profile
 from agent.schema import Grade, Profile
 from agent.words import load_language
 
+FAILED = "In template words, since the model did not help: "
+
 
 async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: str = "") -> Profile:
     """The portrait of one user, not yet stored (version 0).
@@ -29,5 +31,6 @@ async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Set
     except BudgetSpentError:
         raise
     except ModelError as error:
-        note = f"In template words, since the model did not help: {error}"
-        return base.model_copy(update={"notes": [note], "built_from": built_from(subject, tally, settings)})
+        return base.model_copy(
+            update={"notes": [f"{FAILED}{error}"], "built_from": built_from(subject, tally, settings)}
+        )

@@ -138,10 +138,13 @@ def _mentions(text: str, fact: Fact, language: Language) -> bool:
 async def phrase(
     subject: Subject, base: Profile, chat: Chat, settings: Settings, language: Language, tally: Tally
 ) -> Profile:
-    """The template portrait `base` with its summary in the model's words. Raises ModelError."""
+    """The template portrait `base` with its summary in the model's words, if there is anything to say.
+
+    Raises ModelError.
+    """
     claims = claims_of(subject.facts.facts, subject.facts.traits, language)
     if not claims:
-        return base
+        return base.model_copy(update={"grade": "phrase", "model": chat.name})
     asked, prompt = request(subject, claims, settings, language)
     answered, answer = await ask(chat, asked, phrased(tuple(claim.key for claim in claims)))
     tally.add(answer)
