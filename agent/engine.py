@@ -54,11 +54,11 @@ class Engine:
 
     # ------------------------------------------------------------ data in
 
-    def ingest(self, sources: "Sources") -> IngestReport:
+    def ingest(self, *parts: "Sources") -> IngestReport:
         """Read tables into the store: all of it, or nothing."""
         from agent.ingest import ingest  # with pandas, which no other verb needs
 
-        return ingest(self.store, sources, progress=self.progress)
+        return ingest(self.store, *parts, progress=self.progress)
 
     def history(self, user_id: str) -> list[Event]:
         """Every event of a user, oldest first. Raises UnknownIdError."""

@@ -109,8 +109,7 @@ def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
     if found is None:
         raise UsageError(f"'{dataset}' is neither a store nor a data set that Limner knows; see limner data list.")
     store = open_store(str(scratch / "store"))
-    for sources in found[1]:
-        ingest(store, sources, progress=progress)
+    ingest(store, *found[1], progress=progress)
     return store
 
 

@@ -12,7 +12,6 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agent.cli.feed import merge_reports
 from agent.cli.session import Session, tell
 from agent.cli.text import clean, counted, duration
 from agent.config import Settings
@@ -46,7 +45,7 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
         found = known(folder)
         if found is None:
             raise FetchError(f"'{folder}' does not hold {DATASET}; remove it and run limner demo again.")
-        report = merge_reports([engine.ingest(one) for one in found[1]])
+        report = engine.ingest(*found[1])
         say.result(show.ingest_report(report))
 
         say.step("Learning what goes with what")

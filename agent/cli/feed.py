@@ -10,7 +10,6 @@ import typer
 from agent.cli.session import Json, Session
 from agent.cli.text import counted
 from agent.errors import BadInputError, UsageError
-from agent.schema import IngestReport, TableReport
 
 if TYPE_CHECKING:
     from agent.ingest import Sources
@@ -115,7 +114,7 @@ def ingest(
     with Session(ctx, as_json) as session:
         sources = _sources(folder, events or [], items or [], users or [], mapping)
         engine = session.engine(create=True)
-        report = merge_reports([engine.ingest(one) for one in sources])
+        report = engine.ingest(*sources)
         session.give(report, show.ingest_report(report))
         counts = engine.store.counts()
         session.hint(
@@ -149,35 +148,6 @@ def _sources(
             f"'{folder}' holds no data set of `limner data list`; name its tables with --events, --items, --users."
         )
     return found[1]
-
-
-def merge_reports(reports: Sequence[IngestReport]) -> IngestReport:
-    """One report of several ingests: counts add up, notes follow each other."""
-    if len(reports) == 1:
-        return reports[0]
-    rejected = [report.rejected_file for report in reports if report.rejected_file]
-    notes = list(dict.fromkeys(note for report in reports for note in report.notes))
-    return IngestReport(
-        events=_add([report.events for report in reports]),
-        items=_add([report.items for report in reports]),
-        users=_add([report.users for report in reports]),
-        notes=[*notes, *(f"More rejected rows: {name}" for name in rejected[1:])],
-        rejected_file=rejected[0] if rejected else None,
-    )
-
-
-def _add(tables: Sequence[TableReport]) -> TableReport:
-    reasons: dict[str, int] = {}
-    for table in tables:
-        for reason, count in table.reasons.items():
-            reasons[reason] = reasons.get(reason, 0) + count
-    return TableReport(
-        read=sum(table.read for table in tables),
-        kept=sum(table.kept for table in tables),
-        merged=sum(table.merged for table in tables),
-        rejected=sum(table.rejected for table in tables),
-        reasons=reasons,
-    )
 
 
 def history(

@@ -1,9 +1,6 @@
 """The flow of an ingest: read, resolve, clean, store, report. One transaction; all or nothing."""
 
-import errno
 import gc
-import hashlib
-import json
 import re
 import time
 from collections import Counter
@@ -18,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agent.errors import BadInputError, StoreError, StoreFullError
+from agent.errors import BadInputError
 from agent.ingest.clean import (
     CleanEvents,
     GivenIds,
@@ -36,6 +33,7 @@ from agent.ingest.clean import (
 )
 from agent.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
 from agent.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
+from agent.ingest.rejects import RejectedRows
 from agent.ingest.settle import LOOK, settle_events
 from agent.interactions import NO_TIME
 from agent.progress import Progress, Quiet
@@ -58,25 +56,32 @@ class Sources:
 
 
 def ingest(
-    store: Store, sources: Sources, *, progress: Progress | None = None, chunk_rows: int = CHUNK_ROWS
+    store: Store, *parts: Sources, progress: Progress | None = None, chunk_rows: int = CHUNK_ROWS
 ) -> IngestReport:
-    """Read everything into the store, or nothing.
+    """Read everything into the store, or nothing, however many parts with a mapping of their own there are.
 
     Raises BadInputError where a file is unusable or no row of all survives; the store is then as it was.
     """
-    if not (sources.events or sources.items or sources.users):
-        raise BadInputError("Nothing to ingest; name --events FILE (and --items, --users).")
-    mapping = load_mapping(sources.mapping) if isinstance(sources.mapping, str) else sources.mapping or Mapping()
-    run = _Run(store, mapping, progress or Quiet(), chunk_rows)
-    with _few_collections(), store.loading():
-        for place in sources.users:
-            run.users(_chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place))
-        for place in sources.items:
-            run.items(_chunks(place, mapping, "items", chunk_rows), place, estimated_rows(place))
-        for place in sources.events:
-            run.events(partial(_chunks, place, mapping, "events", chunk_rows), place, estimated_rows(place))
-        run.check()
-    return run.report()
+    bad = RejectedRows(store.folder / "rejected", chunk_rows)
+    runs: list[_Run] = []
+    with _few_collections(), bad.settled(), store.loading():
+        for sources in parts:
+            if not (sources.events or sources.items or sources.users):
+                raise BadInputError("Nothing to ingest; name --events FILE (and --items, --users).")
+            mapping = (
+                load_mapping(sources.mapping) if isinstance(sources.mapping, str) else sources.mapping or Mapping()
+            )
+            run = _Run(store, mapping, progress or Quiet(), bad)
+            runs.append(run)
+            for place in sources.users:
+                run.users(_chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place))
+            for place in sources.items:
+                run.items(_chunks(place, mapping, "items", chunk_rows), place, chunk_rows, estimated_rows(place))
+            for place in sources.events:
+                run.events(partial(_chunks, place, mapping, "events", chunk_rows), place, estimated_rows(place))
+            run.check()
+        bad.write()
+    return _merged([run.report() for run in runs], bad.path)
 
 
 def ingest_frames(
@@ -88,7 +93,8 @@ def ingest_frames(
 ) -> IngestReport:
     """The same from pandas frames."""
     chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping or Mapping()
-    run = _Run(store, chosen, Quiet(), CHUNK_ROWS)
+    bad = RejectedRows(store.folder / "rejected", CHUNK_ROWS)
+    run = _Run(store, chosen, Quiet(), bad)
 
     def chunks(frame: pd.DataFrame, name: str) -> Iterator[Chunk]:
         text = as_text(frame)
@@ -96,15 +102,16 @@ def ingest_frames(
         for at in range(0, len(text), CHUNK_ROWS):
             yield Chunk(text.iloc[at : at + CHUNK_ROWS].reset_index(drop=True), name, at == 0)
 
-    with _few_collections(), store.loading():
+    with _few_collections(), bad.settled(), store.loading():
         if users is not None:
             run.users(chunks(users, "users frame"), "frame")
         if items is not None:
-            run.items(chunks(items, "items frame"), "frame")
+            run.items(chunks(items, "items frame"), "frame", CHUNK_ROWS)
         if events is not None:
             run.events(partial(chunks, events, "events frame"), "frame")
         run.check()
-    return run.report()
+        bad.write()
+    return _merged([run.report()], bad.path)
 
 
 @contextmanager
@@ -116,6 +123,30 @@ def _few_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _merged(reports: Sequence[IngestReport], rejected_file: Path | None) -> IngestReport:
+    """One report of all parts: counts add up, notes follow each other."""
+    return IngestReport(
+        events=_sum([report.events for report in reports]),
+        items=_sum([report.items for report in reports]),
+        users=_sum([report.users for report in reports]),
+        notes=list(dict.fromkeys(note for report in reports for note in report.notes)),
+        rejected_file=str(rejected_file) if rejected_file else None,
+    )
+
+
+def _sum(tables: Sequence[TableReport]) -> TableReport:
+    reasons: Counter[str] = Counter()
+    for table in tables:
+        reasons.update(table.reasons)
+    return TableReport(
+        read=sum(table.read for table in tables),
+        kept=sum(table.kept for table in tables),
+        merged=sum(table.merged for table in tables),
+        rejected=sum(table.rejected for table in tables),
+        reasons=dict(reasons.most_common()),
+    )
 
 
 def to_frame(values: Sequence[Value]) -> pd.DataFrame:
@@ -163,14 +194,12 @@ class _Tally:
 
 
 class _Run:
-    """One ingest's counts, notes and rejected rows."""
+    """One part's counts, notes and rejected rows."""
 
-    def __init__(self, store: Store, mapping: Mapping, progress: Progress, rows: int) -> None:
-        self.store, self.mapping, self.progress, self.rows = store, mapping, progress, rows
+    def __init__(self, store: Store, mapping: Mapping, progress: Progress, bad: RejectedRows) -> None:
+        self.store, self.mapping, self.progress, self.bad = store, mapping, progress, bad
         self.tally: dict[TableName, _Tally] = {"events": _Tally(), "items": _Tally(), "users": _Tally()}
         self.notes: list[str] = []
-        self.rejected: list[dict[str, object]] = []
-        self.rejected_path: Path | None = None
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
         self.items_used: Counter[str] = Counter()
@@ -189,11 +218,11 @@ class _Run:
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
 
-    def items(self, chunks: Iterator[Chunk], place: str, total: int | None = None) -> None:
+    def items(self, chunks: Iterator[Chunk], place: str, rows: int, total: int | None = None) -> None:
         """Items. Where many rows speak of one, its commonest title counts, and the first of everything else."""
         source = self._source(place)
         layout: Layout | None = None
-        side = _side_tables(self.mapping, Path(place).parent, self.rows)
+        side = _side_tables(self.mapping, Path(place).parent, rows)
         seen: dict[str, Item] = {}
         titles = _Titles()
         good: dict[int, tuple[str, str]] = {}
@@ -359,37 +388,13 @@ class _Run:
         tally.kept += kept
         tally.merged += merged
         tally.reasons.update(one.reason for one in bad)
-        self.rejected += [
+        self.bad.add([
             {"table": table, "file": chunk.file, "line": one.line, "reason": one.reason, "row": one.row} for one in bad
-        ]
-        if len(self.rejected) >= self.rows:
-            self._spill()
+        ])  # fmt: skip
         self.progress.advance(len(chunk.frame))
-
-    def _spill(self) -> None:
-        """Rejected rows go to their file as they come, so that memory stays flat."""
-        if not self.rejected:
-            return
-        folder = self.store.folder / "rejected"
-        lines = [json.dumps(row, ensure_ascii=False) for row in self.rejected]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if self.rejected_path is None:
-                # Named by content, so that the same bad file again makes no second one.
-                name = hashlib.blake2b("\n".join(lines).encode(), digest_size=6).hexdigest()
-                self.rejected_path = folder / f"{name}.jsonl"
-                self.rejected_path.unlink(missing_ok=True)
-            with self.rejected_path.open("a", encoding="utf-8") as out:
-                out.write("\n".join(lines) + "\n")
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise StoreFullError(f"No space is left in '{folder}'; free some, then run it again.") from error
-            raise StoreError(f"Rejected rows cannot be written to '{folder}': {error.strerror}.") from error
-        self.rejected.clear()
 
     def check(self) -> None:
         """Raises BadInputError where tables were read and not one row of all is usable."""
-        self._spill()
         for table, tally in self.tally.items():
             if tally.read and not tally.kept and not tally.merged:
                 reasons = ", ".join(f"{count} {why}" for why, count in tally.reasons.most_common(3))
@@ -416,7 +421,6 @@ class _Run:
             items=self.tally["items"].report(),
             users=self.tally["users"].report(),
             notes=list(dict.fromkeys(self.notes)),
-            rejected_file=str(self.rejected_path) if self.rejected_path else None,
         )
 
 

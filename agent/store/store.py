@@ -5,7 +5,7 @@ One process writes (`writing()` holds the lock), any number read.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
@@ -42,18 +42,21 @@ def open_store(data: str, *, create: bool = True, folder: Path | None = None) ->
             raise UsageError(f"There is no store at '{data}'; run `limner --data {data} ingest ...` first.")
         if home.exists() and not home.is_dir():
             raise UsageError(f"'{data}' is a file; name a folder for the store.")
+    made = [file, home] if not home.exists() else [] if file.exists() else [file]
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"The folder '{data}' cannot be made: {error.strerror}.") from error
-    return Store(f"sqlite:///{file}", home)
+    return Store(f"sqlite:///{file}", home, made)
 
 
 class Store:
     """Events as they came, and everything derived from them, versioned."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, made: Sequence[Path] = ()) -> None:
+        """`made`: the file and the folder that are only now made; they go again if nothing is ever stored in them."""
         self.folder = folder
+        self._made = made
         self._engine = sa.create_engine(url)
         self._lock = FileLock(folder / "write.lock", thread_local=False)
         self._guard = RLock()
@@ -94,14 +97,30 @@ class Store:
         """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last."""
         with self.writing(), self._guard:
             try:
+                self._checkpoint("PASSIVE")
                 with self._engine.begin() as connection:
                     self._load = _Load(connection)
                     yield
                     self._load.finish()
             except sa.exc.DatabaseError as error:
+                self._shrink()
                 raise _translated(error) from error
+            except BaseException:
+                self._shrink()
+                raise
             finally:
                 self._load = None
+
+    def _checkpoint(self, mode: str) -> None:
+        """Move what is committed from SQLite's log into its file."""
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+
+    def _shrink(self) -> None:
+        """Give back the space of a load that failed: on a full disk it is what filled it."""
+        with suppress(sa.exc.DatabaseError):
+            self._checkpoint("TRUNCATE")
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
@@ -400,7 +419,23 @@ class Store:
         return gone
 
     def close(self) -> None:
+        if self._made:
+            with suppress(StoreError), self.writing():
+                counts = self.counts()
+                if not (counts.users or counts.items or counts.events):
+                    self._unmake()
         self._engine.dispose()
+
+    def _unmake(self) -> None:
+        """Remove the store that this object made, as if it had never been opened."""
+        self._engine.dispose()
+        with suppress(OSError):
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
+            (self.folder / "write.lock").unlink(missing_ok=True)
+            if self.folder in self._made:
+                self.folder.rmdir()
+        self._made = ()
 
 
 class _Load:
@@ -574,6 +609,11 @@ def _translated(error: sa.exc.DatabaseError) -> StoreError:
     text = str(error.orig)
     if "full" in text:
         return StoreFullError("No space is left where the store lies; free some, then run the command again.")
+    if "disk I/O" in text:
+        return StoreFullError(
+            "The store's disk cannot be written, perhaps for want of space or by a limit on the size of files; "
+            "free some, then run the command again."
+        )
     if "not a database" in text or "malformed" in text:
         return StoreError("The store's file is not a Limner store; name another folder with --data.")
     if "locked" in text:

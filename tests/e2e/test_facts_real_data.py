@@ -23,8 +23,7 @@ def ingested(shared_data: Path, name: str, folder: Path) -> Store:
     found = known(shared_data / name)
     assert found is not None
     store = open_store(str(folder / name))
-    for sources in found[1]:
-        ingest(store, sources)
+    ingest(store, *found[1])
     return store
 
 

@@ -140,8 +140,8 @@ class FakeEngine:
         if user_id != "196":
             raise UnknownIdError(f"There is no user '{user_id}' in the store; limner history shows a user's events.")
 
-    def ingest(self, sources: Sources) -> IngestReport:
-        self._note("ingest", sources)
+    def ingest(self, *parts: Sources) -> IngestReport:
+        self._note("ingest", *parts)
         return IngestReport(
             events=TableReport(read=10, kept=7, merged=1, rejected=2, reasons={"missing user": 2}),
             items=TableReport(read=4, kept=4),

@@ -23,12 +23,11 @@ from rich.console import Console
 from agent.cli import main, show
 from agent.cli.app import app
 from agent.cli.demo import pick_users
-from agent.cli.feed import merge_reports
 from agent.cli.progress import Bars
 from agent.cli.text import clean, compact, duration
 from agent.config import ENVIRONMENT, PROJECT_FILE, Settings
 from agent.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
-from agent.schema import IngestReport, Profile, Recommendations, TableReport
+from agent.schema import Profile, Recommendations
 from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -403,22 +402,10 @@ def test_a_known_folder_is_ingested_by_its_shipped_mapping() -> None:
         (folder / name).write_text("x\n", encoding="utf-8")
     opening = Opening()
     assert main(["ingest", "ml"], open_engine=opening) == 0
-    sources = [given[0] for _, given in opening.engines[0].asked]  # type: ignore[index]
+    [(_, sources)] = opening.engines[0].asked
+    assert isinstance(sources, tuple)
     assert str(folder / "ratings.csv") in sources[0].events
     assert all(one.mapping is not None for one in sources)
-
-
-def test_reports_of_one_folder_add_up() -> None:
-    one = IngestReport(
-        events=TableReport(read=3, kept=1, rejected=2, reasons={"a": 2}), notes=["x"], rejected_file="r1"
-    )
-    two = IngestReport(
-        events=TableReport(read=2, merged=1, rejected=1, reasons={"a": 1}), notes=["x"], rejected_file="r2"
-    )
-    both = merge_reports([one, two])
-    assert both.events == TableReport(read=5, kept=1, merged=1, rejected=3, reasons={"a": 3})
-    assert both.rejected_file == "r1"
-    assert both.notes == ["x", "More rejected rows: r2"]
 
 
 def test_the_demo_shows_neither_giants_nor_newcomers() -> None:

@@ -131,8 +131,7 @@ def test_both_forms_of_ml_100k_come_to_the_same(tmp_path: Path) -> None:
         assert told is not None
         assert told[0].name == "ml-100k"
         store = open_store(str(tmp_path / f"{form}-store"))
-        for sources in told[1]:
-            ingest(store, sources)
+        ingest(store, *told[1])
         events = [event for user in store.user_ids() for event in store.events(user)]
         found.append((store.items(), [store.user(one) for one in store.user_ids()], events, store.scales()))
     assert found[0] == found[1]

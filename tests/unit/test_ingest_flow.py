@@ -11,6 +11,7 @@ from agent.errors import BadInputError, StoreFullError
 from agent.ingest import Sources, ingest, load_mapping, parse_mapping
 from agent.ingest.clean import clean_text, price_of
 from agent.schema import Scale
+from agent.store import Counts
 from tests.unit.ingesting import Bench
 
 
@@ -451,6 +452,32 @@ def test_a_bad_second_file_undoes_the_first(bench: Bench) -> None:
         ingest(bench.store, Sources(events=[good, bad]))
     assert bench.store.counts().events == 0
     assert bench.store.counts().users == 0
+
+
+def test_parts_with_mappings_of_their_own_are_one_ingest(bench: Bench) -> None:
+    first = Sources([bench.write("a.csv", "user_id,item_id\nu,i\n,i\n")])
+    second = Sources([bench.write("b.csv", "who,item_id\nv,i\nw,\n,j\n")], mapping=parse_mapping(
+        {"events": {"user_id": "who", "type": {"constant": "like"}}}, "test"
+    ))  # fmt: skip
+    broken = Sources([bench.write("c.csv", "colour\nred\n")])
+    with pytest.raises(BadInputError):
+        ingest(bench.store, first, second, broken, chunk_rows=1)
+    assert bench.store.counts() == Counts(0, 0, 0, 0)
+    assert not (bench.folder / "store" / "rejected").exists()
+
+    report = ingest(bench.store, first, second)
+    assert (report.events.read, report.events.rejected) == (5, 3)
+    assert {event.type for event in bench.events()} == {"view", "like"}
+    assert [row["file"] for row in bench.rejected(report)] == ["a.csv", "b.csv", "b.csv"]
+
+
+def test_a_failed_ingest_leaves_the_rejected_rows_of_others_alone(bench: Bench) -> None:
+    path = bench.write("a.csv", "user_id,item_id\nu,i\n,i\n")
+    kept = bench.rejected(bench.run(path))
+    with pytest.raises(BadInputError):
+        ingest(bench.store, Sources([path, bench.write("c.csv", "colour\nred\n")]))
+    [file] = (bench.folder / "store" / "rejected").iterdir()
+    assert [json.loads(line) for line in file.read_text().splitlines()] == kept
 
 
 @pytest.mark.parametrize(
