@@ -19,7 +19,6 @@ from agent.rank import How, score_users
 from agent.rank import fit as fit_ranker
 from agent.retrieve import History, ease_weights, fit_popular
 from agent.retrieve.base import weights_matrix
-from agent.retrieve.collaborative import EASE_ITEMS
 from agent.schema import Scale
 from agent.signals import signals
 from agent.store import Store, open_store
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 _BATCH = 200
+_EASE_ITEMS = 20_000
+"""Up to here the plain EASE of comparisons inverts its dense matrix (1.6 GB)."""
 
 
 class Strict(BaseModel):
@@ -164,9 +165,9 @@ def _popular(train: Interactions, _: dict[str, Scale], how: How) -> Scorer:
 def _ease(train: Interactions, _: dict[str, Scale], how: How) -> Scorer:
     """Plain EASE (Steck 2019): every event an interaction, no recency. Raises BadInputError where it would not fit."""
     items = len(train.item_ids)
-    if items > EASE_ITEMS:
+    if items > _EASE_ITEMS:
         raise BadInputError(
-            f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,}); leave ease out of --systems."
+            f"EASE's matrix of {items:,} items would not fit (at most {_EASE_ITEMS:,}); leave ease out of --systems."
         )
     every = histories(train, np.ones(len(train), dtype=np.float32), np.arange(len(train.user_ids)))
     weights = ease_weights(_binary(every, items))

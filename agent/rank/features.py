@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent.interactions import NO_TIME
 from agent.rank.channels import Channels
-from agent.retrieve import History
+from agent.retrieve import History, score_all
 
 Scores = Mapping[str, NDArray[np.float32]]
 """By channel, [users, items]."""
@@ -49,10 +49,6 @@ class Table:
     """[users, candidates, features]."""
     prior: NDArray[np.float32]
     """[users, candidates] reciprocal rank fusion, 1 where first in every voice."""
-
-
-def score_all(channels: Channels, histories: Sequence[History]) -> Scores:
-    return {one.name: one.score(histories) for one in channels.all}
 
 
 def names(channels: Channels) -> list[str]:
@@ -99,7 +95,7 @@ def tabulate(
     add: NDArray[np.int64] | None = None,
 ) -> tuple[Table, Scores]:
     """The `n` best candidates of each user with their columns; `add` [k] are candidates whatever the voices say."""
-    scores = score_all(channels, histories)
+    scores = score_all(channels.all, histories)
     prior = choose(scores, exclude, n)
     n = min(n, prior.shape[1])
     at = np.argpartition(-prior, n - 1, axis=1)[:, :n]

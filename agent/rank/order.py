@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,25 +52,29 @@ def order(
     else:
         score, probability = prior.astype(np.float64), [None] * len(at)
     best = np.lexsort((at, -score))
+    if not len(add):
+        best = best[:n]
     voices = {one.name: scores[one.name][0] for one in channels.voices}
     found = [
         Ranked(_candidate(model.item_ids[at[k]], at[k], voices, content or {}), float(score[k]), probability[k])
         for k in best
     ]
+    return found if len(found) >= n else [*found, *_rest(model, found, content or {}, exclude, n)]
+
+
+def _rest(
+    model: Model, found: Sequence[Ranked], content: Mapping[str, float], exclude: frozenset[str], n: int
+) -> list[Ranked]:
+    """What brings `found` to `n`: what content alone found, by nearness, then anything of the catalogue."""
     known = {one.candidate.item_id for one in found} | exclude
-    rest = sorted(((-s, one) for one, s in (content or {}).items() if one not in known))
+    near = sorted((one for one in content if one not in known), key=lambda one: (-content[one], one))
+    other = (one for one in model.item_ids if one not in known and one not in content)
     last = found[-1].score if found else 0.0
-    for place, (nearness, item_id) in enumerate(rest, 1):
-        found.append(Ranked(Candidate(item_id=item_id, scores={"content": -nearness}), last - place * 1e-6))
-        known.add(item_id)
-    if len(found) < n:
-        last = found[-1].score if found else 0.0
-        for item_id in model.item_ids:
-            if len(found) >= n:
-                break
-            if item_id not in known:
-                found.append(Ranked(Candidate(item_id=item_id), last - 1e-6))
-    return found
+    rest = islice(chain(near, other), n - len(found))
+    return [
+        Ranked(Candidate(item_id=one, scores={"content": content[one]} if one in content else {}), last - place * 1e-6)
+        for place, one in enumerate(rest, 1)
+    ]
 
 
 def _candidate(

@@ -1,7 +1,7 @@
 """Channels: one way each to find candidates, behind one interface."""
 
 from agent.retrieve.alike import Alike
-from agent.retrieve.base import DISLIKED, Channel, History, Traced
+from agent.retrieve.base import DISLIKED, Channel, History, Traced, score_all
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from agent.retrieve.next_item import NextItem, fit_next_item, transitions
@@ -29,6 +29,7 @@ __all__ = [
     "fit_next_item",
     "fit_popular",
     "fit_recent",
+    "score_all",
     "transitions",
     "users_matrix",
 ]

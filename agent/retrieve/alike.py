@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.retrieve.base import History, weights_matrix
+from agent.retrieve.base import History, spread_all
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-Weighing = Literal["all", "liked"]
+Counting = Literal["all", "liked"]
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,30 @@ class Alike:
     traits: "sp.csr_array | NDArray[np.float32]"
     name: str
     half_life: float = np.inf
-    weighing: Weighing = "all"
+    weighing: Counting = "all"
     """`liked` counts each event by its signal, so that dislikes take away; `all` counts every event."""
 
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        """Cosine-like nearness of each item to the weighted mean of the user's items."""
-        weights = [h.recency(self.half_life) * (h.signal if self.weighing == "liked" else 1) for h in histories]
-        asked = weights_matrix(histories, weights, self.traits.shape[0]) @ self.traits
+    @property
+    def learned(self) -> object:
+        return self.traits
+
+    @property
+    def items(self) -> int:
+        return int(self.traits.shape[0])
+
+    def weigh(self, history: History) -> NDArray[np.float32]:
+        recency = history.recency(self.half_life)
+        return np.asarray(recency * history.signal if self.weighing == "liked" else recency, dtype=np.float32)
+
+    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+        """Nearness of each item to the weighted mean of the user's items: a cosine where all of them are alike."""
+        asked = weights @ self.traits
         dense = np.asarray(asked if isinstance(asked, np.ndarray) else asked.todense(), dtype=np.float32)
-        whole = np.array([max(float(np.abs(one).sum()), 1e-9) for one in weights], dtype=np.float32)
-        return np.asarray((self.traits @ (dense / whole[:, None]).T).T, dtype=np.float32)
+        whole = np.maximum(np.asarray(np.abs(weights).sum(axis=1)).reshape(-1, 1), 1e-9).astype(np.float32)
+        return np.asarray((self.traits @ (dense / whole).T).T, dtype=np.float32)
+
+    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        return spread_all([self], histories)
 
     def holds(self) -> str:
         return f"{self.traits.shape[1]:,} traits"

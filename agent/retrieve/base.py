@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,52 @@ class Channel(Protocol):
         """What it learned, in words."""
 
 
+class Weighing(Channel, Protocol):
+    """A channel that weighs a user's events and spreads the weights over the catalogue by something it learned.
+
+    Channels of one kind that learned the same thing differ in how they weigh; `score_all` spreads for all at once.
+    """
+
+    @property
+    def learned(self) -> object:
+        """What `spread` uses, the same object for channels that share it."""
+
+    @property
+    def items(self) -> int:
+        """How many the catalogue has."""
+
+    def weigh(self, history: History) -> NDArray[np.float32]:
+        """[n] of each event; 0 leaves it out."""
+
+    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+        """[rows, items] scores of [rows, items] weights."""
+
+
+def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict[str, NDArray[np.float32]]:
+    """[users, items] by channel, in the channels' order."""
+    found: dict[str, NDArray[np.float32]] = {}
+    shared: dict[tuple[type, int], list[Weighing]] = {}
+    for one in channels:
+        if is_weighing(one):
+            shared.setdefault((type(one), id(one.learned)), []).append(one)
+        else:
+            found[one.name] = one.score(histories)
+    for alike in shared.values():
+        parts = np.split(spread_all(alike, histories), len(alike))
+        found.update(zip((one.name for one in alike), parts, strict=True))
+    return {one.name: found[one.name] for one in channels}
+
+
+def is_weighing(channel: Channel) -> TypeGuard[Weighing]:
+    return hasattr(channel, "spread")
+
+
+def spread_all(alike: Sequence[Weighing], histories: Sequence[History]) -> NDArray[np.float32]:
+    """[channels x users, items] of channels that learned the same."""
+    weights = [one.weigh(history) for one in alike for history in histories]
+    return alike[0].spread(weights_matrix([*histories] * len(alike), weights, alike[0].items))
+
+
 @runtime_checkable
 class Traced(Channel, Protocol):
     """A channel that can say which events of a history speak for an item."""
@@ -64,17 +110,21 @@ class Traced(Channel, Protocol):
 
 
 def weights_matrix(histories: Sequence[History], weights: Sequence[NDArray[np.float32]], items: int) -> "sp.csr_array":
-    """[users, items] sparse; an item met twice keeps its largest weight."""
+    """[users, items] sparse; an item met twice keeps its largest weight, weights of 0 are left out."""
     import scipy.sparse as sp
 
     rows = np.repeat(np.arange(len(histories)), [len(h.items) for h in histories])
     columns = np.concatenate([h.items for h in histories]) if histories else np.empty(0, np.int64)
     data = np.concatenate(list(weights)) if histories else np.empty(0, np.float32)
-    order = np.lexsort((-data, columns, rows))
-    rows, columns, data = rows[order], columns[order], data[order]
-    first = np.ones(len(rows), dtype=bool)
-    first[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
-    return sp.csr_array((data[first], (rows[first], columns[first])), shape=(len(histories), items))
+    used = np.flatnonzero(data)
+    cell = rows[used] * items + columns[used]
+    order = np.lexsort((-data[used], cell))
+    cell, data = cell[order], data[used][order]
+    first = np.ones(len(cell), dtype=bool)
+    first[1:] = cell[1:] != cell[:-1]
+    cell, data = cell[first], data[first]
+    ends = np.searchsorted(cell, np.arange(len(histories) + 1) * items)
+    return sp.csr_array((data, cell % max(items, 1), ends), shape=(len(histories), items))
 
 
 def keep_top(matrix: NDArray[np.float32], k: int) -> "sp.csr_array":

@@ -1,4 +1,4 @@
-"""Items that the same users had: EASE where its matrix fits, item-item cosine beyond."""
+"""Items that the same users had: EASE over the items that tell of enough users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, keep_top, weights_matrix
+from agent.retrieve.base import History, keep_top, spread_all
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-EASE_ITEMS = 10_000
-"""Up to here EASE's dense matrix is inverted (0.4 GB, about a minute on two cores)."""
+EASE_ITEMS = 4_000
+"""The most items that EASE inverts its dense matrix over (64 MB, some seconds on two cores)."""
 _LAMBDA = 300.0
 _NEIGHBOURS = 500
 """Weights kept a row: at 9,066 items a tenth of the file, and no worse."""
@@ -33,45 +33,50 @@ class Collaborative:
     liked: bool = False
     """Events count by their signal, so that dislikes speak against; else every event that is no dislike counts 1."""
 
-    def _weights(self, history: History) -> NDArray[np.float32]:
+    @property
+    def learned(self) -> object:
+        return self.weights
+
+    @property
+    def items(self) -> int:
+        return int(self.weights.shape[0])
+
+    def weigh(self, history: History) -> NDArray[np.float32]:
         return np.asarray((history.signal if self.liked else history.taste()) * history.recency(self.half_life))
 
+    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+        return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
+
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        items = self.weights.shape[0]
-        taste = weights_matrix(histories, [self._weights(h) for h in histories], items)
-        return np.asarray((taste @ self.weights).todense(), dtype=np.float32)
+        return spread_all([self], histories)
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
-        """[n] what each event of the history adds to an item's score."""
+        """[n] how much each event of the history speaks for an item."""
         column = self.weights[:, [item]].toarray().ravel()
-        return np.asarray(column[history.items] * self._weights(history), dtype=np.float32)
+        return np.asarray(column[history.items] * self.weigh(history), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.method}, {self.weights.nnz:,} weights"
 
 
 def fit_collaborative(x: Interactions, ease_items: int = EASE_ITEMS) -> Collaborative:
-    """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data"): B = I - P / diag(P), P = (XᵀX + λI)⁻¹.
+    """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data") over the `ease_items` items with the
+    most users: B = I - P / diag(P), P = (XᵀX + λI)⁻¹. Its largest weights a row are kept.
 
-    Its top weights a row are kept. Beyond `ease_items` items: cosine of item columns (Sarwar et al. 2001).
+    Items beyond have no weights: their few users tell EASE nothing that the penalty would not take back.
     """
     import scipy.sparse as sp
 
     users, items = len(x.user_ids), len(x.item_ids)
     seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(users, items))
     seen.data = np.ones_like(seen.data)
-    if 0 < items <= ease_items:
-        return Collaborative(keep_top(ease_weights(seen), _NEIGHBOURS), "EASE")
+    if not items:
+        return Collaborative(sp.csr_array((items, items), dtype=np.float32), "EASE")
     counts = np.asarray(seen.sum(axis=0)).ravel()
-    scale = sp.diags_array(1 / np.sqrt(np.maximum(counts, 1)))
-    unit = (seen @ scale).tocsr()
-    parts = []
-    for at in range(0, items, 1000):
-        block = np.asarray((unit[:, at : at + 1000].T @ unit).todense(), dtype=np.float32)
-        block[np.arange(block.shape[0]), np.arange(at, at + block.shape[0])] = 0
-        parts.append(keep_top(block, _NEIGHBOURS))
-    weights = sp.vstack(parts).tocsr() if parts else sp.csr_array((items, items), dtype=np.float32)
-    return Collaborative(weights, "item cosine")
+    kept = np.sort(np.argsort(-counts, kind="stable")[:ease_items])
+    part = keep_top(ease_weights(seen[:, kept]), _NEIGHBOURS).tocoo()
+    weights = sp.csr_array((part.data, (kept[part.coords[0]], kept[part.coords[1]])), shape=(items, items))
+    return Collaborative(weights, f"EASE over {len(kept):,} items")
 
 
 def ease_weights(seen: "sp.csr_array", penalty: float = _LAMBDA) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, weights_matrix
+from agent.retrieve.base import History, spread_all
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -29,22 +29,28 @@ class NextItem:
     name: str = "next_item"
     half_life: float = HALF_LIFE
 
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        items = self.weights.shape[0]
-        used = self._used
-        recent = [History(h.items[-used:], h.signal[-used:]) for h in histories]
-        weights = weights_matrix(recent, [h.recency(self.half_life) for h in recent], items)
-        return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
+    @property
+    def learned(self) -> object:
+        return self.weights
 
     @property
-    def _used(self) -> int:
-        return max(1, round(_USED * self.half_life))
+    def items(self) -> int:
+        return int(self.weights.shape[0])
+
+    def weigh(self, history: History) -> NDArray[np.float32]:
+        used = np.arange(len(history.items)) >= len(history.items) - round(_USED * self.half_life)
+        return np.asarray(history.recency(self.half_life) * used, dtype=np.float32)
+
+    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+        return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
+
+    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        return spread_all([self], histories)
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
         """[n] what each event of the history adds to an item's score."""
         column = self.weights[:, [item]].toarray().ravel()
-        used = np.arange(len(history.items)) >= len(history.items) - self._used
-        return np.asarray(column[history.items] * history.recency(self.half_life) * used, dtype=np.float32)
+        return np.asarray(column[history.items] * self.weigh(history), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.weights.nnz:,} transitions"

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, weights_matrix
+from agent.retrieve.base import History, spread_all
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -27,22 +28,39 @@ class SimilarUsers:
     half_life: float = np.inf
     neighbours_used: int = NEIGHBOURS
 
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+    @property
+    def learned(self) -> object:
+        return self.users
+
+    @property
+    def items(self) -> int:
+        return int(self.users.shape[1])
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32]:
+        """[users] of each kept user's row."""
+        return np.asarray(np.sqrt(np.maximum(np.diff(self.users.indptr), 1)), dtype=np.float32)
+
+    def weigh(self, history: History) -> NDArray[np.float32]:
+        return history.recency(self.half_life)
+
+    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
         """Sum of the nearest users' cosines over those who had the item."""
         import scipy.sparse as sp
 
         kept, items = self.users.shape
         if not kept:
-            return np.zeros((len(histories), items), dtype=np.float32)
-        asked = weights_matrix(histories, [h.recency(self.half_life) for h in histories], items)
-        sizes = np.sqrt(np.maximum(np.diff(self.users.indptr), 1)).astype(np.float32)
-        near = np.asarray((self.users @ asked.T).todense(), dtype=np.float32).T / sizes
-        length = np.sqrt(np.asarray(asked.multiply(asked).sum(axis=1))).reshape(-1, 1)
-        near = near / np.maximum(length, 1e-9)
+            return np.zeros((weights.shape[0], items), dtype=np.float32)
+        near = np.asarray((self.users @ weights.T).todense(), dtype=np.float32).T / self._lengths
+        length = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=1))).reshape(-1, 1)
+        near /= np.maximum(length, 1e-9).astype(np.float32)
         if kept > self.neighbours_used:
             cut = np.partition(near, kept - self.neighbours_used, axis=1)[:, kept - self.neighbours_used, None]
             near = np.where(near >= cut, near, 0)
         return np.asarray((sp.csr_array(near) @ self.users).todense(), dtype=np.float32)
+
+    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        return spread_all([self], histories)
 
     def holds(self) -> str:
         return f"{self.users.shape[0]:,} users"
