@@ -1,0 +1,77 @@
+"""What an evaluation says, as typed JSON: the records that runs write, compare reads and reports draw."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+BUCKETS: tuple[tuple[str, int, int | None], ...] = (
+    ("0", 0, 0), ("1-4", 1, 4), ("5-19", 5, 19), ("20-99", 20, 99), ("100+", 100, None),
+)  # fmt: skip
+"""Lengths of history: name, least and most events (None: no end)."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitInfo(Strict):
+    name: str
+    hash: str
+    """Of the test events."""
+    users: int
+    """Asked about."""
+    train_events: int
+    test_events: int
+    items: int
+    """Ranked for every user, less what the user has had."""
+    candidates: str = "all"
+    """`all`, or `sampled N`: sampling inflates every number."""
+
+
+class Metric(Strict):
+    mean: float | None
+    """None where it is undefined."""
+    ci95: tuple[float, float] | None
+    """Bootstrap over users; None for figures of the whole list (coverage, Gini)."""
+    n: int
+    """Users it is the mean over."""
+
+
+class SystemResult(Strict):
+    name: str
+    state: Literal["ok", "failed", "skipped"] = "ok"
+    """`failed` where it raised; `skipped` where it cannot run here."""
+    why: str = ""
+    """Of a failure or a skip, for a person."""
+    metrics: dict[str, Metric] = {}
+    buckets: dict[str, dict[str, Metric]] = {}
+    """By length of history, then metric."""
+    failed_users: int = 0
+    """Users for whom it raised or gave nothing; they count as misses, never as absent."""
+    fit_seconds: float = 0.0
+    rank_seconds: float = 0.0
+    settings: dict[str, float | int | str] = {}
+    """What tuning chose."""
+
+
+class Comparison(Strict):
+    """One system against another, paired by user."""
+
+    system: str
+    baseline: str
+    metric: str
+    difference: float
+    ci95: tuple[float, float]
+    p: float
+    p_holm: float
+    """Corrected over all comparisons of this metric (Holm 1979)."""
+    n: int
+
+
+class Evaluation(Strict):
+    dataset: str
+    split: SplitInfo
+    systems: list[SystemResult]
+    comparisons: list[Comparison] = []
+    seed: int = 0
+    notes: list[str] = []
