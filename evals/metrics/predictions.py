@@ -44,15 +44,13 @@ def ece(y: Labels, p: Floats, bins: int = 10, equal: Bins = "width") -> float:
     bins: of equal `width` over [0, 1], right edge included, as in the paper; or of equal `mass`, each with as many
     cases as the next, equal probabilities kept in the order given.
     """
-    if not len(p):
-        return float("nan")
-    if np.isnan(p).any():
+    if not len(p) or np.isnan(p).any():
         return float("nan")
     if equal == "mass":
         place = np.empty(len(p), dtype=np.int64)
         place[np.argsort(p, kind="stable")] = np.arange(len(p)) * bins // len(p)
     else:
-        place = np.clip(np.ceil(p * bins).astype(np.int64) - 1, 0, bins - 1)
+        place = np.searchsorted(np.arange(1, bins) / bins, p, side="left").astype(np.int64)
     gap = np.bincount(place, weights=(y > 0) - p, minlength=bins)
     return float(np.abs(gap).sum() / len(p))
 

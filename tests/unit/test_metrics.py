@@ -287,10 +287,16 @@ def test_calibration_error_of_probabilities(cases: list[tuple[bool, float]], bin
         order = sorted(range(len(p)), key=lambda at: (p[at], at))
         parts = [[at for nth, at in enumerate(order) if nth * bins // len(p) == part] for part in range(bins)]
     expected = sum(len(part) / len(p) * abs(y[part].mean() - p[part].mean()) for part in parts if part)
-    found = metrics.ece(y, p, bins, equal)
-    # A probability on an edge may fall to either side of it by rounding.
-    if equal == "mass" or not np.isclose(p * bins, np.round(p * bins), rtol=0, atol=1e-9).any():
-        assert found == pytest.approx(expected, abs=1e-9)
+    assert metrics.ece(y, p, bins, equal) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_probability_on_an_edge_is_in_the_bin_below() -> None:
+    """0.7 * 10 is a little above 7 in floating point."""
+    for edge in (0.1, 0.3, 0.7, 1.0):
+        y, p = np.array([1.0, 0.0]), np.array([edge, edge - 0.05])
+        assert metrics.ece(y, p) == pytest.approx(abs(1 - p.sum()) / 2)
+    half = np.repeat([1.0, 0.0], 40)
+    assert metrics.ece(half, np.full(80, 0.5), 2, "mass") == 0.5
 
 
 def test_every_metric_has_a_name() -> None:
