@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from agent.config import Settings
 from agent.embed import Embedder
 from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
-from agent.explain import Past, explain
+from agent.explain import explain
 from agent.index import Row
+from agent.leads import Lead, Past, leads, places
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.profile import FAILED, Subject, estimate, paint, settings_digest, subject_of
@@ -321,9 +322,9 @@ class Engine:
         """Shortlist -> reranked order -> reasons -> recommendations."""
         world = self.snapshots.world()
         model = await self.models.ready()
-        places = {one.candidate.item_id: one for one in ranked}
-        scores = {item_id: one.score for item_id, one in places.items()}
-        channels = {item_id: one.candidate.scores for item_id, one in places.items()}
+        by_id = {one.candidate.item_id: one for one in ranked}
+        scores = {item_id: one.score for item_id, one in by_id.items()}
+        channels = {item_id: one.candidate.scores for item_id, one in by_id.items()}
         items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
         reranked = await rerank(
             list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings,
@@ -331,11 +332,12 @@ class Engine:
         )  # fmt: skip
         top = reranked.order[:n]
         told = None
+        placed = places([one.candidate for one in ranked])
         if with_reasons:
             told = await explain(
                 profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,
-                related={i: self._related(past, i) for i in top},
-                channels={i: list(channels[i]) for i in top},
+                led=self._leads(profile.user_id, past, top, placed),
+                channels={i: list(placed[i]) for i in top},
                 lexicon=world.lexicon(self.settings.reasons.language or profile.language),
                 values_of=world.population.facets_of,
                 scales=world.scales,
@@ -352,7 +354,7 @@ class Engine:
                     item=items[item_id],
                     rank=rank,
                     score=reranked.scores.get(item_id, scores[item_id]),
-                    probability=places[item_id].probability,
+                    probability=by_id[item_id].probability,
                     channels=channels[item_id],
                     rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
                     flags=self._flags(item_id, had, fallback),
@@ -378,18 +380,18 @@ class Engine:
         }
         return [name for name, true in flags.items() if true]
 
-    def _related(self, past: Past, item_id: str) -> list[tuple[str, str, float]]:
-        """The user's liked events that speak most for an item: (event id, title, weight)."""
+    def _leads(
+        self, user_id: str, past: Past, item_ids: Sequence[str], placed: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, list[Lead]]:
+        """The user's events that speak most for each item, by channel, and checked against what others did."""
         model = self.snapshots.model()
-        if model is None or item_id not in model.positions:
-            return []
-        events = [e for e in past.events if e.item_id in model.positions and past.signal[e.event_id] > 0]
-        history = model.history([(e.item_id or "", past.signal[e.event_id]) for e in events])
-        weight = model.channels.collaborative.neighbours(history, model.positions[item_id])
-        best = sorted(zip(events, weight.tolist(), strict=True), key=lambda pair: -pair[1])[:3]
-        return [
-            (e.event_id, past.items[e.item_id or ""].title, w) for e, w in best if w > 0 and e.item_id in past.items
-        ]
+        if model is None:
+            return {}
+
+        def companions(first: str, second: str, in_order: bool) -> int:
+            return self.store.companions(first, second, besides=user_id, in_order=in_order)
+
+        return leads(item_ids, past, model, self.snapshots.vectors(), placed, companions)
 
     def _taste(self, profile: Profile, past: Past) -> Taste:
         ranked = sorted(past.events, key=lambda e: (past.signal[e.event_id], e.seq))

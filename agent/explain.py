@@ -1,28 +1,33 @@
 """Why each recommended item: code chooses the grounds, template words or a model say them, verification reads them.
 
-The grounds of a reason are the preferences that the item shares with the portrait and one event of the user that led
-to it. Grounds already used for an earlier item of the list count for less, so that ten reasons do not all say the same.
-An item without either gets the honest fallback, in template words.
+The grounds of a reason are the preferences that the item shares with the portrait, and the event of the user that
+speaks most for it, by the channel that it speaks through: what follows what, what the same people had and what is
+described alike are three different things to say. Grounds already used for an earlier item of the list count for less,
+so that ten reasons do not all say the same. An item without either gets an honest sentence of where it comes from, in
+template words.
 """
 
 import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict
 
 from agent.config import Settings
 from agent.errors import ModelError
+from agent.leads import Lead, Past
 from agent.llm import Chat, ChatRequest, ask
 from agent.prompt import Prompt, load_prompt
+from agent.retrieve import DISLIKED
 from agent.schema import Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
 from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
 from agent.words import Language, load_language, plain_title, reason_text, thing, title_variants
+from agent.words.templates import Origin
 from agent.words.text import fold, stems_of, tokens_of
 
 LIST, PHRASE = "reasons", "reason-phrase"
@@ -32,22 +37,15 @@ USED_AGAIN = 0.5
 BARE = 0.5
 """What a decade or a price is worth beside what the item is about."""
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
+_CROWD = ("popular", "recent", "fresh")
+"""Channels that know nothing of the user."""
 SAME = 2
-"""How often one phrasing, names aside, may stand in a list in a model's words."""
+"""How often one phrasing, names aside, may stand in a list in a model's words, and one preference before an event that
+led to the item is named in its place."""
 TOKENS_A_REASON = 60
 
 
 _YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the user did."""
-
-    events: Sequence[Event]
-    items: Mapping[str, Item]
-    signal: Mapping[str, float]
-    """By event id."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,21 @@ class Why:
     item: Item
     preferences: tuple[Preference, ...] = ()
     """Likes that the item shares, strongest first."""
-    liked: WindowEvent | None = None
-    channel: str = "content"
-    """popular where nothing but popularity led to it."""
+    seen: WindowEvent | None = None
+    """The user's event that speaks most for it."""
+    origin: Origin = ""
+    """How that event led to it; without one: popular or recent where nothing of the user's led to it."""
+    cold: bool = False
+    """True where nothing is known of the user."""
 
     @property
     def is_known(self) -> bool:
-        return bool(self.preferences) or self.liked is not None
+        return bool(self.preferences) or self.seen is not None
+
+    @property
+    def is_liked(self) -> bool:
+        """Whether the event speaks of liking; an item met without liking it may still have led on."""
+        return self.seen is not None and self.seen.signal >= NEUTRAL_SIGNAL
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ async def explain(
     grade: Grade,
     settings: Settings,
     *,
-    related: Mapping[str, Sequence[tuple[str, str, float]]] | None = None,
+    led: Mapping[str, Sequence[Lead]] | None = None,
     channels: Mapping[str, Sequence[str]] | None = None,
     lexicon: Lexicon = EMPTY_LEXICON,
     values_of: ValuesOf = item_values,
@@ -93,12 +99,12 @@ async def explain(
 ) -> Explained:
     """One reason for each of `items`, in their order.
 
-    related: by item id the user's events that led to it, as (event id, title, weight), from the collaborative channel.
-    channels: by item id the names of the channels that found it. A model that fails costs its words only; no money left
+    led: by item id the user's events that led to it, as `agent.leads.leads` finds them.
+    channels: by item id the channels that found it, best first. A model that fails costs its words only; no money left
     counts as a failure here, since a list without a model's words is still a list.
     """
     language = load_language(settings.reasons.language or profile.language)
-    whys = choose_grounds(profile, items, past, related or {}, channels or {}, values_of)
+    whys = choose_grounds(profile, items, past, led or {}, channels or {}, values_of)
     writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
     known = [why for why in whys if why.is_known]
     if chat is None or grade == "none" or not known:
@@ -141,53 +147,86 @@ async def explain(
 
 
 def choose_grounds(
-    profile: Profile, items: Sequence[Item], past: Past, related: Mapping[str, Sequence[tuple[str, str, float]]],
+    profile: Profile, items: Sequence[Item], past: Past, led: Mapping[str, Sequence[Lead]],
     channels: Mapping[str, Sequence[str]], values_of: ValuesOf,
 ) -> list[Why]:  # fmt: skip
-    """For each item the strongest shared likes and the liked event nearest to it, spread over the list."""
-    shown = {event.event_id: _shown(number, event, past) for number, event in enumerate(past.events, 1)}
-    liked = {event_id: s for event_id, s in shown.items() if s.item is not None and s.signal >= NEUTRAL_SIGNAL}
+    """For each item the strongest shared likes and the event that speaks most for it, spread over the list.
+
+    A like that one event speaks for says no more than that event. A decade or a price alone is named only where the
+    user's own channels found the item and no event leads to it.
+    """
+    shown = {
+        event.event_id: _shown(number, event, past) for number, event in enumerate(past.events, 1)
+        if (item := past.items.get(event.item_id or "")) is not None and item.title
+    }  # fmt: skip
+    liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
+    borne = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
     values = {s.item.item_id: _values(s.item, values_of) for s in liked.values() if s.item is not None}
+    likes = [p for p in profile.preferences if p.polarity == "like" and (p.basis == "stated" or len(p.evidence) > 1)]
     used: Counter[str] = Counter()
     whys = []
     for item in items:
         mine = _values(item, values_of)
-        shared = [p for p in profile.preferences if p.polarity == "like" and fold(p.value) in mine]
-        shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[f"{p.facet}:{p.value}"])
-        led = {event_id: weight for event_id, _, weight in related.get(item.item_id, ()) if weight > 0}
-        # Without neighbours: an event behind a shared preference, by how many values its item has in common.
-        behind = {
-            event_id: _overlap(mine, values[seen.item.item_id])
-            for p in shared[:MAX_PREFERENCES] for event_id in p.evidence
-            if (seen := liked.get(event_id)) is not None and seen.item is not None
-        }  # fmt: skip
-
-        # Where a reason names both, the event's item carries the preferences too: it is the same interest.
-        wanted = {fold(p.value) for p in shared}
+        shared = [p for p in likes if fold(p.value) in mine]
+        shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
         others = {event_id: s for event_id, s in liked.items() if s.event.item_id != item.item_id}
-        same = {
-            event_id: s for event_id, s in others.items()
-            if s.item is not None and values[s.item.item_id] & wanted
-        }  # fmt: skip
-        best = (_nearest(led, same, used) or _nearest(behind, same, used)) if shared else _nearest(led, others, used)
-        if best is not None and best.item is not None and shared:
-            shared = [p for p in shared if fold(p.value) in values[best.item.item_id]]
-        shared = shared[:MAX_PREFERENCES]
-        used.update(f"{p.facet}:{p.value}" for p in shared)
-        used.update([best.event.event_id] if best else [])
-        whys.append(Why(item, tuple(shared), best, _channel(item, channels, past)))
+        leads = led.get(item.item_id, ())
+        lead = _foremost(leads, others, used) or _foremost(leads, borne, used)
+        telling = [p for p in shared if p.facet not in _BARE_FACETS]
+        seen: WindowEvent | None
+        origin: Origin
+        if lead is not None and (not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]):
+            shared, seen, origin = [], borne[lead.event_id], lead.link
+        else:
+            whence = _channel(channels.get(item.item_id, ("content",)), past)
+            usable = telling if whence else shared
+            shared, seen = _together(usable, mine, values, others, leads, used)
+            origin = "" if shared or seen else whence
+        used.update([*map(_name, shared), *([seen.event.event_id] if seen else [])])
+        whys.append(Why(item, tuple(shared), seen, origin, cold=not past.items))
     return whys
+
+
+def _together(
+    shared: Sequence[Preference], mine: frozenset[str], values: Mapping[str, frozenset[str]],
+    liked: Mapping[str, WindowEvent], leads: Sequence[Lead], used: Counter[str],
+) -> tuple[list[Preference], WindowEvent | None]:  # fmt: skip
+    """Preferences and an event whose item carries them too: one interest, seen from both sides.
+
+    Where no lead's item carries them: an event behind a preference, by how many values its item has in common.
+    """
+    wanted = {fold(p.value) for p in shared}
+    same = {i: s for i, s in liked.items() if s.item is not None and values[s.item.item_id] & wanted}
+    lead = _foremost(leads, same, used)
+    if lead is not None:
+        best: WindowEvent | None = same[lead.event_id]
+    else:
+        behind = [i for p in shared[:MAX_PREFERENCES] for i in p.evidence if i in same]
+        best = max(
+            (same[i] for i in behind),
+            key=lambda s: (
+                _overlap(mine, values[s.event.item_id or ""]) * s.signal * USED_AGAIN ** used[s.event.event_id]
+            ),
+            default=None,
+        )
+    if best is not None:
+        shared = [p for p in shared if fold(p.value) in values[best.event.item_id or ""]]
+    return list(shared[:MAX_PREFERENCES]), best
 
 
 def _weight(preference: Preference) -> float:
     return preference.strength * preference.confidence * (BARE if preference.facet in _BARE_FACETS else 1.0)
 
 
-def _nearest(weights: Mapping[str, float], events: Mapping[str, WindowEvent], used: Counter[str]) -> WindowEvent | None:
-    """Of the weighted events the one that led most to an item, signal and earlier use counted."""
+def _name(preference: Preference) -> str:
+    return f"{preference.facet}:{preference.value}"
+
+
+def _foremost(leads: Sequence[Lead], events: Mapping[str, WindowEvent], used: Counter[str]) -> Lead | None:
+    """Of the leads to these events the one that speaks most for the item, signal and earlier use counted."""
     return max(
-        (events[event_id] for event_id in weights if event_id in events),
-        key=lambda s: weights[s.event.event_id] * s.signal * USED_AGAIN ** used[s.event.event_id],
+        (lead for lead in leads if lead.event_id in events),
+        key=lambda lead: lead.weight * (1 + events[lead.event_id].signal) * USED_AGAIN ** used[lead.event_id],
         default=None,
     )
 
@@ -206,9 +245,12 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / max(1, len(a | b))
 
 
-def _channel(item: Item, channels: Mapping[str, Sequence[str]], past: Past) -> str:
-    found = set(channels.get(item.item_id, ("content",) if past.events else ()))
-    return "content" if found - {"popular", "recent", "fresh"} and past.events else "popular"
+def _channel(found: Sequence[str], past: Past) -> Origin:
+    """popular or recent where no channel of the user's own found the item, empty where one did."""
+    if past.items and any(name not in _CROWD for name in found):
+        return ""
+    first = next((name for name in found if name in _CROWD), "popular")
+    return "recent" if first == "recent" else "popular"
 
 
 # ---------------------------------------------------------------- template words and verification
@@ -250,24 +292,24 @@ class _Writer:
         for why in whys:
             written = kept.get(why.item.item_id)
             text, cited = written if written else (self._template(why), why)
-            evidence = [cited.liked.event.event_id] if cited.liked else []
+            evidence = [cited.seen.event.event_id] if cited.seen else []
             for preference in cited.preferences:
                 evidence += preference.evidence[:2]
             reasons[why.item.item_id] = Reason(
                 text=text,
-                preferences=[f"{p.facet}:{p.value}" for p in cited.preferences],
+                preferences=[_name(p) for p in cited.preferences],
                 evidence=list(dict.fromkeys(evidence)),
                 source="llm" if written else "template",
             )
         return reasons
 
     def _template(self, why: Why) -> str:
-        liked = (why.liked.event, why.liked.item) if why.liked and why.liked.item else None
-        scale = self.scales.get(why.liked.event.source) if why.liked else None
+        seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
+        scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None
         forms = [
             reason_text(
-                why.item, language=self.language, channel=why.channel, preferences=why.preferences, liked=liked,
-                high=scale.high if scale else None, turn=turn,
+                why.item, language=self.language, origin=why.origin, preferences=why.preferences, seen=seen,
+                high=scale.high if scale else None, cold=why.cold, turn=turn,
             )
             for turn in range(3)
         ]  # fmt: skip
@@ -277,8 +319,8 @@ class _Writer:
         return forms[best]
 
     def _grounds(self, why: Why) -> Grounds:
-        liked = why.liked
-        events = [liked.model_copy(update={"item": _title_only(liked.item)})] if liked and liked.item else []
+        seen = why.seen
+        events = [seen.model_copy(update={"item": _title_only(seen.item)})] if seen and seen.item else []
         return grounds_from(
             self.language, preferences=why.preferences, events=events, items=[_title_only(why.item)],
             scales=self.scales, as_of=None,
@@ -288,8 +330,8 @@ class _Writer:
         code = self.language.code
         said = f" {' '.join(stems_of(text, code))} "
         names = [form for p in why.preferences for form in value_variants(p.value, self.language)]
-        if why.liked and why.liked.item:
-            names += title_variants(why.liked.item.title)
+        if why.seen and why.seen.item:
+            names += title_variants(why.seen.item.title)
         forms = [" ".join(stems_of(name, code)) for name in names]
         return any(f" {form} " in said for form in forms if form)
 
@@ -312,8 +354,8 @@ def _words(text: str, language: Language) -> int:
 def phrasing(text: str, why: Why, language: Language) -> str:
     """A reason with its names and numbers taken out: what makes two reasons read alike."""
     names = title_variants(why.item.title)
-    if why.liked and why.liked.item:
-        names += title_variants(why.liked.item.title)
+    if why.seen and why.seen.item:
+        names += title_variants(why.seen.item.title)
     for preference in why.preferences:
         names += [thing(preference.facet, preference.value, language), *value_variants(preference.value, language)]
     shape = fold(text)
@@ -379,12 +421,12 @@ def phrase_request(
     parts = []
     if why.preferences:
         parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
-    if why.liked and why.liked.item:
-        parts.append(f"enjoyed: “{plain_title(why.liked.item.title)}”")
+    if why.seen and why.seen.item:
+        parts.append(f"enjoyed: “{plain_title(why.seen.item.title)}”")
     # The sentence follows the order of the line and its beginning, so that a list is not of one build.
     if turn % 2:
         parts.reverse()
-    openings = language.templates.get("openings", {}).get("liked" if why.liked else "taste")
+    openings = language.templates.openings.liked if why.seen else language.templates.openings.taste
     if openings:
         parts.insert(0, f"begin: {openings[turn % len(openings)]}")
     return ChatRequest(
@@ -415,15 +457,15 @@ async def _listed(
         else:
             why = whys[at]
             numbers = _numbers(whys)
-            preferences = tuple(p for p in why.preferences if numbers[f"{p.facet}:{p.value}"] in cited)
-            liked = why.liked if why.liked and f"E{why.liked.number}" in cited else None
-            said[why.item.item_id] = (_tidy(text, language), Why(why.item, preferences, liked, why.channel))
+            preferences = tuple(p for p in why.preferences if numbers[_name(p)] in cited)
+            seen = why.seen if why.seen and f"E{why.seen.number}" in cited else None
+            said[why.item.item_id] = (_tidy(text, language), replace(why, preferences=preferences, seen=seen))
     return _Said(said, refused)
 
 
 def _numbers(whys: Sequence[Why]) -> dict[str, str]:
     """Local numbers of the list's preferences: P1, P2, …"""
-    names = dict.fromkeys(f"{p.facet}:{p.value}" for why in whys for p in why.preferences)
+    names = dict.fromkeys(_name(p) for why in whys for p in why.preferences)
     return {name: f"P{number}" for number, name in enumerate(names, 1)}
 
 
@@ -432,13 +474,13 @@ def list_request(
 ) -> tuple[ChatRequest, list[set[str]]]:
     """The request, and by item the citations that are offered for it."""
     numbers = _numbers(whys)
-    facets = {f"{p.facet}:{p.value}": p for why in whys for p in why.preferences}
+    facets = {_name(p): p for why in whys for p in why.preferences}
     preferences = [f"{number} likes {facets[name].facet}: {facets[name].value}" for name, number in numbers.items()]
-    events = {why.liked.number: why.liked for why in whys if why.liked and why.liked.item}
+    events = {why.seen.number: why.seen for why in whys if why.seen and why.seen.item}
     lines, offered = [], []
     for at, why in enumerate(whys, 1):
-        cites = [numbers[f"{p.facet}:{p.value}"] for p in why.preferences]
-        cites += [f"E{why.liked.number}"] if why.liked else []
+        cites = [numbers[_name(p)] for p in why.preferences]
+        cites += [f"E{why.seen.number}"] if why.seen else []
         offered.append(set(cites))
         lines.append(f"{at}. “{plain_title(why.item.title)}” [{', '.join(cites)}]")
     style = settings.reasons

@@ -152,7 +152,11 @@ class _Builder:
             self.words.update(self.key(variant))
 
     def claim(self, facet: str, value: str, origin: Origin) -> None:
-        self.value(value, self.add(origin))
+        at = self.add(origin)
+        self.value(value, at)
+        if facet == "price band" and (said := self.language.templates.prices.get(value)):
+            self.phrase(said, "value", at, value)
+            self.words.update(self.key(said))
         self.words.update(self.key(self.language.facet(facet)), self.key(facet))
 
     def title(self, title: str, origin: int) -> None:
@@ -351,6 +355,7 @@ def grounds_from(
         b.add(Origin(key="note", kind="note", numbers=numbers, percents=numbers))
         b.words.update(b.key(note))
         b.labels.update(t.folded for t in tokens_of(note))
+        b.labels.update(note.casefold().split())
     if total is not None:
         b.add(Origin(key="total", kind="note", numbers=frozenset({float(total)})))
     return b.grounds(tuple(range(claims)), as_of)

@@ -26,7 +26,7 @@ def foreign_noun(text: str, grounds: Grounds) -> str | None:
 def _plain(language: Language) -> frozenset[str]:
     """Stems of the words that templates and facet names use for items."""
     said = [
-        *_strings(language.templates),
+        *_strings(language.templates.model_dump()),
         *language.facets.values(),
         *_strings(dict(language.phrases)),
     ]
@@ -36,7 +36,7 @@ def _plain(language: Language) -> frozenset[str]:
 def _strings(node: object) -> Iterator[str]:
     if isinstance(node, str):
         yield node
-    elif isinstance(node, list):
+    elif isinstance(node, list | tuple):
         for part in node:
             yield from _strings(part)
     elif isinstance(node, dict):

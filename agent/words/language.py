@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import yaml
 
 from agent.errors import UsageError
+from agent.words.data import Block, LanguageFile, Templates, read_language, read_values
 from agent.words.inflect import inflect
-from agent.words.text import Phrases, fold, stems_of, tokens_of
+from agent.words.text import Phrases, fold, tokens_of
 
 Tags = frozenset[str]
 LANGUAGES = ("en", "zh", "ko", "de", "fr", "es")
@@ -59,7 +56,7 @@ class Language:
     labels: Mapping[str, str]
     phrases: Mapping[str, Mapping[str, str]]
     """Habits as verb phrases, by trait name and label."""
-    templates: Mapping[str, Any]
+    templates: Templates
 
     def value(self, value: str) -> str:
         """A catalogue value in this language where a translation is known, else as it is."""
@@ -76,72 +73,62 @@ def supported_languages() -> tuple[str, ...]:
 
 
 def _entries(text: str) -> Iterable[str]:
-    return (entry.replace("_", " ") for entry in str(text or "").split())
+    return (entry.replace("_", " ") for entry in text.split())
 
 
 def _key(phrase: str) -> tuple[str, ...]:
     return tuple(t.folded for t in tokens_of(phrase) if t.kind != "mark")
 
 
-def _data(name: str) -> dict[str, Any]:
-    loaded = yaml.load(files("agent.words").joinpath(name).read_text(encoding="utf-8"), Loader=_LOADER)
-    return dict(loaded)
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _lexicon(data: Mapping[str, Any], code: str) -> Phrases[Tags]:
+def _lexicon(data: LanguageFile) -> Phrases[Tags]:
     table: Phrases[Tags] = Phrases()
-    irregular = {str(k): str(v).split() for k, v in (data.get("irregular") or {}).items()}
+    irregular = {word: forms.split() for word, forms in data.irregular.items()}
 
-    def add(block: Mapping[str, str] | str, tag: str) -> None:
+    def add(block: Block, tag: str) -> None:
         block = {"words": block} if isinstance(block, str) else block
         for kind, text in block.items():
             for entry in _entries(text):
-                for form in inflect(entry, kind, code, irregular):
+                for form in inflect(entry, kind, data.code, irregular):
                     key = _key(form)
                     tags = {tag, "reset"} if kind == "hada" and form.endswith("지만") else {tag}
                     table.put(key, (table.get(key) or frozenset()) | tags)
 
-    for section in ("words", "taste", "claims"):
-        for tag, block in (data.get(section) or {}).items():
+    for section in (data.words, data.taste, data.claims):
+        for tag, block in section.items():
             add(block, tag)
-    for tag, text in (data.get("groups") or {}).items():
-        add(text, f"group:{tag}")
-    for tag in ("exemplify", "split"):
-        add(data.get(tag) or "", tag)
-    for tag in ("percent", "person"):
-        add(data.get(tag) or "", "noun")
-    for text in (data.get("facets") or {}).values():
-        add(str(text).replace(" ", "_"), "noun")
-    for text in (data.get("traits") or {}).values():
-        if "{" not in str(text):
-            add(str(text).replace(" ", "_"), "noun")
+    for tag, block in data.groups.items():
+        add(block, f"group:{tag}")
+    add(data.exemplify, "exemplify")
+    add(data.split, "split")
+    for text in (data.percent, data.person):
+        add(text, "noun")
+    for text in (*data.facets.values(), *data.traits.values()):
+        add(text.replace(" ", "_"), "noun")
     return table
 
 
 def _concepts(code: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for name, forms in _data("values.yaml").items():
-        own = tuple(str(form) for form in forms.get(code, [name]))
+    values = read_values()
+    for name, forms in values.items():
+        own = tuple(forms.get(code, [name]))
         for other in forms.values():
             for form in other:
-                found.setdefault(fold(str(form)), own)
+                found.setdefault(fold(form), own)
         found[fold(name)] = own
-    for forms in _data("values.yaml").values():
-        own = tuple(str(form) for form in forms.get(code, ()))
+    for forms in values.values():
+        own = tuple(forms.get(code, ()))
         if own:
             found[fold(own[0])] = own
     return found
 
 
-def _sensitive(data: Mapping[str, Any], kind: str) -> Phrases[str]:
+def _sensitive(data: LanguageFile, kind: str) -> Phrases[str]:
     table: Phrases[str] = Phrases()
-    for trait, block in (data.get("sensitive") or {}).items():
-        for entry in _entries(block.get(kind) or ""):
+    for trait, words in data.sensitive.items():
+        for entry in _entries(words.person if kind == "person" else words.topic):
             table.put(_key(entry), trait)
-            for form in inflect(entry, "nouns", str(data["code"]), {}) if kind == "person" else ():
+            for form in inflect(entry, "nouns", data.code, {}) if kind == "person" else ():
                 table.put(_key(form), trait)
     return table
 
@@ -155,45 +142,38 @@ def load_language(code: str) -> Language:
     primary = code.replace("_", "-").split("-")[0].lower()
     if primary not in LANGUAGES:
         raise UsageError(f"Portraits in '{code}' cannot be verified; choose one of {', '.join(LANGUAGES)}.")
-    data = _data(f"{primary}.yaml")
-    numbers = {fold(str(word)): float(n) for word, n in (data.get("numbers") or {}).items()}
+    data = read_language(primary)
     fractions: Phrases[float] = Phrases()
-    for phrase, share in (data.get("fractions") or {}).items():
-        fractions.put(_key(str(phrase).replace("_", " ")), float(share))
-    months = {fold(name): i + 1 for i, names in enumerate(data.get("months") or []) for name in str(names).split()}
+    for phrase, share in data.fractions.items():
+        fractions.put(_key(phrase.replace("_", " ")), share)
 
-    def words(key: str) -> frozenset[str]:
-        return frozenset(fold(entry) for entry in _entries(data.get(key) or ""))
+    def words(text: str) -> frozenset[str]:
+        return frozenset(fold(entry) for entry in _entries(text))
 
     return Language(
         code=primary,
-        name=str(data["name"]),
-        cjk=bool(data.get("cjk", False)),
-        verb_last=data.get("order") == "after",
-        negation=str(data["negation"]),
-        capital_names=bool(data.get("capital_names", False)),
-        decimal_comma=bool(data.get("decimal_comma", False)),
-        decades=tuple(data.get("decades") or ("{year}s",)),
-        lexicon=_lexicon(data, primary),
-        numbers=numbers,
+        name=data.name,
+        cjk=data.cjk,
+        verb_last=data.order == "after",
+        negation=data.negation,
+        capital_names=data.capital_names,
+        decimal_comma=data.decimal_comma,
+        decades=data.decades,
+        lexicon=_lexicon(data),
+        numbers={fold(word): n for word, n in data.numbers.items()},
         fractions=fractions,
-        months=months,
-        percent=words("percent") | {"%", "％"},
+        months={fold(name): i + 1 for i, names in enumerate(data.months) for name in str(names).split()},
+        percent=words(data.percent) | {"%", "％"},
         concepts=_concepts(primary),
-        person=words("person"),
-        item_nouns=words("item_nouns"),
-        attribute_verbs=words("attribute_verbs"),
-        possessives=words("possessives"),
+        person=words(data.person),
+        item_nouns=words(data.item_nouns),
+        attribute_verbs=words(data.attribute_verbs),
+        possessives=words(data.possessives),
         sensitive_person=_sensitive(data, "person"),
         sensitive_topic=_sensitive(data, "topic"),
-        facets={str(k): str(v) for k, v in (data.get("facets") or {}).items()},
-        traits={str(k): str(v) for k, v in (data.get("traits") or {}).items()},
-        labels={str(k): str(v) for k, v in (data.get("labels") or {}).items()},
-        phrases=data.get("phrases") or {},
-        templates=data["templates"],
+        facets=data.facets,
+        traits=data.traits,
+        labels=data.labels,
+        phrases=data.phrases,
+        templates=data.templates,
     )
-
-
-def stems(text: str, language: Language) -> tuple[str, ...]:
-    """Stems of a text in a language."""
-    return stems_of(text, language.code)

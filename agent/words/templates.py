@@ -2,34 +2,47 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 from zlib import crc32
 
 from agent.schema import Event, Fact, Item, Preference, Trait
+from agent.words.data import Forms
 from agent.words.language import Language, load_language
 from agent.words.text import fold, tokens_of
-from agent.words.titles import plain_title
+from agent.words.titles import is_shouted, plain_title
 
 MAX_NAMED = 3
 """Values that one sentence lists."""
 
+FEW = 10
+"""Below so many items shares say little, and counts are said instead."""
+TENTATIVE = 3
+"""Below so many events a like is a first sign."""
+
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
-"""Facets whose known values are common nouns, in lower case where a language has that."""
-_NAMES = frozenset({"brand", "author", "director", "actor", "creator", "artist"})
+"""Facets whose known values are common nouns, in lower case where a language has that; others stand in quotes."""
+_NAMES = frozenset(
+    {"brand", "author", "director", "actor", "cast", "creator", "artist", "publisher", "studio", "manufacturer"}
+)
 """Facets whose values are names and stay as they are."""
+_LITERAL = _NAMES | {"theme", "language"}
+"""Facets whose values are not translated: names, words of titles, and languages (their adjectives name countries)."""
+
+Origin = Literal["next_item", "collaborative", "content", "popular", "recent", ""]
+"""Where a recommendation comes from: a channel, or the history as a whole."""
 
 
-def _variant(key: str, forms: Sequence[str] | str, turn: int = 0) -> str:
+def _variant(key: str, forms: Forms, turn: int = 0) -> str:
     """One of the forms, the same for the same key on every machine; each `turn` takes the next one."""
-    return forms if isinstance(forms, str) else forms[(crc32(key.encode()) + turn) % len(forms)]
+    return forms[(crc32(key.encode()) + turn) % len(forms)]
 
 
 def join(words: Sequence[str], language: Language) -> str:
     """A list in words: "a", "a and b", "a, b, and c"."""
-    how = language.templates["list"]
+    how = language.templates.list_
     if len(words) <= 2:
-        return str(how["last"]).join(words)
-    return str(how["comma"]).join(words[:-1]) + str(how["last_many"]) + words[-1]
+        return how.last.join(words)
+    return how.comma.join(words[:-1]) + how.last_many + words[-1]
 
 
 def particles(text: str) -> str:
@@ -85,17 +98,32 @@ def _is_sensitive(value: str, language: Language) -> bool:
     )  # fmt: skip
 
 
+def spoken_value(facet: str, value: str, language: Language) -> str:
+    """A facet value as prose writes it: translated where that is known, not shouted, prices in words."""
+    if facet == "price band" and value in language.templates.prices:
+        return language.templates.prices[value]
+    name = value if facet in _LITERAL else language.value(value)
+    return name.lower() if facet in _COMMON and is_shouted(name) else name
+
+
 def thing(facet: str, value: str, language: Language) -> str:
     """A facet value as a sentence speaks of it: "comedy", "titles from the 1990s", "the brand Sony"."""
-    forms: dict[str, Any] = language.templates["value"]
-    name = value if facet in _NAMES else language.value(value)
+    forms = language.templates.value
+    name = spoken_value(facet, value, language)
     if _is_sensitive(name, language):
-        return str(forms["sensitive"]).format(value=name, facet=language.facet(facet))
-    if facet in _COMMON and not language.cjk and language.code != "de" and fold(value) in language.concepts:
-        name = name.lower()
+        return forms["sensitive"].format(value=name, facet=language.facet(facet))
+    if facet == "price band" and value in language.templates.prices:
+        return name
+    form = forms.get(facet, forms["default"])
+    if facet in _COMMON:
+        if facet == "theme" or fold(value) not in language.concepts:
+            # Words of the catalogue's own, of any number and case: a sentence can only quote them.
+            form = forms["named"] if form == "{value}" else form
+        elif not language.cjk and language.code != "de":
+            name = name.lower()
     if re.fullmatch(r"(?:1[5-9]|20)\d0s", value):
         name = language.decades[0].format(year=value[:4], short=value[2:4])
-    return str(forms.get(facet, forms["default"])).format(value=name, facet=language.facet(facet))
+    return form.format(value=name, facet=language.facet(facet))
 
 
 def things(claims: Sequence[Fact | Preference], language: Language, limit: int = MAX_NAMED) -> str:
@@ -105,30 +133,50 @@ def things(claims: Sequence[Fact | Preference], language: Language, limit: int =
     return join([names[value] for value in order][:limit], language)
 
 
-def _percent(share: float) -> str:
-    return f"{int(share * 100 + 0.5)}"
+def percent(share: float, language: Language) -> str:
+    """A share as prose says it: whole per cents, below one with a decimal (two below a tenth)."""
+    whole = share * 100
+    text = f"{int(whole + 0.5)}" if whole >= 0.95 else f"{whole:.1f}" if whole >= 0.095 else f"{whole:.2f}"
+    return text.replace(".", ",") if language.decimal_comma else text
+
+
+def is_tentative(claim: Fact | Preference) -> bool:
+    """Whether so few events speak for a like that it is a first sign, and no more."""
+    if claim.basis == "stated":
+        return False
+    return (claim.count if isinstance(claim, Fact) else len(claim.evidence)) < TENTATIVE
 
 
 def preference_text(claim: Fact | Preference, language: Language) -> str:
     """One sentence about one preference: with its numbers where it is a fact, without where it is not."""
     key = f"{claim.facet}:{claim.value}"
     name = thing(claim.facet, claim.value, language)
-    templates = language.templates
-    counted = (
-        isinstance(claim, Fact)
-        and claim.count > 1
-        and (claim.negative > 0 if claim.polarity == "dislike" else claim.share > claim.base_rate)
-    )
-    form = _variant(key, templates[claim.polarity if counted else f"{claim.polarity}_bare"])
-    numbers = (
-        {"count": claim.count, "positive": claim.positive, "negative": claim.negative,
-         "share": _percent(claim.share), "base": _percent(claim.base_rate)}
-        if isinstance(claim, Fact) else {}
-    )  # fmt: skip
-    text = _fill(form, language, thing=name, **numbers)
-    if claim.trend in templates["trend"]:
-        text += _space(language) + _fill(str(templates["trend"][claim.trend]), language, thing=name)
-    return text
+    forms = language.templates
+    if not isinstance(claim, Fact):
+        return _fill(
+            _variant(key, forms.like_bare if claim.polarity == "like" else forms.dislike_bare), language, thing=name
+        ) + _trend(claim, name, language)
+    numbers = {
+        "count": claim.count, "negative": claim.negative,
+        "share": percent(claim.share, language), "base": percent(claim.base_rate, language),
+    }  # fmt: skip
+    if claim.polarity == "dislike":
+        form = _variant(key, forms.dislike if claim.count > 1 and claim.negative > 0 else forms.dislike_bare)
+    elif claim.basis == "stated" or claim.share <= claim.base_rate:
+        form = _variant(key, forms.like_bare)
+    elif claim.count < 2:
+        form = forms.like_one
+    elif is_tentative(claim) or claim.count < FEW * claim.share:
+        form = forms.like_few
+    else:
+        form = _variant(key, forms.like)
+    return _fill(form, language, thing=name, **numbers) + _trend(claim, name, language)
+
+
+def _trend(claim: Fact | Preference, name: str, language: Language) -> str:
+    """Of likes only: what is turned down and met more often is no interest that grows."""
+    form = language.templates.trend.get(claim.trend) if claim.polarity == "like" else None
+    return _space(language) + _fill(form, language, thing=name) if form else ""
 
 
 def _space(language: Language) -> str:
@@ -140,29 +188,32 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
 
     facts: strongest first. One honest sentence where there is nothing to say.
     """
-    templates = language.templates["summary"]
+    templates = language.templates.summary
     likes = [f for f in facts if f.polarity == "like"]
     dislikes = [f for f in facts if f.polarity == "dislike"]
     key = "|".join(f"{f.facet}:{f.value}" for f in facts[:4])
     sentences: list[str] = []
-    if likes:
-        sentences.append(_fill(_variant(key, templates["likes"]), language, things=things(likes, language)))
+    if likes and all(map(is_tentative, likes)):
+        sentences.append(_fill(_variant(key, templates.first), language, things=things(likes, language)))
+    elif likes:
+        likes = [f for f in likes if not is_tentative(f)]
+        sentences.append(_fill(_variant(key, templates.likes), language, things=things(likes, language)))
         top = next((f for f in likes if isinstance(f, Fact) and f.share > f.base_rate and f.count > 2), None)
-        if top is not None:
+        if top is not None and top.count >= FEW * top.share:
             sentences.append(
-                _fill(_variant(key, templates["top"]), language, value=thing(top.facet, top.value, language),
-                      share=_percent(top.share), base=_percent(top.base_rate))
+                _fill(_variant(key, templates.top), language, value=thing(top.facet, top.value, language),
+                      share=percent(top.share, language), base=percent(top.base_rate, language))
             )  # fmt: skip
-        for trend in ("rising", "fading"):
+        for trend, form in (("rising", templates.rising), ("fading", templates.fading)):
             moving = [f for f in likes if f.trend == trend]
             if moving and len(sentences) < 3:
-                sentences.append(_fill(str(templates[trend]), language, things=things(moving, language, 2)))
+                sentences.append(_fill(form, language, things=things(moving, language, 2)))
     if dislikes:
-        sentences.append(_fill(_variant(key, templates["dislikes"]), language, things=things(dislikes, language, 2)))
+        sentences.append(_fill(_variant(key, templates.dislikes), language, things=things(dislikes, language, 2)))
     if len(sentences) < 4 and (habits := [said for t in traits if (said := trait_text(t, language))]):
-        sentences.append(_fill(str(templates["traits"]), language, traits=_habits(habits[:MAX_NAMED], language)))
+        sentences.append(_fill(templates.traits, language, traits=_habits(habits[:MAX_NAMED], language)))
     if not sentences:
-        return str(templates["nothing"])
+        return templates.nothing
     return _space(language).join(sentences)
 
 
@@ -183,37 +234,45 @@ def reason_text(
     item: Item,
     *,
     language: Language,
-    channel: str = "content",
+    origin: Origin = "",
     preferences: Sequence[Preference | Fact] = (),
-    liked: tuple[Event, Item] | None = None,
+    seen: tuple[Event, Item] | None = None,
     high: float | None = None,
+    cold: bool = False,
     turn: int = 0,
 ) -> str:
     """Why an item: one or two sentences to the user.
 
-    preferences: those that the item shares, strongest first. liked: an event of the user whose item led here, and high
-    the top of its rating scale. channel "popular" or "fresh" without either gives the honest fallback. Which form is
-    taken depends on the item's id, so that ten reasons in a row do not read alike; each `turn` takes the next form.
+    preferences: those that the item shares, strongest first. seen: an event of the user whose item led here, and high
+    the top of its rating scale where its rating may be said. origin: how that event led here, or the channel where
+    nothing of the user's did; cold where nothing is known of the user. Which form is taken depends on the item's id, so
+    that ten reasons in a row do not read alike; each `turn` takes the next form.
     """
-    templates = language.templates["reason"]
+    forms = language.templates.reason
     shared = [p for p in preferences if p.polarity == "like"]
-    values: dict[str, object] = {"title": plain_title(item.title or item.item_id)}
+    values: dict[str, object] = {"title": plain_title(item.title)}
     rated = False
-    if liked is not None:
-        event, seen = liked
-        values["liked"] = plain_title(seen.title or seen.item_id)
+    if seen is not None:
+        event, earlier = seen
+        values["liked"] = plain_title(earlier.title or earlier.item_id)
         if event.value is not None and high is not None and event.type in ("rating", "review"):
             rated = True
             values |= {"rating": float(event.value), "high": float(high)}
     if shared:
         values["things"] = things(shared, language, 2)
-        case = "shared_event" if rated else "shared"
-        return _fill(_variant(item.item_id, templates[case], turn), language, **values)
-    if liked is not None:
-        case = "neighbour" if rated else "neighbour_plain"
-        return _fill(_variant(item.item_id, templates[case], turn), language, **values)
-    return _fill(
-        _variant(item.item_id, templates["plain" if channel not in ("popular", "fresh") else "popular"], turn),
-        language,
-        **values,
-    )
+        chosen = forms.shared if seen is None else forms.shared_rated if rated else forms.shared_event
+        if not item.title:
+            chosen = tuple(form for form in chosen if "{title}" not in form)
+    elif seen is not None:
+        pairs = {
+            "next_item": (forms.followed, forms.followed_rated),
+            "collaborative": (forms.together, forms.together_rated),
+        }
+        chosen = pairs.get(origin, (forms.alike, forms.alike_rated))[rated]
+    elif origin == "popular":
+        chosen = forms.popular_cold if cold else forms.popular
+    elif origin == "recent":
+        chosen = forms.recent_cold if cold else forms.recent
+    else:
+        chosen = forms.plain
+    return _fill(_variant(item.item_id, chosen, turn), language, **values)

@@ -5,6 +5,11 @@ import re
 _TURNED = re.compile(r"(.+),\s+(The|A|An|Le|La|Les|L'|Il|El|Los|Las|Der|Die|Das|Un|Une|Ein|Eine)", re.IGNORECASE)
 _YEAR = re.compile(r"\s*\((?:19|20)\d\d(?:[-–]\d*)?\)\s*$")
 _ASIDE = re.compile(r"\s*\([^()]*\)")
+_PATH = re.compile(r"(?<![\w.@/])[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+(?![\w@/])")
+"""A dotted path of categories: "electronics.audio.headphone"."""
+_SITES = ("com", "org", "net", "de", "fr", "es", "uk", "kr", "cn", "jp", "io", "co", "fm", "eu", "us", "it", "info")
+_SHOUTED = 5
+"""Capitals in a row from which a word is taken to be written for effect, not for its letters (USB, DVD, BMW)."""
 
 
 def title_variants(title: str) -> list[str]:
@@ -25,17 +30,40 @@ def title_variants(title: str) -> list[str]:
             variants += [_turn(turned), turned[1]]
         elif led := re.fullmatch(r"(?:The|A|An)\s+(\S+.*)", name):
             variants.append(led[1])
+    variants.append(plain_title(title))
     if ":" in main and len(head := main.split(":")[0].strip()) > 3:
         variants.append(head)
     return [v for v in dict.fromkeys(variants) if v]
 
 
 def plain_title(title: str) -> str:
-    """The title as prose says it: year and aliases dropped, article in front."""
+    """The title as prose says it: year and aliases dropped, article in front, no capitals throughout, no paths."""
     bare = _YEAR.sub("", " ".join(title.split()))
     main = _ASIDE.sub("", bare).strip() or bare or title
     turned = _TURNED.fullmatch(main)
-    return _turn(turned) if turned else main
+    return shown_title(_turn(turned) if turned else main)
+
+
+def shown_title(title: str) -> str:
+    """A title for reading: a dotted path by its last level, and a title in capitals as a sentence."""
+    calm = _PATH.sub(_last_level, title)
+    if " " not in calm or not is_shouted(calm):  # WALL-E and SPACED are names
+        return calm
+    lower = calm.lower()
+    first = re.search(r"\w", lower)
+    return lower if first is None else lower[: first.start()] + first[0].upper() + lower[first.end() :]
+
+
+def is_shouted(text: str) -> bool:
+    """Whether a text is in capitals throughout, and long enough for that to be no abbreviation."""
+    return text.isupper() and sum(map(str.isalpha, text)) >= _SHOUTED
+
+
+def _last_level(path: re.Match[str]) -> str:
+    levels = path[0].split(".")
+    if levels[0] == "www" or (len(levels) == 2 and levels[1] in _SITES):
+        return path[0]
+    return levels[-1].replace("_", " ")
 
 
 def _turn(turned: re.Match[str]) -> str:

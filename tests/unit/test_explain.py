@@ -9,7 +9,8 @@ import pytest
 
 from agent.config import ReasonStyle, Settings
 from agent.errors import BudgetSpentError, ModelUnavailableError
-from agent.explain import SAME, Explained, Past, choose_grounds, explain, phrasing
+from agent.explain import SAME, Explained, choose_grounds, explain, phrasing
+from agent.leads import Lead, Past
 from agent.llm import ChatRequest
 from agent.profile.template import preference_of
 from agent.schema import Item, Profile, Scale
@@ -29,7 +30,8 @@ PROFILE = Profile(
     user_id="secret-id-77",
     as_of=datetime(1998, 4, 1, tzinfo=UTC),
     summary="",
-    preferences=[preference_of(f, EN) for f in FACTS],
+    # Of older events too, which are not among those of PAST.
+    preferences=[preference_of(f.model_copy(update={"evidence": [*f.evidence, "e2", "e3"]}), EN) for f in FACTS],
 )
 NEW = [
     Item(item_id="n1", title="Bean (1997)", categories=["Comedy"]),
@@ -37,8 +39,10 @@ NEW = [
     Item(item_id="n3", title="Cube (1997)", categories=["Horror"]),
     Item(item_id="n4", title="Gandhi (1982)", categories=["Biography"]),
 ]
-RELATED = {"n2": [("e13", "Scream", 9.0), ("e16", "Blade Runner", 0.8), ("e12", "Star Wars", 0.2)]}
-CHANNELS = {"n1": ["content"], "n2": ["collaborative"], "n3": ["popular"], "n4": ["popular"]}
+LED = {
+    "n2": [Lead("e13", "next_item", 0.9), Lead("e16", "collaborative", 0.8), Lead("e12", "collaborative", 0.2)],
+}
+CHANNELS = {"n1": ["content"], "n2": ["collaborative"], "n3": ["recent", "popular"], "n4": ["popular"]}
 LEXICON = lexicon_from([*OWN, *OTHERS, *NEW], EN)
 SETTINGS = Settings()
 
@@ -48,15 +52,13 @@ async def reasons(
 ) -> Explained:
     return await explain(
         PROFILE, items or NEW, PAST, chat, grade, settings,  # type: ignore[arg-type]
-        related=RELATED, channels=CHANNELS, lexicon=LEXICON, scales={"": Scale(source="", low=1, high=5)},
+        led=LED, channels=CHANNELS, lexicon=LEXICON, scales={"": Scale(source="", low=1, high=5)},
     )  # fmt: skip
 
 
 def grounds(items: list[Item] = NEW) -> dict[str, tuple[list[str], str | None]]:
-    whys = choose_grounds(PROFILE, items, PAST, RELATED, CHANNELS, item_values)
-    return {
-        w.item.item_id: ([p.value for p in w.preferences], w.liked.event.event_id if w.liked else None) for w in whys
-    }
+    whys = choose_grounds(PROFILE, items, PAST, LED, CHANNELS, item_values)
+    return {w.item.item_id: ([p.value for p in w.preferences], w.seen.event.event_id if w.seen else None) for w in whys}
 
 
 def test_grounds_are_shared_likes_and_the_nearest_liked_event() -> None:
@@ -71,16 +73,79 @@ def test_a_dislike_is_no_ground() -> None:
 
 
 def test_an_event_is_named_beside_preferences_only_where_it_shares_them() -> None:
-    related = {"n1": [("e12", "Star Wars", 5.0), ("e14", "The Full Monty", 0.1)]}
-    (why,) = choose_grounds(PROFILE, NEW[:1], PAST, related, CHANNELS, lambda item: {"category": item.categories})
-    assert why.liked and why.liked.event.event_id == "e14" and [p.value for p in why.preferences] == ["Comedy"]
+    led = {"n1": [Lead("e12", "next_item", 0.9), Lead("e14", "next_item", 0.1)]}
+    (why,) = choose_grounds(PROFILE, NEW[:1], PAST, led, CHANNELS, lambda item: {"category": item.categories})
+    assert why.seen and why.seen.event.event_id == "e14" and [p.value for p in why.preferences] == ["Comedy"]
 
 
 def test_grounds_are_spread_over_the_list() -> None:
     same = [Item(item_id=f"s{n}", title=f"Robot {n}", categories=["Robot"]) for n in range(3)]
-    related = {item.item_id: [("e16", "", 1.0), ("e12", "", 0.9), ("e14", "", 0.8)] for item in same}
-    whys = choose_grounds(PROFILE, same, PAST, related, {}, item_values)
-    assert len({w.liked.event.event_id for w in whys if w.liked}) == 3
+    led = {i.item_id: [Lead(e, "content", w) for e, w in (("e16", 1.0), ("e12", 0.9), ("e14", 0.8))] for i in same}
+    whys = choose_grounds(PROFILE, same, PAST, led, {}, item_values)
+    assert len({w.seen.event.event_id for w in whys if w.seen}) == 3
+
+
+def test_the_channel_that_leads_is_the_one_that_is_named() -> None:
+    bare = [Item(item_id=name, title=name) for name in ("next_item", "collaborative", "content")]
+    led = {i.item_id: [Lead("e16", i.item_id, 0.5)] for i in bare}  # type: ignore[arg-type]
+    whys = choose_grounds(PROFILE, bare, PAST, led, {}, item_values)
+    assert [w.origin for w in whys] == ["next_item", "collaborative", "content"]
+
+
+def test_a_like_that_repeats_gives_way_to_an_event_that_led_there() -> None:
+    comedies = [Item(item_id=f"c{n}", title=f"Laugh {n}", categories=["Comedy"]) for n in range(4)]
+    led = {item.item_id: [Lead("e16", "next_item", 0.5)] for item in comedies}
+    whys = choose_grounds(PROFILE, comedies, PAST, led, {}, item_values)
+    assert [bool(w.preferences) for w in whys] == [True, True, False, False]
+
+
+def test_what_one_event_speaks_for_is_no_taste() -> None:
+    """ "You tend to enjoy comedies" of one comedy; the event itself is all that there is to say."""
+    once = [p.model_copy(update={"evidence": p.evidence[:1]}) for p in PROFILE.preferences]
+    (why,) = choose_grounds(
+        PROFILE.model_copy(update={"preferences": once}), NEW[:1], PAST,
+        {"n1": [Lead("e14", "content", 0.5)]}, CHANNELS, item_values,
+    )  # fmt: skip
+    assert why.preferences == () and why.seen is not None and why.origin == "content"
+
+
+def test_a_decade_or_a_price_alone_gives_way_to_an_event() -> None:
+    old = Item(item_id="o", title="Old One (1995)", categories=["Opera"])
+    assert [p.value for p in choose_grounds(PROFILE, [old], PAST, {}, CHANNELS, item_values)[0].preferences] == [
+        "1990s"
+    ]
+    (why,) = choose_grounds(PROFILE, [old], PAST, {"o": [Lead("e16", "next_item", 0.1)]}, CHANNELS, item_values)
+    assert why.preferences == () and why.origin == "next_item"
+
+
+def test_an_item_without_a_title_is_named_in_no_reason() -> None:
+    untitled = {**PAST.items, "i16": Item(item_id="i16")}
+    (why,) = choose_grounds(PROFILE, NEW[1:2], Past(PAST.events, untitled, PAST.signal), LED, CHANNELS, item_values)
+    assert why.seen is not None and why.seen.event.event_id == "e12"
+
+
+async def test_an_item_met_without_liking_it_may_lead_on_but_its_rating_is_not_said() -> None:
+    middling = Past(PAST.events, PAST.items, dict.fromkeys(PAST.signal, 0.0))
+    found = await explain(
+        PROFILE, NEW[1:2], middling, None, "none", SETTINGS, led=LED, channels=CHANNELS,
+        scales={"": Scale(source="", low=1, high=5)},
+    )  # fmt: skip
+    text = found.reasons["n2"].text
+    assert "Scream" in text and "of 5" not in text
+    turned_down = Past(PAST.events, PAST.items, dict.fromkeys(PAST.signal, -0.9))
+    (why,) = choose_grounds(PROFILE, NEW[1:2], turned_down, LED, CHANNELS, item_values)
+    assert why.seen is None and why.origin == ""
+
+
+async def test_what_is_merely_popular_says_so_and_who_is_new_is_told() -> None:
+    known = await reasons()
+    assert "Recently" in known.reasons["n3"].text and "history" in known.reasons["n3"].text
+    assert "opular" in known.reasons["n4"].text and "history" in known.reasons["n4"].text
+    found = await explain(
+        PROFILE, NEW[2:], Past([], {}, {}), None, "none", SETTINGS,
+        channels={"n3": ["recent", "popular"], "n4": ["popular"]},
+    )  # fmt: skip
+    assert all("about you" in reason.text for reason in found.reasons.values())
 
 
 async def test_template_reasons_cite_and_the_fallback_is_honest() -> None:
@@ -122,7 +187,7 @@ def truthful(line: str) -> str:
 async def test_phrased_reasons_that_hold_stand_and_unknown_items_are_not_asked_about() -> None:
     chat = phrased(truthful)
     found = await reasons(chat, "phrase")
-    assert found.dropped == [] and found.claims == len(chat.requests) == 3
+    assert found.dropped == [] and found.claims == len(chat.requests) == 2
     assert found.reasons["n2"].text == "Since you enjoyed “Blade Runner”, this may suit you."
     assert found.reasons["n2"].source == "llm" and found.reasons["n4"].source == "template"
     sent = "\n".join(message.content for request in chat.requests for message in request.messages)

@@ -1,0 +1,146 @@
+"""The YAML file of one language as it is written: every key is declared, and an unknown or missing one is an error."""
+
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+Forms = tuple[str, ...]
+Block = str | dict[str, str]
+"""Words separated by blanks: as they stand, or by the kind of inflection that they take."""
+
+
+class Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ListForm(Data):
+    """How a list is said: "a, b, and c"."""
+
+    comma: str
+    last: str
+    """Between two."""
+    last_many: str
+    """Before the last of three and more."""
+
+
+class SummaryForms(Data):
+    likes: Forms
+    first: Forms
+    """Likes that few events speak for."""
+    top: Forms
+    dislikes: Forms
+    rising: str
+    fading: str
+    traits: str
+    nothing: str
+
+
+class ReasonForms(Data):
+    """Why an item: by its grounds. The pairs are for an event without and with a rating."""
+
+    shared: Forms
+    """A taste that the item shares."""
+    shared_event: Forms
+    shared_rated: Forms
+    followed: Forms
+    """Others who had the event's item went on to this one."""
+    followed_rated: Forms
+    together: Forms
+    """Others had both."""
+    together_rated: Forms
+    alike: Forms
+    """The two are described alike."""
+    alike_rated: Forms
+    plain: Forms
+    """Near to the history as a whole."""
+    popular: Forms
+    """Nothing of the user's leads to it: of someone known, and of someone who is not."""
+    popular_cold: Forms
+    recent: Forms
+    recent_cold: Forms
+
+
+class Openings(Data):
+    """First words of reasons for small models; empty where the phrasing prompt has one form."""
+
+    liked: Forms = ()
+    taste: Forms = ()
+
+
+class Templates(Data):
+    value: dict[str, str]
+    """How a facet's value stands in a sentence, by facet; `default`, `named` and `sensitive` too."""
+    prices: dict[str, str]
+    """The price bands low, mid and high."""
+    list_: ListForm = Field(alias="list")
+    like: Forms
+    like_bare: Forms
+    like_few: str
+    """Of few events, counted."""
+    like_one: str
+    dislike: Forms
+    dislike_bare: Forms
+    trend: dict[str, str]
+    summary: SummaryForms
+    openings: Openings = Openings()
+    reason: ReasonForms
+
+
+class SensitiveWords(Data):
+    person: str = ""
+    """Said of a person."""
+    topic: str = ""
+
+
+class LanguageFile(Data):
+    """One file; `agent.words.language.Language` is what is made of it."""
+
+    code: str
+    name: str
+    cjk: bool = False
+    order: str
+    negation: str
+    capital_names: bool = False
+    decimal_comma: bool = False
+    decades: Forms = ("{year}s",)
+    irregular: dict[str, str] = {}
+    words: dict[str, Block]
+    taste: dict[str, Block] = {}
+    claims: dict[str, Block]
+    groups: dict[str, Block]
+    exemplify: str
+    split: str
+    numbers: dict[str, float]
+    fractions: dict[str, float]
+    percent: str
+    months: tuple[str | int, ...]
+    person: str
+    item_nouns: str
+    sensitive: dict[str, SensitiveWords]
+    attribute_verbs: str
+    possessives: str
+    facets: dict[str, str]
+    traits: dict[str, str]
+    labels: dict[str, str]
+    phrases: dict[str, dict[str, str]]
+    """Habits as verb phrases, by trait name and label."""
+    templates: Templates
+
+
+def read_language(code: str) -> LanguageFile:
+    return LanguageFile.model_validate(_read(f"{code}.yaml"))
+
+
+def read_values() -> dict[str, dict[str, list[str]]]:
+    """Common catalogue values by name: how each language says them, the template's form first."""
+    return _Values.model_validate({"values": _read("values.yaml")}).values
+
+
+class _Values(Data):
+    values: dict[str, dict[str, list[str]]]
+
+
+def _read(name: str) -> object:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(files("agent.words").joinpath(name).read_text(encoding="utf-8"), Loader=loader)
