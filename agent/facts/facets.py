@@ -30,16 +30,53 @@ FEW_NUMBERS = 12
 LONG_VALUE = 60
 """Mean characters from which an attribute is prose, not a facet."""
 THEMES_BELOW = 0.5
-"""Titles are read for themes where no named facet covers this share of items."""
+"""Titles are read for themes where no named facet tells this share of items from others."""
+TOO_COMMON = 0.8
+"""A value on more items than this share tells none from others."""
+PROSE_WORDS = 4
+"""Words from which a value that ends like a sentence is one."""
 BANDS = ("low", "mid", "high")
 
 _SPACE = re.compile(r"\s+")
-_PLACEHOLDER = re.compile(r"\(.*\)|unknown|n/?a|none|null|nan|-+|\?+|other|not available", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available", re.IGNORECASE)
+_UNIT = (
+    r"(?:oz|ounces?|lbs?|pounds?|kgs?|kilograms?|mg|g|grams?|grammes?|tonn?e?s?"
+    r"|mm|cm|m|km|met(?:er|re)s?|in|inch(?:es)?|ft|foot|feet|yards?)"
+)
+_MEASURE = re.compile(rf"\d[\d.,/]*(?:\s*[x×*]\s*\d[\d.,/]*)*\s*{_UNIT}\.?\s*(?:[(;,x×*].*)?", re.IGNORECASE)
+"""A weight or a size: "0.3 ounces", "8.3 x 5.1 x 0.2 inches ; 0.3 ounces"."""
+_CODE = re.compile(r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}")
+"""A number of a register: "B00BWDH2O6"."""
 _PATH = re.compile(r"[^\s.>]+(?:\.[^\s.>]+)+|[^>]+(?: > [^>]+)+")
-_DATE = re.compile(r"(1[89]\d\d|20\d\d)(?:[-/.]\d\d?){0,2}(?:[T ].*)?|\d\d?[-/. ]\w{3,9}[-/., ]+(1[89]\d\d|20\d\d)")
+_DATE = re.compile(
+    r"(1[89]\d\d|20\d\d)(?:[-/.]\d\d?){0,2}(?:[T ].*)?|\d\d?[-/. ]\w{3,9}[-/., ]+(1[89]\d\d|20\d\d)"
+    r"|[A-Za-z]{3,9}\.? \d\d?,? (1[89]\d\d|20\d\d)"
+)
 _TITLE_YEAR = re.compile(r"(?:\(|,\s*)(1[89]\d\d|20\d\d)\)?\s*$")
 """A year that ends a title: "Heat (1995)", "Cinema Paradiso , 1988"."""
 _ID_NAME = re.compile(r"(?:^|[_\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)$|[a-z](?:Id|ID)$|^(?:imdb|tmdb)")
+_MEASURED = frozenset(
+    {
+        "weight", "dimension", "width", "height", "depth", "diameter", "thickness", "shipping",
+        "delivery", "parcel", "barcode", "upc", "gtin", "mpn",
+    }
+)  # fmt: skip
+"""Words in the name of what a thing measures, how it is sent and what it is registered as: that is nobody's taste."""
+_OF_A_PACKAGE = frozenset({"product", "item", "package", "cm", "mm", "inch", "in"})
+_COUNTED = frozenset(
+    {
+        "rank", "ranking", "rating", "vote", "score", "popularity", "count", "sale", "sold",
+        "stock", "quantity", "inventory", "view",
+    }
+)  # fmt: skip
+"""Words in the name of a number that others gave an item."""
+_REGISTERED = frozenset(
+    {
+        "available", "added", "created", "updated", "modified", "listed", "crawled", "scraped",
+        "imported", "stocked",
+    }
+)  # fmt: skip
+"""Words in the name of a date of the shop's, not of the item."""
 _SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
 FIRST_YEAR, LAST_YEAR = 1850, 2100
 
@@ -59,6 +96,8 @@ class Rule(Value):
     """For themes: the words and pairs of words, lower case."""
     coverage: float = 0.0
     """Share of the catalogue's items that carry the facet."""
+    telling: float = 0.0
+    """Share of the items that carry a value which tells them from most others."""
 
 
 def discover(items: Sequence[Item]) -> list[Rule]:
@@ -77,7 +116,7 @@ def discover(items: Sequence[Item]) -> list[Rule]:
     rules = _one_each(rules)
     if not any(rule.facet == "era" for rule in rules) and (era := _era_in_titles(sample, names)):
         rules.append(era)
-    named = [rule.coverage for rule in rules if rule.kind in ("value", "path")]
+    named = [rule.telling for rule in rules if rule.kind in ("value", "path")]
     if max(named, default=0.0) < THEMES_BELOW and (theme := _themes(sample)):
         rules.append(theme)
     return sorted(rules, key=lambda rule: (-rule.coverage, rule.facet))[:MAX_FACETS]
@@ -140,7 +179,7 @@ def _rules_of_one(item: Item) -> list[Rule]:
         rules.clear()
     for name, value in item.attributes.items():
         words = value if isinstance(value, list) else [str(value)]
-        if _ID_NAME.search(name) or isinstance(value, bool) or not words:
+        if _ID_NAME.search(name) or _is_measured(facet_name(name)) or isinstance(value, bool) or not words:
             continue
         if _dated(name) and all(_year(word) for word in words):
             rules.append(Rule(facet="era", where=f"attributes.{name}", kind="era"))
@@ -160,23 +199,45 @@ def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
     name = where.rpartition(".")[2]
     rows = [values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])]
     coverage = len(rows) / len(items)
-    if not rows or coverage < MIN_COVERAGE or _ID_NAME.search(name):
+    facet = facet_name(name)
+    if not rows or coverage < MIN_COVERAGE or _ID_NAME.search(name) or _is_measured(facet):
         return None
     flat = [value for row in rows for value in row]
-    facet = facet_name(name)
+    if _mostly(flat, _is_register):
+        return None
     single = all(len(row) == 1 for row in rows)
     numbers = [number for value in flat if (number := _number(value)) is not None]
     if single and len(numbers) >= 0.95 * len(flat):
         return _numeric(where, facet, numbers, flat, coverage)
     if single and _mostly(flat, lambda value: _DATE.fullmatch(value) is not None):
-        return _era(where, facet, coverage)
-    if _mostly(flat, lambda value: "://" in value) or sum(map(len, flat)) / len(flat) > LONG_VALUE:
-        return None
+        return None if _REGISTERED & set(facet.split()) else _era(where, facet, coverage)
     kind: RuleKind = "path" if _mostly(flat, lambda value: _PATH.fullmatch(value) is not None, 0.5) else "value"
-    return Rule(facet=facet, where=where, kind=kind, coverage=coverage) if _repeats(rows, coverage) else None
+    if not _repeats(rows, coverage):
+        return None
+    return Rule(facet=facet, where=where, kind=kind, coverage=coverage, telling=_telling(rows, len(items)))
+
+
+def _is_measured(facet: str) -> bool:
+    words = set(facet.split())
+    if {"length", "size"} & words and words & _OF_A_PACKAGE:
+        return True
+    numbered = "number" in words and words & {"model", "part", "serial", "item", "catalogue", "catalog", "style"}
+    return bool(words & _MEASURED or numbered)
+
+
+def _is_register(value: str) -> bool:
+    return bool(_MEASURE.fullmatch(value) or _CODE.fullmatch(value) or "://" in value)
+
+
+def _telling(rows: Sequence[Sequence[str]], items: int) -> float:
+    """Share of all items that carry a value which is not on most of them."""
+    carriers = Counter(key for row in rows for key in {value.casefold() for value in row})
+    return sum(any(carriers[value.casefold()] <= TOO_COMMON * items for value in row) for row in rows) / items
 
 
 def _numeric(where: str, facet: str, numbers: list[float], flat: list[str], coverage: float) -> Rule | None:
+    if _COUNTED & set(facet.split()):
+        return None
     whole = all(number == int(number) for number in numbers)
     different = len(set(numbers))
     if whole and different > 2 and _mostly(flat, lambda value: _year(value) is not None):
@@ -255,8 +316,19 @@ def _raw(item: Item, where: str) -> list[str]:
 
 
 def _clean(value: str) -> str:
+    """A value without needless space; empty where it names nothing: a placeholder, or a sentence."""
     text = _SPACE.sub(" ", value).strip()
-    return "" if _PLACEHOLDER.fullmatch(text) else text
+    return "" if _PLACEHOLDER.fullmatch(text) or _is_prose(text) else text
+
+
+def _is_prose(text: str) -> bool:
+    if len(text) > LONG_VALUE:
+        return True
+    words = text.count(" ") + 1
+    if words < PROSE_WORDS:
+        return text.endswith(("。", "！", "？"))
+    last = text.rpartition(" ")[2]
+    return last[-1] in ".!?。！？" and (last[0].islower() or words > PROSE_WORDS + 1 or len(last) > PROSE_WORDS + 1)
 
 
 def _levels(value: str) -> Iterator[str]:
@@ -276,7 +348,7 @@ def _number(value: str) -> float | None:
 
 def _year(value: str) -> int | None:
     match = _DATE.fullmatch(value.strip().removesuffix(".0"))
-    year = int(match[1] or match[2]) if match else 0
+    year = int(match[1] or match[2] or match[3]) if match else 0
     return year if FIRST_YEAR <= year <= LAST_YEAR else None
 
 

@@ -60,6 +60,8 @@ FEW = 3
 """Up to so many facts, less sure ones are said too, with the little confidence they have."""
 MIN_TENTATIVE = 0.3
 """Confidence of such a fact on several items."""
+MIN_MEANT = 0.15
+"""Mean signal of such a fact, either way: what was met without liking or disliking it is no sign of taste."""
 MIN_GUESS = 0.1
 """Confidence of a fact on a single item, said only where there is no other."""
 EVIDENCE = 12
@@ -208,7 +210,7 @@ def _mine(history: History, population: Population, limit: int) -> list[Fact]:
     strength = np.where(may_dislike, low_strength, like_strength)
     confidence = np.where(may_dislike, low_confidence, like_confidence)
     score = strength * confidence
-    may = may_like | may_dislike
+    may = (may_like | may_dislike) & (np.abs(c.mean) >= MIN_MEANT)
     repeated = may & (confidence >= MIN_TENTATIVE) & (c.items >= MIN_ITEMS)
     # What an item is says more than who made it, as long as little can be said at all.
     guessed = 1.0 * np.array([population.facets[int(code)] == population.primary for code in c.code]) + score

@@ -24,9 +24,15 @@ from agent.interactions import Interactions
 from agent.schema import Item
 from agent.signals import RATED_TYPES
 
-FORMAT = 1
+FORMAT = 2
 MIN_CARRIERS = 2
 """Items that must carry a value for it to be counted; a value of one item is that item."""
+THEME_LIFT = 1.2
+"""How much more often than by chance the same people must have two items of a theme for it to be one."""
+THEME_PRIOR = 2.0
+"""Pairs of items' worth of belief that a theme groups items by chance."""
+THEME_USERS = 20
+"""Users below which themes are kept as the titles have them."""
 _ARRAYS = ("starts", "codes", "base", "base_positive", "popularity", "price", "price_edges", "norms")
 
 
@@ -149,6 +155,11 @@ def build_population(x: Interactions, items: Sequence[Item], signal: NDArray[np.
     users, things, mean_signal = pair_table(x, signal)
     rules = [_banded(rule, ordered, things) for rule in discover(ordered)]
     facets, values, starts, codes = _index(ordered, rules)
+    if any(rule.kind == "theme" for rule in rules) and len(np.unique(users)) >= THEME_USERS:
+        lift = theme_lift(users, things, starts, codes, len(values))
+        told = {value.casefold() for value, one in zip(values, lift, strict=True) if one >= THEME_LIFT}
+        rules = [r.model_copy(update={"vocabulary": r.vocabulary & told}) if r.kind == "theme" else r for r in rules]
+        facets, values, starts, codes = _index(ordered, rules)
     price = np.array([_price(item) for item in ordered], dtype=np.float64)
     popularity = _popularity(things, len(ordered))
     primary = _primary(rules, facets, category_facet(ordered))
@@ -177,6 +188,29 @@ def pair_table(
     order = np.argsort(first)
     rows = first[order]
     return x.user[rows].astype(np.int64), x.item[rows].astype(np.int64), said[order]
+
+
+def theme_lift(
+    users: NDArray[np.int64],
+    things: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    values: int,
+) -> NDArray[np.float64]:
+    """[values] pairs of a user's items that both carry a value, over those expected of items drawn by popularity alone.
+
+    A word that titles share ("large", "assorted") need not group what people want: then those who had one item with it
+    have no more of the others than anyone. Shrunk by THEME_PRIOR pairs; no item is drawn twice.
+    """
+    row, code = expand(things, starts, codes)
+    key, k = np.unique(users[row] * np.int64(max(values, 1)) + code, return_counts=True)
+    met = np.bincount(key % max(values, 1), weights=k * (k - 1.0), minlength=values)
+    n = np.bincount(users).astype(np.float64)
+    share = np.bincount(things, minlength=len(starts) - 1) / max(len(things), 1)
+    squared = np.bincount(codes, weights=np.repeat(share**2, np.diff(starts)), minlength=values)
+    base = _share(things, starts, codes, values)
+    expected = (n * (n - 1)).sum() * (base**2 - squared) / max(1 - float((share**2).sum()), 1e-9)
+    return np.asarray((met + THEME_PRIOR) / (np.maximum(expected, 0) + THEME_PRIOR), dtype=np.float64)
 
 
 def strongest(group: NDArray[np.int64], signal: NDArray[np.float64], groups: int) -> NDArray[np.float64]:

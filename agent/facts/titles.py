@@ -12,7 +12,7 @@ MAX_SHARE = 0.2
 ABSORBED = 0.7
 """A word is left out where one pair of words accounts for this share of its titles."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 _SMALL = frozenset(
     [
         "and",

@@ -179,7 +179,9 @@ def _loyalty(events: Sequence[Event]) -> list[Trait]:
     if n == 0:
         return []
     if n < MIN_HABIT:
-        return [Trait(name="loyalty", label="unknown", detail=_too_few(n, "purchase or play"), n=n)]
+        return [
+            Trait(name="loyalty", label="unknown", detail=_too_few(n, "purchase or play", "purchases or plays"), n=n)
+        ]
     again = n - len(set(had))
     share = again / n
     label = "returning" if share >= 0.4 else "trying" if share < 0.1 else "mixed"
@@ -187,8 +189,9 @@ def _loyalty(events: Sequence[Event]) -> list[Trait]:
                   detail=f"{again} of {n} purchases or plays were of an item had before", n=n)]  # fmt: skip
 
 
-def _too_few(n: int, what: str) -> str:
-    return f"only {_n(n, what)}" if n else f"no {what}s"
+def _too_few(n: int, what: str, many: str = "") -> str:
+    many = many or f"{what}s"
+    return f"only {n:,} {what if n == 1 else many}" if n else f"no {many}"
 
 
 def _n(n: int, what: str) -> str:

@@ -90,6 +90,68 @@ def test_dates_are_read_for_their_decade() -> None:
     assert facets_of(items[0], discover(items)) == {"era": ["1970s"], "seen first era": ["1990s"]}
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("shipping_weight", ["0.3 ounces (", "0.6 ounces", "1 pound"]),
+        ("heft", ["0.3 oz", "1,2 kg", "12 lbs; ships alone"]),  # whatever it is called
+        ("extent", ["8.3 x 5.1 x 0.2 inches ; 0.3 ounces", "5 × 3 cm", "3.4 x 2.1 in"]),
+        ("product_weight_g", [120, 300, 450, 90, 75, 800, 220, 310, 95, 60, 55, 410, 640]),
+        ("product_length_cm", [12, 30, 45, 9, 7, 80, 22, 31, 95, 60, 55, 41, 64]),
+        ("parcel dimensions", ["small parcel", "large parcel"]),
+        ("international_shipping", ["not to islands", "everywhere"]),
+        ("sales_rank", list(range(1, 40))),
+        ("average_rating", [3.5, 4.0, 4.5, 5.0, 2.5]),
+        ("vote_count", list(range(100, 140))),
+        ("item_model_number", ["US_Email", "US_Print", "Denomination"]),
+        ("gtin", ["840341676232", "078678972639"]),
+        ("ref", ["B00BWDH2O6", "B00H5BMZPU", "B01GP1W4LA"]),
+        ("date_first_available", ["September 10, 2013", "May 3, 2014", "June 1, 2009"]),
+        ("updated_at", ["2013-09-10", "2014-05-03", "2009-06-01T10:00:00Z"]),
+        ("page", ["https://a.example/x", "https://a.example/y"]),
+        ("remark", ["This item ships in its own packaging.", "Not sold to people under the age of 18."]),
+        ("blank", ["^", "--"]),
+    ],
+)
+def test_what_measures_and_registers_a_thing_is_no_taste(name: str, values: list[object]) -> None:
+    items = catalogue(
+        60, title=lambda at: f"Thing {at}", brand=lambda at: f"brand {at % 7}",
+        **{name: lambda at: values[at % len(values)]},
+    )  # fmt: skip
+    assert set(named(items)) == {"brand"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("rating", ["PG", "PG-13", "R"]),
+        ("format", ["DVD", "Blu-ray", "35 mm print"]),
+        ("memory", ["64 GB", "128 GB", "256 GB"]),
+        ("studio", ["Warner Bros. Pictures Co. Ltd.", "Studio 54", "A24"]),
+        ("length", ["short", "long"]),
+        ("grade", ["12세 관람가", "전체 관람가"]),
+        ("duration", list(range(60, 180))),
+    ],
+)
+def test_what_only_looks_like_a_measure_stays(name: str, values: list[object]) -> None:
+    items = catalogue(120, title=lambda at: f"Thing {at}", **{name: lambda at: values[at % len(values)]})
+    assert len(named(items)) == 1
+
+
+def test_a_sentence_among_names_is_dropped_alone() -> None:
+    items = catalogue(40, categories=lambda at: [f"Kind {at % 4}", "No expiration, no fees.", "For any occasion, " * 6])
+    assert facets_of(items[1], discover(items)) == {"category": ["Kind 1"]}
+
+
+def test_a_category_that_nearly_all_share_leaves_room_for_themes() -> None:
+    items = catalogue(
+        90, title=lambda at: f"Card {('Birthday', 'Christmas', 'Wedding', *'abcdef')[at % 9]} {at}",
+        categories=lambda at: ["Cards"] if at % 20 else ["Cards", "Sets"],
+    )  # fmt: skip
+    found = {value for item in items for value in facets_of(item, discover(items)).get("theme", [])}
+    assert found >= {"Birthday", "Christmas", "Wedding"}
+
+
 def test_placeholders_are_no_values() -> None:
     items = catalogue(20, categories=lambda at: [("(no genres listed)", "Drama", "N/A", "War")[at % 4]])
     found = {value for item in items for values in facets_of(item, discover(items)).values() for value in values}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.errors import StoreError
 from agent.facts import load_population, mine_facts
-from agent.schema import Event, Item
+from agent.schema import Event, Fact, Item
 from tests.unit.mining import SCALES, START, TABLE, Row, World, event, fact, values, world
 
 FILMS = [Item(item_id=f"{kind[0].lower()}{n}", title=f"{kind} {n}", categories=[kind])
@@ -243,6 +243,36 @@ def test_a_korean_catalogue() -> None:
     ]
     w = world([*bought("a", "m1", "m3", "m5", "m7"), *bought("b", *(f"m{n}" for n in range(0, 20, 2)))], items)
     assert values(w.facts("a")) == ["멜로/로맨스"]
+
+
+def test_a_word_that_titles_share_is_a_theme_only_where_people_follow_it() -> None:
+    """Hearts are bought with hearts; what is large is bought as anything else is."""
+    nouns = ("HEART", "CLOCK", "LANTERN", "TEAPOT", "RIBBON", "BASKET")
+    items = [
+        Item(item_id=f"{noun}{n}", title=f"{'LARGE ' if n < 2 else ''}{noun} N{chr(97 + n)}{noun[0]}")
+        for noun in nouns for n in range(10)
+    ]  # fmt: skip
+    rows = [row for u in range(60) for row in bought(f"u{u}", *(f"{nouns[u % 6]}{n}" for n in range(10)))]
+    w = world(rows, items)
+    themes = {value for facet, value in zip(w.population.facets, w.population.values, strict=True) if facet == "theme"}
+    assert themes == set(nouns)
+    new = Item(item_id="new", title="LARGE HEART")
+    assert w.population.facets_of(new) == {"theme": ["HEART"]}
+
+
+def test_what_was_met_without_liking_it_is_no_sign_of_taste() -> None:
+    middling = {"w1": 3.0}
+    assert w_facts(rated("a", middling)) == []
+    assert [one.value for one in w_facts(rated("a", {"w1": 5.0}))] == ["War"]
+
+
+def w_facts(rows: list[Row]) -> list[Fact]:
+    return world([*rows, *CROWD], FILMS).facts("a").facts
+
+
+def test_how_little_is_known_is_said_in_words() -> None:
+    loyalty = {one.name: one.detail for one in world([*bought("a", "w1", "w2"), *CROWD], FILMS).facts("a").traits}
+    assert loyalty["loyalty"] == "only 2 purchases or plays" and loyalty["rating_habit"] == "no ratings"
 
 
 def test_a_catalogue_without_attributes_has_themes() -> None:
