@@ -34,6 +34,8 @@ LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
 """What grounds are worth each time they have been used in the list already."""
+KIN = 0.25
+"""What an event counts whose item shares nothing with the recommended one, beside one whose values are all the same."""
 BARE = 0.5
 """What a decade or a price is worth beside what the item is about."""
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
@@ -171,7 +173,11 @@ def choose_grounds(
         shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
         others = {event_id: s for event_id, s in liked.items() if s.event.item_id != item.item_id}
         leads = led.get(item.item_id, ())
-        lead = _foremost(leads, others, used) or _foremost(leads, borne, used)
+        kin = {
+            lead.event_id: _overlap(mine, _values(seen_item, values_of)) for lead in leads
+            if lead.event_id in borne and (seen_item := borne[lead.event_id].item) is not None
+        }  # fmt: skip
+        lead = _foremost(leads, others, kin, used) or _foremost(leads, borne, kin, used)
         telling = [p for p in shared if p.facet not in _BARE_FACETS]
         seen: WindowEvent | None
         origin: Origin
@@ -180,7 +186,7 @@ def choose_grounds(
         else:
             whence = _channel(channels.get(item.item_id, ("content",)), past)
             usable = telling if whence else shared
-            shared, seen = _together(usable, mine, values, others, leads, used)
+            shared, seen = _together(usable, mine, values, others, leads, kin, used)
             origin = "" if shared or seen else whence
         used.update([*map(_name, shared), *([seen.event.event_id] if seen else [])])
         whys.append(Why(item, tuple(shared), seen, origin, cold=not past.items))
@@ -189,7 +195,7 @@ def choose_grounds(
 
 def _together(
     shared: Sequence[Preference], mine: frozenset[str], values: Mapping[str, frozenset[str]],
-    liked: Mapping[str, WindowEvent], leads: Sequence[Lead], used: Counter[str],
+    liked: Mapping[str, WindowEvent], leads: Sequence[Lead], kin: Mapping[str, float], used: Counter[str],
 ) -> tuple[list[Preference], WindowEvent | None]:  # fmt: skip
     """Preferences and an event whose item carries them too: one interest, seen from both sides.
 
@@ -197,7 +203,7 @@ def _together(
     """
     wanted = {fold(p.value) for p in shared}
     same = {i: s for i, s in liked.items() if s.item is not None and values[s.item.item_id] & wanted}
-    lead = _foremost(leads, same, used)
+    lead = _foremost(leads, same, kin, used)
     if lead is not None:
         best: WindowEvent | None = same[lead.event_id]
     else:
@@ -222,13 +228,22 @@ def _name(preference: Preference) -> str:
     return f"{preference.facet}:{preference.value}"
 
 
-def _foremost(leads: Sequence[Lead], events: Mapping[str, WindowEvent], used: Counter[str]) -> Lead | None:
-    """Of the leads to these events the one that speaks most for the item, signal and earlier use counted."""
+def _foremost(
+    leads: Sequence[Lead], events: Mapping[str, WindowEvent], kin: Mapping[str, float], used: Counter[str]
+) -> Lead | None:
+    """Of the leads to these events the one that speaks most for the item.
+
+    Signal, earlier use and kinship count: of two events that led as far, the one whose item is of the same kind is
+    understood at once.
+    """
     return max(
         (lead for lead in leads if lead.event_id in events),
-        key=lambda lead: lead.weight * (1 + events[lead.event_id].signal) * USED_AGAIN ** used[lead.event_id],
+        key=lambda lead: (
+            lead.weight * (KIN + kin.get(lead.event_id, 0.0)) * (1 + events[lead.event_id].signal)
+            * USED_AGAIN ** used[lead.event_id]
+        ),
         default=None,
-    )
+    )  # fmt: skip
 
 
 def _shown(number: int, event: Event, past: Past) -> WindowEvent:

@@ -92,6 +92,13 @@ def test_the_channel_that_leads_is_the_one_that_is_named() -> None:
     assert [w.origin for w in whys] == ["next_item", "collaborative", "content"]
 
 
+def test_of_two_events_that_led_as_far_the_one_of_the_same_kind_is_named() -> None:
+    new = Item(item_id="x", title="Solaris (1972)", categories=["Sci-Fi"])
+    led = {"x": [Lead("e14", "collaborative", 0.5), Lead("e16", "collaborative", 0.4)]}
+    (why,) = choose_grounds(PROFILE, [new], PAST, led, CHANNELS, item_values)
+    assert why.seen is not None and why.seen.event.event_id == "e16"
+
+
 def test_a_like_that_repeats_gives_way_to_an_event_that_led_there() -> None:
     comedies = [Item(item_id=f"c{n}", title=f"Laugh {n}", categories=["Comedy"]) for n in range(4)]
     led = {item.item_id: [Lead("e16", "next_item", 0.5)] for item in comedies}
@@ -131,7 +138,7 @@ async def test_an_item_met_without_liking_it_may_lead_on_but_its_rating_is_not_s
         scales={"": Scale(source="", low=1, high=5)},
     )  # fmt: skip
     text = found.reasons["n2"].text
-    assert "Scream" in text and "of 5" not in text
+    assert "Blade Runner" in text and "of 5" not in text
     turned_down = Past(PAST.events, PAST.items, dict.fromkeys(PAST.signal, -0.9))
     (why,) = choose_grounds(PROFILE, NEW[1:2], turned_down, LED, CHANNELS, item_values)
     assert why.seen is None and why.origin == ""
