@@ -8,7 +8,6 @@ from agent.config import Settings
 from agent.embed import Embedder
 from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
 from agent.explain import explain
-from agent.index import Row
 from agent.leads import Lead, Past, leads, places
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
@@ -16,7 +15,6 @@ from agent.profile import FAILED, Subject, estimate, paint, settings_digest, sub
 from agent.progress import Progress
 from agent.rank import CANDIDATES, Ranked, order
 from agent.rerank import Taste, rerank
-from agent.retrieve import Wording, content_candidates
 from agent.schema import (
     BuildReport,
     Candidate,
@@ -26,7 +24,6 @@ from agent.schema import (
     Event,
     IngestReport,
     Item,
-    Preference,
     Profile,
     Recommendation,
     Recommendations,
@@ -35,7 +32,6 @@ from agent.schema import (
 )
 from agent.signals import signals_of
 from agent.store import Store
-from agent.texts import portrait_text, preference_text
 from agent.world import Snapshots
 
 if TYPE_CHECKING:
@@ -110,7 +106,7 @@ class Engine:
         with self.store.writing():
             self.snapshots.reindex()
             embedded = self.snapshots.embed_items()
-            return embedded + sum(self._embed_portrait(profile) for profile in self.portraits())
+            return embedded + sum(self.snapshots.embed_portrait(profile) for profile in self.portraits())
 
     # ------------------------------------------------------------ portraits
 
@@ -181,7 +177,7 @@ class Engine:
         if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):
             return None
         # Stored last: a portrait that is stored is finished, whenever the run was killed.
-        self._embed_portrait(profile, subject.previous)
+        self.snapshots.embed_portrait(profile, subject.previous)
         return self.store.save_profile(profile)
 
     def _subject(self, user_id: str, model: Ready) -> Subject:
@@ -219,17 +215,6 @@ class Engine:
             old is not None
             and old.built_from.last_seq == last
             and old.built_from.settings == settings_digest(self.settings)
-        )
-
-    def _embed_portrait(self, profile: Profile, previous: Profile | None = None) -> int:
-        """Embed a portrait and its preferences in the place of the previous one's; how many texts were new."""
-        index = self.snapshots.index()
-        owner: dict[str, str | int | float | bool] = {"user_id": profile.user_id}
-        rows = [Row(key, preference_text(one), owner) for key, one in _preference_keys(profile).items()]
-        if previous is not None:
-            index.delete("preferences", sorted(_preference_keys(previous).keys() - _preference_keys(profile).keys()))
-        return index.upsert("portraits", [Row(profile.user_id, portrait_text(profile), owner)]) + index.upsert(
-            "preferences", rows
         )
 
     async def estimate(self, user_ids: Sequence[str] | None = None) -> Estimate:
@@ -307,14 +292,8 @@ class Engine:
         if model is None:
             raise LimnerError("The channels are not trained; run `limner train`.")
         pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
-        content = content_candidates(self.snapshots.vectors(), pairs, self._wording(profile), exclude=exclude)
+        content = self.snapshots.content(profile, pairs, max((e.seq for e in past.events), default=0))
         return order(model, model.history(pairs), content=content, exclude=exclude, include=include, n=n)
-
-    def _wording(self, profile: Profile) -> Wording | None:
-        likes = [preference_text(one) for one in profile.preferences if one.polarity == "like"]
-        dislikes = [preference_text(one) for one in profile.preferences if one.polarity == "dislike"]
-        embed = self.snapshots.index().embedder.queries
-        return Wording(embed(likes), embed(dislikes)) if likes or dislikes else None
 
     async def _answer(
         self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool
@@ -493,11 +472,6 @@ async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:
     else:
         return
     raise first
-
-
-def _preference_keys(profile: Profile) -> dict[str, Preference]:
-    """The preferences of a portrait by their ids in the index."""
-    return {f"{profile.user_id}\x1f{one.polarity}\x1f{one.facet}\x1f{one.value}": one for one in profile.preferences}
 
 
 def _known_items(events: Sequence[Event], catalogue: Mapping[str, Item]) -> dict[str, Item]:

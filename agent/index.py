@@ -62,20 +62,25 @@ class Index:
 
     # ------------------------------------------------------------ opening
 
-    def generation(self) -> int:
-        """Counts up at every write, across processes."""
-        try:
-            return int((self._folder / _GENERATION).read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
+    def generation(self, kind: Kind | None = None) -> int:
+        """Counts up at every write to a kind (None: to any), across processes."""
+        counts = self._generations()
+        return sum(counts.values()) if kind is None else counts.get(kind, 0)
 
-    def _wrote(self) -> None:
+    def _generations(self) -> dict[str, int]:
+        try:
+            return {str(kind): int(n) for kind, n in json.loads((self._folder / _GENERATION).read_text()).items()}
+        except (FileNotFoundError, ValueError, AttributeError):
+            return {}
+
+    def _wrote(self, *kinds: Kind) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        number = self.generation() + 1
+        counts = self._generations()
+        counts.update({kind: counts.get(kind, 0) + 1 for kind in kinds})
         part = self._folder / f"{_GENERATION}.part"
-        part.write_text(str(number))
+        part.write_text(json.dumps(counts))
         part.replace(self._folder / _GENERATION)
-        self._opened = number
+        self._opened = sum(counts.values())
 
     def _open(self) -> "ClientAPI":
         current = self.generation()
@@ -147,13 +152,13 @@ class Index:
             )
             say.advance(len(part))
         say.done()
-        self._wrote()
+        self._wrote(kind)
         return len(fresh)
 
     def delete(self, kind: Kind, ids: Sequence[str]) -> None:
         if ids:
             self._collection(kind).delete(ids=list(ids))
-            self._wrote()
+            self._wrote(kind)
 
     def clear(self) -> None:
         """Drop everything, whoever made it; the way to another embedder."""
@@ -162,13 +167,13 @@ class Index:
             if one.name.startswith("limner-"):
                 client.delete_collection(one.name)
         self._collections.clear()
-        self._wrote()
+        self._wrote(*KINDS)
 
     def erase(self, user_id: str) -> None:
         """Delete a user's portrait (its id is the user's) and preferences (metadata `user_id`)."""
         self._collection("portraits").delete(ids=[user_id])
         self._collection("preferences").delete(where={"user_id": user_id})
-        self._wrote()
+        self._wrote("portraits", "preferences")
 
     # ------------------------------------------------------------ reading
 

@@ -1,20 +1,22 @@
 """What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from agent.config import Settings
-from agent.embed import Embedder, choose_embedder
+from agent.embed import Embedder, Vectors, choose_embedder
 from agent.facts import Population, build_population, load_population
 from agent.index import Index, Row
 from agent.progress import Progress
-from agent.rank import Model, catalogue_of, current_version, load_model, train
-from agent.retrieve import ItemVectors
-from agent.schema import Item, Scale
+from agent.rank import CANDIDATES, Model, catalogue_of, current_version, load_model, train
+from agent.retrieve import ContentBook, ItemVectors, Wording, content_candidates
+from agent.schema import Item, Preference, Profile, Scale
 from agent.signals import signals
 from agent.store import Store
-from agent.texts import item_text
+from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
 from agent.words import load_language
 
@@ -48,6 +50,7 @@ class Snapshots:
         self._model: Model | None = None
         self._index: Index | None = None
         self._vectors: tuple[int, ItemVectors] | None = None
+        self._book = ContentBook(store.folder / "content")
 
     @property
     def models_folder(self) -> Path:
@@ -124,13 +127,50 @@ class Snapshots:
     def vectors(self) -> ItemVectors:
         """All item vectors; read again only when the index changed."""
         index = self.index()
-        generation = index.generation()
+        generation = index.generation("items")
         if self._vectors is None or self._vectors[0] != generation:
             self._vectors = (generation, ItemVectors(*index.everything("items")))
         return self._vectors[1]
+
+    def wording(self, profile: Profile) -> Wording:
+        """The vectors of a portrait's preferences, as the index keeps them."""
+        index = self.index()
+        ids = {preference_id(profile.user_id, one): one.polarity for one in profile.preferences}
+        found = index.vectors("preferences", list(ids))
+        empty = np.empty((0, index.embedder.dimensions), dtype=np.float32)
+
+        def of(polarity: str) -> Vectors:
+            wanted = [found[one] for one, held in ids.items() if held == polarity and one in found]
+            return np.stack(wanted) if wanted else empty
+
+        return Wording(of("like"), of("dislike"))
+
+    def content(self, profile: Profile, events: Sequence[tuple[str, float]], last_seq: int) -> dict[str, float]:
+        """Items nearest to a portrait and to what its user liked, kept until portrait, events or items change."""
+        key = f"{profile.version}:{last_seq}:{self.index().generation('items')}"
+        kept = self._book.get(profile.user_id, key)
+        if kept is None:
+            kept = content_candidates(self.vectors(), events, self.wording(profile), k=CANDIDATES + len(events))
+            self._book.put(profile.user_id, key, kept)
+        return kept
+
+    def embed_portrait(self, profile: Profile, old: Profile | None = None) -> int:
+        """Embed a portrait and each of its preferences; those that only the `old` portrait had are forgotten."""
+        index = self.index()
+        owner: dict[str, str | int | float | bool] = {"user_id": profile.user_id}
+        rows = [Row(preference_id(profile.user_id, one), preference_text(one), owner) for one in profile.preferences]
+        if old is not None:
+            had = {preference_id(old.user_id, one) for one in old.preferences}
+            index.delete("preferences", sorted(had - {row.id for row in rows}))
+        portrait = Row(profile.user_id, portrait_text(profile), owner)
+        return index.upsert("portraits", [portrait]) + index.upsert("preferences", rows)
 
     def check_index(self) -> str:
         """The embedder's name. Raises IndexMismatchError where another made the index."""
         index = self.index()
         index.check()
         return index.embedder.name
+
+
+def preference_id(user_id: str, one: Preference) -> str:
+    return f"{user_id}\x1f{one.polarity}\x1f{one.facet}\x1f{one.value}"
