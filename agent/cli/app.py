@@ -52,6 +52,7 @@ app.command(rich_help_panel=OTHER)(doors.chat)
 app.command(rich_help_panel=OTHER)(doors.serve)
 app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
 eval_app.command("run")(doors.eval_run)
+eval_app.command("compare")(doors.eval_compare)
 app.command(rich_help_panel=OTHER)(paint.doctor)
 app.command(rich_help_panel=OTHER)(suggest.demo)
 

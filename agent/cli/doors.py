@@ -1,5 +1,6 @@
-"""The other doors: chat, serve, eval run."""
+"""The other doors: chat, serve, eval run, compare, report."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -77,3 +78,33 @@ def eval_run(
             dataset or session.settings().data, split, systems.split(","), metrics.split(","), session.progress
         )
         session.give(report, show.evaluation(report))
+
+
+def eval_compare(
+    ctx: typer.Context,
+    a: Annotated[Path, typer.Argument(metavar="A", help="A run's folder, or its run.json: what stood before.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The run to hold against it.")],
+    metrics: Annotated[str, typer.Option("--metrics", help="Comma-separated; all that both have if left out.")] = "",
+    system: Annotated[
+        str, typer.Option("--system", metavar="NAME", help="Only this system; all that both have if left out.")
+    ] = "",
+    against: Annotated[
+        str, typer.Option("--against", metavar="NAME", help="The system of B, where it is another than that of A.")
+    ] = "",
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail-if-worse", help="Exit code 100 where B is significantly worse.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare two runs of the same split, user by user, and say which is significantly better."""
+    from agent.cli import show
+    from evals.compare import BELOW, compare
+    from evals.runs import load_run
+
+    with Session(ctx, as_json) as session:
+        named = [one.strip() for one in metrics.split(",") if one.strip()]
+        found = compare(load_run(a), load_run(b), named, system, against, need_tests=fail_if_worse)
+        session.give(found, show.run_comparison(found))
+        session.notes(found.notes)
+        if fail_if_worse and found.worse:
+            raise typer.Exit(BELOW)

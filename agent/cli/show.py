@@ -38,6 +38,7 @@ from agent.schema import (
 
 if TYPE_CHECKING:
     from agent.datasets import Dataset
+    from evals.compare import RunComparison
     from evals.run import Evaluation
 
 WIDEST = 110
@@ -510,6 +511,31 @@ def evaluation(report: "Evaluation") -> RenderableType:
     split = report.split
     title = Text(f"{report.dataset} · {split.name} · {split.users:,} users · test set {split.hash}")
     return card(table, title)
+
+
+def run_comparison(found: "RunComparison") -> RenderableType:
+    """One line a metric: A, B, how far apart, and which is significantly better."""
+    numbers = ("A", "B", "B - A", "95% interval", "p (Holm)")
+    pairs = {(line.a, line.b) for line in found.lines}
+    named = ("system",) if len(pairs) > 1 else ()
+    table = plain_table(*named, "metric", *numbers, "", right=numbers)
+    styles = {"A better": "yellow", "B better": "green"}
+    for line in found.lines:
+        system = line.a if line.a == line.b else f"{line.a} : {line.b}"
+        verdict = Text(line.verdict, styles.get(line.verdict, ""))
+        span = "" if line.ci95 is None else f"{line.ci95[0]:+.4f} to {line.ci95[1]:+.4f}"
+        table.add_row(
+            *((words(system),) if named else ()), words(line.metric), _decimal(line.mean_a), _decimal(line.mean_b),
+            _decimal(line.difference, "+"), span, _decimal(line.p_holm), verdict,
+        )  # fmt: skip
+    systems = "" if named else " · " + " against ".join(dict.fromkeys((found.lines[0].a, found.lines[0].b)))
+    return card(
+        table, words(f"{found.dataset} · {found.split} · {found.hash}{systems}"), words(f"A {found.a} · B {found.b}")
+    )
+
+
+def _decimal(number: float | None, sign: str = "") -> str:
+    return "-" if number is None else f"{number:{sign}.4f}"
 
 
 def before_after(before: Profile, after: Profile) -> RenderableType:

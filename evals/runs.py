@@ -1,0 +1,111 @@
+"""Runs read back from disk: what a run said, and its values by user."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from agent.errors import BadInputError
+from evals.records import Evaluation
+
+RECORD, PER_USER = "run.json", "per_user.parquet"
+_KEYS = ("user_id", "system", "bucket")
+
+Ids = NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class UserValues:
+    """One system's values: for each of `users` (sorted ids) its bucket of history and each metric, NaN undefined."""
+
+    users: Ids
+    buckets: Ids
+    metrics: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `run.json`, with the values by user where they lie beside it."""
+
+    name: str
+    """Of its folder, for people."""
+    evaluation: Evaluation
+    sha256: str
+    """Of run.json."""
+    per_user: Mapping[str, UserValues] = field(default_factory=dict)
+    """By system; empty where there is no per_user.parquet."""
+
+
+def load_run(path: Path) -> Run:
+    """A run's folder, or its run.json. Raises BadInputError where it is none."""
+    file = path / RECORD if path.is_dir() else path
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError as error:
+        raise BadInputError(f"There is no run at '{path}'; give a run's folder or its {RECORD}.") from error
+    try:
+        evaluation = Evaluation.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(one) for one in first["loc"]) or "the whole file"
+        raise BadInputError(f"'{file}' is no run of this version of limner eval: {where}: {first['msg']}.") from error
+    beside = file.with_name(PER_USER)
+    per_user = load_per_user(beside) if beside.is_file() else {}
+    return Run(file.resolve().parent.name or file.stem, evaluation, hashlib.sha256(text).hexdigest(), per_user)
+
+
+def load_per_user(file: Path) -> dict[str, UserValues]:
+    """Values by system. Raises BadInputError for another table, or one that has a user of a system twice."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(file)
+    except pa.ArrowInvalid as error:
+        raise BadInputError(f"'{file}' is no Parquet table; run the evaluation again.") from error
+    missing = [name for name in _KEYS if name not in table.column_names]
+    if missing:
+        raise BadInputError(f"'{file}' has no column '{missing[0]}'; run the evaluation again.")
+    user, system, bucket = (np.array(table[name].cast(pa.string()).to_pylist(), dtype=np.str_) for name in _KEYS)
+    metrics = {
+        name: np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+        for name in table.column_names
+        if name not in _KEYS
+    }
+    out: dict[str, UserValues] = {}
+    for name in np.unique(system).tolist():
+        rows = np.flatnonzero(system == name)
+        rows = rows[np.argsort(user[rows], kind="stable")]
+        ids = user[rows]
+        twice = np.flatnonzero(ids[1:] == ids[:-1])
+        if len(twice):
+            raise BadInputError(f"'{file}' has user '{ids[twice[0]]}' of system '{name}' twice.")
+        out[name] = UserValues(ids, bucket[rows], {one: values[rows] for one, values in metrics.items()})
+    return out
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two systems' values for the users that both have, in the same order."""
+
+    buckets: Ids
+    a: Mapping[str, NDArray[np.float64]]
+    b: Mapping[str, NDArray[np.float64]]
+    only_one: int
+    """Users that only one of the two has."""
+
+
+def pair(a: UserValues, b: UserValues, metrics: Sequence[str]) -> Pair:
+    """By user id, those of `metrics` that both have."""
+    shared, left, right = np.intersect1d(a.users, b.users, assume_unique=True, return_indices=True)
+    both = [one for one in metrics if one in a.metrics and one in b.metrics]
+    return Pair(
+        a.buckets[left],
+        {one: a.metrics[one][left] for one in both},
+        {one: b.metrics[one][right] for one in both},
+        len(a.users) + len(b.users) - 2 * len(shared),
+    )
