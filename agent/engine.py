@@ -13,12 +13,11 @@ from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.profile import FAILED, Subject, estimate, paint, settings_digest, subject_of
 from agent.progress import Progress
-from agent.rank import CANDIDATES, Ranked, order
+from agent.rank import CANDIDATES, Ranked, order, train_report
 from agent.rerank import Taste, rerank
 from agent.schema import (
     BuildReport,
     Candidate,
-    ChannelReport,
     Check,
     Estimate,
     Event,
@@ -77,24 +76,7 @@ class Engine:
             embedded = self.snapshots.embed_items()
             # Last, so that a model is only there where the vectors are too, whenever the run was killed.
             model = self.snapshots.train()
-        held = model.manifest
-        return TrainReport(
-            version=held.version,
-            events=held.events,
-            users=held.users,
-            items=len(model.item_ids),
-            channels=[
-                *(
-                    ChannelReport(name=one.name, holds=one.holds())
-                    for one in model.channels.voices
-                    if one.name != "content"
-                ),
-                ChannelReport(name="content", holds=f"{self.snapshots.index().count('items'):,} vectors"),
-            ],
-            embedder=embedder,
-            embedded=embedded,
-            seconds=held.seconds,
-        )
+        return train_report(model, embedder, embedded)
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""

@@ -370,7 +370,9 @@ class ChannelReport(Value):
 
     name: str
     holds: str
-    """In words: "1,682 items", "EASE over 1,682 x 1,682"."""
+    """In words: "1,682 items", "EASE over 1,682 items"."""
+    ndcg: float | None = None
+    """ndcg@10 of this channel alone over the candidates of users that were held out; None where nothing was learned."""
 
 
 class TrainReport(Value):
@@ -382,6 +384,12 @@ class TrainReport(Value):
     embedder: str
     embedded: int
     """Item texts embedded anew; the others were up to date."""
+    lessons: int = 0
+    """Questions of the past that fusion learned from; 0 where there were too few, and fixed weights order."""
+    fusion_ndcg: float | None = None
+    """ndcg@10 of the learned fusion over the same candidates as each channel's."""
+    calibration_error: float | None = None
+    """Expected calibration error of its probabilities, on users that it did not see."""
     seconds: float
     notes: list[str] = []
 

@@ -194,15 +194,26 @@ def _short(text: str, limit: int) -> str:
 
 
 def train_report(report: TrainReport) -> RenderableType:
-    table = plain_table("channel", "what it holds")
+    graded = any(channel.ndcg is not None for channel in report.channels)
+    table = plain_table("channel", "what it holds", *(("ndcg@10 alone",) if graded else ()))
     for channel in report.channels:
-        table.add_row(words(channel.name, "bold"), words(channel.holds))
+        worth = f"{channel.ndcg:.3f}" if channel.ndcg is not None else ""
+        table.add_row(words(channel.name, "bold"), words(channel.holds), *((worth,) if graded else ()))
+    if report.fusion_ndcg is not None:
+        held = f"{counted(report.lessons, 'question')} of the past"
+        table.add_row(words("learned fusion", "bold"), words(held), words(f"{report.fusion_ndcg:.3f}", "bold"))
     learned = (
         f"Learned from {counted(report.events, 'event')} of {counted(report.users, 'user')} on {report.items:,} items"
     )
-    embedded = f"Embeddings: {report.embedder}, {counted(report.embedded, 'item text')} embedded anew."
+    lines = [f"Embeddings: {report.embedder}, {counted(report.embedded, 'item text')} embedded anew."]
+    if graded:
+        lines.append("ndcg@10 is over the candidates of users that were held out.")
+    if report.calibration_error is not None:
+        lines.append(f"Probabilities are off by {report.calibration_error:.1%} on average.")
     return Group(
-        Text(f"{learned} in {duration(report.seconds)} (model {report.version})."), table, words(embedded, "dim")
+        Text(f"{learned} in {duration(report.seconds)} (model {report.version})."),
+        table,
+        *(words(line, "dim") for line in [*lines, *report.notes]),
     )
 
 

@@ -25,6 +25,7 @@ _TREES = {
 }  # fmt: skip
 """Chosen on validation events of ML-100K and ml-latest-small."""
 _BINS = 10
+WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "popular", "facets", "content", "prior")
 _FEW_ROWS = 200_000
 
 
@@ -74,6 +75,9 @@ class Fusion:
     spread: list[float]
     calibration: Calibration
     queries: int
+    worth: dict[str, float]
+    """ndcg@10 over the candidates of held-out users: of each column named in `WORTH` alone, of the prior, and as
+    `fusion` of a fusion that those users were held out of."""
 
     def score(self, columns: NDArray[np.float32]) -> Floats:
         """[rows] higher is better, of [rows, features]."""
@@ -95,7 +99,7 @@ class Fusion:
         head = {
             "method": self.method, "names": self.names, "scales": self.scales, "weights": self.weights,
             "centre": self.centre, "spread": self.spread, "calibration": asdict(self.calibration),
-            "queries": self.queries,
+            "queries": self.queries, "worth": self.worth,
         }  # fmt: skip
         (folder / "fusion.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
 
@@ -127,7 +131,22 @@ def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Fus
     part = _fit(examples.take(~held), method, seed)
     rest = examples.take(held)
     # Scores of the part model are put on the whole model's scale by their own spread.
-    return replace(whole, calibration=_calibrate(part.score(rest.columns), rest))
+    score = part.score(rest.columns)
+    worth = {name: _ndcg(rest.columns[:, at], rest) for at, name in enumerate(rest.names) if name in WORTH}
+    return replace(whole, calibration=_calibrate(score, rest), worth={**worth, "fusion": _ndcg(score, rest)})
+
+
+def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
+    """Mean ndcg@10 over queries, each over its own candidates; NaN scores come last."""
+    ends = np.cumsum(examples.group)
+    discount = 1 / np.log2(np.arange(2, 12))
+    total = 0.0
+    for begin, end in zip(ends - examples.group, ends, strict=True):
+        order = np.argsort(-np.nan_to_num(score[begin:end], nan=-np.inf), kind="stable")[:10]
+        relevant = examples.relevant[begin:end]
+        ideal = discount[: min(int(relevant.sum()), 10)].sum()
+        total += float((relevant[order] * discount[: len(order)]).sum() / ideal)
+    return round(total / len(examples.group), 4)
 
 
 def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
@@ -142,7 +161,7 @@ def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
         model.fit(_standard(examples.columns, centre, spread), examples.relevant)
         weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
         return Fusion(
-            method, examples.names, (), [], weights, centre.tolist(), spread.tolist(), none, queries
+            method, examples.names, (), [], weights, centre.tolist(), spread.tolist(), none, queries, {}
         )  # fmt: skip
     import lightgbm
 
@@ -158,7 +177,7 @@ def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
         raw = np.asarray(booster.predict(examples.columns, raw_score=True))
         boosters.append(booster)
         scales.append(max(float(raw.std()), 1e-9))
-    return Fusion(method, examples.names, boosters, scales, [], [], [], none, queries)
+    return Fusion(method, examples.names, boosters, scales, [], [], [], none, queries, {})
 
 
 def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> Floats:
