@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import Settings
 from agent.embed import Embedder
-from agent.errors import BudgetSpentError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
+from agent.errors import BudgetSpentError, IndexBrokenError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
 from agent.explain import explain
 from agent.leads import Lead, Past, leads, places
 from agent.llm import ChosenModel
@@ -72,7 +72,7 @@ class Engine:
     def train(self) -> TrainReport:
         """Fit the channels on every event and embed what items are about."""
         with self.store.writing():
-            embedder = self.snapshots.check_index()
+            embedder = self._sound_index()
             embedded = self.snapshots.embed_items()
             # Last, so that a model is only there where the vectors are too, whenever the run was killed.
             model = self.snapshots.train()
@@ -82,6 +82,15 @@ class Engine:
         """Whether the channels were fitted on every event that there is."""
         model = self.snapshots.model()
         return model is not None and model.manifest.last_seq == self.store.last_seq()
+
+    def _sound_index(self) -> str:
+        """The embedder's name; the index is made anew where it cannot be read. Raises IndexMismatchError."""
+        try:
+            return self.snapshots.check_index()
+        except IndexBrokenError:
+            self.progress.say("The index cannot be read, so it is made anew.")
+            self.reindex()
+            return self.snapshots.check_index()
 
     def reindex(self) -> int:
         """Embed everything anew with the embedder that the settings name now; how many texts that were."""
@@ -103,7 +112,7 @@ class Engine:
         """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
         wanted = self._wanted(user_ids)
         with self.store.writing():
-            self.snapshots.check_index()  # before anything is paid for
+            self._sound_index()  # before anything is paid for
             model = await self.models.for_run(max_cost)
             return await self._build(wanted, model, concurrency, force)
 

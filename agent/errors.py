@@ -9,7 +9,8 @@
     │   └── UnknownIdError          no such user or item in the store
     ├── StoreError                  the store cannot do what was asked
     │   ├── StoreBusyError          another process is writing to it
-    │   └── StoreFullError          no space left where the store lies
+    │   ├── StoreFullError          no space left where the store lies
+    │   └── IndexBrokenError        the index cannot be read, and must be made anew
     ├── IndexMismatchError          the index was made by another embedding model
     ├── FetchError                  no mirror could give a file that has the right checksum
     └── ModelError                  a model did not give a usable answer
@@ -63,6 +64,10 @@ class StoreBusyError(StoreError):
 
 class StoreFullError(StoreError):
     """No space is left where the store lies."""
+
+
+class IndexBrokenError(StoreError):
+    """The index cannot be read or written; everything in it is derived and can be made anew."""
 
 
 class IndexMismatchError(LimnerError):

