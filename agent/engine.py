@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from agent.config import Settings
 from agent.embed import Embedder
-from agent.errors import BudgetSpentError, IndexBrokenError, IndexMismatchError, LimnerError, ModelError, UnknownIdError
+from agent.errors import (
+    BudgetSpentError,
+    IndexBrokenError,
+    IndexMismatchError,
+    LimnerError,
+    ModelError,
+    StoreBusyError,
+    UnknownIdError,
+)
 from agent.explain import explain
 from agent.leads import Lead, Past, leads, places
 from agent.llm import ChosenModel
@@ -36,6 +44,7 @@ from agent.world import Snapshots
 if TYPE_CHECKING:
     from agent.ingest import Sources
 
+_PASSING = "In template words and not stored, since another process is writing to the store."
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
@@ -217,15 +226,22 @@ class Engine:
         return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
 
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
-        """A stored portrait, painted first where there is none. Raises UnknownIdError."""
+        """A stored portrait, painted first where there is none. Raises UnknownIdError.
+
+        While another process writes, one that is missing is painted in passing: in template words, version 0, not kept.
+        """
         self._user(user_id)
         found = self.store.profile(user_id, version)
         if found is None and version is not None:
             raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
         if found is None:
-            with self.store.writing():
-                # Not a run of its own: a model that other requests found failing is not tried anew.
-                report = await self._build([user_id], await self.models.ready(), 1, force=False)
+            try:
+                with self.store.writing():
+                    # Not a run of its own: a model that other requests found failing is not tried anew.
+                    report = await self._build([user_id], await self.models.ready(), 1, force=False)
+            except StoreBusyError:
+                passing = await paint(self._subject(user_id, Ready(None, "none")), None, "none", self.settings)
+                return passing.model_copy(update={"notes": [_PASSING]})
             if not report.built:
                 raise ModelError(report.stopped or report.failed.get(user_id, "The portrait could not be painted."))
             found = report.built[0]
@@ -314,7 +330,7 @@ class Engine:
             )  # fmt: skip
         fallback = not past.items
         had = {event.item_id for event in past.events}
-        notes = [*model.notes, *(told.notes if told else [])]
+        notes = [*model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
         if fallback:
             notes.append("Too little is known of this user; these are popular with others.")
         return Recommendations(
@@ -332,7 +348,7 @@ class Engine:
                 )
                 for rank, item_id in enumerate(top, 1)
             ],
-            profile_version=profile.version,
+            profile_version=profile.version or None,
             grade=model.grade,
             model=model.name,
             fallback=fallback,

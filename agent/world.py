@@ -1,6 +1,7 @@
 """What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from agent.config import Settings
 from agent.embed import Embedder, Vectors, choose_embedder
+from agent.errors import StoreBusyError
 from agent.facts import Population, build_population, load_population
 from agent.index import Index, Row
 from agent.progress import Progress
@@ -68,8 +70,10 @@ class Snapshots:
                 self._progress.start("counting base rates")
                 x = self._store.interactions()
                 population = build_population(x, list(items.values()), signals(x, self._settings.signals, scales))
-                population.save(folder)
-                self._store.set_note("population", stamp)
+                # Kept only where no other process writes: it saves the next one the counting.
+                with suppress(StoreBusyError), self._store.writing():
+                    population.save(folder)
+                    self._store.set_note("population", stamp)
                 self._progress.done()
             self._world = World(last, items, scales, population)
         return self._world

@@ -37,6 +37,9 @@ class AnswerBook(Protocol):
 
     def add_ledger(self, row: LedgerRow) -> None: ...
 
+    def is_loaded_elsewhere(self) -> bool:
+        """Whether nothing can be kept for now, because another process is loading data."""
+
 
 @dataclass
 class MemoryBook:
@@ -53,6 +56,9 @@ class MemoryBook:
 
     def add_ledger(self, row: LedgerRow) -> None:
         self.rows.append(row)
+
+    def is_loaded_elsewhere(self) -> bool:
+        return False
 
 
 def answer_key(identity: str, request: ChatRequest) -> str:
@@ -251,6 +257,11 @@ class RecordedChat:
         """Dollars set aside for a call at its dearest. Raises ModelUnavailableError or BudgetSpentError instead."""
         if reason := self.gave_up:
             raise ModelUnavailableError(reason)
+        if self._book.is_loaded_elsewhere():
+            raise ModelUnavailableError(
+                f"{self.name} is not asked while another process loads data into the store, since no answer could be "
+                "kept; ask again when it is done."
+            )
         if self._max_cost is None or not self._price:
             return 0.0
         dearest = self._cost(Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens))

@@ -5,7 +5,7 @@ One process writes (`writing()` holds the lock), any number read.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
@@ -59,6 +59,7 @@ class Store:
         self._made = made
         self._engine = sa.create_engine(url)
         self._lock = FileLock(folder / "write.lock", thread_local=False)
+        self._loading = FileLock(folder / "load.lock", thread_local=False)
         self._guard = RLock()
         self._load: _Load | None = None
         if self._engine.dialect.name == "sqlite":
@@ -95,7 +96,7 @@ class Store:
     @contextmanager
     def loading(self) -> Iterator[None]:
         """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last."""
-        with self.writing(), self._guard:
+        with self.writing(), self._guard, self._loading:
             try:
                 self._checkpoint("PASSIVE")
                 with self._engine.begin() as connection:
@@ -111,6 +112,16 @@ class Store:
             finally:
                 self._load = None
 
+    def is_loaded_elsewhere(self) -> bool:
+        """Whether another process is in the middle of a bulk load, so that nothing can be added before its end."""
+        if self._load is not None:
+            return False
+        try:
+            with self._loading.acquire(timeout=0.1):
+                return False
+        except Timeout:
+            return True
+
     def _checkpoint(self, mode: str) -> None:
         """Move what is committed from SQLite's log into its file."""
         if self._engine.dialect.name == "sqlite":
@@ -123,14 +134,17 @@ class Store:
             self._checkpoint("TRUNCATE")
 
     @contextmanager
-    def _begin(self) -> Iterator[sa.Connection]:
-        """The load's transaction if one is open, else one of its own."""
+    def _begin(self, *, beside: bool = False) -> Iterator[sa.Connection]:
+        """The load's transaction if one is open, else one of its own.
+
+        beside: rows that concern nobody else, and that a process may add beside the one that writes.
+        """
         with self._guard:
             if self._load is not None:
                 yield self._load.connection
                 return
             try:
-                with self.writing(), self._engine.begin() as connection:
+                with nullcontext() if beside else self.writing(), self._engine.begin() as connection:
                     yield connection
             except sa.exc.DatabaseError as error:
                 raise _translated(error) from error
@@ -384,12 +398,12 @@ class Store:
         return StoredAnswer.model_validate_json(body) if body else None
 
     def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
-        with self._begin() as connection:
+        with self._begin(beside=True) as connection:
             connection.execute(sa.delete(t.answers).where(t.answers.c.key == key))
             connection.execute(sa.insert(t.answers), {"key": key, "user_id": user_id, "body": answer.model_dump_json()})
 
     def add_ledger(self, row: LedgerRow) -> None:
-        with self._begin() as connection:
+        with self._begin(beside=True) as connection:
             connection.execute(sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()})
 
     def ledger(self, user_id: str | None = None) -> list[LedgerRow]:
@@ -432,7 +446,8 @@ class Store:
         with suppress(OSError):
             for ending in ("", "-wal", "-shm"):
                 Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
-            (self.folder / "write.lock").unlink(missing_ok=True)
+            for lock in (self._lock, self._loading):
+                Path(lock.lock_file).unlink(missing_ok=True)
             if self.folder in self._made:
                 self.folder.rmdir()
         self._made = ()
