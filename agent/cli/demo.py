@@ -35,7 +35,7 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
     with Session(ctx, as_json) as session:
         say = _Telling(session)
         chosen = ("data",) in session.globals.overrides
-        settings = session.settings({} if chosen else {("data",): FOLDER})
+        settings = _with_fast_embedder(session.settings({} if chosen else {("data",): FOLDER}))
         where = f"--data {settings.data}"
 
         say.step(f"Getting {DATASET} and reading it")
@@ -120,6 +120,11 @@ def _document(
 
 def _with_llm(settings: Settings, choice: str) -> Settings:
     return settings.model_copy(update={"llm": settings.llm.model_copy(update={"choice": choice})})
+
+
+def _with_fast_embedder(settings: Settings) -> Settings:
+    """Portraits are what a demo waits for, not vectors; the store keeps the choice."""
+    return settings.model_copy(update={"embed": settings.embed.model_copy(update={"fast_above": 0})})
 
 
 def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:
