@@ -6,28 +6,39 @@ Order, later wins: defaults, `limner.yaml`, environment (`LIMNER_*`, `OPENAI_*`)
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agent.errors import SettingsError
 
 PROJECT_FILE = "limner.yaml"
+
+T = TypeVar("T")
 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _over(table: Mapping[str, T]) -> BeforeValidator:
+    """What is given is laid over the default table: naming one row leaves the others as they are."""
+    return BeforeValidator(lambda given: {**table, **given} if isinstance(given, Mapping) else given)
+
+
+SIGNALS: dict[str, float] = {
+    "view": 0.2, "click": 0.3, "like": 1.0, "dislike": -1.0, "cart": 0.5, "purchase": 0.8,
+    "return": -0.8, "review": 0.4, "comment": 0.3, "play": 0.5, "skip": -0.5, "search": 0.0,
+    "share": 0.7, "answer": 0.0, "preference": 1.0,
+}  # fmt: skip
+
+
 class SignalTable(Section):
     """What an event says about taste, in [-1, 1], by type. One table for the whole project."""
 
-    types: dict[str, float] = {
-        "view": 0.2, "click": 0.3, "like": 1.0, "dislike": -1.0, "cart": 0.5, "purchase": 0.8,
-        "return": -0.8, "review": 0.4, "comment": 0.3, "play": 0.5, "skip": -0.5, "search": 0.0,
-        "share": 0.7, "answer": 0.0, "preference": 1.0,
-    }  # fmt: skip
+    types: Annotated[dict[str, Annotated[float, Field(ge=-1, le=1)]], _over(SIGNALS)] = SIGNALS
+    """A project's own types, and other numbers for these, are laid over the table."""
     rating_habit: float = Field(default=0.5, ge=0, le=1)
     """A rating's signal: (1 - h) x its place on the scale + h x its distance from the user's own mean."""
 
@@ -56,6 +67,13 @@ class Price(Section):
 
     input: float = 0.0
     output: float = 0.0
+
+
+PRICES = {
+    "gpt-4o-mini": Price(input=0.15, output=0.60),
+    "gpt-4o": Price(input=2.50, output=10.0),
+    "gpt-4.1-mini": Price(input=0.40, output=1.60),
+}
 
 
 class ProbeThresholds(Section):
@@ -101,11 +119,8 @@ class LlmSettings(Section):
     """US dollars that a run may spend; 0 means no limit."""
     concurrency: int = Field(default=4, ge=1)
     temperature: float = Field(default=0.0, ge=0, le=2)
-    prices: dict[str, Price] = {
-        "gpt-4o-mini": Price(input=0.15, output=0.60),
-        "gpt-4o": Price(input=2.50, output=10.0),
-        "gpt-4.1-mini": Price(input=0.40, output=1.60),
-    }
+    prices: Annotated[dict[str, Price], _over(PRICES)] = PRICES
+    """By model; a project's own are laid over these."""
     probe: ProbeThresholds = ProbeThresholds()
 
 

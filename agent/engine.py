@@ -9,7 +9,6 @@ from agent.embed import Embedder
 from agent.errors import (
     BudgetSpentError,
     IndexBrokenError,
-    IndexMismatchError,
     LimnerError,
     ModelError,
     StoreBusyError,
@@ -90,7 +89,7 @@ class Engine:
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
         model = self.snapshots.model()
-        return model is not None and model.manifest.last_seq == self.store.last_seq()
+        return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
 
     def _sound_index(self) -> str:
         """The embedder's name; the index is made anew where it cannot be read. Raises IndexMismatchError."""
@@ -409,14 +408,28 @@ class Engine:
             f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} events, {counts.profiles:,} portraits"
         )
         checks = [Check(name="store", state="ok" if counts.events else "warn", detail=held)]
+        return [*checks, self._check_channels(), self._check_index(), *await self._check_model(probe)]
+
+    def _check_channels(self) -> Check:
         model = self.snapshots.model()
-        trained = f"model v{model.manifest.version}, {model.manifest.events:,} events" if model else "not trained yet"
-        checks.append(Check(name="channels", state="ok" if model else "warn", detail=trained))
+        if model is None:
+            return Check(name="channels", state="warn", detail="not trained yet; run `limner train`")
+        trained = f"model v{model.manifest.version}, {model.manifest.events:,} events"
+        if not self.is_trained():
+            return Check(name="channels", state="warn", detail=f"{trained}; newer ones came, run `limner train`")
+        return Check(name="channels", state="ok", detail=trained)
+
+    def _check_index(self) -> Check:
+        if not self.snapshots.is_indexed():
+            return Check(name="embeddings", state="warn", detail="no item is embedded yet; run `limner train`")
         try:
-            checks.append(Check(name="embeddings", state="ok", detail=self.snapshots.check_index()))
-        except (IndexMismatchError, LimnerError) as error:
-            checks.append(Check(name="embeddings", state="fail", detail=str(error)))
-        return [*checks, *await self._check_model(probe)]
+            embedder, missing = self.snapshots.check_index(), self.snapshots.unembedded()
+        except LimnerError as error:
+            return Check(name="embeddings", state="fail", detail=str(error))
+        if missing:
+            lag = f"{embedder}; {missing:,} items are not embedded as they are now, run `limner train`"
+            return Check(name="embeddings", state="warn", detail=lag)
+        return Check(name="embeddings", state="ok", detail=embedder)
 
     async def _check_model(self, probe: bool) -> list[Check]:
         kind = self.models.kind()

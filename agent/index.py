@@ -179,8 +179,7 @@ class Index:
     def upsert(self, kind: Kind, rows: Sequence[Row], progress: Progress | None = None) -> int:
         """Embed the rows whose text is new or changed; how many they were."""
         collection = self._collection(kind)
-        known = self._hashes(kind, [row.id for row in rows])
-        fresh = [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
+        fresh = self.outdated(kind, rows)
         if not fresh:
             return 0
         self._make_sure_of_room(fresh)
@@ -197,6 +196,12 @@ class Index:
         say.done()
         self._wrote(kind)
         return len(fresh)
+
+    @_translated
+    def outdated(self, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+        """The rows whose text is not embedded yet, or another one is."""
+        known = self._hashes(kind, [row.id for row in rows])
+        return [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
 
     def _make_sure_of_room(self, rows: Sequence[Row]) -> None:
         """Raises StoreFullError before anything is written, since a full disk would leave an index that is broken."""

@@ -1,5 +1,6 @@
 """What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,9 +28,10 @@ EMBEDDER_NOTE = "embedder"
 
 @dataclass
 class World:
-    """Everything that stages read about the population, of the events up to `last_seq`."""
+    """Everything that stages read about the population."""
 
-    last_seq: int
+    stamp: str
+    """Of what it was derived: the store's revision and the signal table."""
     items: Mapping[str, Item]
     scales: Mapping[str, Scale]
     population: Population
@@ -59,12 +61,12 @@ class Snapshots:
         return self._store.folder / "models"
 
     def world(self) -> World:
-        last = self._store.last_seq()
-        if self._world is None or self._world.last_seq != last:
+        table = self._settings.signals.model_dump_json()
+        stamp = f"{self._store.revision()}:{hashlib.sha256(table.encode()).hexdigest()[:12]}"
+        if self._world is None or self._world.stamp != stamp:
             items = {item.item_id: item for item in self._store.items()}
             scales = self._store.scales()
             folder = self._store.folder / "population"
-            stamp = f"{last}:{len(items)}"
             population = load_population(folder) if self._store.note("population") == stamp else None
             if population is None:
                 self._progress.start("counting base rates")
@@ -75,7 +77,7 @@ class Snapshots:
                     population.save(folder)
                     self._store.set_note("population", stamp)
                 self._progress.done()
-            self._world = World(last, items, scales, population)
+            self._world = World(stamp, items, scales, population)
         return self._world
 
     def model(self) -> Model | None:
@@ -116,9 +118,19 @@ class Snapshots:
 
     def embed_items(self) -> int:
         """Embed the items whose text is new or changed."""
+        return self.index().upsert("items", self._item_rows(), self._progress)
+
+    def unembedded(self) -> int:
+        """How many items' text is not in the index as it is now."""
+        return len(self.index().outdated("items", self._item_rows()))
+
+    def is_indexed(self) -> bool:
+        """Whether anything was ever embedded."""
+        return self._store.note(EMBEDDER_NOTE) is not None or (self._store.folder / "chroma").exists()
+
+    def _item_rows(self) -> list[Row]:
         reviews = self._store.reviews()
-        rows = [Row(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()]
-        return self.index().upsert("items", rows, self._progress)
+        return [Row(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()]
 
     def reindex(self) -> None:
         """Forget all vectors and choose the embedder anew."""

@@ -214,9 +214,17 @@ class Store:
             profiles = connection.scalar(sa.select(sa.func.count(sa.distinct(t.profiles.c.user_id)))) or 0
             return Counts(size(t.users), size(t.items), size(t.events), profiles)
 
-    def last_seq(self) -> int:
+    def last_seq(self, *, of_items: bool = False) -> int:
+        """Number of the newest event, or of the newest that names an item; 0 where there is none."""
+        query = sa.select(t.events.c.seq).order_by(t.events.c.seq.desc()).limit(1)
+        if of_items:
+            query = query.where(t.events.c.item_key.is_not(None))
         with self._read() as connection:
-            return connection.scalar(sa.select(sa.func.max(t.events.c.seq))) or 0
+            return connection.scalar(query) or 0
+
+    def revision(self) -> int:
+        """Counts up whenever events, items or users change."""
+        return int(self.note("revision") or 0)
 
     def user_ids(self) -> list[str]:
         with self._read() as connection:
@@ -428,6 +436,7 @@ class Store:
         with self._begin() as connection:
             key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
             gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
+            _revise(connection)
             for table in (t.users, t.profiles, t.answers, t.ledger):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
         return gone
@@ -475,6 +484,7 @@ class _Load:
             fresh &= self.seen[np.minimum(place, len(self.seen) - 1)] != c.id_hash
         rows = int(fresh.sum())
         if rows:
+            _revise(self.connection)
             named = list(compress(c.item_id, fresh))
             user_ids = list(compress(c.user_id, fresh))
             users = self._known(self.users, t.users, "user_id", user_ids)
@@ -557,7 +567,17 @@ def _upsert(
         update = sa.update(table).where(table.c[column] == sa.bindparam("_id"))
         connection.execute(update.values({n: sa.bindparam(n) for n in names}), changed)
     kept = len(new) + len(changed)
+    if kept:
+        _revise(connection)
     return Added(kept, given - kept)
+
+
+def _revise(connection: sa.Connection) -> None:
+    """Count up the revision of what everything else is derived from."""
+    name = t.notes.c.name == "revision"
+    now = int(connection.scalar(sa.select(t.notes.c.text).where(name)) or 0)
+    connection.execute(sa.delete(t.notes).where(name))
+    connection.execute(sa.insert(t.notes), {"name": "revision", "text": str(now + 1)})
 
 
 _EVENTS = (

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from agent.errors import StoreBusyError, StoreError, UsageError
 from agent.interactions import NO_TIME
+from agent.schema import Item, StoredAnswer
 from agent.store import EventColumns, bulk, open_store
 from agent.store import tables as t
 from agent.store.bulk import insert_by_core, insert_by_driver, insert_columns
@@ -134,3 +135,52 @@ def test_companions_without_times_follow_the_order_of_rows(tmp_path: Path) -> No
     assert store.companions("a", "b", besides="", in_order=True) == 1
     assert store.companions("b", "a", besides="", in_order=True) == 0
     store.close()
+
+
+def test_the_revision_counts_what_changed(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    seen = [store.revision()]
+    for change in (
+        lambda: store.add_events(columns("a")),
+        lambda: store.add_items([Item(item_id="i1", title="One")]),
+        lambda: store.erase_user("u1"),
+    ):
+        change()
+        seen.append(store.revision())
+        assert seen[-1] > seen[-2]
+    store.add_items([Item(item_id="i1", title="One")])
+    assert store.revision() == seen[-1]
+
+
+def test_the_newest_event_that_names_an_item(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    assert (store.last_seq(), store.last_seq(of_items=True)) == (0, 0)
+    store.add_events(columns("a"))
+    store.add_events(replace(columns("b"), item_id=[None]))
+    assert (store.last_seq(), store.last_seq(of_items=True)) == (2, 1)
+
+
+def test_a_store_that_nothing_went_into_goes_again(tmp_path: Path) -> None:
+    open_store(str(tmp_path / "new")).close()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    open_store(str(tmp_path / "mine")).close()
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+    store = open_store(str(tmp_path / "new"))
+    store.add_events(columns("a"))
+    store.close()
+    assert open_store(str(tmp_path / "new"), create=False).counts().events == 1
+
+
+def test_answers_are_kept_beside_a_writer_but_not_beside_a_load(tmp_path: Path) -> None:
+    mine, other = open_store(str(tmp_path)), open_store(str(tmp_path))
+    with other.writing():
+        mine.save_answer("k", None, StoredAnswer(text="yes"))
+        assert not mine.is_loaded_elsewhere()
+        with pytest.raises(StoreBusyError):
+            mine.set_note("a", "b")
+        with other.loading():
+            assert mine.is_loaded_elsewhere()
+            assert not other.is_loaded_elsewhere()
+    assert mine.answer("k") == StoredAnswer(text="yes")
