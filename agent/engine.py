@@ -24,7 +24,6 @@ from agent.rank import CANDIDATES, Ranked, order, train_report
 from agent.rerank import Taste, rerank
 from agent.schema import (
     BuildReport,
-    Candidate,
     Check,
     Estimate,
     Event,
@@ -279,9 +278,7 @@ class Engine:
         past = self._past(user_id)
         given = dict.fromkeys(item_ids)
         found = [one for one in self._order(profile, past, include=list(given)) if one.candidate.item_id in given]
-        known = {one.candidate.item_id for one in found}
-        lost = [Ranked(Candidate(item_id=one), 0.0) for one in given if one not in known]
-        return await self._answer(profile, past, [*found, *lost], len(given), explain)
+        return await self._answer(profile, past, found, len(given), explain)
 
     def _past(self, user_id: str) -> Past:
         world = self.snapshots.world()

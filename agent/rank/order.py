@@ -59,18 +59,22 @@ def order(
         Ranked(_candidate(model.item_ids[at[k]], at[k], voices, content or {}), float(score[k]), probability[k])
         for k in best
     ]
-    return found if len(found) >= n else [*found, *_rest(model, found, content or {}, exclude, n)]
+    cold = [one for one in include if one not in model.positions]
+    return [*found, *_rest(model, found, content or {}, exclude, cold, n)]
 
 
 def _rest(
-    model: Model, found: Sequence[Ranked], content: Mapping[str, float], exclude: frozenset[str], n: int
-) -> list[Ranked]:
-    """What brings `found` to `n`: what content alone found, by nearness, then anything of the catalogue."""
+    model: Model, found: Sequence[Ranked], content: Mapping[str, float], exclude: frozenset[str], cold: Sequence[str],
+    n: int,
+) -> list[Ranked]:  # fmt: skip
+    """Every one of `cold`, by nearness; then what brings `found` to `n`: what content alone found, and the rest."""
     known = {one.candidate.item_id for one in found} | exclude
+    first = sorted(set(cold) - known, key=lambda one: (-content.get(one, 0.0), one))
+    known |= set(first)
     near = sorted((one for one in content if one not in known), key=lambda one: (-content[one], one))
     other = (one for one in model.item_ids if one not in known and one not in content)
     last = found[-1].score if found else 0.0
-    rest = islice(chain(near, other), n - len(found))
+    rest = chain(first, islice(chain(near, other), max(0, n - len(found) - len(first))))
     return [
         Ranked(Candidate(item_id=one, scores={"content": content[one]} if one in content else {}), last - place * 1e-6)
         for place, one in enumerate(rest, 1)

@@ -77,6 +77,14 @@ def test_candidates_are_unseen_and_enough(model: Model, had: list[int], n: int) 
     assert len(ranked) >= min(n, 20 - len(exclude))
 
 
+def test_every_item_asked_for_comes_back_cold_ones_by_content(model: Model) -> None:
+    asked = ["nowhere", "i3", "cold", "i9", "i19"]
+    found = order(model, model.history([("i3", 1.0)]), content={"cold": 0.5}, include=asked)
+    given = [one.candidate.item_id for one in found if one.candidate.item_id in asked]
+    assert sorted(given) == sorted(asked) and given[-2:] == ["cold", "nowhere"]
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
 def test_reciprocal_ranks_add_up_by_weight() -> None:
     scores = {
         "next_item": np.array([[2.0, 1.0, 0.0, 9.0]], np.float32),
