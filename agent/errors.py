@@ -12,6 +12,7 @@
     │   ├── StoreFullError          no space left where the store lies
     │   └── IndexBrokenError        the index cannot be read, and must be made anew
     ├── IndexMismatchError          the index was made by another embedding model
+    ├── CannotRunError              a system of an evaluation cannot run here; it is skipped, the others go on
     ├── FetchError                  no mirror could give a file that has the right checksum
     └── ModelError                  a model did not give a usable answer
         ├── ModelUnavailableError   unreachable, timed out, 429 or 5xx past the retry budget
@@ -72,6 +73,10 @@ class IndexBrokenError(StoreError):
 
 class IndexMismatchError(LimnerError):
     """The index was made by another embedding model."""
+
+
+class CannotRunError(LimnerError):
+    """A system of an evaluation cannot run here: a package is missing, or its matrix would not fit."""
 
 
 class FetchError(LimnerError):

@@ -52,6 +52,9 @@ class SystemResult(Strict):
     rank_seconds: float = 0.0
     settings: dict[str, float | int | str] = {}
     """What tuning chose."""
+    trials: int = 0
+    """Settings that tuning tried; 0 where the defaults stand."""
+    tune_seconds: float = 0.0
 
 
 class Comparison(Strict):
@@ -75,3 +78,10 @@ class Evaluation(Strict):
     comparisons: list[Comparison] = []
     seed: int = 0
     notes: list[str] = []
+    """What a reader must know: who was not asked, what was not tuned."""
+
+
+class Evaluations(Strict):
+    """What an experiment over several data sets or splits prints."""
+
+    evaluations: list[Evaluation]

@@ -1,192 +1,270 @@
-"""`limner eval run`: systems against each other on one split, full catalogue, with intervals."""
+"""`limner eval run`: systems against each other on one split, full catalogue, with intervals and paired tests."""
 
-import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from agent.config import SignalTable
-from agent.datasets import MIRRORS, fetch, known
-from agent.errors import BadInputError, UsageError
-from agent.ingest import ingest
-from agent.interactions import Interactions
+from agent.errors import CannotRunError, UsageError
 from agent.progress import Progress, Quiet
-from agent.rank import How, score_users
-from agent.rank import fit as fit_ranker
-from agent.retrieve import History, ease_weights, fit_popular
-from agent.retrieve.base import weights_matrix
-from agent.schema import Scale
+from agent.rank import How
 from agent.signals import signals
-from agent.store import Store, open_store
-from evals import metrics as kernels
-from evals.scoring import exclude_own, histories
-from evals.splits import Split, global_time, leave_last_out
+from evals.data import Dataset, load
+from evals.experiment import METRICS, SYSTEMS, Experiment
+from evals.measure import Lists, Measured, Truth, comparisons, mean_of, measure, rank
+from evals.metrics import MetricSpec, Style, parse
+from evals.records import Evaluation, SplitInfo, SystemResult
+from evals.splits import Split, make_split
+from evals.systems import Contestant, Training, resolve
+from evals.tuning import TRIALS, Tuned, try_validation, tune
+from evals.write import write_json, write_run, write_users
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
+    import pandas as pd
 
-_BATCH = 200
-_EASE_ITEMS = 20_000
-"""Up to here the plain EASE of comparisons inverts its dense matrix (1.6 GB)."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SplitInfo(Strict):
-    name: str
-    hash: str
-    users: int
-    train_events: int
-
-
-class Metric(Strict):
-    mean: float | None
-    """None where it is undefined."""
-    ci95: tuple[float, float] | None
-    n: int
-    """Users it is the mean over."""
-
-
-class SystemResult(Strict):
-    name: str
-    metrics: dict[str, Metric]
-
-
-class Evaluation(Strict):
-    dataset: str
-    split: SplitInfo
-    systems: list[SystemResult]
-
-
-Scorer = Callable[[Sequence[History]], NDArray[np.float64]]
+_RANKED = ("list", "scores", "items")
 
 
 def run(
-    dataset: str, split: str, systems: Sequence[str], metrics: Sequence[str], progress: Progress | None = None
+    dataset: str | Dataset,
+    split: str = "global-time",
+    systems: Sequence[str] = SYSTEMS,
+    metrics: Sequence[str] = METRICS,
+    *,
+    against: str = "limner",
+    style: Style = "ours",
+    limit: int | None = None,
+    seed: int = 0,
+    repeat: int = 1,
+    trials: int = TRIALS,
+    out: Path | None = None,
+    signal_table: SignalTable | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
-    """Fit each system on the training part and rank the whole catalogue minus what a user has had.
+    """Tune and fit each system on the training part, and rank the whole catalogue minus what a user has had.
 
-    dataset: a known name, a folder of a known data set, or a store. Raises UsageError for an unknown name of any kind,
-    BadInputError where the split asks nobody.
+    dataset: a known name, a folder of a known data set, a store, or one that was loaded. out: a folder that gets
+    `run.json` (anew after every system), `per_user.parquet` and `runs/NAME.parquet`. A system that raises is recorded
+    as failed, one that cannot run here as skipped, and the others go on.
+
+    Raises UsageError for an unknown name of any kind, BadInputError where the split asks nobody.
     """
     say = progress or Quiet()
-    wanted = [(one, *_parse(one)) for one in metrics]
-    unknown = [one for one in systems if one not in SYSTEMS]
-    if unknown:
-        raise UsageError(f"There is no system '{unknown[0]}'; choose from {', '.join(SYSTEMS)}.")
-    if split not in SPLITS:
-        raise UsageError(f"There is no split '{split}'; choose from {', '.join(SPLITS)}.")
-    with tempfile.TemporaryDirectory() as scratch:
-        store = _open(dataset, Path(scratch), say)
-        x, scales = store.interactions(), store.scales()
-        store.close()
-    cut = SPLITS[split](x)
-    if not len(cut.users):
-        raise BadInputError(f"The split {split} of '{dataset}' asks about nobody: no user has enough events.")
-    signal = signals(cut.train, SignalTable(), scales)
-    results = []
-    for name in systems:
-        say.start(name, len(cut.users))
-        scorer = SYSTEMS[name](cut.train, scales, "time" if split == "global-time" else "user")
-        results.append(SystemResult(name=name, metrics=_measure(scorer, cut, signal, wanted, say)))
-        say.done()
-    info = SplitInfo(name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train))
-    return Evaluation(dataset=dataset, split=info, systems=results)
+    specs = [_spec(one) for one in metrics]
+    depth = max((spec.k or 0 for spec in specs), default=0) or 10
+    contestants = resolve(systems, depth)
+    data = load(dataset, say) if isinstance(dataset, str) else dataset
+    cut = make_split(split, data.x)
+    cut = cut if limit is None else cut.limited(limit, seed)
+    truth = Truth(cut, _training(data, cut, signal_table or SignalTable(), seed, say))
+    work = _Work(truth, specs, style, depth, repeat, trials, seed, say)
+    results: list[SystemResult] = []
+    measured: dict[str, Measured] = {}
+
+    def evaluation() -> Evaluation:
+        return Evaluation(
+            dataset=data.name, split=_info(truth), systems=results, seed=seed,
+            comparisons=comparisons(measured, against, seed), notes=[*cut.notes, *work.notes],
+        )  # fmt: skip
+
+    for contestant in contestants:
+        result, numbers, lists = work.result(contestant)
+        results.append(result)
+        if numbers is not None:
+            measured[contestant.name] = numbers
+        if out is not None:
+            if lists is not None:
+                write_run(out / "runs", contestant.name, lists, truth)
+            write_json(out / "run.json", evaluation())
+    if out is not None:
+        write_users(out / "per_user.parquet", measured, truth)
+    return evaluation()
 
 
-def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
-    folder = Path(dataset)
-    if (folder / "limner.db").exists():
-        return open_store(dataset, create=False)
-    if dataset in MIRRORS:
-        folder = fetch(dataset, scratch / "data", progress)
-    found = known(folder) if folder.is_dir() else None
-    if found is None:
-        raise UsageError(f"'{dataset}' is neither a store nor a data set that Limner knows; see limner data list.")
-    store = open_store(str(scratch / "store"))
-    ingest(store, *found[1], progress=progress)
-    return store
+@dataclass
+class _Work:
+    """What is the same for every system of one run."""
+
+    truth: Truth
+    specs: Sequence[MetricSpec]
+    style: Style
+    depth: int
+    repeat: int
+    trials: int
+    seed: int
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.notes: list[str] = []
+        self._validation: Truth | None = None
+        self._cut = False
+
+    def result(self, contestant: Contestant) -> tuple[SystemResult, Measured | None, Lists | None]:
+        """Of one system, whatever becomes of it."""
+        try:
+            return self._result(contestant)
+        except CannotRunError as error:
+            self.progress.say(f"{contestant.name} is skipped: {error}")
+            return SystemResult(name=contestant.name, state="skipped", why=str(error)), None, None
+        except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is recorded as failed
+            why = f"{type(error).__name__}: {error}"
+            self.progress.say(f"{contestant.name} failed: {why}")
+            return SystemResult(name=contestant.name, state="failed", why=why), None, None
+
+    def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, Lists]:
+        tuned = self._tuned(contestant)
+        parts: list[Measured] = []
+        every: list[Lists] = []
+        fitting = 0.0
+        for number in range(self.repeat if contestant.seeded else 1):
+            training = self.truth.training.again(self.seed + number)
+            began = time.monotonic()
+            system = contestant.make(**tuned.settings)
+            system.fit(training)
+            fitting += time.monotonic() - began
+            self.progress.start(f"ranking by {contestant.name}", len(self.truth.split.users))
+            lists = rank(
+                system, self.truth, self.depth, self.progress, auc=any(one.needs == "scores" for one in self.specs),
+                seed=self.seed,
+            )  # fmt: skip
+            self.progress.done()
+            every.append(lists)
+            parts.append(measure(lists, self.truth, self.specs, self.style))
+        numbers = mean_of(parts)
+        labels = [one.label for one in self.specs]
+        failed = max(one.failed for one in every)
+        error = next((one.error for one in every if one.error), "")
+        result = SystemResult(
+            name=contestant.name, metrics=numbers.summary(self.truth, labels, self.seed),
+            buckets=numbers.buckets(self.truth, labels, self.seed), failed_users=failed,
+            why=f"raised for some users, the first time {error}" if error else "",
+            fit_seconds=round(fitting / len(every), 3),
+            rank_seconds=round(sum(one.seconds for one in every) / len(every), 3),
+            settings=dict(tuned.settings), trials=tuned.trials, tune_seconds=tuned.seconds,
+        )  # fmt: skip
+        return result, numbers, every[0]
+
+    def _tuned(self, contestant: Contestant) -> Tuned:
+        if not contestant.grid or self.trials < 2:
+            return Tuned({})
+        if not self._cut:
+            self._validation, why = try_validation(self.truth.split.name, self.truth.training)
+            self._cut = True
+            if why:
+                self.notes.append(why)
+        if self._validation is None:
+            return Tuned({})
+        tuned = tune(contestant, self._validation, self.trials, self.progress)
+        if tuned.note:
+            self.notes.append(tuned.note)
+        return tuned
 
 
-def _parse(metric: str) -> tuple[str, int]:
-    name, _, k = metric.strip().partition("@")
-    if name not in ("ndcg", "hit", "coverage") or not (k or "10").isdigit():
-        raise UsageError(f"There is no metric '{metric}'; choose ndcg@K, hit@K or coverage@K.")
-    return name, int(k or 10)
+def _training(data: Dataset, cut: Split, table: SignalTable, seed: int, progress: Progress) -> Training:
+    how: How = "user" if cut.moment is None else "time"
+    signal = signals(cut.train, table, data.scales)
+    return Training(cut.train, signal, data.shelf, how, cut.moment, seed, progress)
 
 
-def _measure(
-    scorer: Scorer,
-    cut: Split,
-    signal: NDArray[np.float32],
-    wanted: Sequence[tuple[str, str, int]],
-    progress: Progress,
-) -> dict[str, Metric]:
-    deepest = min(max(k for _, _, k in wanted), len(cut.train.item_ids))
-    lists, hits = [], []
-    for at in range(0, len(cut.users), _BATCH):
-        past = histories(cut.train, signal, cut.users[at : at + _BATCH])
-        scores = scorer(past)
-        exclude_own(scores, past)
-        top = np.argsort(-scores, axis=1, kind="stable")[:, :deepest]
-        lists.append(top)
-        relevant = cut.relevant[at : at + _BATCH]
-        hits.append(np.array([np.isin(row, one) for row, one in zip(top, relevant, strict=True)]))
-        progress.advance(len(past))
-    top, hit = np.concatenate(lists), np.concatenate(hits)
-    size = np.array([len(one) for one in cut.relevant], dtype=np.int64)
-    out: dict[str, Metric] = {}
-    for label, name, k in wanted:
-        if name == "coverage":
-            share = kernels.coverage(top[:, :k], len(cut.train.item_ids))
-            out[label] = Metric(mean=share, ci95=None, n=len(top))
-            continue
-        values = (kernels.ndcg if name == "ndcg" else kernels.hit)(hit, size, k)
-        found = kernels.interval(values)
-        defined = found.n > 0
-        out[label] = Metric(
-            mean=found.mean if defined else None, ci95=(found.low, found.high) if defined else None, n=found.n
-        )
-    return out
+def _info(truth: Truth) -> SplitInfo:
+    cut = truth.split
+    return SplitInfo(
+        name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train), test_events=cut.test_events,
+        items=truth.items,
+    )  # fmt: skip
 
 
-def _popular(train: Interactions, _: dict[str, Scale], how: How) -> Scorer:
-    """Users who had the item, whatever they thought of it."""
-    channel = fit_popular(train)
-    return lambda histories: channel.score(histories).astype(np.float64)
+def _spec(label: str) -> MetricSpec:
+    spec = parse(label)
+    if spec.needs not in _RANKED:
+        raise UsageError(f"The metric '{label}' needs predicted {spec.needs}, and eval run compares rankings.")
+    return spec
 
 
-def _ease(train: Interactions, _: dict[str, Scale], how: How) -> Scorer:
-    """Plain EASE (Steck 2019): every event an interaction, no recency. Raises BadInputError where it would not fit."""
-    items = len(train.item_ids)
-    if items > _EASE_ITEMS:
-        raise BadInputError(
-            f"EASE's matrix of {items:,} items would not fit (at most {_EASE_ITEMS:,}); leave ease out of --systems."
-        )
-    every = histories(train, np.ones(len(train), dtype=np.float32), np.arange(len(train.user_ids)))
-    weights = ease_weights(_binary(every, items))
-    return lambda past: np.asarray(_binary(past, items) @ weights, dtype=np.float64)
+# ---------------------------------------------------------------- experiments
 
 
-def _binary(past: Sequence[History], items: int) -> "sp.csr_array":
-    return weights_matrix(past, [np.ones(len(one.items), dtype=np.float32) for one in past], items)
+def run_experiment(
+    experiment: Experiment, *, signal_table: SignalTable | None = None, progress: Progress | None = None
+) -> list[Evaluation]:
+    """Every data set by every split, each under `out/DATASET.SPLIT` where there are several. Raises as `run` does."""
+    if not experiment.datasets:
+        raise UsageError("The experiment names no data set; give `datasets`.")
+    resolve(experiment.systems, 10)
+    several = len(experiment.datasets) * len(experiment.splits) > 1
+    out = Path(experiment.out) if experiment.out else None
+    found = []
+    for name in experiment.datasets:
+        data = load(name, progress)
+        for split in experiment.splits:
+            found.append(
+                run(
+                    data, split, experiment.systems, experiment.metrics, against=experiment.against,
+                    style=experiment.style, limit=experiment.limit, seed=experiment.seed, repeat=experiment.repeat,
+                    trials=experiment.trials, out=out / f"{data.name}.{split}" if out and several else out,
+                    signal_table=signal_table, progress=progress,
+                )
+            )  # fmt: skip
+    return found
 
 
-def _limner(train: Interactions, scales: dict[str, Scale], how: How) -> Scorer:
-    """The trained channels and their learned fusion; without portraits and item texts' vectors."""
-    model = fit_ranker(train, signals(train, SignalTable(), scales), how=how)
-    return lambda past: score_users(model, past)
+def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
+    """A sentence for each threshold that was missed; one that was not measured is missed too."""
+    found = []
+    results = {one.name: one for one in evaluation.systems}
+    for system, wanted in experiment.thresholds.items():
+        for label, least in wanted.items():
+            spec = parse(label)
+            metric = results[system].metrics.get(spec.label) if system in results else None
+            where = f"{evaluation.dataset}, {evaluation.split.name}: {spec.label} of {system}"
+            if metric is None or metric.mean is None:
+                found.append(f"{where} was not measured, the threshold is {least:g}.")
+            elif metric.mean < least if spec.higher_is_better else metric.mean > least:
+                found.append(f"{where} is {metric.mean:.4f}, the threshold is {least:g}.")
+    return found
 
 
-SYSTEMS: dict[str, Callable[[Interactions, dict[str, Scale], How], Scorer]] = {
-    "popular": _popular,
-    "ease": _ease,
-    "limner": _limner,
-}
-SPLITS: dict[str, Callable[[Interactions], Split]] = {"leave-last-out": leave_last_out, "global-time": global_time}
+# ---------------------------------------------------------------- notebooks
+
+
+@dataclass(frozen=True)
+class Frames:
+    """An evaluation as pandas frames."""
+
+    metrics: "pd.DataFrame"
+    """A row a system and metric: system, state, metric, mean, low, high, n."""
+    buckets: "pd.DataFrame"
+    """The same by bucket of history length."""
+    comparisons: "pd.DataFrame"
+    """A row a comparison: system, baseline, metric, difference, low, high, p, p_holm, n."""
+
+
+def frames(evaluation: Evaluation) -> Frames:
+    """For notebooks; undefined is NaN."""
+    import pandas as pd
+
+    rows, inside = [], []
+    for one in evaluation.systems:
+        for label, metric in one.metrics.items():
+            low, high = metric.ci95 or (np.nan, np.nan)
+            rows.append((one.name, one.state, label, metric.mean, low, high, metric.n))
+        for bucket, held in one.buckets.items():
+            for label, metric in held.items():
+                low, high = metric.ci95 or (np.nan, np.nan)
+                inside.append((one.name, bucket, label, metric.mean, low, high, metric.n))
+    tested = [
+        (one.system, one.baseline, one.metric, one.difference, *one.ci95, one.p, one.p_holm, one.n)
+        for one in evaluation.comparisons
+    ]
+    number = {"mean": "float64"}
+    return Frames(
+        pd.DataFrame(rows, columns=["system", "state", "metric", "mean", "low", "high", "n"]).astype(number),
+        pd.DataFrame(inside, columns=["system", "bucket", "metric", "mean", "low", "high", "n"]).astype(number),
+        pd.DataFrame(
+            tested, columns=["system", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "n"]
+        ),
+    )  # fmt: skip

@@ -9,12 +9,20 @@ from agent.interactions import NO_TIME, Interactions
 from agent.retrieve import History
 
 
-def histories(x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]) -> list[History]:
-    """Of training events, in the channels' form, each at the user's own last moment; `signal` [n] is the events'."""
+def histories(
+    x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64], now: int | None = None
+) -> list[History]:
+    """Of training events, in the channels' form; `signal` [n] is the events'.
+
+    Each is at the moment `now` (epoch milliseconds), or at the user's own last event where that is None.
+    """
     starts = x.starts()
     spans = [slice(starts[user], starts[user + 1]) for user in users]
     return [
-        History(x.item[span].astype(np.int64), signal[span], int(x.time[span].max(initial=NO_TIME))) for span in spans
+        History(
+            x.item[span].astype(np.int64), signal[span], int(x.time[span].max(initial=NO_TIME)) if now is None else now
+        )
+        for span in spans
     ]
 
 

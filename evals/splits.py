@@ -1,12 +1,32 @@
-"""Splits of interactions into what a system may learn from and what it is asked about."""
+"""Splits of interactions into what a system may learn from and what it is asked about.
+
+============== =============================================== ======================================== ===============
+name           training                                        asked for                                of others, later
+============== =============================================== ======================================== ===============
+leave-last-out each user's events but the last                 the last, where new to the user           may be seen
+ratio          the first four fifths of each user's events     items of the rest, new to the user       may be seen
+global-time    events before T, when four fifths had happened  items after T, new to users known by T   never seen
+cold-users     as global-time                                  the same, users with few events before T never seen
+cold-items     as global-time                                  the same, items without events before T  never seen
+============== =============================================== ======================================== ===============
+
+Events at the same time are ordered by item id. Nothing is dropped in silence: `notes` says what is not asked.
+"""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.interactions import Interactions
+from agent.errors import BadInputError, UsageError
+from agent.interactions import NO_TIME, Interactions
+
+SHARE = 0.8
+"""Of events that are training, by time or of each user."""
+COLD = 5
+"""Training events below which a user is cold."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +40,36 @@ class Split:
     """For each user, positions of the relevant items."""
     digest: str
     """Hash of the test events, so that two runs can be told to have had the same."""
+    moment: int | None = None
+    """Epoch milliseconds before which all training lies; None where each user has a moment of their own."""
+    test_events: int = 0
+    notes: tuple[str, ...] = ()
+    """What is not asked, and why."""
+
+    def limited(self, users: int, seed: int = 0) -> "Split":
+        """The same, asking only so many users, drawn at random; training stays, the hash becomes another."""
+        if users >= len(self.users):
+            return self
+        kept = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
+        digest = hashlib.sha256(f"{self.digest} {self.users[kept].tolist()}".encode()).hexdigest()[:16]
+        note = f"{users:,} of {len(self.users):,} users are asked, drawn with seed {seed}."
+        return replace(
+            self, users=self.users[kept], relevant=[self.relevant[at] for at in kept], digest=digest,
+            notes=(*self.notes, note),
+        )  # fmt: skip
+
+
+def make_split(name: str, x: Interactions) -> Split:
+    """The split of that name. Raises UsageError for an unknown name, BadInputError where it asks nobody."""
+    if name not in SPLITS:
+        raise UsageError(f"There is no split '{name}'; choose from {', '.join(SPLITS)}.")
+    split = SPLITS[name](x)
+    if not len(split.users):
+        raise BadInputError(
+            f"The split {name} asks about nobody: of {len(x):,} events no user has enough "
+            f"before and after the cut{': ' if split.notes else ''}{' '.join(split.notes)}"
+        )
+    return split
 
 
 def leave_last_out(x: Interactions, skip: int = 0) -> Split:
@@ -28,46 +78,129 @@ def leave_last_out(x: Interactions, skip: int = 0) -> Split:
 
     Item ids that are numbers are compared as numbers.
     """
-    order = np.lexsort((_item_order(x), x.time, x.user))
-    x = x.take(order)
+    x = _ordered(x)
     starts = x.starts()
     ends = starts[1:] - skip
     has = ends - starts[:-1] >= 2
-    last = ends[has] - 1
     keep = np.zeros(len(x), dtype=bool)
     for begin, end in zip(starts[:-1], ends, strict=True):
         keep[begin : max(end - 1, begin)] = end - begin >= 2
         if end - begin == 1:
             keep[begin] = True
-    users = np.flatnonzero(has)
+    # What a user had before takes no rank, so that nobody could find it again.
+    had = {(int(user), int(item)) for user, item in zip(x.user[keep], x.item[keep], strict=True)}
+    new = np.array([(int(x.user[at]), int(x.item[at])) not in had for at in ends[has] - 1], dtype=bool)
+    last = (ends[has] - 1)[new]
+    repeats = int((~new).sum())
+    notes = (f"{repeats:,} users whose last item they had had before are not asked.",) if repeats else ()
     return Split(
-        "leave-last-out", x.take(keep), users, [x.item[at : at + 1].astype(np.int64) for at in last], _digest(x, last)
-    )
+        "leave-last-out", x.take(keep), np.flatnonzero(has)[new], [x.item[at : at + 1].astype(np.int64) for at in last],
+        _digest(x, last), test_events=len(last), notes=(*_single(x), *notes, *_untimed(x)),
+    )  # fmt: skip
 
 
-def global_time(x: Interactions, share: float = 0.8) -> Split:
+def ratio(x: Interactions, share: float = SHARE) -> Split:
+    """The first `share` of each user's events is training, at least one and all but one; the rest is the test.
+
+    Relevant are items of the rest that the user had not had before; who has none of these is not asked.
+    """
+    x = _ordered(x)
+    starts = x.starts()
+    length = np.diff(starts)
+    kept = np.clip(np.round(length * share).astype(np.int64), np.minimum(length, 1), np.maximum(length - 1, 0))
+    kept[length == 1] = 1
+    early = np.arange(len(x)) - starts[x.user] < kept[x.user]
+    return _asked("ratio", x, early, None, (*_single(x), *_untimed(x)))
+
+
+def global_time(x: Interactions, share: float = SHARE) -> Split:
     """Train before the moment T at which `share` of all events have happened, test at and after it.
 
     Asked are users with an event before T; relevant are items that they had not had before. Events of users unknown
-    before T are not asked about (they need another split), and nobody's later events reach the training.
+    before T are not asked about (they need another split), and nobody's later events reach the training. Events
+    without a time are in neither part.
     """
-    order = np.lexsort((_item_order(x), x.time, x.user))
-    x = x.take(order)
-    cut = np.quantile(x.time, share, method="higher") if len(x) else 0
-    early = x.time < cut
-    test = np.flatnonzero(~early)
-    seen = set(zip(x.user[early].tolist(), x.item[early].tolist(), strict=True))
-    known = set(x.user[early].tolist())
-    asked: dict[int, list[int]] = {}
-    for at in test.tolist():
-        pair = (int(x.user[at]), int(x.item[at]))
-        if pair[0] in known and pair not in seen:
-            asked.setdefault(pair[0], []).append(pair[1])
-    users = np.array(sorted(asked), dtype=np.int64)
+    x, early, moment, notes = _before(x, share)
+    return _asked("global-time", x, early, moment, notes)
+
+
+def cold_users(x: Interactions, share: float = SHARE, fewer_than: int = COLD) -> Split:
+    """As global time, but asked are users with fewer than `fewer_than` training events, those without any included."""
+    x, early, moment, notes = _before(x, share)
+    size = np.bincount(x.user[early], minlength=len(x.user_ids))
+    return _asked("cold-users", x, early, moment, notes, users=size < fewer_than)
+
+
+def cold_items(x: Interactions, share: float = SHARE) -> Split:
+    """As global time, but relevant are only items without training events."""
+    x, early, moment, notes = _before(x, share)
+    size = np.bincount(x.item[early], minlength=len(x.item_ids))
+    return _asked("cold-items", x, early, moment, notes, items=size == 0)
+
+
+SPLITS: dict[str, Callable[[Interactions], Split]] = {
+    "global-time": global_time, "leave-last-out": leave_last_out, "ratio": ratio, "cold-users": cold_users,
+    "cold-items": cold_items,
+}  # fmt: skip
+
+
+def _before(x: Interactions, share: float) -> tuple[Interactions, NDArray[np.bool_], int, tuple[str, ...]]:
+    """Timed events in order, which of them are before T, T, and notes."""
+    timed = x.time != NO_TIME
+    notes: tuple[str, ...] = ()
+    if not timed.all():
+        notes = (f"{int((~timed).sum()):,} events without a time are left out.",)
+        x = x.take(timed)
+    x = _ordered(x)
+    moment = int(np.quantile(x.time, share, method="higher")) if len(x) else 0
+    return x, x.time < moment, moment, notes
+
+
+def _asked(
+    name: str, x: Interactions, early: NDArray[np.bool_], moment: int | None, notes: tuple[str, ...], *,
+    users: NDArray[np.bool_] | None = None, items: NDArray[np.bool_] | None = None,
+) -> Split:  # fmt: skip
+    """Test events are those not `early`; `users` and `items` [of all] say who is asked, what counts as relevant.
+
+    Where `users` is not given, those with an event before are.
+    """
+    wide = max(len(x.item_ids), 1)
+    key = x.user.astype(np.int64) * wide + x.item
+    late = ~early
+    known = np.bincount(x.user[early], minlength=len(x.user_ids)) > 0
+    who = known if users is None else users
+    unknown = np.unique(x.user[late & ~known[x.user]])
+    if users is None and len(unknown) and moment is not None:
+        notes = (*notes, f"{len(unknown):,} users without an event before the cut are not asked.")
+    wanted = np.unique(key[late & who[x.user]])
+    wanted = wanted[~np.isin(wanted, key[early])]
+    if items is not None:
+        wanted = wanted[items[wanted % wide]]
+    owner, thing = wanted // wide, wanted % wide
+    asked, first = np.unique(owner, return_index=True)
+    none = len(np.unique(x.user[late & who[x.user]])) - len(asked)
+    if none:
+        kind = "without training events" if items is not None else "new to them"
+        notes = (*notes, f"{none:,} users with test events have none of an item {kind}, and are not asked.")
+    relevant = np.split(thing, first[1:]) if len(asked) else []
     return Split(
-        "global-time", x.take(early), users, [np.unique(np.array(asked[int(u)], dtype=np.int64)) for u in users],
-        _digest(x, test),
+        name, x.take(early), asked.astype(np.int64), relevant, _digest(x, np.flatnonzero(late)), moment,
+        int(late.sum()), notes,
     )  # fmt: skip
+
+
+def _single(x: Interactions) -> tuple[str, ...]:
+    alone = int((np.bincount(x.user, minlength=1) == 1).sum())
+    return (f"{alone:,} users with a single event are trained on but not asked.",) if alone else ()
+
+
+def _untimed(x: Interactions) -> tuple[str, ...]:
+    untimed = int((x.time == NO_TIME).sum())
+    return (f"{untimed:,} events without a time count as their users' first, by item id.",) if untimed else ()
+
+
+def _ordered(x: Interactions) -> Interactions:
+    return x.take(np.lexsort((_item_order(x), x.time, x.user)))
 
 
 def _item_order(x: Interactions) -> NDArray[np.int64]:

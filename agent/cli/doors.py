@@ -59,25 +59,61 @@ def serve(
 
 def eval_run(
     ctx: typer.Context,
+    experiment: Annotated[
+        Path | None, typer.Argument(metavar="EXPERIMENT.yaml", help="Says all of it; options overrule it.")
+    ] = None,
     dataset: Annotated[str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")] = "",
-    split: Annotated[str, typer.Option("--split", help="leave-last-out or global-time.")] = "leave-last-out",
-    systems: Annotated[str, typer.Option("--systems", help="Comma-separated: popular, ease, limner.")] = (
-        "popular,ease,limner"
-    ),
-    metrics: Annotated[str, typer.Option("--metrics", help="Comma-separated: ndcg@10, hit@10, coverage@10.")] = (
-        "ndcg@10,hit@10,coverage@10"
-    ),
+    split: Annotated[
+        str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users or cold-items.")
+    ] = "",
+    systems: Annotated[
+        str, typer.Option("--systems", help="Comma-separated: names, import paths module:Class, run files.")
+    ] = "",
+    metrics: Annotated[str, typer.Option("--metrics", help="Comma-separated, as in ndcg@10,hit@10,coverage@10.")] = "",
+    style: Annotated[
+        str, typer.Option("--metric-style", help="Whose definitions: ours, recbole, lenskit or rectools.")
+    ] = "",
+    against: Annotated[str, typer.Option("--against", metavar="NAME", help="The system to test; limner.")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many users.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of everything that is drawn by chance.")] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=0, max=10, help="Settings tried a baseline; 0 keeps the defaults.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep the record and the runs.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare systems offline: rank the full catalogue for each user and measure."""
+    """Compare systems offline: rank the full catalogue for each user, measure, and test the differences."""
     from agent.cli import show
-    from evals.run import run
+    from evals.compare import BELOW
+    from evals.experiment import Experiment, overruled, read_experiment
+    from evals.records import Evaluations
+    from evals.run import below, run_experiment
 
     with Session(ctx, as_json) as session:
-        report = run(
-            dataset or session.settings().data, split, systems.split(","), metrics.split(","), session.progress
-        )
-        session.give(report, show.evaluation(report))
+        settings = session.settings()
+        asked = overruled(
+            read_experiment(experiment) if experiment else Experiment(),
+            datasets=[dataset] if dataset else [], splits=_listed(split), systems=_listed(systems),
+            metrics=_listed(metrics), style=style, against=against, limit=limit, seed=seed, trials=trials,
+            out=str(out) if out else "",
+        )  # fmt: skip
+        if not asked.datasets:
+            asked = overruled(asked, datasets=[settings.data])
+        found = run_experiment(asked, signal_table=settings.signals, progress=session.progress)
+        missed = [line for one in found for line in below(one, asked)]
+        document = found[0] if len(found) == 1 else Evaluations(evaluations=found)
+        session.give(document, *(show.evaluation(one) for one in found))
+        for one in found:
+            session.notes(one.notes)
+        session.notes(missed)
+        if any(system.state == "failed" for one in found for system in one.systems):
+            raise typer.Exit(1)
+        if missed:
+            raise typer.Exit(BELOW)
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def eval_compare(
@@ -102,9 +138,30 @@ def eval_compare(
     from evals.runs import load_run
 
     with Session(ctx, as_json) as session:
-        named = [one.strip() for one in metrics.split(",") if one.strip()]
-        found = compare(load_run(a), load_run(b), named, system, against, need_tests=fail_if_worse)
+        found = compare(load_run(a), load_run(b), _listed(metrics), system, against, need_tests=fail_if_worse)
         session.give(found, show.run_comparison(found))
         session.notes(found.notes)
         if fail_if_worse and found.worse:
             raise typer.Exit(BELOW)
+
+
+def eval_report(
+    ctx: typer.Context,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or their run.json.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
+    store: Annotated[str, typer.Option("--store", metavar="DIR", help="Also a map of this store's portraits.")] = "",
+    title: Annotated[str, typer.Option("--title", help="What stands above the page.")] = "Limner evaluation",
+    as_json: Json = False,
+) -> None:
+    """Write runs as one HTML page: who wins, where it does not, tables and plots."""
+    from agent.cli import show
+    from evals.portraits import portrait_map
+    from evals.report import report
+    from evals.runs import load_runs
+
+    with Session(ctx, as_json) as session:
+        loaded = [run for one in runs for run in load_runs(one)]
+        portraits = portrait_map(session.engine(session.settings({("data",): store}))) if store else None
+        written = report(loaded, out, portraits, title)
+        session.give(written, show.written(written))
+        session.notes(written.notes)

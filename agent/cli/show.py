@@ -39,7 +39,8 @@ from agent.schema import (
 if TYPE_CHECKING:
     from agent.datasets import Dataset
     from evals.compare import RunComparison
-    from evals.run import Evaluation
+    from evals.report import Written
+    from evals.records import Evaluation, Metric
 
 WIDEST = 110
 """Columns that a card takes at most; longer lines are hard to read."""
@@ -510,18 +511,72 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
 
 
 def evaluation(report: "Evaluation") -> RenderableType:
-    """Systems by metrics, each mean with its interval."""
-    names = list(report.systems[0].metrics) if report.systems else []
-    table = plain_table("system", *names, right=names)
-    for system in report.systems:
-        cells = []
-        for metric in system.metrics.values():
-            mean = "-" if metric.mean is None else f"{metric.mean:.4f}"
-            cells.append(mean if metric.ci95 is None else f"{mean} [{metric.ci95[0]:.4f}, {metric.ci95[1]:.4f}]")
-        table.add_row(words(system.name), *cells)
+    """Systems by metrics; the first metric with its interval, the others as means, and where systems differ for sure.
+
+    ↓ marks a value significantly below that of the system that was tested, ↑ one above (Holm, 5%). Metrics that do not
+    fit beside each other stand in a table below.
+    """
+    return Wide(lambda width: _evaluation(report, width))
+
+
+def _evaluation(report: "Evaluation", width: int) -> RenderableType:
+    marks = {
+        (one.baseline, one.metric): "↓" if one.difference > 0 else "↑"
+        for one in report.comparisons
+        if one.p_holm < 0.05
+    }
+    labels = list(dict.fromkeys(label for one in report.systems for label in one.metrics))
+    rows = [one for one in report.systems if one.state == "ok"]
+    columns = {
+        label: [_mean(one.metrics[label], marks.get((one.name, label), ""), whole=label == labels[0]) for one in rows]
+        for label in labels
+    }
+    parts: list[RenderableType] = []
+    for some in _fitting(columns, width - 6 - max((cell_len(one.name) for one in rows), default=0)):
+        table = plain_table("system", *some, right=some)
+        for at, one in enumerate(rows):
+            table.add_row(words(one.name), *(columns[label][at] for label in some))
+        parts.append(table)
+    tested = next((one.system for one in report.comparisons), "")
+    if tested:
+        parts.append(words(f"↓ significantly below {tested}, ↑ above (paired test, Holm's correction, 5%)", "dim"))
+    said = [f"{one.name} {one.state}: {one.why}" for one in report.systems if one.state != "ok"]
+    said += [
+        f"{one.name} gave nothing for {counted(one.failed_users, 'user')}, who count as misses. {one.why}".strip()
+        for one in rows
+        if one.failed_users
+    ]
+    if said:
+        parts.append(bullets(said))
     split = report.split
-    title = Text(f"{report.dataset} · {split.name} · {split.users:,} users · test set {split.hash}")
-    return card(table, title)
+    title = Text(f"{clean(report.dataset)} · {split.name} · {split.users:,} users · test set {split.hash}")
+    return card(Group(*parts), title)
+
+
+def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[list[str]]:
+    """The columns' names in as many groups as needed for each to fit a width, at least one a group."""
+    groups: list[list[str]] = [[]]
+    left = width
+    for name, cells in columns.items():
+        size = max(cell_len(one) for one in (name, *cells)) + 2
+        if groups[-1] and size > left:
+            groups.append([])
+            left = width
+        groups[-1].append(name)
+        left -= size
+    return groups
+
+
+def _mean(metric: "Metric", mark: str, *, whole: bool) -> str:
+    """A mean to four digits, of large figures fewer, then its mark; with the interval where `whole`."""
+
+    def number(value: float) -> str:
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+
+    if metric.mean is None:
+        return "-"
+    interval = f" [{number(metric.ci95[0])}, {number(metric.ci95[1])}]" if whole and metric.ci95 else ""
+    return f"{number(metric.mean)}{interval}{mark or ' '}"
 
 
 def run_comparison(found: "RunComparison") -> RenderableType:
@@ -547,6 +602,14 @@ def run_comparison(found: "RunComparison") -> RenderableType:
 
 def _decimal(number: float | None, sign: str = "") -> str:
     return "-" if number is None else f"{number:{sign}.4f}"
+
+
+def written(report: "Written") -> RenderableType:
+    """The headline of each data set, and where the page lies."""
+    grid = Table.grid(padding=(0, 2))
+    for one in report.findings:
+        grid.add_row(words(f"{one.dataset} · {one.split}", "bold"), words(" ".join([one.headline, *one.more])))
+    return Group(grid, Text(), words(report.file))
 
 
 def before_after(before: Profile, after: Profile) -> RenderableType:

@@ -124,21 +124,26 @@ async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) 
 
 def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
     """`ease` is plain EASE, and `limner` fuses as recommending does: what a user has had takes no rank."""
-    from evals.run import SYSTEMS
+    from evals.data import Shelf
     from evals.scoring import histories
+    from evals.systems import SYSTEMS, Training
 
     x, scales = engine.store.interactions(), engine.store.scales()
-    past = histories(x, np.zeros(len(x), dtype=np.float32), np.arange(2))
     seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
     plain = seen[:2].toarray() @ ease_weights(seen)
-    assert np.allclose(SYSTEMS["ease"](x, scales, "user")(past), plain, atol=1e-4)
-
     signal = signals(x, engine.settings.signals, scales)
-    model = fit(x, signal)
+    training = Training(x, signal, Shelf(engine.store.items(x.item_ids)), how="time")
+    asked = training.asked(np.arange(2))
+    ease, limner = SYSTEMS["ease"].make(), SYSTEMS["limner"].make()
+    ease.fit(training)
+    assert np.allclose(ease.score(asked), plain, atol=1e-4)
+
+    model = fit(x, signal, training.catalogue)
     own = histories(x, signal, np.arange(1))[0]
     had = frozenset(x.item_ids[at] for at in own.items)
     expected = order(model, own, exclude=had, n=5)[:5]
-    scores = SYSTEMS["limner"](x, scales, "time")([own])[0]
+    limner.fit(training)
+    scores = limner.score(asked.one(0))[0]
     best = [x.item_ids[at] for at in np.argsort(-scores, kind="stable")][: len(expected)]
     assert best == [one.candidate.item_id for one in expected]
 
@@ -146,9 +151,10 @@ def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
 def test_evaluation(engine: Engine) -> None:
     from evals.run import run
 
-    report = run(str(engine.store.folder), "leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"])
+    folder = str(engine.store.folder)
+    report = run(folder, "leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"], trials=0)
     document = json.loads(report.model_dump_json())
     assert [one["name"] for one in document["systems"]] == ["popular", "ease", "limner"]
     assert all(one["metrics"]["ndcg@10"]["n"] == USERS for one in document["systems"])
     with pytest.raises(UsageError):
-        run(str(engine.store.folder), "leave-last-out", ["nothing"], ["ndcg@10"])
+        run(folder, "leave-last-out", ["nothing"], ["ndcg@10"])

@@ -1,0 +1,79 @@
+"""The data of an evaluation: a known data set or a store, as events and items."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from agent.config import EmbedSettings, Settings, cache_folder
+from agent.datasets import MIRRORS, fetch, known
+from agent.embed import choose_embedder
+from agent.errors import SettingsError, UsageError
+from agent.ingest import ingest
+from agent.interactions import Interactions
+from agent.progress import Progress, Quiet
+from agent.retrieve import ItemVectors
+from agent.schema import Item, Scale
+from agent.store import Store, open_store
+from agent.texts import item_text
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What items are, whoever had them: rows in the order of the events' `item_ids`. Reviews are left out, since they
+    are events and may come later than the moment that is asked about.
+    """
+
+    items: Sequence[Item]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """[items] title, categories, attributes and text, as they are embedded."""
+        return [item_text(one) for one in self.items]
+
+    @cached_property
+    def vectors(self) -> ItemVectors | None:
+        """Of the texts, by the embedder that takes seconds for a catalogue; None where it is not installed."""
+        try:
+            embedder = choose_embedder(Settings(embed=EmbedSettings(choice="wordllama")), len(self.items))
+        except SettingsError:
+            return None
+        return ItemVectors([one.item_id for one in self.items], embedder.passages(self.texts))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    x: Interactions
+    scales: dict[str, Scale]
+    shelf: Shelf
+
+
+def load(dataset: str, progress: Progress | None = None) -> Dataset:
+    """A known name, the folder of a known data set, or a store. Raises UsageError for anything else."""
+    say = progress or Quiet()
+    with tempfile.TemporaryDirectory() as scratch:
+        store = _open(dataset, Path(scratch), say)
+        try:
+            items = {one.item_id: one for one in store.items()}
+            x = store.interactions().over(items)
+            scales = store.scales()
+        finally:
+            store.close()
+    ordered = [items.get(one) or Item(item_id=one) for one in x.item_ids]
+    return Dataset(Path(dataset).name or dataset, x, scales, Shelf(ordered))
+
+
+def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
+    folder = Path(dataset)
+    if "://" in dataset or (folder / "limner.db").exists():
+        return open_store(dataset, create=False)
+    if dataset in MIRRORS and not folder.is_dir():
+        folder = fetch(dataset, cache_folder() / "data", progress)
+    found = known(folder) if folder.is_dir() else None
+    if found is None:
+        raise UsageError(f"'{dataset}' is neither a store nor a data set that Limner knows; see limner data list.")
+    store = open_store(str(scratch / "store"))
+    ingest(store, *found[1], progress=progress)
+    return store

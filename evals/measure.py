@@ -1,0 +1,335 @@
+"""From a fitted system to its numbers: ranked lists of everyone asked, metrics, buckets, and tests between systems."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.progress import Progress
+from evals import metrics as kernels
+from evals.metrics import MetricSpec, Style
+from evals.records import BUCKETS, Comparison, Metric
+from evals.scoring import exclude_own
+from evals.splits import Split
+from evals.systems.base import Asked, Scores, System, Training
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_CELLS = 2_000_000
+"""Scores held at once, users by items."""
+_CATEGORIES = 500
+"""Most values of the main facet that calibration is told by."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What a system recommends to everyone who is asked."""
+
+    items: NDArray[np.int64]
+    """[users, depth] positions, best first, padded with -1."""
+    scores: NDArray[np.float32]
+    """[users, depth] of these items; NaN where padded."""
+    auc: Floats
+    """[users]; NaN where it was not asked for."""
+    raised: NDArray[np.bool_]
+    """[users] for whom the system raised."""
+    error: str
+    """The first of these errors."""
+    seconds: float
+
+    @property
+    def failed(self) -> int:
+        """Users for whom it raised or gave nothing."""
+        return int((self.raised | (self.items[:, :1] < 0).all(axis=1)).sum())
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What was hidden of everyone asked, and what the training tells of users and items."""
+
+    split: Split
+    training: Training
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """[users] relevant items."""
+        return np.array([len(one) for one in self.split.relevant], dtype=np.int64)
+
+    @cached_property
+    def indptr(self) -> Ints:
+        return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+
+    @cached_property
+    def indices(self) -> Ints:
+        return np.concatenate([*self.split.relevant, np.empty(0, np.int64)]).astype(np.int64)
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """[users] training events."""
+        return np.diff(self.training.x.starts())[self.split.users]
+
+    @cached_property
+    def buckets(self) -> list[str]:
+        """[users] name of each user's bucket of history length."""
+        return [next(name for name, low, high in BUCKETS if low <= n <= (n if high is None else high)) for n in
+                self.lengths.tolist()]  # fmt: skip
+
+    @cached_property
+    def counts(self) -> Ints:
+        """[items] training events."""
+        return np.bincount(self.training.x.item, minlength=self.items).astype(np.int64)
+
+    @property
+    def items(self) -> int:
+        return len(self.training.x.item_ids)
+
+    @cached_property
+    def learned_users(self) -> int:
+        """Users with training events."""
+        return int((np.diff(self.training.x.starts()) > 0).sum())
+
+    @cached_property
+    def share(self) -> Floats:
+        """[items] of the users with training events, who had the item."""
+        had = np.asarray(self.training.seen.sum(axis=0)).ravel()
+        return np.asarray(had / max(self.learned_users, 1), dtype=np.float64)
+
+    @cached_property
+    def categories(self) -> NDArray[np.float32]:
+        """[items, categories] 0/1 by the main facet."""
+        known = self.training.population
+        columns = np.flatnonzero([facet == known.primary for facet in known.facets])
+        rows = np.repeat(np.arange(self.items), np.diff(known.starts))
+        size = np.bincount(known.codes, minlength=len(known.facets))
+        columns = np.sort(columns[np.argsort(-size[columns], kind="stable")[:_CATEGORIES]])
+        place = np.full(len(known.facets), -1)
+        place[columns] = np.arange(len(columns))
+        out = np.zeros((self.items, len(columns)), dtype=np.float32)
+        kept = place[known.codes] >= 0
+        out[rows[kept], place[known.codes[kept]]] = 1
+        return out
+
+
+def rank(system: System, truth: Truth, depth: int, progress: Progress, *, auc: bool = False, seed: int = 0) -> Lists:
+    """Ask a fitted system for everyone, some users at a time; ties are broken by chance, the same for every system.
+
+    A user for whom it raises gets an empty list. Raises what it raised where that is everyone, ValueError where it gave
+    scores of another shape.
+    """
+    began = time.monotonic()
+    users, items = len(truth.split.users), truth.items
+    depth = min(depth, items)
+    # In order of position, ties would go to the items that came first.
+    shuffled = np.random.default_rng(seed).permutation(items)
+    step = max(1, _CELLS // max(items, 1))
+    out = Lists(
+        np.full((users, depth), -1, dtype=np.int64), np.full((users, depth), np.nan, dtype=np.float32),
+        np.full(users, np.nan), np.zeros(users, dtype=bool), "", 0.0,
+    )  # fmt: skip
+    first: Exception | None = None
+    for begin in range(0, users, step):
+        end = min(begin + step, users)
+        asked = truth.training.asked(truth.split.users[begin:end])
+        scores, error = _scores(system, asked, items, out.raised[begin:end])
+        first = first or error
+        exclude_own(scores, asked.histories)
+        out.items[begin:end], out.scores[begin:end] = _best(scores, depth, shuffled)
+        if auc:
+            mine = truth.indptr[begin : end + 1]
+            out.auc[begin:end] = kernels.auc(scores, mine - mine[0], truth.indices[mine[0] : mine[-1]])
+        progress.advance(end - begin)
+    if first is not None and out.raised.all():
+        raise first
+    error_text = f"{type(first).__name__}: {first}" if first is not None else ""
+    return Lists(out.items, out.scores, out.auc, out.raised, error_text, time.monotonic() - began)
+
+
+def _scores(
+    system: System, asked: Asked, items: int, raised: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], Exception | None]:
+    """[users, items] with -inf where nothing is said; marks in `raised` those for whom the system raised."""
+    try:
+        return _checked(system.score(asked), len(asked), items), None
+    except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is counted below
+        first = error
+    out = np.full((len(asked), items), -np.inf)
+    for row in range(len(asked)):
+        try:
+            out[row] = _checked(system.score(asked.one(row)), 1, items)[0]
+        except Exception:  # noqa: BLE001 - as above
+            raised[row] = True
+    return out, first
+
+
+def _checked(scores: Scores, users: int, items: int) -> NDArray[np.float64]:
+    given = np.array(scores, dtype=np.float64)
+    if given.shape != (users, items):
+        raise ValueError(f"scores of shape {given.shape}, not {(users, items)}")
+    given[np.isnan(given)] = -np.inf
+    return given
+
+
+def _best(scores: NDArray[np.float64], depth: int, shuffled: Ints) -> tuple[Ints, NDArray[np.float32]]:
+    """The `depth` best of each row, ties in the order of `shuffled`."""
+    mixed = scores[:, shuffled]
+    if depth < mixed.shape[1]:
+        bar = -np.partition(-mixed, depth - 1, axis=1)[:, depth - 1]
+    else:
+        bar = np.full(len(mixed), -np.inf)
+    items = np.full((len(mixed), depth), -1, dtype=np.int64)
+    best = np.full((len(mixed), depth), np.nan, dtype=np.float32)
+    for row, values in enumerate(mixed):
+        above = np.flatnonzero(values > bar[row])
+        level = np.flatnonzero(values == bar[row])[: depth - len(above)]
+        at = np.concatenate([above, level])
+        at = at[values[at] > -np.inf]
+        at = at[np.lexsort((at, -values[at]))]
+        items[row, : len(at)], best[row, : len(at)] = shuffled[at], values[at]
+    return items, best
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All numbers of one system."""
+
+    by_user: dict[str, Floats]
+    """[users] by metric; NaN where undefined."""
+    whole: dict[str, Callable[[NDArray[np.bool_]], float]]
+    """By metric, the figure over the users of a mask."""
+
+    def summary(self, truth: Truth, labels: Sequence[str], seed: int) -> dict[str, Metric]:
+        return self._over(np.ones(len(truth.split.users), dtype=bool), labels, seed)
+
+    def buckets(self, truth: Truth, labels: Sequence[str], seed: int) -> dict[str, dict[str, Metric]]:
+        """By length of history; empty ones are left out."""
+        found = {}
+        held = np.array(truth.buckets)
+        for name, *_ in BUCKETS:
+            inside = held == name
+            if inside.any():
+                found[name] = self._over(inside, labels, seed)
+        return found
+
+    def _over(self, users: NDArray[np.bool_], labels: Sequence[str], seed: int) -> dict[str, Metric]:
+        n = int(users.sum())
+        out = {label: _whole(self.whole[label](users), n) for label in labels if label in self.whole}
+        names = [label for label in labels if label in self.by_user]
+        if names:
+            means = kernels.intervals(np.stack([self.by_user[label][users] for label in names]), seed=seed)
+            out |= {label: _metric(one) for label, one in zip(names, means, strict=True)}
+        return {label: out[label] for label in labels}
+
+
+def measure(lists: Lists, truth: Truth, specs: Sequence[MetricSpec], style: Style = "ours") -> Measured:
+    """Every metric that was asked for, of lists of everyone."""
+    hits = kernels.hit_matrix(lists.items, truth.indptr, truth.indices)
+    length = kernels.list_lengths(lists.items)
+    by_user: dict[str, Floats] = {}
+    whole: dict[str, Callable[[NDArray[np.bool_]], float]] = {}
+    for spec in specs:
+        k = spec.k or 0
+        if spec.name in kernels.LIST_KERNELS:
+            by_user[spec.label] = kernels.LIST_KERNELS[spec.name](hits, truth.sizes, k, style, length)
+        elif spec.name == "auc":
+            # Who got no scores at all has no AUC, which would hide the failure: chance is what is left.
+            by_user[spec.label] = np.where(lists.raised, 0.0, lists.auc)
+        elif spec.kind == "whole":
+            whole[spec.label] = _figure(spec.name, lists.items, truth.items, k)
+        else:
+            by_user[spec.label] = _beyond(spec.name, lists.items, hits, truth, k)
+    return Measured(by_user, whole)
+
+
+def _figure(name: str, lists: Ints, items: int, k: int) -> Callable[[NDArray[np.bool_]], float]:
+    if name == "coverage":
+        return lambda users: kernels.coverage(lists[users], items, k)
+    if name == "gini":
+        return lambda users: kernels.gini(lists[users], items, k)
+    return lambda users: kernels.user_coverage(lists[users], k)
+
+
+def _beyond(name: str, lists: Ints, hits: NDArray[np.bool_], truth: Truth, k: int) -> Floats:
+    if name == "novelty":
+        return kernels.novelty(lists, truth.share, k, truth.learned_users or None)
+    if name == "arp":
+        return kernels.arp(lists, truth.counts, k)
+    if name == "serendipity":
+        return kernels.serendipity(lists, hits, truth.sizes, truth.counts, k)
+    if name == "calibration":
+        past = [one.items for one in truth.training.asked(truth.split.users).histories]
+        indptr = np.concatenate([[0], np.cumsum([len(one) for one in past])]).astype(np.int64)
+        indices = np.concatenate([*past, np.empty(0, np.int64)]).astype(np.int64)
+        return kernels.calibration_kl(lists, indptr, indices, truth.categories, k)
+    return _diversity(lists, truth, k)
+
+
+def _diversity(lists: Ints, truth: Truth, k: int) -> Floats:
+    """`evals.metrics.ild` over the items' facets, which are too many to hold dense: (pairs - (|Σv|² - n) / 2) / pairs.
+
+    A facet value weighs by its rarity; items without any are left out.
+    """
+    import scipy.sparse as sp
+
+    facets = truth.training.catalogue.facets
+    known = np.diff(facets.indptr) > 0
+    top = lists[:, :k]
+    rows, places = np.nonzero((top >= 0) & known[top])
+    listed = sp.csr_array((np.ones(len(rows)), (rows, top[rows, places])), shape=(len(lists), truth.items))
+    total = (listed @ facets).tocsr()
+    square = np.asarray(total.multiply(total).sum(axis=1)).ravel()
+    n = np.bincount(rows, minlength=len(lists)).astype(np.float64)
+    pairs = n * (n - 1) / 2
+    far = pairs - (square - n) / 2
+    return np.asarray(np.divide(far, pairs, out=np.full(len(lists), np.nan), where=pairs > 0), dtype=np.float64)
+
+
+def mean_of(parts: Sequence[Measured]) -> Measured:
+    """Of repeated runs: each user's mean, and the mean of each figure."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    by_user = {label: np.mean([one.by_user[label] for one in parts], axis=0) for label in first.by_user}
+
+    def averaged(label: str) -> Callable[[NDArray[np.bool_]], float]:
+        return lambda users: float(np.mean([one.whole[label](users) for one in parts]))
+
+    return Measured(by_user, {label: averaged(label) for label in first.whole})
+
+
+def comparisons(measured: Mapping[str, Measured], against: str, seed: int) -> list[Comparison]:
+    """`against` minus every other system, by metric, paired by user; Holm's correction over each metric's others."""
+    others = [name for name in measured if name != against]
+    labels = list(measured[against].by_user) if against in measured else []
+    pairs = [(label, other) for label in labels for other in others]
+    if not pairs:
+        return []
+    ours = np.stack([measured[against].by_user[label] for label, _ in pairs])
+    theirs = np.stack([measured[other].by_user[label] for label, other in pairs])
+    tests = kernels.paired_tests(ours, theirs, seed)
+    found = []
+    for at in range(0, len(pairs), len(others)):
+        some = tests[at : at + len(others)]
+        corrected = kernels.holm([one.p for one in some])
+        for (label, other), one, p_holm in zip(pairs[at:], some, corrected, strict=False):
+            if one.n > 1:
+                found.append(
+                    Comparison(
+                        system=against, baseline=other, metric=label, difference=one.diff, ci95=(one.low, one.high),
+                        p=one.p, p_holm=float(p_holm), n=one.n,
+                    )
+                )  # fmt: skip
+    return found
+
+
+def _metric(one: kernels.Mean) -> Metric:
+    if not one.n:
+        return Metric(mean=None, ci95=None, n=0)
+    return Metric(mean=one.mean, ci95=(one.low, one.high) if one.n > 1 else None, n=one.n)
+
+
+def _whole(value: float, n: int) -> Metric:
+    return Metric(mean=None if np.isnan(value) else value, ci95=None, n=n)

@@ -1,0 +1,77 @@
+"""The contestants of an evaluation, by name: Limner, tuned baselines, and anyone from outside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import UsageError
+from evals.systems.base import Asked, Scores, Setting, Settings, System, Training
+from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
+from evals.systems.limner import Limner, WithoutContent, WithoutFacets
+from evals.systems.outside import Run, imported, is_run
+from evals.systems.plain import Popular, Random, Recent
+from evals.systems.texts import Bm25, Content
+
+__all__ = [
+    "SYSTEMS", "Asked", "Contestant", "Scores", "Setting", "Settings", "System", "Training", "resolve",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A system that can be made anew, from settings that tuning may choose."""
+
+    name: str
+    make: Callable[..., System]
+    grid: Mapping[str, tuple[Setting, ...]]
+    """By setting, the values to choose from, the default first; empty where there is nothing to tune."""
+    seeded: bool = False
+    """Whether another seed gives another result."""
+
+
+SYSTEMS: dict[str, Contestant] = {
+    one.name: one
+    for one in (
+        Contestant(Random.name, Random, Random.grid, seeded=True),
+        Contestant(Popular.name, Popular, Popular.grid),
+        Contestant(Recent.name, Recent, Recent.grid),
+        Contestant(ItemKnn.name, ItemKnn, ItemKnn.grid),
+        Contestant(UserKnn.name, UserKnn, UserKnn.grid),
+        Contestant(Ease.name, Ease, Ease.grid),
+        Contestant(Als.name, Als, Als.grid, seeded=True),
+        Contestant(Bpr.name, Bpr, Bpr.grid, seeded=True),
+        Contestant(Bm25.name, Bm25, Bm25.grid),
+        Contestant(Content.name, Content, Content.grid),
+        Contestant(Limner.name, Limner, Limner.grid, seeded=True),
+        Contestant(WithoutContent.name, WithoutContent, WithoutContent.grid, seeded=True),
+        Contestant(WithoutFacets.name, WithoutFacets, WithoutFacets.grid, seeded=True),
+    )
+}
+
+
+def resolve(names: Sequence[str], depth: int) -> list[Contestant]:
+    """Of built-in names, import paths `module:Class`, and run files. `depth`: how many items a list must have.
+
+    Raises UsageError for a name that is none of these or is named twice, BadInputError for a run that cannot be read.
+    """
+    found = [_contestant(name.strip(), depth) for name in names]
+    if not found:
+        raise UsageError("No system is named.")
+    twice = [one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}]
+    if twice:
+        raise UsageError(f"The system '{twice[0]}' is named twice.")
+    return found
+
+
+def _contestant(name: str, depth: int) -> Contestant:
+    if name in SYSTEMS:
+        return SYSTEMS[name]
+    if is_run(name):
+        run = Run(Path(name))
+        return Contestant(run.name, lambda: run, {})
+    if ":" in name:
+        imported(name, depth)
+        return Contestant(name, lambda: imported(name, depth), {}, seeded=True)
+    raise UsageError(
+        f"There is no system '{name}'; choose from {', '.join(SYSTEMS)}, an import path module:Class, or a run file."
+    )

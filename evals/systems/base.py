@@ -1,0 +1,173 @@
+"""What a system of the harness is: fitted once on the training part, it scores the whole catalogue for many users."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.facts import Population, build_population
+from agent.interactions import NO_TIME, Interactions
+from agent.progress import Progress, Quiet
+from agent.rank import Catalogue, How, catalogue_of
+from agent.retrieve import History, fit_popular
+from agent.retrieve.base import weights_matrix
+from evals.data import Shelf
+from evals.scoring import histories
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import scipy.sparse as sp
+
+Scores = NDArray[np.floating]
+"""[users, items], higher is better, -inf where the item is not recommended."""
+Setting = float | int | str
+Settings = Mapping[str, Setting]
+
+_KEPT = ("seen", "share", "population", "catalogue")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a system may learn from: the events before the cut, and what items are."""
+
+    x: Interactions
+    """Sorted by (user, time); `user_ids` and `item_ids` are of everybody, with and without training events."""
+    signal: NDArray[np.float32]
+    """[n] what each event says about taste, in [-1, 1]."""
+    shelf: Shelf
+    how: How = "time"
+    """`time` where nobody's later events are in `x`; `user` where each user was cut on their own timeline."""
+    moment: int | None = None
+    """Epoch milliseconds that everybody is asked at; None where each user is at their own last event."""
+    seed: int = 0
+    progress: Progress = field(default_factory=Quiet)
+
+    @cached_property
+    def seen(self) -> "sp.csr_array":
+        """[users, items] 1 where the user had the item."""
+        import scipy.sparse as sp
+
+        shape = (len(self.x.user_ids), len(self.x.item_ids))
+        seen = sp.csr_array((np.ones(len(self.x), np.float32), (self.x.user, self.x.item)), shape=shape)
+        seen.data = np.ones_like(seen.data)
+        return seen
+
+    @cached_property
+    def share(self) -> NDArray[np.float32]:
+        """[items] users who had the item, over all users."""
+        return fit_popular(self.x).share
+
+    @cached_property
+    def population(self) -> Population:
+        """Base rates of these events."""
+        return build_population(self.x, self.shelf.items, self.signal)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Facets and, where the fast embedder is installed, vectors of the items."""
+        return catalogue_of(self.x.item_ids, self.population, self.shelf.vectors)
+
+    def again(self, seed: int) -> "Training":
+        """The same with another seed; what was computed already is kept."""
+        other = replace(self, seed=seed)
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name in _KEPT})
+        return other
+
+    def asked(self, users: NDArray[np.int64]) -> "Asked":
+        past = histories(self.x, self.signal, users, self.moment)
+        return Asked(users, [self.x.user_ids[at] for at in users], past)
+
+    def frame(self) -> "pd.DataFrame":
+        """One row an event: user_id, item_id, type, value, timestamp (UTC), signal. For systems that like pandas."""
+        import pandas as pd
+
+        x = self.x
+        known = x.time != NO_TIME
+        return pd.DataFrame({
+            "user_id": np.array(x.user_ids, dtype=object)[x.user],
+            "item_id": np.array(x.item_ids, dtype=object)[x.item],
+            "type": np.array(x.types, dtype=object)[x.type], "value": x.value,
+            "timestamp": pd.to_datetime(np.where(known, x.time, 0), unit="ms", utc=True).where(known),
+            "signal": self.signal,
+        })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Some users to recommend for."""
+
+    users: NDArray[np.int64]
+    """[users] positions in the training's `user_ids`."""
+    user_ids: list[str]
+    histories: list[History]
+    """Their training events; empty for users who have none."""
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def one(self, at: int) -> "Asked":
+        return Asked(self.users[at : at + 1], self.user_ids[at : at + 1], self.histories[at : at + 1])
+
+
+class System(Protocol):
+    """A contestant. Raises CannotRunError from `fit` where it cannot run here."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, training: Training) -> None: ...
+
+    def score(self, asked: Asked) -> Scores:
+        """[users, items]; what a user has had already is taken out afterwards."""
+
+
+class Personal:
+    """A baseline that needs a history; users without one get what is popular, for any system would do as much."""
+
+    name: ClassVar[str]
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {}
+    """Values that tuning may choose from; the class's defaults come first."""
+
+    def fit(self, training: Training) -> None:
+        self._share = training.share
+        self.learn(training)
+
+    def score(self, asked: Asked) -> Scores:
+        scores = np.array(self.judge(asked), dtype=np.float32)
+        for row, history in enumerate(asked.histories):
+            if not len(history.items):
+                scores[row] = self._share
+        return scores
+
+    def learn(self, training: Training) -> None:
+        raise NotImplementedError
+
+    def judge(self, asked: Asked) -> Scores:
+        """As `score`; rows of users without history are not looked at."""
+        raise NotImplementedError
+
+
+def binary(past: Sequence[History], items: int) -> "sp.csr_array":
+    """[users, items] 1 where the user had the item."""
+    return weights_matrix(past, [np.ones(len(one.items), dtype=np.float32) for one in past], items)
+
+
+def keep_largest(matrix: "sp.csr_array", k: int) -> "sp.csr_array":
+    """The k largest entries of each row."""
+    import scipy.sparse as sp
+
+    data, columns, ends = [], [], [0]
+    for row in range(matrix.shape[0]):
+        span = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        values, at = matrix.data[span], matrix.indices[span]
+        if len(values) > k:
+            best = np.argpartition(-values, k - 1)[:k]
+            values, at = values[best], at[best]
+        data.append(values)
+        columns.append(at)
+        ends.append(ends[-1] + len(values))
+    parts = (np.concatenate(data), np.concatenate(columns), np.array(ends)) if data else ([], [], [0])
+    return sp.csr_array(parts, shape=matrix.shape)

@@ -1,0 +1,167 @@
+"""Baselines that learn from who had what: neighbours, EASE, factors."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import CannotRunError
+from agent.retrieve import SimilarUsers, ease_weights, users_matrix
+from evals.systems.base import Asked, Personal, Scores, Setting, Training, binary, keep_largest
+
+EASE_ITEMS = 20_000
+"""Up to here plain EASE inverts its dense matrix (1.6 GB)."""
+_EVERY = 1_000_000
+"""More neighbours than there are."""
+
+
+@dataclass
+class ItemKnn(Personal):
+    """Sum over the user's items of cosine / (1 + shrink / √(nᵢ nⱼ)) with the candidate's nearest items (Sarwar and
+    others 2001); by default of all, unshrunk."""
+
+    neighbours: int = _EVERY
+    shrink: float = 0.0
+
+    name: ClassVar[str] = "item-knn"
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
+        "neighbours": (_EVERY, 20, 50, 100, 200, 500), "shrink": (0.0, 5.0, 20.0, 100.0),
+    }  # fmt: skip
+
+    def learn(self, training: Training) -> None:
+        seen = training.seen
+        counts = np.asarray(seen.sum(axis=0)).ravel()
+        together = (seen.T @ seen).tocoo()
+        row, column = together.coords
+        apart = row != column
+        row, column = row[apart], column[apart]
+        import scipy.sparse as sp
+
+        near = together.data[apart] / (np.sqrt(counts[row] * counts[column]) + self.shrink)
+        matrix = sp.csr_array((near.astype(np.float32), (row, column)), shape=together.shape)
+        # Rows are candidates: their nearest items speak for them.
+        self._near = keep_largest(matrix, self.neighbours).T.tocsr()
+
+    def judge(self, asked: Asked) -> Scores:
+        return np.asarray((binary(asked.histories, self._near.shape[0]) @ self._near).todense())
+
+
+@dataclass
+class UserKnn(Personal):
+    """Sum of the nearest users' cosines over those who had the item (Resnick and others 1994)."""
+
+    neighbours: int = 100
+
+    name: ClassVar[str] = "user-knn"
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {"neighbours": (100, 20, 50, 200, 400, 800)}
+
+    def learn(self, training: Training) -> None:
+        everyone = users_matrix(training.x, len(training.x.user_ids))
+        self._channel = SimilarUsers(everyone, neighbours_used=self.neighbours)
+
+    def judge(self, asked: Asked) -> Scores:
+        return self._channel.score(asked.histories)
+
+
+@dataclass
+class Ease(Personal):
+    """Plain EASE (Steck 2019): every event an interaction, no recency."""
+
+    penalty: float = 300.0
+
+    name: ClassVar[str] = "ease"
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {"penalty": (300.0, 10.0, 30.0, 100.0, 1000.0, 3000.0)}
+
+    def learn(self, training: Training) -> None:
+        items = len(training.x.item_ids)
+        if items > EASE_ITEMS:
+            raise CannotRunError(f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,}).")
+        self._weights = ease_weights(training.seen, self.penalty)
+
+    def judge(self, asked: Asked) -> Scores:
+        return np.asarray(binary(asked.histories, len(self._weights)) @ self._weights)
+
+
+class ImplicitModel(Protocol):
+    """What is used of the package's models."""
+
+    user_factors: NDArray[np.float32]
+    item_factors: NDArray[np.float32]
+
+    def fit(self, user_items: object, show_progress: bool) -> None: ...
+
+
+def _need_implicit() -> None:
+    if importlib.util.find_spec("implicit") is None:
+        raise CannotRunError("The package 'implicit' is not installed; run: pip install 'limner[evals]'.")
+
+
+class _Factors(Personal):
+    """User and item factors by the package `implicit`; a user's are those of the training."""
+
+    def learn(self, training: Training) -> None:
+        import scipy.sparse as sp
+
+        seen = sp.csr_matrix(training.seen)
+        model = self._model(training.seed)
+        model.fit(seen, show_progress=False)
+        self._users = np.asarray(model.user_factors)
+        self._items = np.asarray(model.item_factors)
+
+    def judge(self, asked: Asked) -> Scores:
+        return np.asarray(self._users[asked.users] @ self._items.T)
+
+    def _model(self, seed: int) -> "ImplicitModel":
+        raise NotImplementedError
+
+
+@dataclass
+class Als(_Factors):
+    """Implicit ALS (Hu, Koren and Volinsky 2008)."""
+
+    factors: int = 64
+    regularization: float = 0.01
+    alpha: float = 1.0
+
+    name: ClassVar[str] = "als"
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
+        "factors": (64, 16, 32, 128), "regularization": (0.01, 0.1, 1.0, 10.0), "alpha": (1.0, 5.0, 20.0),
+    }  # fmt: skip
+
+    def _model(self, seed: int) -> "ImplicitModel":
+        _need_implicit()
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        model: ImplicitModel = AlternatingLeastSquares(
+            factors=self.factors, regularization=self.regularization, alpha=self.alpha, random_state=seed
+        )
+        return model
+
+
+@dataclass
+class Bpr(_Factors):
+    """Bayesian personalised ranking (Rendle and others 2009); on one thread, or two runs would differ."""
+
+    factors: int = 64
+    learning_rate: float = 0.05
+    regularization: float = 0.01
+    iterations: int = 100
+
+    name: ClassVar[str] = "bpr"
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
+        "factors": (64, 16, 32, 128), "learning_rate": (0.05, 0.01, 0.1), "regularization": (0.01, 0.001, 0.05),
+        "iterations": (100, 200),
+    }  # fmt: skip
+
+    def _model(self, seed: int) -> "ImplicitModel":
+        _need_implicit()
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        model: ImplicitModel = BayesianPersonalizedRanking(
+            factors=self.factors, learning_rate=self.learning_rate, regularization=self.regularization,
+            iterations=self.iterations, num_threads=1, random_state=seed,
+        )  # fmt: skip
+        return model

@@ -1,0 +1,141 @@
+"""Contestants from outside: a Python object by import path, and a run that was made elsewhere."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+
+from agent.errors import BadInputError, UsageError
+from evals.systems.base import Asked, Scores, System, Training
+
+_COLUMNS = ("user_id", "item_id", "score")
+
+
+class Recommender(Protocol):
+    """What an import path may name instead of a System."""
+
+    def fit(self, training: Training) -> object: ...
+
+    def recommend(self, user_ids: list[str], n: int) -> Sequence[Sequence[str]]:
+        """Item ids for each user, best first, at most n."""
+
+
+class Outsider:
+    """A `fit` and `recommend` as a System: its items score by their places, others are not recommended."""
+
+    def __init__(self, name: str, inner: Recommender, depth: int) -> None:
+        self.name, self._inner, self._depth = name, inner, depth
+
+    def fit(self, training: Training) -> None:
+        self._inner.fit(training)
+        self._position = {item_id: at for at, item_id in enumerate(training.x.item_ids)}
+
+    def score(self, asked: Asked) -> Scores:
+        # What a user has had is taken out later, so more are asked for.
+        had = max((len(np.unique(one.items)) for one in asked.histories), default=0)
+        lists = self._inner.recommend(list(asked.user_ids), self._depth + had)
+        if len(lists) != len(asked):
+            raise ValueError(f"{len(lists)} lists for {len(asked)} users")
+        scores = np.full((len(asked), len(self._position)), -np.inf)
+        for row, listed in enumerate(lists):
+            for place, item_id in enumerate(listed):
+                at = self._position.get(item_id)
+                if at is not None and scores[row, at] == -np.inf:
+                    scores[row, at] = -float(place)
+        return scores
+
+
+class Named:
+    """A System under the name it was asked for by."""
+
+    def __init__(self, name: str, inner: System) -> None:
+        self.name, self._inner = name, inner
+
+    def fit(self, training: Training) -> None:
+        self._inner.fit(training)
+
+    def score(self, asked: Asked) -> Scores:
+        return self._inner.score(asked)
+
+
+class Run:
+    """`user_id,item_id,score` of another tool, CSV or Parquet; users it does not name get nothing."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BadInputError where the file is not of that form."""
+        self.name = path.name
+        self._by_user = _read_run(path)
+
+    def fit(self, training: Training) -> None:
+        self._position = {item_id: at for at, item_id in enumerate(training.x.item_ids)}
+
+    def score(self, asked: Asked) -> Scores:
+        scores = np.full((len(asked), len(self._position)), -np.inf)
+        for row, user_id in enumerate(asked.user_ids):
+            for item_id, score in self._by_user.get(user_id, ()):
+                at = self._position.get(item_id)
+                if at is not None:
+                    scores[row, at] = max(scores[row, at], score)
+        return scores
+
+
+def is_run(name: str) -> bool:
+    return name.lower().endswith((".csv", ".csv.gz", ".parquet"))
+
+
+def imported(path: str, depth: int) -> System:
+    """The object that `module:Class` names. Raises UsageError, which says what is missing."""
+    module, _, name = path.partition(":")
+    with _working_directory_first():
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"There is no system '{path}': {error}.") from error
+    made = cast(Callable[[], object], found)() if isinstance(found, type) else found
+    if hasattr(made, "fit") and hasattr(made, "score"):
+        return Named(path, cast(System, made))
+    if hasattr(made, "fit") and hasattr(made, "recommend"):
+        return Outsider(path, cast(Recommender, made), depth)
+    raise UsageError(f"'{path}' is no system: it needs `fit`, and `score` or `recommend`; see docs/evaluation.md.")
+
+
+@contextmanager
+def _working_directory_first() -> Iterator[None]:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path.pop(0)
+
+
+def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if not path.is_file():
+        raise BadInputError(f"There is no run file '{path}'.")
+    try:
+        if path.suffix == ".parquet":
+            table = pyarrow.parquet.read_table(path)
+        else:
+            # Ids are text, or 007 would become 7.
+            kinds = {"user_id": pa.string(), "item_id": pa.string(), "score": pa.float64()}
+            table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=kinds))
+        missing = [one for one in _COLUMNS if one not in table.column_names]
+        if missing:
+            raise BadInputError(f"The run '{path}' has no column {missing[0]}; it needs {', '.join(_COLUMNS)}.")
+        users, items = (table.column(one).cast(pa.string()).to_pylist() for one in _COLUMNS[:2])
+        scores = table.column("score").cast(pa.float64()).to_pylist()
+    except pa.ArrowException as error:
+        raise BadInputError(f"The run '{path}' cannot be read: {str(error).splitlines()[0]}") from error
+    found: dict[str, list[tuple[str, float]]] = {}
+    for user_id, item_id, score in zip(users, items, scores, strict=True):
+        if user_id is None or item_id is None or score is None or score != score:
+            raise BadInputError(f"The run '{path}' has an empty cell; every row needs {', '.join(_COLUMNS)}.")
+        found.setdefault(user_id, []).append((item_id, score))
+    return found

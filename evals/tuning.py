@@ -1,0 +1,89 @@
+"""Baselines get a fair chance: settings chosen on a validation split cut from the training, never on the test."""
+
+import time
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from agent.errors import BadInputError
+from agent.progress import Progress, Quiet
+from evals.measure import Truth, measure, rank
+from evals.metrics import parse
+from evals.splits import make_split
+from evals.systems import Contestant, Settings, Training
+
+TRIALS = 10
+SECONDS = 120.0
+"""Of a trial: one that takes longer is a system's last."""
+_USERS = 2_000
+"""Asked at most in a trial, drawn with the seed."""
+_METRIC = "ndcg@10"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    settings: Settings
+    """What won; empty where there was nothing to choose."""
+    trials: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+
+def validation(split: str, training: Training) -> Truth:
+    """The same kind of split once more, of the training alone. Raises BadInputError where it asks nobody.
+
+    Cold users and items are tuned for on everybody, by global time: of the cold there are too few.
+    """
+    name = "global-time" if split.startswith("cold-") else split
+    cut = make_split(name, training.x).limited(_USERS, training.seed)
+    # Training keeps the order of its rows, so that signals go along by the store's numbers.
+    order = np.argsort(training.x.seq, kind="stable")
+    at = order[np.searchsorted(training.x.seq[order], cut.train.seq)]
+    inner = replace(training, x=cut.train, signal=training.signal[at], moment=cut.moment, progress=Quiet())
+    return Truth(cut, inner)
+
+
+def tune(contestant: Contestant, truth: Truth, trials: int, progress: Progress, seconds: float = SECONDS) -> Tuned:
+    """The best of at most `trials` settings by ndcg@10; the defaults are always among them. No test event is seen."""
+    options = choices(contestant, trials, truth.training.seed)
+    if len(options) < 2:
+        return Tuned({})
+    began = time.monotonic()
+    progress.start(f"tuning {contestant.name}", len(options))
+    spec = parse(_METRIC)
+    best, record, done = options[0], -1.0, 0
+    for settings in options:
+        start = time.monotonic()
+        system = contestant.make(**settings)
+        system.fit(truth.training)
+        lists = rank(system, truth, spec.k or 10, Quiet(), seed=truth.training.seed)
+        reached = float(np.nanmean(measure(lists, truth, [spec]).by_user[spec.label]))
+        done += 1
+        progress.advance()
+        if reached > record:
+            best, record = settings, reached
+        if time.monotonic() - start > seconds:
+            break
+    progress.done()
+    spent = time.monotonic() - began
+    note = "" if done == len(options) else f"{contestant.name}: a trial took over {seconds:.0f} s, so {done} were made."
+    return Tuned(best, done, round(spent, 3), note)
+
+
+def choices(contestant: Contestant, trials: int, seed: int) -> list[Settings]:
+    """The defaults, then others of the grid by chance; at most `trials`."""
+    names = list(contestant.grid)
+    every = [dict(zip(names, values, strict=True)) for values in product(*contestant.grid.values())]
+    if not names or trials < 1:
+        return [{}]
+    rest = np.random.default_rng(seed).permutation(np.arange(1, len(every)))
+    return [every[0], *(every[at] for at in rest[: trials - 1])]
+
+
+def try_validation(split: str, training: Training) -> tuple[Truth | None, str]:
+    """The validation, or None and why there is none."""
+    try:
+        return validation(split, training), ""
+    except BadInputError as error:
+        return None, f"Baselines keep their defaults: no validation split could be cut from the training. {error}"
