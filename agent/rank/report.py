@@ -1,0 +1,29 @@
+"""What training says of itself."""
+
+import math
+
+from agent.rank.model import Model
+from agent.schema import ChannelReport, TrainReport
+
+
+def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
+    """Channels with what each is worth alone, and what their fusion makes of them."""
+    held, fusion = model.manifest, model.fusion
+    worth = fusion.worth if fusion else {}
+    error = fusion.calibration.ece if fusion else math.nan
+    return TrainReport(
+        version=held.version,
+        events=held.events,
+        users=held.users,
+        items=len(model.item_ids),
+        channels=[
+            ChannelReport(name=one.name, holds=one.holds(), ndcg=worth.get(one.name)) for one in model.channels.voices
+        ],
+        embedder=embedder,
+        embedded=embedded,
+        lessons=fusion.queries if fusion else 0,
+        fusion_ndcg=worth.get("fusion"),
+        calibration_error=None if math.isnan(error) else round(error, 4),
+        seconds=held.seconds,
+        notes=[] if fusion else ["There was too little past to learn from; fixed weights order the channels."],
+    )
