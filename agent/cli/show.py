@@ -39,8 +39,8 @@ from agent.schema import (
 if TYPE_CHECKING:
     from agent.datasets import Dataset
     from evals.compare import RunComparison
-    from evals.report import Written
     from evals.records import Evaluation, Metric
+    from evals.report import Written
 
 WIDEST = 110
 """Columns that a card takes at most; longer lines are hard to read."""
