@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip
 OTHERS := .venv-reference
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit bench reference clean
+.PHONY: help demo test lint unit browser bench reference clean
 
 help:
 	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
@@ -31,7 +31,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@echo "Installing Limner with its test tools (a minute or two) ..."
-	@$(PIP) install --quiet --disable-pip-version-check -e '.[local,dev]'
+	@$(PIP) install --quiet --disable-pip-version-check -e '.[local,evals,dev]'
 	@touch $@ $(VENV)/.installed
 
 # The libraries that metrics are checked against, in an environment of their own, since they want older numpy and pandas.
@@ -56,7 +56,13 @@ lint: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit
 
-test: lint $(OTHERS)/.installed
+# Pages are tested in Chromium; where it is missing and may not be installed, those tests are skipped and say so.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get update -qq; DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || true
+
+test: lint browser $(OTHERS)/.installed
 	$(BIN)/python -m pytest --durations=10
 
 bench: $(VENV)/.installed-dev $(OTHERS)/.installed

@@ -58,6 +58,12 @@ def load_run(path: Path) -> Run:
     return Run(file.resolve().parent.name or file.stem, evaluation, hashlib.sha256(text).hexdigest(), per_user)
 
 
+def load_runs(path: Path) -> list[Run]:
+    """The run there, or the runs in the folders below, by name. Raises BadInputError where there is none."""
+    below = [] if (path / RECORD).exists() or not path.is_dir() else sorted(path.glob(f"*/{RECORD}"))
+    return [load_run(one) for one in below] or [load_run(path)]
+
+
 def load_per_user(file: Path) -> dict[str, UserValues]:
     """Values by system. Raises BadInputError for another table, or one that has a user of a system twice."""
     import pyarrow as pa

@@ -53,6 +53,7 @@ app.command(rich_help_panel=OTHER)(doors.serve)
 app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
 eval_app.command("run")(doors.eval_run)
 eval_app.command("compare")(doors.eval_compare)
+eval_app.command("report")(doors.eval_report)
 app.command(rich_help_panel=OTHER)(paint.doctor)
 app.command(rich_help_panel=OTHER)(suggest.demo)
 

@@ -1,0 +1,91 @@
+"""A map of the portraits of a store: their vectors in two dimensions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.embed import Vectors
+from evals.records import BUCKETS
+
+if TYPE_CHECKING:
+    from agent.engine import Engine
+
+FEWEST, MOST = 10, 1000
+"""Portraits that a map needs, and that it shows at most."""
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Projection:
+    name: str
+    places: NDArray[np.float64]
+    """[portraits, 2]."""
+    caption: str
+
+
+@dataclass(frozen=True)
+class PortraitMap:
+    """Portraits by length of history, in every projection."""
+
+    buckets: tuple[str, ...]
+    """Of each portrait's user."""
+    projections: tuple[Projection, ...]
+    note: str = ""
+    """Why there is no map, or what it leaves out."""
+
+    @property
+    def bucket_names(self) -> tuple[str, ...]:
+        return tuple(name for name, _, _ in BUCKETS)
+
+
+def portrait_map(engine: "Engine") -> PortraitMap:
+    """Of the portraits that the engine's index holds; empty, with a note, where there are too few."""
+    if not engine.store.counts().profiles:
+        return PortraitMap((), (), "The store has no portraits; limner profile build paints them.")
+    ids, vectors = engine.snapshots.index().everything("portraits")
+    return project(ids, vectors, dict(engine.store.active_users()))
+
+
+def project(ids: list[str], vectors: Vectors, events: Mapping[str, int]) -> PortraitMap:
+    """[n, dimensions] vectors of users by PCA and t-SNE; `events` are the lengths of their histories."""
+    if len(ids) < FEWEST:
+        return PortraitMap((), (), f"A map needs {FEWEST} portraits; the store has {len(ids)}.")
+    note = ""
+    rows = np.arange(len(ids))
+    if len(ids) > MOST:
+        rows = np.sort(np.random.default_rng(_SEED).choice(len(ids), MOST, replace=False))
+        note = f"{MOST:,} of {len(ids):,} portraits, drawn at random."
+    chosen = np.asarray(vectors[rows], dtype=np.float64)
+    if len(np.unique(chosen, axis=0)) < 3:
+        return PortraitMap((), (), "The portraits are all alike, so there is no map of them.")
+    return PortraitMap(
+        tuple(bucket_of(events.get(ids[row], 0)) for row in rows.tolist()), (_pca(chosen), _tsne(chosen)), note
+    )
+
+
+def bucket_of(events: int) -> str:
+    """The length of history that so many events are."""
+    return next(name for name, low, high in BUCKETS if low <= events and (high is None or events <= high))
+
+
+def _pca(vectors: NDArray[np.float64]) -> Projection:
+    from sklearn.decomposition import PCA
+
+    fitted = PCA(n_components=2, random_state=_SEED)
+    places = np.asarray(fitted.fit_transform(vectors), dtype=np.float64)
+    share = float(fitted.explained_variance_ratio_.sum())
+    return Projection("PCA", places, f"The two directions hold {share:.0%} of the variance.")
+
+
+def _tsne(vectors: NDArray[np.float64]) -> Projection:
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    fitted = TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=_SEED)
+    places = np.asarray(fitted.fit_transform(vectors), dtype=np.float64)
+    return Projection(
+        "t-SNE", places, f"Neighbours are alike; distances between groups mean nothing. Perplexity {perplexity:.0f}."
+    )

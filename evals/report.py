@@ -1,0 +1,337 @@
+"""`limner eval report`: runs as one HTML page that needs nothing beside itself. Needs the extra `evals`."""
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+
+from agent.errors import LimnerError
+from evals.compare import ALPHA, direction
+from evals.contest import BEYOND, Contest, Entry, Test, contests, headline, number
+from evals.plots import Plot, plots, portrait_plots
+from evals.portraits import PortraitMap
+from evals.records import Metric, Strict
+from evals.runs import Run
+
+_FIRST = 2
+"""Metrics of accuracy on the first page; all stand further down."""
+_PACKAGES = ("limner", "numpy", "scipy", "scikit-learn", "lightgbm", "pyarrow", "matplotlib")
+_WHAT = {
+    "list": "Accuracy", "scores": "Accuracy", "items": "Beyond accuracy", "ratings": "Ratings",
+    "probabilities": "Probabilities",
+}  # fmt: skip
+
+
+class Finding(Strict):
+    """What the report says of one data set and split."""
+
+    dataset: str
+    split: str
+    hash: str
+    headline: str
+    more: list[str]
+
+
+class Written(Strict):
+    """A report that was written."""
+
+    file: str
+    findings: list[Finding]
+    notes: list[str]
+
+
+# ---------------------------------------------------------------- what the template sees
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """Mean and interval as shares of the column's width, in per cent."""
+
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    interval: str = ""
+    mark: str = ""
+    """`better` or `worse` than the focal system, significantly; `differs` where neither is better."""
+    best: bool = False
+    whisker: Whisker | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    focal: bool
+    cells: Sequence[Cell]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    caption: str
+    spans: Sequence[tuple[str, int]]
+    """Headings over several columns, with how many; none where empty."""
+    columns: Sequence[tuple[str, str]]
+    """Heading and what stands below it in small."""
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One data set and split."""
+
+    id: str
+    contest: Contest
+    lead: str
+    more: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+    sampled: bool
+    first: Table
+    unmeasured: Sequence[str]
+    buckets: Sequence[Table]
+    every: Sequence[Table]
+    plots: Sequence[Plot]
+    tests: Sequence[tuple[str, str, Test, str]]
+    """Metric, the other's name, the test, and in words who is better."""
+    settings: Sequence[tuple[Entry, str]]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Page:
+    title: str
+    made: str
+    alpha: str
+    sections: Sequence[Section]
+    portraits: Sequence[Plot] = ()
+    portrait_note: str = ""
+    runs: Sequence[Run] = ()
+    environment: Sequence[tuple[str, str]] = field(default_factory=list)
+
+
+# ---------------------------------------------------------------- the page
+
+
+def report(
+    runs: Iterable[Run], out: Path, portraits: PortraitMap | None = None, title: str = "Limner evaluation"
+) -> Written:
+    """Write the page to `out`. Raises LimnerError where the extra `evals` is not installed."""
+    given = list(runs)
+    found = contests(given)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(render(page(found, given, portraits, title)), encoding="utf-8")
+    findings = []
+    for one in found:
+        said = headline(one)
+        findings.append(
+            Finding(
+                dataset=one.dataset, split=one.split.name, hash=one.split.hash, headline=said.lead, more=[*said.more]
+            )
+        )
+    return Written(file=str(out), findings=findings, notes=[portraits.note] if portraits and portraits.note else [])
+
+
+def page(
+    found: Sequence[Contest], runs: Sequence[Run], portraits: PortraitMap | None, title: str = "Limner evaluation"
+) -> Page:
+    """Everything that the template shows, in its order."""
+    try:
+        sections = [_section(one, f"part{at}") for at, one in enumerate(found)]
+        maps = portrait_plots(portraits, "map") if portraits else []
+    except ImportError as error:
+        raise _missing(error) from error
+    return Page(
+        title, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"{ALPHA:.0%}", sections, maps,
+        portraits.note if portraits else "", runs, _environment(),
+    )  # fmt: skip
+
+
+def render(shown: Page) -> str:
+    """The page as HTML; all text of the data is escaped. Raises LimnerError without the extra `evals`."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+    except ImportError as error:
+        raise _missing(error) from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"drawn": Markup, "number": number, "seconds": _seconds}
+    source = files("evals").joinpath("templates", "report.html").read_text(encoding="utf-8")
+    return environment.from_string(source).render(page=shown)
+
+
+def _missing(error: ImportError) -> LimnerError:
+    return LimnerError(f"The report needs the extra 'evals' ({error}); pip install 'limner[evals]'.")
+
+
+def _section(contest: Contest, name: str) -> Section:
+    said = headline(contest)
+    split = contest.split
+    facts = [
+        ("users asked", f"{split.users:,}"), ("items ranked", f"{split.items:,}"),
+        ("events to learn from", f"{split.train_events:,}"), ("events to find", f"{split.test_events:,}"),
+        ("test set", split.hash),
+    ]  # fmt: skip
+    first, unmeasured = _first(contest)
+    return Section(
+        id=name, contest=contest, lead=said.lead, more=said.more, facts=facts, sampled=split.candidates != "all",
+        first=first, unmeasured=unmeasured, buckets=_bucket_tables(contest), every=_every(contest),
+        plots=plots(contest, name), tests=_test_rows(contest),
+        settings=[(one, ", ".join(f"{key} {value}" for key, value in one.result.settings.items()))
+                  for one in contest.entries],
+        notes=list(dict.fromkeys(note for run in contest.runs for note in run.evaluation.notes)),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _first(contest: Contest) -> tuple[Table, list[str]]:
+    """Accuracy, coverage, novelty and diversity, and which of them nobody measured."""
+    accuracy = contest.accuracy()[:_FIRST]
+    spans, columns, unmeasured = [], list(accuracy), []
+    if accuracy:
+        spans.append(("Accuracy", len(accuracy)))
+    for what, name in BEYOND:
+        label = contest.beyond(name)
+        if label is None:
+            unmeasured.append(what.lower())
+        else:
+            spans.append((what, 1))
+            columns.append(label)
+    return _table(contest, "Systems, best first", columns, spans), unmeasured
+
+
+def _every(contest: Contest) -> list[Table]:
+    """All metrics, by what they measure."""
+    grouped: dict[str, list[str]] = {}
+    for label in contest.metrics:
+        grouped.setdefault(_group(label), []).append(label)
+    return [_table(contest, what, labels, []) for what, labels in grouped.items()]
+
+
+def _group(label: str) -> str:
+    from evals.metrics import METRICS
+
+    known = METRICS.get(label.partition("@")[0])
+    return "Others" if known is None else _WHAT[known.needs]
+
+
+def _table(contest: Contest, caption: str, labels: Sequence[str], spans: Sequence[tuple[str, int]]) -> Table:
+    columns = [
+        _column(contest, label, {one.name: one.result.metrics.get(label) for one in contest.entries},
+                {one.name: test for one in contest.others if (test := contest.tests.get((label, one.name)))})
+        for label in labels
+    ]  # fmt: skip
+    heads = [(label, "" if direction(label) >= 0 else "less is better") for label in labels]
+    return Table(caption, spans, heads, _rows(contest, columns))
+
+
+def _bucket_tables(contest: Contest) -> list[Table]:
+    """Systems by length of history, for each metric that has a value a user; the headline's first."""
+    buckets = contest.buckets()
+    measured = [
+        label
+        for label in contest.metrics
+        if any(one.in_bucket(bucket, label) is not None for one in contest.entries for bucket in buckets)
+    ]
+    tables = []
+    for label in sorted(measured, key=lambda one: one != contest.metric):
+        columns = []
+        for bucket in buckets:
+            tests = contest.bucket_tests if label == contest.metric else {}
+            columns.append(
+                _column(
+                    contest, label, {one.name: one.in_bucket(bucket, label) for one in contest.entries},
+                    {one.name: test for one in contest.others if (test := tests.get((bucket, one.name)))},
+                )
+            )  # fmt: skip
+        heads = [
+            (f"{bucket.replace('-', '–')} events", f"{_users(contest, bucket, label):,} users") for bucket in buckets
+        ]
+        tables.append(Table(f"{label} by length of history", [], heads, _rows(contest, columns)))
+    return tables
+
+
+def _users(contest: Contest, bucket: str, label: str) -> int:
+    return max((cell.n for one in contest.entries if (cell := one.in_bucket(bucket, label)) is not None), default=0)
+
+
+def _column(
+    contest: Contest, label: str, found: Mapping[str, Metric | None], tests: Mapping[str, Test]
+) -> dict[str, Cell]:
+    """The cells of one metric, by system."""
+    way = direction(label)
+    known = {name: cell.mean for name, cell in found.items() if cell is not None and cell.mean is not None}
+    best = (max if way > 0 else min)(known.values()) if known and way else None
+    ends = [end for cell in found.values() if cell is not None for end in cell.ci95 or ()]
+    span = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    out = {}
+    for name, cell in found.items():
+        if cell is None or cell.mean is None:
+            out[name] = Cell("–")
+            continue
+        test = tests.get(name)
+        mark = "" if test is None or not test.p_holm <= ALPHA else _MARKS[test.outcome(label)]
+        out[name] = Cell(
+            number(cell.mean), "" if cell.ci95 is None else f"{number(cell.ci95[0])}–{number(cell.ci95[1])}", mark,
+            len(known) > 1 and cell.mean == best, _whisker(cell, span),
+        )  # fmt: skip
+    return out
+
+
+_MARKS = {1: "worse", -1: "better", 0: "differs"}
+"""What the focal system's outcome says of the other."""
+
+
+def _whisker(cell: Metric, span: tuple[float, float]) -> Whisker | None:
+    """Where the interval lies between the least and the most of its column."""
+    if cell.mean is None or cell.ci95 is None or span[0] == span[1]:
+        return None
+    low, high = cell.ci95
+    return Whisker(*(round(100 * (one - span[0]) / (span[1] - span[0]), 1) for one in (low, cell.mean, high)))
+
+
+def _rows(contest: Contest, columns: Sequence[Mapping[str, Cell]]) -> list[Row]:
+    rows = []
+    for one in contest.entries:
+        missed = one.result.failed_users
+        note = f"nothing for {missed:,} users" if missed else ""
+        rows.append(Row(one.name, one is contest.focal, [column[one.name] for column in columns], note))
+    return rows
+
+
+def _test_rows(contest: Contest) -> list[tuple[str, str, Test, str]]:
+    if contest.focal is None:
+        return []
+    rows = []
+    for (metric, other), test in contest.tests.items():
+        outcome = test.outcome(metric)
+        sure = test.p_holm <= ALPHA
+        said = contest.focal.name if outcome > 0 else other if outcome < 0 else "differs" if sure else "no difference"
+        rows.append((metric, other, test, said))
+    return rows
+
+
+# ---------------------------------------------------------------- the end
+
+
+def _environment() -> list[tuple[str, str]]:
+    """Of the process that makes the report."""
+    out = [("Python", platform.python_version()), ("system", f"{platform.system()} {platform.machine()}")]
+    for name in _PACKAGES:
+        try:
+            out.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return out
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value < 10 else f"{value:,.0f} s"

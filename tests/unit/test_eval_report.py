@@ -1,0 +1,319 @@
+"""The report: what it claims comes from the tests, what it shows is escaped, and it stands alone."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.cli import main
+from agent.errors import BadInputError, LimnerError
+from evals.contest import Contest, contests, headline, names, number
+from evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
+from evals.records import BUCKETS, Metric, SystemResult
+from evals.report import page, render, report
+from evals.runs import Run, load_run, load_runs
+from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
+
+WINS = made_up({"popular": 0.03, "ease": 0.08, "limner": 0.14})
+LOSES = made_up({"popular": 0.03, "ease": 0.14, "limner": 0.08})
+EVEN = made_up({"popular": 0.03, "ease": 0.12, "limner": 0.12})
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> "Make":
+    return Make(tmp_path)
+
+
+class Make:
+    """Contests of one run each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, values: Values, *, by_user: bool = True, name: str = "run", **more: object) -> Run:
+        record = evaluation(values, **more)  # type: ignore[arg-type]
+        return load_run(write_run(self.folder / name, record, values if by_user else None))
+
+    def contest(self, values: Values, *, by_user: bool = True, **more: object) -> Contest:
+        [found] = contests([self.run(values, by_user=by_user, **more)])
+        return found
+
+
+class Parsed(HTMLParser):
+    """Tags and ids of a page; fails on an id that is there twice."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def ids(self) -> list[str]:
+        return [held["id"] or "" for _, held in self.tags if "id" in held]
+
+
+# ---------------------------------------------------------------- what it claims
+
+
+def test_a_winner_is_one_by_every_test(one: Make) -> None:
+    said = headline(one.contest(WINS, ours="limner"))
+    assert said.lead.startswith("limner wins: ndcg@10") and "each of the 2 others" in said.lead
+    assert any("significantly ahead of every other at 1–4, 5–19, 20–99 and 100+ events" in line for line in said.more)
+
+
+def test_a_loser_is_called_one(one: Make) -> None:
+    said = headline(one.contest(LOSES, ours="limner"))
+    assert said.lead.startswith("limner does not win: ease (")
+    assert any("significantly better than popular" in line for line in said.more)
+    assert any("significantly behind ease at 1–4" in line for line in said.more)
+
+
+def test_what_cannot_be_told_apart_is_not_won(one: Make) -> None:
+    said = headline(one.contest(EVEN, ours="limner"))
+    assert "is significantly better in ndcg@10" in said.lead and "than popular, but not than ease" in said.lead
+
+
+def test_without_tests_nothing_is_claimed(one: Make) -> None:
+    contest = one.contest(WINS, by_user=False)
+    assert not contest.tests and not contest.bucket_tests
+    said = " ".join([headline(contest).lead, *headline(contest).more])
+    assert "no test says whether that is more than chance" in said and "untested" in said
+    assert "significant" not in said and "wins" not in said
+
+
+def test_tests_that_the_record_lacks_are_made_from_the_values(one: Make) -> None:
+    made, recorded = one.contest(WINS).tests, one.contest(WINS, ours="limner").tests
+    assert made.keys() == recorded.keys()
+    for key, test in recorded.items():
+        assert made[key].difference == pytest.approx(test.difference)
+        assert made[key].n == test.n
+
+
+def test_a_test_the_other_way_round_is_turned(one: Make) -> None:
+    contest = one.contest(WINS, by_user=False, ours="popular")
+    assert contest.tests["ndcg@10", "popular"].outcome("ndcg@10") == 1
+    assert contest.tests["novelty@10", "popular"].outcome("novelty@10") == -1
+    assert ("ndcg@10", "ease") not in contest.tests
+    assert "Against ease nothing was tested." in headline(contest).more
+
+
+def test_others_that_go_further_are_named(one: Make) -> None:
+    said = " ".join(headline(one.contest(WINS, ours="limner")).more)
+    assert "Others go further in novelty (popular" in said and "diversity (popular" in said
+    assert "coverage" not in said, "limner covers most"
+
+
+def test_failed_skipped_and_missing_users_are_said(one: Make) -> None:
+    record = evaluation(WINS, more=[SystemResult(name="bpr", state="failed", why="no memory."),
+                                    SystemResult(name="llm", state="skipped")])  # fmt: skip
+    systems = [system.model_copy(update={"failed_users": 7}) if system.name == "ease" else system
+               for system in record.systems]  # fmt: skip
+    write_run(one.folder / "x", record.model_copy(update={"systems": systems}), WINS)
+    [contest] = contests([load_run(one.folder / "x")])
+    assert {"bpr failed: no memory.", "llm was skipped.", "ease gave nothing for 7 users, who count as misses."} <= set(
+        headline(contest).more
+    )
+    assert "bpr" not in [entry.name for entry in contest.entries]
+
+
+def test_the_best_stands_in_where_limner_did_not_run(one: Make) -> None:
+    contest = one.contest(made_up({"popular": 0.03, "ease": 0.1}))
+    assert contest.focal is not None and contest.focal.name == "ease"
+    assert any("limner is not among the systems" in line for line in headline(contest).more)
+
+
+def test_nothing_to_stand_beside(one: Make) -> None:
+    assert "nothing stands beside it" in headline(one.contest(made_up({"limner": 0.1}))).lead
+    none = one.run(WINS).evaluation.model_copy(update={"systems": [SystemResult(name="limner", state="failed")]})
+    write_run(one.folder / "none", none)
+    [contest] = contests([load_run(one.folder / "none")])
+    assert headline(contest).lead == "No system ran to its end."
+    assert "No system ran to its end." in render(page([contest], [], None))
+
+
+def test_no_accuracy_was_measured(one: Make) -> None:
+    contest = one.contest({"limner": {"novelty@10": [1.0, 2.0]}, "ease": {"novelty@10": [2.0, 3.0]}})
+    assert headline(contest).lead.startswith("No metric of accuracy")
+    assert "novelty@10" in render(page([contest], [], None))
+
+
+def test_runs_of_one_split_stand_in_one_table(one: Make) -> None:
+    first, second = one.run(WINS, name="first"), one.run(made_up({"als": 0.09, "limner": 0.1}), name="second")
+    other = one.run(WINS, name="third", digest="f" * 16)
+    found = contests([first, second, other])
+    assert [len(contest.entries) for contest in found] == [5, 3]
+    assert {entry.name for entry in found[0].entries} == {
+        "popular", "ease", "als", "limner (first)", "limner (second)",
+    }  # fmt: skip
+    assert found[0].focal is not None and found[0].focal.name == "limner (first)"
+    assert found[0].tests["ndcg@10", "als"].n == 200, "across runs, by user"
+
+
+def test_names_and_numbers() -> None:
+    assert [names(["a"]), names(["a", "b"]), names(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+    assert [number(one) for one in (0.12074, 8.934, 1234.5, None, float("nan"))] == [
+        "0.1207",
+        "8.93",
+        "1,234",
+        "–",
+        "–",
+    ]
+
+
+# ---------------------------------------------------------------- what it shows
+
+
+def test_hostile_text_is_text(one: Make, tmp_path: Path) -> None:
+    """Names, reasons, settings, notes and titles of data never become markup, and never break a plot."""
+    evil = [
+        HOSTILE,
+        '"><img src=x onerror=alert(1)>',
+        "$\\frac{$ %s {{ 7*7 }} {% raw %}",
+        "</style></svg>--><b>",
+        "名字 ]]>",
+    ]
+    values = made_up({**{name: 0.02 * at for at, name in enumerate(evil)}, "limner": 0.1})
+    skipped = SystemResult(name=f"s{HOSTILE}", state="skipped", why=HOSTILE)
+    record = evaluation(values, dataset=HOSTILE, split=HOSTILE, candidates=f"sampled {HOSTILE}", more=[skipped])
+    systems = [system.model_copy(update={"settings": {HOSTILE: HOSTILE}}) for system in record.systems]
+    record = record.model_copy(update={"systems": systems, "notes": [HOSTILE]})
+    run = load_run(write_run(tmp_path / "run <i>", record, values))
+    out = tmp_path / "page.html"
+    written = report([run], out, title=HOSTILE)
+    text = out.read_text(encoding="utf-8")
+    assert written.findings[0].dataset == HOSTILE
+    found = {tag for tag, _ in Parsed(text).tags}
+    assert not found & {"script", "img", "b2", "i", "iframe", "object", "embed"}
+    assert HOSTILE not in text and "&lt;script&gt;" in text
+    assert "{{ 7*7 }}" in text, "not evaluated"
+    assert "onerror" not in {key for _, held in Parsed(text).tags for key in held}
+
+
+def test_it_needs_nothing_beside_itself(one: Make) -> None:
+    parsed = Parsed(render(page(contests([one.run(WINS, ours="limner")]), [], None)))
+    named = [held.get(key) or "" for _, held in parsed.tags for key in ("src", "href", "xlink:href", "action", "data")]
+    assert all(name == "" or name.startswith(("#", "data:")) for name in named)
+    assert not [tag for tag, held in parsed.tags if tag == "link" and held.get("rel") == "stylesheet"]
+    assert "default-src 'none'" in next(held["content"] or "" for _, held in parsed.tags if "http-equiv" in held)
+
+
+def test_ids_are_there_once(one: Make) -> None:
+    runs = [one.run(WINS, ours="limner"), one.run(LOSES, ours="limner", name="other", digest="f" * 16)]
+    text = render(page(contests(runs), runs, some_map()))
+    ids = Parsed(text).ids()
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r"(?:url\(#|href=\"#|aria-labelledby=\")([^\")]+)", text))
+    assert used and used <= set(ids)
+
+
+def test_tables_are_for_everybody(one: Make) -> None:
+    parsed = Parsed(render(page(contests([one.run(WINS, ours="limner")]), [], None)))
+    count = [tag for tag, _ in parsed.tags].count
+    assert count("table") == count("caption") > 4
+    assert all(held.get("scope") in ("row", "col", "colgroup") for tag, held in parsed.tags if tag == "th")
+    assert all("aria-label" in held for _, held in parsed.tags if held.get("role") == "img")
+
+
+def test_marks_follow_the_tests(one: Make) -> None:
+    shown = page(contests([one.run(LOSES, ours="limner")]), [], None).sections[0]
+    cells = {row.name: row.cells for row in shown.first.rows}
+    assert [row.name for row in shown.first.rows] == ["ease", "limner", "popular"]
+    assert [heading for heading, _ in shown.first.spans] == ["Accuracy", "Coverage", "Novelty", "Diversity"]
+    assert (cells["ease"][0].mark, cells["popular"][0].mark, cells["limner"][0].mark) == ("better", "worse", "")
+    assert cells["ease"][0].best and not cells["limner"][0].best
+    assert [cell.mark for row in shown.first.rows for cell in row.cells[2:3]] == ["", "", ""], "coverage has no test"
+    assert [plot.title for plot in shown.plots] == [
+        "Accuracy against coverage", "ndcg@10 by length of history", "Cost against quality",
+    ]  # fmt: skip
+
+
+def test_what_was_not_measured_is_said(one: Make) -> None:
+    values = {name: {"ndcg@10": rows["ndcg@10"]} for name, rows in WINS.items()}
+    shown = page(contests([one.run(values)]), [], None)
+    assert shown.sections[0].unmeasured == ["novelty", "diversity"]
+    assert "Not measured in these runs: novelty, diversity." in render(shown)
+
+
+def test_undefined_is_a_dash_and_sampling_a_warning(one: Make) -> None:
+    record = evaluation(WINS, candidates="sampled 100")
+    undefined = record.systems[0].model_copy(
+        update={"metrics": {"ndcg@10": Metric(mean=None, ci95=None, n=0)}, "buckets": {}, "rank_seconds": 0.0}
+    )
+    write_run(one.folder / "x", record.model_copy(update={"systems": [undefined, *record.systems[1:]]}))
+    text = render(page(contests([load_run(one.folder / "x")]), [], None))
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.S).lower()
+    assert "sampled 100" in text and "inflates every number" in text
+
+
+def test_the_same_runs_give_the_same_plots(one: Make) -> None:
+    found = contests([one.run(WINS, ours="limner")])
+    assert page(found, [], None).sections[0].plots == page(found, [], None).sections[0].plots
+
+
+# ---------------------------------------------------------------- portraits
+
+
+def some_map(users: int = 40) -> PortraitMap:
+    vectors = np.random.default_rng(0).normal(size=(users, 16)).astype(np.float32)
+    return project([f"u{at}" for at in range(users)], vectors, {f"u{at}": at * 3 for at in range(users)})
+
+
+def test_a_map_of_portraits() -> None:
+    found = some_map()
+    assert [one.name for one in found.projections] == ["PCA", "t-SNE"]
+    assert all(one.places.shape == (40, 2) and np.isfinite(one.places).all() for one in found.projections)
+    assert [found.buckets[0], found.buckets[1], found.buckets[-1]] == ["0", "1-4", "100+"]
+    text = render(page([], [], found))
+    assert "Portraits by PCA" in text and "Portraits by t-SNE" in text
+
+
+def test_too_few_or_equal_portraits_make_no_map() -> None:
+    assert f"needs {FEWEST} portraits; the store has 3" in some_map(3).note
+    alike = project([f"u{at}" for at in range(20)], np.ones((20, 4), np.float32), {})
+    assert not alike.projections and "all alike" in alike.note
+    assert "No map of portraits" in render(page([], [], alike))
+
+
+def test_many_portraits_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evals.portraits.MOST", 30)
+    assert MOST > 30
+    found = some_map(40)
+    assert len(found.buckets) == 30 and "30 of 40" in found.note
+
+
+def test_buckets_are_the_records() -> None:
+    assert [bucket_of(low) for _, low, _ in BUCKETS] == [name for name, _, _ in BUCKETS]
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command(one: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one.run(WINS, ours="limner", name="all/first")
+    one.run(LOSES, ours="limner", name="all/second", dataset="kmrd")
+    out = tmp_path / "new" / "report.html"
+    assert main(["eval", "report", str(tmp_path / "all"), "--out", str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["file"] == str(out)
+    assert [found["dataset"] for found in document["findings"]] == ["ml-100k", "kmrd"]
+    assert document["findings"][0]["headline"] in out.read_text(encoding="utf-8")
+    assert main(["eval", "report", str(tmp_path / "all" / "first"), "--out", str(out), "--title", "Autumn"]) == 0
+    assert "limner wins" in capsys.readouterr().out
+    assert "<title>Autumn</title>" in out.read_text(encoding="utf-8")
+
+
+def test_a_folder_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="There is no run"):
+        load_runs(tmp_path)
+
+
+def test_without_the_extra_it_says_what_to_install(one: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = contests([one.run(WINS)])
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(LimnerError, match=r"limner\[evals\]"):
+        page(found, [], None)
