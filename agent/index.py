@@ -30,6 +30,8 @@ KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
 _BATCH = 256
 """Rows embedded and written at once; far below Chroma's limit of 5,461."""
 _READ = 2048
+_FULL = ("disk is full", "No space left", "disk I/O error", "File too large")
+"""What SQLite and the system say inside Chroma's errors."""
 _SLACK = 16 << 20
 """Bytes that stay free: Chroma does not survive a disk that fills while it writes."""
 _GENERATION = "generation"
@@ -166,8 +168,11 @@ class Index:
         said = " ".join(str(error).split())[:160]
         if self._url:
             return StoreError(f"The Chroma server at {self._url} failed ({said}); see that it runs, and run it again.")
-        if any(sign in said for sign in ("disk is full", "No space left", "os error 28")):
-            return StoreFullError(f"No space is left for the index at '{self._folder}'; free some, then run it again.")
+        if any(sign in str(error) for sign in _FULL):
+            return StoreFullError(
+                f"The index at '{self._folder}' cannot be written, for want of space or by a limit on the size of "
+                "files; free some, then run it again."
+            )
         return IndexBrokenError(
             f"The index at '{self._folder}' cannot be used ({said}); run `limner profile build --reindex`, which makes "
             "it anew."

@@ -165,6 +165,11 @@ _FORMS = ("Column", "Column]", "str", "list[str]")
 
 
 def parse_mapping(tree: object, name: str) -> Mapping:
+    if tree is not None and not isinstance(tree, dict):
+        raise BadInputError(
+            f"The mapping file '{name}' holds no mapping; write lines such as `events: {{user_id: Customer}}`, or let "
+            "`limner init` propose them."
+        )
     try:
         mapping = Mapping.model_validate(tree or {})
     except ValidationError as error:
@@ -231,6 +236,8 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         taken.add(found)
     key = "item_id" if table == "items" else "user_id"
     if key not in named:
+        if not columns:
+            raise BadInputError(f'No row of {name} has named columns; each is to be an object such as {{"{key}": …}}.')
         hint = (
             "check the separator" if len(columns) == 1 else f"write a mapping file (`limner init {name}` proposes one)"
         )

@@ -57,7 +57,13 @@ class Store:
         """`made`: the file and the folder that are only now made; they go again if nothing is ever stored in them."""
         self.folder = folder
         self._made = made
-        self._engine = sa.create_engine(url)
+        try:
+            self._engine = sa.create_engine(url)
+        except (sa.exc.ArgumentError, ImportError) as error:
+            said = " ".join(str(error).split())
+            raise UsageError(
+                f"The store's address cannot be used ({said}); is its database's driver installed?"
+            ) from error
         self._lock = FileLock(folder / "write.lock", thread_local=False)
         self._loading = FileLock(folder / "load.lock", thread_local=False)
         self._guard = RLock()
@@ -65,8 +71,17 @@ class Store:
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _tune_sqlite)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._prepare()
+        except BaseException:
+            if self._made:
+                self._unmake()
+            raise
+
+    def _prepare(self) -> None:
+        """Make the tables that are missing. Raises StoreError."""
+        try:
             t.meta.create_all(self._engine)
+            self.folder.mkdir(parents=True, exist_ok=True)
             found = self.note("schema")
         except sa.exc.DatabaseError as error:
             raise _translated(error) from error
@@ -651,6 +666,8 @@ def _translated(error: sa.exc.DatabaseError) -> StoreError:
         )
     if "not a database" in text or "malformed" in text:
         return StoreError("The store's file is not a Limner store; name another folder with --data.")
+    if "unable to open" in text:
+        return StoreError("The store's file cannot be opened; check its path, and that it may be read and written.")
     if "locked" in text:
         return StoreBusyError("Another process holds the store; wait for it or stop it.")
     return StoreError(f"The store could not do that: {text.splitlines()[0]}.")

@@ -1,15 +1,27 @@
 """Bad input and bad luck: one sentence that says what is wrong and what to do, and the store as it was before."""
 
 import json
+import shutil
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from agent.store import Counts, open_store
 from agent.testing import Failure, ScriptedServer
-from tests.e2e.running import asking, limner
+from tests.e2e.running import ITEMS, SILENT, asking, environment, limner
+
+
+def counts(place: Path) -> Counts:
+    store = open_store(str(place / "store"), create=False)
+    found = store.counts()
+    store.close()
+    return found
+
 
 # ---------------------------------------------------------------- a model that does not help
 
@@ -70,3 +82,166 @@ def test_a_failing_model_does_not_take_a_good_portraits_place(place: Path) -> No
         for more in ({}, {"LIMNER_LLM_MODEL": "other", "LIMNER_LLM_GRADE": "phrase"}):
             assert limner(place, "profile", "build", "u0", **env, **more).code == 0
     assert limner(place, "profile", "show", "u0", "--json").out == before
+
+
+# ---------------------------------------------------------------- the store and its disk
+
+
+def no_larger(files: int) -> Callable[[], None]:
+    """Stands for a disk that fills: no file may grow beyond so many bytes."""
+
+    def limit() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
+
+    return limit
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_full_disk_leaves_the_store_as_it_was(place: Path) -> None:
+    before = counts(place)
+    rows = "".join(f"v{at % 500},i{at % 300},{at % 5 + 1},{1_000_000_000 + at}\n" for at in range(20_000))
+    (place / "many.csv").write_text(f"user_id,item_id,rating,timestamp\n{rows}")
+    room = (place / "store" / "limner.db").stat().st_size
+    for command in (
+        ("ingest", "--events", "many.csv"),
+        ("profile", "build", "--all"),
+        ("--data", "new", "ingest", "--events", "many.csv"),
+    ):
+        done = limner(place, *command, before=no_larger(room))
+        assert done.code == 1, done.err
+        assert "free some" in done.failure
+    assert not (place / "new").exists()
+    after = counts(place)
+    assert (after.users, after.items, after.events) == (before.users, before.items, before.events)
+    for command in (("profile", "build", "--all"), ("ingest", "--events", "many.csv")):
+        assert limner(place, *command).code == 0
+    assert counts(place) == Counts(before.users + 500, before.items + 300, before.events + 20_000, before.users)
+
+
+@pytest.mark.slow
+def test_an_index_of_another_embedder_is_refused_and_made_anew(place: Path) -> None:
+    with ScriptedServer() as server:
+        env = asking(server, LIMNER_EMBED="openai")
+        refused = limner(place, "profile", "build", "u0", **env)
+        assert refused.code == 1
+        assert "limner profile build --reindex" in refused.failure
+        assert not server.requests  # nothing was paid for a portrait that could not be kept
+        made = limner(place, "profile", "build", "--reindex", "--json", **env)
+        assert made.code == 0, made.err
+        assert json.loads(made.out) == {"embedded": ITEMS}
+        assert limner(place, "profile", "build", "u0", **env).code == 0
+
+    # A folder that was copied in from elsewhere, unknown to the store.
+    shutil.rmtree(place / "store" / "chroma")
+    other = limner(place, "doctor", "--json")
+    assert other.code == 1  # the store now belongs to the embedder that is gone
+
+
+@pytest.mark.slow
+def test_one_process_writes_and_others_read(place: Path) -> None:
+    assert limner(place, "profile", "build", "u0").code == 0
+    code = (
+        "import sys; from agent.store import open_store\n"
+        "with open_store('store').loading():\n    print('loading', flush=True); sys.stdin.readline()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=place, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None and other.stdout.readline()
+        for command in (("ingest", "--events", "events.csv"), ("train",), ("profile", "build", "u1")):
+            refused = limner(place, *command)
+            assert refused.code == 1, refused.err
+            assert "Another process is writing" in refused.failure
+        with ScriptedServer() as server:
+            shown = limner(place, "profile", "show", "u0", **asking(server))
+            passing = limner(place, "profile", "show", "u1", "--json", **asking(server))
+            found = limner(place, "recommend", "u0", "-n", "2", **asking(server))
+            assert not server.requests  # no answer could be kept
+        assert [done.code for done in (shown, passing, found)] == [0, 0, 0], passing.err + found.err
+        assert json.loads(passing.out)["version"] == 0
+        assert any("another process" in warning for warning in found.warnings)
+        assert limner(place, "history", "u0").code == 0
+    finally:
+        other.communicate(b"\n")
+    assert counts(place).profiles == 1
+
+
+# ---------------------------------------------------------------- users
+
+
+def test_users_that_are_not_known_and_users_of_whom_nothing_is(place: Path) -> None:
+    for verb in (("history",), ("recommend",), ("profile", "show"), ("profile", "build")):
+        done = limner(place, *verb, "nobody")
+        assert done.code == 2
+        assert "'nobody'" in done.failure
+    found = limner(place, "recommend", SILENT, "-n", "3", "--json")
+    assert found.code == 0, found.err
+    answer = json.loads(found.out)
+    assert len(answer["recommendations"]) == 3
+    assert answer["fallback"]
+    assert any("popular" in note for note in answer["notes"])
+
+
+# ---------------------------------------------------------------- what comes in
+
+BAD_ROWS = (
+    (",03,5,1000000000", "user"),
+    ("u1,,5,1000000000", "item"),
+    ("u1,03,9,1000000000", "scale"),
+    ("u1,03,five,1000000000", "rating"),
+    ("u\x001,03,5,1000000000", "NUL"),
+    ("u1,03,5,99999999999", "time"),
+    ("u1,03,5,soon", "time"),
+)
+
+
+def test_bad_rows_are_rejected_and_counted(place: Path) -> None:
+    before = counts(place)
+    rows = [row for row, _ in BAD_ROWS]
+    (place / "mapping.yaml").write_text("scale: [1, 5]\n")
+    (place / "bad.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", "new,03,5,1000000000", *rows]) + "\n")
+    (place / "bad.jsonl").write_text(
+        '{"user_id": "new", "item_id": "03", "rating": 4}\n'
+        '{"user_id": "\\ud800", "item_id": "03", "rating": 4}\n'
+        '{"user_id"\n'
+    )
+    done = limner(
+        place, "ingest", "--events", "bad.csv", "--events", "bad.jsonl", "--mapping", "mapping.yaml", "--json"
+    )
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert (report["events"]["kept"], report["events"]["rejected"]) == (2, len(rows) + 2)
+    file = place / report["rejected_file"]
+    rejected = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for number, (one, (_, why)) in enumerate(zip(rejected, BAD_ROWS, strict=False), 3):
+        assert (one["file"], one["line"]) == ("bad.csv", number)
+        assert why in one["reason"]
+    assert [one["line"] for one in rejected[len(rows) :]] == [2, 3]
+    assert counts(place).events == before.events + 2
+
+
+UNUSABLE = {
+    "missing": None,
+    "empty": b"",
+    "only a header": b"user_id,item_id\n",
+    "binary": bytes(range(256)) * 40,
+    "no user column": b"colour,item_id\nred,1\n",
+    "wrong separator": b"user_id~item_id\nu~i\n",
+    "no good row": b"user_id,item_id\n,1\n,2\n",
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_an_unusable_file_is_refused(what: str, tmp_path: Path) -> None:
+    content = UNUSABLE[what]
+    if content is not None:
+        (tmp_path / "f.csv").write_bytes(content)
+    done = limner(tmp_path, "ingest", "--events", "f.csv", "--json")
+    assert done.code == 2, done.err
+    assert json.loads(done.out)["error"]["message"] == done.failure
+    assert done.failure.endswith(".")
+    assert not (tmp_path / "store").exists()
