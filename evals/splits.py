@@ -60,14 +60,19 @@ class Split:
 
 
 def make_split(name: str, x: Interactions) -> Split:
-    """The split of that name. Raises UsageError for an unknown name, BadInputError where it asks nobody."""
+    """The split of that name.
+
+    Raises UsageError for an unknown name, BadInputError where it asks nobody or trains on nothing.
+    """
     if name not in SPLITS:
         raise UsageError(f"There is no split '{name}'; choose from {', '.join(SPLITS)}.")
     split = SPLITS[name](x)
+    if not len(split.train):
+        raise BadInputError(f"The split {name} leaves nothing to train on, of {len(x):,} events.")
     if not len(split.users):
         raise BadInputError(
-            f"The split {name} asks about nobody: of {len(x):,} events no user has enough "
-            f"before and after the cut{': ' if split.notes else ''}{' '.join(split.notes)}"
+            f"The split {name} asks about nobody: of {len(x):,} events no user has enough before and after the cut. "
+            f"{' '.join(split.notes)}".rstrip()
         )
     return split
 

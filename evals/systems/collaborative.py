@@ -103,11 +103,14 @@ class _Factors(Personal):
     """User and item factors by the package `implicit`; a user's are those of the training."""
 
     def learn(self, training: Training) -> None:
+        _need_implicit()
         import scipy.sparse as sp
+        from threadpoolctl import threadpool_limits
 
-        seen = sp.csr_matrix(training.seen)
-        model = self._model(training.seed)
-        model.fit(seen, show_progress=False)
+        # The package runs threads of its own; a second pool beneath them makes it many times slower.
+        with threadpool_limits(1, "blas"):
+            model = self._model(training.seed)
+            model.fit(sp.csr_matrix(training.seen), show_progress=False)
         self._users = np.asarray(model.user_factors)
         self._items = np.asarray(model.item_factors)
 
@@ -132,7 +135,6 @@ class Als(_Factors):
     }  # fmt: skip
 
     def _model(self, seed: int) -> "ImplicitModel":
-        _need_implicit()
         from implicit.cpu.als import AlternatingLeastSquares
 
         model: ImplicitModel = AlternatingLeastSquares(
@@ -157,7 +159,6 @@ class Bpr(_Factors):
     }  # fmt: skip
 
     def _model(self, seed: int) -> "ImplicitModel":
-        _need_implicit()
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         model: ImplicitModel = BayesianPersonalizedRanking(

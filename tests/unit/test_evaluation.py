@@ -1,0 +1,656 @@
+"""The harness on tiny data that is made here: splits, systems, tuning, records, leaks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent.errors import BadInputError, CannotRunError, UsageError
+from agent.interactions import NO_TIME, Interactions
+from agent.schema import Item
+from evals import metrics as kernels
+from evals.data import Dataset, Shelf
+from evals.experiment import Experiment, overruled, read_experiment
+from evals.measure import Truth, measure, rank
+from evals.records import Evaluation
+from evals.run import below, frames, run, run_experiment
+from evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
+from evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
+from evals.systems.base import Scores, keep_largest
+from evals.systems.texts import words
+from evals.tuning import choices, tune, validation
+
+USERS, ITEMS, DAY = 40, 30, 86_400_000
+FAST = ["random", "popular", "recent", "item-knn", "user-knn", "ease"]
+
+
+def made(rows: Sequence[tuple[int, int, int]], items: int = ITEMS, users: int = USERS) -> Interactions:
+    """Of (user, item, time)."""
+    table = np.array(sorted(rows, key=lambda row: (row[0], row[2])), dtype=np.int64).reshape(-1, 3)
+    n = len(table)
+    return Interactions(
+        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["rating"], ["made"],
+        table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), np.zeros(n, np.int16), np.zeros(n, np.int16),
+        np.full(n, 4.0), table[:, 2], np.arange(1, n + 1),
+    )  # fmt: skip
+
+
+def many(seed: int = 0) -> Interactions:
+    """Each user walks through the items of their half of the catalogue, at distinct times."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for user in range(USERS):
+        half = random.permutation(ITEMS // 2)[: int(random.integers(4, 13))] + (user % 2) * (ITEMS // 2)
+        times = np.sort(random.choice(1000, len(half), replace=False)) * DAY + user
+        rows += [(user, int(item), int(time)) for item, time in zip(half, times, strict=True)]
+    return made(rows)
+
+
+def dataset(x: Interactions) -> Dataset:
+    items = [
+        Item(item_id=one, title=f"Title {at}", categories=["left" if at < ITEMS // 2 else "right", f"group {at % 3}"])
+        for at, one in enumerate(x.item_ids)
+    ]
+    return Dataset("made", x, {}, Shelf(items))
+
+
+def truth_of(split: Split, x: Interactions) -> Truth:
+    how = "user" if split.moment is None else "time"
+    signal = np.ones(len(split.train), dtype=np.float32)
+    return Truth(split, Training(split.train, signal, dataset(x).shelf, how, split.moment))  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- splits
+
+
+def test_global_time_cuts_at_one_moment_and_asks_what_is_new() -> None:
+    x = made(
+        [(0, 0, 1), (0, 1, 2), (1, 0, 3), (1, 1, 4), (0, 1, 8), (0, 2, 9), (1, 1, 9), (2, 3, 9), (2, 4, 9), (0, 2, 10)]
+    )
+    split = global_time(x, share=0.4)
+    assert split.moment == 8
+    assert split.train.time.max() < 8
+    assert split.users.tolist() == [0]
+    assert [one.tolist() for one in split.relevant] == [[2]]
+    assert split.notes == (
+        "1 users without an event before the cut are not asked.",
+        "1 users with test events have none of an item new to them, and are not asked.",
+    )
+
+
+def test_leave_last_out_orders_ties_by_item_id_and_asks_nobody_for_what_they_had() -> None:
+    x = made([(0, 9, 5), (0, 2, 5), (1, 1, 1), (1, 2, 2), (1, 1, 3), (2, 0, 1)])
+    ids = replace(x, item_ids=[str(at) for at in range(ITEMS)])
+    split = leave_last_out(ids)
+    assert split.users.tolist() == [0]
+    assert split.relevant[0].tolist() == [9]
+    assert sorted(split.notes) == [
+        "1 users whose last item they had had before are not asked.",
+        "1 users with a single event are trained on but not asked.",
+    ]
+    assert len(split.train) == 4
+
+
+def test_ratio_keeps_the_first_of_each_user() -> None:
+    x = made([(0, at, at) for at in range(10)] + [(1, 0, 0), (1, 1, 1)] + [(2, 5, 5)])
+    split = ratio(x)
+    assert split.users.tolist() == [0, 1]
+    assert [one.tolist() for one in split.relevant] == [[8, 9], [1]]
+    assert np.bincount(split.train.user, minlength=3).tolist()[:3] == [8, 1, 1]
+
+
+def test_cold_users_have_few_events_and_cold_items_none() -> None:
+    x = many()
+    warm = global_time(x)
+    cold = cold_users(x, fewer_than=5)
+    size = np.bincount(cold.train.user, minlength=USERS)
+    assert len(cold.users) and (size[cold.users] < 5).all()
+    assert (size[np.setdiff1d(warm.users, cold.users)] >= 5).all()
+    # One more item, which comes after the cut.
+    late = made(
+        [*zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True), (3, ITEMS, 10_000 * DAY)], ITEMS + 1
+    )
+    split = cold_items(late)
+    assert ITEMS in np.concatenate(split.relevant)
+    assert np.bincount(split.train.item, minlength=ITEMS + 1)[np.concatenate(split.relevant)].sum() == 0
+
+
+def test_events_without_a_time_stay_out_of_global_time() -> None:
+    x = many()
+    time = x.time.copy()
+    time[:3] = NO_TIME
+    split = global_time(replace(x, time=time))
+    assert "3 events without a time are left out." in split.notes
+    assert NO_TIME not in split.train.time
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_an_empty_split_is_an_error(name: str) -> None:
+    for rows in ([], [(0, 0, 1), (1, 1, 1)]):
+        with pytest.raises(BadInputError, match=r"asks about nobody|nothing to train on"):
+            make_split(name, made(rows))
+
+
+def test_a_limit_draws_users_and_changes_the_hash() -> None:
+    split = leave_last_out(many())
+    some = split.limited(7, seed=1)
+    assert len(some.users) == len(some.relevant) == 7
+    assert some.digest != split.digest
+    assert some.digest == split.limited(7, seed=1).digest != split.limited(7, seed=2).digest
+    assert split.limited(10_000) is split
+    at = split.users.tolist().index(int(some.users[0]))
+    assert (split.relevant[at] == some.relevant[0]).all()
+
+
+# ---------------------------------------------------------------- leaks
+
+
+class Spy:
+    """Remembers what it was shown."""
+
+    def fit(self, training: Training) -> None:
+        self.training = training
+
+    def score(self, asked: Asked) -> Scores:
+        self.asked = asked
+        return np.zeros((len(asked), len(self.training.x.item_ids)))
+
+
+@pytest.mark.parametrize("change", ["deleted", "shuffled"])
+@pytest.mark.parametrize("names", [(*FAST, "bm25"), pytest.param(("limner",), marks=pytest.mark.slow)], ids=str)
+def test_nothing_after_the_moment_reaches_a_system_under_global_time(change: str, names: Sequence[str]) -> None:
+    """Whatever happens after T, what systems learn from and say is the same to the last bit."""
+    x = many()
+    split = global_time(x)
+    assert split.moment is not None
+    late = np.flatnonzero(x.time >= split.moment)
+    random = np.random.default_rng(1)
+    if change == "deleted":
+        # One event at T keeps the moment where it is.
+        first = late[x.time[late] == split.moment]
+        other = x.take(np.sort(np.concatenate([np.flatnonzero(x.time < split.moment), first])))
+        again = global_time(other, float((other.time < split.moment).mean()))
+    else:
+        item, value = x.item.copy(), x.value.copy()
+        item[late] = random.permutation(item[late])
+        value[late] = 1.0
+        other = replace(x, item=item, value=value)
+        again = global_time(other)
+    assert again.moment == split.moment
+    users = np.arange(USERS)
+    before, after = truth_of(split, x), truth_of(again, other)
+    for name in names:
+        said = []
+        for truth in (before, after):
+            system = SYSTEMS[name].make()
+            system.fit(truth.training)
+            said.append(np.asarray(system.score(truth.training.asked(users))))
+        assert np.array_equal(*said), name
+    one, two = validation("global-time", before.training), validation("global-time", after.training)
+    assert one.split.digest == two.split.digest
+    chosen = [tune(SYSTEMS["item-knn"], truth, 5, truth.training.progress).settings for truth in (one, two)]
+    assert chosen[0] == chosen[1]
+
+
+def test_a_leak_would_be_seen() -> None:
+    """The test above must be able to fail: what a user has after T does change what is trained on all events."""
+    x = many()
+    split = global_time(x)
+    system, leaking = SYSTEMS["ease"].make(), SYSTEMS["ease"].make()
+    system.fit(truth_of(split, x).training)
+    leaking.fit(Training(x, np.ones(len(x), np.float32), dataset(x).shelf))
+    asked = truth_of(split, x).training.asked(np.arange(USERS))
+    assert not np.array_equal(system.score(asked), leaking.score(asked))
+
+
+def test_a_history_ends_at_the_moment_that_is_asked_about() -> None:
+    x = many()
+    by_time, by_user = truth_of(global_time(x), x), truth_of(leave_last_out(x), x)
+    asked = by_time.training.asked(by_time.split.users)
+    assert {one.now for one in asked.histories} == {by_time.split.moment}
+    own = by_user.training.asked(np.arange(1)).histories[0]
+    assert own.now == by_user.training.x.time[by_user.training.x.user == 0].max()
+
+
+# ---------------------------------------------------------------- ranking and measuring
+
+
+class Fixed:
+    """Gives the same scores to everyone; raises for some."""
+
+    name = "fixed"
+
+    def __init__(self, scores: NDArray[np.float64], bad: frozenset[str] = frozenset()) -> None:
+        self._scores, self._bad = scores, bad
+
+    def fit(self, training: Training) -> None: ...
+
+    def score(self, asked: Asked) -> Scores:
+        if self._bad & set(asked.user_ids):
+            raise RuntimeError("no")
+        return np.tile(self._scores, (len(asked), 1))
+
+
+def test_lists_are_the_best_items_less_what_the_user_had() -> None:
+    x = many()
+    truth = truth_of(leave_last_out(x), x)
+    scores = np.random.default_rng(3).random(ITEMS)
+    lists = rank(Fixed(scores), truth, 5, truth.training.progress)
+    for row, user in enumerate(truth.split.users):
+        had = set(truth.training.x.item[truth.training.x.user == user].tolist())
+        best = [at for at in np.argsort(-scores).tolist() if at not in had][:5]
+        assert lists.items[row].tolist() == best
+        assert np.allclose(lists.scores[row], scores[best])
+
+
+def test_ties_fall_as_often_to_any_item() -> None:
+    x = many()
+    truth = truth_of(leave_last_out(x), x)
+    first = {rank(Fixed(np.zeros(ITEMS)), truth, 1, truth.training.progress, seed=one).items[0, 0] for one in range(20)}
+    assert len(first) > 5
+    twice = [rank(Fixed(np.zeros(ITEMS)), truth, 9, truth.training.progress, seed=4).items for _ in range(2)]
+    assert np.array_equal(*twice)
+
+
+def test_users_for_whom_a_system_raises_are_misses_not_absent() -> None:
+    x = many()
+    truth = truth_of(leave_last_out(x), x)
+    specs = [kernels.parse(one) for one in ("hit@30", "auc", "precision@3")]
+    perfect = rank(Fixed(np.arange(ITEMS, dtype=float)), truth, ITEMS, truth.training.progress, auc=True)
+    partly = rank(
+        Fixed(np.arange(ITEMS, dtype=float), frozenset({"u0", "u5"})), truth, ITEMS, truth.training.progress, auc=True
+    )
+    assert (perfect.failed, partly.failed) == (0, 2)
+    whole, part = (measure(one, truth, specs).by_user for one in (perfect, partly))
+    assert whole["hit@30"].mean() == 1
+    assert part["hit@30"].mean() == (USERS - 2) / USERS
+    assert not np.isnan(part["auc"]).any() and part["auc"][0] == 0
+    with pytest.raises(RuntimeError):
+        rank(Fixed(np.zeros(ITEMS), frozenset(x.user_ids)), truth, 5, truth.training.progress)
+    with pytest.raises(ValueError, match="shape"):
+        rank(Fixed(np.zeros(ITEMS + 1)), truth, 5, truth.training.progress)
+
+
+def test_diversity_over_facets_is_the_kernels() -> None:
+    x = many()
+    truth = truth_of(leave_last_out(x), x)
+    lists = rank(Fixed(np.random.default_rng(0).random(ITEMS)), truth, 10, truth.training.progress)
+    found = measure(lists, truth, [kernels.parse("ild@6")]).by_user["ild@6"]
+    dense = np.asarray(truth.training.catalogue.facets.todense())
+    assert (np.abs(dense).sum(axis=1) > 0).any()
+    assert np.allclose(found, kernels.ild(lists.items, dense, 6), equal_nan=True, atol=1e-5)
+
+
+def test_calibration_sees_the_main_facet() -> None:
+    x = many()
+    truth = truth_of(leave_last_out(x), x)
+    assert truth.training.population.primary
+    assert truth.categories.shape[0] == ITEMS and truth.categories.any()
+    lists = rank(Fixed(np.arange(ITEMS, dtype=float)), truth, 10, truth.training.progress)
+    values = measure(lists, truth, [kernels.parse("calibration@10")]).by_user["calibration@10"]
+    # The best scores are all of the right half, so that users of the left are worse off.
+    assert values[0::2].mean() > values[1::2].mean()
+
+
+# ---------------------------------------------------------------- systems
+
+
+@pytest.mark.parametrize("name", [*FAST, "als", "bpr", "bm25", "content"])
+def test_baselines_find_more_than_chance(name: str) -> None:
+    x = many()
+    truth = truth_of(leave_last_out(x), x)
+    # With more factors than items, they only memorise.
+    system = SYSTEMS[name].make(**({"factors": 4} if name in ("als", "bpr") else {}))
+    try:
+        system.fit(truth.training)
+    except CannotRunError as error:
+        pytest.skip(str(error))
+    scores = np.asarray(system.score(truth.training.asked(np.arange(USERS))))
+    assert scores.shape == (USERS, ITEMS)
+    assert np.isfinite(scores).all()
+    if name not in ("random", "popular", "recent"):
+        lists = rank(system, truth, 5, truth.training.progress)
+        own = (lists.items >= ITEMS // 2) == (truth.split.users % 2 == 1)[:, None]
+        assert own[lists.items >= 0].mean() > 0.7
+
+
+@pytest.mark.parametrize("name", ["item-knn", "user-knn", "ease", "bm25"])
+def test_users_without_history_get_what_is_popular(name: str) -> None:
+    x = many()
+    keep = x.user != 7
+    training = Training(x.take(keep), np.ones(int(keep.sum()), np.float32), dataset(x).shelf)
+    system = SYSTEMS[name].make()
+    try:
+        system.fit(training)
+    except CannotRunError as error:
+        pytest.skip(str(error))
+    assert np.allclose(system.score(training.asked(np.array([7])))[0], training.share)
+
+
+def test_item_knn_by_hand() -> None:
+    x = made([(0, 0, 1), (0, 1, 2), (1, 0, 1), (1, 1, 2), (2, 0, 1), (2, 2, 2)], items=3, users=3)
+    training = Training(x, np.ones(6, np.float32), Shelf([Item(item_id=one) for one in x.item_ids]))
+    plain, shrunk = SYSTEMS["item-knn"].make(), SYSTEMS["item-knn"].make(shrink=1.0, neighbours=1)
+    plain.fit(training)
+    shrunk.fit(training)
+    asked = training.asked(np.array([2]))
+    assert np.allclose(plain.score(asked)[0], [1 / np.sqrt(3), 2 / np.sqrt(6), 1 / np.sqrt(3)])
+    # Item 0's one nearest is item 1, which this user has not had.
+    assert np.allclose(shrunk.score(asked)[0], [0, 2 / (np.sqrt(6) + 1), 1 / (np.sqrt(3) + 1)])
+
+
+def test_keep_largest() -> None:
+    import scipy.sparse as sp
+
+    matrix = sp.csr_array(np.array([[3.0, 1, 2], [0, 0, 0], [0, 5, 0]]))
+    assert keep_largest(matrix, 2).toarray().tolist() == [[3, 0, 2], [0, 0, 0], [0, 5, 0]]
+    assert keep_largest(matrix, 9).toarray().tolist() == matrix.toarray().tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The Good, the Bad!", ["the", "good", "the", "bad"]),
+        ("기생충 2019", ["기생", "생충", "2019"]),
+        ("千と千尋の神隠し", ["千と", "と千", "千尋", "尋の", "の神", "神隠", "隠し"]),
+        ("あ b", ["あ", "b"]),
+        ("", []),
+    ],
+)
+def test_words_of_any_script(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+def test_unknown_systems_and_names_twice_are_refused() -> None:
+    for names in (["nothing"], ["popular", "popular"], ["no.such.module:Thing"], ["json:JSONDecoder"], []):
+        with pytest.raises(UsageError):
+            resolve(names, 10)
+
+
+OWN = """
+import numpy as np
+
+class Lists:
+    def fit(self, training):
+        frame = training.frame()
+        assert list(frame.columns) == ["user_id", "item_id", "type", "value", "timestamp", "signal"]
+        self.best = frame.item_id.value_counts().index.tolist()
+    def recommend(self, user_ids, n):
+        return [self.best[:n] for _ in user_ids]
+
+class Scores:
+    name = "whatever"
+    def fit(self, training):
+        self.items = len(training.x.item_ids)
+    def score(self, asked):
+        if "u0" in asked.user_ids:
+            raise KeyError("u0")
+        return np.zeros((len(asked), self.items))
+
+class Broken:
+    def fit(self, training):
+        raise RuntimeError("no luck")
+    def score(self, asked):
+        return None
+"""
+
+
+def test_anyone_can_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_systems.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    rows = ["user_id,item_id,score"] + [
+        f"u{user},i{item},{ITEMS - item}" for user in range(30) for item in range(ITEMS)
+    ]
+    (tmp_path / "other.csv").write_text("\n".join(rows))
+    names = ["popular", "own_systems:Lists", "own_systems:Scores", "own_systems:Broken", "other.csv"]
+    found = run(dataset(many()), "leave-last-out", names, ["hit@10", "coverage@10"], against="popular", trials=0)
+    by_name = {one.name: one for one in found.systems}
+    assert [one.state for one in found.systems] == ["ok", "ok", "ok", "failed", "ok"]
+    assert by_name["own_systems:Broken"].why == "RuntimeError: no luck"
+    assert by_name["own_systems:Scores"].failed_users == 1
+    assert "KeyError" in by_name["own_systems:Scores"].why
+    assert by_name["other.csv"].failed_users == 10
+    assert all(one.metrics["hit@10"].n == USERS for one in found.systems if one.state == "ok")
+    popular, same = by_name["popular"].metrics["hit@10"].mean, by_name["own_systems:Lists"].metrics["hit@10"].mean
+    assert popular is not None and same is not None and abs(popular - same) < 0.2
+    assert {one.baseline for one in found.comparisons} == set(names) - {"popular", "own_systems:Broken"}
+
+
+def test_a_run_that_was_kept_ranks_as_it_did(tmp_path: Path) -> None:
+    data = dataset(many())
+    first = run(data, "leave-last-out", ["ease"], ["ndcg@10"], trials=0, out=tmp_path)
+    again = run(data, "leave-last-out", [str(tmp_path / "runs" / "ease.parquet")], ["ndcg@10"], trials=0)
+    assert again.systems[0].metrics == first.systems[0].metrics
+
+
+def test_a_bad_run_file_says_what_is_wrong(tmp_path: Path) -> None:
+    for text, said in (
+        ("user_id,score\nu0,1\n", "no column item_id"),
+        ("user_id,item_id,score\nu0,i0,high\n", "cannot be read"),
+        ("user_id,item_id,score\nu0,i0,\n", "empty cell"),
+    ):
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(BadInputError, match=said):
+            resolve([str(tmp_path / "bad.csv")], 10)
+    with pytest.raises(BadInputError, match="no run file"):
+        resolve([str(tmp_path / "none.csv")], 10)
+
+
+# ---------------------------------------------------------------- tuning
+
+
+def test_tuning_takes_what_is_best_on_validation_and_counts_trials() -> None:
+    class Knob:
+        name = "knob"
+
+        def __init__(self, good: int = 0) -> None:
+            self.good = good
+
+        def fit(self, training: Training) -> None:
+            self._random = np.random.default_rng(0)
+            self.training = training
+
+        def score(self, asked: Asked) -> Scores:
+            scores = self._random.random((len(asked), ITEMS))
+            if self.good == 3:
+                for row, user in enumerate(asked.users):
+                    scores[row, (user % 2) * (ITEMS // 2) : (user % 2 + 1) * (ITEMS // 2)] += 1
+            return scores
+
+    x = many()
+    training = truth_of(leave_last_out(x), x).training
+    held = validation("leave-last-out", training)
+    assert set(held.training.x.seq.tolist()) < set(training.x.seq.tolist())
+    knob = Contestant("knob", Knob, {"good": (0, 1, 2, 3)})
+    found = tune(knob, held, 10, training.progress)
+    assert found.settings == {"good": 3}
+    assert found.trials == 4
+    assert tune(knob, held, 10, training.progress, seconds=-1).trials == 1
+
+
+def test_choices_start_with_the_defaults_and_never_repeat() -> None:
+    for contestant in SYSTEMS.values():
+        options = choices(contestant, 10, seed=0)
+        assert 1 <= len(options) <= 10
+        assert len({json.dumps(one) for one in options}) == len(options)
+        made_plain, made_first = contestant.make(), contestant.make(**options[0])
+        assert vars(made_plain) == vars(made_first)
+    assert choices(SYSTEMS["als"], 0, seed=0) == [{}]
+
+
+def test_signals_go_along_with_their_events_into_validation() -> None:
+    x = many()
+    training = truth_of(global_time(x), x).training
+    tagged = replace(training, signal=training.x.seq.astype(np.float32))
+    held = validation("cold-items", tagged)
+    assert held.split.name == "global-time"
+    assert np.array_equal(held.training.signal, held.training.x.seq.astype(np.float32))
+
+
+# ---------------------------------------------------------------- whole runs
+
+
+def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
+    labels = ["ndcg@10", "recall@5", "coverage@10", "novelty@10", "ild@10", "arp@10", "gini@10", "auc", "serendipity@5"]
+    found = run(
+        dataset(many()), "leave-last-out", ["popular", "ease"], labels, against="ease", trials=2, out=tmp_path / "one"
+    )
+    assert found.split.users == USERS and found.split.items == ITEMS and found.split.hash
+    ease = found.systems[1]
+    assert list(ease.metrics) == labels
+    assert ease.trials == 2 and ease.settings
+    assert ease.metrics["coverage@10"].ci95 is None
+    low, high = ease.metrics["ndcg@10"].ci95 or (1, 0)
+    assert low <= (ease.metrics["ndcg@10"].mean or 0) <= high
+    assert sum(one["ndcg@10"].n for one in ease.buckets.values()) == USERS
+    assert set(ease.buckets) == {"1-4", "5-19"}
+    assert [(one.system, one.baseline, one.metric) for one in found.comparisons][:2] == [
+        ("ease", "popular", "ndcg@10"), ("ease", "popular", "recall@5"),
+    ]  # fmt: skip
+    by_hand = (ease.metrics["ndcg@10"].mean or 0) - (found.systems[0].metrics["ndcg@10"].mean or 0)
+    assert found.comparisons[0].difference == pytest.approx(by_hand)
+    kept = Evaluation.model_validate_json((tmp_path / "one" / "run.json").read_text())
+    assert kept == found
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(tmp_path / "one" / "per_user.parquet")
+    assert table.column_names[:3] == ["user_id", "system", "bucket"]
+    assert table.num_rows == 2 * USERS
+    rows = table.to_pandas()
+    assert rows[rows.system == "ease"]["ndcg@10"].mean() == pytest.approx(ease.metrics["ndcg@10"].mean)
+    listed = pq.read_table(tmp_path / "one" / "runs" / "ease.parquet").to_pandas()
+    assert listed.groupby("user_id")["rank"].max().eq(10).all()
+    shown = frames(found)
+    assert len(shown.metrics) == 2 * len(labels)
+    assert len(shown.comparisons) == len(found.comparisons)
+    assert set(shown.buckets.bucket) == {"1-4", "5-19"}
+
+
+def test_a_run_is_the_same_twice_and_another_with_another_seed() -> None:
+    def once(seed: int) -> list[object]:
+        found = run(dataset(many()), "global-time", ["random", "item-knn"], ["ndcg@10"], seed=seed, trials=3)
+        return [(one.metrics, one.settings) for one in found.systems]
+
+    assert once(1) == once(1)
+    assert once(1) != once(2)
+
+
+def test_repeats_average_each_user() -> None:
+    data = dataset(many())
+    single = [run(data, "leave-last-out", ["random"], ["hit@10"], seed=0, trials=0, repeat=n) for n in (1, 2)]
+    means = [one.systems[0].metrics["hit@10"].mean for one in single]
+    assert means[0] != means[1]
+    assert all(one.systems[0].metrics["hit@10"].n == USERS for one in single)
+
+
+def test_metrics_that_need_other_predictions_are_refused() -> None:
+    with pytest.raises(UsageError, match="needs predicted ratings"):
+        run(dataset(many()), "leave-last-out", ["popular"], ["rmse"])
+    with pytest.raises(UsageError, match="There is no metric"):
+        run(dataset(many()), "leave-last-out", ["popular"], ["nothing@3"])
+    with pytest.raises(UsageError, match="There is no split"):
+        run(dataset(many()), "by-moon", ["popular"], ["ndcg@10"])
+
+
+def test_tuning_without_validation_is_said() -> None:
+    x = made([(user, item, item) for user in range(6) for item in (user, user + 6)])
+    found = run(dataset(x), "leave-last-out", ["item-knn"], ["hit@10"])
+    assert any("keep their defaults" in note for note in found.notes)
+    assert found.systems[0].trials == 0
+
+
+# ---------------------------------------------------------------- experiments
+
+
+def test_an_experiment_says_which_key_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "exp.yaml"
+    for text, said in (
+        ("dataset: ml-100k", "no key 'dataset'; choose from datasets"),
+        ("limit: 0", "'limit'"),
+        ("thresholds: {limner: {ndcg@10: high}}", "'thresholds.limner.ndcg@10'"),
+        ("style: mine", "'style'"),
+        ("- a", "must be a mapping"),
+        ("a: [", "cannot be read as YAML"),
+    ):
+        file.write_text(text)
+        with pytest.raises(BadInputError, match=said):
+            read_experiment(file)
+    with pytest.raises(BadInputError, match="no experiment"):
+        read_experiment(tmp_path / "none.yaml")
+    file.write_text("datasets: [a]\nseed: 3\nsystems: [popular]\n")
+    experiment = overruled(read_experiment(file), systems=["ease"], seed=0, limit=None, out="")
+    assert (experiment.systems, experiment.seed, experiment.datasets) == (["ease"], 0, ["a"])
+    with pytest.raises(BadInputError, match="style"):
+        overruled(experiment, style="mine")
+
+
+def test_thresholds_say_what_was_missed() -> None:
+    found = run(dataset(many()), "leave-last-out", ["popular"], ["ndcg@10", "arp@10"], trials=0)
+    easy = {"popular": {"ndcg@10": 0.0, "arp@10": 1000.0}}
+    hard = {"popular": {"ndcg@10": 1.0, "arp@10": 0.1}, "limner": {"ndcg@10": 0.1}}
+    assert below(found, Experiment(thresholds=easy)) == []
+    missed = below(found, Experiment(thresholds=hard))
+    assert len(missed) == 3
+    assert "limner was not measured" in missed[2]
+
+
+def test_an_experiment_without_data_is_refused() -> None:
+    with pytest.raises(UsageError, match="names no data set"):
+        run_experiment(Experiment())
+
+
+def test_the_command_runs_an_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from agent.cli import main
+
+    x = many()
+    lines = [
+        f"{x.user_ids[user]},{x.item_ids[item]},4,{time // 1000}"
+        for user, item, time in zip(x.user, x.item, x.time, strict=True)
+    ]
+    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *lines]))
+    (tmp_path / "own_failing.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    assert main(["--data", "store", "--quiet", "ingest", "--events", "events.csv"]) == 0
+    capsys.readouterr()
+
+    def given(*more: str) -> tuple[int, str, str]:
+        code = main(["--data", "store", "--quiet", "eval", "run", *more])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    (tmp_path / "exp.yaml").write_text(
+        "splits: [leave-last-out, ratio]\nsystems: [popular, item-knn]\nmetrics: [ndcg@10, coverage@10]\n"
+        "against: item-knn\nthresholds: {item-knn: {ndcg@10: 0.01}}\ntrials: 0\nout: kept\n"
+    )
+    code, out, _ = given("exp.yaml", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert [one["split"]["name"] for one in document["evaluations"]] == ["leave-last-out", "ratio"]
+    assert sorted(one.name for one in (tmp_path / "kept").iterdir()) == ["store.leave-last-out", "store.ratio"]
+    code, out, _ = given("exp.yaml", "--split", "ratio", "--systems", "popular", "--json")
+    assert code == 100
+    assert json.loads(out)["split"]["name"] == "ratio"
+    shape = {"mean", "ci95", "n"}
+    assert set(json.loads(out)["systems"][0]["metrics"]["ndcg@10"]) == shape
+    code, out, err = given("--split", "ratio", "--systems", "popular,own_failing:Broken,item-knn", "--trials", "0")
+    assert code == 1
+    assert "own_failing:Broken failed: RuntimeError: no luck" in " ".join(out.replace("│", " ").split())
+    code, out, err = given("exp.yaml", "--split", "cold")
+    assert code == 2 and "There is no split 'cold'" in err
+
+
+def test_every_system_and_split_and_key_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for name in (*SYSTEMS, *SPLITS):
+        assert f"`{name}`" in text, name
+    block = text.split("```yaml")[1].split("```")[0]
+    import yaml
+
+    assert set(yaml.safe_load(block)) == set(Experiment.model_fields)
+    assert Experiment.model_validate(yaml.safe_load(block))
