@@ -35,6 +35,7 @@ from agent.schema import (
     TrainReport,
     Trend,
 )
+from agent.words import is_shouted, last_level, listed_title
 
 if TYPE_CHECKING:
     from agent.datasets import Dataset
@@ -47,6 +48,7 @@ WIDEST = 110
 BAR = 10
 SIDE_BY_SIDE = 90
 """Columns from which two wordings stand side by side."""
+UNKNOWN = "unknown"
 ARROWS: dict[Trend, str] = {"rising": "↗", "steady": "→", "fading": "↘", "unknown": "·"}
 ARROW_STYLE: dict[Trend, str] = {"rising": "green", "steady": "default", "fading": "yellow", "unknown": "dim"}
 
@@ -146,9 +148,17 @@ def what(event: Event, scales: Mapping[str, Scale]) -> str:
 
 
 def title_of(item: Item | None, item_id: str | None = None) -> str:
-    if item is None:
-        return item_id or ""
-    return item.title or item.item_id
+    """An item's name for a list; one without a title says so, since an id alone reads like one."""
+    if item is not None and item.title:
+        return listed_title(item.title)
+    return f"item {item_id if item is None else item.item_id} (no title)"
+
+
+def kinds_of(item: Item) -> list[str]:
+    """Up to four categories that the title does not say already."""
+    said = title_of(item).casefold()
+    kinds = dict.fromkeys(last_level(category) for category in item.categories)
+    return [kind for kind in kinds if kind.casefold() not in said][:4]
 
 
 def history(
@@ -163,9 +173,10 @@ def history(
 
 
 def within_hours(events: Iterable[Event]) -> bool:
-    """Whether events lie so close together that days alone do not tell them apart."""
-    days = [day(event.timestamp) for event in events]
-    return len(days) > 2 and len(set(days)) <= 2
+    """Whether events lie so close together that days alone do not tell them apart, and their hours are known."""
+    times = [event.timestamp for event in events if event.timestamp is not None]
+    known = any(time.hour or time.minute or time.second for time in times)
+    return known and len(times) > 2 and len({day(time) for time in times}) <= 2
 
 
 def _event_table(events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], hours: bool) -> Table:
@@ -176,8 +187,8 @@ def _event_table(events: Sequence[Event], items: Mapping[str, Item], scales: Map
     for event in events:
         item = items.get(event.item_id) if event.item_id is not None else None
         title = words(title_of(item, event.item_id))
-        if item is not None and item.categories:
-            title.append(f"  {clean(', '.join(item.categories[:4]))}", style="dim")
+        if item is not None and (kinds := kinds_of(item)):
+            title.append(f"  {clean(', '.join(kinds))}", style="dim")
         if event.text:
             title.append(f"  “{_short(event.text, 160)}”", style="italic")
         time = event.timestamp
@@ -285,8 +296,12 @@ def _portrait(profile: Profile, width: int) -> RenderableType:
         if chosen:
             parts += [Text(), _head(name, style, inner)]
             parts += [_preference(one, style, inner) for one in chosen]
-    if profile.traits:
-        parts += [Text(), heading("Habits"), _pairs((t.name, t.label, t.detail) for t in profile.traits if t.label)]
+    known = [trait for trait in profile.traits if trait.label not in ("", UNKNOWN)]
+    if known:
+        parts += [Text(), heading("Habits"), _pairs((t.name, t.label, t.detail) for t in known)]
+    if unknown := [trait for trait in profile.traits if trait.label == UNKNOWN]:
+        said = ", ".join(f"{t.name.replace('_', ' ')} ({t.detail})" for t in unknown)
+        parts += [Text(), words(f"Too little to say: {said}.", "dim")]
     if profile.fields:
         values = [(f.name, _value(f.value), counted(len(f.evidence), "event")) for f in profile.fields]
         parts += [Text(), heading("Fields"), _pairs(values)]
@@ -342,7 +357,8 @@ def _preference_grid(inner: int) -> Table:
 
 def _preference(one: Preference, style: str, inner: int) -> RenderableType:
     confident, seen = _columns(inner)
-    name = Text.assemble("  ", words(one.value, "bold"), (f"  {clean(one.facet)}", "dim"))
+    value = one.value.lower() if one.facet == "theme" and is_shouted(one.value) else one.value
+    name = Text.assemble("  ", words(value, "bold"), (f"  {clean(one.facet)}", "dim"))
     if one.kind != "taste" or one.basis == "stated":
         name.append(f" {' '.join(sorted({one.kind, one.basis} - {'taste', 'revealed', 'inferred'}))}", style="magenta")
     cells: list[Text] = [name, bar(one.strength, style, BAR if inner >= 44 else 5)]
@@ -480,7 +496,7 @@ def _recommendations(answer: Recommendations, width: int, ranked: bool) -> Rende
 def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableType:
     item = one.item
     head = words(title_of(item), "bold")
-    about = [*item.categories[:4]]
+    about = kinds_of(item)
     if item.price is not None:
         about.append(f"{item.price:,.2f}")
     if about:

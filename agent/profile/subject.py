@@ -143,8 +143,14 @@ def built_from(subject: Subject, tally: Tally, settings: Settings, *, read: Wind
     )
 
 
+RULES = 2
+"""Counts up where facts or template words change, so that portraits of older rules are painted anew."""
+
+
 def settings_digest(settings: Settings) -> str:
-    """Short SHA-256 of what shapes a portrait: its own section, the signal table, privacy, prompt overrides."""
+    """Short SHA-256 of what shapes a portrait: rules, its own section, signal table, privacy, prompt overrides."""
     shaping = (settings.portrait, settings.signals, settings.privacy)
-    text = "\0".join([*(section.model_dump_json() for section in shaping), repr(sorted(settings.prompts.items()))])
+    text = "\0".join(
+        [str(RULES), *(section.model_dump_json() for section in shaping), repr(sorted(settings.prompts.items()))]
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -2,10 +2,13 @@
 
 from agent.words.language import Language, load_language, supported_languages
 from agent.words.templates import preference_text, reason_text, summary_text, thing, things, trait_text
-from agent.words.titles import plain_title, title_variants
+from agent.words.titles import is_shouted, last_level, listed_title, plain_title, title_variants
 
 __all__ = [
     "Language",
+    "is_shouted",
+    "last_level",
+    "listed_title",
     "load_language",
     "plain_title",
     "preference_text",

@@ -44,6 +44,17 @@ def plain_title(title: str) -> str:
     return shown_title(_turn(turned) if turned else main)
 
 
+def listed_title(title: str) -> str:
+    """The title as a list shows it: as prose says it, the year kept."""
+    year = _YEAR.search(title)
+    return plain_title(title) + (f" {year[0].strip()}" if year else "")
+
+
+def last_level(category: str) -> str:
+    """A category as a person reads it: the last level of a path."""
+    return _PATH.sub(_last_level, category.rpartition(" > ")[2])
+
+
 def shown_title(title: str) -> str:
     """A title for reading: a dotted path by its last level, and a title in capitals as a sentence."""
     calm = _PATH.sub(_last_level, title)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from agent.cli.progress import Bars
 from agent.cli.text import clean, compact, duration
 from agent.config import ENVIRONMENT, PROJECT_FILE, Settings
 from agent.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
-from agent.schema import Profile, Recommendations
+from agent.schema import Event, Item, Profile, Recommendations, Trait
 from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -473,6 +474,44 @@ def test_a_portrait_shows_what_it_rests_on() -> None:
     for part in (*parts, "wistful, epic", "Not known", "From 61 events", "1 claim did not hold", "gpt-4o-mini"):
         assert part in text
     assert "template words" in drawn(show.portrait(profile(source="template", model=None, grade="none")), 100)
+
+
+def test_what_is_unknown_takes_one_line() -> None:
+    unknown = [Trait(name=name, label="unknown", detail="only 1 rating") for name in ("rating_habit", "breadth")]
+    bare = profile().model_copy(update={"traits": unknown})
+    text = drawn(show.portrait(bare), 110)
+    assert "Habits" not in text and "rating habit (only 1 rating), breadth (only 1 rating)" in text
+
+
+@pytest.mark.parametrize(
+    ("item", "title", "kinds"),
+    [
+        (Item(item_id="a", title="Matrix, The (1999)", categories=["Sci-Fi"]), "The Matrix (1999)", ["Sci-Fi"]),
+        (
+            Item(
+                item_id="b",
+                title="bene appliances.kitchen.meat_grinder",
+                categories=["appliances.kitchen.meat_grinder", "appliances.sale"],
+            ),
+            "bene meat grinder",
+            ["sale"],
+        ),
+        (Item(item_id="c", title="RED RETROSPOT LUNCH BAG"), "Red retrospot lunch bag", []),
+        (Item(item_id="10793", categories=["드라마"]), "item 10793 (no title)", ["드라마"]),
+    ],
+)
+def test_items_are_named_as_people_read_them(item: Item, title: str, kinds: list[str]) -> None:
+    assert show.title_of(item) == title and show.kinds_of(item) == kinds
+
+
+def test_hours_are_shown_where_they_are_known_and_tell_events_apart() -> None:
+    def at(*hours: int) -> list[Event]:
+        return [
+            Event(event_id=str(n), user_id="u", timestamp=datetime(2020, 1, 1, hour, tzinfo=UTC))
+            for n, hour in enumerate(hours)
+        ]
+
+    assert show.within_hours(at(1, 2, 3)) and not show.within_hours(at(0, 0, 0)) and not show.within_hours(at(1, 2))
 
 
 def test_dropped_claims_are_shown_with_their_reason() -> None:
