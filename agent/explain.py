@@ -26,7 +26,7 @@ from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_f
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
-from agent.words import Language, load_language, plain_title, reason_text, thing, title_variants
+from agent.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
 from agent.words.templates import Origin
 from agent.words.text import fold, stems_of, tokens_of
 
@@ -105,16 +105,17 @@ async def explain(
     channels: by item id the channels that found it, best first. A model that fails costs its words only; no money left
     counts as a failure here, since a list without a model's words is still a list.
     """
-    language = load_language(settings.reasons.language or profile.language)
+    wanted = settings.reasons.language or profile.language
+    language = spoken(wanted)
     whys = choose_grounds(profile, items, past, led or {}, channels or {}, values_of)
     writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
     known = [why for why in whys if why.is_known]
     if chat is None or grade == "none" or not known:
-        return Explained(writer.finish(whys, {}))
+        return Explained(writer.finish(whys, {}), notes=unspoken(wanted))
     prompt_id = LIST if grade == "full" else PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     said: dict[str, tuple[str, Why]] = {}
-    notes: list[str] = []
+    notes = unspoken(wanted)
     size = len(known) if grade == "full" else 1
     batches = [known[at : at + size] for at in range(0, len(known), size)]
     stage = _listed if grade == "full" else _phrased
@@ -128,7 +129,7 @@ async def explain(
     dropped: list[Dropped] = []
     for answer in answers:
         if isinstance(answer, ModelError):
-            notes = [f"Some reasons are in template words, since the model did not help: {answer}"]
+            notes.append(f"Some reasons are in template words, since the model did not help: {answer}")
         else:
             claims += len(answer.said) + len(answer.refused)
             said |= answer.said
@@ -142,7 +143,7 @@ async def explain(
                 dropped.append(Dropped(stage="reason", claim=text, reason=refusal))
             else:
                 kept[why.item.item_id] = (text, cited)
-    return Explained(writer.finish(whys, kept), dropped, claims, notes, prompt.label)
+    return Explained(writer.finish(whys, kept), dropped, claims, list(dict.fromkeys(notes)), prompt.label)
 
 
 # ---------------------------------------------------------------- grounds
@@ -171,13 +172,18 @@ def choose_grounds(
         mine = _values(item, values_of)
         shared = [p for p in likes if fold(p.value) in mine]
         shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
-        others = {event_id: s for event_id, s in liked.items() if s.event.item_id != item.item_id}
+        # An item of the same name is no reason that a person would read as one.
+        name = fold(item.title)
+        others = {
+            i: s for i, s in liked.items() if s.item and s.item.item_id != item.item_id and fold(s.item.title) != name
+        }
         leads = led.get(item.item_id, ())
+        rest = {i: s for i, s in borne.items() if i not in liked and s.event.item_id != item.item_id}
         kin = {
             lead.event_id: _overlap(mine, _values(seen_item, values_of)) for lead in leads
             if lead.event_id in borne and (seen_item := borne[lead.event_id].item) is not None
         }  # fmt: skip
-        lead = _foremost(leads, others, kin, used) or _foremost(leads, borne, kin, used)
+        lead = _foremost(leads, others, kin, used) or _foremost(leads, rest, kin, used)
         telling = [p for p in shared if p.facet not in _BARE_FACETS]
         seen: WindowEvent | None
         origin: Origin

@@ -24,7 +24,7 @@ from agent.errors import ModelError
 from agent.llm import Chat, ChatRequest, ask
 from agent.prompt import Prompt, load_prompt
 from agent.schema import Grade, Item, Preference, RerankState
-from agent.words import load_language, plain_title
+from agent.words import plain_title, spoken
 
 STABLE = 0.9
 """Kendall's tau between the joint orders before and after a round from which they count as the same."""
@@ -286,10 +286,10 @@ def blend(prior: Sequence[str], judged: Sequence[str], weight: float) -> tuple[l
 
 def taste_text(taste: Taste, language: str) -> str:
     """The user's part of a prompt: what they like and dislike, and titles."""
-    spoken = load_language(language)
+    said = spoken(language)
     lines = []
     for word, polarity in (("likes", "like"), ("dislikes", "dislike")):
-        named = [f"{spoken.facet(p.facet)}: {p.value}" for p in taste.preferences if p.polarity == polarity]
+        named = [f"{said.facet(p.facet)}: {p.value}" for p in taste.preferences if p.polarity == polarity]
         if named:
             lines.append(f"The user {word} {'; '.join(named[:MAX_PREFERENCES])}.")
     for word, found in (("enjoyed", taste.liked), ("did not enjoy", taste.disliked)):

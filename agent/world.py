@@ -21,7 +21,7 @@ from agent.signals import signals
 from agent.store import Store
 from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
-from agent.words import load_language
+from agent.words import spoken
 
 EMBEDDER_NOTE = "embedder"
 
@@ -40,8 +40,7 @@ class World:
     def lexicon(self, language: str) -> Lexicon:
         """Titles and facet values of the catalogue as they are looked for in text of a language."""
         if language not in self.lexicons:
-            spoken = load_language(language)
-            self.lexicons[language] = lexicon_from(self.items.values(), spoken, self.population.values)
+            self.lexicons[language] = lexicon_from(self.items.values(), spoken(language), self.population.values)
         return self.lexicons[language]
 
 

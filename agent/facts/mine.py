@@ -268,13 +268,18 @@ def _ranked(which: NDArray[np.bool_], score: NDArray[np.float64], c: _Counts) ->
 
 
 def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: int) -> list[int]:
-    """The best, without values that say the same again and with at most half of the places for one facet."""
+    """The best, without values that say the same again and with at most half of the places for one facet.
+
+    Of the bands of a number the best alone: who chooses low prices and middling ones chooses no price.
+    """
+    bands = {rule.facet for rule in population.rules if rule.kind == "band"}
     chosen: list[int] = []
     taken: dict[str, list[tuple[str, frozenset[int]]]] = {}
     for at in dict.fromkeys(ranked):
         others = taken.setdefault(population.facets[int(c.code[at])], [])
         one = population.values[int(c.code[at])].casefold(), frozenset(c.units(at).tolist())
-        if len(others) >= max(2, limit // 2) or any(_alike(one, other) for other in others):
+        room = 1 if population.facets[int(c.code[at])] in bands else max(2, limit // 2)
+        if len(others) >= room or any(_alike(one, other) for other in others):
             continue
         others.append(one)
         chosen.append(at)

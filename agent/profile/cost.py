@@ -12,7 +12,7 @@ from agent.profile.full import merge_request, part_requests, portrait_request
 from agent.profile.phrase import claims_of, request
 from agent.profile.subject import Subject
 from agent.schema import Estimate, Grade
-from agent.words import Language, load_language
+from agent.words import Language, spoken
 
 ANSWER_SHARE = 0.5
 """Of the tokens that a draft may have, how many it usually has: a guess."""
@@ -57,7 +57,7 @@ def estimate(
     Input tokens are counted on rendered prompts; output tokens are a usual share of what an answer may have. `price`
     None looks the model up in `settings.llm.prices`, and costs nothing where it is not hosted or not listed.
     """
-    spoken = load_language(language or settings.portrait.language)
+    said = spoken(language or settings.portrait.language)
     if model is None or grade == "none" or not sample:
         return Estimate(
             users=users, sample=len(sample), model=model, grade=grade, calls=0,
@@ -65,7 +65,7 @@ def estimate(
         )  # fmt: skip
     total = _Work()
     for subject in sample:
-        total = total.plus(_one(subject, model, grade, settings, spoken, hosted))
+        total = total.plus(_one(subject, model, grade, settings, said, hosted))
     scale = users / len(sample)
     calls, read, written = total.calls * scale, total.read * scale, total.written * scale
     price = price or (price_of(model, settings.llm.prices) if hosted else None) or Price()
@@ -98,7 +98,7 @@ class _Work:
 def _one(subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool) -> _Work:
     """What one portrait takes."""
     if grade == "phrase":
-        claims = claims_of(subject.facts.facts, subject.facts.traits, language)
+        claims = [one for one in claims_of(subject.facts.facts, subject.facts.traits, language) if one.is_asked]
         if not claims:
             return _Work()
         asked = request(subject, claims, settings, language)[0]

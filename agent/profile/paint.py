@@ -8,7 +8,7 @@ from agent.profile.phrase import phrase
 from agent.profile.subject import Subject, Tally, built_from
 from agent.profile.template import template_profile
 from agent.schema import Grade, Profile
-from agent.words import load_language
+from agent.words import Language, spoken, unspoken
 
 FAILED = "In template words, since the model did not help: "
 
@@ -16,18 +16,26 @@ FAILED = "In template words, since the model did not help: "
 async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: str = "") -> Profile:
     """The portrait of one user, not yet stored (version 0).
 
-    language: BCP 47; empty for the settings'. A model that fails costs its words only: the same facts stand in template
-    words, with a note, grade `none` and what was spent. Raises BudgetSpentError, since a run that has no money left
-    should stop rather than paint its other users without a model; UsageError for a language without vocabulary.
+    language: BCP 47; empty for the settings'. One without vocabulary falls back to English, with a note. A model that
+    fails costs its words only: the same facts stand in template words, with a note, grade `none` and what was spent.
+    Raises BudgetSpentError, since a run that has no money left should stop rather than paint its other users without a
+    model.
     """
-    spoken = load_language(language or settings.portrait.language)
+    wanted = language or settings.portrait.language
     tally = Tally()
-    base = template_profile(subject, settings, spoken, tally)
+    profile = await _painted(subject, chat, grade, settings, spoken(wanted), tally)
+    return profile.model_copy(update={"notes": [*profile.notes, *unspoken(wanted)]})
+
+
+async def _painted(
+    subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: Language, tally: Tally
+) -> Profile:
+    base = template_profile(subject, settings, language, tally)
     if chat is None or grade == "none":
         return base
     try:
         stage = full if grade == "full" else phrase
-        return await stage(subject, base, chat, settings, spoken, tally)
+        return await stage(subject, base, chat, settings, language, tally)
     except BudgetSpentError:
         raise
     except ModelError as error:

@@ -18,6 +18,7 @@ from agent.verify import check_words, grounds_from, strip_citations
 from agent.verify.grounds import value_variants
 from agent.verify.nouns import foreign_noun
 from agent.words import Language, preference_text, summary_text, thing, trait_text
+from agent.words.templates import is_tentative
 from agent.words.text import stems_of
 
 PROMPT = "portrait-phrase"
@@ -40,6 +41,8 @@ class Claim:
     """The sentence that stands in where the model's fails."""
     facts: tuple[Fact, ...] = ()
     traits: tuple[Trait, ...] = ()
+    is_asked: bool = True
+    """False where the template stands as it is: a first sign, which models make a passion of."""
 
 
 def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[Claim]:
@@ -48,8 +51,10 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     likes = [fact for fact in facts if fact.polarity == "like"]
     dislikes = [fact for fact in facts if fact.polarity == "dislike"][:DISLIKES]
     claims = []
-    if likes:
-        claims.append(_values("likes", likes[:LIKES], language))
+    signs = [fact for fact in likes if is_tentative(fact)]
+    likes = [fact for fact in likes if not is_tentative(fact)]
+    if likes or signs:
+        claims.append(_values("likes", (likes or signs)[:LIKES], language, is_asked=bool(likes)))
     top = next((f for f in likes if f.share >= MIN_RATIO * f.base_rate and f.count > 2), None)
     if top is not None:
         claims.append(_counted(top, language))
@@ -67,7 +72,7 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     return claims
 
 
-def _values(word: str, facts: Sequence[Fact], language: Language) -> Claim:
+def _values(word: str, facts: Sequence[Fact], language: Language, *, is_asked: bool = True) -> Claim:
     names = ", ".join(thing(fact.facet, fact.value, language) for fact in facts)
     # Without their numbers and trends, which are other claims' to state.
     bare = [
@@ -75,7 +80,8 @@ def _values(word: str, facts: Sequence[Fact], language: Language) -> Claim:
                    confidence=f.confidence, evidence=f.evidence)
         for f in facts
     ]  # fmt: skip
-    return Claim(word, names, summary_text(bare, [], language), facts=tuple(facts))
+    template = summary_text(bare if is_asked else facts, [], language)
+    return Claim(word, names, template, facts=tuple(facts), is_asked=is_asked)
 
 
 def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
@@ -143,21 +149,25 @@ async def phrase(
     Raises ModelError.
     """
     claims = claims_of(subject.facts.facts, subject.facts.traits, language)
-    if not claims:
+    wanted = [claim for claim in claims if claim.is_asked]
+    if not wanted:
         return base.model_copy(update={"grade": "phrase", "model": chat.name})
-    asked, prompt = request(subject, claims, settings, language)
-    answered, answer = await ask(chat, asked, phrased(tuple(claim.key for claim in claims)))
+    asked, prompt = request(subject, wanted, settings, language)
+    answered, answer = await ask(chat, asked, phrased(tuple(claim.key for claim in wanted)))
     tally.add(answer)
     said = answered.model_dump()
     sentences, dropped = [], []
     for claim in claims:
+        if not claim.is_asked:
+            sentences.append(claim.template)
+            continue
         tally.claims += 1
         text = tidy(str(said[claim.key]), language)
         reason = refusal(text, claim, subject, language)
         if reason:
             dropped.append(Dropped(stage="summary", claim=text, reason=reason))
         sentences.append(claim.template if reason else text)
-    mine = 2 * len(dropped) <= len(claims)
+    mine = 2 * len(dropped) <= len(wanted)
     evidence = [event_id for claim in claims for fact in claim.facts for event_id in fact.evidence[:2]]
     return base.model_copy(
         update={

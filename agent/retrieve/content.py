@@ -21,6 +21,8 @@ _DISLIKES = 0.5
 _NEAR_SHARE = 0.01
 _NEAR_LEAST = 5
 """What counts as near an item: the hundredth of the catalogue that is nearest to it, and at least so many items."""
+_NEAR_COSINE = 0.45
+"""And no farther than this, without the catalogue's mean: the nearest of a kind of one are not near."""
 _WORDS = 0.5
 """Share of portrait and preferences in the score, where there are any; the rest is the items' own vectors."""
 
@@ -60,7 +62,7 @@ class ItemVectors:
         cosine = self.centred @ self.centred[here]
         cosine[here] = 0
         near = min(max(_NEAR_LEAST, int(len(cosine) * _NEAR_SHARE)), len(cosine))
-        least = max(float(np.partition(cosine, -near)[-near]), 0.0)
+        least = max(float(np.partition(cosine, -near)[-near]), _NEAR_COSINE)
         at = np.array([self.positions.get(one, here) for one in item_ids], dtype=np.int64)
         return np.asarray(np.where(cosine[at] >= least, cosine[at], said), dtype=np.float32)
 

@@ -11,6 +11,7 @@ from agent.words.text import Phrases, fold, tokens_of
 
 Tags = frozenset[str]
 LANGUAGES = ("en", "zh", "ko", "de", "fr", "es")
+FALLBACK = "en"
 CLAIMS = frozenset(
     {"rising", "fading", "steady", "recent", "majority", "only", "always", "never", "often", "rare", "superlative",
      "broad", "narrow"}
@@ -65,6 +66,26 @@ class Language:
 
     def facet(self, facet: str) -> str:
         return self.facets.get(facet, facet.replace("_", " "))
+
+
+def spoken(code: str) -> Language:
+    """The language of a code; English where there is no vocabulary for it, since nothing could be checked."""
+    return load_language(code if is_spoken(code) else FALLBACK)
+
+
+def is_spoken(code: str) -> bool:
+    return _primary(code) in LANGUAGES
+
+
+def unspoken(code: str) -> list[str]:
+    """A note where another language than the one asked for is used; empty where not."""
+    if is_spoken(code):
+        return []
+    return [f"There is no vocabulary for '{code}' yet, so this is in English; there is one for {', '.join(LANGUAGES)}."]
+
+
+def _primary(code: str) -> str:
+    return code.replace("_", "-").split("-")[0].lower()
 
 
 def supported_languages() -> tuple[str, ...]:
@@ -139,7 +160,7 @@ def load_language(code: str) -> Language:
 
     Raises UsageError where there is no vocabulary for it: see `supported_languages`.
     """
-    primary = code.replace("_", "-").split("-")[0].lower()
+    primary = _primary(code)
     if primary not in LANGUAGES:
         raise UsageError(f"Portraits in '{code}' cannot be verified; choose one of {', '.join(LANGUAGES)}.")
     data = read_language(primary)

@@ -18,6 +18,8 @@ FEW = 10
 """Below so many items shares say little, and counts are said instead."""
 TENTATIVE = 3
 """Below so many events a like is a first sign."""
+TOO_FEW = 5
+"""Of a user with fewer items every like is."""
 
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
 """Facets whose known values are common nouns, in lower case where a language has that; others stand in quotes."""
@@ -144,7 +146,9 @@ def is_tentative(claim: Fact | Preference) -> bool:
     """Whether so few events speak for a like that it is a first sign, and no more."""
     if claim.basis == "stated":
         return False
-    return (claim.count if isinstance(claim, Fact) else len(claim.evidence)) < TENTATIVE
+    if not isinstance(claim, Fact):
+        return len(claim.evidence) < TENTATIVE
+    return claim.count < TENTATIVE or claim.count < TOO_FEW * claim.share
 
 
 def preference_text(claim: Fact | Preference, language: Language) -> str:

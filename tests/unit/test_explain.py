@@ -316,3 +316,9 @@ async def test_reasons_speak_the_language_asked_for(code: str) -> None:
     found = await reasons(settings=Settings(reasons=ReasonStyle(language=code)))
     english = await reasons()
     assert all(reason.text and reason.text != english.reasons[i].text for i, reason in found.reasons.items())
+
+
+async def test_reasons_in_a_language_without_vocabulary_are_english_and_say_so() -> None:
+    found = await reasons(settings=Settings(reasons=ReasonStyle(language="ja")))
+    assert any("'ja'" in note for note in found.notes) and "history" in found.reasons["n4"].text
+    assert (await reasons()).notes == []

@@ -19,7 +19,7 @@ from agent.schema import Event, FieldValue, Grade, Item, Profile, User, Window
 from agent.testing import FakeChat
 from agent.verify import lexicon_from
 from agent.words import load_language
-from tests.unit.portraits import EVENTS, FACTS, OTHERS, TRAITS, WINDOW
+from tests.unit.portraits import EVENTS, FACTS, OTHERS, TRAITS, WINDOW, fact
 
 NOW = datetime(1998, 4, 1, tzinfo=UTC)
 SUBJECT = Subject(
@@ -72,6 +72,15 @@ def reasons(profile: Profile) -> list[str]:
 
 
 # ---------------------------------------------------------------- without a model
+
+
+async def test_a_language_without_vocabulary_falls_back_to_english_and_says_so() -> None:
+    profile = await paint(SUBJECT, None, "none", SETTINGS, "ja")
+    english = await paint(SUBJECT, None, "none", SETTINGS)
+    assert profile.language == "en" and profile.summary == english.summary and english.notes == []
+    assert len(profile.notes) == 1 and "'ja'" in profile.notes[0] and "English" in profile.notes[0]
+    worded = await paint(SUBJECT, model(draft=draft()), "full", SETTINGS, "pt-BR")
+    assert worded.language == "en" and "'pt-BR'" in worded.notes[-1]
 
 
 async def test_the_template_portrait_is_complete() -> None:
@@ -508,3 +517,11 @@ def test_a_subject_has_what_its_grade_reads(grade: Grade, events: int, parts: in
     assert bool(subject.window.events) is (grade == "full") and subject.window.tokens <= 400
     assert all(part.tokens <= 400 for part in subject.parts)
     assert subject.shown().total == events
+
+
+async def test_first_signs_are_not_put_to_a_model_that_makes_a_passion_of_them() -> None:
+    signs = [fact(1, "Comedy", count=1, share=1.0, negative=0, trend="unknown", evidence=("e14",))]
+    chat = FakeChat(lambda request: "{}")
+    profile = await paint(replace(SUBJECT, facts=UserFacts("u1", signs, [])), chat, "phrase", SETTINGS)
+    assert not chat.requests and profile.summary.startswith(("First signs", "So far"))
+    assert (profile.grade, profile.source, profile.model) == ("phrase", "template", chat.name)
