@@ -6,7 +6,7 @@ occur in what the tools returned, or the tools' own sentences stand in.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from agent.engine import Engine
 from agent.errors import LimnerError, ModelError, UnknownIdError
+from agent.privacy import Veil, masker
 from agent.prompt import load_prompt
 from agent.schema import ChatMessage, Grade, Source, Value
 from tools import TOOLS, Args, Result, Tool, find_users, history, portrait, recommend
@@ -90,13 +91,18 @@ class Plan:
     args: Args
 
 
+def users_in(question: str, known: Collection[str]) -> list[str]:
+    """Stored user ids among the words of a question, in order."""
+    words = re.findall(r"[^\s,;?!\"'()]+", question)
+    return [word.rstrip(".:") for word in words if word.rstrip(".:") in known]
+
+
 def plan(question: str, known: set[str], last_user: str | None = None) -> Plan | None:
     """The tool and arguments that a question asks for; None where it names no user and needs one.
 
     A user is any word of the question that is a stored user id; longest first, then the last.
     """
-    words = re.findall(r"[^\s,;?!\"'()]+", question)
-    named = [word.rstrip(".:") for word in words if word.rstrip(".:") in known]
+    named = users_in(question, known)
     chosen = next(one for one, pattern in _INTENTS if pattern.search(question))
     # "who is 12?" and "who is user 12" ask for a portrait, not for a search.
     if chosen is find_users and named and re.search(r"\bwho (is|are)\b", question, re.I):
@@ -207,6 +213,7 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     from pydantic import SecretStr
 
     endpoint = await engine.endpoint()
+    curtain = _Curtain.of(engine, question, talk, hosted=endpoint.hosted)
     seen: list[tuple[Tool, Args, Result]] = []
     model = ChatOpenAI(
         model=endpoint.name,
@@ -217,19 +224,19 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
         timeout=engine.settings.llm.timeout,
     )
     prompt = load_prompt("chat", engine.settings.prompts.get("chat", ""))
-    system, user = prompt.render(question=question)
+    system, user = prompt.render(question=curtain.out(question))
     agent = create_agent(
-        model, tools=[_langchain_tool(engine, one, seen) for one in TOOLS], system_prompt=system.content
+        model, tools=[_langchain_tool(engine, one, seen, curtain) for one in TOOLS], system_prompt=system.content
     )
     messages: list[AnyMessage] = [
-        (HumanMessage if turn.role == "user" else AIMessage)(turn.content) for turn in talk.turns
+        (HumanMessage if turn.role == "user" else AIMessage)(curtain.out(turn.content)) for turn in talk.turns
     ]
     messages.append(HumanMessage(user.content))
     try:
         state = await agent.ainvoke({"messages": [*messages]}, RunnableConfig(recursion_limit=12))
     except (OpenAIError, RecursionError) as error:
         raise ModelError(f"{endpoint.name} at {endpoint.base_url} failed while planning ({error}).") from error
-    text = str(state["messages"][-1].text).strip()
+    text = curtain.back(str(state["messages"][-1].text).strip())
     results = [result for _, _, result in seen]
     notes = list(dict.fromkeys(note for result in results for note in result.notes))
     source: Source = "llm"
@@ -254,17 +261,65 @@ async def _by_agent(engine: Engine, question: str, talk: Conversation) -> Answer
     )
 
 
-def _langchain_tool(engine: Engine, one: Tool, seen: list[tuple[Tool, Args, Result]]) -> "StructuredTool":
+@dataclass(frozen=True)
+class _Curtain:
+    """Between this machine and a hosted model: texts go out masked and without user ids, which come back shown."""
+
+    mask: Callable[[str], str] = str
+    veil: Veil | None = None
+
+    @classmethod
+    def of(cls, engine: Engine, question: str, talk: Conversation, *, hosted: bool) -> "_Curtain":
+        if not hosted:
+            return cls()
+        hide = masker(engine.settings)
+        if not engine.settings.privacy.pseudonyms:
+            return cls(hide)
+        veil, known = Veil(), engine.known_users()
+        veil.learn(
+            user for text in [question, *(turn.content for turn in talk.turns)] for user in users_in(text, known)
+        )
+        return cls(hide, veil)
+
+    def out(self, text: str) -> str:
+        return self.veil.hide(self.mask(text)) if self.veil else self.mask(text)
+
+    def back(self, text: str) -> str:
+        return self.veil.show(text) if self.veil else text
+
+    def told(self, result: Result) -> str:
+        """A tool's result as the model reads it; users that it names are hidden from then on."""
+        if self.veil:
+            self.veil.learn(_users_of(result.model_dump()))
+        return self.out(result.model_dump_json(exclude_none=True))
+
+
+def _users_of(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == "user_id" and isinstance(value, str):
+                yield value
+            yield from _users_of(value)
+    elif isinstance(node, list):
+        for part in node:
+            yield from _users_of(part)
+
+
+def _langchain_tool(
+    engine: Engine, one: Tool, seen: list[tuple[Tool, Args, Result]], curtain: _Curtain
+) -> "StructuredTool":
     from langchain_core.tools import StructuredTool
 
     async def call(**given: object) -> str:
         try:
-            args = one.args.model_validate(given)
+            args = one.args.model_validate(
+                {name: curtain.back(value) if isinstance(value, str) else value for name, value in given.items()}
+            )
         except ValidationError as error:
             return f"Wrong arguments: {error.errors()[0]['msg']}"
         result = await _run(engine, one, args)
         seen.append((one, args, result))
-        return result.model_dump_json(exclude_none=True)
+        return curtain.told(result)
 
     return StructuredTool.from_function(
         coroutine=call, name=one.name, description=one.description, args_schema=one.args

@@ -161,6 +161,7 @@ class PrivacySettings(Section):
     demographics: list[str] = []
     """User attributes that may go to a hosted model."""
     pseudonyms: bool = True
+    """In chat; portraits, orders and reasons are asked for without any user id."""
     mask: bool = True
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.config import Settings
 
@@ -50,6 +51,31 @@ def pseudonym(user_id: str, salt: str) -> str:
     )
 
 
+class Veil:
+    """User ids of one exchange behind pseudonyms: what is hidden on its way out is shown again on its way back."""
+
+    def __init__(self, salt: str | None = None) -> None:
+        self._salt = salt or secrets.token_hex(16)
+        self._by_id: dict[str, str] = {}
+
+    def learn(self, user_ids: Iterable[str]) -> None:
+        """Ids to hide from now on."""
+        self._by_id |= {user_id: pseudonym(user_id, self._salt) for user_id in user_ids if user_id}
+
+    def hide(self, text: str) -> str:
+        """The text with every learned id, as a whole word, replaced by its pseudonym."""
+        return self._swap(text, self._by_id)
+
+    def show(self, text: str) -> str:
+        return self._swap(text, {alias: user_id for user_id, alias in self._by_id.items()})
+
+    def _swap(self, text: str, names: Mapping[str, str]) -> str:
+        if not names:
+            return text
+        any_name = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+        return re.sub(rf"(?<![\w-])(?:{any_name})(?![\w-])", lambda match: names[match[0]], text)
+
+
 def mask(text: str) -> str:
     """The text with e-mail addresses, web addresses, card and phone numbers replaced by what they are in brackets.
 
@@ -94,10 +120,15 @@ def outgoing(settings: Settings) -> list[str]:
         "Of each item in those events and among the candidates: title, categories, price and attributes.",
         "Facts counted by code: shares, counts, ratings and dates of this user's events.",
     ]
+    sent.append("No user id goes with portraits, orders and reasons: none of their prompts holds one.")
     if privacy.pseudonyms:
-        sent.append("User ids stay here; a pseudonym made with this store's own salt goes in their place.")
+        sent.append(
+            "In chat: your question and what the tools find for it, user ids as pseudonyms made anew for each question."
+        )
     else:
-        sent.append("User ids go as they are (privacy.pseudonyms is off).")
+        sent.append(
+            "In chat: your question and what the tools find for it, user ids as they are (privacy.pseudonyms is off)."
+        )
     if privacy.mask:
         sent.append("E-mail addresses, phone numbers, card numbers and web addresses in texts are masked first.")
     else:

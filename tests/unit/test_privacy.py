@@ -1,11 +1,13 @@
 """What is hidden, what stays, and what the list of outgoing fields says."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import PrivacySettings, Settings
-from agent.privacy import mask, masker, outgoing, pseudonym
+from agent.privacy import Veil, mask, masker, outgoing, pseudonym
 
 
 def test_a_pseudonym_is_short_stable_and_the_stores_own() -> None:
@@ -97,13 +99,31 @@ def test_masking_can_be_turned_off() -> None:
 
 def test_the_list_of_outgoing_fields_follows_the_settings() -> None:
     said = " ".join(outgoing(Settings()))
-    assert "pseudonym" in said
+    assert "No user id goes with portraits" in said and "user ids as pseudonyms" in said
     assert "masked" in said
     assert "None of the user's own attributes" in said
     opened = " ".join(
         outgoing(Settings(privacy=PrivacySettings(demographics=["age", "city"], pseudonyms=False, mask=False)))
     )
     assert "age, city" in opened
-    assert "User ids go as they are" in opened
+    assert "user ids as they are" in opened and "No user id goes with portraits" in opened
     assert "Texts go as they are" in opened
-    assert "a pseudonym" not in opened
+    assert "as pseudonyms" not in opened
+
+
+def test_a_veil_hides_whole_words_and_shows_them_again() -> None:
+    veil = Veil("salt")
+    veil.learn(["19", "196", "ann-1", ""])
+    text = "User 196 and ann-1, not 1967, ann-12 or x19."
+    hidden = veil.hide(text)
+    assert not re.search(r"\b(?:196|ann-1)\b(?!-|\d)", hidden) and "1967, ann-12 or x19" in hidden
+    assert veil.show(hidden) == text
+    assert Veil().hide(text) == text
+    assert Veil("a").hide("x") == "x"
+
+
+@given(st.lists(st.text("ab1-", min_size=1, max_size=4)), st.text("ab1- ,", max_size=40))
+def test_what_a_veil_hides_comes_back(user_ids: list[str], text: str) -> None:
+    veil = Veil()
+    veil.learn(user_ids)
+    assert veil.show(veil.hide(text)) == text

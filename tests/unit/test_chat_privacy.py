@@ -1,0 +1,64 @@
+"""What a hosted model is told in chat: texts masked, user ids behind pseudonyms, and back again."""
+
+import json
+from types import SimpleNamespace
+from typing import cast
+
+from pydantic import Field
+
+from agent.chat import Conversation, _Curtain, _langchain_tool
+from agent.config import PrivacySettings, Settings
+from agent.engine import Engine
+from tools.base import Args, Result, Tool
+
+QUESTION = "What does 196 like, and who is like ann-1?"
+
+
+class Asked(Args):
+    user_id: str = Field(description="")
+
+
+class Found(Result):
+    user_id: str
+    others: list[dict[str, str]] = Field(default=[])
+
+
+def engine(privacy: PrivacySettings | None = None) -> Engine:
+    made = SimpleNamespace(
+        settings=Settings(privacy=privacy or PrivacySettings()), known_users=lambda: {"196", "ann-1", "bo"}
+    )
+    return cast(Engine, made)
+
+
+async def told(curtain: _Curtain, user_id: str) -> tuple[str, str]:
+    """(the user that the tool was asked about, what the model reads of it)."""
+    asked: list[str] = []
+
+    async def run(_: Engine, args: Args) -> Result:
+        asked.append(args.model_dump()["user_id"])
+        return Found(found=True, answer="196 wrote to a@b.org", user_id="196", others=[{"user_id": "bo"}])
+
+    one = Tool("portrait", "a portrait", Asked, run)
+    read = await _langchain_tool(engine(), one, [], curtain).ainvoke({"user_id": user_id})
+    return asked[0], read
+
+
+async def test_a_hosted_model_reads_pseudonyms_and_asks_by_them() -> None:
+    curtain = _Curtain.of(engine(), QUESTION, Conversation(), hosted=True)
+    out = curtain.out(QUESTION)
+    assert "196" not in out and "ann-1" not in out and curtain.back(out) == QUESTION
+    alias = out.split()[2]
+    asked, read = await told(curtain, alias)
+    assert asked == "196"
+    assert not {"196", "bo", "a@b.org"} & set(json.loads(read)["answer"].split())
+    assert json.loads(curtain.back(read))["others"] == [{"user_id": "bo"}] and alias in read
+
+
+async def test_settings_and_models_on_this_machine_leave_ids_as_they_are() -> None:
+    open_ = _Curtain.of(engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True)
+    assert open_.out(QUESTION) == QUESTION
+    asked, read = await told(open_, "196")
+    assert asked == "196" and "bo" in read and "a@b.org" not in read
+    here = _Curtain.of(engine(), QUESTION, Conversation(), hosted=False)
+    asked, read = await told(here, "196")
+    assert here.out(QUESTION) == QUESTION and asked == "196" and "a@b.org" in read
