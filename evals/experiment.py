@@ -39,6 +39,8 @@ class Experiment(BaseModel):
     """How many seeds systems that depend on one are run with; each user's values are averaged."""
     trials: int = Field(default=10, ge=0, le=10)
     """Settings that are tried for each baseline; 0 keeps the defaults."""
+    candidates: int | None = Field(default=None, ge=1)
+    """Rank only what is relevant and so many items drawn for each user, which inflates every number; all where None."""
     out: str | None = None
     """A folder for run.json, per-user values and runs."""
 

@@ -114,9 +114,19 @@ class Truth:
         return out
 
 
-def rank(system: System, truth: Truth, depth: int, progress: Progress, *, auc: bool = False, seed: int = 0) -> Lists:
+def rank(
+    system: System,
+    truth: Truth,
+    depth: int,
+    progress: Progress,
+    *,
+    auc: bool = False,
+    candidates: int | None = None,
+    seed: int = 0,
+) -> Lists:
     """Ask a fitted system for everyone, some users at a time; ties are broken by chance, the same for every system.
 
+    candidates: only what is relevant and so many other items, drawn for each user, are ranked; all where None.
     A user for whom it raises gets an empty list. Raises what it raised where that is everyone, ValueError where it gave
     scores of another shape.
     """
@@ -137,6 +147,8 @@ def rank(system: System, truth: Truth, depth: int, progress: Progress, *, auc: b
         scores, error = _scores(system, asked, items, out.raised[begin:end])
         first = first or error
         exclude_own(scores, asked.histories)
+        if candidates is not None:
+            _keep_sample(scores, asked, truth.split.relevant[begin:end], candidates, seed)
         out.items[begin:end], out.scores[begin:end] = _best(scores, depth, shuffled)
         if auc:
             mine = truth.indptr[begin : end + 1]
@@ -146,6 +158,18 @@ def rank(system: System, truth: Truth, depth: int, progress: Progress, *, auc: b
         raise first
     error_text = f"{type(first).__name__}: {first}" if first is not None else ""
     return Lists(out.items, out.scores, out.auc, out.raised, error_text, time.monotonic() - began)
+
+
+def _keep_sample(
+    scores: NDArray[np.float64], asked: Asked, relevant: Sequence[Ints], candidates: int, seed: int
+) -> None:
+    """Set to -inf, in place, all but what is relevant and as many others as asked for, the same for every system."""
+    items = scores.shape[1]
+    for row, values in enumerate(scores):
+        others = np.setdiff1d(np.arange(items), np.concatenate([relevant[row], asked.histories[row].items]))
+        drawn = np.random.default_rng((seed, int(asked.users[row])))
+        kept = np.concatenate([relevant[row], drawn.choice(others, min(candidates, len(others)), replace=False)])
+        values[np.setdiff1d(np.arange(items), kept)] = -np.inf
 
 
 def _scores(

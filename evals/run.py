@@ -41,16 +41,18 @@ def run(
     seed: int = 0,
     repeat: int = 1,
     trials: int = TRIALS,
+    candidates: int | None = None,
     out: Path | None = None,
     signal_table: SignalTable | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Tune and fit each system on the training part, and rank the whole catalogue minus what a user has had.
 
-    dataset: a known name, a folder of a known data set, a store, or one that was loaded. out: a folder that gets
-    `run.json` (anew after every system), `per_user.parquet` and `runs/NAME.parquet`. A system that raises is recorded
-    as failed, one that cannot run here as skipped, and the others go on.
+    dataset: a known name, a folder of a known data set, a store, or one that was loaded. candidates: rank only what is
+    relevant and so many other items, drawn for each user, which inflates every number. out: a folder that gets
+    `run.json` and `per_user.parquet`, both anew after every system, and `runs/NAME.parquet`.
 
+    A system that raises is recorded as failed, one that cannot run here as skipped, and the others go on.
     Raises UsageError for an unknown name of any kind, BadInputError where the split asks nobody.
     """
     say = progress or Quiet()
@@ -61,14 +63,14 @@ def run(
     cut = make_split(split, data.x)
     cut = cut if limit is None else cut.limited(limit, seed)
     truth = Truth(cut, _training(data, cut, signal_table or SignalTable(), seed, say))
-    work = _Work(truth, specs, style, depth, repeat, trials, seed, say)
+    work = _Work(truth, specs, style, depth, repeat, trials, candidates, seed, say)
     results: list[SystemResult] = []
     measured: dict[str, Measured] = {}
 
-    def evaluation() -> Evaluation:
+    def evaluation(*, tested: bool) -> Evaluation:
         return Evaluation(
-            dataset=data.name, split=_info(truth), systems=results, seed=seed,
-            comparisons=comparisons(measured, against, seed), notes=[*cut.notes, *work.notes],
+            dataset=data.name, split=_info(truth, candidates), systems=results, seed=seed,
+            comparisons=comparisons(measured, against, seed) if tested else [], notes=[*cut.notes, *work.notes],
         )  # fmt: skip
 
     for contestant in contestants:
@@ -79,10 +81,12 @@ def run(
         if out is not None:
             if lists is not None:
                 write_run(out / "runs", contestant.name, lists, truth)
-            write_json(out / "run.json", evaluation())
+            write_users(out / "per_user.parquet", measured, truth)
+            write_json(out / "run.json", evaluation(tested=False))
+    found = evaluation(tested=True)
     if out is not None:
-        write_users(out / "per_user.parquet", measured, truth)
-    return evaluation()
+        write_json(out / "run.json", found)
+    return found
 
 
 @dataclass
@@ -95,6 +99,7 @@ class _Work:
     depth: int
     repeat: int
     trials: int
+    candidates: int | None
     seed: int
     progress: Progress
 
@@ -129,7 +134,7 @@ class _Work:
             self.progress.start(f"ranking by {contestant.name}", len(self.truth.split.users))
             lists = rank(
                 system, self.truth, self.depth, self.progress, auc=any(one.needs == "scores" for one in self.specs),
-                seed=self.seed,
+                candidates=self.candidates, seed=self.seed,
             )  # fmt: skip
             self.progress.done()
             every.append(lists)
@@ -170,11 +175,11 @@ def _training(data: Dataset, cut: Split, table: SignalTable, seed: int, progress
     return Training(cut.train, signal, data.shelf, how, cut.moment, seed, progress)
 
 
-def _info(truth: Truth) -> SplitInfo:
+def _info(truth: Truth, candidates: int | None) -> SplitInfo:
     cut = truth.split
     return SplitInfo(
         name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train), test_events=cut.test_events,
-        items=truth.items,
+        items=truth.items, candidates="all" if candidates is None else f"sampled {candidates}",
     )  # fmt: skip
 
 
@@ -205,7 +210,8 @@ def run_experiment(
                 run(
                     data, split, experiment.systems, experiment.metrics, against=experiment.against,
                     style=experiment.style, limit=experiment.limit, seed=experiment.seed, repeat=experiment.repeat,
-                    trials=experiment.trials, out=out / f"{data.name}.{split}" if out and several else out,
+                    trials=experiment.trials, candidates=experiment.candidates,
+                    out=out / f"{data.name}.{split}" if out and several else out,
                     signal_table=signal_table, progress=progress,
                 )
             )  # fmt: skip

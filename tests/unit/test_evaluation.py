@@ -547,6 +547,19 @@ def test_repeats_average_each_user() -> None:
     assert all(one.systems[0].metrics["hit@10"].n == USERS for one in single)
 
 
+def test_sampled_candidates_are_labelled_and_inflate() -> None:
+    data = dataset(many())
+    full = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0)
+    some = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0, candidates=6)
+    assert (full.split.candidates, some.split.candidates) == ("all", "sampled 6")
+    assert (some.systems[0].metrics["hit@5"].mean or 0) > (full.systems[0].metrics["hit@5"].mean or 0)
+    truth = truth_of(leave_last_out(data.x), data.x)
+    lists = rank(Fixed(np.arange(ITEMS, dtype=float)), truth, 20, truth.training.progress, candidates=6)
+    assert ((lists.items >= 0).sum(axis=1) == 7).all()
+    found = kernels.hit_matrix(lists.items, truth.indptr, truth.indices)
+    assert found.any(axis=1).all()
+
+
 def test_metrics_that_need_other_predictions_are_refused() -> None:
     with pytest.raises(UsageError, match="needs predicted ratings"):
         run(dataset(many()), "leave-last-out", ["popular"], ["rmse"])
