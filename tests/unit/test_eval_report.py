@@ -95,7 +95,10 @@ def test_tests_that_the_record_lacks_are_made_from_the_values(one: Make) -> None
 
 
 def test_a_test_the_other_way_round_is_turned(one: Make) -> None:
-    contest = one.contest(WINS, by_user=False, ours="popular")
+    record = evaluation(WINS, ours="popular")
+    more = [line for line in evaluation(WINS, ours="ease").comparisons if line.baseline == "popular"]
+    write_run(one.folder / "x", record.model_copy(update={"comparisons": [*record.comparisons, *more]}))
+    [contest] = contests([load_run(one.folder / "x")])
     assert contest.tests["ndcg@10", "popular"].outcome("ndcg@10") == 1
     assert contest.tests["novelty@10", "popular"].outcome("novelty@10") == -1
     assert ("ndcg@10", "ease") not in contest.tests
@@ -119,6 +122,12 @@ def test_failed_skipped_and_missing_users_are_said(one: Make) -> None:
         headline(contest).more
     )
     assert "bpr" not in [entry.name for entry in contest.entries]
+
+
+def test_what_the_record_tests_is_highlighted(one: Make) -> None:
+    contest = one.contest(WINS, ours="ease")
+    assert contest.focal is not None and contest.focal.name == "ease"
+    assert headline(contest).lead.startswith("ease does not win: limner (")
 
 
 def test_the_best_stands_in_where_limner_did_not_run(one: Make) -> None:
