@@ -120,7 +120,8 @@ def _learn(
     for lesson in taught:
         channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
         found = names(channels)
-        batch = max(1, _CELLS // max(1, len(channels.all) * len(x.item_ids)))
+        wide = max(len(channels.all) * len(x.item_ids), 2 * channels.users.shape[0], 1)
+        batch = max(1, _CELLS // wide)
         for queries in _batches(lesson.queries, batch):
             histories = [one.history for one in queries]
             table, _ = tabulate(channels, histories, [one.items for one in histories])

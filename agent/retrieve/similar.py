@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 NEIGHBOURS = 100
-USERS = 20_000
+USERS = 10_000
 """Users kept to compare with; those with the most events, where there are more."""
 
 
