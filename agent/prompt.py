@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.config import yaml_complaint
 from agent.errors import SettingsError
 from agent.schema import ChatMessage
 
@@ -70,8 +71,8 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
         path = Path(override)
         try:
             return _parse(path.read_text(encoding="utf-8"), str(path), prompt_id)
-        except OSError as error:
-            raise SettingsError(f"Prompt override for '{prompt_id}' cannot be read: {error}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"The prompt file '{path}' for '{prompt_id}' cannot be read: {error}.") from error
     found = [
         _parse(entry.read_text(encoding="utf-8"), entry.name, prompt_id)
         for entry in resources.files("prompts").iterdir()
@@ -85,8 +86,12 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
 def _parse(text: str, name: str, prompt_id: str) -> Prompt:
     try:
         prompt = Prompt.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise SettingsError(f"Prompt file {name} does not fit: {str(error).splitlines()[0]}.") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"Prompt file {name} is not valid YAML: {yaml_complaint(error)}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise SettingsError(f"Prompt file {name} does not fit at {where}: {first['msg']}.") from error
     if prompt.id != prompt_id:
         raise SettingsError(f"Prompt file {name} has id '{prompt.id}', expected '{prompt_id}'.")
     used = set(_VARIABLE.findall(prompt.system + prompt.user))

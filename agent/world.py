@@ -24,6 +24,7 @@ from agent.verify import Lexicon, lexicon_from
 from agent.words import spoken
 
 EMBEDDER_NOTE = "embedder"
+DIMENSIONS_NOTE = "dimensions"
 
 
 @dataclass
@@ -102,22 +103,28 @@ class Snapshots:
     def index(self) -> Index:
         """The store's index, with the embedder that was chosen once for it."""
         if self._index is None:
-            stored = self._store.note(EMBEDDER_NOTE)
-            embedder = self._choose(stored)
-            if stored is None:
-                self._store.set_note(EMBEDDER_NOTE, embedder.name)
-            self._index = self._make_index(embedder)
+            self._index = self._make_index(self._choose(self._store.note(EMBEDDER_NOTE)))
         return self._index
 
     def _choose(self, stored: str | None) -> Embedder:
-        return self._embedder or choose_embedder(self._settings, self._store.counts().items, stored)
+        size = int(self._store.note(DIMENSIONS_NOTE) or 0)
+        return self._embedder or choose_embedder(self._settings, self._store.counts().items, stored, size)
+
+    def _keep_choice(self) -> None:
+        """From the first vectors on the store has an embedder of its own."""
+        embedder = self.index().embedder
+        if self._store.note(EMBEDDER_NOTE) != embedder.name:
+            self._store.set_note(EMBEDDER_NOTE, embedder.name)
+            self._store.set_note(DIMENSIONS_NOTE, str(embedder.dimensions))
 
     def _make_index(self, embedder: Embedder) -> Index:
         return Index(self._store.folder / "chroma", embedder, self._settings.chroma_url)
 
     def embed_items(self) -> int:
         """Embed the items whose text is new or changed."""
-        return self.index().upsert("items", self._item_rows(), self._progress)
+        embedded = self.index().upsert("items", self._item_rows(), self._progress)
+        self._keep_choice()
+        return embedded
 
     def unembedded(self) -> int:
         """How many items' text is not in the index as it is now."""
@@ -134,10 +141,11 @@ class Snapshots:
     def reindex(self) -> None:
         """Forget all vectors and choose the embedder anew."""
         embedder = self._choose(None)
+        embedder.passages(["whether it answers"])  # before anything is thrown away
         index = self._make_index(embedder)
         index.clear()
-        self._store.set_note(EMBEDDER_NOTE, embedder.name)
         self._index, self._vectors = index, None
+        self._keep_choice()
 
     def vectors(self) -> ItemVectors:
         """All item vectors; read again only when the index changed."""
@@ -178,7 +186,9 @@ class Snapshots:
             had = {preference_id(old.user_id, one) for one in old.preferences}
             index.delete("preferences", sorted(had - {row.id for row in rows}))
         portrait = Row(profile.user_id, portrait_text(profile), owner)
-        return index.upsert("portraits", [portrait]) + index.upsert("preferences", rows)
+        embedded = index.upsert("portraits", [portrait]) + index.upsert("preferences", rows)
+        self._keep_choice()
+        return embedded
 
     def check_index(self) -> str:
         """The embedder's name. Raises IndexMismatchError where another made the index."""

@@ -1,5 +1,5 @@
 """The REST door: thin, over one engine."""
 
-from agent.api.app import create_app, serve
+from agent.api.app import create_app, listen, serve
 
-__all__ = ["create_app", "serve"]
+__all__ = ["create_app", "listen", "serve"]

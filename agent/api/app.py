@@ -1,5 +1,6 @@
 """FastAPI application: portraits, recommendations, health. Errors are RFC 9457 problem documents."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -116,8 +117,28 @@ def _problem(status: int, code: str, detail: str) -> ProblemResponse:
     return ProblemResponse(problem.model_dump(), status_code=status)
 
 
-def serve(engine: Engine, host: str, port: int) -> None:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve at; port 0 takes a free one. Raises LimnerError where it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        held = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise LimnerError(
+            f"There is no address '{host}' on this machine ({error.strerror}); name another --host."
+        ) from error
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(address)
+    except OSError as error:
+        held.close()
+        raise LimnerError(
+            f"Nothing can listen at {host}:{port} ({error.strerror}); name another --port or --host."
+        ) from error
+    return held
+
+
+def serve(engine: Engine, at: socket.socket) -> None:
     """Run until interrupted; running answers are finished first."""
     import uvicorn
 
-    uvicorn.run(create_app(engine), host=host, port=port, log_level="warning")
+    uvicorn.Server(uvicorn.Config(create_app(engine), log_level="warning")).run(sockets=[at])

@@ -49,12 +49,15 @@ def serve(
     ),
 ) -> None:
     """Serve the REST API; /docs describes it."""
+    from agent.api import listen
     from agent.api import serve as run
 
     with Session(ctx) as session:
         engine = session.engine()
-        tell(session.err, f"Serving on http://{host}:{port}, described at /docs. Ctrl-C stops.", "dim")
-        run(engine, host, port)
+        with listen(host, port) as held:
+            shown = f"http://{host}:{held.getsockname()[1]}"
+            tell(session.err, f"Serving on {shown}, described at /docs. Ctrl-C stops.", "dim")
+            run(engine, held)
 
 
 def eval_run(

@@ -37,6 +37,8 @@ def init(
     with Session(ctx, as_json) as session:
         if output is not None and output.exists():
             raise UsageError(f"'{output}' exists already; name another --output or remove it.")
+        if output is not None and not output.parent.is_dir():
+            raise UsageError(f"There is no folder '{output.parent}' to write '{output.name}' to; make it first.")
         text = propose_mapping(files)
         if output is not None:
             output.write_text(text, encoding="utf-8")

@@ -88,7 +88,9 @@ def rank(
         raise UsageError("USER goes with --items; with --requests each line names its own user.")
     with Session(ctx, as_json) as session:
         if requests:
-            lines = _read(requests).splitlines()
+            lines = _read(requests).split("\n")  # a JSON string may hold other separators of lines
+            if not any(line.strip() for line in lines):
+                raise BadInputError(f'\'{requests}\' holds no requests; write {{"user_id", "items"}} a line.')
             engine = session.engine()
             unanswered = sum(not _answer(session, engine, number, line, explain) for number, line in _numbered(lines))
             if unanswered:

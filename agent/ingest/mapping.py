@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agent.config import yaml_complaint
 from agent.errors import BadInputError
 
 TableName = Literal["events", "items", "users"]
@@ -157,7 +158,7 @@ def load_mapping(path: str | Path) -> Mapping:
     except OSError as error:
         raise BadInputError(f"The mapping file '{path}' cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInputError(f"The mapping file '{path}' is not valid YAML: {' '.join(str(error).split())}.") from error
+        raise BadInputError(f"The mapping file '{path}' is not valid YAML: {yaml_complaint(error)}.") from error
     return parse_mapping(tree, str(path))
 
 

@@ -37,11 +37,10 @@ def open_store(data: str, *, create: bool = True, folder: Path | None = None) ->
         return Store(data, folder or Path(".limner"))
     home = Path(data)
     file = home / "limner.db"
-    if not file.exists():
-        if not create:
-            raise UsageError(f"There is no store at '{data}'; run `limner --data {data} ingest ...` first.")
-        if home.exists() and not home.is_dir():
-            raise UsageError(f"'{data}' is a file; name a folder for the store.")
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"'{data}' is a file; name a folder for the store.")
+    if not file.exists() and not create:
+        raise UsageError(f"There is no store at '{data}'; run `limner --data {data} ingest ...` first.")
     made = [file, home] if not home.exists() else [] if file.exists() else [file]
     try:
         home.mkdir(parents=True, exist_ok=True)

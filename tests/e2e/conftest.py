@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import limner, tables
+from tests.e2e.running import TABLES, limner, write_tables
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tables and a trained store; not to be written to."""
     folder = tmp_path_factory.mktemp("made")
-    for args in (("ingest", *tables(folder)), ("train",)):
+    write_tables(folder)
+    for args in (("ingest", *TABLES), ("train",)):
         done = limner(folder, *args)
         assert done.code == 0, done.err
     return folder

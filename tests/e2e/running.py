@@ -94,8 +94,12 @@ def limner(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def tables(folder: Path) -> tuple[str, ...]:
-    """Write users with a taste, and name the tables as `ingest` takes them."""
+TABLES = ("--events", "events.csv", "--items", "items.csv", "--users", "users.csv")
+"""As `ingest` takes them."""
+
+
+def write_tables(folder: Path) -> None:
+    """Users with a taste, each with another number of events."""
     items = ["item_id,title,genres"] + [f"{i:02},Film {i} (19{70 + i}),{GENRES[i % 3]}" for i in range(ITEMS)]
     events = ["user_id,item_id,rating,timestamp"]
     for user in range(USERS):
@@ -108,4 +112,3 @@ def tables(folder: Path) -> tuple[str, ...]:
     users = ["user_id", *IDS, SILENT]
     for name, rows in (("events", events), ("items", items), ("users", users)):
         (folder / f"{name}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return ("--events", "events.csv", "--items", "items.csv", "--users", "users.csv")

@@ -13,7 +13,7 @@ import pytest
 
 from agent.store import Counts, open_store
 from agent.testing import Failure, ScriptedServer
-from tests.e2e.running import ITEMS, SILENT, asking, environment, limner
+from tests.e2e.running import ITEMS, SILENT, TABLES, asking, environment, limner
 
 
 def counts(place: Path) -> Counts:
@@ -134,10 +134,56 @@ def test_an_index_of_another_embedder_is_refused_and_made_anew(place: Path) -> N
         assert json.loads(made.out) == {"embedded": ITEMS}
         assert limner(place, "profile", "build", "u0", **env).code == 0
 
-    # A folder that was copied in from elsewhere, unknown to the store.
-    shutil.rmtree(place / "store" / "chroma")
-    other = limner(place, "doctor", "--json")
-    assert other.code == 1  # the store now belongs to the embedder that is gone
+        # A folder of vectors that came from elsewhere, unknown to the store.
+        (place / "store" / "chroma").rename(place / "chroma")
+        assert limner(place, "profile", "build", "--reindex", "--json").code == 0
+        shutil.rmtree(place / "store" / "chroma")
+        (place / "chroma").rename(place / "store" / "chroma")
+        for verb in (("train",), ("recommend", "u0"), ("doctor",)):
+            other = limner(place, *verb)
+            assert other.code == 1
+            assert "limner profile build --reindex" in other.out + other.err
+        assert limner(place, "profile", "build", "--reindex").code == 0
+        assert json.loads(limner(place, "recommend", "u0", "-n", "2", "--json").out)["recommendations"]
+
+
+@pytest.mark.slow
+def test_an_embedding_endpoint_that_is_gone_costs_no_recommendation(made: Path, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(made, tmp_path / "place", ignore=shutil.ignore_patterns("store")))
+    assert limner(place, "ingest", *TABLES).code == 0
+    with ScriptedServer() as server:
+        env = {"LIMNER_EMBED": "openai", "OPENAI_BASE_URL": server.base_url}
+        assert limner(place, "train", **env).code == 0
+        assert limner(place, "profile", "build", "u0", **env).code == 0
+    (place / "limner.yaml").write_text("llm: {retry_budget: 0.2}\n")
+    painted, stranger = (limner(place, "recommend", user, "-n", "3", **env) for user in ("u0", "u1"))
+    assert (painted.code, painted.warnings) == (0, []), painted.err
+    assert stranger.code == 0, stranger.err
+    assert "not stored" in stranger.warnings[0]
+    assert limner(place, "profile", "build", "--reindex", **env).code == 1  # and nothing is thrown away
+    assert limner(place, "recommend", "u0", "-n", "3", **env).code == 0
+    refused = limner(place, "profile", "build", "u1", **env)
+    assert refused.code == 1
+    assert counts(place).profiles == 1
+
+
+@pytest.mark.slow
+def test_the_doctor_names_what_mends_an_index_that_lags(place: Path) -> None:
+    def found() -> dict[str, tuple[str, str]]:
+        checks = json.loads(limner(place, "doctor", "--json").out)["checks"]
+        return {check["name"]: (check["state"], check["detail"]) for check in checks}
+
+    assert {state for state, _ in found().values()} == {"ok"}
+    (place / "new.csv").write_text("item_id,title\n00,Another title\n31,Film 31\n")
+    (place / "more.csv").write_text("user_id,item_id\nu0,31\n")
+    assert limner(place, "ingest", "--items", "new.csv", "--events", "more.csv").code == 0
+    for name in ("channels", "embeddings"):
+        state, detail = found()[name]
+        assert state == "warn"
+        assert "limner train" in detail
+    assert " 2, run" in found()["embeddings"][1]
+    assert limner(place, "train").code == 0
+    assert {state for state, _ in found().values()} == {"ok"}
 
 
 @pytest.mark.slow
