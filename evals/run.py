@@ -64,6 +64,9 @@ def run(
     cut = cut if limit is None else cut.limited(limit, seed)
     truth = Truth(cut, _training(data, cut, signal_table or SignalTable(), seed, say))
     work = _Work(truth, specs, style, depth, repeat, trials, candidates, seed, say)
+    if out is not None:
+        # Of an earlier run, and soon beside another record.
+        (out / "per_user.parquet").unlink(missing_ok=True)
     results: list[SystemResult] = []
     measured: dict[str, Measured] = {}
 

@@ -548,7 +548,7 @@ def _evaluation(report: "Evaluation", width: int) -> RenderableType:
         for label in labels
     }
     parts: list[RenderableType] = []
-    for some in _fitting(columns, width - 6 - max((cell_len(one.name) for one in rows), default=0)):
+    for some in _fitting(columns, width - 6 - max(cell_len(one) for one in ("system", *(row.name for row in rows)))):
         table = plain_table("system", *some, right=some)
         for at, one in enumerate(rows):
             table.add_row(words(one.name), *(columns[label][at] for label in some))
@@ -574,7 +574,7 @@ def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[list[str]
     groups: list[list[str]] = [[]]
     left = width
     for name, cells in columns.items():
-        size = max(cell_len(one) for one in (name, *cells)) + 2
+        size = max(cell_len(one) for one in (name, *cells)) + 3
         if groups[-1] and size > left:
             groups.append([])
             left = width
@@ -587,7 +587,8 @@ def _mean(metric: "Metric", mark: str, *, whole: bool) -> str:
     """A mean to four digits, of large figures fewer, then its mark; with the interval where `whole`."""
 
     def number(value: float) -> str:
-        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+        # A bootstrap bound of 0 may come out as -1e-10.
+        return f"{round(value, 4) + 0.0:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
     if metric.mean is None:
         return "-"

@@ -105,11 +105,12 @@ def imported(path: str, depth: int) -> System:
 
 @contextmanager
 def _working_directory_first() -> Iterator[None]:
-    sys.path.insert(0, str(Path.cwd()))
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
     try:
         yield
     finally:
-        sys.path.pop(0)
+        sys.path.remove(here)
 
 
 def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:

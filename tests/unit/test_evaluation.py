@@ -658,6 +658,40 @@ def test_the_command_runs_an_experiment(
     assert code == 2 and "There is no split 'cold'" in err
 
 
+def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
+    from rich.console import Console
+
+    from agent.cli import show
+    from evals.records import Comparison, Metric, SplitInfo, SystemResult
+
+    labels = ["ndcg@10", "hit@10", "coverage@10", "novelty@10", "arp@10"]
+    metrics = {one: Metric(mean=0.1234, ci95=(-1e-10, 0.2), n=9) for one in labels}
+    metrics["arp@10"] = Metric(mean=1234.5, ci95=None, n=9)
+    tests = [
+        Comparison(
+            system="limner", baseline="ease", metric=label, difference=sign * 0.1, ci95=(0, 1), p=p, p_holm=p, n=9
+        )
+        for label, sign, p in (("ndcg@10", 1, 0.01), ("hit@10", -1, 0.01), ("coverage@10", 1, 0.2))
+    ]
+    record = Evaluation(
+        dataset="made", split=SplitInfo(name="ratio", hash="abc", users=9, train_events=1, test_events=1, items=3),
+        systems=[
+            SystemResult(name="limner", metrics=metrics), SystemResult(name="ease", metrics=metrics, failed_users=2),
+            SystemResult(name="als", state="skipped", why="not installed"),
+        ],
+        comparisons=tests,
+    )  # fmt: skip
+    for width in (60, 80, 110):
+        console = Console(width=width, color_system=None)
+        with console.capture() as captured:
+            console.print(show.evaluation(record))
+        text = captured.get()
+        assert max(len(line) for line in text.splitlines()) <= width
+        for said in ("0.1234 [0.0000, 0.2000]↓", "0.1234↑", "1,234.5", "als skipped: not installed", "2 users"):
+            assert said in text, (width, said)
+        assert text.count("↓") == 2  # the mark, and what it means
+
+
 def test_every_system_and_split_and_key_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
     for name in (*SYSTEMS, *SPLITS):
