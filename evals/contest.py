@@ -18,6 +18,8 @@ PREFERRED = ("ndcg@10", "ndcg", "hit", "recall", "mrr", "map", "precision", "f1"
 """The headline's metric: the first of these that was measured."""
 BEYOND = (("Coverage", "coverage"), ("Novelty", "novelty"), ("Diversity", "ild"))
 """What stands on the first page beside accuracy, and the metric that measures it."""
+_FEW = 100
+"""Users below which a reader is warned."""
 _BUCKET_ROUNDS = 2000
 """Fewer than elsewhere: there are many buckets, and few users in each."""
 
@@ -262,7 +264,7 @@ class Headline:
 def headline(contest: Contest) -> Headline:
     """Who wins and where it does not; nothing is claimed that no test carries."""
     focal, metric = contest.focal, contest.metric
-    more = [*_absent(contest)]
+    more = [*_caveats(contest)]
     if focal is None:
         return Headline("No system ran to its end.", tuple(more))
     if not metric:
@@ -357,8 +359,11 @@ def _beyond_accuracy(contest: Contest, focal: Entry) -> list[str]:
     return [f"Others go further in {names(parts)}."] if parts else []
 
 
-def _absent(contest: Contest) -> list[str]:
-    said = [
+def _caveats(contest: Contest) -> list[str]:
+    """Who is not in the numbers, and whether they are of enough users."""
+    users = contest.split.users
+    said = [f"Only {users:,} users were asked, too few to tell small differences."] if users < _FEW else []
+    said += [
         f"{one.name} {'failed' if one.result.state == 'failed' else 'was skipped'}"
         f"{': ' + one.result.why.rstrip('.') if one.result.why else ''}."
         for one in contest.absent
@@ -414,4 +419,5 @@ def number(value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
     size = abs(value)
-    return f"{value:.4f}" if size < 1 else f"{value:.2f}" if size < 100 else f"{value:,.0f}"
+    text = f"{value:.4f}" if size < 1 else f"{value:.2f}" if size < 100 else f"{value:,.0f}"
+    return text.lstrip("-") if not text.strip("-0.") else text

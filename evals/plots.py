@@ -81,8 +81,13 @@ def _against_cost(contest: Contest) -> Plot | None:
     ]
     if len(points) < 2:
         return None
+    from matplotlib.ticker import LogLocator
+
     figure, axes = _figure()
     axes.set_xscale("log")
+    costs = [x for _, x, _ in points]
+    if max(costs) < 100 * min(costs):
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda value, _: "")
     _scatter(contest, axes, points)

@@ -82,10 +82,13 @@ def _pca(vectors: NDArray[np.float64]) -> Projection:
 
 def _tsne(vectors: NDArray[np.float64]) -> Projection:
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     fitted = TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=_SEED)
-    places = np.asarray(fitted.fit_transform(vectors), dtype=np.float64)
+    # On cores that others use too, OpenMP's threads wait for each other hundreds of times as long as they work.
+    with threadpool_limits(1):
+        places = np.asarray(fitted.fit_transform(vectors), dtype=np.float64)
     return Projection(
         "t-SNE", places, f"Neighbours are alike; distances between groups mean nothing. Perplexity {perplexity:.0f}."
     )

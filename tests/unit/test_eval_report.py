@@ -136,6 +136,12 @@ def test_the_best_stands_in_where_limner_did_not_run(one: Make) -> None:
     assert any("limner is not among the systems" in line for line in headline(contest).more)
 
 
+def test_few_users_are_a_caveat(one: Make) -> None:
+    few = made_up({"popular": 0.03, "limner": 0.1}, users=40)
+    assert any("Only 40 users were asked" in line for line in headline(one.contest(few)).more)
+    assert not any("Only" in line for line in headline(one.contest(WINS)).more)
+
+
 def test_nothing_to_stand_beside(one: Make) -> None:
     assert "nothing stands beside it" in headline(one.contest(made_up({"limner": 0.1}))).lead
     none = one.run(WINS).evaluation.model_copy(update={"systems": [SystemResult(name="limner", state="failed")]})
