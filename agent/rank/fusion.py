@@ -112,8 +112,12 @@ def load_fusion(folder: Path) -> Fusion | None:
     calibration = Calibration(**head.pop("calibration"))
     if head["method"] == "logistic":
         return Fusion(boosters=(), calibration=calibration, **head)
-    import lightgbm
-
+    try:
+        import lightgbm
+    except OSError as error:
+        raise StoreError(
+            f"LightGBM cannot be loaded ({error}); install libgomp, or run `limner train` again."
+        ) from error
     files = [folder / f"fusion-{number}.txt" for number in range(len(head["scales"]))]
     try:
         boosters = [lightgbm.Booster(model_file=str(file)) for file in files]
@@ -122,8 +126,19 @@ def load_fusion(folder: Path) -> Fusion | None:
     return Fusion(boosters=boosters, calibration=calibration, **head)
 
 
+def usable(method: Method) -> Method:
+    """The method itself, or logistic regression where LightGBM's library lacks one of the system's (libgomp)."""
+    if method == "lightgbm":
+        try:
+            import lightgbm  # noqa: F401
+        except OSError:
+            return "logistic"
+    return method
+
+
 def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Fusion:
     """Fit on every query; calibrate with a second model that a fifth of the users was held out of."""
+    method = usable(method)
     held = np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user] < 0.2
     whole = _fit(examples, method, seed)
     if not held.any() or held.all():

@@ -2,6 +2,7 @@
 
 import math
 
+from agent.rank.fusion import Fusion
 from agent.rank.model import Model
 from agent.schema import ChannelReport, TrainReport
 
@@ -25,5 +26,13 @@ def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
         fusion_ndcg=worth.get("fusion"),
         calibration_error=None if math.isnan(error) else round(error, 4),
         seconds=held.seconds,
-        notes=[] if fusion else ["There was too little past to learn from; fixed weights order the channels."],
+        notes=_notes(fusion),
     )
+
+
+def _notes(fusion: Fusion | None) -> list[str]:
+    if fusion is None:
+        return ["There was too little past to learn from; fixed weights order the channels."]
+    if fusion.method == "logistic":
+        return ["LightGBM could not be loaded (it needs the system's libgomp); logistic regression joins the channels."]
+    return []

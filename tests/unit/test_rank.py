@@ -1,5 +1,6 @@
 """Training, storing, finding and fusing on a small made catalogue."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from agent.errors import StoreError
 from agent.interactions import Interactions
-from agent.rank import Model, fit, load_model, order, train
+from agent.rank import How, Model, fit, load_model, order, train, train_report
 from agent.rank.features import RRF, WEIGHTS, choose
+from agent.rank.fusion import Method
+from agent.rank.lessons import lessons
 from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
 from evals.splits import global_time, leave_last_out
 
@@ -134,3 +137,76 @@ def test_splits_leak_nothing() -> None:
     assert timed.train.time.max() < x.time[len(x) // 2 + 1]
     had = {(int(u), int(i)) for u, i in zip(timed.train.user, timed.train.item, strict=True)}
     assert not any((int(u), int(i)) in had for u, items in zip(timed.users, timed.relevant, strict=True) for i in items)
+
+
+def lively(users: int = 120, items: int = 30) -> Interactions:
+    """Users who walk along the items from a start of their own, at times that overlap."""
+    random = np.random.default_rng(1)
+    steps = random.integers(6, 12, users)
+    user = np.repeat(np.arange(users), steps).astype(np.int32)
+    place = np.concatenate([np.arange(n) for n in steps])
+    begin = random.integers(0, items, users)
+    item = ((begin[user] + place * random.integers(1, 3, len(user))) % items).astype(np.int32)
+    time = (random.integers(0, 10_000, users)[user] + place * 900).astype(np.int64)
+    n = len(user)
+    zeros = np.zeros(n, np.int16)
+    return Interactions(
+        [f"u{at}" for at in range(users)], [f"i{at:02}" for at in range(items)], ["like"], ["made"], user, item, zeros,
+        zeros, np.full(n, np.nan), time, np.arange(1, n + 1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["time", "user"])
+@pytest.mark.parametrize("method", ["lightgbm", "logistic"])
+def test_fusion_learns_and_is_stored(how: How, method: Method, tmp_path: Path) -> None:
+    x = lively()
+    signal = np.ones(len(x), np.float32)
+    model = fit(x, signal, how=how, method=method)
+    assert model.fusion is not None and model.fusion.method == method
+    assert model.fusion.worth["fusion"] >= model.fusion.worth["popular"]
+    history = model.history([("i03", 1.0), ("i04", 1.0)])
+    found = order(model, history, exclude=frozenset(["i03", "i04"]))
+    assert all(one.probability is not None and 0 < one.probability < 1 for one in found)
+    train(x, signal, tmp_path, method=method)
+    loaded = load_model(tmp_path)
+    assert loaded is not None and loaded.fusion is not None
+    again = order(loaded, history, exclude=frozenset(["i03", "i04"]))
+    assert how == "user" or [one.candidate.item_id for one in again] == [one.candidate.item_id for one in found]
+
+
+def test_lessons_by_time_see_nothing_later() -> None:
+    x = lively()
+    signal = np.ones(len(x), np.float32)
+    for lesson in lessons(x, signal, "time"):
+        moments = {query.history.now for query in lesson.queries}
+        assert all(x.time[lesson.seen].max() < moment for moment in moments)
+        starts = x.starts()
+        for query in lesson.queries:
+            span = slice(starts[query.user], starts[query.user + 1])
+            before = x.time[span] < query.history.now
+            assert query.history.items.tolist() == x.item[span][before].tolist()
+            assert not set(query.relevant.tolist()) & set(query.history.items.tolist())
+
+
+def test_lessons_by_user_hold_out_what_they_ask_for() -> None:
+    x = lively()
+    starts = x.starts()
+    for lesson in lessons(x, np.ones(len(x), np.float32), "user"):
+        for query in lesson.queries:
+            at = starts[query.user] + len(query.history.items)
+            assert x.item[at] == query.relevant[0]
+            assert not lesson.seen[at]
+
+
+def test_without_lightgbms_library_logistic_regression_joins(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "lightgbm":
+                raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    x = lively()
+    model = fit(x, np.ones(len(x), np.float32))
+    assert model.fusion is not None and model.fusion.method == "logistic"
+    assert any("libgomp" in note for note in train_report(model, "none", 0).notes)
