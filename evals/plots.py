@@ -146,11 +146,12 @@ def _map(found: PortraitMap, projection: Projection) -> Plot:
     for at, bucket in enumerate(buckets):
         rows = [row for row, one in enumerate(found.buckets) if one == bucket]
         axes.scatter(
-            projection.places[rows, 0], projection.places[rows, 1], s=15, marker=_MARKERS[at % len(_MARKERS)],
+            projection.places[rows, 0], projection.places[rows, 1], s=24, marker=_MARKERS[at % len(_MARKERS)],
             color=SERIES[at % len(SERIES)], alpha=0.75, linewidths=0, label=f"{bucket.replace('-', '–')} events",
         )  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.spines[:].set_visible(False)
     figure.legend(loc="outside upper left", ncols=3, frameon=False, handletextpad=0.1, columnspacing=0.8)
     return Plot(
         f"Portraits by {projection.name}",
