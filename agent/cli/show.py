@@ -599,26 +599,33 @@ def _mean(metric: "Metric", mark: str, *, whole: bool) -> str:
 def run_comparison(found: "RunComparison") -> RenderableType:
     """One line a metric: A, B, how far apart, and which is significantly better."""
     numbers = ("A", "B", "B - A", "95% interval", "p (Holm)")
-    pairs = {(line.a, line.b) for line in found.lines}
-    named = ("system",) if len(pairs) > 1 else ()
-    table = plain_table(*named, "metric", *numbers, "", right=numbers)
-    styles = {"A better": "yellow", "B better": "green"}
-    for line in found.lines:
-        system = line.a if line.a == line.b else f"{line.a} : {line.b}"
-        verdict = Text(line.verdict, styles.get(line.verdict, ""))
-        span = "" if line.ci95 is None else f"{line.ci95[0]:+.4f} to {line.ci95[1]:+.4f}"
-        table.add_row(
-            *((words(system),) if named else ()), words(line.metric), _decimal(line.mean_a), _decimal(line.mean_b),
-            _decimal(line.difference, "+"), span, _decimal(line.p_holm), verdict,
-        )  # fmt: skip
-    systems = "" if named else " · " + " against ".join(dict.fromkeys((found.lines[0].a, found.lines[0].b)))
-    return card(
-        table, words(f"{found.dataset} · {found.split} · {found.hash}{systems}"), words(f"A {found.a} · B {found.b}")
-    )
+    table = plain_table("metric", *numbers, "better", right=numbers)
+    table.padding = (0, 1, 0, 0)
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    better = {"A better": Text("A", "yellow"), "B better": Text("B", "green"), "no difference": Text("even", "dim")}
+    pairs = dict.fromkeys((line.a, line.b) for line in found.lines)
+    for one, other in pairs:
+        if len(pairs) > 1:
+            table.add_row(words(one, "bold"))
+        for line in found.lines:
+            if (line.a, line.b) == (one, other):
+                span = "" if line.ci95 is None else f"{_decimal(line.ci95[0], '+')} {_decimal(line.ci95[1], '+')}"
+                table.add_row(
+                    words(line.metric), _decimal(line.mean_a), _decimal(line.mean_b), _decimal(line.difference, "+"),
+                    span, _decimal(line.p_holm), better.get(line.verdict, Text(line.verdict, "dim")),
+                )  # fmt: skip
+    alone = [" against ".join(dict.fromkeys(pair)) for pair in pairs if len(pairs) == 1]
+    title = " · ".join([found.dataset, found.split, found.hash, *alone])
+    return card(table, words(title), words(f"A {found.a} · B {found.b}"))
 
 
 def _decimal(number: float | None, sign: str = "") -> str:
-    return "-" if number is None else f"{number:{sign}.4f}"
+    """Four decimals below 1, two below 100, else none."""
+    if number is None:
+        return "-"
+    size = abs(number)
+    return f"{number:{sign}.{4 if size < 1 else 2 if size < 100 else 0}f}"
 
 
 def written(report: "Written") -> RenderableType:
