@@ -603,7 +603,12 @@ def run_comparison(found: "RunComparison") -> RenderableType:
     table.padding = (0, 1, 0, 0)
     for column in table.columns[1:]:
         column.no_wrap = True
-    better = {"A better": Text("A", "yellow"), "B better": Text("B", "green"), "no difference": Text("even", "dim")}
+    better = {
+        "A better": Text("A", "yellow"),
+        "B better": Text("B", "green"),
+        "no difference": Text("even", "dim"),
+        "untested": Text("-", "dim"),
+    }
     pairs = dict.fromkeys((line.a, line.b) for line in found.lines)
     for one, other in pairs:
         if len(pairs) > 1:
