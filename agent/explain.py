@@ -27,7 +27,7 @@ from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
 from agent.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
-from agent.words.templates import Origin
+from agent.words.templates import LOOKS, Origin
 from agent.words.text import fold, stems_of, tokens_of
 
 LIST, PHRASE = "reasons", "reason-phrase"
@@ -39,6 +39,10 @@ KIN = 0.25
 BARE = 0.5
 """What a decade or a price is worth beside what the item is about."""
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
+PEOPLE = ("next_item", "collaborative")
+"""Origins that speak of other people: they had the user's item too."""
+ENJOYED = 0.5
+"""Signal from which an item was enjoyed; below it was chosen."""
 _CROWD = ("popular", "recent", "fresh")
 """Channels that know nothing of the user."""
 SAME = 2
@@ -300,6 +304,8 @@ class _Writer:
             return "; ".join(problems)
         if self.strict and (noun := foreign_noun(text, grounds)):
             return f"unsupported_word: {noun}"
+        if why.origin not in PEOPLE and (word := self._crowd(text, why)):
+            return f"unsupported_claim: {word}"
         if not self._mentions(text, why):
             return "off_claim: it names nothing that led to the item"
         shape = phrasing(text, why, self.language)
@@ -307,6 +313,14 @@ class _Writer:
             return "repeated_phrasing"
         self.phrasings[shape] += 1
         return ""
+
+    def _crowd(self, text: str, why: Why) -> str | None:
+        """A word for other people outside of names; None without any."""
+        said = phrasing(text, why, self.language)
+        words = {said} if self.language.cjk else {token.folded for token in tokens_of(said)}
+        return next(
+            (w for w in self.language.crowd if any(w in s if self.language.cjk else w == s for s in words)), None
+        )
 
     def finish(self, whys: Sequence[Why], kept: Mapping[str, tuple[str, Why]]) -> dict[str, Reason]:
         reasons = {}
@@ -435,6 +449,14 @@ async def _phrased(
     return _Said({why.item.item_id: (_tidy(answered.text, language), why)})
 
 
+_SAID: Mapping[Origin, str] = {
+    "next_item": "others went on to this",
+    "collaborative": "others chose this too",
+    "content": "close in theme",
+}
+"""What the phrasing prompt calls each way from an event to an item."""
+
+
 def phrase_request(
     why: Why, prompt: Prompt, settings: Settings, language: Language, user_id: str, turn: int
 ) -> ChatRequest:
@@ -443,11 +465,16 @@ def phrase_request(
     if why.preferences:
         parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
     if why.seen and why.seen.item:
-        parts.append(f"enjoyed: “{plain_title(why.seen.item.title)}”")
+        looked = why.seen.event.type in LOOKS
+        verb = "looked at" if looked else "enjoyed" if why.seen.signal >= ENJOYED else "chose"
+        parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
     # The sentence follows the order of the line and its beginning, so that a list is not of one build.
     if turn % 2:
         parts.reverse()
-    openings = language.templates.openings.liked if why.seen else language.templates.openings.taste
+    if why.origin in _SAID:
+        parts.append(_SAID[why.origin])
+    forms = language.templates.openings
+    openings = forms.others if why.origin in PEOPLE else forms.liked if why.seen else forms.taste
     if openings:
         parts.insert(0, f"begin: {openings[turn % len(openings)]}")
     return ChatRequest(

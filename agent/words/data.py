@@ -37,20 +37,24 @@ class SummaryForms(Data):
 
 
 class ReasonForms(Data):
-    """Why an item: by its grounds. The pairs are for an event without and with a rating."""
+    """Why an item, by its grounds. Three forms each where an event is named: chosen, only looked at, or rated."""
 
     shared: Forms
-    """A taste that the item shares."""
+    """A taste that the item shares, without an event."""
     shared_event: Forms
+    shared_looked: Forms
     shared_rated: Forms
     followed: Forms
     """Others who had the event's item went on to this one."""
+    followed_looked: Forms
     followed_rated: Forms
     together: Forms
     """Others had both."""
+    together_looked: Forms
     together_rated: Forms
     alike: Forms
     """The two are described alike."""
+    alike_looked: Forms
     alike_rated: Forms
     plain: Forms
     """Near to the history as a whole."""
@@ -65,6 +69,8 @@ class Openings(Data):
     """First words of reasons for small models; empty where the phrasing prompt has one form."""
 
     liked: Forms = ()
+    others: Forms = ()
+    """Where other people led from the event to the item."""
     taste: Forms = ()
 
 
@@ -116,6 +122,8 @@ class LanguageFile(Data):
     percent: str
     months: tuple[str | int, ...]
     person: str
+    crowd: str
+    """Words for other people, said of an item only where people led to it."""
     item_nouns: str
     sensitive: dict[str, SensitiveWords]
     attribute_verbs: str

@@ -30,6 +30,9 @@ _NAMES = frozenset(
 _LITERAL = _NAMES | {"theme", "language"}
 """Facets whose values are not translated: names, words of titles, and languages (their adjectives name countries)."""
 
+LOOKS = ("view", "click")
+"""Event types that are a look, and no choice."""
+
 Origin = Literal["next_item", "collaborative", "content", "popular", "recent", ""]
 """Where a recommendation comes from: a channel, or the history as a whole."""
 
@@ -214,6 +217,8 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
                 sentences.append(_fill(form, language, things=things(moving, language, 2)))
     if dislikes:
         sentences.append(_fill(_variant(key, templates.dislikes), language, things=things(dislikes, language, 2)))
+    priced = any(f.facet == "price band" for f in facts)  # once is enough
+    traits = [t for t in traits if not (priced and t.name == "price_band")]
     if len(sentences) < 4 and (habits := [said for t in traits if (said := trait_text(t, language))]):
         sentences.append(_fill(templates.traits, language, traits=_habits(habits[:MAX_NAMED], language)))
     if not sentences:
@@ -255,24 +260,25 @@ def reason_text(
     forms = language.templates.reason
     shared = [p for p in preferences if p.polarity == "like"]
     values: dict[str, object] = {"title": plain_title(item.title)}
-    rated = False
+    how = 0
     if seen is not None:
         event, earlier = seen
         values["liked"] = plain_title(earlier.title or earlier.item_id)
+        how = 1 if event.type in LOOKS else 0
         if event.value is not None and high is not None and event.type in ("rating", "review"):
-            rated = True
+            how = 2
             values |= {"rating": float(event.value), "high": float(high)}
     if shared:
         values["things"] = things(shared, language, 2)
-        chosen = forms.shared if seen is None else forms.shared_rated if rated else forms.shared_event
+        chosen = (forms.shared_event, forms.shared_looked, forms.shared_rated)[how] if seen else forms.shared
         if not item.title:
             chosen = tuple(form for form in chosen if "{title}" not in form)
     elif seen is not None:
-        pairs = {
-            "next_item": (forms.followed, forms.followed_rated),
-            "collaborative": (forms.together, forms.together_rated),
+        ways = {
+            "next_item": (forms.followed, forms.followed_looked, forms.followed_rated),
+            "collaborative": (forms.together, forms.together_looked, forms.together_rated),
         }
-        chosen = pairs.get(origin, (forms.alike, forms.alike_rated))[rated]
+        chosen = ways.get(origin, (forms.alike, forms.alike_looked, forms.alike_rated))[how]
     elif origin == "popular":
         chosen = forms.popular_cold if cold else forms.popular
     elif origin == "recent":

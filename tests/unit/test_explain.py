@@ -10,7 +10,7 @@ import pytest
 from agent.config import ReasonStyle, Settings
 from agent.errors import BudgetSpentError, ModelUnavailableError
 from agent.explain import SAME, Explained, choose_grounds, explain, phrasing
-from agent.leads import Lead, Past
+from agent.leads import Lead, Link, Past
 from agent.llm import ChatRequest
 from agent.profile.template import preference_of
 from agent.schema import Item, Profile, Scale
@@ -218,6 +218,26 @@ async def test_a_false_reason_falls_back_and_is_counted(text: str, code: str) ->
     found = await reasons(phrased(text), "phrase", items=NEW[:1])
     assert [d.reason.startswith(code) for d in found.dropped] == [True] and found.claims == 1
     assert found.reasons["n1"].source == "template" and found.reasons["n1"].text != text
+
+
+@pytest.mark.parametrize(
+    ("origin", "title", "text", "held"),
+    [
+        ("collaborative", "Blade Runner (1982)", "People who chose “Blade Runner” chose this too.", True),
+        ("next_item", "Blade Runner (1982)", "After “Blade Runner”, others went on to this.", True),
+        ("content", "Blade Runner (1982)", "People who chose “Blade Runner” chose this too.", False),
+        ("content", "Blade Runner (1982)", "You chose “Blade Runner”, and this is close to it in theme.", True),
+        ("content", "Ordinary People (1980)", "You chose “Ordinary People”, and this is close to it.", True),
+    ],
+)
+async def test_other_people_are_spoken_of_only_where_they_led(origin: Link, title: str, text: str, held: bool) -> None:
+    items = {**PAST.items, "i16": Item(item_id="i16", title=title)}
+    found = await explain(
+        PROFILE, NEW[1:2], Past(PAST.events, items, PAST.signal), phrased(text), "phrase", SETTINGS,
+        led={"n2": [Lead("e16", origin, 0.5)]}, channels=CHANNELS, lexicon=LEXICON,
+    )  # fmt: skip
+    assert (found.reasons["n2"].source == "llm") == held, found.dropped
+    assert held or found.dropped[0].reason.startswith("unsupported_claim")
 
 
 async def test_a_liked_items_values_are_not_the_recommended_ones() -> None:

@@ -19,6 +19,7 @@ from agent.words import (
     thing,
 )
 from agent.words.templates import Origin, join, particles, percent
+from agent.words.text import tokens_of
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
 CODES = supported_languages()
@@ -91,15 +92,16 @@ VOUCHED = [
     st.sampled_from(["", "next_item", "collaborative", "content", "popular", "recent"]),
     st.booleans(),
     st.integers(0, 2),
+    st.sampled_from(["rating", "view", "purchase"]),
 )
 @settings(max_examples=400, deadline=None)
 def test_reasons_pass_verification(
     item: Item, seen: Item, some: list[Fact], value: float, code: str, with_seen: bool, rated: bool, origin: Origin,
-    cold: bool, turn: int,
+    cold: bool, turn: int, kind: str,
 ) -> None:  # fmt: skip
     language = load_language(code)
     when = datetime(2020, 5, 4, tzinfo=UTC)
-    event = Event(event_id="e", user_id="u", item_id=seen.item_id, type="rating", value=value, timestamp=when)
+    event = Event(event_id="e", user_id="u", item_id=seen.item_id, type=kind, value=value, timestamp=when)
     shown = EVENTS[0].model_copy(
         update={"event": event, "item": seen, "signal": 1.0, "line": f"[1] 2020-05-04 rated {value:g} of 10"}
     )
@@ -112,11 +114,11 @@ def test_reasons_pass_verification(
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize("rated", [False, True])
-def test_each_way_to_an_item_has_its_own_words(code: str, rated: bool) -> None:
+@pytest.mark.parametrize(("kind", "rated"), [("purchase", False), ("view", False), ("rating", True)])
+def test_each_way_to_an_item_has_its_own_words(code: str, kind: str, rated: bool) -> None:
     """What follows what, what the same people had and what is described alike are three things to say."""
     language, seen = load_language(code), Item(item_id="s", title="Léon")
-    event = Event(event_id="e", user_id="u", item_id="s", type="rating", value=4)
+    event = Event(event_id="e", user_id="u", item_id="s", type=kind, value=4)
     ways: list[Origin] = ["next_item", "collaborative", "content"]
     for turn in range(2):
         said = [
@@ -127,6 +129,33 @@ def test_each_way_to_an_item_has_its_own_words(code: str, rated: bool) -> None:
             for way in ways
         ]  # fmt: skip
         assert len(set(said)) == 3 and all("Léon" in text and ("5" in text) == rated for text in said), said
+
+
+def test_a_look_is_no_choice() -> None:
+    seen = Item(item_id="s", title="Léon")
+    looked = Event(event_id="e", user_id="u", item_id="s", type="view")
+    for code in CODES:
+        language = load_language(code)
+        for way in ("next_item", "collaborative", "content"):
+            one = [
+                reason_text(Item(item_id="a"), language=language, seen=(event, seen), origin=way)  # type: ignore[arg-type]
+                for event in (looked, looked.model_copy(update={"type": "purchase"}))
+            ]
+            assert one[0] != one[1]
+    assert "looked at" in reason_text(Item(item_id="a"), language=load_language("en"), seen=(looked, seen))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_words_for_other_people_stand_in_every_sentence_about_them(code: str) -> None:
+    """What verification looks for in a model's reason is what the templates themselves say of others."""
+    language = load_language(code)
+    forms = language.templates.reason
+    for form in (*forms.followed, *forms.together_rated, *forms.together_looked):
+        words = form if language.cjk else {token.folded for token in tokens_of(form)}
+        assert any(word in words for word in language.crowd), form
+    for form in (*forms.alike, *forms.alike_rated, *forms.shared_rated, *forms.alike_looked):
+        words = form if language.cjk else {token.folded for token in tokens_of(form)}
+        assert not any(word in words for word in language.crowd), form
 
 
 @pytest.mark.parametrize("code", CODES)
