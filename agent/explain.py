@@ -26,6 +26,7 @@ from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_f
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
+from agent.verify.others import misread
 from agent.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
 from agent.words.templates import LOOKS, Origin
 from agent.words.text import fold, stems_of, tokens_of
@@ -33,7 +34,9 @@ from agent.words.text import fold, stems_of, tokens_of
 LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
-"""What grounds are worth each time they have been used in the list already."""
+"""What a preference is worth each time it has been used in the list already."""
+NAMED_AGAIN = 0.3
+"""What an event is worth each time: a list that names one event again and again says nothing new."""
 KIN = 0.25
 """What an event counts whose item shares nothing with the recommended one, beside one whose values are all the same."""
 BARE = 0.5
@@ -221,7 +224,7 @@ def _together(
         best = max(
             (same[i] for i in behind),
             key=lambda s: (
-                _overlap(mine, values[s.event.item_id or ""]) * s.signal * USED_AGAIN ** used[s.event.event_id]
+                _overlap(mine, values[s.event.item_id or ""]) * s.signal * NAMED_AGAIN ** used[s.event.event_id]
             ),
             default=None,
         )
@@ -250,7 +253,7 @@ def _foremost(
         (lead for lead in leads if lead.event_id in events),
         key=lambda lead: (
             lead.weight * (KIN + kin.get(lead.event_id, 0.0)) * (1 + events[lead.event_id].signal)
-            * USED_AGAIN ** used[lead.event_id]
+            * NAMED_AGAIN ** used[lead.event_id]
         ),
         default=None,
     )  # fmt: skip
@@ -304,8 +307,8 @@ class _Writer:
             return "; ".join(problems)
         if self.strict and (noun := foreign_noun(text, grounds)):
             return f"unsupported_word: {noun}"
-        if why.origin not in PEOPLE and (word := self._crowd(text, why)):
-            return f"unsupported_claim: {word}"
+        if problem := self._misread(text, why):
+            return problem
         if not self._mentions(text, why):
             return "off_claim: it names nothing that led to the item"
         shape = phrasing(text, why, self.language)
@@ -314,13 +317,14 @@ class _Writer:
         self.phrasings[shape] += 1
         return ""
 
-    def _crowd(self, text: str, why: Why) -> str | None:
-        """A word for other people outside of names; None without any."""
-        said = phrasing(text, why, self.language)
-        words = {said} if self.language.cjk else {token.folded for token in tokens_of(said)}
-        return next(
-            (w for w in self.language.crowd if any(w in s if self.language.cjk else w == s for s in words)), None
-        )
+    def _misread(self, text: str, why: Why) -> str:
+        own = title_variants(why.seen.item.title) if why.seen and why.seen.item else []
+        names = [*title_variants(why.item.title), *(form for p in why.preferences for form in self._forms(p))]
+        return misread(text, self.language, own=own, names=names, people=why.origin in PEOPLE)
+
+    def _forms(self, preference: Preference) -> list[str]:
+        name = thing(preference.facet, preference.value, self.language)
+        return [name, *value_variants(preference.value, self.language)]
 
     def finish(self, whys: Sequence[Why], kept: Mapping[str, tuple[str, Why]]) -> dict[str, Reason]:
         reasons = {}
@@ -466,7 +470,9 @@ def phrase_request(
         parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
     if why.seen and why.seen.item:
         looked = why.seen.event.type in LOOKS
-        verb = "looked at" if looked else "enjoyed" if why.seen.signal >= ENJOYED else "chose"
+        # Beside other people the user's part is said as theirs is: what they had in common is the choice.
+        enjoyed = why.seen.signal >= ENJOYED and why.origin not in PEOPLE
+        verb = "looked at" if looked else "enjoyed" if enjoyed else "chose"
         parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
     # The sentence follows the order of the line and its beginning, so that a list is not of one build.
     if turn % 2:

@@ -122,6 +122,8 @@ class LanguageFile(Data):
     percent: str
     months: tuple[str | int, ...]
     person: str
+    modal: str
+    """Words by which something is offered: "you may like X" offers X."""
     crowd: str
     """Words for other people, said of an item only where people led to it."""
     item_nouns: str

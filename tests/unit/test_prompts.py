@@ -30,7 +30,8 @@ PREFERENCES = [preference_of(fact, EN) for fact in FACTS]
 WHYS = [
     Why(OTHERS[0], (PREFERENCES[0], PREFERENCES[2]), EVENTS[2]),
     Why(OTHERS[1], (PREFERENCES[2],)),
-    Why(OTHERS[2], (), EVENTS[4]),
+    Why(OTHERS[2], (), EVENTS[4], "content"),
+    Why(OTHERS[2], (), EVENTS[4], "collaborative"),
 ]
 TASTE = Taste(
     PREFERENCES, [shown.item for shown in EVENTS[:1] if shown.item], [shown.item for shown in EVENTS[1:2] if shown.item]
@@ -69,6 +70,7 @@ CASES: dict[str, Callable[[], list[ChatMessage]]] = {
     **{f"reason-phrase.{code}": lambda code=code: list(reason(code, 1).messages) for code in supported_languages()},
     "reason-phrase.both": lambda: list(reason("en", 0).messages),
     "reason-phrase.event": lambda: list(reason("en", 2).messages),
+    "reason-phrase.others": lambda: list(reason("en", 3).messages),
     "reasons": lambda: list(list_request(WHYS, load_prompt("reasons"), Settings(), EN, "u1")[0].messages),
     "rerank": lambda: rendered(
         "rerank",

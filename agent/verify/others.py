@@ -1,0 +1,66 @@
+"""What a sentence to the user says of other people, and of the item that they had themselves."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from agent.verify.sentence import TASTE
+from agent.words.language import Language
+from agent.words.text import fold, tokens_of
+
+NEAR = 3
+"""Words within which one word is said of another."""
+NEAR_CJK = 10
+"""Characters within which it is, where words are not set apart."""
+_OWN, _NAME = "§", "*"
+
+
+def misread(text: str, language: Language, *, own: Iterable[str], names: Iterable[str], people: bool) -> str:
+    """A refusal code where a reason makes of its event what is not so; empty if nothing is wrong.
+
+    own: how the title of the user's own item may be said; names: titles and values whose words are names. Other people
+    may be spoken of only where they led to the item (`people`), and not as if their taste were known: they had both
+    items, and no more is counted. The user's own item may not be offered in the recommended one's place ("you may like
+    “X”", of an X that they had).
+    """
+    said = _aside(_aside(fold(text), own, _OWN), names, _NAME)
+    words = [said] if language.cjk else [token.folded for token in tokens_of(said)]
+    crowd = _found(words, language.crowd, language)
+    if crowd and not people:
+        return f"unsupported_claim: {crowd[0][1]}"
+    felt = _found(words, _taste_words(language), language)
+    for at, word in felt:
+        ahead = [place - at for place, _ in crowd] if language.verb_last or language.code == "zh" else []
+        behind = [at - place for place, _ in crowd] if not ahead else []
+        if any(0 < step <= (NEAR_CJK if language.cjk else NEAR) for step in [*ahead, *behind]):
+            return f"unsupported_claim: {word}"
+    for at, _ in _found(words, language.modal, language):
+        rest = said[at : at + NEAR_CJK] if language.cjk else words[at : at + NEAR + 1]
+        if _OWN in rest:
+            return "off_claim: it offers what the user had"
+    return ""
+
+
+def _aside(text: str, names: Iterable[str], mark: str) -> str:
+    for name in sorted({fold(name) for name in names if name}, key=len, reverse=True):
+        text = text.replace(name, f" {mark} ")
+    return text
+
+
+def _found(words: Sequence[str], wanted: frozenset[str], language: Language) -> list[tuple[int, str]]:
+    """Places and words, in order: of tokens, or of characters where words are not set apart."""
+    if not language.cjk:
+        return [(at, word) for at, word in enumerate(words) if word in wanted]
+    return sorted((at, word) for word in wanted for at in _places(words[0], word))
+
+
+def _places(text: str, word: str) -> list[int]:
+    return [at for at in range(len(text)) if text.startswith(word, at)]
+
+
+@lru_cache(maxsize=16)
+def _taste_words(language: Language) -> frozenset[str]:
+    """Single words of liking and disliking; in Chinese and Korean of two characters and more."""
+    found = (
+        "".join(key) for key, tags in language.lexicon.entries() if tags & TASTE and (language.cjk or len(key) == 1)
+    )
+    return frozenset(word for word in found if len(word) > 1)

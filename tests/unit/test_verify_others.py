@@ -1,0 +1,43 @@
+"""Other people, and the user's own item, in a reason."""
+
+import pytest
+
+from agent.verify.others import misread
+from agent.words import load_language, title_variants
+
+CASES = [
+    ("en", "People who chose “Heat” went on to this.", True, ""),
+    ("en", "People who chose “Heat” went on to this.", False, "unsupported_claim"),
+    ("en", "Others who enjoyed “Heat” went on to this.", True, "unsupported_claim"),
+    ("en", "Since you enjoyed “Heat”, others went on to this.", True, ""),
+    ("en", "Since you enjoy crime, you may enjoy “Heat”.", False, "off_claim"),
+    ("en", "Since you enjoyed “Heat”, this may suit you.", False, ""),
+    ("en", "You might like this, since you chose “Heat”.", False, ""),
+    ("de", "Wer wie Sie „Heat“ gewählt hat, wählte auch das.", True, ""),
+    ("de", "Wer „Heat“ mag, wählte auch das.", False, "unsupported_claim"),
+    ("de", "Weil Sie „Heat“ mochten, könnte auch das zu Ihnen passen.", False, ""),
+    ("de", "Sie könnten „Heat“ mögen.", False, "off_claim"),
+    ("fr", "Ceux qui ont choisi « Heat » ont aussi choisi ce titre.", True, ""),
+    ("fr", "D'autres ont choisi ce titre.", False, "unsupported_claim"),
+    ("es", "Quienes eligieron «Heat» eligieron también esto.", True, ""),
+    ("es", "A otras personas les gusta esto.", False, "unsupported_claim"),
+    ("zh", "选择《Heat》的人也选择了这个。", True, ""),
+    ("zh", "喜欢《Heat》的人也选择了这个。", True, "unsupported_claim"),
+    ("zh", "其他用户也选择了这个。", False, "unsupported_claim"),
+    ("ko", "“Heat”를 선택한 분들이 이것도 선택했습니다.", True, ""),
+    ("ko", "“Heat”를 좋아하는 분들이 이것도 선택했습니다.", True, "unsupported_claim"),
+    ("ko", "“Heat”를 좋아하신 회원님께 어울립니다.", False, ""),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "people", "refusal"), CASES)
+def test_what_is_said_of_others_and_of_the_users_own(code: str, text: str, people: bool, refusal: str) -> None:
+    said = misread(text, load_language(code), own=title_variants("Heat (1995)"), names=[], people=people)
+    assert said.startswith(refusal) if refusal else said == "", said
+
+
+def test_words_inside_names_say_nothing() -> None:
+    english = load_language("en")
+    own = title_variants("Ordinary People (1980)")
+    assert misread("You chose “Ordinary People”.", english, own=own, names=[], people=False) == ""
+    assert misread("It is close to “Others”.", english, own=[], names=["Others"], people=False) == ""
