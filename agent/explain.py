@@ -215,7 +215,11 @@ def _together(
     Where no lead's item carries them: an event behind a preference, by how many values its item has in common.
     """
     wanted = {fold(p.value) for p in shared}
-    same = {i: s for i, s in liked.items() if s.item is not None and values[s.item.item_id] & wanted}
+    same = {
+        i: s for i, s in liked.items()
+        # A thing that is called as its kind is ("bed") says no more than the kind.
+        if s.item is not None and values[s.item.item_id] & wanted and fold(plain_title(s.item.title)) not in wanted
+    }  # fmt: skip
     lead = _foremost(leads, same, kin, used)
     if lead is not None:
         best: WindowEvent | None = same[lead.event_id]

@@ -125,6 +125,14 @@ def test_a_decade_or_a_price_alone_gives_way_to_an_event() -> None:
     assert why.preferences == () and why.origin == "next_item"
 
 
+def test_a_thing_called_as_its_kind_is_not_named_beside_the_kind() -> None:
+    """“You looked at “bed”, and this fits the same interest in “bed””"""
+    called = {**PAST.items, "i14": Item(item_id="i14", title="Comedy (1997)", categories=["Comedy"])}
+    (why,) = choose_grounds(PROFILE, NEW[:1], Past(PAST.events, called, PAST.signal), {}, CHANNELS, item_values)
+    assert [p.value for p in why.preferences][:1] == ["Comedy"]
+    assert why.seen is None or why.seen.event.event_id != "e14"
+
+
 def test_an_item_without_a_title_is_named_in_no_reason() -> None:
     untitled = {**PAST.items, "i16": Item(item_id="i16")}
     (why,) = choose_grounds(PROFILE, NEW[1:2], Past(PAST.events, untitled, PAST.signal), LED, CHANNELS, item_values)
