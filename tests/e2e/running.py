@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +97,12 @@ def limner(
 
 TABLES = ("--events", "events.csv", "--items", "items.csv", "--users", "users.csv")
 """As `ingest` takes them."""
+
+
+def together(*runs: Callable[[], Done]) -> list[Done]:
+    """Commands that do not touch one another, two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda run: run(), runs))
 
 
 def write_tables(folder: Path) -> None:

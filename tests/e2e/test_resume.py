@@ -10,6 +10,7 @@ import pytest
 
 from agent.bootstrap import open_engine
 from agent.config import load_settings
+from agent.ingest import Sources
 from agent.schema import Profile
 from agent.store import open_store
 from agent.testing import Answer, Behaviour, ScriptedServer, SeenRequest
@@ -82,15 +83,18 @@ def test_a_killed_build_goes_on(place: Path) -> None:
     assert index.count("preferences") == sum(len(versions[-1].preferences) for versions in stored.values())
 
 
-def test_a_portrait_painted_anew_takes_its_preferences_place(place: Path) -> None:
-    assert limner(place, "profile", "build", "u0").code == 0
+async def test_a_portrait_painted_anew_takes_its_preferences_place(place: Path) -> None:
     (place / "more.csv").write_text("user_id,item_id,type\n" + "".join(f"u0,{i:02},like\n" for i in range(1, 30, 3)))
-    assert limner(place, "ingest", "--events", "more.csv").code == 0
-    assert limner(place, "profile", "build", "u0").code == 0
+    settings = load_settings({}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"})
+    engine = open_engine(settings)
+    await engine.build(["u0"])
+    engine.ingest(Sources([str(place / "more.csv")]))
+    await engine.build(["u0"])
     before, after = (
-        {(one.polarity, one.facet, one.value) for one in profile.preferences} for profile in portraits(place)["u0"]
+        {(one.polarity, one.facet, one.value) for one in profile.preferences}
+        for profile in engine.store.profile_versions("u0")
     )
     assert before - after
-    settings = load_settings({}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"})
-    held = open_engine(settings).snapshots.index().everything("preferences")[0]
+    held = engine.snapshots.index().everything("preferences")[0]
     assert {tuple(one.split("\x1f")[1:]) for one in held} == after
+    await engine.close()
