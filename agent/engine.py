@@ -310,7 +310,8 @@ class Engine:
         model = await self.models.ready()
         by_id = {one.candidate.item_id: one for one in ranked}
         scores = {item_id: one.score for item_id, one in by_id.items()}
-        channels = {item_id: one.candidate.scores for item_id, one in by_id.items()}
+        placed = places([one.candidate for one in ranked])
+        channels = {i: {name: by_id[i].candidate.scores[name] for name in placed[i]} for i in by_id}
         items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
         reranked = await rerank(
             list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings,
@@ -318,7 +319,6 @@ class Engine:
         )  # fmt: skip
         top = reranked.order[:n]
         told = None
-        placed = places([one.candidate for one in ranked])
         if with_reasons:
             told = await explain(
                 profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,

@@ -284,6 +284,7 @@ class Recommendation(Value):
     probability: float | None = None
     predicted_rating: float | None = None
     channels: dict[str, float] = {}
+    """Score in each channel that found it; the channel that places it highest comes first."""
     rerank: RerankState = "skipped"
     flags: list[str] = []
     """seen, unknown, cold_item, fallback, …"""

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 WIDEST = 110
 """Columns that a card takes at most; longer lines are hard to read."""
 BAR = 10
+CHANNELS = 3
+"""Channels named beside a recommendation, those that place it highest."""
 SIDE_BY_SIDE = 90
 """Columns from which two wordings stand side by side."""
 UNKNOWN = "unknown"
@@ -501,7 +503,8 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
         about.append(f"{item.price:,.2f}")
     if about:
         head.append(f"  {clean(', '.join(about))}", style="dim")
-    found_by = " + ".join(sorted(one.channels, key=lambda name: -one.channels[name]))
+    others = len(one.channels) - CHANNELS
+    found_by = " + ".join(list(one.channels)[:CHANNELS]) + (f" and {counted(others, 'other')}" if others > 0 else "")
     flags = [flag for flag in one.flags if flag != "fallback"]
     tail = Text.assemble((found_by, "cyan"), (f"  {', '.join(flags)}" if flags else "", "yellow"))
     lines: list[RenderableType] = [head]

@@ -7,7 +7,7 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rank.features import CANDIDATES, tabulate
+from agent.rank.features import CANDIDATES, DEPTH, tabulate
 from agent.rank.model import Model
 from agent.retrieve import History
 from agent.schema import Candidate
@@ -54,7 +54,7 @@ def order(
     best = np.lexsort((at, -score))
     if not len(add):
         best = best[:n]
-    voices = {one.name: scores[one.name][0] for one in channels.voices}
+    voices = {one.name: _heard(scores[one.name][0], banned) for one in channels.voices}
     found = [
         Ranked(_candidate(model.item_ids[at[k]], at[k], voices, content or {}), float(score[k]), probability[k])
         for k in best
@@ -79,6 +79,15 @@ def _rest(
         Ranked(Candidate(item_id=one, scores={"content": content[one]} if one in content else {}), last - place * 1e-6)
         for place, one in enumerate(rest, 1)
     ]
+
+
+def _heard(score: NDArray[np.float32], banned: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[items] scores of a voice's `DEPTH` best, 0 for the others: those it would have named a candidate itself."""
+    score = score.copy()
+    score[banned] = 0
+    if len(score) > DEPTH:
+        score[score < np.partition(score, len(score) - DEPTH)[len(score) - DEPTH]] = 0
+    return score
 
 
 def _candidate(

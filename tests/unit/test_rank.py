@@ -88,6 +88,13 @@ def test_every_item_asked_for_comes_back_cold_ones_by_content(model: Model) -> N
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
 
+def test_a_voice_is_named_only_for_items_among_its_best(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
+    monkeypatch.setattr(sys.modules["agent.rank.order"], "DEPTH", 2)
+    found = order(model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=frozenset(["i3", "i4"]))
+    named = [one.candidate.item_id for one in found if "next_item" in one.candidate.scores]
+    assert len(named) == 2 and "i5" in named
+
+
 def test_reciprocal_ranks_add_up_by_weight() -> None:
     scores = {
         "next_item": np.array([[2.0, 1.0, 0.0, 9.0]], np.float32),
