@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -132,17 +135,23 @@ class ContentBook:
         """What was kept under this key (portrait version, index generation, last event), None where it is another."""
         try:
             kept = json.loads(self._file(user_id).read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return None
         return kept["scores"] if kept["key"] == key else None
 
     def put(self, user_id: str, key: str, scores: Mapping[str, float]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._file(user_id)
-        part = file.with_suffix(".part")
+        """Keep them in the place of older ones; a disk that does not take them costs the next request time only."""
         rounded = {item_id: round(score, 5) for item_id, score in scores.items()}
-        part.write_text(json.dumps({"key": key, "scores": rounded}, ensure_ascii=False), encoding="utf-8")
-        part.replace(file)
+        file = self._file(user_id)
+        # Of a name of its own, since another process may be keeping the same user's.
+        part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({"key": key, "scores": rounded}, ensure_ascii=False), encoding="utf-8")
+            part.replace(file)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
 
     def erase(self, user_id: str) -> None:
         self._file(user_id).unlink(missing_ok=True)

@@ -180,13 +180,15 @@ def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monke
         ["profile", "build", "196", "--all"], ["ingest"], ["ingest", "nosuch"], ["ingest", "folder"],
         ["ingest", "folder", "--events", "x.csv"], ["ingest", "events.csv"], ["history", "nobody"],
         ["--settings", "nosuch.yaml", "train"], ["init", "nosuch.csv"], ["init", "events.csv", "-o", "events.csv"],
-        ["data", "fetch", "nosuch"],
+        ["init", "events.csv", "-o", "nosuch/m.yaml"], ["rank", "--requests", "none.jsonl"],
+        ["data", "fetch", "nosuch"], ["data", "fetch", "ml-100k", "--into", "events.csv"],
     ],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_usage_is_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     _write_inputs()
     Path("folder").mkdir()
+    Path("none.jsonl").touch()
     assert main(argv, open_engine=Opening()) == 2
     shown = capsys.readouterr()
     assert shown.out == ""

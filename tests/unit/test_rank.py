@@ -135,6 +135,13 @@ def test_the_content_book_keeps_one_version_and_forgets(tmp_path: Path) -> None:
     assert book.get("u", "1:1") is None and not list((tmp_path / "content").iterdir())
 
 
+def test_the_content_book_does_without_a_disk(tmp_path: Path) -> None:
+    (tmp_path / "content").write_text("a file where the folder should be")
+    book = ContentBook(tmp_path / "content")
+    book.put("u", "1:1", {"a": 0.5})
+    assert book.get("u", "1:1") is None
+
+
 def test_splits_leak_nothing() -> None:
     x = made()
     split = leave_last_out(x)
