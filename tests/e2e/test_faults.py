@@ -240,6 +240,21 @@ def test_one_process_writes_and_others_read(place: Path) -> None:
     assert counts(place).profiles == 1
 
 
+@pytest.mark.parametrize("tags", [b"\x00\x01\x02\xff" * 500, b"who,what\n1,2\n"], ids=["binary", "no user column"])
+def test_a_data_set_whose_last_file_is_bad_is_not_read_in_part(tags: bytes, place: Path) -> None:
+    before = counts(place)
+    folder = place / "ml"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,1000000000\n,1,4.0,1000000000\n")
+    (folder / "movies.csv").write_text("movieId,title,genres\n1,Toy Story (1995),Comedy\n")
+    (folder / "tags.csv").write_bytes(tags)
+    done = limner(place, "ingest", "ml")
+    assert done.code == 2, done.err
+    assert "tags.csv" in done.failure
+    assert counts(place) == before
+    assert not (place / "store" / "rejected").exists()
+
+
 # ---------------------------------------------------------------- users
 
 
