@@ -141,13 +141,12 @@ class ContentBook:
 
     def put(self, user_id: str, key: str, scores: Mapping[str, float]) -> None:
         """Keep them in the place of older ones; a disk that does not take them costs the next request time only."""
-        rounded = {item_id: round(score, 5) for item_id, score in scores.items()}
         file = self._file(user_id)
         # Of a name of its own, since another process may be keeping the same user's.
         part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"key": key, "scores": rounded}, ensure_ascii=False), encoding="utf-8")
+            part.write_text(json.dumps({"key": key, "scores": dict(scores)}, ensure_ascii=False), encoding="utf-8")
             part.replace(file)
         except OSError:
             with suppress(OSError):

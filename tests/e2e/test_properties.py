@@ -84,7 +84,7 @@ def engine_of(given_tables: Tables) -> Iterator[Engine]:
         engine.store.close()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.integers(1, 20), st.data())
 def test_recommendations_are_the_best_unseen_items_each_once(given_tables: Tables, n: int, data: st.DataObject) -> None:
     with engine_of(given_tables) as engine:
@@ -110,7 +110,7 @@ def test_recommendations_are_the_best_unseen_items_each_once(given_tables: Table
         assert len(repeated.recommendations) == min(n, len(catalogue))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.data())
 def test_ranking_orders_what_was_given_and_portraits_keep_their_budget(
     given_tables: Tables, data: st.DataObject

@@ -129,8 +129,8 @@ def test_content_is_likes_minus_dislikes() -> None:
 def test_the_content_book_keeps_one_version_and_forgets(tmp_path: Path) -> None:
     book = ContentBook(tmp_path / "content")
     assert book.get("u", "1:1") is None
-    book.put("u", "1:1", {"a": 0.5})
-    assert book.get("u", "1:1") == {"a": 0.5} and book.get("u", "2:1") is None
+    book.put("u", "1:1", {"a": 1 / 3})
+    assert book.get("u", "1:1") == {"a": 1 / 3} and book.get("u", "2:1") is None
     book.erase("u")
     assert book.get("u", "1:1") is None and not list((tmp_path / "content").iterdir())
 
