@@ -197,7 +197,7 @@ def choose_grounds(
         if lead is not None and (not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]):
             shared, seen, origin = [], borne[lead.event_id], lead.link
         else:
-            whence = _channel(channels.get(item.item_id, ("content",)), past)
+            whence = _channel(channels.get(item.item_id, ("content",)), is_known=bool(borne))
             usable = telling if whence else shared
             shared, seen = _together(usable, mine, values, others, leads, kin, used)
             origin = "" if shared or seen else whence
@@ -277,9 +277,12 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / max(1, len(a | b))
 
 
-def _channel(found: Sequence[str], past: Past) -> Origin:
-    """popular or recent where no channel of the user's own found the item, empty where one did."""
-    if past.items and any(name not in _CROWD for name in found):
+def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
+    """popular or recent where no channel of the user's own found the item, empty where one did.
+
+    Of a user who has turned down all that they had, no channel knows what they want.
+    """
+    if is_known and any(name not in _CROWD for name in found):
         return ""
     first = next((name for name in found if name in _CROWD), "popular")
     return "recent" if first == "recent" else "popular"

@@ -94,6 +94,8 @@ class Rule(Value):
     """For bands: values below the first are low, above the second high."""
     vocabulary: frozenset[str] = frozenset()
     """For themes: the words and pairs of words, lower case."""
+    lower: bool = False
+    """For themes of titles in capitals: values are read in lower case."""
     coverage: float = 0.0
     """Share of the catalogue's items that carry the facet."""
     telling: float = 0.0
@@ -125,7 +127,7 @@ def discover(items: Sequence[Item]) -> list[Rule]:
 def read(rule: Rule, item: Item) -> list[str]:
     """The item's values of one facet, in order, without repeats; empty where it has none."""
     if rule.kind == "theme":
-        return themes_in(item.title, rule.vocabulary)
+        return themes_in(item.title.lower() if rule.lower else item.title, rule.vocabulary)
     if rule.kind == "band":
         number = number_in(rule, item)
         return [] if np.isnan(number) or rule.edges is None else [_band(number, rule.edges)]
@@ -290,7 +292,8 @@ def _themes(items: Sequence[Item]) -> Rule | None:
     if not vocabulary:
         return None
     share = sum(bool(themes_in(item.title, vocabulary)) for item in items) / len(items)
-    return Rule(facet="theme", where="title", kind="theme", vocabulary=vocabulary, coverage=share)
+    shouted = 2 * sum(item.title.isupper() for item in items) > len(items)
+    return Rule(facet="theme", where="title", kind="theme", vocabulary=vocabulary, lower=shouted, coverage=share)
 
 
 def _sample(items: Sequence[Item]) -> Sequence[Item]:

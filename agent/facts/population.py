@@ -24,7 +24,7 @@ from agent.interactions import Interactions
 from agent.schema import Item
 from agent.signals import RATED_TYPES
 
-FORMAT = 2
+FORMAT = 3
 MIN_CARRIERS = 2
 """Items that must carry a value for it to be counted; a value of one item is that item."""
 THEME_LIFT = 1.2
