@@ -176,7 +176,8 @@ def preference_text(claim: Fact | Preference, language: Language) -> str:
     elif is_tentative(claim) or claim.count < FEW * claim.share:
         form = forms.like_few
     else:
-        form = _variant(key, forms.like)
+        # Nobody has a soft spot for a price; the last form is the soberest.
+        form = forms.like[-1] if claim.facet == "price band" else _variant(key, forms.like)
     return _fill(form, language, thing=name, **numbers) + _trend(claim, name, language)
 
 
