@@ -26,7 +26,7 @@ from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_f
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
-from agent.verify.others import misread
+from agent.verify.others import misread, points_at
 from agent.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
 from agent.words.templates import LOOKS, Origin
 from agent.words.text import fold, stems_of, tokens_of
@@ -316,6 +316,8 @@ class _Writer:
             return f"unsupported_word: {noun}"
         if problem := self._misread(text, why):
             return problem
+        if self.strict and not self._speaks_of(why.item, text):
+            return "off_claim: it does not speak of the item"
         if not self._mentions(text, why):
             return "off_claim: it names nothing that led to the item"
         shape = phrasing(text, why, self.language)
@@ -323,6 +325,10 @@ class _Writer:
             return "repeated_phrasing"
         self.phrasings[shape] += 1
         return ""
+
+    def _speaks_of(self, item: Item, text: str) -> bool:
+        said = fold(text)
+        return points_at(text, self.language) or any(fold(name) in said for name in title_variants(item.title))
 
     def _misread(self, text: str, why: Why) -> str:
         own = title_variants(why.seen.item.title) if why.seen and why.seen.item else []

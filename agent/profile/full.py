@@ -21,6 +21,7 @@ from agent.prompt import Prompt, load_prompt
 from agent.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
 from agent.verify import check_words, grounds_from, resolve, strip_citations, verify_field, verify_preference
 from agent.words import Language
+from agent.words.templates import percent
 from agent.words.text import fold
 
 PORTRAIT, PART, MERGE, REPAIR = "portrait", "portrait-part", "portrait-merge", "portrait-repair"
@@ -144,16 +145,13 @@ def fact_lines(facts: Sequence[Fact], language: Language) -> str:
         if fact.basis == "stated":
             line += "said so"
         else:
+            share, base = (percent(x, language) for x in (fact.share, fact.base_rate))
             line += (
-                f"{fact.count} events, {fact.positive} positive, {fact.negative} negative, {_percent(fact.share)} of "
-                f"choices against {_percent(fact.base_rate)} on average"
+                f"{fact.count} events, {fact.positive} positive, {fact.negative} negative, {share}% of choices against "
+                f"{base}% on average"
             )
         lines.append(line + (f", {fact.trend}" if fact.trend != "unknown" else ""))
     return "\n".join(lines) or "none"
-
-
-def _percent(share: float) -> str:
-    return f"{int(share * 100 + 0.5)}%"
 
 
 def habit_lines(traits: Sequence[Trait]) -> str:

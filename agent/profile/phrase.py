@@ -13,13 +13,14 @@ from agent.profile.draft import phrased
 from agent.profile.subject import Subject, Tally, built_from
 from agent.profile.template import MAX_EVIDENCE, distinct
 from agent.prompt import Prompt, load_prompt
-from agent.schema import Dropped, Fact, Preference, Profile, Trait
-from agent.verify import check_words, grounds_from, strip_citations
+from agent.schema import Dropped, Fact, Profile, Trait
+from agent.verify import EMPTY_LEXICON, check_words, grounds_from, strip_citations
 from agent.verify.grounds import value_variants
 from agent.verify.nouns import foreign_noun
+from agent.verify.sentence import TASTE, Sentence
 from agent.words import Language, preference_text, summary_text, thing, trait_text
-from agent.words.templates import is_tentative
-from agent.words.text import stems_of
+from agent.words.templates import is_tentative, percent, values_text
+from agent.words.text import stems_of, tokens_of
 
 PROMPT = "portrait-phrase"
 LIKES, DISLIKES, HABITS = 3, 2, 2
@@ -74,14 +75,7 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
 
 def _values(word: str, facts: Sequence[Fact], language: Language, *, is_asked: bool = True) -> Claim:
     names = ", ".join(thing(fact.facet, fact.value, language) for fact in facts)
-    # Without their numbers and trends, which are other claims' to state.
-    bare = [
-        Preference(facet=f.facet, value=f.value, polarity=f.polarity, strength=f.strength,
-                   confidence=f.confidence, evidence=f.evidence)
-        for f in facts
-    ]  # fmt: skip
-    template = summary_text(bare if is_asked else facts, [], language)
-    return Claim(word, names, template, facts=tuple(facts), is_asked=is_asked)
+    return Claim(word, names, values_text(facts, language), facts=tuple(facts), is_asked=is_asked)
 
 
 def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
@@ -89,8 +83,8 @@ def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Cla
     if trend_only:
         return Claim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
-    share, base = (f"{int(x * 100 + 0.5)}%" for x in (fact.share, fact.base_rate))
-    return Claim("share", f"{name} {share}, average {base}", preference_text(still, language), facts=(fact,))
+    share, base = (percent(x, language) for x in (fact.share, fact.base_rate))
+    return Claim("share", f"{name} {share}%, average {base}%", preference_text(still, language), facts=(fact,))
 
 
 def request(
@@ -122,9 +116,26 @@ def refusal(text: str, claim: Claim, subject: Subject, language: Language) -> st
         return "; ".join(problems)
     if noun := foreign_noun(text, grounds):
         return f"unsupported_word: {noun}"
+    if missing := unsaid(text, claim.key, language):
+        return missing
     if claim.facts and not any(_mentions(text, fact, language) for fact in claim.facts):
         return "off_claim: it names nothing that the claim is about"
     return ""
+
+
+def unsaid(text: str, key: str, language: Language) -> str:
+    """A refusal where a sentence names what its claim is about without claiming it; empty if it does.
+
+    What is liked or not must be said to be, a share must have its number, and a change must be one.
+    """
+    if key == "share":
+        return "" if any(token.kind == "number" for token in tokens_of(text)) else "off_claim: it says no share"
+    wanted = {"likes": TASTE, "dislikes": TASTE, "interest_rising": {"rising"}, "interest_fading": {"fading"}}.get(key)
+    if wanted is None:
+        return ""
+    grounds = grounds_from(language)
+    sentence = Sentence(text, grounds, language, EMPTY_LEXICON)
+    return "" if sentence.tags() & wanted else f"off_claim: it does not say what {key.removeprefix('interest_')} means"
 
 
 def tidy(text: str, language: Language) -> str:

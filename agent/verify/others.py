@@ -11,6 +11,14 @@ NEAR = 3
 """Words within which one word is said of another."""
 NEAR_CJK = 10
 """Characters within which it is, where words are not set apart."""
+OFFER = 5
+"""Words after "may" within which the thing offered stands, unless a clause begins."""
+_CLAUSE = frozenset(
+    {
+        "since", "after", "because", "as", "if", "weil", "nach", "da", "wenn", "après", "puisque", "comme", "si",
+        "después", "porque", "como", ",", ";", ":",
+    }
+)  # fmt: skip
 _OWN, _NAME = "§", "*"
 
 
@@ -34,10 +42,19 @@ def misread(text: str, language: Language, *, own: Iterable[str], names: Iterabl
         if any(0 < step <= (NEAR_CJK if language.cjk else NEAR) for step in [*ahead, *behind]):
             return f"unsupported_claim: {word}"
     for at, _ in _found(words, language.modal, language):
-        rest = said[at : at + NEAR_CJK] if language.cjk else words[at : at + NEAR + 1]
-        if _OWN in rest:
+        rest = list(said[at : at + NEAR_CJK]) if language.cjk else words[at : at + OFFER + 1]
+        end = next((place for place, word in enumerate(rest) if word in _CLAUSE), len(rest))
+        if _OWN in rest[:end]:
             return "off_claim: it offers what the user had"
     return ""
+
+
+def points_at(text: str, language: Language) -> bool:
+    """Whether a sentence speaks of the item at hand, other than by its title."""
+    said = fold(text)
+    if not language.cjk:
+        said = f" {' '.join(token.folded for token in tokens_of(said) if token.kind != 'mark')} "
+    return any((word if language.cjk else f" {word} ") in said for word in language.points)
 
 
 def _aside(text: str, names: Iterable[str], mark: str) -> str:

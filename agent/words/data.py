@@ -122,6 +122,8 @@ class LanguageFile(Data):
     percent: str
     months: tuple[str | int, ...]
     person: str
+    points: str
+    """Words by which a sentence speaks of the item at hand: "this"."""
     modal: str
     """Words by which something is offered: "you may like X" offers X."""
     crowd: str

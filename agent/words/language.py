@@ -47,6 +47,7 @@ class Language:
     concepts: Mapping[str, tuple[str, ...]]
     """Folded value in any language to its forms in this one, the template's form first."""
     person: frozenset[str]
+    points: frozenset[str]
     modal: frozenset[str]
     crowd: frozenset[str]
     item_nouns: frozenset[str]
@@ -189,6 +190,7 @@ def load_language(code: str) -> Language:
         percent=words(data.percent) | {"%", "％"},
         concepts=_concepts(primary),
         person=words(data.person),
+        points=words(data.points),
         modal=words(data.modal),
         crowd=words(data.crowd),
         item_nouns=words(data.item_nouns),

@@ -191,6 +191,19 @@ def _space(language: Language) -> str:
     return "" if language.code == "zh" else " "
 
 
+def values_text(claims: Sequence[Fact | Preference], language: Language, key: str = "") -> str:
+    """One sentence that names what is liked, or what is disliked, of claims that are all one or the other.
+
+    Likes that are all tentative are first signs. `key` chooses among the forms.
+    """
+    forms = language.templates.summary
+    key = key or "|".join(f"{c.facet}:{c.value}" for c in claims)
+    if claims[0].polarity == "dislike":
+        return _fill(_variant(key, forms.dislikes), language, things=things(claims, language, 2))
+    chosen = forms.first if all(map(is_tentative, claims)) else forms.likes
+    return _fill(_variant(key, chosen), language, things=things(claims, language))
+
+
 def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], language: Language) -> str:
     """Two to four sentences: what the user likes, what stands out or changes, what they turn down, how they behave.
 
@@ -201,23 +214,22 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
     dislikes = [f for f in facts if f.polarity == "dislike"]
     key = "|".join(f"{f.facet}:{f.value}" for f in facts[:4])
     sentences: list[str] = []
-    if likes and all(map(is_tentative, likes)):
-        sentences.append(_fill(_variant(key, templates.first), language, things=things(likes, language)))
-    elif likes:
-        likes = [f for f in likes if not is_tentative(f)]
-        sentences.append(_fill(_variant(key, templates.likes), language, things=things(likes, language)))
-        top = next((f for f in likes if isinstance(f, Fact) and f.share > f.base_rate and f.count > 2), None)
+    if likes:
+        likes = [f for f in likes if not is_tentative(f)] or likes
+        sentences.append(values_text(likes, language, key))
+        sure = [f for f in likes if not is_tentative(f)]
+        top = next((f for f in sure if isinstance(f, Fact) and f.share > f.base_rate), None)
         if top is not None and top.count >= FEW * top.share:
             sentences.append(
                 _fill(_variant(key, templates.top), language, value=thing(top.facet, top.value, language),
                       share=percent(top.share, language), base=percent(top.base_rate, language))
             )  # fmt: skip
         for trend, form in (("rising", templates.rising), ("fading", templates.fading)):
-            moving = [f for f in likes if f.trend == trend]
+            moving = [f for f in sure if f.trend == trend]
             if moving and len(sentences) < 3:
                 sentences.append(_fill(form, language, things=things(moving, language, 2)))
     if dislikes:
-        sentences.append(_fill(_variant(key, templates.dislikes), language, things=things(dislikes, language, 2)))
+        sentences.append(values_text(dislikes, language, key))
     priced = any(f.facet == "price band" for f in facts)  # once is enough
     traits = [t for t in traits if not (priced and t.name == "price_band")]
     if len(sentences) < 4 and (habits := [said for t in traits if (said := trait_text(t, language))]):

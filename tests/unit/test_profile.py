@@ -15,10 +15,11 @@ from agent.facts import UserFacts, build_population
 from agent.interactions import Interactions
 from agent.llm import ChatRequest
 from agent.profile import Subject, estimate, paint, settings_digest, subject_of
+from agent.profile.phrase import claims_of, unsaid
 from agent.schema import Event, FieldValue, Grade, Item, Profile, User, Window
 from agent.testing import FakeChat
 from agent.verify import lexicon_from
-from agent.words import load_language
+from agent.words import load_language, supported_languages
 from tests.unit.portraits import EVENTS, FACTS, OTHERS, TRAITS, WINDOW, fact
 
 NOW = datetime(1998, 4, 1, tzinfo=UTC)
@@ -525,3 +526,21 @@ async def test_first_signs_are_not_put_to_a_model_that_makes_a_passion_of_them()
     profile = await paint(replace(SUBJECT, facts=UserFacts("u1", signs, [])), chat, "phrase", SETTINGS)
     assert not chat.requests and profile.summary.startswith(("First signs", "So far"))
     assert (profile.grade, profile.source, profile.model) == ("phrase", "template", chat.name)
+
+
+@pytest.mark.parametrize("code", supported_languages())
+def test_a_sentence_must_say_what_its_claim_says(code: str) -> None:
+    language = load_language(code)
+    claims = claims_of(FACTS, TRAITS, language)
+    assert {"likes", "share", "dislikes"} <= {claim.key for claim in claims}
+    for claim in claims:
+        assert unsaid(claim.template, claim.key, language) == "", claim.template
+    named = ", ".join(claims[0].said)
+    assert {key for key in ("likes", "dislikes", "share", "interest_rising") if unsaid(named, key, language)} == {
+        "likes", "dislikes", "share", "interest_rising",
+    }  # fmt: skip
+
+
+async def test_a_dislike_that_is_only_named_falls_back() -> None:
+    profile = await paint(SUBJECT, phrasing(dislikes="Horror is a genre that is less known."), "phrase", SETTINGS)
+    assert any(one.reason.startswith("off_claim") for one in profile.dropped)

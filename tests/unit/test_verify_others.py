@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.verify.others import misread
-from agent.words import load_language, title_variants
+from agent.verify.others import misread, points_at
+from agent.words import load_language, supported_languages, title_variants
 
 CASES = [
     ("en", "People who chose “Heat” went on to this.", True, ""),
@@ -11,6 +11,8 @@ CASES = [
     ("en", "Others who enjoyed “Heat” went on to this.", True, "unsupported_claim"),
     ("en", "Since you enjoyed “Heat”, others went on to this.", True, ""),
     ("en", "Since you enjoy crime, you may enjoy “Heat”.", False, "off_claim"),
+    ("en", "Since you like crime, you might look at the Heat.", False, "off_claim"),
+    ("en", "You may enjoy this after “Heat”.", False, ""),
     ("en", "Since you enjoyed “Heat”, this may suit you.", False, ""),
     ("en", "You might like this, since you chose “Heat”.", False, ""),
     ("de", "Wer wie Sie „Heat“ gewählt hat, wählte auch das.", True, ""),
@@ -41,3 +43,30 @@ def test_words_inside_names_say_nothing() -> None:
     own = title_variants("Ordinary People (1980)")
     assert misread("You chose “Ordinary People”.", english, own=own, names=[], people=False) == ""
     assert misread("It is close to “Others”.", english, own=[], names=["Others"], people=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "points"),
+    [
+        ("en", "Since you enjoyed “Heat”, this may suit you.", True),
+        ("en", "After “Heat”, you enjoyed the crime theme.", False),
+        ("en", "Chosen for your interest in crime.", True),
+        ("de", "Das passt zu Ihrem Interesse an Krimis.", True),
+        ("fr", "Vous avez choisi « Heat » et le genre action.", False),
+        ("fr", "Choisi pour votre goût pour le genre action.", True),
+        ("es", "Usted eligió «Heat», y esto encaja.", True),
+        ("zh", "您喜欢动作类，也喜欢《Heat》。", False),
+        ("zh", "您喜欢《Heat》，这个与它主题相近。", True),
+        ("ko", "“Heat”를 좋아하신 회원님께 어울립니다.", True),
+    ],
+)
+def test_a_reason_speaks_of_the_item(code: str, text: str, points: bool) -> None:
+    assert points_at(text, load_language(code)) == points
+
+
+@pytest.mark.parametrize("code", supported_languages())
+def test_every_template_speaks_of_the_item(code: str) -> None:
+    """But where the sentence has no subject, as templates may and a model's sentence may not."""
+    language = load_language(code)
+    for form in (*language.templates.reason.followed, *language.templates.reason.together_rated):
+        assert points_at(form, language), form
