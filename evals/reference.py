@@ -21,7 +21,7 @@ from agent.config import cache_folder
 from agent.datasets import fetch
 from agent.errors import BadInputError, FetchError
 from agent.interactions import Interactions
-from agent.retrieve import ease_weights, fit_next_item, fit_popular
+from agent.retrieve import ease_weights, fit_next_item, fit_popular, seen_matrix
 from evals.metrics import Ties, midranks, rank_hit, rank_ndcg
 from evals.splits import Split, leave_last_out
 
@@ -81,7 +81,7 @@ def popular(split: Split) -> Floats:
 
 def item_knn(split: Split) -> Floats:
     """[users, items] sum of the columns' cosines with the user's items, all neighbours (Sarwar and others 2001)."""
-    seen = _seen(split)
+    seen = seen_matrix(split.train)
     counts = np.maximum(np.asarray(seen.sum(axis=0)).ravel(), 1)
     cosine = (seen.T @ seen).toarray() / np.sqrt(np.outer(counts, counts))
     np.fill_diagonal(cosine, 0)
@@ -90,7 +90,7 @@ def item_knn(split: Split) -> Floats:
 
 def ease(split: Split) -> Floats:
     """[users, items] EASE with λ = 300 (Steck 2019)."""
-    seen = _seen(split)
+    seen = seen_matrix(split.train)
     return np.asarray(seen @ ease_weights(seen), dtype=np.float64)
 
 
@@ -189,15 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measured(split: Split, scores: Floats, ties: Ties = "half") -> tuple[float, float]:
     asked = scores[split.users]
-    asked[_seen(split)[split.users].toarray() > 0] = -np.inf
+    asked[seen_matrix(split.train)[split.users].toarray() > 0] = -np.inf
     ranks = midranks(asked, np.concatenate(split.relevant), ties)
     return float(rank_ndcg(ranks, 10).mean()), float(rank_hit(ranks, 10).mean())
-
-
-def _seen(split: Split) -> "sp.csr_array":
-    matrix = _matrix(split, np.ones(len(split.train)))
-    matrix.data[:] = 1
-    return matrix
 
 
 def _matrix(split: Split, values: Floats) -> "sp.csr_array":

@@ -22,6 +22,7 @@ from agent.retrieve import (
     fit_collaborative,
     fit_popular,
     fit_recent,
+    normalised,
     transitions,
     users_matrix,
 )
@@ -154,7 +155,7 @@ class Channels:
 
 def fit_channels(x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue) -> Channels:
     """Fit every channel on events and their signals [n]."""
-    onward = transitions(x, target=_TARGET)
+    onward = transitions(x)
     timed = x.time != NO_TIME
     first, last = (float(x.time[timed].min()), float(x.time[timed].max())) if timed.any() else (0.0, 0.0)
     return Channels(
@@ -163,9 +164,9 @@ def fit_channels(x: Interactions, signal: NDArray[np.float32], catalogue: Catalo
         fit_recent(x, signal),
         fit_recent(x, signal, half_life=0.02, name="trending"),
         fit_collaborative(x),
-        NextItem(onward, "next_item", 3.0),
-        NextItem(transitions(x, window=2, decay=0.7, target=_TARGET), "next_short", 1.0),
-        NextItem(_around(x), "around", 3.0),
+        next_item(normalised(onward, x, target=_TARGET)),
+        next_short(normalised(transitions(x, window=2, decay=0.7), x, target=_TARGET)),
+        around(normalised(onward + onward.T, x, target=_TARGET)),
         users_matrix(x),
         catalogue,
         _statistics(x, signal, timed),
@@ -174,14 +175,19 @@ def fit_channels(x: Interactions, signal: NDArray[np.float32], catalogue: Catalo
     )
 
 
-def _around(x: Interactions) -> "sp.csr_array":
-    """Transitions both ways, normalised as those onward."""
-    import scipy.sparse as sp
+def next_item(weights: "sp.csr_array") -> NextItem:
+    """What follows."""
+    return NextItem(weights, "next_item", 3.0)
 
-    counts = transitions(x, source=0, target=0)
-    seen = np.maximum(np.bincount(x.item, minlength=len(x.item_ids)), 1).astype(np.float32)
-    both = sp.diags_array(seen**-0.5) @ (counts + counts.T) @ sp.diags_array(seen**-_TARGET)
-    return both.tocsr().astype(np.float32)
+
+def next_short(weights: "sp.csr_array") -> NextItem:
+    """What follows at once."""
+    return NextItem(weights, "next_short", 1.0)
+
+
+def around(weights: "sp.csr_array") -> NextItem:
+    """What stands near, before or after."""
+    return NextItem(weights, "around", 3.0)
 
 
 def _statistics(x: Interactions, signal: NDArray[np.float32], timed: NDArray[np.bool_]) -> Statistics:

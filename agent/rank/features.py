@@ -47,17 +47,10 @@ class Table:
     """[users, candidates] positions, -1 where padded; best first by reciprocal rank fusion."""
     columns: NDArray[np.float32]
     """[users, candidates, features]."""
+    names: list[str]
+    """Of the features."""
     prior: NDArray[np.float32]
     """[users, candidates] reciprocal rank fusion, 1 where first in every voice."""
-
-
-def names(channels: Channels) -> list[str]:
-    """Names of the columns of `Table.columns`."""
-    found = [one.name for one in channels.all]
-    return [
-        *found, *(f"place {name}" for name in _PLACED if name in found), "prior", "popularity", "popularity gap",
-        "mean signal", "age", "history",
-    ]  # fmt: skip
 
 
 def choose(scores: Scores, exclude: Sequence[NDArray[np.int64]], n: int, depth: int = DEPTH) -> NDArray[np.float32]:
@@ -107,15 +100,17 @@ def tabulate(
     at, value = np.take_along_axis(at, order, axis=1), np.take_along_axis(value, order, axis=1)
     inside = value > 0 if add is None else np.ones_like(at, dtype=bool)
     columns = _columns(channels, histories, scores, at, value)
-    return Table(np.where(inside, at, -1), columns, value), scores
+    stacked = np.stack(list(columns.values()), axis=2, dtype=np.float32)
+    return Table(np.where(inside, at, -1), stacked, list(columns), value), scores
 
 
 def _columns(
     channels: Channels, histories: Sequence[History], scores: Scores, at: NDArray[np.int64],
     prior: NDArray[np.float32],
-) -> NDArray[np.float32]:  # fmt: skip
+) -> dict[str, NDArray[np.float32]]:  # fmt: skip
+    """By name, each [users, candidates]."""
     gathered = {name: np.take_along_axis(matrix, at, axis=1) for name, matrix in scores.items()}
-    placed = [_places(gathered[name]) for name in _PLACED if name in gathered]
+    placed = {f"place {name}": _places(gathered[name]) for name in _PLACED if name in gathered}
     known = channels.statistics
     log_share = known.log_share[at]
     tail = np.array(
@@ -124,15 +119,16 @@ def _columns(
     now = np.array([channels.now if h.now == NO_TIME else h.now for h in histories], dtype=np.float64)
     age = ((now[:, None] - known.first_seen[at]) / channels.span).astype(np.float32)
     length = np.array([len(h.items) for h in histories], dtype=np.float32)
-    shape = at.shape
-    return np.stack(
-        [
-            *gathered.values(), *placed, prior, log_share, log_share - tail[:, None], known.mean_signal[at], age,
-            np.broadcast_to(np.log1p(length)[:, None], shape),
-        ],
-        axis=2,
-        dtype=np.float32,
-    )  # fmt: skip
+    return {
+        **gathered,
+        **placed,
+        "prior": prior,
+        "popularity": log_share,
+        "popularity gap": log_share - tail[:, None],
+        "mean signal": known.mean_signal[at],
+        "age": age,
+        "history": np.broadcast_to(np.log1p(length)[:, None], at.shape),
+    }
 
 
 def _places(values: NDArray[np.float32]) -> NDArray[np.float32]:

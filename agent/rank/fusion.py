@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import StoreError
+from evals.metrics import ece, ndcg
 
 if TYPE_CHECKING:
     import lightgbm
@@ -153,15 +154,15 @@ def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Fus
 
 def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
     """Mean ndcg@10 over queries, each over its own candidates; NaN scores come last."""
+    best = np.nan_to_num(score, nan=-np.inf)
     ends = np.cumsum(examples.group)
-    discount = 1 / np.log2(np.arange(2, 12))
-    total = 0.0
-    for begin, end in zip(ends - examples.group, ends, strict=True):
-        order = np.argsort(-np.nan_to_num(score[begin:end], nan=-np.inf), kind="stable")[:10]
-        relevant = examples.relevant[begin:end]
-        ideal = discount[: min(int(relevant.sum()), 10)].sum()
-        total += float((relevant[order] * discount[: len(order)]).sum() / ideal)
-    return round(total / len(examples.group), 4)
+    hits = np.zeros((len(ends), 10), dtype=bool)
+    relevant = np.zeros(len(ends), dtype=np.int64)
+    for row, (begin, end) in enumerate(zip(ends - examples.group, ends, strict=True)):
+        order = np.argsort(-best[begin:end], kind="stable")[:10]
+        hits[row, : len(order)] = examples.relevant[begin:end][order]
+        relevant[row] = examples.relevant[begin:end].sum()
+    return round(float(ndcg(hits, relevant, 10).mean()), 4)
 
 
 def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
@@ -210,8 +211,5 @@ def _calibrate(score: Floats, rest: Examples) -> Calibration:
     platt = LogisticRegression(C=1e6).fit(score[first, None], rest.relevant[first])
     slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
     given = 1 / (1 + np.exp(-(slope * score[~first] + offset)))
-    order = np.argsort(given)
-    bins = np.array_split(order, _BINS)
-    truth = rest.relevant[~first]
-    ece = sum(len(one) * abs(float(given[one].mean() - truth[one].mean())) for one in bins if len(one)) / len(order)
-    return Calibration(slope, offset, float(ece), len(order))
+    error = ece(rest.relevant[~first], given, _BINS, "mass")
+    return Calibration(slope, offset, error, len(given))

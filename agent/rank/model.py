@@ -19,11 +19,20 @@ from numpy.typing import NDArray
 from agent.errors import StoreError
 from agent.interactions import Interactions
 from agent.progress import Progress, Quiet
-from agent.rank.channels import Catalogue, Channels, Statistics, catalogue_of, fit_channels
-from agent.rank.features import names, tabulate
+from agent.rank.channels import (
+    Catalogue,
+    Channels,
+    Statistics,
+    around,
+    catalogue_of,
+    fit_channels,
+    next_item,
+    next_short,
+)
+from agent.rank.features import tabulate
 from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
 from agent.rank.lessons import How, Query, lessons
-from agent.retrieve import Collaborative, History, NextItem, Popular, Recent
+from agent.retrieve import Collaborative, History, Popular, Recent
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -45,8 +54,6 @@ class Manifest:
     seconds: float
     method: str
     """How the collaborative channel was fitted."""
-    lessons: str
-    """What fusion learned from: by time or by user."""
     now: float
     span: float
 
@@ -100,7 +107,6 @@ def fit(
         events=len(x),
         seconds=round(time.monotonic() - began, 3),
         method=channels.collaborative.method,
-        lessons=f"by {how}",
         now=channels.now,
         span=channels.span,
     )
@@ -119,12 +125,12 @@ def _learn(
     found: list[str] = []
     for lesson in taught:
         channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
-        found = names(channels)
         wide = max(len(channels.all) * len(x.item_ids), 2 * channels.users.shape[0], 1)
         batch = max(1, _CELLS // wide)
         for queries in _batches(lesson.queries, batch):
             histories = [one.history for one in queries]
             table, _ = tabulate(channels, histories, [one.items for one in histories])
+            found = table.names
             for row, query in enumerate(queries):
                 inside = table.items[row] >= 0
                 hit = np.isin(table.items[row][inside], query.relevant)
@@ -252,9 +258,9 @@ def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray
         recent("recent"),
         recent("trending"),
         Collaborative(sparse("collaborative"), manifest.method),
-        NextItem(sparse("next_item"), "next_item", 3.0),
-        NextItem(sparse("next_short"), "next_short", 1.0),
-        NextItem(sparse("around"), "around", 3.0),
+        next_item(sparse("next_item")),
+        next_short(sparse("next_short")),
+        around(sparse("around")),
         sparse("users"),
         Catalogue(sparse("facets"), np.asarray(arrays["vectors"], dtype=np.float32)),
         Statistics(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.rank.features import CANDIDATES, DEPTH, tabulate
+from agent.rank.fusion import Fusion
 from agent.rank.model import Model
 from agent.retrieve import History
 from agent.schema import Candidate
@@ -45,12 +46,13 @@ def order(
     table, scores = tabulate(channels, [history], [banned], n=max(n, CANDIDATES), add=add if len(add) else None)
     at, columns, prior = table.items[0], table.columns[0], table.prior[0]
     columns, prior, at = columns[at >= 0], prior[at >= 0], at[at >= 0]
-    learned = model.fusion is not None and len(history.items) > 0 and len(at) > 0
-    if learned and model.fusion is not None:
-        score = model.fusion.score(columns)
-        probability: list[float | None] = [*model.fusion.probability(score).tolist()]
+    fusion = _fusion_for(model, history)
+    probability: list[float | None] = [None] * len(at)
+    if fusion is not None and len(at):
+        score = fusion.score(columns)
+        probability = [*fusion.probability(score).tolist()]
     else:
-        score, probability = prior.astype(np.float64), [None] * len(at)
+        score = prior.astype(np.float64)
     best = np.lexsort((at, -score))
     if not len(add):
         best = best[:n]
@@ -99,6 +101,11 @@ def _candidate(
     return Candidate(item_id=item_id, scores=heard)
 
 
+def _fusion_for(model: Model, history: History) -> Fusion | None:
+    """None where the prior orders: nothing was learned, or there is no history to learn from."""
+    return model.fusion if len(history.items) else None
+
+
 def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES) -> NDArray[np.float64]:
     """[users, items] for evaluation: candidates by fusion, above the rest by reciprocal rank; own items at -inf."""
     exclude = [one.items for one in histories]
@@ -107,9 +114,9 @@ def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES)
     for row, history in enumerate(histories):
         at = table.items[row]
         inside = at >= 0
-        learned = model.fusion is not None and len(history.items) > 0 and inside.any()
-        if learned and model.fusion is not None:
-            out[row, at[inside]] = model.fusion.score(table.columns[row][inside])
+        fusion = _fusion_for(model, history)
+        if fusion is not None and inside.any():
+            out[row, at[inside]] = fusion.score(table.columns[row][inside])
         else:
             out[row, at[inside]] = table.prior[row][inside]
         out[row, history.items] = -np.inf

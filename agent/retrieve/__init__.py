@@ -1,10 +1,10 @@
 """Channels: one way each to find candidates, behind one interface."""
 
 from agent.retrieve.alike import Alike
-from agent.retrieve.base import DISLIKED, Channel, History, Traced, score_all
+from agent.retrieve.base import DISLIKED, Channel, History, Traced, score_all, seen_matrix, weights_matrix
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
-from agent.retrieve.next_item import NextItem, fit_next_item, transitions
+from agent.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
 from agent.retrieve.popular import Popular, Recent, fit_popular, fit_recent
 from agent.retrieve.similar import SimilarUsers, users_matrix
 
@@ -29,7 +29,10 @@ __all__ = [
     "fit_next_item",
     "fit_popular",
     "fit_recent",
+    "normalised",
     "score_all",
+    "seen_matrix",
     "transitions",
     "users_matrix",
+    "weights_matrix",
 ]

@@ -1,13 +1,12 @@
 """Items alike by their attributes or by their texts' vectors, to what a user has had."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.retrieve.base import History, spread_all
+from agent.retrieve.base import History, Weighing
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -16,7 +15,7 @@ Counting = Literal["all", "liked"]
 
 
 @dataclass(frozen=True)
-class Alike:
+class Alike(Weighing):
     """`traits` [items, traits], rows of length 1 (or 0): attributes weighed by rarity (sparse), or vectors (dense)."""
 
     traits: "sp.csr_array | NDArray[np.float32]"
@@ -26,7 +25,7 @@ class Alike:
     """`liked` counts each event by its signal, so that dislikes take away; `all` counts every event."""
 
     @property
-    def learned(self) -> object:
+    def learned(self) -> "sp.csr_array | NDArray[np.float32]":
         return self.traits
 
     @property
@@ -43,9 +42,6 @@ class Alike:
         dense = np.asarray(asked if isinstance(asked, np.ndarray) else asked.todense(), dtype=np.float32)
         whole = np.maximum(np.asarray(np.abs(weights).sum(axis=1)).reshape(-1, 1), 1e-9).astype(np.float32)
         return np.asarray((self.traits @ (dense / whole).T).T, dtype=np.float32)
-
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        return spread_all([self], histories)
 
     def holds(self) -> str:
         return f"{self.traits.shape[1]:,} traits"

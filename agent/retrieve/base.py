@@ -1,13 +1,14 @@
 """What every channel shares: a history, and the interface."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.interactions import NO_TIME
+from agent.interactions import NO_TIME, Interactions
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -55,25 +56,58 @@ class Channel(Protocol):
         """What it learned, in words."""
 
 
-class Weighing(Channel, Protocol):
+class Weighing(ABC):
     """A channel that weighs a user's events and spreads the weights over the catalogue by something it learned.
 
     Channels of one kind that learned the same thing differ in how they weigh; `score_all` spreads for all at once.
     """
 
+    name: str
+
     @property
-    def learned(self) -> object:
+    @abstractmethod
+    def learned(self) -> "sp.csr_array | NDArray[np.float32]":
         """What `spread` uses, the same object for channels that share it."""
 
     @property
+    @abstractmethod
     def items(self) -> int:
         """How many the catalogue has."""
 
+    @abstractmethod
     def weigh(self, history: History) -> NDArray[np.float32]:
         """[n] of each event; 0 leaves it out."""
 
+    @abstractmethod
     def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
         """[rows, items] scores of [rows, items] weights."""
+
+    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        """[users, items]; 0 where the channel is silent, higher is better."""
+        return _spread_all([self], histories)
+
+
+@dataclass(frozen=True)
+class ItemWeights(Weighing):
+    """`weights` [items, items] sparse: how much the row's item speaks for the column's."""
+
+    weights: "sp.csr_array"
+
+    @property
+    def learned(self) -> "sp.csr_array":
+        return self.weights
+
+    @property
+    def items(self) -> int:
+        return int(self.weights.shape[0])
+
+    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+        return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
+
+    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
+        """[n] what each event of the history adds to an item's score."""
+        column = self.weights[:, [item]].toarray().ravel()
+        return np.asarray(column[history.items] * self.weigh(history), dtype=np.float32)
 
 
 def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict[str, NDArray[np.float32]]:
@@ -81,21 +115,17 @@ def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict
     found: dict[str, NDArray[np.float32]] = {}
     shared: dict[tuple[type, int], list[Weighing]] = {}
     for one in channels:
-        if is_weighing(one):
+        if isinstance(one, Weighing):
             shared.setdefault((type(one), id(one.learned)), []).append(one)
         else:
             found[one.name] = one.score(histories)
     for alike in shared.values():
-        parts = np.split(spread_all(alike, histories), len(alike))
+        parts = np.split(_spread_all(alike, histories), len(alike))
         found.update(zip((one.name for one in alike), parts, strict=True))
     return {one.name: found[one.name] for one in channels}
 
 
-def is_weighing(channel: Channel) -> TypeGuard[Weighing]:
-    return hasattr(channel, "spread")
-
-
-def spread_all(alike: Sequence[Weighing], histories: Sequence[History]) -> NDArray[np.float32]:
+def _spread_all(alike: Sequence[Weighing], histories: Sequence[History]) -> NDArray[np.float32]:
     """[channels x users, items] of channels that learned the same."""
     weights = [one.weigh(history) for one in alike for history in histories]
     return alike[0].spread(weights_matrix([*histories] * len(alike), weights, alike[0].items))
@@ -107,6 +137,15 @@ class Traced(Channel, Protocol):
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
         """[n] what each event of the history adds to the item's score."""
+
+
+def seen_matrix(x: Interactions) -> "sp.csr_array":
+    """[users, items] sparse, 1 where the user had the item."""
+    import scipy.sparse as sp
+
+    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
+    seen.data = np.ones_like(seen.data)
+    return seen
 
 
 def weights_matrix(histories: Sequence[History], weights: Sequence[NDArray[np.float32]], items: int) -> "sp.csr_array":

@@ -1,6 +1,5 @@
 """Items that the same users had: EASE over the items that tell of enough users."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, keep_top, spread_all
+from agent.retrieve.base import History, ItemWeights, keep_top, seen_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -23,37 +22,17 @@ _HALF_LIFE = 10.0
 
 
 @dataclass(frozen=True)
-class Collaborative:
-    """`weights` [items, items] sparse: how much having the row's item speaks for the column's."""
+class Collaborative(ItemWeights):
+    """`weights` say how much having the row's item speaks for the column's."""
 
-    weights: "sp.csr_array"
     method: str
     name: str = "collaborative"
     half_life: float = _HALF_LIFE
     liked: bool = False
     """Events count by their signal, so that dislikes speak against; else every event that is no dislike counts 1."""
 
-    @property
-    def learned(self) -> object:
-        return self.weights
-
-    @property
-    def items(self) -> int:
-        return int(self.weights.shape[0])
-
     def weigh(self, history: History) -> NDArray[np.float32]:
         return np.asarray((history.signal if self.liked else history.taste()) * history.recency(self.half_life))
-
-    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
-        return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
-
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        return spread_all([self], histories)
-
-    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
-        """[n] how much each event of the history speaks for an item."""
-        column = self.weights[:, [item]].toarray().ravel()
-        return np.asarray(column[history.items] * self.weigh(history), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.method}, {self.weights.nnz:,} weights"
@@ -67,11 +46,10 @@ def fit_collaborative(x: Interactions, ease_items: int = EASE_ITEMS) -> Collabor
     """
     import scipy.sparse as sp
 
-    users, items = len(x.user_ids), len(x.item_ids)
-    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(users, items))
-    seen.data = np.ones_like(seen.data)
+    items = len(x.item_ids)
     if not items:
         return Collaborative(sp.csr_array((items, items), dtype=np.float32), "EASE")
+    seen = seen_matrix(x)
     counts = np.asarray(seen.sum(axis=0)).ravel()
     kept = np.sort(np.argsort(-counts, kind="stable")[:ease_items])
     part = keep_top(ease_weights(seen[:, kept]), _NEIGHBOURS).tocoo()

@@ -1,6 +1,5 @@
 """What follows what: transitions within a window of a user's events."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, spread_all
+from agent.retrieve.base import History, ItemWeights
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -22,35 +21,15 @@ _USED = 20
 
 
 @dataclass(frozen=True)
-class NextItem:
-    """`weights` [items, items] sparse, normalised decayed counts of column after row."""
+class NextItem(ItemWeights):
+    """`weights` are normalised decayed counts of the column's item after the row's."""
 
-    weights: "sp.csr_array"
     name: str = "next_item"
     half_life: float = HALF_LIFE
-
-    @property
-    def learned(self) -> object:
-        return self.weights
-
-    @property
-    def items(self) -> int:
-        return int(self.weights.shape[0])
 
     def weigh(self, history: History) -> NDArray[np.float32]:
         used = np.arange(len(history.items)) >= len(history.items) - round(_USED * self.half_life)
         return np.asarray(history.recency(self.half_life) * used, dtype=np.float32)
-
-    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
-        return np.asarray((weights @ self.weights).todense(), dtype=np.float32)
-
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        return spread_all([self], histories)
-
-    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
-        """[n] what each event of the history adds to an item's score."""
-        column = self.weights[:, [item]].toarray().ravel()
-        return np.asarray(column[history.items] * self.weigh(history), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.weights.nnz:,} transitions"
@@ -58,16 +37,11 @@ class NextItem:
 
 def fit_next_item(x: Interactions) -> NextItem:
     """Cosine-normalised transitions: counts over √(n_i n_j)."""
-    return NextItem(transitions(x))
+    return NextItem(normalised(transitions(x), x))
 
 
-def transitions(
-    x: Interactions, *, window: int = _WINDOW, decay: float = _DECAY, source: float = 0.5, target: float = 0.5
-) -> "sp.csr_array":
-    """[items, items] counts of j within `window` events after i, each step worth `decay`, over nᵢ^source nⱼ^target.
-
-    With both exponents a half it is the cosine. A smaller `target` lets what many have come forward.
-    """
+def transitions(x: Interactions, *, window: int = _WINDOW, decay: float = _DECAY) -> "sp.csr_array":
+    """[items, items] counts of j within `window` events after i, each step worth `decay`."""
     import scipy.sparse as sp
 
     items = len(x.item_ids)
@@ -80,5 +54,15 @@ def transitions(
         other = before != after
         data = np.full(int(other.sum()), decay ** (step - 1), dtype=np.float32)
         total = total + sp.csr_array((data, (before[other], after[other])), shape=(items, items))
-    counts = np.maximum(np.bincount(x.item, minlength=items), 1).astype(np.float32)
-    return (sp.diags_array(counts**-source) @ total @ sp.diags_array(counts**-target)).tocsr().astype(np.float32)
+    return total
+
+
+def normalised(counts: "sp.csr_array", x: Interactions, *, source: float = 0.5, target: float = 0.5) -> "sp.csr_array":
+    """Transition counts of i to j over nᵢ^source nⱼ^target, n being an item's events.
+
+    With both exponents a half it is the cosine. A smaller `target` lets what many have come forward.
+    """
+    import scipy.sparse as sp
+
+    seen = np.maximum(np.bincount(x.item, minlength=len(x.item_ids)), 1).astype(np.float32)
+    return (sp.diags_array(seen**-source) @ counts @ sp.diags_array(seen**-target)).tocsr().astype(np.float32)

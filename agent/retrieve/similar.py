@@ -1,6 +1,5 @@
 """Users like this one: cosine of histories, and what the nearest had (Resnick et al. 1994, "GroupLens")."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, spread_all
+from agent.retrieve.base import History, Weighing, seen_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -20,7 +19,7 @@ USERS = 10_000
 
 
 @dataclass(frozen=True)
-class SimilarUsers:
+class SimilarUsers(Weighing):
     """`users` [users, items] sparse, 1 where the user had the item."""
 
     users: "sp.csr_array"
@@ -29,7 +28,7 @@ class SimilarUsers:
     neighbours_used: int = NEIGHBOURS
 
     @property
-    def learned(self) -> object:
+    def learned(self) -> "sp.csr_array":
         return self.users
 
     @property
@@ -59,19 +58,13 @@ class SimilarUsers:
             near = np.where(near >= cut, near, 0)
         return np.asarray((sp.csr_array(near) @ self.users).todense(), dtype=np.float32)
 
-    def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        return spread_all([self], histories)
-
     def holds(self) -> str:
         return f"{self.users.shape[0]:,} users"
 
 
 def users_matrix(x: Interactions, users: int = USERS) -> "sp.csr_array":
     """[users, items] 1 where a user had an item, of the `users` with the most items; users without any are left out."""
-    import scipy.sparse as sp
-
-    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
-    seen.data = np.ones_like(seen.data)
+    seen = seen_matrix(x)
     size = np.diff(seen.indptr)
     most = np.argsort(-size, kind="stable")[: min(users, int((size > 0).sum()))]
     return seen[np.sort(most)]

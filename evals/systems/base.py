@@ -1,5 +1,6 @@
 """What a system of the harness is: fitted once on the training part, it scores the whole catalogue for many users."""
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.errors import CannotRunError
 from agent.facts import Population, build_population
 from agent.interactions import NO_TIME, Interactions
 from agent.progress import Progress, Quiet
 from agent.rank import Catalogue, How, catalogue_of
-from agent.retrieve import History, fit_popular
-from agent.retrieve.base import weights_matrix
+from agent.retrieve import History, fit_popular, seen_matrix, weights_matrix
 from evals.data import Shelf
 from evals.scoring import histories
 
@@ -48,12 +49,7 @@ class Training:
     @cached_property
     def seen(self) -> "sp.csr_array":
         """[users, items] 1 where the user had the item."""
-        import scipy.sparse as sp
-
-        shape = (len(self.x.user_ids), len(self.x.item_ids))
-        seen = sp.csr_array((np.ones(len(self.x), np.float32), (self.x.user, self.x.item)), shape=shape)
-        seen.data = np.ones_like(seen.data)
-        return seen
+        return seen_matrix(self.x)
 
     @cached_property
     def share(self) -> NDArray[np.float32]:
@@ -148,6 +144,12 @@ class Personal:
     def judge(self, asked: Asked) -> Scores:
         """As `score`; rows of users without history are not looked at."""
         raise NotImplementedError
+
+
+def need(package: str) -> None:
+    """Raises CannotRunError where a package of the extra `evals` is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise CannotRunError(f"The package '{package}' is not installed; run: pip install 'limner[evals]'.")
 
 
 def binary(past: Sequence[History], items: int) -> "sp.csr_array":

@@ -1,6 +1,5 @@
 """Baselines that learn from who had what: neighbours, EASE, factors."""
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from agent.errors import CannotRunError
 from agent.retrieve import SimilarUsers, ease_weights, users_matrix
-from evals.systems.base import Asked, Personal, Scores, Setting, Training, binary, keep_largest
+from evals.systems.base import Asked, Personal, Scores, Setting, Training, binary, keep_largest, need
 
 EASE_ITEMS = 20_000
 """Up to here plain EASE inverts its dense matrix (1.6 GB)."""
@@ -94,16 +93,11 @@ class ImplicitModel(Protocol):
     def fit(self, user_items: object, show_progress: bool) -> None: ...
 
 
-def _need_implicit() -> None:
-    if importlib.util.find_spec("implicit") is None:
-        raise CannotRunError("The package 'implicit' is not installed; run: pip install 'limner[evals]'.")
-
-
 class _Factors(Personal):
     """User and item factors by the package `implicit`; a user's are those of the training."""
 
     def learn(self, training: Training) -> None:
-        _need_implicit()
+        need("implicit")
         import scipy.sparse as sp
         from threadpoolctl import threadpool_limits
 

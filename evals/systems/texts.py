@@ -1,6 +1,5 @@
 """Baselines that read what items are, and nothing of other users: BM25 over texts, nearness of texts' vectors."""
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from agent.errors import CannotRunError
-from agent.retrieve import Alike
-from agent.retrieve.base import weights_matrix
-from evals.systems.base import Asked, Personal, Scores, Setting, Training
+from agent.retrieve import Alike, weights_matrix
+from evals.systems.base import Asked, Personal, Scores, Setting, Training, need
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _PARTS = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
@@ -45,8 +43,7 @@ class Bm25(Personal):
     }  # fmt: skip
 
     def learn(self, training: Training) -> None:
-        if importlib.util.find_spec("bm25s") is None:
-            raise CannotRunError("The package 'bm25s' is not installed; run: pip install 'limner[evals]'.")
+        need("bm25s")
         import bm25s
         import scipy.sparse as sp
 
