@@ -15,11 +15,15 @@ class Limner:
     name: ClassVar[str] = "limner"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {}
 
-    def fit(self, training: Training, catalogue: Catalogue | None = None) -> None:
+    def fit(self, training: Training) -> None:
         self._model = fit(
-            training.x, training.signal, catalogue or training.catalogue, how=training.how, seed=training.seed,
+            training.x, training.signal, self.catalogue(training), how=training.how, seed=training.seed,
             progress=training.progress,
         )  # fmt: skip
+
+    def catalogue(self, training: Training) -> Catalogue:
+        """What it is told of items."""
+        return training.catalogue
 
     def score(self, asked: Asked) -> Scores:
         return score_users(self._model, asked.histories)
@@ -31,9 +35,9 @@ class WithoutContent(Limner):
 
     name: ClassVar[str] = "limner-no-content"
 
-    def fit(self, training: Training, catalogue: Catalogue | None = None) -> None:
+    def catalogue(self, training: Training) -> Catalogue:
         none = np.zeros((len(training.x.item_ids), 0), dtype=np.float32)
-        super().fit(training, replace(training.catalogue, vectors=none))
+        return replace(training.catalogue, vectors=none)
 
 
 @dataclass
@@ -42,8 +46,8 @@ class WithoutFacets(Limner):
 
     name: ClassVar[str] = "limner-no-facets"
 
-    def fit(self, training: Training, catalogue: Catalogue | None = None) -> None:
+    def catalogue(self, training: Training) -> Catalogue:
         import scipy.sparse as sp
 
         none = sp.csr_array((len(training.x.item_ids), 1), dtype=np.float32)
-        super().fit(training, replace(training.catalogue, facets=none))
+        return replace(training.catalogue, facets=none)
