@@ -311,7 +311,6 @@ class Engine:
         by_id = {one.candidate.item_id: one for one in ranked}
         scores = {item_id: one.score for item_id, one in by_id.items()}
         placed = places([one.candidate for one in ranked])
-        channels = {i: {name: by_id[i].candidate.scores[name] for name in placed[i]} for i in by_id}
         items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
         reranked = await rerank(
             list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings,
@@ -341,7 +340,7 @@ class Engine:
                     rank=rank,
                     score=reranked.scores.get(item_id, scores[item_id]),
                     probability=by_id[item_id].probability,
-                    channels=channels[item_id],
+                    channels={name: by_id[item_id].candidate.scores[name] for name in placed[item_id]},
                     rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
                     flags=self._flags(item_id, had, fallback),
                     reason=told.reasons.get(item_id) if told else None,
