@@ -106,7 +106,13 @@ def together(*runs: Callable[[], Done]) -> list[Done]:
 
 
 def write_tables(folder: Path) -> None:
-    """Users with a taste, each with another number of events."""
+    """Users with a taste, each with another number of events, and one of whom nothing else is known."""
+    write_taste(folder, lambda user: 8 + user)
+    (folder / "users.csv").write_text("\n".join(["user_id", *IDS, SILENT]) + "\n", encoding="utf-8")
+
+
+def write_taste(folder: Path, until: Callable[[int], int]) -> int:
+    """`items.csv` and `events.csv`: each user likes a genre and had its items before `until(user)`; how many events."""
     items = ["item_id,title,genres"] + [f"{i:02},Film {i} (19{70 + i}),{GENRES[i % 3]}" for i in range(ITEMS)]
     events = ["user_id,item_id,rating,timestamp"]
     for user in range(USERS):
@@ -114,8 +120,8 @@ def write_tables(folder: Path) -> None:
         events += [
             f"u{user},{i:02},{5 if i % 3 == liked else 2},{1_000_000_000 + 86_400 * (user + i)}"
             for i in range(ITEMS)
-            if (i % 3 == liked and i < 8 + user) or i % 10 == user % 10
+            if (i % 3 == liked and i < until(user)) or i % 10 == user % 10
         ]
-    users = ["user_id", *IDS, SILENT]
-    for name, rows in (("events", events), ("items", items), ("users", users)):
+    for name, rows in (("events", events), ("items", items)):
         (folder / f"{name}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return len(events) - 1

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from fastapi.testclient import TestClient
 
 from agent.api import create_app
@@ -17,11 +16,10 @@ from agent.engine import Engine
 from agent.errors import UnknownIdError, UsageError
 from agent.ingest import Sources
 from agent.rank import fit, order
-from agent.retrieve import ease_weights
+from agent.retrieve import ease_weights, seen_matrix
 from agent.signals import signals
 from agent.testing import Failure, ScriptedServer
-
-USERS, ITEMS = 12, 30
+from tests.e2e.running import USERS, write_taste
 
 
 def settings_for(folder: Path) -> Settings:
@@ -30,21 +28,10 @@ def settings_for(folder: Path) -> Settings:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    genres = ("Comedy", "Horror", "War")
-    items = ["item_id,title,genres"] + [f"{i:02},Film {i} (19{70 + i}),{genres[i % 3]}" for i in range(ITEMS)]
-    events = ["user_id,item_id,rating,timestamp"]
-    for user in range(USERS):
-        liked = user % 3
-        events += [
-            f"u{user},{i:02},{5 if i % 3 == liked else 2},{1_000_000_000 + 86_400 * (user + i)}"
-            for i in range(ITEMS)
-            if (i % 3 == liked and i < 24) or i % 10 == user % 10
-        ]
-    (tmp_path / "items.csv").write_text("\n".join(items))
-    (tmp_path / "events.csv").write_text("\n".join(events))
+    events = write_taste(tmp_path, lambda user: 24)
     made = open_engine(settings_for(tmp_path / "store"), create=True)
     report = made.ingest(Sources(events=[str(tmp_path / "events.csv")], items=[str(tmp_path / "items.csv")]))
-    assert report.events.read == report.events.kept == len(events) - 1
+    assert report.events.read == report.events.kept == events
     yield made
     made.store.close()
 
@@ -129,7 +116,7 @@ def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
     from evals.systems import SYSTEMS, Training
 
     x, scales = engine.store.interactions(), engine.store.scales()
-    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
+    seen = seen_matrix(x)
     plain = seen[:2].toarray() @ ease_weights(seen)
     signal = signals(x, engine.settings.signals, scales)
     training = Training(x, signal, Shelf(engine.store.items(x.item_ids)), how="time")
