@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.config import yaml_complaint
 from agent.errors import BadInputError
 from evals.metrics.accuracy import Style
 
@@ -52,7 +53,7 @@ def read_experiment(path: Path) -> Experiment:
     except FileNotFoundError as error:
         raise BadInputError(f"There is no experiment '{path}'.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{path} cannot be read as YAML: {error}".replace("\n", " ")) from error
+        raise BadInputError(f"{path} cannot be read as YAML: {yaml_complaint(error)}.") from error
     if not isinstance(loaded, Mapping):
         raise BadInputError(f"{path} must be a mapping of keys: {', '.join(Experiment.model_fields)}.")
     return _checked(loaded, f"{path}: ")
