@@ -237,11 +237,11 @@ class Index:
         except _chroma_errors() as error:
             if self._url:
                 raise self._failure(error) from error
-            generation = self.generation()
+            counts = self._generations()
             self._client = None
             shutil.rmtree(self._folder)
             self._folder.mkdir()
-            (self._folder / _GENERATION).write_text(str(generation))
+            (self._folder / _GENERATION).write_text(json.dumps(counts))
         self._collections.clear()
         self._wrote(*KINDS)
 

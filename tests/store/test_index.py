@@ -120,3 +120,16 @@ def test_nothing_is_written_where_there_is_no_room(tmp_path: Path, monkeypatch: 
     with pytest.raises(StoreFullError, match="1 MB are free"):
         index.upsert("items", [Row("9", "new")])
     assert (index.count("items"), embedder.embedded) == (3, before)
+
+
+def test_clearing_what_cannot_be_opened_goes_on_counting(tmp_path: Path) -> None:
+    """Another process would keep what it has read where the count began anew."""
+    index = Index(tmp_path, Letters())
+    for at in range(4):
+        index.upsert("items", [Row(str(at), "abc"[: at + 1])])
+    before = index.generation("items")
+    (tmp_path / "chroma.sqlite3").write_bytes(b"no database" * 1000)
+    index = Index(tmp_path, Letters())
+    index.clear()
+    assert index.generation("items") > before
+    assert index.upsert("items", ROWS) == 3
