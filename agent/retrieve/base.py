@@ -106,8 +106,9 @@ class ItemWeights(Weighing):
 
     def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
         """[n] what each event of the history adds to an item's score."""
-        column = self.weights[:, [item]].toarray().ravel()
-        return np.asarray(column[history.items] * self.weigh(history), dtype=np.float32)
+        # Rows first: a column of all rows costs a pass over every weight.
+        own = self.weights[history.items][:, [item]].toarray().ravel()
+        return np.asarray(own * self.weigh(history), dtype=np.float32)
 
 
 def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict[str, NDArray[np.float32]]:
