@@ -1,13 +1,18 @@
 """The embedded model: llama.cpp's OpenAI-compatible server inside this process, on loopback."""
 
+import json
 import os
 import secrets
 import weakref
+from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from agent.errors import ModelUnavailableError, SettingsError
 
+_START = 300.0
+"""Seconds for the first token, on the slowest machine."""
 INSTALL = "pip install 'limner[local]'"
 
 
@@ -56,9 +61,27 @@ class LocalServer:
                 "or name another with LIMNER_LOCAL_MODEL."
             ) from error
         self.base_url = f"{server.listening_address}/v1"
+        self._wait_until_it_runs()
         self._running: list[object] = [server]
         # Stopped before the interpreter goes down, while its threads can still end in order.
         self._stop = weakref.finalize(self, self._running.clear)
+
+    def _wait_until_it_runs(self) -> None:
+        """Ask for one token. It listens before its loop runs, and told to stop in between it would run for ever."""
+        to = urlsplit(self.base_url)
+        connection = HTTPConnection(to.hostname or "", to.port, timeout=_START)
+        try:
+            connection.request(
+                "POST",
+                f"{to.path}/completions",
+                json.dumps({"prompt": ".", "max_tokens": 1}),
+                {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"},
+            )
+            connection.getresponse().read()
+        except (OSError, HTTPException) as error:
+            raise ModelUnavailableError(f"The embedded model '{self.name}' does not answer ({error}).") from error
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Stop the server and free the model's memory; safe to call twice."""

@@ -1,10 +1,13 @@
 """The embedded models, really: SmolLM2 for the protocol, Qwen for what the shipped measurement says of it."""
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,6 +92,34 @@ def test_closing_frees_the_port() -> None:
     server.close()
     with pytest.raises(OSError):
         socket.create_connection((address.hostname, address.port), timeout=5).close()
+
+
+_BUSY = """
+import os, subprocess, sys
+from pathlib import Path
+from agent.llm.local import LocalServer
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+try:
+    for _ in range(8):
+        LocalServer(Path(sys.argv[1]), threads=1, context=1024, slots=1).close()
+finally:
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="THIS SYSTEM CANNOT KEEP A PROCESS ON ONE CORE")
+def test_closing_at_once_on_a_busy_core_does_not_hang() -> None:
+    """The server listens before its loop runs; told to stop in between it once waited for ever."""
+    model = fetch_model(settings_of("smollm2"))
+    with subprocess.Popen([sys.executable, "-c", _BUSY, str(model)], start_new_session=True) as process:
+        try:
+            assert process.wait(60) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
