@@ -1,6 +1,7 @@
 """Every channel fitted on one set of events, with what is known of items."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,11 @@ class Channels:
         return {item_id: at for at, item_id in enumerate(self.item_ids)}
 
     @cached_property
+    def fresh(self) -> NDArray[np.int64]:
+        """Positions of the items that no event names."""
+        return np.flatnonzero((self.popular.share == 0) & (self.statistics.mean_signal == 0))
+
+    @cached_property
     def voices(self) -> tuple[Channel, ...]:
         """Those that find candidates and are named to people."""
         found: list[Channel] = [
@@ -175,6 +181,50 @@ def fit_channels(x: Interactions, signal: NDArray[np.float32], catalogue: Catalo
     )
 
 
+def widened(held: Channels, item_ids: list[str], catalogue: Catalogue, users: int) -> Channels:
+    """The same channels over a catalogue that items were added to at its end: of these only the catalogue speaks.
+
+    `users`: of how many the channels learned.
+    """
+    more = len(item_ids) - len(held.item_ids)
+    known = held.statistics
+
+    def longer(values: NDArray[np.floating], fill: float = 0.0) -> NDArray[np.float32]:
+        return np.concatenate([values, np.full(more, fill, dtype=np.float32)]).astype(np.float32)
+
+    def heated(one: Recent) -> Recent:
+        return replace(one, heat=np.pad(one.heat, ((0, 0), (0, more))))
+
+    return Channels(
+        item_ids,
+        replace(held.popular, share=longer(held.popular.share)),
+        heated(held.recent),
+        heated(held.trending),
+        replace(held.collaborative, weights=_padded(held.collaborative.weights, more, more)),
+        next_item(_padded(held.next_item.weights, more, more)),
+        next_short(_padded(held.next_short.weights, more, more)),
+        around(_padded(held.around.weights, more, more)),
+        _padded(held.users, 0, more),
+        catalogue,
+        Statistics(
+            longer(known.log_share, math.log(_half(users))),
+            longer(known.mean_signal),
+            np.concatenate([known.first_seen, np.full(more, np.nan)]),
+        ),
+        held.now,
+        held.span,
+    )
+
+
+def _padded(matrix: "sp.csr_array", rows: int, columns: int) -> "sp.csr_array":
+    """With empty rows below and empty columns to the right; the entries are shared."""
+    import scipy.sparse as sp
+
+    ends = np.concatenate([matrix.indptr, np.full(rows, matrix.indptr[-1], dtype=matrix.indptr.dtype)])
+    shape = (matrix.shape[0] + rows, matrix.shape[1] + columns)
+    return sp.csr_array((matrix.data, matrix.indices, ends), shape=shape)
+
+
 def next_item(weights: "sp.csr_array") -> NextItem:
     """What follows."""
     return NextItem(weights, "next_item", 3.0)
@@ -190,6 +240,11 @@ def around(weights: "sp.csr_array") -> NextItem:
     return NextItem(weights, "around", 3.0)
 
 
+def _half(users: int) -> float:
+    """Share of half a user: what is added to every item's, so that nobody has a logarithm too."""
+    return 0.5 / max(users, 1)
+
+
 def _statistics(x: Interactions, signal: NDArray[np.float32], timed: NDArray[np.bool_]) -> Statistics:
     items = len(x.item_ids)
     counts = np.bincount(x.item, minlength=items)
@@ -197,7 +252,7 @@ def _statistics(x: Interactions, signal: NDArray[np.float32], timed: NDArray[np.
     first = np.full(items, np.inf)
     np.minimum.at(first, x.item[timed], x.time[timed].astype(np.float64))
     return Statistics(
-        np.log(share + 0.5 / max(len(x.user_ids), 1)).astype(np.float32),
+        np.log(share + _half(len(x.user_ids))).astype(np.float32),
         (np.bincount(x.item, weights=signal, minlength=items) / (counts + 5)).astype(np.float32),
         np.where(np.isfinite(first), first, np.nan),
     )

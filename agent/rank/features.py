@@ -21,6 +21,8 @@ CANDIDATES = 200
 """Items a user that fusion orders; the truth is among them for 75 to 81% of ML-100K's users."""
 DEPTH = 100
 """Best items of each voice that may become candidates."""
+FRESH = 10
+"""Candidates beside them that nobody had yet, by content alone; no other voice could name them."""
 RRF = 20.0
 """The constant k of reciprocal rank fusion; the paper has 60; validation took 20 by a hair, 1.055 to 1.050."""
 WEIGHTS: Mapping[str, float] = {
@@ -32,6 +34,7 @@ WEIGHTS: Mapping[str, float] = {
     "popular": 0.05,
     "facets": 0.05,
     "content": 0.1,
+    "demographic": 0.6,
 }
 """What each voice weighs when candidates are chosen, and when nothing was learned."""
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
@@ -85,23 +88,47 @@ def tabulate(
     exclude: Sequence[NDArray[np.int64]],
     *,
     n: int = CANDIDATES,
-    add: NDArray[np.int64] | None = None,
+    add: Sequence[NDArray[np.int64]] = (),
+    fresh: NDArray[np.int64] | None = None,
+    voices: Scores | None = None,
 ) -> tuple[Table, Scores]:
-    """The `n` best candidates of each user with their columns; `add` [k] are candidates whatever the voices say."""
+    """The `n` best candidates of each user with their columns.
+
+    `add`: for each user the items that are candidates whatever the voices say, beside the `n`. `fresh` [k]: items that
+    nobody had, of which the `FRESH` nearest by content are candidates too. `voices`: further ones that have a say in
+    who is a candidate, and no columns.
+    """
     scores = score_all(channels.all, histories)
-    prior = choose(scores, exclude, n)
+    prior = choose({**scores, **(voices or {})}, exclude, n)
+    add = [*(add or [np.empty(0, np.int64)] * len(histories))]
+    if fresh is not None and len(fresh):
+        near = _nearest(scores, fresh, exclude)
+        add = [np.union1d(own, other) for own, other in zip(add, near, strict=True)]
+    wanted = prior.copy()
+    for row, own in enumerate(add):
+        wanted[row, own] = np.inf
+    n += max((len(own) for own in add), default=0)
     n = min(n, prior.shape[1])
-    at = np.argpartition(-prior, n - 1, axis=1)[:, :n]
-    if add is not None and len(add):
-        at = np.array([np.union1d(row[row_prior > 0], add) for row, row_prior in
-                       zip(at, np.take_along_axis(prior, at, axis=1), strict=True)])  # fmt: skip
+    at = np.argpartition(-wanted, n - 1, axis=1)[:, :n]
     value = np.take_along_axis(prior, at, axis=1)
     order = np.lexsort((at, -value), axis=1)
     at, value = np.take_along_axis(at, order, axis=1), np.take_along_axis(value, order, axis=1)
-    inside = value > 0 if add is None else np.ones_like(at, dtype=bool)
+    inside = np.take_along_axis(wanted, at, axis=1) > 0
     columns = _columns(channels, histories, scores, at, value)
     stacked = np.stack(list(columns.values()), axis=2, dtype=np.float32)
     return Table(np.where(inside, at, -1), stacked, list(columns), value), scores
+
+
+def _nearest(scores: Scores, fresh: NDArray[np.int64], exclude: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """For each user the `FRESH` of these items nearest by content, or by attributes where there are no vectors."""
+    near = scores["content"] if "content" in scores else scores["facets"]
+    found = []
+    for row, banned in enumerate(exclude):
+        left = np.setdiff1d(fresh, banned)
+        value = near[row, left]
+        best = np.lexsort((left, -value))[:FRESH]
+        found.append(left[best][value[best] > 0])
+    return found
 
 
 def _columns(

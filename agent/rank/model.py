@@ -28,6 +28,7 @@ from agent.rank.channels import (
     fit_channels,
     next_item,
     next_short,
+    widened,
 )
 from agent.rank.features import tabulate
 from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
@@ -73,6 +74,11 @@ class Model:
     @property
     def positions(self) -> dict[str, int]:
         return self.channels.positions
+
+    def over(self, item_ids: Sequence[str], catalogue: Catalogue) -> "Model":
+        """The same model over a catalogue that came to have more items; they stand after those it was trained on."""
+        users = self.manifest.users
+        return replace(self, channels=widened(self.channels, list(item_ids), catalogue, users))
 
     def history(self, events: Sequence[tuple[str, float]]) -> History:
         """From (item id, signal), oldest first; items that came after training are left out."""

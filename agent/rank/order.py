@@ -1,7 +1,7 @@
-"""From a user's history to an order of items: the main use of a trained model."""
+"""From histories to an order of items: the main use of a trained model."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
@@ -12,6 +12,9 @@ from agent.rank.fusion import Fusion
 from agent.rank.model import Model
 from agent.retrieve import History
 from agent.schema import Candidate
+
+_STEP = 1e-6
+"""What each item that no voice found stands below the one before it."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,20 @@ class Ranked:
     """Of an interaction in the stretch that fusion learned from; None where nothing was learned."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One user's request."""
+
+    history: History
+    exclude: frozenset[str] = frozenset()
+    include: Sequence[str] = ()
+    """Items that come back whatever the voices say."""
+    content: Mapping[str, float] = field(default_factory=dict)
+    """Nearness of items to the portrait."""
+    demographic: NDArray[np.float32] | None = None
+    """[items] score among users with the same attributes, for a user without history."""
+
+
 def order(
     model: Model,
     history: History,
@@ -32,55 +49,109 @@ def order(
     content: Mapping[str, float] | None = None,
     exclude: frozenset[str] = frozenset(),
     include: Sequence[str] = (),
+    allowed: NDArray[np.bool_] | None = None,
+    demographic: NDArray[np.float32] | None = None,
     n: int = CANDIDATES,
 ) -> list[Ranked]:
-    """At least `n` items (while the catalogue has them), best first; never one of `exclude`, every known one of
-    `include`.
+    """`order_many` for one user, with the channels that found each item."""
+    asked = Asked(history, exclude, include, content or {}, demographic)
+    return next(order_many(model, [asked], allowed=allowed, n=n, named=True))
 
-    `content` maps item ids to their nearness to the portrait: items that only it found are appended in its order, then
-    the rest of the catalogue. A user without history gets what is popular of late.
+
+def order_many(
+    model: Model,
+    asked: Sequence[Asked],
+    *,
+    allowed: NDArray[np.bool_] | None = None,
+    n: int = CANDIDATES,
+    named: bool = False,
+) -> Iterator[list[Ranked]]:
+    """For each user at least `n` items (while the catalogue has them), best first; never one of `exclude` or one that
+    is not `allowed` [items], every one of `include`.
+
+    Items that no voice found are appended in the order of content, then of the catalogue. A user without history gets
+    what is popular of late, and among users with the same attributes. `named`: with the channels that found each item.
     """
     channels = model.channels
-    banned = np.array([model.positions[one] for one in exclude if one in model.positions], dtype=np.int64)
-    add = np.array([model.positions[one] for one in include if one in model.positions], dtype=np.int64)
-    table, scores = tabulate(channels, [history], [banned], n=max(n, CANDIDATES), add=add if len(add) else None)
-    at, columns, prior = table.items[0], table.columns[0], table.prior[0]
-    columns, prior, at = columns[at >= 0], prior[at >= 0], at[at >= 0]
-    fusion = _fusion_for(model, history)
-    probability: list[float | None] = [None] * len(at)
-    if fusion is not None and len(at):
-        score = fusion.score(columns)
-        probability = [*fusion.probability(score).tolist()]
-    else:
-        score = prior.astype(np.float64)
-    best = np.lexsort((at, -score))
-    if not len(add):
-        best = best[:n]
-    voices = {one.name: _heard(scores[one.name][0], banned) for one in channels.voices}
-    found = [
-        Ranked(_candidate(model.item_ids[at[k]], at[k], voices, content or {}), float(score[k]), probability[k])
-        for k in best
-    ]
-    cold = [one for one in include if one not in model.positions]
-    return [*found, *_rest(model, found, content or {}, exclude, cold, n)]
+    barred = np.flatnonzero(~allowed) if allowed is not None else np.empty(0, np.int64)
+    own = [_positions(model, one.exclude) for one in asked]
+    banned = [np.union1d(one, barred) if len(barred) else one for one in own]
+    add = [_positions(model, one.include) for one in asked]
+    groups = _groups(model, asked)
+    table, scores = tabulate(
+        channels, [one.history for one in asked], banned, n=max(n, CANDIDATES), add=add, fresh=channels.fresh,
+        voices=groups,
+    )  # fmt: skip
+    inside = table.items >= 0
+    score = table.prior.astype(np.float64)
+    probability = np.full_like(score, np.nan)
+    fused = inside & np.array([_fusion_for(model, one.history) is not None for one in asked], dtype=bool)[:, None]
+    if model.fusion is not None and fused.any():
+        score[fused] = model.fusion.score(table.columns[fused])
+        probability[fused] = model.fusion.probability(score[fused])
+    for row, one in enumerate(asked):
+        at = table.items[row][inside[row]]
+        points, chance = score[row][inside[row]], probability[row][inside[row]]
+        best = np.lexsort((at, -points))
+        if not one.include:
+            best = best[:n]
+        voices = {}
+        if named:
+            voices = {
+                name: _heard(matrix[row], banned[row]) for name, matrix in {**_voiced(model, scores), **groups}.items()
+            }
+        found = [
+            Ranked(
+                _candidate(model.item_ids[at[k]], int(at[k]), voices, one.content),
+                float(points[k]),
+                None if np.isnan(chance[k]) else float(chance[k]),
+            )
+            for k in best
+        ]
+        yield [*found, *_rest(model, found, one, allowed, n)]
+
+
+def _positions(model: Model, item_ids: Sequence[str] | frozenset[str]) -> NDArray[np.int64]:
+    return np.array(sorted(model.positions[one] for one in item_ids if one in model.positions), dtype=np.int64)
+
+
+def _groups(model: Model, asked: Sequence[Asked]) -> dict[str, NDArray[np.float32]]:
+    """The voice of users with the same attributes, where anyone without history has some."""
+    if all(one.demographic is None for one in asked):
+        return {}
+    none = np.zeros(len(model.item_ids), dtype=np.float32)
+    return {"demographic": np.stack([none if one.demographic is None else one.demographic for one in asked])}
+
+
+def _voiced(model: Model, scores: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    return {one.name: scores[one.name] for one in model.channels.voices}
 
 
 def _rest(
-    model: Model, found: Sequence[Ranked], content: Mapping[str, float], exclude: frozenset[str], cold: Sequence[str],
-    n: int,
-) -> list[Ranked]:  # fmt: skip
-    """Every one of `cold`, by nearness; then what brings `found` to `n`: what content alone found, and the rest."""
-    known = {one.candidate.item_id for one in found} | exclude
-    first = sorted(set(cold) - known, key=lambda one: (-content.get(one, 0.0), one))
-    known |= set(first)
-    near = sorted((one for one in content if one not in known), key=lambda one: (-content[one], one))
-    other = (one for one in model.item_ids if one not in known and one not in content)
+    model: Model, found: Sequence[Ranked], asked: Asked, allowed: NDArray[np.bool_] | None, n: int
+) -> list[Ranked]:
+    """Every one asked for that the model does not know, by nearness; then what brings `found` to `n`."""
+    content = asked.content
+    known = {one.candidate.item_id for one in found} | asked.exclude
+    cold = {one for one in asked.include if one not in model.positions and one not in known}
+    first = sorted(cold, key=lambda one: (-content.get(one, 0.0), one))
+    short = n - len(found) - len(first)
+    rest: Iterator[str] = iter(())
+    if short > 0:
+        known |= cold
+        at = np.arange(len(model.item_ids)) if allowed is None else np.flatnonzero(allowed)
+        left = [model.item_ids[one] for one in at if model.item_ids[one] not in known]
+        near = sorted((one for one in left if one in content), key=lambda one: (-content[one], one))
+        rest = islice(chain(near, (one for one in left if one not in content)), short)
     last = found[-1].score if found else 0.0
-    rest = chain(first, islice(chain(near, other), max(0, n - len(found) - len(first))))
     return [
-        Ranked(Candidate(item_id=one, scores={"content": content[one]} if one in content else {}), last - place * 1e-6)
-        for place, one in enumerate(rest, 1)
+        Ranked(Candidate(item_id=one, scores=_near(one, content)), last - place * _STEP)
+        for place, one in enumerate(chain(first, rest), 1)
     ]
+
+
+def _near(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
+    return {"content": content[item_id]} if item_id in content else {}
 
 
 def _heard(score: NDArray[np.float32], banned: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -96,9 +167,7 @@ def _candidate(
     item_id: str, at: int, voices: Mapping[str, NDArray[np.float32]], content: Mapping[str, float]
 ) -> Candidate:
     heard = {name: round(float(score[at]), 6) for name, score in voices.items() if score[at] > 0}
-    if item_id in content:
-        heard["content"] = content[item_id]
-    return Candidate(item_id=item_id, scores=heard)
+    return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
 
 
 def _fusion_for(model: Model, history: History) -> Fusion | None:

@@ -1,6 +1,7 @@
 """Training, storing, finding and fusing on a small made catalogue."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from agent.errors import StoreError
 from agent.interactions import Interactions
-from agent.rank import How, Model, fit, load_model, order, train, train_report
-from agent.rank.features import RRF, WEIGHTS, choose
+from agent.rank import How, Model, catalogue_of, fit, load_model, order, train, train_report
+from agent.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from agent.rank.fusion import Method
 from agent.rank.lessons import lessons
 from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
@@ -93,6 +94,45 @@ def test_a_voice_is_named_only_for_items_among_its_best(monkeypatch: pytest.Monk
     found = order(model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=frozenset(["i3", "i4"]))
     named = [one.candidate.item_id for one in found if "next_item" in one.candidate.scores]
     assert len(named) == 2 and "i5" in named
+
+
+def test_an_item_is_added_to_the_candidates_of_every_user(model: Model) -> None:
+    histories = [model.history([(f"i{at}", 1.0)]) for at in range(7)]
+    own = [one.items for one in histories]
+    plain, _ = tabulate(model.channels, histories, own, n=3)
+    table, _ = tabulate(model.channels, histories, own, n=3, add=[np.array([15])] * 7)
+    for row in range(7):
+        assert 15 in table.items[row] and set(plain.items[row]) - {-1} <= set(table.items[row])
+        assert not set(own[row]) & set(table.items[row])
+
+
+@given(st.lists(st.booleans(), min_size=20, max_size=20), st.integers(1, 25))
+def test_only_allowed_items_come_back_as_many_as_there_are(model: Model, mask: list[bool], n: int) -> None:
+    allowed = np.array(mask)
+    had = frozenset(["i3", "i4"])
+    found = [one.candidate.item_id for one in order(
+        model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=had, allowed=allowed, n=n)]  # fmt: skip
+    may = {f"i{at}" for at in np.flatnonzero(allowed)} - had
+    assert set(found) <= may and len(found) == len(set(found)) and len(found) >= min(n, len(may))
+
+
+def test_items_that_came_after_training_are_reached_by_content(model: Model) -> None:
+    ids = [*model.item_ids, *(f"new{at}" for at in range(FRESH + 5))]
+    vectors = np.eye(len(ids), 24, dtype=np.float32)
+    vectors[20:] = vectors[3]  # like i3
+    plain = model.over(ids, catalogue_of(ids))
+    wide = model.over(ids, replace(catalogue_of(ids), vectors=vectors))
+    assert [one for one in range(20, len(ids)) if one in wide.channels.fresh] == [*range(20, len(ids))]
+    history = model.history([("i3", 1.0)])
+    for before, after in zip(model.channels.all, plain.channels.all, strict=True):
+        old, new = before.score([history]), after.score([history])
+        assert np.allclose(old, new[:, :20]) and not new[:, 20:].any()
+    table, _ = tabulate(wide.channels, [history], [history.items], n=3, fresh=wide.channels.fresh)
+    assert np.isin(table.items, np.arange(20, len(ids))).sum() >= FRESH
+    found = order(wide, history, exclude=frozenset(["i3"]))
+    assert {f"new{at}" for at in range(FRESH)} <= {one.candidate.item_id for one in found}
+    fitted = fit(made(), np.ones(len(made()), np.float32))
+    assert len(fitted.channels.fresh) == 0
 
 
 def test_reciprocal_ranks_add_up_by_weight() -> None:
