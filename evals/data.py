@@ -1,7 +1,8 @@
 """The data of an evaluation: a known data set or a store, as events and items."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,17 +53,23 @@ class Dataset:
 
 def load(dataset: str, progress: Progress | None = None) -> Dataset:
     """A known name, the folder of a known data set, or a store. Raises UsageError for anything else."""
-    say = progress or Quiet()
+    with opened(dataset, progress) as (name, store):
+        items = {one.item_id: one for one in store.items()}
+        x = store.interactions().over(items)
+        scales = store.scales()
+    ordered = [items.get(one) or Item(item_id=one) for one in x.item_ids]
+    return Dataset(name, x, scales, Shelf(ordered))
+
+
+@contextmanager
+def opened(dataset: str, progress: Progress | None = None) -> Iterator[tuple[str, Store]]:
+    """Its name and a store that holds it, to read while the block lasts. Raises as `load` does."""
     with tempfile.TemporaryDirectory() as scratch:
-        store = _open(dataset, Path(scratch), say)
+        store = _open(dataset, Path(scratch), progress or Quiet())
         try:
-            items = {one.item_id: one for one in store.items()}
-            x = store.interactions().over(items)
-            scales = store.scales()
+            yield Path(dataset).name or dataset, store
         finally:
             store.close()
-    ordered = [items.get(one) or Item(item_id=one) for one in x.item_ids]
-    return Dataset(Path(dataset).name or dataset, x, scales, Shelf(ordered))
 
 
 def _open(dataset: str, scratch: Path, progress: Progress) -> Store:

@@ -1,0 +1,50 @@
+"""What a study cost, from the ledger alone."""
+
+from collections.abc import Sequence
+
+from agent.schema import LedgerRow
+from evals.studies.records import Case, Cost, Spent
+
+_FAILED = ("unavailable", "refused", "bad_answer")
+_RAN = {"llm": "ran", "failed": "fell back", "template": "skipped"}
+
+
+def spent(rows: Sequence[LedgerRow]) -> Spent:
+    """Of some calls. Of a cached answer nothing is spent, and its row is no call."""
+    called = [one for one in rows if one.outcome != "cached"]
+    return Spent(
+        calls=len(called), cached=len(rows) - len(called), failed=sum(one.outcome in _FAILED for one in called),
+        input_tokens=sum(one.input_tokens for one in called), output_tokens=sum(one.output_tokens for one in called),
+        cost=round(sum(one.cost for one in called), 6), seconds=round(sum(one.seconds for one in called), 3),
+    )  # fmt: skip
+
+
+def cost_of(rows: Sequence[LedgerRow], cases: Sequence[Case]) -> Cost:
+    """`cases`: what was finished; means per user are over their different users, and None without any."""
+    done = [one for one in cases if one.state == "ok"]
+    total = spent(rows)
+    users = len({one.user_id for one in done})
+    tokens = total.input_tokens + total.output_tokens
+
+    def per(value: float, n: int) -> float | None:
+        return round(value / n, 6) if n else None
+
+    llm: dict[str, int] = {"ran": 0, "fell back": 0, "skipped": 0}
+    for one in done:
+        llm[_RAN.get(one.source, "skipped")] += 1
+    return Cost(
+        total=total,
+        purposes={
+            name: spent([one for one in rows if one.purpose == name])
+            for name in dict.fromkeys(one.purpose for one in rows)
+        },
+        per_user={
+            "calls": per(total.calls, users), "tokens": per(tokens, users), "cost": per(total.cost, users),
+            "model_seconds": per(total.seconds, users), "seconds": per(sum(one.seconds for one in done), users),
+        },
+        per_request={
+            "tokens": per(tokens, total.calls), "cost": per(total.cost, total.calls),
+            "seconds": per(total.seconds, total.calls),
+        },
+        llm=llm,
+    )  # fmt: skip

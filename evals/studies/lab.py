@@ -1,0 +1,272 @@
+"""A store that holds only what may be known, with a real engine over it: where every study asks its questions.
+
+Of the events that name an item it holds the split's training part. Events without one (searches, stated preferences)
+are held where they lie before the moment that is asked about: T, or the user's own first hidden event.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.bootstrap import open_engine
+from agent.config import EmbedSettings, Settings
+from agent.errors import BadInputError, SettingsError
+from agent.interactions import NO_TIME, Interactions
+from agent.leads import Past
+from agent.profile import Subject, subject_of
+from agent.progress import Progress
+from agent.retrieve import History
+from agent.schema import Event, Item, Scale, User
+from agent.signals import signals_of
+from agent.store import EventColumns, Store, event_hash
+from evals.data import opened
+from evals.records import BUCKETS, SplitInfo
+from evals.splits import Split, make_split
+
+if TYPE_CHECKING:
+    from agent.embed import Embedder
+    from agent.engine import Engine
+    from agent.models import Ready
+
+_STAMP = "lab"
+_GROUP_VALUES = 12
+"""An attribute of users with more values makes no groups."""
+_SMALL_GROUP = 5
+"""Users asked below which a group is no group."""
+
+
+@dataclass
+class Lab:
+    """Everything that a study may look at. `hidden` is for judging alone: no stage sees it."""
+
+    dataset: str
+    engine: "Engine"
+    split: SplitInfo
+    users: list[str]
+    """Asked about."""
+    hidden: Mapping[str, frozenset[str]]
+    """By user, the items that they went on to."""
+    groups: Mapping[str, Mapping[str, str]]
+    """By user, attribute to value."""
+    notes: list[str] = field(default_factory=list)
+    _events: dict[str, list[Event]] = field(default_factory=dict)
+
+    def events(self, user_id: str) -> list[Event]:
+        """Of the training."""
+        if user_id not in self._events:
+            self._events[user_id] = self.engine.store.events(user_id)
+        return self._events[user_id]
+
+    @cached_property
+    def items(self) -> Mapping[str, Item]:
+        return self.engine.snapshots.world().items
+
+    @property
+    def scales(self) -> Mapping[str, Scale]:
+        return self.engine.snapshots.world().scales
+
+    def bucket(self, user_id: str) -> str:
+        n = sum(one.item_id is not None for one in self.events(user_id))
+        return next(name for name, low, high in BUCKETS if low <= n and (high is None or n <= high))
+
+    def past(self, user_id: str, events: Sequence[Event] | None = None) -> Past:
+        held = self.events(user_id) if events is None else events
+        ids = [one.item_id for one in held if one.item_id is not None]
+        items = {one: self.items[one] for one in ids if one in self.items}
+        return Past(held, items, signals_of(held, self.engine.settings.signals, self.scales))
+
+    def signals(self, events: Sequence[Event]) -> list[tuple[str, float]]:
+        """(item id, signal), oldest first."""
+        said = signals_of(events, self.engine.settings.signals, self.scales)
+        return [(one.item_id, said[one.event_id]) for one in events if one.item_id is not None]
+
+    def history(self, events: Sequence[Event]) -> History:
+        """As the trained channels see it."""
+        model = self.engine.snapshots.model()
+        if model is None:
+            raise ValueError("the lab is not trained")
+        return model.history(self.signals(events))
+
+    def subject(self, user_id: str, model: "Ready", events: Sequence[Event] | None = None) -> Subject:
+        """A user as a portrait would be painted of them, of these events where given."""
+        world = self.engine.snapshots.world()
+        held = self.events(user_id) if events is None else events
+        return subject_of(
+            self.engine.store.user(user_id) or User(user_id=user_id), held, self.past(user_id, held).items,
+            world.population, self.engine.settings, scales=world.scales, grade=model.grade, model=model.name or "",
+            lexicon=world.lexicon(self.engine.settings.portrait.language),
+        )  # fmt: skip
+
+
+def open_lab(
+    dataset: str,
+    split: str,
+    settings: Settings,
+    folder: Path,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    neutral: bool = False,
+    progress: Progress,
+    embedder: "Embedder | None" = None,
+) -> Lab:
+    """Fill the store in `folder` (or go on with one that was filled of the same), and train its engine.
+
+    neutral: items under names that mean nothing and without prose, to see what a model knows by heart.
+    Raises UsageError and BadInputError as `eval run` does, BadInputError where the folder holds another lab.
+    """
+    with opened(dataset, progress) as (name, source):
+        items = {one.item_id: one for one in source.items()}
+        x = source.interactions().over(items)
+        cut = make_split(split, x)
+        cut = cut if limit is None else cut.limited(limit, seed)
+        engine = open_engine(
+            _settings(settings, folder, len(x.item_ids)), create=True, progress=progress, embedder=embedder
+        )
+        stamp = f"{name} {cut.name} {_hash_of(cut)} {'neutral' if neutral else 'plain'}"
+        held = engine.store.note(_STAMP)
+        if held not in (None, stamp):
+            raise BadInputError(f"'{folder}' holds another lab ({held}, not {stamp}); name another --out.")
+        if held is None:
+            with engine.store.writing():
+                _fill(engine.store, source, cut, x, neutral=neutral)
+                engine.store.set_note(_STAMP, stamp)
+    if not engine.is_trained():
+        engine.train()
+    users = [x.user_ids[at] for at in cut.users]
+    hidden = {
+        user: frozenset(x.item_ids[one] for one in relevant)
+        for user, relevant in zip(users, cut.relevant, strict=True)
+    }  # fmt: skip
+    info = SplitInfo(
+        name=cut.name, hash=cut.digest, users=len(users), train_events=len(cut.train), test_events=cut.test_events,
+        items=len(x.item_ids),
+    )  # fmt: skip
+    return Lab(name, engine, info, users, hidden, _groups(engine.store, users), list(cut.notes))
+
+
+def _settings(settings: Settings, folder: Path, items: int) -> Settings:
+    """Over the lab's store; vectors by the embedder that takes seconds, unless one is named."""
+    update: dict[str, object] = {"data": str(folder)}
+    if settings.embed.choice == "auto":
+        from agent.embed import choose_embedder
+
+        fast = EmbedSettings(choice="wordllama")
+        try:
+            choose_embedder(Settings(embed=fast), items)
+            update["embed"] = fast
+        except SettingsError:
+            pass
+    return settings.model_copy(update=update)
+
+
+def _hash_of(cut: Split) -> str:
+    """Of the training, which does not depend on how many users are asked."""
+    import hashlib
+
+    return hashlib.sha256(np.sort(cut.train.seq).tobytes()).hexdigest()[:16]
+
+
+def _fill(store: Store, source: Store, cut: Split, x: Interactions, *, neutral: bool) -> None:
+    items = source.items()
+    store.add_items([nameless(one, at) for at, one in enumerate(items, 1)] if neutral else items)
+    store.add_users([user for one in source.user_ids() if (user := source.user(one)) is not None])
+    for scale in source.scales().values():
+        store.set_scale(scale)
+    kept = frozenset(cut.train.seq.tolist())
+    first = _first_hidden(cut, x)
+    with store.loading():
+        for user_id in source.user_ids():
+            events = [one for one in source.events(user_id) if _is_known(one, kept, first.get(user_id))]
+            for named in sorted({one.source for one in events}):
+                store.add_events(_columns([one for one in events if one.source == named], named))
+
+
+def _first_hidden(cut: Split, x: Interactions) -> dict[str, int]:
+    """By user, epoch milliseconds before which an event without an item is known; not of those with nothing hidden."""
+    if cut.moment is not None:
+        return dict.fromkeys(x.user_ids, cut.moment)
+    hidden: NDArray[np.int64] = np.flatnonzero(~np.isin(x.seq, cut.train.seq))
+    first: dict[str, int] = {}
+    for at in hidden[::-1].tolist():
+        first[x.user_ids[x.user[at]]] = int(x.time[at])
+    return first
+
+
+def _is_known(event: Event, kept: frozenset[int], first: int | None) -> bool:
+    if event.item_id is not None:
+        return event.seq in kept
+    if first is None:
+        return True
+    return event.timestamp is not None and first != NO_TIME and event.timestamp.timestamp() * 1000 < first
+
+
+def _columns(events: Sequence[Event], source: str) -> EventColumns:
+    return EventColumns(
+        event_id=[one.event_id for one in events],
+        id_hash=np.array([event_hash(one.event_id) for one in events], dtype=np.int64),
+        user_id=[one.user_id for one in events], item_id=[one.item_id for one in events],
+        type=[one.type for one in events],
+        value=np.array([np.nan if one.value is None else one.value for one in events], dtype=np.float64),
+        time=np.array(
+            [NO_TIME if one.timestamp is None else round(one.timestamp.timestamp() * 1000) for one in events],
+            dtype=np.int64,
+        ),
+        text=[one.text for one in events], source=source,
+        context=[json.dumps(one.context, ensure_ascii=False) if one.context else "" for one in events],
+    )  # fmt: skip
+
+
+def nameless(item: Item, number: int) -> Item:
+    """An item that keeps its values but not what it is called: no title, prose or picture, and no text attribute of its
+    own; the year that ended its title stays, since it is a value.
+    """
+    import re
+
+    year = re.search(r"\(\d{4}\)\s*$", item.title)
+    title = f"Item {number} {year[0]}".strip() if year else f"Item {number}"
+    kept = {
+        name: value
+        for name, value in item.attributes.items()
+        if not (isinstance(value, str) and (item.title.casefold()[:12] in value.casefold() or "://" in value))
+    } if item.title else dict(item.attributes)  # fmt: skip
+    return item.model_copy(update={"title": title, "text": "", "image": None, "audio": None, "attributes": kept})
+
+
+def _groups(store: Store, users: Sequence[str]) -> dict[str, dict[str, str]]:
+    """By user, attributes that few values of divide them; numbers in many values (ages) by their thirds."""
+    raw: dict[str, dict[str, str | float]] = {}
+    for user_id in users:
+        user = store.user(user_id)
+        for name, value in (user.attributes if user else {}).items():
+            if not isinstance(value, list):
+                number = isinstance(value, int | float) and not isinstance(value, bool)
+                raw.setdefault(name, {})[user_id] = float(value) if number else str(value)
+    out: dict[str, dict[str, str]] = {one: {} for one in users}
+    for name, values in raw.items():
+        for user_id, group in _grouped(values).items():
+            out[user_id][name] = group
+    return out
+
+
+def _grouped(values: Mapping[str, str | float]) -> dict[str, str]:
+    """By user the group, small ones left out; empty where the values tell everyone apart."""
+    if len(set(values.values())) > _GROUP_VALUES:
+        numbers = {user: one for user, one in values.items() if isinstance(one, float)}
+        if len(numbers) < len(values):
+            return {}
+        low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
+        named = {
+            user: f"below {low:g}" if one < low else f"above {high:g}" if one > high else f"{low:g} to {high:g}"
+            for user, one in numbers.items()
+        }
+    else:
+        named = {user: f"{one:g}" if isinstance(one, float) else one for user, one in values.items()}
+    sizes = {group: sum(one == group for one in named.values()) for group in set(named.values())}
+    return {user: group for user, group in named.items() if sizes[group] >= _SMALL_GROUP}

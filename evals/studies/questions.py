@@ -1,0 +1,234 @@
+"""Questions with known answers, made from the events themselves, and how an answer is read.
+
+================ ===================================================================== ===============================
+kind             question                                                              right
+================ ===================================================================== ===============================
+count            How many events does user U have?                                     the number
+count-type       How many TYPE events does user U have? (where there are several)      the number
+last             What is the last item of user U?                                      its title (any of a tie)
+favourite        Which FACET occurs most often among the items of user U?              the value (any of a tie)
+best             Which item did user U rate highest? (where one alone is)              its title
+compare          Who has more events, user U or user V?                                the id
+cohort           How many users have had "TITLE"?                                      the number
+cohort-value     How many users are there whose history has FACET VALUE?               the number
+unanswerable     of what no data hold; of a user who does not exist; of the future     none: it must say so
+================ ===================================================================== ===============================
+
+An answer is read by rules: of the rivals that a right answer could be taken for (any number; any title of the user's;
+any value of the facet; either id), the first that it names counts. Ids, dates and the words of the question itself are
+not read as answers. An answer that says that it does not know, or that there is nothing, is an abstention.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.schema import Event, Item
+from agent.words import title_variants
+from agent.words.text import fold
+from evals.studies.lab import Lab
+from evals.studies.records import Outcome
+
+KINDS = ("count", "count-type", "last", "favourite", "best", "compare", "cohort", "cohort-value", "unanswerable")
+NOBODY = "nobody-0000"
+_ABSTAINS = re.compile(
+    r"\b(?:do(?:es)?n[o']t know|cannot (?:say|answer|tell|know)|can't (?:say|answer|tell)|not known|unknown to me"
+    r"|no (?:data|information|record|such user|user|events|\w+ events)\b[^.]*|there is no user|which user do you mean"
+    r"|hold nothing|not (?:available|recorded|stored)|none of the)\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?!\w)")
+_UNANSWERABLE = (
+    "What is the phone number of user {user}?", "What colour is the car of user {user}?",
+    "Which school did user {user} go to as a child?", "What did user {nobody} choose last?",
+    "How many events does user {nobody} have?", "What will user {user} choose on 1 March 2087?",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    kind: str
+    user_id: str
+    """Whose history it is about, or the first named."""
+    text: str
+    expected: tuple[str, ...]
+    """Any of these is right; empty where the data hold no answer."""
+    rivals: tuple[str, ...] = ()
+    """Everything that an answer could name instead, what is right included; of numbers none, since all are."""
+    ids: tuple[str, ...] = ()
+    """Ids that the question names, which are no answers unless they are rivals."""
+
+    @property
+    def answerable(self) -> bool:
+        return bool(self.expected)
+
+
+def outcome(question: Question, answer: str) -> Outcome:
+    """How an answer is to be read; see the module."""
+    if _ABSTAINS.search(answer):
+        return "abstained"
+    if not question.answerable:
+        return "wrong"
+    if question.rivals:
+        named = _first_named(answer, question.rivals)
+        return "right" if named in question.expected else "wrong"
+    bare = _DATE.sub(" ", answer)
+    for one in question.ids:
+        bare = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", bare, count=1)
+    for one in re.findall(r"[\"“]([^\"”]+)[\"”]", question.text):
+        bare = bare.replace(one, " ")
+    said = _NUMBER.search(bare)
+    return "right" if said and said[0].replace(",", "") in question.expected else "wrong"
+
+
+def _first_named(answer: str, rivals: Sequence[str]) -> str:
+    """The rival that is named first; of two at one place the longer. Empty where none is."""
+    text = fold(answer)
+    best = (len(text), 0, "")
+    for rival in rivals:
+        for form in dict.fromkeys([rival, *title_variants(rival)]):
+            if len(form) > 1 or form == rival:
+                match = re.search(rf"(?<!\w){re.escape(fold(form))}(?!\w)", text)
+                if match:
+                    best = min(best, (match.start(), -len(form), rival))
+    return best[2]
+
+
+def questions(lab: Lab, users: Sequence[str], seed: int = 0) -> list[Question]:
+    """Up to eight about each user; the kinds that need something their history lacks are left out."""
+    found: list[Question] = []
+    facet = lab.engine.snapshots.world().population.primary
+    owners = _owners(lab)
+    for at, user_id in enumerate(users):
+        events = lab.events(user_id)
+        if not events:
+            continue
+        drawn = np.random.default_rng((seed, at))
+        other = users[(at + 1) % len(users)]
+        made = [
+            _count(user_id, events), _count_type(user_id, events), _last(lab, user_id, events),
+            _favourite(lab, user_id, events, facet), _best(lab, user_id, events),
+            _compare(user_id, other, events, lab.events(other), swap=bool(at % 2)),
+            _cohort(lab, user_id, events, owners, drawn),
+            _cohort_value(lab, user_id, facet, drawn), _unanswerable(user_id, at),
+        ]  # fmt: skip
+        found += [one for one in made if one is not None]
+    return found
+
+
+def _owners(lab: Lab) -> Mapping[str, int]:
+    """By item, different users."""
+    x = lab.engine.store.interactions()
+    pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(len(x.item_ids), 1)
+    counts = np.bincount(pairs, minlength=len(x.item_ids))
+    return {item_id: int(counts[at]) for at, item_id in enumerate(x.item_ids)}
+
+
+def _count(user_id: str, events: Sequence[Event]) -> Question:
+    text = f"How many events does user {user_id} have?"
+    return Question(f"count:{user_id}", "count", user_id, text, (str(len(events)),), ids=(user_id,))
+
+
+def _count_type(user_id: str, events: Sequence[Event]) -> Question | None:
+    kinds = Counter(one.type for one in events)
+    if len(kinds) < 2:
+        return None
+    kind, n = min(kinds.items(), key=lambda pair: (pair[1], pair[0]))
+    text = f"How many {kind} events does user {user_id} have?"
+    return Question(f"count-type:{user_id}", "count-type", user_id, text, (str(n),), ids=(user_id,))
+
+
+def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
+    timed = [one for one in events if one.timestamp is not None and _title(lab, one)]
+    if not timed:
+        return None
+    moment = max(one.timestamp for one in timed if one.timestamp is not None)
+    right = tuple(dict.fromkeys(_title(lab, one) for one in timed if one.timestamp == moment))
+    text = f"What is the last item of user {user_id}?"
+    return Question(f"last:{user_id}", "last", user_id, text, right, _titles(lab, events), (user_id,))
+
+
+def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> Question | None:
+    population = lab.engine.snapshots.world().population
+    items = dict.fromkeys(one.item_id for one in events if one.item_id)
+    counts = Counter(value for one in items for value in population.values_of(one or "").get(facet, ()))
+    if len(counts) < 2:
+        return None
+    most = max(counts.values())
+    right = tuple(value for value, n in counts.items() if n == most)
+    text = f"Which {facet} occurs most often among the items of user {user_id}?"
+    every = tuple(
+        value for name, value in zip(population.facets, population.values, strict=True) if name == facet
+    )  # fmt: skip
+    return Question(f"favourite:{user_id}", "favourite", user_id, text, right, every, (user_id,))
+
+
+def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
+    rated = [one for one in events if one.type == "rating" and one.value is not None and _title(lab, one)]
+    if len(rated) < 2:
+        return None
+    top = max(one.value or 0 for one in rated)
+    best = {_title(lab, one) for one in rated if one.value == top}
+    if len(best) != 1:
+        return None
+    text = f"Which item did user {user_id} rate highest?"
+    return Question(f"best:{user_id}", "best", user_id, text, tuple(best), _titles(lab, events), (user_id,))
+
+
+def _compare(
+    user_id: str, other: str, events: Sequence[Event], others: Sequence[Event], *, swap: bool
+) -> Question | None:
+    if other == user_id or len(events) == len(others):
+        return None
+    right = user_id if len(events) > len(others) else other
+    first, second = (other, user_id) if swap else (user_id, other)
+    text = f"Who has more events, user {first} or user {second}?"
+    both = (user_id, other)
+    return Question(f"compare:{user_id}", "compare", user_id, text, (right,), both, both)
+
+
+def _cohort(
+    lab: Lab, user_id: str, events: Sequence[Event], owners: Mapping[str, int], drawn: np.random.Generator
+) -> Question | None:
+    titled = [one.item_id for one in events if one.item_id and _title(lab, one)]
+    same = Counter(item.title for item in lab.items.values())
+    titled = [one for one in dict.fromkeys(titled) if same[lab.items[one].title] == 1]
+    if not titled:
+        return None
+    item = titled[int(drawn.integers(len(titled)))]
+    text = f'How many users have had "{lab.items[item].title}"?'
+    return Question(f"cohort:{user_id}", "cohort", user_id, text, (str(owners.get(item, 0)),))
+
+
+def _cohort_value(lab: Lab, user_id: str, facet: str, drawn: np.random.Generator) -> Question | None:
+    population = lab.engine.snapshots.world().population
+    codes = [code for code, name in enumerate(population.facets) if name == facet]
+    if not codes:
+        return None
+    code = codes[int(drawn.integers(len(codes)))]
+    x = lab.engine.store.interactions()
+    rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))
+    held = {population.item_ids[at] for at in rows[population.codes == code].tolist()}
+    has = np.array([one in held for one in x.item_ids], dtype=bool)
+    n = len(np.unique(x.user[has[x.item]]))
+    text = f"How many users are there whose history has the {facet} {population.values[code]}?"
+    return Question(f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),))
+
+
+def _unanswerable(user_id: str, at: int) -> Question:
+    text = _UNANSWERABLE[at % len(_UNANSWERABLE)].format(user=user_id, nobody=NOBODY)
+    return Question(f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,))
+
+
+def _title(lab: Lab, event: Event) -> str:
+    item: Item | None = lab.items.get(event.item_id or "")
+    return item.title if item else ""
+
+
+def _titles(lab: Lab, events: Sequence[Event]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(title for one in events if (title := _title(lab, one))))

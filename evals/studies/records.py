@@ -1,0 +1,130 @@
+"""What a study says, as typed JSON: a line for each case as it is finished, and one record at the end."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from evals.records import Comparison, Metric, SplitInfo, Strict
+
+Study = Literal["portraits", "reasons", "chat"]
+STUDIES: tuple[Study, ...] = ("portraits", "reasons", "chat")
+State = Literal["ok", "error", "skipped"]
+Outcome = Literal["right", "wrong", "abstained"]
+
+
+class Figure(Metric):
+    """A mean over cases with its 95% bootstrap interval."""
+
+    undefined: int = 0
+    """Cases without a value, which the mean is not over."""
+
+
+class Said(Strict):
+    """A reason as it was given."""
+
+    item_id: str
+    text: str
+    shape: str
+    """The text with its names and numbers taken out."""
+    features: list[str] = Field(default=[])
+    """Values of the main facet that the text names."""
+    source: str = "template"
+
+
+class Asked(Strict):
+    """A question put to the chat, and what came back."""
+
+    kind: str
+    question: str
+    expected: list[str]
+    """Any of these is right; empty where the data hold no answer."""
+    text: str
+    outcome: Outcome
+
+
+class Case(Strict):
+    """One user, or one question; a line of `cases.jsonl`."""
+
+    id: str
+    user_id: str
+    bucket: str
+    """Of history length."""
+    groups: dict[str, str] = Field(default={})
+    """Attribute to value, of the user."""
+    state: State = "ok"
+    """`error` where it raised; `skipped` where the cost limit came first. Neither enters any mean."""
+    why: str = ""
+    seconds: float = 0.0
+    values: dict[str, float | None] = Field(default={})
+    """By measure; None where undefined."""
+    source: str = ""
+    """`llm` where a model's words stand, `template` where they do not, `failed` where a model was asked in vain."""
+    said: list[Said] = Field(default=[])
+    asked: Asked | None = None
+
+
+class Spent(Strict):
+    """Calls of one purpose, or of all."""
+
+    calls: int = 0
+    """That reached a model."""
+    cached: int = 0
+    """Answered from the cache, at no cost."""
+    failed: int = 0
+    """Unavailable, refused, or answered out of form."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """US dollars."""
+    seconds: float = 0.0
+    """Of the calls that reached a model, one after another."""
+
+
+class Cost(Strict):
+    total: Spent = Spent()
+    purposes: dict[str, Spent] = Field(default={})
+    """By what was asked: portrait, phrase, reason, judge, …"""
+    per_user: dict[str, float | None] = Field(default={})
+    """calls, tokens, cost, model_seconds and seconds, over the users that were finished."""
+    per_request: dict[str, float | None] = Field(default={})
+    """tokens, cost and seconds, over the calls that reached a model."""
+    llm: dict[str, int] = Field(default={})
+    """Cases by whether the model `ran`, `fell back` to template words, or was `skipped`."""
+
+
+class StudyRecord(Strict):
+    """`study.json`."""
+
+    study: Study
+    dataset: str
+    split: SplitInfo
+    asked: str = ""
+    """Hash of what was asked for; a run can only be gone on with where it is the same."""
+    model: str | None = None
+    grade: str = "none"
+    cases: int = 0
+    states: dict[str, int] = Field(default={})
+    """Cases by state: ok, error, skipped."""
+    figures: dict[str, Figure] = Field(default={})
+    buckets: dict[str, dict[str, Figure]] = Field(default={})
+    """By length of history, then measure."""
+    groups: dict[str, dict[str, Figure]] = Field(default={})
+    """By `attribute=value` of the user, then measure."""
+    kinds: dict[str, dict[str, Figure]] = Field(default={})
+    """Of the chat: by kind of question."""
+    comparisons: list[Comparison] = Field(default=[])
+    """Paired by user, corrected for all of the study (Holm 1979); each difference is `system` minus `baseline`."""
+    cost: Cost = Cost()
+    seed: int = 0
+    notes: list[str] = Field(default=[])
+
+
+class StudyRecords(Strict):
+    """What a call over several data sets prints."""
+
+    studies: list[StudyRecord] = Field(default=[])
+
+
+Values = Mapping[str, float]
+"""By measure; NaN where undefined."""

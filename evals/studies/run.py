@@ -1,0 +1,271 @@
+"""`limner eval portraits|reasons|chat`: a study over the users of a split, case by case."""
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from agent.config import Settings
+from agent.embed import Embedder
+from agent.errors import BadInputError, BudgetSpentError, LimnerError
+from agent.models import Ready
+from agent.progress import Progress, Quiet
+from evals.studies.chat import ChatStudy
+from evals.studies.cost import cost_of, spent
+from evals.studies.judge import Judge
+from evals.studies.lab import Lab, open_lab
+from evals.studies.portraits import PortraitStudy
+from evals.studies.questions import questions
+from evals.studies.reasons import ReasonStudy
+from evals.studies.records import Case, Study, StudyRecord
+from evals.studies.stream import Stream, load_study, write_record
+from evals.studies.summary import NEUTRAL, by_bucket, by_group, by_kind, comparisons, figures
+
+LAB, NAMELESS = "lab", "lab-neutral"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for; the same plan can be gone on with."""
+
+    study: Study
+    dataset: str
+    split: str = "global-time"
+    limit: int | None = 100
+    """Users asked at most."""
+    seed: int = 0
+    repeat: int = 1
+    """How often a portrait is painted again for its stability."""
+    neutral: bool | None = None
+    """Also with items under neutral names; None where a model has a say."""
+    judge: bool = False
+    """Whether a model judges the reasons."""
+
+
+@dataclass(frozen=True)
+class Going:
+    """How it is run; none of it changes what is found."""
+
+    out: Path | None = None
+    jobs: int = 1
+    """Cases at the same time."""
+    resume: bool = False
+    retry_errors: bool = False
+    cost_limit: float | None = None
+    """US dollars that this call may spend."""
+
+
+def run_study(
+    plan: Plan, settings: Settings, going: Going | None = None, *, progress: Progress | None = None,
+    embedder: Embedder | None = None,
+) -> StudyRecord:  # fmt: skip
+    """Ask, measure, and keep each case as it is finished. See `study`."""
+    return asyncio.run(study(plan, settings, going or Going(), progress=progress or Quiet(), embedder=embedder))
+
+
+async def study(
+    plan: Plan, settings: Settings, going: Going, *, progress: Progress, embedder: Embedder | None = None
+) -> StudyRecord:
+    """With `going.out`, a folder that gets `cases.jsonl`, `study.json` and the store that was asked (`lab`).
+
+    A case that raises is an `error`, one that the cost limit came before is `skipped`; neither enters a mean, and both
+    are counted. With `going.resume` finished cases are not asked again, errors only with `going.retry_errors`.
+    Raises as `open_lab` does, and BadInputError where the folder's study is another.
+    """
+    if going.retry_errors and not going.resume:
+        going = Going(going.out, going.jobs, True, True, going.cost_limit)
+    if going.resume and going.out is None:
+        raise BadInputError("Without --out DIR there is nothing to go on with.")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = going.out or Path(scratch)
+        if going.cost_limit is not None:
+            # The chat itself stops there too, in the midst of a case.
+            settings = settings.model_copy(
+                update={"llm": settings.llm.model_copy(update={"max_cost": going.cost_limit})}
+            )
+        lab = open_lab(
+            plan.dataset, plan.split, settings, folder / LAB, limit=plan.limit, seed=plan.seed, progress=progress,
+            embedder=embedder,
+        )  # fmt: skip
+        try:
+            return await _Work(plan, settings, going, folder, lab, progress, embedder).run()
+        finally:
+            await lab.engine.close()
+
+
+Ask = Callable[[], Awaitable[Case]]
+
+
+class _Work:
+    def __init__(
+        self, plan: Plan, settings: Settings, going: Going, folder: Path, lab: Lab, progress: Progress,
+        embedder: Embedder | None,
+    ) -> None:  # fmt: skip
+        self.plan, self.settings, self.going, self.folder, self.lab = plan, settings, going, folder, lab
+        self.progress, self.embedder = progress, embedder
+        self.stream = Stream(going.out)
+        self.notes = list(lab.notes)
+        self.features = 0
+        self.before = len(lab.engine.store.ledger())
+
+    async def run(self) -> StudyRecord:
+        model = await self.lab.engine.model()
+        self.notes += model.notes
+        asked = _digest(self.plan, self.lab, model)
+        kept = self._kept(asked)
+        self.stream.restart(kept)
+        todo = await self._asks(model, {one.id for one in kept})
+        cases = {one.id: one for one in kept}
+        self._write(asked, model, cases.values())
+        await self._go(todo, cases)
+        for_model = model.chat is not None and model.grade != "none"
+        if self.plan.study == "portraits" and (for_model if self.plan.neutral is None else self.plan.neutral):
+            await self._neutral(cases)
+        elif self.plan.study == "portraits" and not for_model:
+            self.notes.append(
+                "No model wrote these portraits, so there is nothing that it could know by heart; --neutral compares "
+                "the embedder's part all the same."
+            )
+        return self._write(asked, model, cases.values())
+
+    def _kept(self, asked: str) -> list[Case]:
+        """What an earlier call finished, where it is gone on with."""
+        out = self.going.out
+        if not self.going.resume or out is None or not (out / "study.json").exists():
+            return []
+        if load_study(out).asked != asked:
+            raise BadInputError(f"'{out}' holds a study of something else; leave --resume out, or name another --out.")
+        found = self.stream.read()
+        return [one for one in found if one.state == "ok" or (one.state == "error" and not self.going.retry_errors)]
+
+    async def _asks(self, model: Ready, done: set[str]) -> list[tuple[str, str, Ask]]:
+        """(id, user, how) of every case that is not done yet."""
+        lab, plan = self.lab, self.plan
+        users = [one for one in lab.users if one not in done]
+        if plan.study != "chat" and users:
+            await self._paint(users, lab)
+        if plan.study == "portraits":
+            portraits = PortraitStudy(lab, model, repeat=plan.repeat, seed=plan.seed)
+            return [(one, one, partial(portraits.one, one)) for one in users]
+        if plan.study == "reasons":
+            judge = self._judge(model)
+            reasons = ReasonStudy(lab, model, judge=judge, seed=plan.seed)
+            self.features = reasons.features
+            return [(one, one, partial(reasons.one, one)) for one in users]
+        await self._paint(lab.users, lab)
+        chat = ChatStudy(lab, model)
+        made = questions(lab, lab.users, plan.seed)
+        return [(one.id, one.user_id, partial(chat.one, one)) for one in made if one.id not in done]
+
+    def _judge(self, model: Ready) -> Judge | None:
+        if not self.plan.judge:
+            return None
+        if model.chat is None or model.grade == "none":
+            self.notes.append("There is no model that may judge, so the reasons are measured by rules alone.")
+            return None
+        return Judge(model.chat, self.settings.prompts.get("judge-reason", ""))
+
+    async def _paint(self, users: Sequence[str], lab: Lab) -> None:
+        """All portraits first, since one is measured against another user's."""
+        report = await lab.engine.build(users, concurrency=max(1, self.going.jobs), max_cost=self.going.cost_limit)
+        self.notes += [*report.notes, *([report.stopped] if report.stopped else [])]
+
+    async def _go(self, todo: Sequence[tuple[str, str, Ask]], cases: dict[str, Case]) -> None:
+        turn = asyncio.Semaphore(max(1, self.going.jobs))
+        self.progress.start(f"measuring {self.plan.study}", len(todo))
+
+        async def one(case_id: str, user_id: str, ask: Ask) -> None:
+            async with turn:
+                case = await self._case(case_id, user_id, ask)
+                cases[case_id] = case
+                self.stream.write(case)
+                self.progress.advance()
+
+        async with asyncio.TaskGroup() as group:
+            for case_id, user_id, ask in todo:
+                group.create_task(one(case_id, user_id, ask))
+        self.progress.done()
+
+    async def _case(self, case_id: str, user_id: str, ask: Ask) -> Case:
+        """A case, whatever becomes of it."""
+        bucket = self.lab.bucket(user_id)
+        if self._is_spent():
+            why = f"the cost limit of {self.going.cost_limit:g} was reached"
+            return Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why=why)
+        began = time.monotonic()
+        try:
+            case = await ask()
+        except BudgetSpentError as error:
+            return Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why=str(error))
+        except Exception as error:  # noqa: BLE001 - one user's failure is counted, and the others go on
+            why = str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
+            return Case(id=case_id, user_id=user_id, bucket=bucket, state="error", why=why)
+        return case.model_copy(update={"seconds": round(time.monotonic() - began, 4)})
+
+    def _is_spent(self) -> bool:
+        limit = self.going.cost_limit
+        return bool(limit) and spent(self.lab.engine.store.ledger()[self.before :]).cost >= (limit or 0)
+
+    async def _neutral(self, cases: dict[str, Case]) -> None:
+        """The same users with items that are called Item 1, Item 2, …: what falls was known by heart."""
+        lab = open_lab(
+            self.plan.dataset, self.plan.split, self.settings, self.folder / NAMELESS, limit=self.plan.limit,
+            seed=self.plan.seed, neutral=True, progress=self.progress, embedder=self.embedder,
+        )  # fmt: skip
+        try:
+            model = await lab.engine.model()
+            users = [
+                one.id for one in cases.values()
+                if one.state == "ok" and not any(name.startswith(NEUTRAL) for name in one.values)
+            ]  # fmt: skip
+            await self._paint(users, lab)
+            measured = PortraitStudy(lab, model, repeat=self.plan.repeat, seed=self.plan.seed)
+            self.progress.start("measuring under neutral names", len(users))
+            for user_id in users:
+                again = await self._case(user_id, user_id, partial(measured.one, user_id))
+                if again.state == "ok":
+                    values = {f"{NEUTRAL}{name}": one for name, one in again.values.items()}
+                    cases[user_id] = cases[user_id].model_copy(
+                        update={"values": {**cases[user_id].values, **values}}
+                    )  # fmt: skip
+                    self.stream.write(cases[user_id])
+                else:
+                    self.notes.append(f"Under neutral names {user_id} could not be measured: {again.why}")
+                self.progress.advance()
+            self.progress.done()
+        finally:
+            await lab.engine.close()
+
+    def _write(self, asked: str, model: Ready, cases: Collection[Case]) -> StudyRecord:
+        order = {one: at for at, one in enumerate(self.lab.users)}
+        every = sorted(cases, key=lambda one: (order.get(one.user_id, 0), one.id))
+        done = [one for one in every if one.state == "ok"]
+        record = StudyRecord(
+            study=self.plan.study, dataset=self.lab.dataset, split=self.lab.split, asked=asked, model=model.name,
+            grade=model.grade, cases=len(every),
+            states={state: sum(one.state == state for one in every) for state in ("ok", "error", "skipped")},
+            figures=figures(done, self.plan.seed, self.features),
+            buckets=by_bucket(done, self.plan.seed, self.features),
+            groups=by_group(done, self.plan.seed, self.features), kinds=by_kind(done, self.plan.seed),
+            comparisons=comparisons(self.plan.study, done, self.plan.seed),
+            cost=cost_of(self.lab.engine.store.ledger(), every), seed=self.plan.seed,
+            notes=list(dict.fromkeys([*self.notes, *_first_errors(every)])),
+        )  # fmt: skip
+        if self.going.out is not None:
+            write_record(self.going.out, record)
+        return record
+
+
+def _first_errors(cases: Sequence[Case]) -> list[str]:
+    wrong = [one for one in cases if one.state == "error"]
+    return [f"{len(wrong)} of {len(cases)} raised, the first time: {wrong[0].why}"] if wrong else []
+
+
+def _digest(plan: Plan, lab: Lab, model: Ready) -> str:
+    """Of everything that shapes what is found."""
+    said = f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} {plan.judge} {model.name}"
+    return hashlib.sha256(f"{said} {model.grade} {lab.engine.settings.portrait.language}".encode()).hexdigest()[:16]

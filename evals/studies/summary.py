@@ -1,0 +1,109 @@
+"""From cases to figures: means with intervals, by history length, by group of users, and paired tests."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from evals import metrics as kernels
+from evals.records import BUCKETS, Comparison
+from evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
+from evals.studies.records import Case, Figure, Said, Study
+from evals.studies.utility import SCOPES
+
+PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
+    "portraits": tuple(
+        (f"utility.{scope}.with", f"utility.{scope}.{arm}") for scope in SCOPES for arm in ("without", "shuffled")
+    ),
+    "reasons": (
+        ("necessity", "necessity.random"), ("necessity.top", "necessity.top.random"),
+        ("sufficiency", "sufficiency.random"), ("sufficiency.top", "sufficiency.top.random"),
+    ),
+    "chat": (),
+}  # fmt: skip
+"""Of one user's values, the first minus the second is tested."""
+NEUTRAL = "neutral."
+"""Before the name of a measure: the same with items under names that mean nothing."""
+
+
+def figure(values: Sequence[float | None], seed: int = 0) -> Figure:
+    """Mean, 95% interval, how many it is over, and how many were undefined."""
+    held = np.array([np.nan if one is None else one for one in values], dtype=np.float64)
+    found = kernels.interval(held, seed=seed)
+    missing = int(np.isnan(held).sum())
+    if not found.n:
+        return Figure(mean=None, ci95=None, n=0, undefined=missing)
+    return Figure(
+        mean=found.mean, ci95=(found.low, found.high) if found.n > 1 else None, n=found.n, undefined=missing
+    )  # fmt: skip
+
+
+def figures(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, Figure]:
+    """Of finished cases, every measure that any of them has; of lists of reasons also the figures of all together."""
+    names = dict.fromkeys(name for one in cases for name in one.values)
+    found = {name: figure([one.values.get(name) for one in cases], seed) for name in names}
+    said = [each for one in cases for each in one.said]
+    if said:
+        found |= _together(said, features)
+    return found
+
+
+def _together(said: Sequence[Said], features: int) -> dict[str, Figure]:
+    named = [one.features for one in said]
+    values = {
+        "feature.coverage": feature_coverage(named, features), "diversity": feature_diversity(named),
+        "sentences.unique": unique_ratio([one.text for one in said]),
+        "shapes.unique": unique_ratio([one.shape for one in said]),
+    }  # fmt: skip
+    return {
+        name: Figure(mean=None if np.isnan(one) else one, ci95=None, n=len(said), undefined=int(np.isnan(one)))
+        for name, one in values.items()
+    }  # fmt: skip
+
+
+def by_bucket(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, dict[str, Figure]]:
+    """By length of history; empty ones are left out."""
+    held = {name: [one for one in cases if one.bucket == name] for name, *_ in BUCKETS}
+    return {name: figures(some, seed, features) for name, some in held.items() if some}
+
+
+def by_group(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, dict[str, Figure]]:
+    """By `attribute=value` of the user."""
+    names = sorted({f"{name}={value}" for one in cases for name, value in one.groups.items()})
+    held = {
+        name: [one for one in cases if one.groups.get(name.partition("=")[0]) == name.partition("=")[2]]
+        for name in names
+    }
+    return {name: figures(some, seed, features) for name, some in held.items()}
+
+
+def by_kind(cases: Sequence[Case], seed: int = 0) -> dict[str, dict[str, Figure]]:
+    """Of questions."""
+    kinds = dict.fromkeys(one.asked.kind for one in cases if one.asked)
+    return {
+        kind: figures([one for one in cases if one.asked and one.asked.kind == kind], seed) for kind in kinds
+    }  # fmt: skip
+
+
+def comparisons(study: Study, cases: Sequence[Case], seed: int = 0) -> list[Comparison]:
+    """The study's own pairs, and each measure against itself under neutral names; Holm over all of them."""
+    names = dict.fromkeys(name for one in cases for name in one.values)
+    pairs = [pair for pair in PAIRED[study] if pair[0] in names and pair[1] in names]
+    pairs += [(name.removeprefix(NEUTRAL), name) for name in names if name.startswith(NEUTRAL)]
+    if not pairs:
+        return []
+
+    def column(name: str) -> list[float]:
+        return [np.nan if (value := one.values.get(name)) is None else value for one in cases]
+
+    a = np.array([column(first) for first, _ in pairs], dtype=np.float64)
+    b = np.array([column(second) for _, second in pairs], dtype=np.float64)
+    tests = kernels.paired_tests(a, b, seed)
+    corrected = kernels.holm([one.p for one in tests])
+    return [
+        Comparison(
+            system=first, baseline=second, metric=first, difference=one.diff, ci95=(one.low, one.high), p=one.p,
+            p_holm=float(fixed), n=one.n,
+        )
+        for (first, second), one, fixed in zip(pairs, tests, corrected, strict=True)
+        if one.n > 1
+    ]  # fmt: skip

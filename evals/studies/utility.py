@@ -1,0 +1,179 @@
+"""What a portrait does for ranking: with it, without it, and with another user's in its place.
+
+Three arms differ in one thing alone, the words that content is scored by:
+
+    without     the user's own events
+    with        the events and the portrait's preferences
+    shuffled    the events and the preferences of another user who is asked
+
+and stand in three scopes:
+
+    content     the content channel by itself, over the whole catalogue
+    ranker      the order that `recommend` starts from, as it is shipped
+    blend       both orders joined by reciprocal rank, 1 / (60 + rank) each (Cormack and others 2009)
+
+Steering adds one preference, as if stated, to the portrait: a value of the main facet that nothing in the portrait
+names. The shift is the mean rank of the items that carry it, before minus after, as a share of the items ranked: 0
+where nothing moves, at most (items without it) / (items). It depends on no hidden event.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.rank import order
+from agent.retrieve import Wording, content_candidates, content_scores
+from agent.schema import Preference, Profile
+from agent.texts import preference_text
+from agent.words.text import fold
+from evals.studies.lab import Lab
+
+CUT = 10
+_RRF = 60
+_LEAST, _MOST = 0.02, 0.3
+"""Base rates between which a value is steered to: common enough to have items, rare enough to be a wish."""
+SCOPES = ("content", "ranker", "blend")
+ARMS = ("without", "with", "shuffled")
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def ndcg(ranks: Ints, relevant: int, k: int = CUT) -> float:
+    """From the 1-based ranks of the relevant items; NaN where there is none."""
+    if not relevant:
+        return float("nan")
+    ideal = (1 / np.log2(np.arange(2, min(relevant, k) + 2))).sum()
+    return float((1 / np.log2(ranks[ranks <= k] + 1)).sum() / ideal)
+
+
+def ranks_of(scores: Floats, banned: Ints) -> Ints:
+    """[items] 1-based places, best first, ties by position; banned items come last."""
+    held = scores.copy()
+    held[banned] = -np.inf
+    places = np.empty(len(held), dtype=np.int64)
+    places[np.argsort(-held, kind="stable")] = np.arange(1, len(held) + 1)
+    return places
+
+
+def shift(before: Ints, after: Ints, carriers: Ints, ranked: int) -> float:
+    """Mean rank of the carriers before, minus after, as a share of the items ranked; NaN without carriers."""
+    return float((before[carriers] - after[carriers]).mean() / ranked) if len(carriers) and ranked else float("nan")
+
+
+class Bench:
+    """Ranks the lab's catalogue for its users under different portraits."""
+
+    def __init__(self, lab: Lab, seed: int = 0) -> None:
+        self._lab, self._seed = lab, seed
+        snapshots = lab.engine.snapshots
+        self._vectors = snapshots.vectors()
+        model = snapshots.model()
+        if model is None:
+            raise ValueError("the lab is not trained")
+        self._model = model
+        self._position = self._vectors.positions
+        # Ties fall by chance, the same for every arm, and not to the items that came first.
+        self._chance = np.random.default_rng(seed).random(len(self._vectors.item_ids)) * 1e-9
+        shuffled = np.random.default_rng(seed).permutation(len(lab.users))
+        # A cycle, so that nobody gets their own.
+        self._other = {
+            lab.users[at]: lab.users[nxt]
+            for at, nxt in zip(shuffled.tolist(), np.roll(shuffled, 1).tolist(), strict=True)
+        }
+
+    def utility(self, user_id: str, profile: Profile) -> dict[str, float]:
+        """`utility.SCOPE.ARM`: ndcg@10."""
+        wanted = [self._position[one] for one in self._lab.hidden.get(user_id, ()) if one in self._position]
+        other = self._lab.engine.store.profile(self._other.get(user_id, user_id))
+        said = {
+            "without": None,
+            "with": self._wording(profile.preferences),
+            "shuffled": self._wording(other.preferences) if other and other.user_id != user_id else None,
+        }
+        found: dict[str, float] = {}
+        for arm, wording in said.items():
+            missing = arm == "shuffled" and wording is None
+            for scope, places in self._orders(user_id, wording).items():
+                value = ndcg(places[wanted], len(self._lab.hidden.get(user_id, ()))) if wanted else float("nan")
+                found[f"utility.{scope}.{arm}"] = float("nan") if missing else value
+        return found
+
+    def steer(self, user_id: str, profile: Profile) -> dict[str, float]:
+        """`steer.SCOPE`: shift of the items that carry the added value; `steer.SCOPE.top`: what it adds to their share
+        of the first ten.
+        """
+        named = {f"steer.{scope}{end}": float("nan") for scope in SCOPES for end in ("", ".top")}
+        wish = self._wish(user_id, profile)
+        if wish is None:
+            return named
+        added, holders = wish
+        before = self._orders(user_id, self._wording(profile.preferences))
+        after = self._orders(user_id, self._wording([*profile.preferences, added]))
+        banned = self._banned(user_id)
+        carriers = np.setdiff1d(holders, banned)
+        ranked = len(self._vectors.item_ids) - len(banned)
+        for scope in SCOPES:
+            named[f"steer.{scope}"] = shift(before[scope], after[scope], carriers, ranked)
+            if len(carriers):
+                top = [(one[scope][carriers] <= CUT).sum() / min(CUT, ranked) for one in (after, before)]
+                named[f"steer.{scope}.top"] = float(top[0] - top[1])
+        return named
+
+    def _wish(self, user_id: str, profile: Profile) -> tuple[Preference, Ints] | None:
+        """A value to steer to, and the positions of the items that carry it."""
+        population = self._lab.engine.snapshots.world().population
+        named = {fold(one.value) for one in profile.preferences}
+        codes = [
+            code
+            for code, facet in enumerate(population.facets)
+            if facet == population.primary
+            and _LEAST <= population.base[code] <= _MOST
+            and fold(population.values[code]) not in named
+        ]
+        if not codes:
+            return None
+        drawn = np.random.default_rng((self._seed, self._lab.users.index(user_id)))
+        code = codes[int(drawn.integers(len(codes)))]
+        rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))
+        held = [population.item_ids[at] for at in rows[population.codes == code].tolist()]
+        at = np.array(sorted(self._position[one] for one in held if one in self._position), dtype=np.int64)
+        wish = Preference(
+            facet=population.facets[code], value=population.values[code], polarity="like", basis="stated",
+            strength=1.0, confidence=1.0, evidence=[],
+        )  # fmt: skip
+        return wish, at
+
+    def _wording(self, preferences: Sequence[Preference]) -> Wording:
+        """Embedded as the index embeds them."""
+        embedder = self._lab.engine.snapshots.index().embedder
+
+        def of(polarity: str) -> NDArray[np.float32]:
+            texts = [preference_text(one) for one in preferences if one.polarity == polarity]
+            return embedder.passages(texts) if texts else np.empty((0, embedder.dimensions), dtype=np.float32)
+
+        return Wording(of("like"), of("dislike"))
+
+    def _orders(self, user_id: str, wording: Wording | None) -> dict[str, Ints]:
+        """By scope, [items] places."""
+        events = self._lab.events(user_id)
+        pairs = self._lab.signals(events)
+        banned = self._banned(user_id)
+        content = ranks_of(content_scores(self._vectors, pairs, wording) + self._chance, banned)
+        near = content_candidates(self._vectors, pairs, wording, k=300 + len(pairs))
+        had = frozenset(one for one, _ in pairs)
+        shown = order(self._model, self._lab.history(events), content=near, exclude=had, n=len(self._vectors.item_ids))
+        score = np.full(len(self._vectors.item_ids), -np.inf)
+        for place, one in enumerate(shown):
+            if (at := self._position.get(one.candidate.item_id)) is not None:
+                score[at] = -place
+        ranker = ranks_of(score, banned)
+        return {
+            "content": content, "ranker": ranker,
+            "blend": ranks_of(1 / (_RRF + content) + 1 / (_RRF + ranker) + self._chance, banned),
+        }  # fmt: skip
+
+    def _banned(self, user_id: str) -> Ints:
+        had = {one.item_id for one in self._lab.events(user_id)}
+        return np.array(sorted(self._position[one] for one in had if one in self._position), dtype=np.int64)

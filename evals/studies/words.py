@@ -1,0 +1,76 @@
+"""What a text names, found by a reader of its own: values of the catalogue, quoted titles, numbers."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from agent.words import title_variants
+from agent.words.text import fold, stems_of, tokens_of
+
+_QUOTED = re.compile(r"[\"“«„]([^\"”»“]{2,}?)[\"”»“]")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)?(?![\w])")
+_LONGEST = 5
+
+
+@dataclass(frozen=True)
+class Value:
+    facet: str
+    value: str
+
+
+class Names:
+    """Facet values of a catalogue, as a text in a language may name them."""
+
+    def __init__(
+        self, values: Iterable[tuple[str, str]], code: str = "en", forms: Mapping[str, list[str]] | None = None
+    ):
+        """`forms`: other words for a value, by value (translations, decades)."""
+        self._code = code
+        self._by_stems: dict[tuple[str, ...], list[Value]] = {}
+        for facet, value in values:
+            if facet.endswith(" band"):
+                continue
+            for form in dict.fromkeys([value, *(forms or {}).get(value, ())]):
+                if key := stems_of(form, code)[: _LONGEST + 1]:
+                    self._by_stems.setdefault(key, []).append(Value(facet, value))
+
+    def find(self, text: str) -> list[Value]:
+        """Every value that is named outside quotes, the longest first, without overlap, in order."""
+        words = stems_of(_QUOTED.sub(" ; ", text), self._code)
+        found: list[Value] = []
+        at = 0
+        while at < len(words):
+            size = next((n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._by_stems), 0)
+            found += self._by_stems[words[at : at + size]] if size else []
+            at += size or 1
+        return list(dict.fromkeys(found))
+
+
+def quoted(text: str) -> list[str]:
+    return [one.strip(" .,") for one in _QUOTED.findall(text)]
+
+
+def numbers(text: str) -> list[float]:
+    """Outside quotes."""
+    return [float(one.replace(",", ".")) for one in _NUMBER.findall(_QUOTED.sub(" ", text))]
+
+
+def is_title(said: str, title: str) -> bool:
+    """Whether a quoted text is a way to say a title, one that was cut short with … included."""
+    plain = _title(said)
+    forms = [_title(one) for one in title_variants(title)]
+    if said.rstrip().endswith(("…", "...")):
+        return any(one.startswith(plain) for one in forms)
+    return plain in forms
+
+
+def shape(text: str, names: Names) -> str:
+    """A text without its quoted titles, values and numbers: what makes two sentences read alike."""
+    bare = fold(_NUMBER.sub("#", _QUOTED.sub("*", text)))
+    for one in sorted(names.find(text), key=lambda each: -len(each.value)):
+        bare = re.sub(rf"\b{re.escape(fold(one.value))}\w{{0,3}}\b", "*", bare)
+    return bare
+
+
+def _title(text: str) -> str:
+    return " ".join(one.folded for one in tokens_of(text) if one.kind != "mark")
