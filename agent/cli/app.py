@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import doors, feed, paint, suggest
+from agent.cli import doors, feed, paint, studies, suggest
 from agent.cli.session import Globals, Opener, print_json, stderr_console, tell
 from agent.cli.text import clean
 from agent.config import debugging
@@ -54,6 +54,9 @@ app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
 eval_app.command("run")(doors.eval_run)
 eval_app.command("compare")(doors.eval_compare)
 eval_app.command("report")(doors.eval_report)
+eval_app.command("portraits")(studies.portraits)
+eval_app.command("reasons")(studies.reasons)
+eval_app.command("chat")(studies.chat)
 app.command(rich_help_panel=OTHER)(paint.doctor)
 app.command(rich_help_panel=OTHER)(suggest.demo)
 

@@ -1,0 +1,73 @@
+"""A study drawn for people: its measures by length of history, its tests, and what it cost."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from agent.cli.show import Wide, card, plain_table, words
+from agent.cli.text import clean, counted
+
+if TYPE_CHECKING:
+    from evals.studies.records import Cost, Figure, StudyRecord
+
+
+def study(record: "StudyRecord") -> RenderableType:
+    """Each measure with its mean, interval and number of cases, and its means by length of history."""
+    return Wide(lambda width: _study(record, width))
+
+
+def _study(record: "StudyRecord", width: int) -> RenderableType:
+    apart = {f"{name} events": some for name, some in record.buckets.items()} if len(record.buckets) > 1 else {}
+    columns = ["mean", "95% interval", "n", *(list(apart) if width >= 90 else [])]
+    table = plain_table("measure", *columns, right=columns)
+    for name, one in record.figures.items():
+        inside = [_mean(some.get(name)) for some in apart.values()] if width >= 90 else []
+        table.add_row(words(name), _mean(one), _interval(one), _n(one), *inside)
+    parts: list[RenderableType] = [table]
+    if record.kinds:
+        parts += [Text(), _kinds(record.kinds)]
+    sure = [one for one in record.comparisons if one.p_holm < 0.05]
+    parts += [
+        words(f"{one.system} differs from {one.baseline}: {one.difference:+.4f} (p {one.p_holm:.4f})") for one in sure
+    ]
+    if record.comparisons and not sure:
+        parts.append(words("No pair of measures differs significantly (paired test, Holm's correction, 5%).", "dim"))
+    parts.append(words(_spent(record.cost), "dim"))
+    states = ", ".join(f"{n:,} {state}" for state, n in record.states.items() if n)
+    who = record.model or "template words"
+    title = f"{clean(record.dataset)} · {record.split.name} · {record.study} · {states} · {clean(who)}"
+    return card(Group(*parts), Text(title))
+
+
+def _kinds(kinds: "Mapping[str, Mapping[str, Figure]]") -> RenderableType:
+    names = list(dict.fromkeys(name for some in kinds.values() for name in some))
+    table = plain_table("kind of question", *names, right=names)
+    for kind, some in kinds.items():
+        table.add_row(words(kind), *(_mean(some.get(name)) for name in names))
+    return table
+
+
+def _mean(one: "Figure | None") -> str:
+    return "–" if one is None or one.mean is None else f"{one.mean:.4f}"
+
+
+def _interval(one: "Figure") -> str:
+    return "" if one.ci95 is None else f"{one.ci95[0]:.4f}–{one.ci95[1]:.4f}"
+
+
+def _n(one: "Figure") -> str:
+    return f"{one.n:,}" + (f" (of {one.n + one.undefined:,})" if one.undefined else "")
+
+
+def _spent(cost: "Cost") -> str:
+    total = cost.total
+    if not total.calls and not total.cached:
+        return "No model was asked."
+    ran = ", ".join(f"{name} {n:,}" for name, n in cost.llm.items() if n)
+    tokens = total.input_tokens + total.output_tokens
+    return (
+        f"{counted(total.calls, 'call')}, {total.cached:,} from the cache, {total.failed:,} failed, {tokens:,} tokens, "
+        f"${total.cost:.4f}, {total.seconds:.1f} s of the model; the model's words: {ran}."
+    )

@@ -1,0 +1,119 @@
+"""eval portraits, reasons, chat: what they are worth, case by case."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.session import Json, Session
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from evals.studies.records import StudyRecord
+    from evals.studies.run import Plan
+
+Data = Annotated[str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")]
+SplitName = Annotated[str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users, cold-items.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Ask at most so many users.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn by chance.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep cases, record and the store asked.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases at the same time, for a model that can.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; nothing is asked twice.")]
+Retry = Annotated[bool, typer.Option("--retry-errors", help="Go on, and ask again where an error was.")]
+Limits = Annotated[
+    float | None, typer.Option("--cost-limit", min=0, metavar="USD", help="Skip what comes after so many dollars.")
+]
+Least = Annotated[
+    list[str] | None, typer.Option("--least", metavar="NAME=VALUE", help="Exit code 100 where a measure is below.")
+]
+Repeat = Annotated[int, typer.Option("--repeat", min=1, help="How often each portrait is painted again.")]
+Neutral = Annotated[
+    bool | None, typer.Option("--neutral/--no-neutral", help="Also with items under neutral names; if a model paints.")
+]
+Judged = Annotated[bool, typer.Option("--judge", help="A model judges the reasons too.")]
+
+
+def portraits(
+    ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
+    repeat: Repeat = 1, neutral: Neutral = None, out: Out = None, jobs: Jobs = 1, resume: Resume = False,
+    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Are portraits grounded, complete and stable, and what does ranking gain from them?"""
+    from evals.studies.run import Plan
+
+    plan = Plan("portraits", dataset, split, limit, seed, repeat=repeat, neutral=neutral)
+    _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
+
+
+def reasons(
+    ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
+    judge: Judged = False, out: Out = None, jobs: Jobs = 1, resume: Resume = False,
+    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Do reasons cite what is there, say what they cite, and name what made the recommendation?"""
+    from evals.studies.run import Plan
+
+    plan = Plan("reasons", dataset, split, limit, seed, judge=judge)
+    _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
+
+
+def chat(
+    ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
+    out: Out = None, jobs: Jobs = 1, resume: Resume = False,
+    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Is the chat exact where the data hold an answer, and does it say so where they do not?"""
+    from evals.studies.run import Plan
+
+    plan = Plan("chat", dataset, split, limit, seed)
+    _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
+
+
+def _run(
+    ctx: typer.Context, plan: "Plan", out: Path | None, jobs: int, resume: bool, retry_errors: bool,
+    cost_limit: float | None, least: Sequence[str], as_json: bool,
+) -> None:  # fmt: skip
+    from dataclasses import replace
+
+    from agent.cli.show_study import study as drawn
+    from evals.compare import BELOW
+    from evals.studies.run import Going, study
+
+    with Session(ctx, as_json) as session:
+        settings = session.settings()
+        wanted = _least(least)
+        plan = plan if plan.dataset else replace(plan, dataset=settings.data)
+        going = Going(out, jobs, resume, retry_errors, cost_limit)
+        found = session.wait(study(plan, settings, going, progress=session.progress))
+        session.give(found, drawn(found))
+        missed = _below(found, wanted)
+        session.notes([*found.notes, *missed])
+        if found.states.get("error"):
+            raise typer.Exit(1)
+        if missed:
+            raise typer.Exit(BELOW)
+
+
+def _least(given: Sequence[str]) -> dict[str, float]:
+    """`name=value` as numbers. Raises UsageError for anything else."""
+    found = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError as error:
+            raise UsageError(f"--least wants NAME=VALUE, as in grounded=0.95, not '{one}'.") from error
+    return found
+
+
+def _below(found: "StudyRecord", wanted: dict[str, float]) -> list[str]:
+    """A sentence for each threshold that was missed; one that was not measured is missed too."""
+    said = []
+    for name, least in wanted.items():
+        figure = found.figures.get(name)
+        if figure is None or figure.mean is None:
+            said.append(f"{name} was not measured, the threshold is {least:g}.")
+        elif figure.mean < least:
+            said.append(f"{name} is {figure.mean:.4f}, the threshold is {least:g}.")
+    return said
