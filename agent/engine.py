@@ -1,7 +1,7 @@
 """The main flow: ingest, train, build, recommend, rank. Each is a few named steps; the stages do the work."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.config import Settings
@@ -21,9 +21,23 @@ from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.profile import FAILED, Subject, estimate, paint, settings_digest, subject_of
 from agent.progress import Progress
-from agent.rank import CANDIDATES, Ranked, order, train_report
+from agent.rank import (
+    CANDIDATES,
+    Listed,
+    Model,
+    Ranked,
+    audience,
+    lists,
+    order,
+    shaped,
+    shelf_flags,
+    shortfall,
+    train_report,
+    with_context,
+)
 from agent.rerank import Taste, rerank
 from agent.schema import (
+    Audience,
     BuildReport,
     Check,
     Estimate,
@@ -35,12 +49,17 @@ from agent.schema import (
     Recommendations,
     TrainReport,
     User,
+    Wishes,
 )
 from agent.signals import signals_of
 from agent.store import Store
+from agent.where import fitting
 from agent.world import Snapshots
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent.ingest import Sources
 
 _SAMPLE = 5
@@ -87,7 +106,7 @@ class Engine:
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
-        model = self.snapshots.model()
+        model = self.snapshots.trained()
         return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
 
     def _sound_index(self) -> str:
@@ -257,32 +276,116 @@ class Engine:
     # ------------------------------------------------------------ recommendations
 
     async def recommend(
-        self, user_ids: Sequence[str], n: int = 10, *, repeats: bool = False, explain: bool = True
-    ) -> list[Recommendations]:
+        self, user_ids: Sequence[str], n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False,
+        explain: bool = True,
+    ) -> list[Recommendations]:  # fmt: skip
         """The n best items for each user, best first, each saying why; what is missing is trained and painted first."""
         for user_id in user_ids:
             self._user(user_id)
-        if self.snapshots.model() is None:
-            self.train()
-        return [await self._recommend(user_id, n, repeats, explain) for user_id in user_ids]
+        wishes = wishes or Wishes()
+        notes = self._ready(wishes)
+        return [await self._recommend(user_id, n, wishes, repeats, explain, notes) for user_id in user_ids]
 
-    async def _recommend(self, user_id: str, n: int, repeats: bool, with_reasons: bool) -> Recommendations:
+    async def recommend_all(
+        self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = False
+    ) -> AsyncIterator[Recommendations]:
+        """The same for everyone in turn; without reasons all are scored in batches, and no portrait is painted."""
+        wishes = wishes or Wishes()
+        notes = self._ready(wishes)
+        self.progress.start("recommendations", self.store.counts().users)
+        if explain:
+            for user_id in self.store.user_ids():
+                yield await self._recommend(user_id, n, wishes, repeats, True, notes)
+                self.progress.advance()
+        else:
+            for one in self._lists(n, wishes, repeats):
+                yield self._plain(one, wishes)
+                self.progress.advance()
+        self.progress.done()
+
+    def _ready(self, wishes: Wishes) -> list[str]:
+        """Do what is missing: training, and vectors of items that came after it. What could not be done, as notes.
+
+        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
+        """
+        if self.snapshots.trained() is None:
+            self.train()
+        self.snapshots.allowed(wishes)
+        if unreached := self.snapshots.unreached():
+            try:
+                with self.store.writing():
+                    self.snapshots.embed_new()
+            except (StoreBusyError, FetchError, ModelError) as error:
+                return [
+                    f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
+                ]
+        return []
+
+    async def _recommend(
+        self, user_id: str, n: int, wishes: Wishes, repeats: bool, with_reasons: bool, notes: Sequence[str]
+    ) -> Recommendations:
         profile = await self.profile(user_id)
         past = self._past(user_id)
         had = frozenset() if repeats else frozenset(e.item_id for e in past.events if e.item_id is not None)
-        ranked = self._order(profile, past, exclude=had, n=max(n, self.settings.rerank.top))
-        return await self._answer(profile, past, ranked, n, with_reasons)
+        ranked = self._order(profile, past, wishes, exclude=had | {*wishes.exclude, *wishes.context}, n=n)
+        said = [*notes, *shortfall(n, len(ranked), wishes)]
+        return await self._answer(profile, past, ranked, n, with_reasons, wishes, said)
+
+    def _lists(self, n: int, wishes: Wishes, repeats: bool) -> Iterator[Listed]:
+        """Everyone's shortlists, from all histories at once."""
+        model = self._model()
+        people = {user.user_id: user for user in self.store.users()}
+        known = any(user.attributes for user in people.values())
+        return lists(
+            model, self.snapshots.crowd(model), self.snapshots.world().items, n, wishes,
+            repeats=repeats, allowed=self.snapshots.allowed(wishes), attributes=people,
+            demographics=self.snapshots.demographics() if known else None,
+        )  # fmt: skip
+
+    def _plain(self, one: Listed, wishes: Wishes) -> Recommendations:
+        items = self.snapshots.world().items
+        return Recommendations(
+            user_id=one.user_id,
+            recommendations=[
+                Recommendation(
+                    item=items.get(found.candidate.item_id) or Item(item_id=found.candidate.item_id),
+                    rank=rank,
+                    score=found.score,
+                    probability=found.probability,
+                    flags=self._flags(found.candidate.item_id, set(), one.cold),
+                )
+                for rank, found in enumerate(one.items, 1)
+            ],
+            fallback=one.cold,
+            wishes=None if wishes == Wishes() else wishes,
+        )
+
+    def users_for_item(self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False) -> Audience:
+        """The n users (all where None) that an item is likeliest for, among those whose attributes fit `where`."""
+        item = self.snapshots.world().items.get(item_id)
+        if item is None:
+            raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+        matching = [user.user_id for user in fitting(self.store.users(), where, "users")]
+        notes = self._ready(Wishes())
+        model = self._model()
+        self.progress.start("users", len(matching))
+        found = audience(
+            model, self.snapshots.crowd(model), item, matching, n, repeats=repeats, advance=self.progress.advance
+        )
+        self.progress.done()
+        hidden = [f"The item is {flag} now; it is not recommended to anyone." for flag in shelf_flags(item)]
+        return found.model_copy(update={"filter": where, "notes": [*hidden, *notes, *found.notes]})
 
     async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
         """Every given item in order for a user; those they had or that the store does not know are flagged."""
         self._user(user_id)
-        if self.snapshots.model() is None:
-            self.train()
+        notes = self._ready(Wishes())
         profile = await self.profile(user_id)
         past = self._past(user_id)
         given = dict.fromkeys(item_ids)
-        found = [one for one in self._order(profile, past, include=list(given)) if one.candidate.item_id in given]
-        return await self._answer(profile, past, found, len(given), explain)
+        ranked = self._order(profile, past, None, include=list(given))
+        found = [one for one in ranked if one.candidate.item_id in given]
+        return await self._answer(profile, past, found, len(given), explain, Wishes(), notes)
 
     def _past(self, user_id: str) -> Past:
         world = self.snapshots.world()
@@ -291,20 +394,47 @@ class Engine:
         return Past(events, items, signals_of(events, self.settings.signals, world.scales))
 
     def _order(
-        self, profile: Profile, past: Past, *, exclude: frozenset[str] = frozenset(), include: Sequence[str] = (),
-        n: int = CANDIDATES,
+        self, profile: Profile, past: Past, wishes: Wishes | None, *, exclude: frozenset[str] = frozenset(),
+        include: Sequence[str] = (), n: int = CANDIDATES,
     ) -> list[Ranked]:  # fmt: skip
-        """Channels -> candidates -> learned order: content from the portrait's vectors, the rest from the model."""
+        """Channels -> candidates -> learned order -> what was wished for: content from the portrait's vectors, the rest
+        from the model. Without wishes the whole catalogue is open, hidden items too.
+        """
+        model = self._model()
+        pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
+        content = self.snapshots.content(profile, pairs, max((e.seq for e in past.events), default=0))
+        context = wishes.context if wishes else []
+        history = with_context(model.history(pairs), [model.positions[one] for one in context])
+        allowed = self.snapshots.allowed(wishes) if wishes else None
+        group = None if len(history.items) else self._group(profile.user_id, model)
+
+        def ordered(k: int) -> list[Ranked]:
+            return order(
+                model, history, content=content, exclude=exclude, include=include, allowed=allowed, demographic=group,
+                n=k,
+            )  # fmt: skip
+
+        if wishes is None:
+            return ordered(n)
+        # A list that was chosen as a whole is reordered within itself alone.
+        n = n if wishes.shapes else max(n, self.settings.rerank.top)
+        return shaped(ordered, n, wishes, model, self.snapshots.world().items)
+
+    def _model(self) -> Model:
         model = self.snapshots.model()
         if model is None:
             raise LimnerError("The channels are not trained; run `limner train`.")
-        pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
-        content = self.snapshots.content(profile, pairs, max((e.seq for e in past.events), default=0))
-        return order(model, model.history(pairs), content=content, exclude=exclude, include=include, n=n)
+        return model
+
+    def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":
+        """[items] score among users with the same attributes; None where the user has none that are counted."""
+        attributes = self._user(user_id).attributes
+        return self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
 
     async def _answer(
-        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool
-    ) -> Recommendations:
+        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool, wishes: Wishes,
+        notes: Sequence[str],
+    ) -> Recommendations:  # fmt: skip
         """Shortlist -> reranked order -> reasons -> recommendations."""
         world = self.snapshots.world()
         model = await self.models.ready()
@@ -327,11 +457,10 @@ class Engine:
                 values_of=world.population.facets_of,
                 scales=world.scales,
             )  # fmt: skip
-        fallback = not past.items
+        fallback = not past.items and not wishes.context
         had = {event.item_id for event in past.events}
-        notes = [*model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
-        if fallback:
-            notes.append("Too little is known of this user; these are popular with others.")
+        said = [*notes, *model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
+        said += self._used(profile.user_id, past, wishes)
         return Recommendations(
             user_id=profile.user_id,
             recommendations=[
@@ -351,32 +480,43 @@ class Engine:
             grade=model.grade,
             model=model.name,
             fallback=fallback,
-            notes=list(dict.fromkeys(notes)),
+            wishes=None if wishes == Wishes() else wishes,
+            notes=list(dict.fromkeys(said)),
             dropped=told.dropped if told else [],
         )
 
+    def _used(self, user_id: str, past: Past, wishes: Wishes) -> list[str]:
+        """What the list rests on where it is not the user's own past alone."""
+        if wishes.context:
+            return [f"Ordered for this visit: its items ({len(wishes.context)}) count as the newest events."]
+        if past.items:
+            return []
+        attributes = self._user(user_id).attributes
+        shared = self.snapshots.demographics().known(attributes) if attributes else []
+        if not shared:
+            return ["Too little is known of this user; these are popular with others."]
+        names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
+        return [f"Too little is known of what this user did; these are popular with users of the same {names}."]
+
     def _flags(self, item_id: str, had: set[str | None], fallback: bool) -> list[str]:
-        world, model = self.snapshots.world(), self.snapshots.model()
+        item, model = self.snapshots.world().items.get(item_id), self._model()
         flags = {
             "seen": item_id in had,
-            "unknown": item_id not in world.items,
-            "cold_item": item_id in world.items and model is not None and item_id not in model.positions,
+            "unknown": item is None,
+            "cold_item": item is not None and model.is_fresh(item_id),
             "fallback": fallback,
         }
-        return [name for name, true in flags.items() if true]
+        return [*(name for name, true in flags.items() if true), *shelf_flags(item)]
 
     def _leads(
         self, user_id: str, past: Past, item_ids: Sequence[str], placed: Mapping[str, Mapping[str, float]]
     ) -> dict[str, list[Lead]]:
         """The user's events that speak most for each item, by channel, and checked against what others did."""
-        model = self.snapshots.model()
-        if model is None:
-            return {}
 
         def companions(first: str, second: str, in_order: bool) -> int:
             return self.store.companions(first, second, besides=user_id, in_order=in_order)
 
-        return leads(item_ids, past, model, self.snapshots.vectors(), placed, companions)
+        return leads(item_ids, past, self._model(), self.snapshots.vectors(), placed, companions)
 
     def _taste(self, profile: Profile, past: Past) -> Taste:
         ranked = sorted(past.events, key=lambda e: (past.signal[e.event_id], e.seq))
@@ -411,7 +551,7 @@ class Engine:
         return [*checks, self._check_channels(), self._check_index(), *await self._check_model(probe)]
 
     def _check_channels(self) -> Check:
-        model = self.snapshots.model()
+        model = self.snapshots.trained()
         if model is None:
             return Check(name="channels", state="warn", detail="not trained yet; run `limner train`")
         trained = f"model v{model.manifest.version}, {model.manifest.events:,} events"

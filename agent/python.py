@@ -8,7 +8,7 @@ from agent.bootstrap import open_engine
 from agent.chat import Answer, answer
 from agent.config import Settings, load_settings
 from agent.ingest import Sources, ingest_frames, to_frame
-from agent.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport
+from agent.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport, Wishes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,10 +63,34 @@ class Limner(AbstractContextManager["Limner"]):
     def profile(self, user_id: str, version: int | None = None) -> Profile:
         return self._wait(self.engine.profile(user_id, version))
 
-    def recommend(self, user_id: str, n: int = 10, *, explain: bool = True) -> "pd.DataFrame":
+    def recommend(
+        self, user_id: str, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = True
+    ) -> "pd.DataFrame":
         """One row an item: item_id, title, rank, score, reason, evidence."""
-        [result] = self._wait(self.engine.recommend([user_id], n, explain=explain))
+        work = self.engine.recommend([user_id], n, wishes=wishes, repeats=repeats, explain=explain)
+        [result] = self._wait(work)
         return _rows(result)
+
+    def recommend_all(self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False) -> "pd.DataFrame":
+        """One row an item of everyone's list: user_id, rank, item_id, title, score, probability."""
+        import pandas as pd
+
+        async def rows() -> list[tuple[object, ...]]:
+            return [
+                (one.user_id, each.rank, each.item.item_id, each.item.title, each.score, each.probability)
+                async for one in self.engine.recommend_all(n, wishes=wishes, repeats=repeats)
+                for each in one.recommendations
+            ]
+
+        return pd.DataFrame(self._wait(rows()), columns=["user_id", "rank", "item_id", "title", "score", "probability"])
+
+    def users(self, for_item: str, n: int | None = None, *, where: str = "", repeats: bool = False) -> "pd.DataFrame":
+        """The users that an item is likeliest for, best first: user_id, rank, score, probability, flags."""
+        import pandas as pd
+
+        found = self.engine.users_for_item(for_item, n, where=where, repeats=repeats)
+        columns = ["user_id", "rank", "score", "probability", "flags"]
+        return pd.DataFrame([one.model_dump() for one in found.users], columns=columns)
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> "pd.DataFrame":
         return _rows(self._wait(self.engine.rank(user_id, item_ids, explain=explain)))

@@ -5,7 +5,7 @@ Shares, strengths and confidences are in [0, 1]; signals in [-1, 1].
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -291,6 +291,43 @@ class Recommendation(Value):
     reason: Reason | None = None
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Wishes(Value):
+    """What a list should be like beyond what the user likes best; nothing is asked as it stands."""
+
+    category: list[str] = []
+    """Only items of one of these; a level of a category's path will do."""
+    price_min: float | None = None
+    price_max: float | None = None
+    """Only items whose price is known and lies between, both ends included."""
+    available: bool = True
+    """False: also items that cannot be had now (`agent.shelf`); hidden ones never come."""
+    filter: str = ""
+    """Only items that a condition fits (`agent.where`)."""
+    exclude: list[str] = []
+    """Not these items."""
+    diversity: Share = 0.0
+    """How much an item must differ from those above it: maximal marginal relevance, 0 not at all, 1 nothing else."""
+    novelty: Share = 0.0
+    """How much being had by few counts, 0 not at all, 1 nothing else."""
+    quota: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """At most so many items of each value of an attribute (`category`), or of one value (`category:Drama`)."""
+    context: list[str] = []
+    """Items of this visit, oldest first: read as the newest events, and not recommended."""
+
+    @property
+    def filters(self) -> bool:
+        """Whether some items of the catalogue do not fit."""
+        return bool(self.category or self.filter or self.price_min is not None or self.price_max is not None)
+
+    @property
+    def shapes(self) -> bool:
+        """Whether the list is chosen as a whole, and not by each item's score alone."""
+        return bool(self.diversity or self.novelty or self.quota)
+
+
 class Recommendations(Value):
     user_id: str
     recommendations: list[Recommendation]
@@ -299,8 +336,41 @@ class Recommendations(Value):
     model: str | None = None
     fallback: bool = False
     """True where the user has no usable history and the list is what is popular."""
+    wishes: Wishes | None = None
+    """What was asked of the list; None where nothing was."""
     notes: list[str] = []
     dropped: list[Dropped] = []
+
+
+class RankedUser(Value):
+    user_id: str
+    rank: int
+    """1 is best."""
+    score: float
+    probability: float | None = None
+    """Of an interaction with the item; None where it was not learned, or nothing is known of the user."""
+    flags: list[str] = []
+    """seen (had the item already), cold_user (no usable history)."""
+
+
+class Audience(Value):
+    """The users that an item is likeliest for, and among how many they were looked for."""
+
+    item: Item
+    users: list[RankedUser]
+    definition: str
+    """What the users are ordered by, in words."""
+    population: int
+    """Users in the store."""
+    matching: int
+    """Of these, users that the condition on their attributes fits."""
+    had: int
+    """Of these, users who had the item already and are left out."""
+    considered: int
+    """Users that were ordered: the denominator of every share of them."""
+    filter: str = ""
+    """The condition on users' attributes that was asked for."""
+    notes: list[str] = []
 
 
 # ---------------------------------------------------------------- models

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from agent import tokens
 from agent.schema import Attributes, Item, Preference, Profile
+from agent.shelf import SHELF
 
 MAX_TOKENS = 160
 _REVIEWS = 3
@@ -38,6 +39,8 @@ def portrait_text(profile: Profile) -> str:
 def _attribute_lines(attributes: Attributes, categories: Sequence[str]) -> list[str]:
     lines = []
     for name, value in sorted(attributes.items()):
+        if name.lower() in SHELF:  # what comes and goes is not what the item is about
+            continue
         if isinstance(value, list):
             if value != list(categories):
                 lines.append(f"{name}: {', '.join(value[:_VALUES])}")

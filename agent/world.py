@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.config import Settings
 from agent.embed import Embedder, Vectors, choose_embedder
@@ -14,15 +15,37 @@ from agent.errors import StoreBusyError
 from agent.facts import Population, build_population, load_population
 from agent.index import Index, Row
 from agent.progress import Progress
-from agent.rank import CANDIDATES, Model, catalogue_of, current_version, load_model, train
-from agent.retrieve import ContentBook, ItemVectors, Wording, content_candidates
-from agent.schema import Item, Preference, Profile, Scale
+from agent.rank import (
+    CANDIDATES,
+    Crowd,
+    Model,
+    allowed,
+    catalogue_of,
+    check_wishes,
+    crowd_of,
+    current_version,
+    fitting_key,
+    load_model,
+    train,
+)
+from agent.retrieve import (
+    ContentBook,
+    Demographics,
+    ItemVectors,
+    Wording,
+    content_candidates,
+    count_demographics,
+    load_demographics,
+)
+from agent.schema import Item, Preference, Profile, Scale, Wishes
 from agent.signals import signals
 from agent.store import Store
 from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
 from agent.words import spoken
 
+_KEPT = 32
+"""Answers to which items of the catalogue a request may see that are kept."""
 EMBEDDER_NOTE = "embedder"
 DIMENSIONS_NOTE = "dimensions"
 
@@ -54,6 +77,10 @@ class Snapshots:
         self._model: Model | None = None
         self._index: Index | None = None
         self._vectors: tuple[int, ItemVectors] | None = None
+        self._new: tuple[str, list[str]] | None = None
+        self._wide: tuple[str, Model] | None = None
+        self._demographics: tuple[str, Demographics] | None = None
+        self._allowed: dict[str, NDArray[np.bool_] | None] = {}
         self._book = ContentBook(store.folder / "content")
 
     @property
@@ -80,7 +107,7 @@ class Snapshots:
             self._world = World(stamp, items, scales, population)
         return self._world
 
-    def model(self) -> Model | None:
+    def trained(self) -> Model | None:
         """The trained channels that are current now."""
         name = current_version(self.models_folder)
         if name is None:
@@ -88,6 +115,61 @@ class Snapshots:
         if self._model is None or f"v{self._model.manifest.version}" != name:
             self._model = load_model(self.models_folder)
         return self._model
+
+    def model(self) -> Model | None:
+        """The same over the catalogue as it is now: items that came since are known by their content."""
+        trained = self.trained()
+        if trained is None:
+            return None
+        new = self._since(trained)
+        if not new:
+            return trained
+        key = f"{trained.manifest.version}:{self.world().stamp}:{self.index().generation('items')}"
+        if self._wide is None or self._wide[0] != key:
+            ids = [*trained.item_ids, *new]
+            self._wide = (key, trained.over(ids, catalogue_of(ids, self.world().population, self.vectors())))
+        return self._wide[1]
+
+    def _since(self, trained: Model) -> list[str]:
+        """Items that the store came to have after training."""
+        key = f"{trained.manifest.version}:{self.world().stamp}"
+        if self._new is None or self._new[0] != key:
+            self._new = (key, [one for one in self.world().items if one not in trained.positions])
+        return self._new[1]
+
+    def allowed(self, wishes: Wishes) -> NDArray[np.bool_] | None:
+        """[items of the model] whether each may come back, None where all may.
+
+        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
+        """
+        model = self.model()
+        ids = model.item_ids if model else []
+        key = f"{self.world().stamp}:{model.manifest.version if model else 0}:{len(ids)}:{fitting_key(wishes)}"
+        if key not in self._allowed:
+            check_wishes(wishes, self.world().items)
+            if len(self._allowed) >= _KEPT:
+                self._allowed.clear()
+            self._allowed[key] = allowed(ids, self.world().items, wishes)
+        return self._allowed[key]
+
+    def demographics(self) -> Demographics:
+        """What users with the same attributes have had."""
+        stamp = self.world().stamp
+        if self._demographics is None or self._demographics[0] != stamp:
+            folder = self._store.folder / "demographics"
+            found = load_demographics(folder) if self._store.note("demographics") == stamp else None
+            if found is None:
+                found = count_demographics(self._store.interactions(), self._store.users())
+                with suppress(StoreBusyError), self._store.writing():
+                    found.save(folder)
+                    self._store.set_note("demographics", stamp)
+            self._demographics = (stamp, found)
+        return self._demographics[1]
+
+    def crowd(self, model: Model) -> Crowd:
+        """Everyone's histories, as a model's positions."""
+        x = self._store.interactions()
+        return crowd_of(x, signals(x, self._settings.signals, self.world().scales), model)
 
     def train(self) -> Model:
         """Fit channels and fusion on every event, over the whole catalogue. The items must be embedded before."""
@@ -125,6 +207,17 @@ class Snapshots:
         embedded = self.index().upsert("items", self._item_rows(), self._progress)
         self._keep_choice()
         return embedded
+
+    def unreached(self) -> set[str]:
+        """Items that came after training and are not embedded yet, so that nothing can find them."""
+        trained = self.trained()
+        new = self._since(trained) if trained else []
+        return set(new) - self.vectors().positions.keys() if new else set()
+
+    def embed_new(self) -> int:
+        """Embed those; how many."""
+        missing = self.unreached()
+        return self.index().upsert("items", [row for row in self._item_rows() if row.id in missing], self._progress)
 
     def unembedded(self) -> int:
         """How many items' text is not in the index as it is now."""

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from agent.cli.text import clean, compact, counted, day, duration, period
 from agent.schema import (
+    Audience,
     BuildReport,
     BuiltFrom,
     Check,
@@ -38,6 +39,7 @@ from agent.schema import (
 from agent.words import is_shouted, last_level, listed_title
 
 if TYPE_CHECKING:
+    from agent.cli.tables import WrittenTable
     from agent.datasets import Dataset
     from evals.compare import RunComparison
     from evals.records import Evaluation, Metric
@@ -472,11 +474,12 @@ def _recommendations(answer: Recommendations, width: int, ranked: bool) -> Rende
     title = Text.assemble(("For user ", "bold"), words(answer.user_id, "bold"))
     title.append(f" · {counted(len(found), 'item')}{' ranked' if ranked else ''}")
     parts: list[RenderableType] = []
-    if answer.fallback:
+    if answer.fallback and found:
         note = "Too little is known of this user yet, so these are what is popular."
         parts += [Text(note, style="yellow"), Text()]
     if not found:
-        parts.append(Text("There is nothing left to recommend: the user has had every item.", style="yellow"))
+        why = "the user has had every item" if answer.wishes is None else "no item that the user has not had fits"
+        parts.append(Text(f"There is nothing left to recommend: {why}.", style="yellow"))
     digits = len(str(len(found)))
     for at, one in enumerate(found):
         parts.append(_recommendation(one, digits, width - 6))
@@ -493,6 +496,48 @@ def _recommendations(answer: Recommendations, width: int, ranked: bool) -> Rende
     sources = {one.reason.source for one in found if one.reason is not None}
     footer = _maker("llm" if "llm" in sources else "template", answer.grade, answer.model) if sources else ""
     return card(Group(*parts), title, words(footer, "dim") if footer else None)
+
+
+def audience(found: Audience, file: str = "") -> RenderableType:
+    """The users of an item: how many there are, by what they are ordered, and the first of them."""
+    return Wide(lambda width: _audience(found, file))
+
+
+def _audience(found: Audience, file: str) -> RenderableType:
+    title = Text.assemble(("Users for ", "bold"), words(title_of(found.item), "bold"))
+    of = f"{counted(found.population, 'user')} in the store"
+    if found.filter:
+        of += f"; {found.matching:,} fit “{found.filter}”"
+    if found.had:
+        of += f"; {found.had:,} had it already"
+    told = [f"{counted(found.considered, 'user')} considered ({of}).", f"In order of: {found.definition}."]
+    parts: list[RenderableType] = [words(line, "dim") for line in told]
+    shown = found.users if not file else found.users[:5]
+    if not shown:
+        parts += [Text(), Text("There is nobody to ask.", style="yellow")]
+    else:
+        chances = any(one.probability is not None for one in shown)
+        table = plain_table("", "user", "probability" if chances else "score", "", right=("", "probability", "score"))
+        for one in shown:
+            number = "" if one.probability is None else f"{one.probability:.1%}"
+            table.add_row(str(one.rank), words(one.user_id, "bold"), number if chances else f"{one.score:.3f}",
+                          words(", ".join(one.flags), "yellow"))  # fmt: skip
+        parts += [Text(), table]
+    if file:
+        parts.append(words(f"All {len(found.users):,} of them are in {file}.", "bold"))
+    return card(Group(*parts), title)
+
+
+def written_table(table: "WrittenTable") -> RenderableType:
+    line = Text.assemble((f"{table.rows:,} rows", "bold"), f" for {counted(table.users, 'user')} are in ")
+    line.append_text(words(table.file, "bold"))
+    line.append(".")
+    parts: list[RenderableType] = [line]
+    if table.fallback:
+        parts.append(words(f"{counted(table.fallback, 'user')} did nothing usable and got what is popular.", "dim"))
+    if table.empty:
+        parts.append(words(f"For {counted(table.empty, 'user')} nothing was left that fits.", "yellow"))
+    return Group(*parts)
 
 
 def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableType:

@@ -1,8 +1,8 @@
-"""Verbs that recommend: recommend, rank and, on data that it gets itself, demo."""
+"""Verbs that recommend: recommend, rank, users and, on data that it gets itself, demo."""
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,22 @@ import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.cli.session import Json, Session, print_json
+from agent.cli.tables import write_recommendations, write_users
+from agent.cli.wishes import (
+    Category,
+    Context,
+    Diversity,
+    Exclude,
+    Novelty,
+    Price,
+    Quota,
+    Unavailable,
+    Where,
+    joined,
+    wishes_of,
+)
 from agent.errors import BadInputError, UsageError
+from agent.rows import check_ending
 from agent.schema import Recommendations
 
 if TYPE_CHECKING:
@@ -19,10 +34,27 @@ if TYPE_CHECKING:
 
 def recommend(
     ctx: typer.Context,
-    users: Annotated[list[str], typer.Argument(metavar="USER", help="For whom; ids exactly as in the data.")],
+    users: Annotated[
+        list[str] | None, typer.Argument(metavar="USER", help="For whom; ids exactly as in the data.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, max=1000, metavar="N", help="How many items for each.")] = 10,
+    everyone: Annotated[bool, typer.Option("--all", help="For every user of the store; needs --out.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write a row an item: .parquet, .csv or .jsonl.")
+    ] = None,
+    category: Category = None,
+    price: Price = "",
+    where: Where = None,
+    exclude: Exclude = None,
+    unavailable: Unavailable = False,
+    diversity: Diversity = 0.0,
+    novelty: Novelty = 0.0,
+    quota: Quota = None,
+    context: Context = None,
     repeats: Annotated[bool, typer.Option("--repeats", help="Items that the user has had already may return.")] = False,
-    explain: Annotated[bool, typer.Option("--explain/--no-explain", help="With a reason for each item.")] = True,
+    explain: Annotated[
+        bool | None, typer.Option("--explain/--no-explain", help="With a reason for each item; without for --all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items that a user has not had yet, each with a reason that cites the user's own events.
@@ -31,13 +63,73 @@ def recommend(
     """
     from agent.cli import show
 
+    asked = list(dict.fromkeys(users or []))
+    if bool(asked) == everyone:
+        raise UsageError("Name the users, or --all of them." if not asked else "Name either users or --all.")
+    if everyone and out is None:
+        raise UsageError("--all writes a table; say where with --out FILE (.parquet, .csv or .jsonl).")
+    if out is not None:
+        check_ending(out)
+    wishes = wishes_of(category, price, where, exclude, unavailable, diversity, novelty, quota, context)
     with Session(ctx, as_json) as session:
         engine = session.engine()
-        asked = list(dict.fromkeys(users))
-        answers = session.wait(engine.recommend(asked, n, repeats=repeats, explain=explain))
-        document = answers[0] if len(asked) == 1 else {"users": answers}
-        session.give(document, *(show.recommendations(one) for one in answers))
-        session.notes(list(dict.fromkeys(note for one in answers for note in one.notes)))
+        if everyone and out is not None:
+            lists = engine.recommend_all(n, wishes=wishes, repeats=repeats, explain=explain is True)
+            written = session.wait(write_recommendations(out, lists, with_reasons=explain is True))
+            session.give(written, show.written_table(written))
+            return
+        with_reasons = explain is not False
+        answers = session.wait(engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons))
+        notes = list(dict.fromkeys(note for one in answers for note in one.notes))
+        if out is not None:
+            written = session.wait(write_recommendations(out, _each(answers), with_reasons=with_reasons))
+            session.give(written, show.written_table(written))
+        else:
+            document = answers[0] if len(asked) == 1 else {"users": answers}
+            session.give(document, *(show.recommendations(one) for one in answers))
+        session.notes(notes)
+
+
+async def _each(answers: list[Recommendations]) -> AsyncIterator[Recommendations]:
+    for one in answers:
+        yield one
+
+
+def users(
+    ctx: typer.Context,
+    for_item: Annotated[
+        str, typer.Option("--for-item", metavar="ITEM", help="The item; its id exactly as in the data.")
+    ],
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, metavar="N", help="How many users; 10, or all of them with --out.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="CONDITION", help='Only users that fit: "age < 30 and gender = F".'),
+    ] = None,
+    repeats: Annotated[bool, typer.Option("--repeats", help="Users who had the item already may come too.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write a row a user: .parquet, .csv or .jsonl.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the users that an item is likeliest for, best first: whom a campaign should ask.
+
+    They are ordered by the calibrated probability that they have the item next; those who had it are left out.
+    """
+    from agent.cli import show
+
+    if out is not None:
+        check_ending(out)
+    with Session(ctx, as_json) as session:
+        engine = session.engine()
+        most = n if n is not None or out is not None else 10
+        found = engine.users_for_item(for_item, most, where=joined(where), repeats=repeats)
+        if out is not None:
+            write_users(out, found)
+        document = {**found.model_dump(exclude={"users"}), "file": str(out), "rows": len(found.users)} if out else found
+        session.give(document, show.audience(found, str(out) if out else ""))
+        session.notes(found.notes)
 
 
 def demo(

@@ -14,6 +14,7 @@ import numpy as np
 
 from agent.facts.titles import find_themes, themes_in
 from agent.schema import Item, Value
+from agent.shelf import SHELF
 
 MAX_FACETS = 24
 """Facets of one catalogue; those on most items stay."""
@@ -181,7 +182,7 @@ def _rules_of_one(item: Item) -> list[Rule]:
         rules.clear()
     for name, value in item.attributes.items():
         words = value if isinstance(value, list) else [str(value)]
-        if _ID_NAME.search(name) or _is_measured(facet_name(name)) or isinstance(value, bool) or not words:
+        if _is_no_taste(name) or isinstance(value, bool) or not words:
             continue
         if _dated(name) and all(_year(word) for word in words):
             rules.append(Rule(facet="era", where=f"attributes.{name}", kind="era"))
@@ -202,7 +203,7 @@ def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
     rows = [values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])]
     coverage = len(rows) / len(items)
     facet = facet_name(name)
-    if not rows or coverage < MIN_COVERAGE or _ID_NAME.search(name) or _is_measured(facet):
+    if not rows or coverage < MIN_COVERAGE or _is_no_taste(name):
         return None
     flat = [value for row in rows for value in row]
     if _mostly(flat, _is_register):
@@ -217,6 +218,11 @@ def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
     if not _repeats(rows, coverage):
         return None
     return Rule(facet=facet, where=where, kind=kind, coverage=coverage, telling=_telling(rows, len(items)))
+
+
+def _is_no_taste(name: str) -> bool:
+    """An id, a measure, or whether the item is on the shelf."""
+    return bool(_ID_NAME.search(name)) or name.lower() in SHELF or _is_measured(facet_name(name))
 
 
 def _is_measured(facet: str) -> bool:

@@ -120,9 +120,14 @@ class Channels:
         return {item_id: at for at, item_id in enumerate(self.item_ids)}
 
     @cached_property
+    def is_fresh(self) -> NDArray[np.bool_]:
+        """[items] whether no event names it."""
+        return np.asarray((self.popular.share == 0) & (self.statistics.mean_signal == 0))
+
+    @cached_property
     def fresh(self) -> NDArray[np.int64]:
-        """Positions of the items that no event names."""
-        return np.flatnonzero((self.popular.share == 0) & (self.statistics.mean_signal == 0))
+        """Positions of those items."""
+        return np.flatnonzero(self.is_fresh)
 
     @cached_property
     def voices(self) -> tuple[Channel, ...]:

@@ -39,6 +39,8 @@ WEIGHTS: Mapping[str, float] = {
 """What each voice weighs when candidates are chosen, and when nothing was learned."""
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
            "collaborative_all", "similar_users", "popular", "recent", "facets", "content")  # fmt: skip
+_CELLS = 40_000_000
+"""Scores held at once where many users are asked about, over all channels."""
 _MISSING = np.float32(np.nan)
 
 
@@ -117,6 +119,12 @@ def tabulate(
     columns = _columns(channels, histories, scores, at, value)
     stacked = np.stack(list(columns.values()), axis=2, dtype=np.float32)
     return Table(np.where(inside, at, -1), stacked, list(columns), value), scores
+
+
+def users_at_once(channels: Channels) -> int:
+    """How many users' scores over the whole catalogue may be held together."""
+    wide = max(len(channels.all) * len(channels.item_ids), 2 * int(channels.users.shape[0]), 1)
+    return max(1, _CELLS // wide)
 
 
 def _nearest(scores: Scores, fresh: NDArray[np.int64], exclude: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:

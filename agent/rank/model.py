@@ -30,7 +30,7 @@ from agent.rank.channels import (
     next_short,
     widened,
 )
-from agent.rank.features import tabulate
+from agent.rank.features import tabulate, users_at_once
 from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
 from agent.rank.lessons import How, Query, lessons
 from agent.retrieve import Collaborative, History, Popular, Recent
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 CURRENT = "current"
 MIN_QUERIES = 50
 """Questions with an answer among their candidates below which nothing is learned, and fixed weights order."""
-_CELLS = 40_000_000
-"""Scores held at once while lessons are tabulated, over all channels."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,11 @@ class Model:
     @property
     def positions(self) -> dict[str, int]:
         return self.channels.positions
+
+    def is_fresh(self, item_id: str) -> bool:
+        """Whether nobody had the item when the channels were fitted."""
+        at = self.positions.get(item_id)
+        return at is None or bool(self.channels.is_fresh[at])
 
     def over(self, item_ids: Sequence[str], catalogue: Catalogue) -> "Model":
         """The same model over a catalogue that came to have more items; they stand after those it was trained on."""
@@ -131,9 +134,7 @@ def _learn(
     found: list[str] = []
     for lesson in taught:
         channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
-        wide = max(len(channels.all) * len(x.item_ids), 2 * channels.users.shape[0], 1)
-        batch = max(1, _CELLS // wide)
-        for queries in _batches(lesson.queries, batch):
+        for queries in _batches(lesson.queries, users_at_once(channels)):
             histories = [one.history for one in queries]
             table, _ = tabulate(channels, histories, [one.items for one in histories])
             found = table.names

@@ -4,6 +4,7 @@ from agent.retrieve.alike import Alike
 from agent.retrieve.base import DISLIKED, Channel, History, Traced, score_all, seen_matrix, weights_matrix
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
+from agent.retrieve.demographic import Demographics, count_demographics, load_demographics
 from agent.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
 from agent.retrieve.popular import Popular, Recent, fit_popular, fit_recent
 from agent.retrieve.similar import SimilarUsers, users_matrix
@@ -14,6 +15,7 @@ __all__ = [
     "Channel",
     "Collaborative",
     "ContentBook",
+    "Demographics",
     "History",
     "ItemVectors",
     "NextItem",
@@ -24,11 +26,13 @@ __all__ = [
     "Wording",
     "content_candidates",
     "content_scores",
+    "count_demographics",
     "ease_weights",
     "fit_collaborative",
     "fit_next_item",
     "fit_popular",
     "fit_recent",
+    "load_demographics",
     "normalised",
     "score_all",
     "seen_matrix",

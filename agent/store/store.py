@@ -249,6 +249,12 @@ class Store:
             row = connection.execute(sa.select(t.users).where(t.users.c.user_id == user_id)).first()
         return User(user_id=row.user_id, source=row.source, attributes=json.loads(row.attributes)) if row else None
 
+    def users(self) -> list[User]:
+        """All users by key."""
+        with self._read() as connection:
+            rows = connection.execute(sa.select(t.users).order_by(t.users.c.key))
+            return [User(user_id=r.user_id, source=r.source, attributes=json.loads(r.attributes)) for r in rows]
+
     def item(self, item_id: str) -> Item | None:
         found = self.items([item_id])
         return found[0] if found else None

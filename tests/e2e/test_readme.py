@@ -38,7 +38,7 @@ def test_the_commands_for_own_data_work_in_their_order() -> None:
     opener = partial(open_engine, embedder=FakeEmbedder())
     ran = []
     for line in section("With your own data", "sh").splitlines():
-        words = shlex.split(line.replace("USER", "u3"), comments=True)
+        words = shlex.split(re.sub(r"\bITEM\b", "i3", line.replace("USER", "u3")), comments=True)
         if words[:1] != ["limner"]:
             continue
         target = words[words.index(">") + 1] if ">" in words else None
@@ -50,7 +50,7 @@ def test_the_commands_for_own_data_work_in_their_order() -> None:
         if target:
             Path(target).write_text(said.getvalue(), encoding="utf-8")
         ran.append(words[1])
-    assert {"init", "ingest", "recommend", "profile"} <= set(ran)
+    assert {"init", "ingest", "recommend", "profile", "users"} <= set(ran)
 
 
 def test_the_python_works(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

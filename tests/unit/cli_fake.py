@@ -1,6 +1,6 @@
 """An engine without a store or a model, for tests of the command line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
 from agent.config import Settings
@@ -8,6 +8,7 @@ from agent.errors import UnknownIdError, UsageError
 from agent.ingest import Sources
 from agent.progress import Progress, Quiet
 from agent.schema import (
+    Audience,
     BuildReport,
     BuiltFrom,
     ChannelReport,
@@ -20,6 +21,7 @@ from agent.schema import (
     Item,
     Preference,
     Profile,
+    RankedUser,
     Reason,
     Recommendation,
     Recommendations,
@@ -27,6 +29,7 @@ from agent.schema import (
     TableReport,
     TrainReport,
     Trait,
+    Wishes,
 )
 from agent.store import Counts
 
@@ -204,10 +207,33 @@ class FakeEngine:
         return profile(version=version or 2)
 
     async def recommend(
-        self, user_ids: Sequence[str], n: int = 10, *, repeats: bool = False, explain: bool = True
-    ) -> list[Recommendations]:
-        self._note("recommend", user_ids, n, repeats, explain)
+        self, user_ids: Sequence[str], n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False,
+        explain: bool = True,
+    ) -> list[Recommendations]:  # fmt: skip
+        self._note("recommend", user_ids, n, repeats, explain, wishes or Wishes())
         return [recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids]
+
+    async def recommend_all(
+        self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = False
+    ) -> AsyncIterator[Recommendations]:
+        self._note("recommend_all", n, repeats, explain, wishes or Wishes())
+        for user_id in ("196", "7"):
+            yield recommendations(user_id, n, explain, fallback=user_id != "196")
+
+    def users_for_item(
+        self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False
+    ) -> Audience:  # fmt: skip
+        self._note("users_for_item", item_id, n, where, repeats)
+        if item_id not in ITEMS:
+            raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+        found = [
+            RankedUser(user_id="196", rank=1, score=1.5, probability=0.31),
+            RankedUser(user_id=HOSTILE, rank=2, score=0.5, probability=0.02, flags=["seen"]),
+        ]
+        return Audience(
+            item=ITEMS[item_id], users=found[:n], definition="calibrated probability", population=943, matching=500,
+            had=61, considered=439, filter=where, notes=["Two of them did nothing."],
+        )  # fmt: skip
 
     async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
         self._note("rank", user_id, item_ids, explain)

@@ -1,0 +1,65 @@
+"""Results as tables in files: recommendations a row an item, an audience a row a user."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.rows import Kind, Row, writing_rows
+from agent.schema import Audience, Recommendations, Wishes
+
+_LISTED: Mapping[str, Kind] = {
+    "user_id": "text", "rank": "whole", "item_id": "text", "title": "text", "score": "number", "probability": "number",
+}  # fmt: skip
+_USERS: Mapping[str, Kind] = {"user_id": "text", "rank": "whole", "score": "number", "probability": "number"}
+_AT_ONCE = 10_000
+"""Rows that are held before they are written."""
+
+
+class WrittenTable(BaseModel):
+    """What became of a table of recommendations."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    rows: int
+    users: int
+    """Users who got at least one item."""
+    empty: int
+    """Users for whom nothing was left."""
+    fallback: int
+    """Users of whom nothing usable is known, who got what is popular."""
+    wishes: Wishes | None = None
+
+
+async def write_recommendations(
+    file: Path, lists: AsyncIterator[Recommendations], *, with_reasons: bool
+) -> WrittenTable:
+    """user_id, rank, item_id, title, score, probability, and reason where there are some; in the order of the lists."""
+    columns: Mapping[str, Kind] = {**_LISTED, "reason": "text"} if with_reasons else _LISTED
+    rows = users = empty = fallback = 0
+    wishes = None
+    held: list[Row] = []
+    with writing_rows(file, columns) as sink:
+        async for one in lists:
+            found: list[Row] = [
+                (
+                    one.user_id, each.rank, each.item.item_id, each.item.title, each.score, each.probability,
+                    *([each.reason.text if each.reason else None] if with_reasons else []),
+                )
+                for each in one.recommendations
+            ]  # fmt: skip
+            held += found
+            rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
+            fallback, wishes = fallback + one.fallback, one.wishes
+            if len(held) >= _AT_ONCE:
+                sink.write(held)
+                held = []
+        sink.write(held)
+    return WrittenTable(file=str(file), rows=rows, users=users, empty=empty, fallback=fallback, wishes=wishes)
+
+
+def write_users(file: Path, found: Audience) -> None:
+    """user_id, rank, score, probability; best first."""
+    with writing_rows(file, _USERS) as sink:
+        sink.write([(one.user_id, one.rank, one.score, one.probability) for one in found.users])

@@ -1,0 +1,89 @@
+"""Which items of the catalogue a request may see, and what to say where something asked for is not there."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import BadInputError, UnknownIdError
+from agent.schema import Item, Wishes
+from agent.shelf import is_hidden, is_unavailable
+from agent.where import Compare, check_names, listed, names_of, parse
+
+
+def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
+    """Raises BadInputError or UnknownIdError where wishes name what the catalogue does not have."""
+    if wishes.price_min is not None and wishes.price_max is not None and wishes.price_min > wishes.price_max:
+        raise BadInputError(f"No price lies between {wishes.price_min:g} and {wishes.price_max:g}; swap them.")
+    for one in wishes.context:
+        if one not in items:
+            raise UnknownIdError(f"There is no item '{one}' in the store; ids are used exactly as in the data.")
+    if wishes.category:
+        _check_categories(wishes.category, items)
+    if wishes.filter or wishes.quota:
+        known = names_of(items.values())
+        if wishes.filter:
+            check_names(parse(wishes.filter), known, "items")
+        for name in (one.partition(":")[0] for one in wishes.quota):
+            if name.casefold() not in known:
+                raise BadInputError(f"No item has '{name}' to set a quota on; {listed(name, known, 'items have')}.")
+
+
+def _check_categories(asked: Sequence[str], items: Mapping[str, Item]) -> None:
+    known = sorted({category for item in items.values() for category in item.categories})
+    for one in asked:
+        if not any(_in_category([one]).fits(Item(item_id="", categories=[category])) for category in known):
+            what = listed(one, known, "there are") if known else "no item has any"
+            raise BadInputError(f"No item has the category '{one}'; {what}.")
+
+
+def _in_category(categories: Sequence[str]) -> Compare:
+    return Compare("category", "=", tuple(categories))
+
+
+def allowed(item_ids: Sequence[str], items: Mapping[str, Item], wishes: Wishes) -> NDArray[np.bool_] | None:
+    """[items] whether each may come back; None where all may. Items that the store does not hold may not.
+
+    Read from the items as they are now, so that one that was hidden is gone at once.
+    """
+    condition = parse(wishes.filter) if wishes.filter else None
+    category = _in_category(wishes.category) if wishes.category else None
+    low = -np.inf if wishes.price_min is None else wishes.price_min
+    high = np.inf if wishes.price_max is None else wishes.price_max
+    priced = wishes.price_min is not None or wishes.price_max is not None
+
+    def may(item: Item | None) -> bool:
+        return (
+            item is not None
+            and not is_hidden(item.attributes)
+            and not (wishes.available and is_unavailable(item.attributes))
+            and (not priced or (item.price is not None and low <= item.price <= high))
+            and (category is None or category.fits(item))
+            and (condition is None or condition.fits(item))
+        )
+
+    mask = np.fromiter((may(items.get(one)) for one in item_ids), dtype=bool, count=len(item_ids))
+    return None if mask.all() else mask
+
+
+def fitting_key(wishes: Wishes) -> str:
+    """The same for wishes that name the same things of the catalogue, and so allow the same items."""
+    return wishes.model_dump_json(exclude={"diversity", "novelty", "exclude"})
+
+
+def shelf_flags(item: Item | None) -> list[str]:
+    """hidden, unavailable: why an item that was asked for by its id would not be recommended."""
+    if item is None:
+        return []
+    return ["hidden"] * is_hidden(item.attributes) + ["unavailable"] * is_unavailable(item.attributes)
+
+
+def shortfall(asked: int, given: int, wishes: Wishes) -> list[str]:
+    """A note where fewer items came back than were asked for, and wishes are why."""
+    if given >= asked:
+        return []
+    if wishes.quota:
+        return [f"Only {given:,} of {asked:,} items: the quotas, with what else was asked for, leave no more."]
+    if wishes.filters:
+        return [f"Only {given:,} of {asked:,} items: no more that the user has not had fit what was asked for."]
+    return []
