@@ -324,15 +324,18 @@ def mean_of(parts: Sequence[Measured]) -> Measured:
     return Measured(by_user, {label: averaged(label) for label in first.whole})
 
 
-def comparisons(measured: Mapping[str, Measured], against: str, seed: int) -> list[Comparison]:
-    """`against` minus every other system, by metric, paired by user; Holm's correction over each metric's others."""
+def comparisons(measured: Mapping[str, Mapping[str, Floats]], against: str, seed: int) -> list[Comparison]:
+    """`against` minus every other system, by metric, paired by user; Holm's correction over each metric's others.
+
+    measured: by system and metric, [users] values.
+    """
     others = [name for name in measured if name != against]
-    labels = list(measured[against].by_user) if against in measured else []
+    labels = list(measured[against]) if against in measured else []
     pairs = [(label, other) for label in labels for other in others]
     if not pairs:
         return []
-    ours = np.stack([measured[against].by_user[label] for label, _ in pairs])
-    theirs = np.stack([measured[other].by_user[label] for label, other in pairs])
+    ours = np.stack([measured[against][label] for label, _ in pairs])
+    theirs = np.stack([measured[other][label] for label, other in pairs])
     tests = kernels.paired_tests(ours, theirs, seed)
     found = []
     for at in range(0, len(pairs), len(others)):

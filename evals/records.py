@@ -79,6 +79,8 @@ class Evaluation(Strict):
     seed: int = 0
     notes: list[str] = []
     """What a reader must know: who was not asked, what was not tuned."""
+    asked: str = ""
+    """Hash of what was asked for; a run can only be gone on with where it is the same."""
 
 
 class Evaluations(Strict):

@@ -1,23 +1,27 @@
 """`limner eval run`: systems against each other on one split, full catalogue, with intervals and paired tests."""
 
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agent.config import SignalTable
-from agent.errors import CannotRunError, UsageError
+from agent.errors import BadInputError, CannotRunError, UsageError
 from agent.progress import Progress, Quiet
 from agent.rank import How
 from agent.signals import signals
 from evals.data import Dataset, load
 from evals.experiment import METRICS, SYSTEMS, Experiment
-from evals.measure import Lists, Measured, Truth, comparisons, mean_of, measure, rank
+from evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, rank
 from evals.metrics import MetricSpec, Style, parse
 from evals.records import Evaluation, SplitInfo, SystemResult
+from evals.runs import RECORD, load_run
 from evals.splits import Split, make_split
 from evals.systems import Contestant, Training, resolve
 from evals.tuning import TRIALS, Tuned, try_validation, tune
@@ -43,6 +47,9 @@ def run(
     trials: int = TRIALS,
     candidates: int | None = None,
     out: Path | None = None,
+    jobs: int = 1,
+    resume: bool = False,
+    retry_errors: bool = False,
     signal_table: SignalTable | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -50,45 +57,147 @@ def run(
 
     dataset: a known name, a folder of a known data set, a store, or one that was loaded. candidates: rank only what is
     relevant and so many other items, drawn for each user, which inflates every number. out: a folder that gets
-    `run.json` and `per_user.parquet`, both anew after every system, and `runs/NAME.parquet`.
+    `run.json` and `per_user.parquet`, both anew after every system, and `runs/NAME.parquet`. jobs: systems at the same
+    time, each in a process of its own. resume: take over what `out` holds of the same run; with retry_errors all but
+    its failures.
 
     A system that raises is recorded as failed, one that cannot run here as skipped, and the others go on.
-    Raises UsageError for an unknown name of any kind, BadInputError where the split asks nobody.
+    Raises UsageError for an unknown name of any kind, BadInputError where the split asks nobody, or where `out` is to
+    be gone on with and holds another run.
     """
     say = progress or Quiet()
     specs = [_spec(one) for one in metrics]
     depth = max((spec.k or 0 for spec in specs), default=0) or 10
     contestants = resolve(systems, depth)
     data = load(dataset, say) if isinstance(dataset, str) else dataset
-    cut = make_split(split, data.x)
-    cut = cut if limit is None else cut.limited(limit, seed)
-    truth = Truth(cut, _training(data, cut, signal_table or SignalTable(), seed, say))
-    work = _Work(truth, specs, style, depth, repeat, trials, candidates, seed, say)
-    if out is not None:
+    asked = _Asked(
+        data, split, tuple(spec.label for spec in specs), style, limit, seed, repeat, trials, candidates,
+        signal_table or SignalTable(),
+    )  # fmt: skip
+    work = asked.work(say)
+    truth = work.truth
+    done = _earlier(out, asked, truth, retry_errors) if resume or retry_errors else {}
+    if out is not None and not done:
         # Of an earlier run, and soon beside another record.
         (out / "per_user.parquet").unlink(missing_ok=True)
-    results: list[SystemResult] = []
-    measured: dict[str, Measured] = {}
+    notes = [*truth.split.notes, *(note for one in done.values() for note in one.notes)]
 
     def evaluation(*, tested: bool) -> Evaluation:
+        results = [done[one.name] for one in contestants if one.name in done]
+        measured = {one.result.name: one.by_user for one in results if one.by_user is not None}
         return Evaluation(
-            dataset=data.name, split=_info(truth, candidates), systems=results, seed=seed,
-            comparisons=comparisons(measured, against, seed) if tested else [], notes=[*cut.notes, *work.notes],
+            dataset=data.name, split=_info(truth, candidates), systems=[one.result for one in results], seed=seed,
+            comparisons=comparisons(measured, against, seed) if tested else [], notes=list(dict.fromkeys(notes)),
+            asked=asked.digest,
         )  # fmt: skip
 
-    for contestant in contestants:
-        result, numbers, lists = work.result(contestant)
-        results.append(result)
-        if numbers is not None:
-            measured[contestant.name] = numbers
+    todo = [one for one in contestants if one.name not in done]
+    for found in asked.in_processes(todo, jobs, say) if jobs > 1 else map(work.outcome, todo):
+        done[found.result.name] = found
+        notes += found.notes
         if out is not None:
-            if lists is not None:
-                write_run(out / "runs", contestant.name, lists, truth)
-            write_users(out / "per_user.parquet", measured, truth)
-            write_json(out / "run.json", evaluation(tested=False))
-    found = evaluation(tested=True)
+            if found.lists is not None:
+                write_run(out / "runs", found.result.name, found.lists, truth)
+            values = {name: one.by_user for name, one in done.items() if one.by_user is not None}
+            write_users(out / "per_user.parquet", values, truth)
+            write_json(out / RECORD, evaluation(tested=False))
+    record = evaluation(tested=True)
     if out is not None:
-        write_json(out / "run.json", found)
+        write_json(out / RECORD, record)
+    return record
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Of one system."""
+
+    result: SystemResult
+    by_user: Mapping[str, Floats] | None = None
+    """[users] by metric; None where it was not measured."""
+    lists: Lists | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a run asks of every system; goes to other processes as it is."""
+
+    data: Dataset
+    split: str
+    metrics: tuple[str, ...]
+    style: Style
+    limit: int | None
+    seed: int
+    repeat: int
+    trials: int
+    candidates: int | None
+    table: SignalTable
+
+    @property
+    def digest(self) -> str:
+        """Of everything that shapes a system's numbers."""
+        shaping = (
+            self.data.name, self.split, self.metrics, self.style, self.limit, self.seed, self.repeat, self.trials,
+            self.candidates, self.table.model_dump_json(),
+        )  # fmt: skip
+        return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
+
+    def work(self, progress: Progress) -> "_Work":
+        cut = make_split(self.split, self.data.x)
+        cut = cut if self.limit is None else cut.limited(self.limit, self.seed)
+        truth = Truth(cut, _training(self.data, cut, self.table, self.seed, progress))
+        specs = [parse(one) for one in self.metrics]
+        depth = max((spec.k or 0 for spec in specs), default=0) or 10
+        return _Work(truth, specs, self.style, depth, self.repeat, self.trials, self.candidates, self.seed, progress)
+
+    def in_processes(self, contestants: Sequence[Contestant], jobs: int, progress: Progress) -> Iterator[_Outcome]:
+        """As they are finished. A process that dies (no memory is left, say) fails its system alone or, where the
+        others were waiting for it, those too.
+        """
+        progress.start("measuring systems", len(contestants))
+        # Spawned: a fork of a process that has used OpenMP may hang.
+        with ProcessPoolExecutor(min(jobs, max(len(contestants), 1)), mp_context=get_context("spawn")) as pool:
+            running = {pool.submit(_in_process, self, one.name): one.name for one in contestants}
+            for future in as_completed(running):
+                name = running[future]
+                try:
+                    found = future.result()
+                except BrokenExecutor as error:
+                    why = f"its process ended before it was done ({error})"
+                    found = _Outcome(SystemResult(name=name, state="failed", why=why))
+                if found.result.state != "ok":
+                    progress.say(f"{name} {found.result.state}: {found.result.why}")
+                progress.advance()
+                yield found
+        progress.done()
+
+
+def _in_process(asked: _Asked, name: str) -> _Outcome:
+    work = asked.work(Quiet())
+    [contestant] = resolve([name], work.depth)
+    return work.outcome(contestant)
+
+
+def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) -> dict[str, _Outcome]:
+    """What a run that was begun has measured, by system; those that were skipped are tried again."""
+    if out is None:
+        raise UsageError("Without --out DIR there is nothing to go on with.")
+    if not (out / RECORD).exists():
+        return {}
+    held = load_run(out)
+    if held.evaluation.asked != asked.digest or held.evaluation.split.hash != truth.split.digest:
+        raise BadInputError(f"'{out}' holds another run; leave --resume out, or name another --out.")
+    ids = [truth.training.x.user_ids[at] for at in truth.split.users]
+    found: dict[str, _Outcome] = {}
+    for result in held.evaluation.systems:
+        values = held.per_user.get(result.name)
+        if result.state == "ok" and values is not None:
+            row = {user: at for at, user in enumerate(values.users.tolist())}
+            order = np.array([row[one] for one in ids], dtype=np.int64)
+            own = {name: values.metrics[name][order] for name in asked.metrics if name in values.metrics}
+            found[result.name] = _Outcome(result, own, notes=tuple(held.evaluation.notes))
+        elif result.state == "failed" and not retry_errors:
+            found[result.name] = _Outcome(result)
     return found
 
 
@@ -111,17 +220,18 @@ class _Work:
         self._validation: Truth | None = None
         self._cut = False
 
-    def result(self, contestant: Contestant) -> tuple[SystemResult, Measured | None, Lists | None]:
+    def outcome(self, contestant: Contestant) -> _Outcome:
         """Of one system, whatever becomes of it."""
         try:
-            return self._result(contestant)
+            result, measured, lists = self._result(contestant)
+            return _Outcome(result, measured.by_user, lists, tuple(self.notes))
         except CannotRunError as error:
             self.progress.say(f"{contestant.name} is skipped: {error}")
-            return SystemResult(name=contestant.name, state="skipped", why=str(error)), None, None
+            return _Outcome(SystemResult(name=contestant.name, state="skipped", why=str(error)))
         except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is recorded as failed
             why = f"{type(error).__name__}: {error}"
             self.progress.say(f"{contestant.name} failed: {why}")
-            return SystemResult(name=contestant.name, state="failed", why=why), None, None
+            return _Outcome(SystemResult(name=contestant.name, state="failed", why=why))
 
     def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, Lists]:
         tuned = self._tuned(contestant)
@@ -197,8 +307,9 @@ def _spec(label: str) -> MetricSpec:
 
 
 def run_experiment(
-    experiment: Experiment, *, signal_table: SignalTable | None = None, progress: Progress | None = None
-) -> list[Evaluation]:
+    experiment: Experiment, *, jobs: int = 1, resume: bool = False, retry_errors: bool = False,
+    signal_table: SignalTable | None = None, progress: Progress | None = None,
+) -> list[Evaluation]:  # fmt: skip
     """Every data set by every split, each under `out/DATASET.SPLIT` where there are several. Raises as `run` does."""
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")
@@ -215,7 +326,7 @@ def run_experiment(
                     style=experiment.style, limit=experiment.limit, seed=experiment.seed, repeat=experiment.repeat,
                     trials=experiment.trials, candidates=experiment.candidates,
                     out=out / f"{data.name}.{split}" if out and several else out,
-                    signal_table=signal_table, progress=progress,
+                    jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=signal_table, progress=progress,
                 )
             )  # fmt: skip
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evals.measure import Lists, Measured, Truth
+from evals.measure import Floats, Lists, Truth
 from evals.records import Evaluation
 
 
@@ -34,7 +34,7 @@ def write_run(folder: Path, name: str, lists: Lists, truth: Truth) -> None:
     pyarrow.parquet.write_table(table, folder / f"{_file_name(name)}.parquet")
 
 
-def write_users(file: Path, measured: Mapping[str, Measured], truth: Truth) -> None:
+def write_users(file: Path, measured: Mapping[str, Mapping[str, Floats]], truth: Truth) -> None:
     """A row a system and user: user_id, system, bucket (of history length), and each metric that has a value a user."""
     import pyarrow as pa
     import pyarrow.parquet
@@ -45,9 +45,9 @@ def write_users(file: Path, measured: Mapping[str, Measured], truth: Truth) -> N
     buckets = pa.array(truth.buckets, pa.string())
     tables = [
         pa.table({
-            "user_id": ids, "system": pa.array([name] * len(users), pa.string()), "bucket": buckets, **numbers.by_user,
+            "user_id": ids, "system": pa.array([name] * len(users), pa.string()), "bucket": buckets, **by_user,
         })
-        for name, numbers in measured.items()
+        for name, by_user in measured.items()
     ]  # fmt: skip
     if tables:
         pyarrow.parquet.write_table(pa.concat_tables(tables), file)

@@ -82,7 +82,15 @@ def eval_run(
     trials: Annotated[
         int | None, typer.Option("--trials", min=0, max=10, help="Settings tried a baseline; 0 keeps the defaults.")
     ] = None,
+    repeat: Annotated[
+        int | None, typer.Option("--repeat", min=1, help="Seeds of the systems that depend on one; averaged.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep the record and the runs.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Systems at the same time, a process each.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; no system twice.")] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Go on, and try again the systems that failed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare systems offline: rank the full catalogue for each user, measure, and test the differences."""
@@ -98,11 +106,14 @@ def eval_run(
             read_experiment(experiment) if experiment else Experiment(),
             datasets=[dataset] if dataset else [], splits=_listed(split), systems=_listed(systems),
             metrics=_listed(metrics), style=style, against=against, limit=limit, seed=seed, trials=trials,
-            out=str(out) if out else "",
+            repeat=repeat, out=str(out) if out else "",
         )  # fmt: skip
         if not asked.datasets:
             asked = overruled(asked, datasets=[settings.data])
-        found = run_experiment(asked, signal_table=settings.signals, progress=session.progress)
+        found = run_experiment(
+            asked, jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=settings.signals,
+            progress=session.progress,
+        )  # fmt: skip
         missed = [line for one in found for line in below(one, asked)]
         document = found[0] if len(found) == 1 else Evaluations(evaluations=found)
         session.give(document, *(show.evaluation(one) for one in found))

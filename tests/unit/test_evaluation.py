@@ -701,3 +701,61 @@ def test_every_system_and_split_and_key_is_documented() -> None:
 
     assert set(yaml.safe_load(block)) == set(Experiment.model_fields)
     assert Experiment.model_validate(yaml.safe_load(block))
+
+
+# ---------------------------------------------------------------- going on, and side by side
+
+
+class Counted:
+    """Popular, and writes down that it was fitted; raises while a file says so."""
+
+    def fit(self, training: Training) -> None:
+        with Path("fitted").open("a", encoding="utf-8") as out:
+            out.write("x")
+        if Path("broken").exists():
+            raise RuntimeError("not today")
+        self._share = training.share
+
+    def score(self, asked: Asked) -> Scores:
+        return np.tile(self._share, (len(asked), 1))
+
+
+COUNTED = f"{__name__}:Counted"
+
+
+def test_a_run_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = dataset(many())
+    whole = run(data, "leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular")
+    Path("fitted").unlink()
+    run(data, "leave-last-out", [COUNTED], trials=0, against="popular", out=tmp_path / "run")
+    again = run(
+        data, "leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular", out=tmp_path / "run",
+        resume=True,
+    )  # fmt: skip
+    assert Path("fitted").read_text(encoding="utf-8") == "x"  # once, in the first call
+    assert [one.metrics for one in again.systems] == [one.metrics for one in whole.systems]
+    assert again.comparisons == whole.comparisons
+    with pytest.raises(BadInputError, match="another run"):
+        run(data, "leave-last-out", ["popular"], trials=0, seed=1, out=tmp_path / "run", resume=True)
+
+
+def test_failures_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data, out = dataset(many()), tmp_path / "run"
+    Path("broken").touch()
+    first = run(data, "leave-last-out", [COUNTED], trials=0, out=out)
+    assert first.systems[0].state == "failed"
+    Path("broken").unlink()
+    assert run(data, "leave-last-out", [COUNTED], trials=0, out=out, resume=True).systems[0].state == "failed"
+    assert run(data, "leave-last-out", [COUNTED], trials=0, out=out, retry_errors=True).systems[0].state == "ok"
+
+
+def test_systems_side_by_side_give_what_they_give_one_after_another(tmp_path: Path) -> None:
+    data = dataset(many())
+    names = ["popular", "recent"]
+    one = run(data, "leave-last-out", names, trials=0, against="popular")
+    both = run(data, "leave-last-out", names, trials=0, against="popular", jobs=2, out=tmp_path / "run")
+    assert [x.metrics for x in both.systems] == [x.metrics for x in one.systems]
+    assert both.comparisons == one.comparisons
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["systems"][1]["name"] == "recent"
