@@ -1,0 +1,219 @@
+"""Studies from end to end on a small store: leaks, going on, errors, cost limits, and the command."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.cli import main
+from agent.config import LlmSettings, Settings
+from agent.errors import BadInputError
+from agent.progress import Quiet
+from agent.schema import Item, User
+from agent.store import EventColumns, event_hash, open_store
+from agent.testing import FakeEmbedder
+from evals.studies import run as running
+from evals.studies.lab import Lab, open_lab
+from evals.studies.records import Case, StudyRecord
+from evals.studies.run import Going, Plan, run_study
+from evals.studies.stream import Stream, load_studies, load_study
+
+USERS, ITEMS, DAY = 24, 24, 86_400_000
+GENRES = ("Crime", "Comedy", "Horror", "Western")
+SETTINGS = Settings(llm=LlmSettings(choice="none"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Users who like the genre of their number, and a search each before and after the cut."""
+    folder = tmp_path_factory.mktemp("source")
+    held = open_store(str(folder))
+    held.add_items([
+        Item(item_id=f"i{at}", title=f"Title {chr(65 + at)} ({1980 + at})", categories=[GENRES[at % 4]])
+        for at in range(ITEMS)
+    ])  # fmt: skip
+    held.add_users([User(user_id=f"u{at}", attributes={"sex": "FM"[at % 2]}) for at in range(USERS)])
+    random = np.random.default_rng(3)
+    rows: list[tuple[str, str | None, str, float, int, str]] = []
+    for user in range(USERS):
+        own = [one for one in range(ITEMS) if one % 4 == user % 4]
+        other = [one for one in range(ITEMS) if one % 4 != user % 4]
+        some = [*random.permutation(own)[:5].tolist(), *random.permutation(other)[: 5 + user % 3].tolist()]
+        for place, item in enumerate(random.permutation(some).tolist()):
+            rated = 5.0 if item % 4 == user % 4 else 2.0
+            rows.append((f"u{user}", f"i{item}", "rating", rated, place * 10 + user % 10, ""))
+        rows += [(f"u{user}", None, "search", np.nan, day, f"crime {day}") for day in (1, 200)]
+    ids = [f"e{at}" for at in range(len(rows))]
+    held.add_events(EventColumns(
+        event_id=ids, id_hash=np.array([event_hash(one) for one in ids]), user_id=[row[0] for row in rows],
+        item_id=[row[1] for row in rows], type=[row[2] for row in rows], value=np.array([row[3] for row in rows]),
+        time=np.array([row[4] * DAY for row in rows], dtype=np.int64), text=[row[5] for row in rows], source="s",
+        context=[""] * len(rows),
+    ))  # fmt: skip
+    from agent.schema import Scale
+
+    held.set_scale(Scale(source="s", low=1, high=5, declared=True))
+    held.close()
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lab that was filled and trained once."""
+    folder = tmp_path_factory.mktemp("lab")
+    lab(store, folder).engine.store.close()
+    return folder
+
+
+@pytest.fixture
+def out(trained: Path, tmp_path: Path) -> Path:
+    """A folder to run in, its lab ready."""
+    shutil.copytree(trained, tmp_path / "run" / "lab")
+    return tmp_path / "run"
+
+
+def lab(store: str, folder: Path, *, neutral: bool = False, split: str = "global-time") -> Lab:
+    return open_lab(store, split, SETTINGS, folder, neutral=neutral, progress=Quiet(), embedder=FakeEmbedder())
+
+
+def go(store: str, study: str, going: Going, **more: object) -> StudyRecord:
+    plan = Plan(**{"study": study, "dataset": store, "limit": 8, **more})  # type: ignore[arg-type]
+    return run_study(plan, SETTINGS, going, embedder=FakeEmbedder())
+
+
+@pytest.mark.parametrize("split", ["global-time", "leave-last-out"])
+def test_the_lab_holds_nothing_of_what_is_hidden(store: str, tmp_path: Path, split: str) -> None:
+    made = lab(store, tmp_path / "lab", split=split)
+    x = made.engine.store.interactions()
+    assert len(x) == made.split.train_events
+    source = open_store(store, create=False)
+    for user in made.users:
+        events = made.events(user)
+        later = [one for one in source.events(user) if one.event_id not in {each.event_id for each in events}]
+        assert made.hidden[user] <= {one.item_id for one in later}
+        assert not made.hidden[user] & {one.item_id for one in events}
+        last = max(one.timestamp for one in events if one.timestamp)
+        assert all(one.timestamp and one.timestamp >= last for one in later)
+        assert [one.text for one in events if one.type == "search"] == ["crime 1"]
+    source.close()
+    assert {made.groups[user]["sex"] for user in made.users} == {"F", "M"}
+
+
+def test_a_lab_is_gone_on_with_and_never_mixed(store: str, tmp_path: Path) -> None:
+    first = lab(store, tmp_path / "lab")
+    again = lab(store, tmp_path / "lab")
+    assert again.split == first.split and again.engine.store.counts() == first.engine.store.counts()
+    with pytest.raises(BadInputError, match="another lab"):
+        lab(store, tmp_path / "lab", split="leave-last-out")
+
+
+def test_neutral_names_leave_facts_as_they_are(store: str, tmp_path: Path) -> None:
+    bare = lab(store, tmp_path / "lab", neutral=True)
+    assert {one.title.rsplit(" ", 1)[0] for one in bare.items.values()} == {f"Item {at}" for at in range(1, ITEMS + 1)}
+    assert {one.categories[0] for one in bare.items.values()} == set(GENRES)
+
+
+def test_portraits_from_end_to_end(store: str, out: Path) -> None:
+    found = go(store, "portraits", Going(out), neutral=True)
+    assert found.states == {"ok": 8, "error": 0, "skipped": 0}
+    assert found.figures["grounded"].mean == 1 and found.figures["grounded.chance"].mean < 0.9  # type: ignore[operator]
+    assert found.figures["stability.rebuild"].mean == 1
+    # What words an embedder is given does not change what the shipped order begins with.
+    assert found.figures["utility.ranker.with"].mean == found.figures["utility.ranker.without"].mean
+    assert found.figures["neutral.grounded"].mean == 1
+    assert {one.system for one in found.comparisons} >= {"utility.content.with", "grounded"}
+    assert found.cost.total.calls == 0 and found.cost.llm == {"ran": 0, "fell back": 0, "skipped": 8}
+    assert load_study(out) == found and load_studies(out.parent) == [found]
+    assert set(found.groups) <= {"sex=F", "sex=M"} and sum(one["grounded"].n for one in found.buckets.values()) == 8
+
+
+def test_reasons_from_end_to_end(store: str, out: Path) -> None:
+    found = go(store, "reasons", Going(out))
+    assert found.figures["citation.valid"].mean == 1
+    assert found.figures["statement.precision"].n + found.figures["statement.precision"].undefined == 8
+    assert 0 < (found.figures["sentences.unique"].mean or 0) <= 1
+    assert {one.baseline for one in found.comparisons} >= {"necessity.random", "sufficiency.random"}
+
+
+def test_the_chat_that_stands_counts_and_cannot_compare(store: str, out: Path) -> None:
+    found = go(store, "chat", Going(out))
+    assert found.kinds["count"]["exact"].mean == 1 and found.kinds["last"]["exact"].mean == 1
+    assert found.kinds["count-type"]["exact"].n == 8
+    assert found.kinds["compare"]["exact"].mean == 0 and found.kinds["compare"]["false"].n > 0
+    assert found.kinds["unanswerable"]["exact"].undefined == 8
+
+
+def test_a_study_goes_on_where_it_was_killed(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = go(store, "reasons", Going(out))
+    lines = (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()
+    (out / "cases.jsonl").write_text("\n".join([*lines[:3], lines[3][:40]]), encoding="utf-8")
+    asked: list[str] = []
+    study = running.ReasonStudy
+
+    class Watched(study):  # type: ignore[valid-type,misc]
+        async def one(self, user_id: str) -> Case:
+            asked.append(user_id)
+            return await super().one(user_id)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(running, "ReasonStudy", Watched)
+    again = go(store, "reasons", Going(out, resume=True))
+    assert len(asked) == 5 and not {json.loads(one)["id"] for one in lines[:3]} & set(asked)
+    assert again.figures == whole.figures and again.states == {"ok": 8, "error": 0, "skipped": 0}
+    with pytest.raises(BadInputError, match="something else"):
+        go(store, "reasons", Going(out, resume=True), seed=1)
+
+
+def test_errors_are_counted_and_tried_again_on_request(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = running.ReasonStudy
+
+    class Broken(study):  # type: ignore[valid-type,misc]
+        async def one(self, user_id: str) -> Case:
+            if int(user_id[1:]) % 2:
+                raise RuntimeError("not today")
+            return await super().one(user_id)  # type: ignore[no-any-return]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "ReasonStudy", Broken)
+        first = go(store, "reasons", Going(out))
+    wrong = first.states["error"]
+    assert 0 < wrong < 8 and first.figures["citation.any"].n == 8 - wrong
+    assert any(f"{wrong} of 8 raised" in note and "not today" in note for note in first.notes)
+    assert go(store, "reasons", Going(out, resume=True)).states["error"] == wrong
+    assert go(store, "reasons", Going(out, retry_errors=True)).states == {"ok": 8, "error": 0, "skipped": 0}
+
+
+def test_what_comes_after_the_cost_limit_is_skipped(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(running._Work, "_is_spent", lambda self: len(done) >= 3)
+    study = running.ReasonStudy
+
+    class Watched(study):  # type: ignore[valid-type,misc]
+        async def one(self, user_id: str) -> Case:
+            done.append(user_id)
+            return await super().one(user_id)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(running, "ReasonStudy", Watched)
+    found = go(store, "reasons", Going(out, cost_limit=1.0))
+    assert found.states == {"ok": 3, "error": 0, "skipped": 5} and found.figures["citation.any"].n == 3
+
+
+def test_a_bad_line_is_said(tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").write_text("{}\n{}\n", encoding="utf-8")
+    with pytest.raises(BadInputError, match="Line 1"):
+        Stream(tmp_path).read()
+
+
+def test_the_command(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMNER_LLM", "none")
+    call = ["eval", "chat", "--dataset", store, "--limit", "3", "--out", str(tmp_path / "run")]
+    assert main([*call, "--json"]) == 0
+    printed = StudyRecord.model_validate_json(capsys.readouterr().out)
+    assert printed == load_study(tmp_path / "run")
+    assert main([*call, "--resume", "--least", "exact=0.99"]) == 100
+    said = capsys.readouterr()
+    assert "cohort-value" in said.out and "the threshold is 0.99" in said.err
+    assert main([*call, "--least", "exact"]) == 2
