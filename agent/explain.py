@@ -179,7 +179,7 @@ def choose_grounds(
         mine = _values(item, values_of)
         shared = [p for p in likes if fold(p.value) in mine]
         shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
-        # An item of the same name is no reason that a person would read as one.
+        # An item of the same name comes last: a person reads another as more of a reason.
         name = fold(item.title)
         others = {
             i: s for i, s in liked.items() if s.item and s.item.item_id != item.item_id and fold(s.item.title) != name
@@ -190,17 +190,19 @@ def choose_grounds(
             lead.event_id: _overlap(mine, _values(seen_item, values_of)) for lead in leads
             if lead.event_id in borne and (seen_item := borne[lead.event_id].item) is not None
         }  # fmt: skip
-        lead = _foremost(leads, others, kin, used) or _foremost(leads, rest, kin, used)
-        telling = [p for p in shared if p.facet not in _BARE_FACETS]
+        namesakes = {i: s for i, s in borne.items() if i not in others and s.event.item_id != item.item_id}
+        lead = next(filter(None, (_foremost(leads, some, kin, used) for some in (others, rest, namesakes))), None)
+        telling = _apart([p for p in shared if p.facet not in _BARE_FACETS])
         seen: WindowEvent | None
         origin: Origin
         if lead is not None and (not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]):
             shared, seen, origin = [], borne[lead.event_id], lead.link
         else:
             whence = _channel(channels.get(item.item_id, ("content",)), is_known=bool(borne))
-            usable = telling if whence else shared
+            usable = telling or ([] if whence else shared)
             shared, seen = _together(usable, mine, values, others, leads, kin, used)
-            origin = "" if shared or seen else whence
+            alike = "similar_users" in channels.get(item.item_id, ()) and bool(borne)
+            origin = "" if shared or seen else whence or ("similar" if alike else "")
         used.update([*map(_name, shared), *([seen.event.event_id] if seen else [])])
         whys.append(Why(item, tuple(shared), seen, origin, cold=not past.items))
     return whys
@@ -235,6 +237,16 @@ def _together(
     if best is not None:
         shared = [p for p in shared if fold(p.value) in values[best.event.item_id or ""]]
     return list(shared[:MAX_PREFERENCES]), best
+
+
+def _apart(preferences: Sequence[Preference]) -> list[Preference]:
+    """Without those whose name holds, or is held by, an earlier one's: a reason would say one thing twice."""
+    kept: list[Preference] = []
+    for one in preferences:
+        name = fold(one.value)
+        if not any(name in fold(other.value) or fold(other.value) in name for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _weight(preference: Preference) -> float:

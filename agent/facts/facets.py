@@ -39,7 +39,9 @@ PROSE_WORDS = 4
 BANDS = ("low", "mid", "high")
 
 _SPACE = re.compile(r"\s+")
-_PLACEHOLDER = re.compile(r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available|nr|not rated|unrated|등급없음|미정", re.IGNORECASE
+)
 _UNIT = (
     r"(?:oz|ounces?|lbs?|pounds?|kgs?|kilograms?|mg|g|grams?|grammes?|tonn?e?s?"
     r"|mm|cm|m|km|met(?:er|re)s?|in|inch(?:es)?|ft|foot|feet|yards?)"

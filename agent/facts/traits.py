@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,11 @@ def _price_band(things: NDArray[np.int64], population: Population) -> Trait:
     return Trait(name="price_band", label=label, value=round(middle, 2), detail=detail, n=n)
 
 
+def _dates(days: set[date]) -> str:
+    first, last = min(days), max(days)
+    return f"{first} to {last}" if first != last else f"{first}"
+
+
 def _rhythm(times: Sequence[datetime]) -> Trait:
     """Active days, sessions, and the weekday or part of the day that stands out (binomial z test at 1%)."""
     n = len(times)
@@ -143,7 +148,7 @@ def _rhythm(times: Sequence[datetime]) -> Trait:
     sessions = 1 + int((np.diff(seconds) > SESSION_GAP).sum())
     by_day = any(time.hour or time.minute or time.second for time in times)
     visits = f" in {_n(sessions, 'session')}" if by_day else ""
-    detail = f"{_n(n, 'event')} on {_n(len(days), 'day')}{visits}, {min(days)} to {max(days)}"
+    detail = f"{_n(n, 'event')} on {_n(len(days), 'day')}{visits}, {_dates(days)}"
     if len(days) == 1:
         return Trait(name="rhythm", label="one day", value=float(n), detail=detail, n=n)
     marks = []

@@ -19,14 +19,12 @@ from agent.verify.grounds import value_variants
 from agent.verify.nouns import foreign_noun
 from agent.verify.sentence import TASTE, Sentence
 from agent.words import Language, preference_text, summary_text, thing, trait_text
-from agent.words.templates import is_tentative, percent, values_text
+from agent.words.templates import is_tentative, percents, stands_out, values_text
 from agent.words.text import stems_of, tokens_of
 
 PROMPT = "portrait-phrase"
 LIKES, DISLIKES, HABITS = 3, 2, 2
 """How many values or habits one claim may name."""
-MIN_RATIO = 1.2
-"""Of a share to the base rate, from which a value stands out."""
 TOKENS_A_CLAIM = 45
 
 
@@ -56,7 +54,7 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     likes = [fact for fact in likes if not is_tentative(fact)]
     if likes or signs:
         claims.append(_values("likes", (likes or signs)[:LIKES], language, is_asked=bool(likes)))
-    top = next((f for f in likes if f.share >= MIN_RATIO * f.base_rate and f.count > 2), None)
+    top = next((f for f in likes if stands_out(f) and f.count > 2), None)
     if top is not None:
         claims.append(_counted(top, language))
     moving = next((fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None)
@@ -83,7 +81,7 @@ def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Cla
     if trend_only:
         return Claim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
-    share, base = (percent(x, language) for x in (fact.share, fact.base_rate))
+    share, base = percents(fact.share, fact.base_rate, language)
     return Claim("share", f"{name} {share}%, average {base}%", preference_text(still, language), facts=(fact,))
 
 

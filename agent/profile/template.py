@@ -22,11 +22,23 @@ def preference_of(fact: Fact, language: Language) -> Preference:
 
 
 def distinct(facts: Sequence[Fact]) -> list[Fact]:
-    """Facts without those that repeat an earlier one's value under another facet (genre and category, say)."""
-    seen: dict[str, Fact] = {}
+    """Facts without those that repeat an earlier one's value under another facet.
+
+    The same value (genre and category, say), or one that holds the other's name and rests on the same events ("Amazon"
+    the brand and "Amazon.com" in titles).
+    """
+    kept: list[Fact] = []
     for fact in facts:
-        seen.setdefault(fold(fact.value), fact)
-    return list(seen.values())
+        if not any(_repeats(fact, other) for other in kept):
+            kept.append(fact)
+    return kept
+
+
+def _repeats(a: Fact, b: Fact) -> bool:
+    one, other = fold(a.value), fold(b.value)
+    if one == other:
+        return True
+    return a.facet != b.facet and (one in other or other in one) and set(a.evidence) == set(b.evidence)
 
 
 def strongest(preferences: Sequence[Preference], limit: int) -> list[Preference]:

@@ -56,6 +56,8 @@ class ReasonForms(Data):
     """The two are described alike."""
     alike_looked: Forms
     alike_rated: Forms
+    similar: Forms
+    """People with a history like the user's chose it."""
     plain: Forms
     """Near to the history as a whole."""
     popular: Forms

@@ -20,6 +20,8 @@ TENTATIVE = 3
 """Below so many events a like is a first sign."""
 TOO_FEW = 5
 """Of a user with fewer items every like is."""
+MIN_RATIO, MIN_GAP = 1.5, 0.1
+"""Of a share to the base rate, and above it, from which a value stands out."""
 
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
 """Facets whose known values are common nouns, in lower case where a language has that; others stand in quotes."""
@@ -33,7 +35,7 @@ _LITERAL = _NAMES | {"theme", "language"}
 LOOKS = ("view", "click")
 """Event types that are a look, and no choice."""
 
-Origin = Literal["next_item", "collaborative", "content", "popular", "recent", ""]
+Origin = Literal["next_item", "collaborative", "content", "similar", "popular", "recent", ""]
 """Where a recommendation comes from: a channel, or the history as a whole."""
 
 
@@ -138,11 +140,28 @@ def things(claims: Sequence[Fact | Preference], language: Language, limit: int =
     return join([names[value] for value in order][:limit], language)
 
 
-def percent(share: float, language: Language) -> str:
-    """A share as prose says it: whole per cents, below one with a decimal (two below a tenth)."""
+def percents(share: float, base: float, language: Language) -> tuple[str, str]:
+    """A share and the average as prose says them: with a decimal where they would read the same without."""
+    said = percent(share, language), percent(base, language)
+    return said if said[0] != said[1] else (percent(share, language, fine=True), percent(base, language, fine=True))
+
+
+def percent(share: float, language: Language, *, fine: bool = False) -> str:
+    """A share as prose says it: whole per cents, below one with a decimal (two below a tenth).
+
+    `fine`: with a decimal above one too.
+    """
     whole = share * 100
-    text = f"{int(whole + 0.5)}" if whole >= 0.95 else f"{whole:.1f}" if whole >= 0.095 else f"{whole:.2f}"
+    if whole >= 0.95:
+        text = f"{whole:.1f}" if fine else f"{int(whole + 0.5)}"
+    else:
+        text = f"{whole:.1f}" if whole >= 0.095 else f"{whole:.2f}"
     return text.replace(".", ",") if language.decimal_comma else text
+
+
+def stands_out(fact: Fact) -> bool:
+    """Whether a share is so far above the average that it is worth its own sentence."""
+    return fact.share >= MIN_RATIO * fact.base_rate or fact.share >= fact.base_rate + MIN_GAP
 
 
 def is_tentative(claim: Fact | Preference) -> bool:
@@ -163,13 +182,11 @@ def preference_text(claim: Fact | Preference, language: Language) -> str:
         return _fill(
             _variant(key, forms.like_bare if claim.polarity == "like" else forms.dislike_bare), language, thing=name
         ) + _trend(claim, name, language)
-    numbers = {
-        "count": claim.count, "negative": claim.negative,
-        "share": percent(claim.share, language), "base": percent(claim.base_rate, language),
-    }  # fmt: skip
+    share, base = percents(claim.share, claim.base_rate, language)
+    numbers = {"count": claim.count, "negative": claim.negative, "share": share, "base": base}
     if claim.polarity == "dislike":
         form = _variant(key, forms.dislike if claim.count > 1 and claim.negative > 0 else forms.dislike_bare)
-    elif claim.basis == "stated" or claim.share <= claim.base_rate:
+    elif claim.basis == "stated" or claim.share <= claim.base_rate or share == base:
         form = _variant(key, forms.like_bare)
     elif claim.count < 2:
         form = forms.like_one
@@ -216,16 +233,23 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
     sentences: list[str] = []
     if likes:
         likes = [f for f in likes if not is_tentative(f)] or likes
-        sentences.append(values_text(likes, language, key))
         sure = [f for f in likes if not is_tentative(f)]
-        top = next((f for f in sure if isinstance(f, Fact) and f.share > f.base_rate), None)
-        if top is not None and top.count >= FEW * top.share:
-            sentences.append(
-                _fill(_variant(key, templates.top), language, value=thing(top.facet, top.value, language),
-                      share=percent(top.share, language), base=percent(top.base_rate, language))
-            )  # fmt: skip
+        top = next(
+            (f for f in sure if isinstance(f, Fact) and stands_out(f) and f.count >= FEW * f.share), None
+        )  # fmt: skip
+        if top is not None and len(likes) == 1:
+            sentences.append(preference_text(top, language))
+        else:
+            sentences.append(values_text(likes, language, key))
+            if top is not None:
+                share, base = percents(top.share, top.base_rate, language)
+                name = thing(top.facet, top.value, language)
+                sentences.append(
+                    _fill(_variant(key, templates.top), language, value=name, share=share, base=base)
+                    + _trend(top, name, language)
+                )
         for trend, form in (("rising", templates.rising), ("fading", templates.fading)):
-            moving = [f for f in sure if f.trend == trend]
+            moving = [f for f in sure if f.trend == trend and f is not top]
             if moving and len(sentences) < 3:
                 sentences.append(_fill(form, language, things=things(moving, language, 2)))
     if dislikes:
@@ -292,6 +316,8 @@ def reason_text(
             "collaborative": (forms.together, forms.together_looked, forms.together_rated),
         }
         chosen = ways.get(origin, (forms.alike, forms.alike_looked, forms.alike_rated))[how]
+    elif origin == "similar":
+        chosen = forms.similar
     elif origin == "popular":
         chosen = forms.popular_cold if cold else forms.popular
     elif origin == "recent":

@@ -63,7 +63,7 @@ def grounds(items: list[Item] = NEW) -> dict[str, tuple[list[str], str | None]]:
 
 def test_grounds_are_shared_likes_and_the_nearest_liked_event() -> None:
     found = grounds()
-    assert found["n1"] == (["Comedy", "1990s"], "e14")  # the event behind the preference
+    assert found["n1"] == (["Comedy"], "e14")  # the event behind the preference
     assert found["n2"] == ([], "e16")  # not e13, which was disliked, however near
     assert found["n4"] == ([], None)
 
@@ -123,6 +123,41 @@ def test_a_decade_or_a_price_alone_gives_way_to_an_event() -> None:
     ]
     (why,) = choose_grounds(PROFILE, [old], PAST, {"o": [Lead("e16", "next_item", 0.1)]}, CHANNELS, item_values)
     assert why.preferences == () and why.origin == "next_item"
+
+
+def test_a_decade_is_not_named_beside_what_the_item_is_about() -> None:
+    """ "the same interest in action and titles from the 1990s" """
+    (why,) = choose_grounds(PROFILE, NEW[:1], PAST, {}, CHANNELS, item_values)
+    assert [p.value for p in why.preferences] == ["Comedy"]
+
+
+def test_two_names_for_one_thing_are_not_named_side_by_side() -> None:
+    comedy = PROFILE.preferences[0]
+    both = [comedy, comedy.model_copy(update={"facet": "theme", "value": "Comedy night"})]
+    new = Item(item_id="x", title="X", categories=["Comedy", "Comedy night"])
+    (why,) = choose_grounds(PROFILE.model_copy(update={"preferences": both}), [new], PAST, {}, {}, item_values)
+    assert [p.value for p in why.preferences] == ["Comedy"]
+
+
+def test_an_item_of_the_same_name_is_named_where_nothing_else_led() -> None:
+    """Phones that are all called "samsung smartphone": better than "near to your choices as a whole"."""
+    (event,) = [e for e in PAST.events if e.event_id == "e16"]
+    own = PAST.items[event.item_id or ""]
+    new = Item(item_id="x", title=own.title)
+    led = {"x": [Lead("e16", "content", 0.9)]}
+    (why,) = choose_grounds(PROFILE, [new], PAST, led, {"x": ["content"]}, item_values)
+    assert why.seen is not None and why.seen.event.event_id == "e16"
+    led = {"x": [Lead("e16", "content", 0.9), Lead("e12", "content", 0.1)]}
+    (why,) = choose_grounds(PROFILE, [new], PAST, led, {"x": ["content"]}, item_values)
+    assert why.seen is not None and why.seen.event.event_id == "e12"
+
+
+async def test_what_similar_people_chose_says_so() -> None:
+    new = [Item(item_id=f"x{n}", title=f"X{n}") for n in range(2)]
+    found = await explain(
+        PROFILE, new, PAST, None, "none", SETTINGS, channels={"x0": ["similar_users", "popular"], "x1": ["content"]}
+    )
+    assert "yours" in found.reasons["x0"].text and "yours" not in found.reasons["x1"].text
 
 
 def test_a_thing_called_as_its_kind_is_not_named_beside_the_kind() -> None:

@@ -153,7 +153,8 @@ def test_a_category_that_nearly_all_share_leaves_room_for_themes() -> None:
 
 
 def test_placeholders_are_no_values() -> None:
-    items = catalogue(20, categories=lambda at: [("(no genres listed)", "Drama", "N/A", "War")[at % 4]])
+    named = ("(no genres listed)", "Drama", "N/A", "War", "NR", "Unrated")
+    items = catalogue(20, categories=lambda at: [named[at % 6]])
     found = {value for item in items for values in facets_of(item, discover(items)).values() for value in values}
     assert found == {"Drama", "War"}
 

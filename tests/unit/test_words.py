@@ -18,7 +18,7 @@ from agent.words import (
     supported_languages,
     thing,
 )
-from agent.words.templates import Origin, join, particles, percent
+from agent.words.templates import Origin, join, particles, percent, percents
 from agent.words.text import tokens_of
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
@@ -89,7 +89,7 @@ VOUCHED = [
     st.sampled_from(CODES),
     st.booleans(),
     st.booleans(),
-    st.sampled_from(["", "next_item", "collaborative", "content", "popular", "recent"]),
+    st.sampled_from(["", "next_item", "collaborative", "content", "similar", "popular", "recent"]),
     st.booleans(),
     st.integers(0, 2),
     st.sampled_from(["rating", "view", "purchase"]),
@@ -150,7 +150,7 @@ def test_words_for_other_people_stand_in_every_sentence_about_them(code: str) ->
     """What verification looks for in a model's reason is what the templates themselves say of others."""
     language = load_language(code)
     forms = language.templates.reason
-    for form in (*forms.followed, *forms.together_rated, *forms.together_looked):
+    for form in (*forms.followed, *forms.together_rated, *forms.together_looked, *forms.similar):
         words = form if language.cjk else {token.folded for token in tokens_of(form)}
         assert any(word in words for word in language.crowd), form
     for form in (*forms.alike, *forms.alike_rated, *forms.shared_rated, *forms.alike_looked):
@@ -220,6 +220,23 @@ def test_small_shares_are_not_rounded_to_nothing() -> None:
     assert percent(0.004, german) == "0,4"
 
 
+def test_a_share_is_never_said_beside_an_average_that_reads_the_same() -> None:
+    english, german = load_language("en"), load_language("de")
+    assert percents(0.0223, 0.0179, english) == ("2.2", "1.8") and percents(0.0223, 0.0179, german) == ("2,2", "1,8")
+    assert percents(0.36, 0.26, english) == ("36", "26")
+    near = fact(1, "Western", count=10, share=0.0223, base=0.0221)
+    assert "%" not in preference_text(near, english)
+    little = fact(1, "Western", count=10, share=0.0223, base=0.0179)
+    assert "2.2%" in preference_text(little, english)
+    assert "%" not in summary_text([little], [], english), "a share near the average does not stand out"
+
+
+def test_a_middling_rating_is_not_called_a_negative_response() -> None:
+    """Below the user's own mean may be 3 of 5."""
+    said = preference_text(fact(1, "Horror", "dislike", count=9, negative=8), load_language("en"))
+    assert "8" in said and "lukewarm" in said
+
+
 def test_what_is_turned_down_has_no_interest_that_rises() -> None:
     one = fact(1, "Horror", "dislike", count=9, negative=9, trend="rising")
     assert "rising" not in preference_text(one, load_language("en"))
@@ -228,14 +245,15 @@ def test_what_is_turned_down_has_no_interest_that_rises() -> None:
 @pytest.mark.parametrize(
     ("facet", "value", "said"),
     [
-        ("theme", "DOOR SIGN", "“door sign”"),
-        ("theme", "FRENCH", "“french”"),
-        ("theme", "DVD", "“DVD”"),
+        ("theme", "DOOR SIGN", "“door sign” items"),
+        ("theme", "FRENCH", "“french” items"),
+        ("theme", "DVD", "“DVD” items"),
+        ("theme", "party", "items labelled “party”"),
         ("category", "meat grinder", "“meat grinder”"),
         ("category", "Comedy", "comedy"),
         ("brand", "SUBWAY", "the brand SUBWAY"),
-        ("price band", "low", "low prices"),
-        ("price band", "mid", "mid-range prices"),
+        ("price band", "low", "low-priced items"),
+        ("price band", "mid", "mid-priced items"),
         ("grade", "PG", "the grade “PG”"),
         ("cast", "성룡", "titles with 성룡"),
     ],
@@ -279,6 +297,10 @@ def test_english_sentences_as_they_read() -> None:
         "This user is fond of comedy, drama, and westerns. What stands out is comedy, at 42% of their choices "
         "against 30% on average. The interest in drama is rising. They respond less well to horror."
     )
+    rising = [FACTS[0].model_copy(update={"trend": "rising"}), *(f for f in FACTS if f.value == "Drama")]
+    said = summary_text(rising, [], english)
+    assert "against 30% on average. The interest is rising." in said
+    assert summary_text(FACTS[:1], [], english).count("comedy") == 1, "one like is one sentence"
     assert summary_text([], [], english) == "We know too little about this user yet."
     seen = (EVENTS[0].event, Item(item_id="sw", title="Star Wars (1977)"))
     assert [
