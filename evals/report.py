@@ -14,7 +14,10 @@ from evals.contest import BEYOND, Contest, Entry, Test, contests, headline, numb
 from evals.plots import Plot, plots, portrait_plots
 from evals.portraits import PortraitMap
 from evals.records import Metric, Strict
+from evals.report_studies import StudySection, study_section
 from evals.runs import Run
+from evals.studies import StudyRecord
+from evals.view import Cell, Row, Table, Whisker
 
 _FIRST = 2
 """Metrics of accuracy on the first page; all stand further down."""
@@ -47,43 +50,6 @@ class Written(Strict):
 
 
 @dataclass(frozen=True)
-class Whisker:
-    """Mean and interval as shares of the column's width, in per cent."""
-
-    low: float
-    mean: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Cell:
-    text: str
-    interval: str = ""
-    mark: str = ""
-    """`better` or `worse` than the focal system, significantly; `differs` where neither is better."""
-    best: bool = False
-    whisker: Whisker | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    focal: bool
-    cells: Sequence[Cell]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    caption: str
-    spans: Sequence[tuple[str, int]]
-    """Headings over several columns, with how many; none where empty."""
-    columns: Sequence[tuple[str, str]]
-    """Heading and what stands below it in small."""
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True)
 class Section:
     """One data set and split."""
 
@@ -112,6 +78,7 @@ class Page:
     sections: Sequence[Section]
     portraits: Sequence[Plot] = ()
     portrait_note: str = ""
+    studies: Sequence[StudySection] = ()
     runs: Sequence[Run] = ()
     environment: Sequence[tuple[str, str]] = field(default_factory=list)
 
@@ -120,13 +87,14 @@ class Page:
 
 
 def report(
-    runs: Iterable[Run], out: Path, portraits: PortraitMap | None = None, title: str = "Limner evaluation"
-) -> Written:
+    runs: Iterable[Run], out: Path, portraits: PortraitMap | None = None, title: str = "Limner evaluation",
+    studies: Sequence[StudyRecord] = (),
+) -> Written:  # fmt: skip
     """Write the page to `out`. Raises LimnerError where the extra `evals` is not installed."""
     given = list(runs)
     found = contests(given)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(render(page(found, given, portraits, title)), encoding="utf-8")
+    out.write_text(render(page(found, given, portraits, title, studies)), encoding="utf-8")
     findings = []
     for one in found:
         said = headline(one)
@@ -135,12 +103,21 @@ def report(
                 dataset=one.dataset, split=one.split.name, hash=one.split.hash, headline=said.lead, more=[*said.more]
             )
         )
+    for record in _in_order(studies):
+        section = study_section(record, "")
+        findings.append(
+            Finding(
+                dataset=record.dataset, split=f"{record.split.name}, {record.study}", hash=record.split.hash,
+                headline=section.lead, more=[],
+            )
+        )  # fmt: skip
     return Written(file=str(out), findings=findings, notes=[portraits.note] if portraits and portraits.note else [])
 
 
 def page(
-    found: Sequence[Contest], runs: Sequence[Run], portraits: PortraitMap | None, title: str = "Limner evaluation"
-) -> Page:
+    found: Sequence[Contest], runs: Sequence[Run], portraits: PortraitMap | None, title: str = "Limner evaluation",
+    studies: Sequence[StudyRecord] = (),
+) -> Page:  # fmt: skip
     """Everything that the template shows, in its order."""
     try:
         sections = [_section(one, f"part{at}") for at, one in enumerate(found)]
@@ -149,7 +126,8 @@ def page(
         raise _missing(error) from error
     return Page(
         title, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"{ALPHA:.0%}", sections, maps,
-        portraits.note if portraits else "", runs, _environment(),
+        portraits.note if portraits else "",
+        [study_section(one, f"study{at}") for at, one in enumerate(_in_order(studies))], runs, _environment(),
     )  # fmt: skip
 
 
@@ -164,6 +142,13 @@ def render(shown: Page) -> str:
     environment.filters |= {"drawn": Markup, "number": number, "seconds": _seconds}
     source = files("evals").joinpath("templates", "report.html").read_text(encoding="utf-8")
     return environment.from_string(source).render(page=shown)
+
+
+def _in_order(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
+    """Data set by data set, portraits first."""
+    return sorted(
+        studies, key=lambda one: (one.dataset, one.split.name, ("portraits", "reasons", "chat").index(one.study))
+    )
 
 
 def _missing(error: ImportError) -> LimnerError:

@@ -58,10 +58,14 @@ def load_run(path: Path) -> Run:
     return Run(file.resolve().parent.name or file.stem, evaluation, hashlib.sha256(text).hexdigest(), per_user)
 
 
-def load_runs(path: Path) -> list[Run]:
-    """The run there, or the runs in the folders below, by name. Raises BadInputError where there is none."""
+def load_runs(path: Path, *, besides: bool = False) -> list[Run]:
+    """The run there, or the runs in the folders below, by name. Raises BadInputError where there is none, unless
+    something else lies there that is wanted too (`besides`).
+    """
     below = [] if (path / RECORD).exists() or not path.is_dir() else sorted(path.glob(f"*/{RECORD}"))
-    return [load_run(one) for one in below] or [load_run(path)]
+    if below:
+        return [load_run(one) for one in below]
+    return [] if besides and not (path / RECORD).exists() else [load_run(path)]
 
 
 def load_per_user(file: Path) -> dict[str, UserValues]:

@@ -161,7 +161,9 @@ def eval_compare(
 
 def eval_report(
     ctx: typer.Context,
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or their run.json.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs and studies, or their run.json.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
     store: Annotated[str, typer.Option("--store", metavar="DIR", help="Also a map of this store's portraits.")] = "",
     title: Annotated[str, typer.Option("--title", help="What stands above the page.")] = "Limner evaluation",
@@ -172,10 +174,13 @@ def eval_report(
     from evals.portraits import portrait_map
     from evals.report import report
     from evals.runs import load_runs
+    from evals.studies.stream import load_studies
 
     with Session(ctx, as_json) as session:
-        loaded = [run for one in runs for run in load_runs(one)]
+        studies = [study for one in runs for study in load_studies(one)]
+        # Where only studies lie, no run is missing.
+        loaded = [run for one in runs for run in load_runs(one, besides=bool(load_studies(one)))]
         portraits = portrait_map(session.engine(session.settings({("data",): store}))) if store else None
-        written = report(loaded, out, portraits, title)
+        written = report(loaded, out, portraits, title, studies)
         session.give(written, show.written(written))
         session.notes(written.notes)

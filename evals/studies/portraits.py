@@ -31,13 +31,13 @@ from agent.llm import Chat, ChatAnswer, ChatRequest
 from agent.models import Ready
 from agent.profile import paint
 from agent.schema import Event, Fact, Item, Preference, Profile, Scale
-from agent.words import spoken
+from agent.words import spoken, thing
 from agent.words.text import fold
 from evals.studies.lab import Lab
 from evals.studies.raw import Numbers, carries, judge
 from evals.studies.records import Case
 from evals.studies.utility import Bench
-from evals.studies.words import Names
+from evals.studies.words import Names, named_in
 
 NAN = float("nan")
 STRONGEST = 5
@@ -113,7 +113,7 @@ def summary_grounded(text: str, names: Names, items: Sequence[Item], numbers: Nu
     A word that is several values' (a genre and a theme) holds where one of them is carried.
     """
     by_word: dict[str, list[bool]] = {}
-    for one in names.find(text):
+    for one in named_in(text, names):
         by_word.setdefault(fold(one.value), []).append(
             any(carries(item, one.facet, one.value, numbers) for item in items)
         )
@@ -154,13 +154,7 @@ class PortraitStudy:
     def __init__(self, lab: Lab, model: Ready, *, repeat: int = 1, seed: int = 0) -> None:
         self._lab, self._model, self._repeat, self._seed = lab, model, repeat, seed
         self._bench = Bench(lab, seed)
-        world = lab.engine.snapshots.world()
-        population = world.population
-        x = lab.engine.store.interactions()
-        pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(len(x.item_ids), 1)
-        self._numbers = Numbers.of(lab.items, (x.item_ids[at] for at in pairs.tolist()))
-        self._names = names_of(lab)
-        self._facets = population.facets_of
+        self._numbers, self._names = numbers_of(lab), names_of(lab)
 
     async def one(self, user_id: str) -> Case:
         lab = self._lab
@@ -185,8 +179,8 @@ class PortraitStudy:
         )  # fmt: skip
 
     def _in_summary(self, profile: Profile, facts: Sequence[Fact]) -> float:
-        wanted = strongest([one for one in facts if not one.facet.endswith(" band")], SUMMARISED)
-        named = {fold(one.value) for one in self._names.find(profile.summary)}
+        wanted = strongest(facts, SUMMARISED)
+        named = {fold(one.value) for one in named_in(profile.summary, self._names)}
         return sum(fold(one.value) in named for one in wanted) / len(wanted) if wanted else NAN
 
     async def _stability(self, user_id: str, profile: Profile) -> dict[str, float]:
@@ -210,12 +204,22 @@ class PortraitStudy:
         return await paint(subject, chat, self._model.grade, self._lab.engine.settings)
 
 
+def numbers_of(lab: Lab) -> Numbers:
+    """Thirds of the catalogue's numbers over the lab's pairs."""
+    x = lab.engine.store.interactions()
+    pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(len(x.item_ids), 1)
+    return Numbers.of(lab.items, (x.item_ids[at] for at in pairs.tolist()))
+
+
 def names_of(lab: Lab) -> Names:
     """The catalogue's values as the portraits' language names them."""
     population = lab.engine.snapshots.world().population
     language = spoken(lab.engine.settings.portrait.language)
     forms: dict[str, list[str]] = {}
-    for value in population.values:
+    for facet, value in zip(population.facets, population.values, strict=True):
+        if facet.endswith(" band"):
+            forms[f"{facet}:{value}"] = [thing(facet, value, language)]
+            continue
         other = list(language.concepts.get(fold(value), ()))
         if len(value) == 5 and value[:4].isdigit() and value.endswith("0s"):
             other += [form.format(year=value[:4], short=value[2:4]) for form in language.decades]

@@ -174,7 +174,8 @@ def _readings(text: str) -> set[str]:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    """Lower case, with every _ and run of spaces as one space: "air_heater" is "air heater"."""
+    return " ".join(text.casefold().replace("_", " ").split())
 
 
 def _singular(name: str) -> str:

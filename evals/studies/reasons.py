@@ -45,14 +45,15 @@ from agent.schema import Event, Fact, Item, Reason, Recommendation, Scale
 from agent.words.text import fold
 from evals.studies.judge import Judge
 from evals.studies.lab import Lab
-from evals.studies.portraits import names_of, strongest
+from evals.studies.portraits import names_of, numbers_of, strongest
 from evals.studies.raw import Numbers, carries
 from evals.studies.records import Case, Said
-from evals.studies.words import Names, Value, is_title, numbers, quoted, shape
+from evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
 
 NAN = float("nan")
 TOP = 10
 _MANY = 10_000
+"""Below minus this lies what is no candidate, whose score says nothing."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -87,33 +88,41 @@ class Statements:
         return self.stated / self.cited if self.cited else NAN
 
 
-def statements(text: str, cited: Cited, names: Names) -> Statements:
+def statements(text: str, cited: Cited, names: Names, numbers_: Numbers | None = None) -> Statements:
     """Counts of one reason.
 
-    A quoted title is supported by the item and by the cited events' items; a value by a cited preference, a cited
-    event's item, or the item; a number by a cited event's value and by the ends of its scale.
+    A quotation is supported where it is a title of the item or of a cited event's item, or a value that is; a value
+    where it is a cited preference, or a cited event's item or the item itself carries it; a number where it is a cited
+    event's value or an end of its scale.
     """
-    titles, values, said = quoted(text), names.find(text), numbers(text)
     known = [cited.item, *(item for _, item in cited.events if item is not None)]
-    cited_values = {fold(one.value) for one in cited.preferences}
+    preferred = {fold(one.value) for one in cited.preferences}
+
+    def holds(one: Value) -> bool:
+        return fold(one.value) in preferred or any(carries(item, one.facet, one.value, numbers_) for item in known)
+
+    by_word: dict[str, bool] = {}
+    for one in names.find(text):
+        by_word[fold(one.value)] = holds(one) or by_word.get(fold(one.value), False)
+    titles = quoted(text)
+    held = [
+        any(is_title(said, item.title) for item in known) or any(holds(one) for one in names.exact(said))
+        for said in titles
+    ]
     allowed = {event.value for event, _ in cited.events if event.value is not None}
     for event, _ in cited.events:
         if (scale := cited.scales.get(event.source)) is not None:
             allowed |= {scale.low, scale.high}
-    by_word: dict[str, bool] = {}
-    for one in values:
-        holds = fold(one.value) in cited_values or any(carries(item, one.facet, one.value) for item in known)
-        by_word[fold(one.value)] = by_word.get(fold(one.value), False) or holds
-    held = [any(is_title(one, item.title) for item in known) for one in titles]
-    held += [*by_word.values(), *(one in allowed for one in said)]
+    held += [*by_word.values(), *(one in allowed for one in numbers(text))]
+    values = named_in(text, names)
     named = {fold(one.value) for one in values}
-    stated = [fold(one.value) in named or one.facet.endswith(" band") for one in cited.preferences]
+    stated = [fold(one.value) in named for one in cited.preferences]
     for _, item in cited.events:
         stated.append(
             item is not None
             and (
                 any(is_title(one, item.title) for one in titles)
-                or any(carries(item, one.facet, one.value) for one in values)
+                or any(carries(item, one.facet, one.value, numbers_) for one in values)
             )
         )
     return Statements(len(held), sum(held), len(stated), sum(stated))
@@ -166,7 +175,7 @@ class ReasonStudy:
         if trained is None:
             raise ValueError("the lab is not trained")
         self._trained = trained
-        self._numbers = Numbers()
+        self._numbers = numbers_of(lab)
 
     @property
     def features(self) -> int:
@@ -189,11 +198,13 @@ class ReasonStudy:
             right += sum(each in events for each in reason.evidence)
             right += sum((fold(each.facet), fold(each.value)) in held for each in values)
             named += len(reason.evidence) + len(values)
-            counted = statements(reason.text, self._cited(one, reason, events, values), self._names)
+            counted = statements(reason.text, self._cited(one, reason, events, values), self._names, self._numbers)
             made, supported = made + counted.made, supported + counted.supported
             cited, stated = cited + counted.cited, stated + counted.stated
             if (joining := self._joining(one.item, facts)) is not None:
-                match.append(float(fold(joining.value) in {fold(each.value) for each in self._names.find(reason.text)}))
+                match.append(
+                    float(fold(joining.value) in {fold(each.value) for each in named_in(reason.text, self._names)})
+                )
         numbers_: dict[str, float] = {
             "citation.valid": right / named if named else NAN,
             "citation.any": float(np.mean([bool(r.evidence or r.preferences) for _, r in reasons])) if reasons else NAN,
@@ -217,7 +228,7 @@ class ReasonStudy:
 
     def _said(self, one: Recommendation, reason: Reason) -> Said:
         main = self._population.primary
-        features = [each.value for each in self._names.find(reason.text) if each.facet == main]
+        features = [each.value for each in named_in(reason.text, self._names) if each.facet == main]
         return Said(
             item_id=one.item.item_id, text=reason.text, shape=shape(reason.text, self._names), features=features,
             source=reason.source,
@@ -234,7 +245,9 @@ class ReasonStudy:
     def _joining(self, item: Item, facts: Sequence[Fact]) -> Fact | None:
         """The user's strongest like that the item carries; bands of a number are no features."""
         likes = [one for one in facts if one.polarity == "like" and not one.facet.endswith(" band")]
-        return next((one for one in strongest(likes, len(likes)) if carries(item, one.facet, one.value)), None)
+        return next(
+            (one for one in strongest(likes, len(likes)) if carries(item, one.facet, one.value, self._numbers)), None
+        )
 
     # ------------------------------------------------------------ counterfactuals
 
@@ -272,7 +285,7 @@ class ReasonStudy:
                 for name, scores in (("sufficiency.top", only), ("sufficiency.top.random", few)):
                     found[name].append(float(place(scores, at, banned) <= TOP))
             spread = float(full[full > -_MANY].std())
-            if spread > 0 and without[at] > -_MANY:
+            if spread > 0 and min(full[at], without[at]) > -_MANY:
                 found["necessity.score"].append(float(full[at] - without[at]) / spread)
         return {name: float(np.mean(held)) if held else NAN for name, held in found.items()}
 

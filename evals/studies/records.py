@@ -1,6 +1,5 @@
 """What a study says, as typed JSON: a line for each case as it is finished, and one record at the end."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -8,7 +7,6 @@ from pydantic import Field
 from evals.records import Comparison, Metric, SplitInfo, Strict
 
 Study = Literal["portraits", "reasons", "chat"]
-STUDIES: tuple[Study, ...] = ("portraits", "reasons", "chat")
 State = Literal["ok", "error", "skipped"]
 Outcome = Literal["right", "wrong", "abstained"]
 
@@ -118,13 +116,3 @@ class StudyRecord(Strict):
     cost: Cost = Cost()
     seed: int = 0
     notes: list[str] = Field(default=[])
-
-
-class StudyRecords(Strict):
-    """What a call over several data sets prints."""
-
-    studies: list[StudyRecord] = Field(default=[])
-
-
-Values = Mapping[str, float]
-"""By measure; NaN where undefined."""

@@ -92,7 +92,7 @@ class Bench:
             "with": self._wording(profile.preferences),
             "shuffled": self._wording(other.preferences) if other and other.user_id != user_id else None,
         }
-        found: dict[str, float] = {}
+        found = {f"utility.{scope}.{arm}": float("nan") for scope in SCOPES for arm in ARMS}
         for arm, wording in said.items():
             missing = arm == "shuffled" and wording is None
             for scope, places in self._orders(user_id, wording).items():

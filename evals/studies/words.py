@@ -24,13 +24,14 @@ class Names:
     def __init__(
         self, values: Iterable[tuple[str, str]], code: str = "en", forms: Mapping[str, list[str]] | None = None
     ):
-        """`forms`: other words for a value, by value (translations, decades)."""
+        """`forms`: other words for a value, by value (translations, decades, "low prices"). A band of a number goes by
+        these alone, since "low" says little.
+        """
         self._code = code
         self._by_stems: dict[tuple[str, ...], list[Value]] = {}
         for facet, value in values:
-            if facet.endswith(" band"):
-                continue
-            for form in dict.fromkeys([value, *(forms or {}).get(value, ())]):
+            own = [] if facet.endswith(" band") else [value]
+            for form in dict.fromkeys([*own, *(forms or {}).get(f"{facet}:{value}" if not own else value, ())]):
                 if key := stems_of(form, code)[: _LONGEST + 1]:
                     self._by_stems.setdefault(key, []).append(Value(facet, value))
 
@@ -44,6 +45,15 @@ class Names:
             found += self._by_stems[words[at : at + size]] if size else []
             at += size or 1
         return list(dict.fromkeys(found))
+
+    def exact(self, text: str) -> list[Value]:
+        """The values that a whole text is, a quoted one, say."""
+        return self._by_stems.get(stems_of(text, self._code), [])
+
+
+def named_in(text: str, names: Names) -> list[Value]:
+    """Values that a text names, in quotes too where the whole quotation is one."""
+    return list(dict.fromkeys([*names.find(text), *(one for said in quoted(text) for one in names.exact(said))]))
 
 
 def quoted(text: str) -> list[str]:

@@ -12,9 +12,12 @@ from agent.cli import main
 from agent.errors import BadInputError, LimnerError
 from evals.contest import Contest, contests, headline, names, number
 from evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
-from evals.records import BUCKETS, Metric, SystemResult
+from evals.records import BUCKETS, Comparison, Metric, SplitInfo, SystemResult
 from evals.report import page, render, report
+from evals.report_studies import lead
 from evals.runs import Run, load_run, load_runs
+from evals.studies.records import Figure, StudyRecord
+from evals.studies.stream import write_record
 from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
 
 WINS = made_up({"popular": 0.03, "ease": 0.08, "limner": 0.14})
@@ -332,3 +335,59 @@ def test_without_the_extra_it_says_what_to_install(one: Make, monkeypatch: pytes
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(LimnerError, match=r"limner\[evals\]"):
         page(found, [], None)
+
+
+# ---------------------------------------------------------------- studies
+
+
+def measured(study: str, gained: float, p: float = 0.001) -> StudyRecord:
+    """A study whose portraits are grounded and whose ranking gains so much by them."""
+    figures = {
+        name: Figure(mean=mean, ci95=(mean - 0.01, mean), n=40, undefined=2)
+        for name, mean in (("grounded", 0.996), ("citation.valid", 1.0), ("statement.precision", 0.9), ("exact", 0.25))
+    }
+    pairs = [("utility.blend.with", "utility.blend.without"), ("utility.blend.with", "utility.blend.shuffled")]
+    return StudyRecord(
+        study=study, dataset=HOSTILE, model=HOSTILE, cases=42, states={"ok": 40, "error": 2, "skipped": 0},
+        split=SplitInfo(name="global-time", hash="ab", users=42, train_events=9, test_events=9, items=9),
+        figures=figures, buckets={"1-4": figures}, groups={f"sex={HOSTILE}": figures}, notes=[HOSTILE],
+        comparisons=[
+            Comparison(system=a, baseline=b, metric=a, difference=gained, ci95=(0, 1), p=p, p_holm=p, n=40)
+            for a, b in pairs
+        ],
+    )  # fmt: skip
+
+
+def test_a_study_claims_what_its_tests_carry() -> None:
+    assert lead(measured("portraits", 0.1)).startswith(
+        "99.6% of the claims are grounded. Ranking gains from them (blend)"
+    )
+    for other in (measured("portraits", -0.1), measured("portraits", 0.1, p=0.2)):
+        assert lead(other).endswith("That ranking gains from them is not shown.")
+    assert "not shown to move" in lead(measured("reasons", 0.1))
+    assert lead(measured("chat", 0.0)).startswith("25% of the answers")
+    nothing = measured("portraits", 0.1).model_copy(update={"states": {"error": 42}})
+    assert lead(nothing) == "Nothing could be measured."
+
+
+def test_all_but_one_is_not_all() -> None:
+    record = measured("portraits", 0.1)
+    almost = record.model_copy(update={"figures": {"grounded": Figure(mean=0.9999, ci95=None, n=10_000)}})
+    assert lead(almost).startswith("More than 99.9%")
+
+
+def test_studies_stand_on_the_page_by_themselves(tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    written = report([], out, studies=[measured("chat", 0.0), measured("portraits", 0.1)])
+    html = out.read_text(encoding="utf-8")
+    assert html.index("99.6% of the claims") < html.index("25% of the answers")
+    assert "n 40, undefined 2" in html and "<script>" not in html
+    assert [one.split for one in written.findings] == ["global-time, portraits", "global-time, chat"]
+
+
+def test_the_command_finds_studies(tmp_path: Path) -> None:
+    write_record(tmp_path / "all" / "chat", measured("chat", 0.0))
+    out = tmp_path / "report.html"
+    assert main(["eval", "report", str(tmp_path / "all"), "--out", str(out)]) == 0
+    assert "25% of the answers" in out.read_text(encoding="utf-8")
+    assert main(["eval", "report", str(tmp_path), "--out", str(out)]) == 2

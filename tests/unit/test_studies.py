@@ -107,6 +107,11 @@ def test_paths_are_read_level_by_level() -> None:
     assert not carries(item, "category", "electronics.video")
 
 
+def test_an_underscore_is_a_space() -> None:
+    item = Item(item_id="x", categories=["appliances.environment.air_heater"])
+    assert carries(item, "category", "air heater") and not carries(item, "category", "water heater")
+
+
 def test_words_stand_side_by_side() -> None:
     assert says("White tea lights", "tea light") and not says("tea for lights", "tea light")
 
@@ -235,6 +240,20 @@ CITED = Cited(
 def test_statements_are_supported_by_what_is_cited(text: str, made: int, supported: int, stated: int) -> None:
     found = statements(text, CITED, NAMES)
     assert (found.made, found.supported, found.cited, found.stated) == (made, supported, 2, stated)
+
+
+def test_prices_and_quoted_values_are_statements_too() -> None:
+    names = Names(
+        [("price band", "low"), ("price band", "high"), ("category", "player")], "en",
+        {"price band:low": ["low prices"], "price band:high": ["high prices"]},
+    )  # fmt: skip
+    cheap = Item(item_id="c", title="sony player", categories=["audio.player"], price=1.0)
+    cited = Cited(cheap, [(EVENTS[0], cheap)], [Value("price band", "low")], {})
+    thirds = Numbers({"price": (3.0, 6.0)})
+    found = statements("It matches your taste for low prices and “player”.", cited, names, thirds)
+    assert (found.made, found.supported, found.cited, found.stated) == (2, 2, 2, 2)
+    found = statements("It matches your taste for high prices.", cited, names, thirds)
+    assert (found.made, found.supported, found.cited, found.stated) == (1, 0, 2, 0)
 
 
 def test_without_statements_precision_is_undefined() -> None:
