@@ -47,7 +47,7 @@ def lead(record: StudyRecord) -> str:
     if not record.states.get("ok"):
         return "Nothing could be measured."
     if record.study == "portraits":
-        gains = [scope for scope in ("content", "ranker", "blend") if _gains(record, scope)]
+        gains = [scope for scope in ("content", "ranker", "blend", "facets") if _gains(record, scope)]
         helped = (
             f"Ranking gains from them ({', '.join(gains)}): more than from the history alone, and than from another "
             "user's portrait."

@@ -175,7 +175,7 @@ class PortraitStudy:
         return Case(
             id=user_id, user_id=user_id, bucket=lab.bucket(user_id), groups=dict(lab.groups.get(user_id, {})),
             values={name: None if np.isnan(one) else float(one) for name, one in values.items()},
-            source=came_from(profile.source, profile.grade, self._model),
+            tried=self._bench.tried(user_id, profile), source=came_from(profile.source, profile.grade, self._model),
         )  # fmt: skip
 
     def _in_summary(self, profile: Profile, facts: Sequence[Fact]) -> float:

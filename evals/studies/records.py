@@ -56,6 +56,8 @@ class Case(Strict):
     seconds: float = 0.0
     values: dict[str, float | None] = Field(default={})
     """By measure; None where undefined."""
+    tried: dict[str, list[float | None]] = Field(default={})
+    """By arm, a value for each weight that may be chosen on other users."""
     source: str = ""
     """`llm` where a model's words stand, `template` where they do not, `failed` where a model was asked in vain."""
     said: list[Said] = Field(default=[])

@@ -24,6 +24,7 @@ from evals.studies.reasons import ReasonStudy
 from evals.studies.records import Case, Study, StudyRecord
 from evals.studies.stream import Stream, load_study, write_record
 from evals.studies.summary import NEUTRAL, by_bucket, by_group, by_kind, comparisons, figures
+from evals.studies.utility import chosen
 
 LAB, NAMELESS = "lab", "lab-neutral"
 
@@ -243,7 +244,7 @@ class _Work:
     def _write(self, asked: str, model: Ready, cases: Collection[Case]) -> StudyRecord:
         order = {one: at for at, one in enumerate(self.lab.users)}
         every = sorted(cases, key=lambda one: (order.get(one.user_id, 0), one.id))
-        done = [one for one in every if one.state == "ok"]
+        done = chosen([one for one in every if one.state == "ok"])
         record = StudyRecord(
             study=self.plan.study, dataset=self.lab.dataset, split=self.lab.split, asked=asked, model=model.name,
             grade=model.grade, cases=len(every),

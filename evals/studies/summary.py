@@ -12,7 +12,9 @@ from evals.studies.utility import SCOPES
 
 PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
     "portraits": tuple(
-        (f"utility.{scope}.with", f"utility.{scope}.{arm}") for scope in SCOPES for arm in ("without", "shuffled")
+        (f"utility.{scope}.with", f"utility.{scope}.{arm}")
+        for scope in (*SCOPES, "facets")
+        for arm in ("without", "shuffled")
     ),
     "reasons": (
         ("necessity", "necessity.random"), ("necessity.top", "necessity.top.random"),

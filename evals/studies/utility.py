@@ -1,16 +1,19 @@
 """What a portrait does for ranking: with it, without it, and with another user's in its place.
 
-Three arms differ in one thing alone, the words that content is scored by:
+Three arms differ in one thing alone, whose preferences are added to the user's own events:
 
-    without     the user's own events
-    with        the events and the portrait's preferences
-    shuffled    the events and the preferences of another user who is asked
+    without     nobody's
+    with        the portrait's
+    shuffled    those of another user who is asked
 
-and stand in three scopes:
+and stand in four scopes:
 
-    content     the content channel by itself, over the whole catalogue
+    content     the content channel by itself, over the whole catalogue; preferences are words, by their vectors
     ranker      the order that `recommend` starts from, as it is shipped
     blend       both orders joined by reciprocal rank, 1 / (60 + rank) each (Cormack and others 2009)
+    facets      the ranker's order and the preferences as values, no vectors: -log(rank) + w m, with m the sum of
+                strength times confidence of the likes that an item carries, less that of the dislikes; w is chosen for
+                each half of the users on the other half, 0 among the choices
 
 Steering adds one preference, as if stated, to the portrait: a value of the main facet that nothing in the portrait
 names. The shift is the mean rank of the items that carry it, before minus after, as a share of the items ranked: 0
@@ -28,12 +31,15 @@ from agent.schema import Preference, Profile
 from agent.texts import preference_text
 from agent.words.text import fold
 from evals.studies.lab import Lab
+from evals.studies.records import Case
 
 CUT = 10
 _RRF = 60
 _LEAST, _MOST = 0.02, 0.3
 """Base rates between which a value is steered to: common enough to have items, rare enough to be a wish."""
 SCOPES = ("content", "ranker", "blend")
+WEIGHTS = (0.0, 0.1, 0.3, 1.0, 3.0)
+"""Of the preferences as values."""
 ARMS = ("without", "with", "shuffled")
 
 Floats = NDArray[np.float64]
@@ -62,6 +68,33 @@ def shift(before: Ints, after: Ints, carriers: Ints, ranked: int) -> float:
     return float((before[carriers] - after[carriers]).mean() / ranked) if len(carriers) and ranked else float("nan")
 
 
+def chosen(cases: Sequence[Case]) -> list[Case]:
+    """With `utility.facets.ARM` from what was tried: the weight is that which is best for the other half of the users.
+
+    Of equally good weights the smaller counts. `utility.facets.weight` is that of the arm `with`.
+    """
+    out = [one.values for one in cases]
+    for arm in ("with", "shuffled"):
+        tried = [one.tried.get(arm) for one in cases]
+        known = [at for at, one in enumerate(tried) if one]
+        if len(known) < 2:
+            continue
+        table = np.array([[np.nan if x is None else x for x in tried[at] or ()] for at in known], dtype=np.float64)
+        fold = np.arange(len(known)) % 2
+        for half in (0, 1):
+            other = table[(fold != half) & ~np.isnan(table).any(axis=1)]
+            if not len(other):
+                continue
+            best = int(other.mean(axis=0).argmax())
+            for row in np.flatnonzero(fold == half).tolist():
+                value = None if np.isnan(table[row, best]) else float(table[row, best])
+                out[known[row]] = {**out[known[row]], f"utility.facets.{arm}": value}
+                if arm == "with":
+                    first = None if np.isnan(table[row, 0]) else float(table[row, 0])
+                    out[known[row]] |= {"utility.facets.without": first, "utility.facets.weight": WEIGHTS[best]}
+    return [one.model_copy(update={"values": values}) for one, values in zip(cases, out, strict=True)]
+
+
 class Bench:
     """Ranks the lab's catalogue for its users under different portraits."""
 
@@ -74,6 +107,11 @@ class Bench:
             raise ValueError("the lab is not trained")
         self._model = model
         self._position = self._vectors.positions
+        self._population = snapshots.world().population
+        self._codes = {
+            (fold(facet), fold(value)): code
+            for code, (facet, value) in enumerate(zip(self._population.facets, self._population.values, strict=True))
+        }
         # Ties fall by chance, the same for every arm, and not to the items that came first.
         self._chance = np.random.default_rng(seed).random(len(self._vectors.item_ids)) * 1e-9
         shuffled = np.random.default_rng(seed).permutation(len(lab.users))
@@ -100,6 +138,41 @@ class Bench:
                 found[f"utility.{scope}.{arm}"] = float("nan") if missing else value
         return found
 
+    def tried(self, user_id: str, profile: Profile) -> dict[str, list[float | None]]:
+        """By arm, ndcg@10 for each of WEIGHTS; empty where there is nothing to find."""
+        hidden = self._lab.hidden.get(user_id, frozenset())
+        wanted = [self._position[one] for one in hidden if one in self._position]
+        other = self._lab.engine.store.profile(self._other.get(user_id, user_id))
+        if not wanted or other is None or other.user_id == user_id:
+            return {}
+        banned = self._banned(user_id)
+        place = np.log(self._orders(user_id, None)["ranker"])
+        found: dict[str, list[float | None]] = {}
+        for arm, one in (("with", profile), ("shuffled", other)):
+            match = self._match(one.preferences)
+            found[arm] = [
+                ndcg(ranks_of(weight * match - place, banned)[wanted], len(hidden)) for weight in WEIGHTS
+            ]  # fmt: skip
+        return found
+
+    def _match(self, preferences: Sequence[Preference]) -> Floats:
+        """[items] how far each carries what is liked, less what is disliked."""
+        match = np.zeros(len(self._vectors.item_ids))
+        for one in preferences:
+            sign = 1.0 if one.polarity == "like" else -1.0
+            match[self._holders(fold(one.facet), fold(one.value))] += sign * one.strength * one.confidence
+        return match
+
+    def _holders(self, facet: str, value: str) -> Ints:
+        """Positions of the items that carry a value."""
+        code = self._codes.get((facet, value))
+        if code is None:
+            return np.empty(0, dtype=np.int64)
+        population = self._population
+        rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))[population.codes == code]
+        held = [population.item_ids[at] for at in rows.tolist()]
+        return np.array(sorted(self._position[one] for one in held if one in self._position), dtype=np.int64)
+
     def steer(self, user_id: str, profile: Profile) -> dict[str, float]:
         """`steer.SCOPE`: shift of the items that carry the added value; `steer.SCOPE.top`: what it adds to their share
         of the first ten.
@@ -123,7 +196,7 @@ class Bench:
 
     def _wish(self, user_id: str, profile: Profile) -> tuple[Preference, Ints] | None:
         """A value to steer to, and the positions of the items that carry it."""
-        population = self._lab.engine.snapshots.world().population
+        population = self._population
         named = {fold(one.value) for one in profile.preferences}
         codes = [
             code
@@ -136,14 +209,11 @@ class Bench:
             return None
         drawn = np.random.default_rng((self._seed, self._lab.users.index(user_id)))
         code = codes[int(drawn.integers(len(codes)))]
-        rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))
-        held = [population.item_ids[at] for at in rows[population.codes == code].tolist()]
-        at = np.array(sorted(self._position[one] for one in held if one in self._position), dtype=np.int64)
         wish = Preference(
             facet=population.facets[code], value=population.values[code], polarity="like", basis="stated",
             strength=1.0, confidence=1.0, evidence=[],
         )  # fmt: skip
-        return wish, at
+        return wish, self._holders(fold(wish.facet), fold(wish.value))
 
     def _wording(self, preferences: Sequence[Preference]) -> Wording:
         """Embedded as the index embeds them."""

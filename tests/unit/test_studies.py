@@ -26,7 +26,7 @@ from evals.studies.reasons import (
 )
 from evals.studies.records import Case, Said
 from evals.studies.summary import by_bucket, by_group, comparisons, figure, figures
-from evals.studies.utility import ndcg, ranks_of, shift
+from evals.studies.utility import WEIGHTS, chosen, ndcg, ranks_of, shift
 from evals.studies.words import Names, Value, is_title, numbers, quoted, shape
 
 TYPES = {"rating": 0.0, "purchase": 0.8, "return": -0.8, "preference": 1.0, "search": 0.0}
@@ -210,6 +210,18 @@ def test_ranks_shifts_and_ndcg_by_hand() -> None:
     before, after = np.array([3, 4, 2, 1]), np.array([1, 2, 4, 3])
     assert shift(before, after, np.array([0, 1]), 4) == pytest.approx(0.5)
     assert math.isnan(shift(before, after, np.array([], dtype=np.int64), 4))
+
+
+def test_a_weight_is_chosen_on_the_other_half() -> None:
+    n = len(WEIGHTS) - 2
+    # Users 0 and 2 gain by the second weight, 1 and 3 lose by it: each half gets what is best for the other.
+    gains, loses = [0.2, 0.8, *[0.0] * n], [0.5, 0.1, *[0.0] * n]
+    cases = [case(at).model_copy(update={"tried": {"with": loses if at % 2 else gains}}) for at in range(4)]
+    found = chosen(cases)
+    assert [one.values["utility.facets.with"] for one in found] == [0.2, 0.1, 0.2, 0.1]
+    assert [one.values["utility.facets.weight"] for one in found] == [0.0, WEIGHTS[1], 0.0, WEIGHTS[1]]
+    assert [one.values["utility.facets.without"] for one in found] == [0.2, 0.5, 0.2, 0.5]
+    assert chosen(cases[:1]) == cases[:1] and chosen([]) == []
 
 
 def test_a_tied_item_has_the_mean_rank() -> None:
