@@ -22,7 +22,7 @@ from agent.llm import Chat, ChatRequest, ask
 from agent.prompt import Prompt, load_prompt
 from agent.retrieve import DISLIKED
 from agent.schema import Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
-from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations
+from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations, tidy
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
@@ -475,7 +475,7 @@ async def _phrased(
     """Grade `phrase`: one call an item, from the grounds that code chose; several items in a call get mixed up."""
     (why,) = whys
     answered, _ = await ask(chat, phrase_request(why, prompt, settings, language, user_id, first), PhrasedReason)
-    return _Said({why.item.item_id: (_tidy(answered.text, language), why)})
+    return _Said({why.item.item_id: (tidy(answered.text, language), why)})
 
 
 _SAID: Mapping[Origin, str] = {
@@ -502,12 +502,18 @@ def phrase_request(
     # The sentence follows the order of the line and its beginning, so that a list is not of one build.
     if turn % 2:
         parts.reverse()
+    looks = why.seen is not None and why.seen.event.type in LOOKS
     if why.origin in _SAID:
-        parts.append(_SAID[why.origin])
+        parts.append("others looked at this too" if looks and why.origin == "collaborative" else _SAID[why.origin])
     forms = language.templates.openings
-    openings = forms.others if why.origin in PEOPLE else forms.liked if why.seen else forms.taste
+    openings = (
+        forms.others if why.origin in PEOPLE else forms.alike if why.origin == "content"
+        else forms.liked if why.seen else forms.taste
+    )  # fmt: skip
     if openings:
-        parts.insert(0, f"begin: {openings[turn % len(openings)]}")
+        begin, _, end = openings[turn % len(openings)].partition(" … ")
+        parts.insert(0, f"begin: {begin}")
+        parts += [f"end: {end}"] if end else []
     return ChatRequest(
         purpose="reason", prompt=prompt.label, user_id=user_id, max_tokens=TOKENS_A_REASON,
         temperature=settings.llm.temperature,
@@ -538,7 +544,7 @@ async def _listed(
             numbers = _numbers(whys)
             preferences = tuple(p for p in why.preferences if numbers[_name(p)] in cited)
             seen = why.seen if why.seen and f"E{why.seen.number}" in cited else None
-            said[why.item.item_id] = (_tidy(text, language), replace(why, preferences=preferences, seen=seen))
+            said[why.item.item_id] = (tidy(text, language), replace(why, preferences=preferences, seen=seen))
     return _Said(said, refused)
 
 
@@ -579,10 +585,3 @@ def list_request(
 def _event_line(shown: WindowEvent) -> str:
     value = f" {shown.event.value:g}" if shown.event.value is not None else ""
     return f"{shown.event.type}{value} “{plain_title(shown.item.title) if shown.item else ''}”"
-
-
-def _tidy(text: str, language: Language) -> str:
-    text = strip_citations(" ".join(text.split()))[0]
-    if text and text[-1].isalnum():
-        text += "。" if language.code == "zh" else "."
-    return text[:1].upper() + text[1:]

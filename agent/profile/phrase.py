@@ -14,7 +14,7 @@ from agent.profile.subject import Subject, Tally, built_from
 from agent.profile.template import MAX_EVIDENCE, distinct
 from agent.prompt import Prompt, load_prompt
 from agent.schema import Dropped, Fact, Profile, Trait
-from agent.verify import EMPTY_LEXICON, check_words, grounds_from, strip_citations
+from agent.verify import EMPTY_LEXICON, check_words, grounds_from, tidy
 from agent.verify.grounds import value_variants
 from agent.verify.nouns import foreign_noun
 from agent.verify.sentence import TASTE, Sentence
@@ -134,14 +134,6 @@ def unsaid(text: str, key: str, language: Language) -> str:
     grounds = grounds_from(language)
     sentence = Sentence(text, grounds, language, EMPTY_LEXICON)
     return "" if sentence.tags() & wanted else f"off_claim: it does not say what {key.removeprefix('interest_')} means"
-
-
-def tidy(text: str, language: Language) -> str:
-    """A sentence without citations, with its first letter and full stop as they should be."""
-    text = strip_citations(" ".join(text.split()))[0]
-    if text and text[-1].isalnum():
-        text += "。" if language.code == "zh" else "."
-    return text[:1].upper() + text[1:]
 
 
 def _mentions(text: str, fact: Fact, language: Language) -> bool:

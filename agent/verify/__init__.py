@@ -1,7 +1,7 @@
 """Verification: nothing that a model wrote leaves unless its grounds bear it out, word for word."""
 
 from agent.verify.check import check_words, split_sentences
-from agent.verify.claims import resolve, strip_citations, verify_field, verify_preference, verify_text
+from agent.verify.claims import resolve, strip_citations, tidy, verify_field, verify_preference, verify_text
 from agent.verify.grounds import EMPTY_LEXICON, Grounds, Lexicon, grounds_from, item_values, lexicon_from
 from agent.verify.sensitive import sensitive
 
@@ -17,6 +17,7 @@ __all__ = [
     "sensitive",
     "split_sentences",
     "strip_citations",
+    "tidy",
     "verify_field",
     "verify_preference",
     "verify_text",

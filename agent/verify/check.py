@@ -18,8 +18,9 @@ from agent.verify.sentence import Sentence
 from agent.words.language import Language
 
 _SENTENCE = re.compile(
-    r"(?<=[.!?])[\"”»’)]*\s+(?=[\"“«„‘(¿¡]*[A-ZÀ-ÞĀ-Ž0-9가-힣])|(?<=[가-힣][.!?])\s+|(?<=[。！？])\s*"
+    r"(?<![\W_][A-Z]\.)(?<!\b[DM]r\.)(?<!\bM[rs]s\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<=[.!?])[\"”»’)]*\s+(?=[\"“«„‘(¿¡]*[A-ZÀ-ÞĀ-Ž0-9가-힣])|(?<=[가-힣][.!?])\s+|(?<=[。！？])\s*"
 )
+_QUOTATION = re.compile(r"“[^”]*”|„[^“”]*[“”]|«[^»]*»|《[^》]*》|「[^」]*」|\"[^\"]*\"")
 
 
 def check_words(
@@ -42,8 +43,18 @@ def check_words(
 
 
 def split_sentences(text: str) -> list[str]:
-    """Sentences of a text, in any of the languages; marks inside titles may cut one in two only before a capital."""
-    return [part.strip() for part in _SENTENCE.split(text.strip()) if part and part.strip()]
+    """Sentences of a text, in any of the languages.
+
+    Marks inside quotations cut nothing; those of titles that stand without may, before a capital.
+    """
+    text = text.strip()
+    quoted = [match.span() for match in _QUOTATION.finditer(text)]
+    parts, at = [], 0
+    for end in _SENTENCE.finditer(text):
+        if not any(first < end.start() < last - 1 for first, last in quoted):
+            parts.append(text[at : end.start()])
+            at = end.end()
+    return [part.strip() for part in (*parts, text[at:]) if part.strip()]
 
 
 def _problems(sentence: Sentence) -> list[str]:

@@ -25,7 +25,7 @@ from agent.verify.check import check_words, split_sentences
 from agent.verify.grounds import EMPTY_LEXICON, NEUTRAL_SIGNAL, Grounds, Lexicon, grounds_from, item_values
 from agent.verify.sensitive import sensitive
 from agent.words.language import Language
-from agent.words.templates import preference_text
+from agent.words.templates import preference_text, right_particles
 from agent.words.text import fold, stems_of
 
 Stage = Literal["summary", "preference", "field", "reason"]
@@ -54,6 +54,15 @@ def strip_citations(text: str) -> tuple[str, list[str]]:
     """A text without its inline citations ("likes comedies [F1, 12]") and the citations, in order."""
     cited = [part.strip() for match in _CITATION.finditer(text) for part in re.split(r"[,;，、]", match[1] or match[2])]
     return _CITATION.sub("", text).strip(), cited
+
+
+def tidy(text: str, language: Language) -> str:
+    """A sentence without citations, with its first letter and full stop as they should be."""
+    text = strip_citations(" ".join(text.split()))[0]
+    text = right_particles(text) if language.code == "ko" else text
+    if text and text[-1].isalnum():
+        text += "。" if language.code == "zh" else "."
+    return text[:1].upper() + text[1:]
 
 
 def resolve(evidence: Sequence[str | int], facts: Sequence[Fact], window: Window) -> Cited | str:

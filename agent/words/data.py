@@ -68,9 +68,11 @@ class ReasonForms(Data):
 
 
 class Openings(Data):
-    """First words of reasons for small models; empty where the phrasing prompt has one form."""
+    """First words of reasons for small models, and the last after "…"; empty where the phrasing prompt has one form."""
 
     liked: Forms = ()
+    alike: Forms = ()
+    """Where the event's item is described as the recommended one is."""
     others: Forms = ()
     """Where other people led from the event to the item."""
     taste: Forms = ()

@@ -74,6 +74,24 @@ def particles(text: str) -> str:
     return text
 
 
+_QUOTED_PARTICLE = re.compile(r"(?<=[”\"’」』》])(을|를|은|는|이|가|과|와)(?=[\s,.;!?]|$)")
+_PAIRS = {
+    "을": "을/를",
+    "를": "을/를",
+    "은": "은/는",
+    "는": "은/는",
+    "이": "이/가",
+    "가": "이/가",
+    "과": "과/와",
+    "와": "과/와",
+}
+
+
+def right_particles(text: str) -> str:
+    """Korean prose with the particles that follow quoted names as their sounds ask for; models guess them."""
+    return particles(_QUOTED_PARTICLE.sub(lambda match: "{" + _PAIRS[match[1]] + "}", text))
+
+
 def _fill(form: str, language: Language, **values: object) -> str:
     text = form.format_map(_Keep({name: _number(v, language) for name, v in values.items()}))
     text = particles(text) if language.code == "ko" else text

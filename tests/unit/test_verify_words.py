@@ -464,6 +464,20 @@ def test_sentences_are_split_at_their_ends() -> None:
     assert split_sentences("좋아합니다. oak도 좋아합니다.") == ["좋아합니다.", "oak도 좋아합니다."]
 
 
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "People who chose “L.A. Confidential”, as you did, went on to this.",
+        "You gave “Mr. Smith Goes! To Washington” 5 of 5.",
+        "You liked Dr. Strangelove and L.A. Confidential.",
+        "与《E.T. The Extra》相似。",
+    ],
+)
+def test_marks_in_titles_end_no_sentence(whole: str) -> None:
+    assert split_sentences(whole) == [whole]
+    assert split_sentences("They like “Heat.” They like it.") == ["They like “Heat.", "They like it."]
+
+
 @given(st.text(max_size=200), st.sampled_from(supported_languages()))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_read_without_an_error(text: str, code: str) -> None:

@@ -18,7 +18,7 @@ from agent.words import (
     supported_languages,
     thing,
 )
-from agent.words.templates import Origin, join, particles, percent, percents
+from agent.words.templates import Origin, join, particles, percent, percents, right_particles
 from agent.words.text import tokens_of
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
@@ -345,6 +345,12 @@ def test_lists_in_words() -> None:
 )
 def test_korean_particles_follow_the_sound_before_them(given_text: str, said: str) -> None:
     assert particles(given_text) == said
+
+
+def test_a_models_particles_after_quoted_names_are_set_right() -> None:
+    assert right_particles("“지옥의 묵시록”를 좋아하시고 “괴물”과 “드라마”은 그대로.") == (
+        "“지옥의 묵시록”을 좋아하시고 “괴물”과 “드라마”는 그대로."
+    )
 
 
 def test_a_preference_without_numbers_has_a_plain_sentence() -> None:
