@@ -10,6 +10,7 @@ from agent.words.text import fold, stems_of, tokens_of
 _QUOTED = re.compile(r"[\"“«„]([^\"”»“]{2,}?)[\"”»“]")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)?(?![\w])")
 _LONGEST = 5
+_THEME = "theme"
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,27 @@ class Names:
         """
         self._code = code
         self._by_stems: dict[tuple[str, ...], list[Value]] = {}
+        self._unquoted: dict[tuple[str, ...], list[Value]] = {}
         for facet, value in values:
             own = [] if facet.endswith(" band") else [value]
             for form in dict.fromkeys([*own, *(forms or {}).get(f"{facet}:{value}" if not own else value, ())]):
                 if key := stems_of(form, code)[: _LONGEST + 1]:
                     self._by_stems.setdefault(key, []).append(Value(facet, value))
+                    if facet != _THEME:
+                        self._unquoted.setdefault(key, []).append(Value(facet, value))
 
     def find(self, text: str) -> list[Value]:
-        """Every value that is named outside quotes, the longest first, without overlap, in order."""
+        """Every value that is named outside quotes, the longest first, without overlap, in order.
+
+        Words of titles (themes) are left out: "what stands out" speaks neither of stands nor of outings. They count in
+        quotes alone (`named_in`), as the project's own sentences have them.
+        """
         words = stems_of(_QUOTED.sub(" ; ", text), self._code)
         found: list[Value] = []
         at = 0
         while at < len(words):
-            size = next((n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._by_stems), 0)
-            found += self._by_stems[words[at : at + size]] if size else []
+            size = next((n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._unquoted), 0)
+            found += self._unquoted[words[at : at + size]] if size else []
             at += size or 1
         return list(dict.fromkeys(found))
 

@@ -27,7 +27,7 @@ from evals.studies.reasons import (
 from evals.studies.records import Case, Said
 from evals.studies.summary import by_bucket, by_group, comparisons, figure, figures
 from evals.studies.utility import WEIGHTS, chosen, ndcg, ranks_of, shift
-from evals.studies.words import Names, Value, is_title, numbers, quoted, shape
+from evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
 
 TYPES = {"rating": 0.0, "purchase": 0.8, "return": -0.8, "preference": 1.0, "search": 0.0}
 STARS = Scale(source="s", low=1, high=5)
@@ -266,6 +266,13 @@ def test_prices_and_quoted_values_are_statements_too() -> None:
     assert (found.made, found.supported, found.cited, found.stated) == (2, 2, 2, 2)
     found = statements("It matches your taste for high prices.", cited, names, thirds)
     assert (found.made, found.supported, found.cited, found.stated) == (1, 0, 2, 0)
+
+
+def test_words_of_titles_count_in_quotes_alone() -> None:
+    names = Names([("theme", "stand"), ("theme", "mug"), ("genre", "Crime")])
+    text = "What stands out is “mug”, and crime."
+    assert names.find(text) == [Value("genre", "Crime")]
+    assert named_in(text, names) == [Value("genre", "Crime"), Value("theme", "mug")]
 
 
 def test_without_statements_precision_is_undefined() -> None:
