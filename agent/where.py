@@ -32,6 +32,8 @@ _TOKEN = re.compile(
 )
 _LEVEL = re.compile(r"\s*[.>|/]\s*")
 _WORDS = ("and", "or", "not", "in", "is")
+_OF_ITEMS = ("item_id", "title", "text", "category", "price", "source")
+_OF_USERS = ("user_id", "source")
 _DEEP = 50
 """Brackets and negations within each other."""
 _SHOWN = 20
@@ -142,11 +144,7 @@ def names_of(records: Iterable[Record]) -> list[str]:
     """The attributes that records have, lower case, sorted, those that every record of their kind has included."""
     found: set[str] = set()
     for one in records:
-        if not found:
-            found |= (
-                {"user_id"} if isinstance(one, User) else {"item_id", "title", "text", "category", "price", "source"}
-            )
-        found.update(one.attributes)
+        found.update(_OF_USERS if isinstance(one, User) else _OF_ITEMS, one.attributes)
     return sorted({name.lower() for name in found})
 
 

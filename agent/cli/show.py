@@ -478,7 +478,7 @@ def _recommendations(answer: Recommendations, width: int, ranked: bool) -> Rende
         note = "Too little is known of this user yet, so these are what is popular."
         parts += [Text(note, style="yellow"), Text()]
     if not found:
-        why = "the user has had every item" if answer.wishes is None else "no item that the user has not had fits"
+        why = "the user has had every item" + ("" if answer.wishes is None else " that fits")
         parts.append(Text(f"There is nothing left to recommend: {why}.", style="yellow"))
     digits = len(str(len(found)))
     for at, one in enumerate(found):

@@ -66,7 +66,7 @@ def choose(scores: Scores, exclude: Sequence[NDArray[np.int64]], n: int, depth: 
     users, items = first.shape
     fused = np.zeros((users, items), dtype=np.float32)
     depth = min(max(depth, n), items)
-    total = sum(WEIGHTS[name] for name in scores if name in WEIGHTS) / (RRF + 1)
+    total = _weight(scores) / (RRF + 1)
     steps = (1 / (RRF + np.arange(1, depth + 1))).astype(np.float32) / np.float32(total)
     for name, matrix in scores.items():
         if name not in WEIGHTS:
@@ -82,6 +82,10 @@ def choose(scores: Scores, exclude: Sequence[NDArray[np.int64]], n: int, depth: 
         gain = np.where(value > 0, np.float32(WEIGHTS[name]) * steps, np.float32(0))
         np.put_along_axis(fused, best, np.take_along_axis(fused, best, axis=1) + gain, axis=1)
     return fused
+
+
+def _weight(scores: Scores) -> float:
+    return sum(WEIGHTS[name] for name in scores if name in WEIGHTS)
 
 
 def tabulate(
@@ -101,7 +105,10 @@ def tabulate(
     who is a candidate, and no columns.
     """
     scores = score_all(channels.all, histories)
-    prior = choose({**scores, **(voices or {})}, exclude, n)
+    prior = choose(scores, exclude, n)
+    if voices:
+        # On top, so that what others in the batch have does not change the columns of those who have none.
+        prior += choose(voices, exclude, n) * np.float32(_weight(voices) / _weight(scores))
     add = [*(add or [np.empty(0, np.int64)] * len(histories))]
     if fresh is not None and len(fresh):
         near = _nearest(scores, fresh, exclude)

@@ -83,7 +83,7 @@ def shortfall(asked: int, given: int, wishes: Wishes) -> list[str]:
     if given >= asked:
         return []
     if wishes.quota:
-        return [f"Only {given:,} of {asked:,} items: the quotas, with what else was asked for, leave no more."]
+        return [f"{given:,} of {asked:,} items: the quotas, with what else was asked for, leave no more."]
     if wishes.filters:
-        return [f"Only {given:,} of {asked:,} items: no more that the user has not had fit what was asked for."]
+        return [f"{given:,} of {asked:,} items: no others fit that the user has not had."]
     return []

@@ -1,0 +1,176 @@
+"""Wishes, hidden and new items, users of whom nothing is known, everyone at once: the real engine and command line."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from agent import Limner
+from agent.bootstrap import open_engine
+from agent.cli import main
+from agent.config import load_settings
+from agent.engine import Engine
+from agent.errors import BadInputError, UnknownIdError
+from agent.ingest import Sources
+from agent.schema import Recommendations, Wishes
+from agent.testing import FakeEmbedder
+
+GENRES = ("Comedy", "Drama", "War")
+USERS, ITEMS = 24, 60
+
+
+def write_items(folder: Path, **more: str) -> None:
+    """Items 0 … 59 of three genres; `more` rows, or other states of these, by item id: genre,price,hidden,available."""
+    rows = {f"i{at}": f"{GENRES[at % 3]},{at},false,yes" for at in range(ITEMS)} | more
+    lines = [f"{name},Film {name[1:]},{cells}" for name, cells in rows.items()]
+    head = "item_id,title,genres,price,hidden,available"
+    (folder / "items.csv").write_text("\n".join([head, *lines]), encoding="utf-8")
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """Users of each genre, of one age each, and two of whom nothing but their attributes or their id is known."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIMNER_LLM", "none")
+    events = [
+        f"u{user},i{(user % 3 + 3 * (user // 3 + step)) % ITEMS},purchase,{1_000_000_000 + 1000 * step + user}"
+        for user in range(USERS)
+        for step in range(12)
+    ]
+    people = [f"u{user},{('young', 'grown', 'old')[user % 3]}" for user in range(USERS)]
+    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,type,timestamp", *events]), encoding="utf-8")
+    (tmp_path / "users.csv").write_text("\n".join(["user_id,life", *people, "fresh,old", "blank,"]), encoding="utf-8")
+    write_items(tmp_path)
+    settings = load_settings({}, overrides={("data",): str(tmp_path / "store"), ("llm", "choice"): "none"})
+    made = open_engine(settings, create=True, embedder=FakeEmbedder())
+    made.ingest(Sources(events=["events.csv"], items=["items.csv"], users=["users.csv"]))
+    yield made
+    made.store.close()
+
+
+async def one(engine: Engine, user: str, n: int = 10, **wishes: object) -> Recommendations:
+    [found] = await engine.recommend([user], n, wishes=Wishes.model_validate(wishes), explain=False)
+    return found
+
+
+def ids(found: Recommendations) -> list[str]:
+    return [each.item.item_id for each in found.recommendations]
+
+
+async def test_filters_look_at_the_whole_catalogue(engine: Engine) -> None:
+    had = {event.item_id for event in engine.history("u0")}
+    found = await one(engine, "u0", 50, category=["war"], price_min=10, filter="price < 50")
+    fits = {f"i{at}" for at in range(10, 50) if at % 3 == 2} - had
+    assert set(ids(found)) == fits
+    assert found.notes == [f"{len(fits)} of 50 items: no others fit that the user has not had."]
+    assert found.wishes is not None and found.wishes.category == ["war"] and found.wishes.filter == "price < 50"
+    assert (await one(engine, "u0")).wishes is None
+    with pytest.raises(BadInputError, match="items have"):
+        await one(engine, "u0", filter="colour = red")
+
+
+async def test_quotas_hold_and_excluded_items_stay_away(engine: Engine) -> None:
+    first = ids(await one(engine, "u1", 3))
+    found = await one(engine, "u1", 6, quota={"category": 2}, exclude=first, diversity=0.3, novelty=0.2)
+    assert Counter(each.item.categories[0] for each in found.recommendations) == dict.fromkeys(GENRES, 2)
+    assert not set(first) & set(ids(found))
+
+
+async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_path: Path) -> None:
+    best, second = ids(await one(engine, "u0", 2))
+    version = engine.snapshots.model().manifest.version  # type: ignore[union-attr]
+    write_items(tmp_path, **{best: "Comedy,1,true,yes", second: "Comedy,1,,out of stock"})
+    engine.ingest(Sources(items=["items.csv"]))
+    assert not {best, second} & set(ids(await one(engine, "u0", 50)))
+    assert best not in (also := ids(await one(engine, "u0", 50, available=False))) and second in also
+    everyone = [found async for found in engine.recommend_all(50)]
+    assert not {best, second} & {name for found in everyone for name in ids(found)}
+    ranked = await engine.rank("u0", [best, second, "i5"])
+    flags = {each.item.item_id: each.flags for each in ranked.recommendations}
+    assert "hidden" in flags[best] and "unavailable" in flags[second] and len(flags) == 3
+    assert any("hidden" in note for note in engine.users_for_item(best).notes)
+    write_items(tmp_path, **{best: "Comedy,1,false,yes"})
+    engine.ingest(Sources(items=["items.csv"]))
+    assert best in ids(await one(engine, "u0", 50))
+    assert engine.snapshots.model().manifest.version == version  # type: ignore[union-attr]
+    assert "hidden" not in engine.snapshots.world().population.facets
+
+
+async def test_an_item_that_came_after_training_is_found_without_training(engine: Engine, tmp_path: Path) -> None:
+    await one(engine, "u0")
+    write_items(tmp_path, new="Comedy,5,false,yes", later="War,5,false,no")
+    engine.ingest(Sources(items=["items.csv"]))
+    found = await one(engine, "u0", ITEMS)
+    assert "new" in ids(found) and "later" not in ids(found)
+    flagged = {each.item.item_id for each in found.recommendations if "cold_item" in each.flags}
+    assert "new" in flagged and "i3" not in flagged
+    assert ids(await one(engine, "u0", filter="title = Film ew")) == ["new"]
+    assert engine.snapshots.unreached() == set()
+    users = engine.users_for_item("new", None)
+    assert users.considered == users.population == USERS + 2 and "likeness" in users.definition
+
+
+async def test_who_did_nothing_gets_what_their_like_had(engine: Engine) -> None:
+    like = await one(engine, "fresh", 5)
+    assert like.fallback and any("same life" in note for note in like.notes)
+    assert {each.item.categories[0] for each in like.recommendations} == {"War"}
+    assert all("demographic" in each.channels for each in like.recommendations)
+    unknown = await one(engine, "blank", 5)
+    assert unknown.fallback and any("popular with others" in note for note in unknown.notes)
+    visit = await one(engine, "blank", 5, context=["i0", "i3"])
+    assert not visit.fallback and not {"i0", "i3"} & set(ids(visit)) and any("this visit" in n for n in visit.notes)
+    assert {each.item.categories[0] for each in visit.recommendations} == {"Comedy"}
+    with pytest.raises(UnknownIdError):
+        await one(engine, "blank", context=["nowhere"])
+
+
+async def test_everyone_at_once_gets_what_each_gets_alone(engine: Engine) -> None:
+    for wishes in ({}, {"quota": {"category": 2}, "diversity": 0.4, "category": ["War", "Drama"]}):
+        everyone = [found async for found in engine.recommend_all(7, wishes=Wishes.model_validate(wishes))]
+        assert [found.user_id for found in everyone] == engine.store.user_ids()
+        for found in everyone[::5]:
+            alone = await one(engine, found.user_id, 7, **wishes)
+            assert ids(alone) == ids(found) and alone.fallback == found.fallback
+            pairs = zip(alone.recommendations, found.recommendations, strict=True)
+            assert all(a.score == pytest.approx(b.score) and a.flags == b.flags for a, b in pairs)
+
+
+def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    opener = partial(open_engine, embedder=FakeEmbedder())
+
+    def run(*argv: str) -> dict:  # type: ignore[type-arg]
+        assert main(["--data", "store", *argv, "--json"], open_engine=opener) == 0
+        return json.loads(capsys.readouterr().out)
+
+    said = run("recommend", "--all", "--out", "all.parquet", "-n", "3", "--category", "War")
+    rows = pq.read_table("all.parquet").to_pylist()
+    assert said["rows"] == len(rows) == 3 * (USERS + 2) and said["fallback"] == 2
+    assert list(rows[0]) == ["user_id", "rank", "item_id", "title", "score", "probability"]
+    assert {int(row["item_id"][1:]) % 3 for row in rows} == {2}
+    run("recommend", "--all", "--out", "why.csv", "-n", "2", "--explain")
+    with Path("why.csv").open(encoding="utf-8", newline="") as file:
+        told = list(csv.DictReader(file))
+    assert len(told) == 2 * (USERS + 2) and all(row["reason"] for row in told)
+    run("recommend", "u0", "u1", "--out", "two.jsonl", "--no-explain")
+    assert len(Path("two.jsonl").read_text(encoding="utf-8").splitlines()) == 20
+    found = run("users", "--for-item", "i5", "--where", "life = old", "-n", "3")
+    assert found["matching"] == 9 and found["considered"] + found["had"] == 9 and len(found["users"]) == 3
+    wide = run("users", "--for-item", "i5", "--out", "whom.csv")
+    assert wide["rows"] == wide["considered"] and "users" not in wide
+    assert len(Path("whom.csv").read_text(encoding="utf-8").splitlines()) == wide["rows"] + 1
+
+
+def test_the_python_door_has_them_too(engine: Engine) -> None:
+    settings = engine.settings
+    engine.store.close()
+    with Limner(settings=settings) as limner:
+        limner.engine.snapshots._embedder = FakeEmbedder()
+        assert len(limner.recommend("u0", 4, wishes=Wishes(category=["War"]), explain=False)) == 4
+        assert len(limner.recommend_all(2)) == 2 * (USERS + 2)
+        users = limner.users("i5", 3)
+        assert list(users["rank"]) == [1, 2, 3]
