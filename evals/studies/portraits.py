@@ -18,6 +18,8 @@ utility.SCOPE.ARM   ndcg@10 over the catalogue of what the user went on to; see 
 steer.SCOPE         how far a stated preference lifts the items that carry it; see `evals.studies.utility`
 =================== ==================================================================================================
 
+Beside them stand `preferences`, how many there are, and `words.model`, the share of them in a model's words.
+
 A preference is its facet, value and polarity. Nothing here asks `agent.verify`: `evals.studies.raw` reads the events
 and items anew. The mined facts of coverage are the engine's own, as an oracle of what the history says most.
 """
@@ -172,6 +174,8 @@ class PortraitStudy:
         values |= self._bench.utility(user_id, profile)
         values |= self._bench.steer(user_id, profile)
         values["preferences"] = float(len(profile.preferences))
+        own_words = [one.source == "llm" for one in profile.preferences]
+        values["words.model"] = sum(own_words) / len(own_words) if own_words else NAN
         return Case(
             id=user_id, user_id=user_id, bucket=lab.bucket(user_id), groups=dict(lab.groups.get(user_id, {})),
             values={name: None if np.isnan(one) else float(one) for name, one in values.items()},

@@ -6,6 +6,7 @@ measure             of one user's list
 citation.valid      share of the cited ids that are events of this user's, and of the cited preferences that the
                     portrait holds
 citation.any        share of the reasons that cite anything
+words.model         share of the reasons in a model's words; the others are in template words
 statement.precision share of the statements of the texts (quoted titles, values, numbers) that what is cited supports
 statement.recall    share of what is cited (preferences; events, by title or by a value they carry) that the text states
 feature.match       FMR: share of the reasons that name the value which joins the user and the item
@@ -208,6 +209,7 @@ class ReasonStudy:
         numbers_: dict[str, float] = {
             "citation.valid": right / named if named else NAN,
             "citation.any": float(np.mean([bool(r.evidence or r.preferences) for _, r in reasons])) if reasons else NAN,
+            "words.model": float(np.mean([r.source == "llm" for _, r in reasons])) if reasons else NAN,
             "statement.precision": supported / made if made else NAN,
             "statement.recall": stated / cited if cited else NAN,
             "feature.match": float(np.mean(match)) if match else NAN,

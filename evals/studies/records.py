@@ -78,7 +78,7 @@ class Spent(Strict):
     cost: float = 0.0
     """US dollars."""
     seconds: float = 0.0
-    """Of the calls that reached a model, one after another."""
+    """Latencies of the calls that reached a model, added up; a wait for a free place of the model's is part of them."""
 
 
 class Cost(Strict):

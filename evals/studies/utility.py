@@ -13,7 +13,7 @@ and stand in four scopes:
     blend       both orders joined by reciprocal rank, 1 / (60 + rank) each (Cormack and others 2009)
     facets      the ranker's order and the preferences as values, no vectors: -log(rank) + w m, with m the sum of
                 strength times confidence of the likes that an item carries, less that of the dislikes; w is chosen for
-                each half of the users on the other half, 0 among the choices
+                each fifth of the users on the others, 0 among the choices
 
 Steering adds one preference, as if stated, to the portrait: a value of the main facet that nothing in the portrait
 names. The shift is the mean rank of the items that carry it, before minus after, as a share of the items ranked: 0
@@ -38,8 +38,9 @@ _RRF = 60
 _LEAST, _MOST = 0.02, 0.3
 """Base rates between which a value is steered to: common enough to have items, rare enough to be a wish."""
 SCOPES = ("content", "ranker", "blend")
-WEIGHTS = (0.0, 0.1, 0.3, 1.0, 3.0)
+WEIGHTS = (0.0, 0.3, 1.0, 3.0, 10.0)
 """Of the preferences as values."""
+FOLDS = 5
 ARMS = ("without", "with", "shuffled")
 
 Floats = NDArray[np.float64]
@@ -69,7 +70,7 @@ def shift(before: Ints, after: Ints, carriers: Ints, ranked: int) -> float:
 
 
 def chosen(cases: Sequence[Case]) -> list[Case]:
-    """With `utility.facets.ARM` from what was tried: the weight is that which is best for the other half of the users.
+    """With `utility.facets.ARM` from what was tried: the weight is that which is best for the other folds' users.
 
     Of equally good weights the smaller counts. `utility.facets.weight` is that of the arm `with`.
     """
@@ -80,13 +81,13 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
         if len(known) < 2:
             continue
         table = np.array([[np.nan if x is None else x for x in tried[at] or ()] for at in known], dtype=np.float64)
-        fold = np.arange(len(known)) % 2
-        for half in (0, 1):
-            other = table[(fold != half) & ~np.isnan(table).any(axis=1)]
+        fold = np.arange(len(known)) % FOLDS
+        for one in range(FOLDS):
+            other = table[(fold != one) & ~np.isnan(table).any(axis=1)]
             if not len(other):
                 continue
             best = int(other.mean(axis=0).argmax())
-            for row in np.flatnonzero(fold == half).tolist():
+            for row in np.flatnonzero(fold == one).tolist():
                 value = None if np.isnan(table[row, best]) else float(table[row, best])
                 out[known[row]] = {**out[known[row]], f"utility.facets.{arm}": value}
                 if arm == "with":

@@ -212,9 +212,9 @@ def test_ranks_shifts_and_ndcg_by_hand() -> None:
     assert math.isnan(shift(before, after, np.array([], dtype=np.int64), 4))
 
 
-def test_a_weight_is_chosen_on_the_other_half() -> None:
+def test_a_weight_is_chosen_on_other_users() -> None:
     n = len(WEIGHTS) - 2
-    # Users 0 and 2 gain by the second weight, 1 and 3 lose by it: each half gets what is best for the other.
+    # Users 0 and 2 gain by the second weight, 1 and 3 lose by it, less: without one who gains the first is best.
     gains, loses = [0.2, 0.8, *[0.0] * n], [0.5, 0.1, *[0.0] * n]
     cases = [case(at).model_copy(update={"tried": {"with": loses if at % 2 else gains}}) for at in range(4)]
     found = chosen(cases)
