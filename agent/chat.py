@@ -91,10 +91,14 @@ class Plan:
     args: Args
 
 
+def words_of(question: str) -> list[str]:
+    """What may be a user id in a question, in order."""
+    return [word.rstrip(".:") for word in re.findall(r"[^\s,;?!\"'()]+", question)]
+
+
 def users_in(question: str, known: Collection[str]) -> list[str]:
     """Stored user ids among the words of a question, in order."""
-    words = re.findall(r"[^\s,;?!\"'()]+", question)
-    return [word.rstrip(".:") for word in words if word.rstrip(".:") in known]
+    return [word for word in words_of(question) if word in known]
 
 
 def plan(question: str, known: set[str], last_user: str | None = None) -> Plan | None:
@@ -172,7 +176,7 @@ async def answer(engine: Engine, question: str, conversation: Conversation | Non
 
 
 async def _by_planner(engine: Engine, question: str, talk: Conversation) -> Answer:
-    planned = plan(question, engine.known_users(), talk.user_id)
+    planned = plan(question, engine.known_users(words_of(question)), talk.user_id)
     if planned is None:
         return Answer(text="Which user do you mean? Name one by id. " + DONT_KNOW)
     result = await _run(engine, planned.tool, planned.args)
@@ -275,10 +279,8 @@ class _Curtain:
         hide = masker(engine.settings)
         if not engine.settings.privacy.pseudonyms:
             return cls(hide)
-        veil, known = Veil(), engine.known_users()
-        veil.learn(
-            user for text in [question, *(turn.content for turn in talk.turns)] for user in users_in(text, known)
-        )
+        veil = Veil()
+        veil.learn(engine.known_users(words_of(" ".join([question, *(turn.content for turn in talk.turns)]))))
         return cls(hide, veil)
 
     def out(self, text: str) -> str:

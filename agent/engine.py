@@ -9,10 +9,12 @@ from agent.embed import Embedder
 from agent.errors import (
     BudgetSpentError,
     FetchError,
+    IndexAwayError,
     IndexBrokenError,
     LimnerError,
     ModelError,
     StoreBusyError,
+    StoreError,
     UnknownIdError,
 )
 from agent.explain import explain
@@ -90,8 +92,9 @@ class Engine:
     def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
         return {item.item_id: item for item in self.store.items(list(ids))}
 
-    def known_users(self) -> set[str]:
-        return set(self.store.user_ids())
+    def known_users(self, among: Collection[str]) -> set[str]:
+        """Those of some words that are users' ids."""
+        return self.store.known_users(among)
 
     # ------------------------------------------------------------ learning
 
@@ -165,7 +168,7 @@ class Engine:
                         kept += 1
                 except BudgetSpentError as error:
                     stopped.append(str(error))
-                except (ModelError, FetchError) as error:
+                except (ModelError, FetchError, IndexAwayError) as error:
                     failed[user_id] = str(error)
                 self.progress.advance()
 
@@ -270,8 +273,7 @@ class Engine:
 
     def portraits(self) -> list[Profile]:
         """The newest portrait of everyone who has one."""
-        found = (self.store.profile(user_id) for user_id in self.store.profiled_users())
-        return [profile for profile in found if profile is not None]
+        return self.store.profiles()
 
     # ------------------------------------------------------------ recommendations
 
@@ -308,10 +310,9 @@ class Engine:
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
         """
-        if self.snapshots.trained() is None:
-            self.train()
+        notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         self.snapshots.allowed(wishes)
-        if unreached := self.snapshots.unreached():
+        if not notes and (unreached := self.snapshots.unreached()):
             try:
                 with self.store.writing():
                     self.snapshots.embed_new()
@@ -319,6 +320,33 @@ class Engine:
                 return [
                     f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
                 ]
+        return notes
+
+    def _has_model(self) -> bool:
+        """Whether there is a trained model; one that cannot be read, of an older version say, is as good as none."""
+        try:
+            return self.snapshots.trained() is not None
+        except StoreError as error:
+            self.progress.say(f"{error} It is trained anew.")
+            return False
+
+    def _find_vectors(self) -> list[str]:
+        try:
+            self.snapshots.look()
+        except (IndexAwayError, ModelError) as error:
+            self.snapshots.go_without(error)
+            return [f"Without the portrait's vectors and new items', which cannot be read: {error}"]
+        return []
+
+    def _train_as_can_be(self) -> list[str]:
+        """Train; without what items are about where that cannot be embedded now."""
+        try:
+            self.train()
+        except (IndexAwayError, ModelError, FetchError) as error:
+            self.snapshots.go_without(error)
+            with self.store.writing():
+                self.snapshots.train()
+            return [f"Trained without what items are about; run `limner train` when it can be embedded: {error}"]
         return []
 
     async def _recommend(

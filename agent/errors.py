@@ -10,7 +10,8 @@
     ├── StoreError                  the store cannot do what was asked
     │   ├── StoreBusyError          another process is writing to it
     │   ├── StoreFullError          no space left where the store lies
-    │   └── IndexBrokenError        the index cannot be read, and must be made anew
+    │   ├── IndexBrokenError        the index cannot be read, and must be made anew
+    │   └── IndexAwayError          the Chroma server that holds the index does not answer
     ├── IndexMismatchError          the index was made by another embedding model
     ├── CannotRunError              a system of an evaluation cannot run here; it is skipped, the others go on
     ├── FetchError                  no mirror could give a file that has the right checksum
@@ -69,6 +70,10 @@ class StoreFullError(StoreError):
 
 class IndexBrokenError(StoreError):
     """The index cannot be read or written; everything in it is derived and can be made anew."""
+
+
+class IndexAwayError(StoreError):
+    """The Chroma server does not answer; what rests on vectors can wait, the rest goes on without."""
 
 
 class IndexMismatchError(LimnerError):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from agent.embed import Embedder, Vectors
-from agent.errors import IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
+from agent.errors import IndexAwayError, IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
 from agent.progress import Progress, Quiet
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Index:
     """The vectors of one store.
 
     Raises IndexMismatchError at first use where the folder was made by another embedder, IndexBrokenError where Chroma
-    cannot read or write it, StoreFullError where there is no space, StoreError where its server does not answer.
+    cannot read or write it, StoreFullError where there is no space, IndexAwayError where its server does not answer.
     """
 
     def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
@@ -130,7 +130,9 @@ class Index:
                     host=to.hostname or "", port=to.port or 8000, ssl=to.scheme == "https", settings=quiet
                 )
             except ValueError as error:
-                raise StoreError(f"No Chroma server answers at {self._url}; start it or unset chroma_url.") from error
+                raise IndexAwayError(
+                    f"No Chroma server answers at {self._url}; start it or unset chroma_url."
+                ) from error
         else:
             # Chroma keeps one system a path for the whole process; only without it does a new client read anew.
             SharedSystemClient.clear_system_cache()
@@ -165,8 +167,14 @@ class Index:
             self._collection(kind).get(limit=1, include=["embeddings"])
 
     def _failure(self, error: Exception) -> StoreError:
+        import httpx
+
         said = " ".join(str(error).split())[:160]
         if self._url:
+            if isinstance(error, httpx.TransportError):
+                return IndexAwayError(
+                    f"No Chroma server answers at {self._url} ({said}); start it or unset chroma_url."
+                )
             return StoreError(f"The Chroma server at {self._url} failed ({said}); see that it runs, and run it again.")
         if any(sign in str(error) for sign in _FULL):
             return StoreFullError(

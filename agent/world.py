@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agent.config import Settings
 from agent.embed import Embedder, Vectors, choose_embedder
-from agent.errors import StoreBusyError
+from agent.errors import LimnerError, StoreBusyError
 from agent.facts import Population, build_population, load_population
 from agent.index import Index, Row
 from agent.progress import Progress
@@ -77,6 +77,7 @@ class Snapshots:
         self._model: Model | None = None
         self._index: Index | None = None
         self._vectors: tuple[int, ItemVectors] | None = None
+        self._away: LimnerError | None = None
         self._new: tuple[str, list[str]] | None = None
         self._wide: tuple[str, Model] | None = None
         self._demographics: tuple[str, Demographics] | None = None
@@ -124,7 +125,7 @@ class Snapshots:
         new = self._since(trained)
         if not new:
             return trained
-        key = f"{trained.manifest.version}:{self.world().stamp}:{self.index().generation('items')}"
+        key = f"{trained.manifest.version}:{self.world().stamp}:{self.index().generation('items')}:{self._away is None}"
         if self._wide is None or self._wide[0] != key:
             ids = [*trained.item_ids, *new]
             self._wide = (key, trained.over(ids, catalogue_of(ids, self.world().population, self.vectors())))
@@ -240,8 +241,19 @@ class Snapshots:
         self._index, self._vectors = index, None
         self._keep_choice()
 
+    def look(self) -> None:
+        """Try anew whether the index can be read. Raises IndexAwayError or ModelError."""
+        self._away = None
+        self.vectors()
+
+    def go_without(self, error: LimnerError) -> None:
+        """Do without vectors, until the next look: there is no content channel, and no portrait can be embedded."""
+        self._away = error
+
     def vectors(self) -> ItemVectors:
-        """All item vectors; read again only when the index changed."""
+        """All item vectors, none while they are away; read again only when the index changed."""
+        if self._away is not None:
+            return ItemVectors([], np.empty((0, 0), dtype=np.float32))
         index = self.index()
         generation = index.generation("items")
         if self._vectors is None or self._vectors[0] != generation:
@@ -265,6 +277,8 @@ class Snapshots:
         """Items nearest to a portrait and to what its user liked, kept until portrait, events or items change."""
         key = f"{profile.version}:{last_seq}:{self.index().generation('items')}"
         kept = self._book.get(profile.user_id, key)
+        if kept is None and self._away is not None:
+            return {}
         if kept is None:
             kept = content_candidates(self.vectors(), events, self.wording(profile), k=CANDIDATES + len(events))
             self._book.put(profile.user_id, key, kept)
@@ -272,6 +286,8 @@ class Snapshots:
 
     def embed_portrait(self, profile: Profile, old: Profile | None = None) -> int:
         """Embed a portrait and each of its preferences; those that only the `old` portrait had are forgotten."""
+        if self._away is not None:
+            raise self._away
         index = self.index()
         owner: dict[str, str | int | float | bool] = {"user_id": profile.user_id}
         rows = [Row(preference_id(profile.user_id, one), preference_text(one), owner) for one in profile.preferences]

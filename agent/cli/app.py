@@ -64,9 +64,9 @@ app.command(rich_help_panel=OTHER)(suggest.demo)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from agent.cli.text import version
 
-        sys.stdout.write(f"limner {version('limner')}\n")
+        sys.stdout.write(f"limner {version()}\n")
         raise typer.Exit
 
 

@@ -70,9 +70,11 @@ def eval_run(
         str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users or cold-items.")
     ] = "",
     systems: Annotated[
-        str, typer.Option("--systems", help="Comma-separated: names, import paths module:Class, run files.")
-    ] = "",
-    metrics: Annotated[str, typer.Option("--metrics", help="Comma-separated, as in ndcg@10,hit@10,coverage@10.")] = "",
+        str | None, typer.Option("--systems", help="Comma-separated: names, import paths module:Class, run files.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", help="Comma-separated, as in ndcg@10,hit@10,coverage@10.")
+    ] = None,
     style: Annotated[
         str, typer.Option("--metric-style", help="Whose definitions: ours, recbole, lenskit or rectools.")
     ] = "",
@@ -104,8 +106,9 @@ def eval_run(
         settings = session.settings()
         asked = overruled(
             read_experiment(experiment) if experiment else Experiment(),
-            datasets=[dataset] if dataset else [], splits=_listed(split), systems=_listed(systems),
-            metrics=_listed(metrics), style=style, against=against, limit=limit, seed=seed, trials=trials,
+            datasets=[dataset] if dataset else [], splits=_listed(split),
+            systems=_named("--systems", systems), metrics=_named("--metrics", metrics),
+            style=style, against=against, limit=limit, seed=seed, trials=trials,
             repeat=repeat, out=str(out) if out else "",
         )  # fmt: skip
         if not asked.datasets:
@@ -124,6 +127,14 @@ def eval_run(
             raise typer.Exit(1)
         if missed:
             raise typer.Exit(BELOW)
+
+
+def _named(option: str, text: str | None) -> list[str]:
+    """What an option lists; nothing where it was left out. Raises UsageError where it was given and names nothing."""
+    found = _listed(text or "")
+    if text is not None and not found:
+        raise UsageError(f"{option} names nothing; list names with commas between them, or leave it out.")
+    return found
 
 
 def _listed(text: str) -> list[str]:

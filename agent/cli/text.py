@@ -55,3 +55,21 @@ def period(first: datetime | None, last: datetime | None) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 event`, `1,682 events`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def version() -> str:
+    """The installed version, or that of the checkout that runs without being installed."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("limner")
+    except PackageNotFoundError:
+        import tomllib
+        from pathlib import Path
+
+        try:
+            project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+        except OSError:
+            return "of unknown version, not installed"
+        return f"{project['project']['version']}, run from a checkout that is not installed"

@@ -4,7 +4,7 @@ One process writes (`writing()` holds the lock), any number read.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import compress
@@ -244,6 +244,14 @@ class Store:
         with self._read() as connection:
             return list(connection.scalars(sa.select(t.users.c.user_id).order_by(t.users.c.key)))
 
+    def known_users(self, among: Collection[str]) -> set[str]:
+        """Those of some ids that are users'."""
+        u = t.users.c.user_id
+        with self._read() as connection:
+            return {
+                one for part in _parts(list(set(among))) for one in connection.scalars(sa.select(u).where(u.in_(part)))
+            }
+
     def user(self, user_id: str) -> User | None:
         with self._read() as connection:
             row = connection.execute(sa.select(t.users).where(t.users.c.user_id == user_id)).first()
@@ -414,6 +422,18 @@ class Store:
         with self._read() as connection:
             bodies = connection.scalars(sa.select(p.body).where(p.user_id == user_id).order_by(p.version))
             return [Profile.model_validate_json(body) for body in bodies]
+
+    def profiles(self) -> list[Profile]:
+        """Everyone's newest portrait, by user id."""
+        p = t.profiles.c
+        newest = sa.select(p.user_id, sa.func.max(p.version).label("version")).group_by(p.user_id).subquery()
+        query = (
+            sa.select(p.body)
+            .join(newest, (p.user_id == newest.c.user_id) & (p.version == newest.c.version))
+            .order_by(p.user_id)
+        )
+        with self._read() as connection:
+            return [Profile.model_validate_json(body) for body in connection.scalars(query)]
 
     def profiled_users(self) -> list[str]:
         with self._read() as connection:

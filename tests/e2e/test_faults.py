@@ -15,7 +15,7 @@ import pytest
 from agent.schema import Profile
 from agent.store import Counts, open_store
 from agent.testing import Failure, ScriptedServer
-from tests.e2e.running import ITEMS, SILENT, Done, asking, environment, limner, together
+from tests.e2e.running import ITEMS, SILENT, TABLES, Done, asking, environment, limner, together, write_tables
 
 
 def newest(place: Path, user: str) -> Profile:
@@ -75,6 +75,58 @@ def test_without_its_model_every_verb_answers_in_template_words(kind: str, made:
         portrait = newest(place, "u0")
         assert (portrait.source, portrait.summary_source, portrait.grade) == ("template", "template", "none")
         assert any(why in note for note in portrait.notes)
+
+
+@contextmanager
+def nobody_at() -> Iterator[str]:
+    """An address where nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("away", ["chroma", "embeddings"])
+def test_without_vectors_recommendations_are_made_without_content(away: str, made: Path, tmp_path: Path) -> None:
+    """On a store that was only ingested the rest is trained; on a trained one the rest still ranks."""
+    fresh, trained = tmp_path / "fresh", Path(shutil.copytree(made, tmp_path / "trained"))
+    fresh.mkdir()
+    write_tables(fresh)
+    (fresh / "limner.yaml").write_text("llm: {retry_budget: 1}\n")
+    assert limner(fresh, "ingest", *TABLES).code == 0
+    with nobody_at() as address:
+        env = (
+            {"LIMNER_CHROMA_URL": address}
+            if away == "chroma"
+            else {"LIMNER_EMBED": "openai", "OPENAI_BASE_URL": address, "OPENAI_API_KEY": "x", "LIMNER_LLM": "none"}
+        )
+        for place in (fresh, trained) if away == "chroma" else (fresh,):
+            done = limner(place, "recommend", "u0", "-n", "3", "--json", **env)
+            assert done.code == 0, done.err
+            answer = json.loads(done.out)
+            assert len(answer["recommendations"]) == 3
+            assert any("ithout" in note and "vectors" in note for note in answer["notes"]) == (place is trained)
+            assert any("ithout what items are about" in note for note in answer["notes"]) == (place is fresh)
+            # A trained model keeps the vectors that it was trained with.
+            assert place is trained or all("content" not in one["channels"] for one in answer["recommendations"])
+            assert all(one["reason"]["text"] for one in answer["recommendations"])
+        # What needs the vectors says so in one sentence.
+        done = limner(fresh, "train", **env)
+        assert done.code == 1 and ("Chroma" if away == "chroma" else "embedding endpoint") in done.failure
+    assert limner(fresh, "train").code == 0
+    again = limner(fresh, "recommend", "u0", "-n", "3", "--json")
+    assert not any("ithout what items" in note for note in json.loads(again.out)["notes"])
+
+
+@pytest.mark.slow
+def test_a_model_of_another_version_is_trained_anew(place: Path) -> None:
+    assert limner(place, "train").code == 0
+    folder = place / "store" / "models"
+    manifest = folder / (folder / "current").read_text().strip() / "manifest.json"
+    manifest.write_text(json.dumps({"version": 1}))
+    done = limner(place, "recommend", "u0", "-n", "2", "--json")
+    assert done.code == 0, done.err
+    assert len(json.loads(done.out)["recommendations"]) == 2
 
 
 @pytest.mark.slow

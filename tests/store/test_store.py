@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from agent.errors import StoreBusyError, StoreError, UsageError
 from agent.interactions import NO_TIME
-from agent.schema import Item, StoredAnswer
+from agent.schema import Item, Profile, StoredAnswer
 from agent.store import EventColumns, bulk, open_store
 from agent.store import tables as t
 from agent.store.bulk import insert_by_core, insert_by_driver, insert_columns
@@ -44,6 +45,29 @@ def test_a_failed_load_leaves_the_store_as_it_was(tmp_path: Path) -> None:
         raise RuntimeError("stop")
     assert store.counts().events == 1
     assert store.add_events(columns("b")).kept == 1
+
+
+def test_everyones_newest_portrait_is_one_query(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.add_events(columns("a"))
+    store.add_events(columns("b", user="u2"))
+    for user, language in (("u2", "en"), ("u1", "en"), ("u1", "de")):
+        store.save_profile(
+            Profile(user_id=user, as_of=datetime(2020, 1, 1, tzinfo=UTC), language=language, summary="x")
+        )
+    asked: list[str] = []
+    sa.event.listen(store._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    found = store.profiles()
+    assert [(one.user_id, one.version, one.language) for one in found] == [("u1", 2, "de"), ("u2", 1, "en")]
+    assert sum("profiles" in query for query in asked) == 1
+
+
+def test_known_ids_are_asked_for_without_reading_all(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.add_events(columns("a"))
+    store.add_events(columns("b", user="u2"))
+    assert store.known_users(["u2", "like", "u9", *(f"w{n}" for n in range(2000))]) == {"u2"}
+    assert store.known_users([]) == set()
 
 
 def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The command line with an engine that is not there: streams, exit codes, JSON, harmless text."""
 
 import errno
+import importlib.metadata
 import io
 import json
 import os
@@ -181,7 +182,8 @@ def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monke
         ["ingest", "folder", "--events", "x.csv"], ["ingest", "events.csv"], ["history", "nobody"],
         ["--settings", "nosuch.yaml", "train"], ["init", "nosuch.csv"], ["init", "events.csv", "-o", "events.csv"],
         ["init", "events.csv", "-o", "nosuch/m.yaml"], ["rank", "--requests", "none.jsonl"],
-        ["data", "fetch", "nosuch"], ["data", "fetch", "ml-100k", "--into", "events.csv"],
+        ["eval", "run", "--systems", ""], ["eval", "run", "--metrics", " , "], ["data", "fetch", "nosuch"],
+        ["data", "fetch", "ml-100k", "--into", "events.csv"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -195,6 +197,20 @@ def test_wrong_usage_is_exit_2(argv: list[str], capsys: pytest.CaptureFixture[st
     assert re.fullmatch(r"Error: [^\n]+\n", shown.err)
     assert main([*argv, "--json"], open_engine=Opening()) == 2
     assert set(json.loads(capsys.readouterr().out)["error"]) == {"code", "message"}
+
+
+def test_a_checkout_that_is_not_installed_has_a_version_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"limner \d\S*.*\n", capsys.readouterr().out)
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert main(["--version"]) == 0
+    said = capsys.readouterr().out
+    assert re.match(r"limner \d+\.\d+", said) and "not installed" in said
 
 
 def test_a_missing_store_says_what_to_run(capsys: pytest.CaptureFixture[str]) -> None:
