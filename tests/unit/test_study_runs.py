@@ -13,7 +13,7 @@ from agent.errors import BadInputError
 from agent.progress import Quiet
 from agent.schema import Item, User
 from agent.store import EventColumns, event_hash, open_store
-from agent.testing import FakeEmbedder
+from agent.testing import Failure, FakeEmbedder, ScriptedServer
 from evals.studies import run as running
 from evals.studies.lab import Lab, open_lab
 from evals.studies.records import Case, StudyRecord
@@ -217,3 +217,17 @@ def test_the_command(
     said = capsys.readouterr()
     assert "cohort-value" in said.out and "the threshold is 0.99" in said.err
     assert main([*call, "--least", "exact"]) == 2
+
+
+def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> None:
+    with ScriptedServer(otherwise=Failure(400, "no such model")) as server:
+        llm = LlmSettings(choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase")
+        plan = Plan("reasons", store, limit=3, judge=True)
+        found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
+    assert found.states == {"ok": 3, "error": 0, "skipped": 0}
+    assert found.cost.llm == {"ran": 0, "fell back": 3, "skipped": 0}
+    assert found.cost.total.failed == found.cost.total.calls > 0 and found.cost.total.cost == 0
+    # No verdict came back: nothing is scored, and nothing counts as a no.
+    judged, unscored = found.figures["judge.supported"], found.figures["judge.unscored"]
+    assert (judged.mean, judged.undefined) == (None, 3) and unscored.mean and unscored.mean > 0
+    assert found.figures["words.model"].mean == 0
