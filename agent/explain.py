@@ -44,6 +44,8 @@ BARE = 0.5
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
 PEOPLE = ("next_item", "collaborative")
 """Origins that speak of other people: they had the user's item too."""
+SAID = ("rating", "review", "like", "comment")
+"""Event types by which a user says what they thought of an item."""
 ENJOYED = 0.5
 """Signal from which an item was enjoyed; below it was chosen."""
 _CROWD = ("popular", "recent", "fresh")
@@ -344,8 +346,9 @@ class _Writer:
 
     def _misread(self, text: str, why: Why) -> str:
         own = title_variants(why.seen.item.title) if why.seen and why.seen.item else []
+        looked = why.seen is not None and why.seen.event.type in LOOKS
         names = [*title_variants(why.item.title), *(form for p in why.preferences for form in self._forms(p))]
-        return misread(text, self.language, own=own, names=names, people=why.origin in PEOPLE)
+        return misread(text, self.language, own=own, names=names, people=why.origin in PEOPLE, looked=looked)
 
     def _forms(self, preference: Preference) -> list[str]:
         name = thing(preference.facet, preference.value, self.language)
@@ -495,8 +498,9 @@ def phrase_request(
         parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
     if why.seen and why.seen.item:
         looked = why.seen.event.type in LOOKS
-        # Beside other people the user's part is said as theirs is: what they had in common is the choice.
-        enjoyed = why.seen.signal >= ENJOYED and why.origin not in PEOPLE
+        # Beside other people the user's part is said as theirs is: what they had in common is the choice. Who bought
+        # something has not said that they enjoyed it.
+        enjoyed = why.seen.signal >= ENJOYED and why.origin not in PEOPLE and why.seen.event.type in SAID
         verb = "looked at" if looked else "enjoyed" if enjoyed else "chose"
         parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
     # The sentence follows the order of the line and its beginning, so that a list is not of one build.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from agent.verify.sentence import TASTE
 from agent.words.language import Language
@@ -19,16 +20,21 @@ _CLAUSE = frozenset(
         "después", "porque", "como", ",", ";", ":",
     }
 )  # fmt: skip
+_DEEDS = frozenset({"looked", "chose", "enjoyed", "liked", "loved", "watched", "bought", "rated", "gave"})
+"""What users do and items do not."""
+_RELATIVE = frozenset({"which", "that", "das", "die", "der", "den", "que"})
 _OWN, _NAME = "§", "*"
 
 
-def misread(text: str, language: Language, *, own: Iterable[str], names: Iterable[str], people: bool) -> str:
+def misread(
+    text: str, language: Language, *, own: Iterable[str], names: Iterable[str], people: bool, looked: bool = False
+) -> str:
     """A refusal code where a reason makes of its event what is not so; empty if nothing is wrong.
 
     own: how the title of the user's own item may be said; names: titles and values whose words are names. Other people
     may be spoken of only where they led to the item (`people`), and not as if their taste were known: they had both
     items, and no more is counted. The user's own item may not be offered in the recommended one's place ("you may like
-    “X”", of an X that they had).
+    “X”", of an X that they had), nor be called liked where they only `looked` at it.
     """
     said = _aside(_aside(fold(text), own, _OWN), names, _NAME)
     words = [said] if language.cjk else [token.folded for token in tokens_of(said)]
@@ -41,12 +47,25 @@ def misread(text: str, language: Language, *, own: Iterable[str], names: Iterabl
         behind = [at - place for place, _ in crowd] if not ahead else []
         if any(0 < step <= (NEAR_CJK if language.cjk else NEAR) for step in [*ahead, *behind]):
             return f"unsupported_claim: {word}"
+    if not language.cjk:
+        if any(word in language.points and after in _DEEDS for word, after in pairwise(words)):
+            return "off_claim: it has the item do what the user did"
+        if looked and (liked := next((word for at, word in felt if _is_of_own(words, at)), "")):
+            return f"unsupported_claim: {liked}"
     for at, _ in _found(words, language.modal, language):
         rest = list(said[at : at + NEAR_CJK]) if language.cjk else words[at : at + OFFER + 1]
         end = next((place for place, word in enumerate(rest) if word in _CLAUSE), len(rest))
         if _OWN in rest[:end]:
             return "off_claim: it offers what the user had"
     return ""
+
+
+def _is_of_own(words: Sequence[str], at: int) -> bool:
+    """Whether the word there is said of the user's own item: right before it, or after it by a relative pronoun."""
+    if _OWN in words[at + 1 : at + 3]:
+        return True
+    before = words[max(0, at - 4) : at]
+    return _OWN in before and bool(_RELATIVE & set(before[before.index(_OWN) :]))
 
 
 def points_at(text: str, language: Language) -> bool:
