@@ -173,8 +173,8 @@ def _holds(left: Ordered, sign: str, right: Ordered) -> bool:
 
 def _is_level(path: str, wanted: str) -> bool:
     """Whether a category is, or begins with, or contains as a level of its path, what is wanted."""
-    levels = _LEVEL.split(path)
-    return wanted in levels or _LEVEL.split(wanted) == levels[: len(_LEVEL.split(wanted))]
+    had, asked = levels(path), levels(wanted)
+    return wanted in had or asked == had[: len(asked)]
 
 
 def _number(text: str) -> float | None:
@@ -316,9 +316,15 @@ def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
         raise BadInputError(f"No {of.removesuffix('s')} has '{name}'; {listed(name, known, f'{of} have')}.")
 
 
+def levels(category: str) -> list[str]:
+    """Of a category's path, from the widest on."""
+    return _LEVEL.split(category)
+
+
 def listed(asked: str, known: Sequence[str], lead: str) -> str:
     """What there is instead, the likeliest first: "items have category, price and 3 more"."""
-    close = get_close_matches(asked.lower(), known, n=3, cutoff=0.6)
+    by_case = {one.casefold(): one for one in known}
+    close = [by_case[one] for one in get_close_matches(asked.casefold(), by_case, n=3, cutoff=0.6)]
     names = list(dict.fromkeys([*close, *known]))
     more = len(names) - _SHOWN
     return f"{lead} {', '.join(names[:_SHOWN])}" + (f" and {more:,} more" if more > 0 else "")

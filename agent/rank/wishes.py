@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from agent.errors import BadInputError, UnknownIdError
 from agent.schema import Item, Wishes
 from agent.shelf import is_hidden, is_unavailable
-from agent.where import Compare, check_names, listed, names_of, parse
+from agent.where import Compare, check_names, levels, listed, names_of, parse
 
 
 def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
@@ -30,10 +30,11 @@ def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
 
 
 def _check_categories(asked: Sequence[str], items: Mapping[str, Item]) -> None:
-    known = sorted({category for item in items.values() for category in item.categories})
+    known = {category for item in items.values() for category in item.categories}
     for one in asked:
         if not any(_in_category([one]).fits(Item(item_id="", categories=[category])) for category in known):
-            what = listed(one, known, "there are") if known else "no item has any"
+            names = sorted({level for category in known for level in levels(category)})
+            what = listed(one, names, "there are") if names else "no item has any"
             raise BadInputError(f"No item has the category '{one}'; {what}.")
 
 

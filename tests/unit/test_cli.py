@@ -29,7 +29,7 @@ from agent.cli.progress import Bars
 from agent.cli.text import clean, compact, duration
 from agent.config import ENVIRONMENT, PROJECT_FILE, Settings
 from agent.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
-from agent.schema import Event, Item, Profile, Recommendations, Trait
+from agent.schema import Event, Item, Profile, Recommendations, Trait, Wishes
 from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +71,9 @@ VERBS: list[list[str]] = [
     ["profile", "show", "196", "--why"],
     ["recommend", "196"],
     ["recommend", "196", "new"],
+    ["recommend", "--all", "--out", "lists.csv"],
+    ["users", "--for-item", "181"],
+    ["users", "--for-item", "666", "--out", "whom.jsonl"],
     ["rank", "196", "--items", "ids.txt"],
     ["doctor"],
 ]
@@ -105,6 +108,24 @@ def test_every_command_has_json() -> None:
     found = dict(commands())
     assert {("ingest",), ("profile", "show"), ("rank",)} <= set(found)
     assert [path for path, command in found.items() if path[0] != "serve" and "--json" not in options(command)] == []
+
+
+def test_options_say_what_a_list_should_be_like() -> None:
+    opening = Opening()
+    options = [
+        "--category", "Drama", "--category", "War", "--price", "..20", "--where", "year > 1990", "--where",
+        "a=b or c=d",
+        "--exclude", "7", "--unavailable", "--diversity", "0.5", "--novelty", "0.25", "--quota", "category:Film Noir=1",
+        "--like", "50", "--context", "7",
+    ]  # fmt: skip
+    assert main(["recommend", "196", *options], open_engine=opening) == 0
+    [(_, (*_, wishes))] = opening.engines[0].asked
+    assert wishes == Wishes(
+        category=["Drama", "War"], price_max=20, filter="(year > 1990) and (a=b or c=d)", exclude=["7"],
+        available=False, diversity=0.5, novelty=0.25, quota={"category:Film Noir": 1}, context=["50", "7"],
+    )  # fmt: skip
+    assert main(["users", "--for-item", "50", "--where", "age<3"], open_engine=opening) == 0
+    assert opening.engines[1].asked == [("users_for_item", ("50", 10, "age<3", False))]
 
 
 def test_documentation_covers_every_command_and_option() -> None:
@@ -176,7 +197,10 @@ def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monke
     "argv",
     [
         ["nosuch"], ["history"], ["history", "196", "--nosuch"], ["recommend", "196", "-n", "many"],
-        ["recommend", "196", "-n", "0"], ["rank"], ["rank", "196"], ["rank", "--items", "ids.txt"],
+        ["recommend", "196", "-n", "0"], ["recommend"], ["recommend", "--all"], ["recommend", "196", "--price", "3"],
+        ["recommend", "196", "--all", "--out", "a.csv"], ["recommend", "--all", "--out", "a.txt"],
+        ["recommend", "196", "--quota", "genre"], ["recommend", "196", "--diversity", "2"], ["users"],
+        ["users", "--for-item", "nowhere"], ["rank"], ["rank", "196"], ["rank", "--items", "ids.txt"],
         ["rank", "196", "--requests", "r.jsonl"], ["rank", "196", "--items", "nosuch.txt"], ["profile", "build"],
         ["profile", "build", "196", "--all"], ["ingest"], ["ingest", "nosuch"], ["ingest", "folder"],
         ["ingest", "folder", "--events", "x.csv"], ["ingest", "events.csv"], ["history", "nobody"],
