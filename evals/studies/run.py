@@ -14,6 +14,7 @@ from agent.embed import Embedder
 from agent.errors import BadInputError, BudgetSpentError, LimnerError
 from agent.models import Ready
 from agent.progress import Progress, Quiet
+from agent.schema import LedgerRow
 from evals.studies.chat import ChatStudy
 from evals.studies.cost import cost_of, spent
 from evals.studies.judge import Judge
@@ -112,6 +113,9 @@ class _Work:
         self.notes = list(lab.notes)
         self.features = 0
         self.before = len(lab.engine.store.ledger())
+        self.beside: list[LedgerRow] = []
+        """Calls under neutral names, which stand in a ledger of their own."""
+        self.open_beside: Lab | None = None
 
     async def run(self) -> StudyRecord:
         model = await self.lab.engine.model()
@@ -209,7 +213,12 @@ class _Work:
 
     def _is_spent(self) -> bool:
         limit = self.going.cost_limit
-        return bool(limit) and spent(self.lab.engine.store.ledger()[self.before :]).cost >= (limit or 0)
+        if not limit:
+            return False
+        rows = self.lab.engine.store.ledger()[self.before :]
+        if self.open_beside is not None:
+            rows += self.open_beside.engine.store.ledger()[len(self.beside) :]
+        return spent(rows).cost >= limit
 
     async def _neutral(self, cases: dict[str, Case]) -> None:
         """The same users with items that are called Item 1, Item 2, …: what falls was known by heart."""
@@ -217,6 +226,7 @@ class _Work:
             self.plan.dataset, self.plan.split, self.settings, self.folder / NAMELESS, limit=self.plan.limit,
             seed=self.plan.seed, neutral=True, progress=self.progress, embedder=self.embedder,
         )  # fmt: skip
+        self.open_beside, self.beside = lab, lab.engine.store.ledger()
         try:
             model = await lab.engine.model()
             users = [
@@ -239,6 +249,7 @@ class _Work:
                 self.progress.advance()
             self.progress.done()
         finally:
+            self.beside, self.open_beside = lab.engine.store.ledger(), None
             await lab.engine.close()
 
     def _write(self, asked: str, model: Ready, cases: Collection[Case]) -> StudyRecord:
@@ -253,7 +264,7 @@ class _Work:
             buckets=by_bucket(done, self.plan.seed, self.features),
             groups=by_group(done, self.plan.seed, self.features), kinds=by_kind(done, self.plan.seed),
             comparisons=comparisons(self.plan.study, done, self.plan.seed),
-            cost=cost_of(self.lab.engine.store.ledger(), every), seed=self.plan.seed,
+            cost=cost_of([*self.lab.engine.store.ledger(), *self.beside], every), seed=self.plan.seed,
             notes=list(dict.fromkeys([*self.notes, *_first_errors(every)])),
         )  # fmt: skip
         if self.going.out is not None:

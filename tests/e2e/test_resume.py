@@ -5,6 +5,7 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
+from threading import Event, Semaphore
 
 import pytest
 
@@ -22,9 +23,22 @@ CONCURRENCY = 4
 BUILD = ("profile", "build", "--all", "--concurrency", str(CONCURRENCY), "--json")
 
 
+class Gate:
+    """Lets so many answers through and holds the others until it is opened, so that a kill always comes between."""
+
+    def __init__(self, answers: int) -> None:
+        self._left, self._open = Semaphore(answers), Event()
+
+    def open(self) -> None:
+        self._open.set()
+
+    def wait(self) -> None:
+        while not self._open.is_set() and not self._left.acquire(timeout=0.05):
+            pass
+
+
 def words(seen: SeenRequest) -> Behaviour:
-    """Says what each claim is about, slowly enough for a kill to come between."""
-    time.sleep(0.1)
+    """Says what each claim is about."""
     claims = dict(re.findall(r"^(\w+): (.+)$", seen.text, re.M))
     asked = (seen.schema or {}).get("properties")
     assert isinstance(asked, dict)
@@ -47,13 +61,21 @@ def repeated(server: ScriptedServer) -> int:
 
 def test_a_killed_build_goes_on(place: Path) -> None:
     finished: dict[str, list[Profile]] = {}
-    with ScriptedServer(otherwise=words) as server:
+    gate = Gate(0)
+
+    def held(seen: SeenRequest) -> Behaviour:
+        gate.wait()
+        return words(seen)
+
+    with ScriptedServer(otherwise=held) as server:
         for kills, enough in enumerate((1, 3, 6), 1):
+            gate = Gate(0 if kills == 1 else 4)
             run = start(place, *BUILD, **asking(server))
             # The first is killed while its first answers come, the others when more portraits are finished.
             while run.poll() is None and (len(server.requests) if kills == 1 else len(portraits(place))) < enough:
                 time.sleep(0.01)
             run.kill()
+            gate.open()
             _, said = run.communicate()
             assert run.returncode == -9, f"the run ended before it could be killed: {said}"
             assert repeated(server) <= CONCURRENCY * (kills - 1)

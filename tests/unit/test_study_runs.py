@@ -231,3 +231,14 @@ def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> 
     judged, unscored = found.figures["judge.supported"], found.figures["judge.unscored"]
     assert (judged.mean, judged.undefined) == (None, 3) and unscored.mean and unscored.mean > 0
     assert found.figures["words.model"].mean == 0
+
+
+def test_what_neutral_names_cost_is_counted_too(store: str, out: Path) -> None:
+    with ScriptedServer(otherwise=Failure(400, "no such model")) as server:
+        llm = LlmSettings(choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase")
+        plan = Plan("portraits", store, limit=2, neutral=True)
+        found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
+    own = open_store(str(out / "lab"), create=False)
+    assert found.cost.total.calls == len(server.requests) > len(own.ledger()) > 0
+    assert found.cost.llm == {"ran": 0, "fell back": 2, "skipped": 0}
+    own.close()
