@@ -66,6 +66,7 @@ def test_words_inside_names_say_nothing() -> None:
         ("en", "Since you enjoyed “Heat”, this may suit you.", True),
         ("en", "After “Heat”, you enjoyed the crime theme.", False),
         ("en", "Chosen for your interest in crime.", True),
+        ("en", "Close in theme to “Heat”, which you enjoyed.", True),
         ("de", "Das passt zu Ihrem Interesse an Krimis.", True),
         ("fr", "Vous avez choisi « Heat » et le genre action.", False),
         ("fr", "Choisi pour votre goût pour le genre action.", True),
