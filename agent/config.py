@@ -148,11 +148,13 @@ class RerankSettings(Section):
     """How a model reorders a shortlist."""
 
     mode: Literal["auto", "off", "pointwise", "listwise"] = "auto"
-    """auto: listwise for a model graded `full`, else none."""
+    """auto: listwise for a model graded `full`, pointwise for one graded `phrase`."""
     top: int = Field(default=20, ge=2, le=100)
     """Items of the shortlist that are reordered."""
-    weight: float = Field(default=0.3, ge=0, le=1)
-    """Share of the model's order in the blend with the fused order."""
+    weight: float | None = Field(default=None, ge=0, le=1)
+    """Share of the model's order in the blend with the fused order; None: as `limner train` fitted it, else 0."""
+    fit_users: int = Field(default=40, ge=0, le=2000)
+    """Users of the past on whom `limner train` fits the weight of a model graded `full`."""
     rounds: int = Field(default=4, ge=2, le=20)
     """Shuffled rounds of the listwise mode at most."""
     seed: int = 7

@@ -27,6 +27,7 @@ from agent.rank import (
     CANDIDATES,
     Listed,
     Model,
+    Moment,
     Ranked,
     audience,
     lists,
@@ -37,7 +38,7 @@ from agent.rank import (
     train_report,
     with_context,
 )
-from agent.rerank import Taste, rerank
+from agent.rerank import Taste, load_weight, rerank, save_weight, weigh
 from agent.schema import (
     Audience,
     BuildReport,
@@ -57,6 +58,7 @@ from agent.signals import signals_of
 from agent.store import Store
 from agent.where import fitting
 from agent.world import Snapshots
+from evals.splits import bucket_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +108,51 @@ class Engine:
             # Last, so that a model is only there where the vectors are too, whenever the run was killed.
             model = self.snapshots.train()
         return train_report(model, embedder, embedded)
+
+    async def weigh(self, trained: TrainReport, users: int | None = None) -> TrainReport:
+        """What a model's reordering adds to the ranker trained just now, measured on the past, and kept as its weight.
+
+        users: of the past, at most; by default `rerank.fit_users` for a model graded full, and none for a smaller one,
+        which is slow.
+        """
+        model = await self.models.for_run(None)
+        rules = self.settings.rerank
+        if model.chat is None or rules.mode == "off" or rules.weight is not None:
+            return trained
+        wanted = users if users is not None else rules.fit_users if model.grade == "full" else 0
+        if not wanted:
+            known = load_weight(self.store, model.chat.name)
+            hint = (
+                f"{model.chat.name} has no say in the order; `limner train --llm-users 40` measures what it would add."
+            )
+            return trained if known else trained.model_copy(update={"notes": [*trained.notes, hint]})
+        world = self.snapshots.world()
+        past = self._model().past[:wanted]
+        weight, why = await weigh(
+            past, world.items, self._taste_then, model.chat, model.grade, self.settings, self.progress
+        )
+        if weight is None:
+            said = f"What {model.chat.name} adds to the order was not measured: {why}"
+            return trained.model_copy(update={"notes": [*trained.notes, said]})
+        with self.store.writing():
+            save_weight(self.store, weight)
+        return trained.model_copy(update={"rerank": weight})
+
+    async def _taste_then(self, moment: Moment) -> Taste:
+        """A user's taste from the events before a moment, with none of what came later."""
+        events, had = [], 0
+        for event in self.store.events(moment.user_id):
+            had += event.item_id is not None
+            if had > moment.history:
+                break
+            events.append(event)
+        past = self._past_of(events)
+        world = self.snapshots.world()
+        subject = subject_of(
+            self._user(moment.user_id), events, past.items, world.population, self.settings, scales=world.scales,
+            grade="none",
+        )  # fmt: skip
+        return self._taste(await paint(subject, None, "none", self.settings), past)
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
@@ -416,8 +463,10 @@ class Engine:
         return await self._answer(profile, past, found, len(given), explain, Wishes(), notes)
 
     def _past(self, user_id: str) -> Past:
+        return self._past_of(self.store.events(user_id))
+
+    def _past_of(self, events: Sequence[Event]) -> Past:
         world = self.snapshots.world()
-        events = self.store.events(user_id)
         items = _known_items(events, world.items)
         return Past(events, items, signals_of(events, self.settings.signals, world.scales))
 
@@ -470,8 +519,9 @@ class Engine:
         scores = {item_id: one.score for item_id, one in by_id.items()}
         placed = places([one.candidate for one in ranked])
         items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
+        weight, why = self._say_of(model, past)
         reranked = await rerank(
-            list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings,
+            list(scores), items, self._taste(profile, past), model.chat, model.grade, self.settings, weight=weight,
             user_id=profile.user_id,
         )  # fmt: skip
         top = reranked.order[:n]
@@ -488,6 +538,7 @@ class Engine:
         fallback = not past.items and not wishes.context
         had = {event.item_id for event in past.events}
         said = [*notes, *model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
+        said += [why] if why else []
         said += self._used(profile.user_id, past, wishes)
         return Recommendations(
             user_id=profile.user_id,
@@ -511,6 +562,19 @@ class Engine:
             wishes=None if wishes == Wishes() else wishes,
             notes=list(dict.fromkeys(said)),
             dropped=told.dropped if told else [],
+        )
+
+    def _say_of(self, model: Ready, past: Past) -> tuple[float, str]:
+        """A model's weight in the order of a user's recommendations, and why it has none."""
+        if model.chat is None or self.settings.rerank.weight is not None:
+            return self.settings.rerank.weight or 0.0, ""
+        fitted = load_weight(self.store, model.chat.name)
+        if fitted is None:
+            return 0.0, ""
+        weight = fitted.of(bucket_of(sum(event.item_id is not None for event in past.events)))
+        asked = fitted.buckets[0].cases
+        return weight, "" if weight else (
+            f"{model.chat.name} is not asked for the order: it did not improve it for {asked} users of the past."
         )
 
     def _used(self, user_id: str, past: Past, wishes: Wishes) -> list[str]:

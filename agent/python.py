@@ -54,8 +54,9 @@ class Limner(AbstractContextManager["Limner"]):
     def history(self, user_id: str) -> "pd.DataFrame":
         return to_frame(self.engine.history(user_id))
 
-    def train(self) -> TrainReport:
-        return self.engine.train()
+    def train(self, llm_users: int | None = None) -> TrainReport:
+        """llm_users: users of the past on whom the model's order is weighed."""
+        return self._wait(self.engine.weigh(self.engine.train(), llm_users))
 
     def build(self, user_ids: Sequence[str] | None = None, *, force: bool = False) -> BuildReport:
         return self._wait(self.engine.build(user_ids, force=force))

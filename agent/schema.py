@@ -446,6 +446,37 @@ class ChannelReport(Value):
     """ndcg@10 of this channel alone over the candidates of users that were held out; None where nothing was learned."""
 
 
+class BucketWeight(Value):
+    """What a model's order was worth for users of one length of history."""
+
+    bucket: str
+    """`all`, or a range of events such as `5-19`."""
+    cases: int
+    """Users asked about."""
+    weight: float
+    """Share of the model's order in the blend, in [0, 1]; 0 where it did not help beyond doubt."""
+    gain: float | None
+    """Mean change of ndcg@10, each user's at the weight that was best for other users."""
+    low: float | None
+    high: float | None
+    """The gain's 95% bootstrap interval."""
+
+
+class RerankWeight(Value):
+    """How far a model may reorder a store's recommendations, fitted on the past."""
+
+    model: str
+    method: str
+    """listwise, pointwise or likeness."""
+    buckets: list[BucketWeight]
+    """`all` first."""
+
+    def of(self, bucket: str) -> float:
+        """The bucket's own weight, or that of all users where it had too few."""
+        own = {one.bucket: one.weight for one in self.buckets}
+        return own.get(bucket, own["all"])
+
+
 class TrainReport(Value):
     version: int
     events: int
@@ -461,6 +492,8 @@ class TrainReport(Value):
     """ndcg@10 of the learned fusion over the same candidates as each channel's."""
     calibration_error: float | None = None
     """Expected calibration error of its probabilities, on users that it did not see."""
+    rerank: RerankWeight | None = None
+    """What a model's reordering adds; None where none was measured."""
     seconds: float
     notes: list[str] = []
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from evals.compare import ALPHA, direction
 from evals.metrics import METRICS, holm, paired_tests
-from evals.records import BUCKETS, Metric, SplitInfo, SystemResult
+from evals.records import Metric, SplitInfo, SystemResult
 from evals.runs import Run, UserValues, pair
+from evals.splits import BUCKETS
 
 K = TypeVar("K")
 

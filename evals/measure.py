@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from agent.progress import Progress
 from evals import metrics as kernels
 from evals.metrics import MetricSpec, Style
-from evals.records import BUCKETS, Comparison, Metric
+from evals.records import Comparison, Metric
 from evals.scoring import exclude_own
-from evals.splits import Split
+from evals.splits import BUCKETS, Split, bucket_of
 from evals.systems.base import Asked, Scores, System, Training
 
 Floats = NDArray[np.float64]
@@ -75,8 +75,7 @@ class Truth:
     @cached_property
     def buckets(self) -> list[str]:
         """[users] name of each user's bucket of history length."""
-        return [next(name for name, low, high in BUCKETS if low <= n <= (n if high is None else high)) for n in
-                self.lengths.tolist()]  # fmt: skip
+        return [bucket_of(n) for n in self.lengths.tolist()]
 
     @cached_property
     def counts(self) -> Ints:

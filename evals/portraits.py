@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.embed import Vectors
-from evals.records import BUCKETS
+from evals.splits import BUCKETS, bucket_of
 
 if TYPE_CHECKING:
     from agent.engine import Engine
@@ -64,11 +64,6 @@ def project(ids: list[str], vectors: Vectors, events: Mapping[str, int]) -> Port
     return PortraitMap(
         tuple(bucket_of(events.get(ids[row], 0)) for row in rows.tolist()), (_pca(chosen), _tsne(chosen)), note
     )
-
-
-def bucket_of(events: int) -> str:
-    """The length of history that so many events are."""
-    return next(name for name, low, high in BUCKETS if low <= events and (high is None or events <= high))
 
 
 def _pca(vectors: NDArray[np.float64]) -> Projection:

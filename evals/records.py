@@ -4,11 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-BUCKETS: tuple[tuple[str, int, int | None], ...] = (
-    ("0", 0, 0), ("1-4", 1, 4), ("5-19", 5, 19), ("20-99", 20, 99), ("100+", 100, None),
-)  # fmt: skip
-"""Lengths of history: name, least and most events (None: no end)."""
-
 
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

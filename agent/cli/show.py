@@ -31,6 +31,7 @@ from agent.schema import (
     Profile,
     Recommendation,
     Recommendations,
+    RerankWeight,
     Scale,
     TableReport,
     TrainReport,
@@ -218,6 +219,7 @@ def train_report(report: TrainReport) -> RenderableType:
     if report.fusion_ndcg is not None:
         held = f"{counted(report.lessons, 'question')} of the past"
         table.add_row(words("learned fusion", "bold"), words(held), words(f"{report.fusion_ndcg:.3f}", "bold"))
+    weighed = _rerank_weight(report.rerank) if report.rerank else ()
     learned = (
         f"Learned from {counted(report.events, 'event')} of {counted(report.users, 'user')} on {report.items:,} items"
     )
@@ -230,7 +232,20 @@ def train_report(report: TrainReport) -> RenderableType:
         Text(f"{learned} in {duration(report.seconds)} (model {report.version})."),
         table,
         *(words(line, "dim") for line in [*lines, *report.notes]),
+        *weighed,
     )
+
+
+def _rerank_weight(weight: RerankWeight) -> tuple[RenderableType, ...]:
+    table = plain_table("history", "users asked", "weight", "ndcg@10", "95% interval")
+    for one in weight.buckets:
+        table.add_row(
+            words(one.bucket, "bold"), f"{one.cases:,}", f"{one.weight:g}",
+            "" if one.gain is None else f"{one.gain:+.3f}",
+            "" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}",
+        )  # fmt: skip
+    said = f"What the order of {weight.model} ({weight.method}) adds, on users of the past that the ranker did not see:"
+    return Text(said), table, words("With weight 0 the model is not asked for the order.", "dim")
 
 
 def build_report(report: BuildReport) -> RenderableType:

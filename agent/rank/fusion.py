@@ -137,19 +137,31 @@ def usable(method: Method) -> Method:
     return method
 
 
-def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Fusion:
+@dataclass(frozen=True)
+class Learned:
+    """A fusion of every query, and the order that one made of queries it did not see."""
+
+    fusion: Fusion
+    held: NDArray[np.bool_]
+    """[queries] of the users that were held out."""
+    score: Floats
+    """[rows of the held queries] by a fusion of the other queries."""
+
+
+def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Learned:
     """Fit on every query; calibrate with a second model that a fifth of the users was held out of."""
     method = usable(method)
     held = np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user] < 0.2
     whole = _fit(examples, method, seed)
     if not held.any() or held.all():
-        return whole
+        return Learned(whole, np.zeros_like(held), np.empty(0))
     part = _fit(examples.take(~held), method, seed)
     rest = examples.take(held)
     # Scores of the part model are put on the whole model's scale by their own spread.
     score = part.score(rest.columns)
     worth = {name: _ndcg(rest.columns[:, at], rest) for at, name in enumerate(rest.names) if name in WORTH}
-    return replace(whole, calibration=_calibrate(score, rest), worth={**worth, "fusion": _ndcg(score, rest)})
+    worth["fusion"] = _ndcg(score, rest)
+    return Learned(replace(whole, calibration=_calibrate(score, rest), worth=worth), held, score)
 
 
 def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:

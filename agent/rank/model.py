@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 CURRENT = "current"
+SHORTLIST = 100
+"""Items of a moment of the past that are kept."""
 MIN_QUERIES = 50
 """Questions with an answer among their candidates below which nothing is learned, and fixed weights order."""
 
@@ -58,12 +60,27 @@ class Manifest:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A user at a moment of the past, ordered for by a fusion that did not see them."""
+
+    user_id: str
+    history: int
+    """Of the user's events that name an item, how many came before."""
+    order: list[str]
+    """Item ids, best first, at most `SHORTLIST`."""
+    relevant: frozenset[str]
+    """What the user had next."""
+
+
+@dataclass(frozen=True)
 class Model:
     """Fitted channels and, where there was enough to learn from, their fusion."""
 
     manifest: Manifest
     channels: Channels
     fusion: Fusion | None = None
+    past: Sequence[Moment] = ()
+    """For measuring what a language model adds; one a user, in random order. Not saved."""
 
     @property
     def item_ids(self) -> list[str]:
@@ -105,7 +122,7 @@ def fit(
     began = time.monotonic()
     say = progress or Quiet()
     catalogue = catalogue or catalogue_of(x.item_ids)
-    fusion = _learn(x, signal, catalogue, how, method, seed, say)
+    fusion, past = _learn(x, signal, catalogue, how, method, seed, say)
     say.start("training channels", 1)
     channels = fit_channels(x, signal, catalogue)
     say.done()
@@ -119,18 +136,19 @@ def fit(
         now=channels.now,
         span=channels.span,
     )
-    return Model(manifest, channels, fusion)
+    return Model(manifest, channels, fusion, past)
 
 
 def _learn(
     x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, how: How, method: Method, seed: int,
     say: Progress,
-) -> Fusion | None:  # fmt: skip
+) -> tuple[Fusion | None, list[Moment]]:  # fmt: skip
     taught = [one for one in lessons(x, signal, how, seed) if one.queries]
     if sum(len(one.queries) for one in taught) < MIN_QUERIES:
-        return None
+        return None, []
     say.start("learning from the past", sum(len(one.queries) for one in taught))
-    columns, relevant, group, user = [], [], [], []
+    columns, relevant, items = [], [], []
+    asked: list[Query] = []
     found: list[str] = []
     for lesson in taught:
         channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
@@ -144,19 +162,36 @@ def _learn(
                 if hit.any():
                     columns.append(table.columns[row][inside])
                     relevant.append(hit)
-                    group.append(len(hit))
-                    user.append(query.user)
+                    items.append(table.items[row][inside])
+                    asked.append(query)
             say.advance(len(queries))
     say.done()
-    if len(group) < MIN_QUERIES:
-        return None
+    if len(asked) < MIN_QUERIES:
+        return None, []
     say.start("fitting the fusion")
-    examples = Examples(
-        np.concatenate(columns), np.concatenate(relevant), np.array(group), np.array(user, dtype=np.int64), found
-    )
-    fusion = learn(examples, method, seed)
+    group = np.array([len(one) for one in items])
+    user = np.array([one.user for one in asked], dtype=np.int64)
+    learned = learn(Examples(np.concatenate(columns), np.concatenate(relevant), group, user, found), method, seed)
     say.done()
-    return fusion
+    held = [(asked[at], items[at]) for at in np.flatnonzero(learned.held)]
+    scores = np.split(learned.score, np.cumsum(group[learned.held])[:-1])
+    return learned.fusion, _moments(x, held, scores, seed)
+
+
+def _moments(
+    x: Interactions, held: Sequence[tuple[Query, NDArray[np.int64]]], scores: Sequence[NDArray[np.float64]], seed: int
+) -> list[Moment]:
+    """One of each user, drawn at random, in random order."""
+    drawn: dict[int, Moment] = {}
+    for at in np.random.default_rng(seed).permutation(len(held)):
+        query, items = held[at]
+        if query.user not in drawn:
+            best = items[np.argsort(-scores[at], kind="stable")][:SHORTLIST]
+            drawn[query.user] = Moment(
+                x.user_ids[query.user], len(query.history.items), [x.item_ids[one] for one in best],
+                frozenset(x.item_ids[one] for one in query.relevant),
+            )  # fmt: skip
+    return list(drawn.values())
 
 
 def _batches(queries: Sequence[Query], size: int) -> Iterator[Sequence[Query]]:

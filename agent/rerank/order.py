@@ -9,7 +9,7 @@ pairs: the second shows the first's order reversed, so that a preference for pla
 nothing is known, which takes out what the model thinks of the item itself.
 
 Either order is blended with the prior order by ranks: blend = (1 - w) prior + w model, each 1 for the first place and 0
-for the last.
+for the last. The weight w is fitted on the past (`agent.rerank.weight`); a model whose weight is zero is not asked.
 """
 
 import asyncio
@@ -59,6 +59,22 @@ class Taste:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A model's own order of the items it was shown."""
+
+    order: list[str]
+    """Best first; empty where the model gave none."""
+    method: str = ""
+    """listwise, pointwise, likeness, or empty where it was not asked."""
+    rounds: int = 0
+    invented: int = 0
+    """Numbers in answers that stood for no candidate, or for one twice."""
+    state: RerankState = "skipped"
+    note: str = ""
+    """Why it was skipped or failed, for a person."""
+
+
+@dataclass(frozen=True)
 class Reranked:
     order: list[str]
     """Every item of the prior, best first."""
@@ -82,27 +98,52 @@ async def rerank(
     grade: Grade,
     settings: Settings,
     *,
+    weight: float,
     user_id: str | None = None,
     likeness: Mapping[str, float] | None = None,
 ) -> Reranked:
     """The prior order, its first `settings.rerank.top` items reordered.
 
-    prior: different item ids, best first, all in `items`. likeness: for pointwise mode where the model tells no
-    log-probabilities (or there is none), e.g. cosine to the user's likes minus cosine to their dislikes.
-    A model that fails leaves the prior order and the state `failed`.
+    prior: different item ids, best first, all in `items`. weight: share in [0, 1] of the model's order in the blend; at
+    0 the model is not asked. likeness: see `judge`. A model that fails leaves the prior order and the state `failed`.
     """
-    rules = settings.rerank
+    if not weight:
+        return Reranked(list(prior), "skipped")
+    head = list(prior[: settings.rerank.top])
+    judged = await judge(head, items, taste, chat, grade, settings, user_id=user_id, likeness=likeness)
+    if not judged.order:
+        return Reranked(list(prior), judged.state, invented=judged.invented, note=judged.note)
+    blended, scores = blend(head, judged.order, weight)
+    order = [*blended, *prior[len(head) :]]
+    return Reranked(order, "applied", scores, judged.method, judged.rounds, judged.invented, judged.note)
+
+
+async def judge(
+    head: Sequence[str],
+    items: Mapping[str, Item],
+    taste: Taste,
+    chat: Chat | None,
+    grade: Grade,
+    settings: Settings,
+    *,
+    user_id: str | None = None,
+    likeness: Mapping[str, float] | None = None,
+) -> Judged:
+    """The model's own order of `head`, different item ids that are all in `items`.
+
+    likeness: for pointwise mode where the model tells no log-probabilities (or there is none), e.g. cosine to the
+    user's likes minus cosine to their dislikes.
+    """
     mode, note = _mode(settings, chat, grade, likeness)
-    head = list(prior[: rules.top])
     if not mode or len(head) < 2 or taste.is_empty:
-        return Reranked(list(prior), "skipped", note=note or "There is too little to reorder by.")
+        return Judged([], note=note or "There is too little to reorder by.")
     try:
         if mode == "listwise":
             assert chat is not None
-            return await _listwise(prior, head, items, taste, chat, settings, user_id)
-        return await _pointwise(prior, head, items, taste, chat, settings, user_id, likeness)
+            return await _listwise(list(head), items, taste, chat, settings, user_id)
+        return await _pointwise(list(head), items, taste, chat, settings, user_id, likeness)
     except ModelError as error:
-        return Reranked(list(prior), "failed", note=str(error))
+        return Judged([], state="failed", note=str(error))
 
 
 def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping[str, float] | None) -> tuple[str, str]:
@@ -112,9 +153,9 @@ def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping
     if mode == "off":
         return "", "Reranking is off in the settings."
     if mode == "auto":
-        if able and grade == "full":
-            return "listwise", ""
-        return "", f"Reranking needs a model graded full (this one: {grade}); rerank.mode: pointwise allows phrase."
+        if able:
+            return ("listwise" if grade == "full" else "pointwise"), ""
+        return "", "There is no model to reorder by."
     if mode == "listwise":
         return ("listwise", "") if able and grade == "full" else ("", f"A model graded {grade} does not rank lists.")
     if able or likeness is not None:
@@ -126,9 +167,9 @@ def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping
 
 
 async def _listwise(
-    prior: Sequence[str], head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat, settings: Settings,
+    head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat, settings: Settings,
     user_id: str | None,
-) -> Reranked:  # fmt: skip
+) -> Judged:  # fmt: skip
     prompt = _prompt("rerank", settings)
     shuffler = random.Random(settings.rerank.seed)
     orders: list[list[str]] = []
@@ -152,13 +193,9 @@ async def _listwise(
         if len(orders) >= 2 and kendall_tau(before, joint) >= STABLE:
             break
     if len(orders) < 2:
-        return Reranked(
-            list(prior), "failed", invented=invented, note=f"{chat.name} did not order the items it was given."
-        )
-    blended, scores = blend(head, joint, settings.rerank.weight)
-    return Reranked(
-        [*blended, *prior[len(head) :]], "applied", scores, "listwise", len(orders), invented, note
-    )  # fmt: skip
+        why = f"{chat.name} did not order the items it was given."
+        return Judged([], invented=invented, state="failed", note=why)
+    return Judged(joint, "listwise", len(orders), invented, "applied", note)
 
 
 async def _round(
@@ -212,22 +249,18 @@ def kendall_tau(a: Sequence[str], b: Sequence[str]) -> float:
 
 
 async def _pointwise(
-    prior: Sequence[str], head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat | None,
-    settings: Settings, user_id: str | None, likeness: Mapping[str, float] | None,
-) -> Reranked:  # fmt: skip
+    head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat | None, settings: Settings,
+    user_id: str | None, likeness: Mapping[str, float] | None,
+) -> Judged:  # fmt: skip
     odds = None
     if chat is not None:
         odds = await _contrast(head, items, taste, chat, settings, user_id)
     method = "pointwise"
     if odds is None:
         if likeness is None or any(item_id not in likeness for item_id in head):
-            return Reranked(
-                list(prior), "skipped", note=f"{chat.name if chat else 'The model'} tells no log-probabilities."
-            )
+            return Judged([], note=f"{chat.name if chat else 'The model'} tells no log-probabilities.")
         odds, method = {item_id: likeness[item_id] for item_id in head}, "likeness"
-    judged = sorted(head, key=lambda item_id: -odds[item_id])
-    blended, scores = blend(head, judged, settings.rerank.weight)
-    return Reranked([*blended, *prior[len(head) :]], "applied", scores, method)
+    return Judged(sorted(head, key=lambda item_id: -odds[item_id]), method, state="applied")
 
 
 async def _contrast(

@@ -26,8 +26,8 @@ from agent.schema import Event, Item, Scale, User
 from agent.signals import signals_of
 from agent.store import EventColumns, Store, event_hash
 from evals.data import opened
-from evals.records import BUCKETS, SplitInfo
-from evals.splits import Split, make_split
+from evals.records import SplitInfo
+from evals.splits import Split, bucket_of, make_split
 
 if TYPE_CHECKING:
     from agent.embed import Embedder
@@ -73,7 +73,7 @@ class Lab:
 
     def bucket(self, user_id: str) -> str:
         n = sum(one.item_id is not None for one in self.events(user_id))
-        return next(name for name, low, high in BUCKETS if low <= n and (high is None or n <= high))
+        return bucket_of(n)
 
     def past(self, user_id: str, events: Sequence[Event] | None = None) -> Past:
         held = self.events(user_id) if events is None else events

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evals import metrics as kernels
-from evals.records import BUCKETS, Comparison
+from evals.records import Comparison
+from evals.splits import BUCKETS
 from evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
 from evals.studies.records import Case, Figure, Said, Study
 from evals.studies.utility import SCOPES

@@ -160,6 +160,10 @@ class FakeEngine:
     def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
         return {one: ITEMS[one] for one in ids}
 
+    async def weigh(self, trained: TrainReport, users: int | None = None) -> TrainReport:
+        self._note("weigh", users)
+        return trained
+
     def train(self) -> TrainReport:
         self._note("train")
         self.progress.start("embedding items", 4)

@@ -3,15 +3,20 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import agent.rerank
 from agent.config import RerankSettings, Settings
 from agent.errors import ModelUnavailableError
 from agent.llm import ChatAnswer, ChatRequest
-from agent.rerank import NEUTRAL, Taste, blend, kendall_tau, mean_rank_order, rerank
+from agent.progress import Quiet
+from agent.rank import Moment
+from agent.rerank import NEUTRAL, Case, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
 from agent.schema import Item
 from agent.testing import FakeChat
 from tests.unit.portraits import EVENTS
@@ -21,8 +26,12 @@ ITEMS = {item_id: Item(item_id=item_id, title=f"Title {item_id}") for item_id in
 TASTE = Taste(liked=[shown.item for shown in EVENTS if shown.item and shown.signal > 0])
 
 
+async def rerank(*given: Any, weight: float = 1.0, **named: Any) -> Reranked:
+    return await agent.rerank.rerank(*given, weight=weight, **named)
+
+
 def settings(**rules: object) -> Settings:
-    return Settings(rerank=RerankSettings.model_validate({"weight": 1.0, **rules}))
+    return Settings(rerank=RerankSettings.model_validate(rules))
 
 
 def shown_order(request: ChatRequest) -> list[str]:
@@ -107,10 +116,12 @@ async def test_a_model_that_dies_in_a_later_round_keeps_what_was_ordered() -> No
     assert (found.state, found.rounds, found.note) == ("applied", 2, "gone")
 
 
-@pytest.mark.parametrize("grade", ["phrase", "none"])
-async def test_lists_are_not_given_to_a_model_below_full(grade: str) -> None:
+@pytest.mark.parametrize(
+    ("grade", "modes"), [("phrase", ("listwise", "off")), ("none", ("auto", "listwise", "pointwise", "off"))]
+)
+async def test_lists_are_not_given_to_a_model_below_full(grade: str, modes: tuple[str, ...]) -> None:
     chat = FakeChat()
-    for mode in ("auto", "listwise", "off"):
+    for mode in modes:
         found = await rerank(IDS, ITEMS, TASTE, chat, grade, settings(mode=mode))  # type: ignore[arg-type]
         assert found.state == "skipped" and found.order == IDS and found.note
     assert chat.requests == []
@@ -167,3 +178,87 @@ def test_blend_moves_by_its_weight() -> None:
     assert blend(prior, judged, 0.0)[0] == prior and blend(prior, judged, 1.0)[0] == judged
     order, scores = blend(prior, judged, 0.3)
     assert order == prior and scores["a"] == pytest.approx(0.7)
+
+
+async def test_a_model_without_weight_is_not_asked() -> None:
+    chat = FakeChat()
+    found = await rerank(IDS, ITEMS, TASTE, chat, "full", settings(), weight=0.0)
+    assert (found.order, found.state, chat.requests) == (IDS, "skipped", [])
+
+
+async def test_auto_judges_one_by_one_with_a_model_that_only_phrases() -> None:
+    found = await rerank(IDS, ITEMS, TASTE, judge({"i5"}), "phrase", settings())
+    assert (found.method, found.order[0]) == ("pointwise", "i5")
+
+
+# ---------------------------------------------------------------- its weight
+
+
+def cases(judged: Callable[[str], list[str]], count: int = 60, history: int = 7) -> list[Case]:
+    """What was wanted stands anywhere in the ranker's order."""
+    random = np.random.default_rng(0)
+    return [Case(history, IDS, judged(wanted), frozenset({wanted})) for wanted in random.choice(IDS, count).tolist()]
+
+
+def first(wanted: str) -> list[str]:
+    return [wanted, *(item_id for item_id in IDS if item_id != wanted)]
+
+
+def test_a_model_that_knows_gets_the_say() -> None:
+    found = fit_weight(cases(first), "oracle", "listwise")
+    assert [one.bucket for one in found.buckets] == ["all", "5-19"]
+    everyone = found.buckets[0]
+    assert everyone.weight >= 0.7 and everyone.cases == 60
+    assert everyone.low is not None and everyone.gain is not None and 0 < everyone.low <= everyone.gain
+    assert found.of("5-19") == everyone.weight and found.of("100+") == everyone.weight
+
+
+def test_a_model_that_guesses_gets_none() -> None:
+    random = np.random.default_rng(1)
+    found = fit_weight(cases(lambda wanted: random.permutation(IDS).tolist()), "dice", "listwise")
+    assert {one.weight for one in found.buckets} == {0.0}
+
+
+def test_a_model_that_agrees_gets_none() -> None:
+    found = fit_weight(cases(lambda wanted: IDS), "copy", "listwise")
+    assert found.of("all") == 0 and found.buckets[0].gain == 0
+
+
+def test_few_users_are_no_proof() -> None:
+    assert fit_weight(cases(first, 19), "oracle", "listwise").of("all") == 0
+
+
+def test_the_gain_at_the_whole_say_is_the_change_of_ndcg() -> None:
+    from agent.rerank.weight import WEIGHTS, _gains
+
+    found = _gains(Case(3, ["a", "b", "c"], ["b", "a", "c"], frozenset({"b"})))
+    assert found[WEIGHTS.index(0.0)] == 0
+    assert found[WEIGHTS.index(1.0)] == pytest.approx(1 - 1 / np.log2(3))
+
+
+def test_lengths_of_history_have_weights_of_their_own() -> None:
+    harms = cases(lambda wanted: first(wanted)[::-1], history=200)
+    found = fit_weight([*cases(first, history=2), *harms], "mixed", "listwise")
+    assert found.of("1-4") >= 0.7 and found.of("100+") == 0
+
+
+async def test_the_past_is_asked_where_the_shortlist_holds_what_came_next() -> None:
+    async def taste_of(moment: Moment) -> Taste:
+        assert moment.user_id == "knows"
+        return TASTE
+
+    past = [Moment("knows", 12, IDS, frozenset({"i5"})), Moment("hopeless", 12, IDS, frozenset({"elsewhere"}))]
+    chat = judge({"i5"})
+    weight, why = await weigh(past, ITEMS, taste_of, chat, "phrase", settings(), Quiet())
+    assert weight is not None and not why
+    assert (weight.method, weight.buckets[0].cases, weight.of("all")) == ("pointwise", 2, 0.0)
+    assert len(chat.requests) == 2 * len(IDS)
+
+
+async def test_a_model_that_fails_is_not_weighed() -> None:
+    async def taste_of(moment: Moment) -> Taste:
+        return TASTE
+
+    chat = FakeChat(lambda request: ModelUnavailableError("gone"))
+    past = [Moment("u", 12, IDS, frozenset({"i5"}))]
+    assert await weigh(past, ITEMS, taste_of, chat, "full", settings(), Quiet()) == (None, "gone")
