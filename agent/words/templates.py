@@ -22,6 +22,8 @@ TOO_FEW = 5
 """Of a user with fewer items every like is."""
 MIN_RATIO, MIN_GAP = 1.5, 0.1
 """Of a share to the base rate, and above it, from which a value stands out."""
+NEAR = 0.02
+"""Distance of a share to the base rate below which whole per cents hide it."""
 
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
 """Facets whose known values are common nouns, in lower case where a language has that; others stand in quotes."""
@@ -159,9 +161,9 @@ def things(claims: Sequence[Fact | Preference], language: Language, limit: int =
 
 
 def percents(share: float, base: float, language: Language) -> tuple[str, str]:
-    """A share and the average as prose says them: with a decimal where they would read the same without."""
-    said = percent(share, language), percent(base, language)
-    return said if said[0] != said[1] else (percent(share, language, fine=True), percent(base, language, fine=True))
+    """A share and the average as prose says them: with a decimal where they lie near each other."""
+    fine = abs(share - base) < NEAR
+    return percent(share, language, fine=fine), percent(base, language, fine=fine)
 
 
 def percent(share: float, language: Language, *, fine: bool = False) -> str:

@@ -223,7 +223,7 @@ def test_small_shares_are_not_rounded_to_nothing() -> None:
 def test_a_share_is_never_said_beside_an_average_that_reads_the_same() -> None:
     english, german = load_language("en"), load_language("de")
     assert percents(0.0223, 0.0179, english) == ("2.2", "1.8") and percents(0.0223, 0.0179, german) == ("2,2", "1,8")
-    assert percents(0.36, 0.26, english) == ("36", "26")
+    assert percents(0.36, 0.26, english) == ("36", "26") and percents(0.054, 0.035, english) == ("5.4", "3.5")
     near = fact(1, "Western", count=10, share=0.0223, base=0.0221)
     assert "%" not in preference_text(near, english)
     little = fact(1, "Western", count=10, share=0.0223, base=0.0179)
