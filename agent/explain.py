@@ -48,7 +48,7 @@ SAID = ("rating", "review", "like", "comment")
 """Event types by which a user says what they thought of an item."""
 ENJOYED = 0.5
 """Signal from which an item was enjoyed; below it was chosen."""
-_CROWD = ("popular", "recent", "fresh")
+_CROWD = ("popular", "recent", "latest")
 """Channels that know nothing of the user."""
 SAME = 2
 """How often one phrasing, names aside, may stand in a list in a model's words, and one preference before an event that
@@ -299,7 +299,7 @@ def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
     if is_known and any(name not in _CROWD for name in found):
         return ""
     first = next((name for name in found if name in _CROWD), "popular")
-    return "recent" if first == "recent" else "popular"
+    return "recent" if first in ("recent", "latest") else "popular"
 
 
 # ---------------------------------------------------------------- template words and verification

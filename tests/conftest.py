@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing of whether it is right.
+settings.register_profile("limner", deadline=None)
+settings.load_profile("limner")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

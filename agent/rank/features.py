@@ -31,6 +31,7 @@ WEIGHTS: Mapping[str, float] = {
     "collaborative": 0.9,
     "similar_users": 0.3,
     "recent": 0.3,
+    "latest": 0.3,
     "popular": 0.05,
     "facets": 0.05,
     "content": 0.1,
@@ -38,7 +39,8 @@ WEIGHTS: Mapping[str, float] = {
 }
 """What each voice weighs when candidates are chosen, and when nothing was learned."""
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
-           "collaborative_all", "similar_users", "popular", "recent", "facets", "content")  # fmt: skip
+           "collaborative_all", "similar_users", "popular", "recent",
+           "trending", "latest", "facets", "content")  # fmt: skip
 _CELLS = 40_000_000
 """Scores held at once where many users are asked about, over all channels."""
 _MISSING = np.float32(np.nan)

@@ -26,7 +26,8 @@ _TREES = {
 }  # fmt: skip
 """Chosen on validation events of ML-100K and ml-latest-small."""
 _BINS = 10
-WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "popular", "facets", "content", "prior")
+WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "latest", "popular", "facets", "content",
+         "prior")  # fmt: skip
 _FEW_ROWS = 200_000
 
 

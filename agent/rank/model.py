@@ -20,6 +20,7 @@ from agent.errors import StoreError
 from agent.interactions import Interactions
 from agent.progress import Progress, Quiet
 from agent.rank.channels import (
+    HALF_LIVES,
     Catalogue,
     Channels,
     Statistics,
@@ -33,7 +34,7 @@ from agent.rank.channels import (
 from agent.rank.features import tabulate, users_at_once
 from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
 from agent.rank.lessons import How, Query, lessons
-from agent.retrieve import Collaborative, History, Popular, Recent
+from agent.retrieve import Collaborative, History, Popular, Recent, Stream
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -236,8 +237,10 @@ def _save(model: Model, folder: Path) -> None:
         "popular": held.popular.share, "vectors": held.catalogue.vectors,
         **{f"statistics_{name}": value for name, value in vars(held.statistics).items()},
     }  # fmt: skip
-    for name, recent in (("recent", held.recent), ("trending", held.trending)):
-        arrays |= {name: recent.heat, f"{name}_axis": np.array([recent.start, recent.width])}
+    stream = held.recent[0].stream
+    arrays |= {f"stream_{name}": value for name, value in vars(stream).items()}
+    for one in held.recent:
+        arrays |= {one.name: one.heat, f"{one.name}_half_life": np.array(one.half_life)}
     for name, matrix in _sparse(held).items():
         arrays |= {f"{name}_{key}": getattr(matrix, key) for key in ("data", "indices", "indptr")}
         arrays[f"{name}_shape"] = np.array(matrix.shape)
@@ -290,15 +293,20 @@ def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray
         parts = [arrays[f"{name}_{key}"] for key in ("data", "indices", "indptr")]
         return sp.csr_array(tuple(parts), shape=tuple(arrays[f"{name}_shape"].tolist()))
 
+    stream = Stream(
+        np.asarray(arrays["stream_time"], dtype=np.int64),
+        np.asarray(arrays["stream_item"], dtype=np.int32),
+        np.asarray(arrays["stream_edges"], dtype=np.int64),
+    )
+
     def recent(name: str) -> Recent:
-        start, width = arrays[f"{name}_axis"].tolist()
-        return Recent(np.asarray(arrays[name], dtype=np.float32), int(start), int(width), name)
+        heat = np.asarray(arrays[name], dtype=np.float32)
+        return Recent(heat, stream, float(arrays[f"{name}_half_life"].item()), name)
 
     return Channels(
         item_ids,
         Popular(np.asarray(arrays["popular"], dtype=np.float32)),
-        recent("recent"),
-        recent("trending"),
+        tuple(recent(name) for name in HALF_LIVES),
         Collaborative(sparse("collaborative"), manifest.method),
         next_item(sparse("next_item")),
         next_short(sparse("next_short")),

@@ -6,7 +6,7 @@ from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collab
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from agent.retrieve.demographic import Demographics, count_demographics, load_demographics
 from agent.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
-from agent.retrieve.popular import Popular, Recent, fit_popular, fit_recent
+from agent.retrieve.popular import Popular, Recent, Stream, fit_popular, fit_recent
 from agent.retrieve.similar import SimilarUsers, users_matrix
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Popular",
     "Recent",
     "SimilarUsers",
+    "Stream",
     "Traced",
     "Wording",
     "content_candidates",

@@ -1,7 +1,8 @@
 """What many users have, and what many have lately."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 from agent.interactions import NO_TIME, Interactions
 from agent.retrieve.base import DISLIKED, History
 
-BUCKETS = 64
-"""Moments at which recent popularity is kept."""
-_RECENT_SHARE = 0.1
+MOMENTS = 64
+"""At which recent popularity is kept summed up."""
+RECENT = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
 
 
@@ -39,47 +40,89 @@ def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> P
 
 
 @dataclass(frozen=True)
-class Recent:
-    """What many have had of late, at the moment of each user: decayed counts by bucket of time.
+class Stream:
+    """Events by time, with moments at which what came before is kept summed up."""
 
-    `heat` [buckets, items], the largest of each row 1; bucket b holds what happened up to the end of
-    `[start + b width, start + (b + 1) width)`.
+    time: NDArray[np.int64]
+    """[n] epoch milliseconds, ascending."""
+    item: NDArray[np.int32]
+    """[n]."""
+    edges: NDArray[np.int64]
+    """[moments] epoch milliseconds, ascending, about as many events between any two; the first before all events."""
+
+
+@dataclass(frozen=True)
+class Recent:
+    """What many have had of late, at the moment of each user: counts that halve every `half_life`.
+
+    Of an item at a moment: Σ 0.5^(age of event / half-life) over the events up to then, over the largest of all items.
+    `heat` [moments, items] is the sum at each of the stream's edges, over the events before it.
     """
 
     heat: NDArray[np.float32]
-    start: int
-    width: int
-    """Epoch milliseconds, and milliseconds."""
+    stream: Stream
+    half_life: float
+    """Milliseconds."""
     name: str = "recent"
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        last = len(self.heat) - 1
-        at = [last if h.now == NO_TIME else min(max((h.now - self.start) // self.width, 0), last) for h in histories]
-        return self.heat[np.array(at, dtype=np.int64)]
+        moments, at = np.unique([one.now for one in histories], return_inverse=True)
+        return np.stack([self._at(int(one)) for one in moments])[at]
 
     def holds(self) -> str:
-        return f"{len(self.heat)} moments"
+        days = self.half_life / 86_400_000
+        return f"half-life {days:.3g} days" if len(self.stream.time) else "order without times"
+
+    def _at(self, now: int) -> NDArray[np.float32]:
+        """[items], the largest 1."""
+        return self._latest if now == NO_TIME else self._sum(now)
+
+    @cached_property
+    def _latest(self) -> NDArray[np.float32]:
+        return self._sum(int(self.stream.time[-1]) if len(self.stream.time) else int(NO_TIME))
+
+    def _sum(self, now: int) -> NDArray[np.float32]:
+        stream = self.stream
+        edge = max(int(np.searchsorted(stream.edges, now, side="right")) - 1, 0)
+        total = self.heat[edge]
+        if len(stream.time):
+            first, last = np.searchsorted(stream.time, [stream.edges[edge], now + 1])
+            since = np.power(0.5, (now - stream.time[first:last]) / self.half_life)
+            total = total * np.float32(0.5 ** (max(now - int(stream.edges[edge]), 0) / self.half_life))
+            total = total + np.bincount(stream.item[first:last], weights=since, minlength=len(total))
+        return np.asarray(total / max(float(total.max(initial=0.0)), 1e-30), dtype=np.float32)
 
 
 def fit_recent(
     x: Interactions,
     signal: NDArray[np.float32] | None = None,
-    *,
-    half_life: float = _RECENT_SHARE,
-    name: str = "recent",
-) -> Recent:
-    """Counts by time, halved every `half_life` of the time that the data spans; one bucket where it has no times."""
+    half_lives: Mapping[str, float] | None = None,
+) -> list[Recent]:
+    """By name the half-lives, as shares of the time that the data spans; popularity itself where it has no times.
+
+    With `signal` [n] events that speak against an item are left out.
+    """
     if signal is not None:
         x = x.take(signal >= DISLIKED)
-    items = len(x.item_ids)
-    timed = x.time != NO_TIME
-    if not timed.any():
-        return Recent(fit_popular(x).share[None, :], 0, 1, name)
-    start, end = int(x.time[timed].min()), int(x.time[timed].max())
-    width = (end - start) // BUCKETS + 1
-    heat = np.zeros((BUCKETS, items), dtype=np.float32)
-    np.add.at(heat, ((x.time[timed] - start) // width, x.item[timed]), 1)
-    keep = 0.5 ** (1 / max(half_life * BUCKETS, 1e-9))
-    for bucket in range(1, BUCKETS):
-        heat[bucket] += keep * heat[bucket - 1]
-    return Recent(heat / np.maximum(heat.max(axis=1, keepdims=True), 1e-9), start, width, name)
+    half_lives = half_lives or {"recent": RECENT}
+    timed = np.flatnonzero(x.time != NO_TIME)
+    if not len(timed):
+        stream = Stream(np.empty(0, np.int64), np.empty(0, np.int32), np.array([NO_TIME]))
+        return [Recent(fit_popular(x).share[None, :], stream, 1.0, name) for name in half_lives]
+    order = timed[np.argsort(x.time[timed], kind="stable")]
+    time = x.time[order]
+    edges = np.unique(time[:: max(len(time) // MOMENTS, 1)])
+    stream = Stream(time, x.item[order], edges)
+    span = max(int(time[-1] - time[0]), 1)
+    return [_heated(stream, len(x.item_ids), share * span, name) for name, share in half_lives.items()]
+
+
+def _heated(stream: Stream, items: int, half_life: float, name: str) -> Recent:
+    heat = np.zeros((len(stream.edges), items), dtype=np.float32)
+    bounds = np.searchsorted(stream.time, stream.edges)
+    for row in range(1, len(heat)):
+        part = slice(bounds[row - 1], bounds[row])
+        age = stream.edges[row] - stream.time[part]
+        faded = heat[row - 1] * 0.5 ** ((stream.edges[row] - stream.edges[row - 1]) / half_life)
+        heat[row] = faded + np.bincount(stream.item[part], weights=np.power(0.5, age / half_life), minlength=items)
+    return Recent(heat, stream, half_life, name)

@@ -50,7 +50,7 @@ class Recent:
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {"half_life": (0.1, 0.005, 0.01, 0.02, 0.05, 0.2, 0.4)}
 
     def fit(self, training: Training) -> None:
-        self._channel = fit_recent(training.x, half_life=self.half_life)
+        [self._channel] = fit_recent(training.x, half_lives={self.name: self.half_life})
 
     def score(self, asked: Asked) -> Scores:
         return self._channel.score(asked.histories)
