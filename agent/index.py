@@ -131,7 +131,7 @@ class Index:
                 )
             except ValueError as error:
                 raise IndexAwayError(
-                    f"No Chroma server answers at {self._url}; start it or unset chroma_url."
+                    f"No Chroma server answers at {self._url}; start it, or unset LIMNER_CHROMA_URL."
                 ) from error
         else:
             # Chroma keeps one system a path for the whole process; only without it does a new client read anew.
@@ -173,7 +173,7 @@ class Index:
         if self._url:
             if isinstance(error, httpx.TransportError):
                 return IndexAwayError(
-                    f"No Chroma server answers at {self._url} ({said}); start it or unset chroma_url."
+                    f"No Chroma server answers at {self._url} ({said}); start it, or unset LIMNER_CHROMA_URL."
                 )
             return StoreError(f"The Chroma server at {self._url} failed ({said}); see that it runs, and run it again.")
         if any(sign in str(error) for sign in _FULL):
