@@ -112,11 +112,11 @@ def _citing(claim: Preference, ids: Sequence[str], random: np.random.Generator) 
 def summary_grounded(text: str, names: Names, items: Sequence[Item], numbers: Numbers) -> float:
     """Share of the values that a text names which at least one of the items carries; NaN where it names none.
 
-    A word that is several values' (a genre and a theme) holds where one of them is carried.
+    A word that is several values' (a genre and a theme, a singular and a plural) holds where one of them is carried.
     """
-    by_word: dict[str, list[bool]] = {}
+    by_word: dict[tuple[str, ...], list[bool]] = {}
     for one in named_in(text, names):
-        by_word.setdefault(fold(one.value), []).append(
+        by_word.setdefault(names.word(one), []).append(
             any(carries(item, one.facet, one.value, numbers) for item in items)
         )
     return sum(any(held) for held in by_word.values()) / len(by_word) if by_word else NAN

@@ -102,9 +102,9 @@ def statements(text: str, cited: Cited, names: Names, numbers_: Numbers | None =
     def holds(one: Value) -> bool:
         return fold(one.value) in preferred or any(carries(item, one.facet, one.value, numbers_) for item in known)
 
-    by_word: dict[str, bool] = {}
+    by_word: dict[tuple[str, ...], bool] = {}
     for one in names.find(text):
-        by_word[fold(one.value)] = holds(one) or by_word.get(fold(one.value), False)
+        by_word[names.word(one)] = holds(one) or by_word.get(names.word(one), False)
     titles = quoted(text)
     held = [
         any(is_title(said, item.title) for item in known) or any(holds(one) for one in names.exact(said))

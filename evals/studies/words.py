@@ -54,6 +54,10 @@ class Names:
             at += size or 1
         return list(dict.fromkeys(found))
 
+    def word(self, one: Value) -> tuple[str, ...]:
+        """What stands for a value in a text; of values that differ in their endings the same."""
+        return stems_of(one.value, self._code)
+
     def exact(self, text: str) -> list[Value]:
         """The values that a whole text is, a quoted one, say."""
         return self._by_stems.get(stems_of(text, self._code), [])

@@ -181,6 +181,12 @@ def test_a_summary_is_held_against_the_users_items() -> None:
     assert math.isnan(summary_grounded("Hard to say.", names, items, Numbers()))
 
 
+def test_of_values_alike_one_is_enough() -> None:
+    names = Names([("theme", "paint"), ("theme", "painted"), ("theme", "rose")])
+    item = Item(item_id="x", title="PAINTED ROSE")
+    assert summary_grounded("Drawn to “painted” and “rose”.", names, [item], Numbers()) == 1
+
+
 def test_coverage_counts_the_strongest_facts() -> None:
     facts = [fact("Crime", 0.9), fact("Horror", 0.8, "dislike"), fact("Drama", 0.2), fact("Home", 0.1, basis="stated")]
     named = [claim("crime", []), claim("Horror", [], "like"), claim("Home", [])]
