@@ -54,7 +54,7 @@ from agent.schema import (
     User,
     Wishes,
 )
-from agent.signals import signals_of
+from agent.signals import place_of, signals_of
 from agent.store import Store
 from agent.where import fitting
 from agent.world import Snapshots
@@ -535,6 +535,10 @@ class Engine:
                 values_of=world.population.facets_of,
                 scales=world.scales,
             )  # fmt: skip
+        rated = [
+            (e.item_id, place) for e in past.events if e.item_id and (place := place_of(e, world.scales)) is not None
+        ]
+        ratings = self._model().ratings_of(rated, top)
         fallback = not past.items and not wishes.context
         had = {event.item_id for event in past.events}
         said = [*notes, *model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
@@ -548,6 +552,7 @@ class Engine:
                     rank=rank,
                     score=reranked.scores.get(item_id, scores[item_id]),
                     probability=by_id[item_id].probability,
+                    predicted_rating=ratings.get(item_id),
                     channels={name: by_id[item_id].candidate.scores[name] for name in placed[item_id]},
                     rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
                     flags=self._flags(item_id, had, fallback),

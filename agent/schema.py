@@ -105,6 +105,10 @@ class IngestReport(Value):
 # ---------------------------------------------------------------- what was counted
 
 
+LOOKS = ("view", "click")
+"""Event types that are a look, and no choice."""
+
+
 class Fact(Value):
     """A counted statement about one facet value of one user."""
 
@@ -132,6 +136,8 @@ class Fact(Value):
     last_seen: datetime | None
     evidence: list[str]
     """Event ids that support the polarity, best first (bounded)."""
+    looked: bool = False
+    """Whether every one of these events was a look, and none a choice."""
 
 
 class Trait(Value):
@@ -477,6 +483,21 @@ class RerankWeight(Value):
         return own.get(bucket, own["all"])
 
 
+class RatingReport(Value):
+    """How far predicted ratings are off on users that their model did not see, in steps of the scale."""
+
+    ratings: int
+    rmse: float
+    rmse_of_mean: float
+    """Of saying the mean rating every time."""
+    mae: float
+    calibration_error: float
+    """Mean distance of predicted from given ratings, over ten bins by prediction."""
+    low: float
+    high: float
+    """The scale that predictions are told on."""
+
+
 class TrainReport(Value):
     version: int
     events: int
@@ -492,6 +513,8 @@ class TrainReport(Value):
     """ndcg@10 of the learned fusion over the same candidates as each channel's."""
     calibration_error: float | None = None
     """Expected calibration error of its probabilities, on users that it did not see."""
+    ratings: RatingReport | None = None
+    """Of predicted ratings; None where there are too few to learn from."""
     rerank: RerankWeight | None = None
     """What a model's reordering adds; None where none was measured."""
     seconds: float

@@ -45,6 +45,12 @@ def signals(x: Interactions, table: SignalTable, scales: Mapping[str, Scale]) ->
     return np.asarray(np.clip(np.where(rated, place - habit, unrated), -1.0, 1.0), dtype=np.float32)
 
 
+def main_scale(x: Interactions, scales: Mapping[str, Scale]) -> Scale | None:
+    """The scale of the source with the most ratings; None where nothing is rated on a scale."""
+    rated = np.bincount(x.source[~np.isnan(places(x, scales))], minlength=len(x.sources))
+    return scales[x.sources[int(rated.argmax())]] if rated.any() else None
+
+
 def signal_of(event: Event, table: SignalTable, scales: Mapping[str, Scale], user_mean: float | None) -> float:
     """Signal of one event, in [-1, 1]; `user_mean` is the user's mean place (`mean_place`), None where unknown."""
     place = place_of(event, scales)

@@ -38,7 +38,7 @@ from agent.retrieve import (
     load_demographics,
 )
 from agent.schema import Item, Preference, Profile, Scale, Wishes
-from agent.signals import signals
+from agent.signals import main_scale, places, signals
 from agent.store import Store
 from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
@@ -178,7 +178,9 @@ class Snapshots:
         x = self._store.interactions().over(world.items)
         signal = signals(x, self._settings.signals, world.scales)
         catalogue = catalogue_of(x.item_ids, world.population, self.vectors())
-        self._model = train(x, signal, self.models_folder, catalogue, progress=self._progress)
+        scale = main_scale(x, world.scales)
+        rated = (places(x, world.scales), scale) if scale else None
+        self._model = train(x, signal, self.models_folder, catalogue, rated=rated, progress=self._progress)
         return self._model
 
     # ------------------------------------------------------------ vectors

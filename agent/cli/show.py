@@ -226,6 +226,12 @@ def train_report(report: TrainReport) -> RenderableType:
     lines = [f"Embeddings: {report.embedder}, {counted(report.embedded, 'item text')} embedded anew."]
     if graded:
         lines.append("ndcg@10 is over the candidates of users that were held out.")
+    if report.ratings is not None:
+        told = report.ratings
+        lines.append(
+            f"Predicted ratings ({told.low:g} to {told.high:g}) are off by {told.mae:.2f} on average; their RMSE is "
+            f"{told.rmse:.3f}, that of the mean rating {told.rmse_of_mean:.3f}."
+        )
     if report.calibration_error is not None:
         lines.append(f"Probabilities are off by {report.calibration_error:.1%} on average.")
     return Group(
@@ -566,7 +572,8 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
     others = len(one.channels) - CHANNELS
     found_by = " + ".join(list(one.channels)[:CHANNELS]) + (f" and {counted(others, 'other')}" if others > 0 else "")
     flags = [flag for flag in one.flags if flag != "fallback"]
-    tail = Text.assemble((found_by, "cyan"), (f"  {', '.join(flags)}" if flags else "", "yellow"))
+    rating = "" if one.predicted_rating is None else f" · expected rating {one.predicted_rating:.1f}"
+    tail = Text.assemble((found_by, "cyan"), (rating, "dim"), (f"  {', '.join(flags)}" if flags else "", "yellow"))
     lines: list[RenderableType] = [head]
     if one.reason is not None:
         lines.append(words(one.reason.text))

@@ -34,7 +34,9 @@ from agent.rank.channels import (
 from agent.rank.features import tabulate, users_at_once
 from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
 from agent.rank.lessons import How, Query, lessons
+from agent.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
 from agent.retrieve import Collaborative, History, Popular, Recent, Stream
+from agent.schema import Scale
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -80,6 +82,7 @@ class Model:
     manifest: Manifest
     channels: Channels
     fusion: Fusion | None = None
+    ratings: Ratings | None = None
     past: Sequence[Moment] = ()
     """For measuring what a language model adds; one a user, in random order. Not saved."""
 
@@ -99,7 +102,22 @@ class Model:
     def over(self, item_ids: Sequence[str], catalogue: Catalogue) -> "Model":
         """The same model over a catalogue that came to have more items; they stand after those it was trained on."""
         users = self.manifest.users
-        return replace(self, channels=widened(self.channels, list(item_ids), catalogue, users))
+        ratings = self.ratings.over(len(item_ids)) if self.ratings else None
+        return replace(self, channels=widened(self.channels, list(item_ids), catalogue, users), ratings=ratings)
+
+    def ratings_of(self, rated: Sequence[tuple[str, float]], item_ids: Sequence[str]) -> dict[str, float]:
+        """The rating that a user would give to each item, from the (item id, place on the scale) that they gave.
+
+        Empty where nothing was learned of ratings or the user gave none; items that are not known are left out.
+        """
+        own = [(self.positions[item], place) for item, place in rated if item in self.positions]
+        asked = [item for item in item_ids if item in self.positions]
+        if self.ratings is None or not own or not asked:
+            return {}
+        given = Rated(np.array([at for at, _ in own], dtype=np.int64), np.array([place for _, place in own]))
+        at = np.array([self.positions[item] for item in asked], dtype=np.int64)
+        found = self.ratings.predict(given, self.channels.catalogue.facets, at)
+        return {item: round(float(value), 2) for item, value in zip(asked, found, strict=True)}
 
     def history(self, events: Sequence[tuple[str, float]]) -> History:
         """From (item id, signal), oldest first; items that came after training are left out."""
@@ -117,9 +135,13 @@ def fit(
     how: How = "time",
     method: Method = "lightgbm",
     seed: int = 0,
+    rated: tuple[NDArray[np.float64], Scale] | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing stored."""
+    """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing stored.
+
+    rated: places [n] on the scale, NaN where an event is no rating, and the scale that predictions are told on.
+    """
     began = time.monotonic()
     say = progress or Quiet()
     catalogue = catalogue or catalogue_of(x.item_ids)
@@ -137,7 +159,8 @@ def fit(
         now=channels.now,
         span=channels.span,
     )
-    return Model(manifest, channels, fusion, past)
+    ratings = fit_ratings(x, rated[0], catalogue.facets, rated[1], seed) if rated else None
+    return Model(manifest, channels, fusion, ratings, past)
 
 
 def _learn(
@@ -210,10 +233,11 @@ def train(
     catalogue: Catalogue | None = None,
     *,
     method: Method = "lightgbm",
+    rated: tuple[NDArray[np.float64], Scale] | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Fit, save as the next version under `folder`, make it current, drop all but the one before."""
-    model = fit(x, signal, catalogue, method=method, progress=progress)
+    model = fit(x, signal, catalogue, method=method, rated=rated, progress=progress)
     model = replace(model, manifest=replace(model.manifest, version=_newest(folder) + 1))
     _save(model, folder)
     for old in folder.glob("v*"):
@@ -249,6 +273,8 @@ def _save(model: Model, folder: Path) -> None:
     (part / "manifest.json").write_text(json.dumps(vars(model.manifest), indent=2), encoding="utf-8")
     if model.fusion is not None:
         model.fusion.save(part)
+    if model.ratings is not None:
+        model.ratings.save(part)
     part.rename(target)
     pointer = folder / f".{CURRENT}.part"
     pointer.write_text(target.name)
@@ -281,7 +307,7 @@ def load_model(folder: Path) -> Model | None:
         manifest = Manifest(**json.loads((home / "manifest.json").read_text("utf-8")))
         with np.load(home / "channels.npz", allow_pickle=False) as arrays:
             channels = _channels(item_ids, manifest, {key: arrays[key] for key in arrays.files})
-        return Model(manifest, channels, load_fusion(home))
+        return Model(manifest, channels, load_fusion(home), load_ratings(home))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"The trained model in '{home}' is damaged ({error}); run `limner train` again.") from error
 

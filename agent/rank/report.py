@@ -25,6 +25,7 @@ def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
         lessons=fusion.queries if fusion else 0,
         fusion_ndcg=worth.get("fusion"),
         calibration_error=None if math.isnan(error) else round(error, 4),
+        ratings=model.ratings.report if model.ratings else None,
         seconds=held.seconds,
         notes=_notes(fusion),
     )
