@@ -21,14 +21,14 @@ from agent.leads import Lead, Past
 from agent.llm import Chat, ChatRequest, ask
 from agent.prompt import Prompt, load_prompt
 from agent.retrieve import DISLIKED
-from agent.schema import Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
+from agent.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
 from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations, tidy
 from agent.verify.claims import ValuesOf
 from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from agent.verify.nouns import foreign_noun
 from agent.verify.others import misread, points_at
 from agent.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
-from agent.words.templates import LOOKS, Origin
+from agent.words.templates import Origin
 from agent.words.text import fold, stems_of, tokens_of
 
 LIST, PHRASE = "reasons", "reason-phrase"

@@ -39,7 +39,7 @@ from agent.facts.population import Population, expand, strongest
 from agent.facts.stated import spoken_facts
 from agent.facts.traits import traits_of
 from agent.interactions import NO_TIME
-from agent.schema import Event, Fact, Polarity, Scale, Trait, Trend
+from agent.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
 from agent.signals import signals_of
 
 LIFT_PRIOR = 4.0
@@ -236,6 +236,7 @@ def _mine(history: History, population: Population, limit: int) -> list[Fact]:
                 confidence=_tidy(confidence[at]), trend=_trend(units, halves),
                 first_seen=_when(history, first[units], min),
                 last_seen=_when(history, last[units], max), evidence=_evidence(history, rows, polarity),
+                looked=all(history.events[row].type in LOOKS for row in rows.tolist()),
             )
         )  # fmt: skip
     return facts

@@ -41,7 +41,7 @@ class Claim:
     facts: tuple[Fact, ...] = ()
     traits: tuple[Trait, ...] = ()
     is_asked: bool = True
-    """False where the template stands as it is: a first sign, which models make a passion of."""
+    """False where the template stands as it is: a first sign, which models make a passion of, or a share of looks."""
 
 
 def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[Claim]:
@@ -82,7 +82,9 @@ def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Cla
         return Claim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = percents(fact.share, fact.base_rate, language)
-    return Claim("share", f"{name} {share}%, average {base}%", preference_text(still, language), facts=(fact,))
+    said = f"{name} {share}%, average {base}%"
+    # Models say "of what they choose" whatever it was.
+    return Claim("share", said, preference_text(still, language), facts=(fact,), is_asked=not fact.looked)
 
 
 def request(

@@ -29,6 +29,8 @@ class SummaryForms(Data):
     first: Forms
     """Likes that few events speak for."""
     top: Forms
+    top_looked: str
+    """Of items that were looked at and not chosen."""
     dislikes: Forms
     rising: str
     fading: str
@@ -89,6 +91,10 @@ class Templates(Data):
     like_few: str
     """Of few events, counted."""
     like_one: str
+    like_looked: str
+    """Of items that were looked at and not chosen; so are the next two."""
+    like_few_looked: str
+    like_one_looked: str
     dislike: Forms
     dislike_bare: Forms
     trend: dict[str, str]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 from zlib import crc32
 
-from agent.schema import Event, Fact, Item, Preference, Trait
+from agent.schema import LOOKS, Event, Fact, Item, Preference, Trait
 from agent.words.data import Forms
 from agent.words.language import Language, load_language
 from agent.words.text import fold, tokens_of
@@ -33,9 +33,6 @@ _NAMES = frozenset(
 """Facets whose values are names and stay as they are."""
 _LITERAL = _NAMES | {"theme", "language"}
 """Facets whose values are not translated: names, words of titles, and languages (their adjectives name countries)."""
-
-LOOKS = ("view", "click")
-"""Event types that are a look, and no choice."""
 
 Origin = Literal["next_item", "collaborative", "content", "similar", "popular", "recent", ""]
 """Where a recommendation comes from: a channel, or the history as a whole."""
@@ -209,9 +206,11 @@ def preference_text(claim: Fact | Preference, language: Language) -> str:
     elif claim.basis == "stated" or claim.share <= claim.base_rate or share == base:
         form = _variant(key, forms.like_bare)
     elif claim.count < 2:
-        form = forms.like_one
+        form = forms.like_one_looked if claim.looked else forms.like_one
     elif is_tentative(claim) or claim.count < FEW * claim.share:
-        form = forms.like_few
+        form = forms.like_few_looked if claim.looked else forms.like_few
+    elif claim.looked:
+        form = forms.like_looked
     else:
         # Nobody has a soft spot for a price; the last form is the soberest.
         form = forms.like[-1] if claim.facet == "price band" else _variant(key, forms.like)
@@ -264,8 +263,15 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
             if top is not None:
                 share, base = percents(top.share, top.base_rate, language)
                 name = thing(top.facet, top.value, language)
+                form = templates.top_looked if top.looked else _variant(key, templates.top)
                 sentences.append(
-                    _fill(_variant(key, templates.top), language, value=name, share=share, base=base)
+                    _fill(
+                        templates.top_looked if top.looked else _variant(key, templates.top),
+                        language,
+                        value=name,
+                        share=share,
+                        base=base,
+                    )
                     + _trend(top, name, language)
                 )
         for trend, form in (("rising", templates.rising), ("fading", templates.fading)):

@@ -49,6 +49,12 @@ def test_a_like_by_hand() -> None:
     assert war.first_seen is None
 
 
+def test_facts_of_looks_alone_say_so() -> None:
+    looks = [("a", f"w{n}", "view", None, None) for n in range(1, 4)]
+    assert fact(world([*looks, *CROWD], FILMS).facts("a"), "War").looked
+    assert not fact(world([*looks, *bought("a", "w4"), *CROWD], FILMS).facts("a"), "War").looked
+
+
 def test_a_dislike_by_hand() -> None:
     stars = {f"c{n}": 5.0 for n in range(1, 7)} | {f"d{n}": 1.0 for n in range(1, 4)}
     w = world([*rated("a", stars), *CROWD], FILMS)

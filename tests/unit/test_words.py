@@ -231,6 +231,22 @@ def test_a_share_is_never_said_beside_an_average_that_reads_the_same() -> None:
     assert "%" not in summary_text([little], [], english), "a share near the average does not stand out"
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_looks_are_not_called_choices(code: str) -> None:
+    language = load_language(code)
+    for count, share in ((40, 0.4), (4, 0.6), (1, 0.5)):
+        chosen = fact(1, "Comedy", count=count, share=share, base=0.1, negative=0, trend="unknown")
+        looked = chosen.model_copy(update={"looked": True})
+        said = [preference_text(one, language) for one in (chosen, looked)]
+        assert said[0] != said[1] or (code == "de" and count == 40)
+        assert check_words(said[1], grounds_from(language, facts=[looked]), language) == []
+    two = [fact(n, v, count=40, share=0.4, base=0.1, trend="unknown") for n, v in enumerate(("Comedy", "Drama"), 1)]
+    text = summary_text([one.model_copy(update={"looked": True}) for one in two], [], language)
+    assert check_words(text, grounds_from(language, facts=two), language) == [], text
+    if code == "en":
+        assert "choice" not in text and "looked at" in text
+
+
 def test_a_middling_rating_is_not_called_a_negative_response() -> None:
     """Below the user's own mean may be 3 of 5."""
     said = preference_text(fact(1, "Horror", "dislike", count=9, negative=8), load_language("en"))
