@@ -17,7 +17,8 @@ from agent.profile.full import Reader, merge_request, part_requests, portrait_re
 from agent.profile.phrase import claims_of, request
 from agent.profile.template import preference_of
 from agent.prompt import load_prompt
-from agent.rerank import NEUTRAL, Taste, item_line, taste_text
+from agent.rerank import NEUTRAL, Taste
+from agent.rerank.order import item_line, taste_text
 from agent.schema import ChatMessage
 from agent.words import load_language, supported_languages
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
