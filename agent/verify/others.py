@@ -1,5 +1,6 @@
 """What a sentence to the user says of other people, and of the item that they had themselves."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -50,6 +51,8 @@ def misread(
     if not language.cjk:
         if any(word in language.points and after in _DEEDS for word, after in pairwise(words)):
             return "off_claim: it has the item do what the user did"
+        if any(word in language.points and after == _OWN for word, after in pairwise(words)):
+            return "off_claim: it takes the user's own for the item"
         if looked and (liked := next((word for at, word in felt if _is_of_own(words, at)), "")):
             return f"unsupported_claim: {liked}"
     for at, _ in _found(words, language.modal, language):
@@ -78,7 +81,7 @@ def points_at(text: str, language: Language) -> bool:
 
 def _aside(text: str, names: Iterable[str], mark: str) -> str:
     for name in sorted({fold(name) for name in names if name}, key=len, reverse=True):
-        text = text.replace(name, f" {mark} ")
+        text = re.sub(r"[ -]".join(map(re.escape, re.split(r"[ -]", name))), f" {mark} ", text)
     return text
 
 

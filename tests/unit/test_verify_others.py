@@ -53,6 +53,15 @@ def test_a_look_is_no_liking_and_an_item_looks_at_nothing(text: str, refusal: st
     assert said.startswith(refusal) if refusal else said == "", said
 
 
+def test_the_users_own_item_is_not_this_one() -> None:
+    own = title_variants("BLUE 3 PIECE POLKADOT CUTLERY SET")
+    english = load_language("en")
+    text = "Because you like cutlery items, this blue 3-piece polkadot cutlery set is worth a look."
+    assert misread(text, english, own=own, names=[], people=False).startswith("off_claim")
+    text = "Because you chose the blue 3-piece polkadot cutlery set, this is worth a look."
+    assert misread(text, english, own=own, names=[], people=False) == ""
+
+
 def test_words_inside_names_say_nothing() -> None:
     english = load_language("en")
     own = title_variants("Ordinary People (1980)")
