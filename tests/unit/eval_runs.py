@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evals.metrics import holm, interval, paired_tests
-from evals.records import BUCKETS, Comparison, Evaluation, Metric, SplitInfo, SystemResult
+from evals.records import Comparison, Evaluation, Metric, SplitInfo, SystemResult
+from evals.splits import BUCKETS
 
 USERS = 200
 HOSTILE = "<script>alert('x')</script>"

@@ -12,10 +12,11 @@ from agent.cli import main
 from agent.errors import BadInputError, LimnerError
 from evals.contest import Contest, contests, headline, names, number
 from evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
-from evals.records import BUCKETS, Comparison, Metric, SplitInfo, SystemResult
+from evals.records import Comparison, Metric, SplitInfo, SystemResult
 from evals.report import page, render, report
 from evals.report_studies import lead
 from evals.runs import Run, load_run, load_runs
+from evals.splits import BUCKETS
 from evals.studies.records import Figure, StudyRecord
 from evals.studies.stream import write_record
 from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
