@@ -45,13 +45,26 @@ def cut(sentence: Sentence) -> list[Segment]:
             end = at + 1
             while end < stop and sentence.tokens[end].kind == "cjk" and end not in sentence.taken:
                 end += 1
-            found += cut_cjk(sentence, at, end)
-            at = end
+            mixed = next(filter(None, (_mixed(sentence, i) for i in range(at, end))), None)
+            end = mixed.start if mixed else end
+            found += cut_cjk(sentence, at, end) if end > at else []
+            found += [mixed] if mixed else []
+            at = mixed.end if mixed else end
         else:
             segment = _next(sentence, at)
             found.append(segment)
             at = segment.end
     return found
+
+
+def _mixed(sentence: Sentence, at: int) -> Segment | None:
+    """A name in the grounds that begins with characters and goes on with figures or letters: "록키 4"."""
+    words, positions = sentence.run(at)
+    phrase = sentence.grounds.phrases.longest(words, 0)
+    if phrase is None or all(sentence.tokens[i].kind == "cjk" for i in positions[: phrase[0]]):
+        return None
+    end = positions[phrase[0] - 1] + 1
+    return Segment("phrase", sentence.said(at, end), at, end, phrase=phrase[1])
 
 
 def _gap(sentence: Sentence, at: int, end: int) -> bool:

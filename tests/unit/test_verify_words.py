@@ -465,6 +465,22 @@ def test_sentences_are_split_at_their_ends() -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("터미네이터 2:오리지널", "터미네이터 2:오리지널을 선택한 분들이 그다음에 이것을 선택했습니다."),
+        ("록키 4", "선택하신 록키 4를 선택한 분들이 이것도 선택했습니다."),
+        ("流浪地球2", "您喜欢流浪地球2，这个与它主题相近。"),
+    ],
+)
+def test_titles_of_characters_and_figures_pass_without_quotation_marks(title: str, text: str) -> None:
+    language = load_language("zh" if title[0] == "流" else "ko")
+    seen, other = Item(item_id="a", title=title), Item(item_id="b", title=title.split(" ")[0].rstrip("2"))
+    here, catalogue = grounds_from(language, items=[seen]), lexicon_from([seen, other], language)
+    assert check_words(text, here, language, catalogue) == []
+    assert check_words(text.replace("2", "3").replace("4", "5"), here, language, catalogue) != []
+
+
+@pytest.mark.parametrize(
     "whole",
     [
         "People who chose “L.A. Confidential”, as you did, went on to this.",
