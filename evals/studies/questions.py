@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.interactions import Interactions
 from agent.schema import Event, Item
 from agent.words import title_variants
 from agent.words.text import fold
@@ -106,7 +107,9 @@ def questions(lab: Lab, users: Sequence[str], seed: int = 0) -> list[Question]:
     found: list[Question] = []
     titles = Counter(item.title for item in lab.items.values())
     facet = lab.engine.snapshots.world().population.primary
-    owners = _owners(lab)
+    # Read once: of a large store it takes seconds.
+    x = lab.engine.store.interactions()
+    owners = _owners(x)
     for at, user_id in enumerate(users):
         events = lab.events(user_id)
         if not events:
@@ -118,15 +121,14 @@ def questions(lab: Lab, users: Sequence[str], seed: int = 0) -> list[Question]:
             _favourite(lab, user_id, events, facet), _best(lab, user_id, events),
             _compare(user_id, other, events, lab.events(other), swap=bool(at % 2)),
             _cohort(lab, user_id, events, owners, titles, drawn),
-            _cohort_value(lab, user_id, facet, drawn), _unanswerable(user_id, at),
+            _cohort_value(lab, x, user_id, facet, drawn), _unanswerable(user_id, at),
         ]  # fmt: skip
         found += [one for one in made if one is not None]
     return found
 
 
-def _owners(lab: Lab) -> Mapping[str, int]:
+def _owners(x: Interactions) -> Mapping[str, int]:
     """By item, different users."""
-    x = lab.engine.store.interactions()
     pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(len(x.item_ids), 1)
     counts = np.bincount(pairs, minlength=len(x.item_ids))
     return {item_id: int(counts[at]) for at, item_id in enumerate(x.item_ids)}
@@ -212,13 +214,12 @@ def _cohort(
     return Question(f"cohort:{user_id}", "cohort", user_id, text, (str(owners.get(item, 0)),))
 
 
-def _cohort_value(lab: Lab, user_id: str, facet: str, drawn: np.random.Generator) -> Question | None:
+def _cohort_value(lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np.random.Generator) -> Question | None:
     population = lab.engine.snapshots.world().population
     codes = [code for code, name in enumerate(population.facets) if name == facet]
     if not codes:
         return None
     code = codes[int(drawn.integers(len(codes)))]
-    x = lab.engine.store.interactions()
     rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))
     held = {population.item_ids[at] for at in rows[population.codes == code].tolist()}
     has = np.array([one in held for one in x.item_ids], dtype=bool)
