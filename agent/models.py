@@ -103,7 +103,7 @@ class ModelDesk:
             self._store,
             identity=chosen.identity,
             prices=llm.prices,
-            max_cost=max_cost if max_cost is not None else llm.max_cost,
+            max_cost=max_cost if max_cost is not None else llm.max_cost or None,
             give_up_after=llm.give_up_after,
             cool_down=cool_down,
         )

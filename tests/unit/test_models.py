@@ -1,0 +1,38 @@
+"""The model of one engine: what its settings mean for what it may spend."""
+
+from pathlib import Path
+
+import pytest
+
+import agent.models
+from agent.config import LlmSettings, Settings
+from agent.errors import BudgetSpentError
+from agent.llm import ChatAnswer, ChatRequest, ChosenModel
+from agent.models import ModelDesk
+from agent.progress import Quiet
+from agent.schema import ChatMessage, Usage
+from agent.store import open_store
+from agent.testing import FakeChat
+
+REQUEST = ChatRequest("test", "test@1#0", [ChatMessage(role="user", content="How many?")], max_tokens=20)
+
+
+@pytest.mark.parametrize(("setting", "run", "asked"), [(0.0, None, 1), (0.0, 0.0, 0), (1e-9, None, 0), (1.0, None, 1)])
+async def test_without_a_cost_limit_a_hosted_model_is_asked(
+    setting: float, run: float | None, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = Usage(input_tokens=1000, output_tokens=10)
+    chat = FakeChat(lambda _: ChatAnswer("ok", usage), name="gpt-4o-mini", hosted=True)
+    chosen = ChosenModel(chat, "fake", "nowhere", "", "")
+    monkeypatch.setattr(agent.models, "choose_chat", lambda *_: chosen)
+    settings = Settings(llm=LlmSettings(choice="openai", grade="phrase", max_cost=setting))
+    store = open_store(str(tmp_path))
+    ready = await ModelDesk(settings, store, Quiet()).for_run(run)
+    assert ready.chat is not None
+    if asked:
+        assert (await ready.chat.complete(REQUEST)).text == "ok"
+    else:
+        with pytest.raises(BudgetSpentError):
+            await ready.chat.complete(REQUEST)
+    assert len(chat.requests) == asked
+    store.close()
