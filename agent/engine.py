@@ -18,6 +18,7 @@ from agent.errors import (
     UnknownIdError,
 )
 from agent.explain import explain
+from agent.interactions import milliseconds
 from agent.leads import Lead, Past, leads, places
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
@@ -481,7 +482,8 @@ class Engine:
         pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
         content = self.snapshots.content(profile, pairs, max((e.seq for e in past.events), default=0))
         context = wishes.context if wishes else []
-        history = with_context(model.history(pairs), [model.positions[one] for one in context])
+        times = [milliseconds(e.timestamp) for e in past.events if e.item_id is not None]
+        history = with_context(model.history(pairs, times), [model.positions[one] for one in context], model)
         allowed = self.snapshots.allowed(wishes) if wishes else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 

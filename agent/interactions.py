@@ -5,12 +5,18 @@ One value, built by the store in one pass; no pandas, no objects per event.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 NO_TIME = np.int64(-(2**62))
 """Stands in `time` where an event has none."""
+
+
+def milliseconds(time: datetime | None) -> int:
+    """Epoch milliseconds UTC, NO_TIME where there is none."""
+    return int(NO_TIME) if time is None else round(time.timestamp() * 1000)
 
 
 @dataclass(frozen=True)

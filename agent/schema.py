@@ -508,11 +508,15 @@ class TrainReport(Value):
     embedded: int
     """Item texts embedded anew; the others were up to date."""
     lessons: int = 0
-    """Questions of the past that fusion learned from; 0 where there were too few, and fixed weights order."""
+    """Questions of the past that fusion learned to order from; 0 where there were too few, and fixed weights order."""
+    unanswered: int = 0
+    """Further questions without an answer among their candidates; they count in the probabilities alone."""
     fusion_ndcg: float | None = None
     """ndcg@10 of the learned fusion over the same candidates as each channel's."""
     calibration_error: float | None = None
-    """Expected calibration error of its probabilities, on users that it did not see."""
+    """Expected calibration error of its probabilities of an item for users who do anything, on users it did not see."""
+    activity_error: float | None = None
+    """The same of the probabilities that a user does anything; None where events have no times to learn them from."""
     ratings: RatingReport | None = None
     """Of predicted ratings; None where there are too few to learn from."""
     rerank: RerankWeight | None = None

@@ -233,7 +233,12 @@ def train_report(report: TrainReport) -> RenderableType:
             f"{told.rmse:.3f}, that of the mean rating {told.rmse_of_mean:.3f}."
         )
     if report.calibration_error is not None:
-        lines.append(f"Probabilities are off by {report.calibration_error:.1%} on average.")
+        lines.append(
+            f"Probabilities of an item, for a user who does anything, are off by {report.calibration_error:.1%} on "
+            f"average; they count {counted(report.unanswered, 'further question')} without an answer."
+        )
+    if report.activity_error is not None:
+        lines.append(f"Those that a user does anything at all are off by {report.activity_error:.1%}.")
     return Group(
         Text(f"{learned} in {duration(report.seconds)} (model {report.version})."),
         table,

@@ -38,7 +38,7 @@ from agent.config import SignalTable
 from agent.facts.population import Population, expand, strongest
 from agent.facts.stated import spoken_facts
 from agent.facts.traits import traits_of
-from agent.interactions import NO_TIME
+from agent.interactions import NO_TIME, milliseconds
 from agent.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
 from agent.signals import signals_of
 
@@ -130,7 +130,7 @@ def in_order(events: Sequence[Event]) -> list[Event]:
 
 
 def _ms(event: Event) -> int:
-    return int(NO_TIME) if event.timestamp is None else int(event.timestamp.timestamp() * 1000)
+    return milliseconds(event.timestamp)
 
 
 def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: Population) -> History:

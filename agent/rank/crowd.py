@@ -30,6 +30,8 @@ class Crowd:
     """[n] positions, oldest first for each user."""
     signal: NDArray[np.float32]
     """[n]."""
+    time: NDArray[np.int64]
+    """[n] epoch milliseconds UTC, NO_TIME where none."""
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -40,7 +42,7 @@ class Crowd:
 
     def history(self, user: int) -> History:
         span = slice(self.starts[user], self.starts[user + 1])
-        return History(self.items[span], self.signal[span])
+        return History(self.items[span], self.signal[span], time=self.time[span])
 
     def had(self, item: int) -> NDArray[np.bool_]:
         """[users] who had an item."""
@@ -55,7 +57,7 @@ def crowd_of(x: Interactions, signal: NDArray[np.float32], model: Model) -> Crow
     items = place[x.item] if len(x) else np.empty(0, np.int64)
     known = items >= 0
     starts = np.searchsorted(x.user[known], np.arange(len(x.user_ids) + 1)).astype(np.int64)
-    return Crowd(x.user_ids, starts, items[known], signal[known])
+    return Crowd(x.user_ids, starts, items[known], signal[known], x.time[known])
 
 
 def batches(model: Model, users: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -89,7 +91,7 @@ def lists(
         asked = []
         for user in part:
             own = crowd.history(user)
-            history = with_context(own, context)
+            history = with_context(own, context, model)
             group = None
             if demographics is not None and not len(history.items):
                 group = demographics.score(attributes[crowd.user_ids[user]].attributes, model.item_ids)
@@ -105,13 +107,16 @@ def lists(
             yield Listed(crowd.user_ids[user], chosen, cold=not len(one.history.items))
 
 
-def with_context(history: History, context: Sequence[int]) -> History:
-    """A history that ends with the items of this visit, each a clear sign of taste."""
+def with_context(history: History, context: Sequence[int], model: Model) -> History:
+    """A history that ends with the items of this visit, each a clear sign of taste, had at the model's moment."""
     if not context:
         return history
     items = np.concatenate([history.items, np.array(context, dtype=np.int64)])
     signal = np.concatenate([history.signal, np.ones(len(context), dtype=np.float32)])
-    return History(items, signal, history.now)
+    time = history.time
+    if time is not None and model.activity is not None:
+        time = np.concatenate([time, np.full(len(context), model.activity.now)])
+    return History(items, signal, history.now, time)
 
 
 # ---------------------------------------------------------------- users for an item
@@ -159,7 +164,7 @@ def _fused(model: Model, histories: Sequence[History], item: int) -> tuple[Float
     if model.fusion is None:
         return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
     score = model.fusion.score(table.columns[row, place])
-    return score, model.fusion.probability(score)
+    return score, model.probability(score[:, None], histories)[:, 0]
 
 
 def nearness(model: Model, histories: Sequence[History], item: int) -> Floats:
@@ -211,7 +216,7 @@ def audience(
             )
             for rank, place in enumerate(best.tolist(), 1)
         ],
-        definition=_NEAR if fresh else _UNLEARNED if model.fusion is None else _LIKELY,
+        definition=_definition(model, fresh),
         population=len(crowd),
         matching=len(wanted),
         had=len(wanted) - len(users) if not repeats else 0,
@@ -220,9 +225,21 @@ def audience(
     )
 
 
+def _definition(model: Model, fresh: bool) -> str:
+    if fresh:
+        return _NEAR
+    if model.fusion is None:
+        return _UNLEARNED
+    return _LIKELY if model.activity is not None else _LIKELY_NEXT
+
+
 _LIKELY = (
     "calibrated probability that the user has the item within the stretch that training asks about (a fifth of all "
-    "events), highest first"
+    "events): that the user does anything in it, times that the item is among it if so; highest first"
+)
+_LIKELY_NEXT = (
+    "calibrated probability that the user has the item next, if the user does anything; training knows no times that "
+    "tell who will; highest first"
 )
 _NEAR = "likeness of the item's text and attributes to what the user had, nearest first"
 _UNLEARNED = "reciprocal rank fusion of the channels with fixed weights, highest first"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +46,12 @@ class Examples:
     """[queries]."""
     names: list[str]
 
+    @cached_property
+    def answered(self) -> NDArray[np.bool_]:
+        """[queries] whether anything relevant is among the candidates."""
+        owner = np.repeat(np.arange(len(self.group)), self.group)
+        return np.bincount(owner[self.relevant], minlength=len(self.group)) > 0
+
     def take(self, queries: NDArray[np.bool_]) -> "Examples":
         rows = np.repeat(queries, self.group)
         return Examples(self.columns[rows], self.relevant[rows], self.group[queries], self.user[queries], self.names)
@@ -77,6 +84,9 @@ class Fusion:
     spread: list[float]
     calibration: Calibration
     queries: int
+    """Questions with an answer among their candidates, which an order can be learned from."""
+    asked: int
+    """Those and the ones without, which count in the probabilities."""
     worth: dict[str, float]
     """ndcg@10 over the candidates of held-out users: of each column named in `WORTH` alone, of the prior, and as
     `fusion` of a fusion that those users were held out of."""
@@ -92,7 +102,8 @@ class Fusion:
         return total
 
     def probability(self, score: Floats) -> Floats:
-        """[rows] of an interaction with each item in the stretch that lessons ask about."""
+        """[rows] of an interaction with each item in the stretch that lessons ask about, given that the user does
+        anything in it."""
         return np.asarray(1 / (1 + np.exp(-(self.calibration.slope * score + self.calibration.offset))))
 
     def save(self, folder: Path) -> None:
@@ -101,7 +112,7 @@ class Fusion:
         head = {
             "method": self.method, "names": self.names, "scales": self.scales, "weights": self.weights,
             "centre": self.centre, "spread": self.spread, "calibration": asdict(self.calibration),
-            "queries": self.queries, "worth": self.worth,
+            "queries": self.queries, "asked": self.asked, "worth": self.worth,
         }  # fmt: skip
         (folder / "fusion.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
 
@@ -160,13 +171,14 @@ def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Lea
     rest = examples.take(held)
     # Scores of the part model are put on the whole model's scale by their own spread.
     score = part.score(rest.columns)
-    worth = {name: _ndcg(rest.columns[:, at], rest) for at, name in enumerate(rest.names) if name in WORTH}
-    worth["fusion"] = _ndcg(score, rest)
+    some = rest.take(rest.answered)
+    worth = {name: _ndcg(some.columns[:, at], some) for at, name in enumerate(some.names) if name in WORTH}
+    worth["fusion"] = _ndcg(score[np.repeat(rest.answered, rest.group)], some)
     return Learned(replace(whole, calibration=_calibrate(score, rest), worth=worth), held, score)
 
 
 def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
-    """Mean ndcg@10 over queries, each over its own candidates; NaN scores come last."""
+    """Mean ndcg@10 over queries with an answer, each over its own candidates; NaN scores come last."""
     best = np.nan_to_num(score, nan=-np.inf)
     ends = np.cumsum(examples.group)
     hits = np.zeros((len(ends), 10), dtype=bool)
@@ -180,7 +192,7 @@ def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
 
 def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
     none = Calibration(1.0, 0.0, float("nan"), 0)
-    queries = len(examples.group)
+    queries, asked = int(examples.answered.sum()), len(examples.group)
     if method == "logistic":
         from sklearn.linear_model import LogisticRegression
 
@@ -190,23 +202,24 @@ def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
         model.fit(_standard(examples.columns, centre, spread), examples.relevant)
         weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
         return Fusion(
-            method, examples.names, (), [], weights, centre.tolist(), spread.tolist(), none, queries, {}
+            method, examples.names, (), [], weights, centre.tolist(), spread.tolist(), none, queries, asked, {}
         )  # fmt: skip
     import lightgbm
 
     # Threads that wait for each other cost more than they bring on few rows.
     threads = 1 if len(examples.columns) < _FEW_ROWS else 0
     boosters, scales = [], []
-    for objective in ("lambdarank", "binary"):
+    # An order can only be learned where there is an answer; how likely one is, from all.
+    for objective, rows in (("lambdarank", examples.take(examples.answered)), ("binary", examples)):
         data = lightgbm.Dataset(
-            examples.columns, examples.relevant.astype(np.int32), group=examples.group,
-            feature_name=[name.replace(" ", "_") for name in examples.names],
+            rows.columns, rows.relevant.astype(np.int32), group=rows.group,
+            feature_name=[name.replace(" ", "_") for name in rows.names],
         )  # fmt: skip
         booster = lightgbm.train({**_TREES, "objective": objective, "seed": seed, "num_threads": threads}, data, ROUNDS)
         raw = np.asarray(booster.predict(examples.columns, raw_score=True))
         boosters.append(booster)
         scales.append(max(float(raw.std()), 1e-9))
-    return Fusion(method, examples.names, boosters, scales, [], [], [], none, queries, {})
+    return Fusion(method, examples.names, boosters, scales, [], [], [], none, queries, asked, {})
 
 
 def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> Floats:
@@ -215,14 +228,20 @@ def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> F
 
 
 def _calibrate(score: Floats, rest: Examples) -> Calibration:
-    """Slope and offset from half of the held-out users, the error from the other half."""
+    """Slope and offset from the held-out users; the error is of each half by those from the other half."""
+    first = np.repeat(rest.user % 2 == 0, rest.group)
+    if any(len(np.unique(rest.relevant[half])) < 2 for half in (first, ~first)):
+        return Calibration(1.0, 0.0, float("nan"), 0)
+    given = np.empty(len(score))
+    for half in (first, ~first):
+        slope, offset = _platt(score[~half], rest.relevant[~half])
+        given[half] = 1 / (1 + np.exp(-(slope * score[half] + offset)))
+    slope, offset = _platt(score, rest.relevant)
+    return Calibration(slope, offset, ece(rest.relevant, given, _BINS, "mass"), len(given))
+
+
+def _platt(score: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:
     from sklearn.linear_model import LogisticRegression
 
-    first = np.repeat(rest.user % 2 == 0, rest.group)
-    if not rest.relevant[first].any() or not rest.relevant[~first].any():
-        return Calibration(1.0, 0.0, float("nan"), 0)
-    platt = LogisticRegression(C=1e6).fit(score[first, None], rest.relevant[first])
-    slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    given = 1 / (1 + np.exp(-(slope * score[~first] + offset)))
-    error = ece(rest.relevant[~first], given, _BINS, "mass")
-    return Calibration(slope, offset, error, len(given))
+    found = LogisticRegression(C=1e6).fit(score[:, None], relevant)
+    return float(found.coef_[0, 0]), float(found.intercept_[0])

@@ -1,7 +1,8 @@
 """What fusion learns from: moments of the past, with what was known before each and what the user had after it.
 
 **By time** (how a store is used: predict what comes after now). The events before a moment fit the channels; asked are
-users known by then, relevant is what they had newly in the following stretch. Nothing later than the moment is seen.
+users known by then who did anything in the following stretch; relevant is what they had newly in it, nothing maybe.
+Nothing later than the moment is seen.
 
 **By user** (each user's own timeline, as leave-last-out asks). Users are dealt into folds; the last events of a fold's
 users are held out of the channels and asked for one by one. Other users' events are seen whatever their time.
@@ -37,6 +38,7 @@ class Query:
     user: int
     history: History
     relevant: NDArray[np.int64]
+    """Item positions; empty where the user came back for what they had already."""
     value: float
     """The raw value of the event asked for, NaN where several are or it has none."""
 
@@ -55,12 +57,19 @@ def lessons(x: Interactions, signal: NDArray[np.float32], how: How, seed: int = 
     yield from _by_time(x, signal, seed) if how == "time" and timed else _by_user(x, signal, seed)
 
 
+def moments(x: Interactions) -> list[tuple[int, int]]:
+    """The moments of lessons by time, and when the stretch after each ends, inclusive."""
+    if not len(x):
+        return []
+    begins = np.quantile(x.time, MOMENTS, method="higher")
+    ends = np.quantile(x.time, np.minimum(np.array(MOMENTS) + _STRETCH, 1), method="higher")
+    return [(int(begin), int(end)) for begin, end in zip(begins, ends, strict=True)]
+
+
 def _by_time(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterator[Lesson]:
     random = np.random.default_rng(seed)
     starts = x.starts()
-    moments = np.quantile(x.time, MOMENTS, method="higher") if len(x) else np.empty(0)
-    ends = np.quantile(x.time, np.minimum(np.array(MOMENTS) + _STRETCH, 1), method="higher") if len(x) else np.empty(0)
-    for moment, end in zip(moments, ends, strict=True):
+    for moment, end in moments(x):
         seen = x.time < moment
         queries = []
         known = np.flatnonzero(np.bincount(x.user[seen], minlength=len(x.user_ids)))
@@ -73,9 +82,8 @@ def _by_time(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterato
             before = x.time[span] < moment
             had = x.item[span][before].astype(np.int64)
             got = np.setdiff1d(x.item[span][~before & (x.time[span] <= end)], had).astype(np.int64)
-            if len(got):
-                past = History(had, signal[span][before], int(moment))
-                queries.append(Query(int(user), past, got, float("nan")))
+            past = History(had, signal[span][before], moment)
+            queries.append(Query(int(user), past, got, float("nan")))
         yield Lesson(seen, queries)
 
 

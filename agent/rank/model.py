@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from agent.errors import StoreError
 from agent.interactions import Interactions
 from agent.progress import Progress, Quiet
+from agent.rank.activity import Activity, fit_activity, load_activity
 from agent.rank.channels import (
     HALF_LIVES,
     Catalogue,
@@ -83,6 +84,8 @@ class Model:
     channels: Channels
     fusion: Fusion | None = None
     ratings: Ratings | None = None
+    activity: Activity | None = None
+    """None where events have no times."""
     past: Sequence[Moment] = ()
     """For measuring what a language model adds; one a user, in random order. Not saved."""
 
@@ -105,6 +108,15 @@ class Model:
         ratings = self.ratings.over(len(item_ids)) if self.ratings else None
         return replace(self, channels=widened(self.channels, list(item_ids), catalogue, users), ratings=ratings)
 
+    def probability(self, score: NDArray[np.float64], histories: Sequence[History]) -> NDArray[np.float64]:
+        """[users, candidates] of an interaction in the stretch that lessons ask about, of fused scores: that the user
+        does anything in it, times that the item is among it if so. NaN where nothing was learned.
+        """
+        if self.fusion is None:
+            return np.full_like(score, np.nan)
+        given = self.fusion.probability(score)
+        return given if self.activity is None else given * self.activity.probability(histories)[:, None]
+
     def ratings_of(self, rated: Sequence[tuple[str, float]], item_ids: Sequence[str]) -> dict[str, float]:
         """The rating that a user would give to each item, from the (item id, place on the scale) that they gave.
 
@@ -119,11 +131,15 @@ class Model:
         found = self.ratings.predict(given, self.channels.catalogue.facets, at)
         return {item: round(float(value), 2) for item, value in zip(asked, found, strict=True)}
 
-    def history(self, events: Sequence[tuple[str, float]]) -> History:
-        """From (item id, signal), oldest first; items that came after training are left out."""
+    def history(self, events: Sequence[tuple[str, float]], times: Sequence[int] | None = None) -> History:
+        """From (item id, signal), oldest first, and their times where known (epoch milliseconds, NO_TIME where one has
+        none); items that came after training are left out.
+        """
         known = [(self.positions[item], signal) for item, signal in events if item in self.positions]
         return History(
-            np.array([at for at, _ in known], dtype=np.int64), np.array([s for _, s in known], dtype=np.float32)
+            np.array([at for at, _ in known], dtype=np.int64),
+            np.array([s for _, s in known], dtype=np.float32),
+            time=None if times is None else np.array(times, dtype=np.int64),
         )
 
 
@@ -160,7 +176,8 @@ def fit(
         span=channels.span,
     )
     ratings = fit_ratings(x, rated[0], catalogue.facets, rated[1], seed) if rated else None
-    return Model(manifest, channels, fusion, ratings, past)
+    activity = fit_activity(x, seed) if how == "time" else None
+    return Model(manifest, channels, fusion, ratings, activity, past)
 
 
 def _learn(
@@ -182,35 +199,39 @@ def _learn(
             found = table.names
             for row, query in enumerate(queries):
                 inside = table.items[row] >= 0
-                hit = np.isin(table.items[row][inside], query.relevant)
-                if hit.any():
+                if inside.any():
                     columns.append(table.columns[row][inside])
-                    relevant.append(hit)
+                    relevant.append(np.isin(table.items[row][inside], query.relevant))
                     items.append(table.items[row][inside])
                     asked.append(query)
             say.advance(len(queries))
     say.done()
-    if len(asked) < MIN_QUERIES:
+    answered = np.array([one.any() for one in relevant], dtype=bool)
+    if answered.sum() < MIN_QUERIES:
         return None, []
     say.start("fitting the fusion")
     group = np.array([len(one) for one in items])
     user = np.array([one.user for one in asked], dtype=np.int64)
     learned = learn(Examples(np.concatenate(columns), np.concatenate(relevant), group, user, found), method, seed)
     say.done()
-    held = [(asked[at], items[at]) for at in np.flatnonzero(learned.held)]
     scores = np.split(learned.score, np.cumsum(group[learned.held])[:-1])
-    return learned.fusion, _moments(x, held, scores, seed)
+    held = [
+        (asked[at], items[at], score)
+        for at, score in zip(np.flatnonzero(learned.held), scores, strict=False)
+        if answered[at]
+    ]
+    return learned.fusion, _moments(x, held, seed)
 
 
 def _moments(
-    x: Interactions, held: Sequence[tuple[Query, NDArray[np.int64]]], scores: Sequence[NDArray[np.float64]], seed: int
+    x: Interactions, held: Sequence[tuple[Query, NDArray[np.int64], NDArray[np.float64]]], seed: int
 ) -> list[Moment]:
-    """One of each user, drawn at random, in random order."""
+    """One of each user, drawn at random, in random order, from questions with their candidates and scores."""
     drawn: dict[int, Moment] = {}
     for at in np.random.default_rng(seed).permutation(len(held)):
-        query, items = held[at]
+        query, items, score = held[at]
         if query.user not in drawn:
-            best = items[np.argsort(-scores[at], kind="stable")][:SHORTLIST]
+            best = items[np.argsort(-score, kind="stable")][:SHORTLIST]
             drawn[query.user] = Moment(
                 x.user_ids[query.user], len(query.history.items), [x.item_ids[one] for one in best],
                 frozenset(x.item_ids[one] for one in query.relevant),
@@ -275,6 +296,8 @@ def _save(model: Model, folder: Path) -> None:
         model.fusion.save(part)
     if model.ratings is not None:
         model.ratings.save(part)
+    if model.activity is not None:
+        model.activity.save(part)
     part.rename(target)
     pointer = folder / f".{CURRENT}.part"
     pointer.write_text(target.name)
@@ -307,7 +330,7 @@ def load_model(folder: Path) -> Model | None:
         manifest = Manifest(**json.loads((home / "manifest.json").read_text("utf-8")))
         with np.load(home / "channels.npz", allow_pickle=False) as arrays:
             channels = _channels(item_ids, manifest, {key: arrays[key] for key in arrays.files})
-        return Model(manifest, channels, load_fusion(home), load_ratings(home))
+        return Model(manifest, channels, load_fusion(home), load_ratings(home), load_activity(home))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"The trained model in '{home}' is damaged ({error}); run `limner train` again.") from error
 

@@ -25,7 +25,8 @@ class Ranked:
     score: float
     """Higher is better; comparable for one user and one model only."""
     probability: float | None = None
-    """Of an interaction in the stretch that fusion learned from; None where nothing was learned."""
+    """Of an interaction in the stretch that lessons ask about, whether or not the user does anything then; None where
+    nothing was learned."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def order_many(
     fused = inside & np.array([_fusion_for(model, one.history) is not None for one in asked], dtype=bool)[:, None]
     if model.fusion is not None and fused.any():
         score[fused] = model.fusion.score(table.columns[fused])
-        probability[fused] = model.fusion.probability(score[fused])
+        probability[fused] = model.probability(score, [one.history for one in asked])[fused]
     for row, one in enumerate(asked):
         at = table.items[row][inside[row]]
         points, chance = score[row][inside[row]], probability[row][inside[row]]

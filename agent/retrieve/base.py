@@ -27,6 +27,9 @@ class History:
     """[n] in [-1, 1]."""
     now: int = int(NO_TIME)
     """The moment to recommend for, epoch milliseconds UTC; NO_TIME where none is known."""
+    time: NDArray[np.int64] | None = None
+    """[events] when the user did anything, epoch milliseconds UTC, NO_TIME where an event has none; None where no time
+    is known. Channels do not look at it."""
 
     def taste(self) -> NDArray[np.float32]:
         """[n] 1 where an event is a sign of taste, 0 where the item was disliked."""
