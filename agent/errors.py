@@ -25,6 +25,12 @@
 Each message is one sentence that says what is wrong and what to do about it.
 """
 
+import zlib
+from zipfile import BadZipFile
+
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error)
+"""What reading a file of JSON or arrays may raise where it is damaged, cut off, or of another version."""
+
 
 class LimnerError(Exception):
     """Something went wrong that is not the caller's mistake."""

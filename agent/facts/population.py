@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.errors import StoreError
+from agent.errors import UNREADABLE, StoreError
 from agent.facts.facets import MAX_VALUES, Rule, category_facet, discover, number_in, read
 from agent.facts.facets import facets_of as _facets_of
 from agent.facts.habits import Norms, build_norms
@@ -136,7 +136,7 @@ def load_population(folder: Path) -> Population | None:
         head = json.loads((folder / "population.json").read_text(encoding="utf-8"))
         with np.load(folder / "population.npz", allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise StoreError(f"The base rates in '{folder}' cannot be read; delete the folder to rebuild them.") from error
     if head.get("format") != FORMAT:
         return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.errors import StoreError
+from agent.errors import UNREADABLE, StoreError
 from agent.interactions import Interactions
 from agent.progress import Progress, Quiet
 from agent.rank.activity import Activity, fit_activity, load_activity
@@ -331,7 +331,7 @@ def load_model(folder: Path) -> Model | None:
         with np.load(home / "channels.npz", allow_pickle=False) as arrays:
             channels = _channels(item_ids, manifest, {key: arrays[key] for key in arrays.files})
         return Model(manifest, channels, load_fusion(home), load_ratings(home), load_activity(home))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise StoreError(f"The trained model in '{home}' is damaged ({error}); run `limner train` again.") from error
 
 

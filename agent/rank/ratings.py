@@ -78,7 +78,7 @@ class Ratings:
 
 
 def load_ratings(folder: Path) -> Ratings | None:
-    """None where there were too few. Raises OSError, ValueError, KeyError or TypeError where it is damaged."""
+    """None where there were too few. Raises one of UNREADABLE where it is damaged."""
     if not (folder / "ratings.json").exists():
         return None
     head = json.loads((folder / "ratings.json").read_text("utf-8"))

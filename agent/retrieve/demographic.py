@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.errors import UNREADABLE
 from agent.interactions import Interactions
 from agent.retrieve.base import seen_matrix
 from agent.schema import Attributes, User
@@ -95,7 +96,7 @@ def load_demographics(folder: Path) -> Demographics | None:
             shape = (len(head["values"]), len(head["item_ids"]))
             counts = sp.csr_array((held["data"], held["indices"], held["indptr"]), shape=shape)
             return Demographics(**head, counts=counts, sizes=held["sizes"], share=held["share"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         return None
 
 

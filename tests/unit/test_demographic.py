@@ -62,6 +62,11 @@ def test_they_are_kept_as_they_are(counted: Demographics, tmp_path: Path) -> Non
     assert loaded is not None
     of = {"job": "baker", "age": 50}
     assert np.array_equal(loaded.score(of, made().item_ids), counted.score(of, made().item_ids))  # type: ignore[arg-type]
+    whole = (tmp_path / "demographics.npz").read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 5):
+        (tmp_path / "demographics.npz").write_bytes(whole[:size])
+        assert load_demographics(tmp_path) is None
+    counted.save(tmp_path)
     (tmp_path / "demographics.json").write_text("{")
     assert load_demographics(tmp_path) is None
 

@@ -15,7 +15,9 @@ from agent.rank import How, Model, catalogue_of, fit, load_model, order, train, 
 from agent.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from agent.rank.fusion import Method
 from agent.rank.lessons import lessons
+from agent.rank.ratings import Ratings
 from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
+from agent.schema import RatingReport
 from evals.splits import global_time, leave_last_out
 
 
@@ -55,6 +57,22 @@ def test_a_damaged_model_says_so(tmp_path: Path) -> None:
     x = made()
     train(x, np.ones(len(x), np.float32), tmp_path)
     (tmp_path / "v1" / "channels.npz").write_bytes(b"broken")
+    with pytest.raises(StoreError, match="train"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["channels.npz", "items.json", "ratings.npz"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_model_whose_file_was_cut_off_says_so(name: str, share: float, tmp_path: Path) -> None:
+    x = made()
+    train(x, np.ones(len(x), np.float32), tmp_path)
+    folder = tmp_path / "v1"
+    if name == "ratings.npz":
+        report = RatingReport(ratings=1, rmse=1, rmse_of_mean=1, mae=1, calibration_error=0, low=1, high=5)
+        Ratings(0.0, np.zeros(len(x.item_ids)), (0.0, 1.0, 1.0, 1.0), 1, 5, report).save(folder)
+        assert load_model(tmp_path) is not None
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(StoreError, match="train"):
         load_model(tmp_path)
 
