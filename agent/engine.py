@@ -349,7 +349,7 @@ class Engine:
                 self.progress.advance()
         else:
             for one in self._lists(n, wishes, repeats):
-                yield self._plain(one, wishes)
+                yield self._plain(one, wishes, notes)
                 self.progress.advance()
         self.progress.done()
 
@@ -418,7 +418,7 @@ class Engine:
             demographics=self.snapshots.demographics() if known else None,
         )  # fmt: skip
 
-    def _plain(self, one: Listed, wishes: Wishes) -> Recommendations:
+    def _plain(self, one: Listed, wishes: Wishes, notes: Sequence[str]) -> Recommendations:
         items = self.snapshots.world().items
         return Recommendations(
             user_id=one.user_id,
@@ -434,6 +434,7 @@ class Engine:
             ],
             fallback=one.cold,
             wishes=None if wishes == Wishes() else wishes,
+            notes=list(notes),
         )
 
     def users_for_item(self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False) -> Audience:

@@ -77,6 +77,7 @@ def recommend(
             lists = engine.recommend_all(n, wishes=wishes, repeats=repeats, explain=explain is True)
             written = session.wait(write_recommendations(out, lists, with_reasons=explain is True))
             session.give(written, show.written_table(written))
+            session.notes(written.notes)
             return
         with_reasons = explain is not False
         answers = session.wait(engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons))

@@ -30,6 +30,8 @@ class WrittenTable(BaseModel):
     fallback: int
     """Users of whom nothing usable is known, who got what is popular."""
     wishes: Wishes | None = None
+    notes: list[str] = []
+    """What a person should know, of any of the lists."""
 
 
 async def write_recommendations(
@@ -39,6 +41,7 @@ async def write_recommendations(
     columns: Mapping[str, Kind] = {**_LISTED, "reason": "text"} if with_reasons else _LISTED
     rows = users = empty = fallback = 0
     wishes = None
+    notes: dict[str, None] = {}
     held: list[Row] = []
     with writing_rows(file, columns) as sink:
         async for one in lists:
@@ -52,11 +55,14 @@ async def write_recommendations(
             held += found
             rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
             fallback, wishes = fallback + one.fallback, one.wishes
+            notes |= dict.fromkeys(one.notes)
             if len(held) >= _AT_ONCE:
                 sink.write(held)
                 held = []
         sink.write(held)
-    return WrittenTable(file=str(file), rows=rows, users=users, empty=empty, fallback=fallback, wishes=wishes)
+    return WrittenTable(
+        file=str(file), rows=rows, users=users, empty=empty, fallback=fallback, wishes=wishes, notes=list(notes)
+    )  # fmt: skip
 
 
 def write_users(file: Path, found: Audience) -> None:

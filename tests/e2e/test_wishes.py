@@ -15,10 +15,11 @@ from agent.bootstrap import open_engine
 from agent.cli import main
 from agent.config import load_settings
 from agent.engine import Engine
-from agent.errors import BadInputError, UnknownIdError
+from agent.errors import BadInputError, IndexAwayError, UnknownIdError
 from agent.ingest import Sources
 from agent.schema import Recommendations, Wishes
 from agent.testing import FakeEmbedder
+from agent.world import Snapshots
 
 GENRES = ("Comedy", "Drama", "War")
 USERS, ITEMS = 24, 60
@@ -163,6 +164,24 @@ def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture
     wide = run("users", "--for-item", "i5", "--out", "whom.csv")
     assert wide["rows"] == wide["considered"] and "users" not in wide
     assert len(Path("whom.csv").read_text(encoding="utf-8").splitlines()) == wide["rows"] + 1
+
+
+@pytest.mark.parametrize("given", [["--all"], ["--all", "--explain"], ["u0", "u1"]])
+def test_a_table_says_what_it_had_to_do_without(
+    given: list[str], engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away(self: Snapshots) -> None:
+        raise IndexAwayError("No server answers.")
+
+    call = ["--data", "store", "recommend", *given, "--out", "all.csv", "-n", "2"]
+    opener = partial(open_engine, embedder=FakeEmbedder())
+    assert main([*call, "--json"], open_engine=opener) == 0
+    assert not any("No server" in note for note in json.loads(capsys.readouterr().out)["notes"])
+    monkeypatch.setattr(Snapshots, "look", away)
+    assert main([*call, "--json"], open_engine=opener) == 0
+    assert any("No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"])
+    assert main(call, open_engine=opener) == 0
+    assert "No server answers." in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_python_door_has_them_too(engine: Engine) -> None:
