@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.bootstrap import open_engine
+from agent.config import load_settings
 from agent.errors import StoreError
+from agent.ingest import Sources
 from agent.interactions import NO_TIME, Interactions
 from agent.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context
 from agent.rank.activity import Activity, fit_activity, load_activity
 from agent.rank.fusion import Examples, Method, learn
 from agent.retrieve import History
 from agent.schema import Item
+from agent.testing import FakeEmbedder
 from evals.metrics import auc, ece
 
 DAY = 86_400_000
@@ -188,3 +192,27 @@ def test_probabilities_count_questions_without_an_answer(method: Method) -> None
     # Learned from the answered questions alone, it promises too much.
     boast = learn(whole.take(whole.answered), method).fusion
     assert boast.probability(boast.score(columns)).mean() > 1.5 * relevant.mean()
+
+
+async def test_every_door_tells_the_same_chance(tmp_path: Path) -> None:
+    x = leaving(200)
+    rows = [f"u{u},i{i:02},like,{t // 1000 + 1_000_000_000}" for u, i, t in zip(x.user, x.item, x.time, strict=True)]
+    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,type,timestamp", *rows]), encoding="utf-8")
+    settings = load_settings({}, overrides={("data",): str(tmp_path / "store"), ("llm", "choice"): "none"})
+    engine = open_engine(settings, create=True, embedder=FakeEmbedder())
+    try:
+        engine.ingest(Sources(events=[str(tmp_path / "events.csv")]))
+        everyone = {found.user_id: found async for found in engine.recommend_all(5)}
+        user = x.user_ids[int(np.bincount(x.user).argmax())]
+        told = {one.item.item_id: one.probability for one in everyone[user].recommendations}
+        [alone] = await engine.recommend([user], 5, explain=False)
+        ranked = await engine.rank(user, list(told))
+        for found in (alone, ranked):
+            assert {one.item.item_id: one.probability for one in found.recommendations} == pytest.approx(told)
+        for item_id, probability in told.items():
+            reached = engine.users_for_item(item_id, None)
+            assert next(one for one in reached.users if one.user_id == user).probability == pytest.approx(probability)
+        model = engine.snapshots.model()
+        assert model is not None and model.activity is not None and model.activity.rate < 0.9
+    finally:
+        await engine.close()
