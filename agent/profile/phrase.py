@@ -52,9 +52,10 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     claims = []
     signs = [fact for fact in likes if is_tentative(fact)]
     likes = [fact for fact in likes if not is_tentative(fact)]
-    if likes or signs:
-        claims.append(_values("likes", (likes or signs)[:LIKES], language, is_asked=bool(likes)))
     top = next((f for f in likes if stands_out(f) and f.count > 2), None)
+    # The template's sentence on looks says the liking too.
+    if (likes or signs) and not (top is not None and top.looked and len(likes) == 1):
+        claims.append(_values("likes", (likes or signs)[:LIKES], language, is_asked=bool(likes)))
     if top is not None:
         claims.append(_counted(top, language))
     moving = next((fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None)

@@ -67,7 +67,7 @@ def _is_of_own(words: Sequence[str], at: int) -> bool:
     """Whether the word there is said of the user's own item: right before it, or after it by a relative pronoun."""
     if _OWN in words[at + 1 : at + 3]:
         return True
-    before = words[max(0, at - 4) : at]
+    before = [word for word in words[:at] if word == _OWN or word.isalnum()][-4:]
     return _OWN in before and bool(_RELATIVE & set(before[before.index(_OWN) :]))
 
 

@@ -544,3 +544,12 @@ def test_a_sentence_must_say_what_its_claim_says(code: str) -> None:
 async def test_a_dislike_that_is_only_named_falls_back() -> None:
     profile = await paint(SUBJECT, phrasing(dislikes="Horror is a genre that is less known."), "phrase", SETTINGS)
     assert any(one.reason.startswith("off_claim") for one in profile.dropped)
+
+
+def test_a_single_like_of_looks_is_one_sentence_in_template_words() -> None:
+    language = load_language("en")
+    looked = fact(1, "Comedy", count=40, share=0.6, base=0.1, trend="unknown").model_copy(update={"looked": True})
+    (claim,) = claims_of([looked], [], language)
+    assert not claim.is_asked and "looked at" in claim.template
+    (likes, share) = claims_of([looked.model_copy(update={"looked": False})], [], language)
+    assert likes.is_asked and share.is_asked

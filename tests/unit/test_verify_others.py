@@ -43,6 +43,7 @@ def test_what_is_said_of_others_and_of_the_users_own(code: str, text: str, peopl
     [
         ("After looking at a Heat, which you enjoyed, this is more of it.", "unsupported_claim: enjoyed"),
         ("Since you enjoyed “Heat”, this may suit you.", "unsupported_claim: enjoyed"),
+        ("After looking at “Heat”, which you liked, this is more of it.", "unsupported_claim: liked"),
         ("You like crime and looked at “Heat”, so this may suit you.", ""),
         ("Since you looked at “Heat”, you may enjoy this.", ""),
         ("This looked at Heat, which is close in theme to your taste.", "off_claim"),
