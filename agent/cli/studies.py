@@ -80,6 +80,8 @@ def _run(
     from evals.compare import BELOW
     from evals.studies.run import Going, study
 
+    if cost_limit == 0:
+        raise UsageError("--cost-limit wants more than 0; to ask no hosted model, set LIMNER_LLM=none or local.")
     with Session(ctx, as_json) as session:
         settings = session.settings()
         wanted = _least(least)

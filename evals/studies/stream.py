@@ -39,7 +39,8 @@ class Stream:
         """
         if self._file is None or not self._file.exists():
             return []
-        lines = self._file.read_text(encoding="utf-8").split("\n")
+        # A kill may have cut a letter in two.
+        lines = self._file.read_text(encoding="utf-8", errors="replace").split("\n")
         found: dict[str, Case] = {}
         for number, line in enumerate(lines, 1):
             if not line:

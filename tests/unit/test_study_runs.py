@@ -205,6 +205,15 @@ def test_a_bad_line_is_said(tmp_path: Path) -> None:
         Stream(tmp_path).read()
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_line_cut_within_a_letter_is_left_out(cut: int, tmp_path: Path) -> None:
+    Stream(tmp_path).write(Case(id="u1", user_id="u1", bucket="1-4"))
+    whole = (tmp_path / "cases.jsonl").read_bytes()
+    name = "한".encode()
+    (tmp_path / "cases.jsonl").write_bytes(whole + b'{"id": "' + name[:cut])
+    assert [one.id for one in Stream(tmp_path).read()] == ["u1"]
+
+
 def test_the_command(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +226,7 @@ def test_the_command(
     said = capsys.readouterr()
     assert "cohort-value" in said.out and "the threshold is 0.99" in said.err
     assert main([*call, "--least", "exact"]) == 2
+    assert main([*call, "--cost-limit", "0"]) == 2
 
 
 def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> None:
