@@ -35,7 +35,7 @@ class ModelDesk:
     """Opens the model at first need. A model that cannot be had costs words, never the answer."""
 
     def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
-        self._settings, self._store, self._progress = settings, store, progress
+        self.settings, self._store, self._progress = settings, store, progress
         self._chosen: ChosenModel | None = None
         self._opened = False
         self._grade: Grade = "none"
@@ -74,15 +74,15 @@ class ModelDesk:
 
     async def _open(self) -> None:
         self._opened = True
-        llm = self._settings.llm
+        llm = self.settings.llm
         if llm.grade == "none" or llm.choice == "none":
             return
         try:
-            self._chosen = choose_chat(self._settings, self._progress)
+            self._chosen = choose_chat(self.settings, self._progress)
             if self._chosen is None:
                 return
             if self._chosen.hosted:
-                for sentence in outgoing(self._settings):
+                for sentence in outgoing(self.settings):
                     self._progress.say(sentence)
             if llm.grade != "auto":
                 self._grade = llm.grade
@@ -97,7 +97,7 @@ class ModelDesk:
             self._notes.append(f"Template words are used, since no model can be asked: {error}")
 
     def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> RecordedChat:
-        llm = self._settings.llm
+        llm = self.settings.llm
         return RecordedChat(
             chosen.chat,
             self._store,
@@ -110,7 +110,7 @@ class ModelDesk:
 
     def kind(self) -> str:
         """openai, local or none, without opening anything. Raises SettingsError."""
-        return which(self._settings.llm)
+        return which(self.settings.llm)
 
     async def close(self) -> None:
         if self._chosen is not None:

@@ -37,7 +37,7 @@ from agent.retrieve import (
     count_demographics,
     load_demographics,
 )
-from agent.schema import Item, Preference, Profile, Scale, Wishes
+from agent.schema import Event, Item, Preference, Profile, Scale, Wishes
 from agent.signals import main_scale, places, signals
 from agent.store import Store
 from agent.texts import item_text, portrait_text, preference_text
@@ -310,3 +310,8 @@ class Snapshots:
 
 def preference_id(user_id: str, one: Preference) -> str:
     return f"{user_id}\x1f{one.polarity}\x1f{one.facet}\x1f{one.value}"
+
+
+def known_items(events: Sequence[Event], catalogue: Mapping[str, Item]) -> dict[str, Item]:
+    """The items of some events, by id."""
+    return {e.item_id: catalogue[e.item_id] for e in events if e.item_id is not None and e.item_id in catalogue}

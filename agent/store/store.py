@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from agent.errors import StoreBusyError, StoreError, StoreFullError, UsageError
+from agent.errors import StoreBusyError, StoreError, StoreFullError, UnknownIdError, UsageError
 from agent.interactions import NO_TIME, Interactions
 from agent.schema import Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from agent.store import tables as t
@@ -251,6 +251,13 @@ class Store:
             return {
                 one for part in _parts(list(set(among))) for one in connection.scalars(sa.select(u).where(u.in_(part)))
             }
+
+    def require_user(self, user_id: str) -> User:
+        """Raises UnknownIdError."""
+        found = self.user(user_id)
+        if found is None:
+            raise UnknownIdError(f"There is no user '{user_id}' in the store; ids are used exactly as in the data.")
+        return found
 
     def user(self, user_id: str) -> User | None:
         with self._read() as connection:

@@ -1,0 +1,196 @@
+"""Portraits: painted, kept, told whether they are still of now."""
+
+import asyncio
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from agent.config import Settings
+from agent.errors import (
+    BudgetSpentError,
+    FetchError,
+    IndexAwayError,
+    ModelError,
+    StoreBusyError,
+    UnknownIdError,
+)
+from agent.models import ModelDesk, Ready
+from agent.profile import FAILED, Subject, estimate, paint, settings_digest, subject_of
+from agent.progress import Progress
+from agent.schema import BuildReport, Estimate, Event, Profile
+from agent.store import Store
+from agent.world import Snapshots, known_items
+
+if TYPE_CHECKING:
+    pass
+
+
+_SAMPLE = 5
+"""Users that an estimate paints in its head."""
+
+
+class Painter:
+    """Paints the portraits of a store's users."""
+
+    def __init__(
+        self, settings: Settings, store: Store, progress: Progress, snapshots: Snapshots, models: ModelDesk
+    ) -> None:
+        self.settings, self.store, self.progress = settings, store, progress
+        self.snapshots, self.models = snapshots, models
+
+    async def build(self, wanted: Sequence[str], model: Ready, concurrency: int, force: bool) -> BuildReport:
+        """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
+        built: dict[str, Profile] = {}
+        failed: dict[str, str] = {}
+        stopped: list[str] = []
+        skipped = kept = 0
+        turn = asyncio.Semaphore(concurrency)
+        self.progress.start("portraits", len(wanted))
+
+        async def one(user_id: str) -> None:
+            nonlocal skipped, kept
+            async with turn:
+                if stopped:
+                    return
+                try:
+                    subject = self.subject(user_id, model)
+                    if not force and self._is_current(subject.previous, subject, model):
+                        skipped += 1
+                    elif painted := await self._paint(subject, model):
+                        built[user_id] = painted
+                    else:
+                        kept += 1
+                except BudgetSpentError as error:
+                    stopped.append(str(error))
+                except (ModelError, FetchError, IndexAwayError) as error:
+                    failed[user_id] = str(error)
+                self.progress.advance()
+
+        await _all(one(user_id) for user_id in wanted)
+        self.progress.done()
+        notes = [*model.notes, *(model.recorded.notes if model.recorded else [])]
+        notes += _failures(built.values(), model)
+        if kept:
+            notes.append(f"Stored portraits kept as they are, since the model did not help: {kept} of {len(wanted)}.")
+        return BuildReport(
+            built=[built[user_id] for user_id in wanted if user_id in built],
+            skipped=skipped + kept,
+            failed=failed,
+            notes=list(dict.fromkeys(notes)),
+            stopped=stopped[0] if stopped else None,
+        )
+
+    async def _paint(self, subject: Subject, model: Ready) -> Profile | None:
+        """window + facts -> draft -> verified portrait -> embedded -> stored.
+
+        None where the model failed and the stored portrait is of the same events: template words would not be better.
+        """
+        profile = await paint(subject, model.chat, model.grade, self.settings)
+        if model.unavailable:
+            profile = profile.model_copy(update={"notes": [*profile.notes, *model.notes]})
+        if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):
+            return None
+        # Stored last: a portrait that is stored is finished, whenever the run was killed.
+        self.snapshots.embed_portrait(profile, subject.previous)
+        return self.store.save_profile(profile)
+
+    def subject(self, user_id: str, model: Ready) -> Subject:
+        """One user with everything that a portrait may rest on."""
+        world = self.snapshots.world()
+        events = self.store.events(user_id)
+        return subject_of(
+            self.store.require_user(user_id),
+            events,
+            known_items(events, world.items),
+            world.population,
+            self.settings,
+            scales=world.scales,
+            grade=model.grade,
+            model=model.name or "",
+            previous=self.store.profile(user_id),
+            lexicon=world.lexicon(self.settings.portrait.language),
+        )
+
+    async def current(self, user_id: str) -> Profile | None:
+        """The newest stored portrait, of any version, that the model set now would paint from the same events."""
+        model = await self.models.ready()
+        subject = self.subject(user_id, model)
+        versions = reversed(self.store.profile_versions(user_id))
+        return next((one for one in versions if self._is_current(one, subject, model)), None)
+
+    def _is_current(self, old: Profile | None, subject: Subject, model: Ready) -> bool:
+        """Whether the model would paint the same again; one that cannot be had paints nothing better."""
+        made_by = (old.grade, old.model) if old is not None else None
+        return self._is_of_now(old, subject) and (model.unavailable or made_by == (model.grade, model.name))
+
+    def _is_of_now(self, old: Profile | None, subject: Subject) -> bool:
+        last = max((event.seq for event in subject.events), default=0)
+        return (
+            old is not None
+            and old.built_from.last_seq == last
+            and old.built_from.settings == settings_digest(self.settings)
+        )
+
+    async def estimate(self, wanted: Sequence[str]) -> Estimate:
+        """What a build would cost, from a sample; nothing is asked of a model but its grade."""
+        model = await self.models.ready()
+        sample = [self.subject(user_id, model) for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]]
+        hosted = model.chat.hosted if model.chat else False
+        return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
+
+    async def profile(self, user_id: str, version: int | None = None) -> Profile:
+        """A stored portrait, painted first where there is none. Raises UnknownIdError.
+
+        One that is missing and cannot be kept is painted in passing: in template words, as version 0. So it is while
+        another process writes, and where its embedding endpoint does not answer.
+        """
+        self.store.require_user(user_id)
+        found = self.store.profile(user_id, version)
+        if found is None and version is not None:
+            raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
+        if found is None:
+            try:
+                with self.store.writing():
+                    # Not a run of its own: a model that other requests found failing is not tried anew.
+                    report = await self.build([user_id], await self.models.ready(), 1, force=False)
+            except StoreBusyError as error:
+                return await self._in_passing(user_id, str(error))
+            if not report.built:
+                return await self._in_passing(user_id, report.stopped or report.failed[user_id])
+            found = report.built[0]
+        return found
+
+    async def _in_passing(self, user_id: str, why: str) -> Profile:
+        profile = await paint(self.subject(user_id, Ready(None, "none")), None, "none", self.settings)
+        return profile.model_copy(update={"notes": [f"In template words and not stored: {why}"]})
+
+    async def before(self, events: Sequence[Event], user_id: str) -> Profile:
+        """A portrait in template words of some of a user's events alone."""
+        world = self.snapshots.world()
+        subject = subject_of(
+            self.store.require_user(user_id), events, known_items(events, world.items), world.population, self.settings,
+            scales=world.scales, grade="none",
+        )  # fmt: skip
+        return await paint(subject, None, "none", self.settings)
+
+
+def _failures(built: Collection[Profile], model: Ready) -> list[str]:
+    """What a run should say of portraits that a model was to write and did not."""
+    failed = [profile for profile in built if profile.grade != model.grade]
+    if not failed:
+        return []
+    gave_up = model.recorded.gave_up if model.recorded else None
+    why = gave_up or " ".join(failed[-1].notes).removeprefix(FAILED)
+    return [f"Portraits in template words: {len(failed)} of {len(built)}, since the model did not help: {why}"]
+
+
+async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:
+    """Run everything; the first error ends what is under way and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as errors:
+        first = errors.exceptions[0]
+    else:
+        return
+    raise first

@@ -1,0 +1,94 @@
+"""What must be learned before anything can be recommended, and what is done where that cannot be."""
+
+from typing import TYPE_CHECKING
+
+from agent.errors import FetchError, IndexAwayError, IndexBrokenError, ModelError, StoreBusyError, StoreError
+from agent.progress import Progress
+from agent.rank import train_report
+from agent.schema import TrainReport, Wishes
+from agent.store import Store
+from agent.world import Snapshots
+
+if TYPE_CHECKING:
+    pass
+
+
+class Trainer:
+    """Trains a store's ranker and keeps its index sound."""
+
+    def __init__(self, store: Store, progress: Progress, snapshots: Snapshots) -> None:
+        self.store, self.progress, self.snapshots = store, progress, snapshots
+
+    def train(self) -> TrainReport:
+        """Fit the channels on every event and embed what items are about."""
+        with self.store.writing():
+            embedder = self.sound_index()
+            embedded = self.snapshots.embed_items()
+            # Last, so that a model is only there where the vectors are too, whenever the run was killed.
+            model = self.snapshots.train()
+        return train_report(model, embedder, embedded)
+
+    def is_trained(self) -> bool:
+        """Whether the channels were fitted on every event that there is."""
+        model = self.snapshots.trained()
+        return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
+
+    def sound_index(self) -> str:
+        """The embedder's name; the index is made anew where it cannot be read. Raises IndexMismatchError."""
+        try:
+            return self.snapshots.check_index()
+        except IndexBrokenError:
+            self.progress.say("The index cannot be read, so it is made anew.")
+            self.reindex()
+            return self.snapshots.check_index()
+
+    def reindex(self) -> int:
+        """Embed everything anew with the embedder that the settings name now; how many texts that were."""
+        with self.store.writing():
+            self.snapshots.reindex()
+            embedded = self.snapshots.embed_items()
+            return embedded + sum(self.snapshots.embed_portrait(profile) for profile in self.store.profiles())
+
+    def ready(self, wishes: Wishes) -> list[str]:
+        """Do what is missing: training, and vectors of items that came after it. What could not be done, as notes.
+
+        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
+        """
+        notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
+        self.snapshots.allowed(wishes)
+        if not notes and (unreached := self.snapshots.unreached()):
+            try:
+                with self.store.writing():
+                    self.snapshots.embed_new()
+            except (StoreBusyError, FetchError, ModelError) as error:
+                return [
+                    f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
+                ]
+        return notes
+
+    def _has_model(self) -> bool:
+        """Whether there is a trained model; one that cannot be read, of an older version say, is as good as none."""
+        try:
+            return self.snapshots.trained() is not None
+        except StoreError as error:
+            self.progress.say(f"{error} It is trained anew.")
+            return False
+
+    def _find_vectors(self) -> list[str]:
+        try:
+            self.snapshots.look()
+        except (IndexAwayError, ModelError) as error:
+            self.snapshots.go_without(error)
+            return [f"Without the portrait's vectors and new items', which cannot be read: {error}"]
+        return []
+
+    def _train_as_can_be(self) -> list[str]:
+        """Train; without what items are about where that cannot be embedded now."""
+        try:
+            self.train()
+        except (IndexAwayError, ModelError, FetchError) as error:
+            self.snapshots.go_without(error)
+            with self.store.writing():
+                self.snapshots.train()
+            return [f"Trained without what items are about; run `limner train` when it can be embedded: {error}"]
+        return []
