@@ -45,7 +45,7 @@ class Engine:
         self.models = ModelDesk(settings, store, progress)
         self.trainer = Trainer(store, progress, self.snapshots)
         self.painter = Painter(settings, store, progress, self.snapshots, self.models)
-        self.recommender = Recommender(settings, store, progress, self.snapshots, self.models)
+        self.recommender = Recommender(settings, store, self.snapshots, self.models)
 
     # ------------------------------------------------------------ data in
 

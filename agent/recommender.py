@@ -9,7 +9,6 @@ from agent.explain import explain
 from agent.interactions import milliseconds
 from agent.leads import Lead, Past, leads, places
 from agent.models import ModelDesk, Ready
-from agent.progress import Progress
 from agent.rank import CANDIDATES, Listed, Model, Ranked, lists, order, shaped, shelf_flags, with_context
 from agent.rerank import Taste, load_weight, rerank
 from agent.schema import Event, Item, Profile, Recommendation, Recommendations, Wishes
@@ -26,11 +25,8 @@ if TYPE_CHECKING:
 class Recommender:
     """Answers with a store's trained ranker; what is missing was trained and painted before."""
 
-    def __init__(
-        self, settings: Settings, store: Store, progress: Progress, snapshots: Snapshots, models: ModelDesk
-    ) -> None:
-        self.settings, self.store, self.progress = settings, store, progress
-        self.snapshots, self.models = snapshots, models
+    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, models: ModelDesk) -> None:
+        self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
 
     def past(self, user_id: str) -> Past:
         return self.past_of(self.store.events(user_id))
