@@ -116,6 +116,8 @@ class RecordedChat:
         """US dollars so far."""
         self.calls = 0
         """Calls that reached the model."""
+        self.limited = False
+        """Whether the cost limit has kept a call from being made."""
 
     @property
     def name(self) -> str:
@@ -267,6 +269,7 @@ class RecordedChat:
         dearest = self._cost(Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens))
         with self._lock:
             if self.spent + self._reserved + dearest > self._max_cost:
+                self.limited = True
                 raise BudgetSpentError(
                     f"The cost limit of ${self._max_cost:.2f} is reached (${self.spent:.4f} spent, the next call may "
                     f"cost ${dearest:.4f}); what is done is kept, and a run with a higher --max-cost goes on from here."

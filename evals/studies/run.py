@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.config import Settings
 from agent.embed import Embedder
 from agent.errors import BadInputError, BudgetSpentError, LimnerError
+from agent.llm import RecordedChat
 from agent.models import Ready
 from agent.progress import Progress, Quiet
 from agent.schema import LedgerRow
@@ -116,9 +117,10 @@ class _Work:
         self.beside: list[LedgerRow] = []
         """Calls under neutral names, which stand in a ledger of their own."""
         self.open_beside: Lab | None = None
+        self.chats: list[RecordedChat] = []
 
     async def run(self) -> StudyRecord:
-        model = await self.lab.engine.model()
+        model = await self._model(self.lab)
         self.notes += model.notes
         asked = _digest(self.plan, self.lab, model)
         kept = self._kept(asked)
@@ -136,6 +138,11 @@ class _Work:
                 "the embedder's part all the same."
             )
         return self._write(asked, model, cases.values())
+
+    async def _model(self, lab: Lab) -> Ready:
+        model = await lab.engine.model()
+        self.chats += [model.recorded] if model.recorded else []
+        return model
 
     def _kept(self, asked: str) -> list[Case]:
         """What an earlier call finished, where it is gone on with."""
@@ -198,23 +205,29 @@ class _Work:
     async def _case(self, case_id: str, user_id: str, ask: Ask) -> Case:
         """A case, whatever becomes of it."""
         bucket = self.lab.bucket(user_id)
+        limit = f"the cost limit of {self.settings.llm.max_cost:g} was reached"
+        skipped = Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why=limit)
         if self._is_spent():
-            why = f"the cost limit of {self.going.cost_limit:g} was reached"
-            return Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why=why)
+            return skipped
         began = time.monotonic()
         try:
             case = await ask()
         except BudgetSpentError as error:
-            return Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why=str(error))
+            return skipped.model_copy(update={"why": str(error)})
         except Exception as error:  # noqa: BLE001 - one user's failure is counted, and the others go on
             why = str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
             return Case(id=case_id, user_id=user_id, bucket=bucket, state="error", why=why)
+        if any(one.limited for one in self.chats):
+            # The engine went on in template words, which say nothing of the model.
+            return skipped
         return case.model_copy(update={"seconds": round(time.monotonic() - began, 4)})
 
     def _is_spent(self) -> bool:
         limit = self.going.cost_limit
-        if not limit:
+        if limit is None:
             return False
+        if any(one.limited for one in self.chats):
+            return True
         rows = self.lab.engine.store.ledger()[self.before :]
         if self.open_beside is not None:
             rows += self.open_beside.engine.store.ledger()[len(self.beside) :]
@@ -228,7 +241,7 @@ class _Work:
         )  # fmt: skip
         self.open_beside, self.beside = lab, lab.engine.store.ledger()
         try:
-            model = await lab.engine.model()
+            model = await self._model(lab)
             users = [
                 one.id for one in cases.values()
                 if one.state == "ok" and not any(name.startswith(NEUTRAL) for name in one.values)

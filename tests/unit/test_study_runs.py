@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import agent.models
 from agent.cli import main
-from agent.config import LlmSettings, Settings
+from agent.config import LlmSettings, Price, Settings
 from agent.errors import BadInputError
+from agent.llm import ChatAnswer, ChatRequest, ChosenModel
 from agent.progress import Quiet
-from agent.schema import Item, User
+from agent.schema import Item, Usage, User
 from agent.store import EventColumns, event_hash, open_store
-from agent.testing import Failure, FakeEmbedder, ScriptedServer
+from agent.testing import Failure, FakeChat, FakeEmbedder, ScriptedServer
 from evals.studies import run as running
 from evals.studies.lab import Lab, open_lab
 from evals.studies.records import Case, StudyRecord
@@ -197,6 +199,22 @@ def test_what_comes_after_the_cost_limit_is_skipped(store: str, out: Path, monke
     monkeypatch.setattr(running, "ReasonStudy", Watched)
     found = go(store, "reasons", Going(out, cost_limit=1.0))
     assert found.states == {"ok": 3, "error": 0, "skipped": 5} and found.figures["citation.any"].n == 3
+
+
+def test_nobody_is_measured_in_template_words_for_want_of_money(
+    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: ChatRequest) -> ChatAnswer:
+        return ChatAnswer("no", Usage(input_tokens=1000 * (request.purpose == "reason"), output_tokens=0))
+
+    chat = FakeChat(answer, name="dear", hosted=True)
+    monkeypatch.setattr(agent.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
+    # A reason costs a dollar, the ten of the first user do not fit, and what is left pays for no other call.
+    plan, going = Plan("reasons", store, limit=8), Going(out, cost_limit=1.05)
+    found = run_study(plan, Settings(llm=llm), going, embedder=FakeEmbedder())
+    assert 0 < found.cost.total.cost < 1.05
+    assert found.states == {"ok": 0, "error": 0, "skipped": 8} and not found.figures
 
 
 def test_a_bad_line_is_said(tmp_path: Path) -> None:
