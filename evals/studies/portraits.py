@@ -165,7 +165,7 @@ class PortraitStudy:
         subject = lab.subject(user_id, self._model)
         facts = subject.facts.facts
         types = lab.engine.settings.signals.types
-        values = groundedness(profile, events, lab.items, types, lab.scales, self._numbers)
+        values = groundedness(profile, events, lab.items, types, lab.scales, self._numbers, self._seed)
         own = [lab.items[one] for one in {e.item_id for e in events if e.item_id} if one in lab.items]
         values["grounded.summary"] = summary_grounded(profile.summary, self._names, own, self._numbers)
         values[f"coverage@{STRONGEST}"] = coverage(facts, profile.preferences, STRONGEST)

@@ -14,6 +14,7 @@ from agent.embed import Embedder
 from agent.errors import BadInputError, BudgetSpentError, LimnerError
 from agent.llm import RecordedChat
 from agent.models import Ready
+from agent.profile import settings_digest
 from agent.progress import Progress, Quiet
 from agent.schema import LedgerRow
 from evals.studies.chat import ChatStudy
@@ -291,6 +292,8 @@ def _first_errors(cases: Sequence[Case]) -> list[str]:
 
 
 def _digest(plan: Plan, lab: Lab, model: Ready) -> str:
-    """Of everything that shapes what is found."""
+    """Of what was asked for and of the settings that shape what is found."""
+    settings = lab.engine.settings
     said = f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} {plan.judge} {model.name}"
-    return hashlib.sha256(f"{said} {model.grade} {lab.engine.settings.portrait.language}".encode()).hexdigest()[:16]
+    shaping = f"{model.grade} {settings_digest(settings)} {settings.rerank.model_dump_json()}"
+    return hashlib.sha256(f"{said} {shaping}".encode()).hexdigest()[:16]

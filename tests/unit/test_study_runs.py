@@ -9,7 +9,7 @@ import pytest
 
 import agent.models
 from agent.cli import main
-from agent.config import LlmSettings, Price, Settings
+from agent.config import LlmSettings, Price, RerankSettings, Settings
 from agent.errors import BadInputError
 from agent.llm import ChatAnswer, ChatRequest, ChosenModel
 from agent.progress import Quiet
@@ -131,6 +131,11 @@ def test_portraits_from_end_to_end(store: str, out: Path) -> None:
     assert set(found.groups) <= {"sex=F", "sex=M"} and sum(one["grounded"].n for one in found.buckets.values()) == 8
 
 
+def test_what_is_drawn_by_chance_depends_on_the_seed(store: str, out: Path) -> None:
+    chances = [go(store, "portraits", Going(out), limit=None, seed=seed).figures["grounded.chance"] for seed in (0, 1)]
+    assert chances[0].n == chances[1].n and chances[0].mean != chances[1].mean
+
+
 def test_reasons_from_end_to_end(store: str, out: Path) -> None:
     found = go(store, "reasons", Going(out))
     assert found.figures["citation.valid"].mean == 1
@@ -165,6 +170,9 @@ def test_a_study_goes_on_where_it_was_killed(store: str, out: Path, monkeypatch:
     assert again.figures == whole.figures and again.states == {"ok": 8, "error": 0, "skipped": 0}
     with pytest.raises(BadInputError, match="something else"):
         go(store, "reasons", Going(out, resume=True), seed=1)
+    other = SETTINGS.model_copy(update={"rerank": RerankSettings(top=5)})
+    with pytest.raises(BadInputError, match="something else"):
+        run_study(Plan("reasons", store, limit=8), other, Going(out, resume=True), embedder=FakeEmbedder())
 
 
 def test_errors_are_counted_and_tried_again_on_request(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
