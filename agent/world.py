@@ -21,6 +21,7 @@ from agent.rank import (
     Model,
     allowed,
     catalogue_of,
+    check_context,
     check_wishes,
     crowd_of,
     current_version,
@@ -143,6 +144,7 @@ class Snapshots:
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
         """
+        check_context(wishes, self.world().items)
         model = self.model()
         ids = model.item_ids if model else []
         key = f"{self.world().stamp}:{model.manifest.version if model else 0}:{len(ids)}:{fitting_key(wishes)}"

@@ -11,13 +11,17 @@ from agent.shelf import is_hidden, is_unavailable
 from agent.where import Compare, check_names, levels, listed, names_of, parse
 
 
-def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
-    """Raises BadInputError or UnknownIdError where wishes name what the catalogue does not have."""
-    if wishes.price_min is not None and wishes.price_max is not None and wishes.price_min > wishes.price_max:
-        raise BadInputError(f"No price lies between {wishes.price_min:g} and {wishes.price_max:g}; swap them.")
+def check_context(wishes: Wishes, items: Mapping[str, Item]) -> None:
+    """Raises UnknownIdError where an item of the visit is not in the catalogue."""
     for one in wishes.context:
         if one not in items:
             raise UnknownIdError(f"There is no item '{one}' in the store; ids are used exactly as in the data.")
+
+
+def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
+    """Raises BadInputError where other wishes name what the catalogue does not have; looks through all of it."""
+    if wishes.price_min is not None and wishes.price_max is not None and wishes.price_min > wishes.price_max:
+        raise BadInputError(f"No price lies between {wishes.price_min:g} and {wishes.price_max:g}; swap them.")
     if wishes.category:
         _check_categories(wishes.category, items)
     if wishes.filter or wishes.quota:
@@ -68,8 +72,10 @@ def allowed(item_ids: Sequence[str], items: Mapping[str, Item], wishes: Wishes) 
 
 
 def fitting_key(wishes: Wishes) -> str:
-    """The same for wishes that name the same things of the catalogue, and so allow the same items."""
-    return wishes.model_dump_json(exclude={"diversity", "novelty", "exclude"})
+    """The same for wishes that name the same things of the catalogue, and so allow the same items; of visits there are
+    too many to look through the catalogue for each.
+    """
+    return wishes.model_dump_json(exclude={"diversity", "novelty", "exclude", "context"})
 
 
 def shelf_flags(item: Item | None) -> list[str]:

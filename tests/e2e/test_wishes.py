@@ -3,13 +3,16 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
+import agent.world
 from agent import Limner
 from agent.bootstrap import open_engine
 from agent.cli import main
@@ -17,7 +20,8 @@ from agent.config import load_settings
 from agent.engine import Engine
 from agent.errors import BadInputError, IndexAwayError, UnknownIdError
 from agent.ingest import Sources
-from agent.schema import Recommendations, Wishes
+from agent.rank import allowed
+from agent.schema import Item, Recommendations, Wishes
 from agent.testing import FakeEmbedder
 from agent.world import Snapshots
 
@@ -128,6 +132,27 @@ async def test_who_did_nothing_gets_what_their_like_had(engine: Engine) -> None:
     assert {each.item.categories[0] for each in visit.recommendations} == {"Comedy"}
     with pytest.raises(UnknownIdError):
         await one(engine, "blank", context=["nowhere"])
+
+
+async def test_the_catalogue_is_looked_through_once_for_all_visits(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Wishes] = []
+
+    def watched(ids: Sequence[str], items: Mapping[str, Item], wishes: Wishes) -> NDArray[np.bool_] | None:
+        asked.append(wishes)
+        return allowed(ids, items, wishes)
+
+    monkeypatch.setattr(agent.world, "allowed", watched)
+    for wishes in ({}, {"context": ["i0"]}, {"context": ["i1", "i2"]}, {"exclude": ["i4"]}, {"novelty": 0.5}):
+        await one(engine, "u0", 3, **wishes)
+    assert len(asked) == 1
+    await one(engine, "u0", 3, price_min=3)
+    assert len(asked) == 2
+    with pytest.raises(UnknownIdError):
+        await one(engine, "u0", 3, context=["nowhere"])
+    with pytest.raises(BadInputError):
+        await one(engine, "u0", 3, quota={"colour": 1})
 
 
 async def test_everyone_at_once_gets_what_each_gets_alone(engine: Engine) -> None:

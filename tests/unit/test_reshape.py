@@ -15,6 +15,7 @@ from agent.rank import (
     allowed,
     audience,
     catalogue_of,
+    check_context,
     check_wishes,
     crowd_of,
     fit,
@@ -242,8 +243,7 @@ def test_users_of_an_item_that_nobody_had_are_those_who_had_the_like(model: Mode
 def test_wishes_for_what_is_not_there_are_refused(wishes: Wishes, why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         check_wishes(wishes, items_of())
-    check_wishes(
-        Wishes(category=["drama"], filter="price > 3", quota={"category:Drama": 1}, context=["i3"]), items_of()
-    )
+    check_wishes(Wishes(category=["drama"], filter="price > 3", quota={"category:Drama": 1}), items_of())
+    check_context(Wishes(context=["i3"]), items_of())
     with pytest.raises(UnknownIdError):
-        check_wishes(Wishes(context=["nowhere"]), items_of())
+        check_context(Wishes(context=["nowhere"]), items_of())
