@@ -194,7 +194,9 @@ class Engine:
         profile = await self.painter.profile(user_id)
         past = self.recommender.past(user_id)
         given = dict.fromkeys(item_ids)
-        ranked = self.recommender.order(profile, past, None, include=list(given))
+        # Fusion learned places among candidates that the user had not had.
+        had = frozenset(e.item_id for e in past.events if e.item_id is not None) - given.keys()
+        ranked = self.recommender.order(profile, past, None, exclude=had, include=list(given))
         found = [one for one in ranked if one.candidate.item_id in given]
         return await self.recommender.answer(profile, past, found, len(given), explain, Wishes(), notes)
 

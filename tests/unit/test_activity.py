@@ -203,8 +203,9 @@ async def test_every_door_tells_the_same_chance(tmp_path: Path) -> None:
     try:
         engine.ingest(Sources(events=[str(tmp_path / "events.csv")]))
         everyone = {found.user_id: found async for found in engine.recommend_all(5)}
-        user = x.user_ids[int(np.bincount(x.user).argmax())]
+        user = x.user_ids[int(np.flatnonzero((np.bincount(x.user) == 10) & (np.arange(200) % 3 > 0))[0])]
         told = {one.item.item_id: one.probability for one in everyone[user].recommendations}
+        assert len(told) == 5 and all(told.values()), "a fusion was learned"
         [alone] = await engine.recommend([user], 5, explain=False)
         ranked = await engine.rank(user, list(told))
         for found in (alone, ranked):
