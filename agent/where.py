@@ -10,7 +10,7 @@
     value      = one or more words, or "quoted text"
 
 Names are those of the data, whatever their case. Text is compared whatever its case, and as numbers where both sides
-are numbers. A list fits where one of its values fits. A missing value fits nothing but `is missing`, `!=` and `not`,
+are numbers; ids are equal only to the letter. A list fits where one of its values fits. A missing value fits nothing but `is missing`, `!=` and `not`,
 which are true wherever `=`, or the condition, is not. A category is also found by a level of its path:
 `category = electronics` finds `electronics.smartphone`.
 """
@@ -30,10 +30,12 @@ Ordered = TypeVar("Ordered", float, str)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<sign><=|>=|!=|==|[=<>~(),])|(?P<word>[^\s=<>!~(),"']+))"""
 )
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?")
 _LEVEL = re.compile(r"\s*[.>|/]\s*")
 _WORDS = ("and", "or", "not", "in", "is")
 _OF_ITEMS = ("item_id", "title", "text", "category", "price", "source")
 _OF_USERS = ("user_id", "source")
+_IDS = ("item_id", "user_id")
 _DEEP = 50
 """Brackets and negations within each other."""
 _SHOWN = 20
@@ -151,6 +153,8 @@ def names_of(records: Iterable[Record]) -> list[str]:
 def _compare(had: Scalar, sign: str, asked: str, name: str) -> bool:
     if isinstance(had, bool):
         had = "true" if had else "false"
+    if sign == "=" and name in _IDS:
+        return str(had) == asked
     text, wanted = str(had).casefold().strip(), asked.casefold().strip()
     if sign == "~":
         return wanted in text
@@ -178,11 +182,8 @@ def _is_level(path: str, wanted: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if value == value else None  # "nan" is a word
+    """None for what Python alone reads as a number: "nan", "inf", "1_000"."""
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 # ---------------------------------------------------------------- reading an expression
@@ -312,7 +313,8 @@ def parse(text: str) -> Condition:
 
 def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
     """Raises BadInputError where a condition asks for what no record has. `of`: "items" or "users"."""
-    for name in sorted(condition.names() - {*known, "categories"}):
+    also = {"categories"} if of == "items" else set()
+    for name in sorted(condition.names() - {*known, *also}):
         raise BadInputError(f"No {of.removesuffix('s')} has '{name}'; {listed(name, known, f'{of} have')}.")
 
 

@@ -91,12 +91,32 @@ def test_any_text_is_a_condition_or_a_complaint(text: str) -> None:
     assert condition.names()
 
 
+def test_ids_are_told_apart_to_the_letter() -> None:
+    users = [User(user_id=one) for one in ("100", "1e2", "0100", "1_00", "ab", "AB")]
+
+    def found(text: str) -> list[str]:
+        return [one.user_id for one in fitting(users, text, "users")]
+
+    assert found("user_id = 100") == ["100"] and found("user_id in (1e2, AB)") == ["1e2", "AB"]
+    assert found("user_id != 100") == ["1e2", "0100", "1_00", "ab", "AB"]
+    assert found("user_id ~ 00") == ["100", "0100", "1_00"]
+
+
+@pytest.mark.parametrize("code", ["1_000", "infinity", "-inf", "\u0661\u0660"])
+def test_words_that_python_reads_as_numbers_are_words(code: str) -> None:
+    item = Item(item_id="i", attributes={"code": code})
+    assert parse(f"code = {code}").fits(item) and not parse("code = 1000").fits(item)
+    assert not parse("code > 5").fits(item) and not parse("code < 5").fits(item)
+
+
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     users = [User(user_id="a", attributes={"age": 30}), User(user_id="b", attributes={"Age": 20, "job": "smith"})]
     assert [one.user_id for one in fitting(users, "age < 25", "users")] == ["b"]
     assert fitting(users, "", "users") == users
     with pytest.raises(BadInputError, match=r"No user has 'agee'; users have age, job, source, user_id\."):
         fitting(users, "agee < 25", "users")
+    with pytest.raises(BadInputError, match="No user has 'categories'"):
+        fitting(users, "categories = Drama", "users")
     assert set(names_of([FILM])) >= {"year", "genre", "price", "category", "title", "item_id"}
 
 
