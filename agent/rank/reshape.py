@@ -25,7 +25,7 @@ from agent.rank.channels import Catalogue
 from agent.rank.features import CANDIDATES
 from agent.rank.model import Model
 from agent.rank.order import Ranked
-from agent.schema import Item, Wishes
+from agent.schema import Item, Scalar, Wishes
 from agent.where import values_of
 
 if TYPE_CHECKING:
@@ -127,8 +127,13 @@ def _groups(item: Item | None, quota: Mapping[str, int]) -> list[str]:
         return []
     found = []
     for name in dict.fromkeys(one.partition(":")[0].casefold() for one in quota):
-        found += [f"{name}:{value}".casefold() for value in values_of(item, name)]
+        found += [f"{name}:{_said(value)}".casefold() for value in values_of(item, name)]
     return list(dict.fromkeys(found))
+
+
+def _said(value: Scalar) -> str:
+    """1990.0 is 1990."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _caps(quota: Mapping[str, int]) -> dict[str, int]:

@@ -149,6 +149,14 @@ def test_lists_keep_every_wish_and_miss_no_item_that_fits(model: Model, wishes: 
         assert len(ids) == min(n, room)
 
 
+@pytest.mark.parametrize("year", [1990, 1990.0, "1990"])
+def test_a_quota_of_one_number_holds_however_the_data_writes_it(model: Model, year: object) -> None:
+    items = items_of(**{f"i{at}": {"year": year} for at in range(10)})
+    ranked = order(model, model.history([("i15", 1.0)]), n=20)
+    found = shaped(lambda n: ranked[:n], 20, Wishes(quota={"year:1990": 2}), model, items)
+    assert sum(items[one.candidate.item_id].attributes.get("year") is not None for one in found) == 2
+
+
 def test_quotas_look_past_the_first_candidates(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
     monkeypatch.setattr("agent.rank.reshape.CANDIDATES", 2)
     history = model.history([("i3", 1.0)])
