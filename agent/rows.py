@@ -32,6 +32,8 @@ def check_ending(file: Path) -> None:
         raise BadInputError(f"'{file}' names no kind of table; end it in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
     if file.is_dir():
         raise BadInputError(f"'{file}' is a folder; name a file.")
+    if not file.parent.is_dir():
+        raise BadInputError(f"There is no folder '{file.parent}' to write '{file.name}' in; make it first.")
 
 
 @contextmanager

@@ -10,9 +10,9 @@
     value      = one or more words, or "quoted text"
 
 Names are those of the data, whatever their case. Text is compared whatever its case, and as numbers where both sides
-are numbers; ids are equal only to the letter. A list fits where one of its values fits. A missing value fits nothing but `is missing`, `!=` and `not`,
-which are true wherever `=`, or the condition, is not. A category is also found by a level of its path:
-`category = electronics` finds `electronics.smartphone`.
+are numbers; ids are equal only to the letter. A list fits where one of its values fits. A missing value fits nothing
+but `is missing`, `!=` and `not`, which are true wherever `=`, or the condition, is not. A category is also found by a
+level of its path: `category = electronics` finds `electronics.smartphone`.
 """
 
 import re

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from agent.errors import BadInputError
-from agent.rows import writing_rows
+from agent.rows import check_ending, writing_rows
 
 COLUMNS = {"user_id": "text", "rank": "whole", "probability": "number"}
 ROWS = [("u,1", 1, 0.5), ('"기생충"\n', 2, None)]
@@ -49,6 +49,11 @@ def test_what_fails_halfway_leaves_the_file_that_was_there(name: str, tmp_path: 
         raise RuntimeError
     assert (tmp_path / name).read_text() == "before"
     assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_is_not_there_is_said_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no folder '.*nowhere'"):
+        check_ending(tmp_path / "nowhere" / "table.csv")
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
