@@ -322,17 +322,26 @@ def current_version(folder: Path) -> str | None:
 def load_model(folder: Path) -> Model | None:
     """The current model, None where nothing was trained. Raises StoreError where its folder is damaged."""
     name = current_version(folder)
-    if name is None:
-        return None
-    home = folder / name
-    try:
-        item_ids: list[str] = json.loads((home / "items.json").read_text("utf-8"))
-        manifest = Manifest(**json.loads((home / "manifest.json").read_text("utf-8")))
-        with np.load(home / "channels.npz", allow_pickle=False) as arrays:
-            channels = _channels(item_ids, manifest, {key: arrays[key] for key in arrays.files})
-        return Model(manifest, channels, load_fusion(home), load_ratings(home), load_activity(home))
-    except UNREADABLE as error:
-        raise StoreError(f"The trained model in '{home}' is damaged ({error}); run `limner train` again.") from error
+    while name is not None:
+        home = folder / name
+        try:
+            return _load(home)
+        except UNREADABLE as error:
+            newer = current_version(folder)
+            if newer == name:
+                why = f"The trained model in '{home}' is damaged ({error}); run `limner train` again."
+                raise StoreError(why) from error
+            name = newer  # a writer trained twice meanwhile, and dropped the version that was being read
+    return None
+
+
+def _load(home: Path) -> Model:
+    """Raises StoreError or one of UNREADABLE where it is damaged."""
+    item_ids: list[str] = json.loads((home / "items.json").read_text("utf-8"))
+    manifest = Manifest(**json.loads((home / "manifest.json").read_text("utf-8")))
+    with np.load(home / "channels.npz", allow_pickle=False) as arrays:
+        channels = _channels(item_ids, manifest, {key: arrays[key] for key in arrays.files})
+    return Model(manifest, channels, load_fusion(home), load_ratings(home), load_activity(home))
 
 
 def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray[np.generic]]) -> Channels:

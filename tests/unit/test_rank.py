@@ -77,6 +77,18 @@ def test_a_model_whose_file_was_cut_off_says_so(name: str, share: float, tmp_pat
         load_model(tmp_path)
 
 
+def test_a_version_that_is_gone_before_it_was_read_gives_way_to_the_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = made()
+    for _ in range(3):
+        train(x, np.ones(len(x), np.float32), tmp_path)
+    names = iter(["v1", "v3", "v3"])
+    monkeypatch.setattr("agent.rank.model.current_version", lambda _: next(names))
+    loaded = load_model(tmp_path)
+    assert loaded is not None and loaded.manifest.version == 3
+
+
 def test_what_follows_comes_first(model: Model) -> None:
     events = [("i3", 1.0), ("i4", 1.0), ("i5", 1.0)]
     assert order(model, model.history(events), exclude=frozenset(dict(events)), n=5)[0].candidate.item_id == "i6"
