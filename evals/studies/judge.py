@@ -23,13 +23,11 @@ class Verdict(BaseModel):
     verdict: Literal["supported", "unsupported"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Judge:
     chat: Chat
     override: str = ""
     """Path of a prompt file instead of the built-in one."""
-    scored: int = 0
-    unscored: int = 0
 
     async def supported(self, user_id: str, title: str, text: str, evidence: Sequence[str]) -> bool | None:
         """Whether a reason follows; None where there is no verdict. Raises BudgetSpentError."""
@@ -45,7 +43,5 @@ class Judge:
         except BudgetSpentError:
             raise
         except ModelError:
-            self.unscored += 1
             return None
-        self.scored += 1
         return verdict.verdict == "supported"

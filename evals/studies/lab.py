@@ -176,7 +176,7 @@ def _hash_of(cut: Split) -> str:
 def _fill(store: Store, source: Store, cut: Split, x: Interactions, *, neutral: bool) -> None:
     items = source.items()
     store.add_items([nameless(one, at) for at, one in enumerate(items, 1)] if neutral else items)
-    store.add_users([user for one in source.user_ids() if (user := source.user(one)) is not None])
+    store.add_users(source.users())
     for scale in source.scales().values():
         store.set_scale(scale)
     kept = frozenset(cut.train.seq.tolist())
