@@ -1,16 +1,11 @@
 """What must be learned before anything can be recommended, and what is done where that cannot be."""
 
-from typing import TYPE_CHECKING
-
 from agent.errors import FetchError, IndexAwayError, IndexBrokenError, ModelError, StoreBusyError, StoreError
 from agent.progress import Progress
 from agent.rank import train_report
 from agent.schema import TrainReport, Wishes
 from agent.store import Store
 from agent.world import Snapshots
-
-if TYPE_CHECKING:
-    pass
 
 
 class Trainer:
