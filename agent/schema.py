@@ -460,7 +460,7 @@ class BucketWeight(Value):
     cases: int
     """Users asked about."""
     weight: float
-    """Share of the model's order in the blend, in [0, 1]; 0 where it did not help beyond doubt."""
+    """Share of the model's order in the blend, in [0, 1]; 0 where it did not help with 95% certainty."""
     gain: float | None
     """Mean change of ndcg@10, each user's at the weight that was best for other users."""
     low: float | None

@@ -2,8 +2,9 @@
 
 For users that the ranker's fusion did not see, the model reorders the shortlist as of a moment of the past. Orders are
 blended with every weight of `WEIGHTS` and scored by what the user had next. A weight is taken only where it is better
-than none beyond doubt: the gain is measured on other users than those the weight was chosen on (five folds), and the
-lower end of its 95% bootstrap interval is above zero. Otherwise the weight is zero, and the model is not asked.
+than none with some certainty: the gain is measured on other users than those the weight was chosen on (five folds),
+and the lower end of its 95% bootstrap interval is above zero (each length of history by itself, without correction for
+there being several). Otherwise the weight is zero, and the model is not asked.
 
 Asked are only moments at which something that the user had next stands in the shortlist: where nothing does, no order
 of it is better than another, and the gain is zero without asking.
@@ -63,15 +64,18 @@ async def weigh(
     """
     cases: list[Case] = []
     method = note = ""
+    failed = 0  # in a row
     progress.start("weighing the model's order", len(past))
     for one in past:
         head = [item_id for item_id in one.order if item_id in items][: settings.rerank.top]
         judged = head
         if one.relevant & set(head):
             answer = await judge(head, items, await taste_of(one), chat, grade, settings, user_id=one.user_id)
-            if answer.state == "failed":
+            failed = failed + 1 if answer.state == "failed" else 0
+            if failed >= settings.llm.give_up_after:
                 progress.done()
                 return None, answer.note
+            # A failure leaves the order as it was, here as in use.
             judged, method, note = answer.order or head, answer.method or method, answer.note or note
         cases.append(Case(one.history, head, judged, one.relevant))
         progress.advance()

@@ -262,3 +262,19 @@ async def test_a_model_that_fails_is_not_weighed() -> None:
     chat = FakeChat(lambda request: ModelUnavailableError("gone"))
     past = [Moment("u", 12, IDS, frozenset({"i5"}))]
     assert await weigh(past, ITEMS, taste_of, chat, "full", settings(), Quiet()) == (None, "gone")
+
+
+async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:
+    async def taste_of(moment: Moment) -> Taste:
+        return TASTE
+
+    calls = 0
+
+    def answer(request: ChatRequest) -> str | Exception:
+        nonlocal calls
+        calls += 1
+        return ModelUnavailableError("hiccup") if calls == 1 else json.dumps({"order": list(range(8, 0, -1))})
+
+    past = [Moment(f"u{at}", 12, IDS, frozenset({"i5"})) for at in range(3)]
+    weight, why = await weigh(past, ITEMS, taste_of, FakeChat(answer), "full", settings(), Quiet())
+    assert weight is not None and not why and weight.buckets[0].cases == 3
