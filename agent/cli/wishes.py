@@ -65,8 +65,13 @@ def wishes_of(
 
 
 def joined(where: list[str] | None) -> str:
-    """Several conditions as one that holds where all do."""
+    """Several conditions as one that holds where all do.
+
+    Raises UsageError for an empty one: a variable of the shell that was never set would choose everyone.
+    """
     given = where or []
+    if not all(one.strip() for one in given):
+        raise UsageError("--where has no condition; leave it out to choose all.")
     return given[0] if len(given) == 1 else " and ".join(f"({one})" for one in given)
 
 
