@@ -259,7 +259,11 @@ def train(
 ) -> Model:
     """Fit, save as the next version under `folder`, make it current, drop all but the one before."""
     model = fit(x, signal, catalogue, method=method, rated=rated, progress=progress)
-    model = replace(model, manifest=replace(model.manifest, version=_newest(folder) + 1))
+    model = replace(
+        model,
+        manifest=replace(model.manifest, version=_newest(folder) + 1),
+        channels=replace(model.channels, recent=tuple(one.from_now_on() for one in model.channels.recent)),
+    )
     _save(model, folder)
     for old in folder.glob("v*"):
         # A reader may be opening the version before this one.

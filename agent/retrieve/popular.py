@@ -1,7 +1,7 @@
 """What many users have, and what many have lately."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.interactions import NO_TIME, Interactions
 from agent.retrieve.base import DISLIKED, History
 
-MOMENTS = 64
+MOMENTS = 16
 """At which recent popularity is kept summed up."""
 RECENT = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
@@ -68,6 +68,14 @@ class Recent:
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
         moments, at = np.unique([one.now for one in histories], return_inverse=True)
         return np.stack([self._at(int(one)) for one in moments])[at]
+
+    def from_now_on(self) -> "Recent":
+        """The same for moments from the last edge on, without what only earlier ones need."""
+        stream, last = self.stream, self.stream.edges[-1]
+        kept = stream.time >= last
+        return replace(
+            self, heat=self.heat[-1:], stream=Stream(stream.time[kept], stream.item[kept], stream.edges[-1:])
+        )
 
     def holds(self) -> str:
         days = self.half_life / 86_400_000

@@ -82,3 +82,13 @@ def test_data_without_times_has_popularity() -> None:
     share = fit_popular(x).share
     assert recent.score([at(int(NO_TIME)), at(77)])[1] == pytest.approx(share / share.max())
     assert "without times" in recent.holds()
+
+
+@given(PAIRS, st.integers(0, 500))
+def test_what_is_kept_for_now_says_the_same_of_now(pairs: list[tuple[int, int]], later: int) -> None:
+    [whole] = fit_recent(events(pairs))
+    kept = whole.from_now_on()
+    now = max(time for time, _ in pairs)
+    assert len(kept.heat) == 1 and len(kept.stream.time) <= len(whole.stream.time)
+    for moment in (now, now + later, int(NO_TIME)):
+        assert np.allclose(kept.score([at(moment)]), whole.score([at(moment)]), atol=1e-6)
