@@ -209,8 +209,9 @@ def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
     # Threads that wait for each other cost more than they bring on few rows.
     threads = 1 if len(examples.columns) < _FEW_ROWS else 0
     boosters, scales = [], []
-    # An order can only be learned where there is an answer; how likely one is, from all.
-    for objective, rows in (("lambdarank", examples.take(examples.answered)), ("binary", examples)):
+    for objective in ("lambdarank", "binary"):
+        # An order can only be learned where there is an answer; how likely one is, from all.
+        rows = examples.take(examples.answered) if objective == "lambdarank" else examples
         data = lightgbm.Dataset(
             rows.columns, rows.relevant.astype(np.int32), group=rows.group,
             feature_name=[name.replace(" ", "_") for name in rows.names],

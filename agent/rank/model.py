@@ -197,10 +197,10 @@ def _learn(
             histories = [one.history for one in queries]
             table, _ = tabulate(channels, histories, [one.items for one in histories])
             found = table.names
+            columns.append(table.columns[table.items >= 0])
             for row, query in enumerate(queries):
                 inside = table.items[row] >= 0
                 if inside.any():
-                    columns.append(table.columns[row][inside])
                     relevant.append(np.isin(table.items[row][inside], query.relevant))
                     items.append(table.items[row][inside])
                     asked.append(query)
@@ -212,7 +212,9 @@ def _learn(
     say.start("fitting the fusion")
     group = np.array([len(one) for one in items])
     user = np.array([one.user for one in asked], dtype=np.int64)
-    learned = learn(Examples(np.concatenate(columns), np.concatenate(relevant), group, user, found), method, seed)
+    examples = Examples(np.concatenate(columns), np.concatenate(relevant), group, user, found)
+    columns.clear()  # hundreds of megabytes that would lie beside the same again
+    learned = learn(examples, method, seed)
     say.done()
     scores = np.split(learned.score, np.cumsum(group[learned.held])[:-1])
     held = [
