@@ -13,7 +13,7 @@ from agent.painter import Painter
 from agent.progress import Progress
 from agent.rank import Moment, audience, shelf_flags, shortfall
 from agent.recommender import Recommender
-from agent.rerank import Taste, load_weight, save_weight, weigh
+from agent.rerank import Known, load_weight, save_weight, weigh
 from agent.schema import (
     Audience,
     BuildReport,
@@ -91,7 +91,7 @@ class Engine:
         world = self.snapshots.world()
         past = self.recommender.model().past[:wanted]
         weight, why = await weigh(
-            past, world.items, self._taste_then, model.chat, model.grade, self.settings, self.progress
+            past, world.items, self._known_then, model.chat, model.grade, self.settings, self.progress
         )
         if weight is None:
             said = f"What {model.chat.name} adds to the order was not measured: {why}"
@@ -100,11 +100,12 @@ class Engine:
             save_weight(self.store, weight)
         return trained.model_copy(update={"rerank": weight})
 
-    async def _taste_then(self, moment: Moment) -> Taste:
-        """A user's taste from the events before a moment, with none of what came later."""
+    async def _known_then(self, moment: Moment) -> Known:
+        """What was known of a user before a moment, with none of what they did later."""
         events = before(self.store.events(moment.user_id), moment.history)
         profile = await self.painter.before(events, moment.user_id)
-        return self.recommender.taste(profile, self.recommender.past_of(events))
+        past = self.recommender.past_of(events)
+        return Known(self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order))
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""

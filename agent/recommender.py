@@ -11,6 +11,7 @@ from agent.leads import Lead, Past, leads, places
 from agent.models import ModelDesk, Ready
 from agent.rank import CANDIDATES, Listed, Model, Ranked, lists, order, shaped, shelf_flags, with_context
 from agent.rerank import Taste, load_weight, rerank
+from agent.retrieve import content_scores
 from agent.schema import Event, Item, Profile, Recommendation, Recommendations, Wishes
 from agent.signals import place_of, signals_of
 from agent.store import Store
@@ -89,7 +90,7 @@ class Recommender:
         weight, why = self._say_of(model, past)
         reranked = await rerank(
             list(scores), items, self.taste(profile, past), model.chat, model.grade, self.settings, weight=weight,
-            user_id=profile.user_id,
+            user_id=profile.user_id, likeness=self.likeness(past, list(scores)) if weight else None,
         )  # fmt: skip
         top = reranked.order[:n]
         told = None
@@ -181,6 +182,13 @@ class Recommender:
             return self.store.companions(first, second, besides=user_id, in_order=in_order)
 
         return leads(item_ids, past, self.model(), self.snapshots.vectors(), placed, companions)
+
+    def likeness(self, past: Past, item_ids: Sequence[str]) -> dict[str, float]:
+        """Cosine of items to what a user liked, less half that to what they disliked; of items that have vectors."""
+        vectors = self.snapshots.vectors()
+        pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
+        score = content_scores(vectors, pairs)
+        return {one: float(score[vectors.positions[one]]) for one in item_ids if one in vectors.positions}
 
     def taste(self, profile: Profile, past: Past) -> Taste:
         ranked = sorted(past.events, key=lambda e: (past.signal[e.event_id], e.seq))

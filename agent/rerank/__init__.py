@@ -1,12 +1,13 @@
 """Reordering by a model, and how much its order is worth."""
 
 from agent.rerank.order import NEUTRAL, Judged, Reranked, Taste, blend, judge, kendall_tau, mean_rank_order, rerank
-from agent.rerank.weight import Case, fit_weight, load_weight, save_weight, weigh
+from agent.rerank.weight import Case, Known, fit_weight, load_weight, save_weight, weigh
 
 __all__ = [
     "NEUTRAL",
     "Case",
     "Judged",
+    "Known",
     "Reranked",
     "Taste",
     "blend",

@@ -49,10 +49,19 @@ class Case:
     """What the user had next."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """What there is to judge a user's items by."""
+
+    taste: Taste
+    likeness: Mapping[str, float]
+    """Of items to what the user liked, less that to what they disliked."""
+
+
 async def weigh(
     past: Sequence[Moment],
     items: Mapping[str, Item],
-    taste_of: Callable[[Moment], Awaitable[Taste]],
+    known_of: Callable[[Moment], Awaitable[Known]],
     chat: Chat,
     grade: Grade,
     settings: Settings,
@@ -60,7 +69,7 @@ async def weigh(
 ) -> tuple[RerankWeight | None, str]:
     """Have the model order the shortlists of the past and fit its weight; None, and why, where it gave no order.
 
-    taste_of: what is known of a moment's user from the events before it.
+    known_of: what is known of a moment's user from the events before it.
     """
     cases: list[Case] = []
     method = note = ""
@@ -70,7 +79,10 @@ async def weigh(
         head = [item_id for item_id in one.order if item_id in items][: settings.rerank.top]
         judged = head
         if one.relevant & set(head):
-            answer = await judge(head, items, await taste_of(one), chat, grade, settings, user_id=one.user_id)
+            known = await known_of(one)
+            answer = await judge(
+                head, items, known.taste, chat, grade, settings, user_id=one.user_id, likeness=known.likeness
+            )
             failed = failed + 1 if answer.state == "failed" else 0
             if failed >= settings.llm.give_up_after:
                 progress.done()

@@ -16,7 +16,7 @@ from agent.errors import ModelUnavailableError
 from agent.llm import ChatAnswer, ChatRequest
 from agent.progress import Quiet
 from agent.rank import Moment
-from agent.rerank import NEUTRAL, Case, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
+from agent.rerank import NEUTRAL, Case, Known, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
 from agent.schema import Item
 from agent.testing import FakeChat
 from tests.unit.portraits import EVENTS
@@ -243,30 +243,30 @@ def test_lengths_of_history_have_weights_of_their_own() -> None:
 
 
 async def test_the_past_is_asked_where_the_shortlist_holds_what_came_next() -> None:
-    async def taste_of(moment: Moment) -> Taste:
+    async def known_of(moment: Moment) -> Known:
         assert moment.user_id == "knows"
-        return TASTE
+        return Known(TASTE, {})
 
     past = [Moment("knows", 12, IDS, frozenset({"i5"})), Moment("hopeless", 12, IDS, frozenset({"elsewhere"}))]
     chat = judge({"i5"})
-    weight, why = await weigh(past, ITEMS, taste_of, chat, "phrase", settings(), Quiet())
+    weight, why = await weigh(past, ITEMS, known_of, chat, "phrase", settings(), Quiet())
     assert weight is not None and not why
     assert (weight.method, weight.buckets[0].cases, weight.of("all")) == ("pointwise", 2, 0.0)
     assert len(chat.requests) == 2 * len(IDS)
 
 
 async def test_a_model_that_fails_is_not_weighed() -> None:
-    async def taste_of(moment: Moment) -> Taste:
-        return TASTE
+    async def known_of(moment: Moment) -> Known:
+        return Known(TASTE, {})
 
     chat = FakeChat(lambda request: ModelUnavailableError("gone"))
     past = [Moment("u", 12, IDS, frozenset({"i5"}))]
-    assert await weigh(past, ITEMS, taste_of, chat, "full", settings(), Quiet()) == (None, "gone")
+    assert await weigh(past, ITEMS, known_of, chat, "full", settings(), Quiet()) == (None, "gone")
 
 
 async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:
-    async def taste_of(moment: Moment) -> Taste:
-        return TASTE
+    async def known_of(moment: Moment) -> Known:
+        return Known(TASTE, {})
 
     calls = 0
 
@@ -276,5 +276,15 @@ async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:
         return ModelUnavailableError("hiccup") if calls == 1 else json.dumps({"order": list(range(8, 0, -1))})
 
     past = [Moment(f"u{at}", 12, IDS, frozenset({"i5"})) for at in range(3)]
-    weight, why = await weigh(past, ITEMS, taste_of, FakeChat(answer), "full", settings(), Quiet())
+    weight, why = await weigh(past, ITEMS, known_of, FakeChat(answer), "full", settings(), Quiet())
     assert weight is not None and not why and weight.buckets[0].cases == 3
+
+
+async def test_likeness_is_weighed_where_a_model_tells_no_log_probabilities() -> None:
+    async def known_of(moment: Moment) -> Known:
+        return Known(TASTE, {item_id: float(item_id in moment.relevant) for item_id in IDS})
+
+    past = [Moment(f"u{at}", 12, IDS, frozenset({IDS[at % 8]})) for at in range(40)]
+    chat = FakeChat(lambda request: ChatAnswer("yes"))
+    weight, _ = await weigh(past, ITEMS, known_of, chat, "phrase", settings(), Quiet())
+    assert weight is not None and weight.method == "likeness" and weight.of("all") > 0
