@@ -18,7 +18,7 @@ from agent.ingest import Sources
 from agent.rank import fit, order
 from agent.retrieve import ease_weights, seen_matrix
 from agent.signals import signals
-from agent.testing import Failure, ScriptedServer
+from agent.testing import Answer, Failure, ScriptedServer
 from tests.e2e.running import USERS, write_taste
 
 
@@ -106,6 +106,42 @@ async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) 
         assert len(server.requests) == tried
         assert all(len(one.recommendations) == 3 for one in results)
         assert any("not asked any more" in note for one in results for note in one.notes)
+        await asking.close()
+
+
+async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_more(engine: Engine) -> None:
+    """One that copies the order it is shown adds nothing, and its answers go over real HTTP."""
+    copied = json.dumps({"order": list(range(1, 21))})
+    with ScriptedServer(otherwise=Answer(copied)) as server:
+        llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "full"}
+        settings = load_settings({}, overrides={("data",): str(engine.store.folder), ("llm",): llm})
+        asking = open_engine(settings)
+        report = await asking.weigh(asking.train(), 25)
+        past = asking.recommender.model().past
+        assert past and report.rerank is not None and report.rerank.model == "m"
+        assert report.rerank.buckets[0].cases == min(len(past), 25) and report.rerank.of("all") == 0
+        asked = _orders(asking)
+        assert 2 <= asked <= len(server.requests)
+        [result] = await asking.recommend(["u0"], 3)
+        assert _orders(asking) == asked
+        assert any("not asked for the order" in note for note in result.notes)
+        assert {one.rerank for one in result.recommendations} == {"skipped"}
+        await asking.close()
+
+
+def _orders(engine: Engine) -> int:
+    """How often a model was asked for an order."""
+    return sum(row.purpose == "rerank" for row in engine.store.ledger())
+
+
+async def test_a_weight_that_was_set_has_the_model_reorder(engine: Engine) -> None:
+    backwards = json.dumps({"order": list(range(20, 0, -1))})
+    with ScriptedServer(otherwise=Answer(backwards)) as server:
+        llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "full"}
+        overrides = {("data",): str(engine.store.folder), ("llm",): llm, ("rerank", "weight"): 1.0}
+        asking = open_engine(load_settings({}, overrides=overrides))
+        [result] = await asking.recommend(["u0"], 5)
+        assert {one.rerank for one in result.recommendations} == {"applied"}
         await asking.close()
 
 
