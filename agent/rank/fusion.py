@@ -53,6 +53,8 @@ class Examples:
         return np.bincount(owner[self.relevant], minlength=len(self.group)) > 0
 
     def take(self, queries: NDArray[np.bool_]) -> "Examples":
+        if queries.all():
+            return self  # hundreds of megabytes, where there are many
         rows = np.repeat(queries, self.group)
         return Examples(self.columns[rows], self.relevant[rows], self.group[queries], self.user[queries], self.names)
 
@@ -77,7 +79,7 @@ class Fusion:
     boosters: "Sequence[lightgbm.Booster]"
     """LambdaMART and a classifier, each on its own scale; empty for logistic regression."""
     scales: list[float]
-    """Standard deviation of each booster's raw score over the examples."""
+    """Standard deviation of each booster's raw score over the examples that it saw."""
     weights: list[float]
     """Of logistic regression: one a column, then the intercept."""
     centre: list[float]
@@ -164,10 +166,10 @@ def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Lea
     """Fit on every query; calibrate with a second model that a fifth of the users was held out of."""
     method = usable(method)
     held = np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user] < 0.2
-    whole = _fit(examples, method, seed)
+    whole = _fit(examples, np.ones_like(held), method, seed)
     if not held.any() or held.all():
         return Learned(whole, np.zeros_like(held), np.empty(0))
-    part = _fit(examples.take(~held), method, seed)
+    part = _fit(examples, ~held, method, seed)
     rest = examples.take(held)
     # Scores of the part model are put on the whole model's scale by their own spread.
     score = part.score(rest.columns)
@@ -190,37 +192,42 @@ def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
     return round(float(ndcg(hits, relevant, 10).mean()), 4)
 
 
-def _fit(examples: Examples, method: Method, seed: int) -> Fusion:
+def _fit(examples: Examples, among: NDArray[np.bool_], method: Method, seed: int) -> Fusion:
+    """`among` [queries]: those to learn from."""
     none = Calibration(1.0, 0.0, float("nan"), 0)
-    queries, asked = int(examples.answered.sum()), len(examples.group)
+    queries, asked = int((examples.answered & among).sum()), int(among.sum())
     if method == "logistic":
         from sklearn.linear_model import LogisticRegression
 
-        centre = np.nanmean(examples.columns, axis=0)
-        spread = np.maximum(np.nanstd(examples.columns, axis=0), 1e-6)
+        rows = examples.take(among)
+        centre = np.nanmean(rows.columns, axis=0)
+        spread = np.maximum(np.nanstd(rows.columns, axis=0), 1e-6)
         model = LogisticRegression(C=0.1, max_iter=500)
-        model.fit(_standard(examples.columns, centre, spread), examples.relevant)
+        model.fit(_standard(rows.columns, centre, spread), rows.relevant)
         weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
         return Fusion(
             method, examples.names, (), [], weights, centre.tolist(), spread.tolist(), none, queries, asked, {}
         )  # fmt: skip
+    # An order can only be learned where there is an answer; how likely one is, from all.
+    ranker, ranked = _boost(examples.take(among & examples.answered), "lambdarank", seed)
+    classifier, classed = _boost(examples.take(among), "binary", seed)
+    scales = [ranked, classed]
+    return Fusion(method, examples.names, (ranker, classifier), scales, [], [], [], none, queries, asked, {})
+
+
+def _boost(rows: Examples, objective: str, seed: int) -> "tuple[lightgbm.Booster, float]":
+    """The trees, and the standard deviation of their raw score."""
     import lightgbm
 
     # Threads that wait for each other cost more than they bring on few rows.
-    threads = 1 if len(examples.columns) < _FEW_ROWS else 0
-    boosters, scales = [], []
-    for objective in ("lambdarank", "binary"):
-        # An order can only be learned where there is an answer; how likely one is, from all.
-        rows = examples.take(examples.answered) if objective == "lambdarank" else examples
-        data = lightgbm.Dataset(
-            rows.columns, rows.relevant.astype(np.int32), group=rows.group,
-            feature_name=[name.replace(" ", "_") for name in rows.names],
-        )  # fmt: skip
-        booster = lightgbm.train({**_TREES, "objective": objective, "seed": seed, "num_threads": threads}, data, ROUNDS)
-        raw = np.asarray(booster.predict(examples.columns, raw_score=True))
-        boosters.append(booster)
-        scales.append(max(float(raw.std()), 1e-9))
-    return Fusion(method, examples.names, boosters, scales, [], [], [], none, queries, asked, {})
+    threads = 1 if len(rows.columns) < _FEW_ROWS else 0
+    data = lightgbm.Dataset(
+        rows.columns, rows.relevant.astype(np.int32), group=rows.group,
+        feature_name=[name.replace(" ", "_") for name in rows.names],
+    )  # fmt: skip
+    booster = lightgbm.train({**_TREES, "objective": objective, "seed": seed, "num_threads": threads}, data, ROUNDS)
+    raw = np.asarray(booster.predict(rows.columns, raw_score=True))
+    return booster, max(float(raw.std()), 1e-9)
 
 
 def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> Floats:
