@@ -258,8 +258,10 @@ def test_interrupting_is_exit_130_and_a_sentence(capsys: pytest.CaptureFixture[s
 
 
 def test_a_signal_ends_a_model_call_under_way() -> None:
+    # A shell that runs the tests in the background has its children ignore Ctrl-C, and Python keeps to that.
     code = """
-import asyncio, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from agent.cli import main
 from tests.unit.cli_fake import FakeEngine, Opening
 
