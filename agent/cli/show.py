@@ -577,7 +577,7 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
     others = len(one.channels) - CHANNELS
     found_by = " + ".join(list(one.channels)[:CHANNELS]) + (f" and {counted(others, 'other')}" if others > 0 else "")
     flags = [flag for flag in one.flags if flag != "fallback"]
-    rating = "" if one.predicted_rating is None else f" · expected rating {one.predicted_rating:.1f}"
+    rating = "" if one.predicted_rating is None else f" · rating ~{one.predicted_rating:.1f}"
     tail = Text.assemble((found_by, "cyan"), (rating, "dim"), (f"  {', '.join(flags)}" if flags else "", "yellow"))
     lines: list[RenderableType] = [head]
     if one.reason is not None:
