@@ -1,16 +1,11 @@
 """What is well with a store and what is not."""
 
-from typing import TYPE_CHECKING
-
 from agent.errors import LimnerError
 from agent.models import ModelDesk
 from agent.schema import Check
 from agent.store import Store
 from agent.trainer import Trainer
 from agent.world import Snapshots
-
-if TYPE_CHECKING:
-    pass
 
 
 class Doctor:

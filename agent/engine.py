@@ -87,15 +87,14 @@ class Engine:
         if not wanted:
             known = load_weight(self.store, model.chat.name)
             hint = f"{model.chat.name} has no say in the order; `limner train --llm-users 40` measures what it adds."
-            return trained if known else trained.model_copy(update={"notes": [*trained.notes, hint]})
+            return trained if known else _noted(trained, hint)
         world = self.snapshots.world()
         past = self.recommender.model().past[:wanted]
         weight, why = await weigh(
             past, world.items, self._known_then, model.chat, model.grade, self.settings, self.progress
         )
         if weight is None:
-            said = f"What {model.chat.name} adds to the order was not measured: {why}"
-            return trained.model_copy(update={"notes": [*trained.notes, said]})
+            return _noted(trained, f"What {model.chat.name} adds to the order was not measured: {why}")
         with self.store.writing():
             save_weight(self.store, weight)
         return trained.model_copy(update={"rerank": weight})
@@ -103,7 +102,7 @@ class Engine:
     async def _known_then(self, moment: Moment) -> Known:
         """What was known of a user before a moment, with none of what they did later."""
         events = before(self.store.events(moment.user_id), moment.history)
-        profile = await self.painter.before(events, moment.user_id)
+        profile = await self.painter.in_template_words(moment.user_id, events)
         past = self.recommender.past_of(events)
         return Known(self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order))
 
@@ -166,7 +165,7 @@ class Engine:
     ) -> Recommendations:
         profile = await self.painter.profile(user_id)
         past = self.recommender.past(user_id)
-        had = frozenset() if repeats else frozenset(e.item_id for e in past.events if e.item_id is not None)
+        had = frozenset() if repeats else past.had
         ranked = self.recommender.order(profile, past, wishes, exclude=had | {*wishes.exclude, *wishes.context}, n=n)
         said = [*notes, *shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
@@ -196,8 +195,7 @@ class Engine:
         past = self.recommender.past(user_id)
         given = dict.fromkeys(item_ids)
         # Fusion learned places among candidates that the user had not had.
-        had = frozenset(e.item_id for e in past.events if e.item_id is not None) - given.keys()
-        ranked = self.recommender.order(profile, past, None, exclude=had, include=list(given))
+        ranked = self.recommender.order(profile, past, None, exclude=past.had - given.keys(), include=list(given))
         found = [one for one in ranked if one.candidate.item_id in given]
         return await self.recommender.answer(profile, past, found, len(given), explain, Wishes(), notes)
 
@@ -243,6 +241,10 @@ class Engine:
         for user_id in user_ids:
             self.store.require_user(user_id)
         return list(dict.fromkeys(user_ids))
+
+
+def _noted(report: TrainReport, note: str) -> TrainReport:
+    return report.model_copy(update={"notes": [*report.notes, note]})
 
 
 def before(events: Sequence[Event], count: int) -> list[Event]:

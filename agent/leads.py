@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,16 @@ class Past:
     items: Mapping[str, Item]
     signal: Mapping[str, float]
     """By event id."""
+
+    @cached_property
+    def taste(self) -> list[tuple[str, float]]:
+        """(item id, signal) of the events that name an item, in the events' order."""
+        return [(e.item_id, self.signal[e.event_id]) for e in self.events if e.item_id is not None]
+
+    @cached_property
+    def had(self) -> frozenset[str]:
+        """Ids of the items that the events name, known or not."""
+        return frozenset(item_id for item_id, _ in self.taste)
 
 
 @dataclass(frozen=True)

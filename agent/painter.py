@@ -93,20 +93,20 @@ class Painter:
         self.snapshots.embed_portrait(profile, subject.previous)
         return self.store.save_profile(profile)
 
-    def subject(self, user_id: str, model: Ready) -> Subject:
-        """One user with everything that a portrait may rest on."""
+    def subject(self, user_id: str, model: Ready, events: Sequence[Event] | None = None) -> Subject:
+        """One user with everything that a portrait may rest on; of some `events` alone, as if it were the first."""
         world = self.snapshots.world()
-        events = self.store.events(user_id)
+        held = self.store.events(user_id) if events is None else events
         return subject_of(
             self.store.require_user(user_id),
-            events,
-            known_items(events, world.items),
+            held,
+            known_items(held, world.items),
             world.population,
             self.settings,
             scales=world.scales,
             grade=model.grade,
             model=model.name or "",
-            previous=self.store.profile(user_id),
+            previous=self.store.profile(user_id) if events is None else None,
             lexicon=world.lexicon(self.settings.portrait.language),
         )
 
@@ -160,17 +160,12 @@ class Painter:
         return found
 
     async def _in_passing(self, user_id: str, why: str) -> Profile:
-        profile = await paint(self.subject(user_id, Ready(None, "none")), None, "none", self.settings)
+        profile = await self.in_template_words(user_id)
         return profile.model_copy(update={"notes": [f"In template words and not stored: {why}"]})
 
-    async def before(self, events: Sequence[Event], user_id: str) -> Profile:
-        """A portrait in template words of some of a user's events alone."""
-        world = self.snapshots.world()
-        subject = subject_of(
-            self.store.require_user(user_id), events, known_items(events, world.items), world.population, self.settings,
-            scales=world.scales, grade="none",
-        )  # fmt: skip
-        return await paint(subject, None, "none", self.settings)
+    async def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
+        """A portrait that is not stored; of some `events` alone, where given."""
+        return await paint(self.subject(user_id, Ready(None, "none"), events), None, "none", self.settings)
 
 
 def _failures(built: Collection[Profile], model: Ready) -> list[str]:

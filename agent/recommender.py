@@ -45,11 +45,10 @@ class Recommender:
         from the model. Without wishes the whole catalogue is open, hidden items too.
         """
         model = self.model()
-        pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
-        content = self.snapshots.content(profile, pairs, max((e.seq for e in past.events), default=0))
+        content = self.snapshots.content(profile, past.taste, max((e.seq for e in past.events), default=0))
         context = wishes.context if wishes else []
         times = [milliseconds(e.timestamp) for e in past.events if e.item_id is not None]
-        history = with_context(model.history(pairs, times), [model.positions[one] for one in context], model)
+        history = with_context(model.history(past.taste, times), [model.positions[one] for one in context], model)
         allowed = self.snapshots.allowed(wishes) if wishes else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 
@@ -108,7 +107,6 @@ class Recommender:
         ]
         ratings = self.model().ratings_of(rated, top)
         fallback = not past.items and not wishes.context
-        had = {event.item_id for event in past.events}
         said = [*notes, *model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
         said += [why] if why else []
         said += self._used(profile.user_id, past, wishes)
@@ -123,7 +121,7 @@ class Recommender:
                     predicted_rating=ratings.get(item_id),
                     channels={name: by_id[item_id].candidate.scores[name] for name in placed[item_id]},
                     rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
-                    flags=self._flags(item_id, had, fallback),
+                    flags=self._flags(item_id, past.had, fallback),
                     reason=told.reasons.get(item_id) if told else None,
                 )
                 for rank, item_id in enumerate(top, 1)
@@ -144,7 +142,7 @@ class Recommender:
         fitted = load_weight(self.store, model.chat.name)
         if fitted is None:
             return 0.0, ""
-        weight = fitted.of(bucket_of(sum(event.item_id is not None for event in past.events)))
+        weight = fitted.of(bucket_of(len(past.taste)))
         asked = fitted.buckets[0].cases
         return weight, "" if weight else (
             f"{model.chat.name} is not asked for the order: it did not improve it for {asked} users of the past."
@@ -163,7 +161,7 @@ class Recommender:
         names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
         return [f"Too little is known of what this user did; these are popular with users of the same {names}."]
 
-    def _flags(self, item_id: str, had: set[str | None], fallback: bool) -> list[str]:
+    def _flags(self, item_id: str, had: frozenset[str], fallback: bool) -> list[str]:
         item, model = self.snapshots.world().items.get(item_id), self.model()
         flags = {
             "seen": item_id in had,
@@ -186,8 +184,7 @@ class Recommender:
     def likeness(self, past: Past, item_ids: Sequence[str]) -> dict[str, float]:
         """Cosine of items to what a user liked, less half that to what they disliked; of items that have vectors."""
         vectors = self.snapshots.vectors()
-        pairs = [(e.item_id, past.signal[e.event_id]) for e in past.events if e.item_id is not None]
-        score = content_scores(vectors, pairs)
+        score = content_scores(vectors, past.taste)
         return {one: float(score[vectors.positions[one]]) for one in item_ids if one in vectors.positions}
 
     def taste(self, profile: Profile, past: Past) -> Taste:
@@ -222,7 +219,7 @@ class Recommender:
                     rank=rank,
                     score=found.score,
                     probability=found.probability,
-                    flags=self._flags(found.candidate.item_id, set(), one.cold),
+                    flags=self._flags(found.candidate.item_id, frozenset(), one.cold),
                 )
                 for rank, found in enumerate(one.items, 1)
             ],

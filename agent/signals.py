@@ -45,10 +45,13 @@ def signals(x: Interactions, table: SignalTable, scales: Mapping[str, Scale]) ->
     return np.asarray(np.clip(np.where(rated, place - habit, unrated), -1.0, 1.0), dtype=np.float32)
 
 
-def main_scale(x: Interactions, scales: Mapping[str, Scale]) -> Scale | None:
-    """The scale of the source with the most ratings; None where nothing is rated on a scale."""
-    rated = np.bincount(x.source[~np.isnan(places(x, scales))], minlength=len(x.sources))
-    return scales[x.sources[int(rated.argmax())]] if rated.any() else None
+def rated(x: Interactions, scales: Mapping[str, Scale]) -> tuple[NDArray[np.float64], Scale] | None:
+    """[n] places on the scale, NaN where an event is no rating, and the scale of the source with the most ratings; None
+    where nothing is rated on a scale.
+    """
+    place = places(x, scales)
+    count = np.bincount(x.source[~np.isnan(place)], minlength=len(x.sources))
+    return (place, scales[x.sources[int(count.argmax())]]) if count.any() else None
 
 
 def signal_of(event: Event, table: SignalTable, scales: Mapping[str, Scale], user_mean: float | None) -> float:

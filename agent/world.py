@@ -39,7 +39,7 @@ from agent.retrieve import (
     load_demographics,
 )
 from agent.schema import Event, Item, Preference, Profile, Scale, Wishes
-from agent.signals import main_scale, places, signals
+from agent.signals import rated, signals
 from agent.store import Store
 from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
@@ -180,9 +180,8 @@ class Snapshots:
         x = self._store.interactions().over(world.items)
         signal = signals(x, self._settings.signals, world.scales)
         catalogue = catalogue_of(x.item_ids, world.population, self.vectors())
-        scale = main_scale(x, world.scales)
-        rated = (places(x, world.scales), scale) if scale else None
-        self._model = train(x, signal, self.models_folder, catalogue, rated=rated, progress=self._progress)
+        ratings = rated(x, world.scales)
+        self._model = train(x, signal, self.models_folder, catalogue, rated=ratings, progress=self._progress)
         return self._model
 
     # ------------------------------------------------------------ vectors

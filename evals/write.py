@@ -9,12 +9,16 @@ from evals.measure import Floats, Lists, Truth
 from evals.records import Evaluation
 
 
-def write_json(file: Path, evaluation: Evaluation) -> None:
-    """Whole or not at all, so that a run that is killed leaves the record of the system before."""
+def write_whole(file: Path, text: str) -> None:
+    """Whole or not at all, so that a run that is killed leaves what stood there before."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    part.write_text(evaluation.model_dump_json(indent=2), encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     part.replace(file)
+
+
+def write_json(file: Path, evaluation: Evaluation) -> None:
+    write_whole(file, evaluation.model_dump_json(indent=2))
 
 
 def write_run(folder: Path, name: str, lists: Lists, truth: Truth) -> None:

@@ -52,7 +52,7 @@ class Activity:
             own = [one for one in times if len(one)]
             first, last = np.array([one.min() for one in own]), np.array([one.max() for one in own])
             columns = _columns(first, last, np.array([len(one) for one in own]), self.now, self.span)
-            told[known] = 1 / (1 + np.exp(-(columns @ np.array(self.coefficients[:-1]) + self.coefficients[-1])))
+            told[known] = _told(columns, np.array(self.coefficients))
         return told
 
     def save(self, folder: Path) -> None:
@@ -82,8 +82,7 @@ def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
     held = np.random.default_rng(seed).random(len(x.user_ids))[whose] < _HELD
     if not held.any() or len(np.unique(came[~held])) < 2:
         return None
-    part = _logistic(table[~held], came[~held])
-    told = 1 / (1 + np.exp(-(table[held] @ part[:-1] + part[-1])))
+    told = _told(table[held], _logistic(table[~held], came[~held]))
     error = ece(came[held], told, _BINS, "mass")
     return Activity(_logistic(table, came).tolist(), int(x.time.max()), span, float(came.mean()), error)
 
@@ -95,6 +94,13 @@ def _columns(
     whole = max(span, 1)
     gap, stay = np.maximum(now - last, 0) / whole, (last - first) / whole
     return np.column_stack([np.log(gap + _LEAST), np.log(stay + _LEAST), np.log1p(count)])
+
+
+def _told(columns: Floats, coefficients: Floats) -> Floats:
+    """[users] probability."""
+    from scipy.special import expit
+
+    return np.asarray(expit(columns @ coefficients[:-1] + coefficients[-1]))
 
 
 def _logistic(table: Floats, came: NDArray[np.bool_]) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.rank.features import CANDIDATES, tabulate, users_at_once
+from agent.rank.features import CANDIDATES, batches, tabulate
 from agent.rank.model import Model
 from agent.rank.order import Asked, Ranked, order_many
 from agent.rank.reshape import shaped
@@ -60,13 +60,6 @@ def crowd_of(x: Interactions, signal: NDArray[np.float32], model: Model) -> Crow
     return Crowd(x.user_ids, starts, items[known], signal[known], x.time[known])
 
 
-def batches(model: Model, users: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Users in parts whose scores fit into memory."""
-    size = users_at_once(model.channels)
-    for at in range(0, len(users), size):
-        yield users[at : at + size]
-
-
 # ---------------------------------------------------------------- lists for everyone
 
 
@@ -87,7 +80,7 @@ def lists(
     """The n best items of every user in turn, as `order` has them one by one."""
     context = [model.positions[one] for one in wishes.context if one in model.positions]
     banned = frozenset(wishes.exclude) | frozenset(wishes.context)
-    for part in batches(model, range(len(crowd))):
+    for part in batches(model.channels, range(len(crowd))):
         asked = []
         for user in part:
             own = crowd.history(user)
@@ -142,7 +135,7 @@ def reach(model: Model, crowd: Crowd, users: Sequence[int], item: int, advance: 
     probability = np.full(len(users), np.nan)
     content = bool(model.channels.is_fresh[item])
     done = 0
-    for part in batches(model, users):
+    for part in batches(model.channels, users):
         histories = [crowd.history(user) for user in part]
         known = [at for at, one in enumerate(histories) if len(one.items)]
         rows = np.array(known, dtype=np.int64) + done

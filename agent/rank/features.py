@@ -4,8 +4,9 @@ Channels score the whole catalogue; the best of each become candidates by recipr
 the columns are gathered: every channel's score, places among the candidates, and what is known of item and user.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from agent.interactions import NO_TIME
 from agent.rank.channels import Channels
 from agent.retrieve import History, score_all
+
+One = TypeVar("One")
 
 Scores = Mapping[str, NDArray[np.float32]]
 """By channel, [users, items]."""
@@ -130,10 +133,12 @@ def tabulate(
     return Table(np.where(inside, at, -1), stacked, list(columns), value), scores
 
 
-def users_at_once(channels: Channels) -> int:
-    """How many users' scores over the whole catalogue may be held together."""
+def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]:
+    """In parts of as many users as may have their scores over the whole catalogue held together."""
     wide = max(len(channels.all) * len(channels.item_ids), 2 * int(channels.users.shape[0]), 1)
-    return max(1, _CELLS // wide)
+    size = max(1, _CELLS // wide)
+    for at in range(0, len(asked), size):
+        yield asked[at : at + size]
 
 
 def _nearest(scores: Scores, fresh: NDArray[np.int64], exclude: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:

@@ -106,7 +106,9 @@ class Fusion:
     def probability(self, score: Floats) -> Floats:
         """[rows] of an interaction with each item in the stretch that lessons ask about, given that the user does
         anything in it."""
-        return np.asarray(1 / (1 + np.exp(-(self.calibration.slope * score + self.calibration.offset))))
+        from scipy.special import expit
+
+        return np.asarray(expit(self.calibration.slope * score + self.calibration.offset))
 
     def save(self, folder: Path) -> None:
         for number, booster in enumerate(self.boosters):
@@ -240,10 +242,12 @@ def _calibrate(score: Floats, rest: Examples) -> Calibration:
     first = np.repeat(rest.user % 2 == 0, rest.group)
     if any(len(np.unique(rest.relevant[half])) < 2 for half in (first, ~first)):
         return Calibration(1.0, 0.0, float("nan"), 0)
+    from scipy.special import expit
+
     given = np.empty(len(score))
     for half in (first, ~first):
         slope, offset = _platt(score[~half], rest.relevant[~half])
-        given[half] = 1 / (1 + np.exp(-(slope * score[half] + offset)))
+        given[half] = expit(slope * score[half] + offset)
     slope, offset = _platt(score, rest.relevant)
     return Calibration(slope, offset, ece(rest.relevant, given, _BINS, "mass"), len(given))
 

@@ -8,7 +8,7 @@ store.
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ from agent.rank.channels import (
     next_short,
     widened,
 )
-from agent.rank.features import tabulate, users_at_once
+from agent.rank.features import batches, tabulate
 from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
 from agent.rank.lessons import How, Query, lessons
 from agent.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
@@ -193,7 +193,7 @@ def _learn(
     found: list[str] = []
     for lesson in taught:
         channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
-        for queries in _batches(lesson.queries, users_at_once(channels)):
+        for queries in batches(channels, lesson.queries):
             histories = [one.history for one in queries]
             table, _ = tabulate(channels, histories, [one.items for one in histories])
             found = table.names
@@ -239,11 +239,6 @@ def _moments(
                 frozenset(x.item_ids[one] for one in query.relevant),
             )  # fmt: skip
     return list(drawn.values())
-
-
-def _batches(queries: Sequence[Query], size: int) -> Iterator[Sequence[Query]]:
-    for at in range(0, len(queries), size):
-        yield queries[at : at + size]
 
 
 # ---------------------------------------------------------------- folders

@@ -7,8 +7,7 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rank.features import CANDIDATES, DEPTH, tabulate
-from agent.rank.fusion import Fusion
+from agent.rank.features import CANDIDATES, DEPTH, Table, tabulate
 from agent.rank.model import Model
 from agent.retrieve import History
 from agent.schema import Candidate
@@ -84,11 +83,9 @@ def order_many(
         voices=groups,
     )  # fmt: skip
     inside = table.items >= 0
-    score = table.prior.astype(np.float64)
+    score, fused = _scored(model, table, [one.history for one in asked])
     probability = np.full_like(score, np.nan)
-    fused = inside & np.array([_fusion_for(model, one.history) is not None for one in asked], dtype=bool)[:, None]
-    if model.fusion is not None and fused.any():
-        score[fused] = model.fusion.score(table.columns[fused])
+    if fused.any():
         probability[fused] = model.probability(score, [one.history for one in asked])[fused]
     for row, one in enumerate(asked):
         at = table.items[row][inside[row]]
@@ -171,9 +168,16 @@ def _candidate(
     return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
 
 
-def _fusion_for(model: Model, history: History) -> Fusion | None:
-    """None where the prior orders: nothing was learned, or there is no history to learn from."""
-    return model.fusion if len(history.items) else None
+def _scored(model: Model, table: Table, histories: Sequence[History]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """[users, candidates] scores, and whether each is fusion's; else it is the prior's, where nothing was learned or
+    there is no history to go by."""
+    score = table.prior.astype(np.float64)
+    fused = (table.items >= 0) & np.array([len(one.items) > 0 for one in histories], dtype=bool)[:, None]
+    if model.fusion is None:
+        fused[:] = False
+    elif fused.any():
+        score[fused] = model.fusion.score(table.columns[fused])
+    return score, fused
 
 
 def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES) -> NDArray[np.float64]:
@@ -181,13 +185,9 @@ def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES)
     exclude = [one.items for one in histories]
     table, _ = tabulate(model.channels, histories, exclude, n=n)
     out = np.full((len(histories), len(model.item_ids)), -1e6)
+    score, _ = _scored(model, table, histories)
     for row, history in enumerate(histories):
-        at = table.items[row]
-        inside = at >= 0
-        fusion = _fusion_for(model, history)
-        if fusion is not None and inside.any():
-            out[row, at[inside]] = fusion.score(table.columns[row][inside])
-        else:
-            out[row, at[inside]] = table.prior[row][inside]
+        inside = table.items[row] >= 0
+        out[row, table.items[row][inside]] = score[row][inside]
         out[row, history.items] = -np.inf
     return out

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from agent.bootstrap import open_engine
 from agent.config import EmbedSettings, Settings
 from agent.errors import BadInputError, SettingsError
-from agent.interactions import NO_TIME, Interactions
+from agent.interactions import NO_TIME, Interactions, milliseconds
 from agent.leads import Past
-from agent.profile import Subject, subject_of
+from agent.profile import Subject
 from agent.progress import Progress
 from agent.retrieve import History
-from agent.schema import Event, Item, Scale, User
-from agent.signals import signals_of
+from agent.schema import Event, Item, Scale
 from agent.store import EventColumns, Store, event_hash
 from evals.data import opened
 from evals.records import SplitInfo
@@ -72,36 +71,21 @@ class Lab:
         return self.engine.snapshots.world().scales
 
     def bucket(self, user_id: str) -> str:
-        n = sum(one.item_id is not None for one in self.events(user_id))
-        return bucket_of(n)
+        return bucket_of(len(self.past(user_id).taste))
 
     def past(self, user_id: str, events: Sequence[Event] | None = None) -> Past:
-        held = self.events(user_id) if events is None else events
-        ids = [one.item_id for one in held if one.item_id is not None]
-        items = {one: self.items[one] for one in ids if one in self.items}
-        return Past(held, items, signals_of(held, self.engine.settings.signals, self.scales))
-
-    def signals(self, events: Sequence[Event]) -> list[tuple[str, float]]:
-        """(item id, signal), oldest first."""
-        said = signals_of(events, self.engine.settings.signals, self.scales)
-        return [(one.item_id, said[one.event_id]) for one in events if one.item_id is not None]
+        return self.engine.recommender.past_of(self.events(user_id) if events is None else events)
 
     def history(self, events: Sequence[Event]) -> History:
         """As the trained channels see it."""
         model = self.engine.snapshots.model()
         if model is None:
             raise ValueError("the lab is not trained")
-        return model.history(self.signals(events))
+        return model.history(self.engine.recommender.past_of(events).taste)
 
     def subject(self, user_id: str, model: "Ready", events: Sequence[Event] | None = None) -> Subject:
         """A user as a portrait would be painted of them, of these events where given."""
-        world = self.engine.snapshots.world()
-        held = self.events(user_id) if events is None else events
-        return subject_of(
-            self.engine.store.user(user_id) or User(user_id=user_id), held, self.past(user_id, held).items,
-            world.population, self.engine.settings, scales=world.scales, grade=model.grade, model=model.name or "",
-            lexicon=world.lexicon(self.engine.settings.portrait.language),
-        )  # fmt: skip
+        return self.engine.painter.subject(user_id, model, self.events(user_id) if events is None else events)
 
 
 def open_lab(
@@ -215,8 +199,7 @@ def _columns(events: Sequence[Event], source: str) -> EventColumns:
         type=[one.type for one in events],
         value=np.array([np.nan if one.value is None else one.value for one in events], dtype=np.float64),
         time=np.array(
-            [NO_TIME if one.timestamp is None else round(one.timestamp.timestamp() * 1000) for one in events],
-            dtype=np.int64,
+            [milliseconds(one.timestamp) for one in events], dtype=np.int64
         ),
         text=[one.text for one in events], source=source,
         context=[json.dumps(one.context, ensure_ascii=False) if one.context else "" for one in events],

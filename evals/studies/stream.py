@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from agent.errors import BadInputError
 from evals.studies.records import Case, StudyRecord
+from evals.write import write_whole
 
 CASES, RECORD = "cases.jsonl", "study.json"
 
@@ -27,10 +28,7 @@ class Stream:
         """Hold these and no others; whole or not at all."""
         if self._file is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        part = self._file.with_suffix(".part")
-        part.write_text("".join(one.model_dump_json() + "\n" for one in kept), encoding="utf-8")
-        part.replace(self._file)
+        write_whole(self._file, "".join(one.model_dump_json() + "\n" for one in kept))
 
     def read(self) -> list[Case]:
         """What was finished, the last line of each id; a last line that was cut off by a kill is left out.
@@ -56,11 +54,7 @@ class Stream:
 
 
 def write_record(folder: Path, record: StudyRecord) -> None:
-    """Whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "study.part"
-    part.write_text(record.model_dump_json(indent=2), encoding="utf-8")
-    part.replace(folder / RECORD)
+    write_whole(folder / RECORD, record.model_dump_json(indent=2))
 
 
 def load_study(path: Path) -> StudyRecord:

@@ -229,7 +229,7 @@ class Bench:
     def _orders(self, user_id: str, wording: Wording | None) -> dict[str, Ints]:
         """By scope, [items] places."""
         events = self._lab.events(user_id)
-        pairs = self._lab.signals(events)
+        pairs = self._lab.past(user_id).taste
         banned = self._banned(user_id)
         content = ranks_of(content_scores(self._vectors, pairs, wording) + self._chance, banned)
         near = content_candidates(self._vectors, pairs, wording, k=300 + len(pairs))

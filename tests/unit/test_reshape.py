@@ -207,7 +207,9 @@ def test_a_crowd_is_the_histories_of_all(model: Model) -> None:
 def test_users_of_an_item_are_likeliest_first_and_counted(
     model: Model, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.rank.crowd.users_at_once", lambda _: batch)
+    channels = model.channels
+    wide = max(len(channels.all) * len(channels.item_ids), 2 * channels.users.shape[0])
+    monkeypatch.setattr("agent.rank.features._CELLS", batch * wide)
     x = replace(made(), user_ids=[*made().user_ids, "silent"])
     crowd = crowd_of(x, np.ones(len(x), np.float32), model)
     done: list[int] = []
