@@ -77,11 +77,15 @@ class Engine:
         """What a model's reordering adds to the ranker trained just now, measured on the past, and kept as its weight.
 
         users: of the past, at most; by default `rerank.fit_users` for a model graded full, and none for a smaller one,
-        which is slow.
+        which is slow. Without it only a model at an endpoint is opened: training needs none, and fetches none.
         """
-        model = await self.models.for_run(None)
         rules = self.settings.rerank
-        if model.chat is None or rules.mode == "off" or rules.weight is not None:
+        if users == 0 or rules.mode == "off" or rules.weight is not None:
+            return trained
+        if users is None and not self.models.has_endpoint():
+            return trained
+        model = await self.models.for_run(None)
+        if model.chat is None:
             return trained
         wanted = users if users is not None else rules.fit_users if model.grade == "full" else 0
         if not wanted:

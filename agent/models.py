@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from agent.config import Settings, cache_folder
-from agent.errors import FetchError, ModelError
+from agent.errors import FetchError, ModelError, SettingsError
 from agent.llm import Chat, ChosenModel, RecordedChat, choose_chat, which
 from agent.llm.probe import cached_probe
 from agent.privacy import outgoing
@@ -111,6 +111,13 @@ class ModelDesk:
     def kind(self) -> str:
         """openai, local or none, without opening anything. Raises SettingsError."""
         return which(self.settings.llm)
+
+    def has_endpoint(self) -> bool:
+        """Whether the settings name a model that answers at an address, and is neither fetched nor loaded here."""
+        try:
+            return self.kind() == "openai"
+        except SettingsError:
+            return False
 
     async def close(self) -> None:
         if self._chosen is not None:

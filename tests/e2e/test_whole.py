@@ -129,6 +129,18 @@ async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_mo
         await asking.close()
 
 
+@pytest.mark.parametrize("installed", [True, False])
+async def test_training_opens_no_model_of_its_own_accord(
+    engine: Engine, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that would have to be fetched first, nor is it an error that there is none."""
+    monkeypatch.setattr("agent.llm.choose.runtime_installed", lambda: installed)
+    asking = open_engine(load_settings({}, overrides={("data",): str(engine.store.folder)}))
+    report = await asking.weigh(asking.train())
+    assert report.rerank is None and asking.models.chosen is None
+    await asking.close()
+
+
 def _orders(engine: Engine) -> int:
     """How often a model was asked for an order."""
     return sum(row.purpose == "rerank" for row in engine.store.ledger())
