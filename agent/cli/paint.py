@@ -23,8 +23,8 @@ def train(
 ) -> None:
     """Fit the channels that find candidates, embed what items are about, and weigh the model's order.
 
-    A model reorders recommendations only as far as that proved better on users of the past. One graded full is weighed
-    on 40 of them by default, a smaller one (slow, on a small machine) where --llm-users says on how many.
+    A model reorders recommendations only as far as that proved better on users of the past. One at an endpoint that is
+    graded full is weighed on 40 of them by default, another (slow, on a small machine) where --llm-users says so.
     """
     from agent.cli import show
 
