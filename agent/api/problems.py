@@ -1,0 +1,109 @@
+"""Errors as problem documents (RFC 9457), each with a stable code."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import Field
+from starlette.exceptions import HTTPException
+
+from agent.errors import LimnerError, ModelError, StoreBusyError, StoreFullError, UnknownIdError, UsageError
+from agent.schema import Value
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "1"
+
+# Status: title, what it means for the caller.
+MEANINGS: dict[int, tuple[str, str]] = {
+    400: ("Bad request", "The request cannot be read: broken JSON, or another end user than the key may ask about."),
+    401: ("No valid key", "The request carries no API key, or one that is not known or was revoked."),
+    403: ("Not allowed", "The key is not allowed to do this: its scope is too small, or it is bound to another user."),
+    404: ("Not found", "There is no such user, item, version or conversation."),
+    405: ("Wrong method", "The path is not served with this method; `Allow` names those that are."),
+    409: ("Conflict", "What the request asks contradicts what is stored."),
+    413: ("Too large", "The body is larger than the server takes."),
+    415: ("Wrong media type", "The body is not JSON."),
+    422: ("Wrong request", "A parameter or a field is missing, out of range, or cannot be used."),
+    429: ("Too many requests", "The key's rate limit is reached; `Retry-After` says when to come back."),
+    500: ("Something went wrong", "The server made a mistake; the log names the request by its id."),
+    502: ("The model failed", "The language model did not give a usable answer."),
+    503: ("Not available", "The store is busy or out of reach, or the server is at its limit; ask again."),
+    504: ("Too slow", "The answer was not ready in the time that a request may take."),
+}
+
+
+class Problem(Value):
+    """A problem document (RFC 9457)."""
+
+    type: str = Field("about:blank", description="Always about:blank; `code` tells problems apart.")
+    title: str = Field(description="The kind of problem in a few words.", examples=["Not found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    detail: str = Field(
+        description="What is wrong and what to do about it, in a sentence.",
+        examples=["There is no user '197' in the store; ids are used exactly as in the data."],
+    )
+    code: str = Field(description="Stable, for programs.", examples=["unknown_id"])
+
+
+class ProblemResponse(Response):
+    media_type = MEDIA_TYPE
+
+
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> ProblemResponse:
+    """The answer that says what is wrong."""
+    document = Problem(title=MEANINGS[status][0], status=status, detail=detail, code=code)
+    return ProblemResponse(document.model_dump_json(), status_code=status, headers=headers)
+
+
+# What FastAPI takes as `responses`.
+Documented = dict[int | str, dict[str, Any]]
+
+
+def problems(*statuses: int) -> Documented:
+    """The problem documents that a path may answer with, for the OpenAPI document."""
+    return {
+        status: {"description": MEANINGS[status][1], "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+        for status in statuses
+    }
+
+
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+
+def status_of(error: LimnerError) -> int:
+    if isinstance(error, UnknownIdError):
+        return 404
+    if isinstance(error, UsageError):
+        return 422
+    if isinstance(error, ModelError):
+        return 502
+    return 503 if isinstance(error, StoreBusyError | StoreFullError) else 500
+
+
+def told(error: LimnerError) -> ProblemResponse:
+    """The problem document of an error of ours."""
+    status = status_of(error)
+    return problem(status, error.code, str(error), headers={"Retry-After": RETRY_SECONDS} if status == 503 else None)
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Have an application answer every error with a problem document, and describe it in the OpenAPI document."""
+
+    @app.exception_handler(LimnerError)
+    async def limner_problem(_: Request, error: LimnerError) -> ProblemResponse:
+        return told(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_request(_: Request, error: RequestValidationError) -> ProblemResponse:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return problem(400, "invalid_json", f"The body is not valid JSON: {first['ctx']['error']}.")
+        where = ".".join(str(part) for part in first["loc"])
+        return problem(422, "invalid_parameter", f"{where}: {first['msg']}")
+
+    @app.exception_handler(HTTPException)
+    async def http_problem(_: Request, error: HTTPException) -> ProblemResponse:
+        code = {404: "unknown_path", 405: "wrong_method"}.get(error.status_code, "http_error")
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, code, str(error.detail), headers=headers)
