@@ -144,10 +144,10 @@ class Channels:
         return tuple(found)
 
     @cached_property
-    def all(self) -> tuple[Channel, ...]:
-        """The voices, and the same with longer and shorter memory for fusion to choose from."""
+    def wide(self) -> tuple[Channel, ...]:
+        """The voices, and those that cost little more than them over the whole catalogue."""
         next_item, together = self.next_item.weights, self.collaborative
-        found: list[Channel] = [
+        return (
             *self.voices,
             NextItem(next_item, "next_1", 1.0), NextItem(next_item, "next_10", 10.0), self.next_short,
             Collaborative(together.weights, together.method, "collaborative_5", 5.0),
@@ -155,11 +155,20 @@ class Channels:
             Collaborative(together.weights, together.method, "collaborative_liked", 20.0, liked=True),
             SimilarUsers(self.users, "similar_users_all"),
             *(one for one in self.recent if one.name not in _NAMED),
-            Alike(self.catalogue.facets, "facets_late", 3.0), Alike(self.catalogue.facets, "facets_all"),
-        ]  # fmt: skip
+        )  # fmt: skip
+
+    @cached_property
+    def close(self) -> tuple[Alike, ...]:
+        """Those that candidates alone are scored by."""
+        found = [Alike(self.catalogue.facets, "facets_late", 3.0), Alike(self.catalogue.facets, "facets_all")]
         if self.catalogue.vectors.shape[1]:
             found.append(Alike(self.catalogue.vectors, "content_late", 3.0))
         return tuple(found)
+
+    @property
+    def all(self) -> tuple[Channel, ...]:
+        """The voices, and the same with longer and shorter memory for fusion to choose from."""
+        return (*self.wide, *self.close)
 
     @property
     def traced(self) -> tuple[Traced, ...]:

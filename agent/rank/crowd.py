@@ -149,7 +149,7 @@ def reach(model: Model, crowd: Crowd, users: Sequence[int], item: int, advance: 
 
 
 def _fused(model: Model, histories: Sequence[History], item: int) -> tuple[Floats, Floats]:
-    table, _ = tabulate(
+    table = tabulate(
         model.channels, histories, [one.items for one in histories], add=[np.array([item])] * len(histories)
     )
     row, place = np.nonzero(table.items == item)

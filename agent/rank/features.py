@@ -44,9 +44,32 @@ WEIGHTS: Mapping[str, float] = {
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
            "collaborative_all", "similar_users", "popular", "recent",
            "trending", "latest", "facets", "content")  # fmt: skip
+_KNOWN = ("prior", "popularity", "popularity gap", "mean signal", "age", "history")
 _CELLS = 40_000_000
 """Scores held at once where many users are asked about, over all channels."""
 _MISSING = np.float32(np.nan)
+
+
+@dataclass(frozen=True)
+class Named:
+    """The items that a voice named, best first."""
+
+    items: NDArray[np.int64]
+    """[named] positions."""
+    scores: NDArray[np.float32]
+    """[named]."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the voices name together for one user."""
+
+    items: NDArray[np.int64]
+    """[named] positions, ascending."""
+    prior: NDArray[np.float32]
+    """[named] reciprocal rank fusion, 1 where first in every voice that has a column."""
+    heard: Mapping[str, Named]
+    """By voice."""
 
 
 @dataclass(frozen=True)
@@ -60,37 +83,40 @@ class Table:
     names: list[str]
     """Of the features."""
     prior: NDArray[np.float32]
-    """[users, candidates] reciprocal rank fusion, 1 where first in every voice."""
+    """[users, candidates] reciprocal rank fusion, 0 where padded or no voice named the item."""
+    heard: Sequence[Mapping[str, Named]]
+    """[users] what each voice named."""
 
 
-def choose(scores: Scores, exclude: Sequence[NDArray[np.int64]], n: int, depth: int = DEPTH) -> NDArray[np.float32]:
-    """[users, items] reciprocal rank fusion of the voices' `depth` best (Cormack, Clarke and Büttcher 2009):
-    Σ w / (k + rank), 0 for items that no voice found or that are excluded; 1 for an item first in every voice.
+def choose(
+    scores: Mapping[str, NDArray[np.float32]], open_: NDArray[np.bool_], depth: int = DEPTH,
+    others: Mapping[str, NDArray[np.float32]] | None = None,
+) -> Choice:  # fmt: skip
+    """Reciprocal rank fusion of each voice's `depth` best (Cormack, Clarke and Büttcher 2009), Σ w / (k + rank).
+
+    scores: by channel [items], of which those in `WEIGHTS` are voices; `open_` [items] the items that may be named.
+    others: further voices; what they add comes on top, so that scores are not smaller where they are asked.
     """
-    first = next(iter(scores.values()))
-    users, items = first.shape
-    fused = np.zeros((users, items), dtype=np.float32)
-    depth = min(max(depth, n), items)
-    total = _weight(scores) / (RRF + 1)
-    steps = (1 / (RRF + np.arange(1, depth + 1))).astype(np.float32) / np.float32(total)
-    for name, matrix in scores.items():
-        if name not in WEIGHTS:
-            continue
-        shown = matrix.copy()
-        for row, banned in enumerate(exclude):
-            shown[row, banned] = 0
-        best = np.argpartition(-shown, depth - 1, axis=1)[:, :depth] if depth < items else np.tile(
-            np.arange(items), (users, 1))  # fmt: skip
-        value = np.take_along_axis(shown, best, axis=1)
-        order = np.lexsort((best, -value), axis=1)
-        best, value = np.take_along_axis(best, order, axis=1), np.take_along_axis(value, order, axis=1)
-        gain = np.where(value > 0, np.float32(WEIGHTS[name]) * steps, np.float32(0))
-        np.put_along_axis(fused, best, np.take_along_axis(fused, best, axis=1) + gain, axis=1)
-    return fused
+    others = others or {}
+    heard = {name: _best(one, open_, depth) for name, one in {**scores, **others}.items() if name in WEIGHTS}
+    total = sum(WEIGHTS[name] for name in heard if name not in others) / (RRF + 1)
+    gains = [WEIGHTS[name] / total / (RRF + np.arange(1, len(one.items) + 1)) for name, one in heard.items()]
+    items, of = np.unique(np.concatenate([one.items for one in heard.values()]), return_inverse=True)
+    return Choice(items, np.bincount(of, weights=np.concatenate(gains), minlength=len(items)).astype(np.float32), heard)
 
 
-def _weight(scores: Scores) -> float:
-    return sum(WEIGHTS[name] for name in scores if name in WEIGHTS)
+def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named:
+    """The k largest above 0, ties in the catalogue's order."""
+    named = np.flatnonzero((score > 0) & open_)
+    value = score[named]
+    if len(named) > k:
+        cut = np.partition(value, len(value) - k)[len(value) - k]
+        # Of those that equal the last to be named, the first of the catalogue.
+        above, level = np.flatnonzero(value > cut), np.flatnonzero(value == cut)
+        kept = np.concatenate([above, level[: k - len(above)]])
+        named, value = named[kept], value[kept]
+    order = np.lexsort((named, -value))
+    return Named(named[order], value[order])
 
 
 def tabulate(
@@ -99,38 +125,56 @@ def tabulate(
     exclude: Sequence[NDArray[np.int64]],
     *,
     n: int = CANDIDATES,
+    allowed: NDArray[np.bool_] | None = None,
     add: Sequence[NDArray[np.int64]] = (),
     fresh: NDArray[np.int64] | None = None,
     voices: Scores | None = None,
-) -> tuple[Table, Scores]:
+) -> Table:
     """The `n` best candidates of each user with their columns.
 
-    `add`: for each user the items that are candidates whatever the voices say, beside the `n`. `fresh` [k]: items that
-    nobody had, of which the `FRESH` nearest by content are candidates too. `voices`: further ones that have a say in
-    who is a candidate, and no columns.
+    exclude: for each user the positions that are no candidates; `allowed` [items]: those that may be anyone's. `add`:
+    for each user the items that are candidates whatever the voices say, beside the `n`. `fresh` [k]: items that nobody
+    had, of which the `FRESH` nearest by content are candidates too. `voices`: further ones that have a say in who is a
+    candidate, and no columns.
     """
-    scores = score_all(channels.all, histories)
-    prior = choose(scores, exclude, n)
-    if voices:
-        # On top, so that what others in the batch have does not change the columns of those who have none.
-        prior += choose(voices, exclude, n) * np.float32(_weight(voices) / _weight(scores))
-    add = [*(add or [np.empty(0, np.int64)] * len(histories))]
-    if fresh is not None and len(fresh):
-        near = _nearest(scores, fresh, exclude)
-        add = [np.union1d(own, other) for own, other in zip(add, near, strict=True)]
-    wanted = prior.copy()
-    for row, own in enumerate(add):
-        wanted[row, own] = np.inf
-    n += max((len(own) for own in add), default=0)
-    n = min(n, prior.shape[1])
-    at = np.argpartition(-wanted, n - 1, axis=1)[:, :n]
-    value = np.take_along_axis(prior, at, axis=1)
-    order = np.lexsort((at, -value), axis=1)
-    at, value = np.take_along_axis(at, order, axis=1), np.take_along_axis(value, order, axis=1)
-    inside = np.take_along_axis(wanted, at, axis=1) > 0
-    columns = _columns(channels, histories, scores, at, value)
-    stacked = np.stack(list(columns.values()), axis=2, dtype=np.float32)
-    return Table(np.where(inside, at, -1), stacked, list(columns), value), scores
+    scores = score_all(channels.wide, histories)
+    rows, heard = [], []
+    for row, history in enumerate(histories):
+        own = {name: matrix[row] for name, matrix in scores.items()}
+        open_ = np.ones(len(channels.item_ids), dtype=bool) if allowed is None else allowed.copy()
+        open_[exclude[row]] = False
+        choice = choose(own, open_, max(DEPTH, n), {name: one[row] for name, one in (voices or {}).items()})
+        sure = add[row] if len(add) else np.empty(0, np.int64)
+        if fresh is not None and len(fresh):
+            sure = np.union1d(sure, _nearest(own, fresh[open_[fresh]]))
+        at, prior = _candidates(choice, sure, n)
+        rows.append((at, prior, _columns(channels, history, own, at, prior)))
+        heard.append(choice.heard)
+    return _padded(rows, _names(channels), heard)
+
+
+def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The n best and those that are `sure`, by prior; with their priors."""
+    unnamed = np.setdiff1d(sure, choice.items)
+    items = np.concatenate([choice.items, unnamed])
+    prior = np.concatenate([choice.prior, np.zeros(len(unnamed), dtype=np.float32)])
+    best = np.lexsort((items, -prior))
+    kept = best[(np.arange(len(best)) < n) | np.isin(items[best], sure)]
+    return items[kept], prior[kept]
+
+
+def _padded(
+    rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]], names: list[str],
+    heard: Sequence[Mapping[str, Named]],
+) -> Table:  # fmt: skip
+    """Of (positions, priors, columns) of each user."""
+    users, most = len(rows), max((len(at) for at, _, _ in rows), default=0)
+    items = np.full((users, most), -1, dtype=np.int64)
+    priors = np.zeros((users, most), dtype=np.float32)
+    columns = np.full((users, most, len(names)), _MISSING, dtype=np.float32)
+    for row, (at, prior, own) in enumerate(rows):
+        items[row, : len(at)], priors[row, : len(at)], columns[row, : len(at)] = at, prior, own
+    return Table(items, columns, names, priors, heard)
 
 
 def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]:
@@ -141,48 +185,41 @@ def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]
         yield asked[at : at + size]
 
 
-def _nearest(scores: Scores, fresh: NDArray[np.int64], exclude: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """For each user the `FRESH` of these items nearest by content, or by attributes where there are no vectors."""
+def _nearest(scores: Mapping[str, NDArray[np.float32]], fresh: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The `FRESH` of these items nearest by content, or by attributes where there are no vectors."""
     near = scores["content"] if "content" in scores else scores["facets"]
-    found = []
-    for row, banned in enumerate(exclude):
-        left = np.setdiff1d(fresh, banned)
-        value = near[row, left]
-        best = np.lexsort((left, -value))[:FRESH]
-        found.append(left[best][value[best] > 0])
-    return found
+    value = near[fresh]
+    best = np.lexsort((fresh, -value))[:FRESH]
+    return fresh[best][value[best] > 0]
+
+
+def _names(channels: Channels) -> list[str]:
+    """Of the columns."""
+    named = [one.name for one in channels.all]
+    return [*named, *(f"place {name}" for name in _PLACED if name in named), *_KNOWN]
 
 
 def _columns(
-    channels: Channels, histories: Sequence[History], scores: Scores, at: NDArray[np.int64],
+    channels: Channels, history: History, scores: Mapping[str, NDArray[np.float32]], at: NDArray[np.int64],
     prior: NDArray[np.float32],
-) -> dict[str, NDArray[np.float32]]:  # fmt: skip
-    """By name, each [users, candidates]."""
-    gathered = {name: np.take_along_axis(matrix, at, axis=1) for name, matrix in scores.items()}
-    placed = {f"place {name}": _places(gathered[name]) for name in _PLACED if name in gathered}
+) -> NDArray[np.float32]:  # fmt: skip
+    """[candidates, features] of one user, in the order of `_names`."""
+    found = {name: one[at] for name, one in scores.items()}
+    found |= {one.name: one.at(history, at) for one in channels.close}
+    placed = np.stack([found[name] for name in _PLACED if name in found], axis=1)
+    order = np.argsort(-placed, axis=0, kind="stable")
+    places = np.empty_like(placed)
+    np.put_along_axis(places, order, np.arange(len(at), dtype=np.float32)[:, None], axis=0)
     known = channels.statistics
     log_share = known.log_share[at]
-    tail = np.array(
-        [known.log_share[h.items[-10:]].mean() if len(h.items) else _MISSING for h in histories], dtype=np.float32
-    )
-    now = np.array([channels.now if h.now == NO_TIME else h.now for h in histories], dtype=np.float64)
-    age = ((now[:, None] - known.first_seen[at]) / channels.span).astype(np.float32)
-    length = np.array([len(h.items) for h in histories], dtype=np.float32)
-    return {
-        **gathered,
-        **placed,
+    tail = known.log_share[history.items[-10:]].mean() if len(history.items) else _MISSING
+    now = channels.now if history.now == NO_TIME else history.now
+    rest = {
         "prior": prior,
         "popularity": log_share,
-        "popularity gap": log_share - tail[:, None],
+        "popularity gap": log_share - tail,
         "mean signal": known.mean_signal[at],
-        "age": age,
-        "history": np.broadcast_to(np.log1p(length)[:, None], at.shape),
+        "age": (now - known.first_seen[at]) / channels.span,
+        "history": np.full(len(at), np.log1p(len(history.items))),
     }
-
-
-def _places(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[users, candidates] 0 for the largest of its row, counting up."""
-    order = np.argsort(-values, axis=1, kind="stable")
-    place = np.empty_like(values)
-    np.put_along_axis(place, order, np.arange(values.shape[1], dtype=np.float32)[None, :], axis=1)
-    return place
+    return np.column_stack([*found.values(), places, *(rest[name] for name in _KNOWN)]).astype(np.float32)

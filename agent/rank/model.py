@@ -195,7 +195,7 @@ def _learn(
         channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
         for queries in batches(channels, lesson.queries):
             histories = [one.history for one in queries]
-            table, _ = tabulate(channels, histories, [one.items for one in histories])
+            table = tabulate(channels, histories, [one.items for one in histories])
             found = table.names
             columns.append(table.columns[table.items >= 0])
             for row, query in enumerate(queries):

@@ -7,7 +7,7 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rank.features import CANDIDATES, DEPTH, Table, tabulate
+from agent.rank.features import CANDIDATES, Named, Table, tabulate
 from agent.rank.model import Model
 from agent.retrieve import History
 from agent.schema import Candidate
@@ -72,15 +72,10 @@ def order_many(
     Items that no voice found are appended in the order of content, then of the catalogue. A user without history gets
     what is popular of late, and among users with the same attributes. `named`: with the channels that found each item.
     """
-    channels = model.channels
-    barred = np.flatnonzero(~allowed) if allowed is not None else np.empty(0, np.int64)
-    own = [_positions(model, one.exclude) for one in asked]
-    banned = [np.union1d(one, barred) if len(barred) else one for one in own]
-    add = [_positions(model, one.include) for one in asked]
-    groups = _groups(model, asked)
-    table, scores = tabulate(
-        channels, [one.history for one in asked], banned, n=max(n, CANDIDATES), add=add, fresh=channels.fresh,
-        voices=groups,
+    table = tabulate(
+        model.channels, [one.history for one in asked], [_positions(model, one.exclude) for one in asked],
+        n=max(n, CANDIDATES), allowed=allowed, add=[_positions(model, one.include) for one in asked],
+        fresh=model.channels.fresh, voices=_groups(model, asked),
     )  # fmt: skip
     inside = table.items >= 0
     score, fused = _scored(model, table, [one.history for one in asked])
@@ -93,11 +88,7 @@ def order_many(
         best = np.lexsort((at, -points))
         if not one.include:
             best = best[:n]
-        voices = {}
-        if named:
-            voices = {
-                name: _heard(matrix[row], banned[row]) for name, matrix in {**_voiced(model, scores), **groups}.items()
-            }
+        voices = _spoken(table.heard[row]) if named else {}
         found = [
             Ranked(
                 _candidate(model.item_ids[at[k]], int(at[k]), voices, one.content),
@@ -119,10 +110,6 @@ def _groups(model: Model, asked: Sequence[Asked]) -> dict[str, NDArray[np.float3
         return {}
     none = np.zeros(len(model.item_ids), dtype=np.float32)
     return {"demographic": np.stack([none if one.demographic is None else one.demographic for one in asked])}
-
-
-def _voiced(model: Model, scores: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    return {one.name: scores[one.name] for one in model.channels.voices}
 
 
 def _rest(
@@ -152,19 +139,15 @@ def _near(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
     return {"content": content[item_id]} if item_id in content else {}
 
 
-def _heard(score: NDArray[np.float32], banned: NDArray[np.int64]) -> NDArray[np.float32]:
-    """[items] scores of a voice's `DEPTH` best, 0 for the others: those it would have named a candidate itself."""
-    score = score.copy()
-    score[banned] = 0
-    if len(score) > DEPTH:
-        score[score < np.partition(score, len(score) - DEPTH)[len(score) - DEPTH]] = 0
-    return score
+def _spoken(heard: Mapping[str, Named]) -> dict[str, dict[int, float]]:
+    """By voice the scores of the items that it named."""
+    return {name: dict(zip(one.items.tolist(), one.scores.tolist(), strict=True)) for name, one in heard.items()}
 
 
 def _candidate(
-    item_id: str, at: int, voices: Mapping[str, NDArray[np.float32]], content: Mapping[str, float]
+    item_id: str, at: int, voices: Mapping[str, Mapping[int, float]], content: Mapping[str, float]
 ) -> Candidate:
-    heard = {name: round(float(score[at]), 6) for name, score in voices.items() if score[at] > 0}
+    heard = {name: round(scores[at], 6) for name, scores in voices.items() if at in scores}
     return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
 
 
@@ -183,7 +166,7 @@ def _scored(model: Model, table: Table, histories: Sequence[History]) -> tuple[N
 def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES) -> NDArray[np.float64]:
     """[users, items] for evaluation: candidates by fusion, above the rest by reciprocal rank; own items at -inf."""
     exclude = [one.items for one in histories]
-    table, _ = tabulate(model.channels, histories, exclude, n=n)
+    table = tabulate(model.channels, histories, exclude, n=n)
     out = np.full((len(histories), len(model.item_ids)), -1e6)
     score, _ = _scored(model, table, histories)
     for row, history in enumerate(histories):

@@ -1,12 +1,13 @@
 """Items alike by their attributes or by their texts' vectors, to what a user has had."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.retrieve.base import History, Weighing
+from agent.retrieve.base import History, Weighed, Weighing, weigh_all
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -28,20 +29,25 @@ class Alike(Weighing):
     def learned(self) -> "sp.csr_array | NDArray[np.float32]":
         return self.traits
 
-    @property
-    def items(self) -> int:
-        return int(self.traits.shape[0])
-
     def weigh(self, history: History) -> NDArray[np.float32]:
         recency = history.recency(self.half_life)
         return np.asarray(recency * history.signal if self.weighing == "liked" else recency, dtype=np.float32)
 
-    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+    def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
         """Nearness of each item to the weighted mean of the user's items: a cosine where all of them are alike."""
-        asked = weights @ self.traits
-        dense = np.asarray(asked if isinstance(asked, np.ndarray) else asked.todense(), dtype=np.float32)
-        whole = np.maximum(np.asarray(np.abs(weights).sum(axis=1)).reshape(-1, 1), 1e-9).astype(np.float32)
-        return np.asarray((self.traits @ (dense / whole).T).T, dtype=np.float32)
+        asked = np.stack([self._mean(one) for one in past])
+        users, traits, channels = asked.shape
+        near = self.traits @ asked.transpose(1, 0, 2).reshape(traits, users * channels)
+        return np.asarray(near.reshape(-1, users, channels).transpose(2, 1, 0))
+
+    def at(self, history: History, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[n] scores of a few items, as `score` has them."""
+        return np.asarray(self.traits[items] @ self._mean(weigh_all([self], history))[:, 0])
+
+    def _mean(self, one: Weighed) -> NDArray[np.float32]:
+        """[traits, channels] of the user's items, by weight."""
+        whole = np.maximum(np.abs(one.weights).sum(axis=0), np.float32(1e-9))
+        return np.asarray(self.traits[one.items].T @ (one.weights / whole), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.traits.shape[1]:,} traits"

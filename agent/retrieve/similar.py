@@ -1,5 +1,6 @@
 """Users like this one: cosine of histories, and what the nearest had (Resnick et al. 1994, "GroupLens")."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.interactions import Interactions
-from agent.retrieve.base import History, Weighing, seen_matrix
+from agent.retrieve.base import History, Weighed, Weighing, seen_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -31,32 +32,33 @@ class SimilarUsers(Weighing):
     def learned(self) -> "sp.csr_array":
         return self.users
 
-    @property
-    def items(self) -> int:
-        return int(self.users.shape[1])
-
     @cached_property
     def _lengths(self) -> NDArray[np.float32]:
         """[users] of each kept user's row."""
         return np.asarray(np.sqrt(np.maximum(np.diff(self.users.indptr), 1)), dtype=np.float32)
 
+    @cached_property
+    def _holders(self) -> "sp.csr_array":
+        """[items, users] the same matrix by item, so that only a history's own rows are read."""
+        return self.users.T.tocsr()
+
     def weigh(self, history: History) -> NDArray[np.float32]:
         return history.recency(self.half_life)
 
-    def spread(self, weights: "sp.csr_array") -> NDArray[np.float32]:
+    def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
         """Sum of the nearest users' cosines over those who had the item."""
-        import scipy.sparse as sp
+        return np.stack([self._of(one) for one in past], axis=1)
 
-        kept, items = self.users.shape
-        if not kept:
-            return np.zeros((weights.shape[0], items), dtype=np.float32)
-        near = np.asarray((self.users @ weights.T).todense(), dtype=np.float32).T / self._lengths
-        length = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=1))).reshape(-1, 1)
-        near /= np.maximum(length, 1e-9).astype(np.float32)
+    def _of(self, one: Weighed) -> NDArray[np.float32]:
+        """[channels, items]."""
+        kept = self.users.shape[0]
+        length = np.maximum(np.sqrt(np.square(one.weights).sum(axis=0)), np.float32(1e-9))
+        near = (self._holders[one.items].T @ (one.weights / length)) / self._lengths[:, None]
         if kept > self.neighbours_used:
-            cut = np.partition(near, kept - self.neighbours_used, axis=1)[:, kept - self.neighbours_used, None]
+            cut = np.partition(near, kept - self.neighbours_used, axis=0)[kept - self.neighbours_used]
             near = np.where(near >= cut, near, 0)
-        return np.asarray((sp.csr_array(near) @ self.users).todense(), dtype=np.float32)
+        nearest = np.flatnonzero(near.any(axis=1))
+        return np.asarray((self.users[nearest].T @ near[nearest]).T, dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.users.shape[0]:,} users"
