@@ -9,7 +9,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock, local
+from time import monotonic, sleep
 
 import numpy as np
 import sqlalchemy as sa
@@ -26,6 +27,8 @@ from agent.store.columns import Added, Counts, EventColumns, event_hash, made_id
 _CHUNK = 100_000
 _MANY = 500
 """Ids in one IN (...), well under every database's limit."""
+_LOOK = 0.02
+"""Seconds between two looks at whether another process still writes."""
 
 
 def open_store(data: str, *, create: bool = True, folder: Path | None = None) -> "Store":
@@ -63,10 +66,10 @@ class Store:
             raise UsageError(
                 f"The store's address cannot be used ({said}); is its database's driver installed?"
             ) from error
-        self._lock = FileLock(folder / "write.lock", thread_local=False)
-        self._loading = FileLock(folder / "load.lock", thread_local=False)
+        self._lock = _ProcessLock(folder / "write.lock")
+        self._loading = _ProcessLock(folder / "load.lock")
         self._guard = RLock()
-        self._load: _Load | None = None
+        self._own = local()
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _tune_sqlite)
         try:
@@ -94,18 +97,23 @@ class Store:
     # ------------------------------------------------------------ writing
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one process that writes. Re-entrant. Raises StoreBusyError at once if another is."""
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise StoreBusyError(
-                f"Another process is writing to the store at '{self.folder}'; wait for it or stop it."
-            ) from error
+    def writing(self, wait: float = 0.0) -> Iterator[None]:
+        """Be the one process that writes, with all its threads. Re-entrant.
+
+        Raises StoreBusyError if another process is writing, and does not end within `wait` seconds.
+        """
+        if not self._lock.acquire(wait):
+            raise StoreBusyError(f"Another process is writing to the store at '{self.folder}'; wait for it or stop it.")
         try:
             yield
         finally:
             self._lock.release()
+
+    @property
+    def _load(self) -> "_Load | None":
+        """The bulk load of this thread: others read what is stored until it is done."""
+        load: _Load | None = getattr(self._own, "load", None)
+        return load
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -114,9 +122,9 @@ class Store:
             try:
                 self._checkpoint("PASSIVE")
                 with self._engine.begin() as connection:
-                    self._load = _Load(connection)
+                    self._own.load = load = _Load(connection)
                     yield
-                    self._load.finish()
+                    load.finish()
             except sa.exc.DatabaseError as error:
                 self._shrink()
                 raise _translated(error) from error
@@ -124,17 +132,16 @@ class Store:
                 self._shrink()
                 raise
             finally:
-                self._load = None
+                self._own.load = None
 
     def is_loaded_elsewhere(self) -> bool:
         """Whether another process is in the middle of a bulk load, so that nothing can be added before its end."""
         if self._load is not None:
             return False
-        try:
-            with self._loading.acquire(timeout=0.1):
-                return False
-        except Timeout:
+        if not self._loading.acquire(0.1):
             return True
+        self._loading.release()
+        return False
 
     def _checkpoint(self, mode: str) -> None:
         """Move what is committed from SQLite's log into its file."""
@@ -503,10 +510,51 @@ class Store:
             for ending in ("", "-wal", "-shm"):
                 Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
             for lock in (self._lock, self._loading):
-                Path(lock.lock_file).unlink(missing_ok=True)
+                lock.file.unlink(missing_ok=True)
             if self.folder in self._made:
                 self.folder.rmdir()
         self._made = ()
+
+
+class _ProcessLock:
+    """A lock between processes, which all threads of the one that has it hold together."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._between = FileLock(file, thread_local=False)
+        self._counting = Lock()
+        self._holders = 0
+
+    def acquire(self, wait: float) -> bool:
+        """Whether it is had, within `wait` seconds."""
+        until = monotonic() + wait
+        while not self._taken():
+            if monotonic() >= until:
+                return False
+            sleep(_LOOK)
+        return True
+
+    def _taken(self) -> bool:
+        with self._counting:
+            if not self._holders:
+                try:
+                    self._between.acquire(timeout=0)
+                except Timeout:
+                    return False
+            self._holders += 1
+            return True
+
+    def release(self) -> None:
+        with self._counting:
+            self._holders -= 1
+            if not self._holders:
+                self._between.release()
+
+    def __enter__(self) -> None:
+        self.acquire(float("inf"))
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class _Load:

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -85,8 +87,30 @@ def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreBusyError):
         store.add_events(columns("a"))
     assert store.counts().events == 0
-    other.communicate("\n")
-    assert store.add_events(columns("a")).kept == 1
+    Timer(0.1, other.communicate, ["\n"]).start()
+    with store.writing(wait=60):  # who can wait, gets the store when the other is done
+        assert store.add_events(columns("a")).kept == 1
+
+
+def test_other_threads_read_what_is_stored_until_a_load_is_done(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.add_events(columns("a"))
+    with ThreadPoolExecutor(1) as thread:
+        with store.loading():
+            store.add_events(columns("b"))
+            assert store.counts().events == 2
+            assert thread.submit(store.counts).result().events == 1
+        assert thread.submit(store.counts).result().events == 2
+
+
+def test_the_threads_of_a_process_hold_the_store_together(tmp_path: Path) -> None:
+    mine, other = open_store(str(tmp_path)), open_store(str(tmp_path))
+    with ThreadPoolExecutor(4) as threads, mine.writing():
+        kept = threads.map(lambda i: mine.add_events(columns(f"{i}")).kept, range(40))
+        assert sum(kept) == 40
+        with pytest.raises(StoreBusyError):
+            other.add_events(columns("x"))
+    assert other.add_events(columns("x")).kept == 1
 
 
 def test_erasing_a_user_erases_what_was_theirs(tmp_path: Path) -> None:
