@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -58,12 +59,13 @@ R = TypeVar("R")
 
 
 def _translated(work: "Callable[Concatenate[Index, P], R]") -> "Callable[Concatenate[Index, P], R]":
-    """Chroma's errors as ours."""
+    """Chroma's errors as ours, and one thread at a time: a write reopens what another would be reading."""
 
     @wraps(work)
     def call(self: "Index", /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return work(self, *args, **kwargs)
+            with self._guard:
+                return work(self, *args, **kwargs)
         except _chroma_errors() as error:
             raise self._failure(error) from error
 
@@ -90,6 +92,7 @@ class Index:
         self._client: ClientAPI | None = None
         self._collections: dict[Kind, Collection] = {}
         self._opened = -1
+        self._guard = RLock()
 
     # ------------------------------------------------------------ opening
 

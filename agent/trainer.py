@@ -1,5 +1,7 @@
 """What must be learned before anything can be recommended, and what is done where that cannot be."""
 
+from threading import Lock
+
 from agent.errors import FetchError, IndexAwayError, IndexBrokenError, ModelError, StoreBusyError, StoreError
 from agent.progress import Progress
 from agent.rank import train_report
@@ -13,6 +15,7 @@ class Trainer:
 
     def __init__(self, store: Store, progress: Progress, snapshots: Snapshots) -> None:
         self.store, self.progress, self.snapshots = store, progress, snapshots
+        self._guard = Lock()
 
     def train(self) -> TrainReport:
         """Fit the channels on every event and embed what items are about."""
@@ -49,7 +52,8 @@ class Trainer:
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
         """
-        notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
+        with self._guard:  # of several threads that find nothing trained, one trains
+            notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         self.snapshots.allowed(wishes)
         if not notes and (unreached := self.snapshots.unreached()):
             try:

@@ -1,10 +1,13 @@
 """What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
+from threading import RLock
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +48,9 @@ from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
 from agent.words import spoken
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _KEPT = 32
 """Answers to which items of the catalogue a request may see that are kept."""
 EMBEDDER_NOTE = "embedder"
@@ -69,6 +75,17 @@ class World:
         return self.lexicons[language]
 
 
+def _alone(work: "Callable[Concatenate[Snapshots, P], R]") -> "Callable[Concatenate[Snapshots, P], R]":
+    """One thread at a time: what events have outdated is made anew once, and others wait for it."""
+
+    @wraps(work)
+    def call(self: "Snapshots", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._guard:
+            return work(self, *args, **kwargs)
+
+    return call
+
+
 class Snapshots:
     """Keeps the newest world, model and item vectors of a store, and makes anew what events have outdated."""
 
@@ -84,11 +101,13 @@ class Snapshots:
         self._demographics: tuple[str, Demographics] | None = None
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
         self._book = ContentBook(store.folder / "content")
+        self._guard = RLock()
 
     @property
     def models_folder(self) -> Path:
         return self._store.folder / "models"
 
+    @_alone
     def world(self) -> World:
         table = self._settings.signals.model_dump_json()
         stamp = f"{self._store.revision()}:{hashlib.sha256(table.encode()).hexdigest()[:12]}"
@@ -109,6 +128,7 @@ class Snapshots:
             self._world = World(stamp, items, scales, population)
         return self._world
 
+    @_alone
     def trained(self) -> Model | None:
         """The trained channels that are current now."""
         name = current_version(self.models_folder)
@@ -118,6 +138,7 @@ class Snapshots:
             self._model = load_model(self.models_folder)
         return self._model
 
+    @_alone
     def model(self) -> Model | None:
         """The same over the catalogue as it is now: items that came since are known by their content."""
         trained = self.trained()
@@ -139,6 +160,7 @@ class Snapshots:
             self._new = (key, [one for one in self.world().items if one not in trained.positions])
         return self._new[1]
 
+    @_alone
     def allowed(self, wishes: Wishes) -> NDArray[np.bool_] | None:
         """[items of the model] whether each may come back, None where all may.
 
@@ -155,6 +177,7 @@ class Snapshots:
             self._allowed[key] = allowed(ids, self.world().items, wishes)
         return self._allowed[key]
 
+    @_alone
     def demographics(self) -> Demographics:
         """What users with the same attributes have had."""
         stamp = self.world().stamp
@@ -186,6 +209,7 @@ class Snapshots:
 
     # ------------------------------------------------------------ vectors
 
+    @_alone
     def index(self) -> Index:
         """The store's index, with the embedder that was chosen once for it."""
         if self._index is None:
@@ -235,6 +259,7 @@ class Snapshots:
         reviews = self._store.reviews()
         return [Row(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()]
 
+    @_alone
     def reindex(self) -> None:
         """Forget all vectors and choose the embedder anew."""
         embedder = self._choose(None)
@@ -253,6 +278,7 @@ class Snapshots:
         """Do without vectors, until the next look: there is no content channel, and no portrait can be embedded."""
         self._away = error
 
+    @_alone
     def vectors(self) -> ItemVectors:
         """All item vectors, none while they are away; read again only when the index changed."""
         if self._away is not None:
