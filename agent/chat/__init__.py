@@ -6,56 +6,37 @@ occur in what the tools returned, or the tools' own sentences stand in.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
+from agent.chat.values import Answer, CitedEvent, Conversation, Finished, Piece, TextDelta, ToolCall, ToolStarted
 from agent.engine import Engine
 from agent.errors import LimnerError, ModelError, UnknownIdError
 from agent.privacy import Veil, masker
 from agent.prompt import load_prompt
-from agent.schema import ChatMessage, Grade, Source, Value
+from agent.schema import Source
 from tools import TOOLS, Args, Result, Tool, find_users, history, portrait, recommend
 
 if TYPE_CHECKING:
     from langchain_core.tools import StructuredTool
 
+__all__ = [
+    "Answer",
+    "CitedEvent",
+    "Conversation",
+    "Finished",
+    "Piece",
+    "TextDelta",
+    "ToolCall",
+    "ToolStarted",
+    "answer",
+    "stream",
+]
+
 DONT_KNOW = "I don't know: the stored portraits and events hold nothing that answers this."
-
-
-class ToolCall(Value):
-    tool: str
-    arguments: dict[str, str]
-    found: bool
-
-
-class Answer(Value):
-    """One answer of the chat."""
-
-    text: str
-    calls: list[ToolCall] = Field(default=[])
-    evidence: list[str] = Field(default=[])
-    """Event ids that the tools returned."""
-    source: Source = "template"
-    grade: Grade = "none"
-    model: str | None = None
-    notes: list[str] = Field(default=[])
-
-
-@dataclass
-class Conversation:
-    """What was said so far, bounded."""
-
-    turns: list[ChatMessage] = field(default_factory=list)
-    user_id: str | None = None
-    """The user last spoken of, so that "and what did they buy?" has someone to mean."""
-    keep: int = 8
-
-    def add(self, question: str, answer: str) -> None:
-        self.turns += [ChatMessage(role="user", content=question), ChatMessage(role="assistant", content=answer)]
-        del self.turns[: -self.keep]
 
 
 # ---------------------------------------------------------------- the keyword planner
@@ -152,6 +133,29 @@ def unsupported(answer: str, results: Sequence[Result], question: str) -> list[s
 
 
 # ---------------------------------------------------------------- answering
+
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+
+
+async def stream(
+    engine: Engine, question: str, conversation: Conversation | None = None
+) -> AsyncGenerator[Piece, None]:
+    """Answer one question piece by piece: `ToolStarted` as each tool begins, `TextDelta`s of verified text, and at the
+    end exactly one `Finished`, whose `answer.text` is the deltas joined.
+
+    Nothing that was not verified is ever yielded. Raises as `answer` does. Closing it (`aclose`) stops the work.
+    """
+    reply = await answer(engine, question, conversation)
+    for call in reply.calls:
+        yield ToolStarted(tool=call.tool, arguments=call.arguments)
+    at = 0
+    for mark in [*_SENTENCE.finditer(reply.text), None]:
+        end = mark.end() if mark else len(reply.text)
+        if end > at:
+            yield TextDelta(text=reply.text[at:end])
+        at = end
+    yield Finished(answer=reply)
 
 
 async def answer(engine: Engine, question: str, conversation: Conversation | None = None) -> Answer:
