@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
 from agent.api.document import Described
+from agent.api.pool import Pool
 from agent.api.problems import answer_problems, problems
 from agent.api.routes import routers
 from agent.engine import Engine
@@ -24,9 +25,12 @@ class Health(BaseModel):
 def create_app(engine: Engine) -> FastAPI:
     """The application over an engine that the caller opened; the application closes it when it stops."""
 
+    pool = Pool()
+
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await pool.close()
         await engine.close()
 
     app = Described(
@@ -36,7 +40,7 @@ def create_app(engine: Engine) -> FastAPI:
         lifespan=life,
     )
 
-    for routes in routers(engine):
+    for routes in routers(engine, pool):
         app.include_router(routes)
     answer_problems(app)
 

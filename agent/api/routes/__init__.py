@@ -1,11 +1,12 @@
-"""The paths under /v1, one file a subject; each makes its router over an engine."""
+"""The paths under /v1, one file a subject; each makes its router over an engine and the pool that works for it."""
 
 from fastapi import APIRouter
 
+from agent.api.pool import Pool
 from agent.api.routes import portraits, recommendations
 from agent.engine import Engine
 
 
-def routers(engine: Engine) -> list[APIRouter]:
+def routers(engine: Engine, pool: Pool) -> list[APIRouter]:
     """Every path under /v1."""
-    return [portraits.router(engine), recommendations.router(engine)]
+    return [one.router(engine, pool) for one in (portraits, recommendations)]

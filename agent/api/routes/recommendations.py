@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from agent.api.pool import Pool
 from agent.api.problems import problems
 from agent.api.routes.common import UserId
 from agent.engine import Engine
 from agent.schema import Recommendations
 
 
-def router(engine: Engine) -> APIRouter:
+def router(engine: Engine, pool: Pool) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["recommendations"])
 
     @routes.get("/users/{user_id}/recommendations", responses=problems(404, 422, 503))
@@ -20,7 +21,7 @@ def router(engine: Engine) -> APIRouter:
         explain: Annotated[bool, Query(description="With a verified reason for every item.")] = True,
     ) -> Recommendations:
         """Items for a user, best first, never one the user has had."""
-        [result] = await engine.recommend([user_id], n, explain=explain)
+        [result] = await pool.run(lambda: engine.recommend([user_id], n, explain=explain))
         return result
 
     return routes
