@@ -168,6 +168,29 @@ class PrivacySettings(Section):
     mask: bool = True
 
 
+class ServerSettings(Section):
+    """What `limner serve` allows. Numbers hold for one process."""
+
+    threads: int = Field(default=8, ge=1, le=64)
+    """Requests that work at once; others wait for their turn."""
+    waiting: int = Field(default=200, ge=1)
+    """Requests under way and waiting at most; what comes above is refused (503)."""
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds within which an answer must begin."""
+    body_bytes: int = Field(default=10 * 2**20, ge=1024)
+    """Size of a request's body at most."""
+    client_seconds: float = Field(default=30.0, gt=0)
+    """Seconds that a client may take to send a request's head, then its body, or to take in what it is sent."""
+    rate: float = Field(default=100.0, ge=0)
+    """Requests a second that one key may make over all processes, twice as many at once; 0 means no limit."""
+    write_wait: float = Field(default=5.0, ge=0)
+    """Seconds that a request waits for another process to end its writing."""
+    grace: int = Field(default=30, ge=0)
+    """Seconds that running answers may take to finish when the server stops."""
+    cors: list[str] = []
+    """Origins whose pages may call the API from a browser, as in https://shop.example."""
+
+
 class Settings(Section):
     data: str = ".limner"
     """Folder of the store, or a SQLAlchemy database URL."""
@@ -178,6 +201,7 @@ class Settings(Section):
     rerank: RerankSettings = RerankSettings()
     signals: SignalTable = SignalTable()
     privacy: PrivacySettings = PrivacySettings()
+    server: ServerSettings = ServerSettings()
     prompts: dict[str, str] = {}
     """Prompt overrides: id to path of a prompt file."""
     chroma_url: str = ""

@@ -556,3 +556,22 @@ class Check(Value):
     name: str
     state: Literal["ok", "warn", "fail"]
     detail: str
+
+
+# ---------------------------------------------------------------- who may ask
+
+Scope = Literal["read", "write", "admin"]
+"""What a key may do, each also what those before it may."""
+
+
+class ApiKey(Value):
+    """A key of the REST API, as everyone but its holder knows it."""
+
+    key_id: str
+    name: str = ""
+    """For people: whose it is, what for."""
+    scope: Scope = "read"
+    user_id: str | None = None
+    """The one end user whom it may ask about; None: everyone."""
+    created: datetime
+    revoked: datetime | None = None

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import doors, feed, paint, studies, suggest
+from agent.cli import doors, feed, keys, paint, studies, suggest
 from agent.cli.session import Globals, Opener, print_json, stderr_console, tell
 from agent.cli.text import clean
 from agent.config import debugging
@@ -34,6 +34,8 @@ profile_app = typer.Typer(no_args_is_help=True, help="Portraits: build them, sho
 
 eval_app = typer.Typer(no_args_is_help=True, help="Offline evaluation: systems against each other.")
 
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of the REST API: make, list, revoke.")
+
 DATA, PORTRAITS, OTHER = "Data", "Portraits and recommendations", "More"
 
 app.command(rich_help_panel=DATA)(feed.init)
@@ -51,6 +53,10 @@ app.command(rich_help_panel=PORTRAITS)(suggest.rank)
 app.command(rich_help_panel=PORTRAITS)(suggest.users)
 app.command(rich_help_panel=OTHER)(doors.chat)
 app.command(rich_help_panel=OTHER)(doors.serve)
+app.add_typer(keys_app, name="keys", rich_help_panel=OTHER)
+keys_app.command("create")(keys.create)
+keys_app.command("list")(keys.list_keys)
+keys_app.command("revoke")(keys.revoke)
 app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
 eval_app.command("run")(doors.eval_run)
 eval_app.command("compare")(doors.eval_compare)

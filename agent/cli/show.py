@@ -18,6 +18,7 @@ from rich.text import Text
 
 from agent.cli.text import clean, compact, counted, day, duration, period
 from agent.schema import (
+    ApiKey,
     Audience,
     BuildReport,
     BuiltFrom,
@@ -42,6 +43,7 @@ from agent.words import is_shouted, last_level, listed_title
 if TYPE_CHECKING:
     from agent.cli.tables import WrittenTable
     from agent.datasets import Dataset
+    from agent.keys import NewKey
     from evals.compare import RunComparison
     from evals.records import Evaluation, Metric
     from evals.report import Written
@@ -767,3 +769,22 @@ def _two_wordings(title: str, rows: Sequence[tuple[str, str, str]], maker: str, 
             table.add_row()
         table.add_row(words(name), words(old, "dim"), after(old, new))
     return card(table, words(title, "bold"), padding=(0, 2))
+
+
+# ---------------------------------------------------------------- keys
+
+
+def new_key(made: "NewKey") -> RenderableType:
+    return Group(keys([made.key]), words(made.secret, "bold"))
+
+
+def keys(found: Sequence[ApiKey]) -> RenderableType:
+    if not found:
+        return words("No keys yet; `limner keys create` makes one.")
+    table = plain_table("key", "scope", "user", "name", "created", "revoked")
+    for one in found:
+        table.add_row(
+            words(one.key_id), one.scope, words(one.user_id or "everyone"), words(one.name), day(one.created),
+            words(day(one.revoked) if one.revoked else "", "yellow"),
+        )  # fmt: skip
+    return table

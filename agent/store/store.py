@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from agent.errors import StoreBusyError, StoreError, StoreFullError, UnknownIdError, UsageError
 from agent.interactions import NO_TIME, Interactions
-from agent.schema import Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
+from agent.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from agent.store import tables as t
 from agent.store.bulk import insert_columns
 from agent.store.columns import Added, Counts, EventColumns, event_hash, made_id
@@ -475,6 +475,29 @@ class Store:
         with self._read() as connection:
             return [LedgerRow.model_validate_json(body) for body in connection.scalars(query)]
 
+    def add_api_key(self, key: ApiKey, hash_: str) -> None:
+        """hash_: SHA-256 of the key, in hex."""
+        row = {"key_id": key.key_id, "hash": hash_, "user_id": key.user_id, "body": key.model_dump_json()}
+        with self._begin(beside=True) as connection:
+            connection.execute(sa.insert(t.keys), row)
+
+    def api_key(self, hash_: str) -> ApiKey | None:
+        """The key with this hash, revoked or not."""
+        with self._read() as connection:
+            body = connection.scalar(sa.select(t.keys.c.body).where(t.keys.c.hash == hash_))
+        return ApiKey.model_validate_json(body) if body else None
+
+    def api_keys(self) -> list[ApiKey]:
+        """All keys, revoked ones too, oldest first."""
+        with self._read() as connection:
+            found = [ApiKey.model_validate_json(body) for body in connection.scalars(sa.select(t.keys.c.body))]
+        return sorted(found, key=lambda key: (key.created, key.key_id))
+
+    def change_api_key(self, key: ApiKey) -> None:
+        with self._begin(beside=True) as connection:
+            update = sa.update(t.keys).where(t.keys.c.key_id == key.key_id)
+            connection.execute(update.values(body=key.model_dump_json()))
+
     def note(self, name: str) -> str | None:
         """A small text that the store remembers about itself."""
         with self._read() as connection:
@@ -491,7 +514,7 @@ class Store:
             key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
             gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
             _revise(connection)
-            for table in (t.users, t.profiles, t.answers, t.ledger):
+            for table in (t.users, t.profiles, t.answers, t.ledger, t.keys):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
         return gone
 

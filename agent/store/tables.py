@@ -87,3 +87,12 @@ ledger = sa.Table(
     sa.Column("user_id", sa.String(255), index=True),
     sa.Column("body", sa.Text, nullable=False),
 )
+keys = sa.Table(
+    "keys",
+    meta,
+    sa.Column("key_id", sa.String(32), primary_key=True),
+    # SHA-256 of the key in hex; the key itself is nowhere.
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("user_id", sa.String(255), index=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
