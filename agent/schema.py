@@ -337,6 +337,8 @@ class Wishes(Value):
 class Recommendations(Value):
     user_id: str
     recommendations: list[Recommendation]
+    recommendation_id: str | None = None
+    """What feedback names; None where the list was not kept."""
     profile_version: int | None = None
     grade: Grade = "none"
     model: str | None = None
@@ -346,6 +348,34 @@ class Recommendations(Value):
     """What was asked of the list; None where nothing was."""
     notes: list[str] = []
     dropped: list[Dropped] = []
+
+
+class ShownList(Value):
+    """A list that was answered with, as it is kept so that feedback may name it."""
+
+    recommendation_id: str
+    user_id: str | None
+    """None for a visitor who is nobody in the store."""
+    at: datetime
+    items: list[str]
+    """Item ids, best first."""
+    channels: list[str]
+    """The channel that leads each item; "" where none does."""
+    model_version: int
+    """Of the trained channels."""
+    profile_version: int | None = None
+
+
+class Outcome(Value):
+    """What somebody did with one item of a list that was shown."""
+
+    recommendation_id: str
+    user_id: str | None
+    item_id: str
+    type: str
+    """impression, click, like, …"""
+    channel: str
+    model_version: int
 
 
 class RankedUser(Value):

@@ -63,3 +63,15 @@ class Counts:
     items: int
     events: int
     profiles: int
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a store has come; equal states hold the same users, items and events."""
+
+    revision: int
+    """Counts up whenever events, items or users change."""
+    catalogue: int
+    """Counts up whenever items or users change, or somebody is erased."""
+    events: int
+    """Number of the newest event."""

@@ -5,12 +5,13 @@ One process writes (`writing()` holds the lock), any number read.
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
 from threading import Lock, RLock, local
 from time import monotonic, sleep
+from typing import TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -22,7 +23,9 @@ from agent.interactions import NO_TIME, Interactions
 from agent.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from agent.store import tables as t
 from agent.store.bulk import insert_columns
-from agent.store.columns import Added, Counts, EventColumns, event_hash, made_id
+from agent.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
+
+T = TypeVar("T")
 
 _CHUNK = 100_000
 _MANY = 500
@@ -116,13 +119,16 @@ class Store:
         return load
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
-        """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last."""
+    def loading(self, *, few: bool = False) -> Iterator[None]:
+        """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last.
+
+        few: only some rows come, so that each is looked up, rather than all that is known read before.
+        """
         with self.writing(), self._guard, self._loading:
             try:
                 self._checkpoint("PASSIVE")
                 with self._engine.begin() as connection:
-                    self._own.load = load = _Load(connection)
+                    self._own.load = load = _Load(connection, few=few)
                     yield
                     load.finish()
             except sa.exc.DatabaseError as error:
@@ -169,6 +175,13 @@ class Store:
                     yield connection
             except sa.exc.DatabaseError as error:
                 raise _translated(error) from error
+
+    def adding(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction for rows that concern nobody else, beside whichever process writes."""
+        return self._begin(beside=True)
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        return self._read()
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
@@ -247,6 +260,14 @@ class Store:
         """Counts up whenever events, items or users change."""
         return int(self.note("revision") or 0)
 
+    def state(self) -> State:
+        """How far the store has come."""
+        name, text = t.notes.c.name, t.notes.c.text
+        with self._read() as connection:
+            counted = dict(connection.execute(sa.select(name, text).where(name.in_(("revision", "catalogue")))).all())
+            events = connection.scalar(sa.select(sa.func.max(t.events.c.seq))) or 0
+        return State(int(counted.get("revision", 0)), int(counted.get("catalogue", 0)), events)
+
     def user_ids(self) -> list[str]:
         with self._read() as connection:
             return list(connection.scalars(sa.select(t.users.c.user_id).order_by(t.users.c.key)))
@@ -286,30 +307,49 @@ class Store:
         query = sa.select(t.items).order_by(t.items.c.key)
         with self._read() as connection:
             if ids is None:
-                return [_item(row) for row in connection.execute(query)]
+                return [item_of(row) for row in connection.execute(query)]
             return [
-                _item(row)
+                item_of(row)
                 for part in _parts(ids)
                 for row in connection.execute(query.where(t.items.c.item_id.in_(part)))
             ]
 
     def events(self, user_id: str, *, after_seq: int = 0) -> list[Event]:
         """A user's events, those without an item too, by (time, seq)."""
-        query = _EVENTS.where(t.users.c.user_id == user_id, t.events.c.seq > after_seq)
+        query = EVENT_QUERY.where(t.users.c.user_id == user_id, t.events.c.seq > after_seq)
         with self._read() as connection:
-            found = [_event(row) for row in connection.execute(query)]
+            found = [event_of(row) for row in connection.execute(query)]
         found.sort(key=_when)
         return found
 
     def events_by_id(self, ids: Sequence[str]) -> list[Event]:
         with self._read() as connection:
             found = [
-                _event(row)
+                event_of(row)
                 for part in _parts(ids)
-                for row in connection.execute(_EVENTS.where(t.events.c.id_hash.in_([event_hash(one) for one in part])))
+                for row in connection.execute(
+                    EVENT_QUERY.where(t.events.c.id_hash.in_([event_hash(one) for one in part]))
+                )
             ]
         wanted = set(ids)
         return [event for event in found if event.event_id in wanted]
+
+    def events_by_seq(self, seqs: Sequence[int]) -> list[Event]:
+        """The events of those numbers that are there, in order of number."""
+        with self._read() as connection:
+            found = [
+                _event(row)
+                for part in _parts(list(seqs))
+                for row in connection.execute(_EVENTS.where(t.events.c.seq.in_(part)))
+            ]
+        return sorted(found, key=lambda one: one.seq)
+
+    def event_types(self) -> dict[str, int]:
+        """Events by type, those without an item too; most first."""
+        count = sa.func.count()
+        query = sa.select(t.events.c.type, count).group_by(t.events.c.type).order_by(count.desc(), t.events.c.type)
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def reviews(self, per_item: int = 3) -> dict[str, list[str]]:
         """Up to `per_item` texts that users wrote about each item, in order of arrival."""
@@ -423,13 +463,22 @@ class Store:
         return profile
 
     def profile(self, user_id: str, version: int | None = None) -> Profile | None:
+        found = self.profile_body(user_id, version)
+        return Profile.model_validate_json(found[1]) if found else None
+
+    def profile_body(
+        self, user_id: str, version: int | None = None, as_of: datetime | None = None
+    ) -> tuple[int, str] | None:
+        """(version, JSON) of a portrait: the newest, or of a version, or the newest painted no later than `as_of`."""
         p = t.profiles.c
-        query = sa.select(p.body).where(p.user_id == user_id).order_by(p.version.desc()).limit(1)
+        query = sa.select(p.version, p.body).where(p.user_id == user_id).order_by(p.version.desc()).limit(1)
         if version is not None:
             query = query.where(p.version == version)
+        if as_of is not None:
+            query = query.where(p.as_of <= int(as_of.timestamp() * 1000))
         with self._read() as connection:
-            body = connection.scalar(query)
-        return Profile.model_validate_json(body) if body else None
+            row = connection.execute(query).first()
+        return (row.version, row.body) if row else None
 
     def profile_versions(self, user_id: str) -> list[Profile]:
         p = t.profiles.c
@@ -448,6 +497,13 @@ class Store:
         )
         with self._read() as connection:
             return [Profile.model_validate_json(body) for body in connection.scalars(query)]
+
+    def profiles_stamp(self) -> str:
+        """Changes whenever a portrait is stored or erased."""
+        p = t.profiles.c
+        with self._read() as connection:
+            row = connection.execute(sa.select(sa.func.count(), sa.func.sum(p.version), sa.func.max(p.as_of))).one()
+        return ":".join(str(one or 0) for one in row)
 
     def profiled_users(self) -> list[str]:
         with self._read() as connection:
@@ -513,9 +569,14 @@ class Store:
         with self._begin() as connection:
             key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
             gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
-            _revise(connection)
-            for table in (t.users, t.profiles, t.answers, t.ledger, t.keys):
+            _revise(connection, catalogue=True)
+            for table in (t.users, t.profiles, t.answers, t.ledger, t.keys, t.shown, t.outcomes, t.wordings):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+            # What was said of them is theirs too; a name in half a word costs a conversation, and nothing else.
+            said = t.conversations.c.body.contains(json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True)
+            connection.execute(sa.delete(t.conversations).where(said))
+        with suppress(StoreError):
+            self._checkpoint("TRUNCATE")  # the log holds the rows that are gone
         return gone
 
     def close(self) -> None:
@@ -583,8 +644,17 @@ class _ProcessLock:
 class _Load:
     """State of one bulk load: the transaction, the keys and hashes that are known."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: sa.Connection, *, few: bool) -> None:
+        self.connection, self.few = connection, few
+        self.users: dict[str, int] = {}
+        self.items: dict[str, int] = {}
+        self.seen = np.empty(0, np.int64)
+        self.first = False
+        if not few:
+            self._read_all()
+
+    def _read_all(self) -> None:
+        connection = self.connection
         self.users = dict(connection.execute(sa.select(t.users.c.user_id, t.users.c.key)).all())
         self.items = dict(connection.execute(sa.select(t.items.c.item_id, t.items.c.key)).all())
         hashes = connection.execution_options(yield_per=_CHUNK).execute(sa.select(t.events.c.id_hash))
@@ -595,7 +665,17 @@ class _Load:
             for index in t.EVENT_INDEXES:
                 index.drop(connection, checkfirst=True)
 
+    def _recall(self, hashes: NDArray[np.int64]) -> None:
+        """Read which of some ids are stored."""
+        found = {
+            row.id_hash for part in _parts(hashes.tolist())
+            for row in self.connection.execute(sa.select(t.events.c.id_hash).where(t.events.c.id_hash.in_(part)))
+        }  # fmt: skip
+        self.seen = np.union1d(self.seen, np.array(sorted(found), dtype=np.int64))
+
     def events(self, c: EventColumns) -> Added:
+        if self.few:
+            self._recall(c.id_hash)
         fresh = _first_of_each(c.id_hash)
         place = np.searchsorted(self.seen, c.id_hash)
         if len(self.seen):
@@ -686,26 +766,27 @@ def _upsert(
         connection.execute(update.values({n: sa.bindparam(n) for n in names}), changed)
     kept = len(new) + len(changed)
     if kept:
-        _revise(connection)
+        _revise(connection, catalogue=True)
     return Added(kept, given - kept)
 
 
-def _revise(connection: sa.Connection) -> None:
-    """Count up the revision of what everything else is derived from."""
-    name = t.notes.c.name == "revision"
-    now = int(connection.scalar(sa.select(t.notes.c.text).where(name)) or 0)
-    connection.execute(sa.delete(t.notes).where(name))
-    connection.execute(sa.insert(t.notes), {"name": "revision", "text": str(now + 1)})
+def _revise(connection: sa.Connection, *, catalogue: bool = False) -> None:
+    """Count up the revision of what everything else is derived from; catalogue: of items and users too."""
+    for counter in ("revision", "catalogue") if catalogue else ("revision",):
+        name = t.notes.c.name == counter
+        now = int(connection.scalar(sa.select(t.notes.c.text).where(name)) or 0)
+        connection.execute(sa.delete(t.notes).where(name))
+        connection.execute(sa.insert(t.notes), {"name": counter, "text": str(now + 1)})
 
 
-_EVENTS = (
+EVENT_QUERY = (
     sa.select(t.events, t.users.c.user_id, t.items.c.item_id)
     .join(t.users, t.users.c.key == t.events.c.user_key)
     .outerjoin(t.items, t.items.c.key == t.events.c.item_key)
 )
 
 
-def _event(row: sa.Row[tuple[object, ...]]) -> Event:
+def event_of(row: sa.Row[tuple[object, ...]]) -> Event:
     # The row was validated when it came in; building without a second check makes long histories cheap.
     return Event.model_construct(
         event_id=row.event_id or made_id(row.id_hash),
@@ -725,7 +806,7 @@ def _when(event: Event) -> tuple[float, int]:
     return (event.timestamp.timestamp() if event.timestamp else float("-inf"), event.seq)
 
 
-def _item(row: sa.Row[tuple[object, ...]]) -> Item:
+def item_of(row: sa.Row[tuple[object, ...]]) -> Item:
     return Item.model_construct(
         item_id=row.item_id, source=row.source, title=row.title, text=row.text, categories=json.loads(row.categories),
         price=row.price, image=row.image, audio=row.audio, attributes=json.loads(row.attributes),
@@ -737,7 +818,7 @@ def _keys(connection: sa.Connection, table: sa.Table, column: sa.Column[str]) ->
     return np.array([row[0] for row in rows], dtype=np.int64), [row[1] for row in rows]
 
 
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def _parts(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     return (ids[at : at + _MANY] for at in range(0, len(ids), _MANY))
 
 

@@ -96,3 +96,37 @@ keys = sa.Table(
     sa.Column("user_id", sa.String(255), index=True),
     sa.Column("body", sa.Text, nullable=False),
 )
+shown = sa.Table(
+    "shown",
+    meta,
+    sa.Column("recommendation_id", sa.String(32), primary_key=True),
+    sa.Column("user_id", sa.String(255), index=True),
+    sa.Column("time", sa.BigInteger, nullable=False, index=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+outcomes = sa.Table(
+    "outcomes",
+    meta,
+    # One of each kind an item of a list, however often it is told.
+    sa.Column("recommendation_id", sa.String(32), primary_key=True),
+    sa.Column("item_id", sa.String(255), primary_key=True),
+    sa.Column("type", sa.String(64), primary_key=True),
+    sa.Column("user_id", sa.String(255), index=True),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("model_version", sa.Integer, nullable=False),
+)
+wordings = sa.Table(
+    "wordings",
+    meta,
+    sa.Column("user_id", sa.String(255), primary_key=True),
+    sa.Column("item_id", sa.String(255), primary_key=True),
+    sa.Column("stamp", sa.String(64), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+conversations = sa.Table(
+    "conversations",
+    meta,
+    sa.Column("conversation_id", sa.String(64), primary_key=True),
+    sa.Column("time", sa.BigInteger, nullable=False, index=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
