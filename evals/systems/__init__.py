@@ -10,6 +10,7 @@ from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
 from evals.systems.limner import Limner, WithoutContent, WithoutFacets
 from evals.systems.outside import Run, imported, is_run
 from evals.systems.plain import Popular, Random, Recent
+from evals.systems.sasrec import SasRec
 from evals.systems.texts import Bm25, Content
 
 __all__ = [
@@ -42,6 +43,7 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant(Bpr.name, Bpr, Bpr.grid, seeded=True),
         Contestant(Bm25.name, Bm25, Bm25.grid),
         Contestant(Content.name, Content, Content.grid),
+        Contestant(SasRec.name, SasRec, SasRec.grid, seeded=True),
         Contestant(Limner.name, Limner, Limner.grid, seeded=True),
         Contestant(WithoutContent.name, WithoutContent, WithoutContent.grid, seeded=True),
         Contestant(WithoutFacets.name, WithoutFacets, WithoutFacets.grid, seeded=True),
