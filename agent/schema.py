@@ -102,6 +102,28 @@ class IngestReport(Value):
     """Where rejected rows went: JSON lines of file, line, reason, row."""
 
 
+class RejectedRow(Value):
+    row: int
+    """Its place among the rows that were sent, from 0."""
+    reason: str
+
+
+class RowsReport(Value):
+    """What became of rows that a program sent. read = kept + merged + rejected."""
+
+    source: str = ""
+    """Where the rows are said to be from; ratings are read on its scale."""
+    read: int = 0
+    kept: int = 0
+    """New, or in the place of what was stored under the same id."""
+    merged: int = 0
+    """Say what is stored already."""
+    rejected: int = 0
+    rows: list[RejectedRow] = []
+    """Each row that was rejected, and why."""
+    notes: list[str] = []
+
+
 # ---------------------------------------------------------------- what was counted
 
 
@@ -390,12 +412,17 @@ class RankedUser(Value):
 
 
 class Audience(Value):
-    """The users that an item is likeliest for, and among how many they were looked for."""
+    """Users that an item, or words, are likeliest for, and among how many they were looked for."""
 
-    item: Item
+    item: Item | None = None
+    """What they are ordered for; None where it is words, or nothing."""
+    like: str = ""
+    """The words that portraits are compared with."""
     users: list[RankedUser]
     definition: str
     """What the users are ordered by, in words."""
+    period: str = ""
+    """The time of the events that this rests on, in words; empty where they have none."""
     population: int
     """Users in the store."""
     matching: int

@@ -3,12 +3,14 @@
 from agent.ingest.flow import Sources, ingest, ingest_frames, to_frame
 from agent.ingest.mapping import Mapping, load_mapping, parse_mapping
 from agent.ingest.propose import propose_mapping
+from agent.ingest.rows import ingest_rows
 
 __all__ = [
     "Mapping",
     "Sources",
     "ingest",
     "ingest_frames",
+    "ingest_rows",
     "load_mapping",
     "parse_mapping",
     "propose_mapping",

@@ -5,11 +5,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress, islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -63,7 +65,7 @@ def ingest(
     Raises BadInputError where a file is unusable or no row of all survives; the store is then as it was.
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
-    runs: list[_Run] = []
+    runs: list[Run] = []
     with _few_collections(), bad.settled(), store.loading():
         for sources in parts:
             if not (sources.events or sources.items or sources.users):
@@ -71,7 +73,7 @@ def ingest(
             mapping = (
                 load_mapping(sources.mapping) if isinstance(sources.mapping, str) else sources.mapping or Mapping()
             )
-            run = _Run(store, mapping, progress or Quiet(), bad)
+            run = Run(store, mapping, progress or Quiet(), bad)
             runs.append(run)
             for place in sources.users:
                 run.users(_chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place))
@@ -94,7 +96,7 @@ def ingest_frames(
     """The same from pandas frames."""
     chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping or Mapping()
     bad = RejectedRows(store.folder / "rejected", CHUNK_ROWS)
-    run = _Run(store, chosen, Quiet(), bad)
+    run = Run(store, chosen, Quiet(), bad)
 
     def chunks(frame: pd.DataFrame, name: str) -> Iterator[Chunk]:
         text = as_text(frame)
@@ -193,11 +195,21 @@ class _Tally:
         )
 
 
-class _Run:
+class Bin(Protocol):
+    """Where rejected rows go."""
+
+    def add(self, rows: Sequence[MappingOf[str, object]]) -> None: ...
+
+
+class Run:
     """One part's counts, notes and rejected rows."""
 
-    def __init__(self, store: Store, mapping: Mapping, progress: Progress, bad: RejectedRows) -> None:
+    def __init__(
+        self, store: Store, mapping: Mapping, progress: Progress, bad: Bin, *, keeps_scale: bool = False
+    ) -> None:
+        """keeps_scale: the mapping's scale is the one that the store has, and is not declared by it."""
         self.store, self.mapping, self.progress, self.bad = store, mapping, progress, bad
+        self.keeps_scale = keeps_scale
         self.tally: dict[TableName, _Tally] = {"events": _Tally(), "items": _Tally(), "users": _Tally()}
         self.notes: list[str] = []
         self.now = int(time.time() * 1000)
@@ -292,10 +304,10 @@ class _Run:
         if layout is None:
             self.notes.append(f"'{_name(place)}' holds no rows.")
             return
-        if self.mapping.scale is not None:
+        if self.mapping.scale is not None and not self.keeps_scale:
             low, high = self.mapping.scale
             self.store.set_scale(Scale(source=source, low=low, high=high, declared=True))
-        elif low < high:
+        elif self.mapping.scale is None and low < high:
             self.store.set_scale(Scale(source=source, low=float(low), high=float(high)))
             self.notes.append(
                 f"Ratings of '{source}' run from {low:g} to {high:g}, as observed; no scale was declared."

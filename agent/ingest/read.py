@@ -384,7 +384,7 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
             except ValueError:
                 record = None
             row: dict[str, object] = (
-                _flatten(record) if isinstance(record, dict) else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
+                flatten(record) if isinstance(record, dict) else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
             )
             row[LINE] = number
             flat.append(row)
@@ -393,12 +393,12 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
         yield pd.DataFrame(columns, dtype=object)
 
 
-def _flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
+def flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
     """Nested objects become `outer.inner`; lists stay JSON text; null is ""."""
     row: dict[str, object] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            row.update(_flatten(value, f"{prefix}{key}."))
+            row.update(flatten(value, f"{prefix}{key}."))
         elif isinstance(value, list):
             row[prefix + key] = json.dumps(value, ensure_ascii=False) if value else ""
         else:

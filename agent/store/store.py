@@ -233,6 +233,12 @@ class Store:
             connection.execute(sa.delete(t.scales).where(t.scales.c.source == scale.source))
             connection.execute(sa.insert(t.scales), scale.model_dump())
 
+    def first_source(self) -> str:
+        """The source of the first event; empty where there is none."""
+        with self._read() as connection:
+            found = connection.scalar(sa.select(t.events.c.source).order_by(t.events.c.seq).limit(1))
+        return found or ""
+
     def scales(self) -> dict[str, Scale]:
         with self._read() as connection:
             return {row.source: Scale(**row._mapping) for row in connection.execute(sa.select(t.scales))}
@@ -338,11 +344,21 @@ class Store:
         """The events of those numbers that are there, in order of number."""
         with self._read() as connection:
             found = [
-                _event(row)
+                event_of(row)
                 for part in _parts(list(seqs))
-                for row in connection.execute(_EVENTS.where(t.events.c.seq.in_(part)))
+                for row in connection.execute(EVENTS.where(t.events.c.seq.in_(part)))
             ]
         return sorted(found, key=lambda one: one.seq)
+
+    def period(self) -> tuple[datetime, datetime] | None:
+        """First and last time of all events; None where none has one."""
+        with self._read() as connection:
+            first, last = connection.execute(
+                sa.select(sa.func.min(t.events.c.time), sa.func.max(t.events.c.time))
+            ).one()
+        if first is None:
+            return None
+        return datetime.fromtimestamp(first / 1000, UTC), datetime.fromtimestamp(last / 1000, UTC)
 
     def event_types(self) -> dict[str, int]:
         """Events by type, those without an item too; most first."""
@@ -486,8 +502,8 @@ class Store:
             bodies = connection.scalars(sa.select(p.body).where(p.user_id == user_id).order_by(p.version))
             return [Profile.model_validate_json(body) for body in bodies]
 
-    def profiles(self) -> list[Profile]:
-        """Everyone's newest portrait, by user id."""
+    def profiles(self, holding: str = "") -> list[Profile]:
+        """Everyone's newest portrait, by user id; only those that hold a text somewhere, where one is given."""
         p = t.profiles.c
         newest = sa.select(p.user_id, sa.func.max(p.version).label("version")).group_by(p.user_id).subquery()
         query = (
@@ -495,15 +511,11 @@ class Store:
             .join(newest, (p.user_id == newest.c.user_id) & (p.version == newest.c.version))
             .order_by(p.user_id)
         )
+        if holding:
+            # Reading a body is the slow part; a database passes over those without the text far faster.
+            query = query.where(p.body.icontains(json.dumps(holding, ensure_ascii=False)[1:-1], autoescape=True))
         with self._read() as connection:
             return [Profile.model_validate_json(body) for body in connection.scalars(query)]
-
-    def profiles_stamp(self) -> str:
-        """Changes whenever a portrait is stored or erased."""
-        p = t.profiles.c
-        with self._read() as connection:
-            row = connection.execute(sa.select(sa.func.count(), sa.func.sum(p.version), sa.func.max(p.as_of))).one()
-        return ":".join(str(one or 0) for one in row)
 
     def profiled_users(self) -> list[str]:
         with self._read() as connection:

@@ -1,0 +1,95 @@
+"""Rows that a program sends: the same cleaning as for files, and a word on each row that cannot be used."""
+
+import json
+from collections.abc import Mapping as Map
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from agent.ingest.flow import Run
+from agent.ingest.mapping import FIELDS, Column, Mapping, Spec, TableName, alias_key, aliases_of
+from agent.ingest.read import LINE, Chunk, flatten
+from agent.progress import Quiet
+from agent.schema import RejectedRow, RowsReport
+from agent.store import Store
+
+SOURCE = "api"
+"""Where rows are from, where nothing is said and the store has no events yet."""
+_FREE: Map[TableName, str] = {"users": "attributes", "items": "attributes", "events": "context"}
+"""The object of each table's rows that holds what has no field of its own."""
+_KEYS: Map[TableName, str] = {"users": "user_id", "items": "item_id", "events": "user_id"}
+
+
+class _Noted:
+    """Rejected rows, held: they are answered, and not written to a file."""
+
+    def __init__(self) -> None:
+        self.rows: list[RejectedRow] = []
+
+    def add(self, rows: Sequence[Map[str, object]]) -> None:
+        self.rows += [RejectedRow(row=int(str(one["line"])) - 1, reason=str(one["reason"])) for one in rows]
+
+
+def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]], source: str = "") -> RowsReport:
+    """Read JSON objects into a table: all that can be used, in one transaction.
+
+    Fields by their own names or the aliases of files; `attributes` (users, items) or `context` (events) holds the rest.
+    An event without a time happened now. Ratings are read on the scale of their source, which an empty `source` takes
+    from the store's first event.
+    """
+    if not rows:
+        return RowsReport(source=source)
+    source = source or store.first_source() or SOURCE
+    flat = [_row(table, one) for one in rows]
+    if table == "events":
+        now = datetime.now(UTC).isoformat()
+        flat = [one if one.get("timestamp") else {**one, "timestamp": now} for one in flat]
+    names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
+    frame = pd.DataFrame({name: [one.get(name, "") for one in flat] for name in names}, dtype=object)
+    frame[LINE] = range(1, len(flat) + 1)
+    noted = _Noted()
+    scale = store.scales().get(source)
+    bounds = (scale.low, scale.high) if table == "events" and scale is not None else None
+    run = Run(store, _mapping(table, names, source, bounds), Quiet(), noted, keeps_scale=bounds is not None)
+    chunk = Chunk(frame, f"the {table}", True)
+    with store.loading(few=True):
+        if table == "users":
+            run.users(iter([chunk]), source)
+        elif table == "items":
+            run.items(iter([chunk]), source, len(flat))
+        else:
+            run.events(lambda: iter([chunk]), source)
+    report = getattr(run.report(), table)
+    return RowsReport(
+        source=source, read=report.read, kept=report.kept, merged=report.merged, rejected=report.rejected,
+        rows=sorted(noted.rows, key=lambda one: one.row), notes=[*dict.fromkeys(run.notes)],
+    )  # fmt: skip
+
+
+def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
+    """Flat text under canonical names; what the row's free object holds keeps its prefix, so that no name in it is
+    taken for a field. A `rating` is the `value` of an event of that type.
+    """
+    cells = {name: cell if isinstance(cell, str) else json.dumps(cell) for name, cell in flatten(dict(row)).items()}
+    by_alias = {alias_key(name): name for name in cells}
+    for field in FIELDS[table]:
+        found = next((by_alias[one] for one in aliases_of(table, field) if one in by_alias), None)
+        if found is not None and field not in cells:
+            cells[field] = cells.pop(found)
+    if table == "events" and cells.get("rating"):
+        cells["value"] = cells.pop("rating")
+        cells["type"] = cells.get("type") or "rating"
+    return cells
+
+
+def _mapping(table: TableName, names: Sequence[str], source: str, scale: tuple[float, float] | None) -> Mapping:
+    """Fields under their own names mean what they say; the free object's names are taken out of it."""
+    free = f"{_FREE[table]}."
+    specs: dict[str, Spec] = {name: name for name in FIELDS[table] if name in names}
+    for name in names:
+        inner = name.removeprefix(free)
+        if inner != name and inner not in FIELDS[table] and inner not in specs:
+            specs[inner] = Column(column=name)
+    given = {"events": specs} if table == "events" else {"items": specs} if table == "items" else {"users": specs}
+    return Mapping(source=source, scale=scale, **given)
