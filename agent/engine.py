@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from agent.audience import audience_like, audience_where
 from agent.config import Settings
 from agent.doctor import Doctor
 from agent.embed import Embedder
-from agent.errors import ModelError, UnknownIdError
+from agent.errors import BadInputError, ModelError, UnknownIdError
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.painter import Painter
@@ -29,6 +30,7 @@ from agent.schema import (
 )
 from agent.store import Store
 from agent.trainer import Trainer
+from agent.watch import Unwatched, Watch, timed
 from agent.where import fitting
 from agent.world import Snapshots
 
@@ -39,13 +41,17 @@ if TYPE_CHECKING:
 class Engine:
     """One store and everything that can be asked of it. Made by `agent.bootstrap.open_engine`."""
 
-    def __init__(self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None,
+        watch: Watch | None = None,
+    ) -> None:  # fmt: skip
         self.settings, self.store, self.progress = settings, store, progress
+        self.watch = watch or Unwatched()
         self.snapshots = Snapshots(settings, store, progress, embedder)
         self.models = ModelDesk(settings, store, progress)
         self.trainer = Trainer(store, progress, self.snapshots)
-        self.painter = Painter(settings, store, progress, self.snapshots, self.models)
-        self.recommender = Recommender(settings, store, self.snapshots, self.models)
+        self.painter = Painter(settings, store, progress, self.snapshots, self.models, self.watch)
+        self.recommender = Recommender(settings, store, self.snapshots, self.models, self.watch)
 
     # ------------------------------------------------------------ data in
 
@@ -147,9 +153,9 @@ class Engine:
         """A stored portrait, painted first where there is none. Raises UnknownIdError."""
         return await self.painter.profile(user_id, version)
 
-    def portraits(self) -> list[Profile]:
-        """The newest portrait of everyone who has one."""
-        return self.store.profiles()
+    def portraits(self, holding: str = "") -> list[Profile]:
+        """The newest portrait of everyone who has one; only those that hold a text, where one is given."""
+        return self.store.profiles(holding)
 
     # ------------------------------------------------------------ recommendations
 
@@ -217,7 +223,35 @@ class Engine:
         )
         self.progress.done()
         hidden = [f"The item is {flag} now; it is not recommended to anyone." for flag in shelf_flags(item)]
-        return found.model_copy(update={"filter": where, "notes": [*hidden, *notes, *found.notes]})
+        said = {"filter": where, "period": self.period(), "notes": [*hidden, *notes, *found.notes]}
+        return found.model_copy(update=said)
+
+    def users_like(self, words: str, n: int | None = 10, *, where: str = "") -> Audience:
+        """The n users (all where None) whose portraits are likest to some words, among those who fit `where`."""
+        if not words.strip():
+            raise BadInputError("Say in words what the users are like, such as 'retired gardeners who buy gifts'.")
+        users = self.store.users()
+        matching = [user.user_id for user in fitting(users, where, "users")]
+        painted = set(self.store.profiled_users())
+        among = [one for one in matching if one in painted]
+        found = self.snapshots.portraits_like(words, among if where else None, n)
+        return audience_like(words, found, len(users), len(matching), len(among)).model_copy(
+            update={"filter": where, "period": self.period()}
+        )
+
+    def users_where(self, where: str, n: int | None = 10) -> Audience:
+        """The n users (all where None) whose attributes fit `where`, those with the most events first."""
+        users = self.store.users()
+        matching = [user.user_id for user in fitting(users, where, "users")]
+        events = dict(self.store.active_users())
+        return audience_where(matching, events, len(users), n).model_copy(
+            update={"filter": where, "period": self.period()}
+        )
+
+    def period(self) -> str:
+        """From when to when the store's events are, in words; empty where they have no times."""
+        span = self.store.period()
+        return f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" if span else ""
 
     # ------------------------------------------------------------ care
 

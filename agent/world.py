@@ -12,11 +12,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.census import Census
 from agent.config import Settings
 from agent.embed import Embedder, Vectors, choose_embedder
 from agent.errors import LimnerError, StoreBusyError
 from agent.facts import Population, build_population, load_population
-from agent.index import Index, Row
+from agent.index import Hit, Index, Row
+from agent.names import Names
 from agent.progress import Progress
 from agent.rank import (
     CANDIDATES,
@@ -42,8 +44,8 @@ from agent.retrieve import (
     load_demographics,
 )
 from agent.schema import Event, Item, Preference, Profile, Scale, Wishes
-from agent.signals import rated, signals
-from agent.store import Store
+from agent.signals import RATED_TYPES, rated, signals
+from agent.store import State, Store
 from agent.texts import item_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
 from agent.words import spoken
@@ -57,12 +59,50 @@ EMBEDDER_NOTE = "embedder"
 DIMENSIONS_NOTE = "dimensions"
 
 
+_DRIFT = 0.01
+"""Share of users, items and events that may come or change before what is counted over all of them is counted anew."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Of what something was counted over everyone."""
+
+    state: State
+    table: str
+    """Hash of the signal table."""
+
+    @property
+    def key(self) -> str:
+        s = self.state
+        return f"{s.users}:{s.items}:{s.events}:{s.erased}:{self.table}"
+
+    @classmethod
+    def from_key(cls, key: str) -> "Counted | None":
+        parts = key.split(":")
+        if len(parts) != 5 or not all(part.isdigit() for part in parts[:4]):
+            return None
+        users, items, events, erased = map(int, parts[:4])
+        return cls(State(0, users, items, events, erased), parts[4])
+
+    def holds(self, now: "Counted") -> bool:
+        """Whether it is still true enough: nobody was erased, and little came since."""
+        mine, its = self.state, now.state
+        counts = ((mine.users, its.users), (mine.items, its.items), (mine.events, its.events))
+        return (mine.erased, self.table) == (its.erased, now.table) and all(
+            0 <= after - before <= _DRIFT * before for before, after in counts
+        )
+
+
 @dataclass
 class World:
     """Everything that stages read about the population."""
 
     stamp: str
     """Of what it was derived: the store's revision and the signal table."""
+    catalogue: str
+    """Of what the items were read: the same as long as none changes."""
+    counted: str
+    """Of what base rates were counted; they may lag behind by `_DRIFT`."""
     items: Mapping[str, Item]
     scales: Mapping[str, Scale]
     population: Population
@@ -99,8 +139,11 @@ class Snapshots:
         self._new: tuple[str, list[str]] | None = None
         self._wide: tuple[str, Model] | None = None
         self._demographics: tuple[str, Demographics] | None = None
+        self._census: tuple[str, Census] | None = None
+        self._names: tuple[str, Names] | None = None
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
         self._book = ContentBook(store.folder / "content")
+        self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
         self._guard = RLock()
 
     @property
@@ -109,24 +152,42 @@ class Snapshots:
 
     @_alone
     def world(self) -> World:
-        table = self._settings.signals.model_dump_json()
-        stamp = f"{self._store.revision()}:{hashlib.sha256(table.encode()).hexdigest()[:12]}"
-        if self._world is None or self._world.stamp != stamp:
-            items = {item.item_id: item for item in self._store.items()}
-            scales = self._store.scales()
-            folder = self._store.folder / "population"
-            population = load_population(folder) if self._store.note("population") == stamp else None
-            if population is None:
-                self._progress.start("counting base rates")
-                x = self._store.interactions()
-                population = build_population(x, list(items.values()), signals(x, self._settings.signals, scales))
-                # Kept only where no other process writes: it saves the next one the counting.
-                with suppress(StoreBusyError), self._store.writing():
-                    population.save(folder)
-                    self._store.set_note("population", stamp)
-                self._progress.done()
-            self._world = World(stamp, items, scales, population)
+        now = Counted(self._store.state(), self._table)
+        stamp = f"{now.state.revision}:{now.table}"
+        old = self._world
+        if old is not None and old.stamp == stamp:
+            return old
+        catalogue = f"{now.state.items}:{now.state.erased}"
+        same = old is not None and old.catalogue == catalogue
+        items = old.items if old and same else {item.item_id: item for item in self._store.items()}
+        scales = self._store.scales()
+        before = Counted.from_key(old.counted) if old else None
+        if old is not None and before is not None and before.holds(now):
+            population, counted = old.population, old.counted
+        else:
+            population, counted = self._population(now, items, scales)
+        lexicons = old.lexicons if old and same and old.population is population else {}
+        self._world = World(stamp, catalogue, counted, items, scales, population, lexicons)
         return self._world
+
+    def _population(
+        self, now: Counted, items: Mapping[str, Item], scales: Mapping[str, Scale]
+    ) -> tuple[Population, str]:
+        """Base rates, and of what they were counted: as they are kept, if that is of now, else counted anew."""
+        folder = self._store.folder / "population"
+        key = self._store.note("population") or ""
+        kept = Counted.from_key(key)
+        if kept is not None and kept.holds(now) and (found := load_population(folder)) is not None:
+            return found, key
+        self._progress.start("counting base rates")
+        x = self._store.interactions()
+        population = build_population(x, list(items.values()), signals(x, self._settings.signals, scales))
+        # Kept only where no other process writes: it saves the next one the counting.
+        with suppress(StoreBusyError), self._store.writing():
+            population.save(folder)
+            self._store.set_note("population", now.key)
+        self._progress.done()
+        return population, now.key
 
     @_alone
     def trained(self) -> Model | None:
@@ -147,7 +208,8 @@ class Snapshots:
         new = self._since(trained)
         if not new:
             return trained
-        key = f"{trained.manifest.version}:{self.world().stamp}:{self.index().generation('items')}:{self._away is None}"
+        vectors = self.index().generation("items") if self._away is None else ""
+        key = f"{trained.manifest.version}:{self.world().catalogue}:{vectors}"
         if self._wide is None or self._wide[0] != key:
             ids = [*trained.item_ids, *new]
             self._wide = (key, trained.over(ids, catalogue_of(ids, self.world().population, self.vectors())))
@@ -155,7 +217,7 @@ class Snapshots:
 
     def _since(self, trained: Model) -> list[str]:
         """Items that the store came to have after training."""
-        key = f"{trained.manifest.version}:{self.world().stamp}"
+        key = f"{trained.manifest.version}:{self.world().catalogue}"
         if self._new is None or self._new[0] != key:
             self._new = (key, [one for one in self.world().items if one not in trained.positions])
         return self._new[1]
@@ -169,7 +231,7 @@ class Snapshots:
         check_context(wishes, self.world().items)
         model = self.model()
         ids = model.item_ids if model else []
-        key = f"{self.world().stamp}:{model.manifest.version if model else 0}:{len(ids)}:{fitting_key(wishes)}"
+        key = f"{self.world().catalogue}:{model.manifest.version if model else 0}:{len(ids)}:{fitting_key(wishes)}"
         if key not in self._allowed:
             check_wishes(wishes, self.world().items)
             if len(self._allowed) >= _KEPT:
@@ -180,7 +242,7 @@ class Snapshots:
     @_alone
     def demographics(self) -> Demographics:
         """What users with the same attributes have had."""
-        stamp = self.world().stamp
+        stamp = self.world().counted
         if self._demographics is None or self._demographics[0] != stamp:
             folder = self._store.folder / "demographics"
             found = load_demographics(folder) if self._store.note("demographics") == stamp else None
@@ -191,6 +253,26 @@ class Snapshots:
                     self._store.set_note("demographics", stamp)
             self._demographics = (stamp, found)
         return self._demographics[1]
+
+    @_alone
+    def census(self) -> Census:
+        """All item events as arrays, kept until the store changes."""
+        world = self.world()
+        if self._census is None or self._census[0] != world.stamp:
+            x = self._store.interactions().over(world.items)
+            is_rating = np.array([kind in RATED_TYPES for kind in x.types], dtype=bool)
+            counted = is_rating[x.type] & np.isfinite(x.value) if len(x) else np.empty(0, dtype=bool)
+            self._census = (world.stamp, Census(x, signals(x, self._settings.signals, world.scales), counted))
+        return self._census[1]
+
+    @_alone
+    def names(self) -> Names:
+        """What everything in the store is called, kept until the store changes."""
+        world = self.world()
+        if self._names is None or self._names[0] != world.stamp:
+            names = Names(world.items, world.population, self._store.users(), self._store.event_types())
+            self._names = (world.stamp, names)
+        return self._names[1]
 
     def crowd(self, model: Model) -> Crowd:
         """Everyone's histories, as a model's positions."""
@@ -327,6 +409,25 @@ class Snapshots:
         embedded = index.upsert("portraits", [portrait]) + index.upsert("preferences", rows)
         self._keep_choice()
         return embedded
+
+    def portraits_like(self, words: str, among: Sequence[str] | None, n: int | None) -> list[Hit]:
+        """The n users (all where None) whose portraits are likest to some words, best first; cosine similarity.
+
+        among: only these users. Raises as `Index.search` does.
+        """
+        index = self.index()
+        asked = index.embedder.queries([words])
+        if among is None and n is not None:
+            return index.search("portraits", asked, n)[0]
+        if among is None:
+            ids, vectors = index.everything("portraits")
+        else:
+            found = index.vectors("portraits", among)
+            ids = sorted(found)
+            vectors = np.stack([found[one] for one in ids]) if ids else np.empty((0, len(asked[0])), np.float32)
+        likeness = vectors @ asked[0]
+        order = np.argsort(-likeness, kind="stable")[:n]
+        return [Hit(ids[at], float(likeness[at])) for at in order.tolist()]
 
     def check_index(self) -> str:
         """The embedder's name. Raises IndexMismatchError where another made the index."""

@@ -532,23 +532,30 @@ def audience(found: Audience, file: str = "") -> RenderableType:
 
 
 def _audience(found: Audience, file: str) -> RenderableType:
-    title = Text.assemble(("Users for ", "bold"), words(title_of(found.item), "bold"))
+    if found.item is not None:
+        title = Text.assemble(("Users for ", "bold"), words(title_of(found.item), "bold"))
+    else:
+        title = words(f"Users like “{found.like}”" if found.like else "Users that fit", "bold")
     of = f"{counted(found.population, 'user')} in the store"
     if found.filter:
         of += f"; {found.matching:,} fit “{found.filter}”"
     if found.had:
         of += f"; {found.had:,} had it already"
     told = [f"{counted(found.considered, 'user')} considered ({of}).", f"In order of: {found.definition}."]
+    if found.period:
+        told.append(f"From events of {found.period}.")
     parts: list[RenderableType] = [words(line, "dim") for line in told]
     shown = found.users if not file else found.users[:5]
     if not shown:
         parts += [Text(), Text("There is nobody to ask.", style="yellow")]
     else:
         chances = any(one.probability is not None for one in shown)
-        table = plain_table("", "user", "probability" if chances else "score", "", right=("", "probability", "score"))
+        measure = "probability" if chances else "likeness" if found.like else "score" if found.item else "events"
+        table = plain_table("", "user", measure, "", right=("", measure))
         for one in shown:
             number = "" if one.probability is None else f"{one.probability:.1%}"
-            table.add_row(str(one.rank), words(one.user_id, "bold"), number if chances else f"{one.score:.3f}",
+            score = f"{one.score:,.0f}" if measure == "events" else f"{one.score:.3f}"
+            table.add_row(str(one.rank), words(one.user_id, "bold"), number if chances else score,
                           words(", ".join(one.flags), "yellow"))  # fmt: skip
         parts += [Text(), table]
     if file:

@@ -100,7 +100,10 @@ def users(
     ctx: typer.Context,
     for_item: Annotated[
         str, typer.Option("--for-item", metavar="ITEM", help="The item; its id exactly as in the data.")
-    ],
+    ] = "",
+    like: Annotated[
+        str, typer.Option("--like", metavar="WORDS", help='What they are like: "gardeners who buy gifts".')
+    ] = "",
     n: Annotated[
         int | None, typer.Option("-n", min=1, metavar="N", help="How many users; 10, or all of them with --out.")
     ] = None,
@@ -114,18 +117,31 @@ def users(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find the users that an item is likeliest for, best first: whom a campaign should ask.
+    """Find users, best first: those that an item is likeliest for, whose portraits are likest to words, or who fit.
 
-    They are ordered by the calibrated probability that they have the item next; those who had it are left out.
+    With --for-item they are ordered by the calibrated probability that they have the item next, and those who had it
+    are left out; with --like by the likeness of their portraits to the words; with --where alone by their activity.
     """
     from agent.cli import show
 
+    if for_item and like:
+        raise UsageError("Name either an item (--for-item) or words (--like); a user is ordered by one of them.")
+    condition = joined(where)
+    if not (for_item or like or condition):
+        raise UsageError("Say which users: --for-item ITEM, --like WORDS or --where CONDITION.")
+    if repeats and not for_item:
+        raise UsageError("--repeats goes with --for-item: only there are users left out.")
     if out is not None:
         check_ending(out)
     with Session(ctx, as_json) as session:
         engine = session.engine()
         most = n if n is not None or out is not None else 10
-        found = engine.users_for_item(for_item, most, where=joined(where), repeats=repeats)
+        if for_item:
+            found = engine.users_for_item(for_item, most, where=condition, repeats=repeats)
+        elif like:
+            found = engine.users_like(like, most, where=condition)
+        else:
+            found = engine.users_where(condition, most)
         if out is not None:
             write_users(out, found)
         document = {**found.model_dump(exclude={"users"}), "file": str(out), "rows": len(found.users)} if out else found

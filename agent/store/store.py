@@ -268,11 +268,13 @@ class Store:
 
     def state(self) -> State:
         """How far the store has come."""
-        name, text = t.notes.c.name, t.notes.c.text
         with self._read() as connection:
-            counted = dict(connection.execute(sa.select(name, text).where(name.in_(("revision", "catalogue")))).all())
-            events = connection.scalar(sa.select(sa.func.max(t.events.c.seq))) or 0
-        return State(int(counted.get("revision", 0)), int(counted.get("catalogue", 0)), events)
+            counted = {row.name: int(row.text) for row in connection.execute(_COUNTERS)}
+            events = connection.scalar(_NEWEST) or 0
+        return State(
+            counted.get("revision", 0), counted.get("users changed", 0), counted.get("items changed", 0), events,
+            counted.get("users erased", 0),
+        )  # fmt: skip
 
     def user_ids(self) -> list[str]:
         with self._read() as connection:
@@ -346,7 +348,7 @@ class Store:
             found = [
                 event_of(row)
                 for part in _parts(list(seqs))
-                for row in connection.execute(EVENTS.where(t.events.c.seq.in_(part)))
+                for row in connection.execute(EVENT_QUERY.where(t.events.c.seq.in_(part)))
             ]
         return sorted(found, key=lambda one: one.seq)
 
@@ -536,6 +538,13 @@ class Store:
         with self._begin(beside=True) as connection:
             connection.execute(sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()})
 
+    def ledger_since(self, row: int) -> Iterator[tuple[int, LedgerRow]]:
+        """Rows above a row's number, each with its own."""
+        query = sa.select(t.ledger.c.row, t.ledger.c.body).where(t.ledger.c.row > row).order_by(t.ledger.c.row)
+        with self._read() as connection:
+            for number, body in connection.execution_options(yield_per=10_000).execute(query):
+                yield number, LedgerRow.model_validate_json(body)
+
     def ledger(self, user_id: str | None = None) -> list[LedgerRow]:
         query = sa.select(t.ledger.c.body).order_by(t.ledger.c.row)
         if user_id is not None:
@@ -581,7 +590,7 @@ class Store:
         with self._begin() as connection:
             key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
             gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
-            _revise(connection, catalogue=True)
+            _revise(connection, "users erased")
             for table in (t.users, t.profiles, t.answers, t.ledger, t.keys, t.shown, t.outcomes, t.wordings):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
             # What was said of them is theirs too; a name in half a word costs a conversation, and nothing else.
@@ -778,18 +787,21 @@ def _upsert(
         connection.execute(update.values({n: sa.bindparam(n) for n in names}), changed)
     kept = len(new) + len(changed)
     if kept:
-        _revise(connection, catalogue=True)
+        _revise(connection, f"{table.name} changed", kept)
     return Added(kept, given - kept)
 
 
-def _revise(connection: sa.Connection, *, catalogue: bool = False) -> None:
-    """Count up the revision of what everything else is derived from; catalogue: of items and users too."""
-    for counter in ("revision", "catalogue") if catalogue else ("revision",):
-        name = t.notes.c.name == counter
-        now = int(connection.scalar(sa.select(t.notes.c.text).where(name)) or 0)
-        connection.execute(sa.delete(t.notes).where(name))
-        connection.execute(sa.insert(t.notes), {"name": counter, "text": str(now + 1)})
+def _revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:
+    """Count up the revision of what everything else is derived from, and another counter of `state`."""
+    for name, more in (("revision", 1), (counter, by)) if counter else (("revision", 1),):
+        is_this = t.notes.c.name == name
+        now = int(connection.scalar(sa.select(t.notes.c.text).where(is_this)) or 0)
+        connection.execute(sa.delete(t.notes).where(is_this))
+        connection.execute(sa.insert(t.notes), {"name": name, "text": str(now + more)})
 
+
+_COUNTERS = sa.select(t.notes).where(t.notes.c.name.in_(("revision", "users changed", "items changed", "users erased")))
+_NEWEST = sa.select(sa.func.max(t.events.c.seq))
 
 EVENT_QUERY = (
     sa.select(t.events, t.users.c.user_id, t.items.c.item_id)
