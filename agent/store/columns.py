@@ -71,7 +71,11 @@ class State:
 
     revision: int
     """Counts up whenever events, items or users change."""
-    catalogue: int
-    """Counts up whenever items or users change, or somebody is erased."""
+    users: int
+    """Users that were added or changed, ever."""
+    items: int
+    """Items that were added or changed, ever."""
     events: int
     """Number of the newest event."""
+    erased: int
+    """Users that were erased, ever."""
