@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.config import yaml_complaint
 from agent.errors import BadInputError
@@ -25,7 +25,9 @@ class Experiment(BaseModel):
     """Known names, folders of known data sets, stores; paths are seen from the working directory."""
     splits: list[str] = Field(default=["global-time"], min_length=1)
     systems: list[str] = Field(default=list(SYSTEMS), min_length=1)
-    """Built-in names, import paths `module:Class`, run files."""
+    """Built-in names, import paths `module:Class`, run files; with `ablate`, only `limner` where none is named."""
+    ablate: bool = False
+    """Whether Limner without each family of its channels takes part too."""
     metrics: list[str] = Field(default=list(METRICS), min_length=1)
     style: Style = "ours"
     """Whose definition of accuracy metrics counts."""
@@ -44,6 +46,13 @@ class Experiment(BaseModel):
     """Rank only what is relevant and so many items drawn for each user, which inflates every number; all where None."""
     out: str | None = None
     """A folder for run.json, per-user values and runs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _systems(cls, given: object) -> object:
+        if isinstance(given, Mapping) and given.get("ablate") is True and "systems" not in given:
+            return {**given, "systems": ["limner"]}
+        return given
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -65,7 +74,7 @@ def overruled(experiment: Experiment, **given: object) -> Experiment:
     Raises BadInputError for a value that does not fit.
     """
     kept = {key: value for key, value in given.items() if value not in (None, "", [])}
-    return _checked({**experiment.model_dump(), **kept}, "")
+    return _checked({**experiment.model_dump(exclude_unset=True), **kept}, "")
 
 
 def _checked(values: Mapping[str, object], where: str) -> Experiment:

@@ -21,9 +21,9 @@ from evals.experiment import METRICS, SYSTEMS, Experiment
 from evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, rank
 from evals.metrics import MetricSpec, Style, parse
 from evals.records import Evaluation, SplitInfo, SystemResult
-from evals.runs import RECORD, load_run
+from evals.runs import PER_USER, RECORD, load_run
 from evals.splits import Split, make_split
-from evals.systems import Contestant, Training, resolve
+from evals.systems import ABLATIONS, Contestant, Training, resolve
 from evals.tuning import TRIALS, Tuned, try_validation, tune
 from evals.write import write_json, write_run, write_users
 
@@ -76,10 +76,11 @@ def run(
     )  # fmt: skip
     work = asked.work(say)
     truth = work.truth
-    done = _earlier(out, asked, truth, retry_errors) if resume or retry_errors else {}
-    if out is not None and not done:
-        # Of an earlier run, and soon beside another record.
-        (out / "per_user.parquet").unlink(missing_ok=True)
+    earlier = _earlier(out, asked, truth, retry_errors) if resume or retry_errors else {}
+    done = {one.name: earlier[one.name] for one in contestants if one.name in earlier}
+    if out is not None:
+        # What stands there is of an earlier run, and of systems that may take no part in this one.
+        _write_users(out, done, truth)
     notes = [*truth.split.notes, *(note for one in done.values() for note in one.notes)]
 
     def evaluation(*, tested: bool) -> Evaluation:
@@ -98,13 +99,16 @@ def run(
         if out is not None:
             if found.lists is not None:
                 write_run(out / "runs", found.result.name, found.lists, truth)
-            values = {name: one.by_user for name, one in done.items() if one.by_user is not None}
-            write_users(out / "per_user.parquet", values, truth)
+            _write_users(out, done, truth)
             write_json(out / RECORD, evaluation(tested=False))
     record = evaluation(tested=True)
     if out is not None:
         write_json(out / RECORD, record)
     return record
+
+
+def _write_users(out: Path, done: Mapping[str, "_Outcome"], truth: Truth) -> None:
+    write_users(out / PER_USER, {name: one.by_user for name, one in done.items() if one.by_user is not None}, truth)
 
 
 @dataclass(frozen=True)
@@ -313,7 +317,9 @@ def run_experiment(
     """Every data set by every split, each under `out/DATASET.SPLIT` where there are several. Raises as `run` does."""
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")
-    resolve(experiment.systems, 10)
+    extra = [one for one in ABLATIONS if one not in experiment.systems] if experiment.ablate else []
+    systems = [*experiment.systems, *extra]
+    resolve(systems, 10)
     several = len(experiment.datasets) * len(experiment.splits) > 1
     out = Path(experiment.out) if experiment.out else None
     found = []
@@ -322,7 +328,7 @@ def run_experiment(
         for split in experiment.splits:
             found.append(
                 run(
-                    data, split, experiment.systems, experiment.metrics, against=experiment.against,
+                    data, split, systems, experiment.metrics, against=experiment.against,
                     style=experiment.style, limit=experiment.limit, seed=experiment.seed, repeat=experiment.repeat,
                     trials=experiment.trials, candidates=experiment.candidates,
                     out=out / f"{data.name}.{split}" if out and several else out,

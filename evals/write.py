@@ -39,7 +39,10 @@ def write_run(folder: Path, name: str, lists: Lists, truth: Truth) -> None:
 
 
 def write_users(file: Path, measured: Mapping[str, Mapping[str, Floats]], truth: Truth) -> None:
-    """A row a system and user: user_id, system, bucket (of history length), and each metric that has a value a user."""
+    """A row a system and user: user_id, system, bucket (of history length), and each metric that has a value a user.
+
+    Whole or not at all; no file where nothing was measured.
+    """
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -53,8 +56,12 @@ def write_users(file: Path, measured: Mapping[str, Mapping[str, Floats]], truth:
         })
         for name, by_user in measured.items()
     ]  # fmt: skip
-    if tables:
-        pyarrow.parquet.write_table(pa.concat_tables(tables), file)
+    if not tables:
+        file.unlink(missing_ok=True)
+        return
+    part = file.with_suffix(".part")
+    pyarrow.parquet.write_table(pa.concat_tables(tables), part)
+    part.replace(file)
 
 
 def _file_name(name: str) -> str:

@@ -87,6 +87,9 @@ def eval_run(
     repeat: Annotated[
         int | None, typer.Option("--repeat", min=1, help="Seeds of the systems that depend on one; averaged.")
     ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Also Limner without each family of channels: what does it add?")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep the record and the runs.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Systems at the same time, a process each.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; no system twice.")] = False,
@@ -96,7 +99,7 @@ def eval_run(
     as_json: Json = False,
 ) -> None:
     """Compare systems offline: rank the full catalogue for each user, measure, and test the differences."""
-    from agent.cli import show
+    from agent.cli import show, show_study
     from evals.compare import BELOW
     from evals.experiment import Experiment, overruled, read_experiment
     from evals.records import Evaluations
@@ -109,7 +112,7 @@ def eval_run(
             datasets=[dataset] if dataset else [], splits=_listed(split),
             systems=_named("--systems", systems), metrics=_named("--metrics", metrics),
             style=style, against=against, limit=limit, seed=seed, trials=trials,
-            repeat=repeat, out=str(out) if out else "",
+            repeat=repeat, ablate=ablate or None, out=str(out) if out else "",
         )  # fmt: skip
         if not asked.datasets:
             asked = overruled(asked, datasets=[settings.data])
@@ -119,7 +122,8 @@ def eval_run(
         )  # fmt: skip
         missed = [line for one in found for line in below(one, asked)]
         document = found[0] if len(found) == 1 else Evaluations(evaluations=found)
-        session.give(document, *(show.evaluation(one) for one in found))
+        drawn = [part for one in found for part in (show.evaluation(one), show_study.ablation(one)) if part]
+        session.give(document, *drawn)
         for one in found:
             session.notes(one.notes)
         session.notes(missed)

@@ -10,6 +10,7 @@ from agent.cli.show import Wide, card, plain_table, words
 from agent.cli.text import clean, counted
 
 if TYPE_CHECKING:
+    from evals.records import Evaluation
     from evals.studies.records import Cost, Figure, StudyRecord
 
 
@@ -39,6 +40,26 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
     who = record.model or "template words"
     title = f"{clean(record.dataset)} · {record.split.name} · {record.study} · {states} · {clean(who)}"
     return card(Group(*parts), Text(title))
+
+
+def ablation(report: "Evaluation") -> RenderableType | None:
+    """What Limner loses without each family of its channels, by the first metric; None where none was left out."""
+    from evals.systems.limner import WITHOUT
+
+    tests = [one for one in report.comparisons if one.baseline.startswith(WITHOUT)]
+    rows = [one for one in tests if one.metric == tests[0].metric]
+    if not rows:
+        return None
+    columns = ["adds", "95% interval", "p (Holm)"]
+    table = plain_table("channels", *columns, right=columns)
+    for one in sorted(rows, key=lambda one: -one.difference):
+        sure = "" if one.p_holm < 0.05 else " not significant"
+        table.add_row(
+            words(one.baseline.removeprefix(WITHOUT)), f"{one.difference:+.4f}",
+            f"{one.ci95[0]:+.4f} to {one.ci95[1]:+.4f}", f"{one.p_holm:.4f}{sure}",
+        )  # fmt: skip
+    said = f"{rows[0].metric} of {rows[0].system} less that of the same ranker trained without the family."
+    return card(Group(table, words(said, "dim")), Text("what each family of channels adds"))
 
 
 def _kinds(kinds: "Mapping[str, Mapping[str, Figure]]") -> RenderableType:

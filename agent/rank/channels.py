@@ -116,6 +116,8 @@ class Channels:
     """Epoch milliseconds of the last event; 0 where nothing has a time."""
     span: float
     """Milliseconds between the first and the last event, at least 1."""
+    muted: frozenset[str] = frozenset()
+    """Names of channels and of further columns that are left out, to measure what they are worth."""
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -141,13 +143,13 @@ class Channels:
         ]  # fmt: skip
         if self.catalogue.vectors.shape[1]:
             found.append(Alike(self.catalogue.vectors, "content", 20.0, "liked"))
-        return tuple(found)
+        return tuple(one for one in found if one.name not in self.muted)
 
     @cached_property
     def wide(self) -> tuple[Channel, ...]:
         """The voices, and those that cost little more than them over the whole catalogue."""
         next_item, together = self.next_item.weights, self.collaborative
-        return (
+        found: tuple[Channel, ...] = (
             *self.voices,
             NextItem(next_item, "next_1", 1.0), NextItem(next_item, "next_10", 10.0), self.next_short,
             Collaborative(together.weights, together.method, "collaborative_5", 5.0),
@@ -156,6 +158,7 @@ class Channels:
             SimilarUsers(self.users, "similar_users_all"),
             *(one for one in self.recent if one.name not in _NAMED),
         )  # fmt: skip
+        return tuple(one for one in found if one.name not in self.muted)
 
     @cached_property
     def close(self) -> tuple[Alike, ...]:
@@ -163,7 +166,7 @@ class Channels:
         found = [Alike(self.catalogue.facets, "facets_late", 3.0), Alike(self.catalogue.facets, "facets_all")]
         if self.catalogue.vectors.shape[1]:
             found.append(Alike(self.catalogue.vectors, "content_late", 3.0))
-        return tuple(found)
+        return tuple(one for one in found if one.name not in self.muted)
 
     @property
     def all(self) -> tuple[Channel, ...]:
@@ -176,7 +179,9 @@ class Channels:
         return (self.next_item, self.collaborative)
 
 
-def fit_channels(x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue) -> Channels:
+def fit_channels(
+    x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, muted: frozenset[str] = frozenset()
+) -> Channels:
     """Fit every channel on events and their signals [n]."""
     onward = transitions(x)
     timed = x.time != NO_TIME
@@ -194,6 +199,7 @@ def fit_channels(x: Interactions, signal: NDArray[np.float32], catalogue: Catalo
         _statistics(x, signal, timed),
         now=last,
         span=max(last - first, 1.0),
+        muted=muted,
     )
 
 
@@ -225,6 +231,7 @@ def widened(held: Channels, item_ids: list[str], catalogue: Catalogue, users: in
         ),
         held.now,
         held.span,
+        held.muted,
     )
 
 

@@ -196,7 +196,11 @@ def _nearest(scores: Mapping[str, NDArray[np.float32]], fresh: NDArray[np.int64]
 def _names(channels: Channels) -> list[str]:
     """Of the columns."""
     named = [one.name for one in channels.all]
-    return [*named, *(f"place {name}" for name in _PLACED if name in named), *_KNOWN]
+    return [*named, *(f"place {name}" for name in _PLACED if name in named), *_known(channels)]
+
+
+def _known(channels: Channels) -> list[str]:
+    return [name for name in _KNOWN if name not in channels.muted]
 
 
 def _columns(
@@ -222,4 +226,4 @@ def _columns(
         "age": (now - known.first_seen[at]) / channels.span,
         "history": np.full(len(at), np.log1p(len(history.items))),
     }
-    return np.column_stack([*found.values(), places, *(rest[name] for name in _KNOWN)]).astype(np.float32)
+    return np.column_stack([*found.values(), places, *(rest[name] for name in _known(channels))]).astype(np.float32)

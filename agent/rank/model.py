@@ -152,18 +152,20 @@ def fit(
     method: Method = "lightgbm",
     seed: int = 0,
     rated: tuple[NDArray[np.float64], Scale] | None = None,
+    muted: frozenset[str] = frozenset(),
     progress: Progress | None = None,
 ) -> Model:
     """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing stored.
 
     rated: places [n] on the scale, NaN where an event is no rating, and the scale that predictions are told on.
+    muted: channels and columns to do without, see `Channels`.
     """
     began = time.monotonic()
     say = progress or Quiet()
     catalogue = catalogue or catalogue_of(x.item_ids)
-    fusion, past = _learn(x, signal, catalogue, how, method, seed, say)
+    fusion, past = _learn(x, signal, catalogue, how, method, seed, muted, say)
     say.start("training channels", 1)
-    channels = fit_channels(x, signal, catalogue)
+    channels = fit_channels(x, signal, catalogue, muted)
     say.done()
     manifest = Manifest(
         version=0,
@@ -182,7 +184,7 @@ def fit(
 
 def _learn(
     x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, how: How, method: Method, seed: int,
-    say: Progress,
+    muted: frozenset[str], say: Progress,
 ) -> tuple[Fusion | None, list[Moment]]:  # fmt: skip
     taught = [one for one in lessons(x, signal, how, seed) if one.queries]
     if sum(len(one.queries) for one in taught) < MIN_QUERIES:
@@ -192,7 +194,7 @@ def _learn(
     asked: list[Query] = []
     found: list[str] = []
     for lesson in taught:
-        channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue)
+        channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue, muted)
         for queries in batches(channels, lesson.queries):
             histories = [one.history for one in queries]
             table = tabulate(channels, histories, [one.items for one in histories])

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agent.errors import UsageError
 from evals.systems.base import Asked, Scores, Setting, Settings, System, Training
 from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
-from evals.systems.limner import Limner, WithoutContent, WithoutFacets
+from evals.systems.limner import FAMILIES, WITHOUT, Limner
 from evals.systems.outside import Run, imported, is_run
 from evals.systems.plain import Popular, Random, Recent
 from evals.systems.sasrec import SasRec
 from evals.systems.texts import Bm25, Content
 
 __all__ = [
-    "SYSTEMS", "Asked", "Contestant", "Scores", "Setting", "Settings", "System", "Training", "resolve",
+    "ABLATIONS", "SYSTEMS", "Asked", "Contestant", "Scores", "Setting", "Settings", "System", "Training", "resolve",
 ]  # fmt: skip
 
 
@@ -45,10 +46,13 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant(Content.name, Content, Content.grid),
         Contestant(SasRec.name, SasRec, SasRec.grid, seeded=True),
         Contestant(Limner.name, Limner, Limner.grid, seeded=True),
-        Contestant(WithoutContent.name, WithoutContent, WithoutContent.grid, seeded=True),
-        Contestant(WithoutFacets.name, WithoutFacets, WithoutFacets.grid, seeded=True),
+        *(Contestant(f"{WITHOUT}{one}", partial(Limner, one), Limner.grid, seeded=True) for one in FAMILIES),
     )
 }
+
+
+ABLATIONS = [name for name in SYSTEMS if name.startswith(WITHOUT)]
+"""Limner without one family of channels at a time."""
 
 
 def resolve(names: Sequence[str], depth: int) -> list[Contestant]:
@@ -71,7 +75,7 @@ def _contestant(name: str, depth: int) -> Contestant:
     if is_run(name):
         run = Run(Path(name))
         return Contestant(run.name, lambda: run, {})
-    if ":" in name:
+    if ":" in name and not name.startswith(WITHOUT):
         imported(name, depth)
         return Contestant(name, lambda: imported(name, depth), {}, seeded=True)
     raise UsageError(

@@ -1,13 +1,27 @@
 """Limner's own ranker: the trained channels and their learned fusion, without portraits and without an LLM."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from agent.rank import Catalogue, fit, score_users
+from agent.rank import fit, score_users
 from evals.systems.base import Asked, Scores, Setting, Training
+
+FAMILIES: Mapping[str, frozenset[str]] = {
+    "next_item": frozenset({"next_item", "next_1", "next_10", "next_short", "around"}),
+    "collaborative": frozenset({
+        "collaborative", "collaborative_5", "collaborative_all", "collaborative_liked",
+    }),
+    "similar_users": frozenset({"similar_users", "similar_users_all"}),
+    "popularity": frozenset({
+        "popular", "recent", "trending", "latest", "latest_short", "popularity", "popularity gap", "age",
+    }),
+    "facets": frozenset({"facets", "facets_late", "facets_all"}),
+    "content": frozenset({"content", "content_late"}),
+}  # fmt: skip
+"""Channels that tell much of the same, and columns of the same sort: what is left out together to see what it adds."""
+WITHOUT = "limner-without:"
+"""Before the name of a family."""
 
 
 @dataclass
@@ -15,39 +29,15 @@ class Limner:
     name: ClassVar[str] = "limner"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {}
 
+    without: str = ""
+    """A family to do without; everything speaks where it is empty."""
+
     def fit(self, training: Training) -> None:
+        muted = FAMILIES[self.without] if self.without else frozenset[str]()
         self._model = fit(
-            training.x, training.signal, self.catalogue(training), how=training.how, seed=training.seed,
+            training.x, training.signal, training.catalogue, how=training.how, seed=training.seed, muted=muted,
             progress=training.progress,
         )  # fmt: skip
 
-    def catalogue(self, training: Training) -> Catalogue:
-        """What it is told of items."""
-        return training.catalogue
-
     def score(self, asked: Asked) -> Scores:
         return score_users(self._model, asked.histories)
-
-
-@dataclass
-class WithoutContent(Limner):
-    """Without the texts' vectors."""
-
-    name: ClassVar[str] = "limner-no-content"
-
-    def catalogue(self, training: Training) -> Catalogue:
-        none = np.zeros((len(training.x.item_ids), 0), dtype=np.float32)
-        return replace(training.catalogue, vectors=none)
-
-
-@dataclass
-class WithoutFacets(Limner):
-    """Without the items' attributes."""
-
-    name: ClassVar[str] = "limner-no-facets"
-
-    def catalogue(self, training: Training) -> Catalogue:
-        import scipy.sparse as sp
-
-        none = sp.csr_array((len(training.x.item_ids), 1), dtype=np.float32)
-        return replace(training.catalogue, facets=none)

@@ -18,6 +18,7 @@ from evals.experiment import Experiment, overruled, read_experiment
 from evals.measure import Truth, measure, rank
 from evals.records import Evaluation
 from evals.run import below, frames, run, run_experiment
+from evals.runs import load_run
 from evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
 from evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
 from evals.systems.base import Scores, keep_largest
@@ -601,6 +602,16 @@ def test_an_experiment_says_which_key_is_wrong(tmp_path: Path) -> None:
         overruled(experiment, style="mine")
 
 
+def test_an_ablation_is_of_limner_alone_unless_others_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "exp.yaml"
+    file.write_text("ablate: true\n")
+    assert read_experiment(file).systems == ["limner"]
+    file.write_text("seed: 1\n")
+    assert overruled(read_experiment(file), ablate=True).systems == ["limner"]
+    assert overruled(read_experiment(file), ablate=True, systems=["popular"]).systems == ["popular"]
+    assert overruled(Experiment(), ablate=None).systems == list(Experiment().systems) != ["limner"]
+
+
 def test_thresholds_say_what_was_missed() -> None:
     found = run(dataset(many()), "leave-last-out", ["popular"], ["ndcg@10", "arp@10"], trials=0)
     easy = {"popular": {"ndcg@10": 0.0, "arp@10": 1000.0}}
@@ -738,6 +749,16 @@ def test_a_run_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.M
     assert again.comparisons == whole.comparisons
     with pytest.raises(BadInputError, match="another run"):
         run(data, "leave-last-out", ["popular"], trials=0, seed=1, out=tmp_path / "run", resume=True)
+
+
+def test_going_on_with_fewer_systems_leaves_nothing_of_the_others(tmp_path: Path) -> None:
+    data, out = dataset(many()), tmp_path / "run"
+    run(data, "leave-last-out", ["popular", "recent", "random"], ["hit@10"], trials=0, out=out)
+    fewer = run(data, "leave-last-out", ["random", "popular"], ["hit@10"], trials=0, out=out, resume=True)
+    held = load_run(out)
+    assert [one.name for one in held.evaluation.systems] == ["random", "popular"]
+    assert set(held.per_user) == {"random", "popular"}
+    assert held.evaluation == fewer
 
 
 def test_failures_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
