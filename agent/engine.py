@@ -174,9 +174,11 @@ class Engine:
         self, user_id: str, n: int, wishes: Wishes, repeats: bool, with_reasons: bool, notes: Sequence[str]
     ) -> Recommendations:
         profile = await self.painter.profile(user_id)
-        past = self.recommender.past(user_id)
-        had = frozenset() if repeats else past.had
-        ranked = self.recommender.order(profile, past, wishes, exclude=had | {*wishes.exclude, *wishes.context}, n=n)
+        with timed(self.watch, "rank"):
+            past = self.recommender.past(user_id)
+            had = frozenset() if repeats else past.had
+            omitted = had | {*wishes.exclude, *wishes.context}
+            ranked = self.recommender.order(profile, past, wishes, exclude=omitted, n=n)
         said = [*notes, *shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
 
@@ -202,10 +204,11 @@ class Engine:
         self.store.require_user(user_id)
         notes = self.trainer.ready(Wishes())
         profile = await self.painter.profile(user_id)
-        past = self.recommender.past(user_id)
         given = dict.fromkeys(item_ids)
-        # Fusion learned places among candidates that the user had not had.
-        ranked = self.recommender.order(profile, past, None, exclude=past.had - given.keys(), include=list(given))
+        with timed(self.watch, "rank"):
+            past = self.recommender.past(user_id)
+            # Fusion learned places among candidates that the user had not had.
+            ranked = self.recommender.order(profile, past, None, exclude=past.had - given.keys(), include=list(given))
         found = [one for one in ranked if one.candidate.item_id in given]
         return await self.recommender.answer(profile, past, found, len(given), explain, Wishes(), notes)
 

@@ -18,6 +18,7 @@ from agent.profile import FAILED, Subject, estimate, paint, settings_digest, sub
 from agent.progress import Progress
 from agent.schema import BuildReport, Estimate, Event, Profile
 from agent.store import Store
+from agent.watch import Watch, timed
 from agent.world import Snapshots, known_items
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ class Painter:
     """Paints the portraits of a store's users."""
 
     def __init__(
-        self, settings: Settings, store: Store, progress: Progress, snapshots: Snapshots, models: ModelDesk
-    ) -> None:
-        self.settings, self.store, self.progress = settings, store, progress
+        self, settings: Settings, store: Store, progress: Progress, snapshots: Snapshots, models: ModelDesk,
+        watch: Watch,
+    ) -> None:  # fmt: skip
+        self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
         self.snapshots, self.models = snapshots, models
 
     async def build(self, wanted: Sequence[str], model: Ready, concurrency: int, force: bool) -> BuildReport:
@@ -84,7 +86,9 @@ class Painter:
 
         None where the model failed and the stored portrait is of the same events: template words would not be better.
         """
-        profile = await paint(subject, model.chat, model.grade, self.settings)
+        with timed(self.watch, "portrait"):
+            profile = await paint(subject, model.chat, model.grade, self.settings)
+        self.watch.painted(profile)
         if model.unavailable:
             profile = profile.model_copy(update={"notes": [*profile.notes, *model.notes]})
         if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):

@@ -15,6 +15,7 @@ from agent.retrieve import content_scores
 from agent.schema import Event, Item, Profile, Recommendation, Recommendations, Wishes
 from agent.signals import place_of, signals_of
 from agent.store import Store
+from agent.watch import Watch, timed
 from agent.world import Snapshots, known_items
 from evals.splits import bucket_of
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 class Recommender:
     """Answers with a store's trained ranker; what is missing was trained and painted before."""
 
-    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, models: ModelDesk) -> None:
+    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, models: ModelDesk, watch: Watch) -> None:
         self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
+        self.watch = watch
 
     def past(self, user_id: str) -> Past:
         return self.past_of(self.store.events(user_id))
@@ -87,21 +89,23 @@ class Recommender:
         placed = places([one.candidate for one in ranked])
         items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
         weight, why = self._say_of(model, past)
-        reranked = await rerank(
-            list(scores), items, self.taste(profile, past), model.chat, model.grade, self.settings, weight=weight,
-            user_id=profile.user_id, likeness=self.likeness(past, list(scores)) if weight else None,
-        )  # fmt: skip
+        with timed(self.watch, "rerank"):
+            reranked = await rerank(
+                list(scores), items, self.taste(profile, past), model.chat, model.grade, self.settings, weight=weight,
+                user_id=profile.user_id, likeness=self.likeness(past, list(scores)) if weight else None,
+            )  # fmt: skip
         top = reranked.order[:n]
         told = None
         if with_reasons:
-            told = await explain(
-                profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,
-                led=self._leads(profile.user_id, past, top, placed),
-                channels={i: list(placed[i]) for i in top},
-                lexicon=world.lexicon(self.settings.reasons.language or profile.language),
-                values_of=world.population.facets_of,
-                scales=world.scales,
-            )  # fmt: skip
+            with timed(self.watch, "explain"):
+                told = await explain(
+                    profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,
+                    led=self._leads(profile.user_id, past, top, placed),
+                    channels={i: list(placed[i]) for i in top},
+                    lexicon=world.lexicon(self.settings.reasons.language or profile.language),
+                    values_of=world.population.facets_of,
+                    scales=world.scales,
+                )  # fmt: skip
         rated = [
             (e.item_id, place) for e in past.events if e.item_id and (place := place_of(e, world.scales)) is not None
         ]
@@ -110,7 +114,7 @@ class Recommender:
         said = [*notes, *model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
         said += [why] if why else []
         said += self._used(profile.user_id, past, wishes)
-        return Recommendations(
+        answer = Recommendations(
             user_id=profile.user_id,
             recommendations=[
                 Recommendation(
@@ -134,6 +138,8 @@ class Recommender:
             notes=list(dict.fromkeys(said)),
             dropped=told.dropped if told else [],
         )
+        self.watch.recommended(answer)
+        return answer
 
     def _say_of(self, model: Ready, past: Past) -> tuple[float, str]:
         """A model's weight in the order of a user's recommendations, and why it has none."""

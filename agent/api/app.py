@@ -1,31 +1,31 @@
-"""The application: routers, health, and how it is served."""
+"""The application: routes, and what surrounds them."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
+from agent.api import health
+from agent.api.access import Access
 from agent.api.document import Described
+from agent.api.metrics import Metrics
+from agent.api.middleware import Guard, Places
 from agent.api.pool import Pool
-from agent.api.problems import answer_problems, problems
+from agent.api.problems import answer_problems
 from agent.api.routes import routers
 from agent.engine import Engine
-from agent.errors import LimnerError
 
 
-class Health(BaseModel):
-    model_config = ConfigDict(frozen=True)
+def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics | None = None) -> FastAPI:
+    """The application over an engine that the caller opened; the application closes it when it stops.
 
-    status: str
-    events: int | None = None
-
-
-def create_app(engine: Engine) -> FastAPI:
-    """The application over an engine that the caller opened; the application closes it when it stops."""
-
-    pool = Pool()
+    access: who may ask what; without it everyone may ask everything. metrics: that the engine tells of its work, too.
+    """
+    settings = engine.settings.server
+    pool = Pool(settings.threads)
+    metrics = metrics or Metrics()
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -39,46 +39,24 @@ def create_app(engine: Engine) -> FastAPI:
         description="Portraits of users in which every claim points at events, and recommendations that say why.",
         lifespan=life,
     )
-
-    for routes in routers(engine, pool):
+    for routes in [*routers(engine, pool), health.router(engine, pool, metrics)]:
         app.include_router(routes)
     answer_problems(app)
-
-    @app.get("/health/live", tags=["health"])
-    async def live() -> Health:
-        """The process answers."""
-        return Health(status="ok")
-
-    @app.get("/health/ready", responses=problems(503), tags=["health"])
-    def ready() -> Health:
-        """The store answers."""
-        return Health(status="ok", events=engine.store.counts().events)
-
+    # The last that is added stands outermost.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)
+    app.add_middleware(
+        Guard,
+        places=Places(lambda: app.routes),
+        access=access or Access(None, settings),
+        metrics=metrics,
+        settings=settings,
+    )
+    if settings.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "If-None-Match", "X-Request-ID"),
+            expose_headers=("ETag", "Retry-After", "X-Request-ID"),
+        )
     return app
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve at; port 0 takes a free one. Raises LimnerError where it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        held = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise LimnerError(
-            f"There is no address '{host}' on this machine ({error.strerror}); name another --host."
-        ) from error
-    try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(address)
-    except OSError as error:
-        held.close()
-        raise LimnerError(
-            f"Nothing can listen at {host}:{port} ({error.strerror}); name another --port or --host."
-        ) from error
-    return held
-
-
-def serve(engine: Engine, at: socket.socket) -> None:
-    """Run until interrupted; running answers are finished first."""
-    import uvicorn
-
-    uvicorn.Server(uvicorn.Config(create_app(engine), log_level="warning")).run(sockets=[at])

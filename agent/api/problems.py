@@ -21,6 +21,7 @@ MEANINGS: dict[int, tuple[str, str]] = {
     403: ("Not allowed", "The key is not allowed to do this: its scope is too small, or it is bound to another user."),
     404: ("Not found", "There is no such user, item, version or conversation."),
     405: ("Wrong method", "The path is not served with this method; `Allow` names those that are."),
+    408: ("Too slow a body", "The body did not arrive in the time that a client may take."),
     409: ("Conflict", "What the request asks contradicts what is stored."),
     413: ("Too large", "The body is larger than the server takes."),
     415: ("Wrong media type", "The body is not JSON."),
@@ -31,6 +32,10 @@ MEANINGS: dict[int, tuple[str, str]] = {
     503: ("Not available", "The store is busy or out of reach, or the server is at its limit; ask again."),
     504: ("Too slow", "The answer was not ready in the time that a request may take."),
 }
+
+
+# Of problems that are known by their status alone.
+CODES = {404: "unknown_path", 405: "wrong_method", 408: "slow_body", 413: "body_too_large"}
 
 
 class Problem(Value):
@@ -104,6 +109,6 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_problem(_: Request, error: HTTPException) -> ProblemResponse:
-        code = {404: "unknown_path", 405: "wrong_method"}.get(error.status_code, "http_error")
+        code = CODES.get(error.status_code, "http_error")
         headers = dict(error.headers) if error.headers else None
         return problem(error.status_code, code, str(error.detail), headers=headers)

@@ -44,20 +44,22 @@ def _asked() -> str:
 def serve(
     ctx: typer.Context,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on.")] = 8000,
-    host: Annotated[str, typer.Option("--host", help="The address; other than loopback needs care: no keys yet.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option("--host", help="The address to listen on; another than loopback needs keys.")
+    ] = "127.0.0.1",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that serve side by side.")] = 1,
 ) -> None:
     """Serve the REST API; /docs describes it."""
-    from agent.api import listen
+    from agent.api import exposure, listen
     from agent.api import serve as run
 
     with Session(ctx) as session:
-        engine = session.engine()
+        settings = session.settings()
         with listen(host, port) as held:
+            exposed = exposure(settings, held)
             shown = f"http://{host}:{held.getsockname()[1]}"
-            tell(session.err, f"Serving on {shown}, described at /docs. Ctrl-C stops.", "dim")
-            run(engine, held)
+            tell(session.err, f"Serving on {shown}, described at /docs. {exposed.words} Ctrl-C stops.", "dim")
+            run(settings, held, exposed, workers=workers, quiet=session.globals.quiet)
 
 
 def eval_run(

@@ -1,0 +1,160 @@
+"""Who may ask what: keys, scopes, end users, rates. Off only where the server is bound to loopback and has no keys."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from agent.config import ServerSettings
+from agent.keys import SCOPES, KeyRing
+from agent.schema import Scope
+
+# What anyone may see: that the server lives, and how it is used.
+PUBLIC = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
+# Of the catalogue and of no user: a key of one end user may ask for it too.
+CATALOGUE = frozenset(
+    {"/v1/items", "/v1/items/{item_id}", "/v1/items/{item_id}/neighbors", "/v1/popular", "/v1/models"}
+)
+# A GET reads and everything else writes, except:
+SCOPE_OF: Mapping[tuple[str, str], Scope] = {
+    ("POST", "/v1/users/{user_id}/rank"): "read",
+    ("POST", "/v1/recommendations"): "read",
+    ("POST", "/v1/chat"): "read",
+    ("POST", "/v1/chat/completions"): "read",
+    ("DELETE", "/v1/users/{user_id}"): "admin",
+    ("GET", "/v1/users/{user_id}/export"): "admin",
+    ("GET", "/metrics"): "admin",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Refused(Exception):
+    """A request that is not let in."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.headers = status, code, detail, dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks."""
+
+    key_id: str | None = None
+    """None where no key is needed."""
+    scope: Scope = "admin"
+    user_id: str | None = None
+    """The one end user whom it may ask about; None: everyone."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked, as far as access goes."""
+
+    method: str
+    template: str
+    """Path of the route, as in `/v1/users/{user_id}/profile`; "" where there is none."""
+    user_id: str | None
+    """The end user in the path."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+
+def scope_of(method: str, template: str) -> Scope | None:
+    """What a key must be allowed for a path; None where none is needed."""
+    if template in PUBLIC:
+        return None
+    return SCOPE_OF.get((method, template), "read" if method in _LOOKS else "write")
+
+
+class Access:
+    """Decides about every request before anything of it is read but its head."""
+
+    def __init__(
+        self, keys: KeyRing | None, settings: ServerSettings, *, processes: int = 1, only_loopback: bool = False
+    ) -> None:
+        """keys: None lets everyone in; only_loopback: then at least no page of another site, by whatever name."""
+        self._keys = keys
+        self._only_loopback = only_loopback
+        self._origins = frozenset(settings.cors)
+        self._rate = Rate(settings.rate / processes)
+
+    async def admit(self, asked: Asked) -> Caller:
+        """Raises Refused."""
+        needed = scope_of(asked.method, asked.template)
+        if needed is None:
+            return Caller()
+        if self._keys is None:
+            if self._only_loopback:
+                self._not_from_elsewhere(asked)
+            return Caller()
+        caller = await self._caller(asked.headers.get("authorization", ""))
+        if wait := self._rate.wait(caller.key_id or ""):
+            raise Refused(
+                429, "rate_limited", f"This key may make {self._rate.rate:g} requests a second; slow down.",
+                {"Retry-After": str(max(1, round(wait)))},
+            )  # fmt: skip
+        if SCOPES.index(caller.scope) < SCOPES.index(needed):
+            raise Refused(403, "scope", f"This needs a key of scope {needed}; this key's is {caller.scope}.")
+        if caller.user_id is not None and not _own(caller.user_id, asked):
+            raise Refused(403, "other_user", "This key asks about its own end user, and nobody else.")
+        return caller
+
+    async def _caller(self, authorization: str) -> Caller:
+        kind, _, secret = authorization.partition(" ")
+        secret = secret.strip()
+        if kind.lower() != "bearer" or not secret or self._keys is None:
+            raise _unknown("Send a key as `Authorization: Bearer KEY`; `limner keys create` makes one.")
+        # Looked up outside the pool: a server that is busy must still be able to tell who asks.
+        key = self._keys.remembered(secret) or await asyncio.to_thread(self._keys.look_up, secret)
+        if key is None:
+            raise _unknown("This key is not known, or was revoked.")
+        return Caller(key.key_id, key.scope, key.user_id)
+
+    def _not_from_elsewhere(self, asked: Asked) -> None:
+        """Without keys, what keeps other sites' pages out is that a browser says which site they are of."""
+        host = asked.headers.get("host", "")
+        if urlsplit(f"//{host}").hostname not in _LOOPBACK:
+            raise Refused(403, "wrong_host", "Without keys, this server answers on this machine only, as localhost.")
+        origin = asked.headers.get("origin")
+        if origin is None or asked.method in _LOOKS or origin in self._origins:
+            return
+        if urlsplit(origin).netloc != host:
+            raise Refused(403, "cross_origin", "Another site's page may not change anything here without a key.")
+
+
+def _own(user_id: str, asked: Asked) -> bool:
+    return asked.user_id == user_id or (asked.method in _LOOKS and asked.template in CATALOGUE)
+
+
+def _unknown(detail: str) -> Refused:
+    return Refused(401, "no_key", detail, {"WWW-Authenticate": 'Bearer realm="limner"'})
+
+
+class Rate:
+    """A bucket of tokens a key: `rate` flow in a second, twice as many fit."""
+
+    _KEPT = 10_000
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """rate: requests a second; 0 for no limit."""
+        self.rate = rate
+        self._most = max(1.0, 2 * rate)
+        self._clock = clock
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def wait(self, key: str) -> float:
+        """0 where the request may go on, else seconds until one may."""
+        if not self.rate:
+            return 0.0
+        now = self._clock()
+        left, at = self._left.get(key, (self._most, now))
+        left = min(self._most, left + (now - at) * self.rate)
+        if left < 1:
+            return (1 - left) / self.rate
+        if len(self._left) >= self._KEPT:
+            self._left.clear()
+        self._left[key] = (left - 1, now)
+        return 0.0

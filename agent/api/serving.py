@@ -1,0 +1,224 @@
+"""Running the application: the socket, the processes, patience with clients, the log, and how it all ends.
+
+One process opens the store and serves. With more, each opens the same store, and all take connections from one socket;
+a write waits until no other process writes (`Store.writing`), reads never wait.
+"""
+
+import json
+import logging
+import os
+import socket
+import sys
+import tempfile
+import time
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from agent.api.access import Access
+from agent.api.app import create_app
+from agent.api.metrics import Metrics
+from agent.api.middleware import described
+from agent.bootstrap import open_engine
+from agent.config import Settings, debugging
+from agent.errors import LimnerError, UsageError
+from agent.keys import KeyRing, live_keys
+from agent.store import open_store
+
+_SWITCH = 0.001
+"""Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Who can reach a server, and whether they need a key."""
+
+    keys: bool
+    loopback: bool
+
+    @property
+    def words(self) -> str:
+        if self.keys:
+            return "Every request needs a key."
+        return "No keys are asked for: there are none, and only this machine can reach the server."
+
+
+def exposure(settings: Settings, at: socket.socket) -> Exposure:
+    """Raises UsageError where there is no store, or others could reach it without a key."""
+    loopback = ip_address(at.getsockname()[0]).is_loopback
+    store = open_store(settings.data, create=False, folder=settings.folder)
+    try:
+        keys = bool(live_keys(store))
+    finally:
+        store.close()
+    if not keys and not loopback:
+        raise UsageError(
+            "Other machines could reach this address, and the store has no keys: make one with `limner keys create`, "
+            "or leave --host out to serve this machine only."
+        )
+    return Exposure(keys, loopback)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve at; port 0 takes a free one. Raises LimnerError where it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        held = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise LimnerError(
+            f"There is no address '{host}' on this machine ({error.strerror}); name another --host."
+        ) from error
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(address)
+    except OSError as error:
+        held.close()
+        raise LimnerError(
+            f"Nothing can listen at {host}:{port} ({error.strerror}); name another --port or --host."
+        ) from error
+    return held
+
+
+def serve(settings: Settings, at: socket.socket, exposed: Exposure, *, workers: int = 1, quiet: bool = False) -> None:
+    """Run until interrupted; running answers are finished first, within `server.grace` seconds.
+
+    workers: processes that serve side by side. quiet: log nothing but warnings.
+    """
+    with tempfile.TemporaryDirectory(prefix="limner-metrics-") as folder:
+        shared = folder if workers > 1 else None
+        make = partial(_application, settings, exposed, workers, shared)
+        config = uvicorn.Config(
+            make, factory=True, workers=workers, interface="asgi3", http=_Patient, ws="none", server_header=False,
+            log_config=_logging(quiet), access_log=False, timeout_graceful_shutdown=settings.server.grace,
+        )  # fmt: skip
+        _Patient.seconds = settings.server.client_seconds
+        if shared is None:
+            uvicorn.Server(config).run(sockets=[at])
+        else:
+            # Read by prometheus_client where a process first imports it: those that are started from here on.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+            Multiprocess(config, sockets=[at]).run()
+
+
+def _application(settings: Settings, exposed: Exposure, processes: int, shared: str | None) -> FastAPI:
+    """What one process serves, over an engine of its own."""
+    sys.setswitchinterval(_SWITCH)
+    _Patient.seconds = settings.server.client_seconds
+    metrics = Metrics(shared)
+    engine = open_engine(settings, progress=_Logged(), watch=metrics)
+    ring = KeyRing(engine.store) if exposed.keys else None
+    access = Access(ring, settings.server, processes=processes, only_loopback=exposed.loopback)
+    return create_app(engine, access=access, metrics=metrics)
+
+
+class _Patient(HttpToolsProtocol):
+    """A connection whose client may be slow, but not for ever: in sending a request's head, or taking in an answer."""
+
+    seconds = 30.0
+    loop: AbstractEventLoop
+    transport: Transport
+    _head: TimerHandle | None = None
+    _taking: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head = self._limit()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = self._head or self._limit()
+
+    def on_headers_complete(self) -> None:
+        self._has_head()
+        super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking = self._taking or self._limit()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._has_taken()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._has_head()
+        self._has_taken()
+
+    def _limit(self) -> TimerHandle:
+        return self.loop.call_later(self.seconds, self.transport.abort)
+
+    def _has_head(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _has_taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+
+# ---------------------------------------------------------------- the log
+
+log = logging.getLogger("limner")
+
+
+class JsonLines(logging.Formatter):
+    """A JSON object a line. Of an error its kind and place are told, and not its message, which may name a user."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "process": record.process,
+        }
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[1] is not None:
+            line.update(described(record.exc_info[1]))
+            if debugging():
+                line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _logging(quiet: bool) -> dict[str, Any]:
+    """As `logging.config.dictConfig` takes it."""
+    level = "WARNING" if quiet else "INFO"
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": "agent.api.serving.JsonLines"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+        "loggers": {
+            "limner": {"handlers": ["stderr"], "level": level, "propagate": False},
+            "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        },
+    }
+
+
+class _Logged:
+    """Progress of a server: what a person should read goes to the log, the rest would only fill it."""
+
+    def start(self, label: str, total: int | None = None) -> None:
+        if total != 1:
+            log.info("begun", extra={"fields": _labelled(label, total)})
+
+    def advance(self, n: int = 1) -> None: ...
+
+    def done(self) -> None: ...
+
+    def say(self, text: str) -> None:
+        log.warning("note", extra={"fields": {"text": text}})
+
+
+def _labelled(label: str, total: int | None) -> Mapping[str, object]:
+    return {"work": label} if total is None else {"work": label, "total": total}
