@@ -117,10 +117,10 @@ async def explain(
     wanted = settings.reasons.language or profile.language
     language = spoken(wanted)
     whys = choose_grounds(profile, items, past, led or {}, channels or {}, values_of)
-    writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
     known = [why for why in whys if why.is_known]
     if chat is None or grade == "none" or not known:
-        return Explained(writer.finish(whys, {}), notes=unspoken(wanted))
+        return _plain(whys, settings, wanted, scales or {})
+    writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
     prompt_id = LIST if grade == "full" else PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     said: dict[str, tuple[str, Why]] = {}
@@ -153,6 +153,27 @@ async def explain(
             else:
                 kept[why.item.item_id] = (text, cited)
     return Explained(writer.finish(whys, kept), dropped, claims, list(dict.fromkeys(notes)), prompt.label)
+
+
+def explain_plainly(
+    profile: Profile,
+    items: Sequence[Item],
+    past: Past,
+    settings: Settings,
+    *,
+    led: Mapping[str, Sequence[Lead]],
+    channels: Mapping[str, Sequence[str]],
+    values_of: ValuesOf,
+    scales: Mapping[str, Scale],
+) -> Explained:
+    """`explain` in template words, at once."""
+    whys = choose_grounds(profile, items, past, led, channels, values_of)
+    return _plain(whys, settings, settings.reasons.language or profile.language, scales)
+
+
+def _plain(whys: Sequence[Why], settings: Settings, language: str, scales: Mapping[str, Scale]) -> Explained:
+    writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
+    return Explained(writer.finish(whys, {}), notes=unspoken(language))
 
 
 # ---------------------------------------------------------------- grounds

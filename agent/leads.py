@@ -23,7 +23,7 @@ DEPTH = 100
 _PLACE = 20.0
 
 Companions = Callable[[str, str, bool], int]
-"""(first item, second item, in order) -> other users who had both, as `Store.companions` counts them."""
+"""(first item, second item, in order) -> other users who had both."""
 
 
 @dataclass(frozen=True)

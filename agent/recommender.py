@@ -100,7 +100,7 @@ class Recommender:
             with timed(self.watch, "explain"):
                 told = await explain(
                     profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,
-                    led=self._leads(profile.user_id, past, top, placed),
+                    led=self._leads(past, top, placed),
                     channels={i: list(placed[i]) for i in top},
                     lexicon=world.lexicon(self.settings.reasons.language or profile.language),
                     values_of=world.population.facets_of,
@@ -178,12 +178,13 @@ class Recommender:
         return [*(name for name, true in flags.items() if true), *shelf_flags(item)]
 
     def _leads(
-        self, user_id: str, past: Past, item_ids: Sequence[str], placed: Mapping[str, Mapping[str, float]]
+        self, past: Past, item_ids: Sequence[str], placed: Mapping[str, Mapping[str, float]]
     ) -> dict[str, list[Lead]]:
         """The user's events that speak most for each item, by channel, and checked against what others did."""
+        holders = self.snapshots.holders()
 
         def companions(first: str, second: str, in_order: bool) -> int:
-            return self.store.companions(first, second, besides=user_id, in_order=in_order)
+            return holders.companions(first, second, in_order) - (second in past.had)
 
         return leads(item_ids, past, self.model(), self.snapshots.vectors(), placed, companions)
 

@@ -17,6 +17,7 @@ from agent.config import Settings
 from agent.embed import Embedder, Vectors, choose_embedder
 from agent.errors import LimnerError, StoreBusyError
 from agent.facts import Population, build_population, load_population
+from agent.holders import Holders, holders_of, load_holders
 from agent.index import Hit, Index, Row
 from agent.names import Names
 from agent.progress import Progress
@@ -139,6 +140,7 @@ class Snapshots:
         self._new: tuple[str, list[str]] | None = None
         self._wide: tuple[str, Model] | None = None
         self._demographics: tuple[str, Demographics] | None = None
+        self._holders: tuple[str, Holders] | None = None
         self._census: tuple[str, Census] | None = None
         self._names: tuple[str, Names] | None = None
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
@@ -253,6 +255,21 @@ class Snapshots:
                     self._store.set_note("demographics", stamp)
             self._demographics = (stamp, found)
         return self._demographics[1]
+
+    @_alone
+    def holders(self) -> Holders:
+        """Who had what."""
+        counted = self.world().counted
+        if self._holders is None or self._holders[0] != counted:
+            folder = self._store.folder / "holders"
+            found = load_holders(folder) if self._store.note("holders") == counted else None
+            if found is None:
+                found = holders_of(self._store.interactions())
+                with suppress(StoreBusyError), self._store.writing():
+                    found.save(folder)
+                    self._store.set_note("holders", counted)
+            self._holders = (counted, found)
+        return self._holders[1]
 
     @_alone
     def census(self) -> Census:

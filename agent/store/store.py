@@ -398,35 +398,6 @@ class Store:
         with self._read() as connection:
             return [(row.user_id, row.n) for row in connection.execute(query)]
 
-    def companions(self, first: str, second: str, *, besides: str, in_order: bool = False, enough: int = 2) -> int:
-        """How many users besides one had both of two items, counting no further than `enough`.
-
-        in_order: only those who had the second at some time after the first.
-        """
-        a, b = t.events.alias("a"), t.events.alias("b")
-        user = sa.select(t.users.c.key).where(t.users.c.user_id == besides).scalar_subquery()
-        with self._read() as connection:
-            names = sa.select(t.items.c.item_id, t.items.c.key).where(t.items.c.item_id.in_((first, second)))
-            of = {row.item_id: row.key for row in connection.execute(names)}
-            if len(of) < 2:
-                return 0
-            size = sa.select(sa.func.count()).select_from(t.events)
-            sizes = [connection.scalar(size.where(t.events.c.item_key == of[one])) or 0 for one in (first, second)]
-            # From the rarer item's events to those of the same user; without the sum the other item's index is taken.
-            (outer, one), (inner, other) = sorted([(a, first), (b, second)], key=lambda side: sizes[side[0] is b])
-            same = sa.and_(inner.c.user_key == outer.c.user_key, inner.c.item_key + 0 == of[other])
-            if in_order:
-                tied = sa.and_(b.c.time.is_not_distinct_from(a.c.time), b.c.seq > a.c.seq)
-                same = sa.and_(same, sa.or_(b.c.time > a.c.time, tied))
-            query = (
-                sa.select(outer.c.user_key)
-                .distinct()
-                .where(outer.c.item_key == of[one], outer.c.user_key.is_distinct_from(user))
-                .where(sa.exists().where(same))
-                .limit(enough)
-            )
-            return len(connection.execute(query).all())
-
     def interactions(self) -> Interactions:
         """Every event that names an item, as columns sorted by (user, time, seq)."""
         e = t.events.c

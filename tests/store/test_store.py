@@ -159,32 +159,6 @@ def test_only_sqlite_takes_rows_past_sqlalchemy(monkeypatch: pytest.MonkeyPatch)
     assert taken == ["driver", "core"]
 
 
-def test_companions_are_others_who_had_both(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
-    for user, items in {"u1": "ab", "u2": "ba", "u3": "ab", "u4": "a", "u5": "xb"}.items():
-        rows = [columns(f"{user}{n}", user=user) for n in range(len(items))]
-        with store.loading():
-            for at, (one, item) in enumerate(zip(rows, items, strict=True)):
-                store.add_events(replace(one, item_id=[item], time=np.array([1000 + at])))
-    assert store.companions("a", "b", besides="nobody", enough=9) == 3
-    assert store.companions("a", "b", besides="nobody") == 2
-    assert store.companions("a", "b", besides="u3", enough=9) == 2
-    assert store.companions("a", "b", besides="nobody", in_order=True, enough=9) == 2
-    assert store.companions("b", "a", besides="nobody", in_order=True, enough=9) == 1
-    assert store.companions("a", "never seen", besides="nobody") == 0
-    store.close()
-
-
-def test_companions_without_times_follow_the_order_of_rows(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
-    with store.loading():
-        for at, item in enumerate("ab"):
-            store.add_events(replace(columns(f"e{at}"), item_id=[item], time=np.array([NO_TIME])))
-    assert store.companions("a", "b", besides="", in_order=True) == 1
-    assert store.companions("b", "a", besides="", in_order=True) == 0
-    store.close()
-
-
 def test_the_revision_counts_what_changed(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     seen = [store.revision()]
