@@ -344,6 +344,8 @@ class Wishes(Value):
     """At most so many items of each value of an attribute (`category`), or of one value (`category:Drama`)."""
     context: list[str] = []
     """Items of this visit, oldest first: read as the newest events, and not recommended."""
+    boost: dict[str, Annotated[float, Field(ge=0, le=10)]] = {}
+    """Items that fit a condition count so many times: `category:Drama`, or a condition as `filter` takes it."""
 
     @property
     def filters(self) -> bool:
@@ -353,7 +355,7 @@ class Wishes(Value):
     @property
     def shapes(self) -> bool:
         """Whether the list is chosen as a whole, and not by each item's score alone."""
-        return bool(self.diversity or self.novelty or self.quota)
+        return bool(self.diversity or self.novelty or self.quota or self.boost)
 
 
 class Recommendations(Value):

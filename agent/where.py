@@ -32,6 +32,7 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?")
 _LEVEL = re.compile(r"\s*[.>|/]\s*")
+_SHORT = re.compile(r"([^\s:=<>!~(),\"']+):\s*([^\"'()=<>!~]+)")
 _WORDS = ("and", "or", "not", "in", "is")
 _OF_ITEMS = ("item_id", "title", "text", "category", "price", "source")
 _OF_USERS = ("user_id", "source")
@@ -309,6 +310,27 @@ class _Reader:
 def parse(text: str) -> Condition:
     """Raises BadInputError with what is wrong."""
     return _Reader(text).whole()
+
+
+def parse_short(text: str) -> Condition:
+    """The same, or `NAME:VALUE` for equality: `category:Drama`."""
+    found = _SHORT.fullmatch(text.strip())
+    return Compare(found[1].lower(), "=", (found[2],)) if found else parse(text)
+
+
+def boost_of(text: str) -> tuple[str, float]:
+    """`CONDITION*FACTOR` as its parts. Raises BadInputError."""
+    condition, _, factor = text.rpartition("*")
+    try:
+        number = float(factor)
+    except ValueError:
+        number = -1.0
+    if not condition.strip() or not 0 <= number <= 10:
+        raise BadInputError(
+            f"'{text}' is no boost; write CONDITION*FACTOR with a factor from 0 to 10: category:Drama*1.5."
+        )
+    parse_short(condition)
+    return condition.strip(), number
 
 
 def check_names(condition: Condition, known: Sequence[str], of: str) -> None:

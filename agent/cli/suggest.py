@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent.cli.session import Json, Session, print_json
 from agent.cli.tables import write_recommendations, write_users
 from agent.cli.wishes import (
+    Boost,
     Category,
     Context,
     Diversity,
@@ -51,6 +52,7 @@ def recommend(
     novelty: Novelty = 0.0,
     quota: Quota = None,
     context: Context = None,
+    boost: Boost = None,
     repeats: Annotated[bool, typer.Option("--repeats", help="Items that the user has had already may return.")] = False,
     explain: Annotated[
         bool | None, typer.Option("--explain/--no-explain", help="With a reason for each item; without for --all.")
@@ -70,7 +72,7 @@ def recommend(
         raise UsageError("--all writes a table; say where with --out FILE (.parquet, .csv or .jsonl).")
     if out is not None:
         check_ending(out)
-    wishes = wishes_of(category, price, where, exclude, unavailable, diversity, novelty, quota, context)
+    wishes = wishes_of(category, price, where, exclude, unavailable, diversity, novelty, quota, context, boost)
     with Session(ctx, as_json) as session:
         engine = session.engine()
         if everyone and out is not None:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from agent.errors import UsageError
 from agent.schema import Wishes
+from agent.where import boost_of
 
 Category = Annotated[
     list[str] | None,
@@ -39,10 +40,18 @@ Context = Annotated[
     typer.Option("--context", "--like", metavar="ITEM", help="An item of this visit; counts as the newest event."),
 ]
 
+Boost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--boost", metavar="CONDITION*FACTOR", help='Such items count so many times: "category:Drama*1.5"; 0 to 10.'
+    ),
+]
+
 
 def wishes_of(
     category: list[str] | None, price: str, where: list[str] | None, exclude: list[str] | None, unavailable: bool,
     diversity: float, novelty: float, quota: list[str] | None, context: list[str] | None,
+    boost: list[str] | None = None,
 ) -> Wishes:  # fmt: skip
     """Raises UsageError where an option cannot be read."""
     low, high = _prices(price)
@@ -58,6 +67,7 @@ def wishes_of(
             novelty=novelty,
             quota=dict(_quota(one) for one in quota or []),
             context=context or [],
+            boost=dict(boost_of(one) for one in boost or []),
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,4 +1,4 @@
-"""A list chosen as a whole: diverse, novel, and within quotas.
+"""A list chosen as a whole: diverse, novel, boosted, and within quotas.
 
 **Diversity** d is maximal marginal relevance (Carbonell and Goldstein 1998): items are taken one by one, each the best
 by
@@ -11,7 +11,8 @@ them where an item lacks the other), 0 at least. **Novelty** v mixes the self-in
     relevance = (1 - v) (score - lowest) / (highest - lowest) + v (-log2 share) / (-log2 least share)
 
 over the items to choose from; share is that of the users who had the item, half a user added. **Quotas** pass over an
-item of which one value is full already.
+item of which one value is full already. A **boost** multiplies the relevance of the items that fit a condition, several
+boosts one after the other.
 """
 
 from collections import Counter
@@ -26,7 +27,7 @@ from agent.rank.features import CANDIDATES
 from agent.rank.model import Model
 from agent.rank.order import Ranked
 from agent.schema import Item, Scalar, Wishes
-from agent.where import values_of
+from agent.where import parse_short, values_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -39,7 +40,8 @@ _MORE = 4
 def shaped(
     ordered: Callable[[int], Sequence[Ranked]], n: int, wishes: Wishes, model: Model, items: Mapping[str, Item]
 ) -> list[Ranked]:
-    """The first n of an order, or the n that wishes for diversity, novelty or quotas choose from its `CANDIDATES` best.
+    """The first n of an order, or the n that wishes for diversity, novelty, boosts or quotas choose from its
+    `CANDIDATES` best.
 
     `ordered(k)` gives k items, best first, fewer only where there are no more; quotas that leave too few ask for more.
     """
@@ -58,6 +60,8 @@ def _choose(found: Sequence[Ranked], n: int, wishes: Wishes, model: Model, items
     ids = [one.candidate.item_id for one in found]
     at = np.array([model.positions.get(one, -1) for one in ids], dtype=np.int64)
     value = relevance(np.array([one.score for one in found]), model.channels.statistics.log_share, at, wishes.novelty)
+    if wishes.boost:
+        value = value * boosts([items.get(one) for one in ids], wishes.boost)
     groups = [_groups(items.get(one), wishes.quota) for one in ids]
     taken = pick(value, Likeness(model.channels.catalogue, at).to, n, wishes.diversity, groups, _caps(wishes.quota))
     return [found[one] for one in taken]
@@ -74,6 +78,15 @@ def relevance(score: Floats, log_share: NDArray[np.float32], at: NDArray[np.int6
     rarest = min(float(log_share.min(initial=0.0)), -1e-9)
     share = np.where(at >= 0, log_share[at], rarest) if len(log_share) else np.full(len(at), rarest)
     return np.asarray((1 - novelty) * fit + novelty * np.clip(share / rarest, 0, 1))
+
+
+def boosts(items: Sequence[Item | None], boost: Mapping[str, float]) -> Floats:
+    """[k] what each item's relevance is multiplied by: the product of the boosts whose condition it fits."""
+    found = np.ones(len(items))
+    for text, factor in boost.items():
+        condition = parse_short(text)
+        found[[item is not None and condition.fits(item) for item in items]] *= factor
+    return found
 
 
 def pick(

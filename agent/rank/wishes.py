@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from agent.errors import BadInputError, UnknownIdError
 from agent.schema import Item, Wishes
 from agent.shelf import is_hidden, is_unavailable
-from agent.where import Compare, check_names, levels, listed, names_of, parse
+from agent.where import Compare, check_names, levels, listed, names_of, parse, parse_short
 
 
 def check_context(wishes: Wishes, items: Mapping[str, Item]) -> None:
@@ -24,8 +24,10 @@ def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
         raise BadInputError(f"No price lies between {wishes.price_min:g} and {wishes.price_max:g}; swap them.")
     if wishes.category:
         _check_categories(wishes.category, items)
-    if wishes.filter or wishes.quota:
+    if wishes.filter or wishes.quota or wishes.boost:
         known = names_of(items.values())
+        for one in wishes.boost:
+            check_names(parse_short(one), known, "items")
         if wishes.filter:
             check_names(parse(wishes.filter), known, "items")
         for name in (one.partition(":")[0] for one in wishes.quota):

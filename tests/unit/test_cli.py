@@ -116,13 +116,14 @@ def test_options_say_what_a_list_should_be_like() -> None:
         "--category", "Drama", "--category", "War", "--price", "..20", "--where", "year > 1990", "--where",
         "a=b or c=d",
         "--exclude", "7", "--unavailable", "--diversity", "0.5", "--novelty", "0.25", "--quota", "category:Film Noir=1",
-        "--like", "50", "--context", "7",
+        "--like", "50", "--context", "7", "--boost", "category:War*1.5", "--boost", "price > 3*0",
     ]  # fmt: skip
     assert main(["recommend", "196", *options], open_engine=opening) == 0
     [(_, (*_, wishes))] = opening.engines[0].asked
     assert wishes == Wishes(
         category=["Drama", "War"], price_max=20, filter="(year > 1990) and (a=b or c=d)", exclude=["7"],
         available=False, diversity=0.5, novelty=0.25, quota={"category:Film Noir": 1}, context=["50", "7"],
+        boost={"category:War": 1.5, "price > 3": 0},
     )  # fmt: skip
     assert main(["users", "--for-item", "50", "--where", "age<3"], open_engine=opening) == 0
     assert opening.engines[1].asked == [("users_for_item", ("50", 10, "age<3", False))]

@@ -23,8 +23,9 @@ from agent.rank import (
     order,
     order_many,
 )
-from agent.rank.reshape import Likeness, pick, relevance, shaped
+from agent.rank.reshape import Likeness, boosts, pick, relevance, shaped
 from agent.schema import Item, Wishes
+from agent.where import boost_of
 from tests.unit.test_rank import made
 
 GENRES = ("Drama", "War", "Comedy")
@@ -157,6 +158,38 @@ def test_a_quota_of_one_number_holds_however_the_data_writes_it(model: Model, ye
     assert sum(items[one.candidate.item_id].attributes.get("year") is not None for one in found) == 2
 
 
+def test_a_boost_lifts_what_fits_and_leaves_the_rest_in_order(model: Model) -> None:
+    items = items_of()
+    ranked = order(model, model.history([("i3", 1.0)]), n=20)
+
+    def shown(**boost: float) -> list[str]:
+        wishes = Wishes(boost={name.replace("_", ":"): factor for name, factor in boost.items()})
+        return [one.candidate.item_id for one in shaped(lambda n: ranked[:n], 20, wishes, model, items)]
+
+    plain = [one.candidate.item_id for one in ranked]
+    lifted = shown(category_War=10)
+    wars = [one for one in plain if items[one].categories == ["War"]]
+    assert [one for one in lifted if one in wars] == wars
+    assert [one for one in lifted if one not in wars] == [one for one in plain if one not in wars]
+    assert sum(map(lifted.index, wars)) < sum(map(plain.index, wars))
+    assert set(shown(category_War=0)[-len(wars) - 1 :]) >= set(wars)  # the last of all has no relevance anyway
+    assert shown(category_War=1) == plain
+
+
+@pytest.mark.parametrize("text", ["category:Drama*2", "category: Drama*2", "category = Drama and price > 3 * 2"])
+def test_a_boost_is_a_condition_times_a_factor(text: str) -> None:
+    condition, factor = boost_of(text)
+    assert factor == 2
+    fits = boosts([items_of()["i6"], items_of()["i7"], None], {condition: factor})
+    assert fits.tolist() == [2, 1, 1]
+
+
+@pytest.mark.parametrize("text", ["category:Drama", "*2", "category:Drama*x", "category:Drama*11", "a = *2"])
+def test_a_boost_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInputError):
+        boost_of(text)
+
+
 def test_quotas_look_past_the_first_candidates(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
     monkeypatch.setattr("agent.rank.reshape.CANDIDATES", 2)
     history = model.history([("i3", 1.0)])
@@ -247,6 +280,7 @@ def test_users_of_an_item_that_nobody_had_are_those_who_had_the_like(model: Mode
         (Wishes(category=["Dramma"]), "there are Drama"),
         (Wishes(filter="genr = Drama"), "No item has 'genr'"),
         (Wishes(quota={"genr": 2}), "No item has 'genr' to set a quota on"),
+        (Wishes(boost={"genr:War": 2}), "'genr'"),
         (Wishes(price_min=5, price_max=3), "swap"),
     ],
 )
