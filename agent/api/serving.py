@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from asyncio import AbstractEventLoop, TimerHandle, Transport
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
 
 from agent.api.access import Access
@@ -28,7 +29,7 @@ from agent.api.app import create_app
 from agent.api.metrics import Metrics
 from agent.api.middleware import described
 from agent.bootstrap import open_engine
-from agent.config import Settings, debugging
+from agent.config import ServerSettings, Settings, debugging
 from agent.errors import LimnerError, UsageError
 from agent.keys import KeyRing, live_keys
 from agent.store import open_store
@@ -95,11 +96,7 @@ def serve(settings: Settings, at: socket.socket, exposed: Exposure, *, workers: 
     with tempfile.TemporaryDirectory(prefix="limner-metrics-") as folder:
         shared = folder if workers > 1 else None
         make = partial(_application, settings, exposed, workers, shared)
-        config = uvicorn.Config(
-            make, factory=True, workers=workers, interface="asgi3", http=_Patient, ws="none", server_header=False,
-            log_config=_logging(quiet), access_log=False, timeout_graceful_shutdown=settings.server.grace,
-        )  # fmt: skip
-        _Patient.seconds = settings.server.client_seconds
+        config = configured(make, settings.server, workers=workers, quiet=quiet)
         if shared is None:
             uvicorn.Server(config).run(sockets=[at])
         else:
@@ -108,10 +105,20 @@ def serve(settings: Settings, at: socket.socket, exposed: Exposure, *, workers: 
             Multiprocess(config, sockets=[at]).run()
 
 
+def configured(
+    make: Callable[[], FastAPI], settings: ServerSettings, *, workers: int = 1, quiet: bool = False
+) -> uvicorn.Config:
+    """How uvicorn is to run what `make` makes in each process."""
+    connection = partial(_Patient, seconds=settings.client_seconds)
+    return uvicorn.Config(
+        make, factory=True, workers=workers, interface="asgi3", http=connection, ws="none",  # type: ignore[arg-type]
+        server_header=False, log_config=_logging(quiet), access_log=False, timeout_graceful_shutdown=settings.grace,
+    )  # fmt: skip
+
+
 def _application(settings: Settings, exposed: Exposure, processes: int, shared: str | None) -> FastAPI:
     """What one process serves, over an engine of its own."""
     sys.setswitchinterval(_SWITCH)
-    _Patient.seconds = settings.server.client_seconds
     metrics = Metrics(shared)
     engine = open_engine(settings, progress=_Logged(), watch=metrics)
     ring = KeyRing(engine.store) if exposed.keys else None
@@ -122,11 +129,17 @@ def _application(settings: Settings, exposed: Exposure, processes: int, shared: 
 class _Patient(HttpToolsProtocol):
     """A connection whose client may be slow, but not for ever: in sending a request's head, or taking in an answer."""
 
-    seconds = 30.0
     loop: AbstractEventLoop
     transport: Transport
-    _head: TimerHandle | None = None
-    _taking: TimerHandle | None = None
+
+    def __init__(
+        self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None, *, seconds: float,
+    ) -> None:  # fmt: skip
+        super().__init__(config, server_state, app_state, _loop)
+        self._seconds = seconds
+        self._head: TimerHandle | None = None
+        self._taking: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -154,7 +167,7 @@ class _Patient(HttpToolsProtocol):
         self._has_taken()
 
     def _limit(self) -> TimerHandle:
-        return self.loop.call_later(self.seconds, self.transport.abort)
+        return self.loop.call_later(self._seconds, self.transport.abort)
 
     def _has_head(self) -> None:
         if self._head is not None:
