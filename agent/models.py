@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 
 from agent.config import Settings, cache_folder
 from agent.errors import FetchError, ModelError, SettingsError
-from agent.llm import Chat, ChosenModel, RecordedChat, choose_chat, which
+from agent.llm import AnswerBook, Chat, ChosenModel, Purse, RecordedChat, choose_chat, which
 from agent.llm.probe import cached_probe
 from agent.privacy import outgoing
 from agent.progress import Progress
 from agent.schema import Grade, ProbeResult
-from agent.store import Store
 
 COOL_DOWN = 60.0
 """Seconds after which a process that answers requests tries a model again that it had given up."""
@@ -34,8 +33,10 @@ class Ready:
 class ModelDesk:
     """Opens the model at first need. A model that cannot be had costs words, never the answer."""
 
-    def __init__(self, settings: Settings, store: Store, progress: Progress) -> None:
+    def __init__(self, settings: Settings, store: AnswerBook, progress: Progress) -> None:
         self.settings, self._store, self._progress = settings, store, progress
+        self.purse: Purse | None = None
+        """Where one is given, every call is paid from it, whatever limits of its own a run has."""
         self._chosen: ChosenModel | None = None
         self._opened = False
         self._grade: Grade = "none"
@@ -104,6 +105,7 @@ class ModelDesk:
             identity=chosen.identity,
             prices=llm.prices,
             max_cost=max_cost if max_cost is not None else llm.max_cost or None,
+            purse=self.purse,
             give_up_after=llm.give_up_after,
             cool_down=cool_down,
         )

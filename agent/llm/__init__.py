@@ -5,7 +5,7 @@ from agent.llm.choose import ChosenModel, choose_chat, which
 from agent.llm.fetch import fetch_model, is_fetched, model_file
 from agent.llm.local import LocalServer, runtime_installed
 from agent.llm.openai_chat import OpenAIChat, Retries
-from agent.llm.recorded import AnswerBook, MemoryBook, RecordedChat, answer_key
+from agent.llm.recorded import AnswerBook, MemoryBook, Purse, RecordedChat, answer_key
 
 __all__ = [
     "AnswerBook",
@@ -16,6 +16,7 @@ __all__ = [
     "LocalServer",
     "MemoryBook",
     "OpenAIChat",
+    "Purse",
     "RecordedChat",
     "Retries",
     "answer_key",

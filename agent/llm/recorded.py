@@ -83,6 +83,38 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     return prices[max(known, key=len)] if known else None
 
 
+class Purse:
+    """US dollars that may be spent, by one chat or by several together."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        """No limit where it is None."""
+        self.limit = limit
+        self.spent = 0.0
+        """So far."""
+        self.is_short = False
+        """Whether a call was kept from being made."""
+        self._reserved = 0.0
+        self._lock = threading.Lock()
+
+    def reserve(self, dollars: float) -> bool:
+        """Set aside what a call may cost; False where that much is not left."""
+        with self._lock:
+            if self.limit is not None and self.spent + self._reserved + dollars > self.limit:
+                self.is_short = True
+                return False
+            self._reserved += dollars
+            return True
+
+    def release(self, dollars: float) -> None:
+        """Give back what was set aside."""
+        with self._lock:
+            self._reserved -= dollars
+
+    def pay(self, dollars: float) -> None:
+        with self._lock:
+            self.spent += dollars
+
+
 class RecordedChat:
     """Wraps a chat with the answer cache, the ledger, the cost limit, and giving up after failures in a row."""
 
@@ -94,16 +126,18 @@ class RecordedChat:
         identity: str = "",
         prices: Mapping[str, Price] | None = None,
         max_cost: float | None = None,
+        purse: Purse | None = None,
         give_up_after: int = 3,
         cool_down: float | None = None,
     ) -> None:
-        """`max_cost` in US dollars for the life of this object, None for no limit; `cool_down` seconds after which a
-        long-lived process may try a model again that was given up, None for never (a run)."""
+        """`max_cost` in US dollars for the life of this object, None for no limit; `purse` instead where several chats
+        pay from one; `cool_down` seconds after which a long-lived process may try a model again that was given up, None
+        for never (a run)."""
         self._chat = chat
         self._book = book
         self._identity = identity or chat.name
         self._price = price_of(chat.name, prices or {}) if chat.hosted else Price()
-        self._max_cost = max_cost
+        self._purse = purse or Purse(max_cost)
         self._give_up_after = give_up_after
         self._cool_down = cool_down
         self._lock = threading.Lock()
@@ -111,13 +145,10 @@ class RecordedChat:
         self._failures = 0
         self._failed_at = 0.0
         self._last_failure = ""
-        self._reserved = 0.0
         self.spent = 0.0
         """US dollars so far."""
         self.calls = 0
         """Calls that reached the model."""
-        self.limited = False
-        """Whether the cost limit has kept a call from being made."""
 
     @property
     def name(self) -> str:
@@ -132,7 +163,7 @@ class RecordedChat:
         """What a person should know about this run's money."""
         if self._price is not None:
             return []
-        limit = " and --max-cost cannot hold it" if self._max_cost is not None else ""
+        limit = " and --max-cost cannot hold it" if self._purse.limit is not None else ""
         return [
             f"The price of {self.name} is not known, so its cost counts as 0{limit}; set llm.prices in limner.yaml."
         ]
@@ -189,7 +220,7 @@ class RecordedChat:
             self._failed(request, error, time.monotonic() - began)
             raise
         finally:
-            self._release(reserved)
+            self._purse.release(reserved)
         text = "".join(pieces)
         usage = Usage(input_tokens=self._input_tokens(request), output_tokens=tokens.count(text, self.name))
         self._succeeded(key, request, ChatAnswer(text, usage), time.monotonic() - began)
@@ -224,11 +255,12 @@ class RecordedChat:
             self._failed(request, error, time.monotonic() - began)
             raise
         finally:
-            self._release(reserved)
+            self._purse.release(reserved)
         return self._succeeded(key, request, answer, time.monotonic() - began)
 
     def _succeeded(self, key: str, request: ChatRequest, answer: ChatAnswer, seconds: float) -> ChatAnswer:
         answer = replace(answer, usage=answer.usage.model_copy(update={"cost": self._cost(answer.usage)}))
+        self._purse.pay(answer.usage.cost)
         with self._lock:
             self._failures = 0
             self.spent += answer.usage.cost
@@ -264,22 +296,16 @@ class RecordedChat:
                 f"{self.name} is not asked while another process loads data into the store, since no answer could be "
                 "kept; ask again when it is done."
             )
-        if self._max_cost is None or not self._price:
+        purse = self._purse
+        if purse.limit is None or not self._price:
             return 0.0
         dearest = self._cost(Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens))
-        with self._lock:
-            if self.spent + self._reserved + dearest > self._max_cost:
-                self.limited = True
-                raise BudgetSpentError(
-                    f"The cost limit of ${self._max_cost:.2f} is reached (${self.spent:.4f} spent, the next call may "
-                    f"cost ${dearest:.4f}); what is done is kept, and a run with a higher --max-cost goes on from here."
-                )
-            self._reserved += dearest
+        if not purse.reserve(dearest):
+            raise BudgetSpentError(
+                f"The cost limit of ${purse.limit:.2f} is reached (${purse.spent:.4f} spent, the next call may "
+                f"cost ${dearest:.4f}); what is done is kept, and a run with a higher --max-cost goes on from here."
+            )
         return dearest
-
-    def _release(self, reserved: float) -> None:
-        with self._lock:
-            self._reserved -= reserved
 
     def _cost(self, usage: Usage) -> float:
         price = self._price or Price()

@@ -5,20 +5,20 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from agent.config import Settings
 from agent.embed import Embedder
 from agent.errors import BadInputError, BudgetSpentError, LimnerError
-from agent.llm import RecordedChat
+from agent.llm import Purse
 from agent.models import Ready
 from agent.profile import settings_digest
 from agent.progress import Progress, Quiet
 from agent.schema import LedgerRow
 from evals.studies.chat import ChatStudy
-from evals.studies.cost import cost_of, spent
+from evals.studies.cost import cost_of
 from evals.studies.judge import Judge
 from evals.studies.lab import Lab, open_lab
 from evals.studies.portraits import PortraitStudy
@@ -60,7 +60,9 @@ class Going:
     resume: bool = False
     retry_errors: bool = False
     cost_limit: float | None = None
-    """US dollars that this call may spend."""
+    """US dollars that this call may spend; what the settings say where it is None."""
+    purse: Purse | None = None
+    """What it is paid from where it is not alone; the limit is then the purse's."""
 
 
 def run_study(
@@ -81,22 +83,18 @@ async def study(
     Raises as `open_lab` does, and BadInputError where the folder's study is another.
     """
     if going.retry_errors and not going.resume:
-        going = Going(going.out, going.jobs, True, True, going.cost_limit)
+        going = replace(going, resume=True)
     if going.resume and going.out is None:
         raise BadInputError("Without --out DIR there is nothing to go on with.")
     with tempfile.TemporaryDirectory() as scratch:
         folder = going.out or Path(scratch)
-        if going.cost_limit is not None:
-            # The chat itself stops there too, in the midst of a case.
-            settings = settings.model_copy(
-                update={"llm": settings.llm.model_copy(update={"max_cost": going.cost_limit})}
-            )
+        purse = going.purse or Purse(going.cost_limit or settings.llm.max_cost or None)
         lab = open_lab(
             plan.dataset, plan.split, settings, folder / LAB, limit=plan.limit, seed=plan.seed, progress=progress,
             embedder=embedder,
         )  # fmt: skip
         try:
-            return await _Work(plan, settings, going, folder, lab, progress, embedder).run()
+            return await _Work(plan, settings, going, folder, lab, purse, progress, embedder).run()
         finally:
             await lab.engine.close()
 
@@ -106,22 +104,20 @@ Ask = Callable[[], Awaitable[Case]]
 
 class _Work:
     def __init__(
-        self, plan: Plan, settings: Settings, going: Going, folder: Path, lab: Lab, progress: Progress,
+        self, plan: Plan, settings: Settings, going: Going, folder: Path, lab: Lab, purse: Purse, progress: Progress,
         embedder: Embedder | None,
     ) -> None:  # fmt: skip
         self.plan, self.settings, self.going, self.folder, self.lab = plan, settings, going, folder, lab
-        self.progress, self.embedder = progress, embedder
+        self.purse, self.progress, self.embedder = purse, progress, embedder
+        lab.engine.models.purse = purse
         self.stream = Stream(going.out)
         self.notes = list(lab.notes)
         self.features = 0
-        self.before = len(lab.engine.store.ledger())
         self.beside: list[LedgerRow] = []
         """Calls under neutral names, which stand in a ledger of their own."""
-        self.open_beside: Lab | None = None
-        self.chats: list[RecordedChat] = []
 
     async def run(self) -> StudyRecord:
-        model = await self._model(self.lab)
+        model = await self.lab.engine.model()
         self.notes += model.notes
         asked = _digest(self.plan, self.lab, model)
         kept = self._kept(asked)
@@ -139,11 +135,6 @@ class _Work:
                 "the embedder's part all the same."
             )
         return self._write(asked, model, cases.values())
-
-    async def _model(self, lab: Lab) -> Ready:
-        model = await lab.engine.model()
-        self.chats += [model.recorded] if model.recorded else []
-        return model
 
     def _kept(self, asked: str) -> list[Case]:
         """What an earlier call finished, where it is gone on with."""
@@ -184,7 +175,7 @@ class _Work:
 
     async def _paint(self, users: Sequence[str], lab: Lab) -> None:
         """All portraits first, since one is measured against another user's."""
-        report = await lab.engine.build(users, concurrency=max(1, self.going.jobs), max_cost=self.going.cost_limit)
+        report = await lab.engine.build(users, concurrency=max(1, self.going.jobs))
         self.notes += [*report.notes, *([report.stopped] if report.stopped else [])]
 
     async def _go(self, todo: Sequence[tuple[str, str, Ask]], cases: dict[str, Case]) -> None:
@@ -206,8 +197,7 @@ class _Work:
     async def _case(self, case_id: str, user_id: str, ask: Ask) -> Case:
         """A case, whatever becomes of it."""
         bucket = self.lab.bucket(user_id)
-        limit = f"the cost limit of {self.settings.llm.max_cost:g} was reached"
-        skipped = Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why=limit)
+        skipped = Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why="the cost limit was reached")
         if self._is_spent():
             return skipped
         began = time.monotonic()
@@ -218,21 +208,14 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - one user's failure is counted, and the others go on
             why = str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
             return Case(id=case_id, user_id=user_id, bucket=bucket, state="error", why=why)
-        if any(one.limited for one in self.chats):
+        if self.purse.is_short:
             # The engine went on in template words, which say nothing of the model.
             return skipped
         return case.model_copy(update={"seconds": round(time.monotonic() - began, 4)})
 
     def _is_spent(self) -> bool:
-        limit = self.going.cost_limit
-        if limit is None:
-            return False
-        if any(one.limited for one in self.chats):
-            return True
-        rows = self.lab.engine.store.ledger()[self.before :]
-        if self.open_beside is not None:
-            rows += self.open_beside.engine.store.ledger()[len(self.beside) :]
-        return spent(rows).cost >= limit
+        limit = self.purse.limit
+        return self.purse.is_short or (limit is not None and self.purse.spent >= limit)
 
     async def _neutral(self, cases: dict[str, Case]) -> None:
         """The same users with items that are called Item 1, Item 2, …: what falls was known by heart."""
@@ -240,9 +223,9 @@ class _Work:
             self.plan.dataset, self.plan.split, self.settings, self.folder / NAMELESS, limit=self.plan.limit,
             seed=self.plan.seed, neutral=True, progress=self.progress, embedder=self.embedder,
         )  # fmt: skip
-        self.open_beside, self.beside = lab, lab.engine.store.ledger()
+        lab.engine.models.purse = self.purse
         try:
-            model = await self._model(lab)
+            model = await lab.engine.model()
             users = [
                 one.id for one in cases.values()
                 if one.state == "ok" and not any(name.startswith(NEUTRAL) for name in one.values)
@@ -263,7 +246,7 @@ class _Work:
                 self.progress.advance()
             self.progress.done()
         finally:
-            self.beside, self.open_beside = lab.engine.store.ledger(), None
+            self.beside = lab.engine.store.ledger()
             await lab.engine.close()
 
     def _write(self, asked: str, model: Ready, cases: Collection[Case]) -> StudyRecord:

@@ -15,7 +15,17 @@ from agent.errors import (
     ModelRefusedError,
     ModelUnavailableError,
 )
-from agent.llm import ChatAnswer, ChatRequest, MemoryBook, OpenAIChat, RecordedChat, Retries, answer_key, ask
+from agent.llm import (
+    ChatAnswer,
+    ChatRequest,
+    MemoryBook,
+    OpenAIChat,
+    Purse,
+    RecordedChat,
+    Retries,
+    answer_key,
+    ask,
+)  # fmt: skip
 from agent.schema import ChatMessage, Usage
 from agent.testing import Answer, Drip, Failure, FakeChat, ScriptedServer, WrongSchema
 
@@ -233,6 +243,17 @@ async def test_calls_at_once_share_the_limit() -> None:
     slow.go.set()
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(result, BudgetSpentError) for result in results) == 2
+
+
+async def test_several_chats_may_pay_from_one_purse() -> None:
+    purse = Purse(0.0055)
+    chats = [RecordedChat(paid(), MemoryBook(), prices=PRICES, purse=purse) for _ in range(3)]
+    for chat in chats[:2]:
+        await chat.complete(question(max_tokens=20))
+    assert not purse.is_short
+    with pytest.raises(BudgetSpentError):
+        await chats[2].complete(question(max_tokens=20))
+    assert purse.is_short and purse.spent == pytest.approx(0.004) and chats[0].spent == pytest.approx(0.002)
 
 
 # ---------------------------------------------------------------- streams

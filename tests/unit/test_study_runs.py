@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +224,26 @@ def test_nobody_is_measured_in_template_words_for_want_of_money(
     found = run_study(plan, Settings(llm=llm), going, embedder=FakeEmbedder())
     assert 0 < found.cost.total.cost < 1.05
     assert found.states == {"ok": 0, "error": 0, "skipped": 8} and not found.figures
+
+
+def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
+    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = FakeChat(
+        lambda _: ChatAnswer("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True
+    )  # fmt: skip
+    monkeypatch.setattr(agent.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
+    plan = Plan("portraits", store, limit=8, neutral=True)
+    found = run_study(plan, Settings(llm=llm), Going(out, cost_limit=3.0), embedder=FakeEmbedder())
+    # Ten cents a call; what is counted before sending is more, so that not all of it can be spent.
+    assert 1.5 < found.cost.total.cost <= 3.0
+    assert found.states["skipped"]
+    # The settings' own limit is one for all of it too.
+    held = Settings(llm=llm.model_copy(update={"max_cost": 1.5}))
+    shutil.rmtree(out / "lab-neutral", ignore_errors=True)
+    again = run_study(replace(plan, seed=1), held, Going(out), embedder=FakeEmbedder())
+    assert again.cost.total.cost - found.cost.total.cost <= 1.5
 
 
 def test_a_bad_line_is_said(tmp_path: Path) -> None:
