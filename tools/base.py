@@ -1,20 +1,29 @@
-"""What a tool is: a name, what it does, its arguments, and a small typed function over the engine."""
+"""What a tool is: a name, what it does, its arguments, and a small typed function over the engine.
+
+A tool answers in statements (`Said`): a form of words by name, what fills it, and the events it rests on. They are said
+in a language by `tools.words`, so that a tool knows none.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from agent.engine import Engine
+from agent.schema import Value
+from tools.words import Said, say
 
 Arguments = TypeVar("Arguments", bound="Args")
+Polarity = Literal["like", "dislike"]
+
+__all__ = ["Args", "Polarity", "Result", "Said", "Tool", "Value", "tool"]
 
 
 class Args(BaseModel):
     """Arguments of a tool; unknown ones are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 class Result(BaseModel):
@@ -24,12 +33,22 @@ class Result(BaseModel):
 
     found: bool
     """False: the engine holds nothing that answers this."""
-    answer: str
-    """The result as plain sentences, for when no model words it."""
-    evidence: list[str] = Field(default=[])
-    """Event ids that the result rests on."""
+    said: list[Said] = Field(default=[], repr=False)
+    """The result in statements, the one that answers first."""
     notes: list[str] = Field(default=[])
     """What a person should know of how it was made, such as a model that did not help."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def answer(self) -> str:
+        """The statements in English, without marks."""
+        return "\n".join(say(one) for one in self.said)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def evidence(self) -> list[str]:
+        """Event ids that the statements rest on, in order."""
+        return list(dict.fromkeys(event for one in self.said for event in one.evidence))
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,7 @@ class Tool:
     description: str
     args: type[Args]
     run: Callable[[Engine, Args], Awaitable[Result]]
+    """Raises UsageError where the arguments name what is not there, and what the engine raises."""
 
 
 def tool(

@@ -1,24 +1,31 @@
-"""Which users like, or dislike, this?"""
+"""Which users' portraits say this?"""
 
 from typing import Literal
 
 from pydantic import Field
 
 from agent.engine import Engine
+from agent.errors import BadInputError
 from agent.schema import Preference
-from tools.base import Args, Result, tool
+from agent.where import fitting
+from tools.base import Args, Polarity, Result, Said, Value, tool
+from tools.words import listed, phrase
 
 
 class FindUsersArgs(Args):
-    value: str = Field(description="what the preference is about, such as a genre, brand or theme")
-    polarity: Literal["like", "dislike"] = Field(default="like", description="like or dislike")
+    value: str = Field(default="", description="what the preference is about, such as a genre, brand or theme")
+    polarity: Polarity = Field(default="like", description="like or dislike")
     trend: Literal["", "rising", "steady", "fading"] = Field(default="", description="only this trend; empty for all")
-    limit: int = Field(default=10, ge=1, le=100)
+    like: str = Field(default="", description="instead of a value: what the users are like, in words")
+    where: str = Field(default="", description="a condition on users' attributes, such as: age < 30 and gender = F")
+    limit: int = Field(default=5, ge=1, le=100)
 
 
-class FoundUser(Result):
+class FoundUser(Value):
     user_id: str
-    preference: Preference
+    score: float
+    """Strength of the preference, or likeness to the words."""
+    preference: Preference | None = None
 
 
 class FindUsersResult(Result):
@@ -28,41 +35,65 @@ class FindUsersResult(Result):
     users: list[FoundUser] = Field(default=[])
 
 
-@tool("find_users", "Users whose portrait holds a preference, strongest first.", FindUsersArgs)
+@tool(
+    "find_users",
+    "Users whose portrait holds a preference, strongest first, or whose portraits are likest to some words.",
+    FindUsersArgs,
+)
 async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
-    wanted = args.value.casefold().strip()
+    """Raises BadInputError where neither a value nor words are given."""
+    if args.like:
+        return _by_words(engine, args)
+    if not args.value:
+        raise BadInputError("Say what the users like (value), or what they are like (like).")
+    wanted = args.value.casefold()
+    fit = {one.user_id for one in fitting(engine.store.users(), args.where, "users")} if args.where else None
     found: list[FoundUser] = []
-    profiles = engine.portraits()
-    for profile in profiles:
-        for preference in profile.preferences:
-            if preference.polarity != args.polarity or (args.trend and preference.trend != args.trend):
-                continue
-            if wanted in preference.value.casefold():
-                line = f"{profile.user_id} (strength {preference.strength:.2f}, {preference.trend})"
-                found.append(
-                    FoundUser(
-                        found=True,
-                        answer=line,
-                        evidence=preference.evidence[:3],
-                        user_id=profile.user_id,
-                        preference=preference,
-                    )
-                )
-                break
-    found.sort(key=lambda one: (-one.preference.strength, one.user_id))
+    for profile in engine.portraits(args.value):
+        if fit is not None and profile.user_id not in fit:
+            continue
+        held = [
+            one for one in profile.preferences
+            if one.polarity == args.polarity and (not args.trend or one.trend == args.trend)
+            and wanted in one.value.casefold()
+        ]  # fmt: skip
+        if held:
+            best = max(held, key=lambda one: (one.value.casefold() == wanted, one.strength))
+            found.append(FoundUser(user_id=profile.user_id, score=best.strength, preference=best))
+    found.sort(key=lambda one: (-one.score, one.user_id))
+    painted = engine.store.counts().profiles
+    values: dict[str, str | int | float | Said] = {
+        "n": len(found), "of": painted, "value": args.value, "where": _where(args),
+        "trend": Said(form=f"trend.{args.trend}") if args.trend else phrase(""),
+    }  # fmt: skip
     top = found[: args.limit]
-    verb = {"like": "like", "dislike": "dislike"}[args.polarity]
+    evidence = [event for one in top if one.preference for event in one.preference.evidence[:1]]
+    said = [Said(form=f"find.{args.polarity}", values=values, evidence=evidence[:3])]
+    if top:
+        lines = [Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}) for one in top]
+        said.append(Said(form="find.top", values={"users": listed(lines)}, evidence=evidence))
+    return FindUsersResult(found=bool(painted), said=said, total=len(found), searched=painted, users=top)
+
+
+def _by_words(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
+    audience = engine.users_like(args.like, args.limit, where=args.where)
+    users = [FoundUser(user_id=one.user_id, score=one.score) for one in audience.users]
+    values: dict[str, str | int | float | Said] = {
+        "of": audience.considered, "population": audience.population, "like": args.like, "where": _where(args)
+    }  # fmt: skip
+    if not users:
+        said = [Said(form="find.nobody", values=values)]
+    else:
+        lines = [Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}) for one in users]
+        said = [
+            Said(form="find.words", values={**values, "users": listed(lines)}),
+            Said(form="find.words_definition", values=values),
+        ]
     return FindUsersResult(
-        found=bool(found),
-        answer=(
-            f"{len(found)} of {len(profiles)} users with a portrait {verb} {args.value}: "
-            + ", ".join(one.answer for one in top)
-            + "."
-            if found
-            else f"None of the {len(profiles)} users with a portrait is known to {verb} {args.value}."
-        ),
-        evidence=[event for one in top for event in one.evidence],
-        total=len(found),
-        searched=len(profiles),
-        users=top,
-    )
+        found=bool(users), said=said, notes=audience.notes, total=audience.considered, searched=audience.considered,
+        users=users,
+    )  # fmt: skip
+
+
+def _where(args: FindUsersArgs) -> Said:
+    return Said(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")

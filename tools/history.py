@@ -1,59 +1,149 @@
 """What did this user do?"""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from agent.engine import Engine
-from agent.schema import Event
-from tools.base import Args, Result, tool
+from agent.schema import Event, Item
+from agent.signals import RATED_TYPES
+from tools.base import Result, Said, Value, tool
+from tools.which import Chosen, Which, chosen, fits, title_of
+from tools.words import listed, phrase
+
+Order = Literal["newest", "oldest", "highest", "lowest"]
 
 
-class HistoryArgs(Args):
+class HistoryArgs(Which):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    type: str = Field(default="", description="only events of this type, such as purchase; empty for all")
-    limit: int = Field(default=10, ge=1, le=50, description="how many of the latest events")
+    order: Order = Field(
+        default="newest", description="newest or oldest first, or by the rating that was given: highest or lowest first"
+    )
+    limit: int = Field(default=5, ge=0, le=50, description="how many of the events to list; 0 only counts them")
 
 
-class HistoryLine(Result):
+class HistoryLine(Value):
     event_id: str
+    item_id: str | None
     title: str
+    type: str
+    value: float | None
     timestamp: datetime | None
 
 
 class HistoryResult(Result):
     user_id: str
     total: int
+    """Events that fit."""
+    items: int
+    """Different items in them."""
     events: list[HistoryLine] = Field(default=[])
 
 
-@tool("history", "The latest events of one user, newest first, and how many there are.", HistoryArgs)
+@tool(
+    "history",
+    "Events of one user: how many (of a type, an item, a value, a time), and the newest, oldest or best rated of them.",
+    HistoryArgs,
+)
 async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
-    events = [event for event in engine.history(args.user_id) if not args.type or event.type == args.type]
-    latest = events[-args.limit :][::-1]
-    items = engine.items_by_id([event.item_id for event in latest if event.item_id])
-    lines = []
-    for event in latest:
-        item = items.get(event.item_id or "")
-        title = (item.title or item.item_id) if item else (event.text or event.type)
-        lines.append(
-            HistoryLine(
-                found=True, answer=_line(event, title), event_id=event.event_id, title=title, timestamp=event.timestamp
-            )
-        )
-    kind = f"{args.type} events" if args.type else "events"
-    said = "; ".join(line.answer for line in lines)
+    about = chosen(engine, args)
+    events = [one for one in engine.history(args.user_id) if fits(one, args, about)]
+    items = {one.item_id for one in events if one.item_id}
+    ordered = _ordered(events, args.order)
+    top = ordered[: args.limit]
+    known = engine.items_by_id([one.item_id for one in top if one.item_id])
+    lines = [_line(one, known) for one in top]
+    if not events:
+        said = [_none(args, about)]
+    elif args.order == "newest":
+        said = [_count(args, about, len(events), len(items)), *_latest(lines)]
+    elif not top and args.limit:
+        said = [Said(form="history.unrated", values={"user": args.user_id, "what": about.what})]
+    else:
+        said = _extremes(args, lines, ordered)
     return HistoryResult(
-        found=bool(lines),
-        answer=f"{args.user_id} has {len(events)} {kind}. Latest: {said}." if lines else f"No {kind} are stored.",
-        evidence=[line.event_id for line in lines],
-        user_id=args.user_id,
-        total=len(events),
-        events=lines,
-    )
+        found=bool(top or (events and not args.limit)), said=said, user_id=args.user_id, total=len(events),
+        items=len(items), events=lines,
+    )  # fmt: skip
 
 
-def _line(event: Event, title: str) -> str:
-    day = f" on {event.timestamp:%Y-%m-%d}" if event.timestamp else ""
-    value = f" {event.value:g}" if event.value is not None else ""
-    return f"{event.type}{value} of {title}{day}"
+def _ordered(events: Sequence[Event], order: Order) -> list[Event]:
+    """Newest first, oldest first, or rated ones by rating, of equal ratings the newest first."""
+    if order == "oldest":
+        return [one for one in events if one.item_id] or list(events)
+    newest = list(events)[::-1]
+    if order == "newest":
+        return newest
+    rated = [one for one in newest if one.type in RATED_TYPES and one.value is not None and one.item_id]
+    sign = -1.0 if order == "highest" else 1.0
+    return sorted(rated, key=lambda one: sign * (one.value or 0.0))
+
+
+def _line(event: Event, items: dict[str, Item]) -> HistoryLine:
+    item = items.get(event.item_id or "")
+    return HistoryLine(
+        event_id=event.event_id, item_id=event.item_id, title=title_of(item, event.text or event.type),
+        type=event.type, value=event.value, timestamp=event.timestamp,
+    )  # fmt: skip
+
+
+def _none(args: HistoryArgs, about: Chosen) -> Said:
+    values: dict[str, str | int | float | Said] = {
+        "user": args.user_id, "type": _type(args), "what": about.what, "when": about.when, "n": 0
+    }  # fmt: skip
+    return Said(form="history.none" if args.type or about.ids is None else "history.none_of", values=values)
+
+
+def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> Said:
+    form = "history.count" if about.ids is None else "history.count_item" if about.item else "history.count_of"
+    return Said(
+        form=form,
+        values={
+            "user": args.user_id, "n": events, "items": items, "type": _type(args), "what": about.what,
+            "when": about.when,
+        },
+    )  # fmt: skip
+
+
+def _type(args: HistoryArgs) -> str:
+    """The type as it stands before "event"; empty where any will do."""
+    return f"{args.type} " if args.type else ""
+
+
+def _latest(lines: Sequence[HistoryLine]) -> list[Said]:
+    if not lines:
+        return []
+    parts = listed([phrase_of(one) for one in lines])
+    return [Said(form="history.latest", values={"lines": parts}, evidence=[one.event_id for one in lines])]
+
+
+def phrase_of(line: HistoryLine) -> Said:
+    """One event in words: "rating 4 of “Toy Story (1995)” on 1997-11-05"."""
+    day = Said(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
+    value = f" {line.value:g}" if line.value is not None else ""
+    return Said(form="event", values={"type": line.type, "value": value, "title": line.title, "day": day})
+
+
+def _extremes(args: HistoryArgs, lines: Sequence[HistoryLine], ordered: Sequence[Event]) -> list[Said]:
+    """The first of the order, and what comes after it."""
+    if not lines:
+        return []
+    first = lines[0]
+    if args.order == "oldest":
+        said = [Said(form="history.first", values=_of(args, first), evidence=[first.event_id])]
+    else:
+        ties = sum(one.value == first.value for one in ordered)
+        form = "history.highest" if args.order == "highest" else "history.lowest"
+        said = [Said(form=form, values=_of(args, first), evidence=[first.event_id])]
+        if ties > 1:
+            said.append(Said(form="history.ties", values={"n": ties, "value": first.value or 0.0}))
+    if lines[1:]:
+        rest = listed([phrase_of(one) for one in lines[1:]])
+        said.append(Said(form="history.then", values={"lines": rest}, evidence=[one.event_id for one in lines[1:]]))
+    return said
+
+
+def _of(args: HistoryArgs, line: HistoryLine) -> dict[str, "str | int | float | Said"]:
+    return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "value": line.value or 0.0}

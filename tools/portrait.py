@@ -1,33 +1,62 @@
-"""Who is this user?"""
+"""Who is this user, and what do they like or dislike?"""
+
+from typing import Literal
 
 from pydantic import Field
 
 from agent.engine import Engine
 from agent.schema import Preference
-from tools.base import Args, Result, tool
+from tools.base import Args, Result, Said, tool
+from tools.words import listed, phrase
 
 
 class PortraitArgs(Args):
     user_id: str = Field(description="the user's id, exactly as in the data")
+    polarity: Literal["", "like", "dislike"] = Field(default="", description="only likes, or only dislikes")
+    trend: Literal["", "rising", "steady", "fading"] = Field(default="", description="only preferences of this trend")
+    facet: str = Field(default="", description="only preferences of this facet, such as genre")
+    limit: int = Field(default=5, ge=1, le=20, description="how many preferences")
 
 
 class PortraitResult(Result):
     user_id: str
     version: int
     preferences: list[Preference] = Field(default=[])
+    """The strongest of those asked for."""
 
 
-@tool("portrait", "The portrait of one user: summary, likes, dislikes, habits.", PortraitArgs)
+@tool("portrait", "The portrait of one user: summary, likes and dislikes with strength and trend.", PortraitArgs)
 async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     profile = await engine.profile(args.user_id)
-    strongest = sorted(profile.preferences, key=lambda p: (-p.strength, p.facet, p.value))[:8]
-    evidence = [event for preference in strongest for event in preference.evidence[:3]]
+    asked = [
+        one for one in profile.preferences
+        if (not args.polarity or one.polarity == args.polarity) and (not args.trend or one.trend == args.trend)
+        and (not args.facet or one.facet.casefold() == args.facet.casefold())
+    ]  # fmt: skip
+    strongest = sorted(asked, key=lambda one: (-one.strength, one.facet, one.value))[: args.limit]
+    whole = not (args.polarity or args.trend or args.facet)
+    said: list[Said] = []
+    for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes")):
+        held = [one for one in strongest if one.polarity == polarity]
+        if held:
+            evidence = [event for one in held for event in one.evidence[:1]]
+            values: dict[str, str | int | float | Said] = {
+                "user": args.user_id, "things": listed([_thing(one) for one in held])
+            }  # fmt: skip
+            said.append(Said(form=form, values=values, evidence=evidence))
+    if whole and profile.summary:
+        summary = Said(form="portrait.summary", values={"user": args.user_id, "summary": profile.summary},
+                       evidence=profile.summary_evidence[:3], only=profile.language)  # fmt: skip
+        said.insert(0, summary)
+    if not strongest and not (whole and profile.traits):
+        kind = Said(form=f"portrait.{args.polarity or 'any'}")
+        said = [Said(form="portrait.none", values={"user": args.user_id, "kind": kind})]
     return PortraitResult(
-        found=bool(profile.preferences or profile.traits),
-        answer=profile.summary,
-        evidence=list(dict.fromkeys([*profile.summary_evidence, *evidence])),
-        notes=profile.notes,
-        user_id=profile.user_id,
-        version=profile.version,
-        preferences=strongest,
-    )
+        found=bool(strongest or (whole and profile.traits)), said=said, notes=profile.notes,
+        user_id=profile.user_id, version=profile.version, preferences=strongest,
+    )  # fmt: skip
+
+
+def _thing(one: Preference) -> Said:
+    trend = Said(form=f"trend.{one.trend}") if one.trend in ("rising", "fading") else phrase("")
+    return Said(form="preference", values={"value": one.value, "facet": one.facet, "trend": trend})

@@ -1,0 +1,115 @@
+"""How do two users differ?"""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from agent.engine import Engine
+from agent.schema import Event
+from agent.signals import RATED_TYPES
+from tools.base import Result, Said, Value, tool
+from tools.favourites import favourites
+from tools.which import Chosen, Which, chosen, fits
+from tools.words import listed, phrase
+
+Aspect = Literal["events", "items", "rating", "taste"]
+
+
+class CompareArgs(Which):
+    user_id: str = Field(description="one user's id")
+    other_id: str = Field(description="the other user's id")
+    aspect: Aspect = Field(
+        default="taste",
+        description="what to compare: number of events, number of different items, mean rating, or taste as a whole",
+    )
+
+
+class Side(Value):
+    user_id: str
+    events: int
+    items: int
+    rating: float | None
+    """Mean rating; None where there is none."""
+    evidence: list[str]
+
+
+class CompareResult(Result):
+    sides: list[Side] = Field(default=[])
+    shared: int = 0
+    """Different items that both had."""
+
+
+@tool(
+    "compare_users",
+    "Two users side by side: who has more events or items (of a type, value, time), rates higher, how tastes differ.",
+    CompareArgs,
+)
+async def compare_users(engine: Engine, args: CompareArgs) -> CompareResult:
+    about = chosen(engine, args)
+    kept = [_kept(engine, one, args, about) for one in (args.user_id, args.other_id)]
+    sides = [_side(one, events) for one, events in zip((args.user_id, args.other_id), kept, strict=True)]
+    had = [{one.item_id for one in events if one.item_id} for events in kept]
+    shared = len(had[0] & had[1])
+    if args.aspect == "taste":
+        said = [_measured("events", sides, args, about), *await _tastes(engine, args, shared)]
+    else:
+        said = [_measured(args.aspect, sides, args, about)]
+    found = said[0].form != "compare.none"
+    return CompareResult(found=found, said=said, sides=sides, shared=shared)
+
+
+def _kept(engine: Engine, user_id: str, args: CompareArgs, about: Chosen) -> list[Event]:
+    return [one for one in engine.history(user_id) if fits(one, args, about)]
+
+
+def _side(user_id: str, events: list[Event]) -> Side:
+    rated = [one.value for one in events if one.type in RATED_TYPES and one.value is not None]
+    return Side(
+        user_id=user_id, events=len(events), items=len({one.item_id for one in events if one.item_id}),
+        rating=round(float(np.mean(rated)), 2) if rated else None, evidence=[one.event_id for one in events[-1:]],
+    )  # fmt: skip
+
+
+def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chosen) -> Said:
+    if aspect == "rating":
+        rated = sorted((one for one in sides if one.rating is not None), key=lambda one: -(one.rating or 0))
+        if len(rated) < 2:
+            return Said(form="compare.none", values={"user": args.user_id, "other": args.other_id})
+        more, less = (rated[0], rated[0].rating or 0.0), (rated[1], rated[1].rating or 0.0)
+    else:
+        counts = [(one, one.items if aspect == "items" else one.events) for one in sides]
+        more, less = sorted(counts, key=lambda pair: -pair[1])
+    equal = more[1] == less[1]
+    evidence = [*more[0].evidence, *less[0].evidence]
+    return Said(
+        form=f"compare.{aspect}.equal" if equal else f"compare.{aspect}",
+        values={
+            "more": more[0].user_id, "n": more[1], "less": less[0].user_id, "m": less[1], "what": about.what,
+            "when": about.when, "type": f"{args.type} " if args.type else "",
+            "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
+        },
+        evidence=evidence,
+    )  # fmt: skip
+
+
+async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[Said]:
+    said = [Said(form="compare.shared", values={"user": args.user_id, "other": args.other_id, "n": shared})]
+    top: list[list[str]] = []
+    for user_id in (args.user_id, args.other_id):
+        found = await favourites.run(engine, favourites.args.model_validate({"user_id": user_id}))
+        said += [one for one in found.said if one.form == "favourites.first"]
+        profile = await engine.profile(user_id)
+        top.append(
+            [one.value for one in sorted(profile.preferences, key=lambda p: -p.strength) if one.polarity == "like"]
+        )
+    both = [one for one in top[0] if one in top[1]][:3]
+    for form, user_id, values in (
+        ("compare.both", "", both),
+        ("compare.only", args.user_id, [one for one in top[0] if one not in top[1]][:3]),
+        ("compare.only", args.other_id, [one for one in top[1] if one not in top[0]][:3]),
+    ):
+        if values:
+            things = listed([Said(form="quoted", values={"text": one}) for one in values])
+            said.append(Said(form=form, values={"user": user_id, "things": things}))
+    return said

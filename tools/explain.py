@@ -1,0 +1,119 @@
+"""Why is this recommended, and why does a portrait say that?"""
+
+from pydantic import Field
+
+from agent.engine import Engine
+from agent.schema import Event, Preference, Recommendation
+from tools.base import Args, Result, Said, tool
+from tools.history import HistoryLine, phrase_of
+from tools.which import find_item, title_of
+from tools.words import listed
+
+SHORTLIST = 20
+EVENTS = 5
+
+
+class WhyItemArgs(Args):
+    user_id: str = Field(description="the user's id, exactly as in the data")
+    item: str = Field(default="", description="the item's id or title; the first recommendation if left out")
+
+
+class WhyItemResult(Result):
+    user_id: str
+    recommendation: Recommendation | None = None
+    place: int | None = None
+    """Among the first recommendations; None where it is not one of them."""
+
+
+class WhyPreferenceArgs(Args):
+    user_id: str = Field(description="the user's id, exactly as in the data")
+    value: str = Field(default="", description="what the preference is about; the strongest if left out")
+
+
+class WhyPreferenceResult(Result):
+    user_id: str
+    preference: Preference | None = None
+
+
+@tool("explain_recommendation", "Why an item is recommended to a user, or why it is not.", WhyItemArgs)
+async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemResult:
+    """Raises UnknownIdError for an unknown item."""
+    [first] = await engine.recommend([args.user_id], SHORTLIST, explain=False)
+    places = {one.item.item_id: one.rank for one in first.recommendations}
+    if args.item:
+        item = find_item(engine, args.item)
+    elif first.recommendations:
+        item = first.recommendations[0].item
+    else:
+        none = Said(form="recommend.none", values={"user": args.user_id})
+        return WhyItemResult(found=False, said=[none], user_id=args.user_id)
+    place = places.get(item.item_id)
+    ranked = await engine.rank(args.user_id, [item.item_id], explain=True)
+    one = ranked.recommendations[0] if ranked.recommendations else None
+    values: dict[str, str | int | float | Said] = {
+        "user": args.user_id, "title": title_of(item), "place": place or 0, "n": SHORTLIST
+    }  # fmt: skip
+    had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
+    if had:
+        line = phrase_of(_line(had[-1], title_of(item)))
+        said = [Said(form="why.had", values={**values, "line": line}, evidence=[had[-1].event_id])]
+    elif place is None:
+        said = [Said(form="why.not_listed", values=values)]
+    else:
+        said = [Said(form="why.place", values=values)]
+        if one is not None and one.reason is not None:
+            said.append(Said(form="why.reason", values={"reason": one.reason.text}, evidence=one.reason.evidence))
+        if one is not None and one.channels:
+            channels = listed([Said(form="quoted", values={"text": name}) for name in list(one.channels)[:3]])
+            said.append(Said(form="why.channels", values={"channels": channels}))
+    return WhyItemResult(
+        found=True, said=said, notes=ranked.notes, user_id=args.user_id, recommendation=one, place=place
+    )  # fmt: skip
+
+
+@tool(
+    "explain_preference", "Why a user's portrait says what it says of a value: the events behind it.", WhyPreferenceArgs
+)
+async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPreferenceResult:
+    profile = await engine.profile(args.user_id)
+    wanted = args.value.casefold()
+    held = [one for one in profile.preferences if wanted in one.value.casefold()]
+    if not held:
+        form = "why.unsaid" if wanted else "portrait.none"
+        kind = Said(form="portrait.any")
+        none = Said(form=form, values={"user": args.user_id, "value": args.value, "kind": kind})
+        return WhyPreferenceResult(found=False, said=[none], user_id=args.user_id)
+    one = max(held, key=lambda p: (p.value.casefold() == wanted, p.strength))
+    lines = _lines(engine, one.evidence[:EVENTS])
+    said = [
+        Said(
+            form=f"why.{one.polarity}",
+            values={
+                "user": args.user_id, "value": one.value, "strength": round(one.strength, 2),
+                "confidence": round(one.confidence, 2), "n": len(one.evidence),
+            },
+            evidence=one.evidence[:1],
+        )
+    ]  # fmt: skip
+    if lines:
+        said.append(Said(form="why.events", values={"lines": listed([phrase_of(line) for line in lines])},
+                         evidence=[line.event_id for line in lines]))  # fmt: skip
+    if one.trend in ("rising", "fading"):
+        said.append(Said(form=f"why.{one.trend}", values={"value": one.value}))
+    return WhyPreferenceResult(found=True, said=said, notes=profile.notes, user_id=args.user_id, preference=one)
+
+
+def _lines(engine: Engine, event_ids: list[str]) -> list[HistoryLine]:
+    events = {one.event_id: one for one in engine.store.events_by_id(event_ids)}
+    items = engine.items_by_id([one.item_id for one in events.values() if one.item_id])
+    return [
+        _line(events[one], title_of(items.get(events[one].item_id or ""), events[one].type))
+        for one in event_ids if one in events
+    ]  # fmt: skip
+
+
+def _line(event: Event, title: str) -> HistoryLine:
+    return HistoryLine(
+        event_id=event.event_id, item_id=event.item_id, title=title, type=event.type, value=event.value,
+        timestamp=event.timestamp,
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""Which values does this user's history hold most of?"""
+
+from collections import Counter
+
+from pydantic import Field
+
+from agent.engine import Engine
+from tools.base import Result, Said, Value, tool
+from tools.which import Which, chosen, facets_named, fits
+from tools.words import listed
+
+
+class FavouritesArgs(Which):
+    user_id: str = Field(description="the user's id, exactly as in the data")
+    limit: int = Field(default=3, ge=1, le=20, description="how many values")
+
+
+class ValueCount(Value):
+    value: str
+    items: int
+    """Different items of the user that carry it."""
+
+
+class FavouritesResult(Result):
+    user_id: str
+    facet: str
+    items: int = 0
+    """Different items of the user that carry any value of the facet."""
+    top: list[ValueCount] = Field(default=[])
+
+
+@tool(
+    "favourites",
+    "The values of a facet (genre, category, brand, …; the main one if left out) that most items of a user carry.",
+    FavouritesArgs,
+)
+async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
+    population = engine.snapshots.world().population
+    facet = next(iter(facets_named(engine, args.facet)), "") or population.primary
+    about = chosen(engine, args.model_copy(update={"facet": ""}))
+    events = [one for one in engine.history(args.user_id) if one.item_id and fits(one, args, about)]
+    latest = {one.item_id: one.event_id for one in events if one.item_id}
+    counts: Counter[str] = Counter()
+    carried: dict[str, list[str]] = {}
+    known = 0
+    for item_id, event_id in latest.items():
+        values = population.values_of(item_id).get(facet, [])
+        known += bool(values)
+        for value in values:
+            counts[value] += 1
+            carried.setdefault(value, []).append(event_id)
+    top = [ValueCount(value=value, items=n) for value, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+    if not top:
+        none = Said(form="favourites.none", values={"user": args.user_id, "facet": facet or "category"})
+        return FavouritesResult(found=False, said=[none], user_id=args.user_id, facet=facet)
+    first = top[0]
+    said = [
+        Said(
+            form="favourites.first",
+            values={"value": first.value, "facet": facet, "user": args.user_id, "n": first.items, "of": len(latest)},
+            evidence=carried[first.value][::-1][:3],
+        )
+    ]
+    equal = [one for one in top[1:] if one.items == first.items]
+    if equal:
+        same = listed([_counted(one) for one in equal[: args.limit]])
+        said.append(Said(form="favourites.tied", values={"values": same}))
+    rest = top[1 + len(equal) : args.limit]
+    if rest:
+        said.append(Said(form="favourites.then", values={"values": listed([_counted(one) for one in rest])}))
+    return FavouritesResult(
+        found=True, said=said, user_id=args.user_id, facet=facet, items=known, top=top[: args.limit]
+    )  # fmt: skip
+
+
+def _counted(one: ValueCount) -> Said:
+    return Said(form="value.counted", values={"value": one.value, "n": one.items})

@@ -1,0 +1,171 @@
+"""Which items are there, and what is known of one?"""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from agent.census import ItemCounts
+from agent.engine import Engine
+from agent.schema import Attributes, Item
+from agent.where import fitting
+from agent.words.text import fold
+from tools.base import Args, Result, Said, Value, tool
+from tools.which import Which, chosen, find_item, rows_of, title_of
+from tools.words import listed, phrase
+
+By = Literal["events", "users", "rating"]
+
+
+class ItemFacts(Value):
+    item_id: str
+    title: str
+    events: int
+    users: int
+    """Different users who had it."""
+    rating: float | None
+    """Mean rating; None where there is none."""
+    ratings: int
+    price: float | None = None
+
+
+class SearchArgs(Which):
+    words: str = Field(default="", description="words of the title, or what the item is about")
+    where: str = Field(default="", description="a condition on items, such as: price < 20 and year >= 1990")
+    limit: int = Field(default=5, ge=1, le=50)
+
+
+class PopularArgs(Which):
+    by: By = Field(default="users", description="how many users had it, how many events it has, or its mean rating")
+    ascending: bool = Field(default=False, description="the least first")
+    limit: int = Field(default=5, ge=1, le=50)
+
+
+class ItemsResult(Result):
+    total: int
+    """Items that fit."""
+    items: list[ItemFacts] = Field(default=[])
+
+
+class ItemArgs(Args):
+    item: str = Field(description="the item's id, or its title")
+
+
+class ItemResult(Result):
+    item: ItemFacts | None = None
+    categories: list[str] = Field(default=[])
+    attributes: Attributes = Field(default={})
+
+
+@tool("search_items", "Items by words of their title, a value they carry, or a condition; most had first.", SearchArgs)
+async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
+    about = chosen(engine, args)
+    items = engine.snapshots.world().items
+    fit = fitting(list(items.values()), args.where, "items")
+    kept = [one for one in fit if about.ids is None or one.item_id in about.ids]
+    form = "items.found"
+    if args.words:
+        words = fold(args.words).split()
+        titled = [one for one in kept if all(word in fold(one.title) for word in words)]
+        near = [] if titled else _near(engine, args.words, {one.item_id for one in kept}, args.limit)
+        kept, form = (titled, form) if titled or not near else ([items[one] for one in near], "items.near")
+    if not kept:
+        none = Said(form="items.none", values={"words": args.words or args.value or args.where})
+        return ItemsResult(found=False, said=[none], total=0)
+    counts = _counts(engine, args)
+    facts = [_facts(engine, one, counts) for one in kept]
+    if form == "items.found":
+        facts.sort(key=lambda one: (-one.users, one.item_id))
+    top = facts[: args.limit]
+    lines = listed([_line(one) for one in top])
+    said = [Said(form=form, values={"n": len(facts), "k": len(top), "items": lines})]
+    return ItemsResult(found=True, said=said, total=len(facts), items=top)
+
+
+def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
+    """Items whose text is likest to the words, where items are embedded."""
+    if not engine.snapshots.is_indexed():
+        return []
+    index = engine.snapshots.index()
+    hits = index.search("items", index.embedder.queries([words]), 10 * n)[0]
+    return [one.id for one in hits if one.id in among][:n]
+
+
+@tool(
+    "popular_items",
+    "The items that most users had, with the most events, or rated best; of a value or time.",
+    PopularArgs,
+)
+async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
+    about = chosen(engine, args)
+    census = engine.snapshots.census()
+    counts = _counts(engine, args)
+    least = max(1, int(len(census.user_ids) * 0.01)) if args.by == "rating" else 1
+    score = {"events": counts.events, "users": counts.users, "rating": counts.rating}[args.by].astype(float)
+    enough = (counts.ratings if args.by == "rating" else counts.events) >= least
+    fit = np.flatnonzero(enough & ~np.isnan(score))
+    order = fit[np.lexsort((-counts.users[fit], score[fit] if args.ascending else -score[fit]))]
+    if not len(order):
+        return ItemsResult(found=False, said=[Said(form="items.none", values={"words": args.value or "-"})], total=0)
+    items = engine.snapshots.world().items
+    top = [
+        _facts(engine, items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]), counts)
+        for at in order[: args.limit].tolist()
+    ]
+    form = f"popular.{args.by}{'.least' if args.ascending else ''}"
+    of = phrase("") if about.ids is None else Said(form="of.what", values={"what": about.what})
+    lines = listed([_line(one) for one in top])
+    said = [Said(form=form, values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)})]
+    if least > 1:
+        said.append(Said(form="popular.least_ratings", values={"n": least}))
+    return ItemsResult(found=True, said=said, total=len(order), items=top)
+
+
+@tool("item", "What is known of one item: categories, price, attributes, how many had it, mean rating.", ItemArgs)
+async def item(engine: Engine, args: ItemArgs) -> ItemResult:
+    """Raises UnknownIdError."""
+    found = find_item(engine, args.item)
+    facts = _facts(engine, found, _counts(engine, Which(item=found.item_id)))
+    said = [Said(form="item.had", values={"title": facts.title, "n": facts.users, "events": facts.events})]
+    if facts.rating is not None:
+        said.append(Said(form="item.rating", values={"title": facts.title, "rating": facts.rating, "n": facts.ratings}))
+    if found.price is not None:
+        said.append(Said(form="item.price", values={"title": facts.title, "price": found.price}))
+    if found.categories:
+        named = listed([Said(form="quoted", values={"text": one}) for one in found.categories[:8]])
+        said.append(Said(form="item.categories", values={"title": facts.title, "categories": named}))
+    others = {name: one for name, one in found.attributes.items() if one != found.categories}
+    if others:
+        parts = [_attribute(name, one) for name, one in list(others.items())[:8]]
+        said.append(Said(form="item.attributes", values={"title": facts.title, "values": listed(parts)}))
+    return ItemResult(
+        found=True, said=said, item=facts, categories=found.categories, attributes=found.attributes
+    )  # fmt: skip
+
+
+def _attribute(name: str, value: object) -> Said:
+    shown = ", ".join(map(str, value[:5])) if isinstance(value, list) else str(value)
+    return Said(form="attribute", values={"name": name.replace("_", " "), "value": shown})
+
+
+def _counts(engine: Engine, which: Which) -> ItemCounts:
+    return engine.snapshots.census().counts(rows_of(engine, which, chosen(engine, which)))
+
+
+def _facts(engine: Engine, one: Item, counts: ItemCounts) -> ItemFacts:
+    at = engine.snapshots.census().item_position.get(one.item_id)
+    if at is None:
+        return ItemFacts(item_id=one.item_id, title=title_of(one), events=0, users=0, rating=None, ratings=0,
+                         price=one.price)  # fmt: skip
+    rating = float(counts.rating[at])
+    return ItemFacts(
+        item_id=one.item_id, title=title_of(one), events=int(counts.events[at]), users=int(counts.users[at]),
+        rating=None if np.isnan(rating) else round(rating, 2), ratings=int(counts.ratings[at]), price=one.price,
+    )  # fmt: skip
+
+
+def _line(one: ItemFacts) -> Said:
+    rating = phrase("")
+    if one.rating is not None:
+        rating = Said(form="items.rating", values={"rating": one.rating})
+    return Said(form="items.line", values={"title": one.title, "n": one.users, "rating": rating})

@@ -1,0 +1,44 @@
+"""What do the data say of this user beside what they did: attributes, and how much they did."""
+
+from pydantic import Field
+
+from agent.engine import Engine
+from agent.errors import UnknownIdError
+from agent.schema import Attributes
+from agent.where import listed as names_listed
+from tools.base import Args, Result, Said, tool
+from tools.words import listed, phrase
+
+
+class PersonArgs(Args):
+    user_id: str = Field(description="the user's id, exactly as in the data")
+    attribute: str = Field(default="", description="only this attribute, such as age; empty for all")
+
+
+class PersonResult(Result):
+    user_id: str
+    attributes: Attributes = Field(default={})
+
+
+@tool("user_attributes", "What the data say of one user beside their events: age, occupation and the like.", PersonArgs)
+async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
+    """Raises UnknownIdError for an attribute that no user has."""
+    held = engine.store.require_user(args.user_id).attributes
+    if args.attribute:
+        known = engine.snapshots.names().attributes
+        name = known.get(args.attribute.casefold().replace("_", " "))
+        if name is None:
+            there = names_listed(args.attribute, sorted(known.values()), "users have") if known else "users have none"
+            raise UnknownIdError(f"No user has the attribute '{args.attribute}'; {there}.")
+        held = {name: held[name]} if name in held else {}
+    parts = [_attribute(name, value) for name, value in held.items()]
+    if not parts:
+        none = Said(form="person.none", values={"user": args.user_id, "name": args.attribute or "-"})
+        return PersonResult(found=False, said=[none], user_id=args.user_id)
+    said = [Said(form="person.attributes", values={"user": args.user_id, "values": listed(parts)})]
+    return PersonResult(found=True, said=said, user_id=args.user_id, attributes=held)
+
+
+def _attribute(name: str, value: object) -> Said:
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return Said(form="attribute", values={"name": name.replace("_", " "), "value": phrase(shown)})

@@ -1,0 +1,141 @@
+"""Which events or items a tool is about, as arguments, as a filter, and in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pydantic import Field
+
+from agent.census import Census, Filter, Mask, carriers
+from agent.engine import Engine
+from agent.errors import UnknownIdError
+from agent.schema import Event, Item
+from tools.base import Args, Said
+from tools.words import phrase
+
+
+class Which(Args):
+    """Which events count; all where nothing is said."""
+
+    item: str = Field(default="", description="only events on this item: its id, or its title")
+    value: str = Field(default="", description="only events on items that carry this value, such as a genre or brand")
+    facet: str = Field(default="", description="what the value is of, such as genre or brand; empty for any")
+    type: str = Field(default="", description="only events of this type, such as purchase; empty for all")
+    since: date | None = Field(default=None, description="only from this day on")
+    until: date | None = Field(default=None, description="only up to this day, included")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What `Which` means in a store."""
+
+    ids: frozenset[str] | None
+    """Item ids; None where every item will do."""
+    item: Item | None
+    """The one item, where one was named."""
+    what: Said
+    """In words: "Toy Story", "items with the genre Drama"."""
+    when: Said
+    """In words: "", " since 2001-01-01"."""
+
+
+def title_of(item: Item | None, otherwise: str = "") -> str:
+    return (item.title or item.item_id) if item else otherwise
+
+
+def find_item(engine: Engine, text: str) -> Item:
+    """The item of an id, or the most had one of a title. Raises UnknownIdError."""
+    items = engine.snapshots.world().items
+    if text in items:
+        return items[text]
+    ids = engine.snapshots.names().exactly(text)
+    if not ids:
+        raise UnknownIdError(f"There is no item '{text}' in the store, by id or by title.")
+    return items[most_had(engine, ids)]
+
+
+def most_had(engine: Engine, ids: Sequence[str]) -> str:
+    """Of several items that of the most events."""
+    if len(ids) == 1:
+        return ids[0]
+    census = engine.snapshots.census()
+    mask = census.items(ids)
+    events = census.counts(census.rows(Filter(items=mask))).events
+    return max(ids, key=lambda one: events[census.item_position[one]] if one in census.item_position else 0)
+
+
+def facets_named(engine: Engine, facet: str) -> list[str]:
+    """The facets of that name; none where any will do. Raises UnknownIdError for a name that no item has."""
+    if not facet:
+        return []
+    population = engine.snapshots.world().population
+    plain = facet.casefold().replace("_", " ")
+    found = [one for one in population.facet_names if one.casefold().replace("_", " ") == plain]
+    if not found and plain in ("category", "genre"):  # two words for what items are
+        found = [one for one in population.facet_names if one in ("category", "genre")]
+    if not found and not any(plain in map(str.casefold, item.attributes) for item in _some(engine)):
+        raise UnknownIdError(f"No item has a '{facet}'; items have {', '.join(population.facet_names) or 'none'}.")
+    return found
+
+
+def _some(engine: Engine) -> Sequence[Item]:
+    return list(engine.snapshots.world().items.values())[:1000]
+
+
+def chosen(engine: Engine, which: Which) -> Chosen:
+    """Raises UnknownIdError for an item or facet that is not there."""
+    when = period(which)
+    if which.item:
+        item = find_item(engine, which.item)
+        return Chosen(frozenset([item.item_id]), item, Said(form="what.item", values={"title": title_of(item)}), when)
+    if which.value:
+        world, census = engine.snapshots.world(), engine.snapshots.census()
+        facets = facets_named(engine, which.facet)
+        mask = carriers(census, world.population, world.items, facets, which.value)
+        ids = frozenset(census.item_ids[at] for at in mask.nonzero()[0].tolist())
+        if which.facet:
+            what = Said(form="what.value", values={"facet": which.facet, "value": which.value})
+        else:
+            what = Said(form="what.any_facet", values={"value": which.value})
+        return Chosen(ids, None, what, when)
+    return Chosen(None, None, Said(form="what.any"), when)
+
+
+def period(which: Which) -> Said:
+    if which.since and which.until:
+        if which.since == which.until:
+            return Said(form="when.day", values={"day": f"{which.since}"})
+        return Said(form="when.between", values={"since": f"{which.since}", "until": f"{which.until}"})
+    if which.since:
+        return Said(form="when.since", values={"since": f"{which.since}"})
+    if which.until:
+        return Said(form="when.until", values={"until": f"{which.until}"})
+    return phrase("")
+
+
+def filter_of(census: Census, which: Which, found: Chosen) -> Filter:
+    return Filter(
+        items=None if found.ids is None else census.items(found.ids),
+        types=frozenset([which.type]) if which.type else frozenset(),
+        since=_midnight(which.since), until=_midnight(which.until, days=1),
+    )  # fmt: skip
+
+
+def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:
+    census = engine.snapshots.census()
+    return census.rows(filter_of(census, which, found))
+
+
+def fits(event: Event, which: Which, found: Chosen) -> bool:
+    """The same of one event, those without an item included."""
+    since, until = _midnight(which.since), _midnight(which.until, days=1)
+    return (
+        (found.ids is None or event.item_id in found.ids)
+        and (not which.type or event.type == which.type)
+        and (since is None or (event.timestamp is not None and event.timestamp >= since))
+        and (until is None or (event.timestamp is not None and event.timestamp < until))
+    )
+
+
+def _midnight(day: date | None, days: int = 0) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=days)

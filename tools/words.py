@@ -1,0 +1,100 @@
+"""Statements and how they are said: forms of words by name and language, from `words.yaml` beside this file.
+
+A form is a Python format string. Of a number the format spec is its noun, put into the plural where English needs it:
+`{n:event}` is "1 event" or "1,682 events". A value may be a statement itself, said in the same language.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+
+import yaml
+from pydantic import Field
+
+from agent.errors import SettingsError
+from agent.schema import Value
+from agent.words import spoken
+
+LANGUAGES = ("en", "zh")
+_MARKS = 3
+"""Events that one statement cites at most."""
+
+
+class Said(Value):
+    """A statement: which form of words, what fills it, and the events it rests on."""
+
+    form: str
+    values: "dict[str, str | int | float | Said]" = Field(default={})
+    evidence: list[str] = Field(default=[])
+    only: str = ""
+    """The one language that it can be said in, of text that was written before; empty where any will do."""
+
+
+Mark = Callable[[str], str]
+"""An event id as the mark that cites it."""
+
+
+def say(said: Said, language: str = "en", mark: Mark | None = None, marks: int = _MARKS) -> str:
+    """The statement in words; with `mark`, its first events cited at its end."""
+    text = _fill(said, language)
+    cited = [mark(event) for event in said.evidence[:marks]] if mark else []
+    return f"{text} {' '.join(cited)}" if cited else text
+
+
+def listed(parts: Sequence[Said]) -> Said:
+    """Several phrases as one that lists them."""
+    whole = parts[-1] if parts else Said(form="nothing")
+    for one in reversed(parts[:-1]):
+        whole = Said(form="list", values={"first": one, "rest": whole})
+    return whole
+
+
+def phrase(text: str) -> Said:
+    """Text that is the same in every language."""
+    return Said(form="as_is", values={"text": text})
+
+
+def _fill(said: Said, language: str) -> str:
+    forms = _forms()
+    if said.form not in forms:
+        raise SettingsError(f"There is no form of words '{said.form}'.")
+    values: dict[str, object] = {}
+    for name, value in said.values.items():
+        if isinstance(value, Said):
+            values[name] = _fill(value, language)
+        elif isinstance(value, str):
+            values[name] = spoken(language).facet(value) if name == "facet" else value
+        else:
+            values[name] = _Number(value, language)
+    return forms[said.form][language].format_map(values)
+
+
+class _Number:
+    def __init__(self, value: int | float, language: str) -> None:
+        self._value, self._language = value, language
+
+    def __format__(self, noun: str) -> str:
+        value = self._value
+        plain = f"{value:,}" if isinstance(value, int) else f"{value:.10g}"
+        if not noun:
+            return plain
+        if self._language != "en":
+            return f"{plain}{noun}"
+        return f"{plain} {noun if value == 1 else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+
+
+@lru_cache(maxsize=1)
+def _forms() -> Mapping[str, Mapping[str, str]]:
+    """By name, then language. Raises SettingsError where a form lacks a language."""
+    text = resources.files("tools").joinpath("words.yaml").read_text(encoding="utf-8")
+    forms: dict[str, dict[str, str]] = yaml.safe_load(text)
+    for name, form in forms.items():
+        if set(form) != set(LANGUAGES):
+            raise SettingsError(f"The form '{name}' in tools/words.yaml is not in every language: {sorted(form)}.")
+    return forms
