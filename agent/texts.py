@@ -7,6 +7,8 @@ from agent.schema import Attributes, Item, Preference, Profile
 from agent.shelf import SHELF
 
 MAX_TOKENS = 160
+MAX_CHARACTERS = 800
+"""Of an item's own text that `plain_text` keeps."""
 _REVIEWS = 3
 _REVIEW_TOKENS = 30
 _VALUES = 8
@@ -22,6 +24,16 @@ def item_text(item: Item, reviews: Sequence[str] = (), max_tokens: int = MAX_TOK
         parts.append(tokens.cut(item.text, max_tokens // 2))
     parts += [f'"{tokens.cut(review, _REVIEW_TOKENS)}"' for review in reviews[:_REVIEWS]]
     return tokens.cut(". ".join(parts), max_tokens)
+
+
+def plain_text(item: Item) -> str:
+    """What an item's own words are, for search by words: names of attributes left out, nothing counted, so that it is
+    made for a whole catalogue in a moment."""
+    values = [*item.categories]
+    for name, value in sorted(item.attributes.items()):
+        if name.lower() not in SHELF and not isinstance(value, bool) and value != list(item.categories):
+            values += value[:_VALUES] if isinstance(value, list) else [str(value)]
+    return ". ".join([item.title or item.item_id, *values, item.text[:MAX_CHARACTERS]])
 
 
 def preference_text(preference: Preference) -> str:

@@ -23,6 +23,7 @@ from agent.names import Names
 from agent.progress import Progress
 from agent.rank import (
     CANDIDATES,
+    Catalogue,
     Crowd,
     Model,
     allowed,
@@ -47,7 +48,7 @@ from agent.retrieve import (
 from agent.schema import Event, Item, Preference, Profile, Scale, Wishes
 from agent.signals import RATED_TYPES, rated, signals
 from agent.store import State, Store
-from agent.texts import item_text, portrait_text, preference_text
+from agent.texts import item_text, plain_text, portrait_text, preference_text
 from agent.verify import Lexicon, lexicon_from
 from agent.words import spoken
 
@@ -108,6 +109,16 @@ class World:
     scales: Mapping[str, Scale]
     population: Population
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
+    facets: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def facets_of(self, item: Item) -> dict[str, list[str]]:
+        """Facet values of an item, read once."""
+        found = self.facets.get(item.item_id)
+        if found is None:
+            found = self.population.facets_of(item)
+            if item.item_id in self.items:
+                self.facets[item.item_id] = found
+        return found
 
     def lexicon(self, language: str) -> Lexicon:
         """Titles and facet values of the catalogue as they are looked for in text of a language."""
@@ -162,14 +173,17 @@ class Snapshots:
         catalogue = f"{now.state.items}:{now.state.erased}"
         same = old is not None and old.catalogue == catalogue
         items = old.items if old and same else {item.item_id: item for item in self._store.items()}
-        scales = self._store.scales()
+        scales: Mapping[str, Scale] = self._store.scales()
+        if old is not None and old.scales == scales:
+            scales = old.scales
         before = Counted.from_key(old.counted) if old else None
         if old is not None and before is not None and before.holds(now):
             population, counted = old.population, old.counted
         else:
             population, counted = self._population(now, items, scales)
-        lexicons = old.lexicons if old and same and old.population is population else {}
-        self._world = World(stamp, catalogue, counted, items, scales, population, lexicons)
+        self._world = World(stamp, catalogue, counted, items, scales, population)
+        if old is not None and same and old.population is population:
+            self._world.lexicons, self._world.facets = old.lexicons, old.facets
         return self._world
 
     def _population(
@@ -214,7 +228,7 @@ class Snapshots:
         key = f"{trained.manifest.version}:{self.world().catalogue}:{vectors}"
         if self._wide is None or self._wide[0] != key:
             ids = [*trained.item_ids, *new]
-            self._wide = (key, trained.over(ids, catalogue_of(ids, self.world().population, self.vectors())))
+            self._wide = (key, trained.over(ids, self._catalogue(ids)))
         return self._wide[1]
 
     def _since(self, trained: Model) -> list[str]:
@@ -301,10 +315,15 @@ class Snapshots:
         world = self.world()
         x = self._store.interactions().over(world.items)
         signal = signals(x, self._settings.signals, world.scales)
-        catalogue = catalogue_of(x.item_ids, world.population, self.vectors())
+        catalogue = self._catalogue(x.item_ids)
         ratings = rated(x, world.scales)
         self._model = train(x, signal, self.models_folder, catalogue, rated=ratings, progress=self._progress)
         return self._model
+
+    def _catalogue(self, item_ids: list[str]) -> Catalogue:
+        world = self.world()
+        texts = [plain_text(world.items[one]) if one in world.items else "" for one in item_ids]
+        return catalogue_of(item_ids, world.population, self.vectors(), texts)
 
     # ------------------------------------------------------------ vectors
 

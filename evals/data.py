@@ -17,7 +17,7 @@ from agent.progress import Progress, Quiet
 from agent.retrieve import ItemVectors
 from agent.schema import Item, Scale
 from agent.store import Store, open_store
-from agent.texts import item_text
+from agent.texts import item_text, plain_text
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Shelf:
     def texts(self) -> list[str]:
         """[items] title, categories, attributes and text, as they are embedded."""
         return [item_text(one) for one in self.items]
+
+    @cached_property
+    def plain_texts(self) -> list[str]:
+        """[items] their own words."""
+        return [plain_text(one) for one in self.items]
 
     @cached_property
     def vectors(self) -> ItemVectors | None:

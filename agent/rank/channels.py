@@ -1,6 +1,7 @@
 """Every channel fitted on one set of events, with what is known of items."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ from agent.retrieve import (
     Channel,
     Collaborative,
     ItemVectors,
+    Lexical,
     NextItem,
     Popular,
     Recent,
     SimilarUsers,
     Traced,
+    bm25_postings,
     fit_collaborative,
     fit_popular,
     fit_recent,
@@ -48,12 +51,18 @@ class Catalogue:
     """[items, values] facet values weighed by rarity, rows of length 1."""
     vectors: NDArray[np.float32]
     """[items, dimensions] of item texts, without the catalogue's mean, of length 1; no columns where there are none."""
+    postings: "sp.csr_array"
+    """[words, items] what a word adds to an item by BM25; no rows where there are no texts."""
 
 
 def catalogue_of(
-    item_ids: list[str], population: Population | None = None, vectors: ItemVectors | None = None
-) -> Catalogue:
-    """The catalogue in the order of `item_ids`; items that are unknown to either have zeros there."""
+    item_ids: list[str], population: Population | None = None, vectors: ItemVectors | None = None,
+    texts: Sequence[str] = (),
+) -> Catalogue:  # fmt: skip
+    """The catalogue in the order of `item_ids`; items that are unknown to population or vectors have zeros there.
+
+    texts: of every item, or of none.
+    """
     import scipy.sparse as sp
 
     items = len(item_ids)
@@ -73,7 +82,8 @@ def catalogue_of(
             place = vectors.positions.get(one)
             if place is not None:
                 dense[row] = vectors.centred[place]
-    return Catalogue(facets, dense)
+    postings = bm25_postings(texts) if texts else sp.csr_array((0, items), dtype=np.float32)
+    return Catalogue(facets, dense, postings)
 
 
 def _unit_rows(matrix: "sp.csr_array") -> "sp.csr_array":
@@ -143,6 +153,8 @@ class Channels:
         ]  # fmt: skip
         if self.catalogue.vectors.shape[1]:
             found.append(Alike(self.catalogue.vectors, "content", 20.0, "liked"))
+        if self.catalogue.postings.shape[0]:
+            found.append(Lexical(self.catalogue.postings))
         return tuple(one for one in found if one.name not in self.muted)
 
     @cached_property

@@ -38,12 +38,13 @@ WEIGHTS: Mapping[str, float] = {
     "popular": 0.05,
     "facets": 0.05,
     "content": 0.1,
+    "bm25": 0.1,
     "demographic": 0.6,
 }
 """What each voice weighs when candidates are chosen, and when nothing was learned."""
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
            "collaborative_all", "similar_users", "popular", "recent",
-           "trending", "latest", "facets", "content")  # fmt: skip
+           "trending", "latest", "facets", "content", "bm25")  # fmt: skip
 _KNOWN = ("prior", "popularity", "popularity gap", "mean signal", "age", "history")
 _CELLS = 40_000_000
 """Scores held at once where many users are asked about, over all channels."""

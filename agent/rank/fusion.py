@@ -28,7 +28,7 @@ _TREES = {
 """Chosen on validation events of ML-100K and ml-latest-small."""
 _BINS = 10
 WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "latest", "popular", "facets", "content",
-         "prior")  # fmt: skip
+         "bm25",          "prior")  # fmt: skip
 _FEW_ROWS = 200_000
 
 

@@ -311,7 +311,7 @@ def _sparse(held: Channels) -> "dict[str, sp.csr_array]":
     return {
         "collaborative": held.collaborative.weights, "next_item": held.next_item.weights,
         "next_short": held.next_short.weights, "around": held.around.weights, "users": held.users,
-        "facets": held.catalogue.facets,
+        "facets": held.catalogue.facets, "postings": held.catalogue.postings,
     }  # fmt: skip
 
 
@@ -373,7 +373,7 @@ def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray
         next_short(sparse("next_short")),
         around(sparse("around")),
         sparse("users"),
-        Catalogue(sparse("facets"), np.asarray(arrays["vectors"], dtype=np.float32)),
+        Catalogue(sparse("facets"), np.asarray(arrays["vectors"], dtype=np.float32), sparse("postings")),
         Statistics(
             np.asarray(arrays["statistics_log_share"], dtype=np.float32),
             np.asarray(arrays["statistics_mean_signal"], dtype=np.float32),

@@ -5,6 +5,7 @@ from agent.retrieve.base import DISLIKED, Channel, History, Traced, score_all, s
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from agent.retrieve.demographic import Demographics, count_demographics, load_demographics
+from agent.retrieve.lexical import Lexical, bm25_postings, words
 from agent.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
 from agent.retrieve.popular import Popular, Recent, Stream, fit_popular, fit_recent
 from agent.retrieve.similar import SimilarUsers, users_matrix
@@ -18,6 +19,7 @@ __all__ = [
     "Demographics",
     "History",
     "ItemVectors",
+    "Lexical",
     "NextItem",
     "Popular",
     "Recent",
@@ -25,6 +27,7 @@ __all__ = [
     "Stream",
     "Traced",
     "Wording",
+    "bm25_postings",
     "content_candidates",
     "content_scores",
     "count_demographics",
@@ -40,4 +43,5 @@ __all__ = [
     "transitions",
     "users_matrix",
     "weights_matrix",
+    "words",
 ]

@@ -4,17 +4,20 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.config import LlmSettings
+from agent.config import Settings as Configuration
 from agent.errors import CannotRunError
 from agent.facts import Population, build_population
 from agent.interactions import NO_TIME, Interactions
 from agent.progress import Progress, Quiet
 from agent.rank import Catalogue, How, catalogue_of
 from agent.retrieve import History, fit_popular, seen_matrix, weights_matrix
+from agent.schema import LedgerRow
 from evals.data import Shelf
 from evals.scoring import histories
 
@@ -45,6 +48,10 @@ class Training:
     """Epoch milliseconds that everybody is asked at; None where each user is at their own last event."""
     seed: int = 0
     progress: Progress = field(default_factory=Quiet)
+    settings: Configuration = field(default_factory=lambda: Configuration(llm=LlmSettings(choice="none")))
+    """By which a system that asks a model finds it."""
+    money: float | None = None
+    """US dollars that a system may spend on a model; no limit where None."""
 
     @cached_property
     def seen(self) -> "sp.csr_array":
@@ -64,7 +71,7 @@ class Training:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Facets and, where the fast embedder is installed, vectors of the items."""
-        return catalogue_of(self.x.item_ids, self.population, self.shelf.vectors)
+        return catalogue_of(self.x.item_ids, self.population, self.shelf.vectors, self.shelf.plain_texts)
 
     def again(self, seed: int) -> "Training":
         """The same with another seed; what was computed already is kept."""
@@ -118,6 +125,22 @@ class System(Protocol):
 
     def score(self, asked: Asked) -> Scores:
         """[users, items]; what a user has had already is taken out afterwards."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A system that asks a model."""
+
+    @property
+    def model(self) -> str:
+        """Its name; empty where there is none."""
+
+    @property
+    def ledger(self) -> Sequence[LedgerRow]:
+        """A row each call."""
+
+    def close(self) -> None:
+        """Let the model go; whatever became of `fit`."""
 
 
 class Personal:

@@ -1,6 +1,5 @@
 """Baselines that read what items are, and nothing of other users: BM25 over texts, nearness of texts' vectors."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,23 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from agent.errors import CannotRunError
-from agent.retrieve import Alike, weights_matrix
-from evals.systems.base import Asked, Personal, Scores, Setting, Training, need
-
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_PARTS = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
-
-
-def words(text: str) -> list[str]:
-    """Words in lower case; Chinese, Japanese and Korean runs as overlapping pairs of characters (Lucene's CJK
-    bigrams), since they have no spaces or glue particles to words."""
-    found: list[str] = []
-    for part in _PARTS.findall(text.casefold()):
-        if re.match(f"[{_CJK}]", part) and len(part) > 1:
-            found += [part[at : at + 2] for at in range(len(part) - 1)]
-        else:
-            found.append(part)
-    return found
+from agent.retrieve import Alike, bm25_postings, weights_matrix
+from evals.systems.base import Asked, Personal, Scores, Setting, Training
 
 
 @dataclass
@@ -43,25 +27,11 @@ class Bm25(Personal):
     }  # fmt: skip
 
     def learn(self, training: Training) -> None:
-        need("bm25s")
-        import bm25s
-        import scipy.sparse as sp
-
-        corpus = [words(text) for text in training.shelf.texts]
-        vocabulary = {word: at for at, word in enumerate(dict.fromkeys(word for text in corpus for word in text))}
-        ids = [[vocabulary[word] for word in text] for text in corpus]
-        if not vocabulary:
+        self._words_to_items = bm25_postings(training.shelf.texts, k1=self.k1, b=self.b)
+        if not self._words_to_items.shape[0]:
             raise CannotRunError("No item has a text.")
-        index = bm25s.BM25(k1=self.k1, b=self.b, method="lucene")
-        index.index((ids, vocabulary), show_progress=False)
-        weights = index.scores
-        # The package adds a word of its own, the empty one.
-        shape = (len(corpus), len(weights["indptr"]) - 1)
-        held = sp.csc_array((weights["data"], weights["indices"], weights["indptr"]), shape=shape)
-        self._words_to_items = held.T.tocsr()
-        rows = np.repeat(np.arange(len(ids)), [len(set(text)) for text in ids])
-        columns = np.array([word for text in ids for word in sorted(set(text))], dtype=np.int64)
-        self._items_to_words = sp.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+        self._items_to_words = self._words_to_items.T.tocsr()
+        self._items_to_words.data = np.ones_like(self._items_to_words.data)
 
     def judge(self, asked: Asked) -> Scores:
         weights = [np.maximum(one.signal, 0.05) * one.recency(self.half_life) for one in asked.histories]

@@ -2,11 +2,13 @@
 
     .venv-reference/bin/python libraries.py values FOLDER
     .venv-reference/bin/python libraries.py times FOLDER
+    .venv-reference/bin/python libraries.py recommend FOLDER
 
 FOLDER holds `lists.csv` (user, item, rank from 1), `relevant.csv` and `history.csv` (user, item), `features.csv` (item,
 then 0/1 columns), `ratings.csv` (user, item, rating, predicted) and `shape.json` (users, items, ks). `values` writes
 `values.csv` (library, metric, k, user, value; user -1 for a number over everybody), `times` needs only lists and
-relevant items and writes `times.json`, seconds.
+relevant items and writes `times.json`, seconds. `recommend` needs only `events.npz` (user, item, time, asked) and
+writes `times.json`, by method the milliseconds of CPU of ten items for each user asked.
 """
 
 import importlib.util
@@ -29,6 +31,9 @@ def main() -> None:
     mode, folder = sys.argv[1], Path(sys.argv[2])
     if mode == "times":
         (folder / "times.json").write_text(json.dumps({"ranx": time_ranx(folder), "lenskit": time_lenskit(folder)}))
+        return
+    if mode == "recommend":
+        (folder / "times.json").write_text(json.dumps(time_recommending(folder)))
         return
     rows = [*rectools(folder), *lenskit(folder), *recbole(folder), *ranx(folder)]
     frame = pd.DataFrame(rows, columns=["library", "metric", "k", "user", "value"])
@@ -217,6 +222,38 @@ def time_lenskit(folder: Path) -> float:
     for kind in (m.Precision, m.Recall, m.Hit, m.RecipRank, AveragePrecision, m.NDCG):
         analysis.add_metric(kind(n=k))
     return clock(lambda: analysis.measure(outputs, tests))
+
+
+def time_recommending(folder: Path) -> dict[str, list[float]]:
+    """RecTools' `recommend` of one user at a time, on one thread."""
+    from implicit.als import AlternatingLeastSquares
+    from implicit.nearest_neighbours import CosineRecommender
+    from rectools.dataset import Dataset
+    from rectools.models import EASEModel, ImplicitALSWrapperModel, ImplicitItemKNNWrapperModel
+
+    with np.load(folder / "events.npz") as held:
+        asked = held["asked"].tolist()
+        names = {"user_id": held["user"], "item_id": held["item"], "weight": np.ones(len(held["user"]))}
+        frame = pd.DataFrame({**names, "datetime": pd.to_datetime(held["time"], unit="ms")})
+    dataset = Dataset.construct(frame)
+    models = {
+        "ALS": ImplicitALSWrapperModel(
+            AlternatingLeastSquares(factors=64, iterations=5, random_state=7, num_threads=1)
+        ),
+        "item-item": ImplicitItemKNNWrapperModel(CosineRecommender(K=100, num_threads=1)),
+    }
+    if frame["item_id"].nunique() <= 10_000:  # its matrix is dense
+        models["EASE"] = EASEModel()
+    return {name: [1000 * one for one in recommending(model, dataset, asked)] for name, model in models.items()}
+
+
+def recommending(model, dataset, asked: list[int]) -> Iterator[float]:
+    """Seconds of CPU for each user."""
+    model.fit(dataset)
+    for user in asked:
+        start = time.process_time()
+        model.recommend(users=[user], dataset=dataset, k=10, filter_viewed=True)
+        yield time.process_time() - start
 
 
 def clock(work) -> float:

@@ -22,7 +22,6 @@ from evals.runs import load_run
 from evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
 from evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
 from evals.systems.base import Scores, keep_largest
-from evals.systems.texts import words
 from evals.tuning import choices, tune, validation
 
 USERS, ITEMS, DAY = 40, 30, 86_400_000
@@ -350,20 +349,6 @@ def test_keep_largest() -> None:
     matrix = sp.csr_array(np.array([[3.0, 1, 2], [0, 0, 0], [0, 5, 0]]))
     assert keep_largest(matrix, 2).toarray().tolist() == [[3, 0, 2], [0, 0, 0], [0, 5, 0]]
     assert keep_largest(matrix, 9).toarray().tolist() == matrix.toarray().tolist()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("The Good, the Bad!", ["the", "good", "the", "bad"]),
-        ("기생충 2019", ["기생", "생충", "2019"]),
-        ("千と千尋の神隠し", ["千と", "と千", "千尋", "尋の", "の神", "神隠", "隠し"]),
-        ("あ b", ["あ", "b"]),
-        ("", []),
-    ],
-)
-def test_words_of_any_script(text: str, expected: list[str]) -> None:
-    assert words(text) == expected
 
 
 def test_unknown_systems_and_names_twice_are_refused() -> None:
