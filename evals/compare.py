@@ -1,14 +1,20 @@
 """`limner eval compare`: two runs of the same split, metric by metric, paired by user."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from agent.errors import BadInputError, UsageError
 from evals.metrics import METRICS, holm, paired_tests
-from evals.records import Evaluation, Strict, SystemResult
-from evals.runs import Pair, Run, pair
+from evals.records import Evaluation, Metric, Strict, SystemResult
+from evals.runs import Pair, Run, UserValues, load_run, pair
+from evals.studies.records import StudyRecord
+from evals.studies.stream import RECORD as STUDY
+from evals.studies.stream import Stream, load_study
+from evals.studies.summary import direction as of_measure
+from evals.studies.utility import chosen
 
 ALPHA = 0.05
 BELOW = 100
@@ -57,6 +63,34 @@ class RunComparison(Strict):
         return [line for line in self.lines if line.verdict == "A better"]
 
 
+def load_either(path: Path) -> Run:
+    """A run's folder or run.json, or a study's folder or study.json. Raises BadInputError where it is neither."""
+    if path.name != STUDY and not (path / STUDY).is_file():
+        return load_run(path)
+    folder = path if path.is_dir() else path.parent
+    return _as_run(folder.resolve().name, load_study(path), Stream(folder))
+
+
+def _as_run(name: str, record: StudyRecord, stream: Stream) -> Run:
+    """A study as one system: its measures are metrics, its cases users."""
+    cases = sorted(chosen([one for one in stream.read() if one.state == "ok"]), key=lambda one: one.id)
+    metrics = {name: Metric(mean=one.mean, ci95=one.ci95, n=one.n) for name, one in record.figures.items()}
+    names = dict.fromkeys(name for one in cases for name in one.values)
+    values = UserValues(
+        np.array([one.id for one in cases], dtype=np.str_), np.array([one.bucket for one in cases], dtype=np.str_),
+        {name: np.array([one.values.get(name) for one in cases], dtype=np.float64) for name in names},
+    )  # fmt: skip
+    evaluation = Evaluation(
+        dataset=record.dataset, split=record.split, systems=[SystemResult(name=record.study, metrics=metrics)],
+        seed=record.seed, asked=record.asked,
+    )  # fmt: skip
+    unmeasured = [f"{n:,} {state}" for state, n in record.states.items() if n and state != "ok"]
+    notes = (
+        [f"{name}: {' and '.join(unmeasured)} of {record.cases:,} cases, which enter nothing."] if unmeasured else []
+    )
+    return Run(name, evaluation, "", {record.study: values} if cases else {}, notes)
+
+
 def compare(
     a: Run,
     b: Run,
@@ -75,7 +109,7 @@ def compare(
     """
     same_split(a.evaluation, b.evaluation)
     pairs = _pairs(a.evaluation, b.evaluation, system, against)
-    notes = _notes(a.evaluation, b.evaluation)
+    notes = [*_notes(a.evaluation, b.evaluation), *a.notes, *b.notes]
     lines: list[Line] = []
     for one, other in pairs:
         both = [name for name in one.metrics if name in other.metrics]
@@ -117,9 +151,9 @@ def same_split(a: Evaluation, b: Evaluation) -> None:
 
 
 def direction(metric: str) -> int:
-    """1 where more is better, -1 where less is, 0 for a metric that the registry does not know."""
+    """1 where more is better, -1 where less is, 0 where neither; of metrics, and of what studies measure."""
     known = METRICS.get(metric.partition("@")[0])
-    return 0 if known is None else 1 if known.higher_is_better else -1
+    return of_measure(metric) if known is None else 1 if known.higher_is_better else -1
 
 
 def judge(lines: Sequence[Line]) -> list[Line]:

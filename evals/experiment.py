@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -9,11 +10,35 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agent.config import yaml_complaint
 from agent.errors import BadInputError
 from evals.metrics.accuracy import Style
+from evals.studies.records import Study
 
 SYSTEMS = ("random", "popular", "recent", "item-knn", "user-knn", "ease", "limner")
 """Compared where nothing is named: what needs no package beyond Limner's own."""
 METRICS = ("ndcg@10", "recall@10", "hit@10", "coverage@10", "novelty@10", "ild@10", "arp@10", "gini@10")
 """Accuracy, then what accuracy does not show."""
+
+
+class StudyOf(BaseModel):
+    """One study of an experiment; its options are those of `limner eval portraits|reasons|chat`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: Study
+    limit: int | None = Field(default=100, ge=1)
+    """Users asked at most, drawn by chance; all where it is null."""
+    repeat: int = Field(default=1, ge=1)
+    """How often each portrait is painted again."""
+    neutral: bool | None = None
+    """Portraits also with items under neutral names; where a model paints, if it is left out."""
+    judge: bool = False
+    """Whether a model judges the reasons too."""
+    models: list[str] = []
+    """Each in turn: `none`, `local`, a model's name at the endpoint of the environment, or a .gguf file; the settings'
+    where none is named."""
+    prompts: dict[str, dict[str, str]] = {}
+    """Each in turn, under a name: paths of prompt files by the prompt's id, over the settings'."""
+    thresholds: dict[str, float] = {}
+    """By measure, the least mean that passes; the greatest, for measures of which less is better."""
 
 
 class Experiment(BaseModel):
@@ -24,8 +49,9 @@ class Experiment(BaseModel):
     datasets: list[str] = []
     """Known names, folders of known data sets, stores; paths are seen from the working directory."""
     splits: list[str] = Field(default=["global-time"], min_length=1)
-    systems: list[str] = Field(default=list(SYSTEMS), min_length=1)
-    """Built-in names, import paths `module:Class`, run files; with `ablate`, only `limner` where none is named."""
+    systems: list[str] = list(SYSTEMS)
+    """Built-in names, import paths `module:Class`, run files. Where none is named: only `limner` with `ablate`, and
+    with studies none at all."""
     ablate: bool = False
     """Whether Limner without each family of its channels takes part too."""
     metrics: list[str] = Field(default=list(METRICS), min_length=1)
@@ -44,15 +70,27 @@ class Experiment(BaseModel):
     """Settings that are tried for each baseline; 0 keeps the defaults."""
     candidates: int | None = Field(default=None, ge=1)
     """Rank only what is relevant and so many items drawn for each user, which inflates every number; all where None."""
+    studies: list[StudyOf] = []
+    """Studies of portraits, reasons and the chat, on the same data sets and splits."""
+    cost_limit: float | None = Field(default=None, gt=0)
+    """US dollars that one call may spend on models, all systems and studies together."""
     out: str | None = None
-    """A folder for run.json, per-user values and runs."""
+    """A folder for run.json, per-user values and runs; studies get folders below."""
 
     @model_validator(mode="before")
     @classmethod
     def _systems(cls, given: object) -> object:
-        if isinstance(given, Mapping) and given.get("ablate") is True and "systems" not in given:
+        if not isinstance(given, Mapping) or "systems" in given:
+            return given
+        if given.get("ablate") is True:
             return {**given, "systems": ["limner"]}
-        return given
+        return {**given, "systems": []} if given.get("studies") else given
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        if not self.systems and not self.studies:
+            raise ValueError("names neither systems nor studies")
+        return self
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -82,7 +120,7 @@ def _checked(values: Mapping[str, object], where: str) -> Experiment:
         return Experiment.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"]) or "systems"
         if first["type"] == "extra_forbidden":
             known = ", ".join(Experiment.model_fields)
             raise BadInputError(f"{where}there is no key '{key}'; choose from {known}.") from error

@@ -32,6 +32,23 @@ class Metric(Strict):
     """Users it is the mean over."""
 
 
+class Spent(Strict):
+    """Calls of one purpose, or of all."""
+
+    calls: int = 0
+    """That reached a model."""
+    cached: int = 0
+    """Answered from the cache, at no cost."""
+    failed: int = 0
+    """Unavailable, refused, or answered out of form."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """US dollars."""
+    seconds: float = 0.0
+    """Latencies of the calls that reached a model, added up; a wait for a free place of the model's is part of them."""
+
+
 class SystemResult(Strict):
     name: str
     state: Literal["ok", "failed", "skipped"] = "ok"
@@ -50,6 +67,8 @@ class SystemResult(Strict):
     trials: int = 0
     """Settings that tuning tried; 0 where the defaults stand."""
     tune_seconds: float = 0.0
+    cost: Spent = Spent()
+    """Of the calls of a model, for a system that asks one."""
 
 
 class Comparison(Strict):
@@ -76,9 +95,3 @@ class Evaluation(Strict):
     """What a reader must know: who was not asked, what was not tuned."""
     asked: str = ""
     """Hash of what was asked for; a run can only be gone on with where it is the same."""
-
-
-class Evaluations(Strict):
-    """What an experiment over several data sets or splits prints."""
-
-    evaluations: list[Evaluation]

@@ -4,26 +4,29 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.config import SignalTable
+from agent.config import Settings, SignalTable
 from agent.errors import BadInputError, CannotRunError, UsageError
+from agent.llm import Purse
 from agent.progress import Progress, Quiet
 from agent.rank import How
+from agent.schema import LedgerRow
 from agent.signals import signals
 from evals.data import Dataset, load
-from evals.experiment import METRICS, SYSTEMS, Experiment
+from evals.experiment import METRICS, SYSTEMS
 from evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, rank
 from evals.metrics import MetricSpec, Style, parse
+from evals.money import spent
 from evals.records import Evaluation, SplitInfo, SystemResult
 from evals.runs import PER_USER, RECORD, load_run
 from evals.splits import Split, make_split
-from evals.systems import ABLATIONS, Contestant, Training, resolve
+from evals.systems import Asking, Contestant, System, Training, resolve
 from evals.tuning import TRIALS, Tuned, try_validation, tune
 from evals.write import write_json, write_run, write_users
 
@@ -51,6 +54,8 @@ def run(
     resume: bool = False,
     retry_errors: bool = False,
     signal_table: SignalTable | None = None,
+    settings: Settings | None = None,
+    purse: Purse | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Tune and fit each system on the training part, and rank the whole catalogue minus what a user has had.
@@ -59,7 +64,8 @@ def run(
     relevant and so many other items, drawn for each user, which inflates every number. out: a folder that gets
     `run.json` and `per_user.parquet`, both anew after every system, and `runs/NAME.parquet`. jobs: systems at the same
     time, each in a process of its own. resume: take over what `out` holds of the same run; with retry_errors all but
-    its failures.
+    its failures. settings: by which a system that asks a model finds it, none where they are left out; purse: what it
+    is paid from.
 
     A system that raises is recorded as failed, one that cannot run here as skipped, and the others go on.
     Raises UsageError for an unknown name of any kind, BadInputError where the split asks nobody, or where `out` is to
@@ -72,7 +78,7 @@ def run(
     data = load(dataset, say) if isinstance(dataset, str) else dataset
     asked = _Asked(
         data, split, tuple(spec.label for spec in specs), style, limit, seed, repeat, trials, candidates,
-        signal_table or SignalTable(),
+        signal_table or SignalTable(), settings, purse.left if purse else None,
     )  # fmt: skip
     work = asked.work(say)
     truth = work.truth
@@ -96,6 +102,8 @@ def run(
     for found in asked.in_processes(todo, jobs, say) if jobs > 1 else map(work.outcome, todo):
         done[found.result.name] = found
         notes += found.notes
+        if purse is not None:
+            purse.pay(found.result.cost.cost)
         if out is not None:
             if found.lists is not None:
                 write_run(out / "runs", found.result.name, found.lists, truth)
@@ -136,6 +144,8 @@ class _Asked:
     trials: int
     candidates: int | None
     table: SignalTable
+    settings: Settings | None
+    money: float | None
 
     @property
     def digest(self) -> str:
@@ -149,7 +159,10 @@ class _Asked:
     def work(self, progress: Progress) -> "_Work":
         cut = make_split(self.split, self.data.x)
         cut = cut if self.limit is None else cut.limited(self.limit, self.seed)
-        truth = Truth(cut, _training(self.data, cut, self.table, self.seed, progress))
+        training = _training(self.data, cut, self.table, self.seed, progress)
+        if self.settings is not None:
+            training = replace(training, settings=self.settings, money=self.money)
+        truth = Truth(cut, training)
         specs = [parse(one) for one in self.metrics]
         depth = max((spec.k or 0 for spec in specs), default=0) or 10
         return _Work(truth, specs, self.style, depth, self.repeat, self.trials, self.candidates, self.seed, progress)
@@ -221,39 +234,44 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.notes: list[str] = []
+        self._rows: list[LedgerRow] = []
+        """Calls of a model by the system that is measured."""
         self._validation: Truth | None = None
         self._cut = False
 
     def outcome(self, contestant: Contestant) -> _Outcome:
         """Of one system, whatever becomes of it."""
+        self._rows = []
         try:
             result, measured, lists = self._result(contestant)
             return _Outcome(result, measured.by_user, lists, tuple(self.notes))
         except CannotRunError as error:
             self.progress.say(f"{contestant.name} is skipped: {error}")
-            return _Outcome(SystemResult(name=contestant.name, state="skipped", why=str(error)))
+            cost = spent(self._rows)
+            return _Outcome(SystemResult(name=contestant.name, state="skipped", why=str(error), cost=cost))
         except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is recorded as failed
             why = f"{type(error).__name__}: {error}"
             self.progress.say(f"{contestant.name} failed: {why}")
-            return _Outcome(SystemResult(name=contestant.name, state="failed", why=why))
+            return _Outcome(SystemResult(name=contestant.name, state="failed", why=why, cost=spent(self._rows)))
 
     def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, Lists]:
         tuned = self._tuned(contestant)
         parts: list[Measured] = []
         every: list[Lists] = []
-        fitting = 0.0
+        fitting, model = 0.0, ""
         for number in range(self.repeat if contestant.seeded else 1):
             training = self.truth.training.again(self.seed + number)
             began = time.monotonic()
             system = contestant.make(**tuned.settings)
-            system.fit(training)
-            fitting += time.monotonic() - began
-            self.progress.start(f"ranking by {contestant.name}", len(self.truth.split.users))
-            lists = rank(
-                system, self.truth, self.depth, self.progress, auc=any(one.needs == "scores" for one in self.specs),
-                candidates=self.candidates, seed=self.seed,
-            )  # fmt: skip
-            self.progress.done()
+            try:
+                system.fit(training)
+                fitting += time.monotonic() - began
+                lists = self._lists(contestant.name, system)
+            finally:
+                if isinstance(system, Asking):
+                    model = system.model
+                    self._rows += system.ledger
+                    system.close()
             every.append(lists)
             parts.append(measure(lists, self.truth, self.specs, self.style))
         numbers = mean_of(parts)
@@ -266,9 +284,19 @@ class _Work:
             why=f"raised for some users, the first time {error}" if error else "",
             fit_seconds=round(fitting / len(every), 3),
             rank_seconds=round(sum(one.seconds for one in every) / len(every), 3),
-            settings=dict(tuned.settings), trials=tuned.trials, tune_seconds=tuned.seconds,
+            settings={**tuned.settings, **({"model": model} if model else {})}, trials=tuned.trials,
+            tune_seconds=tuned.seconds, cost=spent(self._rows),
         )  # fmt: skip
         return result, numbers, every[0]
+
+    def _lists(self, name: str, system: System) -> Lists:
+        self.progress.start(f"ranking by {name}", len(self.truth.split.users))
+        lists = rank(
+            system, self.truth, self.depth, self.progress, auc=any(one.needs == "scores" for one in self.specs),
+            candidates=self.candidates, seed=self.seed,
+        )  # fmt: skip
+        self.progress.done()
+        return lists
 
     def _tuned(self, contestant: Contestant) -> Tuned:
         if not contestant.grid or self.trials < 2:
@@ -305,53 +333,6 @@ def _spec(label: str) -> MetricSpec:
     if spec.needs not in _RANKED:
         raise UsageError(f"The metric '{label}' needs predicted {spec.needs}, and eval run compares rankings.")
     return spec
-
-
-# ---------------------------------------------------------------- experiments
-
-
-def run_experiment(
-    experiment: Experiment, *, jobs: int = 1, resume: bool = False, retry_errors: bool = False,
-    signal_table: SignalTable | None = None, progress: Progress | None = None,
-) -> list[Evaluation]:  # fmt: skip
-    """Every data set by every split, each under `out/DATASET.SPLIT` where there are several. Raises as `run` does."""
-    if not experiment.datasets:
-        raise UsageError("The experiment names no data set; give `datasets`.")
-    extra = [one for one in ABLATIONS if one not in experiment.systems] if experiment.ablate else []
-    systems = [*experiment.systems, *extra]
-    resolve(systems, 10)
-    several = len(experiment.datasets) * len(experiment.splits) > 1
-    out = Path(experiment.out) if experiment.out else None
-    found = []
-    for name in experiment.datasets:
-        data = load(name, progress)
-        for split in experiment.splits:
-            found.append(
-                run(
-                    data, split, systems, experiment.metrics, against=experiment.against,
-                    style=experiment.style, limit=experiment.limit, seed=experiment.seed, repeat=experiment.repeat,
-                    trials=experiment.trials, candidates=experiment.candidates,
-                    out=out / f"{data.name}.{split}" if out and several else out,
-                    jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=signal_table, progress=progress,
-                )
-            )  # fmt: skip
-    return found
-
-
-def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
-    """A sentence for each threshold that was missed; one that was not measured is missed too."""
-    found = []
-    results = {one.name: one for one in evaluation.systems}
-    for system, wanted in experiment.thresholds.items():
-        for label, least in wanted.items():
-            spec = parse(label)
-            metric = results[system].metrics.get(spec.label) if system in results else None
-            where = f"{evaluation.dataset}, {evaluation.split.name}: {spec.label} of {system}"
-            if metric is None or metric.mean is None:
-                found.append(f"{where} was not measured, the threshold is {least:g}.")
-            elif metric.mean < least if spec.higher_is_better else metric.mean > least:
-                found.append(f"{where} is {metric.mean:.4f}, the threshold is {least:g}.")
-    return found
 
 
 # ---------------------------------------------------------------- notebooks

@@ -38,6 +38,8 @@ class Run:
     """Of run.json."""
     per_user: Mapping[str, UserValues] = field(default_factory=dict)
     """By system; empty where there is no per_user.parquet."""
+    notes: Sequence[str] = ()
+    """What a comparison with it must say."""
 
 
 def load_run(path: Path) -> Run:

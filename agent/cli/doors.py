@@ -92,6 +92,9 @@ def eval_run(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Also Limner without each family of channels: what does it add?")
     ] = False,
+    cost_limit: Annotated[
+        float | None, typer.Option("--cost-limit", min=0, metavar="USD", help="Ask no model beyond so many dollars.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep the record and the runs.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Systems at the same time, a process each.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; no system twice.")] = False,
@@ -101,11 +104,10 @@ def eval_run(
     as_json: Json = False,
 ) -> None:
     """Compare systems offline: rank the full catalogue for each user, measure, and test the differences."""
-    from agent.cli import show, show_study
+    from agent.cli import show_study
     from evals.compare import BELOW
     from evals.experiment import Experiment, overruled, read_experiment
-    from evals.records import Evaluations
-    from evals.run import below, run_experiment
+    from evals.suite import missed, run_experiment
 
     with Session(ctx, as_json) as session:
         settings = session.settings()
@@ -114,24 +116,20 @@ def eval_run(
             datasets=[dataset] if dataset else [], splits=_listed(split),
             systems=_named("--systems", systems), metrics=_named("--metrics", metrics),
             style=style, against=against, limit=limit, seed=seed, trials=trials,
-            repeat=repeat, ablate=ablate or None, out=str(out) if out else "",
+            repeat=repeat, ablate=ablate or None, cost_limit=cost_limit, out=str(out) if out else "",
         )  # fmt: skip
         if not asked.datasets:
             asked = overruled(asked, datasets=[settings.data])
         found = run_experiment(
-            asked, jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=settings.signals,
-            progress=session.progress,
+            asked, settings, jobs=jobs, resume=resume, retry_errors=retry_errors, progress=session.progress,
+            wait=session.wait,
         )  # fmt: skip
-        missed = [line for one in found for line in below(one, asked)]
-        document = found[0] if len(found) == 1 else Evaluations(evaluations=found)
-        drawn = [part for one in found for part in (show.evaluation(one), show_study.ablation(one)) if part]
-        session.give(document, *drawn)
-        for one in found:
-            session.notes(one.notes)
-        session.notes(missed)
-        if any(system.state == "failed" for one in found for system in one.systems):
+        short = missed(found, asked)
+        session.give(found.document, *show_study.experiment(found))
+        session.notes([*found.notes, *short])
+        if found.is_wrong:
             raise typer.Exit(1)
-        if missed:
+        if short:
             raise typer.Exit(BELOW)
 
 
@@ -149,8 +147,8 @@ def _listed(text: str) -> list[str]:
 
 def eval_compare(
     ctx: typer.Context,
-    a: Annotated[Path, typer.Argument(metavar="A", help="A run's folder, or its run.json: what stood before.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The run to hold against it.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of a run or a study: what stood before.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The one to hold against it.")],
     metrics: Annotated[str, typer.Option("--metrics", help="Comma-separated; all that both have if left out.")] = "",
     system: Annotated[
         str, typer.Option("--system", metavar="NAME", help="Only this system; all that both have if left out.")
@@ -163,13 +161,12 @@ def eval_compare(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs of the same split, user by user, and say which is significantly better."""
+    """Compare two runs, or two studies, of the same split user by user, and say which is significantly better."""
     from agent.cli import show
-    from evals.compare import BELOW, compare
-    from evals.runs import load_run
+    from evals.compare import BELOW, compare, load_either
 
     with Session(ctx, as_json) as session:
-        found = compare(load_run(a), load_run(b), _listed(metrics), system, against, need_tests=fail_if_worse)
+        found = compare(load_either(a), load_either(b), _listed(metrics), system, against, need_tests=fail_if_worse)
         session.give(found, show.run_comparison(found))
         session.notes(found.notes)
         if fail_if_worse and found.worse:

@@ -10,8 +10,9 @@ from agent.cli.show import Wide, card, plain_table, words
 from agent.cli.text import clean, counted
 
 if TYPE_CHECKING:
-    from evals.records import Evaluation
+    from evals.records import Evaluation, Spent
     from evals.studies.records import Cost, Figure, StudyRecord
+    from evals.suite import Found
 
 
 def study(record: "StudyRecord") -> RenderableType:
@@ -38,8 +39,17 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
     parts.append(words(_spent(record.cost), "dim"))
     states = ", ".join(f"{n:,} {state}" for state, n in record.states.items() if n)
     who = record.model or "template words"
-    title = f"{clean(record.dataset)} · {record.split.name} · {record.study} · {states} · {clean(who)}"
+    what = clean(record.variant or record.study)
+    title = f"{clean(record.dataset)} · {record.split.name} · {what} · {states} · {clean(who)}"
     return card(Group(*parts), Text(title))
+
+
+def experiment(found: "Found") -> list[RenderableType]:
+    """All that an experiment found, one table below another."""
+    from agent.cli.show import evaluation
+
+    drawn = [part for one in found.evaluations for part in (evaluation(one), ablation(one), models_asked(one)) if part]
+    return [*drawn, *(study(one) for one in found.studies)]
 
 
 def ablation(report: "Evaluation") -> RenderableType | None:
@@ -60,6 +70,15 @@ def ablation(report: "Evaluation") -> RenderableType | None:
         )  # fmt: skip
     said = f"{rows[0].metric} of {rows[0].system} less that of the same ranker trained without the family."
     return card(Group(table, words(said, "dim")), Text("what each family of channels adds"))
+
+
+def models_asked(report: "Evaluation") -> RenderableType | None:
+    """What systems that ask a model cost; None where none did."""
+    rows = [one for one in report.systems if one.cost.calls or one.cost.cached]
+    lines = [
+        words(f"{one.name} asked {one.settings.get('model', 'a model')}: {_calls(one.cost)}.", "dim") for one in rows
+    ]
+    return Group(*lines) if lines else None
 
 
 def _kinds(kinds: "Mapping[str, Mapping[str, Figure]]") -> RenderableType:
@@ -83,12 +102,15 @@ def _n(one: "Figure") -> str:
 
 
 def _spent(cost: "Cost") -> str:
-    total = cost.total
-    if not total.calls and not total.cached:
+    if not cost.total.calls and not cost.total.cached:
         return "No model was asked."
     ran = ", ".join(f"{name} {n:,}" for name, n in cost.llm.items() if n)
+    return f"{_calls(cost.total)}; the model's words: {ran}."
+
+
+def _calls(total: "Spent") -> str:
     tokens = total.input_tokens + total.output_tokens
     return (
         f"{counted(total.calls, 'call')}, {total.cached:,} from the cache, {total.failed:,} failed, {tokens:,} tokens, "
-        f"${total.cost:.4f}, {total.seconds:.1f} s of the model; the model's words: {ran}."
+        f"${total.cost:.4f}, {total.seconds:.1f} s of the model"
     )

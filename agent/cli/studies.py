@@ -10,7 +10,6 @@ from agent.cli.session import Json, Session
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
-    from evals.studies.records import StudyRecord
     from evals.studies.run import Plan
 
 Data = Annotated[str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")]
@@ -79,6 +78,7 @@ def _run(
     from agent.cli.show_study import study as drawn
     from evals.compare import BELOW
     from evals.studies.run import Going, study
+    from evals.suite import short_of
 
     if cost_limit == 0:
         raise UsageError("--cost-limit wants more than 0; to ask no hosted model, set LIMNER_LLM=none or local.")
@@ -89,7 +89,7 @@ def _run(
         going = Going(out, jobs, resume, retry_errors, cost_limit)
         found = session.wait(study(plan, settings, going, progress=session.progress))
         session.give(found, drawn(found))
-        missed = _below(found, wanted)
+        missed = short_of(found, wanted)
         session.notes([*found.notes, *missed])
         if found.states.get("error"):
             raise typer.Exit(1)
@@ -107,15 +107,3 @@ def _least(given: Sequence[str]) -> dict[str, float]:
         except ValueError as error:
             raise UsageError(f"--least wants NAME=VALUE, as in grounded=0.95, not '{one}'.") from error
     return found
-
-
-def _below(found: "StudyRecord", wanted: dict[str, float]) -> list[str]:
-    """A sentence for each threshold that was missed; one that was not measured is missed too."""
-    said = []
-    for name, least in wanted.items():
-        figure = found.figures.get(name)
-        if figure is None or figure.mean is None:
-            said.append(f"{name} was not measured, the threshold is {least:g}.")
-        elif figure.mean < least:
-            said.append(f"{name} is {figure.mean:.4f}, the threshold is {least:g}.")
-    return said

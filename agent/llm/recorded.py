@@ -96,6 +96,11 @@ class Purse:
         self._reserved = 0.0
         self._lock = threading.Lock()
 
+    @property
+    def left(self) -> float | None:
+        """None where there is no limit."""
+        return None if self.limit is None else max(self.limit - self.spent, 0.0)
+
     def reserve(self, dollars: float) -> bool:
         """Set aside what a call may cost; False where that much is not left."""
         with self._lock:

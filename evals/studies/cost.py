@@ -3,20 +3,10 @@
 from collections.abc import Sequence
 
 from agent.schema import LedgerRow
-from evals.studies.records import Case, Cost, Spent
+from evals.money import spent
+from evals.studies.records import Case, Cost
 
-_FAILED = ("unavailable", "refused", "bad_answer")
 _RAN = {"llm": "ran", "failed": "fell back", "template": "skipped"}
-
-
-def spent(rows: Sequence[LedgerRow]) -> Spent:
-    """Of some calls. Of a cached answer nothing is spent, and its row is no call."""
-    called = [one for one in rows if one.outcome != "cached"]
-    return Spent(
-        calls=len(called), cached=len(rows) - len(called), failed=sum(one.outcome in _FAILED for one in called),
-        input_tokens=sum(one.input_tokens for one in called), output_tokens=sum(one.output_tokens for one in called),
-        cost=round(sum(one.cost for one in called), 6), seconds=round(sum(one.seconds for one in called), 3),
-    )  # fmt: skip
 
 
 def cost_of(rows: Sequence[LedgerRow], cases: Sequence[Case]) -> Cost:

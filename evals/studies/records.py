@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from evals.records import Comparison, Metric, SplitInfo, Strict
+from evals.records import Comparison, Metric, Spent, SplitInfo, Strict
 
 Study = Literal["portraits", "reasons", "chat"]
 State = Literal["ok", "error", "skipped"]
@@ -64,23 +64,6 @@ class Case(Strict):
     asked: Asked | None = None
 
 
-class Spent(Strict):
-    """Calls of one purpose, or of all."""
-
-    calls: int = 0
-    """That reached a model."""
-    cached: int = 0
-    """Answered from the cache, at no cost."""
-    failed: int = 0
-    """Unavailable, refused, or answered out of form."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0
-    """US dollars."""
-    seconds: float = 0.0
-    """Latencies of the calls that reached a model, added up; a wait for a free place of the model's is part of them."""
-
-
 class Cost(Strict):
     total: Spent = Spent()
     purposes: dict[str, Spent] = Field(default={})
@@ -97,6 +80,8 @@ class StudyRecord(Strict):
     """`study.json`."""
 
     study: Study
+    variant: str = ""
+    """What an experiment calls it: the study, the model and the prompts where it has several."""
     dataset: str
     split: SplitInfo
     asked: str = ""

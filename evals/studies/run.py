@@ -17,7 +17,6 @@ from agent.models import Ready
 from agent.profile import settings_digest
 from agent.progress import Progress, Quiet
 from agent.schema import LedgerRow
-from evals.studies.chat import ChatStudy
 from evals.studies.cost import cost_of
 from evals.studies.judge import Judge
 from evals.studies.lab import Lab, open_lab
@@ -48,6 +47,8 @@ class Plan:
     """Also with items under neutral names; None where a model has a say."""
     judge: bool = False
     """Whether a model judges the reasons."""
+    variant: str = ""
+    """What an experiment calls it."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,13 @@ class _Work:
                 "No model wrote these portraits, so there is nothing that it could know by heart; --neutral compares "
                 "the embedder's part all the same."
             )
+        # As they were finished until now; whoever reads them is to find the order that the record was made in.
+        self.stream.restart(self._in_order(cases.values()))
         return self._write(asked, model, cases.values())
+
+    def _in_order(self, cases: Collection[Case]) -> list[Case]:
+        order = {one: at for at, one in enumerate(self.lab.users)}
+        return sorted(cases, key=lambda one: (order.get(one.user_id, 0), one.id))
 
     def _kept(self, asked: str) -> list[Case]:
         """What an earlier call finished, where it is gone on with."""
@@ -160,6 +167,8 @@ class _Work:
             reasons = ReasonStudy(lab, model, judge=judge, seed=plan.seed)
             self.features = reasons.features
             return [(one, one, partial(reasons.one, one)) for one in users]
+        from evals.studies.chat import ChatStudy  # with the chat comes langchain
+
         await self._paint(lab.users, lab)
         chat = ChatStudy(lab, model)
         made = questions(lab, lab.users, plan.seed)
@@ -250,11 +259,11 @@ class _Work:
             await lab.engine.close()
 
     def _write(self, asked: str, model: Ready, cases: Collection[Case]) -> StudyRecord:
-        order = {one: at for at, one in enumerate(self.lab.users)}
-        every = sorted(cases, key=lambda one: (order.get(one.user_id, 0), one.id))
+        every = self._in_order(cases)
         done = chosen([one for one in every if one.state == "ok"])
         record = StudyRecord(
-            study=self.plan.study, dataset=self.lab.dataset, split=self.lab.split, asked=asked, model=model.name,
+            study=self.plan.study, variant=self.plan.variant, dataset=self.lab.dataset, split=self.lab.split,
+            asked=asked, model=model.name,
             grade=model.grade, cases=len(every),
             states={state: sum(one.state == state for one in every) for state in ("ok", "error", "skipped")},
             figures=figures(done, self.plan.seed, self.features),

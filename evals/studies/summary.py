@@ -28,6 +28,23 @@ NEUTRAL = "neutral."
 """Before the name of a measure: the same with items under names that mean nothing."""
 
 
+_LESS = ("false", "silent", "judge.unscored", "sufficiency", "diversity")
+_MORE = (
+    "grounded", "coverage", "stability", "utility", "steer", "citation", "statement", "feature", "necessity",
+    "sentences", "shapes", "judge.supported", "sufficiency.top", "exact", "abstained",
+)  # fmt: skip
+_CONTROLS = (".random", ".chance", ".shuffled")
+
+
+def direction(measure: str) -> int:
+    """1 where more is better, -1 where less is, 0 where neither (how many preferences, what controls have)."""
+    name = measure.removeprefix(NEUTRAL)
+    # The longest name that it begins with says more than a shorter one.
+    signs = dict.fromkeys(_LESS, -1) | dict.fromkeys(_MORE, 1)
+    known = [one for one in signs if name == one or name.startswith((f"{one}.", f"{one}@"))]
+    return signs[max(known, key=len)] if known and not name.endswith(_CONTROLS) else 0
+
+
 def figure(values: Sequence[float | None], seed: int = 0) -> Figure:
     """Mean, 95% interval, how many it is over, and how many were undefined."""
     held = np.array([np.nan if one is None else one for one in values], dtype=np.float64)

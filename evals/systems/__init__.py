@@ -6,16 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from agent.errors import UsageError
-from evals.systems.base import Asked, Scores, Setting, Settings, System, Training
+from evals.systems.base import Asked, Asking, Scores, Setting, Settings, System, Training
 from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
 from evals.systems.limner import FAMILIES, WITHOUT, Limner
+from evals.systems.llm import Llm
 from evals.systems.outside import Run, imported, is_run
 from evals.systems.plain import Popular, Random, Recent
 from evals.systems.sasrec import SasRec
 from evals.systems.texts import Bm25, Content
 
 __all__ = [
-    "ABLATIONS", "SYSTEMS", "Asked", "Contestant", "Scores", "Setting", "Settings", "System", "Training", "resolve",
+    "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Scores", "Setting", "Settings", "System", "Training",
+    "resolve",
 ]  # fmt: skip
 
 
@@ -45,6 +47,7 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant(Bm25.name, Bm25, Bm25.grid),
         Contestant(Content.name, Content, Content.grid),
         Contestant(SasRec.name, SasRec, SasRec.grid, seeded=True),
+        Contestant(Llm.name, Llm, Llm.grid),
         Contestant(Limner.name, Limner, Limner.grid, seeded=True),
         *(Contestant(f"{WITHOUT}{one}", partial(Limner, one), Limner.grid, seeded=True) for one in FAMILIES),
     )

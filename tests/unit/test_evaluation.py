@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agent.config import Settings
 from agent.errors import BadInputError, CannotRunError, UsageError
 from agent.interactions import NO_TIME, Interactions
 from agent.schema import Item
@@ -17,9 +18,10 @@ from evals.data import Dataset, Shelf
 from evals.experiment import Experiment, overruled, read_experiment
 from evals.measure import Truth, measure, rank
 from evals.records import Evaluation
-from evals.run import below, frames, run, run_experiment
+from evals.run import frames, run
 from evals.runs import load_run
 from evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
+from evals.suite import below, run_experiment
 from evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
 from evals.systems.base import Scores, keep_largest
 from evals.tuning import choices, tune, validation
@@ -609,7 +611,7 @@ def test_thresholds_say_what_was_missed() -> None:
 
 def test_an_experiment_without_data_is_refused() -> None:
     with pytest.raises(UsageError, match="names no data set"):
-        run_experiment(Experiment())
+        run_experiment(Experiment(), Settings())
 
 
 def test_the_command_runs_an_experiment(

@@ -1,0 +1,181 @@
+"""`limner eval run`: one experiment from end to end, its rankings and its studies."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from pydantic import Field
+
+from agent.config import Settings
+from agent.embed import Embedder
+from agent.errors import UsageError
+from agent.llm import Purse
+from agent.progress import Progress, Quiet
+from evals.data import load
+from evals.experiment import Experiment, StudyOf
+from evals.metrics import parse
+from evals.records import Evaluation, Strict
+from evals.run import run
+from evals.studies.records import StudyRecord
+from evals.studies.run import Going, Plan, study
+from evals.studies.summary import direction
+from evals.systems import ABLATIONS, resolve
+
+Wait = Callable[[Coroutine[object, object, StudyRecord]], StudyRecord]
+
+_CHOICES = ("auto", "openai", "local", "none")
+
+
+class Found(Strict):
+    """All that an experiment found."""
+
+    evaluations: list[Evaluation]
+    studies: list[StudyRecord] = Field(default=[])
+
+    @property
+    def document(self) -> Strict:
+        """What is printed as JSON: one evaluation, or one study, by itself."""
+        every: list[Strict] = [*self.evaluations, *self.studies]
+        return every[0] if len(every) == 1 else self
+
+    @property
+    def notes(self) -> list[str]:
+        notes = [*(one.notes for one in self.evaluations), *(one.notes for one in self.studies)]
+        return [note for some in notes for note in some]
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether anything failed by an error."""
+        failed = any(system.state == "failed" for one in self.evaluations for system in one.systems)
+        return failed or any(one.states.get("error") for one in self.studies)
+
+
+def run_experiment(
+    experiment: Experiment, settings: Settings, *, jobs: int = 1, resume: bool = False, retry_errors: bool = False,
+    progress: Progress | None = None, embedder: Embedder | None = None, wait: Wait = asyncio.run,
+) -> Found:  # fmt: skip
+    """Every data set by every split: the systems side by side, then each study with each model and set of prompts.
+
+    With several data sets or splits, `out` gets a folder `DATASET.SPLIT` for each; studies lie in folders below, named
+    as `Variant.name`. The cost limit is one for all of it. wait: runs the studies' coroutines. Raises as
+    `evals.run.run` and `evals.studies.run.study` do.
+    """
+    if not experiment.datasets:
+        raise UsageError("The experiment names no data set; give `datasets`.")
+    systems = [*experiment.systems, *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems)]
+    if systems:
+        resolve(systems, 10)
+    say = progress or Quiet()
+    purse = Purse(experiment.cost_limit or settings.llm.max_cost or None)
+    several = len(experiment.datasets) * len(experiment.splits) > 1
+    evaluations, studies = [], []
+    for name in experiment.datasets:
+        data = load(name, say)
+        for split in experiment.splits:
+            out = Path(experiment.out) if experiment.out else None
+            out = out / f"{data.name}.{split}" if out and several else out
+            if systems:
+                evaluations.append(
+                    run(
+                        data, split, systems, experiment.metrics, against=experiment.against,
+                        style=experiment.style, limit=experiment.limit, seed=experiment.seed,
+                        repeat=experiment.repeat, trials=experiment.trials, candidates=experiment.candidates, out=out,
+                        jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=settings.signals,
+                        settings=settings, purse=purse, progress=say,
+                    )
+                )  # fmt: skip
+            for one in variants(experiment.studies):
+                plan = replace(one.plan, dataset=name, split=split, seed=experiment.seed)
+                going = Going(out / one.name if out else None, jobs, resume, retry_errors, purse=purse)
+                studies.append(wait(study(plan, one.settings(settings), going, progress=say, embedder=embedder)))
+    return Found(evaluations=evaluations, studies=studies)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A study by one model with one set of prompts."""
+
+    name: str
+    """The study, and model and prompts where there are several: that of a folder."""
+    plan: Plan
+    """Without data set, split and seed."""
+    model: str
+    prompts: Mapping[str, str]
+
+    def settings(self, base: Settings) -> Settings:
+        """The project's, with this model and these prompts."""
+        llm: dict[str, object] = {}
+        if self.model in _CHOICES:
+            llm = {"choice": self.model}
+        elif self.model.endswith(".gguf"):
+            llm = {"choice": "local", "local_model": self.model}
+        elif self.model:
+            llm = {"choice": "openai", "model": self.model}
+        update = {"llm": base.llm.model_copy(update=llm), "prompts": {**base.prompts, **self.prompts}}
+        return base.model_copy(update=update)
+
+
+def variants(studies: list[StudyOf]) -> list[Variant]:
+    """Of each study every model with every set of prompts. Raises UsageError where two would have the same name."""
+    found = []
+    for one in studies:
+        prompts = one.prompts or {"": {}}
+        for model, (named, texts) in product(one.models or [""], prompts.items()):
+            parts = [one.study, _plain(model) if len(one.models) > 1 else "", _plain(named) if len(prompts) > 1 else ""]
+            name = ".".join(part for part in parts if part)
+            plan = Plan(
+                one.study, "", limit=one.limit, repeat=one.repeat, neutral=one.neutral, judge=one.judge, variant=name
+            )
+            found.append(Variant(name, plan, model, texts))
+    twice = [one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}]
+    if twice:
+        raise UsageError(f"The experiment has two studies '{twice[0]}'; list the models and prompts of one together.")
+    return found
+
+
+def _plain(text: str) -> str:
+    """As part of a folder's name."""
+    return "".join(one if one.isalnum() or one in "-_" else "_" for one in text)
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+def missed(found: Found, experiment: Experiment) -> list[str]:
+    """A sentence for each threshold that was missed; one that was not measured is missed too."""
+    wanted = {one.study: one.thresholds for one in experiment.studies}
+    said = [line for one in found.evaluations for line in below(one, experiment)]
+    for one in found.studies:
+        where = f"{one.dataset}, {one.split.name}, {one.variant or one.study}: "
+        said += [where + line for line in short_of(one, wanted.get(one.study, {}))]
+    return said
+
+
+def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[str]:
+    """The same of one study, by measure."""
+    said = []
+    for name, bound in wanted.items():
+        figure = record.figures.get(name)
+        if figure is None or figure.mean is None:
+            said.append(f"{name} was not measured, the threshold is {bound:g}.")
+        elif figure.mean > bound if direction(name) < 0 else figure.mean < bound:
+            said.append(f"{name} is {figure.mean:.4f}, the threshold is {bound:g}.")
+    return said
+
+
+def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
+    """A sentence for each threshold that was missed; one that was not measured is missed too."""
+    found = []
+    results = {one.name: one for one in evaluation.systems}
+    for system, wanted in experiment.thresholds.items():
+        for label, least in wanted.items():
+            spec = parse(label)
+            metric = results[system].metrics.get(spec.label) if system in results else None
+            where = f"{evaluation.dataset}, {evaluation.split.name}: {spec.label} of {system}"
+            if metric is None or metric.mean is None:
+                found.append(f"{where} was not measured, the threshold is {least:g}.")
+            elif metric.mean < least if spec.higher_is_better else metric.mean > least:
+                found.append(f"{where} is {metric.mean:.4f}, the threshold is {least:g}.")
+    return found

@@ -1,0 +1,129 @@
+"""The system `llm` over real HTTP: a model that orders lists by one number of the user's, and models that do not."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import agent.models
+from agent.config import LlmSettings, Price, Settings
+from agent.llm import ChatAnswer, ChosenModel, Purse
+from agent.schema import Usage
+from agent.testing import Answer, Behaviour, Failure, FakeChat, ScriptedServer, SeenRequest
+from evals.records import Evaluation, SystemResult
+from evals.run import run
+from tests.unit.test_evaluation import USERS, dataset, many
+
+
+def settings(server: ScriptedServer, grade: str = "full", **more: object) -> Settings:
+    llm = {"choice": "openai", "base_url": server.base_url, "api_key": "k", "model": "m", "grade": grade,
+           "backoff": 0.01, "retry_budget": 0.05}  # fmt: skip
+    return Settings(llm=LlmSettings.model_validate({**llm, **more}))
+
+
+def evaluated(held: Settings | None, purse: Purse | None = None, out: Path | None = None, limit: int = 6) -> Evaluation:
+    return run(
+        dataset(many()), "leave-last-out", ["llm", "popular"], ["hit@10", "coverage@10"], against="llm", trials=0,
+        limit=limit, settings=held, purse=purse, out=out,
+    )  # fmt: skip
+
+
+def llm(found: Evaluation) -> SystemResult:
+    return next(one for one in found.systems if one.name == "llm")
+
+
+def half(request: SeenRequest) -> Behaviour:
+    """Items of the half of the catalogue that the user is told to like come first."""
+    liked = re.search(r'enjoyed "Title (\d+)', request.text)
+    left = liked is not None and int(liked[1]) < 15
+    listed = re.findall(r'^(\d+)\. "Title (\d+)', request.text, re.M)
+    order = sorted(listed, key=lambda one: ((int(one[1]) < 15) != left, int(one[0])))
+    return Answer(json.dumps({"order": [int(number) for number, _ in order]}))
+
+
+def test_the_models_order_alone_decides(tmp_path: Path) -> None:
+    with ScriptedServer(otherwise=half) as server:
+        found = evaluated(settings(server), out=tmp_path, limit=USERS)
+        asked = len(server.requests)
+    own = llm(found)
+    assert own.state == "ok" and own.failed_users == 0 and own.settings == {"model": "m"}
+    # Everyone stays in their half of the catalogue; of the fifteen there, most of what was not had is on the list.
+    mean, popular = own.metrics["hit@10"].mean, found.systems[1].metrics["hit@10"].mean
+    assert mean is not None and popular is not None and mean > popular + 0.2
+    assert own.cost.calls == asked > 0 and own.cost.input_tokens > 0 and own.cost.failed == 0
+    assert {one.baseline for one in found.comparisons} == {"popular"}
+
+
+def test_pointwise_goes_by_the_log_odds() -> None:
+    def yes_for_left(request: SeenRequest) -> Behaviour:
+        title = re.findall(r'"Title (\d+)', request.text)[-1]
+        sure = -0.1 if int(title) < 15 else -3.0
+        return Answer("yes", logprobs={"yes": sure, "no": -0.5 - sure} if "enjoyed" in request.text else
+                      {"yes": -0.7, "no": -0.7})  # fmt: skip
+
+    with ScriptedServer(otherwise=yes_for_left) as server:
+        found = llm(evaluated(settings(server, "phrase")))
+    assert found.state == "ok" and found.failed_users == 0
+
+
+@pytest.mark.parametrize("held", [None, Settings(llm=LlmSettings(choice="none"))])
+def test_without_a_model_it_is_skipped_and_counted_apart(held: Settings | None) -> None:
+    found = evaluated(held)
+    assert [(one.name, one.state) for one in found.systems] == [("llm", "skipped"), ("popular", "ok")]
+    assert "no model" in llm(found).why
+    assert not found.comparisons
+
+
+def test_a_model_that_tells_no_log_probabilities_is_skipped() -> None:
+    with ScriptedServer(otherwise=Answer("yes"), logprobs=False) as server:
+        found = llm(evaluated(settings(server, "phrase")))
+    assert found.state == "skipped" and "log-probabilities" in found.why
+
+
+def test_a_model_that_is_away_has_failed() -> None:
+    with ScriptedServer(otherwise=Failure(500)) as server:
+        found = llm(evaluated(settings(server)))
+    assert found.state == "failed" and found.cost.failed == found.cost.calls > 0
+
+
+def test_users_for_whom_the_model_gives_no_order_are_misses() -> None:
+    def sometimes(request: SeenRequest) -> Behaviour:
+        liked = re.search(r'enjoyed "Title (\d+)', request.text)
+        return half(request) if liked and int(liked[1]) < 15 else Answer(json.dumps({"order": []}))
+
+    with ScriptedServer(otherwise=sometimes) as server:
+        found = llm(evaluated(settings(server), limit=USERS))
+    assert found.state == "ok" and found.failed_users == USERS // 2 and "did not order" in found.why
+    assert found.metrics["hit@10"].n == USERS
+
+
+def test_the_cost_limit_is_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = FakeChat(
+        lambda request: ChatAnswer('{"order": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', Usage(input_tokens=100)), name="dear",
+        hosted=True,
+    )  # fmt: skip
+    monkeypatch.setattr(agent.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    prices = {"dear": Price(input=1000.0, output=0.0)}
+    purse = Purse(2.0)
+    found = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), purse))
+    assert 0 < found.cost.cost <= 2.0 and purse.spent == pytest.approx(found.cost.cost)
+    assert 0 < found.failed_users < 6 and "cost limit" in found.why
+    nothing = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), purse))
+    assert nothing.state == "failed" and nothing.cost.calls == 0 and "cost limit" in nothing.why
+
+
+def test_what_it_cost_is_shown() -> None:
+    from rich.console import Console
+
+    from agent.cli.show_study import models_asked
+
+    with ScriptedServer(otherwise=half) as server:
+        found = evaluated(settings(server), limit=2)
+    drawn = models_asked(found)
+    assert drawn is not None
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        console.print(drawn)
+    assert re.search(r"llm asked m: \d+ calls, 0 from the cache, 0 failed", captured.get())
+    assert models_asked(evaluated(None)) is None
