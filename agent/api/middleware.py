@@ -168,7 +168,8 @@ class _Exchange:
         self._whole = self._length == "0" and "transfer-encoding" not in headers
         self._size = 0
         self._until = asyncio.get_running_loop().time() + settings.client_seconds
-        self._held: list[Message] = []
+        self._reading = False
+        self._read: asyncio.Queue[Message | HTTPException] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -182,6 +183,8 @@ class _Exchange:
             if self.clock is not None:
                 self.clock.reschedule(None)  # what streams may take its time
         await self._send(message)
+        if message.get("more_body"):
+            await asyncio.sleep(0)  # a source that never waits still lets others run, and its client's going be noticed
 
     def _dressed(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         had = {name.lower() for name, _ in headers}
@@ -210,8 +213,19 @@ class _Exchange:
         return f"A body may have {self._settings.body_bytes:,} bytes; send less at once."
 
     async def receive(self) -> Message:
-        if self._held:
-            return self._held.pop()
+        """The next of the body, as the application asks for it."""
+        if self._watcher is not None:
+            message = await self._read.get()
+            if isinstance(message, HTTPException):
+                raise message
+            return message
+        self._reading = True
+        try:
+            return await self._next()
+        finally:
+            self._reading = False
+
+    async def _next(self) -> Message:
         if self._whole:
             return await self._receive()
         try:
@@ -233,14 +247,20 @@ class _Exchange:
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin_to_watch)
 
     def _begin_to_watch(self) -> None:
-        if not self._whole:
-            self.watch()  # its body is being read, which would notice
-            return
-        self._watcher = asyncio.create_task(self._look_out())
+        if self._reading:
+            self.watch()  # the application would notice itself
+        else:
+            self._watcher = asyncio.create_task(self._look_out())
 
     async def _look_out(self) -> None:
-        while (message := await self._receive())["type"] != "http.disconnect":
-            self._held.append(message)  # the empty body of a request without one
+        """Read ahead, since a connection tells that it ended only to who reads from it."""
+        try:
+            while (message := await self._next())["type"] != "http.disconnect":
+                self._read.put_nowait(message)
+        except HTTPException as error:
+            self._read.put_nowait(error)
+            return
+        self._read.put_nowait(message)
         self.gone = True
         if self._task is not None:
             self._task.cancel()

@@ -42,7 +42,7 @@ class Pool:
             raise
 
     async def stream(self, make: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """What a generator yields in a worker, as it comes; closing this one closes that one."""
+        """What a generator yields in a worker, as it comes; it ends when this one is closed, or its reader ends."""
         here = asyncio.get_running_loop()
         pieces: asyncio.Queue[T] = asyncio.Queue(_AHEAD)
 
@@ -52,6 +52,10 @@ class Pool:
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pieces.put(piece), here))
 
         working = asyncio.create_task(self.run(pump))
+        reader = asyncio.current_task()
+        assert reader is not None
+        # A reader that is called off leaves this generator as it is, and nobody may ever close it.
+        reader.add_done_callback(lambda _: working.cancel())
         try:
             while not (working.done() and pieces.empty()):
                 getting = asyncio.create_task(pieces.get())

@@ -132,3 +132,27 @@ async def test_a_stream_ends_when_its_reader_goes(pool: Pool) -> None:
     assert await anext(reading) == 0
     await reading.aclose()
     assert await pool.call(ended.wait, 30)
+
+
+async def test_a_stream_ends_when_its_reader_is_called_off(pool: Pool) -> None:
+    """As a web framework does it, which never closes what it was reading."""
+    begun, ended = asyncio.Event(), threading.Event()
+
+    async def words() -> AsyncGenerator[int, None]:
+        try:
+            for number in range(10**9):
+                yield number
+        finally:
+            ended.set()
+
+    reading = pool.stream(words)
+
+    async def reader() -> None:
+        async for _ in reading:
+            begun.set()
+            await asyncio.sleep(3600)
+
+    task = asyncio.create_task(reader())
+    await begun.wait()
+    task.cancel()
+    assert await pool.call(ended.wait, 30)
