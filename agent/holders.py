@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import UNREADABLE
+from agent.folders import written_whole
 from agent.interactions import Interactions
 
 _ARRAYS = ("starts", "users", "first", "last")
@@ -46,9 +47,10 @@ class Holders:
         return int(np.count_nonzero(both))
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "holders.npz", **{name: getattr(self, name) for name in _ARRAYS})
-        (folder / "holders.json").write_text(json.dumps(self.item_ids, ensure_ascii=False), encoding="utf-8")
+        """A folder of `holders.npz` and `holders.json`, in place of what is there."""
+        with written_whole(folder) as part:
+            np.savez(part / "holders.npz", **{name: getattr(self, name) for name in _ARRAYS})
+            (part / "holders.json").write_text(json.dumps(self.item_ids, ensure_ascii=False), encoding="utf-8")
 
 
 def load_holders(folder: Path) -> Holders | None:

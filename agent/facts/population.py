@@ -20,6 +20,7 @@ from agent.errors import UNREADABLE, StoreError
 from agent.facts.facets import MAX_VALUES, Rule, category_facet, discover, number_in, read
 from agent.facts.facets import facets_of as _facets_of
 from agent.facts.habits import Norms, build_norms
+from agent.folders import written_whole
 from agent.interactions import Interactions
 from agent.schema import Item
 from agent.signals import RATED_TYPES
@@ -110,36 +111,31 @@ class Population:
         return found
 
     def save(self, folder: Path) -> None:
-        """Write `population.npz` and `population.json` into a folder."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """A folder of `population.npz` and `population.json`, in place of what is there."""
         arrays = {name: getattr(self, name) for name in _ARRAYS if name != "norms"}
-        np.savez_compressed(folder / "population.npz", **arrays, norms=self.norms.table)
-        (folder / "population.json").write_text(
-            json.dumps(
-                {
-                    "format": FORMAT, "version": self.version, "item_ids": self.item_ids, "facets": self.facets,
-                    "values": self.values, "pairs": self.pairs, "users": self.users, "primary": self.primary,
-                    "ratings": self.ratings,
-                    "rules": [rule.model_dump(mode="json") for rule in self.rules],
-                },
-                ensure_ascii=False,
-            ),
-            encoding="utf-8",
-        )  # fmt: skip
+        head = {
+            "format": FORMAT, "version": self.version, "item_ids": self.item_ids, "facets": self.facets,
+            "values": self.values, "pairs": self.pairs, "users": self.users, "primary": self.primary,
+            "ratings": self.ratings, "rules": [rule.model_dump(mode="json") for rule in self.rules],
+        }  # fmt: skip
+        with written_whole(folder) as part:
+            np.savez_compressed(part / "population.npz", **arrays, norms=self.norms.table)
+            (part / "population.json").write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
 
 
 def load_population(folder: Path) -> Population | None:
-    """The population saved in a folder; None where there is none. Raises StoreError where it cannot be read."""
+    """The population saved in a folder; None where there is none of this format. Raises StoreError where it cannot be
+    read."""
     if not (folder / "population.json").exists():
         return None
     try:
         head = json.loads((folder / "population.json").read_text(encoding="utf-8"))
+        if head.get("format") != FORMAT:
+            return None
         with np.load(folder / "population.npz", allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ARRAYS}
     except UNREADABLE as error:
         raise StoreError(f"The base rates in '{folder}' cannot be read; delete the folder to rebuild them.") from error
-    if head.get("format") != FORMAT:
-        return None
     return Population(
         version=head["version"], item_ids=head["item_ids"],
         rules=[Rule.model_validate(rule) for rule in head["rules"]], facets=head["facets"], values=head["values"],

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import UNREADABLE
+from agent.folders import written_whole
 from agent.interactions import Interactions
 from agent.retrieve.base import seen_matrix
 from agent.schema import Attributes, User
@@ -29,6 +30,7 @@ from agent.schema import Attributes, User
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
+FORMAT = 1
 SHRINK = 20.0
 FEWEST = 5
 """Users with a value below which it is not told from chance, and could point at one of them."""
@@ -77,21 +79,24 @@ class Demographics:
         return np.array([by_id.get(one, 0.0) for one in item_ids], dtype=np.float32)
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            folder / "demographics.npz", sizes=self.sizes, share=self.share, data=self.counts.data,
-            indices=self.counts.indices, indptr=self.counts.indptr,
-        )  # fmt: skip
-        head = {"item_ids": self.item_ids, "values": self.values, "edges": self.edges}
-        (folder / "demographics.json").write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
+        """A folder of `demographics.npz` and `demographics.json`, in place of what is there."""
+        head = {"format": FORMAT, "item_ids": self.item_ids, "values": self.values, "edges": self.edges}
+        with written_whole(folder) as part:
+            np.savez_compressed(
+                part / "demographics.npz", sizes=self.sizes, share=self.share, data=self.counts.data,
+                indices=self.counts.indices, indptr=self.counts.indptr,
+            )  # fmt: skip
+            (part / "demographics.json").write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
 
 
 def load_demographics(folder: Path) -> Demographics | None:
-    """None where there is none that can be read; it is derived, and counted again."""
+    """None where there is none of this format that can be read; it is derived, and counted again."""
     import scipy.sparse as sp
 
     try:
         head = json.loads((folder / "demographics.json").read_text("utf-8"))
+        if head.pop("format", None) != FORMAT:
+            return None
         with np.load(folder / "demographics.npz", allow_pickle=False) as held:
             shape = (len(head["values"]), len(head["item_ids"]))
             counts = sp.csr_array((held["data"], held["indices"], held["indptr"]), shape=shape)
