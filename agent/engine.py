@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from agent.audience import audience_like, audience_where
 from agent.config import Settings
 from agent.doctor import Doctor
+from agent.edits import Editor
 from agent.embed import Embedder
 from agent.errors import BadInputError, ModelError, UnknownIdError
+from agent.feedback import Listener
 from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.painter import Painter
@@ -29,6 +31,7 @@ from agent.schema import (
     Wishes,
 )
 from agent.store import Store
+from agent.swift import Swift
 from agent.trainer import Trainer
 from agent.watch import Unwatched, Watch, timed
 from agent.where import fitting
@@ -52,6 +55,9 @@ class Engine:
         self.trainer = Trainer(store, progress, self.snapshots)
         self.painter = Painter(settings, store, progress, self.snapshots, self.models, self.watch)
         self.recommender = Recommender(settings, store, self.snapshots, self.models, self.watch)
+        self.editor = Editor(store, self.snapshots, self.painter)
+        self.listener = Listener(store, self.editor)
+        self.swift = Swift(store, self.snapshots, self.trainer, self.painter, self.recommender, self.listener)
 
     # ------------------------------------------------------------ data in
 
@@ -112,7 +118,7 @@ class Engine:
     async def _known_then(self, moment: Moment) -> Known:
         """What was known of a user before a moment, with none of what they did later."""
         events = before(self.store.events(moment.user_id), moment.history)
-        profile = await self.painter.in_template_words(moment.user_id, events)
+        profile = self.painter.in_template_words(moment.user_id, events)
         past = self.recommender.past_of(events)
         return Known(self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order))
 

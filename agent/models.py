@@ -59,6 +59,14 @@ class ModelDesk:
             self._recorded = self._record(chosen, None, cool_down=COOL_DOWN)
         return self._as_ready(self._recorded)
 
+    def opened(self) -> Ready:
+        """The same at once: without a model as long as none was opened."""
+        if self._chosen is None or self._grade == "none":
+            return self._as_ready(None)
+        if self._recorded is None:
+            self._recorded = self._record(self._chosen, None, cool_down=COOL_DOWN)
+        return self._as_ready(self._recorded)
+
     async def for_run(self, max_cost: float | None) -> Ready:
         """The same model for one run, with a cost limit and a count of failures of its own."""
         chosen = await self._trusted()
@@ -113,6 +121,13 @@ class ModelDesk:
     def kind(self) -> str:
         """openai, local or none, without opening anything. Raises SettingsError."""
         return which(self.settings.llm)
+
+    def is_set(self) -> bool:
+        """Whether the settings name any model, without opening it."""
+        try:
+            return self.settings.llm.grade != "none" and self.kind() != "none"
+        except SettingsError:
+            return False
 
     def has_endpoint(self) -> bool:
         """Whether the settings name a model that answers at an address, and is neither fetched nor loaded here."""

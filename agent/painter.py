@@ -14,9 +14,9 @@ from agent.errors import (
     UnknownIdError,
 )
 from agent.models import ModelDesk, Ready
-from agent.profile import FAILED, Subject, estimate, paint, settings_digest, subject_of
+from agent.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
 from agent.progress import Progress
-from agent.schema import BuildReport, Estimate, Event, Profile
+from agent.schema import BuildReport, Estimate, Event, Preference, Profile
 from agent.store import Store
 from agent.watch import Watch, timed
 from agent.world import Snapshots, known_items
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     pass
 
 
+WAIT = 5.0
+"""Seconds that an answer to a request waits for another process that writes."""
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
@@ -164,12 +166,46 @@ class Painter:
         return found
 
     async def _in_passing(self, user_id: str, why: str) -> Profile:
-        profile = await self.in_template_words(user_id)
+        profile = self.in_template_words(user_id)
         return profile.model_copy(update={"notes": [f"In template words and not stored: {why}"]})
 
-    async def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
+    def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
         """A portrait that is not stored; of some `events` alone, where given."""
-        return await paint(self.subject(user_id, Ready(None, "none"), events), None, "none", self.settings)
+        return paint_plainly(self.subject(user_id, Ready(None, "none"), events), self.settings)
+
+    def at_once(self, user_id: str) -> Profile:
+        """The stored portrait; where there is none one in template words, kept unless a model is to paint a better."""
+        found = self.store.profile(user_id)
+        if found is not None:
+            return found
+        profile = self.in_template_words(user_id)
+        if self.models.is_set():
+            return profile
+        try:
+            return self.keep(profile)
+        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
+            return profile.model_copy(update={"notes": [f"In template words and not stored: {error}"]})
+
+    def keep(self, profile: Profile, old: Profile | None = None) -> Profile:
+        """Embed and store a portrait as the next version."""
+        with self.store.writing(wait=WAIT):
+            self.snapshots.embed_portrait(profile, old)
+            return self.store.save_profile(profile)
+
+    def after_edit(self, user_id: str) -> Profile:
+        """The portrait anew at once after its user said something of it: counted and in template words, with the texts
+        of claims that stand as they stood. The next build words it all.
+        """
+        old = self.at_once(user_id)
+        profile = self.in_template_words(user_id)
+        texts = {(one.facet, one.value, one.polarity): one for one in old.preferences if one.source == "llm"}
+
+        def as_it_stood(one: Preference) -> Preference:
+            stood = texts.get((one.facet, one.value, one.polarity))
+            return one if stood is None else one.model_copy(update={"text": stood.text, "source": stood.source})
+
+        kept = [as_it_stood(one) for one in profile.preferences]
+        return self.keep(profile.model_copy(update={"preferences": kept}), old)
 
 
 def _failures(built: Collection[Profile], model: Ready) -> list[str]:

@@ -1,20 +1,22 @@
 """From a portrait and a past to a list that says why: ordered, reranked, explained."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.config import Settings
 from agent.errors import LimnerError
-from agent.explain import explain
+from agent.explain import Explained, explain, explain_plainly
 from agent.interactions import milliseconds
 from agent.leads import Lead, Past, leads, places
 from agent.models import ModelDesk, Ready
 from agent.rank import CANDIDATES, Listed, Model, Ranked, lists, order, shaped, shelf_flags, with_context
-from agent.rerank import Taste, load_weight, rerank
+from agent.rerank import Reranked, Taste, load_weight, rerank
 from agent.retrieve import content_scores
-from agent.schema import Event, Item, Profile, Recommendation, Recommendations, Wishes
+from agent.schema import Attributes, Event, Item, Profile, Recommendation, Recommendations, Wishes
 from agent.signals import place_of, signals_of
-from agent.store import Store
+from agent.store import Kept, Store
 from agent.watch import Watch, timed
 from agent.world import Snapshots, known_items
 from evals.splits import bucket_of
@@ -24,12 +26,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+Ways = Mapping[str, Mapping[str, float]]
+"""By item id the channels that found it, best first, as `places` gives them."""
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """What came out of ranking, by item id, best first."""
+
+    ranked: Mapping[str, Ranked]
+    scores: Mapping[str, float]
+    items: Mapping[str, Item]
+    placed: Ways
+
+
 class Recommender:
     """Answers with a store's trained ranker; what is missing was trained and painted before."""
 
     def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, models: ModelDesk, watch: Watch) -> None:
         self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
-        self.watch = watch
+        self.watch, self.kept = watch, Kept(store)
 
     def past(self, user_id: str) -> Past:
         return self.past_of(self.store.events(user_id))
@@ -74,7 +90,7 @@ class Recommender:
 
     def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":
         """[items] score among users with the same attributes; None where the user has none that are counted."""
-        attributes = self.store.require_user(user_id).attributes
+        attributes = self._attributes(user_id)
         return self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
 
     async def answer(
@@ -82,48 +98,118 @@ class Recommender:
         notes: Sequence[str],
     ) -> Recommendations:  # fmt: skip
         """Shortlist -> reranked order -> reasons -> recommendations."""
-        world = self.snapshots.world()
         model = await self.models.ready()
-        by_id = {one.candidate.item_id: one for one in ranked}
-        scores = {item_id: one.score for item_id, one in by_id.items()}
-        placed = places([one.candidate for one in ranked])
-        items = {i: world.items.get(i) or Item(item_id=i) for i in scores}
+        short = self._shortlist(ranked)
         weight, why = self._say_of(model, past)
         with timed(self.watch, "rerank"):
             reranked = await rerank(
-                list(scores), items, self.taste(profile, past), model.chat, model.grade, self.settings, weight=weight,
-                user_id=profile.user_id, likeness=self.likeness(past, list(scores)) if weight else None,
+                list(short.scores), short.items, self.taste(profile, past), model.chat, model.grade, self.settings,
+                weight=weight, user_id=profile.user_id,
+                likeness=self.likeness(past, list(short.scores)) if weight else None,
             )  # fmt: skip
         top = reranked.order[:n]
         told = None
         if with_reasons:
             with timed(self.watch, "explain"):
-                told = await explain(
-                    profile, [items[i] for i in top], past, model.chat, model.grade, self.settings,
-                    led=self._leads(past, top, placed),
-                    channels={i: list(placed[i]) for i in top},
-                    lexicon=world.lexicon(self.settings.reasons.language or profile.language),
-                    values_of=world.population.facets_of,
-                    scales=world.scales,
-                )  # fmt: skip
-        rated = [
-            (e.item_id, place) for e in past.events if e.item_id and (place := place_of(e, world.scales)) is not None
-        ]
+                told = await self.worded(profile, past, [short.items[i] for i in top], short.placed, model)
+        said = [*notes, *model.notes, *(told.notes if told else []), *([why] if why else [])]
+        return self._listed(profile, past, short, top, model, reranked, told, wishes, said)
+
+    def at_once(
+        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool, wishes: Wishes,
+        notes: Sequence[str],
+    ) -> Recommendations:  # fmt: skip
+        """The same while no model is waited for: in the fused order, in stored words where they still hold, else in
+        template words.
+        """
+        short = self._shortlist(ranked)
+        top, model = list(short.scores)[:n], self.models.opened()
+        told = None
+        if with_reasons:
+            with timed(self.watch, "explain"):
+                told = self._told(profile, past, [short.items[i] for i in top], short.placed, model)
+        said = [*notes, *(told.notes if told else [])]
+        return self._listed(profile, past, short, top, model, Reranked(top, "skipped"), told, wishes, said)
+
+    async def word(self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways) -> None:
+        """Have the model say why for each item, and keep what it says for the next time."""
+        await self.worded(profile, past, items, ways, await self.models.ready())
+
+    async def worded(
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, model: Ready
+    ) -> Explained:  # fmt: skip
+        """A reason for each item in a model's words, which are kept, or in template words."""
+        world = self.snapshots.world()
+        told = await explain(
+            profile, items, past, model.chat, model.grade, self.settings,
+            led=self._leads(past, [one.item_id for one in items], ways),
+            channels={one.item_id: list(ways[one.item_id]) for one in items},
+            lexicon=world.lexicon(self.settings.reasons.language or profile.language),
+            values_of=world.facets_of,
+            scales=world.scales,
+        )  # fmt: skip
+        stamps = self._stamps(profile, past, items, model)
+        self.kept.save_wordings(
+            profile.user_id,
+            {i: (stamps[i], reason) for i, reason in told.reasons.items() if reason.source == "llm" and i in stamps},
+        )
+        return told
+
+    def _told(
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, model: Ready
+    ) -> Explained:  # fmt: skip
+        world = self.snapshots.world()
+        told = explain_plainly(
+            profile, items, past, self.settings,
+            led=self._leads(past, [one.item_id for one in items], ways),
+            channels={one.item_id: list(ways[one.item_id]) for one in items},
+            values_of=world.facets_of,
+            scales=world.scales,
+        )  # fmt: skip
+        stamps = self._stamps(profile, past, items, model)
+        stored = self.kept.wordings(profile.user_id, stamps) if stamps else {}
+        return replace(told, reasons=told.reasons | stored)
+
+    def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: Ready) -> dict[str, str]:
+        """By item id what a model's reason rests on: while it is the same, the words hold. Empty without a model."""
+        if model.name is None or not profile.version:
+            return {}
+        last = max((event.seq for event in past.events), default=0)
+        style = self.settings.reasons.model_dump_json()
+
+        def stamp(item: Item) -> str:
+            said = "\x1f".join([model.name or "", str(profile.version), str(last), item.title, style])
+            return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+        return {item.item_id: stamp(item) for item in items}
+
+    def _shortlist(self, ranked: Sequence[Ranked]) -> Shortlist:
+        held = self.snapshots.world().items
+        by_id = {one.candidate.item_id: one for one in ranked}
+        return Shortlist(
+            by_id, {i: one.score for i, one in by_id.items()}, {i: held.get(i) or Item(item_id=i) for i in by_id},
+            places([one.candidate for one in ranked]),
+        )  # fmt: skip
+
+    def _listed(
+        self, profile: Profile, past: Past, short: Shortlist, top: Sequence[str], model: Ready, reranked: Reranked,
+        told: Explained | None, wishes: Wishes, said: Sequence[str],
+    ) -> Recommendations:  # fmt: skip
+        scales = self.snapshots.world().scales
+        rated = [(e.item_id, place) for e in past.events if e.item_id and (place := place_of(e, scales)) is not None]
         ratings = self.model().ratings_of(rated, top)
         fallback = not past.items and not wishes.context
-        said = [*notes, *model.notes, *([] if profile.version else profile.notes), *(told.notes if told else [])]
-        said += [why] if why else []
-        said += self._used(profile.user_id, past, wishes)
+        painted = [] if profile.version else profile.notes
         answer = Recommendations(
             user_id=profile.user_id,
             recommendations=[
                 Recommendation(
-                    item=items[item_id],
+                    item=short.items[item_id],
                     rank=rank,
-                    score=reranked.scores.get(item_id, scores[item_id]),
-                    probability=by_id[item_id].probability,
+                    score=reranked.scores.get(item_id, short.scores[item_id]),
+                    probability=short.ranked[item_id].probability,
                     predicted_rating=ratings.get(item_id),
-                    channels={name: by_id[item_id].candidate.scores[name] for name in placed[item_id]},
+                    channels={name: short.ranked[item_id].candidate.scores[name] for name in short.placed[item_id]},
                     rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
                     flags=self._flags(item_id, past.had, fallback),
                     reason=told.reasons.get(item_id) if told else None,
@@ -135,7 +221,7 @@ class Recommender:
             model=model.name,
             fallback=fallback,
             wishes=None if wishes == Wishes() else wishes,
-            notes=list(dict.fromkeys(said)),
+            notes=list(dict.fromkeys([*said, *painted, *self._used(profile.user_id, past, wishes)])),
             dropped=told.dropped if told else [],
         )
         self.watch.recommended(answer)
@@ -160,12 +246,17 @@ class Recommender:
             return [f"Ordered for this visit: its items ({len(wishes.context)}) count as the newest events."]
         if past.items:
             return []
-        attributes = self.store.require_user(user_id).attributes
+        attributes = self._attributes(user_id)
         shared = self.snapshots.demographics().known(attributes) if attributes else []
         if not shared:
             return ["Too little is known of this user; these are popular with others."]
         names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
         return [f"Too little is known of what this user did; these are popular with users of the same {names}."]
+
+    def _attributes(self, user_id: str) -> Attributes:
+        """None of a visitor who is nobody in the store."""
+        user = self.store.user(user_id)
+        return user.attributes if user else {}
 
     def _flags(self, item_id: str, had: frozenset[str], fallback: bool) -> list[str]:
         item, model = self.snapshots.world().items.get(item_id), self.model()

@@ -465,6 +465,21 @@ class Snapshots:
         order = np.argsort(-likeness, kind="stable")[:n]
         return [Hit(ids[at], float(likeness[at])) for at in order.tolist()]
 
+    @_alone
+    def forget(self, user_id: str) -> None:
+        """Drop what the index and kept candidates hold of a user."""
+        if self.is_indexed():
+            self.index().erase(user_id)
+        self._book.erase(user_id)
+
+    def query_vectors(self, texts: Sequence[str]) -> Vectors:
+        """[n, dimensions] of what is searched by, by the store's embedder."""
+        return self.index().embedder.queries(texts)
+
+    def passage_vectors(self, texts: Sequence[str]) -> Vectors:
+        """[n, dimensions] of what is searched."""
+        return self.index().embedder.passages(texts)
+
     def check_index(self) -> str:
         """The embedder's name. Raises IndexMismatchError where another made the index."""
         index = self.index()

@@ -3,5 +3,17 @@
 from agent.facts.facets import facets_of
 from agent.facts.mine import UserFacts, in_order, mine_facts
 from agent.facts.population import Population, build_population, load_population
+from agent.facts.stated import STRUCK, is_strike, struck
 
-__all__ = ["Population", "UserFacts", "build_population", "facets_of", "in_order", "load_population", "mine_facts"]
+__all__ = [
+    "STRUCK",
+    "Population",
+    "UserFacts",
+    "build_population",
+    "facets_of",
+    "in_order",
+    "is_strike",
+    "load_population",
+    "mine_facts",
+    "struck",
+]

@@ -24,7 +24,8 @@ at least half of its items.
 two-proportion z test at 5%. Unknown without times, with few items, or where both halves belong to one burst.
 
 **Stated and inferred.** An event of type `preference` states its facet, value and polarity in its context, or names
-known values in its text. A search that names a known value infers a like; neither adds to what the items' signals say.
+known values in its text; or it strikes a claim, which is then said no more until it is stated again. A search that
+names a known value infers a like; neither adds to what the items' signals say.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,7 @@ from numpy.typing import NDArray
 
 from agent.config import SignalTable
 from agent.facts.population import Population, expand, strongest
-from agent.facts.stated import spoken_facts
+from agent.facts.stated import spoken_facts, struck
 from agent.facts.traits import traits_of
 from agent.interactions import NO_TIME, milliseconds
 from agent.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
@@ -120,7 +121,8 @@ def mine_facts(
     history = _history(ordered, signal, population)
     spoken = spoken_facts(ordered, population, signal)
     mined = _mine(history, population, limit) if len(history.things) else []
-    facts = _merge(spoken, mined, population, limit)
+    wrong = struck(ordered)
+    facts = _merge(spoken, [one for one in mined if (*_key(one), one.polarity) not in wrong], limit)
     return UserFacts(user_id, facts, traits_of(history.events, history.things, population, scales))
 
 
@@ -356,7 +358,7 @@ def _evidence(history: History, rows: NDArray[np.int64], polarity: Polarity) -> 
     return [history.events[int(at)].event_id for at in best]
 
 
-def _merge(spoken: Sequence[Fact], mined: Sequence[Fact], population: Population, limit: int) -> list[Fact]:
+def _merge(spoken: Sequence[Fact], mined: Sequence[Fact], limit: int) -> list[Fact]:
     """Stated facts first and instead of mined ones on the same value; inferred ones last, where nothing else speaks."""
     stated = [fact for fact in spoken if fact.basis == "stated"]
     said = {_key(fact) for fact in stated}

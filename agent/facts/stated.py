@@ -10,6 +10,8 @@ STATED_CONFIDENCE = 0.9
 """A statement is nearly sure; people do change their minds."""
 SEARCH_PRIOR = 4.0
 """Searches' worth of belief that a search says nothing of taste: confidence is k / (k + this)."""
+STRUCK = "struck"
+"""In the context of a stated preference: that it is the claim named there which is wrong."""
 MAX_WORDS = 4
 """Words of the longest value that is looked for in a text."""
 LONGEST = 120
@@ -30,7 +32,14 @@ def spoken_facts(events: Sequence[Event], population: Population, signal: Mappin
     stated: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
     searched: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
     for event in events:
-        if event.type == "preference":
+        if is_strike(event):
+            facet, value, polarity = _claim(event)
+            key = facet, value.casefold()
+            if key in stated and stated[key][-1][2] == polarity:
+                del stated[key]
+            if polarity == "like":
+                searched.pop(key, None)
+        elif event.type == "preference":
             for facet, value, polarity in _statements(event, population, signal.get(event.event_id, 0.0)):
                 stated.setdefault((facet, value.casefold()), []).append((event, value, polarity))
         elif event.type == "search":
@@ -41,6 +50,28 @@ def spoken_facts(events: Sequence[Event], population: Population, signal: Mappin
               for facet in (key[0],)]  # fmt: skip
     order = {"stated": 0, "inferred": 1}
     return sorted(facts, key=lambda fact: (order[fact.basis], -fact.confidence, fact.facet, fact.value))
+
+
+def is_strike(event: Event) -> bool:
+    """Whether an event says that a claim of the portrait is wrong."""
+    return event.type == "preference" and event.context.get(STRUCK) not in (None, False, "", "false")
+
+
+def struck(events: Sequence[Event]) -> frozenset[tuple[str, str, Polarity]]:
+    """(facet, value in lower case, polarity) of claims that the user struck and has not stated again since."""
+    found: set[tuple[str, str, Polarity]] = set()
+    for event in events:
+        if event.type == "preference" and event.context.get("value") is not None:
+            facet, value, polarity = _claim(event)
+            key: tuple[str, str, Polarity] = (facet, value.casefold(), polarity)
+            found.add(key) if is_strike(event) else found.discard(key)
+    return frozenset(found)
+
+
+def _claim(event: Event) -> tuple[str, str, Polarity]:
+    """(facet, value, polarity) that the context names."""
+    said: Polarity = "dislike" if event.context.get("polarity") == "dislike" else "like"
+    return str(event.context.get("facet") or "stated"), str(event.context.get("value", "")), said
 
 
 def known_values(text: str, population: Population) -> list[tuple[str, str]]:

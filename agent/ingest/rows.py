@@ -1,6 +1,7 @@
 """Rows that a program sends: the same cleaning as for files, and a word on each row that cannot be used."""
 
 import json
+import secrets
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from agent.ingest.flow import Run
-from agent.ingest.mapping import FIELDS, Column, Mapping, Spec, TableName, alias_key, aliases_of
+from agent.ingest.mapping import FIELDS, Mapping, Spec, TableName, alias_key, aliases_of
 from agent.ingest.read import LINE, Chunk, flatten
 from agent.progress import Quiet
 from agent.schema import RejectedRow, RowsReport
@@ -45,6 +46,8 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]]
     if table == "events":
         now = datetime.now(UTC).isoformat()
         flat = [one if one.get("timestamp") else {**one, "timestamp": now} for one in flat]
+        if any(one.get("event_id") for one in flat):
+            flat = [one if one.get("event_id") else {**one, "event_id": secrets.token_hex(8)} for one in flat]
     names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
     frame = pd.DataFrame({name: [one.get(name, "") for one in flat] for name in names}, dtype=object)
     frame[LINE] = range(1, len(flat) + 1)
@@ -52,7 +55,8 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]]
     scale = store.scales().get(source)
     bounds = (scale.low, scale.high) if table == "events" and scale is not None else None
     run = Run(store, _mapping(table, names, source, bounds), Quiet(), noted, keeps_scale=bounds is not None)
-    chunk = Chunk(frame, f"the {table}", True)
+    run.noted.add((table, source))  # that other fields become attributes needs no note here
+    chunk = Chunk(frame, source, True)
     with store.loading(few=True):
         if table == "users":
             run.users(iter([chunk]), source)
@@ -68,8 +72,8 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]]
 
 
 def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
-    """Flat text under canonical names; what the row's free object holds keeps its prefix, so that no name in it is
-    taken for a field. A `rating` is the `value` of an event of that type.
+    """Flat text under canonical names; no name in the row's free object is taken for a field. A `rating` is the `value`
+    of an event of that type.
     """
     cells = {name: cell if isinstance(cell, str) else json.dumps(cell) for name, cell in flatten(dict(row)).items()}
     by_alias = {alias_key(name): name for name in cells}
@@ -80,16 +84,17 @@ def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
     if table == "events" and cells.get("rating"):
         cells["value"] = cells.pop("rating")
         cells["type"] = cells.get("type") or "rating"
-    return cells
+    return {_free(table, name): cell for name, cell in cells.items()}
+
+
+def _free(table: TableName, name: str) -> str:
+    """What the free object holds under a name that no alias has, and that comes to its own as an attribute's."""
+    free = f"{_FREE[table]}."
+    return f"{name.removeprefix(free)}." if name.startswith(free) else name
 
 
 def _mapping(table: TableName, names: Sequence[str], source: str, scale: tuple[float, float] | None) -> Mapping:
-    """Fields under their own names mean what they say; the free object's names are taken out of it."""
-    free = f"{_FREE[table]}."
+    """Fields under their own names mean what they say."""
     specs: dict[str, Spec] = {name: name for name in FIELDS[table] if name in names}
-    for name in names:
-        inner = name.removeprefix(free)
-        if inner != name and inner not in FIELDS[table] and inner not in specs:
-            specs[inner] = Column(column=name)
     given = {"events": specs} if table == "events" else {"items": specs} if table == "items" else {"users": specs}
     return Mapping(source=source, scale=scale, **given)

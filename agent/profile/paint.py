@@ -2,6 +2,7 @@
 
 from agent.config import Settings
 from agent.errors import BudgetSpentError, ModelError
+from agent.facts import struck
 from agent.llm import Chat
 from agent.profile.full import full
 from agent.profile.phrase import phrase
@@ -9,6 +10,7 @@ from agent.profile.subject import Subject, Tally, built_from
 from agent.profile.template import template_profile
 from agent.schema import Grade, Profile
 from agent.words import Language, spoken, unspoken
+from agent.words.text import fold
 
 FAILED = "In template words, since the model did not help: "
 
@@ -27,6 +29,13 @@ async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Set
     return profile.model_copy(update={"notes": [*profile.notes, *unspoken(wanted)]})
 
 
+def paint_plainly(subject: Subject, settings: Settings) -> Profile:
+    """`paint` in template words, at once."""
+    wanted = settings.portrait.language
+    profile = template_profile(subject, settings, spoken(wanted), Tally())
+    return profile.model_copy(update={"notes": [*profile.notes, *unspoken(wanted)]})
+
+
 async def _painted(
     subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: Language, tally: Tally
 ) -> Profile:
@@ -35,10 +44,27 @@ async def _painted(
         return base
     try:
         stage = full if grade == "full" else phrase
-        return await stage(subject, base, chat, settings, language, tally)
+        return _heeded(await stage(subject, base, chat, settings, language, tally), base, subject)
     except BudgetSpentError:
         raise
     except ModelError as error:
         return base.model_copy(
             update={"notes": [f"{FAILED}{error}"], "built_from": built_from(subject, tally, settings)}
         )
+
+
+def _heeded(profile: Profile, base: Profile, subject: Subject) -> Profile:
+    """Without claims that the user struck; a summary that speaks of one gives way to the template's."""
+    wrong = struck(subject.events)
+    if not wrong:
+        return profile
+    kept = [one for one in profile.preferences if (one.facet, one.value.casefold(), one.polarity) not in wrong]
+    said = fold(profile.summary)
+    if not any(fold(value) in said for _, value, _ in wrong):
+        return profile.model_copy(update={"preferences": kept})
+    return profile.model_copy(
+        update={
+            "preferences": kept, "summary": base.summary, "summary_source": base.summary_source,
+            "summary_evidence": base.summary_evidence,
+        }
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.config import Settings
-from agent.facts import Population, UserFacts, mine_facts
+from agent.facts import Population, UserFacts, is_strike, mine_facts
 from agent.history import cut_window, split_history
 from agent.llm import ChatAnswer
 from agent.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
@@ -90,14 +90,16 @@ def subject_of(
     parts: list[Window] = []
     if grade == "full" and events:
         portrait = settings.portrait
+        # That a claim was struck supports none.
+        read = [event for event in events if not is_strike(event)]
         signal = signals_of(events, settings.signals, scales)
-        if len(events) > portrait.parts_above and portrait.max_parts > 1:
+        if len(read) > portrait.parts_above and portrait.max_parts > 1:
             parts = split_history(
-                events, items, signal, budget=portrait.window_tokens, max_parts=portrait.max_parts, model=model,
+                read, items, signal, budget=portrait.window_tokens, max_parts=portrait.max_parts, model=model,
                 scales=scales, population=population,
             )  # fmt: skip
         window = cut_window(
-            events, items, signal, budget=portrait.window_tokens, model=model, scales=scales, population=population
+            read, items, signal, budget=portrait.window_tokens, model=model, scales=scales, population=population
         )
     return Subject(
         user=user, events=events, items=items, window=window, facts=facts, previous=previous, parts=parts,

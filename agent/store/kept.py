@@ -46,6 +46,12 @@ class Kept:
             body = connection.scalar(query)
         return ShownList.model_validate_json(body) if body else None
 
+    def lists_of(self, user_id: str) -> list[ShownList]:
+        """A user's, oldest first."""
+        query = sa.select(t.shown.c.body).where(t.shown.c.user_id == user_id).order_by(t.shown.c.time)
+        with self._store.reading() as connection:
+            return [ShownList.model_validate_json(body) for body in connection.scalars(query)]
+
     def listed(self) -> Counter[tuple[str, int]]:
         """By channel and model version, how many places of kept lists it led."""
         found: Counter[tuple[str, int]] = Counter()

@@ -295,6 +295,12 @@ class Store:
             raise UnknownIdError(f"There is no user '{user_id}' in the store; ids are used exactly as in the data.")
         return found
 
+    def newest(self, user_id: str) -> tuple[int, int] | None:
+        """(number of a user's last event, version of their newest portrait), 0 where there is none; None for nobody."""
+        with self._read() as connection:
+            row = connection.execute(_NEWEST_OF, {"one": user_id}).first()
+        return (row.seq or 0, row.version or 0) if row else None
+
     def user(self, user_id: str) -> User | None:
         with self._read() as connection:
             row = connection.execute(sa.select(t.users).where(t.users.c.user_id == user_id)).first()
@@ -773,6 +779,11 @@ def _revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:
 
 _COUNTERS = sa.select(t.notes).where(t.notes.c.name.in_(("revision", "users changed", "items changed", "users erased")))
 _NEWEST = sa.select(sa.func.max(t.events.c.seq))
+_NEWEST_OF = sa.select(
+    sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.user_key == t.users.c.key).scalar_subquery().label("seq"),
+    sa.select(sa.func.max(t.profiles.c.version)).where(t.profiles.c.user_id == t.users.c.user_id).scalar_subquery()
+    .label("version"),
+).where(t.users.c.user_id == sa.bindparam("one"))  # fmt: skip
 
 EVENT_QUERY = (
     sa.select(t.events, t.users.c.user_id, t.items.c.item_id)
