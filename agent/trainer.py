@@ -55,15 +55,16 @@ class Trainer:
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         self.snapshots.allowed(wishes)
+        idle = [f"No item has {one}, so its quota changes nothing." for one in self.snapshots.idle_quotas(wishes)]
         if not notes and (unreached := self.snapshots.unreached()):
             try:
                 with self.store.writing():
                     self.snapshots.embed_new()
             except (StoreBusyError, FetchError, ModelError) as error:
-                return [
+                notes = [
                     f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
                 ]
-        return notes
+        return [*notes, *idle]
 
     def _has_model(self) -> bool:
         """Whether there is a trained model; one that cannot be read, of an older version say, is as good as none."""

@@ -33,6 +33,7 @@ from agent.rank import (
     crowd_of,
     current_version,
     fitting_key,
+    idle_quotas,
     load_model,
     train,
 )
@@ -155,6 +156,7 @@ class Snapshots:
         self._census: tuple[str, Census] | None = None
         self._names: tuple[str, Names] | None = None
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
+        self._idle: tuple[str, list[str]] | None = None
         self._book = ContentBook(store.folder / "content")
         self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
         self._guard = RLock()
@@ -254,6 +256,15 @@ class Snapshots:
                 self._allowed.clear()
             self._allowed[key] = allowed(ids, self.world().items, wishes)
         return self._allowed[key]
+
+    @_alone
+    def idle_quotas(self, wishes: Wishes) -> list[str]:
+        """Quotas on a value that no item of the catalogue has."""
+        world = self.world()
+        key = f"{world.catalogue}:{sorted(wishes.quota)}"
+        if wishes.quota and (self._idle is None or self._idle[0] != key):
+            self._idle = (key, idle_quotas(wishes.quota, world.items.values()))
+        return self._idle[1] if wishes.quota and self._idle else []
 
     @_alone
     def demographics(self) -> Demographics:

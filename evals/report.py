@@ -17,7 +17,7 @@ from evals.records import Metric, Strict
 from evals.report_studies import StudySection, study_section
 from evals.runs import Run
 from evals.studies import StudyRecord
-from evals.view import Cell, Row, Table, Whisker
+from evals.view import Cell, Row, Table, TestRow, Whisker
 
 _FIRST = 2
 """Metrics of accuracy on the first page; all stand further down."""
@@ -64,7 +64,7 @@ class Section:
     buckets: Sequence[Table]
     every: Sequence[Table]
     plots: Sequence[Plot]
-    tests: Sequence[tuple[str, str, Test, str]]
+    tests: Sequence[TestRow]
     """Metric, the other's name, the test, and in words who is better."""
     settings: Sequence[tuple[Entry, str]]
     notes: Sequence[str]
@@ -292,7 +292,7 @@ def _rows(contest: Contest, columns: Sequence[Mapping[str, Cell]]) -> list[Row]:
     return rows
 
 
-def _test_rows(contest: Contest) -> list[tuple[str, str, Test, str]]:
+def _test_rows(contest: Contest) -> list[TestRow]:
     if contest.focal is None:
         return []
     rows = []
@@ -300,7 +300,9 @@ def _test_rows(contest: Contest) -> list[tuple[str, str, Test, str]]:
         outcome = test.outcome(metric)
         sure = test.p_holm <= ALPHA
         said = contest.focal.name if outcome > 0 else other if outcome < 0 else "differs" if sure else "no difference"
-        rows.append((metric, other, test, said))
+        rows.append(
+            TestRow(metric, other, test.difference, test.low, test.high, test.p, test.p_holm, test.n, said)
+        )  # fmt: skip
     return rows
 
 

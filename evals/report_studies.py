@@ -7,7 +7,7 @@ from evals.compare import ALPHA
 from evals.contest import number
 from evals.records import Comparison
 from evals.studies.records import Figure, StudyRecord
-from evals.view import Cell, Row, Table
+from evals.view import Cell, Row, Table, TestRow
 
 _TITLES = {"portraits": "Portraits", "reasons": "Reasons", "chat": "Chat"}
 
@@ -21,7 +21,7 @@ class StudySection:
     facts: Sequence[tuple[str, str]]
     tables: Sequence[Table]
     """The first is shown, the others are folded."""
-    tests: Sequence[Comparison]
+    tests: Sequence[TestRow]
     cost: Sequence[tuple[str, str]]
 
 
@@ -38,8 +38,14 @@ def study_section(record: StudyRecord, name: str) -> StudySection:
     if record.groups:
         tables.append(_table("By group of users", record.figures, record.groups, ""))
     return StudySection(
-        name, _TITLES[record.study], record, lead(record), facts, tables, record.comparisons, _cost(record)
+        name, _TITLES[record.study], record, lead(record), facts, tables, _tests(record.comparisons), _cost(record)
     )  # fmt: skip
+
+
+def _tests(found: Sequence[Comparison]) -> list[TestRow]:
+    return [
+        TestRow(one.system, one.baseline, one.difference, *one.ci95, one.p, one.p_holm, one.n) for one in found
+    ]  # fmt: skip
 
 
 def lead(record: StudyRecord) -> str:

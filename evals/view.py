@@ -41,3 +41,20 @@ class Table:
     rows: Sequence[Row]
     corner: str = "system"
     """Heading over the rows' names."""
+
+
+@dataclass(frozen=True)
+class TestRow:
+    """`what` minus `other`, paired by user: of two measures, or of one metric of two systems."""
+
+    what: str
+    """The metric, or the measure that the other is taken from."""
+    other: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    n: int
+    said: str = ""
+    """Who is better."""

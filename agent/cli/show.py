@@ -570,6 +570,8 @@ def written_table(table: "WrittenTable") -> RenderableType:
     parts: list[RenderableType] = [line]
     if table.fallback:
         parts.append(words(f"{counted(table.fallback, 'user')} did nothing usable and got what is popular.", "dim"))
+    if table.short:
+        parts.append(words(f"{counted(table.short, 'user')} got fewer items than were asked for.", "yellow"))
     if table.empty:
         parts.append(words(f"For {counted(table.empty, 'user')} nothing was left that fits.", "yellow"))
     return Group(*parts)

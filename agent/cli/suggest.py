@@ -77,7 +77,7 @@ def recommend(
         engine = session.engine()
         if everyone and out is not None:
             lists = engine.recommend_all(n, wishes=wishes, repeats=repeats, explain=explain is True)
-            written = session.wait(write_recommendations(out, lists, with_reasons=explain is True))
+            written = session.wait(write_recommendations(out, lists, n, with_reasons=explain is True))
             session.give(written, show.written_table(written))
             session.notes(written.notes)
             return
@@ -85,7 +85,7 @@ def recommend(
         answers = session.wait(engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons))
         notes = list(dict.fromkeys(note for one in answers for note in one.notes))
         if out is not None:
-            written = session.wait(write_recommendations(out, _each(answers), with_reasons=with_reasons))
+            written = session.wait(write_recommendations(out, _each(answers), n, with_reasons=with_reasons))
             session.give(written, show.written_table(written))
         else:
             document = answers[0] if len(asked) == 1 else {"users": answers}

@@ -25,6 +25,8 @@ class WrittenTable(BaseModel):
     rows: int
     users: int
     """Users who got at least one item."""
+    short: int
+    """Users who got fewer than were asked for, but some."""
     empty: int
     """Users for whom nothing was left."""
     fallback: int
@@ -35,11 +37,12 @@ class WrittenTable(BaseModel):
 
 
 async def write_recommendations(
-    file: Path, lists: AsyncIterator[Recommendations], *, with_reasons: bool
+    file: Path, lists: AsyncIterator[Recommendations], n: int, *, with_reasons: bool
 ) -> WrittenTable:
-    """user_id, rank, item_id, title, score, probability, and reason where there are some; in the order of the lists."""
+    """user_id, rank, item_id, title, score, probability, and reason where there are some; in the order of the lists, of
+    which each was to have n items."""
     columns: Mapping[str, Kind] = {**_LISTED, "reason": "text"} if with_reasons else _LISTED
-    rows = users = empty = fallback = 0
+    rows = users = short = empty = fallback = 0
     wishes = None
     notes: dict[str, None] = {}
     held: list[Row] = []
@@ -54,6 +57,7 @@ async def write_recommendations(
             ]  # fmt: skip
             held += found
             rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
+            short += 0 < len(found) < n
             fallback, wishes = fallback + one.fallback, one.wishes
             notes |= dict.fromkeys(one.notes)
             if len(held) >= _AT_ONCE:
@@ -61,7 +65,8 @@ async def write_recommendations(
                 held = []
         sink.write(held)
     return WrittenTable(
-        file=str(file), rows=rows, users=users, empty=empty, fallback=fallback, wishes=wishes, notes=list(notes)
+        file=str(file), rows=rows, users=users, short=short, empty=empty, fallback=fallback, wishes=wishes,
+        notes=list(notes),
     )  # fmt: skip
 
 

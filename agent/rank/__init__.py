@@ -7,12 +7,13 @@ from agent.rank.lessons import How
 from agent.rank.model import Model, Moment, current_version, fit, load_model, train
 from agent.rank.order import Asked, Ranked, order, order_many, score_users
 from agent.rank.report import train_report
-from agent.rank.reshape import shaped
+from agent.rank.reshape import idle_quotas, shaped
 from agent.rank.wishes import allowed, check_context, check_wishes, fitting_key, shelf_flags, shortfall
 
 __all__ = [
     "CANDIDATES", "Asked", "Catalogue", "Channels", "Crowd", "How", "Listed", "Model", "Moment", "Ranked", "allowed",
     "audience", "catalogue_of", "check_context", "check_wishes", "crowd_of", "current_version", "fit", "fit_channels",
-    "fitting_key", "lists", "load_model", "order", "order_many", "score_users", "shaped", "shelf_flags", "shortfall",
+    "fitting_key", "idle_quotas", "lists", "load_model", "order", "order_many", "score_users", "shaped", "shelf_flags",
+    "shortfall",
     "train", "train_report", "with_context",
 ]  # fmt: skip

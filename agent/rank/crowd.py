@@ -152,8 +152,8 @@ def _fused(model: Model, histories: Sequence[History], item: int) -> tuple[Float
     table = tabulate(
         model.channels, histories, [one.items for one in histories], add=[np.array([item])] * len(histories)
     )
-    row, place = np.nonzero(table.items == item)
-    assert len(row) == len(histories)
+    row = np.arange(len(histories))
+    place = (table.items == item).argmax(axis=1)  # it is in every row, being added
     if model.fusion is None:
         return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
     score = model.fusion.score(table.columns[row, place])

@@ -16,7 +16,7 @@ boosts one after the other.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,6 +142,15 @@ def _groups(item: Item | None, quota: Mapping[str, int]) -> list[str]:
     for name in dict.fromkeys(one.partition(":")[0].casefold() for one in quota):
         found += [f"{name}:{_said(value)}".casefold() for value in values_of(item, name)]
     return list(dict.fromkeys(found))
+
+
+def idle_quotas(quota: Mapping[str, int], items: Iterable[Item]) -> list[str]:
+    """Those on a value that no item has."""
+    caps = {one: one.casefold() for one in quota if ":" in one}
+    if not caps:
+        return []
+    held = {group for item in items for group in _groups(item, quota)}
+    return [one for one, group in caps.items() if group not in held]
 
 
 def _said(value: Scalar) -> str:

@@ -84,6 +84,16 @@ async def test_quotas_hold_and_excluded_items_stay_away(engine: Engine) -> None:
     found = await one(engine, "u1", 6, quota={"category": 2}, exclude=first, diversity=0.3, novelty=0.2)
     assert Counter(each.item.categories[0] for each in found.recommendations) == dict.fromkeys(GENRES, 2)
     assert not set(first) & set(ids(found))
+    assert not any("quota" in note for note in found.notes)
+
+
+async def test_a_quota_that_nothing_has_is_said(engine: Engine, tmp_path: Path) -> None:
+    found = await one(engine, "u1", 3, quota={"category": 2, "category:Opera": 1})
+    assert "No item has category:Opera, so its quota changes nothing." in found.notes
+    write_items(tmp_path, i0="Opera,1,false,yes")
+    engine.ingest(Sources(items=["items.csv"]))
+    again = await one(engine, "u1", 3, quota={"category": 2, "category:Opera": 1})
+    assert not any("Opera" in note for note in again.notes)
 
 
 async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_path: Path) -> None:
@@ -178,6 +188,13 @@ def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture
     assert said["rows"] == len(rows) == 3 * (USERS + 2) and said["fallback"] == 2
     assert list(rows[0]) == ["user_id", "rank", "item_id", "title", "score", "probability"]
     assert {int(row["item_id"][1:]) % 3 for row in rows} == {2}
+    # Of twenty items of a genre its users have had twelve, and the others are theirs to the last.
+    short = run("recommend", "--all", "--out", "short.parquet", "-n", "10", "--category", "War")
+    of = Counter(row["user_id"] for row in pq.read_table("short.parquet").to_pylist())
+    assert short["short"] == sum(n < 10 for n in of.values()) == USERS // 3 and said["short"] == 0
+    again = ["recommend", "--all", "--out", "s.csv", "-n", "10", "--category", "War"]
+    assert main(["--data", "store", *again], open_engine=opener) == 0
+    assert "8 users got fewer items than were asked for." in " ".join(capsys.readouterr().out.split())
     run("recommend", "--all", "--out", "why.csv", "-n", "2", "--explain")
     with Path("why.csv").open(encoding="utf-8", newline="") as file:
         told = list(csv.DictReader(file))

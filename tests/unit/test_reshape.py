@@ -23,7 +23,7 @@ from agent.rank import (
     order,
     order_many,
 )
-from agent.rank.reshape import Likeness, boosts, pick, relevance, shaped
+from agent.rank.reshape import Likeness, boosts, idle_quotas, pick, relevance, shaped
 from agent.schema import Item, Wishes
 from agent.where import boost_of
 from tests.unit.test_rank import made
@@ -291,3 +291,12 @@ def test_wishes_for_what_is_not_there_are_refused(wishes: Wishes, why: str) -> N
     check_context(Wishes(context=["i3"]), items_of())
     with pytest.raises(UnknownIdError):
         check_context(Wishes(context=["nowhere"]), items_of())
+
+
+def test_a_quota_on_a_value_that_no_item_has_is_idle() -> None:
+    items = items_of().values()
+    assert idle_quotas({"category": 2, "category:WAR": 1}, items) == []
+    assert idle_quotas({"category": 2, "category:Warr": 1, "Category:Opera": 3}, items) == [
+        "category:Warr", "Category:Opera",
+    ]  # fmt: skip
+    assert idle_quotas({}, items) == []
