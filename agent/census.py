@@ -127,8 +127,11 @@ class Census:
         counts = np.bincount(self.x.user[kept], minlength=len(self.user_ids))
         return self._ordered(np.flatnonzero(counts), counts, kept)
 
-    def likers(self, items: Mask, polarity: Literal["like", "dislike"], course: Course, among: Mask | None) -> Held:
-        """Users who liked (or disliked) at least MIN_LIKED of some items and most of those that they judged.
+    def likers(
+        self, items: Mask, polarity: Literal["like", "dislike"], course: Course, among: Mask | None,
+        least: int = MIN_LIKED,
+    ) -> Held:  # fmt: skip
+        """Users who liked (or disliked) at least `least` of some items and most of those that they judged.
 
         course: `stopped`, those none of whose liked ones lie in the newer half of all their events, though they liked
         some before; `started`, those all of whose liked ones lie there. Counted by different items.
@@ -138,7 +141,7 @@ class Census:
         on = items[x.item] if among is None else items[x.item] & among[x.user]
         yes, no = on & (sign * self.signal >= NEUTRAL), on & (sign * self.signal <= -NEUTRAL)
         liked, turned = self._different(yes), self._different(no)
-        kept = (liked >= MIN_LIKED) & (liked > turned)
+        kept = (liked >= least) & (liked > turned)
         if course:
             starts = x.starts()
             place = np.arange(len(x)) - starts[x.user]

@@ -8,7 +8,7 @@ from functools import cached_property
 from agent.facts import Population
 from agent.schema import Item, User
 from agent.words import load_language, title_variants
-from agent.words.text import Phrases, fold, stems_of, tokens_of
+from agent.words.text import Phrases, fold, tokens_of
 
 _MANY_TITLES = 200_000
 """From so many items on, titles are found as they are written, and not in other spellings."""
@@ -35,8 +35,20 @@ def title_key(text: str) -> tuple[str, ...]:
 
 
 def value_key(text: str) -> tuple[str, ...]:
-    """How values are compared: light stems, so that "thrillers" finds Thriller."""
-    return stems_of(text, "en")
+    """How values are compared: without plural endings, so that "thrillers" finds Thriller."""
+    return tuple(singular(token.folded) for token in tokens_of(text) if token.kind != "mark")
+
+
+def singular(folded: str) -> str:
+    """An English word without its plural ending; any other as it is."""
+    word = folded.removesuffix("'s")
+    if len(word) <= 3 or not word.isascii() or not word.isalpha():
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return f"{word[:-3]}y"
+    if word.endswith(("sses", "xes", "zes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
 class Names:
@@ -119,6 +131,11 @@ class Names:
             for form in [facet.replace("_", " "), *(load_language(one).facet(facet) for one in LANGUAGES)]:
                 found.setdefault(value_key(form), facet)
         return found
+
+    @cached_property
+    def themes(self) -> frozenset[str]:
+        """Facets whose values are words of titles, which a question may well say without meaning them."""
+        return frozenset(rule.facet for rule in self._population.rules if rule.kind == "theme")
 
     @property
     def primary(self) -> str:

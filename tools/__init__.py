@@ -12,12 +12,13 @@ from tools.items import item, popular_items, search_items
 from tools.last import last_item
 from tools.person import user_attributes
 from tools.portrait import portrait
+from tools.ratings import ratings
 from tools.recommend import recommend
 from tools.similar import similar_users
 from tools.words import Said, say
 
 TOOLS: tuple[Tool, ...] = (
-    portrait, history, last_item, favourites, user_attributes, compare_users, similar_users, recommend,
+    portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
     explain_recommendation, explain_preference, find_users, cohort, search_items, popular_items, item, catalogue,
 )  # fmt: skip
 
@@ -39,6 +40,7 @@ __all__ = [
     "last_item",
     "popular_items",
     "portrait",
+    "ratings",
     "recommend",
     "say",
     "search_items",

@@ -52,7 +52,9 @@ async def compare_users(engine: Engine, args: CompareArgs) -> CompareResult:
     had = [{one.item_id for one in events if one.item_id} for events in kept]
     shared = len(had[0] & had[1])
     if args.aspect == "taste":
-        said = [_measured("events", sides, args, about), *await _tastes(engine, args, shared)]
+        said = [_measured("events", sides, args, about)]
+        if about.ids is None:
+            said += await _tastes(engine, args, shared)
     else:
         said = [_measured(args.aspect, sides, args, about)]
     found = said[0].form != "compare.none"

@@ -68,7 +68,7 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     }  # fmt: skip
     top = found[: args.limit]
     evidence = [event for one in top if one.preference for event in one.preference.evidence[:1]]
-    said = [Said(form=f"find.{args.polarity}", values=values, evidence=evidence[:3])]
+    said = [Said(form=f"find.{args.polarity}", values=values)]
     if top:
         lines = [Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}) for one in top]
         said.append(Said(form="find.top", values={"users": listed(lines)}, evidence=evidence))

@@ -21,6 +21,9 @@ class HistoryArgs(Which):
     order: Order = Field(
         default="newest", description="newest or oldest first, or by the rating that was given: highest or lowest first"
     )
+    count: Literal["events", "items"] = Field(
+        default="events", description="whether to count events or different items"
+    )
     limit: int = Field(default=5, ge=0, le=50, description="how many of the events to list; 0 only counts them")
 
 
@@ -97,12 +100,20 @@ def _none(args: HistoryArgs, about: Chosen) -> Said:
 
 
 def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> Said:
-    form = "history.count" if about.ids is None else "history.count_item" if about.item else "history.count_of"
+    form = "history.items" if args.count == "items" else "history.count"
+    form = (
+        form
+        if about.ids is None or args.count == "items"
+        else "history.count_item"
+        if about.item
+        else "history.count_of"
+    )
     return Said(
         form=form,
         values={
             "user": args.user_id, "n": events, "items": items, "type": _type(args), "what": about.what,
             "when": about.when,
+            "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
         },
     )  # fmt: skip
 

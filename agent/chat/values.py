@@ -1,20 +1,13 @@
-"""What a chat says and remembers: typed values, for every door alike."""
+"""What a chat says: typed values, for every door alike."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from agent import tokens
-from agent.schema import ChatMessage, Grade, Source, Value
+from agent.schema import Grade, Source, Value
 
 Language = Literal["en", "zh"]
-MEMORY_TOKENS = 2000
-"""Of what was said before, at most, by default."""
-_NUMBERED = 400
-"""Events of a conversation that keep their numbers."""
 
 
 class ToolCall(Value):
@@ -79,44 +72,3 @@ class Finished(Value):
 
 
 Piece = ToolStarted | TextDelta | Finished
-
-
-@dataclass
-class Conversation:
-    """What was said so far and whom it was about, bounded in tokens."""
-
-    turns: list[ChatMessage] = field(default_factory=list)
-    user_id: str | None = None
-    """The user last spoken of, so that "and what did they buy?" has someone to mean."""
-    max_tokens: int = MEMORY_TOKENS
-    """Of the turns that are kept."""
-    users: tuple[str, ...] = ()
-    """The users of the last answer, for "compare those two"."""
-    numbers: dict[str, int] = field(default_factory=dict)
-    """Event ids that were cited, by the number that stands for each."""
-    given: int = 0
-    """Numbers that were given out."""
-
-    def add(self, question: str, answer: str) -> None:
-        """Remember a turn; the oldest are forgotten until the rest fits, and of the newest the end is cut."""
-        self.turns += [ChatMessage(role="user", content=question), ChatMessage(role="assistant", content=answer)]
-        sizes = [tokens.count(turn.content) for turn in self.turns]
-        while len(self.turns) > 2 and sum(sizes) > self.max_tokens:
-            del self.turns[:2], sizes[:2]
-        if sum(sizes) > self.max_tokens:
-            half = self.max_tokens // 2
-            self.turns = [one.model_copy(update={"content": tokens.cut(one.content, half)}) for one in self.turns]
-
-    def number_of(self, event_id: str) -> int:
-        """The number that stands for an event, given out at its first use."""
-        if event_id not in self.numbers:
-            self.given += 1
-            self.numbers[event_id] = self.given
-            if len(self.numbers) > _NUMBERED:
-                del self.numbers[next(iter(self.numbers))]
-        return self.numbers[event_id]
-
-    def spoke_of(self, user_ids: Iterable[str]) -> None:
-        found = tuple(dict.fromkeys(user_ids))
-        if found:
-            self.user_id, self.users = found[-1], found

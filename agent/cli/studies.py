@@ -60,12 +60,16 @@ def reasons(
 def chat(
     ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
     out: Out = None, jobs: Jobs = 1, resume: Resume = False,
-    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
+    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None,
+    phrasings: Annotated[
+        str, typer.Option("--phrasings", metavar="FILE", help="Whose words: `paraphrases` (shipped) or a YAML file.")
+    ] = "",
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Is the chat exact where the data hold an answer, and does it say so where they do not?"""
     from evals.studies.run import Plan
 
-    plan = Plan("chat", dataset, split, limit, seed)
+    plan = Plan("chat", dataset, split, limit, seed, phrasings=phrasings)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
 
 

@@ -9,7 +9,7 @@ false                1 where it answers with something that is not so: wrong, or
 silent               1 where it abstains, of questions that can be answered
 ==================== =================================================================================================
 
-Questions are in English, each a conversation of its own; `evals.studies.questions` says how they are made and read.
+Each question is a conversation of its own; `evals.studies.questions` says how they are made, worded and read.
 """
 
 from agent.chat import answer
@@ -31,7 +31,7 @@ class ChatStudy:
         fell = self._model.grade == "full" and said.grade != "full"
         return Case(
             id=question.id, user_id=question.user_id, bucket=lab.bucket(question.user_id),
-            groups=dict(lab.groups.get(question.user_id, {})),
+            groups={**lab.groups.get(question.user_id, {}), "language": question.language},
             values={
                 "exact": float(found == "right") if able else None,
                 "abstained": None if able else float(found == "abstained"),

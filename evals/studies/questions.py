@@ -14,6 +14,9 @@ cohort-value     How many users are there whose history has FACET VALUE?        
 unanswerable     of what no data hold; of a user who does not exist; of the future     none: it must say so
 ================ ===================================================================== ===============================
 
+Questions are asked in words of their own, or in those of a file of phrasings: by kind and language (`en`, `zh`),
+templates with {user}, {other}, {type}, {facet}, {title}, {value} and {nobody}, one drawn by chance for each question.
+
 An answer is read by rules: of the rivals that a right answer could be taken for (any number; any title of the user's;
 any value of the facet; either id), the first that it names counts. Ids, dates and the words of the question itself are
 not read as answers. An answer that says that it does not know, or that there is nothing, is an abstention.
@@ -22,10 +25,16 @@ not read as answers. An answer that says that it does not know, or that there is
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from string import Formatter
 
 import numpy as np
+import yaml
+from pydantic import RootModel, ValidationError
 
+from agent.errors import BadInputError
 from agent.interactions import Interactions
 from agent.schema import Event, Item
 from agent.words import title_variants
@@ -38,16 +47,59 @@ NOBODY = "nobody-0000"
 _ABSTAINS = re.compile(
     r"\b(?:do(?:es)?n[o']t know|cannot (?:say|answer|tell|know)|can't (?:say|answer|tell)|not known|unknown to me"
     r"|no (?:data|information|record|such user|user|events|\w+ events)\b[^.]*|there is no user|which user do you mean"
-    r"|hold nothing|not (?:available|recorded|stored)|none of the)\b",
+    r"|hold nothing|not (?:available|recorded|stored)|none of the)\b|不知道|不能回答|没有用户|没有记录",
     re.IGNORECASE,
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?!\w)")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:[.,]\d+)*(?![A-Za-z0-9_])")
 _UNANSWERABLE = (
     "What is the phone number of user {user}?", "What colour is the car of user {user}?",
     "Which school did user {user} go to as a child?", "What did user {nobody} choose last?",
     "How many events does user {nobody} have?", "What will user {user} choose on 1 March 2087?",
 )  # fmt: skip
+
+
+SHIPPED = "paraphrases"
+"""The phrasings that come with the package, by name."""
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "count": frozenset({"user"}), "count-type": frozenset({"user", "type"}), "last": frozenset({"user"}),
+    "favourite": frozenset({"user", "facet"}), "best": frozenset({"user"}), "compare": frozenset({"user", "other"}),
+    "cohort": frozenset({"title"}), "cohort-value": frozenset({"facet", "value"}), "unanswerable": frozenset(),
+}  # fmt: skip
+"""Placeholders that a phrasing of a kind must have."""
+
+
+class Phrasings(RootModel[dict[str, dict[str, list[str]]]]):
+    """Templates by kind and language."""
+
+    def of(self, kind: str) -> list[tuple[str, str]]:
+        """(language, template) of a kind, in the order of the file."""
+        return [(language, one) for language, templates in self.root.get(kind, {}).items() for one in templates]
+
+
+def load_phrasings(name: str) -> Phrasings:
+    """The shipped ones by their name, or those of a file. Raises BadInputError for what cannot be used."""
+    try:
+        if name == SHIPPED:
+            text = resources.files("evals").joinpath(f"questions/{SHIPPED}.yaml").read_text(encoding="utf-8")
+        else:
+            text = Path(name).read_text(encoding="utf-8")
+        found = Phrasings.model_validate(yaml.safe_load(text))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise BadInputError(f"The phrasings '{name}' cannot be read: {' '.join(str(error).split())[:200]}.") from error
+    for kind, needed in _NEEDED.items():
+        templates = found.of(kind)
+        if not templates:
+            raise BadInputError(f"The phrasings '{name}' have none for '{kind}'.")
+        for _, template in templates:
+            has = {one for _, one, _, _ in Formatter().parse(template) if one is not None}
+            if missing := needed - has:
+                raise BadInputError(f"'{template}' in '{name}' lacks {{{'}, {'.join(sorted(missing))}}}.")
+            if unknown := has - needed - {"user", "nobody"}:
+                raise BadInputError(
+                    f"'{template}' in '{name}' has {{{'}, {'.join(sorted(unknown))}}}, which '{kind}' does not fill."
+                )
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,6 +115,9 @@ class Question:
     """Everything that an answer could name instead, what is right included; of numbers none, since all are."""
     ids: tuple[str, ...] = ()
     """Ids that the question names, which are no answers unless they are rivals."""
+    fill: tuple[tuple[str, str], ...] = ()
+    """What fills the placeholders of a phrasing of this kind."""
+    language: str = "en"
 
     @property
     def answerable(self) -> bool:
@@ -80,7 +135,7 @@ def outcome(question: Question, answer: str) -> Outcome:
         return "right" if named in question.expected else "wrong"
     bare = _DATE.sub(" ", answer)
     for one in question.ids:
-        bare = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", bare, count=1)
+        bare = re.sub(rf"(?<![A-Za-z0-9_]){re.escape(one)}(?![A-Za-z0-9_])", " ", bare, count=1)
     for one in re.findall(r"[\"“]([^\"”]+)[\"”]", question.text):
         bare = bare.replace(one, " ")
     said = _NUMBER.search(bare)
@@ -102,8 +157,10 @@ def _first_named(answer: str, rivals: Sequence[str]) -> str:
     return best[2]
 
 
-def questions(lab: Lab, users: Sequence[str], seed: int = 0) -> list[Question]:
-    """Up to eight about each user; the kinds that need something their history lacks are left out."""
+def questions(
+    lab: Lab, users: Sequence[str], seed: int = 0, phrasings: Phrasings | None = None
+) -> list[Question]:  # fmt: skip
+    """Up to nine about each user; the kinds that need something their history lacks are left out."""
     found: list[Question] = []
     titles = Counter(item.title for item in lab.items.values())
     facet = lab.engine.snapshots.world().population.primary
@@ -123,8 +180,17 @@ def questions(lab: Lab, users: Sequence[str], seed: int = 0) -> list[Question]:
             _cohort(lab, user_id, events, owners, titles, drawn),
             _cohort_value(lab, x, user_id, facet, drawn), _unanswerable(user_id, at),
         ]  # fmt: skip
-        found += [one for one in made if one is not None]
+        found += [_phrased(one, phrasings, drawn) for one in made if one is not None]
     return found
+
+
+def _phrased(one: Question, phrasings: Phrasings | None, drawn: np.random.Generator) -> Question:
+    """The question in one of the phrasings of its kind."""
+    if phrasings is None:
+        return one
+    templates = phrasings.of(one.kind)
+    language, template = templates[int(drawn.integers(len(templates)))]
+    return replace(one, text=template.format(**dict(one.fill)), language=language)
 
 
 def _owners(x: Interactions) -> Mapping[str, int]:
@@ -136,7 +202,9 @@ def _owners(x: Interactions) -> Mapping[str, int]:
 
 def _count(user_id: str, events: Sequence[Event]) -> Question:
     text = f"How many events does user {user_id} have?"
-    return Question(f"count:{user_id}", "count", user_id, text, (str(len(events)),), ids=(user_id,))
+    return Question(
+        f"count:{user_id}", "count", user_id, text, (str(len(events)),), ids=(user_id,), fill=(("user", user_id),)
+    )  # fmt: skip
 
 
 def _count_type(user_id: str, events: Sequence[Event]) -> Question | None:
@@ -145,17 +213,24 @@ def _count_type(user_id: str, events: Sequence[Event]) -> Question | None:
         return None
     kind, n = min(kinds.items(), key=lambda pair: (pair[1], pair[0]))
     text = f"How many {kind} events does user {user_id} have?"
-    return Question(f"count-type:{user_id}", "count-type", user_id, text, (str(n),), ids=(user_id,))
+    return Question(
+        f"count-type:{user_id}", "count-type", user_id, text, (str(n),), ids=(user_id,),
+        fill=(("user", user_id), ("type", kind)),
+    )  # fmt: skip
 
 
 def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
-    timed = [one for one in events if one.timestamp is not None and _title(lab, one)]
+    timed = [one for one in events if one.timestamp is not None and one.item_id]
     if not timed:
         return None
     moment = max(one.timestamp for one in timed if one.timestamp is not None)
     right = tuple(dict.fromkeys(_title(lab, one) for one in timed if one.timestamp == moment))
+    if not all(right):  # an item without a title has no name to answer with
+        return None
     text = f"What is the last item of user {user_id}?"
-    return Question(f"last:{user_id}", "last", user_id, text, right, _titles(lab, events), (user_id,))
+    return Question(
+        f"last:{user_id}", "last", user_id, text, right, _titles(lab, events), (user_id,), (("user", user_id),)
+    )
 
 
 def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> Question | None:
@@ -170,7 +245,10 @@ def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> Q
     every = tuple(
         value for name, value in zip(population.facets, population.values, strict=True) if name == facet
     )  # fmt: skip
-    return Question(f"favourite:{user_id}", "favourite", user_id, text, right, every, (user_id,))
+    return Question(
+        f"favourite:{user_id}", "favourite", user_id, text, right, every, (user_id,),
+        (("user", user_id), ("facet", facet)),
+    )  # fmt: skip
 
 
 def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
@@ -182,7 +260,9 @@ def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
     if len(best) != 1:
         return None
     text = f"Which item did user {user_id} rate highest?"
-    return Question(f"best:{user_id}", "best", user_id, text, tuple(best), _titles(lab, events), (user_id,))
+    return Question(
+        f"best:{user_id}", "best", user_id, text, tuple(best), _titles(lab, events), (user_id,), (("user", user_id),)
+    )
 
 
 def _compare(
@@ -194,7 +274,8 @@ def _compare(
     first, second = (other, user_id) if swap else (user_id, other)
     text = f"Who has more events, user {first} or user {second}?"
     both = (user_id, other)
-    return Question(f"compare:{user_id}", "compare", user_id, text, (right,), both, both)
+    fill = (("user", first), ("other", second))
+    return Question(f"compare:{user_id}", "compare", user_id, text, (right,), both, both, fill)
 
 
 def _cohort(
@@ -211,7 +292,9 @@ def _cohort(
         return None
     item = titled[int(drawn.integers(len(titled)))]
     text = f'How many users have had "{lab.items[item].title}"?'
-    return Question(f"cohort:{user_id}", "cohort", user_id, text, (str(owners.get(item, 0)),))
+    right = (str(owners.get(item, 0)),)
+    fill = (("title", lab.items[item].title), ("user", user_id))
+    return Question(f"cohort:{user_id}", "cohort", user_id, text, right, fill=fill)
 
 
 def _cohort_value(lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np.random.Generator) -> Question | None:
@@ -225,12 +308,14 @@ def _cohort_value(lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np
     has = np.array([one in held for one in x.item_ids], dtype=bool)
     n = len(np.unique(x.user[has[x.item]]))
     text = f"How many users are there whose history has the {facet} {population.values[code]}?"
-    return Question(f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),))
+    fill = (("facet", facet), ("value", population.values[code]), ("user", user_id))
+    return Question(f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),), fill=fill)
 
 
 def _unanswerable(user_id: str, at: int) -> Question:
     text = _UNANSWERABLE[at % len(_UNANSWERABLE)].format(user=user_id, nobody=NOBODY)
-    return Question(f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,))
+    fill = (("user", user_id), ("nobody", NOBODY))
+    return Question(f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,), fill=fill)
 
 
 def _title(lab: Lab, event: Event) -> str:

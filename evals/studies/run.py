@@ -21,7 +21,7 @@ from evals.studies.cost import cost_of
 from evals.studies.judge import Judge
 from evals.studies.lab import Lab, open_lab
 from evals.studies.portraits import PortraitStudy
-from evals.studies.questions import questions
+from evals.studies.questions import load_phrasings, questions
 from evals.studies.reasons import ReasonStudy
 from evals.studies.records import Case, Study, StudyRecord
 from evals.studies.stream import Stream, load_study, write_record
@@ -47,6 +47,8 @@ class Plan:
     """Also with items under neutral names; None where a model has a say."""
     judge: bool = False
     """Whether a model judges the reasons."""
+    phrasings: str = ""
+    """Of the chat: whose words the questions are in, `paraphrases` or a file; empty for the study's own."""
     variant: str = ""
     """What an experiment calls it."""
 
@@ -171,7 +173,7 @@ class _Work:
 
         await self._paint(lab.users, lab)
         chat = ChatStudy(lab, model)
-        made = questions(lab, lab.users, plan.seed)
+        made = questions(lab, lab.users, plan.seed, load_phrasings(plan.phrasings) if plan.phrasings else None)
         return [(one.id, one.user_id, partial(chat.one, one)) for one in made if one.id not in done]
 
     def _judge(self, model: Ready) -> Judge | None:
@@ -287,5 +289,6 @@ def _digest(plan: Plan, lab: Lab, model: Ready) -> str:
     """Of what was asked for and of the settings that shape what is found."""
     settings = lab.engine.settings
     said = f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} {plan.judge} {model.name}"
+    said += f" {load_phrasings(plan.phrasings).model_dump_json()}" if plan.phrasings else ""
     shaping = f"{model.grade} {settings_digest(settings)} {settings.rerank.model_dump_json()}"
     return hashlib.sha256(f"{said} {shaping}".encode()).hexdigest()[:16]

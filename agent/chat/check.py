@@ -1,0 +1,142 @@
+"""The check after a model's answer: what no tool returned goes, sentence by sentence.
+
+A sentence stands where one line of the results (or two) holds all that it says: its numbers, quoted titles, users,
+items and values, in the same order of users where two are compared, and no taste turned round. Marks that stand for no
+event of the results are taken out, and a sentence that needs a mark gets that of its line.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from agent.chat.compose import MARK, Line, sentences
+from agent.chat.conversation import Conversation
+from agent.chat.reading import Reading, read
+from agent.engine import Engine
+from agent.words.text import fold
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_QUOTED = re.compile(r"[\"“«《「]([^\"”»》」]{2,})[\"”»》」]")
+_LISTED = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+", re.MULTILINE)
+_NEITHER = re.compile(r"\b(?:do(?:es)?n[o']t know|not known)\b|不知道", re.IGNORECASE)
+_KEPT = 0.5
+"""Share of an answer's sentences that must stand for it to be given at all."""
+_TASTE = ("like", "dislike")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An answer after the check."""
+
+    text: str
+    """Empty where too little stands."""
+    dropped: tuple[str, ...] = ()
+    """What each sentence that went said that no result holds."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What one line says."""
+
+    line: Line
+    text: str
+    numbers: frozenset[str]
+    reading: Reading
+
+
+def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk: Conversation) -> Checked:
+    """The sentences of a model's answer that the lines bear out."""
+    held = [_held(engine, line) for line in lines]
+    kept: list[str] = []
+    dropped: list[str] = []
+    parts = [part for part in sentences(_tidy(text)) if part.strip()]
+    for part in parts:
+        said, wrong = _sentence(engine, part, held, question, talk)
+        if wrong:
+            dropped.append(wrong)
+        else:
+            kept.append(said)
+    if not kept or len(kept) < _KEPT * len(parts):
+        return Checked("", tuple(dropped))
+    return Checked("".join(kept).strip(), tuple(dropped))
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\*\*|__|`", "", text).strip()
+
+
+def _held(engine: Engine, line: Line) -> _Held:
+    bare = MARK.sub("", line.text)
+    return _Held(line, fold(bare), _numbers(bare), read(engine, bare))
+
+
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(one.replace(",", "") for one in _NUMBER.findall(text))
+
+
+def _sentence(
+    engine: Engine, sentence: str, held: Sequence[_Held], question: str, talk: Conversation
+) -> tuple[str, str]:
+    """(the sentence as it may stand, "") or ("", what it says that no line holds)."""
+    numbers = {f"{talk.numbers.get(event, 0)}" for one in held for event in one.line.evidence}
+    sentence = MARK.sub(lambda mark: mark[0] if mark[1] in numbers else "", sentence)
+    sentence = re.sub(r"\[e[^\]]*\]", lambda mark: mark[0] if MARK.fullmatch(mark[0]) else "", sentence)
+    bare = _LISTED.sub("", MARK.sub("", sentence))
+    if not re.search(r"\w", bare):
+        return sentence, ""
+    said = read(engine, bare)
+    wrong = ""
+    for size in (1, 2):
+        for some in combinations(held, min(size, len(held))):
+            problem = _unsupported(bare, said, some, question)
+            if not problem:
+                return _with_marks(sentence, some, talk), ""
+            wrong = wrong or problem
+    return ("", wrong or "no result") if not _NEITHER.search(bare) or _names(said, bare) else (sentence, "")
+
+
+def _names(said: Reading, bare: str) -> bool:
+    return bool(said.users or said.items or said.values or _numbers(bare))
+
+
+def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str) -> str:
+    """The first thing of a sentence that these lines do not hold."""
+    text = " ".join(one.text for one in held)
+    numbers = frozenset().union(*(one.numbers for one in held)) | _numbers(question)
+    for one in sorted(_numbers(bare) - numbers):
+        return one
+    for quoted in _QUOTED.findall(bare):
+        if fold(quoted).strip(" .,") not in text and fold(quoted).strip(" .,") not in fold(question):
+            return str(quoted)
+    known_users = {user for one in held for user in one.reading.users}
+    for user in said.users:
+        if user not in known_users:
+            return user
+    for item in said.items:
+        if fold(item.text) not in text and fold(item.text) not in fold(question):
+            return item.text
+    for value in said.values:
+        if not any(fold(one.value) in text for one in value):
+            return value[0].value
+    order = [user for one in held for user in one.reading.users]
+    if said.has("more", "less") and len(said.users) > 1 and said.users != [one for one in order if one in said.users]:
+        return "who has more"
+    for taste, other in (_TASTE, _TASTE[::-1]):
+        if (
+            said.has(taste)
+            and not said.has(other)
+            and any(one.reading.has(other) for one in held)
+            and not any(one.reading.has(taste) for one in held)
+        ):
+            return f"{taste} for {other}"
+    return ""
+
+
+def _with_marks(sentence: str, held: Sequence[_Held], talk: Conversation) -> str:
+    """The sentence with the first mark of its line where it has none and says something of it."""
+    if MARK.search(sentence) or not held or not held[0].line.evidence or not _numbers(sentence):
+        return sentence
+    mark = f"[e{talk.number_of(held[0].line.evidence[0])}]"
+    body = sentence.rstrip()
+    return f"{body} {mark}{sentence[len(body) :]}"

@@ -1,0 +1,65 @@
+"""Between this machine and a hosted model: texts go out masked and without user ids, which come back shown."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from agent.chat.conversation import Conversation
+from agent.chat.reading import words_of
+from agent.engine import Engine
+from agent.privacy import Veil, masker
+from tools import Result, Said
+
+
+@dataclass(frozen=True)
+class Curtain:
+    """What hides and shows; neither where the model is on this machine."""
+
+    mask: Callable[[str], str] = str
+    veil: Veil | None = None
+
+    @classmethod
+    def of(cls, engine: Engine, question: str, talk: Conversation, *, hosted: bool) -> "Curtain":
+        if not hosted:
+            return cls()
+        hide = masker(engine.settings)
+        if not engine.settings.privacy.pseudonyms:
+            return cls(hide)
+        veil = Veil()
+        said = " ".join([question, *(turn.content for turn in talk.turns)])
+        veil.learn({*engine.known_users(words_of(said)), *talk.users})
+        return cls(hide, veil)
+
+    def out(self, text: str) -> str:
+        return self.veil.hide(self.mask(text)) if self.veil else self.mask(text)
+
+    def back(self, text: str) -> str:
+        return self.veil.show(text) if self.veil else text
+
+    def told(self, result: Result, lines: Iterable[str]) -> str:
+        """A tool's result as a model reads it; users that it names are hidden from then on."""
+        if self.veil:
+            self.veil.learn(_users_of(result.model_dump()))
+            self.veil.learn(_said_users(result.said))
+        return self.out("\n".join(lines))
+
+
+def _users_of(node: object) -> Iterator[str]:
+    """Whatever stands under a name that ends in `user_id` or `other_id`."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name in ("user_id", "other_id") and isinstance(value, str):
+                yield value
+            yield from _users_of(value)
+    elif isinstance(node, list):
+        for part in node:
+            yield from _users_of(part)
+
+
+def _said_users(said: Iterable[Said]) -> Iterator[str]:
+    """Users that statements name."""
+    for one in said:
+        for name, value in one.values.items():
+            if isinstance(value, Said):
+                yield from _said_users([value])
+            elif name in ("user", "other", "more", "less") and isinstance(value, str):
+                yield value

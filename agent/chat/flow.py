@@ -1,0 +1,222 @@
+"""One question answered: planned, called, said, and checked where a model said it."""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from agent.chat.check import check
+from agent.chat.compose import Line, cited, evidence_of, lines_of, sentences, text_of
+from agent.chat.conversation import Conversation
+from agent.chat.model import Called, phrased, planned
+from agent.chat.plan import plan
+from agent.chat.reading import Reading
+from agent.chat.steps import Plan, Step
+from agent.chat.values import Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
+from agent.engine import Engine
+from agent.errors import LimnerError, ModelError, UsageError
+from agent.models import Ready
+from agent.schema import Grade, Source
+from tools import Result, Said
+from tools.find_users import FindUsersResult
+from tools.items import ItemsResult
+from tools.recommend import RecommendResult
+
+
+async def stream(
+    engine: Engine, question: str, conversation: Conversation | None = None
+) -> AsyncGenerator[Piece, None]:
+    """Answer one question piece by piece: `ToolStarted` as each tool begins, `TextDelta`s of verified text, and at the
+    end exactly one `Finished`, whose `answer.text` is the deltas joined.
+
+    Nothing that was not verified is ever yielded. Never raises for a model's fault or an unknown id: the answer says
+    what is missing. Raises StoreError where the store itself cannot be read. Closing it (`aclose`) stops the work, and
+    the conversation is as it was before.
+    """
+    talk = conversation or Conversation()
+    chosen = await engine.model()
+    notes = list(chosen.notes)
+    found, reading = plan(engine, question, talk)
+    refused = found.missing is not None and found.missing.form.startswith("chat.refused")
+    spoken: _Spoken | None = None
+    if chosen.chat is not None and chosen.grade == "full" and not refused:
+        called = Called()
+        try:
+            async with aclosing(planned(engine, question, reading.language, talk, called)) as work:
+                text = ""
+                async for piece in work:
+                    if isinstance(piece, Step):
+                        yield ToolStarted(tool=piece.tool.name, arguments=piece.shown())
+                    else:
+                        text = piece
+            spoken = _by_agent(engine, question, text, called, reading, talk, chosen)
+        except (ModelError, LimnerError) as error:
+            notes.append(f"The planner answered instead of the model: {error}")
+    if spoken is None:
+        called = Called()
+        for step in found.steps:
+            yield ToolStarted(tool=step.tool.name, arguments=step.shown())
+            called.add(step, await _run(engine, step))
+        spoken = await _by_planner(engine, question, found, called, reading, talk, chosen)
+    reply = _answer(engine, spoken, called, reading.language, talk, [*notes, *spoken.notes])
+    for sentence in sentences(reply.text):
+        yield TextDelta(text=sentence)
+    _remember(talk, question, reply, called, reading)
+    yield Finished(answer=reply)
+
+
+async def answer(engine: Engine, question: str, conversation: Conversation | None = None) -> Answer:
+    """Answer one question; degrade to the planner when no model may plan. Raises as `stream` does."""
+    async with aclosing(stream(engine, question, conversation)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Finished):
+                return piece.answer
+    raise RuntimeError("a stream ended without its answer")
+
+
+def recall(engine: Engine, questions: Iterable[tuple[str, str]]) -> Conversation:
+    """A conversation of which only the (question, answer) pairs are known, as a caller without memory sends them.
+
+    Whom it was about is read from the questions again; nothing is called.
+    """
+    talk = Conversation()
+    for question, said in questions:
+        found, reading = plan(engine, question, talk)
+        talk.add(question, said)
+        talk.spoke_of(_users(found.steps))
+        if found.steps:
+            talk.reading, talk.steps = reading, found.steps
+    return talk
+
+
+# ---------------------------------------------------------------- saying it
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """What is answered, before its marks are looked up."""
+
+    text: str
+    answered: bool = True
+    source: Source = "template"
+    grade: Grade = "none"
+    model: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+async def _run(engine: Engine, step: Step) -> Result:
+    """A tool's result; one that cannot be had says why."""
+    try:
+        return await step.tool.run(engine, step.args)
+    except UsageError as error:
+        return Result(found=False, said=[Said(form="chat.failed", values={"why": str(error)})])
+
+
+async def _by_planner(
+    engine: Engine, question: str, found: Plan, called: Called, reading: Reading, talk: Conversation, chosen: Ready
+) -> _Spoken:
+    language = reading.language
+    if found.missing is not None:
+        return _Spoken(text_of(lines_of([found.missing], language, talk), language), answered=False)
+    answered = any(one.found for one in called.results)
+    lines = _lines(called.results, language, talk)
+    asides = lines_of(found.readings, language, talk)
+    whole = text_of([*lines, *asides], language)
+    if chosen.chat is None or chosen.grade == "none" or not answered:
+        return _Spoken(whole, answered)
+    try:
+        said = await phrased(engine, chosen.chat, question, lines, language, talk)
+    except ModelError as error:
+        return _Spoken(whole, notes=(f"In template words, since the model did not help: {error}",))
+    if not said:
+        return _Spoken(whole)
+    checked = check(engine, said, lines, question, talk)
+    notes = _dropped(checked.dropped)
+    if not checked.text:
+        return _Spoken(whole, notes=notes)
+    text = checked.text + ("\n" + text_of(asides, language) if asides else "")
+    return _Spoken(text, True, "llm", chosen.grade, chosen.name, notes)
+
+
+def _by_agent(
+    engine: Engine, question: str, text: str, called: Called, reading: Reading, talk: Conversation, chosen: Ready
+) -> _Spoken:
+    language = reading.language
+    if not called.results:
+        missing = text_of(lines_of([Said(form="chat.unknown")], language, talk), language)
+        why = "The model called no tool, so nothing it said could be checked."
+        return _Spoken(missing, False, "template", "full", chosen.name, (why,))
+    lines = _lines(called.results, language, talk)
+    checked = check(engine, text, lines, question, talk)
+    notes = _dropped(checked.dropped)
+    if checked.text:
+        answered = any(one.found for one in called.results)
+        return _Spoken(checked.text, answered, "llm", "full", chosen.name, notes)
+    answered = any(one.found for one in called.results)
+    return _Spoken(text_of(lines, language), answered, "template", "full", chosen.name, notes)
+
+
+def _dropped(wrong: Sequence[str]) -> tuple[str, ...]:
+    if not wrong:
+        return ()
+    return (f"Sentences of the model that held what no tool returned were dropped ({', '.join(wrong[:3])}).",)
+
+
+def _lines(results: Sequence[Result], language: Language, talk: Conversation) -> list[Line]:
+    said = [one for result in results for one in result.said]
+    unique = [one for at, one in enumerate(said) if one not in said[:at]]
+    return lines_of(unique, language, talk)
+
+
+def _answer(
+    engine: Engine, spoken: _Spoken, called: Called, language: Language, talk: Conversation, notes: Sequence[str]
+) -> Answer:
+    results = [note for one in called.results for note in one.notes]
+    return Answer(
+        text=spoken.text,
+        calls=[
+            ToolCall(tool=step.tool.name, arguments=step.shown(), found=result.found)
+            for step, result in zip(called.steps, called.results, strict=True)
+        ],
+        sources=cited(engine, spoken.text, talk),
+        evidence=evidence_of(called.results),
+        answered=spoken.answered,
+        language=language,
+        source=spoken.source,
+        grade=spoken.grade,
+        model=spoken.model,
+        notes=list(dict.fromkeys([*notes, *results])),
+    )
+
+
+# ---------------------------------------------------------------- remembering it
+
+
+def _remember(talk: Conversation, question: str, reply: Answer, called: Called, reading: Reading) -> None:
+    talk.add(question, reply.text)
+    users = [*_users(called.steps), *_found_users(called.results)]
+    talk.spoke_of(users)
+    if called.steps:
+        talk.reading, talk.steps = reading, tuple(called.steps)
+        talk.items = _found_items(called.results) or talk.items
+
+
+def _users(steps: Iterable[Step]) -> list[str]:
+    return [
+        value for step in steps for name, value in step.args.model_dump().items()
+        if name in ("user_id", "other_id") and isinstance(value, str) and value
+    ]  # fmt: skip
+
+
+def _found_users(results: Sequence[Result]) -> list[str]:
+    """A single user that was found is whom "they" means from now on."""
+    found = [one.users[0].user_id for one in results if isinstance(one, FindUsersResult) and len(one.users) == 1]
+    return found
+
+
+def _found_items(results: Sequence[Result]) -> tuple[str, ...]:
+    for result in reversed(results):
+        if isinstance(result, RecommendResult):
+            return tuple(one.item.item_id for one in result.recommendations)
+        if isinstance(result, ItemsResult):
+            return tuple(one.item_id for one in result.items)
+    return ()

@@ -1,0 +1,166 @@
+"""A model's part: wording what the planner's tools returned, or, graded full, planning the calls through langchain."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from agent.chat.compose import Line, lines_of
+from agent.chat.conversation import Conversation
+from agent.chat.curtain import Curtain
+from agent.chat.steps import Step
+from agent.chat.values import Language
+from agent.engine import Engine
+from agent.errors import ModelError, UsageError
+from agent.llm import Chat, ChatRequest
+from agent.llm.recorded import price_of
+from agent.prompt import Prompt, load_prompt
+from agent.schema import LedgerRow
+from tools import TOOLS, Result, Tool
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AnyMessage
+    from langchain_core.tools import StructuredTool
+
+PLAN, PHRASE = "chat", "chat-phrase"
+LANGUAGES: dict[Language, str] = {"en": "English", "zh": "Chinese"}
+_STEPS = 16
+"""Turns of the model and its tools, at most."""
+_WORDED = 12
+"""Lines that a model is given to word; a list longer than that is given as it is."""
+_MAX_TOKENS = 400
+
+
+@dataclass
+class Called:
+    """The calls of one answer, in order, with what they found."""
+
+    steps: list[Step] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def add(self, step: Step, result: Result) -> None:
+        self.steps.append(step)
+        self.results.append(result)
+
+
+async def phrased(
+    engine: Engine, chat: Chat, question: str, lines: Sequence[Line], language: Language, talk: Conversation
+) -> str:
+    """The lines in a model's words, unverified; empty where there is nothing that words could improve.
+
+    Raises as `Chat.complete` does.
+    """
+    if not lines or len(lines) > _WORDED:
+        return ""
+    curtain = Curtain.of(engine, question, talk, hosted=chat.hosted)
+    if curtain.veil:
+        curtain.veil.learn(talk.users)
+    prompt = load_prompt(PHRASE, engine.settings.prompts.get(PHRASE, ""))
+    facts = "\n".join(f"- {line.text}" for line in lines)
+    messages = prompt.render(question=curtain.out(question), facts=curtain.out(facts), language=LANGUAGES[language])
+    request = ChatRequest("chat", prompt.label, messages, user_id=talk.user_id, max_tokens=_MAX_TOKENS)
+    return curtain.back((await chat.complete(request)).text.strip())
+
+
+async def planned(
+    engine: Engine, question: str, language: Language, talk: Conversation, called: Called
+) -> AsyncGenerator[Step | str, None]:
+    """Each call as it is made, then the model's own words, unverified. `called` gets the calls and what they found.
+
+    Raises ModelError where the model fails or goes round in circles.
+    """
+    from langchain.agents import create_agent
+    from langchain_core.messages import AIMessage, HumanMessage
+    from langchain_core.runnables import RunnableConfig
+    from langchain_openai import ChatOpenAI
+    from langgraph.errors import GraphRecursionError
+    from openai import OpenAIError
+    from pydantic import SecretStr
+
+    endpoint = await engine.endpoint()
+    curtain = Curtain.of(engine, question, talk, hosted=endpoint.hosted)
+    model = ChatOpenAI(
+        model=endpoint.name,
+        base_url=endpoint.base_url,
+        api_key=SecretStr(endpoint.api_key or "none"),
+        temperature=0,
+        max_retries=0,
+        timeout=engine.settings.llm.timeout,
+    )
+    prompt = load_prompt(PLAN, engine.settings.prompts.get(PLAN, ""))
+    wanted = {"question": curtain.out(question), "language": LANGUAGES[language]}
+    system, user = prompt.render(**{name: wanted[name] for name in prompt.variables if name in wanted})
+    tools = [langchain_tool(engine, one, called, curtain, language, talk) for one in TOOLS]
+    agent = create_agent(model, tools=tools, system_prompt=system.content)
+    messages: list[AnyMessage] = [
+        (HumanMessage if turn.role == "user" else AIMessage)(curtain.out(turn.content)) for turn in talk.turns
+    ]
+    messages.append(HumanMessage(user.content))
+    text, told = "", 0
+    ledger = _Ledger(engine, prompt, endpoint.name, talk, hosted=endpoint.hosted)
+    try:
+        async for update in agent.astream(
+            {"messages": [*messages]}, RunnableConfig(recursion_limit=_STEPS), stream_mode="updates"
+        ):
+            for said in [one for part in update.values() if part for one in part.get("messages", [])]:
+                if isinstance(said, AIMessage):
+                    ledger.note(said)
+                    text = str(said.text).strip()
+            for step in called.steps[told:]:
+                yield step
+            told = len(called.steps)
+    except (OpenAIError, GraphRecursionError) as error:
+        raise ModelError(f"{endpoint.name} at {endpoint.base_url} failed while planning ({error}).") from error
+    yield curtain.back(text)
+
+
+def langchain_tool(
+    engine: Engine, one: Tool, called: Called, curtain: Curtain, language: Language, talk: Conversation
+) -> "StructuredTool":
+    """A tool as langchain calls it: arguments come back from behind the curtain, results go out behind it."""
+    from langchain_core.tools import StructuredTool
+
+    async def call(**given: object) -> str:
+        shown = {name: curtain.back(value) if isinstance(value, str) else value for name, value in given.items()}
+        try:
+            step = Step(one, one.args.model_validate(shown))
+        except ValidationError as error:
+            return f"Wrong arguments: {error.errors()[0]['msg']}"
+        try:
+            result = await one.run(engine, step.args)
+        except UsageError as error:
+            return curtain.out(str(error))
+        called.add(step, result)
+        return curtain.told(result, [line.text for line in lines_of(result.said, language, talk)])
+
+    return StructuredTool.from_function(
+        coroutine=call, name=one.name, description=one.description, args_schema=one.args
+    )
+
+
+class _Ledger:
+    """Writes a row for every answer of a model that langchain asked."""
+
+    def __init__(self, engine: Engine, prompt: Prompt, model: str, talk: Conversation, *, hosted: bool) -> None:
+        self._engine, self._prompt, self._model, self._talk, self._hosted = engine, prompt, model, talk, hosted
+        self._began = time.monotonic()
+
+    def note(self, said: "AnyMessage") -> None:
+        usage = getattr(said, "usage_metadata", None) or {}
+        now = time.monotonic()
+        tokens = (int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
+        self._engine.store.add_ledger(
+            LedgerRow(
+                purpose="chat", model=self._model, prompt=self._prompt.label, user_id=self._talk.user_id,
+                input_tokens=tokens[0], output_tokens=tokens[1], cost=self._cost(*tokens),
+                seconds=round(now - self._began, 4), outcome="ok", at=datetime.now(UTC),
+            )
+        )  # fmt: skip
+        self._began = now
+
+    def _cost(self, tokens_in: int, tokens_out: int) -> float:
+        price = price_of(self._model, self._engine.settings.llm.prices) if self._hosted else None
+        return (tokens_in * price.input + tokens_out * price.output) / 1e6 if price else 0.0

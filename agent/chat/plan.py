@@ -1,0 +1,526 @@
+"""The deterministic planner: from what a question names and what its words mean to the tools that answer it.
+
+One subject a function, the narrowest first; the first that has something to say decides. What no function takes is not
+known, and a question with words that nothing explains is answered by nobody: what it asks might be in those words.
+"""
+
+from collections.abc import Callable, Sequence
+
+from agent.chat.conversation import Conversation
+from agent.chat.follow import followed
+from agent.chat.hostile import refusal
+from agent.chat.reading import Found, Reading, newest_day, read
+from agent.chat.steps import Given, Plan, Step, calls, cannot, step
+from agent.engine import Engine
+from agent.names import Named
+from tools import (
+    Said,
+    catalogue,
+    cohort,
+    compare_users,
+    explain_preference,
+    explain_recommendation,
+    favourites,
+    find_users,
+    history,
+    item,
+    last_item,
+    popular_items,
+    portrait,
+    ratings,
+    recommend,
+    search_items,
+    similar_users,
+    user_attributes,
+)
+from tools.which import most_had
+
+_MOST_USERS = 5
+"""Users that one question may be answered for, each by a call of its own."""
+_LISTED = 20
+
+
+def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Reading]:
+    """What answers a question in a conversation, and how it was read."""
+    reading = read(engine, question)
+    bare = question
+    for one in reading.items:
+        bare = bare.replace(one.text, " ")
+    if reason := refusal(bare):
+        return cannot(f"chat.refused.{reason}"), reading
+    reading = followed(reading, talk)
+    return _Planner(engine, reading, talk).plan(), reading
+
+
+class _Planner:
+    def __init__(self, engine: Engine, reading: Reading, talk: Conversation) -> None:
+        self.engine, self.reading, self.talk = engine, reading, talk
+        self.readings: list[Said] = []
+
+    def plan(self) -> Plan:
+        found = self._plan()
+        return Plan(found.steps, (*self.readings, *found.readings), found.missing) if found.steps else found
+
+    def _plan(self) -> Plan:
+        r = self.reading
+        if r.nobody:
+            return cannot("chat.no_user", user=r.nobody[0])
+        if r.unknown_items and not (r.has("words_like") or self._searches()):
+            return cannot("chat.no_item", title=r.unknown_items[0])
+        if r.has("help", "greet") and r.names_nothing and not r.has("count", "portrait", "recommend"):
+            return cannot("chat.help")
+        if self._is_future():
+            return cannot("chat.future")
+        self._say_readings()
+        subjects: Sequence[Callable[[], Plan | None]] = (
+            self._like_words, self._why, self._users, self._user, self._cohort, self._item, self._store,
+        )  # fmt: skip
+        for subject in subjects:
+            found = subject()
+            if found is not None:
+                strange = self._unexplained(found)
+                return cannot("chat.strange", words=", ".join(f"“{one}”" for one in strange)) if strange else found
+        if r.strange:
+            return cannot("chat.strange", words=", ".join(f"“{one}”" for one in r.strange[:3]))
+        return cannot("chat.which_user") if self._needs_user() else cannot("chat.unknown")
+
+    # ------------------------------------------------------------ what stands in the way
+
+    def _is_future(self) -> bool:
+        r = self.reading
+        newest = newest_day(self.engine)
+        if r.period and r.period.since and newest and r.period.since > newest and not r.period.relative:
+            return True
+        return r.has("future") and not r.has("recommend", "like")
+
+    def _unexplained(self, found: Plan) -> list[str]:
+        """Strange words that a plan passes over; none where the plan's own words take them."""
+        taken = any(one.tool in (find_users, search_items) and _words_of(one) for one in found.steps)
+        if taken or found.missing is not None:
+            return []
+        return [one for one in self.reading.strange if not self._is_harmless(one)][:3]
+
+    def _is_harmless(self, word: str) -> bool:
+        return (len(word) == 1 and word.isascii()) or word.lower().endswith("ly") or word == "s"
+
+    def _needs_user(self) -> bool:
+        return self.reading.has("like", "dislike", "last", "first", "best", "favourite", "recommend", "portrait", "had",
+                                "similar", "rate", "why", "pronoun")  # fmt: skip
+
+    def _say_readings(self) -> None:
+        r = self.reading
+        if r.bare_user:
+            self.readings.append(Said(form="chat.read_user", values={"user": ", ".join(r.users)}))
+        for kind in dict.fromkeys(r.absent_types):
+            if not r.types and not (kind == "rating" and not r.has("count")):
+                self.readings.append(Said(form="chat.absent_type", values={"type": kind}))
+        if r.period and r.period.relative and r.period.since and r.period.until:
+            days = {"since": f"{r.period.since}", "until": f"{r.period.until}"}
+            self.readings.append(Said(form="chat.read_period", values={**days}))
+
+    # ------------------------------------------------------------ arguments
+
+    def _item_id(self, found: Found) -> str:
+        chosen = most_had(self.engine, found.ids)
+        if len(found.ids) > 1:
+            title = self.engine.items_by_id([chosen])[chosen].title or chosen
+            self.readings.append(
+                Said(form="chat.read_item", values={"text": found.text, "n": len(found.ids), "title": title})
+            )
+        return chosen
+
+    def _value(self) -> dict[str, Given]:
+        """The value that a question is about, and of what: the facet it names, else the one for what items are."""
+        r = self.reading
+        if not r.values:
+            return {}
+        named = r.values[0]
+        chosen = _of_facets(named, r.facets) or _of_facets(named, [self.engine.snapshots.names().primary]) or named[0]
+        others = {one.facet for one in named} - {chosen.facet}
+        if others and not _of_facets(named, r.facets):
+            self.readings.append(Said(form="chat.read_value", values={"value": chosen.value, "facet": chosen.facet}))
+        return {"value": chosen.value, "facet": chosen.facet}
+
+    def _type(self) -> str:
+        """The event type that is asked for; "rating" only where it is no word about ratings."""
+        r = self.reading
+        kinds = [one for one in dict.fromkeys(r.types) if one != "rating" or len(self._types()) > 1 or r.has("count")]
+        return kinds[0] if kinds else ""
+
+    def _types(self) -> Sequence[str]:
+        return list(self.engine.snapshots.names().types)
+
+    def _when(self) -> dict[str, Given]:
+        p = self.reading.period
+        if p is None:
+            return {}
+        return {"since": f"{p.since}" if p.since else None, "until": f"{p.until}" if p.until else None}
+
+    def _which(self, *, with_item: bool = True) -> dict[str, Given]:
+        """What events are asked about: item, value, type, time."""
+        r = self.reading
+        found: dict[str, Given] = {**self._when(), "type": self._type()}
+        if r.items and with_item:
+            return {**found, "item": self._item_id(r.items[0])}
+        return {**found, **self._value()}
+
+    def _where(self) -> str:
+        """The condition on users' attributes that words and signs come to."""
+        r, names = self.reading, self.engine.snapshots.names()
+        parts = [*r.conditions, *(f'{one.facet} = "{one.value}"' for one in r.groups)]
+        if gender := next((names.attributes[one] for one in ("gender", "sex") if one in names.attributes), ""):
+            for tag, word in (("female", "female"), ("male", "male")):
+                if r.has(tag) and (value := self._gender(gender, word)):
+                    parts.append(f'{gender} = "{value}"')
+        if (age := names.attributes.get("age")) and r.numbers:
+            sign = "<" if r.has("younger") or (r.has("under") and r.has("aged")) else ""
+            sign = sign or (">" if r.has("older") or (r.has("over") and r.has("aged")) else "")
+            if sign or r.has("aged"):
+                parts.append(f"{age} {sign or '='} {r.numbers[0]}")
+        return " and ".join(parts)
+
+    def _gender(self, attribute: str, word: str) -> str:
+        held = {str(one.attributes.get(attribute, "")) for one in self.engine.store.users()}
+        return next((one for one in sorted(held) if one.casefold() in (word, word[0])), "")
+
+    def _n(self, otherwise: int, most: int = _LISTED) -> int:
+        numbers = [one for one in self.reading.numbers if 1 <= one <= most]
+        return numbers[0] if numbers else otherwise
+
+    # ------------------------------------------------------------ users by words
+
+    def _like_words(self) -> Plan | None:
+        r = self.reading
+        if not r.has("words_like") or r.users or r.items or (r.values and not r.strange) or r.has("count"):
+            return None
+        text = r.text
+        for lead in _LEADS:
+            at = text.lower().find(lead)
+            if at >= 0:
+                words = text[at + len(lead) :].strip(" :：“”\"'?？.。！!")
+                if words:
+                    return calls(step(find_users, like=words, limit=self._n(5)))
+        return None
+
+    # ------------------------------------------------------------ why
+
+    def _why(self) -> Plan | None:
+        r = self.reading
+        if not r.has("why"):
+            return None
+        if not r.users:
+            return cannot("chat.which_user") if not self.talk.steps else None
+        user = r.users[-1]
+        if r.items:
+            return calls(step(explain_recommendation, user_id=user, item=self._item_id(r.items[0])))
+        if r.has("recommend") and not r.values:
+            at = 2 if r.has("third") else 1 if r.has("second") else 0
+            chosen = self.talk.items[at] if at < len(self.talk.items) else None
+            return calls(step(explain_recommendation, user_id=user, item=chosen))
+        if r.values:
+            return calls(step(explain_preference, user_id=user, value=str(self._value()["value"])))
+        if r.has("like", "dislike", "portrait", "favourite"):
+            return calls(step(explain_preference, user_id=user))
+        return None
+
+    # ------------------------------------------------------------ two users and more
+
+    def _users(self) -> Plan | None:
+        r = self.reading
+        if len(r.users) < 2:
+            return None
+        if r.facets and not r.values and r.has("most", "favourite", "best", "like"):
+            return calls(*(step(favourites, user_id=one, facet=r.facets[0]) for one in r.users[:_MOST_USERS]))
+        if len(r.users) > 2 or (r.has("last", "first") and not r.has("compare", "more", "less")):
+            return self._each()
+        if r.has("attribute") or r.attributes:
+            return self._each()
+        first, second = r.users
+        # Ratings are compared by their mean, and counted where the question counts them.
+        rating = r.has("rate") and (r.has("mean") or (r.has("more", "best", "less") and not r.has("count", "active")
+                                    and "rating" not in r.types and not r.has("most")))  # fmt: skip
+        rating = rating or (r.has("mean") and r.has("rate"))
+        counted = r.has("more", "less", "most", "count", "active", "event", "who", "had")
+        if rating:
+            aspect = "rating"
+        elif counted and r.has("item") and not r.has("event", "active") and not self._type():
+            aspect = "items"
+        elif counted and not (
+            r.has("compare", "portrait", "like") and not r.has("more", "less", "most", "count", "active")
+        ):
+            aspect = "events"
+        else:
+            aspect = "taste"
+        return calls(step(compare_users, user_id=first, other_id=second, aspect=aspect, **self._which()))
+
+    def _each(self) -> Plan | None:
+        """The same question for each of several users."""
+        steps: list[Step] = []
+        for user in self.reading.users[:_MOST_USERS]:
+            found = self._of(user)
+            if found is None or found.missing is not None:
+                return found
+            steps += found.steps
+        return calls(*steps)
+
+    # ------------------------------------------------------------ one user
+
+    def _user(self) -> Plan | None:
+        r = self.reading
+        return self._of(r.users[0]) if len(r.users) == 1 else None
+
+    def _of(self, user: str) -> Plan | None:
+        r = self.reading
+        if r.has("similar") and not r.values:
+            return calls(step(similar_users, user_id=user, limit=self._n(5)))
+        if self._asks_for_alike():
+            return calls(step(similar_users, user_id=user, limit=self._n(5)))
+        if r.has("recommend") or (r.has("future") and r.has("like")):
+            return calls(step(recommend, user_id=user, n=self._n(5), **self._value()))
+        for tag in sorted(one for one in r.tags if one.startswith("attribute.")):
+            name = tag.partition(".")[2]
+            known = self.engine.snapshots.names().attributes
+            there = next((known[one] for one in _SAME_ATTRIBUTE.get(name, (name,)) if one in known), None)
+            if there is None:
+                return cannot("chat.strange", words=f"“{name}”")
+            if there not in r.attributes:
+                r.attributes.append(there)
+        if r.attributes and not r.values:
+            return calls(*(step(user_attributes, user_id=user, attribute=one) for one in dict.fromkeys(r.attributes)))
+        return self._events(user) or self._taste(user)
+
+    def _asks_for_alike(self) -> bool:
+        """ "Which users are like user 5": like stands between people and the user, and there is nothing to like."""
+        r = self.reading
+        if not (r.has("like") and r.has("person") and r.has("find", "who")) or r.values or r.facets or r.items:
+            return False
+        return r.order.index("person") < r.order.index("like") and not r.has("portrait", "had", "most", "best")
+
+    def _events(self, user: str) -> Plan | None:
+        """What they did: counted, last, first, best rated, most frequent."""
+        r = self.reading
+        about = {"user_id": user, **self._which()}
+        object_ = r.has("event", "item", "had", "rate", "times", "store") or bool(about.get("type"))
+        superlative = r.has("best", "worst", "favourite")
+        if r.facets and not r.values and r.has("most", "favourite", "best", "count", "event", "had", "more"):
+            return calls(
+                step(favourites, user_id=user, facet=r.facets[0], **_without(about, "user_id", "value", "facet"))
+            )
+        if r.has("category") and not r.facets and r.has("most", "favourite", "best") and not r.values:
+            return calls(step(favourites, user_id=user, **_without(about, "user_id", "value", "facet")))
+        if r.has("mean") and r.has("rate"):
+            return calls(step(ratings, **_without(about, "type"), user_id=user))
+        if (
+            superlative
+            and not r.items
+            and (r.has("rate", "item", "best", "worst") or r.values)
+            and not (r.has("count") and not r.has("rate"))
+        ):
+            order = "lowest" if r.has("worst") and not r.has("best") else "highest"
+            return calls(
+                step(history, **_without(about, "type", "user_id"), user_id=user, order=order, limit=self._n(1))
+            )
+        if r.has("most") and r.has("like", "rate") and r.has("item", "rate") and not r.has("count", "event"):
+            return calls(
+                step(history, **_without(about, "type", "user_id"), user_id=user, order="highest", limit=self._n(1))
+            )
+        if (
+            r.has("last")
+            and not r.has("count")
+            and (object_ or about.get("value") or r.has("who", "find") or not r.has("like", "dislike", "portrait"))
+        ):
+            if r.numbers or (r.has("find") and r.has("event")):
+                return calls(step(history, **about, limit=self._n(5)))
+            return calls(step(last_item, **about))
+        if r.has("first") and not r.has("count"):
+            return calls(step(history, **about, order="oldest", limit=self._n(1)))
+        if r.items:
+            return calls(step(history, **about, limit=3))
+        if (
+            r.has("count")
+            and (object_ or r.values or r.period)
+            and (
+                r.has("event", "item", "times", "active")
+                or about.get("type")
+                or r.values
+                or r.period
+                or self._counts_history()
+            )
+        ):
+            return calls(step(history, **about, limit=0, count="items" if self._counts_items() else None))
+        if r.values and r.has("like", "dislike") and not r.has("event", "count", "last"):
+            return calls(
+                step(explain_preference, user_id=user, value=str(about["value"])), step(history, **about, limit=0)
+            )
+        if r.values:
+            return calls(step(history, **about, limit=5))
+        if r.period or about.get("type"):
+            return calls(step(history, **about, limit=self._n(5)))
+        if r.has("active") and not r.has("like"):
+            return calls(step(history, **about, limit=0))
+        return None
+
+    def _counts_items(self) -> bool:
+        r = self.reading
+        return r.has("item") and not r.has("event", "thing") and not self._type()
+
+    def _counts_history(self) -> bool:
+        """ "How long is the history of user 5": the history itself is counted."""
+        return self.reading.has("store") and not self.reading.strange
+
+    def _taste(self, user: str) -> Plan | None:
+        r = self.reading
+        facet = r.facets[0] if r.facets else None
+        trend = "fading" if r.has("stopped", "fading") else "rising" if r.has("started") else None
+        if r.has("dislike"):
+            return calls(step(portrait, user_id=user, polarity="dislike", trend=trend, facet=facet))
+        if trend:
+            return calls(step(portrait, user_id=user, polarity="like", trend=trend, facet=facet))
+        if r.has("like", "favourite"):
+            return calls(step(portrait, user_id=user, polarity="like", facet=facet))
+        if r.has("portrait", "who") or (facet is None and not r.strange and not (r.tags - {"person", "pronoun"})):
+            return calls(step(portrait, user_id=user))
+        if r.has("had", "event", "store") and not r.has("count") and not r.strange:
+            return calls(step(history, user_id=user, **self._which(), limit=self._n(5)))
+        if r.tags <= {"person", "pronoun", "find", "item", "active"}:
+            return calls(step(portrait, user_id=user))
+        return None
+
+    # ------------------------------------------------------------ all users
+
+    def _cohort(self) -> Plan | None:
+        r = self.reading
+        if r.users:
+            return None
+        where = self._where()
+        people = r.has("person", "who") or bool(where)
+        if not people or (r.has("recommend") and not r.items):
+            return None
+        if r.has("portrait") and r.has("count") and not (r.items or r.values):
+            return calls(step(catalogue, topic="portraits"))
+        if r.has("mean") and r.has("event", "active", "had", "item") and not (r.items or r.values):
+            return calls(step(catalogue, topic="activity"))
+        polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite", "stopped", "started") and (
+            r.items or r.values) else None  # fmt: skip
+        course = "stopped" if r.has("stopped") else "started" if r.has("started") else None
+        about = self._which()
+        if r.values and polarity and not r.items and not r.period and self._all_painted() and not r.has("had", "event"):
+            trend = "fading" if course == "stopped" else "rising" if course else None
+            return calls(step(find_users, value=str(about["value"]), polarity=polarity, trend=trend, where=where))
+        bounds = self._bounds(where)
+        limit = self._n(5) if not bounds and not r.has("aged", "older", "younger") else 5
+        if not (r.items or r.values or where or bounds or about["type"] or r.period):
+            if r.has("most", "active", "more", "best") and r.has(
+                "event", "active", "had", "item", "store", "count", "most"
+            ):
+                return calls(step(cohort, limit=limit))
+            if r.has("count") and not r.strange and not r.has("popular", "most"):
+                return calls(step(catalogue, topic="users"))
+            return None
+        second = self._second()
+        return calls(
+            step(cohort, **about, **bounds, **second, polarity=polarity, course=course, where=where, limit=limit)
+        )
+
+    def _second(self) -> dict[str, Given]:
+        """A second item or value that the same users must have had."""
+        r = self.reading
+        if len(r.items) > 1:
+            return {"and_item": self._item_id(r.items[1])}
+        if r.items and r.values:
+            return {"and_value": str(self._value()["value"])}
+        if len(r.values) > 1:
+            return {"and_value": r.values[1][0].value}
+        return {}
+
+    def _bounds(self, where: str) -> dict[str, Given]:
+        """At least or at most how many events."""
+        r = self.reading
+        if r.has("never"):
+            return {"max_events": 0}
+        numbers = [one for one in r.numbers if f" {one}" not in where]
+        if not numbers or r.has("aged", "older", "younger"):
+            return {}
+        if r.has("over"):
+            return {"min_events": numbers[0] + 1}
+        if r.has("exact"):
+            return {"min_events": numbers[0]}
+        if r.has("under") or r.has("less"):
+            return {"max_events": numbers[0] - 1}
+        return {"max_events": numbers[0]} if r.has("most_n") else {}
+
+    def _all_painted(self) -> bool:
+        counts = self.engine.store.counts()
+        return 0 < counts.users == counts.profiles
+
+    # ------------------------------------------------------------ items and the store
+
+    def _item(self) -> Plan | None:
+        r = self.reading
+        if not r.items or r.users:
+            return None
+        if r.has("recommend") and not r.has("count"):
+            return cannot("chat.which_user")
+        return calls(*(step(item, item=self._item_id(one)) for one in r.items[:3]))
+
+    def _searches(self) -> bool:
+        r = self.reading
+        return r.has("find", "item") and not r.has("person", "who") and not r.users
+
+    def _store(self) -> Plan | None:
+        r = self.reading
+        if r.users or r.has("recommend", "pronoun"):
+            return None
+        value = self._value()
+        if r.has("kinds") and r.has("event"):
+            return calls(step(catalogue, topic="types"))
+        if (r.facets or r.has("category")) and not value and not r.strange and not r.has("popular"):
+            return calls(step(catalogue, topic="values", facet=r.facets[0] if r.facets else None))
+        popular = r.has("popular") or (r.has("most", "best", "worst") and r.has("item", "rate", "had"))
+        if popular and (r.has("item", "popular") or value) and not r.strange:
+            by = "rating" if (r.has("rate", "best", "worst") and not r.has("popular", "had")) or r.has("rate") else (
+                "events" if r.has("event") else "users")  # fmt: skip
+            return calls(
+                step(popular_items, by=by, ascending=r.has("worst", "less"), limit=self._n(5), type=self._type(),
+                     **self._when(), **value)
+            )  # fmt: skip
+        if r.has("mean") and r.has("rate"):
+            return calls(step(catalogue, topic="rating"))
+        if (r.has("count") and r.has("event", "had") and not r.has("item")) or (r.has("count") and self._type()):
+            if value or r.period or self._type():
+                return calls(step(cohort, **value, **self._when(), type=self._type()))
+            return calls(step(catalogue, topic="events")) if r.has("event") and not r.strange else None
+        if (r.has("count") and r.has("item")) or (value and r.has("count")):
+            return calls(step(search_items, **value)) if value else calls(step(catalogue, topic="items"))
+        if r.has("period") and not r.strange and (r.has("store", "event") or r.has("period")):
+            return calls(step(catalogue, topic="period"))
+        if self._searches() and (value or r.strange or r.unknown_items):
+            words = " ".join([*r.unknown_items, *r.strange])
+            return calls(step(search_items, words=words, **value, limit=self._n(5)))
+        if r.has("store", "portrait") and not r.strange and not r.has("like", "last"):
+            return calls(step(catalogue))
+        return None
+
+
+_SAME_ATTRIBUTE = {
+    "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"), "age": ("age", "age group"),
+}  # fmt: skip
+"""What an attribute may be called in data, by what questions call it."""
+_LEADS = (
+    "users who are like", "people who are like", "users similar to", "people similar to", "customers similar to",
+    "users resembling", "users matching", "people matching", "users such as", "users like", "people like",
+    "customers like", "someone like", "像这样的用户", "类似这样的用户",
+)  # fmt: skip
+
+
+def _words_of(one: Step) -> str:
+    given = one.args.model_dump()
+    return str(given.get("like") or given.get("words") or "")
+
+
+def _of_facets(named: Sequence[Named], facets: Sequence[str]) -> Named | None:
+    return next((one for one in named if one.facet in facets), None)
+
+
+def _without(given: dict[str, Given], *names: str) -> dict[str, Given]:
+    return {name: one for name, one in given.items() if name not in names}

@@ -1,0 +1,514 @@
+"""What a question names: users, items, values, types, times and numbers, and what its other words mean.
+
+The longest title wins over a number in it ("Apollo 13" is an item, not user 13), a user that is called one ("user 13")
+over both. What nothing explains is kept as strange, since an answer that passes over it would answer another question.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from agent.chat.dates import Period, find_period
+from agent.chat.values import Language
+from agent.chat.vocabulary import FILLER, vocabulary
+from agent.engine import Engine
+from agent.names import Named, Names, singular, value_key
+from agent.words.text import fold, stem, tokens_of
+
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_QUOTED = re.compile(r"[\"“„«《「『]([^\"”«»《》」』]{1,200})[\"”»》」』]|(?<![\w])'([^']{1,200})'(?![\w])")
+_ID = r"[A-Za-z0-9][A-Za-z0-9_\-.:@]*"
+_CALLED = re.compile(
+    r"\b(?:users?|customers?|persons?|people|members?|shoppers?|viewers?|clients?|accounts?|readers?|listeners?|buyers?"
+    r"|individuals?|consumers?|visitors?|subscribers?|patrons?|participants?|reviewers?|purchasers?|players?|profiles?"
+    r"|raters?|watchers?|someone|somebody)"
+    rf"(?:\s+(?:with\s+(?:the\s+)?)?(?:id|no\.?|nr\.?|number|named|called|#)(?![A-Za-z]))?\s*[:#]?\s*[\"'“]?(?P<id>{_ID})"
+    rf"|\b(?:user|customer|member|client|account)?\s*(?:id|ID)\s*[:#]?\s*[\"'“]?(?P<bare>{_ID})"
+    rf"|(?:用户|顾客|客户|会员|买家|观众|账号|账户|消费者)(?:编号|号码|[Ii][Dd])?(?:为|是)?\s*[:：#]?\s*[\"“「]?(?P<zh>{_ID})"
+    rf"|(?<![A-Za-z0-9])(?P<hao>{_ID})\s*号(?:用户|顾客|客户|会员|买家)",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(
+    rf"\s*(?:,|，|、|&|/|and|or|vs\.?|versus|than|with|to|和|与|跟|或|还是|对)\s*(?:and\s+|or\s+)?[\"'“]?(?P<id>{_ID})",
+    re.IGNORECASE,
+)
+_ITEM_CALLED = re.compile(
+    rf"\b(?:item|product|movie|film|article|book|song|title)\s+(?:id\s*|no\.?\s*|number\s*)?[:#]?\s*[\"'“]?(?P<id>{_ID})"
+    rf"|(?:物品|商品|产品|电影)(?:编号|[Ii][Dd])?\s*[:：#]?\s*(?P<zh>{_ID})",
+    re.IGNORECASE,
+)
+_WHERE = re.compile(r"\b(?P<name>[A-Za-z_][\w ]*?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>[\w.\-]+)")
+_WORDS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "dozen": 12, "twenty": 20, "hundred": 100, "一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7,
+    "八": 8, "九": 9, "十": 10,
+}  # fmt: skip
+_LIKELY_ID = re.compile(r"(?=.*\d)(?=.*[A-Za-z_\-])[\w\-]{4,}")
+_MANY = re.compile(r"\b(?:users|people|customers|persons|viewers|members)\s*$", re.IGNORECASE)
+_COUNTED_BEFORE = re.compile(
+    r"(?:\b(?:top|last|first|latest|than|least|most|over|under|above|below|recommend|suggest|aged?|rated|rating|gave"
+    r"|scored?|only|newest|recent|best|exactly|find|list|show)|超过|多于|少于|至少|至多|最近|推荐|前|不到)$"
+)
+"""After these a number is a count, an age or a rating."""
+_COUNTED_AFTER = re.compile(
+    r"(?:stars?|points?|times?|years?|days?|weeks?|months?|items?|films?|movies?|products?|users?|people|events?"
+    r"|recommendations?|suggestions?|titles?|ratings?|purchases?|views?|others?|more|or more|or fewer|%"
+    r"|[个部次件条岁天年月分星位名])"
+    r"(?![a-z])"
+)
+_BETWEEN = frozenset((*"of is call named name the label a an with equal".split(), *"为是叫值于等"))
+"""Words that may stand between a facet's name and its value."""
+_FACET_WORDS = (1, 2, 3, 4)
+_DECADE = re.compile(r"\d{2,4}s")
+
+
+@dataclass(frozen=True)
+class Found:
+    """An item that a question names."""
+
+    ids: tuple[str, ...]
+    """Several where several have that title."""
+    text: str
+    """As the question says it."""
+    quoted: bool
+
+
+@dataclass
+class Reading:
+    """What was understood of one question."""
+
+    text: str
+    language: Language
+    users: list[str] = field(default_factory=list)
+    nobody: list[str] = field(default_factory=list)
+    """Called users, and none that the store knows."""
+    items: list[Found] = field(default_factory=list)
+    unknown_items: list[str] = field(default_factory=list)
+    """In quotes, and neither a title nor a value."""
+    values: list[list[Named]] = field(default_factory=list)
+    """For each value that is named, what it may be of."""
+    facets: list[str] = field(default_factory=list)
+    attributes: list[str] = field(default_factory=list)
+    """Users' attributes that are named."""
+    groups: list[Named] = field(default_factory=list)
+    """Values of users' attributes."""
+    types: list[str] = field(default_factory=list)
+    """Event types that are named and stored."""
+    absent_types: list[str] = field(default_factory=list)
+    """Types that are named and not stored."""
+    period: Period | None = None
+    numbers: list[int] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    """On attributes, as `agent.where` reads them."""
+    tags: set[str] = field(default_factory=set)
+    strange: list[str] = field(default_factory=list)
+    """Words that nothing explains."""
+    bare_user: bool = False
+    """Whether a number was read as a user without being called one."""
+    order: list[str] = field(default_factory=list)
+    """Tags, in the order of the question."""
+
+    def has(self, *tags: str) -> bool:
+        """Whether the question has any of these tags."""
+        return not self.tags.isdisjoint(tags)
+
+    @property
+    def names_nothing(self) -> bool:
+        return not (self.users or self.items or self.values or self.facets or self.groups or self.types)
+
+
+def read(engine: Engine, question: str) -> Reading:
+    """Read a question against what the store knows."""
+    return _Reader(engine, question).read()
+
+
+class _Reader:
+    def __init__(self, engine: Engine, question: str) -> None:
+        self.engine = engine
+        self.names: Names = engine.snapshots.names()
+        self.text = question
+        self.tokens = tokens_of(question)
+        self.taken = [token.kind == "mark" for token in self.tokens]
+        self.keys = [stem(token.folded, "en") for token in self.tokens]
+        self.names_keys = [singular(token.folded) for token in self.tokens]
+        self.found = Reading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
+
+    def read(self) -> Reading:
+        self._conditions()
+        self._called_users()
+        self._quoted()
+        self._titles()
+        self._period()
+        self._called_items()
+        self._bare_users()
+        self._values()
+        self._vocabulary()
+        self._numbers()
+        self.found.strange = [
+            token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
+        ]  # fmt: skip
+        return self.found
+
+    # ------------------------------------------------------------ places in the text
+
+    def _span(self, start: int, end: int) -> range:
+        """Tokens between two places of the text."""
+        inside = [at for at, token in enumerate(self.tokens) if token.start < end and token.end > start]
+        return range(inside[0], inside[-1] + 1) if inside else range(0)
+
+    def _take(self, places: Iterable[int]) -> None:
+        for at in places:
+            self.taken[at] = True
+
+    def _is_free(self, places: Sequence[int]) -> bool:
+        return bool(places) and not any(self.taken[at] and self.tokens[at].kind != "mark" for at in places)
+
+    # ------------------------------------------------------------ users and items by id
+
+    def _called_users(self) -> None:
+        spans: list[tuple[str, int, int, bool]] = []
+        for match in _CALLED.finditer(self.text):
+            name = next(one for one in ("id", "bare", "zh", "hao") if match[one])
+            spans.append((*_word(match, name), True))
+            place = match.end(name)
+            while more := _NEXT.match(self.text, place):
+                spans.append((*_word(more, "id"), False))
+                place = more.end("id")
+        known = self.engine.known_users({text for text, *_ in spans})
+        for text, start, end, called in spans:
+            places = self._span(start, end)
+            if not self._is_free(places):
+                continue
+            if text in known:
+                self._add_user(text, places)
+            elif called and self._is_nobody(text, start):
+                self.found.nobody.append(text)
+                self._take(places)
+
+    def _is_nobody(self, text: str, start: int) -> bool:
+        """Whether what is called a user and is none was meant as one: "user 99999", and not "users 25 years old"."""
+        if not any(map(str.isdigit, text)) or _DECADE.fullmatch(text) or self._is_title(start):
+            return False
+        return not (text.isdigit() and _MANY.search(self.text[:start]))
+
+    def _is_title(self, start: int) -> bool:
+        """Whether a title of several words begins at a place of the text."""
+        at = next((i for i, token in enumerate(self.tokens) if token.start == start), None)
+        keys = [token.folded for token in self.tokens]
+        found = None if at is None else self.names.titles.longest(keys, at)
+        return found is not None and found[0] > 1
+
+    def _add_user(self, user_id: str, places: Sequence[int]) -> None:
+        if user_id not in self.found.users:
+            self.found.users.append(user_id)
+        self._take(places)
+
+    def _called_items(self) -> None:
+        items = self.engine.snapshots.world().items
+        for match in _ITEM_CALLED.finditer(self.text):
+            name = "id" if match["id"] else "zh"
+            text = match[name].rstrip(".:")
+            places = self._span(match.start(name), match.start(name) + len(text))
+            if self._is_free(places) and text in items and any(map(str.isdigit, text)):
+                self.found.items.append(Found((text,), text, False))
+                self._take(places)
+
+    def _bare_users(self) -> None:
+        """Words that are users' ids; numbers only where they are not counts, years or ratings."""
+        words = [(match[0].rstrip(".:"), match.start()) for match in re.finditer(_ID, self.text)]
+        known = self.engine.known_users({word for word, _ in words})
+        items = self.engine.snapshots.world().items
+        for word, start in words:
+            places = self._span(start, start + len(word))
+            if not self._is_free(places) or _DECADE.fullmatch(word):
+                continue
+            if word in known and (not word.isdigit() or self._may_be_user(start, start + len(word))):
+                if word.isalpha() and self._is_word(places):
+                    continue
+                self.found.bare_user |= word.isdigit()
+                self._add_user(word, places)
+            elif word in items and not word.isdigit() and any(map(str.isdigit, word)):
+                self.found.items.append(Found((word,), word, False))
+                self._take(places)
+            elif _LIKELY_ID.fullmatch(word) and not word.isalpha() and not self._is_value_at(places[0]):
+                self.found.nobody.append(word)
+                self._take(places)
+
+    def _is_word(self, places: Sequence[int]) -> bool:
+        return vocabulary().get(tuple(self.keys[at] for at in places)) is not None
+
+    def _is_value_at(self, at: int) -> bool:
+        return self.names.values.longest(self.names_keys, at) is not None
+
+    def _may_be_user(self, start: int, end: int) -> bool:
+        before, after = self.text[:start].rstrip().lower(), self.text[end:].lstrip().lower()
+        if before.endswith("than") and self.found.users:  # "does 5 have more than 7"
+            return True
+        return not (_COUNTED_BEFORE.search(before) or _COUNTED_AFTER.match(after))
+
+    # ------------------------------------------------------------ titles and quotes
+
+    def _quoted(self) -> None:
+        for match in _QUOTED.finditer(self.text):
+            text = (match[1] or match[2] or "").strip(" ,.;:")
+            places = self._span(*match.span())
+            if not text or not self._is_free(places):
+                continue
+            self._take(places)
+            ids = self.names.exactly(text)
+            named = self.names.values.get(value_key(text))
+            of_facet = bool(places) and self._near_facet(places[0], places[-1] + 1)
+            if ids and not (named and of_facet):
+                self.found.items.append(Found(tuple(ids), text, True))
+            elif named:
+                self.found.values.append(_spelled(named, text))
+            elif kind := next((one for one in self.names.types if fold(one) == fold(text)), ""):
+                self.found.types.append(kind)
+            elif self.engine.known_users([text]):
+                self.found.users.append(text)
+            elif text in self.engine.snapshots.world().items:
+                self.found.items.append(Found((text,), text, True))
+            else:
+                self.found.unknown_items.append(text)
+
+    def _titles(self) -> None:
+        words = [at for at, token in enumerate(self.tokens) if token.kind != "mark"]
+        keys = [self.tokens[at].folded for at in words]
+        place = 0
+        while place < len(keys):
+            if self.taken[words[place]]:
+                place += 1
+                continue
+            match = next(
+                (
+                    (length, ids) for length, ids in self.names.titles.lengths(keys, place)
+                    if self._is_free(words[place : place + length])
+                    and self._reads_as_title(words[place : place + length])
+                ),
+                None,
+            )  # fmt: skip
+            if match is None:
+                place += 1
+                continue
+            length, ids = match
+            places = range(words[place], words[place + length - 1] + 1)
+            text = self.text[self.tokens[places[0]].start : self.tokens[places[-1]].end]
+            exact = self.names.exactly(text)
+            self.found.items.append(Found(tuple(exact or ids), text, False))
+            self._take(places)
+            place += length
+
+    def _reads_as_title(self, places: Sequence[int]) -> bool:
+        """Whether words without quotes are meant as a title, and not as what they say."""
+        tokens = [self.tokens[at] for at in places]
+        known = vocabulary()
+        plain = [known.longest([self.keys[at]], 0) is not None for at in places]
+        value = self.names.values.get(tuple(self.names_keys[at] for at in places)) is not None
+        if all(token.kind == "number" for token in tokens):
+            return False
+        if len(tokens) == 1:
+            token = tokens[0]
+            named = self._before(places[0]) in ("film", "movie", "item", "product", "titl", "book", "song", "call")
+            if token.kind == "cjk" or (plain[0] and not named):
+                return False
+            return not value and len(token.text) > 3 and (named or (token.capital and places[0] > 0))
+        if value and self.names_keys[places[0] - 1 : places[0]] in [[key[-1]] for key in self.names.facets]:
+            return False
+        if all(token.kind == "cjk" for token in tokens):
+            return len(tokens) > 3 or not all(plain)
+        if all(plain) or value:
+            # Words of every day are a title only where they are written as one.
+            return all(token.capital or len(token.text) <= 3 for token in tokens) and tokens[-1].capital
+        return True
+
+    def _before(self, at: int) -> str:
+        return self.keys[at - 1] if at else ""
+
+    # ------------------------------------------------------------ times
+
+    def _period(self) -> None:
+        span = self.engine.store.period()
+        free = "".join(
+            " " if self._at(place) is not None and self.taken[self._at(place) or 0] and mark.isalnum() else mark
+            for place, mark in enumerate(self.text)
+        )  # fmt: skip
+        found = find_period(free, span[1].date() if span else None)
+        if found is None:
+            return
+        self.found.period, spans = found
+        for start, end in spans:
+            self._take(self._span(start, end))
+
+    def _at(self, place: int) -> int | None:
+        return next((at for at, token in enumerate(self.tokens) if token.start <= place < token.end), None)
+
+    def _conditions(self) -> None:
+        """`age < 30`, of users' attributes alone."""
+        for match in _WHERE.finditer(self.text):
+            words = match["name"].split()
+            for size in range(1, len(words) + 1):
+                name = self.names.attributes.get(fold(" ".join(words[-size:])).replace("_", " "))
+                if name is not None:
+                    self.found.conditions.append(f"{name} {match['sign']} {match['value']}")
+                    start = match.start() + match["name"].rfind(words[-size])
+                    self._take(self._span(start, match.end()))
+                    break
+
+    # ------------------------------------------------------------ values and words
+
+    def _values(self) -> None:
+        at = 0
+        while at < len(self.tokens):
+            if self.taken[at]:
+                at += 1
+                continue
+            at += self._value_at(at) or self._group_at(at) or self._facet_at(at) or 1
+
+    def _value_at(self, at: int) -> int:
+        """How many tokens from a place on name a value; it is noted."""
+        cue = vocabulary().longest(self.keys, at)
+        for length, named in self._without_marks(at):
+            end = at + length
+            if not self._near_facet(at, end):
+                if (cue is not None and cue[0] >= length) or (self._is_theme(named) and not self._is_asked(at, end)):
+                    continue
+                if length == 1 and self.tokens[at].kind in ("cjk", "number"):
+                    continue
+            elif cue is not None and cue[0] >= length and not self._near_facet(at, at):
+                continue  # "the top theme": of words of every day only those behind the facet's name are values
+            self.found.values.append(_spelled(named, self.text[self.tokens[at].start : self.tokens[end - 1].end]))
+            self._take(range(at, end))
+            return length
+        return 0
+
+    def _is_theme(self, named: Sequence[Named]) -> bool:
+        return all(one.facet in self.names.themes for one in named)
+
+    def _is_asked(self, start: int, end: int) -> bool:
+        """Whether a word of titles is meant as one: "heart items", "likes hearts"."""
+        known = vocabulary()
+        behind = known.longest(self.keys, end) if end < len(self.keys) else None
+        before = known.longest(self.keys, start - 1) if start else None
+        return ("item" in behind[1] if behind else False) or (
+            not before[1].isdisjoint(("like", "dislike", "recommend")) if before else False
+        )
+
+    def _without_marks(self, at: int) -> list[tuple[int, list[Named]]]:
+        """Values that begin at a token, longest first, as (tokens with their marks, named); marks count for nothing."""
+        words = [one for one in range(at, min(at + 24, len(self.tokens))) if self.tokens[one].kind != "mark"]
+        if not words or words[0] != at:
+            return []
+        keys = [self.names_keys[one] for one in words]
+        found = self.names.values.lengths(keys, 0)
+        return [
+            (words[length - 1] - at + 1, named) for length, named in found
+            if not any(self.taken[one] for one in words[:length])
+        ]  # fmt: skip
+
+    def _near_facet(self, start: int, end: int) -> bool:
+        """Whether a facet's name stands right before a place, or right behind one; small words and marks aside."""
+        at = start - 1
+        while at >= 0 and (self.keys[at] in _BETWEEN or self.tokens[at].kind == "mark"):
+            at -= 1
+        before = [self.names_keys[max(0, at - size + 1) : at + 1] for size in _FACET_WORDS] if at >= 0 else []
+        behind = []
+        if end > start:
+            while end < len(self.tokens) and self.tokens[end].kind == "mark":
+                end += 1
+            behind = [self.names_keys[end : end + size] for size in _FACET_WORDS]
+        return any(tuple(one) in self.names.facets for one in [*before, *behind])
+
+    def _group_at(self, at: int) -> int:
+        match = self.names.groups.longest(self.names_keys, at)
+        if match is None or vocabulary().longest(self.keys, at) is not None:
+            return 0
+        length, named = match
+        if len(named.value) < 3 and not self._near_attribute(at, named.facet):
+            return 0
+        self.found.groups.append(named)
+        self._take(range(at, at + length))
+        return length
+
+    def _near_attribute(self, at: int, name: str) -> bool:
+        return any(stem(fold(name), "en") == key for key in self.keys[max(0, at - 3) : at])
+
+    def _facet_at(self, at: int) -> int:
+        for size in (4, 3, 2, 1):
+            key = tuple(self.names_keys[at : at + size])
+            if len(key) < size or any(self.taken[at : at + size]):
+                continue
+            if key in self.names.facets:
+                self.found.facets.append(self.names.facets[key])
+                self._take(range(at, at + size))
+                return size
+            words = " ".join(self.tokens[one].folded.removesuffix("'s") for one in range(at, at + size))
+            for form in (words, words.removesuffix("s")):
+                if form in self.names.attributes:
+                    self.found.attributes.append(self.names.attributes[form])
+                    self._take(range(at, at + size))
+                    return size
+        return 0
+
+    def _vocabulary(self) -> None:
+        known = vocabulary()
+        at = 0
+        while at < len(self.tokens):
+            if self.taken[at]:
+                at += 1
+                continue
+            match = known.longest(self.keys, at)
+            length, tags = match if match else self._type_at(at)
+            if length and all(not self.taken[one] for one in range(at, at + length)):
+                self._tag(tags)
+                self._take(range(at, at + length))
+                at += length
+            else:
+                at += 1
+
+    def _type_at(self, at: int) -> tuple[int, frozenset[str]]:
+        """A type of the store's own, as one word."""
+        for kind in self.names.types:
+            if self.keys[at] == stem(fold(kind), "en"):
+                return 1, frozenset([f"type.{kind}"])
+        return 0, frozenset()
+
+    def _tag(self, tags: frozenset[str]) -> None:
+        for tag in sorted(tags - {FILLER}):
+            if tag.startswith("type."):
+                kind = tag.removeprefix("type.")
+                (self.found.types if kind in self.names.types else self.found.absent_types).append(kind)
+            self.found.tags.add(tag)
+            self.found.order.append(tag)
+
+    def _numbers(self) -> None:
+        for at, token in enumerate(self.tokens):
+            if token.kind == "number" and not self.taken[at]:
+                self.found.numbers.append(int(float(token.text.replace(",", ""))))
+                self.taken[at] = True
+            elif not self.taken[at] and token.folded in _WORDS:
+                self.found.numbers.append(_WORDS[token.folded])
+                self.taken[at] = True
+
+
+def _word(match: re.Match[str], name: str) -> tuple[str, int, int]:
+    """A word of a match without the marks behind it, and its place."""
+    text = match[name].rstrip(".:")
+    return text, match.start(name), match.start(name) + len(text)
+
+
+def _spelled(named: Sequence[Named], text: str) -> list[Named]:
+    """What a value may be of, those that are spelled as the question does first."""
+    plain = fold(text)
+    return sorted(named, key=lambda one: fold(one.value) != plain)
+
+
+def words_of(text: str) -> list[str]:
+    """What may be a user id in a text, in order: words without the marks around them."""
+    words = [word.rstrip(".:") for word in re.findall(r"[^\s,;?!\"'()“”，。？！]+", text)]
+    return list(dict.fromkeys([*words, *(match[0].rstrip(".:") for match in re.finditer(_ID, text))]))
+
+
+def newest_day(engine: Engine) -> date | None:
+    span = engine.store.period()
+    return span[1].date() if span else None

@@ -1,0 +1,51 @@
+"""What a question comes to: which tools are called with what, in which reading, or what is missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tools import Args, Said, Tool
+
+Given = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a tool."""
+
+    tool: Tool
+    args: Args
+
+    def shown(self) -> dict[str, str]:
+        """The arguments that were given, as text."""
+        return {name: str(value) for name, value in self.args.model_dump(exclude_defaults=True).items()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The calls that answer a question, or why there are none."""
+
+    steps: tuple[Step, ...] = ()
+    readings: tuple[Said, ...] = ()
+    """How the question was taken, where it could have been taken otherwise."""
+    missing: Said | None = None
+    """What stands in the answer's place where nothing can be called."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.steps and self.missing is None
+
+
+def step(tool: Tool, **given: Given) -> Step:
+    """A call with checked arguments; those that are None or empty are left out. Raises pydantic's ValidationError."""
+    return Step(tool, tool.args.model_validate({name: one for name, one in given.items() if one not in (None, "")}))
+
+
+def calls(*steps: Step, readings: tuple[Said, ...] = ()) -> Plan:
+    return Plan(steps, readings)
+
+
+def cannot(form: str, **values: "str | int | float | Said") -> Plan:
+    return Plan(missing=Said(form=form, values=dict(values)))
+
+
+Terms = Mapping[str, Given]

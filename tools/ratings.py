@@ -1,0 +1,46 @@
+"""How does this user rate?"""
+
+import statistics
+
+from pydantic import Field
+
+from agent.engine import Engine
+from agent.signals import RATED_TYPES
+from tools.base import Result, Said, tool
+from tools.which import Which, chosen, fits
+
+
+class RatingsArgs(Which):
+    user_id: str = Field(description="the user's id, exactly as in the data")
+
+
+class RatingsResult(Result):
+    user_id: str
+    n: int = 0
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@tool(
+    "ratings",
+    "The mean, lowest and highest rating that one user gave (to an item, a value, within a time).",
+    RatingsArgs,
+)
+async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
+    about = chosen(engine, args)
+    rated = [
+        one for one in engine.history(args.user_id)
+        if fits(one, args, about) and one.type in RATED_TYPES and one.value is not None
+    ]  # fmt: skip
+    given = [one.value for one in rated if one.value is not None]
+    if not given:
+        none = Said(form="history.unrated", values={"user": args.user_id, "what": about.what})
+        return RatingsResult(found=False, said=[none], user_id=args.user_id)
+    mean, low, high = round(statistics.fmean(given), 2), min(given), max(given)
+    said = Said(
+        form="ratings.mean" if about.ids is None else "ratings.mean_of",
+        values={"user": args.user_id, "mean": mean, "n": len(given), "low": low, "high": high, "what": about.what},
+        evidence=[one.event_id for one in rated[-3:]],
+    )
+    return RatingsResult(found=True, said=[said], user_id=args.user_id, n=len(given), mean=mean, low=low, high=high)
