@@ -6,15 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from starlette.requests import cookie_parser
+
 from agent.config import ServerSettings
 from agent.keys import SCOPES, KeyRing
 from agent.schema import Scope
 
-# What anyone may see: that the server lives, and how it is used.
-PUBLIC = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
-# Of the catalogue and of no user: a key of one end user may ask for it too.
+# What anyone may see: that the server lives, how it is used, and where to sign in.
+PUBLIC = frozenset(
+    {"/health/live", "/health/ready", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/static/{name}"}
+)
+KEY_COOKIE = "limner_key"
+"""In which a browser keeps the key that someone signed in with on the page."""
+# Of the catalogue and of no user: a key of one end user may ask for it too. The page leads them from / to their own.
 CATALOGUE = frozenset(
-    {"/v1/items", "/v1/items/{item_id}", "/v1/items/{item_id}/neighbors", "/v1/popular", "/v1/models"}
+    {"/", "/v1/items", "/v1/items/{item_id}", "/v1/items/{item_id}/neighbors", "/v1/popular", "/v1/models"}
 )
 # A GET reads and everything else writes, except:
 SCOPE_OF: Mapping[tuple[str, str], Scope] = {
@@ -22,6 +28,7 @@ SCOPE_OF: Mapping[tuple[str, str], Scope] = {
     ("POST", "/v1/recommendations"): "read",
     ("POST", "/v1/chat"): "read",
     ("POST", "/v1/chat/completions"): "read",
+    ("POST", "/ask"): "read",
     ("DELETE", "/v1/users/{user_id}"): "admin",
     ("GET", "/v1/users/{user_id}/export"): "admin",
     ("GET", "/metrics"): "admin",
@@ -90,7 +97,7 @@ class Access:
             if self._only_loopback:
                 self._not_from_elsewhere(asked)
             return Caller()
-        caller = await self._caller(asked.headers.get("authorization", ""))
+        caller = await self._caller(_authorization(asked))
         if wait := self._rate.wait(caller.key_id or ""):
             raise Refused(
                 429, "rate_limited", f"This key may make {self._rate.rate:g} requests a second; slow down.",
@@ -118,11 +125,29 @@ class Access:
         host = asked.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _LOOPBACK:
             raise Refused(403, "wrong_host", "Without keys, this server answers on this machine only, as localhost.")
-        origin = asked.headers.get("origin")
-        if origin is None or asked.method in _LOOKS or origin in self._origins:
-            return
-        if urlsplit(origin).netloc != host:
-            raise Refused(403, "cross_origin", "Another site's page may not change anything here without a key.")
+        if asked.headers.get("origin") not in self._origins:
+            _check_same_origin(asked)
+
+
+def _authorization(asked: Asked) -> str:
+    """The header, or what it would be of someone who signed in on the page. Raises Refused for another site's page."""
+    if (given := asked.headers.get("authorization")) is not None:
+        return given
+    secret = cookie_parser(asked.headers.get("cookie", "")).get(KEY_COOKIE, "")
+    if not secret:
+        return ""
+    _check_same_origin(asked)
+    return f"Bearer {secret}"
+
+
+def _check_same_origin(asked: Asked) -> None:
+    """Raises Refused where a page of another site would change something in the name of this browser."""
+    if asked.method in _LOOKS:
+        return
+    origin = asked.headers.get("origin")
+    elsewhere = origin is not None and urlsplit(origin).netloc != asked.headers.get("host", "")
+    if elsewhere or asked.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Refused(403, "cross_origin", "Another site's page may not change anything here without a key.")
 
 
 def _own(user_id: str, asked: Asked) -> bool:

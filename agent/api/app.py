@@ -23,6 +23,8 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
 
     access: who may ask what; without it everyone may ask everything. metrics: that the engine tells of its work, too.
     """
+    from agent import web  # which stands on this package
+
     settings = engine.settings.server
     pool = Pool(settings.threads)
     metrics = metrics or Metrics()
@@ -39,7 +41,8 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
         description="Portraits of users in which every claim points at events, and recommendations that say why.",
         lifespan=life,
     )
-    for routes in [*routers(engine, pool), health.router(engine, pool, metrics)]:
+    renderer = web.Renderer()
+    for routes in [*routers(engine, pool), health.router(engine, pool, metrics), web.router(engine, pool, renderer)]:
         app.include_router(routes)
     answer_problems(app)
     # The last that is added stands outermost.
@@ -51,6 +54,7 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
         metrics=metrics,
         settings=settings,
     )
+    app.add_middleware(web.Pages, renderer=renderer)
     if settings.cors:
         app.add_middleware(
             CORSMiddleware,

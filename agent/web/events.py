@@ -1,0 +1,98 @@
+"""Events as a person reads them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.census import NEUTRAL
+from agent.facts import is_strike
+from agent.leads import Past
+from agent.schema import Event, Item, Scale
+from agent.signals import RATED_TYPES
+from agent.web.words import Words
+from agent.world import World
+
+Tone = Literal["good", "bad", "plain"]
+"""What an event says of taste."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One event, in words."""
+
+    key: str
+    """What marks it on the page."""
+    event_id: str
+    day: str
+    moment: str
+    """ISO 8601, for programs; empty where it has none."""
+    type: str
+    title: str
+    item_id: str
+    value: str
+    text: str
+    tone: Tone
+
+
+class Reader:
+    """Puts the events of one user into words."""
+
+    def __init__(self, past: Past, world: World, words: Words) -> None:
+        self.past, self._world, self._words = past, world, words
+        self._by_id = {one.event_id: one for one in past.events}
+
+    def seen(self, event: Event) -> Seen:
+        return Seen(
+            key=f"e{event.seq}",
+            event_id=event.event_id,
+            day=self._words.day(event.timestamp),
+            moment=event.timestamp.isoformat() if event.timestamp else "",
+            type=self._words.known(f"type-{event.type}", event.type),
+            title=title_of(event.item_id, self._world.items) or said_of(event, self._words),
+            item_id=event.item_id or "",
+            value=value_of(event, self._world.scales, self._words),
+            text=event.text,
+            tone=self.tone(event),
+        )
+
+    def tone(self, event: Event) -> Tone:
+        signal = self.past.signal.get(event.event_id, 0.0)
+        return "good" if signal >= NEUTRAL else "bad" if signal <= -NEUTRAL else "plain"
+
+    def of(self, event_ids: Iterable[str]) -> list[Seen]:
+        """Those of some ids that are this user's, in their order."""
+        return [self.seen(self._by_id[one]) for one in event_ids if one in self._by_id]
+
+    def keys(self, event_ids: Iterable[str]) -> str:
+        """The marks of the same, for the page's script."""
+        return " ".join(f"e{self._by_id[one].seq}" for one in event_ids if one in self._by_id)
+
+
+def title_of(item_id: str | None, items: Mapping[str, Item]) -> str:
+    """What an item is called; its id where it has no title, nothing where there is no item."""
+    if item_id is None:
+        return ""
+    item = items.get(item_id)
+    return item.title if item is not None and item.title else item_id
+
+
+def said_of(event: Event, words: Words) -> str:
+    """An event without an item: what was searched, stated or struck."""
+    if event.type == "preference" and event.context.get("value") is not None:
+        facet, value = str(event.context.get("facet", "")), str(event.context["value"])
+        polarity = "dislike" if event.context.get("polarity") == "dislike" else "like"
+        key = "event-struck" if is_strike(event) else "event-stated"
+        said = words(f"polarity-{polarity}")
+        return words(key, polarity=said, facet=words.facet(facet), value=words.value(facet, value))
+    query = event.context.get("query", "")
+    return str(query) if query else ""
+
+
+def value_of(event: Event, scales: Mapping[str, Scale], words: Words) -> str:
+    """A rating on its scale, any other value as a number."""
+    if event.value is None:
+        return ""
+    scale = scales.get(event.source)
+    if event.type in RATED_TYPES and scale is not None:
+        return words("rating", value=f"{event.value:g}", high=f"{scale.high:g}")
+    return f"{event.value:g}"

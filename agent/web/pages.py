@@ -1,0 +1,241 @@
+"""The paths of the page: each asks the engine, makes a view of what it answers, and renders it."""
+
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+
+from agent.api.access import KEY_COOKIE
+from agent.api.pool import Pool
+from agent.chat import Conversation, Finished, Piece, TextDelta, ToolStarted, answer, stream
+from agent.edits import Claim, PortraitEdit, Statement
+from agent.engine import Engine
+from agent.feedback import Feedback, FeedbackItem
+from agent.keys import KeyRing
+from agent.store import Kept
+from agent.web.ledger import Accountant
+from agent.web.map import HEIGHT, WIDTH, Cartographer
+from agent.web.map import MOST as MOST_POINTS
+from agent.web.people import Directory
+from agent.web.person import MOST, USUAL, Wanted, events_of, person
+from agent.web.render import Renderer, quoted
+from agent.web.talk import lines, sources
+from agent.web.timeline import HEIGHT as COLUMN_HEIGHT
+from agent.web.timeline import WIDTH as COLUMN_WIDTH
+from agent.web.versions import compared
+from agent.web.words import Words
+
+UserId = Annotated[str, Path()]
+Text = Annotated[str, Form(max_length=2000)]
+_A_YEAR = {"cache-control": "public, max-age=31536000, immutable", "content-security-policy": "default-src 'none'"}
+_STREAM = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
+    """Every path of the page; none stands in the OpenAPI document."""
+    routes = APIRouter(include_in_schema=False)
+    directory, cartographer, accountant = Directory(engine), Cartographer(engine), Accountant(engine.store)
+    ring = KeyRing(engine.store)
+
+    async def show_person(request: Request, user_id: str, wanted: Wanted, **said: object) -> HTMLResponse:
+        words = renderer.language(request)
+        found = await pool.call(person, engine, user_id, wanted, words)
+        # A part that htmx asked for; a form sent without it gets the whole page.
+        template = "person.html" if request.headers.get("hx-request") else "user.html"
+        return renderer.page(
+            request, template, person=found, said=said or None, size=(COLUMN_WIDTH, COLUMN_HEIGHT), most=MOST
+        )
+
+    # ------------------------------------------------------------ looking
+
+    @routes.get("/")
+    async def home(request: Request, q: str = "") -> Response:
+        own = request.state.caller.user_id
+        if own is not None:
+            return RedirectResponse(f"/users/{quoted(own)}", 303)
+        if q.strip() and not request.headers.get("hx-request") and await pool.call(engine.known_users, {q.strip()}):
+            return RedirectResponse(f"/users/{quoted(q.strip())}", 303)
+        people = await pool.call(directory.people, q, renderer.language(request))
+        part = bool(request.headers.get("hx-request"))
+        return renderer.page(request, "found.html" if part else "home.html", people=people)
+
+    @routes.get("/users/{user_id:path}/history")
+    async def history(request: Request, user_id: UserId, page: Annotated[int, Query(ge=1)] = 1) -> Response:
+        found = await pool.call(events_of, engine, user_id, page, renderer.language(request))
+        part = bool(request.headers.get("hx-request"))
+        return renderer.page(request, "history_part.html" if part else "history.html", history=found, user_id=user_id)
+
+    @routes.get("/users/{user_id:path}/versions")
+    async def versions(request: Request, user_id: UserId, a: int = 0, b: int = 0) -> Response:
+        words = renderer.language(request)
+
+        def look() -> object:
+            engine.swift.known(user_id)  # paints the first, where there is none
+            return compared(engine.store.profile_versions(user_id), a, b, words)
+
+        return renderer.page(request, "versions.html", compared=await pool.call(look), user_id=user_id)
+
+    @routes.get("/users/{user_id:path}")
+    async def user(
+        request: Request, user_id: UserId, n: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
+        page: Annotated[int, Query(ge=1)] = 1, facet: str = "", before: str = "",
+    ) -> Response:  # fmt: skip
+        return await show_person(request, user_id, Wanted(n, page, facet, before))
+
+    @routes.get("/map")
+    async def portraits(request: Request) -> Response:
+        found = await pool.call(cartographer.map, renderer.language(request))
+        return renderer.page(request, "map.html", map=found, size=(WIDTH, HEIGHT), most=MOST_POINTS)
+
+    @routes.get("/ledger")
+    async def ledger(request: Request) -> Response:
+        return renderer.page(request, "ledger.html", ledger=await pool.call(accountant.ledger))
+
+    # ------------------------------------------------------------ changing
+
+    @routes.post("/users/{user_id:path}/feedback")
+    async def feedback(
+        request: Request, user_id: UserId, item_id: Annotated[str, Form(min_length=1, max_length=255)],
+        type: Annotated[Literal["like", "dislike", "hide"], Form()], title: Text = "",
+        recommendation_id: Annotated[str, Form(max_length=32)] = "",
+        n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
+    ) -> Response:  # fmt: skip
+        told = Feedback(recommendation_id=recommendation_id or None, items=[FeedbackItem(item_id=item_id, type=type)])
+        await pool.call(engine.listener.hear, user_id, told)
+        if not request.headers.get("hx-request"):
+            return _back(user_id, recommendation_id, n)
+        return await show_person(
+            request, user_id, Wanted(n, before=recommendation_id), key=f"done-{type}", title=title or item_id
+        )
+
+    @routes.post("/users/{user_id:path}/portrait")
+    async def portrait(
+        request: Request, user_id: UserId, action: Annotated[Literal["state", "strike"], Form()],
+        value: Annotated[str, Form(max_length=500)] = "", facet: Annotated[str, Form(max_length=100)] = "",
+        polarity: Annotated[Literal["like", "dislike"], Form()] = "like",
+        recommendation_id: Annotated[str, Form(max_length=32)] = "",
+        n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
+    ) -> Response:  # fmt: skip
+        edit = (
+            PortraitEdit(state=[Statement(value=value, facet=facet, polarity=polarity)])
+            if action == "state"
+            else PortraitEdit(strike=[Claim(facet=facet, value=value, polarity=polarity)])
+        )
+        await pool.call(engine.editor.edit_portrait, user_id, edit)
+        if not request.headers.get("hx-request"):
+            return _back(user_id, recommendation_id, n)
+        return await show_person(
+            request, user_id, Wanted(n, before=recommendation_id), key=f"done-{action}", title=value,
+            facet=facet, value=value, polarity=polarity,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ asking
+
+    @routes.get("/ask")
+    async def asked(request: Request, user: str = "", talk: str = "") -> Response:
+        held = await pool.call(_conversation, engine, talk, user)
+        return renderer.page(request, "ask.html", talk=talk, user=held.user_id or "", turns=held.turns, reply=None)
+
+    @routes.post("/ask")
+    async def ask(
+        request: Request, question: Annotated[str, Form(min_length=1, max_length=2000)], user: Text = "",
+        talk: Annotated[str, Form(max_length=64)] = "",
+    ) -> Response:  # fmt: skip
+        talk = talk or secrets.token_urlsafe(16)
+        held = await pool.call(_conversation, engine, talk, user)
+        words = renderer.language(request)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            pieces = pool.stream(lambda: stream(engine, question, held))
+            said = _said(request, renderer, words, question, talk, pieces, lambda: _keep(engine, talk, held), pool)
+            return StreamingResponse(said, media_type="text/event-stream", headers=_STREAM)
+        reply = await pool.run(lambda: answer(engine, question, held))
+        await pool.call(_keep, engine, talk, held)
+        return renderer.page(
+            request, "ask.html", talk=talk, user=held.user_id or "", turns=held.turns[:-2], reply=reply,
+            question=question, sources=sources(reply.sources, words),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ who asks
+
+    @routes.get("/sign-in")
+    async def sign_in(request: Request, next: str = "/") -> Response:
+        return renderer.page(request, "sign_in.html", wrong=False, next=_local(next))
+
+    @routes.post("/sign-in")
+    async def signed_in(request: Request, key: Annotated[str, Form(max_length=200)], next: Text = "/") -> Response:
+        found = await pool.call(ring.look_up, key.strip())
+        if found is None:
+            return renderer.page(request, "sign_in.html", 401, wrong=True, next=_local(next))
+        own = f"/users/{quoted(found.user_id)}" if found.user_id is not None else _local(next)
+        answer = RedirectResponse(own, 303)
+        answer.set_cookie(
+            KEY_COOKIE, key.strip(), httponly=True, samesite="strict", secure=request.url.scheme == "https"
+        )
+        return answer
+
+    @routes.post("/sign-out")
+    async def sign_out() -> Response:
+        answer = RedirectResponse("/sign-in", 303)
+        answer.delete_cookie(KEY_COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    @routes.get("/static/{name}")
+    async def static(name: str) -> Response:
+        found = renderer.static.get(name)
+        if found is None:
+            raise HTTPException(404, "There is no such file.")
+        return Response(found.body, media_type=found.type, headers=_A_YEAR)
+
+    return routes
+
+
+def _back(user_id: str, recommendation_id: str, n: int) -> RedirectResponse:
+    """To the user's page, which then says how the list moved."""
+    more = f"&n={n}" if n != USUAL else ""
+    return RedirectResponse(f"/users/{quoted(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303)
+
+
+def _local(path: str) -> str:
+    """An address of this server, and of no other."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+
+
+# ---------------------------------------------------------------- the chat
+
+_TALK = TypeAdapter(Conversation)
+
+
+def _conversation(engine: Engine, talk: str, user: str) -> Conversation:
+    body = Kept(engine.store).conversation(talk) if talk else None
+    return _TALK.validate_json(body) if body else Conversation(user_id=user or None)
+
+
+def _keep(engine: Engine, talk: str, held: Conversation) -> None:
+    Kept(engine.store).save_conversation(talk, _TALK.dump_json(held).decode())
+
+
+async def _said(
+    request: Request, renderer: Renderer, words: Words, question: str, talk: str, pieces: AsyncGenerator[Piece, None],
+    keep: Callable[[], None], pool: Pool,
+) -> AsyncGenerator[str, None]:  # fmt: skip
+    """The answer as server-sent events, each a piece of HTML and where it goes."""
+    turn = f"t{secrets.token_hex(4)}"
+
+    def part(kind: str, **values: object) -> str:
+        return lines(renderer.html(request, "ask_part.html", kind=kind, turn=turn, talk=talk, **values))
+
+    yield part("question", question=question)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, ToolStarted):
+                yield part("tool", tool=piece.tool)
+            elif isinstance(piece, TextDelta):
+                yield part("text", text=piece.text)
+            elif isinstance(piece, Finished):
+                await pool.call(keep)
+                yield part("end", reply=piece.answer, sources=sources(piece.answer.sources, words))

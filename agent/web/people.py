@@ -1,0 +1,127 @@
+"""Who is in the store: found by id or attribute, the most active, those heard from lately."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+
+from agent.engine import Engine
+from agent.errors import BadInputError
+from agent.schema import User
+from agent.store import Counts
+from agent.web.words import Words
+from agent.where import fitting, values_of
+
+SHOWN = 24
+"""Users that a list names."""
+_LATELY = 400
+"""Newest events among whose users those heard from lately are looked for."""
+_FEW = 8
+_PATIENCE = 20
+"""Times as long as they took to read, users may be out of date: counting all events again costs seconds where they are
+many."""
+_SIGNS = ("=", "<", ">", "~")
+
+
+@dataclass(frozen=True)
+class Person:
+    user_id: str
+    about: str
+    """Attributes, in a line."""
+    events: int
+
+
+@dataclass(frozen=True)
+class People:
+    """What the first page shows."""
+
+    query: str
+    found: Sequence[Person]
+    total: int
+    """Of the users that were looked for."""
+    lately: Sequence[Person]
+    counts: Counts
+    complaint: str = ""
+
+
+@dataclass(frozen=True)
+class _Read:
+    at: float
+    seconds: float
+    revision: int
+    users: dict[str, User]
+    events: dict[str, int]
+    """By user id, most first; those without any come last."""
+
+
+class Directory:
+    """The users of a store, kept for a while."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._read: _Read | None = None
+
+    def people(self, query: str, words: Words) -> People:
+        query = query.strip()
+        held = self._held()
+        complaint = ""
+        try:
+            ids = self._matching(query, held)
+        except BadInputError as error:
+            ids, complaint = [], str(error)
+        return People(
+            query=query,
+            found=[self._person(one, held, words) for one in ids[:SHOWN]],
+            total=len(ids),
+            lately=[] if query else [self._person(one, held, words) for one in self._lately(held)],
+            counts=self._engine.store.counts(),
+            complaint=complaint,
+        )
+
+    def _matching(self, query: str, held: _Read) -> list[str]:
+        """Most active first; the id itself before all. Raises BadInputError for a condition that cannot be read."""
+        if not query:
+            return list(held.events)
+        if any(sign in query for sign in _SIGNS):
+            fit = {user.user_id for user in fitting(list(held.users.values()), query, "users")}
+            return [one for one in held.events if one in fit]
+        wanted = query.casefold()
+        found = [one for one in held.events if one in held.users and _says(held.users[one], wanted)]
+        return sorted(found, key=lambda one: (one != query, not one.casefold().startswith(wanted)))
+
+    def _lately(self, held: _Read) -> list[str]:
+        store = self._engine.store
+        last = store.last_seq()
+        newest = store.events_by_seq(range(max(1, last - _LATELY + 1), last + 1))
+        return [one for one in dict.fromkeys(event.user_id for event in reversed(newest)) if one in held.users][:_FEW]
+
+    def _person(self, user_id: str, held: _Read, words: Words) -> Person:
+        return Person(user_id, about(held.users[user_id], words), held.events[user_id])
+
+    def _held(self) -> _Read:
+        with self._lock:
+            held, now, revision = self._read, monotonic(), self._engine.store.revision()
+            if held is not None and (held.revision == revision or now - held.at < _PATIENCE * held.seconds):
+                return held
+            users = {user.user_id: user for user in self._engine.store.users()}
+            active = {one: n for one, n in self._engine.store.active_users() if one in users}
+            events = active | {one: 0 for one in users if one not in active}
+            self._read = _Read(monotonic(), monotonic() - now, revision, users, events)
+            return self._read
+
+
+def about(user: User, words: Words) -> str:
+    """A user's attributes in a line."""
+    shown = []
+    for name, value in user.attributes.items():
+        said = words("comma").join(value) if isinstance(value, list) else str(value)
+        if said:
+            shown.append(words("attribute", name=name.replace("_", " "), value=said))
+    return " · ".join(shown)
+
+
+def _says(user: User, wanted: str) -> bool:
+    return wanted in user.user_id.casefold() or any(
+        wanted in str(value).casefold() for name in user.attributes for value in values_of(user, name)
+    )

@@ -1,0 +1,123 @@
+"""One user, as the page shows them: portrait, recommendations, time line, corrections."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.engine import Engine
+from agent.facts import struck
+from agent.leads import Past
+from agent.schema import Recommendations, ShownList, Wishes
+from agent.store import Kept
+from agent.web.events import Reader, Seen
+from agent.web.people import about
+from agent.web.portrait import Card, card
+from agent.web.suggestions import Listed, listed
+from agent.web.timeline import Timeline, timeline
+from agent.web.words import Words
+
+PAGE = 25
+"""Events that are shown at once."""
+USUAL, MOST = 10, 50
+"""Recommendations that are shown at first, and at most."""
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A claim that was struck out and not put back."""
+
+    facet: str
+    value: str
+    polarity: str
+    facet_name: str
+    name: str
+
+
+@dataclass(frozen=True)
+class History:
+    """A page of a user's events, newest first."""
+
+    events: Sequence[Seen]
+    total: int
+    page: int
+    """From 1."""
+    pages: int
+
+
+@dataclass(frozen=True)
+class Person:
+    user_id: str
+    about: str
+    card: Card
+    struck: Sequence[Struck]
+    listed: Listed
+    n: int
+    timeline: Timeline | None
+    history: History
+    span: tuple[str, str] | None
+    facets: Sequence[tuple[str, str]]
+    """That a preference may be stated of: as the data has them, and in words."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a user's page is asked for."""
+
+    n: int = USUAL
+    page: int = 1
+    facet: str = ""
+    before: str = ""
+    """The list that the recommendations are compared with."""
+
+
+def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person:
+    """Raises UnknownIdError."""
+    found = engine.swift.recommend(user_id, wanted.n, Wishes(), repeats=False, explain=True)
+    known = engine.swift.known(user_id)
+    world = engine.snapshots.world()
+    reader = Reader(known.past, world, words)
+    shown = Kept(engine.store).shown(wanted.before) if wanted.before else None
+    times = [one.timestamp for one in known.past.events if one.timestamp is not None]
+    return Person(
+        user_id=user_id,
+        about=about(engine.store.require_user(user_id), words),
+        card=card(known.profile, reader, words),
+        struck=struck_out(known.past, words),
+        listed=listed(found, known.profile, reader, words, _same_user(shown, found)),
+        n=wanted.n,
+        timeline=timeline(reader, world, words, wanted.facet),
+        history=history(reader, wanted.page),
+        span=(words.day(min(times)), words.day(max(times))) if times else None,
+        facets=[(name, words.facet(name)) for name in world.population.facet_names],
+    )
+
+
+def events_of(engine: Engine, user_id: str, page: int, words: Words) -> History:
+    """Raises UnknownIdError."""
+    return history(Reader(engine.swift.known(user_id).past, engine.snapshots.world(), words), page)
+
+
+def history(reader: Reader, page: int) -> History:
+    events = reader.past.events
+    pages = max(1, -(-len(events) // PAGE))
+    page = min(max(1, page), pages)
+    newest = list(reversed(events))[PAGE * (page - 1) : PAGE * page]
+    return History([reader.seen(one) for one in newest], len(events), page, pages)
+
+
+def struck_out(past: Past, words: Words) -> list[Struck]:
+    """The newest first."""
+    keys = struck(past.events)
+    found: dict[tuple[str, str, str], Struck] = {}
+    for event in reversed(past.events):
+        facet, value = str(event.context.get("facet", "")), str(event.context.get("value", ""))
+        polarity = "dislike" if event.context.get("polarity") == "dislike" else "like"
+        if event.type == "preference" and (facet, value.casefold(), polarity) in keys:
+            found.setdefault(
+                (facet, value.casefold(), polarity),
+                Struck(facet, value, polarity, words.facet(facet), words.value(facet, value)),
+            )
+    return list(found.values())
+
+
+def _same_user(shown: ShownList | None, found: Recommendations) -> ShownList | None:
+    return shown if shown is not None and shown.user_id == found.user_id else None

@@ -1,0 +1,70 @@
+"""What goes wrong, as a page: problem documents turned into HTML where a person asked."""
+
+import json
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.api.problems import MEDIA_TYPE
+from agent.web.render import Renderer
+
+_PROBLEM = (b"content-type", MEDIA_TYPE.encode())
+_API = ("/v1", "/health", "/metrics", "/docs", "/openapi.json", "/static/")
+
+
+class Pages:
+    """Pure ASGI middleware around everything: passes all on but problem documents of the page's own paths."""
+
+    def __init__(self, app: ASGIApp, *, renderer: Renderer) -> None:
+        self.app, self.renderer = app, renderer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_API):
+            await self.app(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def pass_on(message: Message) -> None:
+            if (
+                message["type"] == "http.response.start"
+                and (b"content-type", MEDIA_TYPE.encode()) in message["headers"]
+            ):
+                held.append(message)
+            elif held and message["type"] == "http.response.body":
+                held.append(message)
+                if not message.get("more_body", False):
+                    await self._answer(scope, receive, send, held)
+            else:
+                await send(message)
+
+        await self.app(scope, receive, pass_on)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, held: "list[Message]") -> None:
+        start, *bodies = held
+        problem = json.loads(b"".join(one.get("body", b"") for one in bodies))
+        request = Request(scope, receive)
+        status = int(start["status"])
+        kept = {
+            name.decode(): value.decode("latin-1") for name, value in start["headers"]
+            if name in (b"retry-after", b"x-request-id", b"x-content-type-options", b"cross-origin-resource-policy")
+        }  # fmt: skip
+        kept["cache-control"] = "no-store"
+        if request.headers.get("hx-request"):
+            # A part of a page was asked for: the rest stays as it is, and says what is wrong.
+            kept |= {"hx-retarget": "#status", "hx-reswap": "innerHTML"}
+            answer = self.renderer.page(request, "problem_part.html", status, kept, problem=problem)
+        elif status == 401:
+            answer = self.renderer.page(
+                request, "sign_in.html", status, kept, wrong=False, next=_asked(request) if _is_look(request) else "/"
+            )
+        else:
+            answer = self.renderer.page(request, "problem.html", status, kept, problem=problem)
+        await answer(scope, receive, send)
+
+
+def _is_look(request: Request) -> bool:
+    return request.method in ("GET", "HEAD")
+
+
+def _asked(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

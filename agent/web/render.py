@@ -1,0 +1,130 @@
+"""Values into HTML: templates, static files, the headers that every page carries. All text of the data is escaped."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from agent.api.access import Caller
+from agent.keys import SCOPES
+from agent.schema import Scope
+from agent.web.words import LANGUAGES, Words, chosen, read_words
+
+LANGUAGE_COOKIE = "limner_lang"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_YEAR = 365 * 24 * 3600
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_CITED = re.compile(r"\[e(\d+)\]")
+
+
+@dataclass(frozen=True)
+class Static:
+    body: bytes
+    type: str
+
+
+@dataclass(frozen=True)
+class At:
+    """What every template knows of its request."""
+
+    path: str
+    lang: str
+    languages: Sequence[tuple[str, str, str]]
+    """Code, name, and the address of this page in it."""
+    caller: Caller
+    places: Sequence[tuple[str, str]]
+    """Address and name of the pages that the caller may see."""
+
+    def may(self, needed: Scope) -> bool:
+        return SCOPES.index(self.caller.scope) >= SCOPES.index(needed)
+
+
+class Renderer:
+    """Everything that turns values into pages."""
+
+    def __init__(self) -> None:
+        self.words = read_words()
+        self.static = dict(_static())
+        self._environment = Environment(
+            loader=PackageLoader("agent.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        version = hashlib.sha256(b"".join(one.body for one in self.static.values())).hexdigest()[:12]
+        self._environment.globals["static"] = lambda name: f"/static/{name}?{version}"
+        self._environment.filters |= {"id": quoted, "cited": cited}
+
+    def language(self, request: Request) -> Words:
+        """As the address, a former choice, or the browser says."""
+        for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+            if asked in self.words:
+                return self.words[asked]
+        return self.words[chosen(request.headers.get("accept-language", ""))]
+
+    def page(
+        self, request: Request, template: str, status: int = 200, headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> HTMLResponse:  # fmt: skip
+        """A template over its values as an answer."""
+        answer = HTMLResponse(
+            self.html(request, template, **values), status, {"content-security-policy": POLICY, **(headers or {})}
+        )
+        if request.query_params.get("lang") in LANGUAGES:
+            answer.set_cookie(
+                LANGUAGE_COOKIE, request.query_params["lang"], max_age=_YEAR, httponly=True, samesite="strict",
+                secure=request.url.scheme == "https",
+            )  # fmt: skip
+        return answer
+
+    def html(self, request: Request, template: str, **values: Any) -> str:
+        words = self.language(request)
+        return self._environment.get_template(template).render(at=_at(request, words), t=words, **values)
+
+
+def quoted(one: str) -> str:
+    """An id as a part of an address."""
+    return quote(one, safe="")
+
+
+def cited(text: str) -> list[tuple[str, str]]:
+    """(text, number of the event that is cited after it) in order; the number is empty at the end."""
+    pieces = _CITED.split(text)
+    return [(piece, number) for piece, number in zip(pieces[::2], [*pieces[1::2], ""], strict=True) if piece or number]
+
+
+def _at(request: Request, words: Words) -> At:
+    given = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    # What a form was sent to is no page of its own.
+    path = request.url.path if request.method == "GET" else "/"
+    languages = [
+        (code, name, f"{quote(path)}?{urlencode([*given, ('lang', code)])}") for code, name in LANGUAGES.items()
+    ]
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return At(path, words.code, languages, caller or Caller(), _places(caller, path))
+
+
+def _places(caller: Caller | None, path: str) -> Sequence[tuple[str, str]]:
+    if caller is None or path == "/sign-in":
+        return ()
+    if caller.user_id is not None:
+        return ((f"/users/{quoted(caller.user_id)}", "own-page"),)
+    return (("/", "users"), ("/map", "map"), ("/ask", "ask"), ("/ledger", "ledger"))
+
+
+def _static() -> "list[tuple[str, Static]]":
+    folder = resources.files("agent.web").joinpath("static")
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        ending = f".{file.name.rpartition('.')[2]}"
+        if ending in _TYPES:
+            found.append((file.name, Static(file.read_bytes(), _TYPES[ending])))
+    return found

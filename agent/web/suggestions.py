@@ -1,0 +1,137 @@
+"""Recommendations as the page shows them: reasons whose claims point at events, and how the list moved."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agent.schema import Profile, Reason, Recommendation, Recommendations, ShownList
+from agent.web.events import Reader, Seen
+from agent.web.words import Words
+from agent.words import plain_title, spoken, thing
+from agent.words.templates import spoken_value
+
+_SHOWN = 3
+"""Events under a reason; the portrait holds the rest."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a reason; with `lights`, a claim and the marks of the events behind it."""
+
+    text: str
+    lights: str = ""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    rank: int
+    item_id: str
+    title: str
+    kinds: str
+    reason: Sequence[Part]
+    source: str
+    evidence: Sequence[Seen]
+    facts: Sequence[str]
+    moved: str
+    """Against the list before, in words; empty where it stands as it stood."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of recommendations."""
+
+    id: str
+    suggestions: Sequence[Suggestion]
+    lang: str
+    notes: Sequence[str]
+
+
+def listed(
+    found: Recommendations, profile: Profile, reader: Reader, words: Words, before: ShownList | None = None
+) -> Listed:
+    return Listed(
+        id=found.recommendation_id or "",
+        suggestions=[_suggestion(one, found, profile, reader, words, before) for one in found.recommendations],
+        lang=profile.language,
+        notes=found.notes,
+    )
+
+
+def _suggestion(
+    one: Recommendation, found: Recommendations, profile: Profile, reader: Reader, words: Words,
+    before: ShownList | None,
+) -> Suggestion:  # fmt: skip
+    reason = one.reason or Reason(text="")
+    return Suggestion(
+        rank=one.rank,
+        item_id=one.item.item_id,
+        title=one.item.title or one.item.item_id,
+        kinds=words("comma").join(words.value("category", kind) for kind in one.item.categories[:4]),
+        reason=parts(reason, profile, reader),
+        source=words("source-model", model=found.model or "?") if reason.source == "llm" else "",
+        evidence=reader.of(reason.evidence)[:_SHOWN],
+        facts=_facts(one, words),
+        moved=_moved(one, before, words),
+    )
+
+
+def _facts(one: Recommendation, words: Words) -> list[str]:
+    found = [words(f"flag-{flag}") for flag in one.flags if words.known(f"flag-{flag}", "")]
+    if one.predicted_rating is not None:
+        found.append(words("predicted", rating=f"{one.predicted_rating:.1f}"))
+    channel = next(iter(one.channels), "")
+    if channel:
+        found.append(words("found-by", channel=words.known(f"channel-{channel}", channel.replace("_", " "))))
+    return found
+
+
+def _moved(one: Recommendation, before: ShownList | None, words: Words) -> str:
+    if before is None:
+        return ""
+    if one.item.item_id not in before.items:
+        return words("moved-new")
+    by = before.items.index(one.item.item_id) + 1 - one.rank
+    return words("moved-up", by=by) if by > 0 else words("moved-down", by=-by) if by < 0 else ""
+
+
+# ---------------------------------------------------------------- claims within a reason
+
+
+def parts(reason: Reason, profile: Profile, reader: Reader) -> list[Part]:
+    """The text cut at its claims: titles of the events that it cites, and values of the preferences.
+
+    Where neither is found in the text, all of it is one claim; without events it is none.
+    """
+    if not reader.keys(reason.evidence):
+        return [Part(reason.text)]
+    forms = dict(_forms(reason, profile, reader))
+    if not forms:
+        return [Part(reason.text, reader.keys(reason.evidence))]
+    pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
+    found: list[Part] = []
+    at = 0
+    for match in pattern.finditer(reason.text):
+        if match.start() > at:
+            found.append(Part(reason.text[at : match.start()]))
+        found.append(Part(match[0], forms[match[0].casefold()]))
+        at = match.end()
+    if not found:
+        return [Part(reason.text, reader.keys(reason.evidence))]
+    return [*found, Part(reason.text[at:])] if at < len(reason.text) else found
+
+
+def _forms(reason: Reason, profile: Profile, reader: Reader) -> Iterator[tuple[str, str]]:
+    """What a claim may read as in the text, and the marks of its events."""
+    language = spoken(profile.language)
+    for one in profile.preferences:
+        if f"{one.facet}:{one.value}" in reason.preferences:
+            marks = reader.keys(dict.fromkeys([*one.evidence, *reason.evidence]))
+            for form in (
+                one.value,
+                spoken_value(one.facet, one.value, language),
+                thing(one.facet, one.value, language),
+            ):
+                yield form.casefold(), marks
+    for seen in reader.of(reason.evidence):
+        for form in (seen.title, plain_title(seen.title)):
+            yield form.casefold(), seen.key

@@ -1,0 +1,34 @@
+"""The chat of the page: a question in, its answer streamed as pieces of HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.chat import CitedEvent
+from agent.web.words import Words
+
+
+@dataclass(frozen=True)
+class Source:
+    """An event that an answer cites."""
+
+    number: int
+    user_id: str
+    title: str
+    day: str
+    type: str
+    value: str
+
+
+def sources(cited: Sequence[CitedEvent], words: Words) -> list[Source]:
+    return [
+        Source(
+            one.number, one.user_id, one.title or one.item_id or "", words.day(one.timestamp),
+            words.known(f"type-{one.type}", one.type), "" if one.value is None else f"{one.value:g}",
+        )
+        for one in cited
+    ]  # fmt: skip
+
+
+def lines(html: str) -> str:
+    """HTML as one server-sent event."""
+    return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"

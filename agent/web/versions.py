@@ -1,0 +1,88 @@
+"""Two versions of a portrait side by side, and what changed between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.schema import Preference, Profile
+from agent.web.portrait import said_of
+from agent.web.words import Words
+
+_SAME = 0.05
+"""Difference of strength below which a claim stands as it stood."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim in both versions; empty where one does not make it."""
+
+    facet: str
+    name: str
+    polarity: str
+    before: str
+    after: str
+    before_percent: int | None
+    after_percent: int | None
+    change: str
+    """new, gone, stronger, weaker or same."""
+
+
+@dataclass(frozen=True)
+class Version:
+    number: int
+    day: str
+    summary: str
+    lang: str
+    events: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    versions: Sequence[tuple[int, str]]
+    """Number and day of each, newest first."""
+    before: Version
+    after: Version
+    rows: Sequence[Row]
+    changes: int
+
+
+def compared(profiles: Sequence[Profile], before: int, after: int, words: Words) -> Compared | None:
+    """Of versions by number, the nearest there is; None where there is none at all."""
+    if not profiles:
+        return None
+    by_number = {one.version: one for one in profiles}
+    newest = profiles[-1]
+    last = by_number.get(after, newest)
+    first = by_number.get(before) or (profiles[-2] if len(profiles) > 1 else newest)
+    rows = changes(first, last, words)
+    return Compared(
+        [(one.version, words.day(one.as_of)) for one in reversed(profiles)],
+        _version(first, words), _version(last, words), rows, sum(one.change != "same" for one in rows),
+    )  # fmt: skip
+
+
+def changes(first: Profile, last: Profile, words: Words) -> list[Row]:
+    """Claims of either, what changed first."""
+    had = {(one.facet, one.value, one.polarity): one for one in first.preferences}
+    has = {(one.facet, one.value, one.polarity): one for one in last.preferences}
+    rows = [_row(had.get(key), has.get(key), words) for key in dict.fromkeys([*has, *had])]
+    order = ("new", "gone", "stronger", "weaker", "same")
+    return sorted(rows, key=lambda one: order.index(one.change))
+
+
+def _row(before: Preference | None, after: Preference | None, words: Words) -> Row:
+    one = after or before
+    assert one is not None
+    by = (after.strength if after else 0.0) - (before.strength if before else 0.0)
+    if before is None or after is None:
+        change = "new" if before is None else "gone"
+    else:
+        change = "same" if abs(by) < _SAME else "stronger" if by > 0 else "weaker"
+    return Row(
+        words.facet(one.facet), words.value(one.facet, one.value), one.polarity,
+        said_of(before, words) if before else "", said_of(after, words) if after else "",
+        round(100 * before.strength) if before else None, round(100 * after.strength) if after else None, change,
+    )  # fmt: skip
+
+
+def _version(one: Profile, words: Words) -> Version:
+    return Version(one.version, words.day(one.as_of), one.summary, one.language, one.built_from.events)

@@ -1,0 +1,73 @@
+"""What the page says, in every language that it speaks: `words.yaml` beside this file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+
+import yaml
+
+from agent.errors import SettingsError
+from agent.words import spoken
+from agent.words.templates import spoken_value
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
+"""By code, each in its own words."""
+Form = str | Mapping[str, str]
+"""A format string, or two: `one`, where its `n` is 1, and `other`."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """One language."""
+
+    code: str
+    forms: Mapping[str, Form]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words of a key, filled in; whole numbers with their thousands apart."""
+        form = self.forms[key]
+        if not isinstance(form, str):
+            form = form["one" if values.get("n") == 1 else "other"]
+        return form.format_map({name: self.number(one) for name, one in values.items()}) if values else form
+
+    def number(self, value: object) -> object:
+        return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+    def known(self, key: str, otherwise: str) -> str:
+        """The words of a key that data named, or what it is called there."""
+        form = self.forms.get(key)
+        return form if isinstance(form, str) else otherwise
+
+    def facet(self, facet: str) -> str:
+        return spoken(self.code).facet(facet)
+
+    def value(self, facet: str, value: str) -> str:
+        """A catalogue value, translated where a translation is known."""
+        return spoken_value(facet, value, spoken(self.code))
+
+    def day(self, moment: datetime | None) -> str:
+        return f"{moment:%Y-%m-%d}" if moment else self("no-date")
+
+
+def read_words() -> Mapping[str, Words]:
+    """By language code. Raises SettingsError where a key lacks a language."""
+    text = resources.files("agent.web").joinpath("words.yaml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, Form]] = yaml.safe_load(text)
+    for key, said in found.items():
+        if set(said) != set(LANGUAGES):
+            raise SettingsError(f"'{key}' in agent/web/words.yaml is not in every language: {sorted(said)}.")
+    return {code: Words(code, {key: said[code] for key, said in found.items()}) for code in LANGUAGES}
+
+
+def chosen(accepted: str) -> str:
+    """The first language of an Accept-Language header that the page speaks; English where it speaks none."""
+    weighed = []
+    for at, part in enumerate(accepted.split(",")):
+        name, _, weight = part.strip().partition(";q=")
+        try:
+            quality = float(weight) if weight else 1.0
+        except ValueError:
+            quality = 0.0
+        weighed.append((-quality, at, name.split("-")[0].lower()))
+    return next((code for quality, _, code in sorted(weighed) if quality < 0 and code in LANGUAGES), "en")
