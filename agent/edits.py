@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from agent.config import Settings
 from agent.errors import BadInputError, UnknownIdError
 from agent.facts import STRUCK
-from agent.painter import WAIT, Painter
+from agent.painter import Painter
 from agent.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
 from agent.shelf import AVAILABLE, HIDDEN
 from agent.store import Kept, Store
@@ -93,7 +94,8 @@ class Export(Value):
 class Editor:
     """Changes a store, and keeps what is derived from it true."""
 
-    def __init__(self, store: Store, snapshots: Snapshots, painter: Painter) -> None:
+    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, painter: Painter) -> None:
+        self._wait = settings.server.write_wait
         self._store, self._snapshots, self._painter = store, snapshots, painter
         self._kept = Kept(store)
 
@@ -101,12 +103,12 @@ class Editor:
         """Rows in, cleaned as those of files are."""
         from agent.ingest import ingest_rows  # with pandas, which few verbs need
 
-        with self._store.writing(wait=WAIT):
+        with self._store.writing(wait=self._wait):
             return ingest_rows(self._store, table, rows, source)
 
     def patch_item(self, item_id: str, patch: ItemPatch) -> Item:
         """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not be kept."""
-        with self._store.writing(wait=WAIT):
+        with self._store.writing(wait=self._wait):
             item = self._store.item(item_id)
             if item is None:
                 raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
@@ -127,7 +129,7 @@ class Editor:
         rows = [
             {"user_id": user_id, "type": "preference", "text": text, "context": context} for context, text in contexts
         ]
-        with self._store.writing(wait=WAIT):
+        with self._store.writing(wait=self._wait):
             report = self.take("events", rows, STATED)
             if report.rows:
                 raise BadInputError(f"A statement cannot be used: {report.rows[0].reason}.")
@@ -183,7 +185,7 @@ class Editor:
         What was learned over everyone holds no names; it is counted anew, and trained anew with the next training.
         """
         self._store.require_user(user_id)
-        with self._store.writing(wait=WAIT):
+        with self._store.writing(wait=self._wait):
             self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
             gone = self._store.erase_user(user_id)
             for name in ("population", "demographics", "holders"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from agent.audience import audience_like, audience_where
 from agent.config import Settings
 from agent.doctor import Doctor
-from agent.edits import Editor
+from agent.edits import Editor, Erased
 from agent.embed import Embedder
 from agent.errors import BadInputError, ModelError, UnknownIdError
 from agent.feedback import Listener
@@ -55,7 +55,7 @@ class Engine:
         self.trainer = Trainer(store, progress, self.snapshots)
         self.painter = Painter(settings, store, progress, self.snapshots, self.models, self.watch)
         self.recommender = Recommender(settings, store, self.snapshots, self.models, self.watch)
-        self.editor = Editor(store, self.snapshots, self.painter)
+        self.editor = Editor(settings, store, self.snapshots, self.painter)
         self.listener = Listener(store, self.editor)
         self.swift = Swift(store, self.snapshots, self.trainer, self.painter, self.recommender, self.listener)
 
@@ -188,6 +188,11 @@ class Engine:
         said = [*notes, *shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
 
+    async def recommend_kept(self, user_id: str, n: int, wishes: Wishes, repeats: bool) -> Recommendations:
+        """The same for one user, with the model's say, kept so that feedback can name it."""
+        [answer] = await self.recommend([user_id], n, wishes=wishes, repeats=repeats)
+        return self.listener.keep(answer, self.recommender.model().manifest.version)
+
     async def recommend_all(
         self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = False
     ) -> AsyncIterator[Recommendations]:
@@ -261,6 +266,12 @@ class Engine:
         """From when to when the store's events are, in words; empty where they have no times."""
         span = self.store.period()
         return f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" if span else ""
+
+    def erase(self, user_id: str) -> Erased:
+        """Erase a user and all that names them. Raises UnknownIdError."""
+        erased = self.editor.erase(user_id)
+        self.swift.forget(user_id)
+        return erased
 
     # ------------------------------------------------------------ care
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     pass
 
 
-WAIT = 5.0
-"""Seconds that an answer to a request waits for another process that writes."""
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
@@ -188,7 +186,7 @@ class Painter:
 
     def keep(self, profile: Profile, old: Profile | None = None) -> Profile:
         """Embed and store a portrait as the next version."""
-        with self.store.writing(wait=WAIT):
+        with self.store.writing(wait=self.settings.server.write_wait):
             self.snapshots.embed_portrait(profile, old)
             return self.store.save_profile(profile)
 

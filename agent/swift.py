@@ -6,14 +6,16 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 from threading import Lock
 
+from agent.browse import Near, Neighbor, PopularItem, most_had, near_in_text, near_in_users
 from agent.context import Context, pack, relevance_to
 from agent.errors import UnknownIdError
 from agent.feedback import Listener
 from agent.leads import Past
 from agent.painter import Painter
-from agent.rank import shortfall
+from agent.rank import allowed, check_wishes, shortfall
 from agent.recommender import Recommender
 from agent.schema import Item, Profile, Recommendations, Scale, Wishes
 from agent.store import Store
@@ -22,6 +24,8 @@ from agent.trainer import Trainer
 from agent.watch import timed
 from agent.world import Snapshots
 
+ANSWERS = 5000
+"""Answers that are kept for the case that they are asked for again before anything has changed."""
 KEPT = 500
 """Users whose past and portrait are kept; those that were not asked about for longest go."""
 
@@ -37,6 +41,19 @@ class _Known:
     past: Past
 
 
+@dataclass(frozen=True)
+class _State:
+    """What an answer rests on."""
+
+    newest: tuple[int, int]
+    catalogue: str
+    scales: Mapping[str, Scale]
+    model: int
+    vectors: int
+    named: str | None
+    """The language model."""
+
+
 class Swift:
     """Plain functions over one store; any number of threads may call them."""
 
@@ -47,43 +64,106 @@ class Swift:
         self._store, self._snapshots, self._trainer = store, snapshots, trainer
         self._painter, self._recommender, self._listener = painter, recommender, listener
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], tuple[_State, Recommendations]] = OrderedDict()
         self._lock = Lock()
 
     def recommend(self, user_id: str, n: int, wishes: Wishes, *, repeats: bool, explain: bool) -> Recommendations:
         """As `Engine.recommend` for one user, kept so that feedback can name it. Raises UnknownIdError."""
-        known = self.known(user_id)
+        request = f"{n}:{repeats}:{explain}:{wishes.model_dump_json()}"
+        with self._snapshots.steady():
+            if (held := self._repeated(user_id, request)) is not None:
+                return self._kept(held)
         notes = self._trainer.ready(wishes)
-        with timed(self._recommender.watch, "rank"):
+        with self._snapshots.steady():
+            newest = self._store.newest(user_id)
+            known = self.known(user_id)
             had = frozenset() if repeats else known.past.had
-            omitted = had | {*wishes.exclude, *wishes.context}
-            ranked = self._recommender.order(known.profile, known.past, wishes, exclude=omitted, n=n)
-        said = [*notes, *shortfall(n, len(ranked), wishes)]
-        answer = self._recommender.at_once(known.profile, known.past, ranked, n, explain, wishes, said)
-        return self._listener.keep(answer, self._recommender.model().manifest.version)
+            answer = self._answered(known.profile, known.past, n, wishes, had, notes, explain=explain)
+            self._remember(user_id, request, newest, answer)
+            return self._kept(answer)
 
     def visit(self, n: int, wishes: Wishes, *, explain: bool) -> Recommendations:
         """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular."""
-        profile, past = Profile(user_id="", as_of=datetime.now(UTC), summary=""), Past([], {}, {})
         notes = self._trainer.ready(wishes)
-        with timed(self._recommender.watch, "rank"):
-            ranked = self._recommender.order(
-                profile, past, wishes, exclude=frozenset({*wishes.exclude, *wishes.context}), n=n
-            )
-        said = [*notes, *shortfall(n, len(ranked), wishes)]
-        answer = self._recommender.at_once(profile, past, ranked, n, explain, wishes, said)
-        return self._listener.keep(answer, self._recommender.model().manifest.version, anonymous=True)
+        with self._snapshots.steady():
+            nobody = Profile(user_id="", as_of=datetime.now(UTC), summary="")
+            answer = self._answered(nobody, Past([], {}, {}), n, wishes, frozenset(), notes, explain=explain)
+            return self._kept(answer, anonymous=True)
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
         """As `Engine.rank`. Raises UnknownIdError."""
-        known = self.known(user_id)
         notes = self._trainer.ready(Wishes())
         given = dict.fromkeys(item_ids)
+        with self._snapshots.steady():
+            known = self.known(user_id)
+            with timed(self._recommender.watch, "rank"):
+                ranked = self._recommender.order(
+                    known.profile, known.past, None, exclude=known.past.had - given.keys(), include=list(given)
+                )
+            found = [one for one in ranked if one.candidate.item_id in given]
+            return self._recommender.at_once(known.profile, known.past, found, len(given), explain, Wishes(), notes)
+
+    def _answered(
+        self, profile: Profile, past: Past, n: int, wishes: Wishes, had: frozenset[str], notes: Sequence[str], *,
+        explain: bool,
+    ) -> Recommendations:  # fmt: skip
         with timed(self._recommender.watch, "rank"):
-            ranked = self._recommender.order(
-                known.profile, known.past, None, exclude=known.past.had - given.keys(), include=list(given)
-            )
-        found = [one for one in ranked if one.candidate.item_id in given]
-        return self._recommender.at_once(known.profile, known.past, found, len(given), explain, Wishes(), notes)
+            omitted = had | {*wishes.exclude, *wishes.context}
+            ranked = self._recommender.order(profile, past, wishes, exclude=omitted, n=n)
+        said = [*notes, *shortfall(n, len(ranked), wishes)]
+        return self._recommender.at_once(profile, past, ranked, n, explain, wishes, said)
+
+    def _kept(self, answer: Recommendations, *, anonymous: bool = False) -> Recommendations:
+        return self._listener.keep(answer, self._recommender.model().manifest.version, anonymous=anonymous)
+
+    # ------------------------------------------------------------ what is kept
+
+    def _state(self, user_id: str) -> _State | None:
+        """All that an answer to a user rests on; None where nothing may be kept yet."""
+        newest, model = self._store.newest(user_id), self._snapshots.trained()
+        if newest is None or model is None:
+            return None
+        world, named = self._snapshots.world(), self._recommender.models.opened().name
+        return _State(
+            newest, world.catalogue, world.scales, model.manifest.version, self._snapshots.generation(), named
+        )
+
+    def _repeated(self, user_id: str, request: str) -> Recommendations | None:
+        """The answer to the same request, where all that it rests on is the same."""
+        with self._lock:
+            held = self._answers.get((user_id, request))
+        if held is None or held[0] != self._state(user_id):
+            return None
+        with self._lock:
+            if (user_id, request) in self._answers:
+                self._answers.move_to_end((user_id, request))
+        self._recommender.watch.recommended(held[1])
+        return held[1]
+
+    def _remember(
+        self, user_id: str, request: str, newest: tuple[int, int] | None, answer: Recommendations
+    ) -> None:  # fmt: skip
+        """Keep an answer that nothing would better: in a model's words, or with none to ask."""
+        worded = all(one.reason is None or one.reason.source == "llm" for one in answer.recommendations)
+        state = self._state(user_id)
+        if state is None or not (worded or not self._recommender.models.is_set()):
+            return
+        # A first request may have painted the portrait, which is then what its answer rests on; an event that came
+        # meanwhile is not.
+        if newest is None or newest[0] != state.newest[0]:
+            return
+        with self._lock:
+            self._answers[user_id, request] = (state, answer)
+            self._answers.move_to_end((user_id, request))
+            while len(self._answers) > ANSWERS:
+                self._answers.popitem(last=False)
+
+    def forget(self, user_id: str) -> None:
+        """Keep nothing of a user any more."""
+        with self._lock:
+            self._known.pop(user_id, None)
+            for key in [one for one in self._answers if one[0] == user_id]:
+                del self._answers[key]
 
     async def word(self, answer: Recommendations) -> None:
         """Have the model say why for the items of an answer that stand in template words, for the next time."""
@@ -103,6 +183,32 @@ class Swift:
             [asked] = self._snapshots.query_vectors([query])
             relevance = relevance_to(asked, profile.preferences, self._snapshots.passage_vectors(texts))
         return pack(profile, max_tokens, relevance=relevance, query=query, model=model)
+
+    def popular(self, n: int, wishes: Wishes) -> list[PopularItem]:
+        """What most users have had, of the items that the wishes allow."""
+        items = self._fitting(wishes)
+        found = most_had(self._snapshots.holders(), items.keys(), n)
+        return [PopularItem(item=items[one], rank=rank, users=users) for rank, (one, users) in enumerate(found, 1)]
+
+    def neighbours(self, item_id: str, n: int, by: Near, wishes: Wishes) -> list[Neighbor]:
+        """The items nearest to one, of those that the wishes allow. Raises UnknownIdError."""
+        if item_id not in self._snapshots.world().items:
+            raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+        items = self._fitting(wishes)
+        if by == "users":
+            found = near_in_users(self._snapshots.holders(), item_id)
+        else:
+            self._trainer.ready(Wishes())  # which embeds what is not embedded yet
+            found = near_in_text(self._snapshots.vectors(), item_id)
+        held = [(items[one], score) for one, score in found if one in items][:n]
+        return [Neighbor(item=one, rank=rank, score=round(score, 6)) for rank, (one, score) in enumerate(held, 1)]
+
+    def _fitting(self, wishes: Wishes) -> dict[str, Item]:
+        """The items that wishes allow, by id."""
+        items = self._snapshots.world().items
+        check_wishes(wishes, items)
+        mask = allowed([*items], items, wishes)
+        return dict(items) if mask is None else dict(compress(items.items(), mask))
 
     def known(self, user_id: str) -> _Known:
         """A user's portrait and past as they are now. Raises UnknownIdError."""

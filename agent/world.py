@@ -1,12 +1,12 @@
 """What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from threading import RLock
+from threading import RLock, local
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -139,6 +139,22 @@ def _alone(work: "Callable[Concatenate[Snapshots, P], R]") -> "Callable[Concaten
     return call
 
 
+def _steadily(work: "Callable[[Snapshots], R]") -> "Callable[[Snapshots], R]":
+    """Looked up once while the thread's view is steady."""
+
+    @wraps(work)
+    def call(self: "Snapshots") -> R:
+        view: dict[str, R] | None = getattr(self._own, "view", None)
+        if view is None:
+            return work(self)
+        found = view.get(work.__name__)
+        if found is None:
+            found = view[work.__name__] = work(self)
+        return found
+
+    return call
+
+
 class Snapshots:
     """Keeps the newest world, model and item vectors of a store, and makes anew what events have outdated."""
 
@@ -160,11 +176,22 @@ class Snapshots:
         self._book = ContentBook(store.folder / "content")
         self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
         self._guard = RLock()
+        self._own = local()
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Around one request in one thread: what is derived is looked up once, and stays what it was."""
+        self._own.view = {}
+        try:
+            yield
+        finally:
+            self._own.view = None
 
     @property
     def models_folder(self) -> Path:
         return self._store.folder / "models"
 
+    @_steadily
     @_alone
     def world(self) -> World:
         now = Counted(self._store.state(), self._table)
@@ -207,6 +234,7 @@ class Snapshots:
         self._progress.done()
         return population, now.key
 
+    @_steadily
     @_alone
     def trained(self) -> Model | None:
         """The trained channels that are current now."""
@@ -217,6 +245,7 @@ class Snapshots:
             self._model = load_model(self.models_folder)
         return self._model
 
+    @_steadily
     @_alone
     def model(self) -> Model | None:
         """The same over the catalogue as it is now: items that came since are known by their content."""
@@ -266,6 +295,7 @@ class Snapshots:
             self._idle = (key, idle_quotas(wishes.quota, world.items.values()))
         return self._idle[1] if wishes.quota and self._idle else []
 
+    @_steadily
     @_alone
     def demographics(self) -> Demographics:
         """What users with the same attributes have had."""
@@ -281,6 +311,7 @@ class Snapshots:
             self._demographics = (stamp, found)
         return self._demographics[1]
 
+    @_steadily
     @_alone
     def holders(self) -> Holders:
         """Who had what."""
@@ -407,6 +438,7 @@ class Snapshots:
         """Do without vectors, until the next look: there is no content channel, and no portrait can be embedded."""
         self._away = error
 
+    @_steadily
     @_alone
     def vectors(self) -> ItemVectors:
         """All item vectors, none while they are away; read again only when the index changed."""
@@ -475,6 +507,11 @@ class Snapshots:
         likeness = vectors @ asked[0]
         order = np.argsort(-likeness, kind="stable")[:n]
         return [Hit(ids[at], float(likeness[at])) for at in order.tolist()]
+
+    @_steadily
+    def generation(self) -> int:
+        """Counts up whenever items are embedded."""
+        return self.index().generation("items")
 
     @_alone
     def forget(self, user_id: str) -> None:

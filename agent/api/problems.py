@@ -57,8 +57,17 @@ class ProblemResponse(Response):
 
 def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> ProblemResponse:
     """The answer that says what is wrong."""
-    document = Problem(title=MEANINGS[status][0], status=status, detail=detail, code=code)
+    document = _document(status, code, detail)
     return ProblemResponse(document.model_dump_json(), status_code=status, headers=headers)
+
+
+def document_of(error: LimnerError) -> Problem:
+    """An error of ours as a document by itself, for answers that have begun."""
+    return _document(status_of(error), error.code, str(error))
+
+
+def _document(status: int, code: str, detail: str) -> Problem:
+    return Problem(title=MEANINGS[status][0], status=status, detail=detail, code=code)
 
 
 # What FastAPI takes as `responses`.

@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 
 from agent.api.pool import Pool
-from agent.api.routes import portraits, recommendations
+from agent.api.routes import chat, data, items, openai, portraits, recommendations
 from agent.engine import Engine
 
 
 def routers(engine: Engine, pool: Pool) -> list[APIRouter]:
     """Every path under /v1."""
-    return [one.router(engine, pool) for one in (portraits, recommendations)]
+    return [one.router(engine, pool) for one in (data, portraits, recommendations, items, chat, openai)]

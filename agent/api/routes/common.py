@@ -1,7 +1,27 @@
-"""What several paths take."""
+"""What several paths take and give."""
 
 from typing import Annotated
 
 from fastapi import Path
+from fastapi.responses import Response
+from pydantic import BaseModel
 
-UserId = Annotated[str, Path(description="The user's id, exactly as in the data.", examples=["196"])]
+from agent.api.problems import Documented, problems
+
+Id = Path(min_length=1, max_length=255, description="The user's id, exactly as in the data.", examples=["196"])
+UserId = Annotated[str, Id]
+ItemId = Annotated[
+    str, Path(min_length=1, max_length=255, description="The item's id, exactly as in the data.", examples=["50"])
+]
+_ANY = (401, 403, 422, 429, 500, 503, 504)
+_BODIES = (400, 408, 413)
+
+
+def usual(*more: int, body: bool = False) -> Documented:
+    """The problems of every path, of those that take a body, and `more` of one's own."""
+    return problems(*sorted({*_ANY, *(_BODIES if body else ()), *more}))
+
+
+def told(value: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A value as JSON by its own serializer: it was validated when it was made, and is not validated again."""
+    return Response(value.model_dump_json(), status, headers, media_type="application/json")

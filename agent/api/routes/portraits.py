@@ -1,25 +1,140 @@
-"""Portraits."""
+"""Portraits: shown, edited, built, compared, and packed for other models."""
 
+import hashlib
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
 
+from agent.api.models import BuildRequest, VersionInfo, Versions
 from agent.api.pool import Pool
-from agent.api.problems import problems
-from agent.api.routes.common import UserId
+from agent.api.routes.common import UserId, told, usual
+from agent.context import Context
+from agent.edits import PortraitEdit
 from agent.engine import Engine
-from agent.schema import Profile
+from agent.errors import UnknownIdError
+from agent.profile import ProfileDiff, diff
+from agent.schema import BuildReport, Profile
+
+_JSON = "application/json"
+_KEEP = "private, no-cache"
+"""Kept by the client, and asked about again before each use."""
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["portraits"])
+    routes = APIRouter(prefix="/v1/users/{user_id}", tags=["portraits"])
 
-    @routes.get("/users/{user_id}/profile", responses=problems(404, 422, 503))
+    @routes.get(
+        "/profile",
+        response_model=Profile,
+        responses={**usual(404), 304: {"description": "The portrait is the one that `If-None-Match` names."}},
+        summary="A portrait",
+    )
     async def get_profile(
         user_id: UserId,
-        version: Annotated[int | None, Query(ge=1, description="A stored version; the newest if left out.")] = None,
-    ) -> Profile:
+        version: Annotated[
+            int | None, Query(ge=1, le=2**31, description="A stored version; the newest if left out.")
+        ] = None,
+        as_of: Annotated[
+            datetime | None, Query(description="The newest that was painted no later; UTC where no zone is named.")
+        ] = None,
+        if_none_match: Annotated[
+            str | None, Header(max_length=4000, description="ETags that the client has; 304 where one is still true.")
+        ] = None,
+    ) -> Response:
         """The portrait of a user; built first where there is none."""
-        return await pool.run(lambda: engine.profile(user_id, version))
+        moment = as_of.replace(tzinfo=UTC) if as_of is not None and as_of.tzinfo is None else as_of
+        found = await pool.call(engine.store.profile_body, user_id, version, moment)
+        if found is None and moment is not None:
+            await pool.call(engine.store.require_user, user_id)
+            raise UnknownIdError(f"User '{user_id}' has no portrait that is as old.")
+        if found is None:
+            profile = await pool.run(lambda: engine.profile(user_id, version))
+            if not profile.version:
+                return told(profile)
+            body = profile.model_dump_json()
+        else:
+            body = found[1]
+        tag = _tag(body)
+        headers = {"ETag": tag, "Cache-Control": _KEEP}
+        if if_none_match is not None and _holds(if_none_match, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type=_JSON)
+
+    @routes.patch("/profile", response_model=Profile, responses=usual(404, body=True), summary="Edit a portrait")
+    async def edit_profile(user_id: UserId, edit: PortraitEdit) -> Response:
+        """Add stated preferences, or strike claims that are wrong. Both are kept as events, so that every portrait
+        built later heeds them; the portrait and the next list move at once.
+        """
+        profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
+        return told(profile, headers={"ETag": _tag(profile.model_dump_json())})
+
+    @routes.post(
+        "/profile/build", response_model=BuildReport, responses=usual(404, 502, body=True), summary="Build a portrait"
+    )
+    async def build_profile(user_id: UserId, request: BuildRequest | None = None) -> Response:
+        """Paint the portrait anew from all events; one that is up to date is passed over unless forced."""
+        asked = request or BuildRequest()
+        return told(await pool.run(lambda: engine.build([user_id], max_cost=asked.max_cost, force=asked.force)))
+
+    @routes.get("/profile/versions", response_model=Versions, responses=usual(404), summary="Versions of a portrait")
+    async def versions(user_id: UserId) -> Response:
+        """Every stored version, oldest first, without what it says."""
+
+        def listed() -> Versions:
+            engine.store.require_user(user_id)
+            found = engine.store.profile_versions(user_id)
+            return Versions(user_id=user_id, versions=[VersionInfo.of(one) for one in found])
+
+        return told(await pool.call(listed))
+
+    @routes.get("/profile/diff", response_model=ProfileDiff, responses=usual(404), summary="Compare two versions")
+    async def compare(
+        user_id: UserId,
+        from_: Annotated[int, Query(alias="from", ge=1, le=2**31, description="The earlier version.")],
+        to: Annotated[
+            int | None, Query(ge=1, le=2**31, description="The later version; the newest if left out.")
+        ] = None,
+    ) -> Response:
+        """What changed from one version to another."""
+
+        def compared() -> ProfileDiff:
+            engine.store.require_user(user_id)
+            return diff(_stored(engine, user_id, from_), _stored(engine, user_id, to))
+
+        return told(await pool.call(compared))
+
+    @routes.get("/context", response_model=Context, responses=usual(404), summary="A portrait for another model")
+    async def context(
+        user_id: UserId,
+        max_tokens: Annotated[int, Query(ge=16, le=100_000, description="Tokens of the text, at most.")] = 500,
+        query: Annotated[
+            str, Query(max_length=2000, description="What it is for: preferences nearest to it come first.")
+        ] = "",
+        model: Annotated[
+            str, Query(max_length=100, description="Whose tokens count; o200k_base where it is not known.")
+        ] = "",
+    ) -> Response:
+        """The portrait packed for another model's prompt, most relevant first, never above the budget."""
+        return told(await pool.call(engine.swift.context, user_id, max_tokens, query.strip(), model))
 
     return routes
+
+
+def _stored(engine: Engine, user_id: str, version: int | None) -> Profile:
+    found = engine.store.profile(user_id, version)
+    if found is None:
+        raise UnknownIdError(f"User '{user_id}' has no portrait" + (f" version {version}." if version else "."))
+    return found
+
+
+def _tag(body: str) -> str:
+    """Weak, since what is compressed on its way differs byte by byte."""
+    return f'W/"{hashlib.blake2b(body.encode(), digest_size=9).hexdigest()}"'
+
+
+def _holds(given: str, tag: str) -> bool:
+    """Weak comparison (RFC 9110, 8.8.3.2)."""
+    plain = tag.removeprefix("W/")
+    return given.strip() == "*" or any(one.strip().removeprefix("W/") == plain for one in given.split(","))

@@ -1,0 +1,118 @@
+"""Questions about users in words."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.responses import Response, StreamingResponse
+
+from agent.api.models import ChatAnswer, Question
+from agent.api.pool import Pool
+from agent.api.problems import document_of
+from agent.api.routes.common import told, usual
+from agent.api.talks import Talk, Talks
+from agent.chat import Finished, Piece, stream
+from agent.engine import Engine
+from agent.errors import BadInputError, LimnerError
+
+_EVENTS = "text/event-stream"
+
+
+def router(engine: Engine, pool: Pool) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["chat"])
+    talks = Talks(engine)
+
+    async def asked(talk: Talk, question: str) -> AsyncGenerator[Piece, None]:
+        """In a worker: the pieces of an answer, which is remembered before the last of them is out."""
+        async with aclosing(stream(engine, question, talk.conversation)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    talks.keep(talk, question, piece.answer.text)
+                yield piece
+
+    @routes.post(
+        "/chat",
+        response_model=ChatAnswer,
+        responses={
+            **usual(404, 502, body=True),
+            200: {"description": "The answer; or, where `Accept` names it, its pieces.", "content": {_EVENTS: _STREAM}},
+        },
+        summary="Ask",
+    )
+    async def chat(
+        asks: Question,
+        accept: Annotated[
+            str, Header(max_length=1000, description="text/event-stream: the answer piece by piece, as it is made.")
+        ] = "application/json",
+    ) -> Response:
+        """Ask about users in words. Answers say only what tools found, cite events as `[e1]`, and are checked.
+
+        As server-sent events: `tool` as each tool begins, `text` with more of the answer, `answer` once, last. Should
+        the answer fail after its begin, `problem` comes instead of `answer`.
+        """
+        question, pairs = _of(asks)
+
+        def begun() -> Talk:
+            if asks.conversation_id:
+                return talks.go_on(asks.conversation_id, asks.user_id)
+            return talks.begin(pairs, asks.user_id)
+
+        talk = await pool.call(begun)
+        pieces = pool.stream(lambda: asked(talk, question))
+        if _EVENTS in accept:
+            return StreamingResponse(_events(talk, pieces), media_type=_EVENTS, headers={"X-Accel-Buffering": "no"})
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    return told(ChatAnswer(conversation_id=talk.id, answer=piece.answer))
+        raise RuntimeError("an answer ended without its end")
+
+    return routes
+
+
+_STREAM = {
+    "schema": {"type": "string"},
+    "example": 'event: text\ndata: {"kind":"text","text":"User 196 likes Comedy [e1]."}\n\n',
+}
+
+
+def _of(asks: Question) -> tuple[str, list[tuple[str, str]]]:
+    """The question, and the questions and answers before it. Raises BadInputError."""
+    turns: list[tuple[str, str]] = [(one.role, one.content) for one in asks.messages]
+    question = asks.question.strip()
+    if not question:
+        if not turns or turns[-1][0] != "user" or not turns[-1][1].strip():
+            raise BadInputError("Ask something: give `question`, or `messages` of which the last is the user's.")
+        question = turns.pop()[1].strip()
+    if turns and asks.conversation_id:
+        raise BadInputError("Give `conversation_id` or `messages`, not both.")
+    return question, pairs_of(turns)
+
+
+def pairs_of(turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(question, answer) of messages in turn; several of one side in a row are one."""
+    pairs: list[tuple[str, str]] = []
+    for role, content in turns:
+        if role == "user":
+            open_ = pairs and not pairs[-1][1]
+            pairs = [*pairs[:-1], (f"{pairs[-1][0]}\n{content}", "")] if open_ else [*pairs, (content, "")]
+        elif role == "assistant" and pairs:
+            pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]}\n{content}".strip())
+    return pairs
+
+
+async def _events(talk: Talk, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[str, None]:
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    yield _event("answer", ChatAnswer(conversation_id=talk.id, answer=piece.answer).model_dump_json())
+                else:
+                    yield _event(piece.kind, piece.model_dump_json())
+    except LimnerError as error:
+        yield _event("problem", document_of(error).model_dump_json())
+
+
+def _event(name: str, data: str) -> str:
+    return f"event: {name}\ndata: {data}\n\n"

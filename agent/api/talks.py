@@ -1,0 +1,86 @@
+"""Conversations of the API, each under an id: kept in the store, so that any process goes on with them."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.chat import Conversation, recall
+from agent.engine import Engine
+from agent.errors import UnknownIdError
+from agent.store import Kept
+
+PAIRS = 50
+"""Questions with their answers that are kept of a conversation."""
+LIVE = 200
+"""Conversations that stand ready in memory."""
+
+
+class _Body(BaseModel):
+    """A conversation as the store keeps it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pairs: list[tuple[str, str]]
+    numbers: dict[str, int] = {}
+    given: int = 0
+    user_id: str | None = None
+
+
+@dataclass
+class Talk:
+    """A conversation that a request goes on with."""
+
+    id: str
+    conversation: Conversation
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Talks:
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._kept = engine, Kept(engine.store)
+        self._live: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()
+        self._lock = Lock()
+
+    def begin(self, pairs: Sequence[tuple[str, str]] = (), user_id: str = "") -> Talk:
+        """A new one, after some questions and answers, about a user where the questions name none."""
+        talk = Talk(f"c{secrets.token_hex(10)}", recall(self._engine, pairs), list(pairs))
+        self._about(talk, user_id)
+        return talk
+
+    def go_on(self, conversation_id: str, user_id: str = "") -> Talk:
+        """Raises UnknownIdError."""
+        body = self._kept.conversation(conversation_id)
+        if body is None:
+            raise UnknownIdError(f"There is no conversation '{conversation_id}', or it was forgotten; begin a new one.")
+        stored = _Body.model_validate_json(body)
+        with self._lock:
+            held = self._live.pop(conversation_id, None)
+        if held is not None and held[0] == body:
+            conversation = held[1]
+        else:
+            conversation = recall(self._engine, stored.pairs)
+            conversation.numbers, conversation.given = dict(stored.numbers), stored.given
+            conversation.user_id = conversation.user_id or stored.user_id
+        talk = Talk(conversation_id, conversation, list(stored.pairs))
+        self._about(talk, user_id)
+        return talk
+
+    def _about(self, talk: Talk, user_id: str) -> None:
+        if user_id:
+            self._engine.store.require_user(user_id)
+            talk.conversation.spoke_of([user_id])
+
+    def keep(self, talk: Talk, question: str, answer: str) -> None:
+        """After an answer."""
+        pairs = [*talk.pairs, (question, answer)][-PAIRS:]
+        said = talk.conversation
+        body = _Body(pairs=pairs, numbers=said.numbers, given=said.given, user_id=said.user_id).model_dump_json()
+        self._kept.save_conversation(talk.id, body)
+        with self._lock:
+            self._live[talk.id] = (body, said)
+            while len(self._live) > LIVE:
+                self._live.popitem(last=False)

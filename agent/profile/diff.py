@@ -1,0 +1,52 @@
+"""What changed from one version of a portrait to another."""
+
+from agent.schema import Preference, Profile, Trait, Value
+
+
+class ChangedPreference(Value):
+    """A claim of both versions, with other numbers or on other events."""
+
+    before: Preference
+    after: Preference
+
+
+class ProfileDiff(Value):
+    """What changed from one version of a portrait to another."""
+
+    user_id: str
+    from_version: int
+    to_version: int
+    added: list[Preference]
+    """Claims of the later version alone."""
+    removed: list[Preference]
+    """Claims of the earlier version alone."""
+    changed: list[ChangedPreference]
+    """Claims of both whose strength, confidence, trend, basis or evidence differ."""
+    traits: list[Trait]
+    """Habits as the later version has them, of those that differ."""
+    summary_before: str
+    summary_after: str
+
+
+def diff(before: Profile, after: Profile) -> ProfileDiff:
+    old, new = ({_key(one): one for one in profile.preferences} for profile in (before, after))
+    habits = {one.name: one for one in before.traits}
+    return ProfileDiff(
+        user_id=after.user_id, from_version=before.version, to_version=after.version,
+        added=[one for key, one in new.items() if key not in old],
+        removed=[one for key, one in old.items() if key not in new],
+        changed=[
+            ChangedPreference(before=old[key], after=one) for key, one in new.items()
+            if key in old and _numbers(old[key]) != _numbers(one)
+        ],
+        traits=[one for one in after.traits if habits.get(one.name) != one],
+        summary_before=before.summary, summary_after=after.summary,
+    )  # fmt: skip
+
+
+def _key(one: Preference) -> tuple[str, str, str]:
+    return one.facet, one.value.casefold(), one.polarity
+
+
+def _numbers(one: Preference) -> tuple[object, ...]:
+    return one.strength, one.confidence, one.trend, one.basis, one.evidence
