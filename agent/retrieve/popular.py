@@ -11,7 +11,10 @@ from agent.interactions import NO_TIME, Interactions
 from agent.retrieve.base import DISLIKED, History
 
 MOMENTS = 16
-"""At which recent popularity is kept summed up."""
+"""At which recent popularity is kept summed up, where there is room for so many."""
+_CELLS = 16_000_000
+"""Sums that are kept at most (64 MB), of all half-lives, moments and items; with fewer moments more events are added up
+at each question, and the answer is the same."""
 RECENT = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
 
@@ -119,7 +122,8 @@ def fit_recent(
         return [Recent(fit_popular(x).share[None, :], stream, 1.0, name) for name in half_lives]
     order = timed[np.argsort(x.time[timed], kind="stable")]
     time = x.time[order]
-    edges = np.unique(time[:: max(len(time) // MOMENTS, 1)])
+    moments = min(MOMENTS, max(_CELLS // max(len(half_lives) * len(x.item_ids), 1) - 1, 1))
+    edges = np.unique(time[:: max(-(-len(time) // moments), 1)])
     stream = Stream(time, x.item[order], edges)
     span = max(int(time[-1] - time[0]), 1)
     return [_heated(stream, len(x.item_ids), share * span, name) for name, share in half_lives.items()]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agent.interactions import NO_TIME, Interactions
-from agent.retrieve import History, fit_popular, fit_recent
+from agent.retrieve import History, fit_popular, fit_recent, popular
 
 ITEMS = 5
 NOTHING = np.empty(0)
@@ -92,3 +92,17 @@ def test_what_is_kept_for_now_says_the_same_of_now(pairs: list[tuple[int, int]],
     assert len(kept.heat) == 1 and len(kept.stream.time) <= len(whole.stream.time)
     for moment in (now, now + later, int(NO_TIME)):
         assert np.allclose(kept.score([at(moment)]), whole.score([at(moment)]), atol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [0, 12, 60, 10**9])
+def test_memory_is_bounded_and_what_it_says_is_the_same(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(time, time % ITEMS if time < 700 else 1) for time in range(0, 1000, 3)]
+    half_lives = {"long": 0.5, "short": 0.05}
+    wide = fit_recent(events(pairs), half_lives=half_lives)
+    monkeypatch.setattr(popular, "_CELLS", cells)
+    held = fit_recent(events(pairs), half_lives=half_lives)
+    # The sums before all events are one moment more.
+    assert sum(one.heat.size for one in held) <= max(cells, 2 * len(half_lives) * ITEMS)
+    for one, other in zip(held, wide, strict=True):
+        asked = [at(now) for now in (0, 100, 555, 999, 2000)]
+        assert one.score(asked) == pytest.approx(other.score(asked), abs=1e-5)
