@@ -713,6 +713,7 @@ class _Load:
         missing = [one for one in new if one not in keys]
         if missing:
             self.connection.execute(sa.insert(table), [{column: one} for one in missing])
+            _revise(self.connection, f"{table.name} changed", len(missing))
             self._look_up(keys, table, column, missing)
         return keys
 

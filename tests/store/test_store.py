@@ -174,6 +174,16 @@ def test_the_revision_counts_what_changed(tmp_path: Path) -> None:
     assert store.revision() == seen[-1]
 
 
+def test_users_and_items_that_events_name_first_change_what_there_is(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    before = store.state()
+    store.add_events(columns("a"))
+    named = store.state()
+    assert (named.users, named.items) == (before.users + 1, before.items + 1)
+    store.add_events(columns("b"))
+    assert (store.state().users, store.state().items) == (named.users, named.items)
+
+
 def test_the_newest_event_that_names_an_item(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     assert (store.last_seq(), store.last_seq(of_items=True)) == (0, 0)
