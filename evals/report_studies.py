@@ -37,8 +37,11 @@ def study_section(record: StudyRecord, name: str) -> StudySection:
         tables.insert(0, _table("By kind of question", {}, record.kinds, "", turned=True))
     if record.groups:
         tables.append(_table("By group of users", record.figures, record.groups, ""))
+    title = _TITLES[record.study]
+    if record.variant not in ("", record.study):
+        title = f"{title} ({record.variant.removeprefix(f'{record.study}.')})"
     return StudySection(
-        name, _TITLES[record.study], record, lead(record), facts, tables, _tests(record.comparisons), _cost(record)
+        name, title, record, lead(record), facts, tables, _tests(record.comparisons), _cost(record)
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from agent.testing import FakeChat, FakeEmbedder
 from evals.compare import compare, direction, load_either
 from evals.experiment import Experiment, StudyOf, read_experiment
 from evals.records import SplitInfo
+from evals.report import report
+from evals.report_studies import study_section
 from evals.studies.records import Case, StudyRecord
 from evals.studies.stream import RECORD, Stream, load_study, write_record
 from evals.studies.summary import figures
@@ -197,6 +199,15 @@ def test_what_was_chosen_on_others_is_compared_as_the_record_has_it(store: str, 
 )  # fmt: skip
 def test_which_way_is_better(measure: str, sign: int) -> None:
     assert direction(measure) == sign
+
+
+def test_a_report_tells_variants_apart(tmp_path: Path) -> None:
+    record = load_study(kept(tmp_path / "a", made(0.0, 1)))
+    several = record.model_copy(update={"variant": "reasons.gpt-4o-mini.short"})
+    assert study_section(record, "x").title == "Reasons"
+    assert study_section(several, "x").title == "Reasons (gpt-4o-mini.short)"
+    written = report([], tmp_path / "r.html", studies=[record, several])
+    assert "Reasons (gpt-4o-mini.short)" in Path(written.file).read_text(encoding="utf-8")
 
 
 def test_a_threshold_without_a_measure_is_missed(tmp_path: Path) -> None:
