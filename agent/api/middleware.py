@@ -129,7 +129,8 @@ class Guard:
                 exchange.watch()
                 await self.app(exchange.scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
-            if not exchange.gone:  # the server stops
+            if not exchange.gone:
+                await exchange.refuse(problem(503, "stopping", "The server stops before this was answered; ask again."))
                 raise
             exchange.forgive()
         except TimeoutError:

@@ -97,6 +97,7 @@ def serve(settings: Settings, at: socket.socket, exposed: Exposure, *, workers: 
         shared = folder if workers > 1 else None
         make = partial(_application, settings, exposed, workers, shared)
         config = configured(make, settings.server, workers=workers, quiet=quiet)
+        at.listen(config.backlog)  # who comes while the store is being opened waits, and is not turned away
         if shared is None:
             uvicorn.Server(config).run(sockets=[at])
         else:
