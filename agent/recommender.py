@@ -11,7 +11,7 @@ from agent.explain import Explained, explain, explain_plainly
 from agent.interactions import milliseconds
 from agent.leads import Lead, Past, leads, places
 from agent.models import ModelDesk, Ready
-from agent.rank import CANDIDATES, Listed, Model, Ranked, lists, order, shaped, shelf_flags, with_context
+from agent.rank import CANDIDATES, Listed, Model, Ranked, heeding, lists, order, shaped, shelf_flags, with_context
 from agent.rerank import Reranked, Taste, load_weight, rerank
 from agent.retrieve import content_scores
 from agent.schema import Attributes, Event, Item, Profile, Recommendation, Recommendations, Wishes
@@ -80,7 +80,9 @@ class Recommender:
             return ordered(n)
         # A list that was chosen as a whole is reordered within itself alone.
         n = n if wishes.shapes else max(n, self.settings.rerank.top)
-        return shaped(ordered, n, wishes, model, self.snapshots.world().items)
+        world = self.snapshots.world()
+        said = heeding(profile.preferences, past.events, world.facets_of)
+        return shaped(ordered, n, wishes, model, world.items, said)
 
     def model(self) -> Model:
         model = self.snapshots.model()
