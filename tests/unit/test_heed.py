@@ -12,9 +12,8 @@ def preference(value: str, **more: object) -> Preference:
 
 
 def said(value: str, polarity: str = "like", **context: str) -> Event:
-    return Event(
-        event_id=value, user_id="u", type="preference", context={"facet": "genre", "value": value, "polarity": polarity, **context}
-    )  # fmt: skip
+    told = {"facet": "genre", "value": value, "polarity": polarity, **context}
+    return Event(event_id=value, user_id="u", type="preference", context=told)
 
 
 def facets(item: Item) -> dict[str, list[str]]:
