@@ -7,7 +7,7 @@ and with it the connections that a model's client keeps for it.
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -32,7 +32,7 @@ class Pool:
         """The value of a plain function. Once begun it runs to its end, whoever still waits for it."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **given))
 
-    async def run(self, make: Callable[[], Coroutine[object, object, T]]) -> T:
+    async def run(self, make: Callable[[], Awaitable[T]]) -> T:
         """The value of a coroutine, made and run in a worker; it is cancelled when the caller is."""
         job = _Job(make)
         try:
@@ -89,7 +89,7 @@ class Pool:
 class _Job(Generic[T]):
     """A coroutine that runs in one thread and is called off from another."""
 
-    def __init__(self, make: Callable[[], Coroutine[object, object, T]]) -> None:
+    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._off = False
