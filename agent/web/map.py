@@ -13,7 +13,7 @@ from agent.web.words import Words
 
 FEWEST, MOST = 3, 600
 """Portraits that a map needs, and that it shows at most."""
-COLOURS = 5
+COLOURS = 7
 """Tastes with a colour of their own."""
 _SEED = 0
 WIDTH, HEIGHT, _EDGE = 1000.0, 640.0, 24.0
@@ -25,7 +25,7 @@ class Point:
     x: float
     y: float
     series: int
-    """Of the legend; its length where the taste has no colour."""
+    """Of the legend; COLOURS where the taste has none of its own."""
     taste: str
 
 
@@ -55,7 +55,7 @@ class Cartographer:
         first = [taste for taste, _ in named.most_common(COLOURS)]
         points = [
             Point(
-                user_id, x, y, first.index(taste) if taste in first else len(first),
+                user_id, x, y, first.index(taste) if taste in first else COLOURS,
                 words.value(*taste) if taste else words("no-taste"),
             )
             for user_id, (x, y), taste in zip(drawn.ids, drawn.places, drawn.tastes, strict=True)

@@ -1,23 +1,23 @@
 """The paths of the page: each asks the engine, makes a view of what it answers, and renders it."""
 
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
 from agent.api.access import KEY_COOKIE
 from agent.api.pool import Pool
-from agent.chat import Conversation, Finished, Piece, TextDelta, ToolStarted, answer, stream
+from agent.api.talks import Talk, Talks
+from agent.chat import Finished, Piece, TextDelta, ToolStarted, stream
 from agent.edits import Claim, PortraitEdit, Statement
 from agent.engine import Engine
+from agent.errors import LimnerError
 from agent.feedback import Feedback, FeedbackItem
 from agent.keys import KeyRing
-from agent.store import Kept
 from agent.web.ledger import Accountant
 from agent.web.map import HEIGHT, WIDTH, Cartographer
 from agent.web.map import MOST as MOST_POINTS
@@ -40,7 +40,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     """Every path of the page; none stands in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
     directory, cartographer, accountant = Directory(engine), Cartographer(engine), Accountant(engine.store)
-    ring = KeyRing(engine.store)
+    ring, talks = KeyRing(engine.store), Talks(engine)
 
     async def show_person(request: Request, user_id: str, wanted: Wanted, **said: object) -> HTMLResponse:
         words = renderer.language(request)
@@ -58,7 +58,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         own = request.state.caller.user_id
         if own is not None:
             return RedirectResponse(f"/users/{quoted(own)}", 303)
-        if q.strip() and not request.headers.get("hx-request") and await pool.call(engine.known_users, {q.strip()}):
+        if q.strip() and not request.headers.get("hx-request") and await pool.call(engine.store.user, q.strip()):
             return RedirectResponse(f"/users/{quoted(q.strip())}", 303)
         people = await pool.call(directory.people, q, renderer.language(request))
         part = bool(request.headers.get("hx-request"))
@@ -136,28 +136,38 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     # ------------------------------------------------------------ asking
 
+    async def pieces_of(talk: Talk, question: str) -> AsyncGenerator[Piece, None]:
+        """In a worker: the pieces of an answer, which is remembered before the last of them is out."""
+        async with aclosing(stream(engine, question, talk.conversation)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    talks.keep(talk, question, piece.answer.text)
+                yield piece
+
     @routes.get("/ask")
     async def asked(request: Request, user: str = "", talk: str = "") -> Response:
-        held = await pool.call(_conversation, engine, talk, user)
-        return renderer.page(request, "ask.html", talk=talk, user=held.user_id or "", turns=held.turns, reply=None)
+        held = await pool.call(talks.go_on, talk) if talk else await pool.call(talks.begin, (), user)
+        return renderer.page(
+            request, "ask.html", talk=talk, user=user or held.conversation.user_id or "", turns=held.pairs, reply=None
+        )
 
     @routes.post("/ask")
     async def ask(
         request: Request, question: Annotated[str, Form(min_length=1, max_length=2000)], user: Text = "",
         talk: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:  # fmt: skip
-        talk = talk or secrets.token_urlsafe(16)
-        held = await pool.call(_conversation, engine, talk, user)
         words = renderer.language(request)
+        held = await pool.call(talks.go_on, talk) if talk else await pool.call(talks.begin, (), user)
+        before = list(held.pairs)
+        pieces = pool.stream(lambda: pieces_of(held, question))
         if "text/event-stream" in request.headers.get("accept", ""):
-            pieces = pool.stream(lambda: stream(engine, question, held))
-            said = _said(request, renderer, words, question, talk, pieces, lambda: _keep(engine, talk, held), pool)
+            said = _said(request, renderer, words, question, held.id, pieces)
             return StreamingResponse(said, media_type="text/event-stream", headers=_STREAM)
-        reply = await pool.run(lambda: answer(engine, question, held))
-        await pool.call(_keep, engine, talk, held)
+        async with aclosing(pieces):
+            [reply] = [piece.answer async for piece in pieces if isinstance(piece, Finished)]
         return renderer.page(
-            request, "ask.html", talk=talk, user=held.user_id or "", turns=held.turns[:-2], reply=reply,
-            question=question, sources=sources(reply.sources, words),
+            request, "ask.html", talk=held.id, user=user, turns=before, reply=reply, question=question,
+            sources=sources(reply.sources, words),
         )  # fmt: skip
 
     # ------------------------------------------------------------ who asks
@@ -207,22 +217,10 @@ def _local(path: str) -> str:
 
 # ---------------------------------------------------------------- the chat
 
-_TALK = TypeAdapter(Conversation)
-
-
-def _conversation(engine: Engine, talk: str, user: str) -> Conversation:
-    body = Kept(engine.store).conversation(talk) if talk else None
-    return _TALK.validate_json(body) if body else Conversation(user_id=user or None)
-
-
-def _keep(engine: Engine, talk: str, held: Conversation) -> None:
-    Kept(engine.store).save_conversation(talk, _TALK.dump_json(held).decode())
-
 
 async def _said(
-    request: Request, renderer: Renderer, words: Words, question: str, talk: str, pieces: AsyncGenerator[Piece, None],
-    keep: Callable[[], None], pool: Pool,
-) -> AsyncGenerator[str, None]:  # fmt: skip
+    request: Request, renderer: Renderer, words: Words, question: str, talk: str, pieces: AsyncGenerator[Piece, None]
+) -> AsyncGenerator[str, None]:
     """The answer as server-sent events, each a piece of HTML and where it goes."""
     turn = f"t{secrets.token_hex(4)}"
 
@@ -230,12 +228,14 @@ async def _said(
         return lines(renderer.html(request, "ask_part.html", kind=kind, turn=turn, talk=talk, **values))
 
     yield part("question", question=question)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            if isinstance(piece, ToolStarted):
-                yield part("tool", tool=piece.tool)
-            elif isinstance(piece, TextDelta):
-                yield part("text", text=piece.text)
-            elif isinstance(piece, Finished):
-                await pool.call(keep)
-                yield part("end", reply=piece.answer, sources=sources(piece.answer.sources, words))
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if isinstance(piece, ToolStarted):
+                    yield part("tool", tool=piece.tool)
+                elif isinstance(piece, TextDelta):
+                    yield part("text", text=piece.text)
+                else:
+                    yield part("end", reply=piece.answer, sources=sources(piece.answer.sources, words))
+    except LimnerError as error:
+        yield part("problem", detail=str(error))

@@ -12,11 +12,10 @@ from agent.store import Counts
 from agent.web.words import Words
 from agent.where import fitting, values_of
 
-SHOWN = 24
-"""Users that a list names."""
+SHOWN, FIRST = 24, 12
+"""Users that a search names, and a list on the first page."""
 _LATELY = 400
 """Newest events among whose users those heard from lately are looked for."""
-_FEW = 8
 _PATIENCE = 20
 """Times as long as they took to read, users may be out of date: counting all events again costs seconds where they are
 many."""
@@ -72,7 +71,7 @@ class Directory:
             ids, complaint = [], str(error)
         return People(
             query=query,
-            found=[self._person(one, held, words) for one in ids[:SHOWN]],
+            found=[self._person(one, held, words) for one in ids[: SHOWN if query else FIRST]],
             total=len(ids),
             lately=[] if query else [self._person(one, held, words) for one in self._lately(held)],
             counts=self._engine.store.counts(),
@@ -94,7 +93,7 @@ class Directory:
         store = self._engine.store
         last = store.last_seq()
         newest = store.events_by_seq(range(max(1, last - _LATELY + 1), last + 1))
-        return [one for one in dict.fromkeys(event.user_id for event in reversed(newest)) if one in held.users][:_FEW]
+        return [one for one in dict.fromkeys(event.user_id for event in reversed(newest)) if one in held.users][:FIRST]
 
     def _person(self, user_id: str, held: _Read, words: Words) -> Person:
         return Person(user_id, about(held.users[user_id], words), held.events[user_id])

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.schema import Preference, Profile
+from agent.schema import Preference, Profile, Source
 from agent.web.events import Reader, Seen
 from agent.web.words import Words
-from agent.words import preference_text, spoken, trait_text
+from agent.words import preference_text, spoken, summary_text, trait_text
 
 _STRONG, _CLEAR = 0.6, 0.3
 """Strengths from which a taste is called so."""
@@ -71,11 +71,12 @@ class Card:
 
 def card(profile: Profile, reader: Reader, words: Words) -> Card:
     claims = [claim(one, profile, reader, words) for one in profile.preferences]
+    again = _said_again(profile.summary_source, profile, words)
     return Card(
         version=profile.version,
         day=words.day(profile.as_of),
-        summary=profile.summary,
-        lang=profile.language,
+        summary=summary_text(profile.preferences, profile.traits, spoken(words.code)) if again else profile.summary,
+        lang=words.code if again else profile.language,
         source=source_of(profile.summary_source, profile.model, words),
         lights=reader.keys(profile.summary_evidence),
         likes=[one for one in claims if one.polarity == "like"],
@@ -89,8 +90,7 @@ def card(profile: Profile, reader: Reader, words: Words) -> Card:
 
 
 def claim(one: Preference, profile: Profile, reader: Reader, words: Words) -> Claim:
-    # Template sentences can be said again in the reader's language; a model's stay as they were checked.
-    again = one.source == "template" and words.code != spoken(profile.language).code
+    again = _said_again(one.source, profile, words)
     seen = reader.of(one.evidence)
     return Claim(
         facet=one.facet,
@@ -109,6 +109,11 @@ def claim(one: Preference, profile: Profile, reader: Reader, words: Words) -> Cl
         lights=reader.keys(one.evidence),
         more=len(one.evidence) - len(seen),
     )
+
+
+def _said_again(source: Source, profile: Profile, words: Words) -> bool:
+    """Template sentences can be said anew in the reader's language; a model's stay as they were checked."""
+    return source == "template" and words.code != spoken(profile.language).code
 
 
 def said_of(one: Preference, words: Words) -> str:
@@ -149,7 +154,7 @@ def habits(profile: Profile, words: Words) -> list[Habit]:
     ]
 
 
-def source_of(source: str, model: str | None, words: Words) -> str:
+def source_of(source: Source, model: str | None, words: Words) -> str:
     return words("source-model", model=model or "?") if source == "llm" else words("source-template")
 
 

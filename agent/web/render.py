@@ -66,7 +66,7 @@ class Renderer:
     def language(self, request: Request) -> Words:
         """As the address, a former choice, or the browser says."""
         for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-            if asked in self.words:
+            if asked is not None and asked in self.words:
                 return self.words[asked]
         return self.words[chosen(request.headers.get("accept-language", ""))]
 

@@ -27,11 +27,10 @@ class Suggestion:
     rank: int
     item_id: str
     title: str
-    kinds: str
     reason: Sequence[Part]
-    source: str
     evidence: Sequence[Seen]
     facts: Sequence[str]
+    """What it is, what is expected, where it comes from, in whose words the reason is."""
     moved: str
     """Against the list before, in words; empty where it stands as it stood."""
 
@@ -66,22 +65,24 @@ def _suggestion(
         rank=one.rank,
         item_id=one.item.item_id,
         title=one.item.title or one.item.item_id,
-        kinds=words("comma").join(words.value("category", kind) for kind in one.item.categories[:4]),
         reason=parts(reason, profile, reader),
-        source=words("source-model", model=found.model or "?") if reason.source == "llm" else "",
         evidence=reader.of(reason.evidence)[:_SHOWN],
-        facts=_facts(one, words),
+        facts=_facts(one, found, words),
         moved=_moved(one, before, words),
     )
 
 
-def _facts(one: Recommendation, words: Words) -> list[str]:
-    found = [words(f"flag-{flag}") for flag in one.flags if words.known(f"flag-{flag}", "")]
+def _facts(one: Recommendation, answer: Recommendations, words: Words) -> list[str]:
+    kinds = words("comma").join(words.value("category", kind) for kind in one.item.categories[:4])
+    found = [kinds] if kinds else []
+    found += [words(f"flag-{flag}") for flag in one.flags if words.known(f"flag-{flag}", "")]
     if one.predicted_rating is not None:
         found.append(words("predicted", rating=f"{one.predicted_rating:.1f}"))
     channel = next(iter(one.channels), "")
     if channel:
-        found.append(words("found-by", channel=words.known(f"channel-{channel}", channel.replace("_", " "))))
+        found.append(words.known(f"channel-{channel}", channel.replace("_", " ")))
+    if one.reason is not None and one.reason.source == "llm":
+        found.append(words("source-model", model=answer.model or "?"))
     return found
 
 

@@ -43,7 +43,9 @@ class Words:
         return spoken(self.code).facet(facet)
 
     def value(self, facet: str, value: str) -> str:
-        """A catalogue value, translated where a translation is known."""
+        """A catalogue value, translated where a translation is known; as the data have it in English."""
+        if self.code == "en" and facet != "price band":
+            return value
         return spoken_value(facet, value, spoken(self.code))
 
     def day(self, moment: datetime | None) -> str:

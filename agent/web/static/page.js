@@ -43,9 +43,9 @@ document.addEventListener("htmx:after:swap", (event) => {
 });
 // ---------------------------------------------------------------- the chat
 
-document.addEventListener("htmx:after:request", (event) => {
-  const form = event.target.closest?.("form.ask");
-  if (form) form.elements.question.value = "";
+document.addEventListener("htmx:before:request", (event) => {
+  const form = event.detail.ctx.sourceElement?.closest("form.ask");
+  if (form) form.elements.question.value = ""; // what is sent was read before
 });
 document.addEventListener("click", (event) => {
   const example = event.target.closest?.("[data-try]");
