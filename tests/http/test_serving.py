@@ -32,11 +32,11 @@ def engine(tmp_path: Path) -> Engine:
 def app(engine: Engine) -> FastAPI:
     app = create_app(engine)
 
-    @app.post("/test/echo")
+    @app.post("/v1/test/echo")
     async def echo(text: Annotated[str, Body(embed=True)]) -> str:
         return text
 
-    @app.get("/test/broken/{user_id}")
+    @app.get("/v1/test/broken/{user_id}")
     async def broken(user_id: str) -> None:
         raise KeyError(f"user {user_id} is secret")
 
@@ -66,11 +66,11 @@ def test_request_ids_come_back(server: Live) -> None:
     for bad in ("", "a" * 65, "a b", "a\tb", "<x>", "a;b"):
         assert re.fullmatch(r"[0-9a-f]{16}", of(bad)), bad
     assert of("") != of("")
-    assert server.client.get("/nowhere", headers={"X-Request-ID": "x"}).headers["x-request-id"] == "x"
+    assert server.client.get("/v1/nowhere", headers={"X-Request-ID": "x"}).headers["x-request-id"] == "x"
 
 
 def test_security_headers(server: Live) -> None:
-    for path in ("/health/live", "/nowhere", "/test/broken/ann"):
+    for path in ("/health/live", "/v1/nowhere", "/v1/test/broken/ann"):
         headers = server.client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
@@ -91,23 +91,23 @@ def test_cors_is_off_unless_an_origin_is_named(tmp_path: Path, server: Live) -> 
         assert answer.headers["access-control-allow-origin"] == "https://shop.example"
         asks["Origin"] = "https://other.example"
         assert "access-control-allow-origin" not in open_to.client.options("/health/live", headers=asks).headers
-        for path in ("/health/live", "/nowhere"):
+        for path in ("/health/live", "/v1/nowhere"):
             answer = open_to.client.get(path, headers={"Origin": "https://shop.example"})
             assert answer.headers["access-control-allow-origin"] == "https://shop.example"
 
 
 def test_long_answers_are_compressed_where_the_client_takes_it(app: FastAPI) -> None:
-    @app.get("/test/long")
+    @app.get("/v1/test/long")
     async def long() -> str:
         return "limner " * 1000
 
     with live(app) as server:
-        raw = server.client.stream("GET", "/test/long", headers={"Accept-Encoding": "gzip"})
+        raw = server.client.stream("GET", "/v1/test/long", headers={"Accept-Encoding": "gzip"})
         with raw as answer:
             packed = b"".join(answer.iter_raw())
         assert answer.headers["content-encoding"] == "gzip"
         assert json.loads(gzip.decompress(packed)) == "limner " * 1000
-        plain = server.client.get("/test/long", headers={"Accept-Encoding": "identity"})
+        plain = server.client.get("/v1/test/long", headers={"Accept-Encoding": "identity"})
         assert "content-encoding" not in plain.headers
 
 
@@ -116,7 +116,7 @@ def test_long_answers_are_compressed_where_the_client_takes_it(app: FastAPI) -> 
 
 def test_bodies_that_are_no_json_or_too_large(server: Live) -> None:
     def post(content: bytes | Iterator[bytes]) -> httpx.Response:
-        return server.client.post("/test/echo", content=content, headers={"Content-Type": "application/json"})
+        return server.client.post("/v1/test/echo", content=content, headers={"Content-Type": "application/json"})
 
     assert post(b'{"text": "x"}').json() == "x"
     assert problem(post(b'{"text": ')) == (400, "invalid_json")
@@ -128,8 +128,8 @@ def test_bodies_that_are_no_json_or_too_large(server: Live) -> None:
 
 
 def test_unknown_paths_and_wrong_methods(server: Live) -> None:
-    assert problem(server.client.get("/nowhere")) == (404, "unknown_path")
-    answer = server.client.delete("/test/echo")
+    assert problem(server.client.get("/v1/nowhere")) == (404, "unknown_path")
+    answer = server.client.delete("/v1/test/echo")
     assert problem(answer) == (405, "wrong_method")
     assert answer.headers["allow"] == "POST"
 
@@ -138,7 +138,7 @@ def test_a_fault_of_ours_is_a_500_that_names_the_request_and_tells_nothing(
     app: FastAPI, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with live(app) as server:
-        answer = server.client.get("/test/broken/ann", headers={"X-Request-ID": "r-1"})
+        answer = server.client.get("/v1/test/broken/ann", headers={"X-Request-ID": "r-1"})
     assert problem(answer) == (500, "internal")
     assert "r-1" in answer.json()["detail"]
     assert "secret" not in answer.text
@@ -154,7 +154,7 @@ def test_what_takes_too_long_is_called_off(tmp_path: Path) -> None:
     engine = small_engine(tmp_path, timeout=0.2)
     app, ended = create_app(engine), threading.Event()
 
-    @app.get("/test/long")
+    @app.get("/v1/test/long")
     async def long() -> None:
         try:
             await asyncio.sleep(3600)
@@ -162,7 +162,7 @@ def test_what_takes_too_long_is_called_off(tmp_path: Path) -> None:
             ended.set()
 
     with live(app) as server:
-        assert problem(server.client.get("/test/long")) == (504, "timeout")
+        assert problem(server.client.get("/v1/test/long")) == (504, "timeout")
         assert ended.wait(30)
 
 
@@ -170,14 +170,14 @@ def test_a_server_that_is_full_says_so_and_stays_alive(tmp_path: Path) -> None:
     engine = small_engine(tmp_path, waiting=1)
     app, begun, go = create_app(engine), threading.Event(), threading.Event()
 
-    @app.get("/test/long")
+    @app.get("/v1/test/long")
     async def long() -> str:
         begun.set()
         await asyncio.to_thread(go.wait, 30)
         return "done"
 
     with live(app) as server:
-        first = threading.Thread(target=lambda: httpx.get(f"http://127.0.0.1:{server.port}/test/long", timeout=60))
+        first = threading.Thread(target=lambda: httpx.get(f"http://127.0.0.1:{server.port}/v1/test/long", timeout=60))
         first.start()
         assert begun.wait(30)
         answer = server.client.get("/v1/users/ann/profile")
@@ -243,12 +243,12 @@ def test_a_body_that_does_not_come_is_not_waited_for(app: FastAPI, engine: Engin
     impatient = small_engine(Path(engine.store.folder).parent / "impatient", client_seconds=0.3)
     app = create_app(impatient)
 
-    @app.post("/test/echo")
+    @app.post("/v1/test/echo")
     async def echo(text: Annotated[str, Body(embed=True)]) -> str:
         return text
 
     with live(app, ServerSettings()) as server, connection(server) as held:
-        head = "POST /test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+        head = "POST /v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
         held.sendall(head.encode() + b'{"te')
         answer = everything(held)
         assert answer.startswith(b"HTTP/1.1 408")
@@ -266,12 +266,12 @@ def test_an_answer_that_is_not_taken_in_is_not_kept(app: FastAPI) -> None:
         finally:
             stopped.set()
 
-    @app.get("/test/flood")
+    @app.get("/v1/test/flood")
     async def endless() -> StreamingResponse:
         return StreamingResponse(pool.stream(flood), media_type="text/event-stream")
 
     with live(app, ServerSettings(client_seconds=0.3)) as server, connection(server) as held:
-        held.sendall(b"GET /test/flood HTTP/1.1\r\nHost: x\r\n\r\n")
+        held.sendall(b"GET /v1/test/flood HTTP/1.1\r\nHost: x\r\n\r\n")
         assert held.recv(1000)
         assert stopped.wait(30)
 
@@ -305,8 +305,8 @@ def test_work_ends_when_its_client_goes_away(app: FastAPI) -> None:
         finally:
             stopped.set()
 
-    @app.get("/test/work")
-    @app.post("/test/work")
+    @app.get("/v1/test/work")
+    @app.post("/v1/test/work")
     async def working() -> None:
         await pool.run(work)
 
@@ -316,7 +316,7 @@ def test_work_ends_when_its_client_goes_away(app: FastAPI) -> None:
             stopped.clear()
             with connection(server) as held:
                 body = "Content-Length: 2\r\n\r\n{}" if method == "POST" else "\r\n"
-                held.sendall(f"{method} /test/work HTTP/1.1\r\nHost: x\r\n{body}".encode())
+                held.sendall(f"{method} /v1/test/work HTTP/1.1\r\nHost: x\r\n{body}".encode())
                 assert begun.wait(30)
             assert stopped.wait(30)
         assert server.client.get("/health/live").status_code == 200
@@ -337,12 +337,12 @@ def test_streams_come_piece_by_piece_and_end_when_the_client_goes_away(app: Fast
         finally:
             stopped.set()
 
-    @app.get("/test/words")
+    @app.get("/v1/test/words")
     async def streamed() -> StreamingResponse:
         return StreamingResponse(pool.stream(words), media_type="text/event-stream")
 
     with live(app) as server:
-        with server.client.stream("GET", "/test/words", headers={"Accept-Encoding": "gzip"}) as answer:
+        with server.client.stream("GET", "/v1/test/words", headers={"Accept-Encoding": "gzip"}) as answer:
             assert "content-encoding" not in answer.headers
             lines = answer.iter_lines()
             for number in range(3):  # the next is only made once this one has come
@@ -363,12 +363,12 @@ def test_a_stream_may_take_longer_than_an_answer_may_take_to_begin(tmp_path: Pat
             yield f"{number}".encode()
             await asyncio.sleep(0.1)
 
-    @app.get("/test/words")
+    @app.get("/v1/test/words")
     async def streamed() -> StreamingResponse:
         return StreamingResponse(words(), media_type="text/event-stream")
 
     with live(app) as server:
-        assert server.client.get("/test/words").text == "01234"
+        assert server.client.get("/v1/test/words").text == "01234"
 
 
 # ---------------------------------------------------------------- health and counts
@@ -383,7 +383,7 @@ def test_readiness_names_what_is_missing(engine: Engine, server: Live) -> None:
 def test_counts_of_requests(server: Live) -> None:
     server.client.get("/v1/users/ann/profile")
     server.client.get("/v1/users/nobody/profile")
-    server.client.get("/nowhere/at/all")
+    server.client.get("/v1/nowhere/at/all")
     shown = server.client.get("/metrics")
     assert shown.headers["content-type"].startswith("text/plain; version=0.0.4")
     route = 'method="GET",route="/v1/users/{user_id}/profile"'
