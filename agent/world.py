@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from threading import RLock, local
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +139,29 @@ def _alone(work: "Callable[Concatenate[Snapshots, P], R]") -> "Callable[Concaten
     return call
 
 
+class _Saved(Protocol):
+    """What may be kept in a folder."""
+
+    def save(self, folder: Path) -> None: ...
+
+
+T = TypeVar("T")
+S = TypeVar("S", bound=_Saved)
+
+
+class _Latest(Generic[T]):
+    """The newest of something, which is made anew when what it was made of has changed."""
+
+    def __init__(self) -> None:
+        self._held: tuple[str, T] | None = None
+
+    def of(self, key: str, make: Callable[[], T]) -> T:
+        """`key` tells what it is made of."""
+        if self._held is None or self._held[0] != key:
+            self._held = (key, make())
+        return self._held[1]
+
+
 def _steadily(work: "Callable[[Snapshots], R]") -> "Callable[[Snapshots], R]":
     """Looked up once while the thread's view is steady."""
 
@@ -165,14 +188,11 @@ class Snapshots:
         self._index: Index | None = None
         self._vectors: tuple[int, ItemVectors] | None = None
         self._away: LimnerError | None = None
-        self._new: tuple[str, list[str]] | None = None
-        self._wide: tuple[str, Model] | None = None
-        self._demographics: tuple[str, Demographics] | None = None
-        self._holders: tuple[str, Holders] | None = None
-        self._census: tuple[str, Census] | None = None
-        self._names: tuple[str, Names] | None = None
+        self._new, self._wide = _Latest[list[str]](), _Latest[Model]()
+        self._demographics, self._holders = _Latest[Demographics](), _Latest[Holders]()
+        self._census, self._names = _Latest[Census](), _Latest[Names]()
+        self._idle = _Latest[list[str]]()
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
-        self._idle: tuple[str, list[str]] | None = None
         self._book = ContentBook(store.folder / "content")
         self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
         self._guard = RLock()
@@ -257,17 +277,17 @@ class Snapshots:
             return trained
         vectors = self.index().generation("items") if self._away is None else ""
         key = f"{trained.manifest.version}:{self.world().catalogue}:{vectors}"
-        if self._wide is None or self._wide[0] != key:
+
+        def widen() -> Model:
             ids = [*trained.item_ids, *new]
-            self._wide = (key, trained.over(ids, self._catalogue(ids)))
-        return self._wide[1]
+            return trained.over(ids, self._catalogue(ids))
+
+        return self._wide.of(key, widen)
 
     def _since(self, trained: Model) -> list[str]:
         """Items that the store came to have after training."""
         key = f"{trained.manifest.version}:{self.world().catalogue}"
-        if self._new is None or self._new[0] != key:
-            self._new = (key, [one for one in self.world().items if one not in trained.positions])
-        return self._new[1]
+        return self._new.of(key, lambda: [one for one in self.world().items if one not in trained.positions])
 
     @_alone
     def allowed(self, wishes: Wishes) -> NDArray[np.bool_] | None:
@@ -289,63 +309,67 @@ class Snapshots:
     @_alone
     def idle_quotas(self, wishes: Wishes) -> list[str]:
         """Quotas on a value that no item of the catalogue has."""
+        if not wishes.quota:
+            return []
         world = self.world()
         key = f"{world.catalogue}:{sorted(wishes.quota)}"
-        if wishes.quota and (self._idle is None or self._idle[0] != key):
-            self._idle = (key, idle_quotas(wishes.quota, world.items.values()))
-        return self._idle[1] if wishes.quota and self._idle else []
+        return self._idle.of(key, lambda: idle_quotas(wishes.quota, world.items.values()))
 
     @_steadily
     @_alone
     def demographics(self) -> Demographics:
         """What users with the same attributes have had."""
-        stamp = self.world().counted
-        if self._demographics is None or self._demographics[0] != stamp:
-            folder = self._store.folder / "demographics"
-            found = load_demographics(folder) if self._store.note("demographics") == stamp else None
-            if found is None:
-                found = count_demographics(self._store.interactions(), self._store.users())
-                with suppress(StoreBusyError), self._store.writing():
-                    found.save(folder)
-                    self._store.set_note("demographics", stamp)
-            self._demographics = (stamp, found)
-        return self._demographics[1]
+
+        def count() -> Demographics:
+            return count_demographics(self._store.interactions(), self._store.users())
+
+        counted = self.world().counted
+        return self._demographics.of(counted, lambda: self._saved("demographics", counted, load_demographics, count))
 
     @_steadily
     @_alone
     def holders(self) -> Holders:
         """Who had what."""
+
+        def count() -> Holders:
+            return holders_of(self._store.interactions())
+
         counted = self.world().counted
-        if self._holders is None or self._holders[0] != counted:
-            folder = self._store.folder / "holders"
-            found = load_holders(folder) if self._store.note("holders") == counted else None
-            if found is None:
-                found = holders_of(self._store.interactions())
-                with suppress(StoreBusyError), self._store.writing():
-                    found.save(folder)
-                    self._store.set_note("holders", counted)
-            self._holders = (counted, found)
-        return self._holders[1]
+        return self._holders.of(counted, lambda: self._saved("holders", counted, load_holders, count))
+
+    def _saved(self, name: str, stamp: str, load: Callable[[Path], S | None], count: Callable[[], S]) -> S:
+        """As it lies in a folder of the store, if that is of now; else counted, and kept if no other process writes."""
+        folder = self._store.folder / name
+        found = load(folder) if self._store.note(name) == stamp else None
+        if found is None:
+            found = count()
+            with suppress(StoreBusyError), self._store.writing():
+                found.save(folder)
+                self._store.set_note(name, stamp)
+        return found
 
     @_alone
     def census(self) -> Census:
         """All item events as arrays, kept until the store changes."""
         world = self.world()
-        if self._census is None or self._census[0] != world.stamp:
+
+        def count() -> Census:
             x = self._store.interactions().over(world.items)
             is_rating = np.array([kind in RATED_TYPES for kind in x.types], dtype=bool)
             counted = is_rating[x.type] & np.isfinite(x.value) if len(x) else np.empty(0, dtype=bool)
-            self._census = (world.stamp, Census(x, signals(x, self._settings.signals, world.scales), counted))
-        return self._census[1]
+            return Census(x, signals(x, self._settings.signals, world.scales), counted)
+
+        return self._census.of(world.stamp, count)
 
     @_alone
     def names(self) -> Names:
         """What everything in the store is called, kept until the store changes."""
         world = self.world()
-        if self._names is None or self._names[0] != world.stamp:
-            names = Names(world.items, world.population, self._store.users(), self._store.event_types())
-            self._names = (world.stamp, names)
-        return self._names[1]
+
+        def gather() -> Names:
+            return Names(world.items, world.population, self._store.users(), self._store.event_types())
+
+        return self._names.of(world.stamp, gather)
 
     def crowd(self, model: Model) -> Crowd:
         """Everyone's histories, as a model's positions."""

@@ -96,6 +96,20 @@ async def test_a_quota_that_nothing_has_is_said(engine: Engine, tmp_path: Path) 
     assert not any("Opera" in note for note in again.notes)
 
 
+async def test_with_a_user_goes_what_was_counted_of_them(engine: Engine, tmp_path: Path) -> None:
+    await one(engine, "fresh", 3)
+    derived = [tmp_path / "store" / name for name in ("population", "demographics", "holders")]
+    engine.snapshots.holders()
+    assert all(len([*folder.iterdir()]) == 2 for folder in derived)
+    before, pairs = engine.snapshots.demographics(), engine.snapshots.world().population.pairs
+    engine.erase("u2")
+    assert not any(folder.exists() for folder in derived)
+    assert not [*(tmp_path / "store").glob(".*.part"), *(tmp_path / "store").glob(".*.old")]
+    after = engine.snapshots.demographics()
+    assert after.sizes[after.position["life: old"]] == before.sizes[before.position["life: old"]] - 1
+    assert engine.snapshots.world().population.pairs == pairs - 12
+
+
 async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_path: Path) -> None:
     best, second = ids(await one(engine, "u0", 2))
     version = engine.snapshots.model().manifest.version  # type: ignore[union-attr]
