@@ -20,12 +20,19 @@ KEY_COOKIE = "limner_key"
 """In which a browser keeps the key that someone signed in with on the page."""
 # Of the catalogue and of no user: a key of one end user may ask for it too. The page leads them from / to their own.
 CATALOGUE = frozenset(
-    {"/", "/v1/items", "/v1/items/{item_id}", "/v1/items/{item_id}/neighbors", "/v1/popular", "/v1/models"}
+    {
+        "/",
+        "/v1/items",
+        "/v1/items/{item_id}",
+        "/v1/items/{item_id}/neighbors",
+        "/v1/popular",
+        "/v1/recommendations",
+        "/v1/models",
+    }
 )
 # A GET reads and everything else writes, except:
 SCOPE_OF: Mapping[tuple[str, str], Scope] = {
     ("POST", "/v1/users/{user_id}/rank"): "read",
-    ("POST", "/v1/recommendations"): "read",
     ("POST", "/v1/chat"): "read",
     ("POST", "/v1/chat/completions"): "read",
     ("POST", "/ask"): "read",

@@ -107,12 +107,27 @@ def test_several_processes_answer_count_and_end_together(place: Path) -> None:
 
 
 def test_a_write_waits_until_another_process_has_written(place: Path) -> None:
-    store = open_store(str(place / "store"))
+    store, liked = open_store(str(place / "store")), {"items": [{"item_id": "05", "type": "like"}]}
+    (place / "limner.yaml").write_text("server: {write_wait: 1}\n", encoding="utf-8")
     with served(place) as server:
-        # Reads never wait: with the store held, a portrait that cannot be kept is painted in passing.
+
+        def like() -> httpx.Response:
+            return httpx.post(f"{server.url}/v1/users/u2/feedback", json=liked, timeout=60)
+
         with store.writing():
+            # Reads never wait: a portrait that cannot be kept now is painted in passing.
             assert server.get("/v1/users/u2/profile").json()["version"] == 0
+            refused = like()
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_busy")
+            assert refused.headers["retry-after"]
         assert server.get("/v1/users/u2/profile").json()["version"] == 1
+        with store.writing():
+            answers: list[httpx.Response] = []
+            asked = threading.Thread(target=lambda: answers.append(like()))
+            asked.start()
+            asked.join(0.2)
+        asked.join()
+        assert answers[0].is_success
     store.close()
 
 
