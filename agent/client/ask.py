@@ -1,0 +1,87 @@
+"""A request as a value, and the values that only the client knows."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from agent.browse import Neighbor, PopularItem
+from agent.chat.values import Answer
+from agent.feedback import ClickThrough
+from agent.schema import Item, Value
+
+M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
+Parameter = str | int | float | bool | Sequence[str] | None
+
+
+class Page(Value, Generic[R]):
+    """A page of a list."""
+
+    rows: list[R]
+    next: str | None
+
+
+class Reply(Value):
+    """An answer of the chat, and the conversation that goes on from it."""
+
+    conversation_id: str
+    answer: Answer
+
+
+class NearItems(Value):
+    """Items near an item."""
+
+    item: Item
+    neighbors: list[Neighbor]
+
+
+class PopularItems(Value):
+    """What most users have had."""
+
+    items: list[PopularItem]
+
+
+class Stats(Value):
+    """How lists that were shown fared."""
+
+    rows: list[ClickThrough]
+
+
+@dataclass(frozen=True)
+class Ask(Generic[M]):
+    """One request, and the type of the value that answers it."""
+
+    method: str
+    path: str
+    answer: type[M]
+    params: Mapping[str, Parameter] = field(default_factory=dict)
+    body: BaseModel | Mapping[str, object] | None = None
+
+    def query(self) -> dict[str, list[str]]:
+        """Parameters as they are sent: each of a list, and none where the value is None or empty."""
+        found: dict[str, list[str]] = {}
+        for name, value in self.params.items():
+            if value is None or value == "":
+                continue
+            many = [value] if isinstance(value, str | int | float) else value
+            found[name] = [str(one).lower() if isinstance(one, bool) else str(one) for one in many]
+        return found
+
+    def content(self) -> bytes | None:
+        if self.body is None:
+            return None
+        if isinstance(self.body, BaseModel):
+            return self.body.model_dump_json(exclude_unset=True).encode()
+        return json.dumps(self.body).encode()
+
+
+def user_path(user_id: str, rest: str = "") -> str:
+    return f"/v1/users/{quote(user_id, safe='')}{rest}"
+
+
+def item_path(item_id: str, rest: str = "") -> str:
+    return f"/v1/items/{quote(item_id, safe='')}{rest}"

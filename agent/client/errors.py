@@ -1,0 +1,47 @@
+"""What can go wrong between a client and its server.
+
+::
+
+    Exception
+    ├── LimnerUnreachable   no answer: not there, too slow, hung up
+    └── LimnerRefused       a problem document (RFC 9457)
+"""
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+
+class LimnerUnreachable(Exception):
+    """The server did not answer."""
+
+
+class Problem(BaseModel):
+    """A problem document, as far as a client reads it."""
+
+    title: str = ""
+    status: int = 0
+    detail: str = ""
+    code: str = ""
+
+
+class LimnerRefused(Exception):
+    """The server answered that it cannot or will not."""
+
+    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+        self.retry_after = retry_after
+        """Seconds after which it is worth asking again; None where the server names none."""
+
+
+def refused(answer: httpx.Response) -> LimnerRefused:
+    """The error that an answer stands for, also where it is none of Limner's own."""
+    try:
+        problem = Problem.model_validate_json(answer.content)
+    except ValidationError:
+        problem = Problem(detail=answer.text[:200])
+    after = answer.headers.get("retry-after", "")
+    return LimnerRefused(
+        answer.status_code, problem.code or "http_error", problem.detail or problem.title,
+        float(after) if after.isdigit() else None,
+    )  # fmt: skip

@@ -1,0 +1,28 @@
+"""Reading server-sent events line by line."""
+
+from collections.abc import Iterator
+
+from agent.chat.values import TextDelta
+from agent.client.ask import Reply
+from agent.client.errors import LimnerRefused, Problem
+
+
+class Events:
+    """What the lines of a chat's stream say: text, and at the end the reply."""
+
+    def __init__(self) -> None:
+        self._name = ""
+
+    def read(self, line: str) -> Iterator[str | Reply]:
+        """Raises LimnerRefused where the answer failed after its begin."""
+        if line.startswith("event: "):
+            self._name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            data = line.removeprefix("data: ")
+            if self._name == "text":
+                yield TextDelta.model_validate_json(data).text
+            elif self._name == "answer":
+                yield Reply.model_validate_json(data)
+            elif self._name == "problem":
+                problem = Problem.model_validate_json(data)
+                raise LimnerRefused(problem.status, problem.code, problem.detail)
