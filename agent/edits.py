@@ -10,7 +10,7 @@ from pydantic import Field
 
 from agent.config import Settings
 from agent.errors import BadInputError, UnknownIdError
-from agent.facts import STRUCK
+from agent.facts import STRUCK, WITHDRAWN, standing
 from agent.painter import Painter
 from agent.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
 from agent.shelf import AVAILABLE, HIDDEN
@@ -67,6 +67,8 @@ class PortraitEdit(Value):
     """Preferences to add."""
     strike: list[Claim] = Field(default=[], max_length=50)
     """Claims of the portrait that are wrong."""
+    withdraw: list[Claim] = Field(default=[], max_length=50)
+    """Claims that were stated or struck before: what was said of them last is taken back, and events speak again."""
 
 
 class Erased(Value):
@@ -120,12 +122,17 @@ class Editor:
     def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
         """The portrait after its user spoke: stated preferences stand in it first, struck claims are gone.
 
-        Raises UnknownIdError, or BadInputError where a claim to strike is not in it or a statement says nothing.
+        Raises UnknownIdError, or BadInputError where a claim to strike is not in it, nothing was said of one to
+        withdraw, or a statement says nothing.
         """
         self._store.require_user(user_id)
-        if not edit.state and not edit.strike:
-            raise BadInputError("The edit is empty; give `state` or `strike`.")
-        contexts = [*(self._stated(one) for one in edit.state), *self._struck(user_id, edit.strike)]
+        if not edit.state and not edit.strike and not edit.withdraw:
+            raise BadInputError("The edit is empty; give `state`, `strike` or `withdraw`.")
+        contexts = [
+            *(self._stated(one) for one in edit.state),
+            *self._struck(user_id, edit.strike),
+            *self._withdrawn(user_id, edit.withdraw),
+        ]
         rows = [
             {"user_id": user_id, "type": "preference", "text": text, "context": context} for context, text in contexts
         ]
@@ -167,6 +174,23 @@ class Editor:
                 )
             context = {"facet": one.facet, "value": one.value, "polarity": one.polarity, STRUCK: "yes"}
             found.append((context, ""))
+        return found
+
+    def _withdrawn(self, user_id: str, claims: Sequence[Claim]) -> list[tuple[dict[str, str], str]]:
+        if not claims:
+            return []
+        said = {
+            (str(one.context.get("facet", "")).casefold(), str(one.context["value"]).casefold()): one.context
+            for one in standing(self._store.events(user_id))
+            if one.type == "preference" and one.context.get("value") is not None
+        }
+        found = []
+        for claim in claims:
+            one = said.get((claim.facet.casefold(), claim.value.casefold()))
+            if one is None or (one.get("polarity") == "dislike") != (claim.polarity == "dislike"):
+                raise BadInputError(f"'{user_id}' said nothing of {claim.polarity}: {claim.facet} {claim.value}.")
+            context = {"facet": str(one["facet"]), "value": str(one["value"]), "polarity": claim.polarity}
+            found.append(({**context, WITHDRAWN: "yes"}, ""))
         return found
 
     def export(self, user_id: str) -> Export:

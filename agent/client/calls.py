@@ -68,9 +68,11 @@ def profile(user_id: str, *, version: int | None = None, as_of: datetime | None 
     return Ask("GET", user_path(user_id, "/profile"), Profile, {"version": version, "as_of": moment})
 
 
-def edit(user_id: str, *, state: Sequence[Statement] = (), strike: Sequence[Claim] = ()) -> Ask[Profile]:
-    """The portrait after its user stated preferences, or struck claims that are wrong."""
-    body = PortraitEdit(state=[*state], strike=[*strike])
+def edit(
+    user_id: str, *, state: Sequence[Statement] = (), strike: Sequence[Claim] = (), withdraw: Sequence[Claim] = ()
+) -> Ask[Profile]:
+    """The portrait after its user stated preferences, struck claims that are wrong, or took back what they said."""
+    body = PortraitEdit(state=[*state], strike=[*strike], withdraw=[*withdraw])
     return Ask("PATCH", user_path(user_id, "/profile"), Profile, body=body)
 
 

@@ -3,17 +3,20 @@
 from agent.facts.facets import facets_of
 from agent.facts.mine import UserFacts, in_order, mine_facts
 from agent.facts.population import Population, build_population, load_population
-from agent.facts.stated import STRUCK, is_strike, struck
+from agent.facts.stated import STRUCK, WITHDRAWN, is_strike, is_withdrawal, standing, struck
 
 __all__ = [
     "STRUCK",
+    "WITHDRAWN",
     "Population",
     "UserFacts",
     "build_population",
     "facets_of",
     "in_order",
     "is_strike",
+    "is_withdrawal",
     "load_population",
     "mine_facts",
+    "standing",
     "struck",
 ]

@@ -12,6 +12,8 @@ SEARCH_PRIOR = 4.0
 """Searches' worth of belief that a search says nothing of taste: confidence is k / (k + this)."""
 STRUCK = "struck"
 """In the context of a stated preference: that it is the claim named there which is wrong."""
+WITHDRAWN = "withdrawn"
+"""The same: that what was said last of the claim is taken back, so that events alone speak of it again."""
 MAX_WORDS = 4
 """Words of the longest value that is looked for in a text."""
 LONGEST = 120
@@ -31,7 +33,7 @@ def spoken_facts(events: Sequence[Event], population: Population, signal: Mappin
     """Facts from words: stated ones, the newest statement on a value winning, then those inferred from searches."""
     stated: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
     searched: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
-    for event in events:
+    for event in standing(events):
         if is_strike(event):
             facet, value, polarity = _claim(event)
             key = facet, value.casefold()
@@ -54,13 +56,38 @@ def spoken_facts(events: Sequence[Event], population: Population, signal: Mappin
 
 def is_strike(event: Event) -> bool:
     """Whether an event says that a claim of the portrait is wrong."""
-    return event.type == "preference" and event.context.get(STRUCK) not in (None, False, "", "false")
+    return _marked(event, STRUCK)
+
+
+def is_withdrawal(event: Event) -> bool:
+    """Whether an event takes back what was said before."""
+    return _marked(event, WITHDRAWN)
+
+
+def _marked(event: Event, mark: str) -> bool:
+    return event.type == "preference" and event.context.get(mark) not in (None, False, "", "false")
+
+
+def standing(events: Sequence[Event]) -> Sequence[Event]:
+    """Events, oldest first, without what their user took back since, and without the taking back."""
+    said: dict[tuple[str, str, Polarity], list[int]] = {}
+    gone: set[int] = set()
+    for at, event in enumerate(events):
+        if event.type == "preference" and event.context.get("value") is not None:
+            facet, value, polarity = _claim(event)
+            of_it = said.setdefault((facet.casefold(), value.casefold(), polarity), [])
+            if not is_withdrawal(event):
+                of_it.append(at)
+            else:
+                gone.update({at, *of_it[-1:]})
+                del of_it[-1:]
+    return [event for at, event in enumerate(events) if at not in gone] if gone else events
 
 
 def struck(events: Sequence[Event]) -> frozenset[tuple[str, str, Polarity]]:
     """(facet, value in lower case, polarity) of claims that the user struck and has not stated again since."""
     found: set[tuple[str, str, Polarity]] = set()
-    for event in events:
+    for event in standing(events):
         if event.type == "preference" and event.context.get("value") is not None:
             facet, value, polarity = _claim(event)
             key: tuple[str, str, Polarity] = (facet, value.casefold(), polarity)

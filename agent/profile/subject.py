@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.config import Settings
-from agent.facts import Population, UserFacts, is_strike, mine_facts
+from agent.facts import Population, UserFacts, is_strike, mine_facts, standing
 from agent.history import cut_window, split_history
 from agent.llm import ChatAnswer
 from agent.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
@@ -91,7 +91,7 @@ def subject_of(
     if grade == "full" and events:
         portrait = settings.portrait
         # That a claim was struck supports none.
-        read = [event for event in events if not is_strike(event)]
+        read = [event for event in standing(events) if not is_strike(event)]
         signal = signals_of(events, settings.signals, scales)
         if len(read) > portrait.parts_above and portrait.max_parts > 1:
             parts = split_history(

@@ -100,6 +100,19 @@ def test_a_struck_claim_is_gone_and_stays_gone_until_it_is_stated(client: httpx.
     assert ("like", claim["value"]) in claims(back.json())
 
 
+def test_what_was_said_can_be_taken_back_as_if_it_never_had_been(client: httpx.Client) -> None:
+    claim = likes(client, "u0")[0]
+    named = {"facet": claim["facet"].upper(), "value": claim["value"].lower()}
+    before = client.get("/v1/users/u0/profile").json()["preferences"]
+    for said in ({"strike": [named]}, {"state": [{"facet": claim["facet"], "value": claim["value"]}]}):
+        changed = client.patch("/v1/users/u0/profile", json=said).json()["preferences"]
+        assert [(one["value"], one["basis"]) for one in changed] != [(one["value"], one["basis"]) for one in before]
+        back = client.patch("/v1/users/u0/profile", json={"withdraw": [named]})
+        assert back.json()["preferences"] == before
+    refused = client.patch("/v1/users/u0/profile", json={"withdraw": [named]})
+    assert "said nothing of like" in problem(refused, 422, "bad_input")
+
+
 def test_a_model_cannot_bring_back_what_was_struck(trained: Path, tmp_path: Path) -> None:
     words = '{"text": "Comedy is what this user likes best of all."}'
     with (

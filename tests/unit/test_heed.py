@@ -1,6 +1,7 @@
 """What a user said of their taste, as weights on a list."""
 
 from agent.facts import STRUCK as MARK
+from agent.facts import WITHDRAWN, standing
 from agent.rank import heeding
 from agent.rank.heed import STATED_DISLIKE, STATED_LIKE, STRUCK
 from agent.schema import Event, Item, Preference
@@ -47,3 +48,15 @@ def test_a_struck_claim_counts_less_until_it_is_stated_again() -> None:
     assert weight is not None
     assert weight(of("War")) == STRUCK and weight(of("Drama")) == 1 / STRUCK
     assert heeding([], [*strikes[:1], said("War")], facets) is None
+
+
+def test_what_was_taken_back_was_never_said() -> None:
+    first, strike = said("War"), said("War", **{MARK: "yes"})
+    back = said("war", **{WITHDRAWN: "yes"})
+    assert standing([first, strike]) == [first, strike]
+    assert standing([first, strike, back]) == [first]
+    assert standing([first, strike, back, back]) == []
+    assert standing([back, first]) == [first]
+    other = said("War", "dislike", **{WITHDRAWN: "yes"})
+    assert standing([first, other]) == [first]
+    assert heeding([], [strike, back], facets) is None

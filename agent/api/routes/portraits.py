@@ -64,8 +64,8 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
     @routes.patch("/profile", response_model=Profile, responses=usual(404, body=True), summary="Edit a portrait")
     async def edit_profile(user_id: UserId, edit: PortraitEdit) -> Response:
-        """Add stated preferences, or strike claims that are wrong. Both are kept as events, so that every portrait
-        built later heeds them; the portrait and the next list move at once.
+        """Add stated preferences, strike claims that are wrong, or take back what was said. All are kept as events, so
+        that every portrait built later heeds them; the portrait and the next list move at once.
         """
         profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
         return told(profile, headers={"ETag": _tag(profile.model_dump_json())})
