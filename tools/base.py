@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from agent.engine import Engine
 from agent.schema import Value
-from tools.words import Said, say
+from tools.words import Said, events_of, say
 
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]
@@ -48,7 +48,7 @@ class Result(BaseModel):
     @property
     def evidence(self) -> list[str]:
         """Event ids that the statements rest on, in order."""
-        return list(dict.fromkeys(event for one in self.said for event in one.evidence))
+        return list(dict.fromkeys(event for one in self.said for event in events_of(one)))
 
 
 @dataclass(frozen=True)

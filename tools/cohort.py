@@ -138,12 +138,11 @@ def _said(args: CohortArgs, about: Chosen, total: int, of: int, users: list[Coho
         form = "cohort.events"
     else:
         form = "cohort.item" if about.item else "cohort.value"
-    evidence = [one.event_id for one in users if one.event_id]
-    said = [Said(form=form, values=lead, evidence=[] if users else evidence)]
+    said = [Said(form=form, values=lead)]
     if users:
-        shown = [Said(form="cohort.user", values={"user": one.user_id, "n": one.n}) for one in users]
+        shown = [_shown(one) for one in users]
         form = "cohort.all" if len(users) == total else "cohort.top"
-        said.append(Said(form=form, values={"users": listed(shown), "k": len(users)}, evidence=evidence))
+        said.append(Said(form=form, values={"users": listed(shown), "k": len(users)}))
     if args.polarity:
         said.append(
             Said(form=f"cohort.define.{args.polarity}", values={"least": _least_liked(about), "course": _course(args)})
@@ -152,6 +151,11 @@ def _said(args: CohortArgs, about: Chosen, total: int, of: int, users: list[Coho
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
         said.append(Said(form="cohort.period", values={**days}))
     return said
+
+
+def _shown(one: CohortUser) -> Said:
+    evidence = [one.event_id] if one.event_id else []
+    return Said(form="cohort.user", values={"user": one.user_id, "n": one.n}, evidence=evidence)
 
 
 def _course(args: CohortArgs) -> Said:

@@ -1,5 +1,7 @@
 """Why is this recommended, and why does a portrait say that?"""
 
+from typing import Literal
+
 from pydantic import Field
 
 from agent.engine import Engine
@@ -28,6 +30,7 @@ class WhyItemResult(Result):
 class WhyPreferenceArgs(Args):
     user_id: str = Field(description="the user's id, exactly as in the data")
     value: str = Field(default="", description="what the preference is about; the strongest if left out")
+    polarity: Literal["", "like", "dislike"] = Field(default="", description="only of likes, or only of dislikes")
 
 
 class WhyPreferenceResult(Result):
@@ -56,7 +59,7 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
     if had:
         line = phrase_of(_line(had[-1], title_of(item)))
-        said = [Said(form="why.had", values={**values, "line": line}, evidence=[had[-1].event_id])]
+        said = [Said(form="why.had", values={**values, "line": line})]
     elif place is None:
         said = [Said(form="why.not_listed", values=values)]
     else:
@@ -77,7 +80,10 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
 async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPreferenceResult:
     profile = await engine.profile(args.user_id)
     wanted = args.value.casefold()
-    held = [one for one in profile.preferences if wanted in one.value.casefold()]
+    held = [
+        one for one in profile.preferences
+        if wanted in one.value.casefold() and (not args.polarity or one.polarity == args.polarity)
+    ]  # fmt: skip
     if not held:
         form = "why.unsaid" if wanted else "portrait.none"
         kind = Said(form="portrait.any")
@@ -92,12 +98,10 @@ async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPref
                 "user": args.user_id, "value": one.value, "strength": round(one.strength, 2),
                 "confidence": round(one.confidence, 2), "n": len(one.evidence),
             },
-            evidence=one.evidence[:1],
         )
     ]  # fmt: skip
     if lines:
-        said.append(Said(form="why.events", values={"lines": listed([phrase_of(line) for line in lines])},
-                         evidence=[line.event_id for line in lines]))  # fmt: skip
+        said.append(Said(form="why.events", values={"lines": listed([phrase_of(line) for line in lines])}))
     if one.trend in ("rising", "fading"):
         said.append(Said(form=f"why.{one.trend}", values={"value": one.value}))
     return WhyPreferenceResult(found=True, said=said, notes=profile.notes, user_id=args.user_id, preference=one)

@@ -67,11 +67,9 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
         "trend": Said(form=f"trend.{args.trend}") if args.trend else phrase(""),
     }  # fmt: skip
     top = found[: args.limit]
-    evidence = [event for one in top if one.preference for event in one.preference.evidence[:1]]
     said = [Said(form=f"find.{args.polarity}", values=values)]
     if top:
-        lines = [Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}) for one in top]
-        said.append(Said(form="find.top", values={"users": listed(lines)}, evidence=evidence))
+        said.append(Said(form="find.top", values={"users": listed([_line(one) for one in top])}))
     return FindUsersResult(found=bool(painted), said=said, total=len(found), searched=painted, users=top)
 
 
@@ -84,15 +82,19 @@ def _by_words(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     if not users:
         said = [Said(form="find.nobody", values=values)]
     else:
-        lines = [Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}) for one in users]
         said = [
-            Said(form="find.words", values={**values, "users": listed(lines)}),
+            Said(form="find.words", values={**values, "users": listed([_line(one) for one in users])}),
             Said(form="find.words_definition", values=values),
         ]
     return FindUsersResult(
         found=bool(users), said=said, notes=audience.notes, total=audience.considered, searched=audience.considered,
         users=users,
     )  # fmt: skip
+
+
+def _line(one: FoundUser) -> Said:
+    evidence = one.preference.evidence[:1] if one.preference else []
+    return Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}, evidence=evidence)
 
 
 def _where(args: FindUsersArgs) -> Said:

@@ -127,14 +127,17 @@ def _latest(lines: Sequence[HistoryLine]) -> list[Said]:
     if not lines:
         return []
     parts = listed([phrase_of(one) for one in lines])
-    return [Said(form="history.latest", values={"lines": parts}, evidence=[one.event_id for one in lines])]
+    return [Said(form="history.latest", values={"lines": parts})]
 
 
 def phrase_of(line: HistoryLine) -> Said:
     """One event in words: "rating 4 of “Toy Story (1995)” on 1997-11-05"."""
     day = Said(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
     value = f" {line.value:g}" if line.value is not None else ""
-    return Said(form="event", values={"type": line.type, "value": value, "title": line.title, "day": day})
+    return Said(
+        form="event", values={"type": line.type, "value": value, "title": line.title, "day": day},
+        evidence=[line.event_id],
+    )  # fmt: skip
 
 
 def _extremes(args: HistoryArgs, lines: Sequence[HistoryLine], ordered: Sequence[Event]) -> list[Said]:
@@ -143,16 +146,16 @@ def _extremes(args: HistoryArgs, lines: Sequence[HistoryLine], ordered: Sequence
         return []
     first = lines[0]
     if args.order == "oldest":
-        said = [Said(form="history.first", values=_of(args, first), evidence=[first.event_id])]
+        said = [Said(form="history.first", values=_of(args, first))]
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
-        said = [Said(form=form, values=_of(args, first), evidence=[first.event_id])]
+        said = [Said(form=form, values=_of(args, first))]
         if ties > 1:
             said.append(Said(form="history.ties", values={"n": ties, "value": first.value or 0.0}))
     if lines[1:]:
         rest = listed([phrase_of(one) for one in lines[1:]])
-        said.append(Said(form="history.then", values={"lines": rest}, evidence=[one.event_id for one in lines[1:]]))
+        said.append(Said(form="history.then", values={"lines": rest}))
     return said
 
 

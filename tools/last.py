@@ -34,7 +34,6 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
         Said(
             form="last.item",
             values={"user": args.user_id, "title": line.title, "line": phrase_of(line), "what": about.what},
-            evidence=[newest.event_id],
         )
     ]
     if newest.timestamp is None:

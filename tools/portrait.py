@@ -39,11 +39,10 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes")):
         held = [one for one in strongest if one.polarity == polarity]
         if held:
-            evidence = [event for one in held for event in one.evidence[:1]]
             values: dict[str, str | int | float | Said] = {
                 "user": args.user_id, "things": listed([_thing(one) for one in held])
             }  # fmt: skip
-            said.append(Said(form=form, values=values, evidence=evidence))
+            said.append(Said(form=form, values=values))
     if whole and profile.summary:
         summary = Said(form="portrait.summary", values={"user": args.user_id, "summary": profile.summary},
                        evidence=profile.summary_evidence[:3], only=profile.language)  # fmt: skip
@@ -59,4 +58,5 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
 
 def _thing(one: Preference) -> Said:
     trend = Said(form=f"trend.{one.trend}") if one.trend in ("rising", "fading") else phrase("")
-    return Said(form="preference", values={"value": one.value, "facet": one.facet, "trend": trend})
+    values: dict[str, str | int | float | Said] = {"value": one.value, "facet": one.facet, "trend": trend}
+    return Said(form="preference", values=values, evidence=one.evidence[:1])

@@ -34,11 +34,17 @@ Mark = Callable[[str], str]
 """An event id as the mark that cites it."""
 
 
-def say(said: Said, language: str = "en", mark: Mark | None = None, marks: int = _MARKS) -> str:
-    """The statement in words; with `mark`, its first events cited at its end."""
-    text = _fill(said, language)
-    cited = [mark(event) for event in said.evidence[:marks]] if mark else []
+def say(said: Said, language: str = "en", mark: Mark | None = None) -> str:
+    """The statement in words; with `mark`, its first events cited at its end, and those of its parts at theirs."""
+    text = _fill(said, language, mark)
+    cited = [mark(event) for event in said.evidence[:_MARKS]] if mark else []
     return f"{text} {' '.join(cited)}" if cited else text
+
+
+def events_of(said: Said) -> list[str]:
+    """Event ids that a statement and its parts rest on, in order."""
+    found = [event for one in said.values.values() if isinstance(one, Said) for event in events_of(one)]
+    return list(dict.fromkeys([*found, *said.evidence]))
 
 
 def listed(parts: Sequence[Said]) -> Said:
@@ -54,14 +60,14 @@ def phrase(text: str) -> Said:
     return Said(form="as_is", values={"text": text})
 
 
-def _fill(said: Said, language: str) -> str:
+def _fill(said: Said, language: str, mark: Mark | None) -> str:
     forms = _forms()
     if said.form not in forms:
         raise SettingsError(f"There is no form of words '{said.form}'.")
     values: dict[str, object] = {}
     for name, value in said.values.items():
         if isinstance(value, Said):
-            values[name] = _fill(value, language)
+            values[name] = say(value, language, mark)
         elif isinstance(value, str):
             values[name] = spoken(language).facet(value) if name == "facet" else value
         else:

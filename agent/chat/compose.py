@@ -9,9 +9,13 @@ from agent.chat.values import CitedEvent, Language
 from agent.engine import Engine
 from tools import Result, Said, say
 from tools.which import title_of
+from tools.words import events_of
 
 MARK = re.compile(r"\[e(\d+)\]")
 _SENTENCE = re.compile(r"(?<=[.!?])(?=\s)|(?<=[。！？])|(?<=\])(?=\s)|(?<=\n)")
+
+_ENDED = re.compile(r"[.!?。！？](?:\s*\[e\d+\])+$")
+"""A sentence's end with the marks behind it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ def lines_of(said: Iterable[Said], language: Language, talk: Conversation) -> li
         return f"[e{talk.number_of(event_id)}]"
 
     return [
-        Line(say(one, language, mark), one.form, tuple(one.evidence))
+        Line(say(one, language, mark), one.form, tuple(events_of(one)))
         for one in said if not one.only or one.only.split("-")[0] == language
     ]  # fmt: skip
 
@@ -52,7 +56,12 @@ def sentences(text: str) -> list[str]:
     for match in _SENTENCE.finditer(text):
         end = match.end()
         rest = text[end:].lstrip(" ")
-        if rest.startswith("[e") or _inside_quotes(text[:end]) or re.search(r"(?:^|\n)\s*\d+\.$", text[:end]):
+        if (
+            rest.startswith("[e")
+            or (text[end - 1] == "]" and not _ENDED.search(text[:end]))
+            or _inside_quotes(text[:end])
+            or re.search(r"(?:^|\n)\s*\d+\.$", text[:end])
+        ):
             continue
         if end > at:
             parts.append(text[at:end])

@@ -33,7 +33,7 @@ def _asked_why(reading: Reading, talk: Conversation) -> Reading | None:
     if last.tool.name in ("recommend", "explain_recommendation"):
         tags.add("recommend")
     elif users:
-        tags.add("portrait")
+        tags.add(str(given.get("polarity") or "portrait"))
     values = talk.reading.values if talk.reading and last.tool.name != "recommend" else []
     return replace(reading, users=users, tags=tags, values=values)
 

@@ -71,6 +71,8 @@ class _Planner:
             return cannot("chat.help")
         if self._is_future():
             return cannot("chat.future")
+        if personal := self._personal():
+            return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], Plan | None]] = (
             self._like_words, self._why, self._users, self._user, self._cohort, self._item, self._store,
@@ -91,14 +93,39 @@ class _Planner:
         newest = newest_day(self.engine)
         if r.period and r.period.since and newest and r.period.since > newest and not r.period.relative:
             return True
-        return r.has("future") and not r.has("recommend", "like")
+        return r.has("future") and not (r.has("like") or (r.has("recommend") and not r.has("had")))
 
     def _unexplained(self, found: Plan) -> list[str]:
         """Strange words that a plan passes over; none where the plan's own words take them."""
+        r = self.reading
         taken = any(one.tool in (find_users, search_items) and _words_of(one) for one in found.steps)
         if taken or found.missing is not None:
             return []
-        return [one for one in self.reading.strange if not self._is_harmless(one)][:3]
+        strange = [one for one in r.strange if not self._is_harmless(one)]
+        # Of a title, or a value whose facet is named, few other words change what is asked.
+        named = bool(r.items) or (bool(r.values) and bool(r.facets))
+        if (
+            all(one.tool is cohort for one in found.steps)
+            and named
+            and len(strange) <= 2
+            and all(map(str.islower, strange))
+        ):
+            return []
+        if len(strange) == 1 and strange == r.verbs and r.has("event", "item", "rate", "active"):
+            return []  # "which item did user 5 end on": what they do with it
+        return strange[:3]
+
+    def _personal(self) -> str:
+        """What is asked of a person that no store of events holds; empty where the data have it as an attribute."""
+        r = self.reading
+        if r.has("size"):
+            if r.has("store", "event"):
+                r.tags.add("count")
+            elif not r.values:
+                return "size"
+        if not r.personal or r.attributes or not (r.users or self.talk.user_id):
+            return ""
+        return ", ".join(r.personal)
 
     def _is_harmless(self, word: str) -> bool:
         return (len(word) == 1 and word.isascii()) or word.lower().endswith("ly") or word == "s"
@@ -220,7 +247,8 @@ class _Planner:
         if r.values:
             return calls(step(explain_preference, user_id=user, value=str(self._value()["value"])))
         if r.has("like", "dislike", "portrait", "favourite"):
-            return calls(step(explain_preference, user_id=user))
+            polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite") else None
+            return calls(step(explain_preference, user_id=user, polarity=polarity))
         return None
 
     # ------------------------------------------------------------ two users and more
@@ -236,10 +264,9 @@ class _Planner:
         if r.has("attribute") or r.attributes:
             return self._each()
         first, second = r.users
-        # Ratings are compared by their mean, and counted where the question counts them.
-        rating = r.has("rate") and (r.has("mean") or (r.has("more", "best", "less") and not r.has("count", "active")
-                                    and "rating" not in r.types and not r.has("most")))  # fmt: skip
-        rating = rating or (r.has("mean") and r.has("rate"))
+        # Ratings are compared by their mean only where they are said to be high or low; else they are counted.
+        rating = r.has("rate", "mean", "higher", "lower") and r.has("mean", "higher", "lower") and not r.has("count")
+        rating = rating and not r.has("event", "active")
         counted = r.has("more", "less", "most", "count", "active", "event", "who", "had")
         if rating:
             aspect = "rating"
@@ -309,7 +336,7 @@ class _Planner:
         if r.has("category") and not r.facets and r.has("most", "favourite", "best") and not r.values:
             return calls(step(favourites, user_id=user, **_without(about, "user_id", "value", "facet")))
         if r.has("mean") and r.has("rate"):
-            return calls(step(ratings, **_without(about, "type"), user_id=user))
+            return calls(step(ratings, **_without(about, "type")))
         if (
             superlative
             and not r.items
@@ -317,13 +344,9 @@ class _Planner:
             and not (r.has("count") and not r.has("rate"))
         ):
             order = "lowest" if r.has("worst") and not r.has("best") else "highest"
-            return calls(
-                step(history, **_without(about, "type", "user_id"), user_id=user, order=order, limit=self._n(1))
-            )
+            return calls(step(history, **_without(about, "type"), order=order, limit=self._n(1)))
         if r.has("most") and r.has("like", "rate") and r.has("item", "rate") and not r.has("count", "event"):
-            return calls(
-                step(history, **_without(about, "type", "user_id"), user_id=user, order="highest", limit=self._n(1))
-            )
+            return calls(step(history, **_without(about, "type"), order="highest", limit=self._n(1)))
         if (
             r.has("last")
             and not r.has("count")

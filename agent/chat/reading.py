@@ -24,7 +24,7 @@ _CALLED = re.compile(
     r"|individuals?|consumers?|visitors?|subscribers?|patrons?|participants?|reviewers?|purchasers?|players?|profiles?"
     r"|raters?|watchers?|someone|somebody)"
     rf"(?:\s+(?:with\s+(?:the\s+)?)?(?:id|no\.?|nr\.?|number|named|called|#)(?![A-Za-z]))?\s*[:#]?\s*[\"'“]?(?P<id>{_ID})"
-    rf"|\b(?:user|customer|member|client|account)?\s*(?:id|ID)\s*[:#]?\s*[\"'“]?(?P<bare>{_ID})"
+    rf"|\bID\b\s*[:#]?\s*[\"'“]?(?P<bare>{_ID})"
     rf"|(?:用户|顾客|客户|会员|买家|观众|账号|账户|消费者)(?:编号|号码|[Ii][Dd])?(?:为|是)?\s*[:：#]?\s*[\"“「]?(?P<zh>{_ID})"
     rf"|(?<![A-Za-z0-9])(?P<hao>{_ID})\s*号(?:用户|顾客|客户|会员|买家)",
     re.IGNORECASE,
@@ -53,12 +53,15 @@ _COUNTED_BEFORE = re.compile(
 """After these a number is a count, an age or a rating."""
 _COUNTED_AFTER = re.compile(
     r"(?:stars?|points?|times?|years?|days?|weeks?|months?|items?|films?|movies?|products?|users?|people|events?"
-    r"|recommendations?|suggestions?|titles?|ratings?|purchases?|views?|others?|more|or more|or fewer|%"
+    r"|recommendations?|suggestions?|titles?|ratings?|purchases?|views?|others?|most|best|top|latest|newest|last|first"
+    r"|highest|lowest|least|more|or more|or fewer|%"
     r"|[个部次件条岁天年月分星位名])"
     r"(?![a-z])"
 )
-_BETWEEN = frozenset((*"of is call named name the label a an with equal".split(), *"为是叫值于等"))
+_BETWEEN = frozenset(("of", "is", "call", "named", "name", "the", "label", "a", "an", "with", "equal", *"为是叫值于等"))
 """Words that may stand between a facet's name and its value."""
+_BEHIND = frozenset(("under", "as", "for", "a", "the", "in", "作", "作为", "这", "类"))
+"""And between a value and the facet's name behind it."""
 _FACET_WORDS = (1, 2, 3, 4)
 _DECADE = re.compile(r"\d{2,4}s")
 
@@ -104,6 +107,10 @@ class Reading:
     tags: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     """Words that nothing explains."""
+    personal: list[str] = field(default_factory=list)
+    """Words that ask what no store of events holds of a person."""
+    verbs: list[str] = field(default_factory=list)
+    """Of the strange words those that stand right behind a user, as what the user does."""
     bare_user: bool = False
     """Whether a number was read as a user without being called one."""
     order: list[str] = field(default_factory=list)
@@ -132,12 +139,13 @@ class _Reader:
         self.taken = [token.kind == "mark" for token in self.tokens]
         self.keys = [stem(token.folded, "en") for token in self.tokens]
         self.names_keys = [singular(token.folded) for token in self.tokens]
+        self.user_places: list[range] = []
         self.found = Reading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
 
     def read(self) -> Reading:
         self._conditions()
-        self._called_users()
         self._quoted()
+        self._called_users()
         self._titles()
         self._period()
         self._called_items()
@@ -148,6 +156,12 @@ class _Reader:
         self.found.strange = [
             token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
         ]  # fmt: skip
+        ends = {place.stop for place in self.user_places}
+        self.found.verbs = [
+            token.text
+            for at, token in enumerate(self.tokens)
+            if not self.taken[at] and at in ends and token.text.islower()
+        ]
         return self.found
 
     # ------------------------------------------------------------ places in the text
@@ -202,6 +216,7 @@ class _Reader:
     def _add_user(self, user_id: str, places: Sequence[int]) -> None:
         if user_id not in self.found.users:
             self.found.users.append(user_id)
+        self.user_places.append(range(places[0], places[-1] + 1))
         self._take(places)
 
     def _called_items(self) -> None:
@@ -414,7 +429,7 @@ class _Reader:
         before = [self.names_keys[max(0, at - size + 1) : at + 1] for size in _FACET_WORDS] if at >= 0 else []
         behind = []
         if end > start:
-            while end < len(self.tokens) and self.tokens[end].kind == "mark":
+            while end < len(self.tokens) and (self.keys[end] in _BEHIND or self.tokens[end].kind == "mark"):
                 end += 1
             behind = [self.names_keys[end : end + size] for size in _FACET_WORDS]
         return any(tuple(one) in self.names.facets for one in [*before, *behind])
@@ -460,6 +475,8 @@ class _Reader:
             match = known.longest(self.keys, at)
             length, tags = match if match else self._type_at(at)
             if length and all(not self.taken[one] for one in range(at, at + length)):
+                if "personal" in tags:
+                    self.found.personal.append(self.text[self.tokens[at].start : self.tokens[at + length - 1].end])
                 self._tag(tags)
                 self._take(range(at, at + length))
                 at += length

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import connect, doors, feed, keys, paint, studies, suggest
+from agent.cli import connect, doors, feed, keys, paint, studies, suggest, talk
 from agent.cli.session import Globals, Opener, print_json, stderr_console, tell
 from agent.cli.text import clean
 from agent.config import debugging
@@ -51,7 +51,7 @@ profile_app.command("show")(paint.show_profile)
 app.command(rich_help_panel=PORTRAITS)(suggest.recommend)
 app.command(rich_help_panel=PORTRAITS)(suggest.rank)
 app.command(rich_help_panel=PORTRAITS)(suggest.users)
-app.command(rich_help_panel=OTHER)(doors.chat)
+app.command(rich_help_panel=OTHER)(talk.chat)
 app.command(rich_help_panel=OTHER)(doors.serve)
 app.command(rich_help_panel=OTHER)(connect.mcp)
 app.add_typer(keys_app, name="keys", rich_help_panel=OTHER)

@@ -1,4 +1,4 @@
-"""The other doors: chat, serve, eval run, compare, report."""
+"""The other doors: serve, eval run, compare, report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,38 +7,6 @@ import typer
 
 from agent.cli.session import Json, Session, tell
 from agent.errors import UsageError
-
-
-def chat(
-    ctx: typer.Context,
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Ask once; leave out to converse.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Ask about users in words."""
-    from agent.chat import Conversation, answer
-
-    with Session(ctx, as_json) as session:
-        engine = session.engine()
-        if question:
-            reply = session.wait(answer(engine, question))
-            session.give(reply, reply.text)
-            session.notes(reply.notes)
-            return
-        if as_json:
-            raise UsageError("With --json, ask a question: limner chat 'QUESTION' --json.")
-        tell(session.err, "Ask about users; an empty line ends.", "dim")
-        talk = Conversation()
-        while line := _asked():
-            reply = session.wait(answer(engine, line, talk))
-            session.out.print(reply.text)
-            session.notes(reply.notes)
-
-
-def _asked() -> str:
-    try:
-        return input("> ").strip()
-    except EOFError:
-        return ""
 
 
 def serve(

@@ -1,0 +1,210 @@
+"""The shipped question set: what is asked, what is right, and how an answer is judged.
+
+What a right answer must say is stated, or worked out here from events, items and users alone, apart from the tools.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from importlib import resources
+from statistics import fmean
+
+import yaml
+from pydantic import Field
+
+from agent.chat import Answer, Conversation, answer
+from agent.engine import Engine
+from agent.schema import Event, Item
+from agent.signals import signals_of
+from evals.records import Strict
+
+Given = str | int | list[str]
+
+
+class Shipped(Strict):
+    """One question of the set, with the turns that lead to it."""
+
+    id: str
+    kind: str
+    ask: list[str]
+    says: list[str] = Field(default=[])
+    """Each must occur in the answer; of alternatives parted by `|` one."""
+    computed: list[dict[str, Given]] = Field(default=[])
+    """What is worked out and must be said: a measure, what it is of, and conditions on users."""
+    cites: bool = False
+    """Whether the answer must cite an event."""
+    abstains: bool = False
+    refuses: bool = False
+
+
+class Judged(Strict):
+    """A question with its answer, and what is wrong with it; empty where nothing is."""
+
+    question: Shipped
+    answer: Answer
+    wrong: str
+
+
+def load_shipped(name: str = "ml-100k") -> list[Shipped]:
+    text = resources.files("evals").joinpath(f"questions/{name}.yaml").read_text(encoding="utf-8")
+    return [Shipped.model_validate(one) for one in yaml.safe_load(text)]
+
+
+async def ask_shipped(engine: Engine, asked: Sequence[Shipped]) -> list[Judged]:
+    """Each question in a conversation of its own, judged."""
+    key = Key(engine)
+    found = []
+    for one in asked:
+        talk = Conversation()
+        replies = [await answer(engine, turn, talk) for turn in one.ask]
+        found.append(Judged(question=one, answer=replies[-1], wrong=judge(one, replies[-1], key)))
+    return found
+
+
+def judge(question: Shipped, reply: Answer, key: "Key") -> str:
+    """What is wrong with an answer; empty where nothing is."""
+    if question.abstains or question.refuses:
+        said = r"don't know|不知道" if question.abstains else r"cannot answer|不能"
+        return "" if not reply.answered and re.search(said, reply.text) else "it does not decline"
+    if not reply.answered:
+        return "it does not answer"
+    for wanted in [*question.says, *(key.right(one) for one in question.computed)]:
+        if not any(_says(reply.text, one) for one in wanted.split("|")):
+            return f"it does not say {wanted}"
+    if question.cites and not reply.sources:
+        return "it cites no event"
+    unknown = set(re.findall(r"\[e(\d+)\]", reply.text)) - {str(one.number) for one in reply.sources}
+    return f"it cites what is no event: {', '.join(sorted(unknown))}" if unknown else ""
+
+
+def _says(text: str, wanted: str) -> bool:
+    """Whether a text has a number, id or name, and not only as part of another one."""
+    ends = r"(?![A-Za-z0-9]|[.,]\d)"
+    return re.search(rf"(?<![A-Za-z0-9.]){re.escape(wanted)}{ends}", text, re.IGNORECASE) is not None
+
+
+@dataclass
+class Key:
+    """The right answers, worked out from a store."""
+
+    engine: Engine
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        return {one.item_id: one for one in self.engine.store.items()}
+
+    @cached_property
+    def events(self) -> dict[str, list[Event]]:
+        return {one: self.engine.store.events(one) for one in self.engine.store.user_ids()}
+
+    def right(self, asked: dict[str, Given]) -> str:
+        """What must be said: one alternative, or several parted by `|`."""
+        (name, of), *where = asked.items()
+        measures: dict[str, Callable[[list[str]], str]] = {
+            "items_of": lambda of: self._count(self._had(of[0])), "last_of": self._last, "rating_of": self._rating,
+            "mean_of": lambda of: f"{fmean(self._values(of[0])):.2f}".rstrip("0").rstrip("."),
+            "events_in": self._in, "top_of": self._top, "best_of": lambda of: self._extreme(of, max),
+            "worst_of": lambda of: self._extreme(of, min), "more_of": lambda of: self._more(of, self._many),
+            "kinder_of": lambda of: self._more(of, lambda user, _: fmean(self._values(user))),
+            "shared_by": lambda of: self._count(self._had(of[0]) & self._had(of[1])),
+            "items_with": lambda of: self._count({one for one in self._had(of[0]) if self._is(one, of[1])}),
+            "users_with": lambda of: self._users(lambda user: any(self._is(one, of[0]) for one in self._had(user))),
+            "users_without": lambda of: self._users(lambda user: not self._had(user) & self._titled(of)),
+            "users_over": lambda of: self._users(lambda user: len(self._had(user)) > int(of[0])),
+            "users_of": lambda of: self._users(lambda user: self._titled(of) <= self._had(user), dict(where)),
+            "stopped": self._stopped,
+        }  # fmt: skip
+        return measures[name]([str(one) for one in (of if isinstance(of, list) else [of])])
+
+    # ------------------------------------------------------------ of one user
+
+    def _had(self, user: str) -> set[str]:
+        return {one.item_id for one in self.events[user] if one.item_id}
+
+    def _values(self, user: str) -> list[float]:
+        return [one.value for one in self.events[user] if one.type == "rating" and one.value is not None]
+
+    def _is(self, item_id: str, category: str) -> bool:
+        return category in self.items[item_id].categories
+
+    def _titled(self, titles: Sequence[str]) -> set[str]:
+        found = {one.item_id for one in self.items.values() if one.title in titles}
+        if len(found) != len(set(titles)):
+            raise ValueError(f"not each of {titles} is one item's title")
+        return found
+
+    def _last(self, of: Sequence[str]) -> str:
+        events = [one for one in self.events[of[0]] if one.item_id]
+        return "|".join(self.items[one.item_id or ""].title for one in events if one.timestamp == events[-1].timestamp)
+
+    def _rating(self, of: Sequence[str]) -> str:
+        [item] = self._titled(of[1:])
+        return next(f"rating {one.value:g}" for one in self.events[of[0]] if one.item_id == item)
+
+    def _in(self, of: Sequence[str]) -> str:
+        since, until = date.fromisoformat(of[1]), date.fromisoformat(of[2])
+        return self._count({
+            one.event_id for one in self.events[of[0]] if one.timestamp and since <= one.timestamp.date() <= until
+        })  # fmt: skip
+
+    def _top(self, of: Sequence[str]) -> str:
+        counts = Counter(value for item in self._had(of[0]) for value in self.items[item].categories)
+        most = max(counts.values())
+        return "|".join(f"{one}” is the|{one}”是" for one, n in counts.items() if n == most)
+
+    def _extreme(self, of: Sequence[str], which: Callable[[list[float]], float]) -> str:
+        rated = [
+            (one.value, self.items[one.item_id].title) for one in self.events[of[0]]
+            if one.item_id and one.value is not None and (len(of) < 2 or self._is(one.item_id, of[1]))
+        ]  # fmt: skip
+        edge = which([value for value, _ in rated])
+        return "|".join(title for value, title in rated if value == edge)
+
+    def _many(self, user: str, category: str) -> float:
+        return len([one for one in self._had(user) if not category or self._is(one, category)])
+
+    def _more(self, of: Sequence[str], measure: Callable[[str, str], float]) -> str:
+        category = of[2] if len(of) > 2 else ""
+        best = max(of[:2], key=lambda user: measure(user, category))
+        return f"User {best} has|User {best} rates|用户 {best} 的"
+
+    # ------------------------------------------------------------ of all users
+
+    def _users(self, fits: Callable[[str], bool], where: dict[str, Given] | None = None) -> str:
+        people = {one.user_id: one.attributes for one in self.engine.store.users()}
+
+        def matches(user: str) -> bool:
+            return all(
+                float(str(people[user]["age"])) < float(str(value))
+                if name == "younger"
+                else people[user][name] == value
+                for name, value in (where or {}).items()
+            )
+
+        return self._count({one for one in people if matches(one) and fits(one)})
+
+    def _stopped(self, of: Sequence[str]) -> str:
+        """At least two liked, more than disliked, and none of the liked in the newer half of the user's events.
+
+        Liked is a rating more than a tenth of the half scale above its middle and the user's own habit, as the signal
+        table says it.
+        """
+        scales, table = self.engine.store.scales(), self.engine.settings.signals
+
+        def fits(user: str) -> bool:
+            events = [one for one in self.events[user] if one.item_id]
+            signal = signals_of(events, table, scales)
+            half = [at for at in range(len(events)) if 2 * at >= len(events)]
+            on = [(at, one) for at, one in enumerate(events) if self._is(one.item_id or "", of[0])]
+            liked = [at for at, one in on if signal[one.event_id] >= 0.1]
+            turned = [at for at, one in on if signal[one.event_id] <= -0.1]
+            return len(liked) >= 2 and len(liked) > len(turned) and not set(liked) & set(half)
+
+        return self._users(fits)
+
+    @staticmethod
+    def _count(found: "set[str]") -> str:
+        return f"{len(found):,}"
