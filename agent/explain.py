@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -300,11 +301,18 @@ def _foremost(
 
 def _shown(number: int, event: Event, past: Past) -> WindowEvent:
     item = past.items.get(event.item_id) if event.item_id else None
-    return WindowEvent(number=number, event=event, item=item, signal=past.signal.get(event.event_id, 0.0), line="")
+    # Of values that were validated: a second check of every event of a history would cost more than all else here.
+    return WindowEvent.model_construct(
+        number=number, event=event, item=item, signal=past.signal.get(event.event_id, 0.0), line=""
+    )
+
+
+_folded = lru_cache(maxsize=50_000)(fold)
+"""Values of a catalogue are folded again and again."""
 
 
 def _values(item: Item, values_of: ValuesOf) -> frozenset[str]:
-    return frozenset(fold(value) for values in values_of(item).values() for value in values)
+    return frozenset(_folded(value) for values in values_of(item).values() for value in values)
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
@@ -392,19 +400,22 @@ class _Writer:
         return reasons
 
     def _template(self, why: Why) -> str:
+        """Of three phrasings the one that stands least often in the list, the first of them where several do."""
         seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
         scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None
-        forms = [
-            reason_text(
+        best, chosen = "", ""
+        for turn in range(3):
+            form = reason_text(
                 why.item, language=self.language, origin=why.origin, preferences=why.preferences, seen=seen,
                 high=scale.high if scale else None, cold=why.cold, turn=turn,
-            )
-            for turn in range(3)
-        ]  # fmt: skip
-        shapes = [phrasing(form, why, self.language) for form in forms]
-        best = min(range(len(forms)), key=lambda at: self.phrasings[shapes[at]])
-        self.phrasings[shapes[best]] += 1
-        return forms[best]
+            )  # fmt: skip
+            shape = phrasing(form, why, self.language)
+            if not turn or self.phrasings[shape] < self.phrasings[chosen]:
+                best, chosen = form, shape
+            if not self.phrasings[chosen]:
+                break
+        self.phrasings[chosen] += 1
+        return best
 
     def _grounds(self, why: Why) -> Grounds:
         seen = why.seen

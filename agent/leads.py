@@ -9,6 +9,7 @@ import numpy as np
 
 from agent.rank import Model
 from agent.retrieve import ItemVectors
+from agent.retrieve.base import ItemWeights
 from agent.schema import Candidate, Event, Item
 
 Link = Literal["next_item", "collaborative", "content"]
@@ -84,39 +85,55 @@ def leads(
     them: without `COMPANIONS` who had both, in that order for what follows, a channel's weight is only arithmetic.
     """
     events = [event for event in past.events if event.item_id in past.items]
-    return {item_id: _of_one(item_id, events, past, model, vectors, placed.get(item_id, {}), companions)
-            for item_id in item_ids}  # fmt: skip
-
-
-def _of_one(
-    item_id: str, events: Sequence[Event], past: Past, model: Model, vectors: ItemVectors,
-    placed: Mapping[str, float], companions: Companions,
-) -> list[Lead]:  # fmt: skip
-    found: list[Lead] = []
-    known = [event for event in events if event.item_id in model.positions and event.item_id != item_id]
-    if item_id in model.positions and known:
-        history = model.history([(event.item_id or "", past.signal[event.event_id]) for event in known])
-        for channel in model.channels.traced:
-            if channel.name in placed:
-                parts = channel.neighbours(history, model.positions[item_id])
-                found += _best(known, parts.tolist(), _LINKS[channel.name], placed[channel.name])
-    if "content" in placed:
-        nearness = vectors.neighbours([event.item_id or "" for event in events], item_id)
-        found += _best(events, nearness.tolist(), "content", placed["content"])
+    known = [event for event in events if event.item_id in model.positions]
+    traced = _traced(item_ids, known, past, model)
+    near = {item_id: vectors.neighbours([event.item_id or "" for event in events], item_id)
+            for item_id in item_ids if "content" in placed.get(item_id, {})}  # fmt: skip
     item_of = {event.event_id: event.item_id or "" for event in events}
-    true = [
-        lead for lead in found
-        if lead.link == "content"
-        or companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
-    ]  # fmt: skip
-    return sorted(true, key=lambda lead: -lead.weight)
+    found: dict[str, list[Lead]] = {}
+    for item_id in item_ids:
+        said: list[Lead] = []
+        for name, parts in traced.items():
+            if name in placed.get(item_id, {}) and item_id in parts:
+                said += _best(known, parts[item_id], item_id, _LINKS[name], placed[item_id][name])
+        if item_id in near:
+            said += _best(events, near[item_id].tolist(), "", "content", placed[item_id]["content"])
+        true = [
+            lead for lead in said
+            if lead.link == "content"
+            or companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
+        ]  # fmt: skip
+        found[item_id] = sorted(true, key=lambda lead: -lead.weight)
+    return found
+
+
+def _traced(
+    item_ids: Sequence[str], known: Sequence[Event], past: Past, model: Model
+) -> dict[str, dict[str, list[float]]]:
+    """By channel and item, what each of the known events adds to the item's score."""
+    asked = [item_id for item_id in item_ids if item_id in model.positions]
+    if not known or not asked:
+        return {}
+    history = model.history([(event.item_id or "", past.signal[event.event_id]) for event in known])
+    at = [model.positions[item_id] for item_id in asked]
+    found: dict[str, dict[str, list[float]]] = {}
+    for channel in model.channels.traced:
+        if isinstance(channel, ItemWeights):
+            # All at once: to pick one column of a sparse matrix costs as much as to pick ten.
+            parts = channel.weights[history.items][:, at].toarray() * channel.weigh(history)[:, None]
+            columns = parts.T.tolist()
+        else:
+            columns = [channel.neighbours(history, one).tolist() for one in at]
+        found[channel.name] = dict(zip(asked, columns, strict=True))
+    return found
 
 
 _LINKS: Mapping[str, Link] = {"next_item": "next_item", "collaborative": "collaborative"}
 
 
-def _best(events: Sequence[Event], parts: Sequence[float], link: Link, place: float) -> list[Lead]:
-    """The events with the largest parts, one an item (its last)."""
+def _best(events: Sequence[Event], parts: Sequence[float], besides: str, link: Link, place: float) -> list[Lead]:
+    """The events with the largest parts, one an item (its last), and none on the item `besides`."""
+    parts = [0.0 if event.item_id == besides else part for event, part in zip(events, parts, strict=True)]
     whole = float(np.maximum(parts, 0).sum())
     by_item: dict[str, tuple[float, str]] = {}
     for event, part in zip(events, parts, strict=True):

@@ -73,7 +73,7 @@ class Swift:
         with self._snapshots.steady():
             if (held := self._repeated(user_id, request)) is not None:
                 return self._kept(held)
-        notes = self._trainer.ready(wishes)
+        notes = self._ready(wishes)
         with self._snapshots.steady():
             newest = self._store.newest(user_id)
             known = self.known(user_id)
@@ -84,7 +84,7 @@ class Swift:
 
     def visit(self, n: int, wishes: Wishes, *, explain: bool) -> Recommendations:
         """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular."""
-        notes = self._trainer.ready(wishes)
+        notes = self._ready(wishes)
         with self._snapshots.steady():
             nobody = Profile(user_id="", as_of=datetime.now(UTC), summary="")
             answer = self._answered(nobody, Past([], {}, {}), n, wishes, frozenset(), notes, explain=explain)
@@ -92,7 +92,7 @@ class Swift:
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
         """As `Engine.rank`. Raises UnknownIdError."""
-        notes = self._trainer.ready(Wishes())
+        notes = self._ready(Wishes())
         given = dict.fromkeys(item_ids)
         with self._snapshots.steady():
             known = self.known(user_id)
@@ -102,6 +102,11 @@ class Swift:
                 )
             found = [one for one in ranked if one.candidate.item_id in given]
             return self._recommender.at_once(known.profile, known.past, found, len(given), explain, Wishes(), notes)
+
+    def _ready(self, wishes: Wishes) -> list[str]:
+        """In a view of its own, since what is missing is made here."""
+        with self._snapshots.steady():
+            return self._trainer.ready(wishes)
 
     def _answered(
         self, profile: Profile, past: Past, n: int, wishes: Wishes, had: frozenset[str], notes: Sequence[str], *,
