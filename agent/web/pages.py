@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -18,6 +19,7 @@ from agent.engine import Engine
 from agent.errors import LimnerError
 from agent.feedback import Feedback, FeedbackItem
 from agent.keys import KeyRing
+from agent.schema import Profile
 from agent.web.ledger import Accountant
 from agent.web.map import HEIGHT, WIDTH, Cartographer
 from agent.web.map import MOST as MOST_POINTS
@@ -36,20 +38,27 @@ _A_YEAR = {"cache-control": "public, max-age=31536000, immutable", "content-secu
 _STREAM = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
+@dataclass(frozen=True)
+class Said:
+    """What was done just now, and how to undo it."""
+
+    key: str
+    title: str
+    undo: Claim | None = None
+
+
 def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     """Every path of the page; none stands in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
     directory, cartographer, accountant = Directory(engine), Cartographer(engine), Accountant(engine.store)
     ring, talks = KeyRing(engine.store), Talks(engine)
 
-    async def show_person(request: Request, user_id: str, wanted: Wanted, **said: object) -> HTMLResponse:
+    async def show_person(request: Request, user_id: str, wanted: Wanted, said: Said | None = None) -> HTMLResponse:
         words = renderer.language(request)
         found = await pool.call(person, engine, user_id, wanted, words)
         # A part that htmx asked for; a form sent without it gets the whole page.
         template = "person.html" if request.headers.get("hx-request") else "user.html"
-        return renderer.page(
-            request, template, person=found, said=said or None, size=(COLUMN_WIDTH, COLUMN_HEIGHT), most=MOST
-        )
+        return renderer.page(request, template, person=found, said=said, size=(COLUMN_WIDTH, COLUMN_HEIGHT), most=MOST)
 
     # ------------------------------------------------------------ looking
 
@@ -58,10 +67,12 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         own = request.state.caller.user_id
         if own is not None:
             return RedirectResponse(f"/users/{quoted(own)}", 303)
-        if q.strip() and not request.headers.get("hx-request") and await pool.call(engine.store.user, q.strip()):
-            return RedirectResponse(f"/users/{quoted(q.strip())}", 303)
-        people = await pool.call(directory.people, q, renderer.language(request))
+        asked = q.strip()
         part = bool(request.headers.get("hx-request"))
+        named = await pool.call(engine.store.user, asked) if asked and not part else None
+        if named is not None:
+            return RedirectResponse(f"/users/{quoted(named.user_id)}", 303)
+        people = await pool.call(directory.people, q, renderer.language(request))
         return renderer.page(request, "found.html" if part else "home.html", people=people)
 
     @routes.get("/users/{user_id:path}/history")
@@ -109,30 +120,30 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         await pool.call(engine.listener.hear, user_id, told)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
-        return await show_person(
-            request, user_id, Wanted(n, before=recommendation_id), key=f"done-{type}", title=title or item_id
-        )
+        said = Said(f"done-{type}", title or item_id)
+        return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
 
     @routes.post("/users/{user_id:path}/portrait")
     async def portrait(
-        request: Request, user_id: UserId, action: Annotated[Literal["state", "strike"], Form()],
+        request: Request, user_id: UserId, action: Annotated[Literal["state", "strike", "withdraw"], Form()],
         value: Annotated[str, Form(max_length=500)] = "", facet: Annotated[str, Form(max_length=100)] = "",
         polarity: Annotated[Literal["like", "dislike"], Form()] = "like",
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
         n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
     ) -> Response:  # fmt: skip
-        edit = (
-            PortraitEdit(state=[Statement(value=value, facet=facet, polarity=polarity)])
-            if action == "state"
-            else PortraitEdit(strike=[Claim(facet=facet, value=value, polarity=polarity)])
-        )
-        await pool.call(engine.editor.edit_portrait, user_id, edit)
+        claim = Claim(facet=facet, value=value, polarity=polarity)
+        if action == "state":
+            edit = PortraitEdit(state=[Statement(value=value, facet=facet, polarity=polarity)])
+        elif action == "strike":
+            edit = PortraitEdit(strike=[claim])
+        else:
+            edit = PortraitEdit(withdraw=[claim])
+        profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
-        return await show_person(
-            request, user_id, Wanted(n, before=recommendation_id), key=f"done-{action}", title=value,
-            facet=facet, value=value, polarity=polarity,
-        )  # fmt: skip
+        undo = claim if action == "strike" else _stated(profile, claim) if action == "state" else None
+        said = Said(f"done-{action}", value, undo)
+        return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
 
     # ------------------------------------------------------------ asking
 
@@ -208,6 +219,13 @@ def _back(user_id: str, recommendation_id: str, n: int) -> RedirectResponse:
     """To the user's page, which then says how the list moved."""
     more = f"&n={n}" if n != USUAL else ""
     return RedirectResponse(f"/users/{quoted(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303)
+
+
+def _stated(profile: Profile, claim: Claim) -> Claim | None:
+    """A statement as the portrait holds it, with the facet that knows its value."""
+    held = [one for one in profile.preferences if one.basis == "stated" and one.polarity == claim.polarity]
+    found = next((one for one in held if one.value.casefold() == claim.value.strip().casefold()), None)
+    return Claim(facet=found.facet, value=found.value, polarity=found.polarity) if found else None
 
 
 def _local(path: str) -> str:

@@ -13,13 +13,13 @@ _API = ("/v1", "/health", "/metrics", "/docs", "/openapi.json", "/static/")
 
 
 class Pages:
-    """Pure ASGI middleware around everything: passes all on but problem documents of the page's own paths."""
+    """Pure ASGI middleware around everything: passes all on but problem documents that a browser would show."""
 
     def __init__(self, app: ASGIApp, *, renderer: Renderer) -> None:
         self.app, self.renderer = app, renderer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_API):
+        if scope["type"] != "http" or scope["path"].startswith(_API) or not _is_for_people(Request(scope)):
             await self.app(scope, receive, send)
             return
         held: list[Message] = []
@@ -60,6 +60,10 @@ class Pages:
         else:
             answer = self.renderer.page(request, "problem.html", status, kept, problem=problem)
         await answer(scope, receive, send)
+
+
+def _is_for_people(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _is_look(request: Request) -> bool:

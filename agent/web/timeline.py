@@ -11,7 +11,7 @@ from agent.web.events import Reader, Tone
 from agent.web.words import Words
 from agent.world import World
 
-VALUES = 5
+VALUES = 7
 """Values with a colour of their own; the others are one."""
 _PERIODS = 16
 """Columns at most."""
@@ -72,6 +72,7 @@ def timeline(reader: Reader, world: World, words: Words, facet: str = "") -> Tim
     events = [event for event in reader.past.events if event.item_id in reader.past.items]
     held = [world.facets_of(reader.past.items[event.item_id or ""]) for event in events]
     covered = Counter(name for one in held for name in one)
+    covered[world.population.primary] += len(held) * (world.population.primary in covered)  # what items are, first
     facets = [name for name, n in covered.most_common() if n >= max(2, len(events) // 10)][:6] or list(covered)[:1]
     if not facets:
         return None

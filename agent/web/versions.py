@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.profile import diff
 from agent.schema import Preference, Profile
 from agent.web.portrait import said_of
 from agent.web.words import Words
 
 _SAME = 0.05
-"""Difference of strength below which a claim stands as it stood."""
+"""Difference of strength below which it is not that which changed."""
+CHANGES = ("new", "gone", "stronger", "weaker", "other", "same")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Row:
     before_percent: int | None
     after_percent: int | None
     change: str
-    """new, gone, stronger, weaker or same."""
+    """One of CHANGES."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +55,32 @@ def compared(profiles: Sequence[Profile], before: int, after: int, words: Words)
     newest = profiles[-1]
     last = by_number.get(after, newest)
     first = by_number.get(before) or (profiles[-2] if len(profiles) > 1 else newest)
-    rows = changes(first, last, words)
+    rows = rows_of(first, last, words)
     return Compared(
         [(one.version, words.day(one.as_of)) for one in reversed(profiles)],
         _version(first, words), _version(last, words), rows, sum(one.change != "same" for one in rows),
     )  # fmt: skip
 
 
-def changes(first: Profile, last: Profile, words: Words) -> list[Row]:
+def rows_of(before: Profile, after: Profile, words: Words) -> list[Row]:
     """Claims of either, what changed first."""
-    had = {(one.facet, one.value, one.polarity): one for one in first.preferences}
-    has = {(one.facet, one.value, one.polarity): one for one in last.preferences}
-    rows = [_row(had.get(key), has.get(key), words) for key in dict.fromkeys([*has, *had])]
-    order = ("new", "gone", "stronger", "weaker", "same")
-    return sorted(rows, key=lambda one: order.index(one.change))
+    found = diff(before, after)
+    rows = [_row(None, one, "new", words) for one in found.added]
+    rows += [_row(one, None, "gone", words) for one in found.removed]
+    rows += [_row(one.before, one.after, _course(one.before, one.after), words) for one in found.changed]
+    touched = {(one.facet, one.value) for one in [*found.added, *(pair.after for pair in found.changed)]}
+    rows += [_row(one, one, "same", words) for one in after.preferences if (one.facet, one.value) not in touched]
+    return sorted(rows, key=lambda one: CHANGES.index(one.change))
 
 
-def _row(before: Preference | None, after: Preference | None, words: Words) -> Row:
+def _course(before: Preference, after: Preference) -> str:
+    by = after.strength - before.strength
+    return "other" if abs(by) < _SAME else "stronger" if by > 0 else "weaker"
+
+
+def _row(before: Preference | None, after: Preference | None, change: str, words: Words) -> Row:
     one = after or before
     assert one is not None
-    by = (after.strength if after else 0.0) - (before.strength if before else 0.0)
-    if before is None or after is None:
-        change = "new" if before is None else "gone"
-    else:
-        change = "same" if abs(by) < _SAME else "stronger" if by > 0 else "weaker"
     return Row(
         words.facet(one.facet), words.value(one.facet, one.value), one.polarity,
         said_of(before, words) if before else "", said_of(after, words) if after else "",

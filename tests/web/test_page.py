@@ -282,9 +282,10 @@ def test_a_stated_preference_moves_the_list_and_can_be_undone(mine: Opened) -> N
     expect(stated).to_contain_text("stated")
     assert mine.titles() != before
     assert sum("Western" in one for one in mine.titles()) > sum("Western" in one for one in before)
-    stated.locator("summary").click()
-    stated.get_by_role("button", name="This is wrong").click()
+    page.locator("#status").get_by_role("button", name="Undo").click()
     expect(stated).to_have_count(0)
+    expect(page.locator("#status")).to_contain_text("Taken back: Western")
+    assert mine.titles() == before
     mine.is_clean()
 
 
@@ -300,6 +301,12 @@ def test_a_struck_claim_goes_with_its_reasons_and_can_be_put_back(mine: Opened) 
     page.locator("#status").get_by_role("button", name="Undo").click()
     expect(claim).to_have_count(1)
     expect(page.locator(".struck")).to_have_count(0)
+    assert mine.titles() == before
+    claim.locator("summary").click()
+    claim.get_by_role("button", name="This is wrong").click()
+    page.get_by_role("button", name="Put back").click()
+    expect(claim).to_have_count(1)
+    expect(claim).not_to_contain_text("stated")
     page.get_by_role("link", name="Versions").click()
     expect(page.locator("tbody tr").first).to_be_visible()
     mine.is_clean()
