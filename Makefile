@@ -70,6 +70,7 @@ bench: $(VENV)/.installed-dev $(OTHERS)/.installed
 	$(BIN)/python -m evals.bench_facts
 	$(BIN)/python -m evals.bench_embed
 	$(BIN)/python -m evals.bench_metrics
+	$(BIN)/python -m evals.bench_api
 	$(BIN)/python -m evals.bench_rank
 
 reference: $(VENV)/.installed-dev

@@ -178,6 +178,12 @@ def test_the_models_key_is_in_no_answer_and_no_line_of_log(place: Path) -> None:
             server.stop()
         assert any(seen.headers.get("authorization") == f"Bearer {secret}" for seen in model.requests)
         assert secret not in "".join([*told, *server.said])
+    # Every question to the model stands in the counts, from the ledger; every stage was timed.
+    assert re.search(r'limner_model_calls_total\{model="scripted",outcome="refused",purpose="\w+"\} [1-9]', told[2])
+    for stage in ("portrait", "rank", "explain"):
+        assert re.search(rf'limner_stage_seconds_count\{{stage="{stage}"\}} [1-9]', told[2]), stage
+    assert re.search(r'limner_reasons_total\{source="template"\} [1-9]', told[2])
+    assert re.search(r'limner_portraits_total\{source="template"\} [1-9]', told[2])
 
 
 def test_interrupting_stops_it(place: Path) -> None:
