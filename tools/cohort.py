@@ -132,6 +132,7 @@ def _said(args: CohortArgs, about: Chosen, total: int, of: int, users: list[Coho
     }  # fmt: skip
     if only_where and not (args.since or args.until):
         form = "cohort.where"
+        lead["where"] = args.where
     elif args.polarity:
         form = f"cohort.{args.polarity}{'.' + args.course if args.course else ''}"
     elif about.ids is None:

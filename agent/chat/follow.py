@@ -13,6 +13,8 @@ _SUBJECTS = (
 _MEANT = frozenset(_SUBJECTS)
 _ADDED = frozenset({"item", "event", "female", "male"})
 """Tags that a follow-up adds to the question before."""
+_BARE = frozenset({"person", "pronoun", "item", "again", "female", "male"})
+"""Tags that ask nothing."""
 
 
 def followed(reading: Reading, talk: Conversation) -> Reading:
@@ -61,8 +63,11 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
 
 
 def _is_elliptic(reading: Reading) -> bool:
-    """Whether a question asks nothing by itself."""
-    return not (reading.tags & _MEANT) and (reading.has("again") or len(reading.text) < 60) and not reading.has("who")
+    """Whether a question asks nothing by itself: "and user 7?", "what about comedies?", "她呢？"."""
+    if reading.tags & _MEANT or reading.has("who", "find", "store", "had", "exist", "kinds", "category"):
+        return False
+    led = bool(reading.order) and "again" in (reading.order[0], reading.order[-1])
+    return led or reading.tags <= _BARE
 
 
 def _people(found: Reading, asked: Reading, talk: Conversation) -> Reading:

@@ -152,6 +152,8 @@ class _Reader:
         self._bare_users()
         self._values()
         self._vocabulary()
+        if self.found.has("words_like"):  # "users like horror": a verb, where no words to be like follow
+            self._tag(frozenset({"person", "like"}))
         self._numbers()
         self.found.strange = [
             token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
@@ -289,29 +291,26 @@ class _Reader:
 
     def _titles(self) -> None:
         words = [at for at, token in enumerate(self.tokens) if token.kind != "mark"]
-        keys = [self.tokens[at].folded for at in words]
+        folded = [self.tokens[at].folded for at in words]
+        self._titles_among(words, folded)
+        self._titles_among(words, [one.removesuffix("'s") for one in folded])  # "Fargo's rating"
+
+    def _titles_among(self, words: Sequence[int], keys: Sequence[str]) -> None:
+        """Note the longest titles from the left on. keys: of the tokens at `words`, as titles are compared."""
         place = 0
         while place < len(keys):
-            if self.taken[words[place]]:
-                place += 1
-                continue
-            match = next(
-                (
-                    (length, ids) for length, ids in self.names.titles.lengths(keys, place)
-                    if self._is_free(words[place : place + length])
-                    and self._reads_as_title(words[place : place + length])
-                ),
-                None,
-            )  # fmt: skip
-            if match is None:
-                place += 1
-                continue
-            length, ids = match
-            places = range(words[place], words[place + length - 1] + 1)
-            text = self.text[self.tokens[places[0]].start : self.tokens[places[-1]].end]
-            exact = self.names.exactly(text)
-            self.found.items.append(Found(tuple(exact or ids), text, False))
-            self._take(places)
+            length, ids = 1, None
+            if not self.taken[words[place]]:
+                for size, found in self.names.titles.lengths(keys, place):
+                    if self._is_free(words[place : place + size]) and self._reads_as_title(words[place : place + size]):
+                        length, ids = size, found
+                        break
+            if ids is not None:
+                places = range(words[place], words[place + length - 1] + 1)
+                text = self.text[self.tokens[places[0]].start : self.tokens[places[-1]].end].removesuffix("'s")
+                exact = self.names.exactly(text)
+                self.found.items.append(Found(tuple(exact or ids), text, False))
+                self._take(places)
             place += length
 
     def _reads_as_title(self, places: Sequence[int]) -> bool:
@@ -327,7 +326,8 @@ class _Reader:
             named = self._before(places[0]) in ("film", "movie", "item", "product", "titl", "book", "song", "call")
             if token.kind == "cjk" or (plain[0] and not named):
                 return False
-            return not value and len(token.text) > 3 and (named or (token.capital and places[0] > 0))
+            meant = named or (token.capital and places[0] > 0) or self._after_verb(places[0])
+            return not value and len(token.text) > 3 and meant
         if value and self.names_keys[places[0] - 1 : places[0]] in [[key[-1]] for key in self.names.facets]:
             return False
         if all(token.kind == "cjk" for token in tokens):
@@ -336,6 +336,11 @@ class _Reader:
             # Words of every day are a title only where they are written as one.
             return all(token.capital or len(token.text) <= 3 for token in tokens) and tokens[-1].capital
         return True
+
+    def _after_verb(self, at: int) -> bool:
+        """Whether a word is what somebody had, liked or rated."""
+        before = vocabulary().get((self._before(at),)) or frozenset()
+        return any(one in ("had", "like", "dislike", "rate") or one.startswith("type.") for one in before)
 
     def _before(self, at: int) -> str:
         return self.keys[at - 1] if at else ""
@@ -472,9 +477,9 @@ class _Reader:
             if self.taken[at]:
                 at += 1
                 continue
-            match = known.longest(self.keys, at)
-            length, tags = match if match else self._type_at(at)
-            if length and all(not self.taken[one] for one in range(at, at + length)):
+            free = [one for one in known.lengths(self.keys, at) if not any(self.taken[at : at + one[0]])]
+            length, tags = free[0] if free else self._type_at(at)
+            if length:
                 if "personal" in tags:
                     self.found.personal.append(self.text[self.tokens[at].start : self.tokens[at + length - 1].end])
                 self._tag(tags)
