@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 
 from agent.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
 from agent.llm.base import ChatAnswer, ChatRequest, schema_in_words, strict_schema
+from agent.llm.gate import Gate
 from agent.schema import ChatMessage, Usage
 
 if TYPE_CHECKING:
@@ -88,12 +89,6 @@ class _Dialect:
 
 
 @dataclass
-class _PerLoop:
-    client: "AsyncOpenAI"
-    gate: asyncio.Semaphore
-
-
-@dataclass
 class OpenAIChat:
     """A model behind an OpenAI-compatible endpoint. Usable from several event loops, one after another or at once."""
 
@@ -104,11 +99,12 @@ class OpenAIChat:
     """Seconds for one attempt, by the clock: a server that drips a byte a second does not stretch it."""
     retries: Retries = field(default_factory=Retries)
     limit: int = 4
-    """Requests under way at once."""
+    """Requests under way at once, of all event loops together."""
     hosted: bool = True
 
     def __post_init__(self) -> None:
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _PerLoop] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
+        self._gate = Gate(self.limit)
         self._lock = threading.Lock()
         at_openai = urlsplit(self.base_url).hostname == urlsplit(OPENAI_URL).hostname
         self._dialect = _Dialect(limit="max_completion_tokens" if at_openai else "max_tokens")
@@ -148,13 +144,13 @@ class OpenAIChat:
     async def close(self) -> None:
         mine = self._loops.pop(asyncio.get_running_loop(), None)
         if mine:
-            await mine.client.close()
+            await mine.close()
 
     # ------------------------------------------------------------ one call
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator["AsyncOpenAI"]:
-        """This event loop's client, within the limit; connections and semaphores belong to one loop."""
+        """This event loop's client, since connections belong to one; all loops share the limit."""
         loop = asyncio.get_running_loop()
         with self._lock:
             mine = self._loops.get(loop)
@@ -164,9 +160,9 @@ class OpenAIChat:
                 client = AsyncOpenAI(
                     api_key=self.api_key or "none", base_url=self.base_url, timeout=self.timeout, max_retries=0
                 )
-                mine = self._loops[loop] = _PerLoop(client, asyncio.Semaphore(self.limit))
-        async with mine.gate:
-            yield mine.client
+                mine = self._loops[loop] = client
+        async with self._gate:
+            yield mine
 
     async def _retrying(self, once: Callable[[], Awaitable[R]]) -> R:
         from tenacity import AsyncRetrying, retry_if_exception_type
