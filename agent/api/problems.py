@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import iter_route_contexts
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
@@ -101,6 +102,12 @@ def told(error: LimnerError) -> ProblemResponse:
     return problem(status, error.code, str(error), headers={"Retry-After": RETRY_SECONDS} if status == 503 else None)
 
 
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """All that a path is served with; what a router names is one route's."""
+    found = (one.methods or () for one in iter_route_contexts(app.routes) if one.path_regex.match(path))
+    return sorted({method for methods in found for method in methods})
+
+
 def answer_problems(app: FastAPI) -> None:
     """Have an application answer every error with a problem document, and describe it in the OpenAPI document."""
 
@@ -117,7 +124,9 @@ def answer_problems(app: FastAPI) -> None:
         return problem(422, "invalid_parameter", f"{where}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
-    async def http_problem(_: Request, error: HTTPException) -> ProblemResponse:
+    async def http_problem(request: Request, error: HTTPException) -> ProblemResponse:
         code = CODES.get(error.status_code, "http_error")
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers) if error.headers else {}
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(app, request.url.path))
         return problem(error.status_code, code, str(error.detail), headers=headers)

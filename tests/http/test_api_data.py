@@ -151,3 +151,10 @@ def test_a_user_is_exported_whole_and_erased_everywhere(client: httpx.Client, tm
 
 def ids_of(shown: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
     return [one["item"]["item_id"] for one in shown["recommendations"]]
+
+
+def test_a_wrong_method_is_told_all_right_ones(client: httpx.Client) -> None:
+    for path, methods in (("/v1/events", "GET, POST"), ("/v1/users/u1", "DELETE, GET"), ("/v1/items/00", "GET, PATCH")):
+        answer = client.put(path)
+        problem(answer, 405, "wrong_method")
+        assert answer.headers["allow"] == methods

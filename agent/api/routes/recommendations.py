@@ -39,7 +39,7 @@ class ListQuery(BaseModel):
     price_min: float | None = Field(default=None, description="Only items whose price is known and no lower.")
     price_max: float | None = Field(default=None, description="Only items whose price is known and no higher.")
     available: bool = Field(default=True, description="False: also items that cannot be had now.")
-    exclude: ItemIds = Field(default=[], max_length=1000, description="Not these items.")
+    exclude: ItemIds = Field(default=[], max_length=150, description="Not these items.")
     boost: list[str] = Field(
         default=[],
         max_length=20,
@@ -49,7 +49,7 @@ class ListQuery(BaseModel):
     diversity: float = Field(default=0.0, ge=0, le=1, description="How much items should differ from each other.")
     novelty: float = Field(default=0.0, ge=0, le=1, description="How much being had by few should count.")
     context: ItemIds = Field(
-        default=[], max_length=100, description="Items of this visit, oldest first; they count as the newest events."
+        default=[], max_length=50, description="Items of this visit, oldest first; they count as the newest events."
     )
 
     def wishes(self) -> Wishes:
