@@ -17,7 +17,7 @@ def serve(
     ] = "127.0.0.1",
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that serve side by side.")] = 1,
 ) -> None:
-    """Serve the REST API; /docs describes it."""
+    """Serve the page in the browser (/) and the REST API, which /docs describes."""
     from agent.api import exposure, listen
     from agent.api import serve as run
 

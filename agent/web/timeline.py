@@ -13,6 +13,7 @@ from agent.world import World
 
 VALUES = 7
 """Values with a colour of their own; the others are one."""
+_FACETS = 6
 _PERIODS = 16
 """Columns at most."""
 _PARTS = 8
@@ -72,8 +73,9 @@ def timeline(reader: Reader, world: World, words: Words, facet: str = "") -> Tim
     events = [event for event in reader.past.events if event.item_id in reader.past.items]
     held = [world.facets_of(reader.past.items[event.item_id or ""]) for event in events]
     covered = Counter(name for one in held for name in one)
-    covered[world.population.primary] += len(held) * (world.population.primary in covered)  # what items are, first
-    facets = [name for name, n in covered.most_common() if n >= max(2, len(events) // 10)][:6] or list(covered)[:1]
+    enough = [name for name, n in covered.most_common() if n >= max(2, len(events) // 10)] or list(covered)[:1]
+    # What items are comes first.
+    facets = sorted(enough, key=lambda name: name != world.population.primary)[:_FACETS]
     if not facets:
         return None
     chosen = facet if facet in facets else facets[0]
