@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from agent.config import Settings
 from agent.errors import BadInputError, UnknownIdError
@@ -28,13 +28,13 @@ class ItemPatch(Value):
     title: str | None = Field(default=None, min_length=1)
     text: str | None = None
     categories: list[str] | None = None
-    price: float | None = Field(default=None, ge=0)
-    """null: not known any more."""
+    price: float | None = Field(default=None, ge=0, strict=True)
+    """null: not known any more; so for `image` and `audio`."""
     image: str | None = None
     audio: str | None = None
-    hidden: bool | None = None
+    hidden: StrictBool | None = None
     """True: never recommended, from the next request on."""
-    available: bool | None = None
+    available: StrictBool | None = None
     """False: recommended only where unavailable items are asked for."""
     attributes: dict[str, Scalar | list[str] | None] = Field(default={})
     """By name; null takes one away."""
@@ -237,9 +237,13 @@ def _cells(line: str) -> set[str]:
     return set()
 
 
+_LOOSE = ("price", "image", "audio")
+
+
 def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
     """The whole item as a row."""
-    given = patch.model_fields_set
+    # null takes a price, picture or sound away; of what every item has it says nothing.
+    given = {one for one in patch.model_fields_set if one in _LOOSE or getattr(patch, one) is not None}
     row: dict[str, object] = {
         name: getattr(patch if name in given else item, name)
         for name in ("title", "text", "categories", "price", "image", "audio")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from agent.chat.values import Answer
 from agent.feedback import ClickThrough
@@ -46,7 +46,7 @@ class Ids(Value):
     items: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
         min_length=1, max_length=1000, description="Ids; those that nobody knows are flagged.", examples=[["50", "181"]]
     )
-    explain: bool = Field(default=False, description="With a verified reason for every item.")
+    explain: StrictBool = Field(default=False, description="With a verified reason for every item.")
 
 
 class ClickThroughs(Value):
@@ -58,8 +58,10 @@ class ClickThroughs(Value):
 class BuildRequest(Value):
     """How to build."""
 
-    force: bool = Field(default=False, description="Paint anew even where the portrait is up to date.")
-    max_cost: float | None = Field(default=None, ge=0, description="US dollars that the model may cost, at most.")
+    force: StrictBool = Field(default=False, description="Paint anew even where the portrait is up to date.")
+    max_cost: float | None = Field(
+        default=None, ge=0, strict=True, description="US dollars that the model may cost, at most."
+    )
 
 
 class VersionInfo(Value):
@@ -152,7 +154,7 @@ class CompletionRequest(BaseModel):
 
     model: str = Field(default="limner", max_length=200, examples=["limner"])
     messages: list[CompletionMessage] = Field(min_length=1, max_length=200, description="What was said so far.")
-    stream: bool | None = Field(default=False, description="Whether the answer comes in chunks, as it is made.")
+    stream: StrictBool | None = Field(default=False, description="Whether the answer comes in chunks, as it is made.")
     stream_options: dict[str, JsonValue] | None = Field(default=None, description="`include_usage` is heeded.")
     user: str | None = Field(default=None, max_length=255, description="Whom the question is about.")
     metadata: dict[str, JsonValue] | None = Field(default=None, description="`user_id` does as `user` does.")

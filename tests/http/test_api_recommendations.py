@@ -182,6 +182,8 @@ def test_a_changed_item_is_seen_by_the_next_request(client: httpx.Client) -> Non
     assert "hidden" not in changed["attributes"] and changed["categories"]
     assert third in ids(client.get(LIST, params={"price_min": 9}))
     assert client.get("/v1/items/" + third).json() == changed
+    same = client.patch(f"/v1/items/{third}", json={"title": None, "text": None, "categories": None, "price": None})
+    assert same.json() == {**changed, "price": None}
     problem(client.patch("/v1/items/none", json={"price": 1}), 404, "unknown_id")
     problem(client.patch(f"/v1/items/{first}", json={"price": -1}), 422, "invalid_parameter")
     problem(client.patch(f"/v1/items/{first}", json={"colour": "red"}), 422, "invalid_parameter")
