@@ -1,0 +1,76 @@
+"""What is counted over everyone may lag behind a little, and never behind an erasure."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.edits import ItemPatch
+from agent.engine import Engine
+from agent.store import State
+from agent.world import Counted
+from tests.http.tasteful import copied, engine_of, made
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("drift"))
+
+
+@pytest.fixture
+def engine(trained: Path, tmp_path: Path) -> Engine:
+    return engine_of(copied(trained, tmp_path))
+
+
+def counted(**more: int) -> Counted:
+    return Counted(State(**{"revision": 0, "users": 1000, "items": 1000, "events": 1000, "erased": 0, **more}), "t")
+
+
+def test_a_hundredth_more_is_true_enough() -> None:
+    held = counted()
+    assert held.holds(counted()) and held.holds(counted(events=1010, users=1010, items=1010, revision=9))
+    assert not any(held.holds(counted(**{name: 1011})) for name in ("events", "users", "items"))
+    assert not held.holds(counted(events=999)) and not held.holds(counted(erased=1))
+    assert not held.holds(Counted(held.state, "another table"))
+    assert Counted.from_key(held.key) == held
+    assert Counted.from_key("12:abc") is None and Counted.from_key("") is None
+
+
+def test_items_are_always_of_now_and_base_rates_only_where_much_changed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.world._DRIFT", 0.1)
+    before = engine.snapshots.world()
+    engine.editor.take("events", [{"user_id": "u0", "item_id": "00", "type": "view"}])
+    after = engine.snapshots.world()
+    assert after.population is before.population and after.items is before.items and after.stamp != before.stamp
+    engine.editor.patch_item("00", ItemPatch(price=3))
+    assert engine.snapshots.world().items["00"].price == 3
+    rows = [{"user_id": "u0", "item_id": f"{at:02}", "type": "click"} for at in range(30)]
+    engine.editor.take("events", rows)
+    assert engine.snapshots.world().population is not before.population
+
+
+def test_an_erasure_counts_everything_anew(engine: Engine) -> None:
+    before = engine.snapshots.world()
+    holders = engine.snapshots.holders()
+    engine.erase("u0")
+    assert engine.snapshots.world().population.users == before.population.users - 1
+    assert len(engine.snapshots.holders().users) < len(holders.users)
+
+
+def test_rejected_rows_of_an_erased_user_go_too(engine: Engine) -> None:
+    folder = engine.store.folder / "rejected"
+    folder.mkdir()
+    lines = [json.dumps({"row": {"user_id": user, "item_id": "1"}}) for user in ("u0", "u1")]
+    (folder / "a.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    engine.erase("u0")
+    assert (folder / "a.jsonl").read_text(encoding="utf-8") == lines[1] + "\n"
+
+
+def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> None:
+    with engine.snapshots.steady():
+        before = engine.snapshots.world()
+        engine.editor.patch_item("00", ItemPatch(price=3))
+        assert engine.snapshots.world() is before
+    assert engine.snapshots.world().items["00"].price == 3

@@ -1,0 +1,89 @@
+"""Answers at once: kept while nothing changed, and never longer."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.engine import Engine
+from agent.errors import UnknownIdError
+from agent.schema import Recommendations, Wishes
+from agent.swift import ANSWERS, KEPT
+from tests.http.tasteful import copied, engine_of, made
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("swift"))
+
+
+@pytest.fixture
+def engine(trained: Path, tmp_path: Path) -> Engine:
+    return engine_of(copied(trained, tmp_path))
+
+
+def asked(engine: Engine, user: str = "u0", **wishes: object) -> Recommendations:
+    return engine.swift.recommend(user, 5, Wishes.model_validate(wishes), repeats=False, explain=True)
+
+
+def ids(answer: Recommendations) -> list[str]:
+    return [one.item.item_id for one in answer.recommendations]
+
+
+def orders(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whom lists were made for from here on."""
+    made_for: list[str] = []
+    real = engine.recommender.order
+
+    def order(profile, *args, **given):  # type: ignore[no-untyped-def]
+        made_for.append(profile.user_id)
+        return real(profile, *args, **given)
+
+    monkeypatch.setattr(engine.recommender, "order", order)
+    return made_for
+
+
+def test_the_same_request_is_answered_without_ordering_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = asked(engine)
+    made_for = orders(engine, monkeypatch)
+    again = asked(engine)
+    assert made_for == [] and again.recommendations == first.recommendations
+    asked(engine, diversity=0.5)
+    asked(engine, "u1")
+    assert made_for == ["u0", "u1"]
+
+
+def test_what_somebody_else_does_keeps_an_answer_and_what_the_user_does_ends_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = asked(engine)
+    made_for = orders(engine, monkeypatch)
+    engine.editor.take("events", [{"user_id": "u5", "item_id": "00", "type": "view"}])
+    asked(engine)
+    assert made_for == []
+    engine.editor.take("events", [{"user_id": "u0", "item_id": ids(first)[0], "type": "view"}])
+    assert ids(first)[0] not in ids(asked(engine)) and made_for == ["u0"]
+
+
+def test_another_process_that_writes_ends_it_too(engine: Engine) -> None:
+    first = asked(engine)
+    other = engine_of(engine.store.folder.parent)
+    other.editor.take("events", [{"user_id": "u0", "item_id": ids(first)[0], "type": "view"}])
+    other.editor.take("items", [{"item_id": ids(first)[1], "attributes": {"hidden": True}}])
+    assert not set(ids(first)[:2]) & set(ids(asked(engine)))
+
+
+def test_nothing_is_kept_of_an_erased_user(engine: Engine) -> None:
+    asked(engine)
+    engine.erase("u0")
+    assert not [one for one in (*engine.swift._known, *engine.swift._answers) if "u0" in one]
+    with pytest.raises(UnknownIdError):
+        asked(engine)
+
+
+def test_memory_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.swift.KEPT", 2)
+    monkeypatch.setattr("agent.swift.ANSWERS", 3)
+    for user in ("u0", "u1", "u2", "u3", "u0"):
+        asked(engine, user)
+    assert [*engine.swift._known] == ["u3", "u0"] and len(engine.swift._answers) == 3
+    assert KEPT and ANSWERS
