@@ -92,7 +92,7 @@ def _sentence(
             problem = _unsupported(bare, said, some, question)
             if not problem:
                 return _with_marks(sentence, some, talk), ""
-            wrong = wrong or problem
+            wrong = problem
     return ("", wrong or "no result") if not _NEITHER.search(bare) or _names(said, bare) else (sentence, "")
 
 
@@ -104,7 +104,12 @@ def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str)
     """The first thing of a sentence that these lines do not hold."""
     text = " ".join(one.text for one in held)
     numbers = frozenset().union(*(one.numbers for one in held)) | _numbers(question)
-    for one in sorted(_numbers(bare) - numbers):
+    if fold(question).strip(" .?!") in fold(bare):
+        return "the question again"
+    plain = bare
+    for user in said.users:
+        plain = plain.replace(user, " ")
+    for one in sorted(_numbers(plain) - numbers):
         return one
     for quoted in _QUOTED.findall(bare):
         if fold(quoted).strip(" .,") not in text and fold(quoted).strip(" .,") not in fold(question):

@@ -121,7 +121,8 @@ async def _by_planner(
     lines = _lines(called.results, language, talk)
     asides = lines_of(found.readings, language, talk)
     whole = text_of([*lines, *asides], language)
-    if chosen.chat is None or chosen.grade == "none" or not answered:
+    # A model that was to plan and failed is not asked once more for words.
+    if chosen.chat is None or chosen.grade != "phrase" or not answered:
         return _Spoken(whole, answered)
     try:
         said = await phrased(engine, chosen.chat, question, lines, language, talk)

@@ -72,12 +72,12 @@ async def test_unknown_user(engine: Engine) -> None:
 
 async def test_chat_answers_by_the_planner(engine: Engine) -> None:
     reply = await answer(engine, "What did u3 rate last?")
-    assert reply.calls[0].tool == "history"
+    assert reply.calls[0].tool == "last_item"
     assert "u3" in reply.text
     assert (await answer(engine, "Recommend 3 films to u3")).calls[0].arguments["n"] == "3"
     await engine.profile("u0")
-    assert (await answer(engine, "Who likes Comedy?")).calls[0].tool == "find_users"
-    assert "Which user" in (await answer(engine, "Hello")).text
+    assert (await answer(engine, "Who likes Comedy?")).calls[0].tool == "cohort"
+    assert "Which user" in (await answer(engine, "What did they watch last?")).text
 
 
 def test_rest(engine: Engine) -> None:

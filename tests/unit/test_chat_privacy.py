@@ -1,15 +1,16 @@
 """What a hosted model is told in chat: texts masked, user ids behind pseudonyms, and back again."""
 
-import json
 from types import SimpleNamespace
 from typing import cast
 
 from pydantic import Field
 
-from agent.chat import Conversation, _Curtain, _langchain_tool
+from agent.chat import Conversation
+from agent.chat.curtain import Curtain
+from agent.chat.model import Called, langchain_tool
 from agent.config import PrivacySettings, Settings
 from agent.engine import Engine
-from tools.base import Args, Result, Tool
+from tools.base import Args, Result, Said, Tool
 
 QUESTION = "What does 196 like, and who is like ann-1?"
 
@@ -31,35 +32,36 @@ def engine(privacy: PrivacySettings | None = None) -> Engine:
     return cast(Engine, made)
 
 
-async def told(curtain: _Curtain, user_id: str) -> tuple[str, str]:
+async def told(curtain: Curtain, user_id: str) -> tuple[str, str]:
     """(the user that the tool was asked about, what the model reads of it)."""
     asked: list[str] = []
 
     async def run(_: Engine, args: Args) -> Result:
         asked.append(args.model_dump()["user_id"])
-        return Found(found=True, answer="196 wrote to a@b.org", user_id="196", others=[{"user_id": "bo"}])
+        said = Said(form="as_is", values={"text": "196 wrote to a@b.org of bo"})
+        return Found(found=True, said=[said], user_id="196", others=[{"user_id": "bo"}])
 
     one = Tool("portrait", "a portrait", Asked, run)
-    read = await _langchain_tool(engine(), one, [], curtain).ainvoke({"user_id": user_id})
+    read = await langchain_tool(engine(), one, Called(), curtain, "en", Conversation()).ainvoke({"user_id": user_id})
     return asked[0], read
 
 
 async def test_a_hosted_model_reads_pseudonyms_and_asks_by_them() -> None:
-    curtain = _Curtain.of(engine(), QUESTION, Conversation(), hosted=True)
+    curtain = Curtain.of(engine(), QUESTION, Conversation(), hosted=True)
     out = curtain.out(QUESTION)
     assert "196" not in out and "ann-1" not in out and curtain.back(out) == QUESTION
     alias = out.split()[2]
     asked, read = await told(curtain, alias)
     assert asked == "196"
-    assert not {"196", "bo", "a@b.org"} & set(json.loads(read)["answer"].split())
-    assert json.loads(curtain.back(read))["others"] == [{"user_id": "bo"}] and alias in read
+    assert not {"196", "bo", "a@b.org"} & set(read.split())
+    assert curtain.back(read).endswith("of bo") and alias in read
 
 
 async def test_settings_and_models_on_this_machine_leave_ids_as_they_are() -> None:
-    open_ = _Curtain.of(engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True)
+    open_ = Curtain.of(engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True)
     assert open_.out(QUESTION) == QUESTION
     asked, read = await told(open_, "196")
     assert asked == "196" and "bo" in read and "a@b.org" not in read
-    here = _Curtain.of(engine(), QUESTION, Conversation(), hosted=False)
+    here = Curtain.of(engine(), QUESTION, Conversation(), hosted=False)
     asked, read = await told(here, "196")
     assert here.out(QUESTION) == QUESTION and asked == "196" and "a@b.org" in read

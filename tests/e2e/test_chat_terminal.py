@@ -1,0 +1,72 @@
+"""`limner chat` in a pseudo-terminal: streaming, commands, and Ctrl-C that stops an answer and not the program."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.chat_store import make_engine
+
+PATIENCE = 60.0
+"""Seconds that a word may take on a busy machine."""
+
+
+class Terminal:
+    def __init__(self, folder: Path) -> None:
+        self.ours, theirs = pty.openpty()
+        env = {**os.environ, "LIMNER_LLM": "none", "TERM": "dumb", "COLUMNS": "200"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agent.cli", "--data", str(folder), "chat"],
+            stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+        self.said = ""
+
+    def until(self, word: str) -> None:
+        """Read on until a word came since the last call."""
+        end = time.monotonic() + PATIENCE
+        while word not in self.said:
+            assert time.monotonic() < end, f"{word!r} did not come; so far: {self.said!r}"
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.said += os.read(self.ours, 65536).decode(errors="replace")
+        self.said = self.said.split(word, 1)[1]
+
+    def type(self, line: str) -> None:
+        os.write(self.ours, f"{line}\n".encode())
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    engine = make_engine(tmp_path / "store")
+    engine.store.close()
+    return Terminal(tmp_path / "store")
+
+
+def test_a_session(terminal: Terminal) -> None:
+    try:
+        terminal.until("Ctrl-D ends")
+        terminal.type("What did user 13 watch last?")
+        terminal.until("Apollo 13 (1995)")
+        terminal.until("[e1]")
+        terminal.type("/sources")
+        terminal.until("ev-5")
+        terminal.type("/user 7")
+        terminal.until("Speaking of user 7")
+        terminal.type("/nonsense")
+        terminal.until("no command '/nonsense'")
+        terminal.type("/user nobody")
+        terminal.until("There is no user 'nobody'")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.until("Ctrl-D ends")
+        terminal.type("How many users are there?")
+        terminal.until("There are 4 users")
+        terminal.type("/quit")
+        assert terminal.process.wait(PATIENCE) == 0
+    finally:
+        terminal.process.kill()

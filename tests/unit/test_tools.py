@@ -1,0 +1,137 @@
+"""What each tool finds in a small store, against numbers counted by hand, and how statements are said."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import ValidationError
+
+import tools
+from agent.engine import Engine
+from agent.errors import BadInputError, UnknownIdError
+from tests.unit.chat_store import make_engine
+from tools import TOOLS, Result, Said, Tool, say
+from tools.words import events_of, listed, phrase
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    made = make_engine(tmp_path_factory.mktemp("tools") / "store")
+    yield made
+    made.store.close()
+
+
+async def called(engine: Engine, tool: Tool, **given: object) -> Result:
+    return await tool.run(engine, tool.args.model_validate(given))
+
+
+async def test_history(engine: Engine) -> None:
+    found = await called(engine, tools.history, user_id="13")
+    assert found.model_dump()["total"] == 6 and found.answer.startswith("User 13 has 6 events.")
+    assert found.evidence[0] == "ev-5"  # the newest first
+    dramas = await called(engine, tools.history, user_id="13", value="Drama", limit=0)
+    assert dramas.answer == "User 13 has 2 events on items that carry “Drama”, over 2 different items."
+    best = await called(engine, tools.history, user_id="13", order="highest", limit=2)
+    assert "The Big Sleep" in best.answer.splitlines()[0]
+    none = await called(engine, tools.history, user_id="13", type="return")
+    assert not none.found and none.answer == "User 13 has 0 return events."
+    week = await called(engine, tools.history, user_id="13", since="2020-01-02", until="2020-01-03")
+    assert week.model_dump()["total"] == 2
+
+
+async def test_last_and_favourites_and_ratings(engine: Engine) -> None:
+    assert "“Apollo 13 (1995)”" in (await called(engine, tools.last_item, user_id="13")).answer
+    assert not (await called(engine, tools.last_item, user_id="quiet")).found
+    top = await called(engine, tools.favourites, user_id="7")
+    assert top.answer.startswith("“Comedy” is the category that most items of user 7 carry: 2 of 3.")
+    assert (await called(engine, tools.ratings, user_id="13")).model_dump()["mean"] == 3.0
+    assert not (await called(engine, tools.ratings, user_id="quiet")).found
+
+
+async def test_two_users(engine: Engine) -> None:
+    more = await called(engine, tools.compare_users, user_id="7", other_id="13", aspect="events")
+    assert more.answer == "User 13 has more events: 6, against 3 of user 7."
+    comedies = await called(engine, tools.compare_users, user_id="7", other_id="13", aspect="items", value="Comedy")
+    assert "equally many" in comedies.answer
+    kinder = await called(engine, tools.compare_users, user_id="7", other_id="13", aspect="rating")
+    assert kinder.answer.startswith("User 7 rates higher: 4.67 on average, against 3 of user 13.")
+    alike = await called(engine, tools.similar_users, user_id="13")
+    assert {one["user_id"] for one in alike.model_dump()["users"]} <= {"7", "ann-1"}
+    assert not (await called(engine, tools.similar_users, user_id="quiet")).found
+
+
+@pytest.mark.parametrize(
+    ("given", "total", "of"),
+    [
+        ({"item": "Apollo 13"}, 3, 4), ({"item": "i1", "type": "rating"}, 2, 4), ({"value": "Comedy"}, 2, 4),
+        ({"value": "Comedy", "where": "gender = F"}, 1, 2), ({"item": "i2", "max_events": 0}, 2, 4),
+        ({"min_events": 3}, 2, 4), ({"item": "i2", "and_item": "i1"}, 2, 4),
+        ({"value": "Film-Noir", "polarity": "like"}, 1, 4),
+        ({"value": "Film-Noir", "polarity": "like", "course": "stopped"}, 1, 4),
+        ({"value": "Film-Noir", "polarity": "like", "course": "started"}, 0, 4),
+        ({"value": "Comedy", "polarity": "dislike"}, 1, 4), ({"item": "i6", "polarity": "like"}, 1, 4),
+        ({"since": "2020-01-09"}, 2, 4), ({"where": "age > 60"}, 0, 1),
+    ],
+)  # fmt: skip
+async def test_cohorts(engine: Engine, given: dict[str, object], total: int, of: int) -> None:
+    found = (await called(engine, tools.cohort, **given)).model_dump()
+    assert (found["total"], found["of"]) == (total, of)
+    assert found["answer"].startswith(f"{total} ") and "Period: 2020-01-01 to 2020-01-10." in found["answer"]
+
+
+async def test_items_and_the_store(engine: Engine) -> None:
+    item = await called(engine, tools.item, item="Apollo 13")
+    assert "3 users" in item.answer and "3.5" in item.answer and "9.5" in item.answer
+    popular = (await called(engine, tools.popular_items)).model_dump()
+    assert popular["items"][0]["item_id"] == "i1"
+    found = (await called(engine, tools.search_items, words="apollo")).model_dump()
+    assert [one["item_id"] for one in found["items"]] == ["i1"]
+    assert (await called(engine, tools.search_items, value="Comedy")).model_dump()["total"] == 3
+    assert not (await called(engine, tools.search_items, words="zebra")).found
+    store = await called(engine, tools.catalogue)
+    assert "4 users, 8 items and 11 events" in store.answer
+    said = await called(engine, tools.user_attributes, user_id="13", attribute="age")
+    assert said.answer == "Of user 13 the data say: age: 47."
+
+
+async def test_what_is_not_there(engine: Engine) -> None:
+    with pytest.raises(UnknownIdError):
+        await called(engine, tools.item, item="No Such Film")
+    with pytest.raises(UnknownIdError):
+        await called(engine, tools.history, user_id="nobody")
+    with pytest.raises(UnknownIdError, match="shoe size"):
+        await called(engine, tools.user_attributes, user_id="13", attribute="shoe size")
+    with pytest.raises(BadInputError):
+        await called(engine, tools.cohort, where="age <")
+    with pytest.raises(BadInputError):
+        await called(engine, tools.find_users)
+    with pytest.raises(ValidationError):
+        await called(engine, tools.history, user_id="13", limit=1000)
+
+
+async def test_portraits_and_why(engine: Engine) -> None:
+    portrait = await called(engine, tools.portrait, user_id="13")
+    assert portrait.found and portrait.evidence
+    found = (await called(engine, tools.find_users, value="Film-Noir")).model_dump()
+    assert (found["searched"], found["total"]) == (1, len(found["users"]))
+    like = await called(engine, tools.find_users, like="crime in the dark")
+    assert [one["user_id"] for one in like.model_dump()["users"]] == ["13"] and like.notes
+    unsaid = await called(engine, tools.explain_preference, user_id="13", value="Western")
+    assert not unsaid.found and "does not speak of" in unsaid.answer
+
+
+def test_every_tool_describes_its_arguments() -> None:
+    for one in TOOLS:
+        schema = one.args.model_json_schema()
+        assert one.description and schema["additionalProperties"] is False
+        undescribed = [name for name, part in schema["properties"].items() if "description" not in part]
+        assert undescribed in ([], ["limit"]), one.name
+
+
+def test_statements_are_said_in_two_languages_with_marks() -> None:
+    line = Said(form="event", values={"type": "view", "value": "", "title": "Fargo", "day": phrase("")}, evidence=["x"])
+    whole = Said(form="history.latest", values={"lines": listed([line, line])})
+    assert say(whole) == "The latest: view of “Fargo”; view of “Fargo”."
+    assert say(whole, "zh", lambda event: f"[{event}]") == "最近的：“Fargo”（view） [x]；“Fargo”（view） [x]。"
+    assert events_of(whole) == ["x"]
+    assert say(Said(form="catalogue.users", values={"n": 1})) == "There are 1 user in the store."
+    assert "1,682 users" in say(Said(form="catalogue.users", values={"n": 1682}))
