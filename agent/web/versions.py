@@ -67,15 +67,18 @@ def rows_of(before: Profile, after: Profile, words: Words) -> list[Row]:
     found = diff(before, after)
     rows = [_row(None, one, "new", words) for one in found.added]
     rows += [_row(one, None, "gone", words) for one in found.removed]
-    rows += [_row(one.before, one.after, _course(one.before, one.after), words) for one in found.changed]
+    rows += [_row(one.before, one.after, _course(one.before, one.after, words), words) for one in found.changed]
     touched = {(one.facet, one.value) for one in [*found.added, *(pair.after for pair in found.changed)]}
     rows += [_row(one, one, "same", words) for one in after.preferences if (one.facet, one.value) not in touched]
     return sorted(rows, key=lambda one: CHANGES.index(one.change))
 
 
-def _course(before: Preference, after: Preference) -> str:
+def _course(before: Preference, after: Preference, words: Words) -> str:
     by = after.strength - before.strength
-    return "other" if abs(by) < _SAME else "stronger" if by > 0 else "weaker"
+    if abs(by) >= _SAME:
+        return "stronger" if by > 0 else "weaker"
+    # An event more or less moves every number a little; what a reader can see is what changed.
+    return "same" if said_of(before, words) == said_of(after, words) else "other"
 
 
 def _row(before: Preference | None, after: Preference | None, change: str, words: Words) -> Row:

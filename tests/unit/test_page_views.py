@@ -114,6 +114,8 @@ def test_versions_side_by_side() -> None:
     ]  # fmt: skip
     trend = rows_of(profile(preference("War")), profile(preference("War", trend="rising")), EN)
     assert [(one.change, one.after) for one in trend] == [("other", "clear, rising, sure")]
+    slightly = rows_of(profile(preference("War")), profile(preference("War", 0.51, evidence=["x0"])), EN)
+    assert [one.change for one in slightly] == ["same"]
 
 
 def test_the_ledger_is_added_up_once_and_anew_after_an_erasure(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ document.addEventListener("click", (event) => {
   light(held ?? claim);
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") light((held = null));
+  if (event.key !== "Escape") return;
+  light((held = null));
+  document.getElementById("status").replaceChildren();
 });
 
 // ---------------------------------------------------------------- after a part of the page changed
