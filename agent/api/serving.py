@@ -37,6 +37,9 @@ from agent.store import open_store
 _SWITCH = 0.001
 """Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""
 
+_SILENT = 60
+"""Seconds for which a process may leave its supervisor without an answer before it is replaced: it may be loading."""
+
 
 @dataclass(frozen=True)
 class Exposure:
@@ -114,6 +117,7 @@ def configured(
     return uvicorn.Config(
         make, factory=True, workers=workers, interface="asgi3", http=connection, ws="none",  # type: ignore[arg-type]
         server_header=False, log_config=_logging(quiet), access_log=False, timeout_graceful_shutdown=settings.grace,
+        timeout_worker_healthcheck=_SILENT,
     )  # fmt: skip
 
 
