@@ -14,7 +14,16 @@ from agent.schema import Scope
 
 # What anyone may see: that the server lives, how it is used, and where to sign in.
 PUBLIC = frozenset(
-    {"/health/live", "/health/ready", "/docs", "/openapi.json", "/sign-in", "/sign-out", "/static/{name}"}
+    {
+        "/health/live",
+        "/health/ready",
+        "/docs",
+        "/docs/{name}",
+        "/openapi.json",
+        "/sign-in",
+        "/sign-out",
+        "/static/{name}",
+    }
 )
 KEY_COOKIE = "limner_key"
 """In which a browser keeps the key that someone signed in with on the page."""

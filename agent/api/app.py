@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from agent.api import health
+from agent.api import docs, health
 from agent.api.access import Access
 from agent.api.document import Described
 from agent.api.metrics import Metrics
@@ -40,9 +40,16 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
         version="1",
         description="Portraits of users in which every claim points at events, and recommendations that say why.",
         lifespan=life,
+        docs_url=None,
+        redoc_url=None,
     )
     renderer = web.Renderer()
-    for routes in [*routers(engine, pool), health.router(engine, pool, metrics), web.router(engine, pool, renderer)]:
+    for routes in [
+        *routers(engine, pool),
+        docs.router(),
+        health.router(engine, pool, metrics),
+        web.router(engine, pool, renderer),
+    ]:
         app.include_router(routes)
     answer_problems(app)
     # The last that is added stands outermost.

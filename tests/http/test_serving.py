@@ -111,6 +111,20 @@ def test_long_answers_are_compressed_where_the_client_takes_it(app: FastAPI) -> 
         assert "content-encoding" not in plain.headers
 
 
+def test_the_documents_page_needs_nothing_from_outside(server: Live) -> None:
+    page = server.client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(named) == 3
+    for path in named:
+        file = server.client.get(path)
+        assert file.status_code == 200
+        assert file.headers["content-type"].startswith("text/css" if path.endswith(".css") else "text/javascript")
+    assert server.client.get("/openapi.json").json()["openapi"].startswith("3.")
+    assert problem(server.client.get("/docs/other.js")) == (404, "unknown_path")
+
+
 # ---------------------------------------------------------------- what is refused
 
 
