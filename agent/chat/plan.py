@@ -4,6 +4,7 @@ One subject a function, the narrowest first; the first that has something to say
 known, and a question with words that nothing explains is answered by nobody: what it asks might be in those words.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from agent.chat.conversation import Conversation
@@ -38,6 +39,7 @@ from tools.which import most_had
 _MOST_USERS = 5
 """Users that one question may be answered for, each by a call of its own."""
 _LISTED = 20
+_FEW_STRANGE = 3
 
 
 def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Reading]:
@@ -93,7 +95,9 @@ class _Planner:
         newest = newest_day(self.engine)
         if r.period and r.period.since and newest and r.period.since > newest and not r.period.relative:
             return True
-        return r.has("future") and not (r.has("like") or (r.has("recommend") and not r.has("had")))
+        if r.has("will") and not r.has("future") and not self._will_do():
+            return False
+        return r.has("future", "will") and not (r.has("like") or (r.has("recommend") and not r.has("had")))
 
     def _unexplained(self, found: Plan) -> list[str]:
         """Strange words that a plan passes over; none where the plan's own words take them."""
@@ -102,18 +106,22 @@ class _Planner:
         if taken or found.missing is not None:
             return []
         strange = [one for one in r.strange if not self._is_harmless(one)]
-        # Of a title, or a value whose facet is named, few other words change what is asked.
-        named = bool(r.items) or (bool(r.values) and bool(r.facets))
-        if (
-            all(one.tool is cohort for one in found.steps)
-            and named
-            and len(strange) <= 2
-            and all(map(str.islower, strange))
-        ):
-            return []
-        if len(strange) == 1 and strange == r.verbs and r.has("event", "item", "rate", "active"):
-            return []  # "which item did user 5 end on": what they do with it
-        return strange[:3]
+        return [] if not strange or self._may_pass(found, strange) else strange[:3]
+
+    def _may_pass(self, found: Plan, strange: Sequence[str]) -> bool:
+        """Whether a few strange words can hardly change what is asked, since all else of it is named."""
+        r = self.reading
+        tools = {one.tool.name for one in found.steps}
+        small = all(one.islower() or not one.isascii() for one in strange)
+        if r.facets and (tools == {"favourites"} or (tools == {"cohort"} and r.values)):
+            return len(strange) <= _FEW_STRANGE and small  # the facet says what is asked about
+        if len(strange) > 2 or any(one not in r.loose for one in strange):
+            return False
+        if tools == {"cohort"}:
+            return bool(r.items)
+        named = r.has("event", "item", "thing", "had", "rate", "active") or bool(r.types)
+        short = len(strange) == 1 or not strange[0].isascii()
+        return short and named and tools <= {"history", "last_item", "compare_users"}
 
     def _personal(self) -> str:
         """What is asked of a person that no store of events holds; empty where the data have it as an attribute."""
@@ -123,6 +131,10 @@ class _Planner:
                 r.tags.add("count")
             elif not r.values:
                 return "size"
+        names = {one.lower() for one in r.personal}
+        if names and names <= {"last name", "first name"} and r.has("store", "item", "event"):
+            r.tags.add("last" if "last name" in names else "first")  # "the last name in the history"
+            return ""
         if not r.personal or r.attributes or not (r.users or self.talk.user_id):
             return ""
         return ", ".join(r.personal)
@@ -144,6 +156,13 @@ class _Planner:
         if r.period and r.period.relative and r.period.since and r.period.until:
             days = {"since": f"{r.period.since}", "until": f"{r.period.until}"}
             self.readings.append(Said(form="chat.read_period", values={**days}))
+
+    def _will_do(self) -> bool:
+        """Whether it is the user who will do something: "how many events will I find" asks of what was."""
+        who = "|".join([*map(re.escape, self.reading.users), "users?", "customers?", "people", "he", "she", "they"])
+        will = r"\b(?:will|shall)\b"
+        form = rf"{will}(?:\s+(?:the|this|that|user|customer|id))*\s+(?:{who})\b|\b(?:{who})\s+{will}"
+        return re.search(form, self.reading.text, re.IGNORECASE) is not None
 
     # ------------------------------------------------------------ arguments
 
@@ -328,8 +347,8 @@ class _Planner:
         r = self.reading
         about = {"user_id": user, **self._which()}
         object_ = r.has("event", "item", "had", "rate", "times", "store") or bool(about.get("type"))
-        superlative = r.has("best", "worst", "favourite")
-        if r.facets and not r.values and r.has("most", "favourite", "best", "count", "event", "had", "more"):
+        most = r.has("most", "favourite", "best")
+        if r.facets and not r.values and (most or not r.has(*_NOT_FAVOURITE)):
             return calls(
                 step(favourites, user_id=user, facet=r.facets[0], **_without(about, "user_id", "value", "facet"))
             )
@@ -338,7 +357,7 @@ class _Planner:
         if r.has("mean") and r.has("rate"):
             return calls(step(ratings, **_without(about, "type")))
         if (
-            superlative
+            r.has("best", "worst", "favourite")
             and not r.items
             and (r.has("rate", "item", "best", "worst") or r.values)
             and not (r.has("count") and not r.has("rate"))
@@ -352,7 +371,7 @@ class _Planner:
             and not r.has("count")
             and (object_ or about.get("value") or r.has("who", "find") or not r.has("like", "dislike", "portrait"))
         ):
-            if r.numbers or (r.has("find") and r.has("event")):
+            if self._n(1) > 1 or (r.has("find") and r.has("event")):
                 return calls(step(history, **about, limit=self._n(5)))
             return calls(step(last_item, **about))
         if r.has("first") and not r.has("count"):
@@ -525,6 +544,8 @@ class _Planner:
         return None
 
 
+_NOT_FAVOURITE = ("like", "dislike", "recommend", "similar", "why", "stopped", "started", "fading", "portrait", "last")
+"""With these a facet that is named narrows something else."""
 _SAME_ATTRIBUTE = {
     "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"), "age": ("age", "age group"),
 }  # fmt: skip

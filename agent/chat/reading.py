@@ -63,6 +63,14 @@ _BETWEEN = frozenset(("of", "is", "call", "named", "name", "the", "label", "a", 
 _BEHIND = frozenset(("under", "as", "for", "a", "the", "in", "作", "作为", "这", "类"))
 """And between a value and the facet's name behind it."""
 _FACET_WORDS = (1, 2, 3, 4)
+_LEADS_NOUN = frozenset(
+    (
+        "about", "of", "with", "on", "in", "for", "from", "the", "a", "an", "his", "her", "their", "its", "which",
+        "what", "many", "much", "any", "no", "more", "other", "than", "s", "by", "as",
+    )
+)  # fmt: skip
+_ASKS_NOUN = frozenset(("count", "last", "first", "best", "worst", "most", "favourite", "like", "dislike", "find"))
+"""Behind these words, and words of these tags, stands what a question asks about."""
 _DECADE = re.compile(r"\d{2,4}s")
 
 
@@ -109,8 +117,8 @@ class Reading:
     """Words that nothing explains."""
     personal: list[str] = field(default_factory=list)
     """Words that ask what no store of events holds of a person."""
-    verbs: list[str] = field(default_factory=list)
-    """Of the strange words those that stand right behind a user, as what the user does."""
+    loose: list[str] = field(default_factory=list)
+    """Of the strange words those that do not stand where what is asked about stands."""
     bare_user: bool = False
     """Whether a number was read as a user without being called one."""
     order: list[str] = field(default_factory=list)
@@ -139,7 +147,6 @@ class _Reader:
         self.taken = [token.kind == "mark" for token in self.tokens]
         self.keys = [stem(token.folded, "en") for token in self.tokens]
         self.names_keys = [singular(token.folded) for token in self.tokens]
-        self.user_places: list[range] = []
         self.found = Reading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
 
     def read(self) -> Reading:
@@ -158,12 +165,7 @@ class _Reader:
         self.found.strange = [
             token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
         ]  # fmt: skip
-        ends = {place.stop for place in self.user_places}
-        self.found.verbs = [
-            token.text
-            for at, token in enumerate(self.tokens)
-            if not self.taken[at] and at in ends and token.text.islower()
-        ]
+        self.found.loose = [self.tokens[at].text for at in range(len(self.tokens)) if self._is_loose(at)]
         return self.found
 
     # ------------------------------------------------------------ places in the text
@@ -179,6 +181,18 @@ class _Reader:
 
     def _is_free(self, places: Sequence[int]) -> bool:
         return bool(places) and not any(self.taken[at] and self.tokens[at].kind != "mark" for at in places)
+
+    def _is_loose(self, at: int) -> bool:
+        """Whether a strange word is no noun that is asked about: none behind "which", "last", "of", "the"."""
+        token = self.tokens[at]
+        if self.taken[at]:
+            return False
+        if token.kind == "cjk":
+            return True
+        if not token.text.islower() or at == 0:
+            return False
+        before = vocabulary().get((self.keys[at - 1],)) or frozenset()
+        return self.keys[at - 1] not in _LEADS_NOUN and before.isdisjoint(_ASKS_NOUN)
 
     # ------------------------------------------------------------ users and items by id
 
@@ -218,7 +232,6 @@ class _Reader:
     def _add_user(self, user_id: str, places: Sequence[int]) -> None:
         if user_id not in self.found.users:
             self.found.users.append(user_id)
-        self.user_places.append(range(places[0], places[-1] + 1))
         self._take(places)
 
     def _called_items(self) -> None:
