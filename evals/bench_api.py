@@ -3,10 +3,10 @@
     python -m evals.bench_api [SECONDS]
 
 A made shop of 10,000 items, `limner serve --workers 2` over it without a language model, and wrk, a compiled load
-generator, on the same machine. Recommendations (5 to 24, without reasons) are asked for at a steady rate by many clients
-that each wait a random while between two requests, so that a slow answer does not slow the others down: 200 a second,
-with a 99th percentile under 100 ms, is the target, and 4 ms of CPU a request. Portraits are asked for as fast as they
-come: 1,000 a second. wrk and the server share the cores, so the machine's load stands beside the figures.
+generator, on the same machine. Recommendations (5 to 24, without reasons) are asked for at a steady rate by many
+clients that each wait a random while between two requests, so that a slow answer does not slow the others down. The
+targets are 200 a second with a 99th percentile under 100 ms and 4 ms of CPU a request, and 1,000 portraits a second,
+which are asked for as fast as they come. wrk and the server share the cores, so the machine's load stands beside.
 """
 
 import json
