@@ -135,3 +135,17 @@ def test_statements_are_said_in_two_languages_with_marks() -> None:
     assert events_of(whole) == ["x"]
     assert say(Said(form="catalogue.users", values={"n": 1})) == "There are 1 user in the store."
     assert "1,682 users" in say(Said(form="catalogue.users", values={"n": 1682}))
+
+
+async def test_users_by_words_and_by_attributes_alone(engine: Engine) -> None:
+    await engine.build(["13", "7"])
+    found = engine.users_like("crime in the dark", 1)
+    assert (found.population, found.matching, found.considered, len(found.users)) == (4, 4, 2, 1)
+    assert found.like == "crime in the dark" and found.period == "2020-01-01 to 2020-01-10" and found.notes
+    women = engine.users_like("comedies", None, where="gender = F")
+    assert [one.user_id for one in women.users] == ["7"] and women.matching == 2
+    students = engine.users_where("occupation = student", None)
+    assert [(one.user_id, one.score) for one in students.users] == [("7", 3), ("ann-1", 2)]
+    assert students.item is None and students.definition == "number of events, most first"
+    with pytest.raises(BadInputError):
+        engine.users_like("  ")
