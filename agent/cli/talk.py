@@ -1,12 +1,15 @@
 """`limner chat`: one question, or a conversation at the terminal.
 
-In a conversation Ctrl-C stops the answer and not the program; pressed twice it also stops work that cannot be
-interrupted in between. Ctrl-D, /quit or an empty line ends.
+In a conversation Ctrl-C stops the answer and not the program, as soon as what runs outside of Python returns. Ctrl-D,
+/quit or an empty line ends.
 """
 
+import asyncio
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,6 +71,7 @@ class _Terminal:
     talk: "Conversation"
     last: "Answer | None" = None
     commands: dict[str, Callable[[str], None]] = field(default_factory=dict)
+    _task: "asyncio.Task[object] | None" = None
 
     def __post_init__(self) -> None:
         self.commands = {
@@ -110,11 +114,27 @@ class _Terminal:
             tell(self.session.err, f"Error: {error}", "red")
 
     def answer(self, question: str) -> None:
-        """Print an answer as it comes."""
-        self.session.wait(self._stream(question))
+        """Print an answer as it comes. Raises KeyboardInterrupt at the first Ctrl-C, with nothing left running."""
+        # asyncio's own handler only asks the task to end, which work without a pause in it never hears.
+        before = signal.signal(signal.SIGINT, _interrupt)
+        try:
+            self.session.wait(self._stream(question))
+        except KeyboardInterrupt:
+            self.session.wait(self._stop())
+            self.session.progress.close()
+            raise
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    async def _stop(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _stream(self, question: str) -> None:
         from contextlib import aclosing
+
+        self._task = asyncio.current_task()
 
         from agent.chat import Finished, TextDelta, ToolStarted, stream
 
@@ -162,6 +182,10 @@ class _Terminal:
     def _help(self, _: str) -> None:
         for line in _HELP.splitlines():
             self.session.out.print(Text(line))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _edit_lines() -> None:
