@@ -107,7 +107,9 @@ def test_people_get_text_without_escapes_when_piped(verb: list[str], capsys: pyt
 def test_every_command_has_json() -> None:
     found = dict(commands())
     assert {("ingest",), ("profile", "show"), ("rank",)} <= set(found)
-    assert [path for path, command in found.items() if path[0] not in ("serve", "mcp") and "--json" not in options(command)] == []
+    assert [
+        path for path, command in found.items() if path[0] not in ("serve", "mcp") and "--json" not in options(command)
+    ] == []
 
 
 def test_options_say_what_a_list_should_be_like() -> None:
