@@ -270,9 +270,9 @@ def test_the_command(
     assert main([*call, "--json"]) == 0
     printed = StudyRecord.model_validate_json(capsys.readouterr().out)
     assert printed == load_study(tmp_path / "run")
-    assert main([*call, "--resume", "--least", "silent=0.5"]) == 100
+    assert main([*call, "--resume", "--least", "exact=1.01"]) == 100
     said = capsys.readouterr()
-    assert "cohort-value" in said.out and "the threshold is 0.5" in said.err
+    assert "cohort-value" in said.out and "the threshold is 1.01" in said.err
     assert main([*call, "--least", "exact"]) == 2
     assert main([*call, "--cost-limit", "0"]) == 2
 
