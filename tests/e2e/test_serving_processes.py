@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -16,23 +15,7 @@ import pytest
 
 from agent.store import open_store
 from agent.testing import Answer, Drip, Hang, ScriptedServer
-from tests.e2e.running import TABLES, asking, limner, start, write_tables
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a trained store; not to be written to."""
-    folder = tmp_path_factory.mktemp("made")
-    write_tables(folder)
-    for args in (("ingest", *TABLES), ("train",)):
-        done = limner(folder, *args)
-        assert done.code == 0, done.err
-    return folder
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "place"))
+from tests.e2e.running import asking, limner, start
 
 
 @dataclass
