@@ -72,7 +72,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
 
 _STREAM = {
-    "schema": {"type": "string"},
+    "schema": {"description": "Server-sent events."},
     "example": 'event: text\ndata: {"kind":"text","text":"User 196 likes Comedy [e1]."}\n\n',
 }
 

@@ -78,7 +78,10 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     return routes
 
 
-_STREAM = {"schema": {"type": "string"}, "example": 'data: {"object":"chat.completion.chunk"}\n\ndata: [DONE]\n\n'}
+_STREAM = {
+    "schema": {"description": "Server-sent events."},
+    "example": 'data: {"object":"chat.completion.chunk"}\n\ndata: [DONE]\n\n',
+}
 
 
 def _asked(request: CompletionRequest) -> tuple[str, list[tuple[str, str]]]:
