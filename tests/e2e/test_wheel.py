@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = ("agent", "evals", "prompts", "tools")
-CARRIED = {".py", ".yaml", ".json", ".typed", ".html"}
+CARRIED = {".py", ".yaml", ".json", ".typed", ".html", ".css", ".js", ".svg", ".LICENSE"}
 LEFT_BEHIND = (".*", "build", "dist", "demo-data", "*.egg-info", "__pycache__")
 
 
