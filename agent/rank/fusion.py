@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Method = Literal["lightgbm", "logistic"]
 
-ROUNDS = 150
+ROUNDS = 100
 _TREES = {
-    "learning_rate": 0.07, "num_leaves": 15, "min_data_in_leaf": 200, "feature_fraction": 0.4,
+    "learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 200, "feature_fraction": 0.4,
     "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "lambdarank_truncation_level": 20, "verbose": -1,
     "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
 """Chosen on validation events of ML-100K and ml-latest-small."""
 _BINS = 10
 WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "latest", "popular", "facets", "content",
-         "bm25",          "prior")  # fmt: skip
+         "bm25", "prior")  # fmt: skip
 _FEW_ROWS = 200_000
 
 
