@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.config import Settings
 from agent.errors import ModelError
 from agent.leads import Lead, Past
-from agent.llm import Chat, ChatRequest, ask
+from agent.llm import UNHELPED, Chat, ChatRequest, ask
 from agent.prompt import Prompt, load_prompt
 from agent.retrieve import DISLIKED
 from agent.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
@@ -139,7 +139,7 @@ async def explain(
     dropped: list[Dropped] = []
     for answer in answers:
         if isinstance(answer, ModelError):
-            notes.append(f"Some reasons are in template words, since the model did not help: {answer}")
+            notes.append(f"Some reasons are in template words, {UNHELPED}: {answer}")
         else:
             claims += len(answer.said) + len(answer.refused)
             said |= answer.said

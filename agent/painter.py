@@ -13,6 +13,7 @@ from agent.errors import (
     StoreBusyError,
     UnknownIdError,
 )
+from agent.llm import UNHELPED
 from agent.models import ModelDesk, Ready
 from agent.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
 from agent.progress import Progress
@@ -72,7 +73,7 @@ class Painter:
         notes = [*model.notes, *(model.recorded.notes if model.recorded else [])]
         notes += _failures(built.values(), model)
         if kept:
-            notes.append(f"Stored portraits kept as they are, since the model did not help: {kept} of {len(wanted)}.")
+            notes.append(f"Stored portraits kept as they are, {UNHELPED}: {kept} of {len(wanted)}.")
         return BuildReport(
             built=[built[user_id] for user_id in wanted if user_id in built],
             skipped=skipped + kept,
@@ -213,7 +214,7 @@ def _failures(built: Collection[Profile], model: Ready) -> list[str]:
         return []
     gave_up = model.recorded.gave_up if model.recorded else None
     why = gave_up or " ".join(failed[-1].notes).removeprefix(FAILED)
-    return [f"Portraits in template words: {len(failed)} of {len(built)}, since the model did not help: {why}"]
+    return [f"Portraits in template words: {len(failed)} of {len(built)}, {UNHELPED}: {why}"]
 
 
 async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:

@@ -14,6 +14,7 @@ from agent.chat.steps import Plan, Step
 from agent.chat.values import Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
 from agent.engine import Engine
 from agent.errors import LimnerError, ModelError, UsageError
+from agent.llm import UNHELPED
 from agent.models import Ready
 from agent.schema import Grade, Source
 from tools import Result, Said
@@ -127,7 +128,9 @@ async def _by_planner(
     try:
         said = await phrased(engine, chosen.chat, question, lines, language, talk)
     except ModelError as error:
-        return _Spoken(whole, notes=(f"In template words, since the model did not help: {error}",))
+        # A tool that asked the same model before has said why; here it would be that nobody asks it any more.
+        known = any(UNHELPED in note for one in called.results for note in one.notes)
+        return _Spoken(whole, notes=() if known else (f"In template words, {UNHELPED}: {error}",))
     if not said:
         return _Spoken(whole)
     checked = check(engine, said, lines, question, talk)

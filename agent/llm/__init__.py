@@ -1,6 +1,6 @@
 """Models: one chat protocol over hosted, self-hosted and embedded models; retries, repair, cache, ledger, probe."""
 
-from agent.llm.base import Chat, ChatAnswer, ChatRequest, ask, parse, strict_schema
+from agent.llm.base import UNHELPED, Chat, ChatAnswer, ChatRequest, ask, parse, strict_schema
 from agent.llm.choose import ChosenModel, choose_chat, which
 from agent.llm.fetch import fetch_model, is_fetched, model_file
 from agent.llm.local import LocalServer, runtime_installed
@@ -8,6 +8,7 @@ from agent.llm.openai_chat import OpenAIChat, Retries
 from agent.llm.recorded import AnswerBook, MemoryBook, Purse, RecordedChat, answer_key
 
 __all__ = [
+    "UNHELPED",
     "AnswerBook",
     "Chat",
     "ChatAnswer",

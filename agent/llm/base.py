@@ -15,6 +15,10 @@ T = TypeVar("T", bound=BaseModel)
 Outcome = Literal["ok", "truncated", "cached", "repaired"]
 
 
+UNHELPED = "since the model did not help"
+"""What every note says of words that a model was to write and did not, before the cause."""
+
+
 @dataclass(frozen=True)
 class ChatRequest:
     """One question to a model."""

@@ -3,7 +3,7 @@
 from agent.config import Settings
 from agent.errors import BudgetSpentError, ModelError
 from agent.facts import struck
-from agent.llm import Chat
+from agent.llm import UNHELPED, Chat
 from agent.profile.full import full
 from agent.profile.phrase import phrase
 from agent.profile.subject import Subject, Tally, built_from
@@ -12,7 +12,7 @@ from agent.schema import Grade, Profile
 from agent.words import Language, spoken, unspoken
 from agent.words.text import fold
 
-FAILED = "In template words, since the model did not help: "
+FAILED = f"In template words, {UNHELPED}: "
 
 
 async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: str = "") -> Profile:
