@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agent.interactions import NO_TIME
 from agent.rank.channels import Channels
-from agent.retrieve import History, score_all
+from agent.retrieve import History, score_all, together, weigh_all
 
 One = TypeVar("One")
 
@@ -156,11 +156,13 @@ def tabulate(
 
 def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The n best and those that are `sure`, by prior; with their priors."""
-    unnamed = np.setdiff1d(sure, choice.items)
-    items = np.concatenate([choice.items, unnamed])
-    prior = np.concatenate([choice.prior, np.zeros(len(unnamed), dtype=np.float32)])
+    items, prior = choice.items, choice.prior
+    if len(sure):
+        unnamed = np.setdiff1d(sure, items)
+        items = np.concatenate([items, unnamed])
+        prior = np.concatenate([prior, np.zeros(len(unnamed), dtype=np.float32)])
     best = np.lexsort((items, -prior))
-    kept = best[(np.arange(len(best)) < n) | np.isin(items[best], sure)]
+    kept = best[(np.arange(len(best)) < n) | np.isin(items[best], sure)] if len(sure) else best[:n]
     return items[kept], prior[kept]
 
 
@@ -210,7 +212,9 @@ def _columns(
 ) -> NDArray[np.float32]:  # fmt: skip
     """[candidates, features] of one user, in the order of `_names`."""
     found = {name: one[at] for name, one in scores.items()}
-    found |= {one.name: one.at(history, at) for one in channels.close}
+    for alike in together(channels.close):
+        parts = alike[0].at(weigh_all(alike, history), at)
+        found |= zip((one.name for one in alike), parts, strict=True)
     placed = np.stack([found[name] for name in _PLACED if name in found], axis=1)
     order = np.argsort(-placed, axis=0, kind="stable")
     places = np.empty_like(placed)

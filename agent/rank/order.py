@@ -101,7 +101,8 @@ def order_many(
 
 
 def _positions(model: Model, item_ids: Sequence[str] | frozenset[str]) -> NDArray[np.int64]:
-    return np.array(sorted(model.positions[one] for one in item_ids if one in model.positions), dtype=np.int64)
+    known = model.positions
+    return np.array([known[one] for one in item_ids if one in known], dtype=np.int64)
 
 
 def _groups(model: Model, asked: Sequence[Asked]) -> dict[str, NDArray[np.float32]]:

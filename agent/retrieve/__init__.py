@@ -1,7 +1,17 @@
 """Channels: one way each to find candidates, behind one interface."""
 
 from agent.retrieve.alike import Alike
-from agent.retrieve.base import DISLIKED, Channel, History, Traced, score_all, seen_matrix, weights_matrix
+from agent.retrieve.base import (
+    DISLIKED,
+    Channel,
+    History,
+    Traced,
+    score_all,
+    seen_matrix,
+    together,
+    weigh_all,
+    weights_matrix,
+)
 from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from agent.retrieve.demographic import Demographics, count_demographics, load_demographics
@@ -40,8 +50,10 @@ __all__ = [
     "normalised",
     "score_all",
     "seen_matrix",
+    "together",
     "transitions",
     "users_matrix",
+    "weigh_all",
     "weights_matrix",
     "words",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.retrieve.base import History, Weighed, Weighing, weigh_all
+from agent.retrieve.base import History, Weighed, Weighing
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -40,9 +40,9 @@ class Alike(Weighing):
         near = self.traits @ asked.transpose(1, 0, 2).reshape(traits, users * channels)
         return np.asarray(near.reshape(-1, users, channels).transpose(2, 1, 0))
 
-    def at(self, history: History, items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[n] scores of a few items, as `score` has them."""
-        return np.asarray(self.traits[items] @ self._mean(weigh_all([self], history))[:, 0])
+    def at(self, one: Weighed, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[channels, n] scores of a few items, as `spread` has them."""
+        return np.asarray((self.traits[items] @ self._mean(one)).T)
 
     def _mean(self, one: Weighed) -> NDArray[np.float32]:
         """[traits, channels] of the user's items, by weight."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,9 @@ class Weighing(ABC):
         return np.asarray(self.spread([weigh_all([self], one) for one in histories])[0])
 
 
+Kind = TypeVar("Kind", bound=Weighing)
+
+
 def weigh_all(alike: Sequence[Weighing], history: History) -> Weighed:
     """A history as channels that learned the same weigh it."""
     weights = history.largest(np.stack([one.weigh(history) for one in alike], axis=1))
@@ -140,16 +143,22 @@ class ItemWeights(Weighing):
         return np.asarray(own * self.weigh(history), dtype=np.float32)
 
 
+def together(channels: Sequence[Kind]) -> list[list[Kind]]:
+    """Those that learned the same, side by side."""
+    shared: dict[tuple[type, int], list[Kind]] = {}
+    for one in channels:
+        shared.setdefault((type(one), id(one.learned)), []).append(one)
+    return [*shared.values()]
+
+
 def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict[str, NDArray[np.float32]]:
     """[users, items] by channel, in the channels' order."""
     found: dict[str, NDArray[np.float32]] = {}
-    shared: dict[tuple[type, int], list[Weighing]] = {}
+    weighing = [one for one in channels if isinstance(one, Weighing)]
     for one in channels:
-        if isinstance(one, Weighing):
-            shared.setdefault((type(one), id(one.learned)), []).append(one)
-        else:
+        if not isinstance(one, Weighing):
             found[one.name] = one.score(histories)
-    for alike in shared.values():
+    for alike in together(weighing):
         parts = alike[0].spread([weigh_all(alike, history) for history in histories])
         found.update(zip((one.name for one in alike), parts, strict=True))
     return {one.name: found[one.name] for one in channels}
