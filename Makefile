@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip
 OTHERS := .venv-reference
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit browser bench reference clean
+.PHONY: help demo test lint unit programs bench reference clean
 
 help:
 	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
@@ -56,16 +56,17 @@ lint: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit
 
-# Pages are tested in Chromium; where it is missing and may not be installed, those tests are skipped and say so.
-browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+# Pages are tested in Chromium, and the API is measured with wrk; where they are missing and may not be installed, those
+# tests are skipped and say so.
+programs:
+	@{ command -v chromium && command -v wrk; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		{ apt-get update -qq; DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || true
+		apt-get install -y -qq --no-install-recommends chromium wrk; } >/dev/null 2>&1; } || true
 
-test: lint browser $(OTHERS)/.installed
+test: lint programs $(OTHERS)/.installed
 	$(BIN)/python -m pytest --durations=10
 
-bench: $(VENV)/.installed-dev $(OTHERS)/.installed
+bench: programs $(VENV)/.installed-dev $(OTHERS)/.installed
 	$(BIN)/python -m evals.bench_ingest
 	$(BIN)/python -m evals.bench_facts
 	$(BIN)/python -m evals.bench_embed
