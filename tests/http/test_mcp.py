@@ -118,7 +118,7 @@ async def test_prompts_carry_the_users_context(place: Path) -> None:
 
 
 def test_stdout_carries_the_protocol_alone_and_the_end_of_stdin_ends_it(place: Path, tmp_path: Path) -> None:
-    """On a store that was only ingested, so that training has much to tell."""
+    """On a store that was only ingested, so that the first answer trains."""
     folder = Path(shutil.copytree(place, tmp_path / "fresh"))
     shutil.rmtree(folder / "store")
     assert limner(folder, "ingest", *TABLES).code == 0
@@ -142,7 +142,6 @@ def test_stdout_carries_the_protocol_alone_and_the_end_of_stdin_ends_it(place: P
         lines.append(json.loads(process.stdout.readline()))
     assert all(line["jsonrpc"] == "2.0" for line in lines)
     assert lines[-1]["result"]["structuredContent"]["found"]
-    rest, told = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=60)  # progress of what took long went to stderr
     assert rest == ""
-    assert "fusion" in told  # progress goes where a person reads
     assert process.returncode == 0
