@@ -9,7 +9,6 @@ import numpy as np
 
 from agent.rank import Model
 from agent.retrieve import ItemVectors
-from agent.retrieve.base import ItemWeights
 from agent.schema import Candidate, Event, Item
 
 Link = Literal["next_item", "collaborative", "content"]
@@ -115,17 +114,11 @@ def _traced(
     if not known or not asked:
         return {}
     history = model.history([(event.item_id or "", past.signal[event.event_id]) for event in known])
-    at = [model.positions[item_id] for item_id in asked]
-    found: dict[str, dict[str, list[float]]] = {}
-    for channel in model.channels.traced:
-        if isinstance(channel, ItemWeights):
-            # All at once: to pick one column of a sparse matrix costs as much as to pick ten.
-            parts = channel.weights[history.items][:, at].toarray() * channel.weigh(history)[:, None]
-            columns = parts.T.tolist()
-        else:
-            columns = [channel.neighbours(history, one).tolist() for one in at]
-        found[channel.name] = dict(zip(asked, columns, strict=True))
-    return found
+    at = np.array([model.positions[item_id] for item_id in asked], dtype=np.int64)
+    return {
+        channel.name: dict(zip(asked, channel.neighbours(history, at).T.tolist(), strict=True))
+        for channel in model.channels.traced
+    }
 
 
 _LINKS: Mapping[str, Link] = {"next_item": "next_item", "collaborative": "collaborative"}

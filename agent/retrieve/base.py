@@ -136,11 +136,11 @@ class ItemWeights(Weighing):
         # User by user: a product of two sparse matrices takes three times as long.
         return np.stack([(self.weights[one.items].T @ one.weights).T for one in past], axis=1)
 
-    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
-        """[n] what each event of the history adds to an item's score."""
+    def neighbours(self, history: History, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[n, items] what each event of the history adds to each item's score."""
         # Rows first: a column of all rows costs a pass over every weight.
-        own = self.weights[history.items][:, [item]].toarray().ravel()
-        return np.asarray(own * self.weigh(history), dtype=np.float32)
+        own = self.weights[history.items][:, items].toarray()
+        return np.asarray(own * self.weigh(history)[:, None], dtype=np.float32)
 
 
 def together(channels: Sequence[Kind]) -> list[list[Kind]]:
@@ -168,8 +168,8 @@ def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict
 class Traced(Channel, Protocol):
     """A channel that can say which events of a history speak for an item."""
 
-    def neighbours(self, history: History, item: int) -> NDArray[np.float32]:
-        """[n] what each event of the history adds to the item's score."""
+    def neighbours(self, history: History, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[n, items] what each event of the history adds to each item's score."""
 
 
 def seen_matrix(x: Interactions) -> "sp.csr_array":

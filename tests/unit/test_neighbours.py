@@ -30,22 +30,22 @@ def test_parts_sum_to_the_score(model: Model) -> None:
     for channel in model.channels.traced:
         whole = channel.score([events])[0]
         for item in (5, 6, 10):
-            assert np.isclose(channel.neighbours(events, item).sum(), whole[item], atol=1e-5), channel.name
+            assert np.isclose(channel.neighbours(events, np.array([item])).sum(), whole[item], atol=1e-5), channel.name
 
 
 def test_the_event_that_item_follows_speaks_most(model: Model) -> None:
     for channel in model.channels.traced:
-        assert channel.neighbours(history(12, 4, 11), 5).argmax() == 1, channel.name
+        assert channel.neighbours(history(12, 4, 11), np.array([5]))[:, 0].argmax() == 1, channel.name
 
 
 def test_a_long_history_keeps_its_length_and_old_events_are_silent(model: Model) -> None:
     old = history(4, *[15] * 60)
-    assert len(model.channels.next_item.neighbours(old, 5)) == 61
-    assert model.channels.next_item.neighbours(old, 5)[0] == 0
+    assert len(model.channels.next_item.neighbours(old, np.array([5]))) == 61
+    assert model.channels.next_item.neighbours(old, np.array([5]))[0, 0] == 0
 
 
 def test_disliked_items_speak_for_nothing_in_the_collaborative_channel(model: Model) -> None:
-    assert not model.channels.collaborative.neighbours(history(4, signal=-1.0), 5).any()
+    assert not model.channels.collaborative.neighbours(history(4, signal=-1.0), np.array([5])).any()
 
 
 def vectors(n: int = 300) -> ItemVectors:
