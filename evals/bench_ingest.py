@@ -117,10 +117,10 @@ def _one(what: str, file: str, folder: str) -> dict[str, float]:
         start = time.perf_counter()
         kept = len(pd.read_csv(file))
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "kept": kept, "mib": _peak_mib()}
+    return {"seconds": seconds, "kept": kept, "mib": peak_mib()}
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """Peak resident set of this process; 0 where the platform does not tell."""
     try:
         import resource

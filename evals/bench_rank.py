@@ -32,6 +32,7 @@ from agent.rank.model import Model
 from agent.retrieve import ItemVectors, seen_matrix
 from agent.schema import Item
 from agent.texts import plain_text
+from evals.bench_ingest import peak_mib
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -62,7 +63,7 @@ class RankBench:
     users: int
     events: int
     training_seconds: float
-    peak_mb: float
+    peak_mib: float
     """Of the whole process, the made shop included."""
     limner_ms: float
     """Median of one user's recommendations, CPU time, as all below."""
@@ -116,7 +117,7 @@ def run(items: int, events: int, *, asked: int = ASKED, python: Path = _OTHERS) 
     texts = [plain_text(one) for one in shop.items]
     model = fit(shop.events, signal, catalogue_of(shop.events.item_ids, population, shop.vectors, texts))
     training = time.perf_counter() - began
-    peak = _peak_mb()
+    peak = peak_mib()
     users = np.random.default_rng(_SEED).choice(len(shop.events.user_ids), asked, replace=False)
     ours = _limner(model, shop.events, signal, users)
     others = _implicit(seen_matrix(shop.events), users)
@@ -132,7 +133,7 @@ def table(bench: RankBench) -> str:
     """The figures as text."""
     lines = [
         f"ranking: {bench.items:,} items, {bench.users:,} users, {bench.events:,} events",
-        f"  training, embedding apart    {bench.training_seconds:8.1f} s  peak {bench.peak_mb:,.0f} MB",
+        f"  training, embedding apart    {bench.training_seconds:8.1f} s  peak {bench.peak_mib:,.0f} MiB",
         f"  limner, fused                {bench.limner_ms:8.2f} ms  (95%: {bench.limner_p95_ms:.2f} ms)",
     ]
     for name, value in bench.others_ms.items():
@@ -193,13 +194,6 @@ def _times(work: Callable[[int], object], count: int) -> NDArray[np.float64]:
         work(at)
         found[at] = 1000 * (time.process_time() - start)
     return found
-
-
-def _peak_mb() -> float:
-    import resource
-
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def main() -> None:

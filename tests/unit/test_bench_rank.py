@@ -20,7 +20,7 @@ def test_the_shop_is_sorted_and_whole() -> None:
 
 def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
     bench = run(120, 3_000, asked=4, python=tmp_path / "none")
-    assert bench.items == 120 and bench.users == 150 and bench.training_seconds > 0 and bench.peak_mb > 50
+    assert bench.items == 120 and bench.users == 150 and bench.training_seconds > 0 and bench.peak_mib > 50
     assert 0 < bench.limner_ms <= bench.limner_p95_ms
     assert set(bench.others_ms) == {"implicit, ALS", "implicit, item-item"}
     assert "times as long" in table(bench)
