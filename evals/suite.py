@@ -158,10 +158,7 @@ def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[str]:
     said = []
     for name, bound in wanted.items():
         figure = record.figures.get(name)
-        if figure is None or figure.mean is None:
-            said.append(f"{name} was not measured, the threshold is {bound:g}.")
-        elif figure.mean > bound if direction(name) < 0 else figure.mean < bound:
-            said.append(f"{name} is {figure.mean:.4f}, the threshold is {bound:g}.")
+        said += _beyond(name, figure.mean if figure else None, bound, less_is_better=direction(name) < 0)
     return said
 
 
@@ -174,8 +171,15 @@ def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
             spec = parse(label)
             metric = results[system].metrics.get(spec.label) if system in results else None
             where = f"{evaluation.dataset}, {evaluation.split.name}: {spec.label} of {system}"
-            if metric is None or metric.mean is None:
-                found.append(f"{where} was not measured, the threshold is {least:g}.")
-            elif metric.mean < least if spec.higher_is_better else metric.mean > least:
-                found.append(f"{where} is {metric.mean:.4f}, the threshold is {least:g}.")
+            mean = metric.mean if metric else None
+            found += _beyond(where, mean, least, less_is_better=not spec.higher_is_better)
     return found
+
+
+def _beyond(what: str, mean: float | None, bound: float, *, less_is_better: bool) -> list[str]:
+    """A sentence where a mean does not keep to a bound or is not known."""
+    if mean is None:
+        return [f"{what} was not measured, the threshold is {bound:g}."]
+    if mean > bound if less_is_better else mean < bound:
+        return [f"{what} is {mean:.4f}, the threshold is {bound:g}."]
+    return []
