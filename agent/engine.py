@@ -33,7 +33,7 @@ from agent.schema import (
 from agent.store import Store
 from agent.swift import Swift
 from agent.trainer import Trainer
-from agent.watch import Unwatched, Watch, timed
+from agent.watch import Unwatched, Watch
 from agent.where import fitting
 from agent.world import Snapshots
 
@@ -180,11 +180,8 @@ class Engine:
         self, user_id: str, n: int, wishes: Wishes, repeats: bool, with_reasons: bool, notes: Sequence[str]
     ) -> Recommendations:
         profile = await self.painter.profile(user_id)
-        with timed(self.watch, "rank"):
-            past = self.recommender.past(user_id)
-            had = frozenset() if repeats else past.had
-            omitted = had | {*wishes.exclude, *wishes.context}
-            ranked = self.recommender.order(profile, past, wishes, exclude=omitted, n=n)
+        past = self.recommender.past(user_id)
+        ranked = self.recommender.choose(profile, past, n, wishes, repeats=repeats)
         said = [*notes, *shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
 
@@ -215,13 +212,9 @@ class Engine:
         self.store.require_user(user_id)
         notes = self.trainer.ready(Wishes())
         profile = await self.painter.profile(user_id)
-        given = dict.fromkeys(item_ids)
-        with timed(self.watch, "rank"):
-            past = self.recommender.past(user_id)
-            # Fusion learned places among candidates that the user had not had.
-            ranked = self.recommender.order(profile, past, None, exclude=past.had - given.keys(), include=list(given))
-        found = [one for one in ranked if one.candidate.item_id in given]
-        return await self.recommender.answer(profile, past, found, len(given), explain, Wishes(), notes)
+        past = self.recommender.past(user_id)
+        found = self.recommender.choose_among(profile, past, item_ids)
+        return await self.recommender.answer(profile, past, found, len(found), explain, Wishes(), notes)
 
     def users_for_item(self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False) -> Audience:
         """The n users (all where None) that an item is likeliest for, among those whose attributes fit `where`."""

@@ -55,8 +55,24 @@ class Recommender:
         items = known_items(events, world.items)
         return Past(events, items, signals_of(events, self.settings.signals, world.scales))
 
-    def order(
-        self, profile: Profile, past: Past, wishes: Wishes | None, *, exclude: frozenset[str] = frozenset(),
+    def choose(self, profile: Profile, past: Past, n: int, wishes: Wishes, *, repeats: bool) -> list[Ranked]:
+        """At least n items (while the catalogue has them), best first: none that the user had unless `repeats`, none
+        that is excluded, none of this visit's.
+        """
+        omitted = {*wishes.exclude, *wishes.context, *(() if repeats else past.had)}
+        with timed(self.watch, "rank"):
+            return self._order(profile, past, wishes, exclude=frozenset(omitted), n=n)
+
+    def choose_among(self, profile: Profile, past: Past, item_ids: Sequence[str]) -> list[Ranked]:
+        """Every given item, each once, best first."""
+        given = dict.fromkeys(item_ids)
+        with timed(self.watch, "rank"):
+            # Fusion learned places among candidates that the user had not had.
+            ranked = self._order(profile, past, None, exclude=past.had - given.keys(), include=list(given))
+        return [one for one in ranked if one.candidate.item_id in given]
+
+    def _order(
+        self, profile: Profile, past: Past, wishes: Wishes | None, *, exclude: frozenset[str],
         include: Sequence[str] = (), n: int = CANDIDATES,
     ) -> list[Ranked]:  # fmt: skip
         """Channels -> candidates -> learned order -> what was wished for: content from the portrait's vectors, the rest

@@ -21,7 +21,6 @@ from agent.schema import Item, Profile, Recommendations, Scale, Wishes
 from agent.store import Store
 from agent.texts import preference_text
 from agent.trainer import Trainer
-from agent.watch import timed
 from agent.world import Snapshots
 
 ANSWERS = 5000
@@ -77,8 +76,7 @@ class Swift:
         with self._snapshots.steady():
             newest = self._store.newest(user_id)
             known = self.known(user_id)
-            had = frozenset() if repeats else known.past.had
-            answer = self._answered(known.profile, known.past, n, wishes, had, notes, explain=explain)
+            answer = self._answered(known.profile, known.past, n, wishes, notes, repeats=repeats, explain=explain)
             self._remember(user_id, request, newest, answer)
             return self._kept(answer)
 
@@ -87,21 +85,16 @@ class Swift:
         notes = self._ready(wishes)
         with self._snapshots.steady():
             nobody = Profile(user_id="", as_of=datetime.now(UTC), summary="")
-            answer = self._answered(nobody, Past([], {}, {}), n, wishes, frozenset(), notes, explain=explain)
+            answer = self._answered(nobody, Past([], {}, {}), n, wishes, notes, repeats=False, explain=explain)
             return self._kept(answer, anonymous=True)
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
         """As `Engine.rank`. Raises UnknownIdError."""
         notes = self._ready(Wishes())
-        given = dict.fromkeys(item_ids)
         with self._snapshots.steady():
             known = self.known(user_id)
-            with timed(self._recommender.watch, "rank"):
-                ranked = self._recommender.order(
-                    known.profile, known.past, None, exclude=known.past.had - given.keys(), include=list(given)
-                )
-            found = [one for one in ranked if one.candidate.item_id in given]
-            return self._recommender.at_once(known.profile, known.past, found, len(given), explain, Wishes(), notes)
+            found = self._recommender.choose_among(known.profile, known.past, item_ids)
+            return self._recommender.at_once(known.profile, known.past, found, len(found), explain, Wishes(), notes)
 
     def _ready(self, wishes: Wishes) -> list[str]:
         """In a view of its own, since what is missing is made here."""
@@ -109,12 +102,10 @@ class Swift:
             return self._trainer.ready(wishes)
 
     def _answered(
-        self, profile: Profile, past: Past, n: int, wishes: Wishes, had: frozenset[str], notes: Sequence[str], *,
+        self, profile: Profile, past: Past, n: int, wishes: Wishes, notes: Sequence[str], *, repeats: bool,
         explain: bool,
     ) -> Recommendations:  # fmt: skip
-        with timed(self._recommender.watch, "rank"):
-            omitted = had | {*wishes.exclude, *wishes.context}
-            ranked = self._recommender.order(profile, past, wishes, exclude=omitted, n=n)
+        ranked = self._recommender.choose(profile, past, n, wishes, repeats=repeats)
         said = [*notes, *shortfall(n, len(ranked), wishes)]
         return self._recommender.at_once(profile, past, ranked, n, explain, wishes, said)
 

@@ -32,13 +32,13 @@ def ids(answer: Recommendations) -> list[str]:
 def orders(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Whom lists were made for from here on."""
     made_for: list[str] = []
-    real = engine.recommender.order
+    real = engine.recommender.choose
 
-    def order(profile, *args, **given):  # type: ignore[no-untyped-def]
+    def choose(profile, *args, **given):  # type: ignore[no-untyped-def]
         made_for.append(profile.user_id)
         return real(profile, *args, **given)
 
-    monkeypatch.setattr(engine.recommender, "order", order)
+    monkeypatch.setattr(engine.recommender, "choose", choose)
     return made_for
 
 
