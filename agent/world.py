@@ -104,7 +104,7 @@ class World:
     """Of what it was derived: the store's revision and the signal table."""
     catalogue: str
     """Of what the items were read: the same as long as none changes."""
-    counted: str
+    counted: Counted
     """Of what base rates were counted; they may lag behind by `_DRIFT`."""
     items: Mapping[str, Item]
     scales: Mapping[str, Scale]
@@ -225,8 +225,7 @@ class Snapshots:
         scales: Mapping[str, Scale] = self._store.scales()
         if old is not None and old.scales == scales:
             scales = old.scales
-        before = Counted.from_key(old.counted) if old else None
-        if old is not None and before is not None and before.holds(now):
+        if old is not None and old.counted.holds(now):
             population, counted = old.population, old.counted
         else:
             population, counted = self._population(now, items, scales)
@@ -237,13 +236,12 @@ class Snapshots:
 
     def _population(
         self, now: Counted, items: Mapping[str, Item], scales: Mapping[str, Scale]
-    ) -> tuple[Population, str]:
+    ) -> tuple[Population, Counted]:
         """Base rates, and of what they were counted: as they are kept, if that is of now, else counted anew."""
         folder = self._store.folder / "population"
-        key = self._store.note("population") or ""
-        kept = Counted.from_key(key)
+        kept = Counted.from_key(self._store.note("population") or "")
         if kept is not None and kept.holds(now) and (found := load_population(folder)) is not None:
-            return found, key
+            return found, kept
         self._progress.start("counting base rates")
         x = self._store.interactions()
         population = build_population(x, list(items.values()), signals(x, self._settings.signals, scales))
@@ -252,7 +250,7 @@ class Snapshots:
             population.save(folder)
             self._store.set_note("population", now.key)
         self._progress.done()
-        return population, now.key
+        return population, now
 
     @_steadily
     @_alone
@@ -323,7 +321,7 @@ class Snapshots:
         def count() -> Demographics:
             return count_demographics(self._store.interactions(), self._store.users())
 
-        counted = self.world().counted
+        counted = self.world().counted.key
         return self._demographics.of(counted, lambda: self._saved("demographics", counted, load_demographics, count))
 
     @_steadily
@@ -334,7 +332,7 @@ class Snapshots:
         def count() -> Holders:
             return holders_of(self._store.interactions())
 
-        counted = self.world().counted
+        counted = self.world().counted.key
         return self._holders.of(counted, lambda: self._saved("holders", counted, load_holders, count))
 
     def _saved(self, name: str, stamp: str, load: Callable[[Path], S | None], count: Callable[[], S]) -> S:
