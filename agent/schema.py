@@ -461,6 +461,9 @@ class StoredAnswer(Value):
     """Log-probability of each choice as the first token, where the request asked for choices."""
 
 
+LedgerOutcome = Literal["ok", "repaired", "cached", "unavailable", "refused", "bad_answer"]
+
+
 class LedgerRow(Value):
     """Written for every model call, cached answers included."""
 
@@ -474,8 +477,12 @@ class LedgerRow(Value):
     output_tokens: int
     cost: float
     seconds: float
-    outcome: Literal["ok", "repaired", "cached", "unavailable", "refused", "bad_answer"]
+    outcome: LedgerOutcome
     at: datetime
+
+    @property
+    def has_failed(self) -> bool:
+        return self.outcome in ("unavailable", "refused", "bad_answer")
 
 
 class SkillScore(Value):

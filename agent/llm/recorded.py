@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -23,9 +23,7 @@ from agent.errors import (
     ModelUnavailableError,
 )
 from agent.llm.base import Chat, ChatAnswer, ChatRequest, parse, strict_schema
-from agent.schema import LedgerRow, StoredAnswer, Usage
-
-LedgerOutcome = Literal["ok", "repaired", "cached", "unavailable", "refused", "bad_answer"]
+from agent.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
 
 
 class AnswerBook(Protocol):

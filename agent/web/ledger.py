@@ -35,9 +35,6 @@ class Ledger:
     last: str
 
 
-_FAILED = ("unavailable", "refused", "bad_answer")
-
-
 class Accountant:
     """Adds up a store's ledger, each row once; anew where a user's rows were erased."""
 
@@ -70,7 +67,7 @@ class Accountant:
         fresh = row.outcome != "cached"
         self._sums.setdefault((row.purpose, row.model), Counter()).update(
             {
-                "calls": 1, "cached": not fresh, "failed": row.outcome in _FAILED, "input": row.input_tokens,
+                "calls": 1, "cached": not fresh, "failed": row.has_failed, "input": row.input_tokens,
                 "output": row.output_tokens, "nanodollars": round(row.cost * 1e9),
                 "ms": round(row.seconds * 1000) if fresh else 0,
             }
