@@ -230,8 +230,7 @@ class Engine:
         )
         self.progress.done()
         hidden = [f"The item is {flag} now; it is not recommended to anyone." for flag in shelf_flags(item)]
-        said = {"filter": where, "period": self.period(), "notes": [*hidden, *notes, *found.notes]}
-        return found.model_copy(update=said)
+        return self._told(found, where, [*hidden, *notes])
 
     def users_like(self, words: str, n: int | None = 10, *, where: str = "") -> Audience:
         """The n users (all where None) whose portraits are likest to some words, among those who fit `where`."""
@@ -242,18 +241,19 @@ class Engine:
         painted = set(self.store.profiled_users())
         among = [one for one in matching if one in painted]
         found = self.snapshots.portraits_like(words, among if where else None, n)
-        return audience_like(words, found, len(users), len(matching), len(among)).model_copy(
-            update={"filter": where, "period": self.period()}
-        )
+        return self._told(audience_like(words, found, len(users), len(matching), len(among)), where)
 
     def users_where(self, where: str, n: int | None = 10) -> Audience:
         """The n users (all where None) whose attributes fit `where`, those with the most events first."""
         users = self.store.users()
         matching = [user.user_id for user in fitting(users, where, "users")]
         events = dict(self.store.active_users())
-        return audience_where(matching, events, len(users), n).model_copy(
-            update={"filter": where, "period": self.period()}
-        )
+        return self._told(audience_where(matching, events, len(users), n), where)
+
+    def _told(self, found: Audience, where: str, notes: Sequence[str] = ()) -> Audience:
+        """With what was asked, and when the events are from."""
+        said = {"filter": where, "period": self.period(), "notes": [*notes, *found.notes]}
+        return found.model_copy(update=said)
 
     def period(self) -> str:
         """From when to when the store's events are, in words; empty where they have no times."""
