@@ -37,14 +37,19 @@ class Curtain:
 
     def told(self, result: Result, lines: Iterable[str]) -> str:
         """A tool's result as a model reads it; users that it names are hidden from then on."""
-        if self.veil:
-            self.veil.learn(_users_of(result.model_dump()))
-            self.veil.learn(_said_users(result.said))
+        self.learn([result])
         return self.out("\n".join(lines))
+
+    def learn(self, results: Iterable[Result]) -> None:
+        """The users that results name, to be hidden from now on."""
+        if self.veil:
+            for one in results:
+                self.veil.learn(_users_of(one.model_dump()))
+                self.veil.learn(_said_users(one.said))
 
 
 def _users_of(node: object) -> Iterator[str]:
-    """Whatever stands under a name that ends in `user_id` or `other_id`."""
+    """Whatever stands under the name `user_id` or `other_id`."""
     if isinstance(node, dict):
         for name, value in node.items():
             if name in ("user_id", "other_id") and isinstance(value, str):

@@ -126,7 +126,7 @@ async def _by_planner(
     if chosen.chat is None or chosen.grade != "phrase" or not answered:
         return _Spoken(whole, answered)
     try:
-        said = await phrased(engine, chosen.chat, question, lines, language, talk)
+        said = await phrased(engine, chosen.chat, question, called.results, lines, language, talk)
     except ModelError as error:
         # A tool that asked the same model before has said why; here it would be that nobody asks it any more.
         known = any(UNHELPED in note for one in called.results for note in one.notes)

@@ -47,17 +47,17 @@ class Called:
 
 
 async def phrased(
-    engine: Engine, chat: Chat, question: str, lines: Sequence[Line], language: Language, talk: Conversation
-) -> str:
-    """The lines in a model's words, unverified; empty where there is nothing that words could improve.
+    engine: Engine, chat: Chat, question: str, results: Sequence[Result], lines: Sequence[Line], language: Language,
+    talk: Conversation,
+) -> str:  # fmt: skip
+    """The lines of results in a model's words, unverified; empty where there is nothing that words could improve.
 
     Raises as `Chat.complete` does.
     """
     if not lines or len(lines) > _WORDED:
         return ""
     curtain = Curtain.of(engine, question, talk, hosted=chat.hosted)
-    if curtain.veil:
-        curtain.veil.learn(talk.users)
+    curtain.learn(results)
     prompt = load_prompt(PHRASE, engine.settings.prompts.get(PHRASE, ""))
     facts = "\n".join(f"- {line.text}" for line in lines)
     messages = prompt.render(question=curtain.out(question), facts=curtain.out(facts), language=LANGUAGES[language])

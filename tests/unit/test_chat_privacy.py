@@ -6,10 +6,12 @@ from typing import cast
 from pydantic import Field
 
 from agent.chat import Conversation
+from agent.chat.compose import lines_of
 from agent.chat.curtain import Curtain
-from agent.chat.model import Called, langchain_tool
+from agent.chat.model import Called, langchain_tool, phrased
 from agent.config import PrivacySettings, Settings
 from agent.engine import Engine
+from agent.testing import FakeChat
 from tools.base import Args, Result, Said, Tool
 
 QUESTION = "What does 196 like, and who is like ann-1?"
@@ -65,3 +67,13 @@ async def test_settings_and_models_on_this_machine_leave_ids_as_they_are() -> No
     here = Curtain.of(engine(), QUESTION, Conversation(), hosted=False)
     asked, read = await told(here, "196")
     assert here.out(QUESTION) == QUESTION and asked == "196" and "a@b.org" in read
+
+
+async def test_a_hosted_model_that_words_results_reads_pseudonyms_of_the_users_in_them_too() -> None:
+    alike = Said(form="similar.user", values={"user": "bo", "likeness": 0.5, "shared": 3})
+    result = Result(found=True, said=[Said(form="similar.users", values={"users": alike, "user": "196", "n": 7})])
+    talk, chat = Conversation(), FakeChat(lambda request: request.messages[-1].content, hosted=True)
+    said = await phrased(engine(), chat, "Who is like 196?", [result], lines_of(result.said, "en", talk), "en", talk)
+    sent = chat.requests[0].messages[-1].content
+    assert "likeness 0.5" in sent and not {"196", "bo"} & set(sent.split())
+    assert "Most like user 196 are users bo " in said
