@@ -2,13 +2,14 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from threading import Lock
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.chat import Conversation, recall
+from agent.chat import Answer, Conversation, Finished, Piece, answer, recall, stream
 from agent.engine import Engine
 from agent.errors import UnknownIdError
 from agent.store import Kept
@@ -74,9 +75,22 @@ class Talks:
             self._engine.store.require_user(user_id)
             talk.conversation.spoke_of([user_id])
 
-    def keep(self, talk: Talk, question: str, answer: str) -> None:
-        """After an answer."""
-        pairs = [*talk.pairs, (question, answer)][-PAIRS:]
+    async def answer(self, talk: Talk, question: str) -> Answer:
+        """The answer to a question, remembered."""
+        reply = await answer(self._engine, question, talk.conversation)
+        self._keep(talk, question, reply)
+        return reply
+
+    async def stream(self, talk: Talk, question: str) -> AsyncGenerator[Piece, None]:
+        """The pieces of an answer, which is remembered before the last of them is out."""
+        async with aclosing(stream(self._engine, question, talk.conversation)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    self._keep(talk, question, piece.answer)
+                yield piece
+
+    def _keep(self, talk: Talk, question: str, reply: Answer) -> None:
+        pairs = [*talk.pairs, (question, reply.text)][-PAIRS:]
         said = talk.conversation
         body = _Body(pairs=pairs, numbers=said.numbers, given=said.given, user_id=said.user_id).model_dump_json()
         self._kept.save_conversation(talk.id, body)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from agent.api.access import KEY_COOKIE
 from agent.api.pool import Pool
+from agent.api.routes.common import EVENTS, streamed
 from agent.api.talks import Talk, Talks
-from agent.chat import Finished, Piece, TextDelta, ToolStarted, stream
+from agent.chat import Piece, TextDelta, ToolStarted
 from agent.edits import Claim, PortraitEdit, Statement
 from agent.engine import Engine
 from agent.errors import LimnerError
@@ -35,7 +36,6 @@ from agent.web.words import Words
 UserId = Annotated[str, Path()]
 Text = Annotated[str, Form(max_length=2000)]
 _A_YEAR = {"cache-control": "public, max-age=31536000, immutable", "content-security-policy": "default-src 'none'"}
-_STREAM = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 @dataclass(frozen=True)
@@ -147,17 +147,12 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     # ------------------------------------------------------------ asking
 
-    async def pieces_of(talk: Talk, question: str) -> AsyncGenerator[Piece, None]:
-        """In a worker: the pieces of an answer, which is remembered before the last of them is out."""
-        async with aclosing(stream(engine, question, talk.conversation)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    talks.keep(talk, question, piece.answer.text)
-                yield piece
+    async def talk_of(talk: str, user: str) -> Talk:
+        return await pool.call(talks.go_on, talk) if talk else await pool.call(talks.begin, (), user)
 
     @routes.get("/ask")
     async def asked(request: Request, user: str = "", talk: str = "") -> Response:
-        held = await pool.call(talks.go_on, talk) if talk else await pool.call(talks.begin, (), user)
+        held = await talk_of(talk, user)
         return renderer.page(
             request, "ask.html", talk=talk, user=user or held.conversation.user_id or "", turns=held.pairs, reply=None
         )
@@ -168,16 +163,13 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         talk: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:  # fmt: skip
         words = renderer.language(request)
-        held = await pool.call(talks.go_on, talk) if talk else await pool.call(talks.begin, (), user)
-        before = list(held.pairs)
-        pieces = pool.stream(lambda: pieces_of(held, question))
-        if "text/event-stream" in request.headers.get("accept", ""):
-            said = _said(request, renderer, words, question, held.id, pieces)
-            return StreamingResponse(said, media_type="text/event-stream", headers=_STREAM)
-        async with aclosing(pieces):
-            [reply] = [piece.answer async for piece in pieces if isinstance(piece, Finished)]
+        held = await talk_of(talk, user)
+        if EVENTS in request.headers.get("accept", ""):
+            pieces = pool.stream(lambda: talks.stream(held, question))
+            return streamed(_said(request, renderer, words, question, held.id, pieces))
+        reply = await pool.run(lambda: talks.answer(held, question))
         return renderer.page(
-            request, "ask.html", talk=held.id, user=user, turns=before, reply=reply, question=question,
+            request, "ask.html", talk=held.id, user=user, turns=held.pairs, reply=reply, question=question,
             sources=sources(reply.sources, words),
         )  # fmt: skip
 

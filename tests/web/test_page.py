@@ -385,7 +385,7 @@ def test_an_answer_that_breaks_off_says_so(opened: Opened, monkeypatch: pytest.M
         yield TextDelta(text="It is ")
         raise StoreError("The store is <b>gone</b>.")
 
-    monkeypatch.setattr("agent.web.pages.stream", broken)
+    monkeypatch.setattr("agent.api.talks.stream", broken)
     page = opened.go("/ask")
     page.get_by_label("Question").fill("What does ann like?")
     page.keyboard.press("Enter")

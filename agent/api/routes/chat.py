@@ -5,38 +5,28 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from agent.api.models import ChatAnswer, Question
 from agent.api.pool import Pool
 from agent.api.problems import document_of
-from agent.api.routes.common import told, usual
+from agent.api.routes.common import EVENTS, streamed, told, usual
 from agent.api.talks import Talk, Talks
-from agent.chat import Finished, Piece, stream
+from agent.chat import Finished, Piece
 from agent.engine import Engine
 from agent.errors import BadInputError, LimnerError
-
-_EVENTS = "text/event-stream"
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["chat"])
     talks = Talks(engine)
 
-    async def asked(talk: Talk, question: str) -> AsyncGenerator[Piece, None]:
-        """In a worker: the pieces of an answer, which is remembered before the last of them is out."""
-        async with aclosing(stream(engine, question, talk.conversation)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    talks.keep(talk, question, piece.answer.text)
-                yield piece
-
     @routes.post(
         "/chat",
         response_model=ChatAnswer,
         responses={
             **usual(404, 502, body=True),
-            200: {"description": "The answer; or, where `Accept` names it, its pieces.", "content": {_EVENTS: _STREAM}},
+            200: {"description": "The answer; or, where `Accept` names it, its pieces.", "content": {EVENTS: _STREAM}},
         },
         summary="Ask",
     )
@@ -59,14 +49,10 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             return talks.begin(pairs, asks.user_id)
 
         talk = await pool.call(begun)
-        pieces = pool.stream(lambda: asked(talk, question))
-        if _EVENTS in accept:
-            return StreamingResponse(_events(talk, pieces), media_type=_EVENTS, headers={"X-Accel-Buffering": "no"})
-        async with aclosing(pieces):
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    return told(ChatAnswer(conversation_id=talk.id, answer=piece.answer))
-        raise RuntimeError("an answer ended without its end")
+        if EVENTS in accept:
+            return streamed(_events(talk, pool.stream(lambda: talks.stream(talk, question))))
+        answer = await pool.run(lambda: talks.answer(talk, question))
+        return told(ChatAnswer(conversation_id=talk.id, answer=answer))
 
     return routes
 

@@ -1,15 +1,18 @@
 """What several paths take and give."""
 
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import Path
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from agent.api.problems import Documented, problems
 
-Id = Path(min_length=1, max_length=255, description="The user's id, exactly as in the data.", examples=["196"])
-UserId = Annotated[str, Id]
+EVENTS = "text/event-stream"
+UserId = Annotated[
+    str, Path(min_length=1, max_length=255, description="The user's id, exactly as in the data.", examples=["196"])
+]
 ItemId = Annotated[
     str, Path(min_length=1, max_length=255, description="The item's id, exactly as in the data.", examples=["50"])
 ]
@@ -25,3 +28,8 @@ def usual(*more: int, body: bool = False) -> Documented:
 def told(value: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A value as JSON by its own serializer: it was validated when it was made, and is not validated again."""
     return Response(value.model_dump_json(), status, headers, media_type="application/json")
+
+
+def streamed(events: AsyncGenerator[str, None]) -> StreamingResponse:
+    """Server-sent events, which no proxy is to gather up."""
+    return StreamingResponse(events, media_type=EVENTS, headers={"X-Accel-Buffering": "no"})

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fastapi import APIRouter
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from agent import tokens
 from agent.api.models import (
@@ -25,13 +25,12 @@ from agent.api.models import (
 from agent.api.pool import Pool
 from agent.api.problems import document_of
 from agent.api.routes.chat import pairs_of
-from agent.api.routes.common import told, usual
-from agent.chat import Conversation, Finished, Piece, TextDelta, recall, stream
+from agent.api.routes.common import EVENTS, streamed, told, usual
+from agent.chat import Conversation, Finished, Piece, TextDelta, answer, recall, stream
 from agent.engine import Engine
 from agent.errors import BadInputError, LimnerError
 
 MODEL = "limner"
-_EVENTS = "text/event-stream"
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
@@ -48,7 +47,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         response_model=Completion,
         responses={
             **usual(404, 502, body=True),
-            200: {"description": "A completion; with `stream`, chunks.", "content": {_EVENTS: _STREAM}},
+            200: {"description": "A completion; with `stream`, chunks.", "content": {EVENTS: _STREAM}},
         },
         summary="Chat completions",
     )
@@ -65,15 +64,11 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             return talk
 
         talk = await pool.call(recalled)
-        pieces = pool.stream(lambda: stream(engine, question, talk))
         made = _Made(request)
         if request.stream:
-            return StreamingResponse(_chunks(made, pieces), media_type=_EVENTS, headers={"X-Accel-Buffering": "no"})
-        async with aclosing(pieces):
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    return told(made.whole(piece.answer.text))
-        raise RuntimeError("an answer ended without its end")
+            return streamed(_chunks(made, pool.stream(lambda: stream(engine, question, talk))))
+        reply = await pool.run(lambda: answer(engine, question, talk))
+        return told(made.whole(reply.text))
 
     return routes
 
