@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from agent.api.pool import Pool
 from agent.engine import Engine
@@ -37,7 +38,7 @@ class Later:
             user_id = next(iter(self._waiting))
             answer = self._waiting.pop(user_id)
             try:
-                await self._pool.run(lambda answer=answer: self._engine.swift.word(answer))  # type: ignore[misc]
+                await self._pool.run(partial(self._engine.swift.word, answer))
             except LimnerError as error:
                 log.warning("not worded", extra={"fields": {"error": type(error).__name__}})
 
