@@ -257,7 +257,7 @@ class Engine:
 
     def period(self) -> str:
         """From when to when the store's events are, in words; empty where they have no times."""
-        span = self.store.period()
+        span = self.snapshots.period()
         return f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" if span else ""
 
     def erase(self, user_id: str) -> Erased:

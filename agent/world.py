@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from threading import RLock, local
@@ -191,6 +192,7 @@ class Snapshots:
         self._new, self._wide = _Latest[list[str]](), _Latest[Model]()
         self._demographics, self._holders = _Latest[Demographics](), _Latest[Holders]()
         self._census, self._names = _Latest[Census](), _Latest[Names]()
+        self._period = _Latest[tuple[datetime, datetime] | None]()
         self._idle = _Latest[list[str]]()
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
         self._book = ContentBook(store.folder / "content")
@@ -368,6 +370,11 @@ class Snapshots:
             return Names(world.items, world.population, self._store.users(), self._store.event_types())
 
         return self._names.of(world.stamp, gather)
+
+    @_alone
+    def period(self) -> tuple[datetime, datetime] | None:
+        """First and last time of all events, None where none has one; kept until the store changes."""
+        return self._period.of(f"{self._store.revision()}", self._store.period)
 
     def crowd(self, model: Model) -> Crowd:
         """Everyone's histories, as a model's positions."""

@@ -76,7 +76,7 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
 
 
 def _period(engine: Engine) -> Said:
-    span = engine.store.period()
+    span = engine.snapshots.period()
     if span is None:
         return Said(form="catalogue.no_times")
     return Said(form="catalogue.period", values={"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"})

@@ -82,7 +82,7 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
         for user, n, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
     ]
     return CohortResult(
-        found=True, said=_said(args, _joined(about, both), len(held), len(matching), users, engine.store.period()),
+        found=True, said=_said(args, _joined(about, both), len(held), len(matching), users, engine.snapshots.period()),
         total=len(held),
         of=len(matching), users=users,
     )  # fmt: skip
@@ -120,7 +120,7 @@ def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str
     had = {census.user_ids[at] for at in holders.users.tolist()}
     left = sorted(one for one in matching if one not in had)
     users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
-    said = _said(args, about, len(left), len(matching), users, engine.store.period())
+    said = _said(args, about, len(left), len(matching), users, engine.snapshots.period())
     return CohortResult(found=True, said=said, total=len(left), of=len(matching), users=users)
 
 

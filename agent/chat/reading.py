@@ -361,12 +361,11 @@ class _Reader:
     # ------------------------------------------------------------ times
 
     def _period(self) -> None:
-        span = self.engine.store.period()
         free = "".join(
             " " if self._at(place) is not None and self.taken[self._at(place) or 0] and mark.isalnum() else mark
             for place, mark in enumerate(self.text)
         )  # fmt: skip
-        found = find_period(free, span[1].date() if span else None)
+        found = find_period(free, newest_day(self.engine))
         if found is None:
             return
         self.found.period, spans = found
@@ -545,5 +544,5 @@ def words_of(text: str) -> list[str]:
 
 
 def newest_day(engine: Engine) -> date | None:
-    span = engine.store.period()
+    span = engine.snapshots.period()
     return span[1].date() if span else None

@@ -176,3 +176,12 @@ async def test_hostile_titles_stay_text(tmp_path: Path) -> None:
     reply = await answer(engine, 'How many users had "<script>alert(1)</script>"?')
     assert reply.text.startswith("0 of 4 users") and "<script>" in reply.text
     await engine.close()
+
+
+def test_the_events_are_not_looked_through_for_their_period_by_every_question(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(engine, "What did user 13 do in the last week?")
+    monkeypatch.setattr(engine.store, "period", lambda: pytest.fail("read again"))
+    [(_, given)] = planned(engine, "What did user 7 do in the last 2 weeks?")
+    assert given["until"] == "2020-01-10"
