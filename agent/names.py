@@ -1,6 +1,5 @@
 """What a store's things are called: titles, facet values, facets, event types and attributes, found in any text."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,17 +149,22 @@ class Names:
         return {fold(name).replace("_", " "): name for one in self._users for name in one.attributes}
 
     @cached_property
-    def groups(self) -> Phrases[Named]:
-        """Text values of users' attributes that few values divide them by: "student" is an occupation."""
-        values: dict[str, Counter[str]] = {}
+    def texts(self) -> dict[str, list[str]]:
+        """Different text values of users' attributes, by attribute as the data spell it."""
+        found: dict[str, dict[str, None]] = {}
         for one in self._users:
             for name, value in one.attributes.items():
                 if isinstance(value, str) and value:
-                    values.setdefault(name, Counter())[value] += 1
+                    found.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in found.items()}
+
+    @cached_property
+    def groups(self) -> Phrases[Named]:
+        """Text values of users' attributes that few values divide them by: "student" is an occupation."""
         table: Phrases[Named] = Phrases()
-        for name, counts in values.items():
-            if len(counts) <= _FEW:
-                for value in counts:
+        for name, values in self.texts.items():
+            if len(values) <= _FEW:
+                for value in values:
                     table.put(value_key(value), Named(name, value))
         return table
 

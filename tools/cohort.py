@@ -59,8 +59,11 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown item or facet."""
     census = engine.snapshots.census()
     about = chosen(engine, args)
-    matching = [one.user_id for one in fitting(engine.store.users(), args.where, "users")]
-    among = census.users(matching) if args.where else None
+    if args.where:
+        matching = [one.user_id for one in fitting(engine.store.users(), args.where, "users")]
+        among = census.users(matching)
+    else:
+        matching, among = engine.store.user_ids(), None
     both = [chosen(engine, one) for one in _also(args)]
     for one in both:
         holders = census.holders(census.rows(Filter(items=census.items(one.ids or frozenset()))))

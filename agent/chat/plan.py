@@ -226,8 +226,8 @@ class _Planner:
         return " and ".join(parts)
 
     def _gender(self, attribute: str, word: str) -> str:
-        held = {str(one.attributes.get(attribute, "")) for one in self.engine.store.users()}
-        return next((one for one in sorted(held) if one.casefold() in (word, word[0])), "")
+        held = sorted(self.engine.snapshots.names().texts.get(attribute, ()))
+        return next((one for one in held if one.casefold() in (word, word[0])), "")
 
     def _n(self, otherwise: int, most: int = _LISTED) -> int:
         numbers = [one for one in self.reading.numbers if 1 <= one <= most]
