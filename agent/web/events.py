@@ -22,13 +22,11 @@ class Seen:
 
     key: str
     """What marks it on the page."""
-    event_id: str
     day: str
     moment: str
     """ISO 8601, for programs; empty where it has none."""
     type: str
     title: str
-    item_id: str
     value: str
     text: str
     tone: Tone
@@ -44,12 +42,10 @@ class Reader:
     def seen(self, event: Event) -> Seen:
         return Seen(
             key=f"e{event.seq}",
-            event_id=event.event_id,
             day=self._words.day(event.timestamp),
             moment=event.timestamp.isoformat() if event.timestamp else "",
             type=self._words.known(f"type-{event.type}", event.type),
             title=title_of(event.item_id, self._world.items) or said_of(event, self._words),
-            item_id=event.item_id or "",
             value=value_of(event, self._world.scales, self._words),
             text=event.text,
             tone=self.tone(event),

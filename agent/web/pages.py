@@ -23,7 +23,6 @@ from agent.keys import KeyRing
 from agent.schema import Profile
 from agent.web.ledger import Accountant
 from agent.web.map import HEIGHT, WIDTH, Cartographer
-from agent.web.map import MOST as MOST_POINTS
 from agent.web.people import Directory
 from agent.web.person import MOST, USUAL, Wanted, events_of, person
 from agent.web.render import Renderer, quoted
@@ -101,7 +100,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     @routes.get("/map")
     async def portraits(request: Request) -> Response:
         found = await pool.call(cartographer.map, renderer.language(request))
-        return renderer.page(request, "map.html", map=found, size=(WIDTH, HEIGHT), most=MOST_POINTS)
+        return renderer.page(request, "map.html", map=found, size=(WIDTH, HEIGHT))
 
     @routes.get("/ledger")
     async def ledger(request: Request) -> Response:

@@ -35,11 +35,7 @@ class Claim:
     """Of the text."""
     facts: Sequence[str]
     """The numbers, and since when."""
-    source: str
     evidence: Sequence[Seen]
-    lights: str
-    more: int
-    """Events of the evidence that are not there any more."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,6 @@ class Card:
     fields: Sequence[tuple[str, str]]
     unknowns: Sequence[str]
     notes: Sequence[str]
-    events: int
 
 
 def card(profile: Profile, reader: Reader, words: Words) -> Card:
@@ -85,13 +80,11 @@ def card(profile: Profile, reader: Reader, words: Words) -> Card:
         fields=[(one.name, _listed(one.value)) for one in profile.fields],
         unknowns=profile.unknowns,
         notes=profile.notes,
-        events=profile.built_from.events,
     )
 
 
 def claim(one: Preference, profile: Profile, reader: Reader, words: Words) -> Claim:
     again = _said_again(one.source, profile, words)
-    seen = reader.of(one.evidence)
     return Claim(
         facet=one.facet,
         value=one.value,
@@ -104,10 +97,7 @@ def claim(one: Preference, profile: Profile, reader: Reader, words: Words) -> Cl
         text=preference_text(one, spoken(words.code)) if again else one.text,
         lang=words.code if again else profile.language,
         facts=_facts(one, words),
-        source=source_of(one.source, profile.model, words),
-        evidence=seen,
-        lights=reader.keys(one.evidence),
-        more=len(one.evidence) - len(seen),
+        evidence=reader.of(one.evidence),
     )
 
 

@@ -25,10 +25,7 @@ class Pages:
         held: list[Message] = []
 
         async def pass_on(message: Message) -> None:
-            if (
-                message["type"] == "http.response.start"
-                and (b"content-type", MEDIA_TYPE.encode()) in message["headers"]
-            ):
+            if message["type"] == "http.response.start" and _PROBLEM in message["headers"]:
                 held.append(message)
             elif held and message["type"] == "http.response.body":
                 held.append(message)

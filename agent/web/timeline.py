@@ -63,8 +63,6 @@ class Timeline:
     legend: Sequence[str]
     columns: Sequence[Column]
     marks: Sequence[Mark]
-    first: str
-    last: str
     sampled: bool
 
 
@@ -93,8 +91,6 @@ def timeline(reader: Reader, world: World, words: Words, facet: str = "") -> Tim
         legend=[*(words.value(chosen, value) for value in values), *([words("others")] if others else [])],
         columns=_columns(periods, held, chosen, values, others, words),
         marks=marks,
-        first=words.day(events[0].timestamp),
-        last=words.day(events[-1].timestamp),
         sampled=len(marks) < len(events),
     )
 
