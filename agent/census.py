@@ -6,7 +6,7 @@ one, as `agent.signals` reads an event; events nearer to zero than NEUTRAL say n
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
@@ -182,27 +182,9 @@ class Census:
             ratings=n,
         )
 
-    def types(self) -> dict[str, int]:
-        """Events by type, most first."""
-        n = np.bincount(self.x.type, minlength=len(self.x.types))
-        return dict(sorted(zip(self.x.types, n.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0])))
 
-    def span(self, rows: Mask | None = None) -> tuple[datetime, datetime] | None:
-        """First and last time of the events; None where none has one."""
-        time = self.x.time if rows is None else self.x.time[rows]
-        time = time[time != NO_TIME]
-        return (when(int(time.min())), when(int(time.max()))) if len(time) else None
-
-
-def when(ms: int) -> datetime:
-    """Epoch milliseconds as UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def carriers(
-    census: Census, population: Population, items: Mapping[str, Item], facets: Sequence[str], value: str
-) -> Mask:
-    """[items] whether each carries a value, under one of these facets (under any where none is named).
+def carriers(population: Population, items: Mapping[str, Item], facets: Sequence[str], value: str) -> frozenset[str]:
+    """Ids of the items that carry a value, under one of these facets (under any where none is named).
 
     Values that too few items share to be counted as a facet are looked for among the items' categories and attributes.
     """
@@ -210,10 +192,8 @@ def carriers(
     codes = [one for one in population.known.get(wanted, ()) if not facets or population.facets[one] in facets]
     if codes:
         row = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))
-        ids = {population.item_ids[at] for at in row[np.isin(population.codes, codes)].tolist()}
-    else:
-        ids = {one.item_id for one in items.values() if _says(one, wanted)}
-    return census.items(ids)
+        return frozenset(population.item_ids[at] for at in row[np.isin(population.codes, codes)].tolist())
+    return frozenset(one.item_id for one in items.values() if _says(one, wanted))
 
 
 def _says(item: Item, wanted: str) -> bool:

@@ -5,13 +5,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from agent.census import ItemCounts
+from agent.census import Filter, ItemCounts
 from agent.engine import Engine
 from agent.schema import Attributes, Item
 from agent.where import fitting
 from agent.words.text import fold
 from tools.base import Args, Result, Said, Value, tool
-from tools.which import Which, chosen, find_item, rows_of, title_of
+from tools.which import Chosen, Which, chosen, find_item, rows_of, title_of
 from tools.words import listed, phrase
 
 By = Literal["events", "users", "rating"]
@@ -72,7 +72,7 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
     if not kept:
         none = Said(form="items.none", values={"words": args.words or args.value or args.where})
         return ItemsResult(found=False, said=[none], total=0)
-    counts = _counts(engine, args)
+    counts = _counts(engine, args, about)
     facts = [_facts(engine, one, counts) for one in kept]
     if form == "items.found":
         facts.sort(key=lambda one: (-one.users, one.item_id))
@@ -99,7 +99,7 @@ def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
 async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     about = chosen(engine, args)
     census = engine.snapshots.census()
-    counts = _counts(engine, args)
+    counts = _counts(engine, args, about)
     least = max(1, int(len(census.user_ids) * 0.01)) if args.by == "rating" else 1
     score = {"events": counts.events, "users": counts.users, "rating": counts.rating}[args.by].astype(float)
     enough = (counts.ratings if args.by == "rating" else counts.events) >= least
@@ -125,7 +125,8 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
 async def item(engine: Engine, args: ItemArgs) -> ItemResult:
     """Raises UnknownIdError."""
     found = find_item(engine, args.item)
-    facts = _facts(engine, found, _counts(engine, Which(item=found.item_id)))
+    census = engine.snapshots.census()
+    facts = _facts(engine, found, census.counts(census.rows(Filter(items=census.items([found.item_id])))))
     said = [Said(form="item.had", values={"title": facts.title, "n": facts.users, "events": facts.events})]
     if facts.rating is not None:
         said.append(Said(form="item.rating", values={"title": facts.title, "rating": facts.rating, "n": facts.ratings}))
@@ -148,8 +149,8 @@ def _attribute(name: str, value: object) -> Said:
     return Said(form="attribute", values={"name": name.replace("_", " "), "value": shown})
 
 
-def _counts(engine: Engine, which: Which) -> ItemCounts:
-    return engine.snapshots.census().counts(rows_of(engine, which, chosen(engine, which)))
+def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
+    return engine.snapshots.census().counts(rows_of(engine, which, about))
 
 
 def _facts(engine: Engine, one: Item, counts: ItemCounts) -> ItemFacts:

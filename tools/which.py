@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydantic import Field
 
-from agent.census import Census, Filter, Mask, carriers
+from agent.census import Filter, Mask, carriers
 from agent.engine import Engine
 from agent.errors import UnknownIdError
 from agent.schema import Event, Item
@@ -89,10 +89,8 @@ def chosen(engine: Engine, which: Which) -> Chosen:
         item = find_item(engine, which.item)
         return Chosen(frozenset([item.item_id]), item, Said(form="what.item", values={"title": title_of(item)}), when)
     if which.value:
-        world, census = engine.snapshots.world(), engine.snapshots.census()
-        facets = facets_named(engine, which.facet)
-        mask = carriers(census, world.population, world.items, facets, which.value)
-        ids = frozenset(census.item_ids[at] for at in mask.nonzero()[0].tolist())
+        world = engine.snapshots.world()
+        ids = carriers(world.population, world.items, facets_named(engine, which.facet), which.value)
         if which.facet:
             what = Said(form="what.value", values={"facet": which.facet, "value": which.value})
         else:
@@ -113,17 +111,16 @@ def period(which: Which) -> Said:
     return phrase("")
 
 
-def filter_of(census: Census, which: Which, found: Chosen) -> Filter:
-    return Filter(
-        items=None if found.ids is None else census.items(found.ids),
-        types=frozenset([which.type]) if which.type else frozenset(),
-        since=_midnight(which.since), until=_midnight(which.until, days=1),
-    )  # fmt: skip
-
-
 def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:
+    """[events of the census] those that count."""
     census = engine.snapshots.census()
-    return census.rows(filter_of(census, which, found))
+    return census.rows(
+        Filter(
+            items=None if found.ids is None else census.items(found.ids),
+            types=frozenset([which.type]) if which.type else frozenset(),
+            since=_midnight(which.since), until=_midnight(which.until, days=1),
+        )
+    )  # fmt: skip
 
 
 def fits(event: Event, which: Which, found: Chosen) -> bool:
