@@ -81,15 +81,18 @@ def timeline(reader: Reader, world: World, words: Words, facet: str = "") -> Tim
     for one in held:
         totals.update(one.get(chosen, ()))
     values = [value for value, _ in totals.most_common(VALUES)]
+    legend = [words.value(chosen, value) for value in values]
+    if len(totals) > len(values):
+        values.append("")  # all others
+        legend.append(words("others"))
     periods = _periods([event.timestamp for event in events], words)
-    others = len(totals) > len(values)
     marks = _marks(events, reader)
     return Timeline(
         facet=chosen,
         facet_name=words.facet(chosen),
         facets=[(name, words.facet(name)) for name in facets],
-        legend=[*(words.value(chosen, value) for value in values), *([words("others")] if others else [])],
-        columns=_columns(periods, held, chosen, values, others, words),
+        legend=legend,
+        columns=_columns(periods, [one.get(chosen, ()) for one in held], values, legend),
         marks=marks,
         sampled=len(marks) < len(events),
     )
@@ -135,24 +138,23 @@ _UNITS: Mapping[str, Callable[[datetime], str]] = {
 
 
 def _columns(
-    periods: Sequence[tuple[str, list[int]]], held: Sequence[Mapping[str, Sequence[str]]], facet: str,
-    values: Sequence[str], others: bool, words: Words,
+    periods: Sequence[tuple[str, list[int]]], held: Sequence[Sequence[str]], values: Sequence[str],
+    legend: Sequence[str],
 ) -> list[Column]:  # fmt: skip
+    """held: values of each event; values: those of the legend, "" for all others."""
     step = WIDTH / max(len(periods), 1)
     columns = []
     for at, (label, positions) in enumerate(periods):
         counts: Counter[str] = Counter()
         for position in positions:
-            had = held[position].get(facet, ())
-            for value in had:
+            for value in held[position]:
                 counts[value if value in values else ""] += 1
         whole = sum(counts.values())
-        names = [*values, *([""] if others else [])]
-        shares = [counts[value] / whole if whole else 0.0 for value in names]
+        shares = [counts[value] / whole if whole else 0.0 for value in values]
         columns.append(
             Column(
                 label, len(positions), round(step * (at + _GAP / 2), 1), round(step * (1 - _GAP), 1),
-                _blocks(shares, [words.value(facet, one) if one else words("others") for one in names], label),
+                _blocks(shares, legend, label),
                 [f"{share:.0%}" for share in shares],
             )
         )  # fmt: skip
