@@ -51,6 +51,7 @@ class _Read:
     users: dict[str, User]
     events: dict[str, int]
     """By user id, most first; those without any come last."""
+    counts: Counts
 
 
 class Directory:
@@ -74,7 +75,7 @@ class Directory:
             found=[self._person(one, held, words) for one in ids[: SHOWN if query else FIRST]],
             total=len(ids),
             lately=[] if query else [self._person(one, held, words) for one in self._lately(held)],
-            counts=self._engine.store.counts(),
+            counts=held.counts,
             complaint=complaint,
         )
 
@@ -106,7 +107,8 @@ class Directory:
             users = {user.user_id: user for user in self._engine.store.users()}
             active = {one: n for one, n in self._engine.store.active_users() if one in users}
             events = active | {one: 0 for one in users if one not in active}
-            self._read = _Read(monotonic(), monotonic() - now, revision, users, events)
+            counts = self._engine.store.counts()
+            self._read = _Read(monotonic(), monotonic() - now, revision, users, events, counts)
             return self._read
 
 
