@@ -103,11 +103,11 @@ def parts(reason: Reason, profile: Profile, reader: Reader) -> list[Part]:
 
     Where neither is found in the text, all of it is one claim; without events it is none.
     """
-    if not reader.keys(reason.evidence):
-        return [Part(reason.text)]
-    forms = dict(_forms(reason, profile, reader))
-    if not forms:
-        return [Part(reason.text, reader.keys(reason.evidence))]
+    marks = reader.keys(reason.evidence)
+    # Of an event without words there is nothing to find; an empty form would be found everywhere.
+    forms = {form: lights for form, lights in _forms(reason, profile, reader) if form}
+    if not marks or not forms:
+        return [Part(reason.text, marks)]
     pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
     found: list[Part] = []
     at = 0
@@ -117,7 +117,7 @@ def parts(reason: Reason, profile: Profile, reader: Reader) -> list[Part]:
         found.append(Part(match[0], forms[match[0].casefold()]))
         at = match.end()
     if not found:
-        return [Part(reason.text, reader.keys(reason.evidence))]
+        return [Part(reason.text, marks)]
     return [*found, Part(reason.text[at:])] if at < len(reason.text) else found
 
 

@@ -101,6 +101,17 @@ def test_a_reason_without_words_of_its_events_is_one_claim_and_one_without_event
     assert cut("Film 0", evidence=["somebody-else's"]) == [Part("Film 0")]
 
 
+def test_an_event_without_words_cuts_nothing() -> None:
+    read = reader([BEGAN] * 2)
+    silent = Event(event_id="silent", user_id="u", type="answer", source="s", seq=9)
+    read = Reader(Past([*read.past.events, silent], read.past.items, read.past.signal), read._world, EN)
+    for text, cited, found in (
+        ("Because.", ["silent"], [Part("Because.", "e9")]),
+        ("As Film 0.", ["x0", "silent"], [Part("As "), Part("Film 0", "e1"), Part(".")]),
+    ):
+        assert parts(Reason(text=text, evidence=cited), profile(), read) == found
+
+
 def test_versions_side_by_side() -> None:
     before = profile(preference("Comedy", 0.5), preference("Drama", 0.5), preference("War"), preference("Noir"))
     after = profile(
