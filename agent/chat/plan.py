@@ -6,6 +6,7 @@ known, and a question with words that nothing explains is answered by nobody: wh
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from agent.chat.conversation import Conversation
 from agent.chat.follow import followed
@@ -175,6 +176,7 @@ class _Planner:
             )
         return chosen
 
+    @cached_property
     def _value(self) -> dict[str, Given]:
         """The value that a question is about, and of what: the facet it names, else the one for what items are."""
         r = self.reading
@@ -202,13 +204,14 @@ class _Planner:
             return {}
         return {"since": f"{p.since}" if p.since else None, "until": f"{p.until}" if p.until else None}
 
-    def _which(self, *, with_item: bool = True) -> dict[str, Given]:
+    @cached_property
+    def _which(self) -> dict[str, Given]:
         """What events are asked about: item, value, type, time."""
         r = self.reading
         found: dict[str, Given] = {**self._when(), "type": self._type()}
-        if r.items and with_item:
+        if r.items:
             return {**found, "item": self._item_id(r.items[0])}
-        return {**found, **self._value()}
+        return {**found, **self._value}
 
     def _where(self) -> str:
         """The condition on users' attributes that words and signs come to."""
@@ -264,7 +267,7 @@ class _Planner:
             chosen = self.talk.items[at] if at < len(self.talk.items) else None
             return calls(step(explain_recommendation, user_id=user, item=chosen))
         if r.values:
-            return calls(step(explain_preference, user_id=user, value=str(self._value()["value"])))
+            return calls(step(explain_preference, user_id=user, value=str(self._value["value"])))
         if r.has("like", "dislike", "portrait", "favourite"):
             polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite") else None
             return calls(step(explain_preference, user_id=user, polarity=polarity))
@@ -297,7 +300,7 @@ class _Planner:
             aspect = "events"
         else:
             aspect = "taste"
-        return calls(step(compare_users, user_id=first, other_id=second, aspect=aspect, **self._which()))
+        return calls(step(compare_users, user_id=first, other_id=second, aspect=aspect, **self._which))
 
     def _each(self) -> Plan | None:
         """The same question for each of several users."""
@@ -322,7 +325,7 @@ class _Planner:
         if self._asks_for_alike():
             return calls(step(similar_users, user_id=user, limit=self._n(5)))
         if r.has("recommend") or (r.has("future") and r.has("like")):
-            return calls(step(recommend, user_id=user, n=self._n(5), **self._value()))
+            return calls(step(recommend, user_id=user, n=self._n(5), **self._value))
         for tag in sorted(one for one in r.tags if one.startswith("attribute.")):
             name = tag.partition(".")[2]
             known = self.engine.snapshots.names().attributes
@@ -345,7 +348,7 @@ class _Planner:
     def _events(self, user: str) -> Plan | None:
         """What they did: counted, last, first, best rated, most frequent."""
         r = self.reading
-        about = {"user_id": user, **self._which()}
+        about = {"user_id": user, **self._which}
         object_ = r.has("event", "item", "had", "rate", "times", "store") or bool(about.get("type"))
         most = r.has("most", "favourite", "best")
         if r.facets and not r.values and (most or not r.has(*_NOT_FAVOURITE)):
@@ -423,7 +426,7 @@ class _Planner:
         if r.has("portrait", "who") or (facet is None and not r.strange and not (r.tags - {"person", "pronoun"})):
             return calls(step(portrait, user_id=user))
         if r.has("had", "event", "store") and not r.has("count") and not r.strange:
-            return calls(step(history, user_id=user, **self._which(), limit=self._n(5)))
+            return calls(step(history, user_id=user, **self._which, limit=self._n(5)))
         if r.tags <= {"person", "pronoun", "find", "item", "active"}:
             return calls(step(portrait, user_id=user))
         return None
@@ -445,7 +448,7 @@ class _Planner:
         polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite", "stopped", "started") and (
             r.items or r.values) else None  # fmt: skip
         course = "stopped" if r.has("stopped") else "started" if r.has("started") else None
-        about = self._which()
+        about = self._which
         if r.values and polarity and not r.items and not r.period and self._all_painted() and not r.has("had", "event"):
             trend = "fading" if course == "stopped" else "rising" if course else None
             return calls(step(find_users, value=str(about["value"]), polarity=polarity, trend=trend, where=where))
@@ -470,7 +473,7 @@ class _Planner:
         if len(r.items) > 1:
             return {"and_item": self._item_id(r.items[1])}
         if r.items and r.values:
-            return {"and_value": str(self._value()["value"])}
+            return {"and_value": str(self._value["value"])}
         if len(r.values) > 1:
             return {"and_value": r.values[1][0].value}
         return {}
@@ -513,7 +516,7 @@ class _Planner:
         r = self.reading
         if r.users or r.has("recommend", "pronoun"):
             return None
-        value = self._value()
+        value = self._value
         if r.has("kinds") and r.has("event"):
             return calls(step(catalogue, topic="types"))
         if (r.facets or r.has("category")) and not value and not r.strange and not r.has("popular"):

@@ -9,6 +9,7 @@ from agent.chat import Conversation, answer, plan, recall
 from agent.chat.dates import find_period
 from agent.chat.reading import read
 from agent.engine import Engine
+from agent.schema import Item
 from tests.unit.chat_store import make_engine
 
 
@@ -185,3 +186,12 @@ def test_the_events_are_not_looked_through_for_their_period_by_every_question(
     monkeypatch.setattr(engine.store, "period", lambda: pytest.fail("read again"))
     [(_, given)] = planned(engine, "What did user 7 do in the last 2 weeks?")
     assert given["until"] == "2020-01-10"
+
+
+async def test_a_reading_is_said_once_for_several_users(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path / "store")
+    engine.store.add_items([Item(item_id="i9", title="Fargo (1996)")])
+    found, _ = plan(engine, 'When did users 13, 7 and ann-1 see "Fargo (1996)"?', Conversation())
+    assert [one.shown()["item"] for one in found.steps] == ["i2"] * 3
+    assert [one.form for one in found.readings] == ["chat.read_item"]
+    await engine.close()
