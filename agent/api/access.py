@@ -71,6 +71,9 @@ class Caller:
     user_id: str | None = None
     """The one end user whom it may ask about; None: everyone."""
 
+    def may(self, needed: Scope) -> bool:
+        return SCOPES.index(self.scope) >= SCOPES.index(needed)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -119,7 +122,7 @@ class Access:
                 429, "rate_limited", f"This key may make {self._rate.rate:g} requests a second; slow down.",
                 {"Retry-After": str(max(1, round(wait)))},
             )  # fmt: skip
-        if SCOPES.index(caller.scope) < SCOPES.index(needed):
+        if not caller.may(needed):
             raise Refused(403, "scope", f"This needs a key of scope {needed}; this key's is {caller.scope}.")
         if caller.user_id is not None and not _own(caller.user_id, asked):
             raise Refused(403, "other_user", "This key asks about its own end user, and nobody else.")

@@ -283,7 +283,7 @@ class _Planner:
             return calls(*(step(favourites, user_id=one, facet=r.facets[0]) for one in r.users[:_MOST_USERS]))
         if len(r.users) > 2 or (r.has("last", "first") and not r.has("compare", "more", "less")):
             return self._each()
-        if r.has("attribute") or r.attributes:
+        if r.attributes or any(one.startswith("attribute.") for one in r.tags):
             return self._each()
         first, second = r.users
         # Ratings are compared by their mean only where they are said to be high or low; else they are counted.
@@ -320,9 +320,7 @@ class _Planner:
 
     def _of(self, user: str) -> Plan | None:
         r = self.reading
-        if r.has("similar") and not r.values:
-            return calls(step(similar_users, user_id=user, limit=self._n(5)))
-        if self._asks_for_alike():
+        if (r.has("similar") and not r.values) or self._asks_for_alike():
             return calls(step(similar_users, user_id=user, limit=self._n(5)))
         if r.has("recommend") or (r.has("future") and r.has("like")):
             return calls(step(recommend, user_id=user, n=self._n(5), **self._value))
@@ -349,7 +347,7 @@ class _Planner:
         """What they did: counted, last, first, best rated, most frequent."""
         r = self.reading
         about = {"user_id": user, **self._which}
-        object_ = r.has("event", "item", "had", "rate", "times", "store") or bool(about.get("type"))
+        object_ = r.has("event", "item", "had", "rate", "store") or bool(about.get("type"))
         most = r.has("most", "favourite", "best")
         if r.facets and not r.values and (most or not r.has(*_NOT_FAVOURITE)):
             return calls(
@@ -385,11 +383,7 @@ class _Planner:
             r.has("count")
             and (object_ or r.values or r.period)
             and (
-                r.has("event", "item", "times", "active")
-                or about.get("type")
-                or r.values
-                or r.period
-                or self._counts_history()
+                r.has("event", "item", "active") or about.get("type") or r.values or r.period or self._counts_history()
             )
         ):
             return calls(step(history, **about, limit=0, count="items" if self._counts_items() else None))

@@ -159,9 +159,10 @@ def eval_report(
     from evals.studies.stream import load_studies
 
     with Session(ctx, as_json) as session:
-        studies = [study for one in runs for study in load_studies(one)]
+        found = [(one, load_studies(one)) for one in runs]
+        studies = [study for _, held in found for study in held]
         # Where only studies lie, no run is missing.
-        loaded = [run for one in runs for run in load_runs(one, besides=bool(load_studies(one)))]
+        loaded = [run for one, held in found for run in load_runs(one, besides=bool(held))]
         portraits = portrait_map(session.engine(session.settings({("data",): store}))) if store else None
         written = report(loaded, out, portraits, title, studies)
         session.give(written, show.written(written))

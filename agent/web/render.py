@@ -13,8 +13,6 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent.api.access import Caller
-from agent.keys import SCOPES
-from agent.schema import Scope
 from agent.web.words import LANGUAGES, Words, chosen, read_words
 
 LANGUAGE_COOKIE = "limner_lang"
@@ -44,9 +42,6 @@ class At:
     caller: Caller
     places: Sequence[tuple[str, str]]
     """Address and name of the pages that the caller may see."""
-
-    def may(self, needed: Scope) -> bool:
-        return SCOPES.index(self.caller.scope) >= SCOPES.index(needed)
 
 
 class Renderer:

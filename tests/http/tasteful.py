@@ -60,7 +60,12 @@ def serving(folder: Path, **llm: object) -> Iterator[httpx.Client]:
 def ids(answer: httpx.Response) -> list[str]:
     """Item ids of recommendations, best first."""
     assert answer.status_code == 200, answer.text
-    return [one["item"]["item_id"] for one in answer.json()["recommendations"]]
+    return ids_of(answer.json())
+
+
+def ids_of(shown: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
+    """The same of a list that was read."""
+    return [one["item"]["item_id"] for one in shown["recommendations"]]
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> str:

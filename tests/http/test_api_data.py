@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.e2e.running import IDS, ITEMS, SILENT
-from tests.http.tasteful import ids, problem
+from tests.http.tasteful import ids, ids_of, problem
 
 
 def walked(client: httpx.Client, path: str, limit: int, **params: str) -> list[dict[str, object]]:
@@ -147,10 +147,6 @@ def test_a_user_is_exported_whole_and_erased_everywhere(client: httpx.Client, tm
     for file in (tmp_path / "store").rglob("*"):
         if file.is_file() and file.suffix not in (".lock",) and "chroma" not in file.parts:
             assert b"gonzo-77" not in file.read_bytes(), file
-
-
-def ids_of(shown: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
-    return [one["item"]["item_id"] for one in shown["recommendations"]]
 
 
 def test_a_wrong_method_is_told_all_right_ones(client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from agent.testing import Answer, Failure, Hang, ScriptedServer
 from tests.e2e.running import IDS, SILENT
-from tests.http.tasteful import copied, ids, problem, scripted, serving
+from tests.http.tasteful import copied, ids, ids_of, problem, scripted, serving
 
 LIST = "/v1/users/u0/recommendations"
 
@@ -261,7 +261,3 @@ def test_a_model_that_is_down_costs_words_only(trained: Path, tmp_path: Path) ->
     ):
         shown = client.get(LIST, params={"n": 3, "explain": "wait"}).json()
         assert sources(shown) == {"template"} and any("did not help" in note for note in shown["notes"])
-
-
-def ids_of(shown: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
-    return [one["item"]["item_id"] for one in shown["recommendations"]]

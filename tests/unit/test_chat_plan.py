@@ -195,3 +195,8 @@ async def test_a_reading_is_said_once_for_several_users(tmp_path: Path) -> None:
     assert [one.shown()["item"] for one in found.steps] == ["i2"] * 3
     assert [one.form for one in found.readings] == ["chat.read_item"]
     await engine.close()
+
+
+def test_an_attribute_of_two_users_is_said_of_each(engine: Engine) -> None:
+    given = [("user_attributes", {"user_id": user, "attribute": "age"}) for user in ("13", "7")]
+    assert planned(engine, "How old are user 13 and user 7?") == given

@@ -1,6 +1,5 @@
 """A made store for the page, small and quick to train, with a user, a title and a review that mean harm."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from agent.keys import KeyRing
 from agent.schema import Item, LedgerRow
 from agent.testing import FakeEmbedder
 from tests.http.live import Live, live, settings_for
+from tests.http.tasteful import copied, engine_of
 
 GENRES = ("Comedy", "Drama", "Horror", "Western")
 ANN = "ann"
@@ -102,8 +102,7 @@ def opened(folder: Path) -> Iterator[Engine]:
 @contextmanager
 def served(made: Path, folder: Path, *, keys: bool = False) -> Iterator[tuple[Live, Engine]]:
     """The page over a copy of a made store."""
-    shutil.copytree(made / "store", folder / "store")
-    engine = open_engine(settings_for(folder), embedder=FakeEmbedder())
+    engine = engine_of(copied(made, folder))
     ring = KeyRing(engine.store) if keys else None
     access = Access(ring, engine.settings.server, only_loopback=True)
     with live(create_app(engine, access=access)) as server:
