@@ -72,6 +72,8 @@ _LEADS_NOUN = frozenset(
 _ASKS_NOUN = frozenset(("count", "last", "first", "best", "worst", "most", "favourite", "like", "dislike", "find"))
 """Behind these words, and words of these tags, stands what a question asks about."""
 _DECADE = re.compile(r"\d{2,4}s")
+_HAVING = frozenset(("view", "click", "purchase", "play"))
+"""Types that say "had" where the data keep no events of them: "bought" of films that were only rated."""
 
 
 @dataclass(frozen=True)
@@ -511,7 +513,11 @@ class _Reader:
         for tag in sorted(tags - {FILLER}):
             if tag.startswith("type."):
                 kind = tag.removeprefix("type.")
-                (self.found.types if kind in self.names.types else self.found.absent_types).append(kind)
+                if kind in self.names.types:
+                    self.found.types.append(kind)
+                else:
+                    self.found.absent_types.append(kind)
+                    self.found.tags.update({"had"} if kind in _HAVING else ())
             self.found.tags.add(tag)
             self.found.order.append(tag)
 

@@ -10,6 +10,7 @@ from agent.chat.dates import find_period
 from agent.chat.reading import read
 from agent.engine import Engine
 from agent.schema import Item
+from tests.unit import chat_store
 from tests.unit.chat_store import make_engine
 
 
@@ -200,3 +201,24 @@ async def test_a_reading_is_said_once_for_several_users(tmp_path: Path) -> None:
 def test_an_attribute_of_two_users_is_said_of_each(engine: Engine) -> None:
     given = [("user_attributes", {"user_id": user, "attribute": "age"}) for user in ("13", "7")]
     assert planned(engine, "How old are user 13 and user 7?") == given
+
+
+BOUGHT = ["用户 13 买过什么", "用户 13 购买过什么电影？", "What has user 13 bought?"]
+
+
+@pytest.mark.parametrize("question", BOUGHT)
+async def test_bought_means_had_where_no_purchase_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    monkeypatch.setattr(chat_store, "EVENTS", [one for one in chat_store.EVENTS if one[2] == "rating"])
+    engine = make_engine(tmp_path / "store")
+    found, _ = plan(engine, question, Conversation())
+    assert [(one.tool.name, one.args.model_dump()["type"]) for one in found.steps] == [("history", "")]
+    assert [one.form for one in found.readings] == ["chat.absent_type"]
+    await engine.close()
+
+
+@pytest.mark.parametrize("question", BOUGHT)
+def test_bought_means_purchases_where_they_are_kept(engine: Engine, question: str) -> None:
+    [(tool, given)] = planned(engine, question)
+    assert (tool, given["type"]) == ("history", "purchase")
