@@ -105,12 +105,12 @@ class Editor:
         """Rows in, cleaned as those of files are."""
         from agent.ingest import ingest_rows  # with pandas, which few verbs need
 
-        with self._store.writing(wait=self._wait):
+        with self._store.changing(wait=self._wait):
             return ingest_rows(self._store, table, rows, source)
 
     def patch_item(self, item_id: str, patch: ItemPatch) -> Item:
         """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not be kept."""
-        with self._store.writing(wait=self._wait):
+        with self._store.changing(wait=self._wait):
             item = self._store.item(item_id)
             if item is None:
                 raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
@@ -128,15 +128,16 @@ class Editor:
         self._store.require_user(user_id)
         if not edit.state and not edit.strike and not edit.withdraw:
             raise BadInputError("The edit is empty; give `state`, `strike` or `withdraw`.")
-        contexts = [
-            *(self._stated(one) for one in edit.state),
-            *self._struck(user_id, edit.strike),
-            *self._withdrawn(user_id, edit.withdraw),
-        ]
-        rows = [
-            {"user_id": user_id, "type": "preference", "text": text, "context": context} for context, text in contexts
-        ]
-        with self._store.writing(wait=self._wait):
+        with self._store.changing(wait=self._wait):
+            contexts = [
+                *(self._stated(one) for one in edit.state),
+                *self._struck(user_id, edit.strike),
+                *self._withdrawn(user_id, edit.withdraw),
+            ]
+            rows = [
+                {"user_id": user_id, "type": "preference", "text": text, "context": context}
+                for context, text in contexts
+            ]
             report = self.take("events", rows, STATED)
             if report.rows:
                 raise BadInputError(f"A statement cannot be used: {report.rows[0].reason}.")
@@ -209,7 +210,7 @@ class Editor:
         What was learned over everyone holds no names; it is counted anew, and trained anew with the next training.
         """
         self._store.require_user(user_id)
-        with self._store.writing(wait=self._wait):
+        with self._store.changing(wait=self._wait):
             self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
             gone = self._store.erase_user(user_id)
             for name in ("population", "demographics", "holders"):

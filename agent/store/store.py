@@ -71,7 +71,7 @@ class Store:
             ) from error
         self._lock = _ProcessLock(folder / "write.lock")
         self._loading = _ProcessLock(folder / "load.lock")
-        self._guard = RLock()
+        self._changing, self._guard = RLock(), RLock()
         self._own = local()
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _tune_sqlite)
@@ -111,6 +111,23 @@ class Store:
             yield
         finally:
             self._lock.release()
+
+    @contextmanager
+    def changing(self, wait: float = 0.0) -> Iterator[None]:
+        """Be the one thread of the one process that writes, so that what it reads stays true until it has written.
+
+        Re-entrant. Threads that only add, as those of a build of minutes, are not kept out: `writing` is theirs.
+        Raises StoreBusyError if another thread changes something, or another process writes, and does not end within
+        `wait` seconds.
+        """
+        until = monotonic() + wait
+        if not self._changing.acquire(timeout=wait):
+            raise StoreBusyError("Another request is changing the store; ask again.")
+        try:
+            with self.writing(max(0.0, until - monotonic())):
+                yield
+        finally:
+            self._changing.release()
 
     @property
     def _load(self) -> "_Load | None":
