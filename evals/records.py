@@ -69,6 +69,8 @@ class SystemResult(Strict):
     tune_seconds: float = 0.0
     cost: Spent = Spent()
     """Of the calls of a model, for a system that asks one."""
+    asked: str = ""
+    """Hash of the settings of a model that shape such a system's numbers; where they change it is measured anew."""
 
 
 class Comparison(Strict):

@@ -83,7 +83,11 @@ def run(
     work = asked.work(say)
     truth = work.truth
     earlier = _earlier(out, asked, truth, retry_errors) if resume or retry_errors else {}
-    done = {one.name: earlier[one.name] for one in contestants if one.name in earlier}
+    shapes = {one.name: asked.shape(one) for one in contestants}
+    done = {name: earlier[name] for name, shape in shapes.items() if name in earlier}
+    for name in [name for name, found in done.items() if found.result.asked != shapes[name]]:
+        say.say(f"{name} is measured anew: the settings of the model that it asks have changed.")
+        del done[name]
     if out is not None:
         # What stands there is of an earlier run, and of systems that may take no part in this one.
         _write_users(out, done, truth)
@@ -100,7 +104,8 @@ def run(
 
     todo = [one for one in contestants if one.name not in done]
     for found in asked.in_processes(todo, jobs, say) if jobs > 1 else map(work.outcome, todo):
-        done[found.result.name] = found
+        name = found.result.name
+        done[name] = found = replace(found, result=found.result.model_copy(update={"asked": shapes[name]}))
         notes += found.notes
         if purse is not None:
             purse.pay(found.result.cost.cost)
@@ -149,12 +154,16 @@ class _Asked:
 
     @property
     def digest(self) -> str:
-        """Of everything that shapes a system's numbers."""
+        """Of everything that shapes every system's numbers."""
         shaping = (
             self.data.name, self.split, self.metrics, self.style, self.limit, self.seed, self.repeat, self.trials,
             self.candidates, self.table.model_dump_json(),
         )  # fmt: skip
         return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
+
+    def shape(self, contestant: Contestant) -> str:
+        """Hash of the settings that shape this system's numbers alone; empty where none does."""
+        return contestant.shape(self.settings) if contestant.shape and self.settings else ""
 
     def work(self, progress: Progress) -> "_Work":
         cut = make_split(self.split, self.data.x)

@@ -1,6 +1,17 @@
 """Reordering by a model, and how much its order is worth."""
 
-from agent.rerank.order import NEUTRAL, Judged, Reranked, Taste, blend, judge, kendall_tau, mean_rank_order, rerank
+from agent.rerank.order import (
+    NEUTRAL,
+    Judged,
+    Reranked,
+    Taste,
+    blend,
+    judge,
+    kendall_tau,
+    mean_rank_order,
+    prompts_of,
+    rerank,
+)
 from agent.rerank.weight import Case, Known, fit_weight, load_weight, save_weight, weigh
 
 __all__ = [
@@ -16,6 +27,7 @@ __all__ = [
     "kendall_tau",
     "load_weight",
     "mean_rank_order",
+    "prompts_of",
     "rerank",
     "save_weight",
     "weigh",

@@ -26,6 +26,8 @@ from agent.prompt import Prompt, load_prompt
 from agent.schema import Grade, Item, Preference, RerankState
 from agent.words import plain_title, spoken
 
+LISTWISE, POINTWISE = "rerank", "judge-item"
+"""Prompts."""
 STABLE = 0.9
 """Kendall's tau between the joint orders before and after a round from which they count as the same."""
 MIN_RETURNED = 0.5
@@ -170,7 +172,7 @@ async def _listwise(
     head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat, settings: Settings,
     user_id: str | None,
 ) -> Judged:  # fmt: skip
-    prompt = _prompt("rerank", settings)
+    prompt = _prompt(LISTWISE, settings)
     shuffler = random.Random(settings.rerank.seed)
     orders: list[list[str]] = []
     joint = head
@@ -285,7 +287,7 @@ async def _contrast(
 
 
 async def _log_odds(item: Item, taste: str, chat: Chat, settings: Settings, user_id: str | None) -> float | None:
-    prompt = _prompt("judge-item", settings)
+    prompt = _prompt(POINTWISE, settings)
     answer = await chat.complete(
         ChatRequest(
             purpose="rerank",
@@ -344,6 +346,11 @@ def item_line(item: Item) -> str:
     about = "; ".join(part for part in parts if part)
     title = plain_title(item.title) or item.item_id
     return f'"{title}"' + (f" ({about})" if about else "")
+
+
+def prompts_of(settings: Settings) -> list[str]:
+    """Labels of the prompts that a model may be asked with: each holds the version and a hash of the content."""
+    return [_prompt(one, settings).label for one in (LISTWISE, POINTWISE)]
 
 
 def _prompt(prompt_id: str, settings: Settings) -> Prompt:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from agent.config import Settings as Configuration
 from agent.errors import UsageError
 from evals.systems.base import Asked, Asking, Scores, Setting, Settings, System, Training
 from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
 from evals.systems.limner import FAMILIES, WITHOUT, Limner
-from evals.systems.llm import Llm
+from evals.systems.llm import Llm, shape_of
 from evals.systems.outside import Run, imported, is_run
 from evals.systems.plain import Popular, Random, Recent
 from evals.systems.sasrec import SasRec
@@ -31,6 +32,8 @@ class Contestant:
     """By setting, the values to choose from, the default first; empty where there is nothing to tune."""
     seeded: bool = False
     """Whether another seed gives another result."""
+    shape: Callable[[Configuration], str] | None = None
+    """Hash of the settings that shape its numbers; None where none does."""
 
 
 SYSTEMS: dict[str, Contestant] = {
@@ -47,7 +50,7 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant(Bm25.name, Bm25, Bm25.grid),
         Contestant(Content.name, Content, Content.grid),
         Contestant(SasRec.name, SasRec, SasRec.grid, seeded=True),
-        Contestant(Llm.name, Llm, Llm.grid),
+        Contestant(Llm.name, Llm, Llm.grid, shape=shape_of),
         Contestant(Limner.name, Limner, Limner.grid, seeded=True),
         *(Contestant(f"{WITHOUT}{one}", partial(Limner, one), Limner.grid, seeded=True) for one in FAMILIES),
     )

@@ -1,6 +1,7 @@
 """A language model by itself: what is popular and what reads like the user's past, in the model's order alone."""
 
 import asyncio
+import hashlib
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, TypeVar
@@ -8,16 +9,21 @@ from typing import ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.config import Settings as Configuration
 from agent.errors import CannotRunError, ModelError, SettingsError
 from agent.llm import MemoryBook, Purse
 from agent.models import ModelDesk, Ready
-from agent.rerank import Judged, Taste, judge
+from agent.rerank import Judged, Taste, judge, prompts_of
 from agent.retrieve import Alike, History
 from agent.schema import Item, LedgerRow
 from evals.systems.base import Asked, Scores, Setting, Training
 
 T = TypeVar("T")
 
+_ANSWERS: tuple[str, ...] = (
+    "choice", "model", "base_url", "grade", "local_model", "local_sha256", "context", "temperature", "probe",
+)  # fmt: skip
+"""Of the settings of a model those that shape what it answers; the others say what it may take to get there."""
 _TITLES = 8
 """Items a user liked most, and half as many that they disliked, that the model may be told of."""
 
@@ -36,6 +42,13 @@ class _Loop:
     def close(self) -> None:
         self._thread.submit(self._runner.close).result()
         self._thread.shutdown()
+
+
+def shape_of(settings: Configuration) -> str:
+    """Hash of all settings that shape the numbers of the system `llm`."""
+    llm = settings.llm.model_dump_json(include=set(_ANSWERS))
+    shaping = (llm, settings.rerank.model_dump_json(), settings.portrait.language, prompts_of(settings))
+    return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
 
 
 class Llm:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import agent.models
-from agent.config import LlmSettings, Price, Settings
+from agent.config import LlmSettings, Price, RerankSettings, Settings
 from agent.llm import ChatAnswer, ChosenModel, Purse
 from agent.schema import Usage
 from agent.testing import Answer, Behaviour, Failure, FakeChat, ScriptedServer, SeenRequest
@@ -127,3 +127,23 @@ def test_what_it_cost_is_shown() -> None:
         console.print(drawn)
     assert re.search(r"llm asked m: \d+ calls, 0 from the cache, 0 failed", captured.get())
     assert models_asked(evaluated(None)) is None
+
+
+def test_a_resumed_run_asks_anew_where_another_model_or_order_is_set(tmp_path: Path) -> None:
+    def again(held: Settings) -> int:
+        before = len(server.requests)
+        found = run(
+            dataset(many()), "leave-last-out", ["llm", "popular"], ["hit@10"], against="llm", trials=0, limit=6,
+            settings=held, out=tmp_path, resume=True,
+        )  # fmt: skip
+        assert llm(found).state == "ok" and llm(found).settings == {"model": held.llm.model}
+        return len(server.requests) - before
+
+    with ScriptedServer(otherwise=half) as server:
+        first = again(settings(server))
+        assert first > 0 and again(settings(server)) == 0
+        assert again(settings(server, api_key="other", timeout=30.0)) == 0  # what shapes no answer
+        assert again(settings(server, model="better")) == first
+        assert again(settings(server, model="better")) == 0
+        shorter = settings(server, model="better")
+        assert again(shorter.model_copy(update={"rerank": RerankSettings(top=3)})) > 0
