@@ -12,6 +12,7 @@ from agent.api.access import Access
 from agent.api.document import Described
 from agent.api.metrics import Metrics
 from agent.api.middleware import Guard, Places
+from agent.api.paths import Segments
 from agent.api.pool import Pool
 from agent.api.problems import answer_problems
 from agent.api.routes import routers
@@ -70,4 +71,5 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
             allow_headers=("Authorization", "If-None-Match", "X-Request-ID"),
             expose_headers=("ETag", "Retry-After", "X-Request-ID"),
         )
+    app.add_middleware(Segments)
     return app

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.access import PUBLIC, Access, Asked, Refused
 from agent.api.metrics import Metrics
+from agent.api.paths import decoded
 from agent.api.problems import RETRY_SECONDS, ProblemResponse, problem
 from agent.config import ServerSettings
 
@@ -71,7 +72,8 @@ class Places:
         other = NOWHERE
         for pattern, template, methods in self._found:
             if match := pattern.match(path):
-                place = Place(template, match.groupdict().get("user_id"))
+                user_id = match.groupdict().get("user_id")
+                place = Place(template, None if user_id is None else decoded(user_id))
                 if not methods or method in methods:
                     return place
                 other = place

@@ -128,5 +128,5 @@ def answer_problems(app: FastAPI) -> None:
         code = CODES.get(error.status_code, "http_error")
         headers = dict(error.headers) if error.headers else {}
         if error.status_code == 405:
-            headers["Allow"] = ", ".join(_methods(app, request.url.path))
+            headers["Allow"] = ", ".join(_methods(app, request.scope["path"]))
         return problem(error.status_code, code, str(error.detail), headers=headers)

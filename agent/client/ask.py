@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from agent.addresses import segment
 from agent.browse import Neighbor, PopularItem
 from agent.chat.values import Answer
 from agent.feedback import ClickThrough
@@ -80,8 +80,8 @@ class Ask(Generic[M]):
 
 
 def user_path(user_id: str, rest: str = "") -> str:
-    return f"/v1/users/{quote(user_id, safe='')}{rest}"
+    return f"/v1/users/{segment(user_id)}{rest}"
 
 
 def item_path(item_id: str, rest: str = "") -> str:
-    return f"/v1/items/{quote(item_id, safe='')}{rest}"
+    return f"/v1/items/{segment(item_id)}{rest}"

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from agent.addresses import segment
 from agent.api.access import KEY_COOKIE
+from agent.api.paths import Decoded
 from agent.api.pool import Pool
 from agent.api.routes.common import EVENTS, streamed
 from agent.api.talks import Talk, Talks
@@ -32,7 +34,7 @@ from agent.web.timeline import WIDTH as COLUMN_WIDTH
 from agent.web.versions import compared
 from agent.web.words import Words
 
-UserId = Annotated[str, Path()]
+UserId = Annotated[Decoded, Path()]
 Text = Annotated[str, Form(max_length=2000)]
 _A_YEAR = {"cache-control": "public, max-age=31536000, immutable", "content-security-policy": "default-src 'none'"}
 
@@ -65,22 +67,22 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     async def home(request: Request, q: str = "") -> Response:
         own = request.state.caller.user_id
         if own is not None:
-            return RedirectResponse(f"/users/{quoted(own)}", 303)
+            return RedirectResponse(f"/users/{segment(own)}", 303)
         asked = q.strip()
         part = bool(request.headers.get("hx-request"))
         named = await pool.call(engine.store.user, asked) if asked and not part else None
         if named is not None:
-            return RedirectResponse(f"/users/{quoted(named.user_id)}", 303)
+            return RedirectResponse(f"/users/{segment(named.user_id)}", 303)
         people = await pool.call(directory.people, q, renderer.language(request))
         return renderer.page(request, "found.html" if part else "home.html", people=people)
 
-    @routes.get("/users/{user_id:path}/history")
+    @routes.get("/users/{user_id}/history")
     async def history(request: Request, user_id: UserId, page: Annotated[int, Query(ge=1)] = 1) -> Response:
         found = await pool.call(events_of, engine, user_id, page, renderer.language(request))
         part = bool(request.headers.get("hx-request"))
         return renderer.page(request, "history_part.html" if part else "history.html", history=found, user_id=user_id)
 
-    @routes.get("/users/{user_id:path}/versions")
+    @routes.get("/users/{user_id}/versions")
     async def versions(request: Request, user_id: UserId, a: int = 0, b: int = 0) -> Response:
         words = renderer.language(request)
 
@@ -90,7 +92,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
         return renderer.page(request, "versions.html", compared=await pool.call(look), user_id=user_id)
 
-    @routes.get("/users/{user_id:path}")
+    @routes.get("/users/{user_id}")
     async def user(
         request: Request, user_id: UserId, n: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
         page: Annotated[int, Query(ge=1)] = 1, facet: str = "", before: str = "",
@@ -108,7 +110,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     # ------------------------------------------------------------ changing
 
-    @routes.post("/users/{user_id:path}/feedback")
+    @routes.post("/users/{user_id}/feedback")
     async def feedback(
         request: Request, user_id: UserId, item_id: Annotated[str, Form(min_length=1, max_length=255)],
         type: Annotated[Literal["like", "dislike", "hide"], Form()], title: Text = "",
@@ -122,7 +124,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         said = Said(f"done-{type}", title or item_id)
         return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
 
-    @routes.post("/users/{user_id:path}/portrait")
+    @routes.post("/users/{user_id}/portrait")
     async def portrait(
         request: Request, user_id: UserId, action: Annotated[Literal["state", "strike", "withdraw"], Form()],
         value: Annotated[str, Form(max_length=500)] = "", facet: Annotated[str, Form(max_length=100)] = "",
@@ -183,7 +185,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         found = await pool.call(ring.look_up, key.strip())
         if found is None:
             return renderer.page(request, "sign_in.html", 401, wrong=True, next=_local(next))
-        own = f"/users/{quoted(found.user_id)}" if found.user_id is not None else _local(next)
+        own = f"/users/{segment(found.user_id)}" if found.user_id is not None else _local(next)
         answer = RedirectResponse(own, 303)
         answer.set_cookie(
             KEY_COOKIE, key.strip(), httponly=True, samesite="strict", secure=request.url.scheme == "https"
@@ -209,7 +211,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 def _back(user_id: str, recommendation_id: str, n: int) -> RedirectResponse:
     """To the user's page, which then says how the list moved."""
     more = f"&n={n}" if n != USUAL else ""
-    return RedirectResponse(f"/users/{quoted(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303)
+    return RedirectResponse(f"/users/{segment(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303)
 
 
 def _stated(profile: Profile, claim: Claim) -> Claim | None:

@@ -5,6 +5,7 @@ import json
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent.api.paths import path_sent
 from agent.api.problems import MEDIA_TYPE
 from agent.web.render import Renderer
 
@@ -68,4 +69,4 @@ def _is_look(request: Request) -> bool:
 
 
 def _asked(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return path_sent(request.scope) + (f"?{request.url.query}" if request.url.query else "")

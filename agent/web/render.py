@@ -12,7 +12,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from agent.addresses import segment
 from agent.api.access import Caller
+from agent.api.paths import path_sent
 from agent.web.words import LANGUAGES, Words, chosen, read_words
 
 LANGUAGE_COOKIE = "limner_lang"
@@ -56,7 +58,7 @@ class Renderer:
         )  # fmt: skip
         version = hashlib.sha256(b"".join(one.body for one in self.static.values())).hexdigest()[:12]
         self._environment.globals["static"] = lambda name: f"/static/{name}?{version}"
-        self._environment.filters |= {"id": quoted, "cited": cited}
+        self._environment.filters |= {"id": segment, "quoted": quoted, "cited": cited}
 
     def language(self, request: Request) -> Words:
         """As the address, a former choice, or the browser says."""
@@ -86,7 +88,7 @@ class Renderer:
 
 
 def quoted(one: str) -> str:
-    """An id as a part of an address."""
+    """Text as a value of a query, or a part of an anchor."""
     return quote(one, safe="")
 
 
@@ -99,10 +101,8 @@ def cited(text: str) -> list[tuple[str, str]]:
 def _at(request: Request, words: Words) -> At:
     given = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     # What a form was sent to is no page of its own.
-    path = request.url.path if request.method == "GET" else "/"
-    languages = [
-        (code, name, f"{quote(path)}?{urlencode([*given, ('lang', code)])}") for code, name in LANGUAGES.items()
-    ]
+    path = path_sent(request.scope) if request.method == "GET" else "/"
+    languages = [(code, name, f"{path}?{urlencode([*given, ('lang', code)])}") for code, name in LANGUAGES.items()]
     caller: Caller | None = getattr(request.state, "caller", None)
     return At(path, words.code, languages, caller or Caller(), _places(caller, path))
 
@@ -111,7 +111,7 @@ def _places(caller: Caller | None, path: str) -> Sequence[tuple[str, str]]:
     if caller is None or path == "/sign-in":
         return ()
     if caller.user_id is not None:
-        return ((f"/users/{quoted(caller.user_id)}", "own-page"),)
+        return ((f"/users/{segment(caller.user_id)}", "own-page"),)
     return (("/", "users"), ("/map", "map"), ("/ask", "ask"), ("/ledger", "ledger"))
 
 

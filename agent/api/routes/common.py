@@ -7,14 +7,15 @@ from fastapi import Path
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
+from agent.api.paths import Decoded
 from agent.api.problems import Documented, problems
 
 EVENTS = "text/event-stream"
 UserId = Annotated[
-    str, Path(min_length=1, max_length=255, description="The user's id, exactly as in the data.", examples=["196"])
+    Decoded, Path(min_length=1, max_length=255, description="The user's id, exactly as in the data.", examples=["196"])
 ]
 ItemId = Annotated[
-    str, Path(min_length=1, max_length=255, description="The item's id, exactly as in the data.", examples=["50"])
+    Decoded, Path(min_length=1, max_length=255, description="The item's id, exactly as in the data.", examples=["50"])
 ]
 _ANY = (401, 403, 422, 429, 500, 503, 504)
 _BODIES = (400, 408, 413)
