@@ -34,6 +34,8 @@ class Past:
     items: Mapping[str, Item]
     signal: Mapping[str, float]
     """By event id."""
+    rated: Sequence[tuple[str, float]] = ()
+    """(item id, place on its scale in [-1, 1]) of the ratings."""
 
     @cached_property
     def taste(self) -> list[tuple[str, float]]:

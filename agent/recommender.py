@@ -53,7 +53,14 @@ class Recommender:
     def past_of(self, events: Sequence[Event]) -> Past:
         world = self.snapshots.world()
         items = known_items(events, world.items)
-        return Past(events, items, signals_of(events, self.settings.signals, world.scales))
+        signal = signals_of(events, self.settings.signals, world.scales)
+        placed = ((e.item_id, place_of(e, world.scales)) for e in events)
+        return Past(events, items, signal, [(item, place) for item, place in placed if item and place is not None])
+
+    def size(self, n: int, wishes: Wishes) -> int:
+        """How many items are chosen where n are asked for; lists of the same size begin alike."""
+        # A list that was chosen as a whole is reordered within itself alone.
+        return n if wishes.shapes else max(n, self.settings.rerank.top)
 
     def choose(self, profile: Profile, past: Past, n: int, wishes: Wishes, *, repeats: bool) -> list[Ranked]:
         """At least n items (while the catalogue has them), best first: none that the user had unless `repeats`, none
@@ -94,11 +101,9 @@ class Recommender:
 
         if wishes is None:
             return ordered(n)
-        # A list that was chosen as a whole is reordered within itself alone.
-        n = n if wishes.shapes else max(n, self.settings.rerank.top)
         world = self.snapshots.world()
         said = heeding(profile.preferences, past.events, world.facets_of)
-        return shaped(ordered, n, wishes, model, world.items, said)
+        return shaped(ordered, self.size(n, wishes), wishes, model, world.items, said)
 
     def model(self) -> Model:
         model = self.snapshots.model()
@@ -213,9 +218,7 @@ class Recommender:
         self, profile: Profile, past: Past, short: Shortlist, top: Sequence[str], model: Ready, reranked: Reranked,
         told: Explained | None, wishes: Wishes, said: Sequence[str],
     ) -> Recommendations:  # fmt: skip
-        scales = self.snapshots.world().scales
-        rated = [(e.item_id, place) for e in past.events if e.item_id and (place := place_of(e, scales)) is not None]
-        ratings = self.model().ratings_of(rated, top)
+        ratings = self.model().ratings_of(past.rated, top)
         fallback = not past.items and not wishes.context
         painted = [] if profile.version else profile.notes
         answer = Recommendations(

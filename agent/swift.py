@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
 from threading import Lock
+from typing import Generic, TypeVar
 
 from agent.browse import Near, Neighbor, PopularItem, most_had, near_in_text, near_in_users
 from agent.context import Context, pack, relevance_to
@@ -15,7 +16,7 @@ from agent.errors import UnknownIdError
 from agent.feedback import Listener
 from agent.leads import Past
 from agent.painter import Painter
-from agent.rank import allowed, check_wishes, shortfall
+from agent.rank import Ranked, allowed, check_wishes, shortfall
 from agent.recommender import Recommender
 from agent.schema import Item, Profile, Recommendations, Scale, Wishes
 from agent.store import Store
@@ -23,8 +24,12 @@ from agent.texts import preference_text
 from agent.trainer import Trainer
 from agent.world import Snapshots
 
-ANSWERS = 5000
+T = TypeVar("T")
+
+ANSWERS = 2000
 """Answers that are kept for the case that they are asked for again before anything has changed."""
+ORDERS = 500
+"""Orders of items that are kept for lists of another length, or with reasons, of the same request."""
 KEPT = 500
 """Users whose past and portrait are kept; those that were not asked about for longest go."""
 
@@ -49,8 +54,39 @@ class _State:
     scales: Mapping[str, Scale]
     model: int
     vectors: int
-    named: str | None
-    """The language model."""
+
+
+class Held(Generic[T]):
+    """At most `most` values by user and request, each good for one state; the longest unasked go first."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._values: OrderedDict[tuple[str, str], tuple[object, T]] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, user_id: str, request: str, state: object) -> T | None:
+        """None where there is none of this state."""
+        with self._lock:
+            found = self._values.get((user_id, request))
+            if found is None or found[0] != state:
+                return None
+            self._values.move_to_end((user_id, request))
+            return found[1]
+
+    def put(self, user_id: str, request: str, state: object, value: T) -> None:
+        with self._lock:
+            self._values[user_id, request] = (state, value)
+            self._values.move_to_end((user_id, request))
+            while len(self._values) > self.most:
+                self._values.popitem(last=False)
+
+    def forget(self, user_id: str) -> None:
+        with self._lock:
+            for key in [one for one in self._values if one[0] == user_id]:
+                del self._values[key]
 
 
 class Swift:
@@ -63,29 +99,36 @@ class Swift:
         self._store, self._snapshots, self._trainer = store, snapshots, trainer
         self._painter, self._recommender, self._listener = painter, recommender, listener
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._answers: OrderedDict[tuple[str, str], tuple[_State, Recommendations]] = OrderedDict()
+        self._orders, self._answers = Held[list[Ranked]](ORDERS), Held[Recommendations](ANSWERS)
         self._lock = Lock()
 
     def recommend(self, user_id: str, n: int, wishes: Wishes, *, repeats: bool, explain: bool) -> Recommendations:
         """As `Engine.recommend` for one user, kept so that feedback can name it. Raises UnknownIdError."""
-        request = f"{n}:{repeats}:{explain}:{wishes.model_dump_json()}"
+        asked = f"{repeats}:{wishes.model_dump_json()}"
+        request = f"{n}:{explain}:{asked}"
         with self._snapshots.steady():
             if (held := self._repeated(user_id, request)) is not None:
                 return self._kept(held)
         notes = self._ready(wishes)
         with self._snapshots.steady():
-            newest = self._store.newest(user_id)
             known = self.known(user_id)
-            answer = self._answered(known.profile, known.past, n, wishes, notes, repeats=repeats, explain=explain)
-            self._remember(user_id, request, newest, answer)
+            state = self._state(known.newest)
+            size = self._recommender.size(n, wishes)
+            ranked = self._orders.get(user_id, f"{size}:{asked}", state)
+            if ranked is None:
+                ranked = self._recommender.choose(known.profile, known.past, n, wishes, repeats=repeats)
+                self._orders.put(user_id, f"{size}:{asked}", state, ranked)
+            answer = self._answered(known.profile, known.past, ranked, n, wishes, notes, explain=explain)
+            self._remember(user_id, request, state, answer)
             return self._kept(answer)
 
     def visit(self, n: int, wishes: Wishes, *, explain: bool) -> Recommendations:
         """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular."""
         notes = self._ready(wishes)
         with self._snapshots.steady():
-            nobody = Profile(user_id="", as_of=datetime.now(UTC), summary="")
-            answer = self._answered(nobody, Past([], {}, {}), n, wishes, notes, repeats=False, explain=explain)
+            nobody, nothing = Profile(user_id="", as_of=datetime.now(UTC), summary=""), Past([], {}, {})
+            ranked = self._recommender.choose(nobody, nothing, n, wishes, repeats=False)
+            answer = self._answered(nobody, nothing, ranked, n, wishes, notes, explain=explain)
             return self._kept(answer, anonymous=True)
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
@@ -102,10 +145,9 @@ class Swift:
             return self._trainer.ready(wishes)
 
     def _answered(
-        self, profile: Profile, past: Past, n: int, wishes: Wishes, notes: Sequence[str], *, repeats: bool,
+        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, wishes: Wishes, notes: Sequence[str], *,
         explain: bool,
     ) -> Recommendations:  # fmt: skip
-        ranked = self._recommender.choose(profile, past, n, wishes, repeats=repeats)
         said = [*notes, *shortfall(n, len(ranked), wishes)]
         return self._recommender.at_once(profile, past, ranked, n, explain, wishes, said)
 
@@ -114,52 +156,37 @@ class Swift:
 
     # ------------------------------------------------------------ what is kept
 
-    def _state(self, user_id: str) -> _State | None:
-        """All that an answer to a user rests on; None where nothing may be kept yet."""
-        newest, model = self._store.newest(user_id), self._snapshots.trained()
-        if newest is None or model is None:
-            return None
-        world, named = self._snapshots.world(), self._recommender.models.opened().name
-        return _State(
-            newest, world.catalogue, world.scales, model.manifest.version, self._snapshots.generation(), named
-        )
+    def _state(self, newest: tuple[int, int]) -> _State:
+        """All that an order of items for a user rests on."""
+        world, model = self._snapshots.world(), self._recommender.model()
+        return _State(newest, world.catalogue, world.scales, model.manifest.version, self._snapshots.generation())
 
     def _repeated(self, user_id: str, request: str) -> Recommendations | None:
         """The answer to the same request, where all that it rests on is the same."""
-        with self._lock:
-            held = self._answers.get((user_id, request))
-        if held is None or held[0] != self._state(user_id):
+        newest = self._store.newest(user_id)
+        if newest is None or self._snapshots.trained() is None:
             return None
-        with self._lock:
-            if (user_id, request) in self._answers:
-                self._answers.move_to_end((user_id, request))
-        self._recommender.watch.recommended(held[1])
-        return held[1]
+        held = self._answers.get(user_id, request, self._worded(self._state(newest)))
+        if held is not None:
+            self._recommender.watch.recommended(held)
+        return held
 
-    def _remember(
-        self, user_id: str, request: str, newest: tuple[int, int] | None, answer: Recommendations
-    ) -> None:  # fmt: skip
+    def _remember(self, user_id: str, request: str, state: _State, answer: Recommendations) -> None:
         """Keep an answer that nothing would better: in a model's words, or with none to ask."""
         worded = all(one.reason is None or one.reason.source == "llm" for one in answer.recommendations)
-        state = self._state(user_id)
-        if state is None or not (worded or not self._recommender.models.is_set()):
-            return
-        # A first request may have painted the portrait, which is then what its answer rests on; an event that came
-        # meanwhile is not.
-        if newest is None or newest[0] != state.newest[0]:
-            return
-        with self._lock:
-            self._answers[user_id, request] = (state, answer)
-            self._answers.move_to_end((user_id, request))
-            while len(self._answers) > ANSWERS:
-                self._answers.popitem(last=False)
+        if worded or not self._recommender.models.is_set():
+            self._answers.put(user_id, request, self._worded(state), answer)
+
+    def _worded(self, state: _State) -> tuple[_State, str | None]:
+        """What an answer rests on: the state, and the language model."""
+        return state, self._recommender.models.opened().name
 
     def forget(self, user_id: str) -> None:
         """Keep nothing of a user any more."""
         with self._lock:
             self._known.pop(user_id, None)
-            for key in [one for one in self._answers if one[0] == user_id]:
-                del self._answers[key]
+        self._orders.forget(user_id)
+        self._answers.forget(user_id)
 
     async def word(self, answer: Recommendations) -> None:
         """Have the model say why for the items of an answer that stand in template words, for the next time."""

@@ -87,7 +87,7 @@ def write_shop(folder: Path, *, items: int = ITEMS, users: int = USERS, each: in
 
 def environment() -> Mapping[str, str]:
     """This process' variables, without a language model."""
-    return {**os.environ, "LIMNER_LLM": "none", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "LIMNER_LLM": "none"}
 
 
 def limner(folder: Path, *args: str) -> None:

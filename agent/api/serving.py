@@ -126,9 +126,20 @@ def _application(settings: Settings, exposed: Exposure, processes: int, shared: 
     sys.setswitchinterval(_SWITCH)
     metrics = Metrics(shared)
     engine = open_engine(settings, progress=_Logged(), watch=metrics)
+    one_thread_a_product()
     ring = KeyRing(engine.store) if exposed.keys else None
     access = Access(ring, settings.server, processes=processes, only_loopback=exposed.loopback)
     return create_app(engine, access=access, metrics=metrics)
+
+
+def one_thread_a_product() -> None:
+    """Many requests are worked on at once: that each should also share its small matrix products out among all cores
+    costs several times what it brings.
+    """
+    import numpy  # noqa: F401  whose library is to be limited
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, "blas")
 
 
 class _Patient(HttpToolsProtocol):

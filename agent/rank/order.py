@@ -88,14 +88,14 @@ def order_many(
         best = np.lexsort((at, -points))
         if not one.include:
             best = best[:n]
-        voices = _spoken(table.heard[row]) if named else {}
+        voices = _spoken(table.heard[row], at[best], len(model.item_ids)) if named else {}
         found = [
             Ranked(
-                _candidate(model.item_ids[at[k]], int(at[k]), voices, one.content),
+                _candidate(model.item_ids[at[k]], place, voices, one.content),
                 float(points[k]),
                 None if np.isnan(chance[k]) else float(chance[k]),
             )
-            for k in best
+            for place, k in enumerate(best)
         ]
         yield [*found, *_rest(model, found, one, allowed, n)]
 
@@ -140,15 +140,22 @@ def _near(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
     return {"content": content[item_id]} if item_id in content else {}
 
 
-def _spoken(heard: Mapping[str, Named]) -> dict[str, dict[int, float]]:
-    """By voice the scores of the items that it named."""
-    return {name: dict(zip(one.items.tolist(), one.scores.tolist(), strict=True)) for name, one in heard.items()}
+def _spoken(heard: Mapping[str, Named], at: NDArray[np.int64], items: int) -> dict[str, dict[int, float]]:
+    """By voice the scores of those items at positions `at` [n] that it named, by place among them."""
+    place = np.full(items, -1)
+    place[at] = np.arange(len(at))
+    found: dict[str, dict[int, float]] = {}
+    for name, one in heard.items():
+        own = place[one.items]
+        kept = own >= 0
+        found[name] = dict(zip(own[kept].tolist(), one.scores[kept].tolist(), strict=True))
+    return found
 
 
 def _candidate(
-    item_id: str, at: int, voices: Mapping[str, Mapping[int, float]], content: Mapping[str, float]
+    item_id: str, place: int, voices: Mapping[str, Mapping[int, float]], content: Mapping[str, float]
 ) -> Candidate:
-    heard = {name: round(scores[at], 6) for name, scores in voices.items() if at in scores}
+    heard = {name: round(scores[place], 6) for name, scores in voices.items() if place in scores}
     return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
 
 

@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 
 from agent.api import create_app
 from agent.api.pool import Pool
+from agent.api.serving import one_thread_a_product
 from agent.config import ServerSettings
 from agent.engine import Engine
 from agent.errors import UnknownIdError
@@ -407,3 +408,12 @@ def test_counts_of_requests(server: Live) -> None:
     assert 'route="unknown",status="404"' in shown.text
     assert "nowhere" not in shown.text
     assert "nobody" not in shown.text
+
+
+def test_a_server_shares_no_matrix_product_out_among_cores() -> None:
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(2, "blas"):  # which puts back what was before
+        one_thread_a_product()
+        threads = [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+    assert threads and set(threads) == {1}

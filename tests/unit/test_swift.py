@@ -7,7 +7,7 @@ import pytest
 from agent.engine import Engine
 from agent.errors import UnknownIdError
 from agent.schema import Recommendations, Wishes
-from agent.swift import ANSWERS, KEPT
+from agent.swift import Held
 from tests.http.tasteful import copied, engine_of, made
 
 
@@ -47,6 +47,8 @@ def test_the_same_request_is_answered_without_ordering_again(engine: Engine, mon
     made_for = orders(engine, monkeypatch)
     again = asked(engine)
     assert made_for == [] and again.recommendations == first.recommendations
+    shorter = engine.swift.recommend("u0", 3, Wishes(), repeats=False, explain=False)
+    assert made_for == [] and ids(shorter) == ids(first)[:3]
     asked(engine, diversity=0.5)
     asked(engine, "u1")
     assert made_for == ["u0", "u1"]
@@ -75,15 +77,34 @@ def test_another_process_that_writes_ends_it_too(engine: Engine) -> None:
 def test_nothing_is_kept_of_an_erased_user(engine: Engine) -> None:
     asked(engine)
     engine.erase("u0")
-    assert not [one for one in (*engine.swift._known, *engine.swift._answers) if "u0" in one]
+    assert "u0" not in engine.swift._known and not len(engine.swift._orders) and not len(engine.swift._answers)
     with pytest.raises(UnknownIdError):
         asked(engine)
 
 
-def test_memory_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_of_any_length_is_what_it_would_be_anew(engine: Engine) -> None:
+    for n in (30, 7, 2, 40):
+        for given in (Wishes(), Wishes(diversity=0.3)):
+            kept = engine.swift.recommend("u1", n, given, repeats=False, explain=True)
+            engine.swift.forget("u1")
+            anew = engine.swift.recommend("u1", n, given, repeats=False, explain=True)
+            assert kept.recommendations == anew.recommendations and len(kept.recommendations) <= n
+
+
+def test_users_are_kept_in_bounded_number(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.swift.KEPT", 2)
-    monkeypatch.setattr("agent.swift.ANSWERS", 3)
-    for user in ("u0", "u1", "u2", "u3", "u0"):
+    for user in ("u0", "u1", "u2", "u3"):
         asked(engine, user)
-    assert [*engine.swift._known] == ["u3", "u0"] and len(engine.swift._answers) == 3
-    assert KEPT and ANSWERS
+    assert [*engine.swift._known] == ["u2", "u3"]
+
+
+def test_what_was_not_asked_for_longest_goes_first() -> None:
+    held = Held[int](2)
+    held.put("a", "x", 1, 10)
+    held.put("b", "x", 1, 20)
+    assert held.get("a", "x", 1) == 10
+    held.put("c", "x", 1, 30)
+    assert (held.get("a", "x", 1), held.get("b", "x", 1), held.get("c", "x", 1)) == (10, None, 30)
+    assert held.get("c", "x", 2) is None and held.get("c", "y", 1) is None and len(held) == 2
+    held.forget("a")
+    assert held.get("a", "x", 1) is None and len(held) == 1
