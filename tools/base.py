@@ -16,8 +16,10 @@ from tools.words import Said, events_of, say
 
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]
+Tells = Literal["user", "catalogue", "users"]
+"""Of whom a tool tells: of the one user that its argument `user_id` names, of nobody, or of any users."""
 
-__all__ = ["Args", "Polarity", "Result", "Said", "Tool", "Value", "tool"]
+__all__ = ["Args", "Polarity", "Result", "Said", "Tells", "Tool", "Value", "tool"]
 
 
 class Args(BaseModel):
@@ -58,10 +60,11 @@ class Tool:
     args: type[Args]
     run: Callable[[Engine, Args], Awaitable[Result]]
     """Raises UsageError where the arguments name what is not there, and what the engine raises."""
+    tells: Tells = "users"
 
 
 def tool(
-    name: str, description: str, args: type[Arguments]
+    name: str, description: str, args: type[Arguments], tells: Tells = "users"
 ) -> Callable[[Callable[[Engine, Arguments], Awaitable[Result]]], Tool]:
     """Make a tool of a typed function; its arguments are validated before it runs."""
 
@@ -69,6 +72,6 @@ def tool(
         async def run(engine: Engine, given: Args) -> Result:
             return await function(engine, args.model_validate(given.model_dump()))
 
-        return Tool(name, description, args, run)
+        return Tool(name, description, args, run, tells)
 
     return wrap

@@ -43,6 +43,7 @@ class CatalogueResult(Result):
     "catalogue",
     "What the store holds: how many users, items, events and portraits, its period, event types, facets and values.",
     CatalogueArgs,
+    tells="catalogue",
 )
 async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
     counts = engine.store.counts()

@@ -38,7 +38,7 @@ class WhyPreferenceResult(Result):
     preference: Preference | None = None
 
 
-@tool("explain_recommendation", "Why an item is recommended to a user, or why it is not.", WhyItemArgs)
+@tool("explain_recommendation", "Why an item is recommended to a user, or why it is not.", WhyItemArgs, tells="user")
 async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemResult:
     """Raises UnknownIdError for an unknown item."""
     [first] = await engine.recommend([args.user_id], SHORTLIST, explain=False)
@@ -75,7 +75,10 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
 
 
 @tool(
-    "explain_preference", "Why a user's portrait says what it says of a value: the events behind it.", WhyPreferenceArgs
+    "explain_preference",
+    "Why a user's portrait says what it says of a value: the events behind it.",
+    WhyPreferenceArgs,
+    tells="user",
 )
 async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPreferenceResult:
     profile = await engine.profile(args.user_id)

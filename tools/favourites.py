@@ -33,6 +33,7 @@ class FavouritesResult(Result):
     "favourites",
     "The values of a facet (genre, category, brand, …; the main one if left out) that most items of a user carry.",
     FavouritesArgs,
+    tells="user",
 )
 async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
     population = engine.snapshots.world().population

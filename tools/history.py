@@ -49,6 +49,7 @@ class HistoryResult(Result):
     "history",
     "Events of one user: how many (of a type, an item, a value, a time), and the newest, oldest or best rated of them.",
     HistoryArgs,
+    tells="user",
 )
 async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     about = chosen(engine, args)

@@ -57,7 +57,12 @@ class ItemResult(Result):
     attributes: Attributes = Field(default={})
 
 
-@tool("search_items", "Items by words of their title, a value they carry, or a condition; most had first.", SearchArgs)
+@tool(
+    "search_items",
+    "Items by words of their title, a value they carry, or a condition; most had first.",
+    SearchArgs,
+    tells="catalogue",
+)
 async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
     about = chosen(engine, args)
     items = engine.snapshots.world().items
@@ -95,6 +100,7 @@ def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
     "popular_items",
     "The items that most users had, with the most events, or rated best; of a value or time.",
     PopularArgs,
+    tells="catalogue",
 )
 async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     about = chosen(engine, args)
@@ -121,7 +127,12 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     return ItemsResult(found=True, said=said, total=len(order), items=top)
 
 
-@tool("item", "What is known of one item: categories, price, attributes, how many had it, mean rating.", ItemArgs)
+@tool(
+    "item",
+    "What is known of one item: categories, price, attributes, how many had it, mean rating.",
+    ItemArgs,
+    tells="catalogue",
+)
 async def item(engine: Engine, args: ItemArgs) -> ItemResult:
     """Raises UnknownIdError."""
     found = find_item(engine, args.item)

@@ -20,7 +20,7 @@ class LastResult(Result):
     """Other items of the same moment."""
 
 
-@tool("last_item", "The item that one user had last (of a type, value or time, where asked).", LastArgs)
+@tool("last_item", "The item that one user had last (of a type, value or time, where asked).", LastArgs, tells="user")
 async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     about = chosen(engine, args)
     events = [one for one in engine.history(args.user_id) if one.item_id and fits(one, args, about)]

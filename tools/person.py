@@ -20,7 +20,12 @@ class PersonResult(Result):
     attributes: Attributes = Field(default={})
 
 
-@tool("user_attributes", "What the data say of one user beside their events: age, occupation and the like.", PersonArgs)
+@tool(
+    "user_attributes",
+    "What the data say of one user beside their events: age, occupation and the like.",
+    PersonArgs,
+    tells="user",
+)
 async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
     """Raises UnknownIdError for an attribute that no user has."""
     held = engine.store.require_user(args.user_id).attributes

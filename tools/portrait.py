@@ -25,7 +25,12 @@ class PortraitResult(Result):
     """The strongest of those asked for."""
 
 
-@tool("portrait", "The portrait of one user: summary, likes and dislikes with strength and trend.", PortraitArgs)
+@tool(
+    "portrait",
+    "The portrait of one user: summary, likes and dislikes with strength and trend.",
+    PortraitArgs,
+    tells="user",
+)
 async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     profile = await engine.profile(args.user_id)
     asked = [

@@ -26,6 +26,7 @@ class RatingsResult(Result):
     "ratings",
     "The mean, lowest and highest rating that one user gave (to an item, a value, within a time).",
     RatingsArgs,
+    tells="user",
 )
 async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
     about = chosen(engine, args)

@@ -20,7 +20,7 @@ class RecommendResult(Result):
     recommendations: list[Recommendation] = Field(default=[])
 
 
-@tool("recommend", "Items recommended to one user, each with a verified reason.", RecommendArgs)
+@tool("recommend", "Items recommended to one user, each with a verified reason.", RecommendArgs, tells="user")
 async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
     """Raises BadInputError for a value that no item carries."""
     [result] = await engine.recommend([args.user_id], args.n, wishes=_wishes(engine, args))

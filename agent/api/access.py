@@ -39,6 +39,10 @@ CATALOGUE = frozenset(
         "/v1/models",
     }
 )
+# What keeps to the end user of a key by itself, whatever is asked.
+OWN_CHAT = frozenset(
+    {("POST", "/v1/chat"), ("POST", "/v1/chat/completions"), ("GET", "/ask"), ("HEAD", "/ask"), ("POST", "/ask")}
+)
 # A GET reads and everything else writes, except:
 SCOPE_OF: Mapping[tuple[str, str], Scope] = {
     ("POST", "/v1/users/{user_id}/rank"): "read",
@@ -125,7 +129,7 @@ class Access:
         if not caller.may(needed):
             raise Refused(403, "scope", f"This needs a key of scope {needed}; this key's is {caller.scope}.")
         if caller.user_id is not None and not _own(caller.user_id, asked):
-            raise Refused(403, "other_user", "This key asks about its own end user, and nobody else.")
+            raise other_user()
         return caller
 
     async def _caller(self, authorization: str) -> Caller:
@@ -169,8 +173,14 @@ def _check_same_origin(asked: Asked) -> None:
         raise Refused(403, "cross_origin", "Another site's page may not change anything here without a key.")
 
 
+def other_user() -> Refused:
+    return Refused(403, "other_user", "This key asks about its own end user, and nobody else.")
+
+
 def _own(user_id: str, asked: Asked) -> bool:
-    return asked.user_id == user_id or (asked.method in _LOOKS and asked.template in CATALOGUE)
+    if asked.user_id == user_id or (asked.method, asked.template) in OWN_CHAT:
+        return True
+    return asked.method in _LOOKS and asked.template in CATALOGUE
 
 
 def _unknown(detail: str) -> Refused:

@@ -9,6 +9,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
+from agent.api.access import Refused
 from agent.errors import LimnerError, ModelError, StoreBusyError, StoreFullError, UnknownIdError, UsageError
 from agent.schema import Value
 
@@ -114,6 +115,10 @@ def answer_problems(app: FastAPI) -> None:
     @app.exception_handler(LimnerError)
     async def limner_problem(_: Request, error: LimnerError) -> ProblemResponse:
         return told(error)
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> ProblemResponse:
+        return problem(error.status, error.code, error.detail, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_request(_: Request, error: RequestValidationError) -> ProblemResponse:

@@ -29,6 +29,7 @@ class _Body(BaseModel):
     numbers: dict[str, int] = {}
     given: int = 0
     user_id: str | None = None
+    only: str | None = None
 
 
 @dataclass
@@ -46,16 +47,19 @@ class Talks:
         self._live: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()
         self._lock = Lock()
 
-    def begin(self, pairs: Sequence[tuple[str, str]] = (), user_id: str = "") -> Talk:
-        """A new one, after some questions and answers, about a user where the questions name none."""
-        talk = Talk(f"c{secrets.token_hex(10)}", recall(self._engine, pairs), list(pairs))
-        self._about(talk, user_id)
+    def begin(self, pairs: Sequence[tuple[str, str]] = (), user_id: str = "", only: str | None = None) -> Talk:
+        """A new one, after some questions and answers, about a user where the questions name none.
+
+        only: the one user of whom it may ever tell.
+        """
+        talk = Talk(f"c{secrets.token_hex(10)}", recall(self._engine, pairs, only), list(pairs))
+        self._about(talk, user_id or only or "")
         return talk
 
-    def go_on(self, conversation_id: str, user_id: str = "") -> Talk:
-        """Raises UnknownIdError."""
+    def go_on(self, conversation_id: str, user_id: str = "", only: str | None = None) -> Talk:
+        """Raises UnknownIdError, also where `only` asks to go on with what is not of them alone."""
         body = self._kept.conversation(conversation_id)
-        if body is None:
+        if body is None or (only is not None and _Body.model_validate_json(body).only != only):
             raise UnknownIdError(f"There is no conversation '{conversation_id}', or it was forgotten; begin a new one.")
         stored = _Body.model_validate_json(body)
         with self._lock:
@@ -63,7 +67,7 @@ class Talks:
         if held is not None and held[0] == body:
             conversation = held[1]
         else:
-            conversation = recall(self._engine, stored.pairs)
+            conversation = recall(self._engine, stored.pairs, stored.only)
             conversation.numbers, conversation.given = dict(stored.numbers), stored.given
             conversation.user_id = conversation.user_id or stored.user_id
         talk = Talk(conversation_id, conversation, list(stored.pairs))
@@ -73,7 +77,8 @@ class Talks:
     def _about(self, talk: Talk, user_id: str) -> None:
         if user_id:
             self._engine.store.require_user(user_id)
-            talk.conversation.spoke_of([user_id])
+            if talk.conversation.only is None:
+                talk.conversation.spoke_of([user_id])
 
     async def answer(self, talk: Talk, question: str) -> Answer:
         """The answer to a question, remembered."""
@@ -92,7 +97,9 @@ class Talks:
     def _keep(self, talk: Talk, question: str, reply: Answer) -> None:
         pairs = [*talk.pairs, (question, reply.text)][-PAIRS:]
         said = talk.conversation
-        body = _Body(pairs=pairs, numbers=said.numbers, given=said.given, user_id=said.user_id).model_dump_json()
+        body = _Body(
+            pairs=pairs, numbers=said.numbers, given=said.given, user_id=said.user_id, only=said.only
+        ).model_dump_json()  # fmt: skip
         self._kept.save_conversation(talk.id, body)
         with self._lock:
             self._live[talk.id] = (body, said)

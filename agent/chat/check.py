@@ -14,7 +14,7 @@ from agent.chat.compose import MARK, Line, sentences
 from agent.chat.conversation import Conversation
 from agent.chat.reading import Reading, read
 from agent.engine import Engine
-from agent.words.text import fold
+from agent.words.text import fold, tokens_of
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“«《「]([^\"”»》」]{2,})[\"”»》」]")
@@ -48,11 +48,15 @@ class _Held:
 def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk: Conversation) -> Checked:
     """The sentences of a model's answer that the lines bear out."""
     held = [_held(engine, line) for line in lines]
+    barred = _unexplained(engine, question, talk).difference(*(one.numbers for one in held))
     kept: list[str] = []
     dropped: list[str] = []
     parts = [part for part in sentences(_tidy(text)) if part.strip()]
     for part in parts:
-        said, wrong = _sentence(engine, part, held, question, talk)
+        wrong = next((one.text for one in tokens_of(part) if one.folded in barred), "")
+        said = part
+        if not wrong:
+            said, wrong = _sentence(engine, part, held, question, talk)
         if wrong:
             dropped.append(wrong)
         else:
@@ -60,6 +64,18 @@ def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk:
     if not kept or len(kept) < _KEPT * len(parts):
         return Checked("", tuple(dropped))
     return Checked("".join(kept).strip(), tuple(dropped))
+
+
+def _unexplained(engine: Engine, question: str, talk: Conversation) -> frozenset[str]:
+    """Words and numbers of somebody who may ask of themselves alone that may be another's id, or nobody's: a model that
+    says one again would tell which, as only those of users are known to be wrong.
+    """
+    if talk.only is None:
+        return frozenset()
+    asked = [question, *(turn.content for turn in talk.turns if turn.role == "user")]
+    readings = [read(engine, one, talk.only) for one in asked]
+    said = [word for one in readings for word in (*one.strange, *one.nobody, *map(str, one.numbers))]
+    return frozenset(token.folded for word in said for token in tokens_of(word) if token.kind != "mark")
 
 
 def _tidy(text: str) -> str:

@@ -36,6 +36,16 @@ class Conversation:
     """Event ids that were cited, by the number that stands for each."""
     given: int = 0
     """Numbers that were given out."""
+    only: str | None = None
+    """The one user who asks and of whom it may tell; None: it tells of everyone."""
+
+    def __post_init__(self) -> None:
+        if self.only is not None:
+            self.users, self.user_id = (self.only,), self.only
+
+    def may(self, step: Step) -> bool:
+        """Whether a call tells of nobody whom it must not tell of."""
+        return self.only is None or step.keeps_to(self.only)
 
     def add(self, question: str, answer: str) -> None:
         """Remember a turn; the oldest are forgotten until the rest fits, and of the newest the end is cut."""

@@ -74,12 +74,12 @@ async def answer(engine: Engine, question: str, conversation: Conversation | Non
     raise RuntimeError("a stream ended without its answer")
 
 
-def recall(engine: Engine, questions: Iterable[tuple[str, str]]) -> Conversation:
+def recall(engine: Engine, questions: Iterable[tuple[str, str]], only: str | None = None) -> Conversation:
     """A conversation of which only the (question, answer) pairs are known, as a caller without memory sends them.
 
-    Whom it was about is read from the questions again; nothing is called.
+    Whom it was about is read from the questions again; nothing is called. only: the one user of whom it may tell.
     """
-    talk = Conversation()
+    talk = Conversation(only=only)
     for question, said in questions:
         found, reading = plan(engine, question, talk)
         talk.add(question, said)
@@ -134,7 +134,7 @@ async def _by_planner(
     if not said:
         return _Spoken(whole)
     checked = check(engine, said, lines, question, talk)
-    notes = _dropped(checked.dropped)
+    notes = _dropped(checked.dropped, talk)
     if not checked.text:
         return _Spoken(whole, notes=notes)
     text = checked.text + ("\n" + text_of(asides, language) if asides else "")
@@ -151,7 +151,7 @@ def _by_agent(
         return _Spoken(missing, False, "template", "full", chosen.name, (why,))
     lines = _lines(called.results, language, talk)
     checked = check(engine, text, lines, question, talk)
-    notes = _dropped(checked.dropped)
+    notes = _dropped(checked.dropped, talk)
     if checked.text:
         answered = any(one.found for one in called.results)
         return _Spoken(checked.text, answered, "llm", "full", chosen.name, notes)
@@ -159,9 +159,11 @@ def _by_agent(
     return _Spoken(text_of(lines, language), answered, "template", "full", chosen.name, notes)
 
 
-def _dropped(wrong: Sequence[str]) -> tuple[str, ...]:
+def _dropped(wrong: Sequence[str], talk: Conversation) -> tuple[str, ...]:
     if not wrong:
         return ()
+    if talk.only is not None:  # what was wrong may be another user's id
+        return ("Sentences of the model that held what no tool returned were dropped.",)
     return (f"Sentences of the model that held what no tool returned were dropped ({', '.join(wrong[:3])}).",)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage
     from langchain_core.tools import StructuredTool
 
-PLAN, PHRASE = "chat", "chat-phrase"
+PLAN, PLAN_OWN, PHRASE = "chat", "chat-own", "chat-phrase"
 LANGUAGES: dict[Language, str] = {"en": "English", "zh": "Chinese"}
 _STEPS = 16
 """Turns of the model and its tools, at most."""
@@ -90,10 +90,14 @@ async def planned(
         max_retries=0,
         timeout=engine.settings.llm.timeout,
     )
-    prompt = load_prompt(PLAN, engine.settings.prompts.get(PLAN, ""))
-    wanted = {"question": curtain.out(question), "language": LANGUAGES[language]}
+    name = PLAN if talk.only is None else PLAN_OWN
+    prompt = load_prompt(name, engine.settings.prompts.get(name, ""))
+    wanted = {
+        "question": curtain.out(question), "language": LANGUAGES[language], "user": curtain.out(talk.only or "")
+    }  # fmt: skip
     system, user = prompt.render(**{name: wanted[name] for name in prompt.variables if name in wanted})
-    tools = [langchain_tool(engine, one, called, curtain, language, talk) for one in TOOLS]
+    allowed = [one for one in TOOLS if talk.only is None or one.tells != "users"]
+    tools = [langchain_tool(engine, one, called, curtain, language, talk) for one in allowed]
     agent = create_agent(model, tools=tools, system_prompt=system.content)
     messages: list[AnyMessage] = [
         (HumanMessage if turn.role == "user" else AIMessage)(curtain.out(turn.content)) for turn in talk.turns
@@ -129,6 +133,8 @@ def langchain_tool(
             step = Step(one, one.args.model_validate(shown))
         except ValidationError as error:
             return f"Wrong arguments: {error.errors()[0]['msg']}"
+        if not talk.may(step):
+            return "That is of other users, whom this conversation must not tell of."
         try:
             result = await one.run(engine, step.args)
         except UsageError as error:

@@ -6,6 +6,7 @@ known, and a question with words that nothing explains is answered by nobody: wh
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from agent.chat.conversation import Conversation
@@ -45,14 +46,27 @@ _FEW_STRANGE = 3
 
 def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Reading]:
     """What answers a question in a conversation, and how it was read."""
-    reading = read(engine, question)
+    reading = read(engine, question, talk.only)
     bare = question
     for one in reading.items:
         bare = bare.replace(one.text, " ")
     if reason := refusal(bare):
         return cannot(f"chat.refused.{reason}"), reading
     reading = followed(reading, talk)
-    return _Planner(engine, reading, talk).plan(), reading
+    found = _Planner(engine, reading, talk).plan()
+    return (found if talk.only is None else _kept_to(engine, found, reading, talk, talk.only)), reading
+
+
+def _kept_to(engine: Engine, found: Plan, reading: Reading, talk: Conversation, only: str) -> Plan:
+    """The plan of somebody who may ask about themselves alone: where it lacks a user, it is of them."""
+    if reading.nobody or not all(map(talk.may, found.steps)):
+        return cannot("chat.refused.others")
+    if found.missing is not None and found.missing.form in _OWN:
+        return Plan(missing=found.missing.model_copy(update={"form": f"{found.missing.form}_own"}))
+    if found.missing is None or found.missing.form != "chat.which_user":
+        return found
+    about = _Planner(engine, replace(reading, users=[only]), talk).plan()
+    return about if all(map(talk.may, about.steps)) else cannot("chat.refused.others")
 
 
 class _Planner:
@@ -547,6 +561,8 @@ _SAME_ATTRIBUTE = {
     "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"), "age": ("age", "age group"),
 }  # fmt: skip
 """What an attribute may be called in data, by what questions call it."""
+_OWN = frozenset(("chat.strange", "chat.unknown", "chat.help"))
+"""What is said otherwise to somebody who may ask about themselves alone."""
 _LEADS = (
     "users who are like", "people who are like", "users similar to", "people similar to", "customers similar to",
     "users resembling", "users matching", "people matching", "users such as", "users like", "people like",

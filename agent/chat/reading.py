@@ -5,7 +5,7 @@ over both. What nothing explains is kept as strange, since an answer that passes
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -71,6 +71,12 @@ _LEADS_NOUN = frozenset(
 )  # fmt: skip
 _ASKS_NOUN = frozenset(("count", "last", "first", "best", "worst", "most", "favourite", "like", "dislike", "find"))
 """Behind these words, and words of these tags, stands what a question asks about."""
+_SELF = re.compile(
+    r"(?<!\btell\s)(?<!\bshow\s)(?<!\bgive\s)(?<!\blet\s)(?<!\bcan\s)(?<!\bcould\s)(?<!\bmay\s)"
+    r"\b(?:I(?!['’]d\b|\s+(?:want|would|wonder|need|ask)\b)|me|my|mine|myself)\b|(?<![告诉给帮让])我(?![们想要])",
+    re.IGNORECASE,
+)
+"""The one who asks; not where they merely ask to be told."""
 _DECADE = re.compile(r"\d{2,4}s")
 _HAVING = frozenset(("view", "click", "purchase", "play"))
 """Types that say "had" where the data keep no events of them: "bought" of films that were only rated."""
@@ -135,14 +141,18 @@ class Reading:
         return not (self.users or self.items or self.values or self.facets or self.groups or self.types)
 
 
-def read(engine: Engine, question: str) -> Reading:
-    """Read a question against what the store knows."""
-    return _Reader(engine, question).read()
+def read(engine: Engine, question: str, only: str | None = None) -> Reading:
+    """Read a question against what the store knows.
+
+    only: the user who asks and may ask about nobody else. They are who "I" is, and the one user whom the store knows,
+    so that no reading tells whether there is another.
+    """
+    return _Reader(engine, question, only).read()
 
 
 class _Reader:
-    def __init__(self, engine: Engine, question: str) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, question: str, only: str | None) -> None:
+        self.engine, self.only = engine, only
         self.names: Names = engine.snapshots.names()
         self.text = question
         self.tokens = tokens_of(question)
@@ -159,6 +169,7 @@ class _Reader:
         self._period()
         self._called_items()
         self._bare_users()
+        self._first_person()
         self._values()
         self._vocabulary()
         if self.found.has("words_like"):  # "users like horror": a verb, where no words to be like follow
@@ -207,7 +218,7 @@ class _Reader:
             while more := _NEXT.match(self.text, place):
                 spans.append((*_word(more, "id"), False))
                 place = more.end("id")
-        known = self.engine.known_users({text for text, *_ in spans})
+        known = self._known_users({text for text, *_ in spans})
         for text, start, end, called in spans:
             places = self._span(start, end)
             if not self._is_free(places):
@@ -217,6 +228,18 @@ class _Reader:
             elif called and self._is_nobody(text, start):
                 self.found.nobody.append(text)
                 self._take(places)
+
+    def _known_users(self, words: Collection[str]) -> Collection[str]:
+        return self.engine.known_users(words) if self.only is None else {self.only} & set(words)
+
+    def _first_person(self) -> None:
+        """Who "I" is, where that is known."""
+        if self.only is None:
+            return
+        for match in _SELF.finditer(self.text):
+            places = self._span(*match.span())
+            if self._is_free(places):
+                self._add_user(self.only, places)
 
     def _is_nobody(self, text: str, start: int) -> bool:
         """Whether what is called a user and is none was meant as one: "user 99999", and not "users 25 years old"."""
@@ -249,7 +272,7 @@ class _Reader:
     def _bare_users(self) -> None:
         """Words that are users' ids; numbers only where they are not counts, years or ratings."""
         words = [(match[0].rstrip(".:"), match.start()) for match in re.finditer(_ID, self.text)]
-        known = self.engine.known_users({word for word, _ in words})
+        known = self._known_users({word for word, _ in words})
         items = self.engine.snapshots.world().items
         for word, start in words:
             places = self._span(start, start + len(word))
@@ -297,7 +320,7 @@ class _Reader:
                 self.found.values.append(_spelled(named, text))
             elif kind := next((one for one in self.names.types if fold(one) == fold(text)), ""):
                 self.found.types.append(kind)
-            elif self.engine.known_users([text]):
+            elif self._known_users([text]):
                 self.found.users.append(text)
             elif text in self.engine.snapshots.world().items:
                 self.found.items.append(Found((text,), text, True))
@@ -454,7 +477,8 @@ class _Reader:
         return any(tuple(one) in self.names.facets for one in [*before, *behind])
 
     def _group_at(self, at: int) -> int:
-        match = self.names.groups.longest(self.names_keys, at)
+        # What users are is of other users too: it is not told to one of them, by no answer that differs.
+        match = self.names.groups.longest(self.names_keys, at) if self.only is None else None
         if match is None or vocabulary().longest(self.keys, at) is not None:
             return 0
         length, named = match

@@ -15,6 +15,13 @@ class Step:
     tool: Tool
     args: Args
 
+    def keeps_to(self, user_id: str) -> bool:
+        """Whether it tells of this one user or of nobody. Counts within days are of somebody where few did anything."""
+        given = self.args.model_dump()
+        if self.tool.tells == "catalogue":
+            return given.get("since") is None and given.get("until") is None
+        return self.tool.tells == "user" and given.get("user_id") == user_id
+
     def shown(self) -> dict[str, str]:
         """The arguments that were given, as text."""
         return {name: str(value) for name, value in self.args.model_dump(exclude_defaults=True).items()}

@@ -11,10 +11,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from agent.addresses import segment
-from agent.api.access import KEY_COOKIE
+from agent.api.access import KEY_COOKIE, other_user
 from agent.api.paths import Decoded
 from agent.api.pool import Pool
-from agent.api.routes.common import EVENTS, streamed
+from agent.api.routes.common import EVENTS, bound_to, streamed
 from agent.api.talks import Talk, Talks
 from agent.chat import Piece, TextDelta, ToolStarted
 from agent.edits import Claim, PortraitEdit, Statement
@@ -65,7 +65,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     @routes.get("/")
     async def home(request: Request, q: str = "") -> Response:
-        own = request.state.caller.user_id
+        own = bound_to(request)
         if own is not None:
             return RedirectResponse(f"/users/{segment(own)}", 303)
         asked = q.strip()
@@ -148,12 +148,15 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     # ------------------------------------------------------------ asking
 
-    async def talk_of(talk: str, user: str) -> Talk:
-        return await pool.call(talks.go_on, talk) if talk else await pool.call(talks.begin, (), user)
+    async def talk_of(request: Request, talk: str, user: str) -> Talk:
+        only = bound_to(request)
+        if only is not None and user not in ("", only):
+            raise other_user()
+        return await (pool.call(talks.go_on, talk, "", only) if talk else pool.call(talks.begin, (), user, only))
 
     @routes.get("/ask")
     async def asked(request: Request, user: str = "", talk: str = "") -> Response:
-        held = await talk_of(talk, user)
+        held = await talk_of(request, talk, user)
         return renderer.page(
             request, "ask.html", talk=talk, user=user or held.conversation.user_id or "", turns=held.pairs, reply=None
         )
@@ -164,7 +167,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         talk: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:  # fmt: skip
         words = renderer.language(request)
-        held = await talk_of(talk, user)
+        held = await talk_of(request, talk, user)
         if EVENTS in request.headers.get("accept", ""):
             pieces = pool.stream(lambda: talks.stream(held, question))
             return streamed(_said(request, renderer, words, question, held.id, pieces))

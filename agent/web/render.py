@@ -111,7 +111,7 @@ def _places(caller: Caller | None, path: str) -> Sequence[tuple[str, str]]:
     if caller is None or path == "/sign-in":
         return ()
     if caller.user_id is not None:
-        return ((f"/users/{segment(caller.user_id)}", "own-page"),)
+        return ((f"/users/{segment(caller.user_id)}", "own-page"), ("/ask", "ask"))
     return (("/", "users"), ("/map", "map"), ("/ask", "ask"), ("/ledger", "ledger"))
 
 

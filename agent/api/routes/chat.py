@@ -4,13 +4,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 
+from agent.api.access import other_user
 from agent.api.models import ChatAnswer, Question
 from agent.api.pool import Pool
 from agent.api.problems import document_of
-from agent.api.routes.common import EVENTS, streamed, told, usual
+from agent.api.routes.common import EVENTS, bound_to, streamed, told, usual
 from agent.api.talks import Talk, Talks
 from agent.chat import Finished, Piece
 from agent.engine import Engine
@@ -31,6 +32,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         summary="Ask",
     )
     async def chat(
+        request: Request,
         asks: Question,
         accept: Annotated[
             str, Header(max_length=1000, description="text/event-stream: the answer piece by piece, as it is made.")
@@ -40,13 +42,19 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
         As server-sent events: `tool` as each tool begins, `text` with more of the answer, `answer` once, last. Should
         the answer fail after its begin, `problem` comes instead of `answer`.
+
+        With a key of one end user the conversation is of that user alone: what would tell of others is declined, and
+        "I" is that user.
         """
         question, pairs = _of(asks)
+        only = bound_to(request)
+        if only is not None and asks.user_id not in ("", only):
+            raise other_user()
 
         def begun() -> Talk:
             if asks.conversation_id:
-                return talks.go_on(asks.conversation_id, asks.user_id)
-            return talks.begin(pairs, asks.user_id)
+                return talks.go_on(asks.conversation_id, asks.user_id, only)
+            return talks.begin(pairs, asks.user_id, only)
 
         talk = await pool.call(begun)
         if EVENTS in accept:

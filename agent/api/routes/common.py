@@ -3,10 +3,11 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
+from agent.api.access import Caller
 from agent.api.paths import Decoded
 from agent.api.problems import Documented, problems
 
@@ -19,6 +20,12 @@ ItemId = Annotated[
 ]
 _ANY = (401, 403, 422, 429, 500, 503, 504)
 _BODIES = (400, 408, 413)
+
+
+def bound_to(request: Request) -> str | None:
+    """The one end user whom the request's key may ask about; None where it may ask about everyone."""
+    caller: Caller = request.state.caller
+    return caller.user_id
 
 
 def usual(*more: int, body: bool = False) -> Documented:

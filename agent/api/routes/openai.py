@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from agent import tokens
@@ -25,7 +25,7 @@ from agent.api.models import (
 from agent.api.pool import Pool
 from agent.api.problems import document_of
 from agent.api.routes.chat import pairs_of
-from agent.api.routes.common import EVENTS, streamed, told, usual
+from agent.api.routes.common import EVENTS, bound_to, streamed, told, usual
 from agent.chat import Conversation, Finished, Piece, TextDelta, answer, recall, stream
 from agent.engine import Engine
 from agent.errors import BadInputError, LimnerError
@@ -51,16 +51,18 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         },
         summary="Chat completions",
     )
-    async def complete(request: CompletionRequest) -> Response:
+    async def complete(http: Request, request: CompletionRequest) -> Response:
         """Answer the last of the user's messages, as `POST /v1/chat` does. System messages are passed over: they cannot
         change what may be said.
         """
         question, pairs = _asked(request)
+        only = bound_to(http)
 
         def recalled() -> Conversation:
-            talk = recall(engine, pairs)
+            talk = recall(engine, pairs, only)
             # Chat front ends send names of their own here too.
-            talk.spoke_of(engine.known_users([request.about()]))
+            if only is None:
+                talk.spoke_of(engine.known_users([request.about()]))
             return talk
 
         talk = await pool.call(recalled)
