@@ -18,6 +18,10 @@ from agent.store import Kept, Store
 from agent.world import Snapshots
 
 Table = Literal["users", "items", "events"]
+Thumb = Literal["like", "dislike", "hide"]
+THUMBS: tuple[Thumb, ...] = ("like", "dislike")
+HIDDEN_BY = "hidden"
+"""In the context of a `skip`: that the user hid the item."""
 STATED = "stated"
 """The source of events by which users speak of their own portraits."""
 
@@ -93,6 +97,13 @@ class Export(Value):
     """Calls of a language model about them."""
 
 
+def thumb_of(event: Event) -> Thumb | None:
+    """What an event says of its item as a thumb does; None where it is something else."""
+    if event.type == "skip" and event.context.get(HIDDEN_BY) not in (None, False, "", "false"):
+        return "hide"
+    return next((one for one in THUMBS if one == event.type), None)
+
+
 class Editor:
     """Changes a store, and keeps what is derived from it true."""
 
@@ -142,6 +153,24 @@ class Editor:
             if report.rows:
                 raise BadInputError(f"A statement cannot be used: {report.rows[0].reason}.")
             return self._painter.after_edit(user_id)
+
+    def take_back(self, user_id: str, item_id: str) -> bool:
+        """Erase a user's newest like, dislike or hiding of an item, and what came of it; False where there is none.
+
+        Portraits that it is counted in go, and the newest is counted anew.
+        """
+        with self._store.changing(wait=self._wait):
+            given = [one for one in self._store.events(user_id) if one.item_id == item_id and thumb_of(one)]
+            if not given:
+                return False
+            newest = max(given, key=lambda one: one.seq)
+            painted = self._store.profile_versions(user_id)
+            outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
+            if outdated:  # first: where the index is away, nothing is erased by half
+                self._painter.after_edit(user_id, without=newest.event_id)
+            self._store.erase_event(newest)
+            self._store.erase_profiles(user_id, outdated)
+        return True
 
     def _stated(self, one: Statement) -> tuple[dict[str, str], str]:
         value, text = one.value.strip(), one.text.strip()

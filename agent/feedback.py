@@ -7,19 +7,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent.edits import Editor
+from agent.edits import HIDDEN_BY, Editor
 from agent.errors import BadInputError, UnknownIdError
 from agent.schema import Outcome, Recommendations, RejectedRow, ShownList, Value
 from agent.store import Kept, Store
 
 FeedbackType = Literal[
     "impression", "click", "view", "like", "dislike", "hide", "cart", "purchase", "return", "play", "skip", "rating",
-    "review", "share",
+    "review", "share", "withdraw",
 ]  # fmt: skip
 SEEN: FeedbackType = "impression"
 """Counted, and no event: that an item was seen in a list says nothing of taste."""
 HIDE: FeedbackType = "hide"
 """An event of type `skip`: the item is not shown again, and counts a little against its kind."""
+WITHDRAW: FeedbackType = "withdraw"
+"""No event: it takes back the newest like, dislike or hide of the item, as if it had not been."""
+NOTHING = "nothing to take back"
 CHOSEN = frozenset({"click", "view", "like", "cart", "purchase", "play", "review", "share"})
 """What counts as having clicked through."""
 
@@ -29,7 +32,9 @@ class FeedbackItem(Value):
 
     item_id: str = Field(min_length=1, max_length=255)
     type: FeedbackType
-    """`impression` is only counted; all others become events, of which `hide` is a `skip`."""
+    """`impression` is only counted; `withdraw` takes back the newest `like`, `dislike` or `hide` of the item, before
+    what else is told; all others become events, of which `hide` is a `skip`.
+    """
     value: float | None = None
     """A rating on its scale, seconds played."""
     text: str = Field(default="", max_length=20_000)
@@ -56,6 +61,8 @@ class FeedbackReport(Value):
     """New events."""
     counted: int
     """New outcomes of the list, impressions among them."""
+    withdrawn: int = 0
+    """Events that were taken back."""
     rows: list[RejectedRow] = Field(default=[])
     """Each that was rejected, and why."""
 
@@ -104,12 +111,16 @@ class Listener:
         """Raises UnknownIdError for a user or list that is not there, BadInputError for an item that was not on it."""
         self._store.require_user(user_id)
         shown = self._of(user_id, feedback)
-        told = [one for one in feedback.items if one.type != SEEN]
+        taken = {
+            id(one) for one in feedback.items if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
+        }
+        told = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
         report = self._editor.take("events", [_row(user_id, one, feedback) for one in told]) if told else None
         rejected = {id(told[one.row]): one.reason for one in report.rows} if report else {}
+        rejected |= {id(one): NOTHING for one in feedback.items if one.type == WITHDRAW and id(one) not in taken}
         counted = 0
         if shown is not None:
-            good = [one for one in feedback.items if id(one) not in rejected]
+            good = [one for one in feedback.items if one.type != WITHDRAW and id(one) not in rejected]
             counted = self._kept.add_outcomes([_outcome(user_id, one, shown) for one in good])
         rows = [
             RejectedRow(row=at, reason=rejected[id(one)])
@@ -118,7 +129,7 @@ class Listener:
         ]
         return FeedbackReport(
             recommendation_id=feedback.recommendation_id, read=len(feedback.items),
-            events=report.kept if report else 0, counted=counted, rows=rows,
+            events=report.kept if report else 0, counted=counted, withdrawn=len(taken), rows=rows,
         )  # fmt: skip
 
     def _of(self, user_id: str, feedback: Feedback) -> ShownList | None:
@@ -160,7 +171,7 @@ def _row(user_id: str, one: FeedbackItem, feedback: Feedback) -> dict[str, objec
     if one.event_id is not None:
         row["event_id"] = one.event_id
     context = {"recommendation_id": feedback.recommendation_id} if feedback.recommendation_id else {}
-    row["context"] = {**context, **({"hidden": True} if one.type == HIDE else {})}
+    row["context"] = {**context, **({HIDDEN_BY: True} if one.type == HIDE else {})}
     return row
 
 

@@ -191,13 +191,21 @@ class Painter:
             self.snapshots.embed_portrait(profile, old)
             return self.store.save_profile(profile)
 
-    def after_edit(self, user_id: str) -> Profile:
+    def after_edit(self, user_id: str, without: str = "") -> Profile:
         """The portrait anew at once after its user said something of it: counted and in template words, with the texts
         of claims that stand as they stood. The next build words it all.
+
+        without: an event that is about to be erased.
         """
         old = self.at_once(user_id)
-        profile = self.in_template_words(user_id)
-        texts = {(one.facet, one.value, one.polarity): one for one in old.preferences if one.source == "llm"}
+        profile = self.in_template_words(
+            user_id, [one for one in self.store.events(user_id) if one.event_id != without]
+        )
+        texts = {
+            (one.facet, one.value, one.polarity): one
+            for one in old.preferences
+            if one.source == "llm" and without not in one.evidence
+        }
 
         def as_it_stood(one: Preference) -> Preference:
             stood = texts.get((one.facet, one.value, one.polarity))

@@ -313,10 +313,12 @@ class Store:
         return found
 
     def newest(self, user_id: str) -> tuple[int, int] | None:
-        """(number of a user's last event, version of their newest portrait), 0 where there is none; None for nobody."""
+        """(a number that is another whenever an event of a user came or went, version of their newest portrait), each 0
+        where there is none; None for nobody.
+        """
         with self._read() as connection:
             row = connection.execute(_NEWEST_OF, {"one": user_id}).first()
-        return (row.seq or 0, row.version or 0) if row else None
+        return ((row.seq or 0) * _EVENTS + row.events, row.version or 0) if row else None
 
     def user(self, user_id: str) -> User | None:
         with self._read() as connection:
@@ -594,6 +596,22 @@ class Store:
             self._checkpoint("TRUNCATE")  # the log holds the rows that are gone
         return gone
 
+    def erase_event(self, event: Event) -> None:
+        """Erase an event, what it counted for on a list, and the reasons in a model's words, which may name it."""
+        with self._begin() as connection:
+            connection.execute(sa.delete(t.events).where(t.events.c.seq == event.seq))
+            _revise(connection)
+            o = t.outcomes.c
+            shown = str(event.context.get("recommendation_id", ""))
+            told = (o.recommendation_id == shown) & (o.item_id == event.item_id) & (o.user_id == event.user_id)
+            connection.execute(sa.delete(t.outcomes).where(told & o.type.in_((event.type, "hide"))))
+            connection.execute(sa.delete(t.wordings).where(t.wordings.c.user_id == event.user_id))
+
+    def erase_profiles(self, user_id: str, versions: Sequence[int]) -> None:
+        p = t.profiles.c
+        with self._begin() as connection:
+            connection.execute(sa.delete(t.profiles).where(p.user_id == user_id, p.version.in_(versions)))
+
     def close(self) -> None:
         if self._made:
             with suppress(StoreError), self.writing():
@@ -797,8 +815,12 @@ def _revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:
 
 _COUNTERS = sa.select(t.notes).where(t.notes.c.name.in_(("revision", "users changed", "items changed", "users erased")))
 _NEWEST = sa.select(sa.func.max(t.events.c.seq))
+_EVENTS = 2**32
+"""More events than one user has."""
 _NEWEST_OF = sa.select(
     sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.user_key == t.users.c.key).scalar_subquery().label("seq"),
+    sa.select(sa.func.count(t.events.c.seq)).where(t.events.c.user_key == t.users.c.key).scalar_subquery()
+    .label("events"),
     sa.select(sa.func.max(t.profiles.c.version)).where(t.profiles.c.user_id == t.users.c.user_id).scalar_subquery()
     .label("version"),
 ).where(t.users.c.user_id == sa.bindparam("one"))  # fmt: skip

@@ -23,6 +23,7 @@ from agent.errors import LimnerError
 from agent.feedback import Feedback, FeedbackItem
 from agent.keys import KeyRing
 from agent.schema import Profile
+from agent.store import Kept
 from agent.web.ledger import Accountant
 from agent.web.map import HEIGHT, WIDTH, Cartographer
 from agent.web.people import Directory
@@ -52,7 +53,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     """Every path of the page; none stands in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
     directory, cartographer, accountant = Directory(engine), Cartographer(engine), Accountant(engine.store)
-    ring, talks = KeyRing(engine.store), Talks(engine)
+    ring, talks, kept = KeyRing(engine.store), Talks(engine), Kept(engine.store)
 
     async def show_person(request: Request, user_id: str, wanted: Wanted, said: Said | None = None) -> HTMLResponse:
         words = renderer.language(request)
@@ -113,15 +114,23 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     @routes.post("/users/{user_id}/feedback")
     async def feedback(
         request: Request, user_id: UserId, item_id: Annotated[str, Form(min_length=1, max_length=255)],
-        type: Annotated[Literal["like", "dislike", "hide"], Form()], title: Text = "",
+        type: Annotated[Literal["like", "dislike", "hide", "withdraw"], Form()], title: Text = "",
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
-        n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
+        n: Annotated[int, Form(ge=1, le=MOST)] = USUAL, given: Annotated[str, Form(max_length=32)] = "",
     ) -> Response:  # fmt: skip
-        told = Feedback(recommendation_id=recommendation_id or None, items=[FeedbackItem(item_id=item_id, type=type)])
-        await pool.call(engine.listener.hear, user_id, told)
+        told = FeedbackItem(item_id=item_id, type=type)
+        before = [FeedbackItem(item_id=item_id, type="withdraw")] if given and type != "withdraw" else []
+
+        def hear() -> None:
+            # A thumb that was given is of the list that showed its item, if that is still kept.
+            of = kept.shown(given or recommendation_id)
+            shown = of.recommendation_id if of is not None and type != "withdraw" else None
+            engine.listener.hear(user_id, Feedback(recommendation_id=shown, items=[*before, told]))
+
+        await pool.call(hear)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
-        said = Said(f"done-{type}", title or item_id)
+        said = Said("done-unthumb" if type == "withdraw" else f"done-{type}", title or item_id)
         return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
 
     @routes.post("/users/{user_id}/portrait")

@@ -1,14 +1,15 @@
 """One user, as the page shows them: portrait, recommendations, time line, corrections."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.edits import Thumb, thumb_of
 from agent.engine import Engine
 from agent.facts import struck
 from agent.leads import Past
-from agent.schema import Recommendations, ShownList, Wishes
+from agent.schema import Item, Recommendations, ShownList, Wishes
 from agent.store import Kept
-from agent.web.events import Reader, Seen
+from agent.web.events import Reader, Seen, title_of
 from agent.web.people import about
 from agent.web.portrait import Card, card
 from agent.web.suggestions import Listed, listed
@@ -17,6 +18,8 @@ from agent.web.words import Words
 
 PAGE = 25
 """Events that are shown at once."""
+THUMBS = 5
+"""Thumbs that are shown, to be taken back."""
 USUAL, MOST = 10, 50
 """Recommendations that are shown at first, and at most."""
 
@@ -30,6 +33,17 @@ class Struck:
     polarity: str
     facet_name: str
     name: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """A thumb that the user gave on a list, and may take back."""
+
+    item_id: str
+    title: str
+    thumb: Thumb
+    recommendation_id: str
+    """Of the list."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,8 @@ class Person:
     about: str
     card: Card
     struck: Sequence[Struck]
+    given: Sequence[Given]
+    """The newest thumb of an item first."""
     listed: Listed
     n: int
     timeline: Timeline | None
@@ -82,6 +98,7 @@ def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person
         about=about(engine.store.require_user(user_id), words),
         card=card(known.profile, reader, words),
         struck=struck_out(known.past, words),
+        given=given(known.past, world.items),
         listed=listed(found, known.profile, reader, words, _same_user(shown, found)),
         n=wanted.n,
         timeline=timeline(reader, world, words, wanted.facet),
@@ -116,6 +133,19 @@ def struck_out(past: Past, words: Words) -> list[Struck]:
                 (facet, value.casefold(), polarity),
                 Struck(facet, value, polarity, words.facet(facet), words.value(facet, value)),
             )
+    return list(found.values())
+
+
+def given(past: Past, items: Mapping[str, Item]) -> list[Given]:
+    """What thumbs say now, of the items that had one on a list."""
+    found: dict[str, Given] = {}
+    for event in sorted(past.events, key=lambda one: one.seq, reverse=True):
+        thumb = thumb_of(event)
+        shown = str(event.context.get("recommendation_id", ""))
+        if thumb is not None and event.item_id is not None and shown:
+            found.setdefault(event.item_id, Given(event.item_id, title_of(event.item_id, items), thumb, shown))
+            if len(found) == THUMBS:
+                break
     return list(found.values())
 
 

@@ -103,7 +103,8 @@ def test_feedback_changes_the_list_at_once(client: httpx.Client) -> None:
     first, second, third = ids_of(shown)[:3]
     answer = tell(client, shown, (first, "impression"), (second, "impression"))
     assert answer.json() == {
-        "recommendation_id": shown["recommendation_id"], "read": 2, "events": 0, "counted": 2, "rows": [],
+        "recommendation_id": shown["recommendation_id"], "read": 2, "events": 0, "counted": 2, "withdrawn": 0,
+        "rows": [],
     }  # fmt: skip
     assert ids(client.get(LIST)) == ids_of(shown)  # seeing says nothing
     report = tell(client, shown, (first, "click"), (second, "hide"), (third, "dislike")).json()
@@ -115,6 +116,50 @@ def test_feedback_changes_the_list_at_once(client: httpx.Client) -> None:
     }
     assert [kinds[one]["type"] for one in (first, second, third)] == ["click", "skip", "dislike"]
     assert kinds[second]["context"] == {"hidden": "true", "recommendation_id": shown["recommendation_id"]}
+
+
+def test_a_thumb_is_taken_back_and_the_list_is_what_it_was(client: httpx.Client) -> None:
+    before = client.get(LIST).json()
+    events = client.get("/v1/events", params={"user_id": "u0", "limit": 1000}).json()["rows"]
+    first, second, third = ids_of(before)[:3]
+    tell(client, before, (first, "like"), (second, "dislike"), (third, "hide"))
+    portrait = client.get("/v1/users/u0/profile").json()["version"]
+    assert client.post("/v1/users/u0/profile/build", json={"force": True}).json()["built"]  # which counts the thumbs
+    assert ids(client.get(LIST)) != ids_of(before)
+    # Not the newest first, so that the last event stays what it is.
+    assert tell(client, before, (first, "withdraw")).json() == {
+        "recommendation_id": before["recommendation_id"], "read": 1, "events": 0, "counted": 0, "withdrawn": 1,
+        "rows": [],
+    }  # fmt: skip
+    assert first in ids(client.get(LIST, params={"n": 30}))
+    report = client.post("/v1/users/u0/feedback", json={"items": [
+        {"item_id": second, "type": "withdraw"}, {"item_id": third, "type": "withdraw"},
+        {"item_id": first, "type": "withdraw"},
+    ]}).json()  # fmt: skip
+    assert (report["withdrawn"], report["rows"]) == (2, [{"row": 2, "reason": "nothing to take back"}])
+    assert ids(client.get(LIST)) == ids_of(before)
+    assert client.get("/v1/events", params={"user_id": "u0", "limit": 1000}).json()["rows"] == events
+    rows = client.get("/v1/recommendations/stats").json()["rows"]
+    assert not any(one["outcomes"] for one in rows)
+    # No portrait is left that counted them.
+    known = {one["event_id"] for one in events}
+    versions = client.get("/v1/users/u0/profile/versions").json()["versions"]
+    for version in (one["version"] for one in versions):
+        held = client.get("/v1/users/u0/profile", params={"version": version}).json()
+        assert held["built_from"]["events"] == len(events)
+        assert {one for claim in held["preferences"] for one in claim["evidence"]} <= known
+    assert versions[-1]["version"] > portrait + 1
+
+
+def test_changing_ones_mind_leaves_one_thumb(client: httpx.Client) -> None:
+    item = ids(client.get(LIST))[0]
+    told = [{"item_id": item, "type": "like"}]
+    client.post("/v1/users/u0/feedback", json={"items": told})
+    told = [{"item_id": item, "type": "dislike"}, {"item_id": item, "type": "withdraw"}]
+    report = client.post("/v1/users/u0/feedback", json={"items": told}).json()
+    assert (report["events"], report["withdrawn"]) == (1, 1)
+    rows = client.get("/v1/events", params={"user_id": "u0", "item_id": item}).json()["rows"]
+    assert [one["type"] for one in rows] == ["dislike"]
 
 
 def test_clicks_are_counted_by_the_channel_that_led_and_the_version(client: httpx.Client) -> None:

@@ -284,6 +284,47 @@ def test_thumbs_change_the_list_at_once(mine: Opened, changing: tuple[str, Engin
     mine.is_clean()
 
 
+def test_a_thumb_is_pressed_until_it_is_pressed_again(mine: Opened, changing: tuple[str, Engine]) -> None:
+    page = mine.go(ANNS)
+    before, events = mine.titles(), changing[1].history(ANN)
+    given = page.locator(".given li")
+    for press in ("Like", "Dislike", "Hide"):
+        page.locator(".list > li").first.get_by_role("button", name=f"{press} {before[0]}", exact=True).click()
+        pressed = given.get_by_role("button", name=f"{press} {before[0]}", exact=True)
+        expect(pressed).to_have_attribute("aria-pressed", "true")
+        expect(given.locator("[aria-pressed=true]")).to_have_count(1)
+        assert before[0] not in mine.titles()
+        if press == "Hide":
+            pressed.press("Enter")
+        else:
+            pressed.click()
+        expect(given).to_have_count(0)
+        expect(page.locator("#status")).to_contain_text(f"Taken back: “{before[0]}”")
+        assert mine.titles() == before and changing[1].history(ANN) == events
+        assert page.evaluate("document.activeElement !== document.body")
+    assert page.locator('.list [aria-pressed="true"]').count() == 0
+    mine.is_clean()
+
+
+def test_another_thumb_takes_the_place_of_the_first(mine: Opened, changing: tuple[str, Engine]) -> None:
+    page = mine.go(ANNS)
+    title, events = mine.titles()[0], changing[1].history(ANN)
+    page.locator(".list > li").first.get_by_role("button", name=f"Like {title}", exact=True).click()
+    page.locator(".given").get_by_role("button", name=f"Dislike {title}", exact=True).click()
+    expect(page.locator(".given [aria-pressed=true]")).to_have_accessible_name(f"Dislike {title}")
+    assert [one.type for one in changing[1].history(ANN)[len(events) :]] == ["dislike"]
+    mine.is_clean()
+
+
+def test_a_thumb_is_taken_back_without_scripts(browser: Browser, changing: tuple[str, Engine]) -> None:
+    with opening(browser, changing[0], java_script_enabled=False) as plain:
+        page = plain.go(ANNS)
+        before = plain.titles()
+        page.locator(".list > li").first.get_by_role("button", name=f"Like {before[0]}", exact=True).click()
+        page.locator(".given").get_by_role("button", name=f"Like {before[0]}", exact=True).click()
+        assert plain.titles() == before and page.locator(".given").count() == 0
+
+
 def test_a_stated_preference_moves_the_list_and_can_be_undone(mine: Opened) -> None:
     page = mine.go(ANNS)
     before = mine.titles()
@@ -537,10 +578,18 @@ def test_a_key_of_one_user_opens_their_page_alone(browser: Browser, guarded: tup
         page.wait_for_url(f"**{ANNS}")
         found.go("/")
         page.wait_for_url(f"**{ANNS}")
-        for path in ("/users/u1", "/users/u1/history", "/map", "/ask", "/ledger", "/?q=u1"):
+        for path in ("/users/u1", "/users/u1/history", "/map", "/ask?user=u1", "/ledger", "/?q=u1"):
             found.go(path)
             assert "u1" not in page.locator("main").inner_text() or page.url.endswith(ANNS)
             assert page.locator("h1").inner_text() == "Not allowed" or page.url.endswith(ANNS)
+        found.go(ANNS)
+        page.get_by_role("navigation").get_by_role("link", name="Ask").click()
+        page.get_by_label("Question").fill("What do I like?")
+        page.get_by_role("button", name="Ask").click()
+        expect(page.locator(".answer .text").last).to_contain_text(f"User {ANN} likes")
+        page.get_by_label("Question").fill("What does user u1 like?")
+        page.get_by_role("button", name="Ask").click()
+        expect(page.locator(".answer .text").last).to_contain_text("nothing of other users")
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
