@@ -60,7 +60,7 @@ class Recommender:
     def size(self, n: int, wishes: Wishes) -> int:
         """How many items are chosen where n are asked for; lists of the same size begin alike."""
         # A list that was chosen as a whole is reordered within itself alone.
-        return n if wishes.shapes else max(n, self.settings.rerank.top)
+        return n if wishes.shapes else -(-n // self.settings.rerank.top) * self.settings.rerank.top
 
     def choose(self, profile: Profile, past: Past, n: int, wishes: Wishes, *, repeats: bool) -> list[Ranked]:
         """At least n items (while the catalogue has them), best first: none that the user had unless `repeats`, none

@@ -89,6 +89,13 @@ class Held(Generic[T]):
                 del self._values[key]
 
 
+_NOTHING = Past([], {}, {})
+
+
+def _nobody() -> Profile:
+    return Profile(user_id="", as_of=datetime.now(UTC), summary="")
+
+
 class Swift:
     """Plain functions over one store; any number of threads may call them."""
 
@@ -101,6 +108,16 @@ class Swift:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._orders, self._answers = Held[list[Ranked]](ORDERS), Held[Recommendations](ANSWERS)
         self._lock = Lock()
+
+    def warm(self) -> None:
+        """Read what every answer needs, so that no request waits for it; nothing where nothing was trained yet."""
+        with self._snapshots.steady():
+            if self._snapshots.trained() is None:
+                return
+            self._trainer.ready(Wishes())
+        with self._snapshots.steady():
+            self._recommender.choose(_nobody(), _NOTHING, 1, Wishes(), repeats=False)
+            self._snapshots.holders()
 
     def recommend(self, user_id: str, n: int, wishes: Wishes, *, repeats: bool, explain: bool) -> Recommendations:
         """As `Engine.recommend` for one user, kept so that feedback can name it. Raises UnknownIdError."""
@@ -126,9 +143,9 @@ class Swift:
         """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular."""
         notes = self._ready(wishes)
         with self._snapshots.steady():
-            nobody, nothing = Profile(user_id="", as_of=datetime.now(UTC), summary=""), Past([], {}, {})
-            ranked = self._recommender.choose(nobody, nothing, n, wishes, repeats=False)
-            answer = self._answered(nobody, nothing, ranked, n, wishes, notes, explain=explain)
+            nobody = _nobody()
+            ranked = self._recommender.choose(nobody, _NOTHING, n, wishes, repeats=False)
+            answer = self._answered(nobody, _NOTHING, ranked, n, wishes, notes, explain=explain)
             return self._kept(answer, anonymous=True)
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:

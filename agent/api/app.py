@@ -1,5 +1,7 @@
 """The application: routes, and what surrounds them."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +20,24 @@ from agent.api.problems import answer_problems
 from agent.api.routes import routers
 from agent.engine import Engine
 
+_WARM = 10.0
+"""Seconds for which a process may read what its answers need before it takes requests; it reads on beside them."""
+
+log = logging.getLogger("limner")
+
+
+async def warmed(engine: Engine, pool: Pool) -> None:
+    """Take no request that would have to wait for what every answer needs."""
+    reading = asyncio.create_task(pool.call(engine.swift.warm))
+    reading.add_done_callback(_noted)
+    await asyncio.wait([reading], timeout=_WARM)
+
+
+def _noted(reading: asyncio.Task[None]) -> None:
+    """What went wrong is told again by the first request that meets it."""
+    if not reading.cancelled() and (error := reading.exception()) is not None:
+        log.warning("not warmed", extra={"fields": {"error": type(error).__name__}})
+
 
 def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics | None = None) -> FastAPI:
     """The application over an engine that the caller opened; the application closes it when it stops.
@@ -32,6 +52,7 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        await warmed(engine, pool)
         yield
         await pool.close()
         await engine.close()

@@ -4,6 +4,7 @@ One process opens the store and serves. With more, each opens the same store, an
 a write waits until no other process writes (`Store.writing`), reads never wait.
 """
 
+import gc
 import json
 import logging
 import os
@@ -36,6 +37,11 @@ from agent.store import open_store
 
 _SWITCH = 0.001
 """Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""
+
+_GARBAGE = (20_000, 3, 1_000)
+"""Thresholds of Python's collector of cycles. What is kept between requests grows to half a million objects without a
+cycle; by its own thresholds it would look through them all at every thousandth request, for a quarter of a second.
+"""
 
 _SILENT = 60
 """Seconds for which a process may leave its supervisor without an answer before it is replaced: it may be loading."""
@@ -127,6 +133,8 @@ def _application(settings: Settings, exposed: Exposure, processes: int, shared: 
     metrics = Metrics(shared)
     engine = open_engine(settings, progress=_Logged(), watch=metrics)
     one_thread_a_product()
+    gc.set_threshold(*_GARBAGE)
+    gc.freeze()
     ring = KeyRing(engine.store) if exposed.keys else None
     access = Access(ring, settings.server, processes=processes, only_loopback=exposed.loopback)
     return create_app(engine, access=access, metrics=metrics)

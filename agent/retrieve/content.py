@@ -104,7 +104,7 @@ def content_scores(
     words = np.zeros_like(score)
     for vectors, share in ((wording.likes, 1.0), (wording.dislikes, -_DISLIKES)):
         if len(vectors):
-            words += share * (items.centred @ items.centre(vectors).T).max(axis=1)
+            words += share * (items.centre(vectors) @ items.centred.T).max(axis=0)
     if not score.any():
         return words
     return np.asarray((1 - _WORDS) * score + _WORDS * words, dtype=np.float32)
@@ -121,8 +121,11 @@ def content_candidates(
     """The k best items by content with a score above 0, best first, ties in the catalogue's order."""
     score = content_scores(items, events, wording)
     score[[items.positions[one] for one in exclude if one in items.positions]] = 0
-    best = np.argsort(-score, kind="stable")[:k]
-    return {items.item_ids[at]: float(score[at]) for at in best if score[at] > 0}
+    named = np.flatnonzero(score > 0)
+    if len(named) > k:
+        named = named[score[named] >= np.partition(score[named], -k)[-k]]
+    best = named[np.argsort(-score[named], kind="stable")][:k]
+    return {items.item_ids[at]: float(score[at]) for at in best}
 
 
 class ContentBook:

@@ -20,7 +20,7 @@ from agent.api.pool import Pool
 from agent.api.serving import one_thread_a_product
 from agent.config import ServerSettings
 from agent.engine import Engine
-from agent.errors import UnknownIdError
+from agent.errors import StoreError, UnknownIdError
 from tests.http.live import Live, live, small_engine
 
 
@@ -417,3 +417,28 @@ def test_a_server_shares_no_matrix_product_out_among_cores() -> None:
         one_thread_a_product()
         threads = [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
     assert threads and set(threads) == {1}
+
+
+def test_a_server_answers_where_what_it_would_read_first_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = small_engine(tmp_path)
+
+    def warm() -> None:
+        raise StoreError("The trained model is damaged.")
+
+    monkeypatch.setattr(engine.swift, "warm", warm)
+    with live(create_app(engine)) as server:
+        assert server.client.get("/health/live").status_code == 200
+    assert '"not warmed"' in capsys.readouterr().err
+
+
+def test_a_server_that_reads_for_long_takes_requests_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = small_engine(tmp_path)
+    done = threading.Event()
+    monkeypatch.setattr(engine.swift, "warm", done.wait)
+    monkeypatch.setattr("agent.api.app._WARM", 0.05)
+    with live(create_app(engine)) as server:
+        assert server.client.get("/health/live").status_code == 200
+        assert server.client.get("/v1/users/ann").status_code == 200
+        done.set()

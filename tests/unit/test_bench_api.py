@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.bench_api import limner, run, table, write_shop
+from evals.bench_api import limner, remember, run, table, write_shop
 
 
 def test_a_made_shop_has_what_it_says(tmp_path: Path) -> None:
@@ -25,12 +25,14 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
     write_shop(tmp_path, items=60, users=30, each=15)
     limner(tmp_path, "ingest", "--events", str(tmp_path / "events.csv"), "--items", str(tmp_path / "items.csv"))
     limner(tmp_path, "train")
-    measured = run(tmp_path, 1, asked=5)
-    assert [one.asked for one in measured] == ["recommendations", "recommendations", "profile"]
+    measured = run(tmp_path, 1, asked=5, users=30)
+    assert [one.asked for one in measured] == ["recommendations", "recommendations", "explained", "profile", "first"]
     for one in measured:
         assert one.requests > 0
         assert one.failed == 0
-        assert 0 < one.p50_ms <= one.p99_ms
+        assert 0 < one.p50_ms <= one.p95_ms <= one.p99_ms
         assert one.cpu_ms > 0
         assert one.memory_mb > 50
     assert "ms CPU each" in table(measured)
+    [(done, memory)] = remember(tmp_path, 1, users=30)
+    assert done >= 1 and memory > 50

@@ -8,6 +8,7 @@ from agent.engine import Engine
 from agent.errors import UnknownIdError
 from agent.schema import Recommendations, Wishes
 from agent.swift import Held
+from tests.http.live import small_engine
 from tests.http.tasteful import copied, engine_of, made
 
 
@@ -108,3 +109,20 @@ def test_what_was_not_asked_for_longest_goes_first() -> None:
     assert held.get("c", "x", 2) is None and held.get("c", "y", 1) is None and len(held) == 2
     held.forget("a")
     assert held.get("a", "x", 1) is None and len(held) == 1
+
+
+def test_what_every_answer_needs_can_be_read_before_the_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.swift.warm()
+
+    def unread(*_: object) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("agent.world.load_model", unread)
+    monkeypatch.setattr(engine.store, "items", unread)
+    assert len(ids(asked(engine))) == 5
+
+
+def test_a_store_that_nothing_was_trained_on_is_left_alone(tmp_path: Path) -> None:
+    engine = small_engine(tmp_path)
+    engine.swift.warm()
+    assert not engine.snapshots.models_folder.exists()
