@@ -38,6 +38,8 @@ SECONDS = 20
 ITEMS, USERS, EACH, ASKED = 10_000, 2_000, 50, 200
 RATE, MODEST, CLIENTS, WORKERS = 200, 20, 100, 2
 REQUESTS = 100_000
+_REST = 0.05
+"""Seconds of CPU in a second below which a server has started."""
 _SEED = 7
 _GENRES = ("Action", "Animation", "Comedy", "Crime", "Drama", "Mystery", "Romance", "Thriller", "War", "Western")
 _SCRIPT = """
@@ -117,10 +119,23 @@ def serving(folder: Path, workers: int = WORKERS) -> Iterator[tuple[int, str]]:
         found = re.search(r"http://\S+?:\d+", said)
         if found is None:
             raise RuntimeError(said + server.stderr.read())
+        _settle(server.pid, workers)
         yield server.pid, found[0]
     finally:
         server.terminate()
         server.wait()
+
+
+def _settle(pid: int, workers: int) -> None:
+    """Wait until every worker is there, has read what it needs, and rests."""
+    import psutil
+
+    busy = True
+    while busy:
+        processes = psutil.Process(pid).children(recursive=True)
+        before = _cpu(processes)
+        time.sleep(1)
+        busy = len(processes) < workers or _cpu(processes) - before > _REST
 
 
 def measure(
@@ -230,12 +245,12 @@ def main() -> None:
         write_shop(folder)
         limner(folder, "ingest", "--events", str(folder / "events.csv"), "--items", str(folder / "items.csv"))
         limner(folder, "train")
+        limner(folder, "profile", "build", "--all")
         if of_memory:
             for done, memory in remember(folder, *given):
                 sys.stdout.write(f"{done:7,} requests  {memory:,.0f} MB\n")
                 sys.stdout.flush()
             return
-        limner(folder, "profile", "build", *(f"u{user}" for user in range(USERS)))
         measured = run(folder, *given)
     sys.stdout.write(f"{table(measured)}\n{json.dumps([asdict(one) for one in measured])}\n")
 
