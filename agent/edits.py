@@ -247,7 +247,11 @@ class Editor:
             self._clean_rejects(user_id)
         return Erased(
             user_id=user_id, events=gone,
-            notes=["The trained channels, which hold no ids, forget them with the next `limner train`."],
+            notes=[
+                "The trained channels, which hold no ids, forget them with the next `limner train`.",
+                "The log of the vectors' database may name them until it is swept, after some thousand writes, or "
+                "`limner profile build --reindex` makes the vectors anew.",
+            ],
         )  # fmt: skip
 
     def _clean_rejects(self, user_id: str) -> None:

@@ -239,19 +239,23 @@ class Index:
             self._wrote(kind)
 
     def clear(self) -> None:
-        """Drop everything, whoever made it and in whatever state; the way to another embedder."""
-        try:
-            client = self._open()
-            for one in client.list_collections():
-                if one.name.startswith("limner-"):
-                    client.delete_collection(one.name)
-        except _chroma_errors() as error:
-            if self._url:
+        """Drop everything, whoever made it and in whatever state; the way to another embedder.
+
+        A folder goes whole, since Chroma keeps what was deleted in a log of its own; of a server, our collections go.
+        """
+        if self._url:
+            try:
+                client = self._open()
+                for one in client.list_collections():
+                    if one.name.startswith("limner-"):
+                        client.delete_collection(one.name)
+            except _chroma_errors() as error:
                 raise self._failure(error) from error
+        else:
             counts = self._generations()
             self._client = None
-            shutil.rmtree(self._folder)
-            self._folder.mkdir()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / _GENERATION).write_text(json.dumps(counts))
         self._collections.clear()
         self._wrote(*KINDS)

@@ -133,3 +133,15 @@ def test_clearing_what_cannot_be_opened_goes_on_counting(tmp_path: Path) -> None
     index.clear()
     assert index.generation("items") > before
     assert index.upsert("items", ROWS) == 3
+
+
+def test_what_was_erased_is_in_no_file_after_the_vectors_are_made_anew(tmp_path: Path) -> None:
+    index = Index(tmp_path, Letters())
+    index.upsert("portraits", [Row("nobody-else", "likes noir", {"user_id": "nobody-else"})])
+    index.upsert("preferences", [Row("nobody-else:1", "noir", {"user_id": "nobody-else"})])
+    index.erase("nobody-else")
+    index.clear()
+    index.upsert("portraits", [Row("u1", "likes westerns", {"user_id": "u1"})])
+    assert index.count("portraits") == 1
+    held = [file for file in tmp_path.rglob("*") if file.is_file() and b"nobody-else" in file.read_bytes()]
+    assert held == []
