@@ -36,6 +36,42 @@ class Embedder(Protocol):
         """[n, dimensions], L2-normalised, for what one searches by."""
 
 
+class Remembering:
+    """Another embedder, with the vectors of short passages kept: portraits of many users hold the same preferences."""
+
+    _SHORT, _MOST = 80, 5000
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._kept: dict[str, Vectors] = {}
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._embedder.dimensions
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return self._embedder.passages(texts)
+        kept = self._kept
+        found = {text: kept[text] for text in texts if text in kept}
+        new = [text for text in dict.fromkeys(texts) if text not in found]
+        if new:
+            made = dict(zip(new, self._embedder.passages(new), strict=True))
+            short = {text: vector.copy() for text, vector in made.items() if len(text) <= self._SHORT}
+            # Another one each time: other threads read the one before.
+            kept = {**self._kept, **short}
+            self._kept = kept if len(kept) <= self._MOST else short
+            found |= made
+        return np.stack([found[text] for text in texts])
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self._embedder.queries(texts)
+
+
 def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None, dimensions: int = 0) -> Embedder:
     """The store's own embedder if it has one, else the setting, else by catalogue size and what is installed.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agent.census import Census
 from agent.config import Settings
-from agent.embed import Embedder, Vectors, choose_embedder
+from agent.embed import Embedder, Remembering, Vectors, choose_embedder
 from agent.errors import LimnerError, StoreBusyError
 from agent.facts import Population, build_population, load_population
 from agent.holders import Holders, holders_of, load_holders
@@ -407,7 +407,7 @@ class Snapshots:
 
     def _choose(self, stored: str | None) -> Embedder:
         size = int(self._store.note(DIMENSIONS_NOTE) or 0)
-        return self._embedder or choose_embedder(self._settings, self._store.counts().items, stored, size)
+        return self._embedder or Remembering(choose_embedder(self._settings, self._store.counts().items, stored, size))
 
     def _keep_choice(self) -> None:
         """From the first vectors on the store has an embedder of its own."""
