@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 ANSWERS = 2000
 """Answers that are kept for the case that they are asked for again before anything has changed."""
-ORDERS = 500
+ORDERS = 2000
 """Orders of items that are kept for lists of another length, or with reasons, of the same request."""
 KEPT = 500
 """Users whose past and portrait are kept; those that were not asked about for longest go."""
