@@ -50,7 +50,9 @@ function init(args) math.randomseed(os.time()) end
 function request() return wrk.format("GET", "/v1/users/u" .. math.random(0, users - 1) .. %s) end
 function delay() return %s end
 function done(summary, latency, requests)
-  for _, share in ipairs({50, 95, 99}) do io.write(string.format("p%%d %%d us\\n", share, latency:percentile(share))) end
+  for _, share in ipairs({50, 95, 99}) do
+    io.write(string.format("p%%d %%d us\\n", share, latency:percentile(share)))
+  end
 end
 """
 _POISSON = "-math.log(1 - math.random()) * mean"
