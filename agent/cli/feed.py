@@ -1,4 +1,4 @@
-"""Verbs that bring data in and show it: init, data list, data fetch, ingest, history."""
+"""Verbs that bring data in, show it and take it out: init, data list, data fetch, ingest, history, erase."""
 
 import sys
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.session import Json, Session
-from agent.cli.text import counted
+from agent.cli.session import Json, Session, tell
+from agent.cli.text import clean, counted
 from agent.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
@@ -171,3 +171,38 @@ def history(
             return
         items = engine.items_by_id({event.item_id for event in shown if event.item_id is not None})
         session.give(document, show.history(user, shown, items, engine.store.scales(), len(found)))
+
+
+def erase(
+    ctx: typer.Context,
+    users: Annotated[list[str], typer.Argument(metavar="USER", help="Their ids, exactly as in the data.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase users and all that names them, for good: events, portraits, vectors, lists, conversations, keys."""
+    from agent.cli import show
+
+    with Session(ctx, as_json) as session:
+        engine = session.engine()
+        wanted = list(dict.fromkeys(users))
+        for user_id in wanted:  # all of them first: a wrong id erases nobody
+            engine.store.require_user(user_id)
+        if not yes and not _agreed(wanted):
+            tell(session.err, "Nobody was erased.")
+            raise typer.Exit(1)
+        erased = []
+        for user_id in wanted:
+            erased.append(engine.erase(user_id))
+            if not as_json:  # at once: should the next one fail, it stands there who is gone
+                session.give(erased[-1], show.erased(erased[-1]))
+        if as_json:
+            session.give({"erased": erased})
+        session.notes(list(dict.fromkeys(note for one in erased for note in one.notes)))
+
+
+def _agreed(users: Sequence[str]) -> bool:
+    """Raises UsageError where nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise UsageError("Erasing cannot be undone, and there is no terminal to ask at; say so with --yes.")
+    named = f"user '{clean(users[0])}'" if len(users) == 1 else f"{len(users):,} users"
+    return typer.confirm(f"Erase {named} and all that names them? This cannot be undone.", err=True)

@@ -43,6 +43,7 @@ from agent.words import is_shouted, last_level, listed_title
 if TYPE_CHECKING:
     from agent.cli.tables import WrittenTable
     from agent.datasets import Dataset
+    from agent.edits import Erased
     from agent.keys import NewKey
     from evals.compare import RunComparison
     from evals.records import Evaluation, Metric
@@ -107,6 +108,10 @@ def bullets(lines: Iterable[str], style: str = "") -> Table:
 
 
 # ---------------------------------------------------------------- data
+
+
+def erased(one: "Erased") -> RenderableType:
+    return words(f"Erased user {one.user_id}, with {counted(one.events, 'event')}.")
 
 
 def datasets(known: "Sequence[Dataset]", fetched: set[str]) -> RenderableType:

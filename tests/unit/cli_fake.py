@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
 from agent.config import Settings
+from agent.edits import Erased
 from agent.errors import UnknownIdError, UsageError
 from agent.ingest import Sources
 from agent.progress import Progress, Quiet
@@ -29,6 +30,7 @@ from agent.schema import (
     TableReport,
     TrainReport,
     Trait,
+    User,
     Wishes,
 )
 from agent.store import Counts
@@ -112,6 +114,11 @@ def recommendations(user_id: str = "196", n: int = 10, explain: bool = True, fal
 
 
 class FakeStore:
+    def require_user(self, user_id: str) -> User:
+        if user_id != "196":
+            raise UnknownIdError(f"There is no user '{user_id}' in the store; limner history shows a user's events.")
+        return User(user_id=user_id)
+
     def events_by_id(self, ids: Sequence[str]) -> list[Event]:
         return [event for event in EVENTS if event.event_id in ids]
 
@@ -140,8 +147,7 @@ class FakeEngine:
             raise self.raises
 
     def _known(self, user_id: str) -> None:
-        if user_id != "196":
-            raise UnknownIdError(f"There is no user '{user_id}' in the store; limner history shows a user's events.")
+        self.store.require_user(user_id)
 
     def ingest(self, *parts: Sources) -> IngestReport:
         self._note("ingest", *parts)
@@ -156,6 +162,10 @@ class FakeEngine:
         self._note("history", user_id)
         self._known(user_id)
         return EVENTS
+
+    def erase(self, user_id: str) -> Erased:
+        self._note("erase", user_id)
+        return Erased(user_id=user_id, events=4, notes=["The trained channels forget them with the next training."])
 
     def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
         return {one: ITEMS[one] for one in ids}

@@ -1,0 +1,89 @@
+"""`limner erase` on a real store: it asks, it is all or nothing about wrong ids, and it says what lingers."""
+
+import io
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agent.bootstrap import open_engine
+from agent.cli import main
+from agent.store import open_store
+from agent.testing import FakeEmbedder
+from tests.http.tasteful import copied, made
+
+Erase = Callable[..., int]
+
+
+class AtTerminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("erase"))
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    return copied(trained, tmp_path) / "store"
+
+
+@pytest.fixture
+def erase(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Erase:
+    """Runs the verb; `typed` is what somebody at a terminal types."""
+    monkeypatch.setenv("LIMNER_LLM", "none")
+
+    def run(*argv: str, typed: str | None = None) -> int:
+        monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else AtTerminal(typed))
+        return main(["--data", str(folder), "erase", *argv], open_engine=partial(open_engine, embedder=FakeEmbedder()))
+
+    return run
+
+
+def users(folder: Path) -> set[str]:
+    store = open_store(str(folder))
+    found = set(store.user_ids())
+    store.close()
+    return found
+
+
+def test_several_are_erased_at_once_and_json_says_what(
+    erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = users(folder)
+    assert erase("u0", "u1", "u0", "--yes", "--json") == 0
+    shown = capsys.readouterr()
+    erased = json.loads(shown.out)["erased"]
+    assert [one["user_id"] for one in erased] == ["u0", "u1"]
+    assert all(one["events"] > 0 and "limner train" in " ".join(one["notes"]) for one in erased)
+    assert users(folder) == there - {"u0", "u1"}
+
+
+def test_one_unknown_id_erases_nobody(erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = users(folder)
+    assert erase("u0", "nobody", "--yes") == 2
+    assert "no user 'nobody'" in capsys.readouterr().err
+    assert users(folder) == there
+
+
+def test_without_a_terminal_it_must_be_said(erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = users(folder)
+    assert erase("u0") == 2
+    assert "--yes" in capsys.readouterr().err
+    assert users(folder) == there
+
+
+@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 130)])
+def test_at_a_terminal_it_asks_and_nothing_but_yes_erases(
+    erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str], typed: str, status: int
+) -> None:
+    assert erase("u0", typed=typed) == status
+    shown = capsys.readouterr()
+    assert ("u0" in users(folder)) == (status != 0)
+    assert ("Erased user u0" in shown.out) == (status == 0)
+    if status == 0:
+        assert "limner train" in shown.err and "--reindex" in shown.err
