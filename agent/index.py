@@ -25,6 +25,7 @@ from agent.progress import Progress, Quiet
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
+    from chromadb.config import System
 
 Kind = Literal["items", "portraits", "preferences"]
 KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
@@ -90,6 +91,7 @@ class Index:
         self._folder, self._url = folder, url
         self.embedder = embedder
         self._client: ClientAPI | None = None
+        self._system: System | None = None
         self._collections: dict[Kind, Collection] = {}
         self._opened = -1
         self._guard = RLock()
@@ -120,29 +122,53 @@ class Index:
         current = self.generation()
         if self._client is not None and (self._url or current == self._opened):
             return self._client
-        import chromadb
-        from chromadb.api.shared_system_client import SharedSystemClient
-        from chromadb.config import Settings as ChromaSettings
-
-        quiet = ChromaSettings(anonymized_telemetry=False)
-        self._collections.clear()
-        if self._url:
-            try:
-                to = urlsplit(self._url)
-                self._client = chromadb.HttpClient(
-                    host=to.hostname or "", port=to.port or 8000, ssl=to.scheme == "https", settings=quiet
-                )
-            except ValueError as error:
-                raise IndexAwayError(
-                    f"No Chroma server answers at {self._url}; start it, or unset LIMNER_CHROMA_URL."
-                ) from error
-        else:
-            # Chroma keeps one system a path for the whole process; only without it does a new client read anew.
-            SharedSystemClient.clear_system_cache()
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._client = chromadb.PersistentClient(path=str(self._folder), settings=quiet)
+        self.close()
+        self._client = self._reach() if self._url else self._read_anew()
         self._opened = current
         return self._client
+
+    def close(self) -> None:
+        """Let go of files, threads and memory; the next use opens anew."""
+        with self._guard:
+            self._collections.clear()
+            self._client = None
+            if self._system is not None:
+                self._system.stop()
+                self._system = None
+
+    def _reach(self) -> "ClientAPI":
+        import chromadb
+        from chromadb.config import Settings as ChromaSettings
+
+        to = urlsplit(self._url)
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        try:
+            return chromadb.HttpClient(
+                host=to.hostname or "", port=to.port or 8000, ssl=to.scheme == "https", settings=quiet
+            )
+        except ValueError as error:
+            raise IndexAwayError(
+                f"No Chroma server answers at {self._url}; start it, or unset LIMNER_CHROMA_URL."
+            ) from error
+
+    def _read_anew(self) -> "ClientAPI":
+        """Over a system of our own: Chroma shares one a path in the whole process, which never reads anew, and holds
+        its files, threads and memory for good once it is only forgotten.
+        """
+        from chromadb.api import ServerAPI
+        from chromadb.api.client import Client
+        from chromadb.config import Settings as ChromaSettings
+        from chromadb.config import System
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        system = System(
+            ChromaSettings(anonymized_telemetry=False, is_persistent=True, persist_directory=str(self._folder))
+        )
+        system.instance(ServerAPI)  # type: ignore[type-abstract]  # Chroma finds what is set for it
+        system.start()
+        client = Client.from_system(system)
+        self._system = system
+        return client
 
     def _collection(self, kind: Kind) -> "Collection":
         client = self._open()
@@ -253,7 +279,7 @@ class Index:
                 raise self._failure(error) from error
         else:
             counts = self._generations()
-            self._client = None
+            self.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / _GENERATION).write_text(json.dumps(counts))

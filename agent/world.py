@@ -453,6 +453,8 @@ class Snapshots:
         """Forget all vectors and choose the embedder anew."""
         embedder = self._choose(None)
         embedder.passages(["whether it answers"])  # before anything is thrown away
+        if self._index is not None:
+            self._index.close()
         index = self._make_index(embedder)
         index.clear()
         self._index, self._vectors = index, None

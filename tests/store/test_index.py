@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from agent.config import Settings
@@ -145,3 +146,16 @@ def test_what_was_erased_is_in_no_file_after_the_vectors_are_made_anew(tmp_path:
     assert index.count("portraits") == 1
     held = [file for file in tmp_path.rglob("*") if file.is_file() and b"nobody-else" in file.read_bytes()]
     assert held == []
+
+
+def test_an_index_that_others_write_to_is_read_anew_without_holding_more_each_time(tmp_path: Path) -> None:
+    index, other = Index(tmp_path, Letters()), Index(tmp_path, Letters())
+    me = psutil.Process()
+    held = []
+    for at in range(12):
+        other.upsert("portraits", [Row(f"u{at}", "a" * (at + 1))])
+        assert index.count("portraits") == at + 1 and len(index.vectors("portraits", [f"u{at}"])) == 1
+        held.append((me.num_fds(), me.num_threads()))
+    assert held[-1][0] <= held[2][0] + 12 and held[-1][1] <= held[2][1] + 12, held
+    index.close()
+    assert index.count("portraits") == 12
