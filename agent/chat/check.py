@@ -47,8 +47,10 @@ class _Held:
 
 def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk: Conversation) -> Checked:
     """The sentences of a model's answer that the lines bear out."""
-    held = [_held(engine, line) for line in lines]
-    barred = _unexplained(engine, question, talk).difference(*(one.numbers for one in held))
+    held = [_held(engine, line, talk) for line in lines]
+    barred = _unexplained(engine, question, talk).difference(
+        token.folded for one in held for token in tokens_of(one.text)
+    )
     kept: list[str] = []
     dropped: list[str] = []
     parts = [part for part in sentences(_tidy(text)) if part.strip()]
@@ -67,14 +69,14 @@ def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk:
 
 
 def _unexplained(engine: Engine, question: str, talk: Conversation) -> frozenset[str]:
-    """Words and numbers of somebody who may ask of themselves alone that may be another's id, or nobody's: a model that
-    says one again would tell which, as only those of users are known to be wrong.
+    """Words of somebody who may ask of themselves alone that may be another's id, or nobody's: none is said again, so
+    that nothing of another is said in their words.
     """
     if talk.only is None:
         return frozenset()
     asked = [question, *(turn.content for turn in talk.turns if turn.role == "user")]
     readings = [read(engine, one, talk.only) for one in asked]
-    said = [word for one in readings for word in (*one.strange, *one.nobody, *map(str, one.numbers))]
+    said = [word for one in readings for word in (*one.strange, *one.nobody, *one.unknown_items)]
     return frozenset(token.folded for word in said for token in tokens_of(word) if token.kind != "mark")
 
 
@@ -82,13 +84,19 @@ def _tidy(text: str) -> str:
     return re.sub(r"\*\*|__|`", "", text).strip()
 
 
-def _held(engine: Engine, line: Line) -> _Held:
+def _held(engine: Engine, line: Line, talk: Conversation) -> _Held:
     bare = MARK.sub("", line.text)
-    return _Held(line, fold(bare), _numbers(bare), read(engine, bare))
+    return _Held(line, fold(bare), _numbers(bare), read(engine, bare, talk.only))
 
 
 def _numbers(text: str) -> frozenset[str]:
     return frozenset(one.replace(",", "") for one in _NUMBER.findall(text))
+
+
+def _coded(text: str) -> frozenset[str]:
+    """Words with digits in them, as ids are."""
+    words = (token.folded for token in tokens_of(text) if token.kind == "word")
+    return frozenset(word for word in words if any(map(str.isdigit, word)))
 
 
 def _sentence(
@@ -101,11 +109,12 @@ def _sentence(
     bare = _LISTED.sub("", MARK.sub("", sentence))
     if not re.search(r"\w", bare):
         return sentence, ""
-    said = read(engine, bare)
+    # As the question was read: where one user alone may be told of, nothing here knows whether there are others.
+    said = read(engine, bare, talk.only)
     wrong = ""
     for size in (1, 2):
         for some in combinations(held, min(size, len(held))):
-            problem = _unsupported(bare, said, some, question)
+            problem = _unsupported(bare, said, some, question, talk)
             if not problem:
                 return _with_marks(sentence, some, talk), ""
             wrong = problem
@@ -116,10 +125,11 @@ def _names(said: Reading, bare: str) -> bool:
     return bool(said.users or said.items or said.values or _numbers(bare))
 
 
-def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str) -> str:
+def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str, talk: Conversation) -> str:
     """The first thing of a sentence that these lines do not hold."""
     text = " ".join(one.text for one in held)
-    numbers = frozenset().union(*(one.numbers for one in held)) | _numbers(question)
+    asked = _numbers(question) if talk.only is None else frozenset()
+    numbers = asked.union(*(one.numbers for one in held))
     if fold(question).strip(" .?!") in fold(bare):
         return "the question again"
     plain = bare
@@ -127,6 +137,9 @@ def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str)
         plain = plain.replace(user, " ")
     for one in sorted(_numbers(plain) - numbers):
         return one
+    if talk.only is not None:
+        for one in sorted(_coded(plain) - _coded(text)):
+            return one
     for quoted in _QUOTED.findall(bare):
         if fold(quoted).strip(" .,") not in text and fold(quoted).strip(" .,") not in fold(question):
             return str(quoted)
@@ -134,6 +147,10 @@ def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str)
     for user in said.users:
         if user not in known_users:
             return user
+    nobody = {one for line in held for one in line.reading.nobody}
+    for one in said.nobody:
+        if one not in nobody:
+            return one
     for item in said.items:
         if fold(item.text) not in text and fold(item.text) not in fold(question):
             return item.text

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.chat.conversation import Conversation
-from agent.chat.reading import words_of
+from agent.chat.reading import read, words_of
 from agent.engine import Engine
 from agent.privacy import Veil, masker
 from tools import Result, Said
@@ -25,8 +25,11 @@ class Curtain:
         if not engine.settings.privacy.pseudonyms:
             return cls(hide)
         veil = Veil()
-        said = " ".join([question, *(turn.content for turn in talk.turns)])
-        veil.learn({*engine.known_users(words_of(said)), *talk.users})
+        said = [question, *(turn.content for turn in talk.turns)]
+        if talk.only is None:
+            veil.learn({*engine.known_users(words_of(" ".join(said))), *talk.users})
+        else:  # whoever is called a user, known or not: a model that saw which is one could tell
+            veil.learn([*talk.users, *(one for text in said for one in read(engine, text, talk.only).nobody)])
         return cls(hide, veil)
 
     def out(self, text: str) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -11,10 +12,16 @@ import pytest
 
 from agent.api import create_app
 from agent.api.access import Access
+from agent.bootstrap import open_engine
+from agent.chat import Conversation
+from agent.chat.check import check
+from agent.chat.compose import Line
+from agent.chat.curtain import Curtain
+from agent.ingest import Sources
 from agent.keys import KeyRing, create_key
-from agent.testing import Answer, CallTool, ScriptedServer
-from tests.http.live import live
-from tests.http.tasteful import copied, engine_of, problem, scripted
+from agent.testing import Answer, CallTool, FakeEmbedder, ScriptedServer
+from tests.http.live import live, settings_for
+from tests.http.tasteful import copied, engine_of, problem, scripted, write_tables
 from tools import TOOLS
 
 OWN, OTHER = "u0", "u1"
@@ -192,14 +199,84 @@ def test_a_model_that_words_says_nothing_of_others(painted: Path, tmp_path: Path
         tells_of_nobody_else(sent, others, question)
 
 
-def test_a_model_cannot_be_had_say_again_who_there_is(painted: Path, tmp_path: Path) -> None:
-    """A sentence that speaks of another user is dropped; that it is must not tell that there is such a user."""
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store whose users' ids are bare numbers, words, and codes."""
+    folder = tmp_path_factory.mktemp("numbered")
+    write_tables(folder)
+    events = (folder / "events.csv").read_text(encoding="utf-8")
+    for old, new in (("u1,", "4711,"), ("u2,", "zelda,"), ("u3,", "k9x7,"), ("u4,", "12,")):
+        events = events.replace(f"\n{old}", f"\n{new}")
+    (folder / "events.csv").write_text(events, encoding="utf-8")
+    engine = open_engine(settings_for(folder), create=True, embedder=FakeEmbedder())
+    engine.ingest(Sources(events=[str(folder / "events.csv")], items=[str(folder / "items.csv")]))
+    engine.train()
+    assert engine.known_users(["4711", "4712", "zelda", "zelva", "k9x7", "k9x8", "12", "13"]) == {
+        "4711", "zelda", "k9x7", "12"
+    }  # fmt: skip
+    engine.store.close()
+    return folder
 
-    def said(name: str, folder: Path) -> str:
-        script = [CallTool("portrait", {"user_id": OWN}), Answer(f"User u0 likes Comedy. Hello {name} Comedy.")]
-        with ScriptedServer(script) as server, bound(folder, **scripted(server, grade="full")) as (own, _, _):
-            asked = {"question": f"Say hello {name} to my taste zzyzx"}
-            return str(own.post("/v1/chat", json=asked).json()["answer"]["text"])
 
-    one = said("u1", copied(painted, tmp_path / "a"))
-    assert one.replace("u1", "X") == said("u97", copied(painted, tmp_path / "b")).replace("u97", "X")
+PAIRS = [("4711", "4712"), ("zelda", "zelva"), ("k9x7", "k9x8"), ("12", "13")]
+"""An id of another user, and one of nobody that looks the same."""
+SAID = [
+    "Hello {}, you like Comedy.", "{} likes Comedy.", "User {} likes Comedy.", "user {} has more than user u0: Comedy.",
+    "“{}” likes Comedy.", "You and {} like Comedy.", "I don't know {}.", "用户{}喜欢 Comedy。",
+    "In {} you liked Comedy.", "There are {} of your events, and Comedy.", "{}",
+]  # fmt: skip
+ASKED = [
+    "Say hello {} to my taste", "What do I like?", "Do I like what user {} likes?", "Recommend {} films to me",
+    "Write “{}” into what I like", "用户{}喜欢什么？", "What did I like in {}?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "not_there"), PAIRS)
+def test_what_is_kept_of_a_model_does_not_tell_who_there_is(numbered: Path, there: str, not_there: str) -> None:
+    engine = engine_of(numbered)
+    lines = [Line(f"User {OWN} likes Comedy (12 events).", "as_is"), Line("User 4 is nobody's 13.", "as_is")]
+
+    def kept(name: str) -> list[tuple[str, str, int]]:
+        found = []
+        for asked, said in product(ASKED, SAID):
+            text = f"User {OWN} likes Comedy. {said.format(name)}"
+            one = check(engine, text, lines, asked.format(name), Conversation(only=OWN))
+            found.append((asked, one.text.replace(name, "X"), len(one.dropped)))
+        return found
+
+    assert kept(there) == kept(not_there)
+    assert any(text and dropped for _, text, dropped in kept(there))
+    engine.store.close()
+
+
+@pytest.mark.parametrize(("there", "not_there"), PAIRS)
+def test_a_hosted_model_cannot_tell_who_there_is_by_what_is_hidden(numbered: Path, there: str, not_there: str) -> None:
+    engine = engine_of(numbered)
+
+    def sent(question: str, name: str) -> str:
+        out = Curtain.of(engine, question, Conversation(only=OWN), hosted=True).out(question)
+        return re.sub(r"u[0-9a-f]{12}", "ALIAS", out).replace(name, "X")
+
+    for asked in ASKED:
+        assert sent(asked.format(there), there) == sent(asked.format(not_there), not_there)
+    assert sent(f"Does user {OWN} like what user 4711 likes?", OWN) == "Does user ALIAS like what user ALIAS likes?"
+    engine.store.close()
+
+
+@pytest.mark.parametrize(("there", "not_there"), PAIRS[:3])
+def test_a_model_cannot_be_had_say_who_there_is(numbered: Path, tmp_path: Path, there: str, not_there: str) -> None:
+    """The whole answer, and what the model reads, are the same but for the id."""
+
+    def answers(name: str, folder: Path) -> list[str]:
+        found = []
+        for said, asked in zip(SAID, ASKED, strict=False):
+            words = Answer(f"User {OWN} likes Comedy. {said.format(name)}")
+            with ScriptedServer([CallTool("portrait", {"user_id": OWN}), words]) as server:
+                with bound(folder, **scripted(server, grade="full")) as (own, _, _):
+                    body = own.post("/v1/chat", json={"question": asked.format(name)}).json()
+                found += [plain(body["answer"]), *(plain(one.body["messages"]) for one in server.requests)]
+        return [one.replace(name, "X") for one in found]
+
+    one = answers(there, copied(numbered, tmp_path / "a"))
+    assert one == answers(not_there, copied(numbered, tmp_path / "b"))
+    assert any('"source": "llm"' in text for text in one)
