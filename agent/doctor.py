@@ -42,7 +42,8 @@ class Doctor:
         if missing:
             lag = f"{embedder}; items that are not embedded as they are now: {missing:,}, run `limner train`"
             return Check(name="embeddings", state="warn", detail=lag)
-        unseen = self.store.counts().profiles - self.snapshots.index().count("portraits")
+        waiting = self.store.count_unembedded()  # which whoever looks for them will embed
+        unseen = self.store.counts().profiles - waiting - self.snapshots.index().count("portraits")
         if unseen > 0:
             lag = f"{embedder}; portraits that are not embedded: {unseen:,}, run `limner profile build --reindex`"
             return Check(name="embeddings", state="warn", detail=lag)

@@ -166,7 +166,8 @@ class Editor:
             newest = max(given, key=lambda one: one.seq)
             painted = self._store.profile_versions(user_id)
             outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
-            if outdated:  # first: where the index is away, nothing is erased by half
+            if outdated:
+                self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
                 self._painter.after_edit(user_id, without=newest.event_id)
             self._store.erase_event(newest)
             self._store.erase_profiles(user_id, outdated)

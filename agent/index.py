@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from agent.embed import Embedder, Vectors
+from agent.embed import Embedder, Remembering, Vectors
 from agent.errors import IndexAwayError, IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
 from agent.progress import Progress, Quiet
 
@@ -46,6 +46,8 @@ class Row:
     id: str
     text: str
     metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+    vector: Vectors | None = None
+    """[dimensions], where it was embedded before."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ class Index:
 
     def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
         self._folder, self._url = folder, url
-        self.embedder = embedder
+        self.embedder = Remembering(embedder)
         self._client: ClientAPI | None = None
         self._system: System | None = None
+        self._cleared: list[System | None] = []
         self._collections: dict[Kind, Collection] = {}
         self._opened = -1
         self._guard = RLock()
@@ -231,13 +234,19 @@ class Index:
             part = fresh[at : at + _BATCH]
             collection.upsert(
                 ids=[row.id for row in part],
-                embeddings=self.embedder.passages([row.text for row in part]),
+                embeddings=self._embedded(part),
                 metadatas=[{**row.metadata, "hash": _hash(row)} for row in part],
             )
             say.advance(len(part))
         say.done()
         self._wrote(kind)
         return len(fresh)
+
+    def _embedded(self, rows: Sequence[Row]) -> Vectors:
+        """[rows, dimensions]."""
+        new = self.embedder.passages([row.text for row in rows if row.vector is None])
+        made = iter(new)
+        return np.stack([next(made) if row.vector is None else row.vector for row in rows])
 
     @_translated
     def outdated(self, kind: Kind, rows: Sequence[Row]) -> list[Row]:
@@ -279,7 +288,9 @@ class Index:
                 raise self._failure(error) from error
         else:
             counts = self._generations()
-            self.close()
+            # Kept, not closed: Chroma writes unset parts of a new graph to disk as it found the memory, names and all.
+            self._cleared.append(self._system)
+            self._client = self._system = None
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / _GENERATION).write_text(json.dumps(counts))
@@ -326,6 +337,12 @@ class Index:
             [Hit(one, 1.0 - float(distance)) for one, distance in zip(ids, row, strict=True)]
             for ids, row in zip(found["ids"], distances, strict=True)
         ]
+
+    @_translated
+    def owned(self, kind: Kind, user_ids: Sequence[str]) -> list[str]:
+        """The ids of what these users own (metadata `user_id`)."""
+        among: dict[Literal["$in", "$nin"], list[str | int | float | bool]] = {"$in": [*user_ids]}
+        return list(self._collection(kind).get(where={"user_id": among}, include=[])["ids"])
 
     @_translated
     def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:

@@ -8,7 +8,6 @@ from agent.config import Settings
 from agent.errors import (
     BudgetSpentError,
     FetchError,
-    IndexAwayError,
     ModelError,
     StoreBusyError,
     UnknownIdError,
@@ -64,7 +63,7 @@ class Painter:
                         kept += 1
                 except BudgetSpentError as error:
                     stopped.append(str(error))
-                except (ModelError, FetchError, IndexAwayError) as error:
+                except (ModelError, FetchError) as error:
                     failed[user_id] = str(error)
                 self.progress.advance()
 
@@ -83,7 +82,7 @@ class Painter:
         )
 
     async def _paint(self, subject: Subject, model: Ready) -> Profile | None:
-        """window + facts -> draft -> verified portrait -> embedded -> stored.
+        """window + facts -> draft -> verified portrait -> stored, whence it is embedded later.
 
         None where the model failed and the stored portrait is of the same events: template words would not be better.
         """
@@ -94,8 +93,6 @@ class Painter:
             profile = profile.model_copy(update={"notes": [*profile.notes, *model.notes]})
         if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):
             return None
-        # Stored last: a portrait that is stored is finished, whenever the run was killed.
-        self.snapshots.embed_portrait(profile, subject.previous)
         return self.store.save_profile(profile)
 
     def subject(self, user_id: str, model: Ready, events: Sequence[Event] | None = None) -> Subject:
@@ -145,8 +142,8 @@ class Painter:
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
         """A stored portrait, painted first where there is none. Raises UnknownIdError.
 
-        One that is missing and cannot be kept is painted in passing: in template words, as version 0. So it is while
-        another process writes, and where its embedding endpoint does not answer.
+        One that is missing and cannot be kept, while another process writes say, is painted in passing: in template
+        words, as version 0.
         """
         self.store.require_user(user_id)
         found = self.store.profile(user_id, version)
@@ -182,13 +179,12 @@ class Painter:
             return profile
         try:
             return self.keep(profile)
-        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
+        except StoreBusyError as error:
             return profile.model_copy(update={"notes": [f"In template words and not stored: {error}"]})
 
-    def keep(self, profile: Profile, old: Profile | None = None) -> Profile:
-        """Embed and store a portrait as the next version."""
+    def keep(self, profile: Profile) -> Profile:
+        """Store a portrait as the next version."""
         with self.store.writing(wait=self.settings.server.write_wait):
-            self.snapshots.embed_portrait(profile, old)
             return self.store.save_profile(profile)
 
     def after_edit(self, user_id: str, without: str = "") -> Profile:
@@ -212,7 +208,7 @@ class Painter:
             return one if stood is None else one.model_copy(update={"text": stood.text, "source": stood.source})
 
         kept = [as_it_stood(one) for one in profile.preferences]
-        return self.keep(profile.model_copy(update={"preferences": kept}), old)
+        return self.keep(profile.model_copy(update={"preferences": kept}))
 
 
 def _failures(built: Collection[Profile], model: Ready) -> list[str]:

@@ -242,7 +242,9 @@ class Recommender:
             model=model.name,
             fallback=fallback,
             wishes=None if wishes == Wishes() else wishes,
-            notes=list(dict.fromkeys([*said, *painted, *self._used(profile.user_id, past, wishes)])),
+            notes=list(
+                dict.fromkeys([*said, *painted, *self.snapshots.unheard(), *self._used(profile.user_id, past, wishes)])
+            ),
             dropped=told.dropped if told else [],
         )
         self.watch.recommended(answer)

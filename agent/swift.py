@@ -110,7 +110,10 @@ class Swift:
         self._lock = Lock()
 
     def warm(self) -> None:
-        """Read what every answer needs, so that no request waits for it; nothing where nothing was trained yet."""
+        """Read what every answer needs, so that no request waits for it; nothing where nothing was trained yet.
+
+        The embedder too, where it is of this machine: the first portrait is painted from its words.
+        """
         with self._snapshots.steady():
             if self._snapshots.trained() is None:
                 return
@@ -118,6 +121,7 @@ class Swift:
         with self._snapshots.steady():
             self._recommender.choose(_nobody(), _NOTHING, 1, Wishes(), repeats=False)
             self._snapshots.holders()
+            self._snapshots.load_embedder()
 
     def recommend(self, user_id: str, n: int, wishes: Wishes, *, repeats: bool, explain: bool) -> Recommendations:
         """As `Engine.recommend` for one user, kept so that feedback can name it. Raises UnknownIdError."""
@@ -134,7 +138,8 @@ class Swift:
             ranked = self._orders.get(user_id, f"{size}:{asked}", state)
             if ranked is None:
                 ranked = self._recommender.choose(known.profile, known.past, n, wishes, repeats=repeats)
-                self._orders.put(user_id, f"{size}:{asked}", state, ranked)
+                if not self._snapshots.unheard():
+                    self._orders.put(user_id, f"{size}:{asked}", state, ranked)
             answer = self._answered(known.profile, known.past, ranked, n, wishes, notes, explain=explain)
             self._remember(user_id, request, state, answer)
             return self._kept(answer)
@@ -191,7 +196,7 @@ class Swift:
     def _remember(self, user_id: str, request: str, state: _State, answer: Recommendations) -> None:
         """Keep an answer that nothing would better: in a model's words, or with none to ask."""
         worded = all(one.reason is None or one.reason.source == "llm" for one in answer.recommendations)
-        if worded or not self._recommender.models.is_set():
+        if (worded or not self._recommender.models.is_set()) and not self._snapshots.unheard():
             self._answers.put(user_id, request, self._worded(state), answer)
 
     def _worded(self, state: _State) -> tuple[_State, str | None]:

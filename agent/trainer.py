@@ -45,7 +45,16 @@ class Trainer:
         with self.store.writing():
             self.snapshots.reindex()
             embedded = self.snapshots.embed_items()
-            return embedded + sum(self.snapshots.embed_portrait(profile) for profile in self.store.profiles())
+            return embedded + self.snapshots.embed_portraits()
+
+    def embed_portraits(self) -> list[str]:
+        """Embed what was painted since, before it is looked through; what could not be done, as notes."""
+        try:
+            self.snapshots.embed_portraits()
+        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
+            waiting = self.store.count_unembedded()
+            return [f"Portraits that are not found yet, since they are not embedded: {waiting:,}. {error}"]
+        return []
 
     def ready(self, wishes: Wishes) -> list[str]:
         """Do what is missing: training, and vectors of items that came after it. What could not be done, as notes.

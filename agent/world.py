@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from agent.census import Census
 from agent.config import Settings
-from agent.embed import Embedder, Remembering, Vectors, choose_embedder
-from agent.errors import LimnerError, StoreBusyError
+from agent.embed import Embedder, Vectors, choose_embedder, is_hosted
+from agent.errors import FetchError, IndexAwayError, LimnerError, ModelError, StoreBusyError
 from agent.facts import Population, build_population, load_population
 from agent.holders import Holders, holders_of, load_holders
 from agent.index import Hit, Index, Row
@@ -59,6 +59,8 @@ R = TypeVar("R")
 
 _KEPT = 32
 """Answers to which items of the catalogue a request may see that are kept."""
+_AT_ONCE = 64
+"""Portraits that are embedded and written together; nothing else can be changed while they are written."""
 EMBEDDER_NOTE = "embedder"
 DIMENSIONS_NOTE = "dimensions"
 
@@ -203,7 +205,7 @@ class Snapshots:
     @contextmanager
     def steady(self) -> Iterator[None]:
         """Around one request in one thread: what is derived is looked up once, and stays what it was."""
-        self._own.view = {}
+        self._own.view, self._own.unheard = {}, None
         try:
             yield
         finally:
@@ -407,7 +409,7 @@ class Snapshots:
 
     def _choose(self, stored: str | None) -> Embedder:
         size = int(self._store.note(DIMENSIONS_NOTE) or 0)
-        return self._embedder or Remembering(choose_embedder(self._settings, self._store.counts().items, stored, size))
+        return self._embedder or choose_embedder(self._settings, self._store.counts().items, stored, size)
 
     def _keep_choice(self) -> None:
         """From the first vectors on the store has an embedder of its own."""
@@ -453,8 +455,7 @@ class Snapshots:
         """Forget all vectors and choose the embedder anew."""
         embedder = self._choose(None)
         embedder.passages(["whether it answers"])  # before anything is thrown away
-        if self._index is not None:
-            self._index.close()
+        self._store.set_unembedded()  # first, so that a process that is killed in between forgets none
         index = self._make_index(embedder)
         index.clear()
         self._index, self._vectors = index, None
@@ -481,42 +482,112 @@ class Snapshots:
             self._vectors = (generation, ItemVectors(*index.everything("items")))
         return self._vectors[1]
 
+    def load_embedder(self) -> None:
+        """Read an embedder of this machine into memory, where there are vectors; one at an endpoint is not asked."""
+        if self.vectors().item_ids and not is_hosted(self.index().embedder):
+            self.index().embedder.passages(["a word"])
+
     def wording(self, profile: Profile) -> Wording:
-        """The vectors of a portrait's preferences, as the index keeps them."""
+        """The vectors of a portrait's preferences: those of texts embedded before, in this process or in the index,
+        and the rest embedded now.
+        """
         index = self.index()
-        ids = {preference_id(profile.user_id, one): one.polarity for one in profile.preferences}
-        found = index.vectors("preferences", list(ids))
+        ids = {preference_text(one): preference_id(profile.user_id, one) for one in profile.preferences}
+        found = index.embedder.kept(list(ids))
+        if sought := [text for text in ids if text not in found]:
+            stored = index.vectors("preferences", [ids[text] for text in sought])
+            found |= {text: stored[ids[text]] for text in sought if ids[text] in stored}
+        new = [text for text in ids if text not in found]
+        found |= dict(zip(new, index.embedder.passages(new), strict=True))
         empty = np.empty((0, index.embedder.dimensions), dtype=np.float32)
 
         def of(polarity: str) -> Vectors:
-            wanted = [found[one] for one, held in ids.items() if held == polarity and one in found]
-            return np.stack(wanted) if wanted else empty
+            texts = dict.fromkeys(preference_text(one) for one in profile.preferences if one.polarity == polarity)
+            return np.stack([found[text] for text in texts]) if texts else empty
 
         return Wording(of("like"), of("dislike"))
 
     def content(self, profile: Profile, events: Sequence[tuple[str, float]], last_seq: int) -> dict[str, float]:
-        """Items nearest to a portrait and to what its user liked, kept until portrait, events or items change."""
+        """Items nearest to a portrait and to what its user liked, kept until portrait, events or items change.
+
+        By the events alone where the portrait's words cannot be embedded, which `unheard` tells until the next call.
+        """
+        self._own.unheard = None
         key = f"{profile.version}:{last_seq}:{self.index().generation('items')}"
         kept = self._book.get(profile.user_id, key)
         if kept is None and self._away is not None:
             return {}
         if kept is None:
-            kept = content_candidates(self.vectors(), events, self.wording(profile), k=CANDIDATES + len(events))
+            k = CANDIDATES + len(events)
+            try:
+                wording = self.wording(profile)
+            except (IndexAwayError, ModelError, FetchError) as error:
+                self._own.unheard = error
+                return content_candidates(self.vectors(), events, k=k)
+            kept = content_candidates(self.vectors(), events, wording, k=k)
             self._book.put(profile.user_id, key, kept)
         return kept
 
-    def embed_portrait(self, profile: Profile, old: Profile | None = None) -> int:
-        """Embed a portrait and each of its preferences; those that only the `old` portrait had are forgotten."""
+    def unheard(self) -> list[str]:
+        """Why this thread's list is made without the portrait's words, as a note; empty where it is made with them."""
+        error: LimnerError | None = getattr(self._own, "unheard", None)
+        return [] if error is None else [f"Without the portrait's vectors, which cannot be made: {error}"]
+
+    def embed_portraits(self) -> int:
+        """Embed every portrait that was painted since; how many texts that were. Raises as `embed_some` does."""
+        embedded, waiting = 0, self._store.count_unembedded()
+        if waiting:
+            self._progress.start("embedding portraits", waiting)
+            while waiting:
+                embedded += self.embed_some()
+                left = self._store.count_unembedded()
+                self._progress.advance(max(0, waiting - left))
+                waiting = left
+            self._progress.done()
+        return embedded
+
+    def embed_some(self) -> int:
+        """Embed some of the portraits that wait for it, and each of their preferences; how many texts that were.
+
+        A portrait waits in the store from the moment it is stored until its vectors are. Raises StoreBusyError where
+        others write, IndexAwayError, ModelError or FetchError where nothing can be embedded now.
+        """
+        waiting = self._store.unembedded(_AT_ONCE)
+        if not waiting:
+            return 0
         if self._away is not None:
             raise self._away
         index = self.index()
-        owner: dict[str, str | int | float | bool] = {"user_id": profile.user_id}
-        rows = [Row(preference_id(profile.user_id, one), preference_text(one), owner) for one in profile.preferences]
-        if old is not None:
-            had = {preference_id(old.user_id, one) for one in old.preferences}
-            index.delete("preferences", sorted(had - {row.id for row in rows}))
-        portrait = Row(profile.user_id, portrait_text(profile), owner)
-        embedded = index.upsert("portraits", [portrait]) + index.upsert("preferences", rows)
+        held = [self._store.profile(user_id, version) for user_id, version in waiting.items()]
+        portraits = [one for one in held if one is not None]
+        # The slow part, while others may still write; of short texts the embedder keeps what it made.
+        made = index.embedder.passages([portrait_text(one) for one in portraits])
+        index.embedder.passages([preference_text(each) for one in portraits for each in one.preferences])
+        with self._store.changing(wait=self._settings.server.write_wait):
+            # Whoever was erased or painted anew meanwhile is left out.
+            now = {
+                user: version
+                for user, version in self._store.unembedded(_AT_ONCE).items()
+                if waiting.get(user) == version
+            }
+            embedded = self._write_vectors(index, [
+                (one, vector) for one, vector in zip(portraits, made, strict=True) if one.user_id in now
+            ])  # fmt: skip
+            self._store.set_embedded(now)
+        return embedded
+
+    def _write_vectors(self, index: Index, portraits: Sequence[tuple[Profile, Vectors]]) -> int:
+        """One write for the portraits, and one for their preferences; those that they held no more are forgotten."""
+        rows = [Row(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector) for one, vector in portraits]
+        preferences = [
+            Row(preference_id(one.user_id, each), preference_text(each), {"user_id": one.user_id})
+            for one, _ in portraits
+            for each in one.preferences
+        ]
+        if again := [one.user_id for one, _ in portraits if one.version > 1]:
+            gone = set(index.owned("preferences", again)) - {row.id for row in preferences}
+            index.delete("preferences", sorted(gone))
+        embedded = index.upsert("portraits", rows) + index.upsert("preferences", preferences)
         self._keep_choice()
         return embedded
 

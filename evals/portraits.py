@@ -42,9 +42,10 @@ class PortraitMap:
 
 
 def portrait_map(engine: "Engine") -> PortraitMap:
-    """Of the portraits that the engine's index holds; empty, with a note, where there are too few."""
+    """Of the store's portraits; empty, with a note, where there are too few."""
     if not engine.store.counts().profiles:
         return PortraitMap((), (), "The store has no portraits; limner profile build paints them.")
+    engine.trainer.embed_portraits()
     ids, vectors = engine.snapshots.index().everything("portraits")
     return project(ids, vectors, dict(engine.store.active_users()))
 

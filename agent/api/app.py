@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from agent.api import docs, health
 from agent.api.access import Access
 from agent.api.document import Described
+from agent.api.later import Embedding
 from agent.api.metrics import Metrics
 from agent.api.middleware import Guard, Places
 from agent.api.paths import Segments
@@ -53,7 +54,10 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await warmed(engine, pool)
+        embedding = Embedding(engine, pool)
+        embedding.start()
         yield
+        await embedding.close()
         await pool.close()
         await engine.close()
 

@@ -1,4 +1,4 @@
-"""What can be better next time: a model words reasons behind the answers, a bounded number at a time."""
+"""What is done behind the answers: a model words reasons, and portraits are embedded, a bounded number at a time."""
 
 import asyncio
 import logging
@@ -6,11 +6,13 @@ from functools import partial
 
 from agent.api.pool import Pool
 from agent.engine import Engine
-from agent.errors import LimnerError
+from agent.errors import LimnerError, StoreBusyError
 from agent.schema import Recommendations
 
 log = logging.getLogger("limner.later")
 
+REST, PATIENCE = 2.0, 60.0
+"""Seconds between two looks for portraits to embed, and after one that failed."""
 WAITING = 64
 """Lists that wait for their words; what comes above is let go."""
 
@@ -45,6 +47,36 @@ class Later:
     async def close(self) -> None:
         """Stop, and word nothing more."""
         self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+class Embedding:
+    """Embeds the portraits that were painted since, some at a time, whoever painted them."""
+
+    def __init__(self, engine: Engine, pool: Pool) -> None:
+        self._engine, self._pool = engine, pool
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        rest = REST
+        while True:
+            await asyncio.sleep(rest)
+            try:
+                await self._pool.call(self._engine.snapshots.embed_some)
+                rest = REST
+            except StoreBusyError:
+                rest = REST  # another worker may be embedding them
+            except LimnerError as error:
+                rest = PATIENCE
+                log.warning("not embedded", extra={"fields": {"error": type(error).__name__}})
+
+    async def close(self) -> None:
+        """Stop; what waits for it is in the store."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -460,7 +460,7 @@ class Store:
     # ------------------------------------------------------------ what is derived
 
     def save_profile(self, profile: Profile) -> Profile:
-        """Store as the next version and return it with its number."""
+        """Store as the next version, which waits to be embedded, and return it with its number."""
         p = t.profiles.c
         with self._begin() as connection:
             last = connection.scalar(sa.select(sa.func.max(p.version)).where(p.user_id == profile.user_id)) or 0
@@ -474,7 +474,38 @@ class Store:
                     "body": profile.model_dump_json(),
                 },
             )
+            waiting = t.unembedded
+            connection.execute(sa.delete(waiting).where(waiting.c.user_id == profile.user_id))
+            connection.execute(sa.insert(waiting), {"user_id": profile.user_id, "version": profile.version})
         return profile
+
+    def count_unembedded(self) -> int:
+        """How many portraits wait to be embedded."""
+        with self._read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(t.unembedded)) or 0
+
+    def unembedded(self, n: int) -> dict[str, int]:
+        """Users whose newest portrait waits to be embedded, and its version; the first n by user id."""
+        w = t.unembedded.c
+        with self._read() as connection:
+            rows = connection.execute(sa.select(w.user_id, w.version).order_by(w.user_id).limit(n))
+            return {row.user_id: row.version for row in rows}
+
+    def set_embedded(self, versions: Mapping[str, int]) -> None:
+        """These portraits wait no more; newer ones of the same users do."""
+        w = t.unembedded.c
+        if versions:
+            done = sa.delete(t.unembedded).where(w.user_id == sa.bindparam("user"), w.version == sa.bindparam("held"))
+            with self._begin() as connection:
+                connection.execute(done, [{"user": user, "held": version} for user, version in versions.items()])
+
+    def set_unembedded(self) -> None:
+        """Everyone's newest portrait waits to be embedded."""
+        p, names = t.profiles.c, ["user_id", "version"]
+        newest = sa.select(p.user_id, sa.func.max(p.version)).group_by(p.user_id)
+        with self._begin() as connection:
+            connection.execute(sa.delete(t.unembedded))
+            connection.execute(sa.insert(t.unembedded).from_select(names, newest))
 
     def profile(self, user_id: str, version: int | None = None) -> Profile | None:
         found = self.profile_body(user_id, version)
@@ -587,7 +618,17 @@ class Store:
             key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
             gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
             _revise(connection, "users erased")
-            for table in (t.users, t.profiles, t.answers, t.ledger, t.keys, t.shown, t.outcomes, t.wordings):
+            for table in (
+                t.users,
+                t.profiles,
+                t.unembedded,
+                t.answers,
+                t.ledger,
+                t.keys,
+                t.shown,
+                t.outcomes,
+                t.wordings,
+            ):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
             # What was said of them is theirs too; a name in half a word costs a conversation, and nothing else.
             said = t.conversations.c.body.contains(json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True)

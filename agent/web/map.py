@@ -66,6 +66,7 @@ class Cartographer:
     def _draw(self) -> "_Drawn":
         index = self._engine.snapshots.index()
         with self._lock:
+            self._engine.trainer.embed_portraits()
             key = (index.generation("portraits"), self._engine.store.state().erased)
             if self._drawn is None or self._drawn[0] != key:
                 ids, vectors = index.everything("portraits")

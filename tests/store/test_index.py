@@ -111,11 +111,10 @@ def test_a_broken_index_says_so_and_can_be_cleared(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = Index(tmp_path, Letters())
+    embedder = Letters()
+    index = Index(tmp_path, embedder)
     index.upsert("items", ROWS)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
-    embedder = index.embedder
-    assert isinstance(embedder, Letters)
     before = embedder.embedded
     assert index.upsert("items", ROWS) == 0  # nothing to write
     with pytest.raises(StoreFullError, match="1 MB are free"):

@@ -76,7 +76,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     async def build_profile(user_id: UserId, request: BuildRequest | None = None) -> Response:
         """Paint the portrait anew from all events; one that is up to date is passed over unless forced."""
         asked = request or BuildRequest()
-        return told(await pool.run(lambda: engine.build([user_id], max_cost=asked.max_cost, force=asked.force)))
+        return told(
+            await pool.run(lambda: engine.build([user_id], max_cost=asked.max_cost, force=asked.force, embed=False))
+        )
 
     @routes.get("/profile/versions", response_model=Versions, responses=usual(404), summary="Versions of a portrait")
     async def versions(user_id: UserId) -> Response:

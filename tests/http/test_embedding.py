@@ -1,0 +1,58 @@
+"""Portraits are embedded behind the answers of a server, whoever painted them."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.api import create_app
+from agent.engine import Engine
+from agent.errors import IndexAwayError
+from agent.world import Snapshots
+from tests.http.live import live
+from tests.http.tasteful import copied, engine_of, ids, made
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("embedding"))
+
+
+@pytest.fixture
+def engine(trained: Path, tmp_path: Path) -> Engine:
+    return engine_of(copied(trained, tmp_path))
+
+
+def until_embedded(engine: Engine) -> None:
+    for _ in range(3000):
+        if not engine.store.count_unembedded():
+            return
+        time.sleep(0.01)
+    pytest.fail("no portrait was embedded in half a minute")
+
+
+def test_a_server_embeds_what_it_or_another_process_painted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.api.later.REST", 0.01)
+    engine.painter.at_once("u1")  # as a process did that was killed before it embedded anything
+    with live(create_app(engine), engine.settings.server) as server:
+        assert ids(server.client.get("/v1/users/u0/recommendations?n=3"))
+        until_embedded(engine)
+        assert {"u0", "u1"} == set(engine.snapshots.index().everything("portraits")[0])
+
+
+def test_a_server_tries_again_where_nothing_could_be_embedded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.api.later.REST", 0.01)
+    monkeypatch.setattr("agent.api.later.PATIENCE", 0.01)
+    embed, tried = Snapshots.embed_some, []
+
+    def away_at_first(self: Snapshots) -> int:
+        tried.append(1)
+        if len(tried) < 3:
+            raise IndexAwayError("No Chroma server answers.")
+        return embed(self)
+
+    monkeypatch.setattr(Snapshots, "embed_some", away_at_first)
+    engine.painter.at_once("u0")
+    with live(create_app(engine), engine.settings.server):
+        until_embedded(engine)
+    assert len(tried) >= 3

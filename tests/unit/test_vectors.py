@@ -1,0 +1,230 @@
+"""Portraits are embedded behind the answers, or before they are looked through; none is forgotten, none outlives its
+user."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agent.edits import Claim, PortraitEdit, Statement
+from agent.embed import Vectors
+from agent.engine import Engine
+from agent.errors import ModelError, StoreBusyError
+from agent.index import Index, Kind, Row
+from agent.schema import Recommendations, Wishes
+from agent.testing import FakeEmbedder
+from agent.web.map import Cartographer
+from agent.web.words import read_words
+from agent.world import preference_id
+from evals.portraits import portrait_map
+from tests.http.tasteful import copied, engine_of, made
+
+USERS = [f"u{at}" for at in range(12)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("vectors"))
+
+
+@pytest.fixture
+def engine(trained: Path, tmp_path: Path) -> Engine:
+    return engine_of(copied(trained, tmp_path))
+
+
+def asked(engine: Engine, user: str) -> Recommendations:
+    return engine.swift.recommend(user, 5, Wishes(), repeats=False, explain=False)
+
+
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """(what was done, of how many rows) to the index from here on."""
+    done: list[tuple[str, int]] = []
+    upsert, delete = Index.upsert, Index.delete
+
+    def upserted(self: Index, kind: Kind, rows: Sequence[Row], *more: object) -> int:
+        done.append((f"upsert {kind}", len(rows)))
+        return upsert(self, kind, rows, *more)  # type: ignore[arg-type]
+
+    def deleted(self: Index, kind: Kind, ids: Sequence[str]) -> None:
+        done.append((f"delete {kind}", len(ids)))
+        delete(self, kind, ids)
+
+    monkeypatch.setattr(Index, "upsert", upserted)
+    monkeypatch.setattr(Index, "delete", deleted)
+    return done
+
+
+def in_index(engine: Engine) -> tuple[set[str], set[str]]:
+    """Ids of portraits and of preferences."""
+    index = engine.snapshots.index()
+    return set(index.everything("portraits")[0]), set(index.everything("preferences")[0])
+
+
+def in_store(engine: Engine) -> tuple[set[str], set[str]]:
+    held = engine.portraits()
+    return {one.user_id for one in held}, {preference_id(one.user_id, p) for one in held for p in one.preferences}
+
+
+def test_a_first_list_and_a_stated_preference_write_no_vector(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = writes(monkeypatch)
+    for user in USERS:
+        assert asked(engine, user).profile_version == 1
+    edited = engine.editor.edit_portrait("u0", PortraitEdit(state=[Statement(facet="genre", value="Noir")]))
+    assert asked(engine, "u0").profile_version == edited.version
+    assert done == []
+    engine.snapshots.embed_portraits()
+    assert [what for what, _ in done if what.startswith("upsert")] == ["upsert portraits", "upsert preferences"]
+    assert in_index(engine) == in_store(engine) and in_index(engine)[0] == set(USERS)
+    before = len(done)
+    assert engine.snapshots.embed_portraits() == 0 and len(done) == before
+
+
+def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(engine: Engine, trained: Path) -> None:
+    first = asked(engine, "u0").recommendations
+    engine.snapshots.embed_portraits()
+    engine.swift.forget("u0")
+    engine.snapshots._book.erase("u0")
+    again = engine_of(engine.store.folder.parent)  # which has embedded nothing itself
+    assert asked(again, "u0").recommendations == first
+
+
+def test_users_are_found_by_words_as_soon_as_they_are_painted(engine: Engine) -> None:
+    asked(engine, "u3")
+    assert [one.user_id for one in engine.users_like("war").users] == ["u3"]
+    asked(engine, "u4")
+    assert {one.user_id for one in engine.users_like("war").users} == {"u3", "u4"}
+
+
+def test_maps_show_who_was_painted_a_moment_ago(engine: Engine) -> None:
+    cartographer, english = Cartographer(engine), read_words()["en"]
+    for user in USERS[:10]:
+        asked(engine, user)
+    assert cartographer.map(english).portraits == 10
+    asked(engine, USERS[10])
+    assert cartographer.map(english).portraits == 11
+    asked(engine, USERS[11])
+    assert len(portrait_map(engine).buckets) == 12
+
+
+def test_what_cannot_be_embedded_now_is_said_and_embedded_later(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(engine, "u3")
+    with monkeypatch.context() as patch:
+
+        def busy(*_: object, **__: object) -> object:
+            raise StoreBusyError("Another process is writing.")
+
+        patch.setattr(engine.store, "changing", busy)
+        found = engine.users_like("war")
+        assert found.users == [] and any("not embedded: 1. Another process" in note for note in found.notes)
+    assert [one.user_id for one in engine.users_like("war").users] == ["u3"]
+
+
+@pytest.mark.parametrize("at", ["portraits", "preferences", "set_embedded"])
+def test_a_process_that_is_killed_forgets_no_vector(at: str, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for user in USERS[:3]:
+        asked(engine, user)
+    with monkeypatch.context() as patch:
+        upsert = Index.upsert
+
+        def killed(self: Index, kind: Kind, rows: Sequence[Row], *more: object) -> int:
+            if kind == at:
+                raise KeyboardInterrupt
+            return upsert(self, kind, rows, *more)  # type: ignore[arg-type]
+
+        def unsaid(_: object) -> None:
+            raise KeyboardInterrupt
+
+        if at == "set_embedded":
+            patch.setattr(engine.store, at, unsaid)
+        else:
+            patch.setattr(Index, "upsert", killed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.snapshots.embed_portraits()
+    other = engine_of(engine.store.folder.parent)
+    other.snapshots.embed_portraits()
+    assert in_index(other) == in_store(other) and in_index(other)[0] == set(USERS[:3])
+
+
+def test_what_is_erased_or_changed_while_it_is_embedded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for user in ("u0", "u1", "u2"):
+        asked(engine, user)
+    passages = engine.snapshots.index().embedder.passages
+    monkeypatch.setattr(engine.snapshots.index().embedder, "passages", lambda texts: meanwhile(texts))
+
+    def meanwhile(texts: Sequence[str]) -> Vectors:
+        monkeypatch.setattr(engine.snapshots.index().embedder, "passages", passages)
+        engine.erase("u0")
+        engine.editor.edit_portrait("u1", PortraitEdit(state=[Statement(facet="genre", value="Noir")]))
+        return passages(texts)
+
+    engine.snapshots.embed_some()
+    assert in_index(engine)[0] == {"u2"}
+    engine.snapshots.embed_portraits()
+    assert in_index(engine) == in_store(engine) and in_index(engine)[0] == {"u1", "u2"}
+
+
+def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
+    held = asked(engine, "u0") and engine.store.profile("u0")
+    assert held is not None
+    engine.snapshots.embed_portraits()
+    one = held.preferences[0]
+    engine.editor.edit_portrait(
+        "u0", PortraitEdit(strike=[Claim(facet=one.facet, value=one.value, polarity=one.polarity)])
+    )
+    engine.snapshots.embed_portraits()
+    assert in_index(engine) == in_store(engine) and preference_id("u0", one) not in in_index(engine)[1]
+
+
+def test_vectors_that_rest_on_an_event_go_with_it(engine: Engine) -> None:
+    item = asked(engine, "u0").recommendations[0].item.item_id
+    engine.editor.take("events", [{"user_id": "u0", "item_id": item, "type": "like"}])
+    engine.painter.after_edit("u0")
+    engine.snapshots.embed_portraits()
+    assert "u0" in in_index(engine)[0]
+    assert engine.editor.take_back("u0", item)
+    assert in_index(engine) == (set(), set())
+    engine.snapshots.embed_portraits()
+    assert in_index(engine) == in_store(engine)
+
+
+def test_all_that_was_embedded_is_embedded_anew(engine: Engine) -> None:
+    for user in USERS[:3]:
+        asked(engine, user)
+    engine.snapshots.embed_portraits()
+    engine.reindex()
+    assert in_index(engine) == in_store(engine) and engine.store.count_unembedded() == 0
+
+
+def test_a_list_without_the_portraits_words_says_so_and_is_not_kept(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def gone(texts: Sequence[str]) -> Vectors:
+            raise ModelError("No endpoint answers.")
+
+        patch.setattr(engine.snapshots.index().embedder, "passages", gone)
+        found = asked(engine, "u0")
+        assert found.profile_version == 1 and len(found.recommendations) == 5
+        assert any("portrait's vectors" in note and "No endpoint answers." in note for note in found.notes)
+    assert not any("No endpoint" in note for note in asked(engine, "u0").notes)
+
+
+def test_the_embedder_is_read_before_the_first_page_unless_texts_are_sent_away(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+
+    def noted(self: FakeEmbedder, given: Sequence[str]) -> Vectors:
+        texts.extend(given)
+        return self.queries(given)
+
+    monkeypatch.setattr(FakeEmbedder, "passages", noted)
+    engine.swift.warm()
+    assert len(texts) == 1
+    monkeypatch.setattr("agent.world.is_hosted", lambda _: True)
+    texts.clear()
+    engine_of(engine.store.folder.parent).swift.warm()
+    assert texts == []
