@@ -11,9 +11,9 @@ from agent.chat.model import Called, phrased, planned
 from agent.chat.plan import plan
 from agent.chat.reading import Reading
 from agent.chat.steps import Plan, Step
-from agent.chat.values import Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
+from agent.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
 from agent.engine import Engine
-from agent.errors import LimnerError, ModelError, UsageError
+from agent.errors import BadInputError, LimnerError, ModelError, UsageError
 from agent.llm import UNHELPED
 from agent.models import Ready
 from agent.schema import Grade, Source
@@ -30,9 +30,12 @@ async def stream(
     end exactly one `Finished`, whose `answer.text` is the deltas joined.
 
     Nothing that was not verified is ever yielded. Never raises for a model's fault or an unknown id: the answer says
-    what is missing. Raises StoreError where the store itself cannot be read. Closing it (`aclose`) stops the work, and
+    what is missing. Raises BadInputError where the question is too long, StoreError where the store itself cannot be
+    read. Closing it (`aclose`) stops the work, and
     the conversation is as it was before.
     """
+    if len(question) > LONGEST:
+        raise BadInputError(f"The question has {len(question):,} characters; {LONGEST:,} are the most.")
     talk = conversation or Conversation()
     chosen = await engine.model()
     notes = list(chosen.notes)
@@ -81,7 +84,7 @@ def recall(engine: Engine, questions: Iterable[tuple[str, str]], only: str | Non
     """
     talk = Conversation(only=only)
     for question, said in questions:
-        found, reading = plan(engine, question, talk)
+        found, reading = plan(engine, question[-LONGEST:], talk)
         talk.add(question, said)
         talk.spoke_of(_users(found.steps))
         if found.steps:

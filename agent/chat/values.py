@@ -8,6 +8,8 @@ from pydantic import Field
 from agent.schema import Grade, Source, Value
 
 Language = Literal["en", "zh"]
+LONGEST = 4000
+"""Characters of a question; reading one takes longer than its length grows."""
 
 
 class ToolCall(Value):

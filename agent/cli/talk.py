@@ -35,22 +35,24 @@ _HELP = """Ask in words, in English or Chinese:
 
 def chat(
     ctx: typer.Context,
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Ask once; leave out to converse.")] = "",
+    question: Annotated[str | None, typer.Argument(metavar="QUESTION", help="Ask once; leave out to converse.")] = None,
     user: Annotated[str, typer.Option("--user", metavar="ID", help="Whom it is about where no user is named.")] = "",
     as_json: Json = False,
 ) -> None:
     """Ask about users in words, in English or Chinese; answers cite the events that they rest on."""
     from agent.chat import Conversation
 
-    if as_json and not question.strip():
+    if question is None and as_json:
         raise UsageError("With --json, ask a question: limner chat 'QUESTION' --json.")
+    if question is not None and not question.strip():
+        raise UsageError("The question is empty; ask one, or leave it out to converse.")
     with Session(ctx, as_json) as session:
         engine = session.engine()
         talk = Conversation()
         if user:
             engine.store.require_user(user)
             talk.spoke_of([user])
-        if not question.strip():
+        if question is None:
             _Terminal(session, engine, talk).run()
         elif as_json:
             from agent.chat import answer

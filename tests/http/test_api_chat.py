@@ -81,6 +81,16 @@ def test_a_chat_without_a_question_is_refused(client: httpx.Client, body: dict[s
     problem(client.post("/v1/chat", json=body), 422, "bad_input")
 
 
+def test_a_question_longer_than_anybody_asks_is_refused_at_every_door(client: httpx.Client) -> None:
+    """Reading one takes longer than its length grows: a hundred thousand characters held a thread for minutes."""
+    question = f"{ASK} " * 1000
+    asked = [{"role": "user", "content": question}]
+    problem(client.post("/v1/chat", json={"messages": asked}), 422, "bad_input")
+    problem(client.post("/v1/chat/completions", json={"messages": asked}), 422, "bad_input")
+    before = [*asked, {"role": "assistant", "content": "No."}, {"role": "user", "content": ASK}]
+    assert client.post("/v1/chat/completions", json={"messages": before}).status_code == 200
+
+
 def test_the_pieces_of_a_stream_are_the_answer(painted: httpx.Client) -> None:
     answer = painted.post("/v1/chat", json={"question": ASK}, headers={"Accept": "text/event-stream"})
     assert answer.headers["content-type"].startswith("text/event-stream")

@@ -206,6 +206,7 @@ def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monke
         ["recommend", "196", "--quota", "genre"], ["recommend", "196", "--diversity", "2"], ["users"],
         ["users", "--for-item", "nowhere"], ["users", "--for-item", "50", "--where", " "],
         ["erase"], ["erase", "nobody", "--yes"], ["erase", "196"],
+        ["chat", ""], ["chat", "  "],
         ["rank"], ["rank", "196"], ["rank", "--items", "ids.txt"],
         ["rank", "196", "--requests", "r.jsonl"], ["rank", "196", "--items", "nosuch.txt"], ["profile", "build"],
         ["profile", "build", "196", "--all"], ["ingest"], ["ingest", "nosuch"], ["ingest", "folder"],
