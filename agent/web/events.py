@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.census import NEUTRAL
+from agent.edits import thumb_of
 from agent.facts import is_strike
 from agent.leads import Past
 from agent.schema import Event, Item, Scale
@@ -44,7 +45,7 @@ class Reader:
             key=f"e{event.seq}",
             day=self._words.day(event.timestamp),
             moment=event.timestamp.isoformat() if event.timestamp else "",
-            type=self._words.known(f"type-{event.type}", event.type),
+            type=self._words.known(f"type-{thumb_of(event) or event.type}", event.type),
             title=title_of(event.item_id, self._world.items) or said_of(event, self._words),
             value=value_of(event, self._world.scales, self._words),
             text=event.text,

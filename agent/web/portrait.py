@@ -136,7 +136,8 @@ def habits(profile: Profile, words: Words) -> list[Habit]:
     return [
         Habit(
             name=language.traits.get(one.name, one.name.replace("_", " ")),
-            label=trait_text(one, language) or language.labels.get(one.label, one.label),
+            label=trait_text(one, language)
+            or ", ".join(language.labels.get(part, part) for part in one.label.split(", ")),
             detail=one.detail if language.code == "en" else "",
         )
         for one in profile.traits
