@@ -5,7 +5,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
-from agent.chat.values import Answer
+from agent.chat.values import LONGEST, Answer
 from agent.feedback import ClickThrough
 from agent.schema import Grade, Item, Profile, Source, Value
 
@@ -100,7 +100,7 @@ class Turn(Value):
 class Question(Value):
     """A question about users."""
 
-    question: str = Field(default="", max_length=4000, examples=["What does user 196 like?"])
+    question: str = Field(default="", max_length=LONGEST, examples=["What does user 196 like?"])
     messages: list[Turn] = Field(
         default=[],
         max_length=100,
