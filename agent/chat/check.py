@@ -1,8 +1,8 @@
 """The check after a model's answer: what no tool returned goes, sentence by sentence.
 
 A sentence stands where one line of the results (or two) holds all that it says: its numbers, quoted titles, users,
-items and values, in the same order of users where two are compared, and no taste turned round. Marks that stand for no
-event of the results are taken out, and a sentence that needs a mark gets that of its line.
+items and values (each under its facet), its tastes and reasons, and the same order of users where two are compared.
+Marks that stand for no event of the results are taken out, and a sentence that needs a mark gets that of its line.
 """
 
 import re
@@ -22,7 +22,9 @@ _LISTED = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+", re.MULTILINE)
 _NEITHER = re.compile(r"\b(?:do(?:es)?n[o']t know|not known)\b|不知道", re.IGNORECASE)
 _KEPT = 0.5
 """Share of an answer's sentences that must stand for it to be given at all."""
-_TASTE = ("like", "dislike")
+_BORNE_OUT = {"like": "like", "dislike": "dislike", "why": "a reason"}
+"""Tags of a reading that a line must have too, and how they are named where none has: a taste, and why something is
+so, which a small model makes up where a result gives no reason."""
 
 
 @dataclass(frozen=True)
@@ -160,14 +162,13 @@ def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str,
     order = [user for one in held for user in one.reading.users]
     if said.has("more", "less") and len(said.users) > 1 and said.users != [one for one in order if one in said.users]:
         return "who has more"
-    for taste, other in (_TASTE, _TASTE[::-1]):
-        if (
-            said.has(taste)
-            and not said.has(other)
-            and any(one.reading.has(other) for one in held)
-            and not any(one.reading.has(taste) for one in held)
-        ):
-            return f"{taste} for {other}"
+    facets = frozenset(said.facets)
+    for value in said.values:
+        if facets and facets.isdisjoint(one.facet for one in value):
+            return f"{value[0].value} for another facet"
+    for tag, name in _BORNE_OUT.items():
+        if said.has(tag) and not any(one.reading.has(tag) for one in held):
+            return name
     return ""
 
 

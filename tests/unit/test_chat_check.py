@@ -60,10 +60,12 @@ def test_what_the_results_hold_stays(engine: Engine, talk: Conversation, lines: 
     [
         ("User 13 has 60 events.", "60"),
         ("User 7 has more events than user 13.", "who has more"),
-        ("User 13 dislikes Film-Noir.", "dislike for like"),
+        ("User 13 dislikes Film-Noir.", "dislike"),
         ("User 13 likes comedy.", "Comedy"),
         ("User 13 watched “Fargo”.", "Fargo"),
         ("User ann-1 likes Film-Noir.", "ann-1"),
+        ("User 13 likes Film-Noir because it has more events.", "a reason"),
+        ("User 13 likes the Film-Noir era.", "Film-Noir for another facet"),
     ],
 )
 def test_what_they_do_not_hold_goes(
@@ -104,3 +106,15 @@ def test_sentences_joined_are_the_text() -> None:
 def test_lists_stand_on_lines_of_their_own() -> None:
     lines = [Line("For you:", "recommend.lead"), Line("1. A", "recommend.item"), Line("Then.", "chat.read_user")]
     assert text_of(lines, "en") == "For you:\n1. A Then."
+
+
+def test_a_taste_that_no_line_tells_of_goes(engine: Engine, talk: Conversation) -> None:
+    counted = [Line("User 13 had 6 items of Film-Noir.", "counted", ("ev-5",))]
+    found = check(engine, "User 13 likes Film-Noir: 6 items.", counted, "What does user 13 like?", talk)
+    assert found.text == "" and found.dropped == ("like",)
+
+
+def test_a_reason_stays_where_a_line_gives_one(engine: Engine, talk: Conversation) -> None:
+    told = [Line("“Fargo” is recommended to user 13 because user 13 likes Film-Noir.", "reason", ("ev-5",))]
+    text = "“Fargo” is recommended because user 13 likes Film-Noir. [e1]"
+    assert check(engine, text, told, "Why is Fargo recommended to user 13?", talk).text == text
