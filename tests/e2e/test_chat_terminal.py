@@ -62,6 +62,7 @@ def test_a_session(terminal: Terminal) -> None:
         terminal.until("no command '/nonsense'")
         terminal.type("/user nobody")
         terminal.until("There is no user 'nobody'")
+        terminal.until("> ")  # before it the signal would stop an answer
         terminal.process.send_signal(signal.SIGINT)
         terminal.until("Ctrl-D ends")
         terminal.type("How many users are there?")
