@@ -156,7 +156,7 @@ def _fused(model: Model, histories: Sequence[History], item: int) -> tuple[Float
     place = (table.items == item).argmax(axis=1)  # it is in every row, being added
     if model.fusion is None:
         return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
-    score = model.fusion.score(table.columns[row, place])
+    score = model.fusion.score(model.fusion.known(table.columns[row, place], table.names))
     return score, model.probability(score[:, None], histories)[:, 0]
 
 

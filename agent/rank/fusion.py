@@ -94,7 +94,7 @@ class Fusion:
     `fusion` of a fusion that those users were held out of."""
 
     def score(self, columns: NDArray[np.float32]) -> Floats:
-        """[rows] higher is better, of [rows, features]."""
+        """[rows] higher is better, of [rows, features] as `known` gives them."""
         if self.method == "logistic":
             filled = _standard(columns, np.array(self.centre), np.array(self.spread))
             return np.asarray(filled @ np.array(self.weights[:-1]) + self.weights[-1], dtype=np.float64)
@@ -102,6 +102,20 @@ class Fusion:
         for booster, scale in zip(self.boosters, self.scales, strict=True):
             total += np.asarray(booster.predict(columns, raw_score=True, num_threads=1)) / scale
         return total
+
+    def known(self, columns: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
+        """[rows, features] the columns that `score` takes, of others by name: those that were not learned from are left
+        out, those that are missing are NaN. Vectors may have come or gone since, and a store may be older than its
+        program.
+        """
+        if list(names) == self.names:
+            return columns
+        place = {name: at for at, name in enumerate(names)}
+        found = np.full((len(columns), len(self.names)), np.nan, dtype=np.float32)
+        for at, name in enumerate(self.names):
+            if name in place:
+                found[:, at] = columns[:, place[name]]
+        return found
 
     def probability(self, score: Floats) -> Floats:
         """[rows] of an interaction with each item in the stretch that lessons ask about, given that the user does

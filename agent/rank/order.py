@@ -167,7 +167,7 @@ def _scored(model: Model, table: Table, histories: Sequence[History]) -> tuple[N
     if model.fusion is None:
         fused[:] = False
     elif fused.any():
-        score[fused] = model.fusion.score(table.columns[fused])
+        score[fused] = model.fusion.score(model.fusion.known(table.columns[fused], table.names))
     return score, fused
 
 

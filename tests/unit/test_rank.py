@@ -274,6 +274,23 @@ def test_fusion_learns_and_is_stored(how: How, method: Method, tmp_path: Path) -
     assert how == "user" or [one.candidate.item_id for one in again] == [one.candidate.item_id for one in found]
 
 
+@pytest.mark.parametrize("method", ["lightgbm", "logistic"])
+def test_a_fusion_orders_by_the_columns_that_it_learned_from(method: Method) -> None:
+    """Vectors that came after training bring columns that it does not know; without vectors some are missing."""
+    x = lively()
+    signal = np.ones(len(x), np.float32)
+    bare, told = (catalogue_of(x.item_ids, vectors=one) for one in (None, pictured(x.item_ids)))
+    for learned, now in ((bare, told), (told, bare)):
+        model = fit(x, signal, learned, method=method)
+        history = model.history([("i03", 1.0), ("i04", 1.0)])
+        found = order(model.over(x.item_ids, now), history, exclude=frozenset(["i03", "i04"]))
+        assert len(found) == len(x.item_ids) - 2 and all(np.isfinite(one.score) for one in found)
+
+
+def pictured(item_ids: list[str]) -> ItemVectors:
+    return ItemVectors(item_ids, np.random.default_rng(3).normal(size=(len(item_ids), 4)).astype(np.float32))
+
+
 def test_lessons_by_time_see_nothing_later() -> None:
     x = lively()
     signal = np.ones(len(x), np.float32)
