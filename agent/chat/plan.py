@@ -351,11 +351,16 @@ class _Planner:
         return self._events(user) or self._taste(user)
 
     def _asks_for_alike(self) -> bool:
-        """ "Which users are like user 5": like stands between people and the user, and there is nothing to like."""
+        """ "Which users are like user 5", "Who is like user 5": like stands between those who are asked for and the
+        user, and there is nothing to like.
+        """
         r = self.reading
         if not (r.has("like") and r.has("person") and r.has("find", "who")) or r.values or r.facets or r.items:
             return False
-        return r.order.index("person") < r.order.index("like") and not r.has("portrait", "had", "most", "best")
+        who, person, like = (
+            r.order.index(one) if one in r.order else len(r.order) for one in ("who", "person", "like")
+        )
+        return (person < like or who < like) and not r.has("portrait", "had", "most", "best")
 
     def _events(self, user: str) -> Plan | None:
         """What they did: counted, last, first, best rated, most frequent."""

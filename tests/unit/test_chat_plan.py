@@ -222,3 +222,12 @@ async def test_bought_means_had_where_no_purchase_is_kept(
 def test_bought_means_purchases_where_they_are_kept(engine: Engine, question: str) -> None:
     [(tool, given)] = planned(engine, question)
     assert (tool, given["type"]) == ("history", "purchase")
+
+
+@pytest.mark.parametrize("question", ["Who is like user 13?", "Which users are like user 13?"])
+def test_those_like_a_user_are_not_what_the_user_likes(engine: Engine, question: str) -> None:
+    assert planned(engine, question) == [("similar_users", {"user_id": "13"})]
+
+
+def test_who_a_user_is_and_likes_is_of_that_user(engine: Engine) -> None:
+    assert all(name != "similar_users" for name, _ in planned(engine, "Who is user 13 and what does the user like?"))
