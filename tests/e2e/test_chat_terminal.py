@@ -31,11 +31,24 @@ class Terminal:
     def until(self, word: str) -> None:
         """Read on until a word came since the last call."""
         end = time.monotonic() + PATIENCE
+        while not self._read(word, 0.2):
+            assert time.monotonic() < end, f"{word!r} did not come; so far: {self.said!r}"
+        self.said = self.said.split(word, 1)[1]
+
+    def interrupt(self, word: str) -> None:
+        """Press Ctrl-C until a word comes: Python shows a prompt a moment before it listens for signals there."""
+        end = time.monotonic() + PATIENCE
         while word not in self.said:
             assert time.monotonic() < end, f"{word!r} did not come; so far: {self.said!r}"
-            if select.select([self.ours], [], [], 0.2)[0]:
-                self.said += os.read(self.ours, 65536).decode(errors="replace")
-        self.said = self.said.split(word, 1)[1]
+            self.process.send_signal(signal.SIGINT)
+            self._read(word, 5.0)
+        self.until(word)
+
+    def _read(self, word: str, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while word not in self.said and select.select([self.ours], [], [], max(0.0, end - time.monotonic()))[0]:
+            self.said += os.read(self.ours, 65536).decode(errors="replace")
+        return word in self.said
 
     def type(self, line: str) -> None:
         os.write(self.ours, f"{line}\n".encode())
