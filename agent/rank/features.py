@@ -45,7 +45,9 @@ WEIGHTS: Mapping[str, float] = {
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
            "collaborative_all", "similar_users", "popular", "recent",
            "trending", "latest", "facets", "content", "bm25")  # fmt: skip
-_KNOWN = ("prior", "popularity", "popularity gap", "mean signal", "age", "history")
+_KNOWN = ("prior", "popularity", "popularity gap", "mean signal", "age", "history", "entry gap", "entry near")
+_LATE = 10
+"""Events of a user's end that popularity and the order of ids are compared with."""
 _CELLS = 40_000_000
 """Scores held at once where many users are asked about, over all channels."""
 _MISSING = np.float32(np.nan)
@@ -221,7 +223,9 @@ def _columns(
     np.put_along_axis(places, order, np.arange(len(at), dtype=np.float32)[:, None], axis=0)
     known = channels.statistics
     log_share = known.log_share[at]
-    tail = known.log_share[history.items[-10:]].mean() if len(history.items) else _MISSING
+    late = history.items[-_LATE:]
+    tail = known.log_share[late].mean() if len(late) else _MISSING
+    away = channels.entry[at][:, None] - channels.entry[late] if len(late) else np.full((len(at), 1), _MISSING)
     now = channels.now if history.now == NO_TIME else history.now
     rest = {
         "prior": prior,
@@ -230,5 +234,7 @@ def _columns(
         "mean signal": known.mean_signal[at],
         "age": (now - known.first_seen[at]) / channels.span,
         "history": np.full(len(at), np.log1p(len(history.items))),
+        "entry gap": away[:, -1],
+        "entry near": np.abs(away).min(axis=1),
     }
     return np.column_stack([*found.values(), places, *(rest[name] for name in _known(channels))]).astype(np.float32)

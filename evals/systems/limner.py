@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, frozenset[str]] = {
         "popular", "recent", "trending", "latest", "latest_short", "popularity", "popularity gap", "age",
     }),
     "facets": frozenset({"facets", "facets_late", "facets_all"}),
+    "entry": frozenset({"entry gap", "entry near"}),
     "content": frozenset({"content", "content_late", "bm25"}),
 }  # fmt: skip
 """Channels that tell much of the same, and columns of the same sort: what is left out together to see what it adds."""

@@ -194,6 +194,25 @@ def test_a_voice_names_its_best_and_ties_in_order(values: list[int], depth: int)
     assert choose({"popular": score}, open_, depth).heard["popular"].items.tolist() == expected[:depth]
 
 
+def test_ids_are_ordered_as_people_count(model: Model) -> None:
+    """By text `i10` would come before `i2`."""
+    assert model.channels.entry.tolist() == list(range(20))
+    mixed = replace(model.channels, item_ids=["10", "9A", "9", "B2", "B10"])
+    assert mixed.entry.tolist() == [2, 1, 0, 3, 4]
+
+
+def test_columns_say_how_far_ids_are_from_the_last_and_the_nearest_that_a_user_had(model: Model) -> None:
+    history = model.history([("i4", 1.0), ("i9", 1.0)])
+    table = tabulate(model.channels, [history], [history.items])
+    ids = [model.item_ids[at] for at in table.items[0]]
+    gap, near = (table.columns[0][:, table.names.index(name)] for name in ("entry gap", "entry near"))
+    for one in ("i5", "i12"):
+        number, at = int(one[1:]), ids.index(one)
+        assert gap[at] == number - 9 and near[at] == min(abs(number - 4), abs(number - 9))
+    nothing = tabulate(model.channels, [model.history([])], [np.empty(0, np.int64)])
+    assert np.isnan(nothing.columns[..., nothing.names.index("entry gap")]).all()
+
+
 def test_ease_keeps_to_the_items_with_the_most_users() -> None:
     x = made(items=40)
     large = fit_collaborative(x, ease_items=10)
