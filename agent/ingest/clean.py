@@ -31,8 +31,18 @@ _MASK = (1 << 63) - 1
 _LONGEST_ID = 255
 _FIRST_YEAR, _LAST_YEAR = 1800, 2100
 _DAY = 86_400_000
-_SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,1000}>")
+_HIDDEN = re.compile(
+    r"<(script|style)\b[^<>]*>(?:(?!<(?:script|style)\b).)*?</\1\s*>|<!--(?:(?!<!--).)*?-->", re.IGNORECASE | re.DOTALL
+)
+"""What a browser would show nothing of; up to the next opening, so that many that are never closed cost no more."""
+_LAYOUT = (
+    "a|abbr|address|article|b|big|blockquote|br|center|cite|dd|del|div|dl|dt|em|figure|font|footer|h[1-6]|header|hr|i"
+    "|iframe|img|input|ins|li|ol|p|pre|s|section|small|span|strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|wbr"
+)
+"""Elements that shops lay out reviews and descriptions with. Names of others, in prose, are what it speaks of."""
+_ATTRIBUTE = r"""\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
+_TAG = re.compile(rf"</(?:{_LAYOUT})\s*>|<(?:{_LAYOUT})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
+"""Their tags: attributes have values, so that "if a <b and c> d" is none."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
@@ -45,23 +55,34 @@ _PRICE = re.compile(r"-?\d[\d.,]*\d|-?\d")
 _NOTHING = frozenset({"", "nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "NA", "<NA>"})
 
 
+def clean_name(text: str) -> str:
+    """A title, category or attribute: entities read, control characters removed, white space folded. What looks like
+    markup stays, since it is what the thing is called.
+    """
+    return _folded(html.unescape(text) if "&" in text else text)
+
+
 def clean_text(text: str) -> str:
-    """Markup, entities and control characters removed, white space folded."""
+    """A review or description: the same, without the tags that it was laid out with."""
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
-        text = _TAG.sub(" ", _SCRIPT.sub(" ", text))
+        text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
+    return _folded(text)
+
+
+def _folded(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def _clean_column(values: Sequence[str]) -> list[str]:
-    """`clean_text` of each; a value that occurs often is cleaned once."""
+def _clean_column(values: Sequence[str], clean: Callable[[str], str]) -> list[str]:
+    """Each cleaned; a value that occurs often is cleaned once."""
     known: dict[str, str] = {"": ""}
     out = []
     for value in values:
         done = known.get(value)
         if done is None:
-            done = clean_text(value)
+            done = clean(value)
             if len(known) < 50_000:
                 known[value] = done
         out.append(done)
@@ -164,7 +185,7 @@ def clean_events(
     has_text = np.zeros(n, dtype=bool)
     text = [""] * n
     if "text" in fields:
-        text = _clean_column(_joined(frame, fields["text"]))
+        text = _clean_column(_joined(frame, fields["text"]), clean_text)
         has_text = np.array([bool(one) for one in text], dtype=bool)
 
     given = Cells.of(frame, fields.get("type"))
@@ -382,8 +403,8 @@ def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[
     fields = layout.fields
     ids = [_id(cell) for cell in Cells.of(frame, fields.get("item_id")).all()]
     reason = _faulty(frame, layout, ids, "item_id")
-    titles = _clean_column(_joined(frame, fields.get("title")))
-    texts = _clean_column(_joined(frame, fields.get("text")))
+    titles = _clean_column(_joined(frame, fields.get("title")), clean_name)
+    texts = _clean_column(_joined(frame, fields.get("text")), clean_text)
     prices = [price_of(cell) for cell in Cells.of(frame, fields.get("price")).all()]
     categories = _lists(frame, fields.get("categories"))
     facet = _facet_name(fields.get("categories"))
@@ -518,8 +539,8 @@ def attribute(cell: object) -> Scalar | list[str]:
     if cell.startswith("["):
         value = _list_literal(cell)
         if value is not None:
-            return [clean_text(str(one)) for one in value if not isinstance(one, dict | list)][:50]
-    return _BROKEN.sub("", clean_text(cell))
+            return [clean_name(str(one)) for one in value if not isinstance(one, dict | list)][:50]
+    return _BROKEN.sub("", clean_name(cell))
 
 
 def _lists(frame: pd.DataFrame, spec: Column | None) -> list[list[str]]:
@@ -538,7 +559,7 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     cell = cell.strip()
     if cell in _NOTHING or cell == "(no genres listed)":
         return []
-    if "&" in cell:
+    if not cell.startswith("[") and "&" in cell:
         # Before splitting: an entity ends in a semicolon.
         cell = html.unescape(cell)
     if cell.startswith("["):
@@ -548,7 +569,7 @@ def split_list(cell: str, separator: str = "") -> list[str]:
         parts = cell.split(separator)
     else:
         parts = re.split(r"[|;]", cell)
-    return list(dict.fromkeys(one for one in (clean_text(part) for part in parts) if one))
+    return list(dict.fromkeys(one for one in (_folded(part) for part in parts) if one))
 
 
 def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str]:

@@ -331,10 +331,25 @@ def test_prices(cell: str, price: float | None) -> None:
         ("tab\there\r\n  and\u200b there\x07", "tab here and there"),
         ("left\u202eright", "left right"),
         ("семь 영화", "семь 영화"),
+        ('<a data-hook="link" class=x href="/dp/1?a=1">Here</a> it<BR clear=all/>is', "Here it is"),
+        ("How to use <canvas> in a < b", "How to use <canvas> in a < b"),
+        ("if a <b and c> d, List<String> too", "if a <b and c> d, List<String> too"),
+        ("the <script> tag, never closed", "the <script> tag, never closed"),
+        ("&amp;lt;br&amp;gt; is a line break", "&lt;br&gt; is a line break"),
     ],
 )
 def test_text_is_cleaned(raw: str, clean: str) -> None:
     assert clean_text(raw) == clean
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "<b>x</b>", "<img src=x onerror=alert(1)>", "a <!-- b"])
+def test_what_things_are_called_stays_whole(bench: Bench, name: str) -> None:
+    items = bench.write("i.csv", f"item_id,title,categories,maker\n{name},{name},{name}|x,{name}\n")
+    bench.run(bench.write("e.csv", f"user_id,item_id,note\n{name},{name},{name}\n"), items=items)
+    item, event = bench.store.item(name), bench.events()[0]
+    assert item is not None
+    assert (item.title, item.categories, item.attributes["maker"]) == (name, [name, "x"], name)
+    assert (event.user_id, event.item_id, event.context) == (name, name, {"note": name})
 
 
 def test_every_text_field_is_cleaned(bench: Bench) -> None:
@@ -344,12 +359,12 @@ def test_every_text_field_is_cleaned(bench: Bench) -> None:
     item, event = bench.store.item("i"), bench.events()[0]
     assert item is not None
     assert (item.title, item.text, item.categories, item.attributes["maker"]) == (
+        "A & <b>B</b>",
         "A & B",
-        "A & B",
-        ["A & B", "x"],
-        "A & B",
+        ["A & <b>B</b>", "x"],
+        "A & <b>B</b>",
     )
-    assert (event.text, event.context) == ("A & B", {"note": "A & B"})
+    assert (event.text, event.context) == ("A & B", {"note": "A & <b>B</b>"})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from agent.api.access import Access
 from agent.bootstrap import open_engine
 from agent.engine import Engine
 from agent.keys import KeyRing
-from agent.schema import Item, LedgerRow
+from agent.schema import LedgerRow
 from agent.testing import FakeEmbedder
 from tests.http.live import Live, live, settings_for
 from tests.http.tasteful import copied, engine_of
@@ -29,9 +29,7 @@ _BEGAN = datetime(2024, 1, 5, 12, tzinfo=UTC)
 def make(folder: Path) -> None:
     """A store that is trained and painted."""
     with opened(folder) as engine:
-        engine.editor.take("items", _items())
-        # Reading tables takes tags out of titles; a store may hold them from elsewhere.
-        engine.store.add_items([Item(item_id="harm", title=TITLE, categories=["Comedy"])])
+        engine.editor.take("items", [*_items(), {"item_id": "harm", "title": TITLE, "categories": ["Comedy"]}])
         engine.editor.take("users", _users())
         engine.editor.take("events", _events(), "made")
         engine.train()
