@@ -55,23 +55,34 @@ def pack(
 
     if size([heading]) > max_tokens:
         raise BadInputError(f"{max_tokens} tokens are too few; the heading alone takes {size([heading])}.")
-    # A query asks for what bears on it; the summary, which speaks of everything, comes where there is room left.
-    lines, held = [heading], []
-    summary = profile.summary.strip()
-    if not query and summary and size([*lines, summary]) <= max_tokens:
-        lines.append(summary)
-    for one in sorted(profile.preferences, key=_key(relevance)):
-        line = _line(one)
-        if size([*lines, line]) <= max_tokens:
-            lines.append(line)
-            held.append(one)
-    for extra in [*([summary] if query and summary else []), *_habits(profile)]:
-        if size([*lines, extra]) <= max_tokens:
+    lines: list[str] = [heading]
+    held: list[Preference] = []
+    named: list[str] = []
+
+    def fits(*more: str) -> bool:
+        return size([*lines, *more]) <= max_tokens
+
+    ordered = sorted(profile.preferences, key=_key(relevance))
+    # A query asks for what bears on it. Without one the summary, which speaks of everything, leads, where it leaves
+    # room for what matters most; else it comes where there is room left.
+    summary = [profile.summary.strip()] if profile.summary.strip() else []
+    if not query and summary and fits(*summary, *(_short(one) for one in ordered[:1])):
+        lines += summary
+        summary = []
+    for one in ordered:
+        for line, events in ((_line(one), one.evidence[:EVIDENCE]), (_short(one), one.evidence[:1])):
+            if fits(line):
+                lines.append(line)
+                held.append(one)
+                named += events
+                break
+    for extra in [*summary, *_habits(profile)]:
+        if fits(extra):
             lines.append(extra)
     text = "\n".join(lines)
     return Context(
         user_id=profile.user_id, text=text, tokens=tokens.count(text, model), max_tokens=max_tokens, preferences=held,
-        evidence=list(dict.fromkeys(event for one in held for event in one.evidence[:EVIDENCE])),
+        evidence=list(dict.fromkeys(named)),
         left_out=len(profile.preferences) - len(held), profile_version=profile.version, query=query,
     )  # fmt: skip
 
@@ -96,6 +107,12 @@ def _line(one: Preference) -> str:
     how = [one.basis, f"strength {one.strength:.2f}"]
     how += [one.trend] if one.trend in ("rising", "fading") else []
     return f"- {sign} {one.facet}: {one.value} ({', '.join(how)}). {said} [{', '.join(one.evidence[:EVIDENCE])}]"
+
+
+def _short(one: Preference) -> str:
+    """The same in few tokens."""
+    sign = "likes" if one.polarity == "like" else "dislikes"
+    return f"- {sign} {one.facet}: {one.value}" + (f" [{one.evidence[0]}]" if one.evidence else "")
 
 
 def _habits(profile: Profile) -> list[str]:

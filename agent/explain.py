@@ -166,10 +166,11 @@ def explain_plainly(
     channels: Mapping[str, Sequence[str]],
     values_of: ValuesOf,
     scales: Mapping[str, Scale],
+    language: str = "",
 ) -> Explained:
-    """`explain` in template words, at once."""
+    """`explain` in template words, at once; in a language that is given, or in that of the settings or the portrait."""
     whys = choose_grounds(profile, items, past, led, channels, values_of)
-    return _plain(whys, settings, settings.reasons.language or profile.language, scales)
+    return _plain(whys, settings, language or settings.reasons.language or profile.language, scales)
 
 
 def _plain(whys: Sequence[Why], settings: Settings, language: str, scales: Mapping[str, Scale]) -> Explained:

@@ -11,7 +11,19 @@ from agent.explain import Explained, explain, explain_plainly
 from agent.interactions import milliseconds
 from agent.leads import Lead, Past, leads, places
 from agent.models import ModelDesk, Ready
-from agent.rank import CANDIDATES, Listed, Model, Ranked, heeding, lists, order, shaped, shelf_flags, with_context
+from agent.rank import (
+    CANDIDATES,
+    PROMISED,
+    Listed,
+    Model,
+    Ranked,
+    heeding,
+    lists,
+    order,
+    shaped,
+    shelf_flags,
+    with_context,
+)
 from agent.rerank import Reranked, Taste, load_weight, rerank
 from agent.retrieve import content_scores
 from agent.schema import Attributes, Event, Item, Profile, Recommendation, Recommendations, Wishes
@@ -93,17 +105,32 @@ class Recommender:
         allowed = self.snapshots.allowed(wishes) if wishes else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 
-        def ordered(k: int) -> list[Ranked]:
+        def ordered(k: int, only: "NDArray[np.bool_] | None" = allowed) -> list[Ranked]:
             return order(
-                model, history, content=content, exclude=exclude, include=include, allowed=allowed, demographic=group,
-                n=k,
+                model, history, content=content, exclude=exclude, include=include, allowed=only, demographic=group, n=k
             )  # fmt: skip
 
         if wishes is None:
             return ordered(n)
         world = self.snapshots.world()
         said = heeding(profile.preferences, past.events, world.facets_of)
-        return shaped(ordered, self.size(n, wishes), wishes, model, world.items, said)
+
+        def joined(k: int) -> list[Ranked]:
+            """With the best of what the user said to like, where candidates hold too little of it."""
+            found = ordered(k)
+            if said is None or len(found) < k:
+                return found  # the whole catalogue, or nothing to look for
+            known = {one.candidate.item_id for one in found}
+            held = [said.carried(world.items[one]) for one in known if one in world.items]
+            more: dict[str, Ranked] = {}
+            for like in said.likes:
+                if sum(like in one for one in held) < PROMISED:
+                    carry = self.snapshots.carrying(*like)
+                    fit = ordered(PROMISED, carry if allowed is None else carry & allowed)
+                    more |= {one.candidate.item_id: one for one in fit if one.candidate.item_id not in known}
+            return [*found[: k - len(more)], *more.values()]
+
+        return shaped(joined, self.size(n, wishes), wishes, model, world.items, said)
 
     def model(self) -> Model:
         model = self.snapshots.model()
@@ -181,17 +208,24 @@ class Recommender:
     def _told(
         self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, model: Ready
     ) -> Explained:  # fmt: skip
+        told = self.plainly(profile, past, items, ways)
+        stamps = self._stamps(profile, past, items, model)
+        stored = self.kept.wordings(profile.user_id, stamps) if stamps else {}
+        return replace(told, reasons=told.reasons | stored)
+
+    def plainly(
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, language: str = ""
+    ) -> Explained:  # fmt: skip
+        """A reason for each item in template words, of a language or of the portrait's."""
         world = self.snapshots.world()
-        told = explain_plainly(
+        return explain_plainly(
             profile, items, past, self.settings,
             led=self._leads(past, [one.item_id for one in items], ways),
             channels={one.item_id: list(ways[one.item_id]) for one in items},
             values_of=world.facets_of,
             scales=world.scales,
+            language=language,
         )  # fmt: skip
-        stamps = self._stamps(profile, past, items, model)
-        stored = self.kept.wordings(profile.user_id, stamps) if stamps else {}
-        return replace(told, reasons=told.reasons | stored)
 
     def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: Ready) -> dict[str, str]:
         """By item id what a model's reason rests on: while it is the same, the words hold. Empty without a model."""

@@ -35,7 +35,9 @@ KEPT = 500
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
+    """What is known of a user."""
+
     newest: tuple[int, int]
     """The user's last event and newest portrait."""
     items: Mapping[str, Item]
@@ -105,7 +107,7 @@ class Swift:
     ) -> None:  # fmt: skip
         self._store, self._snapshots, self._trainer = store, snapshots, trainer
         self._painter, self._recommender, self._listener = painter, recommender, listener
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
         self._orders, self._answers = Held[list[Ranked]](ORDERS), Held[Recommendations](ANSWERS)
         self._lock = Lock()
 
@@ -255,7 +257,7 @@ class Swift:
         mask = allowed([*items], items, wishes)
         return dict(items) if mask is None else dict(compress(items.items(), mask))
 
-    def known(self, user_id: str) -> _Known:
+    def known(self, user_id: str) -> Known:
         """A user's portrait and past as they are now. Raises UnknownIdError."""
         newest = self._store.newest(user_id)
         if newest is None:
@@ -272,7 +274,7 @@ class Swift:
         ):  # fmt: skip
             return held
         profile = self._painter.at_once(user_id)
-        held = _Known((newest[0], profile.version), world.items, world.scales, profile, self._recommender.past(user_id))
+        held = Known((newest[0], profile.version), world.items, world.scales, profile, self._recommender.past(user_id))
         with self._lock:
             self._known[user_id] = held
             self._known.move_to_end(user_id)

@@ -61,9 +61,9 @@ class Trainer:
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
         """
+        self.snapshots.allowed(wishes)  # first: what cannot be answered need not wait until something is trained
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
-        self.snapshots.allowed(wishes)
         idle = [f"No item has {one}, so its quota changes nothing." for one in self.snapshots.idle_quotas(wishes)]
         if not notes and (unreached := self.snapshots.unreached()):
             try:

@@ -197,6 +197,7 @@ class Snapshots:
         self._period = _Latest[tuple[datetime, datetime] | None]()
         self._idle = _Latest[list[str]]()
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
+        self._carrying: dict[str, NDArray[np.bool_]] = {}
         self._book = ContentBook(store.folder / "content")
         self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
         self._guard = RLock()
@@ -307,6 +308,24 @@ class Snapshots:
                 self._allowed.clear()
             self._allowed[key] = allowed(ids, self.world().items, wishes)
         return self._allowed[key]
+
+    @_alone
+    def carrying(self, facet: str, value: str) -> NDArray[np.bool_]:
+        """[items of the model] whether each carries a facet's value, in whatever case."""
+        world, model = self.world(), self.model()
+        ids = model.item_ids if model else []
+        key = f"{world.catalogue}:{world.counted.key}:{len(ids)}:{facet}:{value.casefold()}"
+        if key not in self._carrying:
+            if len(self._carrying) >= _KEPT:
+                self._carrying.clear()
+
+            def carries(item: Item | None) -> bool:
+                held = world.facets_of(item).get(facet, ()) if item else ()
+                return any(one.casefold() == value.casefold() for one in held)
+
+            read = (carries(world.items.get(one)) for one in ids)
+            self._carrying[key] = np.fromiter(read, dtype=bool, count=len(ids))
+        return self._carrying[key]
 
     @_alone
     def idle_quotas(self, wishes: Wishes) -> list[str]:

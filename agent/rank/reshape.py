@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from agent.rank.channels import Catalogue
 from agent.rank.features import CANDIDATES
-from agent.rank.heed import Weight
+from agent.rank.heed import Heed
 from agent.rank.model import Model
 from agent.rank.order import Ranked
 from agent.schema import Item, Scalar, Wishes
@@ -40,35 +40,35 @@ _MORE = 4
 
 def shaped(
     ordered: Callable[[int], Sequence[Ranked]], n: int, wishes: Wishes, model: Model, items: Mapping[str, Item],
-    weight: Weight | None = None,
+    said: Heed | None = None,
 ) -> list[Ranked]:  # fmt: skip
     """The first n of an order, or the n that wishes for diversity, novelty, boosts or quotas choose from its
     `CANDIDATES` best.
 
     `ordered(k)` gives k items, best first, fewer only where there are no more; quotas that leave too few ask for more.
-    weight: of an item, by what the user said; it multiplies relevance as a boost does.
+    said: by the user of their own taste; it multiplies relevance as a boost does, and brings in what they like.
     """
-    if not wishes.shapes and weight is None:
+    if not wishes.shapes and said is None:
         return [*ordered(n)]
     size = max(n, CANDIDATES)
     while True:
         found = [*ordered(size)][:size]
-        chosen = _choose(found, n, wishes, model, items, weight)
+        chosen = _choose(found, n, wishes, model, items, said)
         if len(chosen) >= n or len(found) < size:
             return chosen
         size *= _MORE
 
 
 def _choose(
-    found: Sequence[Ranked], n: int, wishes: Wishes, model: Model, items: Mapping[str, Item], weight: Weight | None
+    found: Sequence[Ranked], n: int, wishes: Wishes, model: Model, items: Mapping[str, Item], said: Heed | None
 ) -> list[Ranked]:
     ids = [one.candidate.item_id for one in found]
     at = np.array([model.positions.get(one, -1) for one in ids], dtype=np.int64)
     value = relevance(np.array([one.score for one in found]), model.channels.statistics.log_share, at, wishes.novelty)
     if wishes.boost:
         value = value * boosts([items.get(one) for one in ids], wishes.boost)
-    if weight is not None:
-        value = value * np.array([weight(items[one]) if one in items else 1.0 for one in ids])
+    if said is not None:
+        value = said.heard(value, [items.get(one) for one in ids])
     groups = [_groups(items.get(one), wishes.quota) for one in ids]
     taken = pick(value, Likeness(model.channels.catalogue, at).to, n, wishes.diversity, groups, _caps(wishes.quota))
     return [found[one] for one in taken]

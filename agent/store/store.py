@@ -423,6 +423,20 @@ class Store:
         with self._read() as connection:
             return [(row.user_id, row.n) for row in connection.execute(query)]
 
+    def heard_lately(self, limit: int) -> list[tuple[str, int]]:
+        """(user id, milliseconds of their last event), the latest first; only of those whose events have times."""
+        last = sa.func.max(t.events.c.time).label("last")
+        query = (
+            sa.select(t.users.c.user_id, last)
+            .join(t.events, t.events.c.user_key == t.users.c.key)
+            .where(t.events.c.time.is_not(None))
+            .group_by(t.users.c.user_id)
+            .order_by(last.desc(), t.users.c.user_id)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [(row.user_id, row.last) for row in connection.execute(query)]
+
     def interactions(self) -> Interactions:
         """Every event that names an item, as columns sorted by (user, time, seq)."""
         e = t.events.c

@@ -33,7 +33,6 @@ from agent.web.talk import lines, sources
 from agent.web.timeline import HEIGHT as COLUMN_HEIGHT
 from agent.web.timeline import WIDTH as COLUMN_WIDTH
 from agent.web.versions import compared
-from agent.web.words import Words
 
 UserId = Annotated[Decoded, Path()]
 Text = Annotated[str, Form(max_length=2000)]
@@ -164,10 +163,16 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         return await (pool.call(talks.go_on, talk, "", only) if talk else pool.call(talks.begin, (), user, only))
 
     @routes.get("/ask")
-    async def asked(request: Request, user: str = "", talk: str = "") -> Response:
+    async def asked(request: Request, user: str = "", talk: str = "", q: str = "") -> Response:
         held = await talk_of(request, talk, user)
         return renderer.page(
-            request, "ask.html", talk=talk, user=user or held.conversation.user_id or "", turns=held.pairs, reply=None
+            request,
+            "ask.html",
+            talk=talk,
+            user=user or held.conversation.user_id or "",
+            turns=held.pairs,
+            reply=None,
+            begun=q,
         )
 
     @routes.post("/ask")
@@ -175,15 +180,15 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         request: Request, question: Annotated[str, Form(min_length=1, max_length=2000)], user: Text = "",
         talk: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:  # fmt: skip
-        words = renderer.language(request)
         held = await talk_of(request, talk, user)
         if EVENTS in request.headers.get("accept", ""):
             pieces = pool.stream(lambda: talks.stream(held, question))
-            return streamed(_said(request, renderer, words, question, held.id, pieces))
+            return streamed(_said(request, renderer, engine, pool, question, held.id, pieces))
         reply = await pool.run(lambda: talks.answer(held, question))
+        words = renderer.language(request)
         return renderer.page(
-            request, "ask.html", talk=held.id, user=user, turns=held.pairs, reply=reply, question=question,
-            sources=sources(reply.sources, words),
+            request, "ask.html", talk=held.id, user=user, turns=held.pairs, reply=reply, question=question, begun="",
+            sources=await pool.call(sources, reply.sources, engine.store, words),
         )  # fmt: skip
 
     # ------------------------------------------------------------ who asks
@@ -242,8 +247,9 @@ def _local(path: str) -> str:
 
 
 async def _said(
-    request: Request, renderer: Renderer, words: Words, question: str, talk: str, pieces: AsyncGenerator[Piece, None]
-) -> AsyncGenerator[str, None]:
+    request: Request, renderer: Renderer, engine: Engine, pool: Pool, question: str, talk: str,
+    pieces: AsyncGenerator[Piece, None],
+) -> AsyncGenerator[str, None]:  # fmt: skip
     """The answer as server-sent events, each a piece of HTML and where it goes."""
     turn = f"t{secrets.token_hex(4)}"
 
@@ -259,6 +265,8 @@ async def _said(
                 elif isinstance(piece, TextDelta):
                     yield part("text", text=piece.text)
                 else:
-                    yield part("end", reply=piece.answer, sources=sources(piece.answer.sources, words))
+                    words = renderer.language(request)
+                    cited = await pool.call(sources, piece.answer.sources, engine.store, words)
+                    yield part("end", reply=piece.answer, sources=cited)
     except LimnerError as error:
         yield part("problem", detail=str(error))

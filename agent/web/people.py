@@ -1,7 +1,8 @@
 """Who is in the store: found by id or attribute, the most active, those heard from lately."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
 
@@ -14,8 +15,6 @@ from agent.where import fitting, values_of
 
 SHOWN, FIRST = 24, 12
 """Users that a search names, and a list on the first page."""
-_LATELY = 400
-"""Newest events among whose users those heard from lately are looked for."""
 _PATIENCE = 20
 """Times as long as they took to read, users may be out of date: counting all events again costs seconds where they are
 many."""
@@ -28,6 +27,8 @@ class Person:
     about: str
     """Attributes, in a line."""
     events: int
+    last: str = ""
+    """Day of the last event, where it is what the user is listed for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class People:
     total: int
     """Of the users that were looked for."""
     lately: Sequence[Person]
+    """The latest first; nobody where events have no times."""
+    example: str
+    """A condition on attributes that this store's users have; empty where they have none."""
     counts: Counts
     complaint: str = ""
 
@@ -52,6 +56,9 @@ class _Read:
     events: dict[str, int]
     """By user id, most first; those without any come last."""
     counts: Counts
+    lately: Sequence[tuple[str, int]]
+    """(user id, milliseconds of the last event), the latest first."""
+    example: str
 
 
 class Directory:
@@ -74,7 +81,14 @@ class Directory:
             query=query,
             found=[self._person(one, held, words) for one in ids[: SHOWN if query else FIRST]],
             total=len(ids),
-            lately=[] if query else [self._person(one, held, words) for one in self._lately(held)],
+            lately=[]
+            if query
+            else [
+                self._person(one, held, words, words.day(datetime.fromtimestamp(last / 1000, UTC)))
+                for one, last in held.lately
+                if one in held.users
+            ],
+            example=held.example,
             counts=held.counts,
             complaint=complaint,
         )
@@ -90,14 +104,8 @@ class Directory:
         found = [one for one in held.events if one in held.users and _says(held.users[one], wanted)]
         return sorted(found, key=lambda one: (one != query, not one.casefold().startswith(wanted)))
 
-    def _lately(self, held: _Read) -> list[str]:
-        store = self._engine.store
-        last = store.last_seq()
-        newest = store.events_by_seq(range(max(1, last - _LATELY + 1), last + 1))
-        return [one for one in dict.fromkeys(event.user_id for event in reversed(newest)) if one in held.users][:FIRST]
-
-    def _person(self, user_id: str, held: _Read, words: Words) -> Person:
-        return Person(user_id, about(held.users[user_id], words), held.events[user_id])
+    def _person(self, user_id: str, held: _Read, words: Words, last: str = "") -> Person:
+        return Person(user_id, about(held.users[user_id], words), held.events[user_id], last)
 
     def _held(self) -> _Read:
         with self._lock:
@@ -108,7 +116,9 @@ class Directory:
             active = {one: n for one, n in self._engine.store.active_users() if one in users}
             events = active | {one: 0 for one in users if one not in active}
             counts = self._engine.store.counts()
-            self._read = _Read(monotonic(), monotonic() - now, revision, users, events, counts)
+            lately = self._engine.store.heard_lately(FIRST)
+            example = _example(users.values())
+            self._read = _Read(monotonic(), monotonic() - now, revision, users, events, counts, lately, example)
             return self._read
 
 
@@ -120,6 +130,22 @@ def about(user: User, words: Words) -> str:
         if said:
             shown.append(words("attribute", name=name.replace("_", " "), value=said))
     return " · ".join(shown)
+
+
+def _example(users: Iterable[User]) -> str:
+    """A condition that some of the users fit, on two attributes at most."""
+    first = next((user for user in users if user.attributes), None)
+    if first is None:
+        return ""
+    parts = []
+    for name, value in first.attributes.items():
+        if isinstance(value, bool) or not name.isidentifier():
+            continue
+        if isinstance(value, int | float):
+            parts.append(f"{name} >= {value:g}")
+        elif isinstance(value, str) and value.isalpha():
+            parts.append(f"{name} = {value}")
+    return " and ".join(parts[:2])
 
 
 def _says(user: User, wanted: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.schema import Preference, Profile, Source
+from agent.schema import Preference, Profile, Source, Trait
 from agent.web.events import Reader, Seen
 from agent.web.words import Words
 from agent.words import preference_text, spoken, summary_text, trait_text
@@ -66,12 +66,12 @@ class Card:
 
 def card(profile: Profile, reader: Reader, words: Words) -> Card:
     claims = [claim(one, profile, reader, words) for one in profile.preferences]
-    again = _said_again(profile.summary_source, profile, words)
+    summary, lang = summary_in(profile, words)
     return Card(
         version=profile.version,
         day=words.day(profile.as_of),
-        summary=summary_text(profile.preferences, profile.traits, spoken(words.code)) if again else profile.summary,
-        lang=words.code if again else profile.language,
+        summary=summary,
+        lang=lang,
         source=source_of(profile.summary_source, profile.model, words),
         lights=reader.keys(profile.summary_evidence),
         likes=[one for one in claims if one.polarity == "like"],
@@ -81,6 +81,13 @@ def card(profile: Profile, reader: Reader, words: Words) -> Card:
         unknowns=profile.unknowns,
         notes=profile.notes,
     )
+
+
+def summary_in(profile: Profile, words: Words) -> tuple[str, str]:
+    """The summary and its language: the reader's, where it is in template words."""
+    if not _said_again(profile.summary_source, profile, words):
+        return profile.summary, profile.language
+    return summary_text(profile.preferences, profile.traits, spoken(words.code)), words.code
 
 
 def claim(one: Preference, profile: Profile, reader: Reader, words: Words) -> Claim:
@@ -131,18 +138,27 @@ def _facts(one: Preference, words: Words) -> list[str]:
 
 
 def habits(profile: Profile, words: Words) -> list[Habit]:
-    """Habits that are known; in numbers only where those are in the reader's language."""
+    """Habits that are known, with their numbers."""
     language = spoken(words.code)
     return [
         Habit(
             name=language.traits.get(one.name, one.name.replace("_", " ")),
             label=trait_text(one, language)
             or ", ".join(language.labels.get(part, part) for part in one.label.split(", ")),
-            detail=one.detail if language.code == "en" else "",
+            detail=_numbers(one, words),
         )
         for one in profile.traits
         if one.label != "unknown"
     ]
+
+
+def _numbers(one: Trait, words: Words) -> str:
+    """As they were counted, which is told in English; in another language the main ones."""
+    if words.code == "en":
+        return one.detail
+    if one.value is None or f"habit-{one.name}" not in words.forms:
+        return ""
+    return words(f"habit-{one.name}", value=f"{one.value:g}", percent=f"{100 * one.value:.0f}", n=one.n)
 
 
 def source_of(source: Source, model: str | None, words: Words) -> str:

@@ -1,7 +1,7 @@
 """Recommendations as the page shows them: reasons whose claims point at events, and how the list moved."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.schema import Profile, Reason, Recommendation, Recommendations, ShownList
@@ -33,6 +33,8 @@ class Suggestion:
     """What it is, what is expected, where it comes from, in whose words the reason is."""
     moved: str
     """Against the list before, in words; empty where it stands as it stood."""
+    lang: str
+    """Of the reason."""
 
 
 @dataclass(frozen=True)
@@ -41,34 +43,50 @@ class Listed:
 
     id: str
     suggestions: Sequence[Suggestion]
-    lang: str
     notes: Sequence[str]
+    changed: bool | None
+    """Against the list before; None where that is not known."""
 
 
 def listed(
-    found: Recommendations, profile: Profile, reader: Reader, words: Words, before: ShownList | None = None
-) -> Listed:
+    found: Recommendations, profile: Profile, reader: Reader, words: Words, before: ShownList | None = None,
+    retold: Mapping[str, Reason] | None = None,
+) -> Listed:  # fmt: skip
+    """before: what the list is compared with. retold: by item id, template reasons said in the reader's language."""
     return Listed(
         id=found.recommendation_id or "",
-        suggestions=[_suggestion(one, found, profile, reader, words, before) for one in found.recommendations],
-        lang=profile.language,
+        suggestions=[
+            _suggestion(one, found, profile, reader, words, before, (retold or {}).get(one.item.item_id))
+            for one in found.recommendations
+        ],
         notes=found.notes,
+        changed=_changed([one.item.item_id for one in found.recommendations], before),
     )
+
+
+def _changed(items: Sequence[str], before: ShownList | None) -> bool | None:
+    """As far as both lists reach."""
+    if before is None:
+        return None
+    length = min(len(items), len(before.items))
+    return list(items[:length]) != list(before.items[:length])
 
 
 def _suggestion(
     one: Recommendation, found: Recommendations, profile: Profile, reader: Reader, words: Words,
-    before: ShownList | None,
+    before: ShownList | None, retold: Reason | None,
 ) -> Suggestion:  # fmt: skip
-    reason = one.reason or Reason(text="")
+    reason = retold or one.reason or Reason(text="")
+    lang = words.code if retold else profile.language
     return Suggestion(
         rank=one.rank,
         item_id=one.item.item_id,
         title=one.item.title or one.item.item_id,
-        reason=parts(reason, profile, reader),
+        reason=parts(reason, profile, reader, lang),
         evidence=reader.of(reason.evidence)[:_SHOWN],
         facts=_facts(one, found, words),
         moved=_moved(one, before, words),
+        lang=lang,
     )
 
 
@@ -98,14 +116,15 @@ def _moved(one: Recommendation, before: ShownList | None, words: Words) -> str:
 # ---------------------------------------------------------------- claims within a reason
 
 
-def parts(reason: Reason, profile: Profile, reader: Reader) -> list[Part]:
+def parts(reason: Reason, profile: Profile, reader: Reader, lang: str = "") -> list[Part]:
     """The text cut at its claims: titles of the events that it cites, and values of the preferences.
 
-    Where neither is found in the text, all of it is one claim; without events it is none.
+    lang: of the text; the portrait's where it is left out. Where neither is found in the text, all of it is one claim;
+    without events it is none.
     """
     marks = reader.keys(reason.evidence)
     # Of an event without words there is nothing to find; an empty form would be found everywhere.
-    forms = {form: lights for form, lights in _forms(reason, profile, reader) if form}
+    forms = {form: lights for form, lights in _forms(reason, profile, reader, lang or profile.language) if form}
     if not marks or not forms:
         return [Part(reason.text, marks)]
     pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
@@ -121,9 +140,9 @@ def parts(reason: Reason, profile: Profile, reader: Reader) -> list[Part]:
     return [*found, Part(reason.text[at:])] if at < len(reason.text) else found
 
 
-def _forms(reason: Reason, profile: Profile, reader: Reader) -> Iterator[tuple[str, str]]:
+def _forms(reason: Reason, profile: Profile, reader: Reader, lang: str) -> Iterator[tuple[str, str]]:
     """What a claim may read as in the text, and the marks of its events."""
-    language = spoken(profile.language)
+    language = spoken(lang)
     for one in profile.preferences:
         if f"{one.facet}:{one.value}" in reason.preferences:
             marks = reader.keys(dict.fromkeys([*one.evidence, *reason.evidence]))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.chat import CitedEvent
+from agent.store import Store
+from agent.web.events import said_of
 from agent.web.words import Words
 
 
@@ -19,10 +21,17 @@ class Source:
     value: str
 
 
-def sources(cited: Sequence[CitedEvent], words: Words) -> list[Source]:
+def sources(cited: Sequence[CitedEvent], store: Store, words: Words) -> list[Source]:
+    """With what was said or searched, of events without an item."""
+    bare = {one.event_id: one for one in store.events_by_id([one.event_id for one in cited if one.item_id is None])}
+
+    def said(one: CitedEvent) -> str:
+        event = bare.get(one.event_id)
+        return said_of(event, words) or event.text if event else ""
+
     return [
         Source(
-            one.number, one.user_id, one.title or one.item_id or "", words.day(one.timestamp),
+            one.number, one.user_id, one.title or one.item_id or said(one), words.day(one.timestamp),
             words.known(f"type-{one.type}", one.type), "" if one.value is None else f"{one.value:g}",
         )
         for one in cited

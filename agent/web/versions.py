@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agent.profile import diff
 from agent.schema import Preference, Profile
-from agent.web.portrait import said_of
+from agent.web.portrait import said_of, summary_in
 from agent.web.words import Words
 
 _SAME = 0.05
@@ -92,4 +92,5 @@ def _row(before: Preference | None, after: Preference | None, change: str, words
 
 
 def _version(one: Profile, words: Words) -> Version:
-    return Version(one.version, words.day(one.as_of), one.summary, one.language, one.built_from.events)
+    summary, lang = summary_in(one, words)
+    return Version(one.version, words.day(one.as_of), summary, lang, one.built_from.events)

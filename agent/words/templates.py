@@ -178,6 +178,8 @@ def percent(share: float, language: Language, *, fine: bool = False) -> str:
 
 def stands_out(fact: Fact) -> bool:
     """Whether a share is so far above the average that it is worth its own sentence."""
+    if fact.share <= fact.base_rate:
+        return False  # nothing, against nothing on average, is no more than that
     return fact.share >= MIN_RATIO * fact.base_rate or fact.share >= fact.base_rate + MIN_GAP
 
 

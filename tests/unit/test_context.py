@@ -58,6 +58,16 @@ def test_a_long_claim_leaves_room_for_shorter_ones() -> None:
     assert [one.value for one in found.preferences] == ["short"] and found.left_out == 1
 
 
+def test_a_small_budget_names_what_matters_most_before_it_says_more() -> None:
+    held = [preference("Documentary", 0.9, text="Chooses documentaries again and again, more than others do."),
+            preference("Western", 0.4)]  # fmt: skip
+    told = "This user likes documentaries and westerns, and rates more strictly than nearly everybody else does."
+    found = pack(profile(*held, summary=told), 40)
+    assert found.preferences and "- likes genre: Documentary [e-Documentary]" in found.text.splitlines()
+    assert found.evidence[0] == "e-Documentary" and told not in found.text
+    assert told in pack(profile(*held, summary=told), 120).text.splitlines()[1]
+
+
 def test_a_budget_that_holds_nothing_is_refused() -> None:
     with pytest.raises(BadInputError):
         pack(profile(), 3)

@@ -1,9 +1,11 @@
 """What a user said of their taste, as weights on a list."""
 
+import numpy as np
+
 from agent.facts import STRUCK as MARK
 from agent.facts import WITHDRAWN, standing
 from agent.rank import heeding
-from agent.rank.heed import STATED_DISLIKE, STATED_LIKE, STRUCK
+from agent.rank.heed import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
 from agent.schema import Event, Item, Preference
 
 
@@ -34,8 +36,9 @@ def test_stated_likes_lift_and_dislikes_lower() -> None:
     stated = [
         preference("War", basis="stated"), preference("Drama", basis="stated", polarity="dislike"), preference("Noir"),
     ]  # fmt: skip
-    weight = heeding(stated, [], facets)
-    assert weight is not None
+    said = heeding(stated, [], facets)
+    assert said is not None
+    weight = said.weight
     assert weight(of("war")) == STATED_LIKE
     assert weight(of("Drama")) == STATED_DISLIKE
     assert weight(of("Noir")) == weight(of()) == 1
@@ -44,8 +47,9 @@ def test_stated_likes_lift_and_dislikes_lower() -> None:
 
 def test_a_struck_claim_counts_less_until_it_is_stated_again() -> None:
     strikes = [said("War", **{MARK: "yes"}), said("Drama", "dislike", **{MARK: "yes"})]
-    weight = heeding([], strikes, facets)
-    assert weight is not None
+    said_ = heeding([], strikes, facets)
+    assert said_ is not None
+    weight = said_.weight
     assert weight(of("War")) == STRUCK and weight(of("Drama")) == 1 / STRUCK
     assert heeding([], [*strikes[:1], said("War")], facets) is None
 
@@ -60,3 +64,42 @@ def test_what_was_taken_back_was_never_said() -> None:
     other = said("War", "dislike", **{WITHDRAWN: "yes"})
     assert standing([first, other]) == [first]
     assert heeding([], [strike, back], facets) is None
+
+
+def first_of(value: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[int]:
+    return np.argsort(-value, kind="stable").tolist()[:FIRST]
+
+
+def test_a_stated_like_reaches_the_first_ten_from_the_last_places() -> None:
+    catalogue = [of("Drama")] * 40 + [of("War")] * 3
+    given = np.linspace(1, 0, len(catalogue))
+    said_ = heeding([preference("War", basis="stated")], [], facets)
+    assert said_ is not None
+    first = first_of(said_.heard(given, catalogue))
+    assert [first.index(40), first.index(41)] == [1, 3] and PROMISED == 2
+    assert [one for one in first if one < 40] == list(range(FIRST - PROMISED))
+
+
+def test_what_is_there_already_brings_nothing_more_in() -> None:
+    catalogue = [of("War"), of("War"), *[of("Drama")] * 20, of("War")]
+    said_ = heeding([preference("War", basis="stated")], [], facets)
+    assert said_ is not None
+    assert first_of(said_.heard(np.linspace(1, 0.1, len(catalogue)), catalogue)) == list(range(FIRST))
+
+
+def test_many_likes_take_half_of_the_first_places_at_most() -> None:
+    names = [f"G{at}" for at in range(9)]
+    catalogue = [of("Drama")] * 30 + [of(one) for one in names for _ in range(3)]
+    said_ = heeding([preference(one, basis="stated") for one in names], [], facets)
+    assert said_ is not None
+    first = first_of(said_.heard(np.linspace(1, 0, len(catalogue)), catalogue))
+    assert sum(one >= 30 for one in first) == FIRST // 2
+
+
+def test_a_like_brings_nothing_in_that_is_disliked_too() -> None:
+    catalogue = [of("Drama")] * 30 + [of("War", "Horror"), of("War")]
+    stated = [preference("War", basis="stated"), preference("Horror", basis="stated", polarity="dislike")]
+    said_ = heeding(stated, [], facets)
+    assert said_ is not None
+    first = first_of(said_.heard(np.linspace(1, 0, len(catalogue)), catalogue))
+    assert 31 in first and 30 not in first

@@ -1,23 +1,42 @@
 """What the page shows, made from the engine's values."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from agent.chat import CitedEvent
+from agent.engine import Engine
 from agent.leads import Past
-from agent.schema import Event, Item, LedgerRow, Preference, Profile, Reason, Scale, User
+from agent.schema import (
+    Event,
+    Item,
+    LedgerRow,
+    Preference,
+    Profile,
+    Reason,
+    Recommendation,
+    Recommendations,
+    Scale,
+    ShownList,
+    Trait,
+    User,
+)
 from agent.store import open_store
 from agent.web.events import Reader
 from agent.web.ledger import Accountant
-from agent.web.suggestions import Part, parts
+from agent.web.people import Directory
+from agent.web.portrait import card
+from agent.web.suggestions import Part, listed, parts
+from agent.web.talk import sources
 from agent.web.timeline import timeline
-from agent.web.versions import rows_of
+from agent.web.versions import compared, rows_of
 from agent.web.words import read_words
 from agent.world import World
 
-EN = read_words()["en"]
+EN, ZH = read_words()["en"], read_words()["zh"]
 BEGAN = datetime(2024, 3, 1, tzinfo=UTC)
 GENRES = ("Comedy", "Drama")
 
@@ -110,6 +129,66 @@ def test_an_event_without_words_cuts_nothing() -> None:
         ("As Film 0.", ["x0", "silent"], [Part("As "), Part("Film 0", "e1"), Part(".")]),
     ):
         assert parts(Reason(text=text, evidence=cited), profile(), read) == found
+
+
+def test_a_list_says_whether_it_changed() -> None:
+    def shown(*items: str) -> ShownList:
+        return ShownList(
+            recommendation_id="r", user_id="u", at=BEGAN, items=list(items), channels=[""] * len(items), model_version=1
+        )
+
+    rows = [Recommendation(item=Item(item_id=one), rank=at, score=1) for at, one in enumerate(("a", "b"), 1)]
+    found = Recommendations(user_id="u", recommendations=rows)
+
+    def changed(before: ShownList | None) -> bool | None:
+        return listed(found, profile(), reader([]), EN, before).changed
+
+    assert changed(None) is None
+    assert changed(shown("a", "b")) is False and changed(shown("a", "b", "c")) is False
+    assert changed(shown("b", "a")) is True and changed(shown("c")) is True
+
+
+def test_a_reason_retold_is_in_the_readers_language() -> None:
+    rows = [Recommendation(item=Item(item_id="a"), rank=1, score=1, reason=Reason(text="Because of comedies."))]
+    found = Recommendations(user_id="u", recommendations=rows)
+    retold = {"a": Reason(text="因为您喜欢喜剧。", preferences=["genre:Comedy"], evidence=["x0"])}
+    [one] = listed(found, profile(preference("Comedy")), reader([BEGAN] * 3), ZH, None, retold).suggestions
+    assert one.lang == "zh" and [part.text for part in one.reason if part.lights] == ["喜剧"]
+    [one] = listed(found, profile(preference("Comedy")), reader([BEGAN] * 3), ZH).suggestions
+    assert one.lang == "en"
+
+
+def test_chinese_keeps_the_numbers_and_the_versions_speak_it_too() -> None:
+    trait = Trait(name="rating_habit", label="generous", value=4.25, detail="mean rating 4.2", n=12)
+    held = profile(preference("Comedy")).model_copy(update={"traits": [trait], "summary": "Likes comedy."})
+    assert card(held, reader([BEGAN] * 3), ZH).habits[0].detail == "平均 4.25，共 12 次评分"
+    assert card(held, reader([BEGAN] * 3), EN).habits[0].detail == "mean rating 4.2"
+    found = compared([held], 0, 0, ZH)
+    assert found is not None and found.after.lang == "zh" and "喜剧" in found.after.summary
+    assert ZH.facet("stated") == "本人陈述"
+
+
+def test_a_stated_event_says_in_sources_what_was_said(tmp_path: Path) -> None:
+    with closing(open_store(str(tmp_path))) as store:
+        context = {"facet": "genre", "value": "Comedy", "polarity": "like"}
+        said = Event(event_id="s1", user_id="u", type="preference", source="stated", context=context, timestamp=BEGAN)
+        store.add_users([User(user_id="u")])
+        store.add_events([said])
+        cited = CitedEvent(number=1, event_id="s1", user_id="u", type="preference", timestamp=BEGAN)
+        [one] = sources([cited], store, EN)
+        assert one.title == "likes genre Comedy"
+
+
+def test_heard_from_lately_is_by_time_and_names_a_condition_that_fits(tmp_path: Path) -> None:
+    with closing(open_store(str(tmp_path))) as store:
+        store.add_users([User(user_id="new", attributes={"age": 30, "job": "writer"}), User(user_id="old")])
+        store.add_items([Item(item_id="i")])
+        for user_id, days in (("new", 400), ("old", 0), ("never", None)):
+            time = None if days is None else BEGAN + timedelta(days=days)
+            store.add_events([Event(event_id=user_id, user_id=user_id, item_id="i", type="view", timestamp=time)])
+        people = Directory(cast(Engine, SimpleNamespace(store=store))).people("", EN)
+        assert [(one.user_id, one.last) for one in people.lately] == [("new", "2025-04-05"), ("old", "2024-03-01")]
+        assert people.example == "age >= 30 and job = writer"
 
 
 def test_versions_side_by_side() -> None:

@@ -18,7 +18,7 @@ from agent.words import (
     supported_languages,
     thing,
 )
-from agent.words.templates import Origin, join, particles, percent, percents, right_particles
+from agent.words.templates import Origin, join, particles, percent, percents, right_particles, stands_out
 from agent.words.text import tokens_of
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
@@ -56,6 +56,15 @@ traits = st.sampled_from([
     [Trait(name="popularity_taste", label="mainstream", n=9), Trait(name="novelty_seeking", label="habitual", n=9)],
 ])  # fmt: skip
 items = st.builds(Item, item_id=st.text("abc123", min_size=1, max_size=4), title=st.sampled_from(TITLES))
+
+
+def test_a_stated_taste_that_nobody_shows_does_not_stand_out() -> None:
+    never = fact(1, "flying saucers", share=0.0, base=0.0, count=1).model_copy(
+        update={"basis": "stated", "facet": "stated"}
+    )
+    assert not stands_out(never)
+    assert "%" not in summary_text([never, fact(2, "Comedy", share=0.3, base=0.3)], [], load_language("en"))
+    assert stands_out(fact(3, "Comedy", share=0.1, base=0.0))
 
 
 @given(facts, st.sampled_from(CODES))
