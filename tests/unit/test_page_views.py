@@ -9,6 +9,7 @@ from typing import cast
 
 from agent.chat import CitedEvent
 from agent.engine import Engine
+from agent.ingest import ingest_rows
 from agent.leads import Past
 from agent.schema import (
     Event,
@@ -171,9 +172,8 @@ def test_chinese_keeps_the_numbers_and_the_versions_speak_it_too() -> None:
 def test_a_stated_event_says_in_sources_what_was_said(tmp_path: Path) -> None:
     with closing(open_store(str(tmp_path))) as store:
         context = {"facet": "genre", "value": "Comedy", "polarity": "like"}
-        said = Event(event_id="s1", user_id="u", type="preference", source="stated", context=context, timestamp=BEGAN)
-        store.add_users([User(user_id="u")])
-        store.add_events([said])
+        row = {"event_id": "s1", "user_id": "u", "type": "preference", "context": context}
+        ingest_rows(store, "events", [row], "stated")
         cited = CitedEvent(number=1, event_id="s1", user_id="u", type="preference", timestamp=BEGAN)
         [one] = sources([cited], store, EN)
         assert one.title == "likes genre Comedy"
@@ -183,9 +183,9 @@ def test_heard_from_lately_is_by_time_and_names_a_condition_that_fits(tmp_path: 
     with closing(open_store(str(tmp_path))) as store:
         store.add_users([User(user_id="new", attributes={"age": 30, "job": "writer"}), User(user_id="old")])
         store.add_items([Item(item_id="i")])
-        for user_id, days in (("new", 400), ("old", 0), ("never", None)):
-            time = None if days is None else BEGAN + timedelta(days=days)
-            store.add_events([Event(event_id=user_id, user_id=user_id, item_id="i", type="view", timestamp=time)])
+        for user_id, days in (("new", 400), ("old", 0)):
+            time = (BEGAN + timedelta(days=days)).isoformat()
+            ingest_rows(store, "events", [{"user_id": user_id, "item_id": "i", "type": "view", "timestamp": time}])
         people = Directory(cast(Engine, SimpleNamespace(store=store))).people("", EN)
         assert [(one.user_id, one.last) for one in people.lately] == [("new", "2025-04-05"), ("old", "2024-03-01")]
         assert people.example == "age >= 30 and job = writer"

@@ -12,7 +12,7 @@ from tests.http.live import USERS, small_engine
 @pytest.mark.parametrize("wishes", [Wishes(filter="nothing = 1"), Wishes(category=["None"]), Wishes(context=["none"])])
 def test_what_cannot_be_answered_does_not_wait_for_training(tmp_path: Path, wishes: Wishes) -> None:
     engine = small_engine(tmp_path)
-    with pytest.raises(LimnerError, match="No item has|There is no item"):
+    with pytest.raises(LimnerError, match=r"No item has|There is no item"):
         engine.swift.recommend(USERS[0], 3, wishes, repeats=False, explain=False)
     assert engine.snapshots.trained() is None
     engine.store.close()
