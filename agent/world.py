@@ -257,6 +257,10 @@ class Snapshots:
         self._progress.done()
         return population, now
 
+    def has_models(self) -> bool:
+        """Whether channels were ever trained, whatever they are worth now."""
+        return current_version(self.models_folder) is not None
+
     @_steadily
     @_alone
     def trained(self) -> Model | None:

@@ -32,6 +32,9 @@ async def warmed(engine: Engine, pool: Pool) -> None:
     reading = asyncio.create_task(pool.call(engine.swift.warm))
     reading.add_done_callback(_noted)
     await asyncio.wait([reading], timeout=_WARM)
+    if reading.done() and not engine.snapshots.has_models():
+        text = "The ranker is not trained; the first recommendation waits for that. `limner train` does it beforehand."
+        log.warning("not trained", extra={"fields": {"text": text}})
 
 
 def _noted(reading: asyncio.Task[None]) -> None:
