@@ -14,7 +14,7 @@ from agent.interactions import Interactions
 from agent.rank import How, Model, catalogue_of, fit, load_model, order, train, train_report
 from agent.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from agent.rank.fusion import Method
-from agent.rank.lessons import lessons
+from agent.rank.lessons import lessons, moments
 from agent.rank.ratings import Ratings
 from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
 from agent.schema import RatingReport
@@ -313,10 +313,14 @@ def pictured(item_ids: list[str]) -> ItemVectors:
 def test_lessons_by_time_see_nothing_later() -> None:
     x = lively()
     signal = np.ones(len(x), np.float32)
-    for lesson in lessons(x, signal, "time"):
-        moments = {query.history.now for query in lesson.queries}
-        assert all(x.time[lesson.seen].max() < moment for moment in moments)
-        starts = x.starts()
+    found = list(lessons(x, signal, "time"))
+    asked = [{query.history.now for query in lesson.queries} for lesson in found]
+    # A lesson that saw everything would ask nobody, and hold.
+    assert asked == [{begin} for begin, _ in moments(x)]
+    starts = x.starts()
+    for lesson, [moment] in zip(found, asked, strict=True):
+        assert x.time[lesson.seen].max() < moment
+        assert any(len(query.relevant) for query in lesson.queries)
         for query in lesson.queries:
             span = slice(starts[query.user], starts[query.user + 1])
             before = x.time[span] < query.history.now
@@ -328,6 +332,7 @@ def test_lessons_by_user_hold_out_what_they_ask_for() -> None:
     x = lively()
     starts = x.starts()
     for lesson in lessons(x, np.ones(len(x), np.float32), "user"):
+        assert lesson.queries
         for query in lesson.queries:
             at = starts[query.user] + len(query.history.items)
             assert x.item[at] == query.relevant[0]
