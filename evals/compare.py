@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from agent.errors import BadInputError, UsageError
-from evals.metrics import METRICS, holm, paired_tests
+from evals.metrics import METRICS, Style, holm, paired_tests
 from evals.records import Evaluation, Metric, Strict, SystemResult
 from evals.runs import Pair, Run, UserValues, load_run, pair
 from evals.studies.records import StudyRecord
@@ -54,6 +54,8 @@ class RunComparison(Strict):
     dataset: str
     split: str
     hash: str
+    candidates: str = "all"
+    style: Style = "ours"
     lines: list[Line]
     notes: list[str]
 
@@ -132,7 +134,7 @@ def compare(
         notes.append(untested)
     return RunComparison(
         a=a.name, b=b.name, dataset=a.evaluation.dataset, split=a.evaluation.split.name, hash=a.evaluation.split.hash,
-        lines=judge(lines), notes=notes,
+        candidates=a.evaluation.split.candidates, style=a.evaluation.style, lines=judge(lines), notes=notes,
     )  # fmt: skip
 
 
@@ -143,6 +145,7 @@ def same_split(a: Evaluation, b: Evaluation) -> None:
         ("split", a.split.name, b.split.name),
         ("test events", a.split.hash, b.split.hash),
         ("candidates", a.split.candidates, b.split.candidates),
+        ("metric style", a.style, b.style),
     ):
         if left != right:
             raise BadInputError(
@@ -207,8 +210,11 @@ def _notes(a: Evaluation, b: Evaluation) -> list[str]:
         for system in one.systems:
             if system.state != "ok":
                 notes.append(f"{system.name} {system.state} in {run} and is not compared: {system.why or 'no reason'}.")
-            elif system.failed_users:
+                continue
+            if system.failed_users:
                 notes.append(f"{system.name} failed for {system.failed_users:,} users in {run}; they count as misses.")
+            if system.why:
+                notes.append(f"{system.name} in {run}: {system.why}.")
     return notes
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from evals.compare import ALPHA, direction
-from evals.metrics import METRICS, holm, paired_tests
+from evals.metrics import METRICS, Style, holm, paired_tests
 from evals.records import Metric, SplitInfo, SystemResult
 from evals.runs import Run, UserValues, pair
 from evals.splits import BUCKETS
@@ -66,6 +66,8 @@ class Contest:
 
     dataset: str
     split: SplitInfo
+    style: Style
+    """Whose definition of the accuracy metrics its numbers follow."""
     runs: Sequence[Run]
     entries: Sequence[Entry]
     absent: Sequence[Entry]
@@ -112,11 +114,13 @@ class Contest:
 
 
 def contests(runs: Iterable[Run]) -> list[Contest]:
-    """Runs of the same data, split and candidates together, in the order given."""
-    grouped: dict[tuple[str, str, str, str], list[Run]] = {}
+    """Runs of the same data, split, candidates and style of metrics together, in the order given."""
+    grouped: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         one = run.evaluation
-        grouped.setdefault((one.dataset, one.split.name, one.split.hash, one.split.candidates), []).append(run)
+        split = one.split
+        key = (one.dataset, split.name, split.hash, split.candidates, one.style)
+        grouped.setdefault(key, []).append(run)
     return [_contest(some) for some in grouped.values()]
 
 
@@ -146,6 +150,7 @@ def _contest(runs: Sequence[Run]) -> Contest:
     contest = Contest(
         first.dataset,
         first.split,
+        first.style,
         runs,
         ran,
         [one for one in entries if one.result.state != "ok"],
@@ -372,6 +377,8 @@ def _caveats(contest: Contest) -> list[str]:
     for one in contest.entries:
         if one.result.failed_users:
             said.append(f"{one.name} gave nothing for {one.result.failed_users:,} users, who count as misses.")
+        if one.result.why:
+            said.append(f"{one.name}: {one.result.why}.")
     return said
 
 

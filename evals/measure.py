@@ -42,9 +42,23 @@ class Lists:
     seconds: float
 
     @property
+    def gave_nothing(self) -> NDArray[np.bool_]:
+        """[users] for whom it raised or recommended no item."""
+        return np.asarray(self.raised | (self.items[:, :1] < 0).all(axis=1))
+
+    @property
+    def trouble(self) -> str:
+        """What it raised, and for whom; empty where it did not."""
+        if not self.error:
+            return ""
+        if self.raised.any():
+            return f"raised for some users, the first time {self.error}"
+        return f"raised when asked for many at once, so it was asked one by one: {self.error}"
+
+    @property
     def failed(self) -> int:
         """Users for whom it raised or gave nothing."""
-        return int((self.raised | (self.items[:, :1] < 0).all(axis=1)).sum())
+        return int(self.gave_nothing.sum())
 
 
 @dataclass(frozen=True)
@@ -258,8 +272,8 @@ def measure(lists: Lists, truth: Truth, specs: Sequence[MetricSpec], style: Styl
         if spec.name in kernels.LIST_KERNELS:
             by_user[spec.label] = kernels.LIST_KERNELS[spec.name](hits, truth.sizes, k, style, length)
         elif spec.name == "auc":
-            # Who got no scores at all has no AUC, which would hide the failure: chance is what is left.
-            by_user[spec.label] = np.where(lists.raised, 0.0, lists.auc)
+            # Who got no scores at all has no AUC, which would leave the failure out of the mean.
+            by_user[spec.label] = np.where(lists.gave_nothing, 0.0, lists.auc)
         elif spec.kind == "whole":
             whole[spec.label] = _figure(spec.name, lists.items, truth.items, k)
         else:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from evals.metrics.accuracy import Style
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,6 +23,12 @@ class SplitInfo(Strict):
     """Ranked for every user, less what the user has had."""
     candidates: str = "all"
     """`all`, or `sampled N`: sampling inflates every number."""
+
+
+def apart(candidates: str, style: Style) -> list[str]:
+    """What sets numbers apart from those of our metrics over all items; said wherever one of them stands."""
+    said = [] if candidates == "all" else [f"{candidates} candidates"]
+    return said if style == "ours" else [*said, f"{style} metrics"]
 
 
 class Metric(Strict):
@@ -54,7 +62,7 @@ class SystemResult(Strict):
     state: Literal["ok", "failed", "skipped"] = "ok"
     """`failed` where it raised; `skipped` where it cannot run here."""
     why: str = ""
-    """Of a failure or a skip, for a person."""
+    """Of a failure or a skip, or what else a reader of the numbers must know, for a person."""
     metrics: dict[str, Metric] = {}
     buckets: dict[str, dict[str, Metric]] = {}
     """By length of history, then metric."""
@@ -92,6 +100,8 @@ class Evaluation(Strict):
     split: SplitInfo
     systems: list[SystemResult]
     comparisons: list[Comparison] = []
+    style: Style = "ours"
+    """Whose definition of the accuracy metrics its numbers follow."""
     seed: int = 0
     notes: list[str] = []
     """What a reader must know: who was not asked, what was not tuned."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from agent.errors import LimnerError
 from evals.compare import ALPHA, direction
 from evals.contest import BEYOND, Contest, Entry, Test, contests, headline, number
+from evals.metrics import Style
 from evals.plots import Plot, plots, portrait_plots
 from evals.portraits import PortraitMap
-from evals.records import Metric, Strict
+from evals.records import Metric, Strict, apart
 from evals.report_studies import StudySection, study_section
 from evals.runs import Run
 from evals.studies import StudyRecord
@@ -34,6 +35,8 @@ class Finding(Strict):
     dataset: str
     split: str
     hash: str
+    candidates: str = "all"
+    style: Style = "ours"
     headline: str
     more: list[str]
 
@@ -58,6 +61,8 @@ class Section:
     lead: str
     more: Sequence[str]
     facts: Sequence[tuple[str, str]]
+    apart: Sequence[str]
+    """Of the numbers, where they are not of our metrics over all items."""
     sampled: bool
     first: Table
     unmeasured: Sequence[str]
@@ -100,9 +105,10 @@ def report(
         said = headline(one)
         findings.append(
             Finding(
-                dataset=one.dataset, split=one.split.name, hash=one.split.hash, headline=said.lead, more=[*said.more]
+                dataset=one.dataset, split=one.split.name, hash=one.split.hash, candidates=one.split.candidates,
+                style=one.style, headline=said.lead, more=[*said.more],
             )
-        )
+        )  # fmt: skip
     for record in _in_order(studies):
         section = study_section(record, "")
         findings.append(
@@ -165,8 +171,9 @@ def _section(contest: Contest, name: str) -> Section:
     ]  # fmt: skip
     first, unmeasured = _first(contest)
     return Section(
-        id=name, contest=contest, lead=said.lead, more=said.more, facts=facts, sampled=split.candidates != "all",
-        first=first, unmeasured=unmeasured, buckets=_bucket_tables(contest), every=_every(contest),
+        id=name, contest=contest, lead=said.lead, more=said.more, facts=facts,
+        apart=apart(split.candidates, contest.style), sampled=split.candidates != "all", first=first,
+        unmeasured=unmeasured, buckets=_bucket_tables(contest), every=_every(contest),
         plots=plots(contest, name), tests=_test_rows(contest),
         settings=[(one, ", ".join(f"{key} {value}" for key, value in one.result.settings.items()))
                   for one in contest.entries],

@@ -26,7 +26,7 @@ from evals.money import spent
 from evals.records import Evaluation, SplitInfo, SystemResult
 from evals.runs import PER_USER, RECORD, load_run
 from evals.splits import Split, make_split
-from evals.systems import Asking, Contestant, System, Training, resolve
+from evals.systems import Asking, Contestant, Remarking, System, Training, resolve
 from evals.tuning import TRIALS, Tuned, try_validation, tune
 from evals.write import write_json, write_run, write_users
 
@@ -97,7 +97,8 @@ def run(
         results = [done[one.name] for one in contestants if one.name in done]
         measured = {one.result.name: one.by_user for one in results if one.by_user is not None}
         return Evaluation(
-            dataset=data.name, split=_info(truth, candidates), systems=[one.result for one in results], seed=seed,
+            dataset=data.name, split=_info(truth, candidates), systems=[one.result for one in results], style=style,
+            seed=seed,
             comparisons=comparisons(measured, against, seed) if tested else [], notes=list(dict.fromkeys(notes)),
             asked=asked.digest,
         )  # fmt: skip
@@ -168,7 +169,7 @@ class _Asked:
     def work(self, progress: Progress) -> "_Work":
         cut = make_split(self.split, self.data.x)
         cut = cut if self.limit is None else cut.limited(self.limit, self.seed)
-        training = _training(self.data, cut, self.table, self.seed, progress)
+        training = training_of(self.data, cut, self.table, self.seed, progress)
         if self.settings is not None:
             training = replace(training, settings=self.settings, money=self.money)
         truth = Truth(cut, training)
@@ -267,7 +268,7 @@ class _Work:
         tuned = self._tuned(contestant)
         parts: list[Measured] = []
         every: list[Lists] = []
-        fitting, model = 0.0, ""
+        fitting, model, remark = 0.0, "", ""
         for number in range(self.repeat if contestant.seeded else 1):
             training = self.truth.training.again(self.seed + number)
             began = time.monotonic()
@@ -276,6 +277,8 @@ class _Work:
                 system.fit(training)
                 fitting += time.monotonic() - began
                 lists = self._lists(contestant.name, system)
+                if isinstance(system, Remarking):
+                    remark = remark or system.remark
             finally:
                 if isinstance(system, Asking):
                     model = system.model
@@ -286,11 +289,11 @@ class _Work:
         numbers = mean_of(parts)
         labels = [one.label for one in self.specs]
         failed = max(one.failed for one in every)
-        error = next((one.error for one in every if one.error), "")
+        said = [next((one.trouble for one in every if one.error), ""), remark]
         result = SystemResult(
             name=contestant.name, metrics=numbers.summary(self.truth, labels, self.seed),
             buckets=numbers.buckets(self.truth, labels, self.seed), failed_users=failed,
-            why=f"raised for some users, the first time {error}" if error else "",
+            why="; ".join(one for one in said if one),
             fit_seconds=round(fitting / len(every), 3),
             rank_seconds=round(sum(one.seconds for one in every) / len(every), 3),
             settings={**tuned.settings, **({"model": model} if model else {})}, trials=tuned.trials,
@@ -323,7 +326,8 @@ class _Work:
         return tuned
 
 
-def _training(data: Dataset, cut: Split, table: SignalTable, seed: int, progress: Progress) -> Training:
+def training_of(data: Dataset, cut: Split, table: SignalTable, seed: int, progress: Progress) -> Training:
+    """What every system of a run may learn from: of the events, those of the split's training part alone."""
     how: How = "user" if cut.moment is None else "time"
     signal = signals(cut.train, table, data.scales)
     return Training(cut.train, signal, data.shelf, how, cut.moment, seed, progress)

@@ -57,6 +57,10 @@ def eval_run(
     repeat: Annotated[
         int | None, typer.Option("--repeat", min=1, help="Seeds of the systems that depend on one; averaged.")
     ] = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option("--candidates", min=1, metavar="N", help="Rank N items drawn a user; inflates every number."),
+    ] = None,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Also Limner without each family of channels: what does it add?")
     ] = False,
@@ -83,8 +87,8 @@ def eval_run(
             read_experiment(experiment) if experiment else Experiment(),
             datasets=[dataset] if dataset else [], splits=_listed(split),
             systems=_named("--systems", systems), metrics=_named("--metrics", metrics),
-            style=style, against=against, limit=limit, seed=seed, trials=trials,
-            repeat=repeat, ablate=ablate or None, cost_limit=cost_limit, out=str(out) if out else "",
+            style=style, against=against, limit=limit, seed=seed, trials=trials, repeat=repeat,
+            candidates=candidates, ablate=ablate or None, cost_limit=cost_limit, out=str(out) if out else "",
         )  # fmt: skip
         if not asked.datasets:
             asked = overruled(asked, datasets=[settings.data])
@@ -130,12 +134,12 @@ def eval_compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs, or two studies, of the same split user by user, and say which is significantly better."""
-    from agent.cli import show
+    from agent.cli.show_evaluation import run_comparison
     from evals.compare import BELOW, compare, load_either
 
     with Session(ctx, as_json) as session:
         found = compare(load_either(a), load_either(b), _listed(metrics), system, against, need_tests=fail_if_worse)
-        session.give(found, show.run_comparison(found))
+        session.give(found, run_comparison(found))
         session.notes(found.notes)
         if fail_if_worse and found.worse:
             raise typer.Exit(BELOW)
@@ -152,7 +156,7 @@ def eval_report(
     as_json: Json = False,
 ) -> None:
     """Write runs as one HTML page: who wins, where it does not, tables and plots."""
-    from agent.cli import show
+    from agent.cli.show_evaluation import written as drawn
     from evals.portraits import portrait_map
     from evals.report import report
     from evals.runs import load_runs
@@ -165,5 +169,5 @@ def eval_report(
         loaded = [run for one, held in found for run in load_runs(one, besides=bool(held))]
         portraits = portrait_map(session.engine(session.settings({("data",): store}))) if store else None
         written = report(loaded, out, portraits, title, studies)
-        session.give(written, show.written(written))
+        session.give(written, drawn(written))
         session.notes(written.notes)

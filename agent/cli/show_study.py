@@ -46,7 +46,7 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
 
 def experiment(found: "Found") -> list[RenderableType]:
     """All that an experiment found, one table below another."""
-    from agent.cli.show import evaluation
+    from agent.cli.show_evaluation import evaluation
 
     drawn = [part for one in found.evaluations for part in (evaluation(one), ablation(one), models_asked(one)) if part]
     return [*drawn, *(study(one) for one in found.studies)]

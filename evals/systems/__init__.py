@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.config import Settings as Configuration
 from agent.errors import UsageError
-from evals.systems.base import Asked, Asking, Scores, Setting, Settings, System, Training
+from evals.systems.base import Asked, Asking, Remarking, Scores, Setting, Settings, System, Training
 from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
 from evals.systems.limner import FAMILIES, WITHOUT, Limner
 from evals.systems.llm import Llm, shape_of
@@ -17,8 +17,8 @@ from evals.systems.sasrec import SasRec
 from evals.systems.texts import Bm25, Content
 
 __all__ = [
-    "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Scores", "Setting", "Settings", "System", "Training",
-    "resolve",
+    "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Remarking", "Scores", "Setting", "Settings", "System",
+    "Training", "resolve",
 ]  # fmt: skip
 
 

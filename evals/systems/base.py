@@ -143,6 +143,15 @@ class Asking(Protocol):
         """Let the model go; whatever became of `fit`."""
 
 
+@runtime_checkable
+class Remarking(Protocol):
+    """A system that knows what a reader of its numbers must know."""
+
+    @property
+    def remark(self) -> str:
+        """A sentence; empty where there is nothing to say."""
+
+
 class Personal:
     """A baseline that needs a history; users without one get what is popular, for any system would do as much."""
 

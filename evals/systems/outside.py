@@ -24,6 +24,29 @@ class Recommender(Protocol):
         """Item ids for each user, best first, at most n."""
 
 
+class Unknown:
+    """Ids from outside that the data set does not have, which would otherwise only look like a poor system."""
+
+    def __init__(self) -> None:
+        self._ids, self._strange, self._first = 0, 0, ""
+
+    def count(self, ids: int, strange: Sequence[str]) -> None:
+        """So many ids were given, of which these are unknown."""
+        if strange and not self._strange:
+            self._first = strange[0]
+        self._ids, self._strange = self._ids + ids, self._strange + len(strange)
+
+    @property
+    def remark(self) -> str:
+        """Empty where all were known."""
+        if not self._strange:
+            return ""
+        return (
+            f"{self._strange:,} of {self._ids:,} item ids that it gave are no items of this data set, the first "
+            f"'{self._first}'"
+        )
+
+
 class Outsider:
     """A `fit` and `recommend` as a System: its items score by their places, others are not recommended."""
 
@@ -33,19 +56,32 @@ class Outsider:
     def fit(self, training: Training) -> None:
         self._inner.fit(training)
         self._position = {item_id: at for at, item_id in enumerate(training.x.item_ids)}
+        self._unknown = Unknown()
+
+    @property
+    def remark(self) -> str:
+        return self._unknown.remark
 
     def score(self, asked: Asked) -> Scores:
+        """Raises TypeError for an item id that is not text: 7 is not '7', and a pair is no id."""
         # What a user has had is taken out later, so more are asked for.
         had = max((len(np.unique(one.items)) for one in asked.histories), default=0)
         lists = self._inner.recommend(list(asked.user_ids), self._depth + had)
         if len(lists) != len(asked):
             raise ValueError(f"{len(lists)} lists for {len(asked)} users")
         scores = np.full((len(asked), len(self._position)), -np.inf)
+        given, strange = 0, []
         for row, listed in enumerate(lists):
             for place, item_id in enumerate(listed):
+                if not isinstance(item_id, str):
+                    raise TypeError(f"recommend gave {item_id!r} ({type(item_id).__name__}); item ids are text")
+                given += 1
                 at = self._position.get(item_id)
-                if at is not None and scores[row, at] == -np.inf:
+                if at is None:
+                    strange.append(item_id)
+                elif scores[row, at] == -np.inf:
                     scores[row, at] = -float(place)
+        self._unknown.count(given, strange)
         return scores
 
 
@@ -71,7 +107,21 @@ class Run:
         self._by_user = _read_run(path)
 
     def fit(self, training: Training) -> None:
+        """Raises BadInputError where the file knows none of the data set's users, or none of its items."""
         self._position = {item_id: at for at, item_id in enumerate(training.x.item_ids)}
+        self._unknown = Unknown()
+        listed = [item_id for some in self._by_user.values() for item_id, _ in some]
+        self._unknown.count(len(listed), [one for one in listed if one not in self._position])
+        users = list(self._by_user)
+        for what, known, given in (("user", training.x.user_ids, users), ("item", self._position, listed)):
+            if given and not set(given) & set(known):
+                raise BadInputError(
+                    f"The run '{self.name}' names no {what} of this data set: its first {what}_id is '{given[0]}'."
+                )
+
+    @property
+    def remark(self) -> str:
+        return self._unknown.remark
 
     def score(self, asked: Asked) -> Scores:
         scores = np.full((len(asked), len(self._position)), -np.inf)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evals.metrics import holm, interval, paired_tests
+from evals.metrics import Style, holm, interval, paired_tests
 from evals.records import Comparison, Evaluation, Metric, SplitInfo, SystemResult
 from evals.splits import BUCKETS
 
@@ -50,6 +50,7 @@ def evaluation(
     split: str = "leave-last-out",
     digest: str = "0123456789abcdef",
     candidates: str = "all",
+    style: Style = "ours",
     ours: str = "",
     more: Sequence[SystemResult] = (),
 ) -> Evaluation:
@@ -89,7 +90,9 @@ def evaluation(
     info = SplitInfo(
         name=split, hash=digest, users=users, train_events=20_000, test_events=users, items=1_500, candidates=candidates
     )
-    return Evaluation(dataset=dataset, split=info, systems=[*systems, *more], comparisons=comparisons)
+    return Evaluation(
+        dataset=dataset, split=info, systems=[*systems, *more], comparisons=comparisons, style=style
+    )  # fmt: skip
 
 
 def bucket_of(users: int) -> list[str]:

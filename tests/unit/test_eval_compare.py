@@ -86,8 +86,12 @@ def test_without_values_by_user_nothing_is_tested(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"dataset": "kmrd"}, {"split": "global-time"}, {"digest": "f" * 16}, {"candidates": "sampled 100"}]
-)
+    "other",
+    [
+        {"dataset": "kmrd"}, {"split": "global-time"}, {"digest": "f" * 16}, {"candidates": "sampled 100"},
+        {"style": "lenskit"},
+    ],
+)  # fmt: skip
 def test_other_questions_cannot_be_compared(tmp_path: Path, other: dict[str, str]) -> None:
     a = load_run(write_run(tmp_path / "a", evaluation(WEAK)))
     b = load_run(write_run(tmp_path / "b", evaluation(STRONG, **other)))  # type: ignore[arg-type]

@@ -173,6 +173,21 @@ def test_runs_of_one_split_stand_in_one_table(one: Make) -> None:
     assert found[0].tests["ndcg@10", "als"].n == 200, "across runs, by user"
 
 
+def test_other_styles_and_candidates_stand_apart_and_say_so(one: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [
+        one.run(WINS, name="first"), one.run(WINS, name="second", style="lenskit"),
+        one.run(WINS, name="third", candidates="sampled 100"),
+    ]  # fmt: skip
+    found = contests(runs)
+    assert [(len(contest.entries), contest.style) for contest in found] == [(3, "ours"), (3, "lenskit"), (3, "ours")]
+    text = render(page(found, runs, None))
+    assert text.count("leave-last-out · lenskit metrics") == 2, "in the list of data sets, and above the section"
+    assert text.count("leave-last-out · sampled 100 candidates") == 2
+    assert main(["eval", "report", str(one.folder), "--out", str(one.folder / "page.html")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "sampled 100 candidates" in said and "lenskit metrics" in said
+
+
 def test_names_and_numbers() -> None:
     assert [names(["a"]), names(["a", "b"]), names(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
     assert [number(one) for one in (0.12074, 8.934, 1234.5, None, float("nan"))] == [

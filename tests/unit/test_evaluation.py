@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.config import Settings
+from agent.config import Settings, SignalTable
 from agent.errors import BadInputError, CannotRunError, UsageError
 from agent.interactions import NO_TIME, Interactions
+from agent.progress import Quiet
 from agent.schema import Item
 from evals import metrics as kernels
 from evals.data import Dataset, Shelf
 from evals.experiment import Experiment, overruled, read_experiment
 from evals.measure import Truth, measure, rank
 from evals.records import Evaluation
-from evals.run import frames, run
+from evals.run import frames, run, training_of
 from evals.runs import load_run
 from evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
 from evals.suite import below, run_experiment
@@ -61,9 +62,8 @@ def dataset(x: Interactions) -> Dataset:
 
 
 def truth_of(split: Split, x: Interactions) -> Truth:
-    how = "user" if split.moment is None else "time"
-    signal = np.ones(len(split.train), dtype=np.float32)
-    return Truth(split, Training(split.train, signal, dataset(x).shelf, how, split.moment))  # type: ignore[arg-type]
+    """As a run puts it together."""
+    return Truth(split, training_of(dataset(x), split, SignalTable(), 0, Quiet()))
 
 
 # ---------------------------------------------------------------- splits
@@ -162,51 +162,104 @@ class Spy:
         return np.zeros((len(asked), len(self.training.x.item_ids)))
 
 
+MOVED = ["item-knn", "user-knn", "ease", "bm25"]
+"""Systems that say something else after any change of what they learn from."""
+LEARNERS = [
+    (*FAST, "bm25"), ("content",), ("als", "bpr"), pytest.param(("limner",), marks=pytest.mark.slow)
+]  # fmt: skip
+
+
+def everything(split: Split, x: Interactions) -> Truth:
+    """What a leaking run would put together: every event, the hidden ones too."""
+    return Truth(split, replace(truth_of(split, x).training, x=x, signal=np.ones(len(x), np.float32)))
+
+
+def changed_after(x: Interactions, moment: int, change: str) -> Interactions:
+    """Another future from a moment on, which stays the moment of the split."""
+    late = np.flatnonzero(x.time >= moment)
+    if change == "deleted":
+        # One event at T keeps the moment where it is.
+        first = late[x.time[late] == moment]
+        return x.take(np.sort(np.concatenate([np.flatnonzero(x.time < moment), first])))
+    item, value = x.item.copy(), x.value.copy()
+    item[late] = np.random.default_rng(1).permutation(item[late])
+    value[late] = 1.0
+    return replace(x, item=item, value=value)
+
+
+def changed_last(x: Interactions) -> Interactions:
+    """Another last event of every user, of the other half of the catalogue."""
+    last = x.starts()[1:] - 1
+    item, value = x.item.copy(), x.value.copy()
+    item[last] = (item[last] + ITEMS // 2) % ITEMS
+    value[last] = 1.0
+    return replace(x, item=item, value=value)
+
+
+def cut_again(x: Interactions, moment: int) -> Split:
+    return global_time(x, float((x.time < moment).mean()))
+
+
+def assert_same_said(names: Sequence[str], before: Truth, after: Truth) -> None:
+    """To the last bit, to every user, by every system that can run here."""
+    for name in names:
+        said = []
+        for truth in (before, after):
+            system = SYSTEMS[name].make()
+            try:
+                system.fit(truth.training)
+            except CannotRunError as error:
+                pytest.skip(str(error))
+            said.append(np.asarray(system.score(truth.training.asked(np.arange(USERS)))))
+        assert np.isfinite(said[0]).any()
+        assert np.array_equal(*said), name
+
+
 @pytest.mark.parametrize("change", ["deleted", "shuffled"])
-@pytest.mark.parametrize("names", [(*FAST, "bm25"), pytest.param(("limner",), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize("names", LEARNERS, ids=str)
 def test_nothing_after_the_moment_reaches_a_system_under_global_time(change: str, names: Sequence[str]) -> None:
     """Whatever happens after T, what systems learn from and say is the same to the last bit."""
     x = many()
     split = global_time(x)
     assert split.moment is not None
-    late = np.flatnonzero(x.time >= split.moment)
-    random = np.random.default_rng(1)
-    if change == "deleted":
-        # One event at T keeps the moment where it is.
-        first = late[x.time[late] == split.moment]
-        other = x.take(np.sort(np.concatenate([np.flatnonzero(x.time < split.moment), first])))
-        again = global_time(other, float((other.time < split.moment).mean()))
-    else:
-        item, value = x.item.copy(), x.value.copy()
-        item[late] = random.permutation(item[late])
-        value[late] = 1.0
-        other = replace(x, item=item, value=value)
-        again = global_time(other)
-    assert again.moment == split.moment
-    users = np.arange(USERS)
+    other = changed_after(x, split.moment, change)
+    again = cut_again(other, split.moment)
+    assert again.moment == split.moment and again.digest != split.digest
     before, after = truth_of(split, x), truth_of(again, other)
-    for name in names:
-        said = []
-        for truth in (before, after):
-            system = SYSTEMS[name].make()
-            system.fit(truth.training)
-            said.append(np.asarray(system.score(truth.training.asked(users))))
-        assert np.array_equal(*said), name
+    assert before.training.x.time.max() < split.moment
+    assert_same_said(names, before, after)
     one, two = validation("global-time", before.training), validation("global-time", after.training)
     assert one.split.digest == two.split.digest
     chosen = [tune(SYSTEMS["item-knn"], truth, 5, truth.training.progress).settings for truth in (one, two)]
     assert chosen[0] == chosen[1]
 
 
-def test_a_leak_would_be_seen() -> None:
-    """The test above must be able to fail: what a user has after T does change what is trained on all events."""
+@pytest.mark.parametrize("name", ["leave-last-out", "ratio"])
+@pytest.mark.parametrize("names", LEARNERS, ids=str)
+def test_no_users_own_last_event_reaches_what_is_said_to_them(name: str, names: Sequence[str]) -> None:
+    x = many()
+    other = changed_last(x)
+    split, again = make_split(name, x), make_split(name, other)
+    assert again.digest != split.digest and len(split.users) == USERS
+    before, after = truth_of(split, x), truth_of(again, other)
+    assert_same_said(names, before, after)
+    assert validation(name, before.training).split.digest == validation(name, after.training).split.digest
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_leak_would_be_seen(name: str) -> None:
+    """The tests above must be able to fail: they do where the training holds what they change."""
     x = many()
     split = global_time(x)
-    system, leaking = SYSTEMS["ease"].make(), SYSTEMS["ease"].make()
-    system.fit(truth_of(split, x).training)
-    leaking.fit(Training(x, np.ones(len(x), np.float32), dataset(x).shelf))
-    asked = truth_of(split, x).training.asked(np.arange(USERS))
-    assert not np.array_equal(system.score(asked), leaking.score(asked))
+    assert split.moment is not None
+    for change in ("deleted", "shuffled"):
+        other = changed_after(x, split.moment, change)
+        with pytest.raises(AssertionError, match=name):
+            assert_same_said([name], everything(split, x), everything(cut_again(other, split.moment), other))
+    other = changed_last(x)
+    for cut in (leave_last_out, ratio):
+        with pytest.raises(AssertionError, match=name):
+            assert_same_said([name], everything(cut(x), x), everything(cut(other), other))
 
 
 def test_a_history_ends_at_the_moment_that_is_asked_about() -> None:
@@ -222,19 +275,23 @@ def test_a_history_ends_at_the_moment_that_is_asked_about() -> None:
 
 
 class Fixed:
-    """Gives the same scores to everyone; raises for some."""
+    """Gives the same scores to everyone; raises for some, or recommends them nothing."""
 
     name = "fixed"
 
-    def __init__(self, scores: NDArray[np.float64], bad: frozenset[str] = frozenset()) -> None:
-        self._scores, self._bad = scores, bad
+    def __init__(
+        self, scores: NDArray[np.float64], bad: frozenset[str] = frozenset(), silent: frozenset[str] = frozenset()
+    ) -> None:
+        self._scores, self._bad, self._silent = scores, bad, silent
 
     def fit(self, training: Training) -> None: ...
 
     def score(self, asked: Asked) -> Scores:
         if self._bad & set(asked.user_ids):
             raise RuntimeError("no")
-        return np.tile(self._scores, (len(asked), 1))
+        scores = np.tile(self._scores, (len(asked), 1))
+        scores[[one in self._silent for one in asked.user_ids]] = -np.inf
+        return scores
 
 
 def test_lists_are_the_best_items_less_what_the_user_had() -> None:
@@ -271,6 +328,12 @@ def test_users_for_whom_a_system_raises_are_misses_not_absent() -> None:
     assert whole["hit@30"].mean() == 1
     assert part["hit@30"].mean() == (USERS - 2) / USERS
     assert not np.isnan(part["auc"]).any() and part["auc"][0] == 0
+    silent = rank(
+        Fixed(np.arange(ITEMS, dtype=float), silent=frozenset({"u0", "u5"})), truth, ITEMS, truth.training.progress,
+        auc=True,
+    )  # fmt: skip
+    assert silent.failed == 2 and not silent.raised.any()
+    assert measure(silent, truth, specs).by_user["auc"].tolist() == part["auc"].tolist()
     with pytest.raises(RuntimeError):
         rank(Fixed(np.zeros(ITEMS), frozenset(x.user_ids)), truth, 5, truth.training.progress)
     with pytest.raises(ValueError, match="shape"):
@@ -408,6 +471,65 @@ def test_anyone_can_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert {one.baseline for one in found.comparisons} == set(names) - {"popular", "own_systems:Broken"}
 
 
+class Numbers:
+    """Ids as pandas reads them where they look like numbers."""
+
+    def fit(self, training: Training) -> None: ...
+
+    def recommend(self, user_ids: list[str], n: int) -> list[list[int]]:
+        return [[1004856] for _ in user_ids]
+
+
+class Prefixed:
+    """Every second id is none of the data set's."""
+
+    def fit(self, training: Training) -> None:
+        self._ids = training.x.item_ids
+
+    def recommend(self, user_ids: list[str], n: int) -> list[list[str]]:
+        return [[name for one in self._ids[:10] for name in (f"x{one}", one)] for _ in user_ids]
+
+
+class Together:
+    """Raises where it is asked for many at once."""
+
+    def fit(self, training: Training) -> None:
+        self._share = training.share
+
+    def score(self, asked: Asked) -> Scores:
+        if len(asked) > 1:
+            raise MemoryError("too many")
+        return np.tile(self._share, (1, 1))
+
+
+def test_ids_from_outside_that_nothing_has_are_said(tmp_path: Path) -> None:
+    for name, rows in (
+        ("users", ["7,i1,1"]), ("items", ["u0,1,1"]), ("some", [f"u0,i{at},1" for at in range(9)] + ["u0,x9,2"]),
+    ):  # fmt: skip
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user_id,item_id,score", *rows]))
+    files = [f"{tmp_path}/{one}.csv" for one in ("users", "items", "some")]
+    names = [f"{__name__}:Numbers", f"{__name__}:Prefixed", *files]
+    found = run(dataset(many()), "leave-last-out", names, ["hit@10"], trials=0)
+    numbers, prefixed, users, items, some = found.systems
+    assert (numbers.state, users.state, items.state) == ("failed", "failed", "failed")
+    assert "recommend gave 1004856 (int); item ids are text" in numbers.why
+    assert "names no user of this data set: its first user_id is '7'" in users.why
+    assert "names no item of this data set: its first item_id is '1'" in items.why
+    said = "item ids that it gave are no items of this data set, the first"
+    assert prefixed.why == f"{USERS * 10} of {USERS * 20} {said} 'xi0'"
+    assert some.why == f"1 of 10 {said} 'x9'"
+    assert "no items of this data set, the first 'x9'" in " ".join(drawn(found).replace("│", " ").split())
+
+
+def test_a_system_that_raises_for_many_at_once_is_told_from_a_clean_one() -> None:
+    found = run(dataset(many()), "leave-last-out", [f"{__name__}:Together", "popular"], ["hit@10"], trials=0)
+    assert found.systems[0].failed_users == 0
+    assert found.systems[0].metrics == found.systems[1].metrics
+    said = "raised when asked for many at once, so it was asked one by one: MemoryError: too many"
+    assert found.systems[0].why == said
+    assert "asked one by one: MemoryError" in " ".join(drawn(found).replace("│", " ").split())
+
+
 def test_a_run_that_was_kept_ranks_as_it_did(tmp_path: Path) -> None:
     data = dataset(many())
     first = run(data, "leave-last-out", ["ease"], ["ndcg@10"], trials=0, out=tmp_path)
@@ -535,11 +657,34 @@ def test_repeats_average_each_user() -> None:
     assert all(one.systems[0].metrics["hit@10"].n == USERS for one in single)
 
 
+def drawn(record: Evaluation, width: int = 110) -> str:
+    """As a terminal of that width shows it."""
+    from rich.console import Console
+
+    from agent.cli.show_evaluation import evaluation
+
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(evaluation(record))
+    text = captured.get()
+    assert max(len(line) for line in text.splitlines()) <= width
+    return text
+
+
+def test_the_style_of_the_metrics_is_in_the_record_and_above_the_table() -> None:
+    theirs = run(dataset(many()), "leave-last-out", ["popular"], ["recall@10"], style="lenskit", trials=0)
+    assert theirs.style == "lenskit" and "lenskit metrics" in drawn(theirs)
+    ours = run(dataset(many()), "leave-last-out", ["popular"], ["recall@10"], trials=0)
+    assert ours.style == "ours" and "metrics" not in drawn(ours)
+
+
 def test_sampled_candidates_are_labelled_and_inflate() -> None:
     data = dataset(many())
     full = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0)
     some = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0, candidates=6)
     assert (full.split.candidates, some.split.candidates) == ("all", "sampled 6")
+    assert "sampled" not in drawn(full) and "inflates" not in drawn(full)
+    assert "leave-last-out · sampled 6 candidates" in drawn(some) and "inflates every number" in drawn(some)
     assert (some.systems[0].metrics["hit@5"].mean or 0) > (full.systems[0].metrics["hit@5"].mean or 0)
     truth = truth_of(leave_last_out(data.x), data.x)
     lists = rank(Fixed(np.arange(ITEMS, dtype=float)), truth, 20, truth.training.progress, candidates=6)
@@ -659,7 +804,7 @@ def test_the_command_runs_an_experiment(
 def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
     from rich.console import Console
 
-    from agent.cli import show
+    from agent.cli.show_evaluation import evaluation
     from evals.records import Comparison, Metric, SplitInfo, SystemResult
 
     labels = ["ndcg@10", "hit@10", "coverage@10", "novelty@10", "arp@10"]
@@ -682,7 +827,7 @@ def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
     for width in (60, 80, 110):
         console = Console(width=width, color_system=None)
         with console.capture() as captured:
-            console.print(show.evaluation(record))
+            console.print(evaluation(record))
         text = captured.get()
         assert max(len(line) for line in text.splitlines()) <= width
         for said in ("0.1234 [0.0000, 0.2000]↓", "0.1234↑", "1,234.5", "als skipped: not installed", "2 users"):
