@@ -10,6 +10,7 @@ from agent.errors import BadInputError, UsageError
 from evals.metrics import METRICS, Style, holm, paired_tests
 from evals.records import Evaluation, Metric, Strict, SystemResult
 from evals.runs import Pair, Run, UserValues, load_run, pair
+from evals.splits import BUCKETS
 from evals.studies.records import StudyRecord
 from evals.studies.stream import RECORD as STUDY
 from evals.studies.stream import Stream, load_study
@@ -44,6 +45,8 @@ class Line(Strict):
     """Users paired; 0 where the line is untested."""
     verdict: Verdict
     """At 5% after correction; `differs` for a metric of which neither more nor less is better."""
+    bucket: str = ""
+    """The length of history of the users it is of; all of them where it is empty."""
 
 
 class RunComparison(Strict):
@@ -57,6 +60,8 @@ class RunComparison(Strict):
     candidates: str = "all"
     style: Style = "ours"
     lines: list[Line]
+    buckets: list[Line]
+    """The first metric of each pair by length of history, corrected over these lines alone."""
     notes: list[str]
 
     @property
@@ -90,7 +95,7 @@ def _as_run(name: str, record: StudyRecord, stream: Stream) -> Run:
     notes = (
         [f"{name}: {' and '.join(unmeasured)} of {record.cases:,} cases, which enter nothing."] if unmeasured else []
     )
-    return Run(name, evaluation, "", {record.study: values} if cases else {}, notes)
+    return Run(name, evaluation, "", {record.study: values} if cases else {}, notes, record.study)
 
 
 def compare(
@@ -109,10 +114,14 @@ def compare(
     the same data and split, UsageError where there is no such system or metric, or none in common, or nothing can be
     tested although `need_tests`.
     """
+    if a.study != b.study:
+        kinds = [f"a study of {one.study}" if one.study else "a run of systems" for one in (a, b)]
+        raise BadInputError(f"The runs cannot be compared: A is {kinds[0]}, B {kinds[1]}.")
     same_split(a.evaluation, b.evaluation)
     pairs = _pairs(a.evaluation, b.evaluation, system, against)
     notes = [*_notes(a.evaluation, b.evaluation), *a.notes, *b.notes]
     lines: list[Line] = []
+    inside: list[Line] = []
     for one, other in pairs:
         both = [name for name in one.metrics if name in other.metrics]
         chosen = [name for name in metrics if name in both] if metrics else both
@@ -122,6 +131,7 @@ def compare(
             if paired.only_one:
                 notes.append(f"{one.name}: {paired.only_one:,} users are in one run only and are left out of the test.")
         lines += _lines(one, other, chosen, paired, seed)
+        inside += _by_bucket(one.name, other.name, paired, seed) if paired is not None else []
     absent = [name for name in metrics if name not in {line.metric for line in lines}]
     if absent:
         raise UsageError(f"The two runs do not both have the metric '{absent[0]}'.")
@@ -134,7 +144,8 @@ def compare(
         notes.append(untested)
     return RunComparison(
         a=a.name, b=b.name, dataset=a.evaluation.dataset, split=a.evaluation.split.name, hash=a.evaluation.split.hash,
-        candidates=a.evaluation.split.candidates, style=a.evaluation.style, lines=judge(lines), notes=notes,
+        candidates=a.evaluation.split.candidates, style=a.evaluation.style, lines=judge(lines), buckets=judge(inside),
+        notes=notes,
     )  # fmt: skip
 
 
@@ -239,4 +250,27 @@ def _lines(
                 p_holm=None, n=test.n if test is not None else 0, verdict="untested",
             )
         )  # fmt: skip
+    return lines
+
+
+def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[Line]:
+    """The first metric that has a value a user; nothing where all users are of one bucket."""
+    metric = next(iter(paired.a), None)
+    held = [name for name, *_ in BUCKETS if (paired.buckets == name).any()]
+    if metric is None or len(held) < 2:
+        return []
+    lines = []
+    for name in held:
+        rows = paired.buckets == name
+        left, right = paired.a[metric][rows], paired.b[metric][rows]
+        [test] = paired_tests(right[None], left[None], seed)
+        if test.n:
+            both = ~np.isnan(left) & ~np.isnan(right)
+            lines.append(
+                Line(
+                    a=a, b=b, metric=metric, mean_a=float(left[both].mean()), mean_b=float(right[both].mean()),
+                    difference=test.diff, ci95=(test.low, test.high) if test.n > 1 else None, p=test.p, p_holm=None,
+                    n=test.n, verdict="untested", bucket=name,
+                )
+            )  # fmt: skip
     return lines

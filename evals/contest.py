@@ -292,7 +292,8 @@ def headline(contest: Contest) -> Headline:
         said.append(f"Against {names(untested)} nothing was tested.")
     if all(one.result.name != OURS for one in contest.entries):
         said.append(f"{OURS} is not among the systems; {focal.name} is held against the others for its mean.")
-    return Headline(lead, (*said, *_by_bucket(contest, focal), *_beyond_accuracy(contest, focal), *more))
+    where = [*_other_accuracy(contest, focal), *_by_bucket(contest, focal), *_beyond_accuracy(contest, focal)]
+    return Headline(lead, (*said, *where, *more))
 
 
 def _lead(
@@ -345,6 +346,19 @@ def _by_bucket(contest: Contest, focal: Entry) -> list[str]:
         found.setdefault(said, []).append(bucket.replace("-", "–"))
     parts = [f"{said} at {names(at)} events" for said, at in found.items()]
     return [f"By length of history: {'; '.join(parts)}."] if parts else []
+
+
+def _other_accuracy(contest: Contest, focal: Entry) -> list[str]:
+    """One sentence on the other metrics of accuracy in which another is significantly better."""
+    parts = []
+    for label in contest.accuracy()[1:]:
+        tests = [(one, contest.tests.get((label, one.name))) for one in contest.others]
+        better = [one for one, test in tests if test is not None and test.outcome(label) < 0]
+        if better:
+            theirs = names([f"{one.name} {number(one.mean(label))}" for one in better])
+            parts.append(f"{label} ({theirs} against {number(focal.mean(label))})")
+    said = f"Significantly better than {focal.name} by another metric of accuracy"
+    return [f"{said}: {'; '.join(parts)}."] if parts else []
 
 
 def _beyond_accuracy(contest: Contest, focal: Entry) -> list[str]:

@@ -57,8 +57,8 @@ class Experiment(BaseModel):
     metrics: list[str] = Field(default=list(METRICS), min_length=1)
     style: Style = "ours"
     """Whose definition of accuracy metrics counts."""
-    against: str = "limner"
-    """The system that is tested against each other, where it takes part."""
+    against: str = ""
+    """The system that is tested against each other; `limner` where none is named, else the first."""
     thresholds: dict[str, dict[str, float]] = {}
     """By system, then metric: the least mean that passes; the greatest, for metrics where lower is better."""
     limit: int | None = Field(default=None, ge=1)

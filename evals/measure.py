@@ -343,7 +343,7 @@ def comparisons(measured: Mapping[str, Mapping[str, Floats]], against: str, seed
     measured: by system and metric, [users] values.
     """
     others = [name for name in measured if name != against]
-    labels = list(measured[against]) if against in measured else []
+    labels = list(measured[against]) if against in measured else []  # it may have failed, which the run says
     pairs = [(label, other) for label in labels for other in others]
     if not pairs:
         return []

@@ -27,12 +27,14 @@ from evals.records import Evaluation, SplitInfo, SystemResult
 from evals.runs import PER_USER, RECORD, load_run
 from evals.splits import Split, make_split
 from evals.systems import Asking, Contestant, Remarking, System, Training, resolve
+from evals.systems.limner import Limner
 from evals.tuning import TRIALS, Tuned, try_validation, tune
 from evals.write import write_json, write_run, write_users
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OURS = Limner.name
 _RANKED = ("list", "scores", "items")
 
 
@@ -42,7 +44,7 @@ def run(
     systems: Sequence[str] = SYSTEMS,
     metrics: Sequence[str] = METRICS,
     *,
-    against: str = "limner",
+    against: str = "",
     style: Style = "ours",
     limit: int | None = None,
     seed: int = 0,
@@ -60,7 +62,8 @@ def run(
 ) -> Evaluation:
     """Tune and fit each system on the training part, and rank the whole catalogue minus what a user has had.
 
-    dataset: a known name, a folder of a known data set, a store, or one that was loaded. candidates: rank only what is
+    dataset: a known name, a folder of a known data set, a store, or one that was loaded. against: the system that is
+    tested against every other; Limner, or the first where it takes no part. candidates: rank only what is
     relevant and so many other items, drawn for each user, which inflates every number. out: a folder that gets
     `run.json` and `per_user.parquet`, both anew after every system, and `runs/NAME.parquet`. jobs: systems at the same
     time, each in a process of its own. resume: take over what `out` holds of the same run; with retry_errors all but
@@ -68,13 +71,14 @@ def run(
     is paid from.
 
     A system that raises is recorded as failed, one that cannot run here as skipped, and the others go on.
-    Raises UsageError for an unknown name of any kind, BadInputError where the split asks nobody, or where `out` is to
-    be gone on with and holds another run.
+    Raises UsageError for an unknown name of any kind, and where `against` is none of several systems; BadInputError
+    where the split asks nobody, or where `out` is to be gone on with and holds another run.
     """
     say = progress or Quiet()
     specs = [_spec(one) for one in metrics]
     depth = max((spec.k or 0 for spec in specs), default=0) or 10
     contestants = resolve(systems, depth)
+    tested, told = opponent(against, [one.name for one in contestants])
     data = load(dataset, say) if isinstance(dataset, str) else dataset
     asked = _Asked(
         data, split, tuple(spec.label for spec in specs), style, limit, seed, repeat, trials, candidates,
@@ -91,15 +95,15 @@ def run(
     if out is not None:
         # What stands there is of an earlier run, and of systems that may take no part in this one.
         _write_users(out, done, truth)
-    notes = [*truth.split.notes, *(note for one in done.values() for note in one.notes)]
+    notes = [*truth.split.notes, *told, *(note for one in done.values() for note in one.notes)]
 
-    def evaluation(*, tested: bool) -> Evaluation:
+    def evaluation(*, whole: bool) -> Evaluation:
         results = [done[one.name] for one in contestants if one.name in done]
         measured = {one.result.name: one.by_user for one in results if one.by_user is not None}
         return Evaluation(
             dataset=data.name, split=_info(truth, candidates), systems=[one.result for one in results], style=style,
             seed=seed,
-            comparisons=comparisons(measured, against, seed) if tested else [], notes=list(dict.fromkeys(notes)),
+            comparisons=comparisons(measured, tested, seed) if whole else [], notes=list(dict.fromkeys(notes)),
             asked=asked.digest,
         )  # fmt: skip
 
@@ -114,11 +118,28 @@ def run(
             if found.lists is not None:
                 write_run(out / "runs", found.result.name, found.lists, truth)
             _write_users(out, done, truth)
-            write_json(out / RECORD, evaluation(tested=False))
-    record = evaluation(tested=True)
+            write_json(out / RECORD, evaluation(whole=False))
+    others = [name for name, one in done.items() if one.by_user is not None and name != tested]
+    if done[tested].by_user is None and len(others) > 1:
+        notes.append(f"{tested} was not measured, so nothing is tested.")
+    record = evaluation(whole=True)
     if out is not None:
         write_json(out / RECORD, record)
     return record
+
+
+def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
+    """The system that is tested against the others, and what is to be said of the choice.
+
+    Raises UsageError where one was named that takes no part, though there are others to test.
+    """
+    if against in names:
+        return against, []
+    if against and len(names) > 1:
+        raise UsageError(f"'{against}' cannot be tested against the others: the systems are {', '.join(names)}.")
+    if OURS in names or len(names) == 1:
+        return OURS if OURS in names else names[0], []
+    return names[0], [f"{OURS} is not among the systems, so {names[0]} is tested against the others."]
 
 
 def _write_users(out: Path, done: Mapping[str, "_Outcome"], truth: Truth) -> None:
@@ -213,7 +234,8 @@ def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) 
         return {}
     held = load_run(out)
     if held.evaluation.asked != asked.digest or held.evaluation.split.hash != truth.split.digest:
-        raise BadInputError(f"'{out}' holds another run; leave --resume out, or name another --out.")
+        differs = _other(held.evaluation, asked, truth)
+        raise BadInputError(f"'{out}' holds another run{differs}; leave --resume out, or name another --out.")
     ids = [truth.training.x.user_ids[at] for at in truth.split.users]
     found: dict[str, _Outcome] = {}
     for result in held.evaluation.systems:
@@ -226,6 +248,20 @@ def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) 
         elif result.state == "failed" and not retry_errors:
             found[result.name] = _Outcome(result)
     return found
+
+
+def _other(held: Evaluation, asked: _Asked, truth: Truth) -> str:
+    """In brackets, what the record shows to be another than is asked for; empty where it shows nothing."""
+    info = _info(truth, asked.candidates)
+    metrics = next((list(one.metrics) for one in held.systems if one.state == "ok"), list(asked.metrics))
+    pairs = (
+        ("data set", held.dataset, asked.data.name), ("split", held.split.name, info.name),
+        ("test set", held.split.hash, info.hash), ("candidates", held.split.candidates, info.candidates),
+        ("metrics", ",".join(metrics), ",".join(asked.metrics)), ("style", held.style, asked.style),
+        ("seed", str(held.seed), str(asked.seed)),
+    )  # fmt: skip
+    said = [f"its {what} {there}, not {here}" for what, there, here in pairs if there != here]
+    return f" ({'; '.join(said)})" if said else ""
 
 
 @dataclass

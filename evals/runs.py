@@ -40,6 +40,8 @@ class Run:
     """By system; empty where there is no per_user.parquet."""
     notes: Sequence[str] = ()
     """What a comparison with it must say."""
+    study: str = ""
+    """What kind of study it is; empty for a run of systems."""
 
 
 def load_run(path: Path) -> Run:

@@ -197,9 +197,11 @@ def _asked(
         kind = "without training events" if items is not None else "new to them"
         notes = (*notes, f"{none:,} users with test events have none of an item {kind}, and are not asked.")
     relevant = np.split(thing, first[1:]) if len(asked) else []
+    # Splits that ask for some of the same test events would otherwise have the same hash.
+    part = users is not None or items is not None
+    digest = _digest_asked(name, x, owner, thing) if part else _digest(x, np.flatnonzero(late))
     return Split(
-        name, x.take(early), asked.astype(np.int64), relevant, _digest(x, np.flatnonzero(late)), moment,
-        int(late.sum()), notes,
+        name, x.take(early), asked.astype(np.int64), relevant, digest, moment, int(late.sum()), notes
     )  # fmt: skip
 
 
@@ -226,6 +228,12 @@ def _item_order(x: Interactions) -> NDArray[np.int64]:
     place = np.empty(len(keys), dtype=np.int64)
     place[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
     return place[x.item]
+
+
+def _digest_asked(name: str, x: Interactions, users: NDArray[np.int64], items: NDArray[np.int64]) -> str:
+    pairs = zip(users.tolist(), items.tolist(), strict=True)
+    lines = sorted(f"{x.user_ids[user]}\t{x.item_ids[item]}" for user, item in pairs)
+    return hashlib.sha256("\n".join([name, *lines]).encode()).hexdigest()[:16]
 
 
 def _digest(x: Interactions, rows: NDArray[np.int64]) -> str:

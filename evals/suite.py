@@ -1,7 +1,7 @@
 """`limner eval run`: one experiment from end to end, its rankings and its studies."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -10,14 +10,15 @@ from pydantic import Field
 
 from agent.config import Settings
 from agent.embed import Embedder
-from agent.errors import UsageError
+from agent.errors import BadInputError, UsageError
 from agent.llm import Purse
 from agent.progress import Progress, Quiet
-from evals.data import load
+from evals.data import Dataset, load
 from evals.experiment import Experiment, StudyOf
 from evals.metrics import parse
 from evals.records import Evaluation, Strict
-from evals.run import run
+from evals.run import opponent, run
+from evals.splits import make_split
 from evals.studies.records import StudyRecord
 from evals.studies.run import Going, Plan, study
 from evals.studies.summary import direction
@@ -66,13 +67,16 @@ def run_experiment(
         raise UsageError("The experiment names no data set; give `datasets`.")
     systems = [*experiment.systems, *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems)]
     if systems:
-        resolve(systems, 10)
+        names = [one.name for one in resolve(systems, 10)]
+        opponent(experiment.against, names)
+        _measurable(experiment, names)
     say = progress or Quiet()
+    # Before anything is fitted: the last cell's mistake must not cost what the others found.
+    every = {name: _cut(name, experiment.splits, say) for name in experiment.datasets}
     purse = Purse(experiment.cost_limit or settings.llm.max_cost or None)
     several = len(experiment.datasets) * len(experiment.splits) > 1
     evaluations, studies = [], []
-    for name in experiment.datasets:
-        data = load(name, say)
+    for name, data in every.items():
         for split in experiment.splits:
             out = Path(experiment.out) if experiment.out else None
             out = out / f"{data.name}.{split}" if out and several else out
@@ -91,6 +95,31 @@ def run_experiment(
                 going = Going(out / one.name if out else None, jobs, resume, retry_errors, purse=purse)
                 studies.append(wait(study(plan, one.settings(settings), going, progress=say, embedder=embedder)))
     return Found(evaluations=evaluations, studies=studies)
+
+
+def _cut(name: str, splits: Sequence[str], say: Progress) -> Dataset:
+    """A data set that every split can cut. Raises BadInputError, which names both, where one cannot."""
+    try:
+        data = load(name, say)
+    except BadInputError as error:
+        raise BadInputError(f"{name}: {error}") from error
+    for split in splits:
+        try:
+            make_split(split, data.x)
+        except BadInputError as error:
+            raise BadInputError(f"{data.name}, {split}: {error}") from error
+    return data
+
+
+def _measurable(experiment: Experiment, names: Sequence[str]) -> None:
+    """Raises UsageError for a threshold on what is not measured."""
+    labels = [parse(one).label for one in experiment.metrics]
+    for system, wanted in experiment.thresholds.items():
+        if system not in names:
+            raise UsageError(f"There is a threshold on {system}, which is not among the systems: {', '.join(names)}.")
+        for label in wanted:
+            if parse(label).label not in labels:
+                raise UsageError(f"There is a threshold on {label}, which is not measured: {', '.join(labels)} are.")
 
 
 @dataclass(frozen=True)

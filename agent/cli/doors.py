@@ -48,7 +48,9 @@ def eval_run(
     style: Annotated[
         str, typer.Option("--metric-style", help="Whose definitions: ours, recbole, lenskit or rectools.")
     ] = "",
-    against: Annotated[str, typer.Option("--against", metavar="NAME", help="The system to test; limner.")] = "",
+    against: Annotated[
+        str, typer.Option("--against", metavar="NAME", help="The system to test; limner, or the first.")
+    ] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many users.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of everything that is drawn by chance.")] = None,
     trials: Annotated[

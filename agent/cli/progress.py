@@ -20,6 +20,11 @@ WORTH_A_LINE = 1.0
 """Work that took less leaves no line behind."""
 
 
+def speed(rate: float) -> str:
+    """`4.1 k/s`; of what is slower than one in ten seconds, how long each takes: `45 s each`."""
+    return f"{duration(1 / rate)} each" if 0 < rate < 0.1 else f"{compact(rate)}/s"
+
+
 @dataclass
 class _Work:
     label: str
@@ -40,13 +45,13 @@ class _Work:
     def finished(self) -> str:
         if not self.count:
             return f"{self.label}: {duration(self.seconds)}"
-        return f"{self.label}: {compact(self.count)} in {duration(self.seconds)} ({compact(self.rate)}/s)"
+        return f"{self.label}: {compact(self.count)} in {duration(self.seconds)} ({speed(self.rate)})"
 
     def so_far(self) -> str:
         if not self.total:
-            return f"{self.label}: {compact(self.count)} so far ({compact(self.rate)}/s)"
+            return f"{self.label}: {compact(self.count)} so far ({speed(self.rate)})"
         left = duration((self.total - self.count) / self.rate) if self.rate else "?"
-        return f"{self.label}: {compact(self.count)} of {compact(self.total)} ({compact(self.rate)}/s, {left} left)"
+        return f"{self.label}: {compact(self.count)} of {compact(self.total)} ({speed(self.rate)}, {left} left)"
 
 
 class CountColumn(ProgressColumn):
@@ -54,8 +59,8 @@ class CountColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         parts = compact(task.completed) if task.total is None else f"{compact(task.completed)} of {compact(task.total)}"
-        speed = f" · {compact(task.speed)}/s" if task.speed else ""
-        return Text(parts + speed, style="cyan")
+        pace = f" · {speed(task.speed)}" if task.speed else ""
+        return Text(parts + pace, style="cyan")
 
 
 class Bars:

@@ -234,7 +234,8 @@ def train_report(report: TrainReport) -> RenderableType:
         told = report.ratings
         lines.append(
             f"Predicted ratings ({told.low:g} to {told.high:g}) are off by {told.mae:.2f} on average; their RMSE is "
-            f"{told.rmse:.3f}, that of the mean rating {told.rmse_of_mean:.3f}."
+            f"{told.rmse:.3f}, that of the mean rating {told.rmse_of_mean:.3f}. By size of prediction they are off by "
+            f"{told.calibration_error:.2g} on average."
         )
     if report.calibration_error is not None:
         lines.append(
@@ -508,7 +509,8 @@ def _recommendations(answer: Recommendations, width: int, ranked: bool) -> Rende
         note = "Too little is known of this user yet, so these are what is popular."
         parts += [Text(note, style="yellow"), Text()]
     if not found:
-        why = "the user has had every item" + ("" if answer.wishes is None else " that fits")
+        had = "the user has had every item"
+        why = had if answer.wishes is None else f"no item fits, or {had} that does"
         parts.append(Text(f"There is nothing left to recommend: {why}.", style="yellow"))
     digits = len(str(len(found)))
     for at, one in enumerate(found):

@@ -54,9 +54,9 @@ def experiment(found: "Found") -> list[RenderableType]:
 
 def ablation(report: "Evaluation") -> RenderableType | None:
     """What Limner loses without each family of its channels, by the first metric; None where none was left out."""
-    from evals.systems.limner import WITHOUT
+    from evals.systems.limner import WITHOUT, Limner
 
-    tests = [one for one in report.comparisons if one.baseline.startswith(WITHOUT)]
+    tests = [one for one in report.comparisons if one.system == Limner.name and one.baseline.startswith(WITHOUT)]
     rows = [one for one in tests if one.metric == tests[0].metric]
     if not rows:
         return None

@@ -19,6 +19,10 @@ _ROUNDS = 16
 number of users, and it stays small."""
 
 
+_ROUNDING = 1e-7
+"""Of single precision, relative."""
+
+
 @dataclass(frozen=True)
 class Mean:
     """A mean over users with its 95% bootstrap interval: NaN where `n` is 0, the interval where it is below 2."""
@@ -75,7 +79,11 @@ def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels
         bounds = np.full(2, np.nan)
         # One user resampled is one user still, which would look like certainty.
         if n > 1 and size[row] > 0:
+            own = values[row][known[row]]
             bounds = np.nanquantile(means[:, row].astype(np.float64), [0.025, 0.975]) + centre[row]
+            # Of sums in single precision: a mean lies among its values, and what is as small as their rounding is 0.
+            bounds = np.clip(bounds, own.min(), own.max())
+            bounds = np.where(np.abs(bounds) < _ROUNDING * np.abs(own).max(), 0.0, bounds)
         out.append(Mean(float(centre[row]), float(bounds[0]), float(bounds[1]), n))
     return out
 

@@ -12,7 +12,7 @@ from evals.compare import compare
 from evals.metrics import paired_test
 from evals.records import SystemResult
 from evals.runs import load_run
-from tests.unit.eval_runs import HOSTILE, USERS, evaluation, made_up, write_run
+from tests.unit.eval_runs import HOSTILE, NAMED, USERS, evaluation, made_up, write_run
 
 WEAK, STRONG = made_up({"limner": 0.10}, seed=1), made_up({"limner": 0.16}, seed=1)
 """The same users, the second system better in ndcg and less novel."""
@@ -37,6 +37,19 @@ def test_it_says_which_is_significantly_better(runs: tuple[Path, Path]) -> None:
     assert line["novelty@10"].verdict == "A better"
     assert line["coverage@10"].verdict == "untested" and line["coverage@10"].p is None
     assert [one.metric for one in found.worse] == ["novelty@10", "ild@10"]
+
+
+def test_lengths_of_history_are_compared_by_themselves(
+    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = map(load_run, runs)
+    found = compare(a, b)
+    assert [(one.metric, one.bucket) for one in found.buckets] == [("ndcg@10", one) for one in NAMED]
+    assert sum(one.n for one in found.buckets) == found.lines[0].n
+    assert all(one.p is not None and one.p_holm is not None and one.p_holm >= one.p for one in found.buckets)
+    assert not any(one.bucket for one in found.lines)
+    assert main(["eval", "compare", *map(str, runs)]) == 0
+    assert "5-19, n=50" in capsys.readouterr().out
 
 
 def test_p_is_corrected_over_the_table(runs: tuple[Path, Path]) -> None:

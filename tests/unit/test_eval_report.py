@@ -128,6 +128,19 @@ def test_failed_skipped_and_missing_users_are_said(one: Make) -> None:
     assert "bpr" not in [entry.name for entry in contest.entries]
 
 
+def test_a_winner_says_where_it_loses_in_accuracy(one: Make) -> None:
+    values = {name: dict(rows) for name, rows in WINS.items()}
+    values["ease"]["auc"] = [0.9] * 200
+    values["limner"]["auc"] = [0.8] * 200
+    values["popular"]["auc"] = [0.7] * 200
+    said = headline(one.contest(values, ours="limner"))
+    assert said.lead.startswith("limner wins: ndcg@10")
+    assert (
+        "Significantly better than limner by another metric of accuracy: auc (ease 0.9000 against 0.8000)." in said.more
+    )
+    assert not any("another metric" in line for line in headline(one.contest(WINS, ours="limner")).more)
+
+
 def test_what_the_record_tests_is_highlighted(one: Make) -> None:
     contest = one.contest(WINS, ours="ease")
     assert contest.focal is not None and contest.focal.name == "ease"

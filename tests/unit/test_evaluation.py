@@ -36,7 +36,7 @@ def made(rows: Sequence[tuple[int, int, int]], items: int = ITEMS, users: int = 
     table = np.array(sorted(rows, key=lambda row: (row[0], row[2])), dtype=np.int64).reshape(-1, 3)
     n = len(table)
     return Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["rating"], ["made"],
+        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["like"], ["made"],
         table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), np.zeros(n, np.int16), np.zeros(n, np.int16),
         np.full(n, 4.0), table[:, 2], np.arange(1, n + 1),
     )  # fmt: skip
@@ -754,6 +754,56 @@ def test_thresholds_say_what_was_missed() -> None:
     assert "limner was not measured" in missed[2]
 
 
+def test_one_bad_cell_is_named_before_anything_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, untimed = many(), replace(many(), time=np.full(len(many()), NO_TIME))
+    held = {"good": dataset(good), "untimed": replace(dataset(untimed), name="untimed")}
+
+    def fitted(*_: object, **__: object) -> Evaluation:
+        raise AssertionError("nothing may be fitted")
+
+    monkeypatch.setattr("evals.suite.load", lambda name, _: held[name])
+    monkeypatch.setattr("evals.suite.run", fitted)
+    grid = Experiment(datasets=["good", "untimed"], splits=["leave-last-out", "global-time"], systems=["popular"])
+    with pytest.raises(BadInputError, match="untimed, global-time: The split"):
+        run_experiment(grid, Settings())
+
+
+def test_who_is_tested_is_said_where_it_is_not_limner() -> None:
+    data = dataset(many())
+    found = run(data, "leave-last-out", ["popular", "ease", "random"], ["hit@10"], trials=0)
+    assert {one.system for one in found.comparisons} == {"popular"} and len(found.comparisons) == 2
+    assert "limner is not among the systems, so popular is tested against the others." in found.notes
+    with pytest.raises(UsageError, match="'eaze' cannot be tested against the others: the systems are popular, ease"):
+        run(data, "leave-last-out", ["popular", "ease"], ["hit@10"], against="eaze", trials=0)
+    broken = f"{__name__}:Numbers"
+    failed = run(data, "leave-last-out", [broken, "popular", "ease"], ["hit@10"], against=broken, trials=0)
+    assert not failed.comparisons
+    assert f"{broken} was not measured, so nothing is tested." in failed.notes
+
+
+def test_the_table_tells_lengths_of_history_and_where_users_are_others() -> None:
+    found = run(dataset(many()), "leave-last-out", ["popular", "ease"], ["hit@10", "ild@10"], trials=0)
+    text = drawn(found)
+    assert "hit@10 by length of history" in text
+    sizes = {bucket: one["hit@10"].n for bucket, one in found.systems[0].buckets.items()}
+    for bucket, n in sizes.items():
+        assert f"{bucket} events ({n})" in text
+    assert text.count("[") == 4, "both metrics have their intervals where there is room"
+    assert drawn(found, 60).count("[") == 2
+    assert "n=" not in text
+    fewer = found.systems[0].metrics["ild@10"].model_copy(update={"n": 7})
+    one = found.systems[0].model_copy(update={"metrics": {**found.systems[0].metrics, "ild@10": fewer}})
+    assert "n=7" in drawn(found.model_copy(update={"systems": [one]}))
+
+
+def test_cold_splits_have_hashes_of_their_own() -> None:
+    x = many()
+    late = made(
+        [*zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True), (3, ITEMS, 10_000 * DAY)], ITEMS + 1
+    )
+    assert len({cut(late).digest for cut in (global_time, cold_users, cold_items)}) == 3
+
+
 def test_an_experiment_without_data_is_refused() -> None:
     with pytest.raises(UsageError, match="names no data set"):
         run_experiment(Experiment(), Settings())
@@ -789,7 +839,12 @@ def test_the_command_runs_an_experiment(
     assert code == 0
     assert [one["split"]["name"] for one in document["evaluations"]] == ["leave-last-out", "ratio"]
     assert sorted(one.name for one in (tmp_path / "kept").iterdir()) == ["store.leave-last-out", "store.ratio"]
-    code, out, _ = given("exp.yaml", "--split", "ratio", "--systems", "popular", "--json")
+    code, _, err = given("exp.yaml", "--split", "ratio", "--systems", "popular", "--json")
+    assert code == 2 and "threshold on item-knn, which is not among the systems: popular" in err
+    code, _, err = given("exp.yaml", "--metrics", "hit@10")
+    assert code == 2 and "threshold on ndcg@10, which is not measured" in err
+    (tmp_path / "hard.yaml").write_text("systems: [popular]\nthresholds: {popular: {ndcg@10: 0.99}}\ntrials: 0\n")
+    code, out, _ = given("hard.yaml", "--split", "ratio", "--json")
     assert code == 100
     assert json.loads(out)["split"]["name"] == "ratio"
     shape = {"mean", "ci95", "n"}
@@ -871,7 +926,7 @@ def test_a_run_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.M
     data = dataset(many())
     whole = run(data, "leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular")
     Path("fitted").unlink()
-    run(data, "leave-last-out", [COUNTED], trials=0, against="popular", out=tmp_path / "run")
+    run(data, "leave-last-out", [COUNTED], trials=0, out=tmp_path / "run")
     again = run(
         data, "leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular", out=tmp_path / "run",
         resume=True,
@@ -879,8 +934,10 @@ def test_a_run_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.M
     assert Path("fitted").read_text(encoding="utf-8") == "x"  # once, in the first call
     assert [one.metrics for one in again.systems] == [one.metrics for one in whole.systems]
     assert again.comparisons == whole.comparisons
-    with pytest.raises(BadInputError, match="another run"):
+    with pytest.raises(BadInputError, match=r"another run \(its seed 0, not 1\)"):
         run(data, "leave-last-out", ["popular"], trials=0, seed=1, out=tmp_path / "run", resume=True)
+    with pytest.raises(BadInputError, match=r"its metrics ndcg@10.*, not hit@3\)"):
+        run(data, "leave-last-out", ["popular"], ["hit@3"], trials=0, out=tmp_path / "run", resume=True)
 
 
 def test_going_on_with_fewer_systems_leaves_nothing_of_the_others(tmp_path: Path) -> None:

@@ -32,6 +32,17 @@ def test_the_interval_of_few_values_has_the_exact_bootstrap_s_bounds() -> None:
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
 
 
+def test_bounds_lie_among_the_values_and_zero_is_zero() -> None:
+    values = np.zeros((2, 40))
+    values[0, :3] = (0.9, 0.7, 1.0)
+    values[1, 5] = 1e4
+    for one in intervals(values, seed=3):
+        assert 0.0 <= one.low < 1e-7 or one.low > 1e-3
+        assert not np.signbit(one.low) and one.high <= 1e4
+    [flat] = intervals(np.full((1, 50), 0.1))
+    assert flat.low == flat.high == 0.1
+
+
 def test_undefined_values_count_for_nothing() -> None:
     values = np.array([0.5, nan, 0.5, nan])
     assert interval(values) == Mean(0.5, 0.5, 0.5, 2)

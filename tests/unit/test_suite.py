@@ -165,6 +165,9 @@ def test_studies_of_other_data_or_of_another_kind_are_refused(tmp_path: Path) ->
         compare(load_either(a), load_either(b))
     with pytest.raises(BadInputError):
         load_either(tmp_path / "none")
+    chat = replace(load_either(a), study="chat")
+    with pytest.raises(BadInputError, match="A is a study of reasons, B a study of chat"):
+        compare(load_either(a), chat)
     other = load_either(a)
     system = other.evaluation.systems[0].model_copy(update={"name": "chat", "metrics": {}})
     chat = replace(other, evaluation=other.evaluation.model_copy(update={"systems": [system]}))
