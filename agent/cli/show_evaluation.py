@@ -128,7 +128,7 @@ def _mean(metric: Metric, mark: str, whole: bool, asked: int) -> str:
 
 def run_comparison(found: "RunComparison") -> RenderableType:
     """One line a metric: A, B, how far apart, and which is significantly better; of the first also by history."""
-    numbers = ("A", "B", "B - A", "95% interval", "p (Holm)")
+    numbers = ("A", "B", "B - A", "95% interval", "Holm p")
     table = plain_table("metric", *numbers, "better", right=numbers)
     table.padding = (0, 1, 0, 0)
     for column in table.columns[1:]:
@@ -147,10 +147,11 @@ def run_comparison(found: "RunComparison") -> RenderableType:
             table.add_row(words(line.metric), *_compared(line, better))
             for inside in found.buckets:
                 if (inside.a, inside.b, inside.metric) == (line.a, line.b, line.metric):
-                    table.add_row(words(f"  {inside.bucket}, n={inside.n:,}", "dim"), *_compared(inside, better))
+                    name = Text.assemble("  ", words(f"{inside.bucket}, n={inside.n:,}", "dim"))
+                    table.add_row(name, *_compared(inside, better))
     alone = [" against ".join(dict.fromkeys(pair)) for pair in pairs if len(pairs) == 1]
     title = " · ".join([found.dataset, found.split, *apart(found.candidates, found.style), found.hash, *alone])
-    return card(table, words(title), words(f"A {found.a} · B {found.b}"))
+    return card(table, words(title), words(f"A {found.a} · B {found.b}"), padding=(0, 1))
 
 
 def _compared(line: "Line", better: Mapping[str, Text]) -> list[RenderableType]:
