@@ -239,11 +239,11 @@ def train_report(report: TrainReport) -> RenderableType:
         )
     if report.calibration_error is not None:
         lines.append(
-            f"Probabilities of an item, for a user who does anything, are off by {report.calibration_error:.1%} on "
+            f"Probabilities of an item, for a user who does anything, are off by {report.calibration_error:.2g} on "
             f"average; they count {counted(report.unanswered, 'further question')} without an answer."
         )
     if report.activity_error is not None:
-        lines.append(f"Those that a user does anything at all are off by {report.activity_error:.1%}.")
+        lines.append(f"Those that a user does anything at all are off by {report.activity_error:.2g}.")
     return Group(
         Text(f"{learned} in {duration(report.seconds)} (model {report.version})."),
         table,

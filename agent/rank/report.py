@@ -25,7 +25,7 @@ def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
         lessons=fusion.queries if fusion else 0,
         unanswered=fusion.asked - fusion.queries if fusion else 0,
         fusion_ndcg=worth.get("fusion"),
-        calibration_error=None if math.isnan(error) else round(error, 4),
+        calibration_error=None if math.isnan(error) else float(f"{error:.3g}"),
         activity_error=round(model.activity.ece, 4) if fusion and model.activity else None,
         ratings=model.ratings.report if model.ratings else None,
         seconds=held.seconds,
