@@ -516,6 +516,8 @@ class ChannelReport(Value):
     """In words: "1,682 items", "EASE over 1,682 items"."""
     ndcg: float | None = None
     """ndcg@10 of this channel alone over the candidates of users that were held out; None where nothing was learned."""
+    adds: float | None = None
+    """What the fusion loses of its own there where what this channel tells is shuffled among the candidates."""
 
 
 class BucketWeight(Value):
@@ -581,6 +583,10 @@ class TrainReport(Value):
     """ndcg@10 of the learned fusion over the same candidates as each channel's."""
     calibration_error: float | None = None
     """Expected calibration error of its probabilities of an item for users who do anything, on users it did not see."""
+    probability_mean: float | None = None
+    """Probability told of a held-out candidate, on average."""
+    probability_share: float | None = None
+    """Of these candidates that were had in fact."""
     activity_error: float | None = None
     """The same of the probabilities that a user does anything; None where events have no times to learn them from."""
     ratings: RatingReport | None = None

@@ -206,6 +206,12 @@ def _event_table(events: Sequence[Event], items: Mapping[str, Item], scales: Map
     return table
 
 
+def _told(report: TrainReport) -> str:
+    if report.probability_mean is None or report.probability_share is None:
+        return ""
+    return f" ({report.probability_mean:.2%} told, {report.probability_share:.2%} happened)"
+
+
 def _short(text: str, limit: int) -> str:
     text = clean(text)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
@@ -216,20 +222,24 @@ def _short(text: str, limit: int) -> str:
 
 def train_report(report: TrainReport) -> RenderableType:
     graded = any(channel.ndcg is not None for channel in report.channels)
-    table = plain_table("channel", "what it holds", *(("ndcg@10 alone",) if graded else ()))
+    table = plain_table("channel", "what it holds", *(("ndcg@10 alone", "adds") if graded else ()))
     for channel in report.channels:
         worth = f"{channel.ndcg:.3f}" if channel.ndcg is not None else ""
-        table.add_row(words(channel.name, "bold"), words(channel.holds), *((worth,) if graded else ()))
+        adds = f"{channel.adds:+.3f}" if channel.adds is not None else ""
+        table.add_row(words(channel.name, "bold"), words(channel.holds), *((worth, adds) if graded else ()))
     if report.fusion_ndcg is not None:
         held = f"{counted(report.lessons, 'question')} of the past"
-        table.add_row(words("learned fusion", "bold"), words(held), words(f"{report.fusion_ndcg:.3f}", "bold"))
+        table.add_row(words("learned fusion", "bold"), words(held), words(f"{report.fusion_ndcg:.3f}", "bold"), "")
     weighed = _rerank_weight(report.rerank) if report.rerank else ()
     learned = (
         f"Learned from {counted(report.events, 'event')} of {counted(report.users, 'user')} on {report.items:,} items"
     )
     lines = [f"Embeddings: {report.embedder}, {counted(report.embedded, 'item text')} embedded anew."]
     if graded:
-        lines.append("ndcg@10 is over the candidates of users that were held out.")
+        lines.append(
+            "ndcg@10 is over the candidates of users that were held out. A channel adds what the fusion loses of it "
+            "where what the channel tells is shuffled among them; channels that tell the same stand in for each other."
+        )
     if report.ratings is not None:
         told = report.ratings
         lines.append(
@@ -240,7 +250,7 @@ def train_report(report: TrainReport) -> RenderableType:
     if report.calibration_error is not None:
         lines.append(
             f"Probabilities of an item, for a user who does anything, are off by {report.calibration_error:.2g} on "
-            f"average; they count {counted(report.unanswered, 'further question')} without an answer."
+            f"average{_told(report)}; they count {counted(report.unanswered, 'further question')} without an answer."
         )
     if report.activity_error is not None:
         lines.append(f"Those that a user does anything at all are off by {report.activity_error:.2g}.")

@@ -45,6 +45,20 @@ WEIGHTS: Mapping[str, float] = {
 _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
            "collaborative_all", "similar_users", "popular", "recent",
            "trending", "latest", "facets", "content", "bm25")  # fmt: skip
+_PLACE = "place "
+TELLS: Mapping[str, frozenset[str]] = {
+    "next_item": frozenset({"next_item", "next_1", "next_10", "next_short"}),
+    "around": frozenset({"around"}),
+    "collaborative": frozenset({"collaborative", "collaborative_5", "collaborative_all", "collaborative_liked"}),
+    "similar_users": frozenset({"similar_users", "similar_users_all"}),
+    "recent": frozenset({"recent", "trending"}),
+    "latest": frozenset({"latest", "latest_short"}),
+    "popular": frozenset({"popular", "popularity", "popularity gap"}),
+    "facets": frozenset({"facets", "facets_late", "facets_all"}),
+    "content": frozenset({"content", "content_late"}),
+    "bm25": frozenset({"bm25"}),
+}
+"""By voice the columns, less those of places, that tell what it tells."""
 _KNOWN = ("prior", "popularity", "popularity gap", "mean signal", "age", "history", "entry gap", "entry near")
 _LATE = 10
 """Events of a user's end that popularity and the order of ids are compared with."""
@@ -198,10 +212,15 @@ def _nearest(scores: Mapping[str, NDArray[np.float32]], fresh: NDArray[np.int64]
     return fresh[best][value[best] > 0]
 
 
+def told_by(column: str) -> str:
+    """What a column of places is about; any other itself."""
+    return column.removeprefix(_PLACE)
+
+
 def _names(channels: Channels) -> list[str]:
     """Of the columns."""
     named = [one.name for one in channels.all]
-    return [*named, *(f"place {name}" for name in _PLACED if name in named), *_known(channels)]
+    return [*named, *(_PLACE + name for name in _PLACED if name in named), *_known(channels)]
 
 
 def _known(channels: Channels) -> list[str]:

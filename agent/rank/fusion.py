@@ -1,8 +1,9 @@
 """Learning to rank over the candidates' columns: LightGBM, or logistic regression; calibrated on held-out users."""
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import StoreError
+from agent.rank.features import TELLS, told_by
 from evals.metrics import ece, ndcg
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _BINS = 10
 WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "latest", "popular", "facets", "content",
          "bm25", "prior")  # fmt: skip
 _FEW_ROWS = 200_000
+_SHUFFLED = 500
+"""Questions by which what a channel adds is measured; each asks for a prediction of all their candidates a channel."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,14 @@ class Calibration:
     ece: float
     """Expected calibration error over ten bins of equal size, on users that neither trees nor scaling saw."""
     rows: int
+    mean: float = math.nan
+    """Probability told of a held-out candidate, on average."""
+    share: float = math.nan
+    """Of these candidates that were answers."""
+
+
+NOTHING_TOLD = Calibration(1.0, 0.0, math.nan, 0)
+"""Where too little was held out to calibrate by."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,9 @@ class Fusion:
     worth: dict[str, float]
     """ndcg@10 over the candidates of held-out users: of each column named in `WORTH` alone, of the prior, and as
     `fusion` of a fusion that those users were held out of."""
+    adds: dict[str, float] = field(default_factory=dict)
+    """By voice, what that fusion loses of its ndcg@10 where what the voice tells is shuffled among the candidates of
+    each question (permutation importance; Breiman 2001, "Random Forests")."""
 
     def score(self, columns: NDArray[np.float32]) -> Floats:
         """[rows] higher is better, of [rows, features] as `known` gives them."""
@@ -130,7 +145,7 @@ class Fusion:
         head = {
             "method": self.method, "names": self.names, "scales": self.scales, "weights": self.weights,
             "centre": self.centre, "spread": self.spread, "calibration": asdict(self.calibration),
-            "queries": self.queries, "asked": self.asked, "worth": self.worth,
+            "queries": self.queries, "asked": self.asked, "worth": self.worth, "adds": self.adds,
         }  # fmt: skip
         (folder / "fusion.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
 
@@ -192,7 +207,28 @@ def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Lea
     some = rest.take(rest.answered)
     worth = {name: _ndcg(some.columns[:, at], some) for at, name in enumerate(some.names) if name in WORTH}
     worth["fusion"] = _ndcg(score[np.repeat(rest.answered, rest.group)], some)
-    return Learned(replace(whole, calibration=_calibrate(score, rest), worth=worth), held, score)
+    calibration, adds = _calibrate(score, rest), _adds(part, some, seed)
+    return Learned(replace(whole, calibration=calibration, worth=worth, adds=adds), held, score)
+
+
+def _adds(fusion: Fusion, examples: Examples, seed: int) -> dict[str, float]:
+    """By voice, see `Fusion.adds`; of queries with an answer that the fusion did not see."""
+    random = np.random.default_rng(seed)
+    asked = np.zeros(len(examples.group), dtype=bool)
+    asked[random.permutation(len(asked))[:_SHUFFLED]] = True
+    some = examples.take(asked)
+    whole = _ndcg(fusion.score(some.columns), some)
+    owner = np.repeat(np.arange(len(some.group)), some.group)
+    # The same for all columns of a voice, so that they go on to agree with each other.
+    other = np.lexsort((random.random(len(owner)), owner))
+    found = {}
+    for voice, told in TELLS.items():
+        own = [at for at, name in enumerate(some.names) if told_by(name) in told]
+        if own:
+            columns = some.columns.copy()
+            columns[:, own] = columns[other][:, own]
+            found[voice] = round(whole - _ndcg(fusion.score(columns), some), 4)
+    return found
 
 
 def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
@@ -210,7 +246,7 @@ def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
 
 def _fit(examples: Examples, among: NDArray[np.bool_], method: Method, seed: int) -> Fusion:
     """`among` [queries]: those to learn from."""
-    none = Calibration(1.0, 0.0, float("nan"), 0)
+    none = NOTHING_TOLD
     queries, asked = int((examples.answered & among).sum()), int(among.sum())
     if method == "logistic":
         from sklearn.linear_model import LogisticRegression
@@ -255,7 +291,7 @@ def _calibrate(score: Floats, rest: Examples) -> Calibration:
     """Slope and offset from the held-out users; the error is of each half by those from the other half."""
     first = np.repeat(rest.user % 2 == 0, rest.group)
     if any(len(np.unique(rest.relevant[half])) < 2 for half in (first, ~first)):
-        return Calibration(1.0, 0.0, float("nan"), 0)
+        return NOTHING_TOLD
     from scipy.special import expit
 
     given = np.empty(len(score))
@@ -263,7 +299,8 @@ def _calibrate(score: Floats, rest: Examples) -> Calibration:
         slope, offset = _platt(score[~half], rest.relevant[~half])
         given[half] = expit(slope * score[half] + offset)
     slope, offset = _platt(score, rest.relevant)
-    return Calibration(slope, offset, ece(rest.relevant, given, _BINS, "mass"), len(given))
+    error = ece(rest.relevant, given, _BINS, "mass")
+    return Calibration(slope, offset, error, len(given), float(given.mean()), float(rest.relevant.mean()))
 
 
 def _platt(score: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import math
 
-from agent.rank.fusion import Fusion
+from agent.rank.fusion import NOTHING_TOLD, Fusion
 from agent.rank.model import Model
 from agent.schema import ChannelReport, TrainReport
 
@@ -11,26 +11,34 @@ def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
     """Channels with what each is worth alone, and what their fusion makes of them."""
     held, fusion = model.manifest, model.fusion
     worth = fusion.worth if fusion else {}
-    error = fusion.calibration.ece if fusion else math.nan
+    adds = fusion.adds if fusion else {}
+    told = fusion.calibration if fusion else NOTHING_TOLD
     return TrainReport(
         version=held.version,
         events=held.events,
         users=held.users,
         items=len(model.item_ids),
         channels=[
-            ChannelReport(name=one.name, holds=one.holds(), ndcg=worth.get(one.name)) for one in model.channels.voices
+            ChannelReport(name=one.name, holds=one.holds(), ndcg=worth.get(one.name), adds=adds.get(one.name))
+            for one in model.channels.voices
         ],
         embedder=embedder,
         embedded=embedded,
         lessons=fusion.queries if fusion else 0,
         unanswered=fusion.asked - fusion.queries if fusion else 0,
         fusion_ndcg=worth.get("fusion"),
-        calibration_error=None if math.isnan(error) else float(f"{error:.3g}"),
+        calibration_error=_known(told.ece),
+        probability_mean=_known(told.mean),
+        probability_share=_known(told.share),
         activity_error=round(model.activity.ece, 4) if fusion and model.activity else None,
         ratings=model.ratings.report if model.ratings else None,
         seconds=held.seconds,
         notes=_notes(fusion),
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.3g}")
 
 
 def _notes(fusion: Fusion | None) -> list[str]:

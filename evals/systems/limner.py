@@ -4,22 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from agent.rank import fit, score_users
+from agent.rank import TELLS, fit, score_users
 from evals.systems.base import Asked, Scores, Setting, Training
 
 FAMILIES: Mapping[str, frozenset[str]] = {
-    "next_item": frozenset({"next_item", "next_1", "next_10", "next_short", "around"}),
-    "collaborative": frozenset({
-        "collaborative", "collaborative_5", "collaborative_all", "collaborative_liked",
-    }),
-    "similar_users": frozenset({"similar_users", "similar_users_all"}),
-    "popularity": frozenset({
-        "popular", "recent", "trending", "latest", "latest_short", "popularity", "popularity gap", "age",
-    }),
-    "facets": frozenset({"facets", "facets_late", "facets_all"}),
+    "next_item": TELLS["next_item"] | TELLS["around"],
+    "collaborative": TELLS["collaborative"],
+    "similar_users": TELLS["similar_users"],
+    "popularity": TELLS["popular"] | TELLS["recent"] | TELLS["latest"] | {"age"},
+    "facets": TELLS["facets"],
     "entry": frozenset({"entry gap", "entry near"}),
-    "content": frozenset({"content", "content_late", "bm25"}),
-}  # fmt: skip
+    "content": TELLS["content"] | TELLS["bm25"],
+}
 """Channels that tell much of the same, and columns of the same sort: what is left out together to see what it adds."""
 WITHOUT = "limner-without:"
 """Before the name of a family."""

@@ -283,12 +283,17 @@ def test_fusion_learns_and_is_stored(how: How, method: Method, tmp_path: Path) -
     model = fit(x, signal, how=how, method=method)
     assert model.fusion is not None and model.fusion.method == method
     assert model.fusion.worth["fusion"] >= model.fusion.worth["popular"]
+    assert set(model.fusion.adds) == {one.name for one in model.channels.voices}
+    assert max(model.fusion.adds.values()) > 0
+    told = model.fusion.calibration
+    assert 0 < told.share < 1 and abs(told.mean - told.share) < 0.1
     history = model.history([("i03", 1.0), ("i04", 1.0)])
     found = order(model, history, exclude=frozenset(["i03", "i04"]))
     assert all(one.probability is not None and 0 < one.probability < 1 for one in found)
     train(x, signal, tmp_path, method=method)
     loaded = load_model(tmp_path)
     assert loaded is not None and loaded.fusion is not None
+    assert how == "user" or loaded.fusion.adds == model.fusion.adds
     again = order(loaded, history, exclude=frozenset(["i03", "i04"]))
     assert how == "user" or [one.candidate.item_id for one in again] == [one.candidate.item_id for one in found]
 
