@@ -19,6 +19,7 @@ from agent.schema import Item
 
 Mask = NDArray[np.bool_]
 Course = Literal["", "stopped", "started"]
+Polarity = Literal["like", "dislike"]
 NEUTRAL = 0.1
 MIN_LIKED = 2
 """Different liked items from which a user is said to have liked a value."""
@@ -128,18 +129,16 @@ class Census:
         return self._ordered(np.flatnonzero(counts), counts, kept)
 
     def likers(
-        self, items: Mask, polarity: Literal["like", "dislike"], course: Course, among: Mask | None,
-        least: int = MIN_LIKED,
-    ) -> Held:  # fmt: skip
-        """Users who liked (or disliked) at least `least` of some items and most of those that they judged.
+        self, rows: Mask, polarity: Polarity, course: Course, among: Mask | None, least: int = MIN_LIKED
+    ) -> Held:
+        """Users who liked (or disliked) at least `least` items of some events and most of those that they judged there.
 
         course: `stopped`, those none of whose liked ones lie in the newer half of all their events, though they liked
         some before; `started`, those all of whose liked ones lie there. Counted by different items.
         """
         x, users = self.x, len(self.user_ids)
-        sign = 1.0 if polarity == "like" else -1.0
-        on = items[x.item] if among is None else items[x.item] & among[x.user]
-        yes, no = on & (sign * self.signal >= NEUTRAL), on & (sign * self.signal <= -NEUTRAL)
+        on = rows if among is None else rows & among[x.user]
+        yes, no = on & self.judged(polarity), on & self.judged("dislike" if polarity == "like" else "like")
         liked, turned = self._different(yes), self._different(no)
         kept = (liked >= least) & (liked > turned)
         if course:
@@ -150,6 +149,14 @@ class Census:
             early = np.bincount(x.user[yes & ~newer], minlength=users)
             kept &= (recent == 0) if course == "stopped" else (early == 0)
         return self._ordered(np.flatnonzero(kept), liked, yes)
+
+    def judged(self, polarity: Polarity) -> Mask:
+        """[n] the events that say like, or dislike."""
+        return self.signal >= NEUTRAL if polarity == "like" else self.signal <= -NEUTRAL
+
+    def either(self, one: Held, other: Held, rows: Mask) -> Held:
+        """Users of one or the other, by their different items of some events."""
+        return self._ordered(np.union1d(one.users, other.users), self._different(rows), rows)
 
     def _different(self, rows: Mask) -> NDArray[np.int64]:
         """[users] different items among the events."""

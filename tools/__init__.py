@@ -1,9 +1,12 @@
 """What the chat agent and MCP clients may call: small typed functions over the engine, one file a subject."""
 
+from tools.alike import similar_items
+from tools.audience import audience
 from tools.base import Args, Result, Tool
 from tools.catalogue import catalogue
 from tools.cohort import cohort
 from tools.compare import compare_users
+from tools.events import count_events
 from tools.explain import explain_preference, explain_recommendation
 from tools.favourites import favourites
 from tools.find_users import find_users
@@ -11,6 +14,7 @@ from tools.history import history
 from tools.items import item, popular_items, search_items
 from tools.last import last_item
 from tools.person import user_attributes
+from tools.popular_values import popular_values
 from tools.portrait import portrait
 from tools.ratings import ratings
 from tools.recommend import recommend
@@ -19,7 +23,8 @@ from tools.words import Said, say
 
 TOOLS: tuple[Tool, ...] = (
     portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
-    explain_recommendation, explain_preference, find_users, cohort, search_items, popular_items, item, catalogue,
+    explain_recommendation, explain_preference, audience, find_users, cohort, count_events, search_items, popular_items,
+    popular_values, similar_items, item, catalogue,
 )  # fmt: skip
 
 __all__ = [
@@ -28,9 +33,11 @@ __all__ = [
     "Result",
     "Said",
     "Tool",
+    "audience",
     "catalogue",
     "cohort",
     "compare_users",
+    "count_events",
     "explain_preference",
     "explain_recommendation",
     "favourites",
@@ -39,11 +46,13 @@ __all__ = [
     "item",
     "last_item",
     "popular_items",
+    "popular_values",
     "portrait",
     "ratings",
     "recommend",
     "say",
     "search_items",
+    "similar_items",
     "similar_users",
     "user_attributes",
 ]

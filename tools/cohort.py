@@ -1,34 +1,48 @@
 """Which users, and how many, have this in their history?"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from agent.census import MIN_LIKED, Filter, Held
+from agent.census import MIN_LIKED, Census, Course, Held, Mask
 from agent.engine import Engine
+from agent.errors import BadInputError
 from agent.where import fitting
-from tools.base import Result, Said, Value, tool
+from tools.base import Polarity, Result, Said, Value, tool
 from tools.which import Chosen, Which, chosen, rows_of
-from tools.words import listed, phrase
+from tools.words import kind_before, listed, phrase
 
 Span = tuple[datetime, datetime] | None
+Judged = Literal["", "like", "dislike"]
 
 
 class CohortArgs(Which):
-    polarity: Literal["", "like", "dislike"] = Field(
+    polarity: Judged = Field(
         default="", description="only users who liked, or disliked, such items; empty: who had at least one"
     )
-    course: Literal["", "stopped", "started"] = Field(
-        default="", description="of users who liked them: who stopped, or who started only lately"
+    course: Course = Field(
+        default="", description="of users who liked or disliked them: who stopped, or who started only lately"
     )
+    or_item: str = Field(default="", description="or this item, by id or title, instead")
+    or_value: str = Field(default="", description="or items with this value instead")
     and_item: str = Field(default="", description="only users who had this item, by id or title, as well")
     and_value: str = Field(default="", description="only users who had an item with this value as well")
+    and_polarity: Judged = Field(
+        default="", description="only users who liked, or disliked, what was had as well; empty: had it"
+    )
+    not_item: str = Field(default="", description="only users who did not have this item, by id or title")
+    not_value: str = Field(default="", description="only users who had no item with this value")
+    not_polarity: Judged = Field(
+        default="", description="only users who did not like, or did not dislike, what they should not have had"
+    )
     min_events: int = Field(default=1, ge=1, description="at least so many such events a user")
-    max_events: int | None = Field(default=None, ge=0, description="at most so many such events a user")
+    max_events: int | None = Field(
+        default=None, ge=0, description="at most so many such events a user; 0: users who have none"
+    )
     where: str = Field(default="", description="a condition on users' attributes, such as: age < 30 and gender = F")
     limit: int = Field(default=5, ge=0, le=100, description="how many of the users to list")
 
@@ -49,14 +63,27 @@ class CohortResult(Result):
     """Those with the most first."""
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What the same users must, or must not, have had or liked as well."""
+
+    about: Chosen
+    polarity: Judged
+    wanted: bool
+    users: Mask
+    """[users of the census] who had or liked it."""
+
+
 @tool(
     "cohort",
-    "How many users, and which, had an item or items with a value, liked or disliked them, stopped or started, within "
-    "a time, of a type, at least so often, or fit a condition on their attributes.",
+    "How many users, and which, had an item or items with a value, rated them so, liked or disliked them, stopped or "
+    "started, also had or liked a second, or did not, within a time, of a type, at least so often, or fit a condition "
+    "on their attributes.",
     CohortArgs,
 )
 async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown item or facet."""
+    _check(args)
     census = engine.snapshots.census()
     about = chosen(engine, args)
     if args.where:
@@ -64,19 +91,21 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
         among = census.users(matching)
     else:
         matching, among = engine.store.user_ids(), None
-    both = [chosen(engine, one) for one in _also(args)]
-    for one in both:
-        holders = census.holders(census.rows(Filter(items=census.items(one.ids or frozenset()))))
-        had = np.zeros(len(census.user_ids), dtype=bool)
-        had[holders.users] = True
-        among = had if among is None else among & had
+    beside = _beside(engine, census, args)
+    for one in beside:
+        fit = one.users if one.wanted else ~one.users
+        among = fit if among is None else among & fit
+    span = engine.snapshots.period()
     if args.max_events == 0:
-        return _without(engine, args, about, matching)
-    if args.polarity:
-        items = census.items(about.ids) if about.ids is not None else census.items(census.item_ids)
-        held = census.likers(items, args.polarity, args.course, among, _least_liked(about))
-    else:
-        held = census.holders(rows_of(engine, args, about), among)
+        left = _without(engine, args, about, [one for one in matching if _fits(census, one, beside)])
+        users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
+        said = _said(args, about, beside, len(left), len(matching), users, span)
+        return CohortResult(found=True, said=said, total=len(left), of=len(matching), users=users)
+    either = chosen(engine, other) if (other := _other(args)) else None
+    held = _held(engine, census, args, about, among)
+    if either is not None and other is not None:
+        held = _either(engine, census, args, (about, either), held, _held(engine, census, other, either, among), among)
+        about = replace(about, what=Said(form="what.either", values={"first": about.what, "second": either.what}))
     held = _bounded(held, args)
     top = held.seqs[: args.limit].tolist()
     ids = {one.seq: one.event_id for one in engine.store.events_by_seq(top)}
@@ -84,24 +113,73 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
         CohortUser(user_id=census.user_ids[user], n=n, event_id=ids.get(seq, ""))
         for user, n, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
     ]
-    return CohortResult(
-        found=True, said=_said(args, _joined(about, both), len(held), len(matching), users, engine.snapshots.period()),
-        total=len(held),
-        of=len(matching), users=users,
-    )  # fmt: skip
+    # Whoever did nothing at all fits a condition on attributes too.
+    total = len(matching) if _only_where(args, about) and not beside else len(held)
+    said = _said(args, about, beside, total, len(matching), users, span)
+    return CohortResult(found=True, said=said, total=total, of=len(matching), users=users)
 
 
-def _also(args: CohortArgs) -> list[Which]:
-    """What the same users must have had beside it."""
-    items = [Which(item=args.and_item)] if args.and_item else []
-    return [*items, *([Which(value=args.and_value)] if args.and_value else [])]
+def _check(args: CohortArgs) -> None:
+    """Raises BadInputError for what would answer another question than the one asked."""
+    if args.max_events == 0 and (args.polarity or args.or_item or args.or_value):
+        raise BadInputError(
+            "max_events=0 asks for users who have no such event at all, which goes with no polarity and no second item "
+            "or value; name what they should not have had as not_item or not_value."
+        )
+    if args.course and not args.polarity:
+        raise BadInputError("A course is of users who liked or disliked something; give a polarity too.")
+    if args.not_polarity and not (args.not_item or args.not_value):
+        raise BadInputError("not_polarity goes with not_item or not_value.")
+    if args.and_polarity and not (args.and_item or args.and_value):
+        raise BadInputError("and_polarity goes with and_item or and_value.")
 
 
-def _joined(about: Chosen, both: Sequence[Chosen]) -> Chosen:
-    """What is asked about, in words, with what they must have had beside it."""
-    for one in both:
-        about = replace(about, what=Said(form="what.both", values={"first": about.what, "second": one.what}))
-    return about
+def _other(args: CohortArgs) -> CohortArgs | None:
+    """The same asked of the item or value that will do instead."""
+    if not (args.or_item or args.or_value):
+        return None
+    return args.model_copy(update={"item": args.or_item, "value": args.or_value, "facet": ""})
+
+
+def _held(engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None) -> Held:
+    rows = rows_of(engine, args, about)
+    if args.polarity:
+        return census.likers(rows, args.polarity, args.course, among, _least_liked(about))
+    return census.holders(rows, among)
+
+
+def _either(
+    engine: Engine, census: Census, args: CohortArgs, about: tuple[Chosen, Chosen], one: Held, other: Held,
+    among: Mask | None,
+) -> Held:  # fmt: skip
+    """Users of the one or the other, each event counted once."""
+    ids = None if about[0].ids is None or about[1].ids is None else about[0].ids | about[1].ids
+    rows = rows_of(engine, args, replace(about[0], ids=ids))
+    if not args.polarity:
+        return census.holders(rows, among)
+    return census.either(one, other, rows & census.judged(args.polarity))
+
+
+def _beside(engine: Engine, census: Census, args: CohortArgs) -> list[_Beside]:
+    found = []
+    for item, value, polarity, wanted in (
+        (args.and_item, "", args.and_polarity, True), ("", args.and_value, args.and_polarity, True),
+        (args.not_item, "", args.not_polarity, False), ("", args.not_value, args.not_polarity, False),
+    ):  # fmt: skip
+        if item or value:
+            which = Which(item=item, value=value)
+            about = chosen(engine, which)
+            rows = rows_of(engine, which, about)
+            held = census.likers(rows, polarity, "", None, _least_liked(about)) if polarity else census.holders(rows)
+            users = np.zeros(len(census.user_ids), dtype=bool)
+            users[held.users] = True
+            found.append(_Beside(about, polarity, wanted, users))
+    return found
+
+
+def _fits(census: Census, user_id: str, beside: Sequence[_Beside]) -> bool:
+    at = census.user_position.get(user_id)
+    return all((at is not None and bool(one.users[at])) == one.wanted for one in beside)
 
 
 def _least_liked(about: Chosen) -> int:
@@ -116,24 +194,29 @@ def _bounded(held: Held, args: CohortArgs) -> Held:
     return Held(held.users[kept], held.counts[kept], held.seqs[kept])
 
 
-def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str]) -> CohortResult:
+def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str]) -> list[str]:
     """Users who have none of the events, by id."""
     census = engine.snapshots.census()
     holders = census.holders(rows_of(engine, args, about))
     had = {census.user_ids[at] for at in holders.users.tolist()}
-    left = sorted(one for one in matching if one not in had)
-    users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
-    said = _said(args, about, len(left), len(matching), users, engine.snapshots.period())
-    return CohortResult(found=True, said=said, total=len(left), of=len(matching), users=users)
+    return sorted(one for one in matching if one not in had)
 
 
-def _said(args: CohortArgs, about: Chosen, total: int, of: int, users: list[CohortUser], span: Span) -> list[Said]:
-    only_where = bool(args.where) and about.ids is None and not (args.type or args.polarity or args.min_events > 1)
+def _only_where(args: CohortArgs, about: Chosen) -> bool:
+    """Whether nothing is asked of their events."""
+    asked = args.type or args.polarity or args.since or args.until or args.rating
+    counted = args.min_events > 1 or args.max_events is not None
+    return bool(args.where) and about.ids is None and not asked and not counted
+
+
+def _said(
+    args: CohortArgs, about: Chosen, beside: Sequence[_Beside], total: int, of: int, users: list[CohortUser], span: Span
+) -> list[Said]:
     lead: dict[str, str | int | float | Said] = {
         "n": total, "of": of, "what": about.what, "when": about.when, "events": _events(args), "where": _where(args),
-        "least": _least(args),
+        "least": _least(args), "often": _often(args), "beside": _all_beside(beside),
     }  # fmt: skip
-    if only_where and not (args.since or args.until):
+    if _only_where(args, about) and not beside:
         form = "cohort.where"
         lead["where"] = args.where
     elif args.polarity:
@@ -147,14 +230,34 @@ def _said(args: CohortArgs, about: Chosen, total: int, of: int, users: list[Coho
         shown = [_shown(one) for one in users]
         form = "cohort.all" if len(users) == total else "cohort.top"
         said.append(Said(form=form, values={"users": listed(shown), "k": len(users)}))
-    if args.polarity:
-        said.append(
-            Said(form=f"cohort.define.{args.polarity}", values={"least": _least_liked(about), "course": _course(args)})
-        )
+    said += _definitions(args, about, beside)
     if span:
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
         said.append(Said(form="cohort.period", values={**days}))
     return said
+
+
+def _definitions(args: CohortArgs, about: Chosen, beside: Sequence[_Beside]) -> list[Said]:
+    """What liked and disliked mean, each once."""
+    judged: dict[tuple[Polarity, int], Said] = {}
+    if args.polarity:
+        judged[args.polarity, _least_liked(about)] = _course(args)
+    for one in beside:
+        if one.polarity:
+            judged.setdefault((one.polarity, _least_liked(one.about)), phrase(""))
+    return [
+        Said(form=f"cohort.define.{polarity}", values={"least": least, "course": course})
+        for (polarity, least), course in judged.items()
+    ]
+
+
+def _all_beside(beside: Sequence[_Beside]) -> Said:
+    whole = phrase("")
+    for one in reversed(beside):
+        form = f"beside.{'' if one.wanted else 'not_'}{one.polarity or 'had'}"
+        part = Said(form=form, values={"what": one.about.what})
+        whole = Said(form="beside", values={"first": part, "rest": whole})
+    return whole
 
 
 def _shown(one: CohortUser) -> Said:
@@ -168,12 +271,17 @@ def _course(args: CohortArgs) -> Said:
 
 def _events(args: CohortArgs) -> Said:
     one = args.min_events == 1 and args.max_events is None
-    kind = f"{args.type} " if args.type else ""
-    return Said(form="cohort.event" if one else "cohort.events_many", values={"type": kind})
+    return Said(form="cohort.event" if one else "cohort.events_many", values={"type": kind_before(args.type)})
 
 
 def _where(args: CohortArgs) -> Said:
     return Said(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+
+
+def _often(args: CohortArgs) -> Said:
+    """How many of the liked items there must be, where that was asked."""
+    asked = args.min_events > 1 or args.max_events is not None
+    return Said(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")
 
 
 def _least(args: CohortArgs) -> Said:

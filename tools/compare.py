@@ -11,7 +11,7 @@ from agent.signals import RATED_TYPES
 from tools.base import Result, Said, Value, tool
 from tools.favourites import favourites
 from tools.which import Chosen, Which, chosen, fits
-from tools.words import listed, phrase
+from tools.words import kind_before, listed, phrase
 
 Aspect = Literal["events", "items", "rating", "taste"]
 
@@ -88,7 +88,7 @@ def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chose
         form=f"compare.{aspect}.equal" if equal else f"compare.{aspect}",
         values={
             "more": more[0].user_id, "n": more[1], "less": less[0].user_id, "m": less[1], "what": about.what,
-            "when": about.when, "type": f"{args.type} " if args.type else "",
+            "when": about.when, "type": kind_before(args.type),
             "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
         },
         evidence=evidence,

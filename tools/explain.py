@@ -8,6 +8,7 @@ from agent.engine import Engine
 from agent.schema import Event, Preference, Recommendation
 from tools.base import Args, Result, Said, tool
 from tools.history import HistoryLine, phrase_of
+from tools.recommend import Wanted, wanted_in_words, wishes_of
 from tools.which import find_item, title_of
 from tools.words import listed
 
@@ -15,7 +16,7 @@ SHORTLIST = 20
 EVENTS = 5
 
 
-class WhyItemArgs(Args):
+class WhyItemArgs(Wanted):
     user_id: str = Field(description="the user's id, exactly as in the data")
     item: str = Field(default="", description="the item's id or title; the first recommendation if left out")
 
@@ -41,7 +42,7 @@ class WhyPreferenceResult(Result):
 @tool("explain_recommendation", "Why an item is recommended to a user, or why it is not.", WhyItemArgs, tells="user")
 async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemResult:
     """Raises UnknownIdError for an unknown item."""
-    [first] = await engine.recommend([args.user_id], SHORTLIST, explain=False)
+    [first] = await engine.recommend([args.user_id], SHORTLIST, wishes=wishes_of(engine, args), explain=False)
     places = {one.item.item_id: one.rank for one in first.recommendations}
     if args.item:
         item = find_item(engine, args.item)
@@ -54,7 +55,8 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     ranked = await engine.rank(args.user_id, [item.item_id], explain=True)
     one = ranked.recommendations[0] if ranked.recommendations else None
     values: dict[str, str | int | float | Said] = {
-        "user": args.user_id, "title": title_of(item), "place": place or 0, "n": SHORTLIST
+        "user": args.user_id, "title": title_of(item), "place": place or 0, "n": SHORTLIST,
+        "wanted": wanted_in_words(args),
     }  # fmt: skip
     had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
     if had:

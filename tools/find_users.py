@@ -8,6 +8,7 @@ from agent.engine import Engine
 from agent.errors import BadInputError
 from agent.schema import Preference
 from agent.where import fitting
+from tools.audience import told
 from tools.base import Args, Polarity, Result, Said, Value, tool
 from tools.words import listed, phrase
 
@@ -74,20 +75,10 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
 
 
 def _by_words(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
-    audience = engine.users_like(args.like, args.limit, where=args.where)
-    users = [FoundUser(user_id=one.user_id, score=one.score) for one in audience.users]
-    values: dict[str, str | int | float | Said] = {
-        "of": audience.considered, "population": audience.population, "like": args.like, "where": _where(args)
-    }  # fmt: skip
-    if not users:
-        said = [Said(form="find.nobody", values=values)]
-    else:
-        said = [
-            Said(form="find.words", values={**values, "users": listed([_line(one) for one in users])}),
-            Said(form="find.words_definition", values=values),
-        ]
+    found = engine.users_like(args.like, args.limit, where=args.where)
+    users = [FoundUser(user_id=one.user_id, score=one.score) for one in found.users]
     return FindUsersResult(
-        found=bool(users), said=said, notes=audience.notes, total=audience.considered, searched=audience.considered,
+        found=bool(users), said=told(found), notes=found.notes, total=found.considered, searched=found.considered,
         users=users,
     )  # fmt: skip
 

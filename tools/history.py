@@ -11,7 +11,7 @@ from agent.schema import Event, Item
 from agent.signals import RATED_TYPES
 from tools.base import Result, Said, Value, tool
 from tools.which import Chosen, Which, chosen, fits, title_of
-from tools.words import listed, phrase
+from tools.words import kind, kind_before, listed, phrase
 
 Order = Literal["newest", "oldest", "highest", "lowest"]
 
@@ -95,7 +95,7 @@ def _line(event: Event, items: dict[str, Item]) -> HistoryLine:
 
 def _none(args: HistoryArgs, about: Chosen) -> Said:
     values: dict[str, str | int | float | Said] = {
-        "user": args.user_id, "type": _type(args), "what": about.what, "when": about.when, "n": 0
+        "user": args.user_id, "type": kind_before(args.type), "what": about.what, "when": about.when, "n": 0
     }  # fmt: skip
     return Said(form="history.none" if args.type or about.ids is None else "history.none_of", values=values)
 
@@ -112,16 +112,11 @@ def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> Said:
     return Said(
         form=form,
         values={
-            "user": args.user_id, "n": events, "items": items, "type": _type(args), "what": about.what,
-            "when": about.when,
+            "user": args.user_id, "n": events, "items": items, "type": kind_before(args.type),
+            "what": about.what, "when": about.when,
             "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
         },
     )  # fmt: skip
-
-
-def _type(args: HistoryArgs) -> str:
-    """The type as it stands before "event"; empty where any will do."""
-    return f"{args.type} " if args.type else ""
 
 
 def _latest(lines: Sequence[HistoryLine]) -> list[Said]:
@@ -136,7 +131,7 @@ def phrase_of(line: HistoryLine) -> Said:
     day = Said(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
     value = f" {line.value:g}" if line.value is not None else ""
     return Said(
-        form="event", values={"type": line.type, "value": value, "title": line.title, "day": day},
+        form="event", values={"type": kind(line.type), "value": value, "title": line.title, "day": day},
         evidence=[line.event_id],
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ class PortraitResult(Result):
     user_id: str
     version: int
     preferences: list[Preference] = Field(default=[])
-    """The strongest of those asked for."""
+    """The first of those asked for, in the portrait's order."""
 
 
 @tool(
@@ -38,16 +38,16 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
         if (not args.polarity or one.polarity == args.polarity) and (not args.trend or one.trend == args.trend)
         and (not args.facet or one.facet.casefold() == args.facet.casefold())
     ]  # fmt: skip
-    strongest = sorted(asked, key=lambda one: (-one.strength, one.facet, one.value))[: args.limit]
+    strongest = asked[: args.limit]  # in the portrait's own order, as the page shows them
     whole = not (args.polarity or args.trend or args.facet)
     said: list[Said] = []
     for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes")):
         held = [one for one in strongest if one.polarity == polarity]
         if held:
-            values: dict[str, str | int | float | Said] = {
-                "user": args.user_id, "things": listed([_thing(one) for one in held])
-            }  # fmt: skip
-            said.append(Said(form=form, values=values))
+            more = sum(one.polarity == polarity for one in asked) - len(held)
+            things = listed([_thing(one) for one in held])
+            things = Said(form="list.more", values={"first": things, "n": more}) if more else things
+            said.append(Said(form=form, values={"user": args.user_id, "things": things}))
     if whole and profile.summary:
         summary = Said(form="portrait.summary", values={"user": args.user_id, "summary": profile.summary},
                        evidence=profile.summary_evidence[:3], only=profile.language)  # fmt: skip

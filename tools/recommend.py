@@ -2,17 +2,26 @@
 
 from pydantic import Field
 
+from agent.census import carriers
 from agent.engine import Engine
+from agent.errors import BadInputError
 from agent.schema import Recommendation, Wishes
 from tools.base import Args, Result, Said, tool
 from tools.which import facets_named
+from tools.words import phrase
 
 
-class RecommendArgs(Args):
-    user_id: str = Field(description="the user's id, exactly as in the data")
-    n: int = Field(default=5, ge=1, le=20, description="how many items")
+class Wanted(Args):
+    """What a list should hold, and what not."""
+
     value: str = Field(default="", description="only items that carry this value, such as a genre or brand")
     facet: str = Field(default="", description="what the value is of, such as genre or brand")
+    not_value: str = Field(default="", description="no items that carry this value")
+
+
+class RecommendArgs(Wanted):
+    user_id: str = Field(description="the user's id, exactly as in the data")
+    n: int = Field(default=5, ge=1, le=20, description="how many items")
 
 
 class RecommendResult(Result):
@@ -23,10 +32,11 @@ class RecommendResult(Result):
 @tool("recommend", "Items recommended to one user, each with a verified reason.", RecommendArgs, tells="user")
 async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
     """Raises BadInputError for a value that no item carries."""
-    [result] = await engine.recommend([args.user_id], args.n, wishes=_wishes(engine, args))
+    [result] = await engine.recommend([args.user_id], args.n, wishes=wishes_of(engine, args))
     said = [_line(one) for one in result.recommendations]
     if said:
-        said.insert(0, Said(form="recommend.lead", values={"user": args.user_id, "n": len(said)}))
+        lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(args)}
+        said.insert(0, Said(form="recommend.lead", values=lead))
     else:
         said = [Said(form="recommend.none", values={"user": args.user_id})]
     return RecommendResult(
@@ -35,13 +45,34 @@ async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
     )  # fmt: skip
 
 
-def _wishes(engine: Engine, args: RecommendArgs) -> Wishes:
-    if not args.value:
-        return Wishes()
-    if any(args.value in item.categories for item in engine.snapshots.world().items.values()):
-        return Wishes(category=[args.value])
-    facet = next(iter(facets_named(engine, args.facet)), args.facet or "category")
-    return Wishes(filter=f'{facet} = "{args.value}"')
+def wishes_of(engine: Engine, wanted: Wanted) -> Wishes:
+    """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown facet."""
+    items = engine.snapshots.world().items
+    wishes = Wishes()
+    if wanted.value and any(wanted.value in item.categories for item in items.values()):
+        wishes = Wishes(category=[wanted.value])
+    elif wanted.value:
+        # A facet may be derived, such as the decade of a year, which no condition on attributes knows.
+        wishes = Wishes(exclude=sorted(items.keys() - _carriers(engine, wanted.facet, wanted.value)))
+    if wanted.not_value:
+        barred = _carriers(engine, "", wanted.not_value)
+        wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *barred})})
+    return wishes
+
+
+def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
+    world = engine.snapshots.world()
+    found = carriers(world.population, world.items, facets_named(engine, facet), value)
+    if not found:
+        raise BadInputError(f"No item carries “{value}”.")
+    return found
+
+
+def wanted_in_words(wanted: Wanted) -> Said:
+    """What was asked of the list, as it stands behind it: "", " of “Comedy”, none of “Horror”"."""
+    only = Said(form="recommend.only", values={"value": wanted.value}) if wanted.value else phrase("")
+    none = Said(form="recommend.none_of", values={"value": wanted.not_value}) if wanted.not_value else phrase("")
+    return Said(form="beside", values={"first": only, "rest": none})
 
 
 def _line(one: Recommendation) -> Said:

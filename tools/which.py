@@ -1,17 +1,30 @@
 """Which events or items a tool is about, as arguments, as a filter, and in words."""
 
-from collections.abc import Sequence
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from agent.census import Filter, Mask, carriers
 from agent.engine import Engine
 from agent.errors import UnknownIdError
 from agent.schema import Event, Item
+from agent.signals import RATED_TYPES
 from tools.base import Args, Said
 from tools.words import phrase
+
+Values = NDArray[np.floating]
+_RATING = re.compile(r"(?P<sign><=|>=|<|>|=) ?(?P<value>\d+(?:\.\d+)?)|")
+_SIGNS: Mapping[str, tuple[str, Callable[[float | Values, float], bool | Mask]]] = {
+    "=": ("exactly", operator.eq), "<": ("below", operator.lt), "<=": ("most", operator.le),
+    ">": ("above", operator.gt), ">=": ("least", operator.ge),
+}  # fmt: skip
+"""By sign: its form of words, and what it means."""
 
 
 class Which(Args):
@@ -23,6 +36,11 @@ class Which(Args):
     type: str = Field(default="", description="only events of this type, such as purchase; empty for all")
     since: date | None = Field(default=None, description="only from this day on")
     until: date | None = Field(default=None, description="only up to this day, included")
+    rating: str = Field(
+        default="",
+        pattern=r"^(?:(?:<=|>=|<|>|=) ?\d+(?:\.\d+)?)?$",
+        description="only ratings that fit, such as: = 5, < 3, >= 4; empty for all",
+    )
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,7 @@ class Chosen:
     what: Said
     """In words: "Toy Story", "items with the genre Drama"."""
     when: Said
-    """In words: "", " since 2001-01-01"."""
+    """In words, with the ratings: "", " since 2001-01-01", " rated 4 or more"."""
 
 
 def title_of(item: Item | None, otherwise: str = "") -> str:
@@ -84,7 +102,7 @@ def _some(engine: Engine) -> Sequence[Item]:
 
 def chosen(engine: Engine, which: Which) -> Chosen:
     """Raises UnknownIdError for an item or facet that is not there."""
-    when = period(which)
+    when = _joined(_rated(which), period(which))
     if which.item:
         item = find_item(engine, which.item)
         return Chosen(frozenset([item.item_id]), item, Said(form="what.item", values={"title": title_of(item)}), when)
@@ -111,16 +129,38 @@ def period(which: Which) -> Said:
     return phrase("")
 
 
+def _rated(which: Which) -> Said:
+    if not which.rating:
+        return phrase("")
+    sign, value = _sign(which.rating)
+    return Said(form=f"rated.{_SIGNS[sign][0]}", values={"value": value})
+
+
+def _sign(rating: str) -> tuple[str, float]:
+    match = _RATING.fullmatch(rating)
+    return (match["sign"], float(match["value"])) if match else ("=", float("nan"))
+
+
+def _fits(values: float | Values, rating: str) -> bool | Mask:
+    sign, value = _sign(rating)
+    return _SIGNS[sign][1](values, value)
+
+
+def _joined(rated: Said, when: Said) -> Said:
+    return Said(form="when.both", values={"rated": rated, "when": when})
+
+
 def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:
     """[events of the census] those that count."""
     census = engine.snapshots.census()
-    return census.rows(
+    rows = census.rows(
         Filter(
             items=None if found.ids is None else census.items(found.ids),
             types=frozenset([which.type]) if which.type else frozenset(),
             since=_midnight(which.since), until=_midnight(which.until, days=1),
         )
     )  # fmt: skip
+    return rows & census.rated & _fits(census.x.value, which.rating) if which.rating else rows
 
 
 def fits(event: Event, which: Which, found: Chosen) -> bool:
@@ -131,7 +171,12 @@ def fits(event: Event, which: Which, found: Chosen) -> bool:
         and (not which.type or event.type == which.type)
         and (since is None or (event.timestamp is not None and event.timestamp >= since))
         and (until is None or (event.timestamp is not None and event.timestamp < until))
+        and (not which.rating or _rating_fits(event, which.rating))
     )
+
+
+def _rating_fits(event: Event, rating: str) -> bool:
+    return event.type in RATED_TYPES and event.value is not None and bool(_fits(event.value, rating))
 
 
 def _midnight(day: date | None, days: int = 0) -> datetime | None:

@@ -60,6 +60,19 @@ def phrase(text: str) -> Said:
     return Said(form="as_is", values={"text": text})
 
 
+def kind(type_: str) -> Said:
+    """An event type in words, where there are words for it; nothing of none."""
+    if not type_:
+        return phrase("")
+    form = f"type.{type_}"
+    return Said(form=form) if form in _forms() else phrase(type_)
+
+
+def kind_before(type_: str) -> Said:
+    """The same as it stands before "event"."""
+    return Said(form="type.before", values={"type": kind(type_)}) if type_ else phrase("")
+
+
 def _fill(said: Said, language: str, mark: Mark | None) -> str:
     forms = _forms()
     if said.form not in forms:

@@ -69,13 +69,82 @@ async def test_two_users(engine: Engine) -> None:
         ({"value": "Film-Noir", "polarity": "like", "course": "stopped"}, 1, 4),
         ({"value": "Film-Noir", "polarity": "like", "course": "started"}, 0, 4),
         ({"value": "Comedy", "polarity": "dislike"}, 1, 4), ({"item": "i6", "polarity": "like"}, 1, 4),
-        ({"since": "2020-01-09"}, 2, 4), ({"where": "age > 60"}, 0, 1),
+        ({"item": "i1", "rating": "= 5"}, 1, 4), ({"item": "i1", "rating": "< 3"}, 1, 4), ({"rating": ">= 4"}, 3, 4),
+        ({"item": "i1", "polarity": "like", "and_item": "i3", "and_polarity": "like"}, 1, 4),
+        ({"item": "i1", "polarity": "like", "not_item": "i2"}, 1, 4),
+        ({"value": "Film-Noir", "polarity": "like", "and_value": "Comedy", "and_polarity": "dislike"}, 1, 4),
+        ({"value": "Comedy", "or_value": "Film-Noir"}, 2, 4),
+        ({"value": "Comedy", "polarity": "like", "or_value": "Film-Noir"}, 2, 4),
+        ({"item": "i2", "max_events": 0, "and_item": "i1"}, 1, 4),
+        ({"item": "i2", "max_events": 0, "not_item": "i1"}, 1, 4),
+        ({"item": "i6", "polarity": "like", "until": "2020-01-08"}, 0, 4), ({"since": "2020-01-09"}, 2, 4),
+        ({"where": "age > 60"}, 1, 1),
     ],
 )  # fmt: skip
 async def test_cohorts(engine: Engine, given: dict[str, object], total: int, of: int) -> None:
     found = (await called(engine, tools.cohort, **given)).model_dump()
     assert (found["total"], found["of"]) == (total, of)
     assert found["answer"].startswith(f"{total} ") and "Period: 2020-01-01 to 2020-01-10." in found["answer"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"item": "i1", "polarity": "like", "max_events": 0}, {"value": "Comedy", "course": "stopped"},
+        {"item": "i1", "or_item": "i2", "max_events": 0}, {"item": "i1", "not_polarity": "like"},
+    ],
+)  # fmt: skip
+async def test_a_cohort_of_contradictions_is_refused(engine: Engine, given: dict[str, object]) -> None:
+    with pytest.raises(BadInputError):
+        await called(engine, tools.cohort, **given)
+
+
+async def test_a_cohort_says_all_that_was_asked(engine: Engine) -> None:
+    both = await called(engine, tools.cohort, item="i1", polarity="like", and_item="i3")
+    assert both.answer.startswith(
+        "1 of 4 users liked “Apollo 13 (1995)” and have at least one event on “Airplane! (1980)”."
+    )
+    rated = await called(engine, tools.cohort, item="i1", rating=">= 4")
+    assert rated.answer.startswith("1 of 4 users have at least one event on “Apollo 13 (1995)” rated 4 or more.")
+    often = await called(engine, tools.cohort, value="Comedy", polarity="like", min_events=3)
+    assert often.answer.startswith("0 of 4 users liked items that carry “Comedy” (3 or more of them).")
+
+
+async def test_audiences_say_by_what_of_how_many_and_how_to_have_all(engine: Engine) -> None:
+    found = await called(engine, tools.audience, item="Fargo", limit=1)
+    held = found.model_dump()
+    assert held["considered"] == 2 and held["population"] == 4 and held["definition"]
+    for said in (
+        "the first 1 of 2 users", "In order of", "2 users had it already and are left out.",
+        "2 of 4 users were ranked.", "Period: 2020-01-01 to 2020-01-10.",
+        "`limner users --for-item i2 --out users.csv`",
+    ):  # fmt: skip
+        assert said in found.answer, found.answer
+    women = await called(engine, tools.audience, where="gender = F", limit=1)
+    assert "`limner users --where 'gender = F' --out users.csv`" in women.answer
+    for given in ({}, {"item": "i2", "like": "drama"}):
+        with pytest.raises(BadInputError):
+            await called(engine, tools.audience, **given)
+
+
+async def test_events_values_and_neighbours(engine: Engine) -> None:
+    events = await called(engine, tools.count_events, type="rating")
+    assert events.answer.startswith("There are 10 rating events, of 3 users on 6 different items.")
+    values = (await called(engine, tools.popular_values, limit=1)).model_dump()
+    assert [(one["value"], one["events"]) for one in values["values"]] == [("Drama", 5)]
+    near = (await called(engine, tools.similar_items, item="Airplane!")).model_dump()
+    assert near["items"][0]["item_id"] == "i6"
+    lone = await called(engine, tools.similar_items, item="i7")
+    assert not lone.found
+
+
+async def test_a_list_without_a_value_has_none_of_it(engine: Engine) -> None:
+    found = (await called(engine, tools.recommend, user_id="7", n=20, not_value="Drama")).model_dump()
+    assert found["recommendations"] and not any(
+        "Drama" in one["item"]["categories"] for one in found["recommendations"]
+    )
+    with pytest.raises(BadInputError):
+        await called(engine, tools.recommend, user_id="7", not_value="Zebra")
 
 
 async def test_items_and_the_store(engine: Engine) -> None:

@@ -1,0 +1,44 @@
+"""How many events are there?"""
+
+import numpy as np
+
+from agent.engine import Engine
+from tools.base import Result, Said, tool
+from tools.which import Which, chosen, rows_of
+from tools.words import kind_before, phrase
+
+
+class CountArgs(Which):
+    pass
+
+
+class CountResult(Result):
+    events: int
+    users: int
+    """Different users of them."""
+    items: int
+    """Different items of them."""
+
+
+@tool(
+    "count_events",
+    "How many events there are of all users, of how many users and on how many items: of a type, an item, a value, a "
+    "time, or with such ratings.",
+    CountArgs,
+    tells="catalogue",
+)
+async def count_events(engine: Engine, args: CountArgs) -> CountResult:
+    """Raises UnknownIdError for an unknown item or facet."""
+    about = chosen(engine, args)
+    x = engine.snapshots.census().x
+    rows = rows_of(engine, args, about)
+    users, items = len(np.unique(x.user[rows])), len(np.unique(x.item[rows]))
+    values: dict[str, str | int | float | Said] = {
+        "n": int(rows.sum()), "type": kind_before(args.type), "when": about.when, "users": users, "items": items,
+        "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
+    }  # fmt: skip
+    said = [Said(form="events.count", values=values)]
+    if span := engine.snapshots.period():
+        days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
+        said.append(Said(form="cohort.period", values={**days}))
+    return CountResult(found=True, said=said, events=int(rows.sum()), users=users, items=items)
