@@ -43,8 +43,8 @@ def singular(folded: str) -> str:
     word = folded.removesuffix("'s")
     if len(word) <= 3 or not word.isascii() or not word.isalpha():
         return word
-    if word.endswith("ies") and len(word) > 4:
-        return f"{word[:-3]}y"
+    if word.endswith(("ies", "ie")) and len(word) > 4:
+        return f"{word.removesuffix('s')[:-2]}y"
     if word.endswith(("sses", "xes", "zes", "ches", "shes")):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

@@ -13,7 +13,7 @@ from agent.chat.reading import Reading
 from agent.chat.steps import Plan, Step
 from agent.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
 from agent.engine import Engine
-from agent.errors import BadInputError, LimnerError, ModelError, UsageError
+from agent.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
 from agent.llm import UNHELPED
 from agent.models import Ready
 from agent.schema import Grade, Source
@@ -111,6 +111,8 @@ async def _run(engine: Engine, step: Step) -> Result:
     """A tool's result; one that cannot be had says why."""
     try:
         return await step.tool.run(engine, step.args)
+    except StoreBusyError:
+        return Result(found=False, said=[Said(form="chat.busy")])
     except UsageError as error:
         return Result(found=False, said=[Said(form="chat.failed", values={"why": str(error)})])
 

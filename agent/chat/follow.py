@@ -1,5 +1,6 @@
 """Follow-up questions: pronouns, "those two", "and user 7?", "what about comedies?", "why?"."""
 
+import re
 from dataclasses import replace
 
 from agent.chat.conversation import Conversation
@@ -13,14 +14,21 @@ _SUBJECTS = (
 _MEANT = frozenset(_SUBJECTS)
 _ADDED = frozenset({"item", "event", "female", "male"})
 """Tags that a follow-up adds to the question before."""
+_BEFORE = 10_000
+"""Tokens by which what was said before lies before what is said now."""
+_IT = re.compile(
+    r"\b(?:like|likes|liked|love|loved|enjoy|enjoyed|hate|hated|dislike|disliked|rate|rated|buy|bought|see|seen|saw"
+    r"|watch|watched|have|had|give|gave)\s+it\b",
+    re.IGNORECASE,
+)
 _BARE = frozenset({"person", "pronoun", "item", "again", "female", "male"})
 """Tags that ask nothing."""
 
 
 def followed(reading: Reading, talk: Conversation) -> Reading:
     """The question with what it leaves out, taken from what was said before."""
-    found = _asked_why(reading, talk) or _continued(reading, talk) or reading
-    return _people(found, reading, talk)
+    found = _asked_why(reading, talk) or _narrowed(reading, talk) or _continued(reading, talk) or reading
+    return _people(_it(found, talk), reading, talk)
 
 
 def _asked_why(reading: Reading, talk: Conversation) -> Reading | None:
@@ -36,8 +44,51 @@ def _asked_why(reading: Reading, talk: Conversation) -> Reading | None:
         tags.add("recommend")
     elif users:
         tags.add(str(given.get("polarity") or "portrait"))
-    values = talk.reading.values if talk.reading and last.tool.name != "recommend" else []
-    return replace(reading, users=users, tags=tags, values=values)
+    if talk.reading is None or last.tool.name in ("recommend", "explain_recommendation"):
+        return replace(reading, users=users, tags=tags)
+    return replace(reading, users=users, tags=tags, values=talk.reading.values)
+
+
+def _narrowed(reading: Reading, talk: Conversation) -> Reading | None:
+    """ "How many of them liked Fargo too?": the same users, or the same user's items, with one condition more."""
+    last = talk.reading
+    if last is None or not talk.steps or not reading.has("of_them") or reading.users:
+        return None
+    if (last.period and reading.period) or (last.rating and reading.rating) or len({*_users_of(talk)}) > 1:
+        return None
+    tool = talk.steps[-1].tool.name
+    if tool in ("cohort", "find_users"):
+        before = [replace(one, at=one.at - _BEFORE) for one in last.things]
+        words = [replace(one, at=one.at - _BEFORE) for one in last.words]
+        return replace(
+            reading, items=[*last.items, *reading.items], values=[*last.values, *reading.values],
+            things=[*before, *reading.things], words=[*words, *reading.words], types=last.types or reading.types,
+            groups=[*last.groups, *reading.groups], conditions=[*last.conditions, *reading.conditions],
+            numbers=[*last.numbers, *reading.numbers], period=reading.period or last.period,
+            period_text=reading.period_text or last.period_text, rating=reading.rating or last.rating,
+            tags=(last.tags | reading.tags | {"person"}) - {"of_them"},
+        )  # fmt: skip
+    if last.users and not last.things and tool in ("history", "last_item", "ratings"):
+        return replace(
+            reading, users=last.users, types=reading.types or last.types, period=reading.period or last.period,
+            period_text=reading.period_text or last.period_text, rating=reading.rating or last.rating,
+            tags=(reading.tags | {"item"}) - {"of_them", "person", "who"},
+        )  # fmt: skip
+    return None
+
+
+def _users_of(talk: Conversation) -> list[str]:
+    """The users that the last answer was about."""
+    given = [one.args.model_dump() for one in talk.steps]
+    return [str(one[name]) for one in given for name in ("user_id", "other_id") if one.get(name)]
+
+
+def _it(found: Reading, talk: Conversation) -> Reading:
+    """ "Did she like it?": the one item that the last question was about."""
+    last = talk.reading
+    if last is None or found.things or len(last.items) != 1 or not _IT.search(found.text):
+        return found
+    return replace(found, items=last.items, things=[one for one in last.things if one.item is not None])
 
 
 def _continued(reading: Reading, talk: Conversation) -> Reading | None:
@@ -45,6 +96,8 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
     last = talk.reading
     if last is None or reading.strange or not _is_elliptic(reading):
         return None
+    if len(last.things) > 1 and reading.things:
+        return None  # which of them it takes the place of is not said
     about = reading.items or reading.values or reading.types or reading.period or reading.facets or reading.groups
     named = reading.items or reading.values
     changed = replace(
@@ -53,6 +106,8 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
         users=reading.users or ([talk.user_id] if reading.has("pronoun") and talk.user_id else last.users),
         items=reading.items if named else last.items,
         values=reading.values if named else last.values,
+        things=reading.things if named else last.things, words=last.words,
+        period_text=reading.period_text or last.period_text, rating=reading.rating or last.rating,
         types=reading.types or last.types, facets=reading.facets or ([] if reading.values else last.facets),
         groups=reading.groups or last.groups, period=reading.period or last.period,
         numbers=reading.numbers or last.numbers, tags=set(last.tags) | (reading.tags & _ADDED),
@@ -76,6 +131,8 @@ def _people(found: Reading, asked: Reading, talk: Conversation) -> Reading:
         return found
     if found.has("both") and len(talk.users) >= 2:
         return replace(found, users=list(talk.users[-2:]))
+    if found.has("of_them") and len({*_users_of(talk)}) == 2:
+        return replace(found, users=list(dict.fromkeys(_users_of(talk))), tags=found.tags - {"of_them"})
     if talk.user_id is not None and (asked.has("pronoun") or _is_about_someone(found)):
         return replace(found, users=[talk.user_id])
     return found

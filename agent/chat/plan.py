@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from agent.chat.clauses import Clause, clauses
 from agent.chat.conversation import Conversation
 from agent.chat.follow import followed
+from agent.chat.guard import unread
 from agent.chat.hostile import refusal
 from agent.chat.reading import Found, Reading, newest_day, read
 from agent.chat.steps import Given, Plan, Step, calls, cannot, step
@@ -18,9 +20,11 @@ from agent.engine import Engine
 from agent.names import Named
 from tools import (
     Said,
+    audience,
     catalogue,
     cohort,
     compare_users,
+    count_events,
     explain_preference,
     explain_recommendation,
     favourites,
@@ -29,14 +33,17 @@ from tools import (
     item,
     last_item,
     popular_items,
+    popular_values,
     portrait,
     ratings,
     recommend,
     search_items,
+    similar_items,
     similar_users,
     user_attributes,
 )
 from tools.which import most_had
+from tools.words import kind as kind_of
 
 _MOST_USERS = 5
 """Users that one question may be answered for, each by a call of its own."""
@@ -84,6 +91,8 @@ class _Planner:
             return cannot("chat.no_user", user=r.nobody[0])
         if r.unknown_items and not (r.has("words_like") or self._searches()):
             return cannot("chat.no_item", title=r.unknown_items[0])
+        if r.has("thanks") and r.names_nothing and not r.strange and r.tags <= {"thanks", "like"}:
+            return cannot("chat.welcome")
         if r.has("help", "greet") and r.names_nothing and not r.has("count", "portrait", "recommend"):
             return cannot("chat.help")
         if self._is_future():
@@ -92,13 +101,18 @@ class _Planner:
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], Plan | None]] = (
-            self._like_words, self._why, self._users, self._user, self._cohort, self._item, self._store,
+            self._like_words, self._why, self._audience, self._users, self._user, self._cohort, self._item, self._store,
         )  # fmt: skip
         for subject in subjects:
             found = subject()
             if found is not None:
                 strange = self._unexplained(found)
-                return cannot("chat.strange", words=", ".join(f"“{one}”" for one in strange)) if strange else found
+                if strange:
+                    return self._described() or cannot("chat.strange", words=_quoted(strange))
+                missed = unread(r, found.steps)
+                return cannot("chat.unread", words=_quoted(missed)) if missed else found
+        if r.strange and (described := self._described()):
+            return described
         if r.strange:
             return cannot("chat.strange", words=", ".join(f"“{one}”" for one in r.strange[:3]))
         return cannot("chat.which_user") if self._needs_user() else cannot("chat.unknown")
@@ -167,7 +181,7 @@ class _Planner:
             self.readings.append(Said(form="chat.read_user", values={"user": ", ".join(r.users)}))
         for kind in dict.fromkeys(r.absent_types):
             if not r.types and not (kind == "rating" and not r.has("count")):
-                self.readings.append(Said(form="chat.absent_type", values={"type": kind}))
+                self.readings.append(Said(form="chat.absent_type", values={"type": kind_of(kind)}))
         if r.period and r.period.relative and r.period.since and r.period.until:
             days = {"since": f"{r.period.since}", "until": f"{r.period.until}"}
             self.readings.append(Said(form="chat.read_period", values={**days}))
@@ -222,10 +236,23 @@ class _Planner:
     def _which(self) -> dict[str, Given]:
         """What events are asked about: item, value, type, time."""
         r = self.reading
-        found: dict[str, Given] = {**self._when(), "type": self._type()}
+        found: dict[str, Given] = {**self._when(), "type": self._type(), "rating": self.reading.rating}
         if r.items:
             return {**found, "item": self._item_id(r.items[0])}
         return {**found, **self._value}
+
+    def _thing(self, clause: Clause, to: str = "") -> dict[str, Given]:
+        """What a clause is about, as arguments. to: what stands before their names."""
+        if clause.thing.item is not None:
+            return {f"{to}item": self._item_id(clause.thing.item)}
+        named = clause.thing.value
+        chosen = _of_facets(named, self.reading.facets) or _of_facets(named, [self.engine.snapshots.names().primary])
+        chosen = chosen or named[0]
+        return {f"{to}value": chosen.value} if to else {"value": chosen.value, "facet": chosen.facet}
+
+    @cached_property
+    def _clauses(self) -> list[Clause]:
+        return clauses(self.reading)
 
     def _where(self) -> str:
         """The condition on users' attributes that words and signs come to."""
@@ -265,6 +292,26 @@ class _Planner:
                     return calls(step(find_users, like=words, limit=self._n(5)))
         return None
 
+    def _described(self) -> Plan | None:
+        """ "Retired gardeners who buy gifts": people that are described in words which no data hold."""
+        r = self.reading
+        if r.users or r.items or r.personal or r.nobody or r.unknown_items or self.talk.only is not None:
+            return None
+        match = _DESCRIBED.fullmatch(r.text)
+        if match is None or r.has("count", "future", "why", "recommend", "never", "except", "likely"):
+            return None
+        return calls(step(audience, like=match["words"], limit=self._n(5)))
+
+    def _audience(self) -> Plan | None:
+        """Users that an item is likeliest for."""
+        r = self.reading
+        asked = r.has("likely") or (r.has("recommend") and r.has("who", "person"))
+        if not asked or r.users or not (r.has("who", "person", "find", "likely") or self._where()):
+            return None
+        if len(r.items) != 1:
+            return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
+        return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
+
     # ------------------------------------------------------------ why
 
     def _why(self) -> Plan | None:
@@ -279,13 +326,21 @@ class _Planner:
         if r.has("recommend") and not r.values:
             at = 2 if r.has("third") else 1 if r.has("second") else 0
             chosen = self.talk.items[at] if at < len(self.talk.items) else None
-            return calls(step(explain_recommendation, user_id=user, item=chosen))
+            return calls(step(explain_recommendation, user_id=user, item=chosen, **self._wanted_before(user)))
         if r.values:
             return calls(step(explain_preference, user_id=user, value=str(self._value["value"])))
         if r.has("like", "dislike", "portrait", "favourite"):
             polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite") else None
             return calls(step(explain_preference, user_id=user, polarity=polarity))
         return None
+
+    def _wanted_before(self, user: str) -> dict[str, Given]:
+        """What the list that was given last was asked to hold, so that it is that list which is explained."""
+        last = self.talk.steps[-1] if self.talk.steps else None
+        if last is None or last.tool not in (recommend, explain_recommendation):
+            return {}
+        given = last.args.model_dump()
+        return {one: given[one] for one in ("value", "facet", "not_value")} if given["user_id"] == user else {}
 
     # ------------------------------------------------------------ two users and more
 
@@ -295,6 +350,8 @@ class _Planner:
             return None
         if r.facets and not r.values and r.has("most", "favourite", "best", "like"):
             return calls(*(step(favourites, user_id=one, facet=r.facets[0]) for one in r.users[:_MOST_USERS]))
+        if r.has("recommend") and not r.has("compare", "more", "less", "why"):
+            return self._each()
         if len(r.users) > 2 or (r.has("last", "first") and not r.has("compare", "more", "less")):
             return self._each()
         if r.attributes or any(one.startswith("attribute.") for one in r.tags):
@@ -334,10 +391,10 @@ class _Planner:
 
     def _of(self, user: str) -> Plan | None:
         r = self.reading
-        if (r.has("similar") and not r.values) or self._asks_for_alike():
+        if (r.has("similar") and not r.values and not r.has("recommend")) or self._asks_for_alike():
             return calls(step(similar_users, user_id=user, limit=self._n(5)))
         if r.has("recommend") or (r.has("future") and r.has("like")):
-            return calls(step(recommend, user_id=user, n=self._n(5), **self._value))
+            return calls(step(recommend, user_id=user, n=self._n(5), **self._wanted()))
         for tag in sorted(one for one in r.tags if one.startswith("attribute.")):
             name = tag.partition(".")[2]
             known = self.engine.snapshots.names().attributes
@@ -349,6 +406,15 @@ class _Planner:
         if r.attributes and not r.values:
             return calls(*(step(user_attributes, user_id=user, attribute=one) for one in dict.fromkeys(r.attributes)))
         return self._events(user) or self._taste(user)
+
+    def _wanted(self) -> dict[str, Given]:
+        """What a list should hold, and what not."""
+        found: dict[str, Given] = {}
+        for one in self._clauses:
+            if one.thing.item is None:
+                given = self._thing(one, "not_") if one.negated or one.verb == "dislike" else self._thing(one)
+                found = {**given, **found}
+        return found
 
     def _asks_for_alike(self) -> bool:
         """ "Which users are like user 5", "Who is like user 5": like stands between those who are asked for and the
@@ -374,7 +440,7 @@ class _Planner:
             )
         if r.has("category") and not r.facets and r.has("most", "favourite", "best") and not r.values:
             return calls(step(favourites, user_id=user, **_without(about, "user_id", "value", "facet")))
-        if r.has("mean") and r.has("rate"):
+        if r.has("rate") and r.has("mean", "higher", "lower"):
             return calls(step(ratings, **_without(about, "type")))
         if (
             r.has("best", "worst", "favourite")
@@ -458,16 +524,19 @@ class _Planner:
             return calls(step(catalogue, topic="portraits"))
         if r.has("mean") and r.has("event", "active", "had", "item") and not (r.items or r.values):
             return calls(step(catalogue, topic="activity"))
-        polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite", "stopped", "started") and (
-            r.items or r.values) else None  # fmt: skip
-        course = "stopped" if r.has("stopped") else "started" if r.has("started") else None
+        course = "stopped" if r.has("stopped", "fading") else "started" if r.has("started") else None
+        judged = r.has("like", "favourite") or course is not None
+        polarity = "dislike" if r.has("dislike") else "like" if judged and (r.items or r.values) else None
         about = self._which
-        if r.values and polarity and not r.items and not r.period and self._all_painted() and not r.has("had", "event"):
+        if len(r.things) > 1 or (r.has("never", "except") and r.things):
+            return self._several(where, course)
+        plain = not (r.items or r.period or r.rating or r.numbers or r.has("had", "event"))
+        if r.values and polarity and plain and self._all_painted():
             trend = "fading" if course == "stopped" else "rising" if course else None
             return calls(step(find_users, value=str(about["value"]), polarity=polarity, trend=trend, where=where))
         bounds = self._bounds(where)
         limit = self._n(5) if not bounds and not r.has("aged", "older", "younger") else 5
-        if not (r.items or r.values or where or bounds or about["type"] or r.period):
+        if not (r.items or r.values or where or bounds or about["type"] or r.period or r.rating):
             if r.has("most", "active", "more", "best") and r.has(
                 "event", "active", "had", "item", "store", "count", "most"
             ):
@@ -475,27 +544,40 @@ class _Planner:
             if r.has("count") and not r.strange and not r.has("popular", "most"):
                 return calls(step(catalogue, topic="users"))
             return None
-        second = self._second()
         return calls(
-            step(cohort, **about, **bounds, **second, polarity=polarity, course=course, where=where, limit=limit)
-        )
+            step(cohort, **about, **bounds, polarity=polarity, course=course if polarity else None, where=where,
+                 limit=limit)
+        )  # fmt: skip
 
-    def _second(self) -> dict[str, Given]:
-        """A second item or value that the same users must have had."""
-        r = self.reading
-        if len(r.items) > 1:
-            return {"and_item": self._item_id(r.items[1])}
-        if r.items and r.values:
-            return {"and_value": str(self._value["value"])}
-        if len(r.values) > 1:
-            return {"and_value": r.values[1][0].value}
-        return {}
+    def _several(self, where: str, course: str | None) -> Plan | None:
+        """Users by several things, or by what they did not have; what finds no place here the guard misses."""
+        wanted = [one for one in self._clauses if not one.negated]
+        barred = [one for one in self._clauses if one.negated]
+        given: dict[str, Given] = {
+            **self._when(), "type": self._type(), "rating": self.reading.rating, "where": where, "limit": self._n(5)
+        }  # fmt: skip
+        if not wanted and len(barred) == 1 and barred[0].verb == "had":
+            return calls(step(cohort, **given, **self._thing(barred[0]), max_events=0))
+        if wanted:
+            given |= self._thing(wanted[0])
+            given["polarity"] = _judged(wanted[0])
+            given["course"] = course if given["polarity"] else None
+            given |= self._bounds(where)
+        for one in wanted[1:]:
+            if one.either and _judged(one) == given["polarity"]:
+                given = {**self._thing(one, "or_"), **given}
+            elif not one.either and given.get("and_polarity", _judged(one)) == _judged(one):
+                given = {**self._thing(one, "and_"), **given, "and_polarity": _judged(one)}
+        for one in barred:
+            if given.get("not_polarity", _judged(one)) == _judged(one):
+                given = {**self._thing(one, "not_"), **given, "not_polarity": _judged(one)}
+        return calls(step(cohort, **given))
 
     def _bounds(self, where: str) -> dict[str, Given]:
         """At least or at most how many events."""
         r = self.reading
-        if r.has("never"):
-            return {"max_events": 0}
+        if r.has("never", "except"):
+            return {"max_events": 0} if not r.things and self._did_nothing() else {}
         numbers = [one for one in r.numbers if f" {one}" not in where]
         if not numbers or r.has("aged", "older", "younger"):
             return {}
@@ -506,6 +588,13 @@ class _Planner:
         if r.has("under") or r.has("less"):
             return {"max_events": numbers[0] - 1}
         return {"max_events": numbers[0]} if r.has("most_n") else {}
+
+    def _did_nothing(self) -> bool:
+        """ "Users who did nothing in 2010", and not "active in 2010 but not in 2011": the negation stands first."""
+        words = self.reading.words
+        no = min(one.at for one in words if one.tag in ("never", "except"))
+        did = [one.at for one in words if one.tag in ("had", "event", "active", "rate") or one.tag.startswith("type.")]
+        return not any(one < no for one in did)
 
     def _all_painted(self) -> bool:
         counts = self.engine.store.counts()
@@ -519,7 +608,35 @@ class _Planner:
             return None
         if r.has("recommend") and not r.has("count"):
             return cannot("chat.which_user")
+        if self._asks_for_near():
+            return calls(step(similar_items, item=self._item_id(r.items[0]), limit=self._n(5)))
+        if self._counts_events():
+            return calls(step(count_events, **self._which))
         return calls(*(step(item, item=self._item_id(one)) for one in r.items[:3]))
+
+    def _asks_for_near(self) -> bool:
+        """ "Films like Toy Story", "which items are similar to Fargo?"."""
+        r = self.reading
+        if len(r.items) != 1 or r.values:
+            return False
+        before = [one.tag for one in r.words if one.at < r.things[0].at]
+        like = "like" in before and "item" in before and not r.has("person", "who", "pronoun", "had", "count")
+        return r.has("similar") or like
+
+    def _counts_events(self) -> bool:
+        """ "How many ratings", "the number of purchases": events are counted, and not those who did something."""
+        r = self.reading
+        if not r.has("count") or r.has("person", "who"):
+            return False
+        words = sorted(r.words, key=lambda one: one.at)
+        at = next(place for place, one in enumerate(words) if one.tag == "count")
+        behind = [one for one in words[at:] if one.at > words[at].at]
+        following = {one.tag: one.text for one in behind if one.at == behind[0].at} if behind else {}
+        noun = any(
+            one.startswith("type.") and (text.casefold().endswith("s") or not text.isascii())
+            for one, text in following.items()
+        )
+        return "event" in following or noun
 
     def _searches(self) -> bool:
         r = self.reading
@@ -532,9 +649,17 @@ class _Planner:
         value = self._value
         if r.has("kinds") and r.has("event"):
             return calls(step(catalogue, topic="types"))
-        if (r.facets or r.has("category")) and not value and not r.strange and not r.has("popular"):
+        if (r.facets or r.has("category")) and not value and not r.strange and r.has("popular", "most"):
+            facet = r.facets[0] if r.facets else None
+            fewest = r.has("less", "worst")
+            return calls(step(popular_values, **_without(self._which, "facet"), facet=facet, ascending=fewest,
+                              limit=self._n(5)))  # fmt: skip
+        if (r.facets or r.has("category")) and not value and not r.strange:
             return calls(step(catalogue, topic="values", facet=r.facets[0] if r.facets else None))
-        popular = r.has("popular") or (r.has("most", "best", "worst") and r.has("item", "rate", "had"))
+        popular = r.has("popular") or (r.has("most", "best", "worst") and (r.has("item", "rate", "had") or bool(value)))
+        if self._counts_events() and not r.strange:
+            plain = not (value or r.period or self._type() or r.rating)
+            return calls(step(catalogue, topic="events")) if plain else calls(step(count_events, **self._which))
         if popular and (r.has("item", "popular") or value) and not r.strange:
             by = "rating" if (r.has("rate", "best", "worst") and not r.has("popular", "had")) or r.has("rate") else (
                 "events" if r.has("event") else "users")  # fmt: skip
@@ -568,11 +693,28 @@ _SAME_ATTRIBUTE = {
 """What an attribute may be called in data, by what questions call it."""
 _OWN = frozenset(("chat.strange", "chat.unknown", "chat.help"))
 """What is said otherwise to somebody who may ask about themselves alone."""
+_DESCRIBED = re.compile(
+    r"(?:(?:please\s+)?(?:find|show|list|give)\s+(?:me\s+)?)?(?:(?:all|the|some)\s+)?"
+    r"(?P<words>(?!who\b|which\b|what\b|whom\b|whose\b|how\b|when\b|where\b|why\b|do\b|does\b|did\b|is\b|are\b|was\b"
+    r"|were\b|has\b|have\b|can\b|could\b|will\b|would\b|should\b|tell\b|say\b|count\b|recommend\b)"
+    r"(?:[\w'-]+\s+){1,5}(?:who|that|whose|with)\s[^?？]{3,200}?)[.!]?",
+    re.IGNORECASE,
+)
+"""People in a noun phrase: no question, and no order but to find them."""
 _LEADS = (
     "users who are like", "people who are like", "users similar to", "people similar to", "customers similar to",
     "users resembling", "users matching", "people matching", "users such as", "users like", "people like",
     "customers like", "someone like", "像这样的用户", "类似这样的用户",
 )  # fmt: skip
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"“{one}”" for one in dict.fromkeys(words))
+
+
+def _judged(clause: Clause) -> str:
+    """What a clause says of taste, as tools take it; empty of what was merely had."""
+    return clause.verb if clause.verb in ("like", "dislike") else ""
 
 
 def _words_of(one: Step) -> str:

@@ -78,6 +78,37 @@ _SELF = re.compile(
 )
 """The one who asks; not where they merely ask to be told."""
 _DECADE = re.compile(r"\d{2,4}s")
+_RANGE = re.compile(r"\s*to\b", re.IGNORECASE)
+_COMPARED = re.compile(r"\b(?:compar|similar|close|near|next|like\b|same|from)", re.IGNORECASE)
+"""With these "user 1 to user 5" are two users."""
+_REACHED = re.compile(r"[+*×÷^=]$")
+_OTHER_THAN = re.compile(r"\b(?:cheaper|dearer|pricier|older|younger|newer|longer|shorter)\s+than$")
+_SIGN = (
+    r"(?P<sign>at least|no less than|not less than|at most|no more than|up to|more than|over|above|higher than"
+    r"|less than|fewer than|under|below|lower than|exactly|better than|worse than)?"
+)
+_RATINGS = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"{_SIGN}\s*\b(?P<n>\d+(?:\.\d+)?|one|two|three|four|five)[\s-]*(?P<unit>stars?\b|points?\b)"
+        r"(?P<after>\s+(?:or|and)\s+(?:more|higher|better|above|up|less|fewer|lower|below|worse))?",
+        rf"\b(?:rat|gave|give|given|scor|grad)\w*\b[^.?!]*?{_SIGN}\s*"
+        r"(?<![\w.])(?<!user )(?<!customer )(?<!and )(?<!or )(?P<n>\d+(?:\.\d+)?)"
+        r"(?P<after>\s+(?:or|and)\s+(?:more|higher|better|above|up|less|fewer|lower|below|worse))?"
+        r"(?=\s*(?:$|[?!,;]|\.(?!\d)|(?:and|but|in|on|since|during|before|after)\b))",
+        r"(?P<sign>超过|高于|大于|多于|低于|小于|不到|至少|不低于|最多|至多|不超过)?\s*"
+        r"(?P<n>\d+(?:\.\d+)?|[一二三四五])\s*(?P<unit>分(?!钟|别)|星)(?P<after>以上|以下)?",
+    )
+)
+_SIGNS = {
+    "at least": ">=", "no less than": ">=", "not less than": ">=", "at most": "<=", "no more than": "<=", "up to": "<=",
+    "more than": ">", "over": ">", "above": ">", "higher than": ">", "better than": ">", "less than": "<",
+    "fewer than": "<", "under": "<", "below": "<", "lower than": "<", "worse than": "<",
+    **{f"{join} {word}": ">=" for join in ("or", "and") for word in ("more", "higher", "better", "above", "up")},
+    **{f"{join} {word}": "<=" for join in ("or", "and") for word in ("less", "fewer", "lower", "below", "worse")},
+    "超过": ">", "高于": ">", "大于": ">", "多于": ">", "低于": "<", "小于": "<", "不到": "<", "至少": ">=",
+    "不低于": ">=", "最多": "<=", "至多": "<=", "不超过": "<=", "以上": ">=", "以下": "<=",
+}  # fmt: skip
 _HAVING = frozenset(("view", "click", "purchase", "play"))
 """Types that say "had" where the data keep no events of them: "bought" of films that were only rated."""
 
@@ -91,6 +122,26 @@ class Found:
     text: str
     """As the question says it."""
     quoted: bool
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An item or a value that a question names, and where."""
+
+    at: int
+    """Its first token."""
+    item: Found | None = None
+    value: tuple[Named, ...] = ()
+    """What the value may be of."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the vocabulary, and where it stands."""
+
+    at: int
+    tag: str
+    text: str
 
 
 @dataclass
@@ -117,7 +168,13 @@ class Reading:
     absent_types: list[str] = field(default_factory=list)
     """Types that are named and not stored."""
     period: Period | None = None
+    period_text: str = ""
+    ranges: list[str] = field(default_factory=list)
+    """Ends of ranges of users, which no tool takes: "to 5"."""
     numbers: list[int] = field(default_factory=list)
+    """But those of times, conditions and ratings."""
+    rating: str = ""
+    """Which ratings are asked about, as tools take it: "= 5", "< 3"."""
     conditions: list[str] = field(default_factory=list)
     """On attributes, as `agent.where` reads them."""
     tags: set[str] = field(default_factory=set)
@@ -131,10 +188,18 @@ class Reading:
     """Whether a number was read as a user without being called one."""
     order: list[str] = field(default_factory=list)
     """Tags, in the order of the question."""
+    things: list[Thing] = field(default_factory=list)
+    """The items and values again, each with its place."""
+    words: list[Word] = field(default_factory=list)
+    """The tags again, each with its place, and those that only join."""
 
     def has(self, *tags: str) -> bool:
         """Whether the question has any of these tags."""
         return not self.tags.isdisjoint(tags)
+
+    def text_of(self, *tags: str) -> str:
+        """The first words that have one of these tags."""
+        return next((one.text for one in self.words if one.tag in tags), "")
 
     @property
     def names_nothing(self) -> bool:
@@ -167,13 +232,14 @@ class _Reader:
         self._called_users()
         self._titles()
         self._period()
+        self._rating()
         self._called_items()
         self._bare_users()
         self._first_person()
         self._values()
         self._vocabulary()
         if self.found.has("words_like"):  # "users like horror": a verb, where no words to be like follow
-            self._tag(frozenset({"person", "like"}))
+            self._tag(frozenset({"person", "like"}), 0, 1)
         self._numbers()
         self.found.strange = [
             token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
@@ -216,6 +282,8 @@ class _Reader:
             spans.append((*_word(match, name), True))
             place = match.end(name)
             while more := _NEXT.match(self.text, place):
+                if self._is_range(more):
+                    break
                 spans.append((*_word(more, "id"), False))
                 place = more.end("id")
         known = self._known_users({text for text, *_ in spans})
@@ -228,6 +296,14 @@ class _Reader:
             elif called and self._is_nobody(text, start):
                 self.found.nobody.append(text)
                 self._take(places)
+
+    def _is_range(self, more: re.Match[str]) -> bool:
+        """Whether "users 1 to 5" is meant as all between."""
+        if not _RANGE.match(more[0]) or not more["id"].isdigit() or _COMPARED.search(self.text):
+            return False
+        self.found.ranges.append(more[0].strip())
+        self._take(self._span(more.start("id"), more.end("id")))
+        return True
 
     def _known_users(self, words: Collection[str]) -> Collection[str]:
         return self.engine.known_users(words) if self.only is None else {self.only} & set(words)
@@ -266,8 +342,7 @@ class _Reader:
             text = match[name].rstrip(".:")
             places = self._span(match.start(name), match.start(name) + len(text))
             if self._is_free(places) and text in items and any(map(str.isdigit, text)):
-                self.found.items.append(Found((text,), text, False))
-                self._take(places)
+                self._add_item(Found((text,), text, False), places)
 
     def _bare_users(self) -> None:
         """Words that are users' ids; numbers only where they are not counts, years or ratings."""
@@ -284,8 +359,7 @@ class _Reader:
                 self.found.bare_user |= word.isdigit()
                 self._add_user(word, places)
             elif word in items and not word.isdigit() and any(map(str.isdigit, word)):
-                self.found.items.append(Found((word,), word, False))
-                self._take(places)
+                self._add_item(Found((word,), word, False), places)
             elif _LIKELY_ID.fullmatch(word) and not word.isalpha() and not self._is_value_at(places[0]):
                 self.found.nobody.append(word)
                 self._take(places)
@@ -298,8 +372,10 @@ class _Reader:
 
     def _may_be_user(self, start: int, end: int) -> bool:
         before, after = self.text[:start].rstrip().lower(), self.text[end:].lstrip().lower()
+        if _REACHED.search(before) or _REACHED.match(after[:1]):  # "2+2"
+            return False
         if before.endswith("than") and self.found.users:  # "does 5 have more than 7"
-            return True
+            return not _OTHER_THAN.search(before)
         return not (_COUNTED_BEFORE.search(before) or _COUNTED_AFTER.match(after))
 
     # ------------------------------------------------------------ titles and quotes
@@ -315,17 +391,28 @@ class _Reader:
             named = self.names.values.get(value_key(text))
             of_facet = bool(places) and self._near_facet(places[0], places[-1] + 1)
             if ids and not (named and of_facet):
-                self.found.items.append(Found(tuple(ids), text, True))
+                self._add_item(Found(tuple(ids), text, True), places)
             elif named:
-                self.found.values.append(_spelled(named, text))
+                self._add_value(named, text, places)
             elif kind := next((one for one in self.names.types if fold(one) == fold(text)), ""):
                 self.found.types.append(kind)
             elif self._known_users([text]):
                 self.found.users.append(text)
             elif text in self.engine.snapshots.world().items:
-                self.found.items.append(Found((text,), text, True))
+                self._add_item(Found((text,), text, True), places)
             else:
                 self.found.unknown_items.append(text)
+
+    def _add_item(self, item: Found, places: Sequence[int]) -> None:
+        self.found.items.append(item)
+        self.found.things.append(Thing(places[0], item=item))
+        self._take(places)
+
+    def _add_value(self, named: Sequence[Named], text: str, places: Sequence[int]) -> None:
+        value = _spelled(named, text)
+        self.found.values.append(value)
+        self.found.things.append(Thing(places[0], value=tuple(value)))
+        self._take(places)
 
     def _titles(self) -> None:
         words = [at for at, token in enumerate(self.tokens) if token.kind != "mark"]
@@ -347,8 +434,7 @@ class _Reader:
                 places = range(words[place], words[place + length - 1] + 1)
                 text = self.text[self.tokens[places[0]].start : self.tokens[places[-1]].end].removesuffix("'s")
                 exact = self.names.exactly(text)
-                self.found.items.append(Found(tuple(exact or ids), text, False))
-                self._take(places)
+                self._add_item(Found(tuple(exact or ids), text, False), places)
             place += length
 
     def _reads_as_title(self, places: Sequence[int]) -> bool:
@@ -394,8 +480,30 @@ class _Reader:
         if found is None:
             return
         self.found.period, spans = found
+        self.found.period_text = self.text[spans[0][0] : spans[-1][1]]
         for start, end in spans:
             self._take(self._span(start, end))
+
+    def _rating(self) -> None:
+        """ "5 stars", "rated Fargo below 3", "评分超过4": which ratings are asked about."""
+        for form in _RATINGS:
+            for match in form.finditer(self.text):
+                given = match.groupdict()
+                places = self._span(match.start("n"), match.end())
+                value = float(_WORDS.get(given["n"].lower(), 0) or given["n"])
+                bare = given.get("unit") is None
+                if self._is_free(places) and not (bare and not self._is_rated(match.start("n"), value)):
+                    said = next((given[one] for one in ("sign", "after") if given.get(one)), "")
+                    self.found.rating = f"{_SIGNS.get(said.lower().strip(), '=')} {value:g}"
+                    start = match.start("sign") if given.get("sign") else match.start("n")
+                    self._take(self._span(start, match.end()))
+                    return
+
+    def _is_rated(self, start: int, value: float) -> bool:
+        """Whether a number without a unit is a rating: it stands behind a title, and on the scale."""
+        title = any(one.item is not None and self.tokens[one.at].start < start for one in self.found.things)
+        census = self.engine.snapshots.census()
+        return title and bool(census.rated.any()) and value <= float(census.x.value[census.rated].max())
 
     def _at(self, place: int) -> int | None:
         return next((at for at, token in enumerate(self.tokens) if token.start <= place < token.end), None)
@@ -434,8 +542,7 @@ class _Reader:
                     continue
             elif cue is not None and cue[0] >= length and not self._near_facet(at, at):
                 continue  # "the top theme": of words of every day only those behind the facet's name are values
-            self.found.values.append(_spelled(named, self.text[self.tokens[at].start : self.tokens[end - 1].end]))
-            self._take(range(at, end))
+            self._add_value(named, self.text[self.tokens[at].start : self.tokens[end - 1].end], range(at, end))
             return length
         return 0
 
@@ -520,7 +627,7 @@ class _Reader:
             if length:
                 if "personal" in tags:
                     self.found.personal.append(self.text[self.tokens[at].start : self.tokens[at + length - 1].end])
-                self._tag(tags)
+                self._tag(tags, at, length)
                 self._take(range(at, at + length))
                 at += length
             else:
@@ -533,8 +640,12 @@ class _Reader:
                 return 1, frozenset([f"type.{kind}"])
         return 0, frozenset()
 
-    def _tag(self, tags: frozenset[str]) -> None:
+    def _tag(self, tags: frozenset[str], at: int, length: int) -> None:
+        text = self.text[self.tokens[at].start : self.tokens[at + length - 1].end]
         for tag in sorted(tags - {FILLER}):
+            self.found.words.append(Word(at, tag, text))
+            if tag.startswith("join."):
+                continue
             if tag.startswith("type."):
                 kind = tag.removeprefix("type.")
                 if kind in self.names.types:

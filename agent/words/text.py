@@ -55,6 +55,8 @@ def _stem_en(word: str) -> str:
         if word.endswith(suffix) and len(word) > len(suffix) + 3:
             word = _undouble(word[: -len(suffix)])
             break
+    if word.endswith("ie") and len(word) > 4:  # "movie" and "movies" are one word
+        return f"{word[:-2]}y"
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
