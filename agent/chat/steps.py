@@ -16,10 +16,12 @@ class Step:
     args: Args
 
     def keeps_to(self, user_id: str) -> bool:
-        """Whether it tells of this one user or of nobody. Counts within days are of somebody where few did anything."""
+        """Whether it tells of this one user or of nobody. Counts within days, or of some ratings,
+        are of somebody where few did anything.
+        """
         given = self.args.model_dump()
         if self.tool.tells == "catalogue":
-            return given.get("since") is None and given.get("until") is None
+            return given.get("since") is None and given.get("until") is None and not given.get("rating")
         return self.tool.tells == "user" and given.get("user_id") == user_id
 
     def shown(self) -> dict[str, str]:

@@ -57,6 +57,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ("retired gardeners who buy gifts", "audience", {"like": "retired gardeners who buy gifts"}),
         ("Which customers returned the most items?", "cohort", {}),
         ("How many movies are in the catalogue?", "catalogue", {"topic": "items"}),
+        ("Put user 13 next to user 7 and say who has the most entries.", "compare_users", {"aspect": "events"}),
         ("Top rated comedy", "popular_items", {"by": "rating", "value": "Comedy"}),
     ],
 )  # fmt: skip
