@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's own, with every error a problem document and every field described."""
+"""The OpenAPI document: FastAPI's own, with each error a problem document, each field described, and examples."""
 
 import ast
 import inspect
@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from agent.api.problems import Problem
-from agent.api.words import EXAMPLES, FIELDS, SCHEMAS
+from agent.api.examples import Examples, read_examples
+from agent.api.problems import MEDIA_TYPE, Problem
+from agent.api.words import FIELDS, SCHEMAS
 
 
 class Described(FastAPI):
@@ -19,11 +20,13 @@ class Described(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""
         if self.openapi_schema is None:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
+            found = super().openapi()
+            schemas = found.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = Problem.model_json_schema()
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _describe(schemas)
+            _show(found, read_examples())
         return super().openapi()
 
 
@@ -40,8 +43,19 @@ def _describe(schemas: dict[str, dict[str, Any]]) -> None:
         for field, about in schema.get("properties", {}).items():
             if not about.get("description") and (words := said.get(field) or FIELDS.get(field)):
                 about["description"] = words
-        if name in EXAMPLES:
-            schema["examples"] = [EXAMPLES[name]]
+
+
+def _show(document: dict[str, Any], examples: Examples) -> None:
+    """An example of each model, and of each problem where it can be the answer."""
+    for name, schema in document["components"]["schemas"].items():
+        if name in examples.models:
+            schema["examples"] = [examples.models[name]]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                if (told := answer.get("content", {}).get(MEDIA_TYPE)) is not None:
+                    shown = examples.of(path, method, int(status))
+                    told["examples"] = {code: {"value": one.model_dump()} for code, one in shown.items()}
 
 
 def models_under(base: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -52,6 +52,10 @@ class Problem(Value):
     )
     code: str = Field(description="Stable, for programs.", examples=["unknown_id"])
 
+    @classmethod
+    def of(cls, status: int, code: str, detail: str) -> "Problem":
+        return cls(title=MEANINGS[status][0], status=status, detail=detail, code=code)
+
 
 class ProblemResponse(Response):
     media_type = MEDIA_TYPE
@@ -59,17 +63,13 @@ class ProblemResponse(Response):
 
 def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> ProblemResponse:
     """The answer that says what is wrong."""
-    document = _document(status, code, detail)
+    document = Problem.of(status, code, detail)
     return ProblemResponse(document.model_dump_json(), status_code=status, headers=headers)
 
 
 def document_of(error: LimnerError) -> Problem:
     """An error of ours as a document by itself, for answers that have begun."""
-    return _document(status_of(error), error.code, str(error))
-
-
-def _document(status: int, code: str, detail: str) -> Problem:
-    return Problem(title=MEANINGS[status][0], status=status, detail=detail, code=code)
+    return Problem.of(status_of(error), error.code, str(error))
 
 
 # What FastAPI takes as `responses`.

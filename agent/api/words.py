@@ -1,4 +1,4 @@
-"""What the OpenAPI document says where a model does not say it itself: fields that are plain in code, and examples."""
+"""What the OpenAPI document says where a model does not say it itself: fields that are plain in code."""
 
 from collections.abc import Mapping
 
@@ -137,36 +137,3 @@ SCHEMAS: Mapping[str, str] = {
     "RejectedRow": "A row that could not be used.",
     "User": "A user.",
 }
-EXAMPLES: Mapping[str, object] = {
-    "PortraitEdit": {
-        "state": [{"facet": "genre", "value": "Film-Noir", "polarity": "like", "text": "I love film noir"}],
-        "strike": [{"facet": "genre", "value": "Children's", "polarity": "like"}],
-    },
-    "ItemPatch": {"price": 12.5, "available": False, "attributes": {"campaign": "spring", "old_flag": None}},
-    "BuildRequest": {"force": True, "max_cost": 0.01},
-    "Ids": {"items": ["50", "181", "7"], "explain": True},
-    "Feedback": {
-        "recommendation_id": "r1f0c2a9d8e7b6a5c4d3e",
-        "items": [{"item_id": "50", "type": "impression"}, {"item_id": "50", "type": "click"}],
-    },
-    "Question": {"question": "What does user 196 like, and since when?"},
-    "CompletionRequest": {
-        "model": "limner", "user": "196", "messages": [{"role": "user", "content": "What should I watch next?"}],
-    },
-    "Rows": {"rows": [{"user_id": "196", "item_id": "50", "type": "rating", "value": 5}], "source": "ml"},
-    "RowsReport": {
-        "source": "ml", "read": 2, "kept": 1, "merged": 0, "rejected": 1,
-        "rows": [{"row": 1, "reason": "missing item_id"}], "notes": [],
-    },
-    "Reason": {
-        "text": "Because you gave “Toy Story” 5 of 5, and like comedies.", "preferences": ["genre:Comedy"],
-        "evidence": ["5f0c2a9d8e7b6a5c"], "source": "template",
-    },
-    "FeedbackReport": {"recommendation_id": "r1f0c2a9d8e7b6a5c4d3e", "read": 2, "events": 1, "counted": 2, "rows": []},
-    "Preference": {
-        "facet": "genre", "value": "Comedy", "polarity": "like", "kind": "taste", "basis": "revealed", "strength": 0.62,
-        "confidence": 0.97, "trend": "steady", "first_seen": "1997-10-01T09:00:00Z",
-        "last_seen": "1998-04-22T10:30:00Z", "evidence": ["5f0c2a9d8e7b6a5c"], "text": "Often chooses comedies.",
-        "source": "template",
-    },
-}  # fmt: skip

@@ -1,15 +1,18 @@
 """The OpenAPI document: nothing in it is without a description, and its examples are true."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from agent.api import create_app
 from agent.api.document import models_under
-from agent.api.problems import MEANINGS
-from agent.api.words import EXAMPLES, FIELDS, SCHEMAS
+from agent.api.examples import read_examples
+from agent.api.problems import MEANINGS, Problem
+from agent.api.words import FIELDS, SCHEMAS
 from tests.http.live import small_engine
 
 PATHS = {
@@ -24,9 +27,9 @@ PATHS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def document(tmp_path: Path) -> dict[str, Any]:
-    engine = small_engine(tmp_path)
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    engine = small_engine(tmp_path_factory.mktemp("document"))
     found = create_app(engine).openapi()
     engine.store.close()
     return found
@@ -83,11 +86,75 @@ def test_nothing_refers_to_what_is_not_there(document: dict[str, Any]) -> None:
     assert named <= document["components"]["schemas"].keys()
 
 
-def test_examples_are_what_the_models_take(document: dict[str, Any]) -> None:
-    models: dict[str, type[BaseModel]] = {one.__name__: one for one in models_under(BaseModel)}
-    for name, example in EXAMPLES.items():
-        models[name].model_validate(example)
-    assert EXAMPLES.keys() | SCHEMAS.keys() <= document["components"]["schemas"].keys()
+def test_every_model_has_an_example_that_it_takes(document: dict[str, Any]) -> None:
+    models = {re.sub(r"\W", "_", one.__name__): one for one in models_under(BaseModel)}
+    takes = {name: TypeAdapter[object](model) for name, model in models.items()} | {"JsonValue": TypeAdapter(JsonValue)}
+    schemas = document["components"]["schemas"]
+    assert [name for name, schema in schemas.items() if not schema.get("examples")] == []
+    for name, schema in schemas.items():
+        for example in schema["examples"]:
+            takes[name].validate_json(json.dumps(example), strict=True)
+    assert read_examples().models.keys() | SCHEMAS.keys() <= schemas.keys()
+
+
+def test_what_is_answered_is_shown_whole(document: dict[str, Any]) -> None:
+    """Every field stands in the example of a model that no body holds."""
+    schemas = document["components"]["schemas"]
+    bodies = {name for _, one in operations(document) for name in named_in(one.get("requestBody", {}), schemas)}
+    missing = {
+        name: sorted(schema["properties"].keys() - schema["examples"][0].keys())
+        for name, schema in schemas.items()
+        if "properties" in schema and name not in bodies
+    }
+    assert {name: fields for name, fields in missing.items() if fields} == {}
+
+
+def named_in(part: object, schemas: dict[str, Any]) -> set[str]:
+    """The models that a part of the document refers to, by whatever way."""
+    found: set[str] = set()
+    wanted = set(re.findall(r"#/components/schemas/(\w+)", str(part)))
+    while wanted - found:
+        found |= wanted
+        wanted = set(re.findall(r"#/components/schemas/(\w+)", str([schemas[name] for name in found])))
+    return found
+
+
+def test_every_error_has_examples_whose_status_and_code_fit(document: dict[str, Any]) -> None:
+    codes: dict[str, set[int]] = {}
+    for path, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                shown = answer["content"]["application/problem+json"]["examples"]
+                assert shown, (path, status)
+                for code, example in shown.items():
+                    problem = Problem.model_validate(example["value"])
+                    assert (problem.status, problem.code) == (int(status), code)
+                    assert problem.title == MEANINGS[int(status)][0]
+                    codes.setdefault(code, set()).add(int(status))
+    assert [code for code, statuses in codes.items() if len(statuses) > 1] == []
+    assert codes.keys() == {one.code for one in read_examples().problems}  # none is kept in vain
+    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [code for code in codes if f"`{code}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "expected"),
+    [
+        ("/v1/models", "get", "403", "wrong_host"),
+        ("/v1/items", "get", "403", "wrong_host"),
+        ("/v1/items", "post", "403", "scope other_user wrong_host cross_origin"),
+        ("/v1/users/{user_id}/rank", "post", "403", "other_user wrong_host cross_origin"),
+        ("/v1/users/{user_id}/export", "get", "403", "scope other_user wrong_host"),
+        ("/v1/chat", "post", "422", "invalid_parameter bad_input"),
+        ("/v1/chat", "post", "502", "model_unavailable"),
+        ("/health/ready", "get", "503", "not_ready"),
+    ],
+)
+def test_an_error_is_shown_where_it_can_be(
+    document: dict[str, Any], path: str, method: str, status: str, expected: str
+) -> None:
+    answer = document["paths"][path][method]["responses"][status]
+    assert set(answer["content"]["application/problem+json"]["examples"]) == set(expected.split())
 
 
 def test_no_words_are_kept_in_vain(document: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ UserId = Annotated[
 ItemId = Annotated[
     Decoded, Path(min_length=1, max_length=255, description="The item's id, exactly as in the data.", examples=["50"])
 ]
-_ANY = (401, 403, 422, 429, 500, 503, 504)
+_ANY = (401, 403, 429, 500, 503, 504)
 _BODIES = (400, 408, 413)
 
 
@@ -28,9 +28,11 @@ def bound_to(request: Request) -> str | None:
     return caller.user_id
 
 
-def usual(*more: int, body: bool = False) -> Documented:
-    """The problems of every path, of those that take a body, and `more` of one's own."""
-    return problems(*sorted({*_ANY, *(_BODIES if body else ()), *more}))
+def usual(*more: int, body: bool = False, plain: bool = False) -> Documented:
+    """The problems of every path, of those that take a body, and `more` of one's own. plain: there is nothing to ask
+    for, and so nothing to ask wrongly.
+    """
+    return problems(*sorted({*_ANY, *(() if plain else (422,)), *(_BODIES if body else ()), *more}))
 
 
 def told(value: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:

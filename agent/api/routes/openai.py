@@ -37,7 +37,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["openai"])
     created = int(time.time())
 
-    @routes.get("/models", response_model=Models, responses=usual(), summary="Models")
+    @routes.get("/models", response_model=Models, responses=usual(plain=True), summary="Models")
     async def models() -> Response:
         """The one model that answers: Limner itself."""
         return told(Models(data=[ModelCard(id=MODEL, created=created)]))
@@ -46,7 +46,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         "/chat/completions",
         response_model=Completion,
         responses={
-            **usual(404, 502, body=True),
+            **usual(502, body=True),
             200: {"description": "A completion; with `stream`, chunks.", "content": {EVENTS: _STREAM}},
         },
         summary="Chat completions",

@@ -94,7 +94,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         later.word(answer)
         return told(answer)
 
-    @routes.get("/recommendations", response_model=Recommendations, responses=usual(404), summary="For a visitor")
+    @routes.get("/recommendations", response_model=Recommendations, responses=usual(), summary="For a visitor")
     async def visit(query: Annotated[ListQuery, Query()]) -> Response:
         """Items for someone who is nobody in the store: by what they look at now (`context`), else what is popular."""
         answer = await pool.call(engine.swift.visit, query.n, query.wishes(), explain=query.explain != "false")
@@ -114,7 +114,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """What a user did with items, in a list or elsewhere. It becomes events, and the next list heeds it."""
         return told(await pool.call(engine.listener.hear, user_id, feedback))
 
-    @routes.get("/recommendations/stats", response_model=ClickThroughs, responses=usual(), summary="Click-through")
+    @routes.get(
+        "/recommendations/stats", response_model=ClickThroughs, responses=usual(plain=True), summary="Click-through"
+    )
     async def stats() -> Response:
         """Click-through by the channel that led an item, and by the version of the trained channels."""
         return told(ClickThroughs(rows=await pool.call(engine.listener.stats)))

@@ -1,0 +1,50 @@
+"""Examples of the OpenAPI document, of every model and every problem: `examples.yaml` beside this file."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from importlib import resources
+
+import yaml
+from pydantic import Field, JsonValue
+
+from agent.api.problems import Problem
+from agent.schema import Value
+
+
+class Shown(Value):
+    """A problem, and the operations that can give it."""
+
+    code: str
+    status: int
+    detail: str
+    paths: list[str] = Field(default=["/v1/*"])
+    """Patterns of paths, as `fnmatch` reads them."""
+    methods: list[str] = Field(default=["get", "post", "patch", "delete"])
+
+    def fits(self, path: str, method: str, status: int) -> bool:
+        return (
+            status == self.status
+            and method in self.methods
+            and any(fnmatchcase(path, pattern) for pattern in self.paths)
+        )
+
+
+class Examples(Value):
+    """What is shown of models and of problems."""
+
+    models: Mapping[str, JsonValue]
+    """By the model's name in the document."""
+    problems: list[Shown]
+
+    def of(self, path: str, method: str, status: int) -> Mapping[str, Problem]:
+        """By code, the problems of one status that an operation can give."""
+        found: dict[str, Problem] = {}
+        for one in self.problems:
+            if one.fits(path, method, status):
+                found.setdefault(one.code, Problem.of(one.status, one.code, one.detail))
+        return found
+
+
+def read_examples() -> Examples:
+    text = resources.files("agent.api").joinpath("examples.yaml").read_text(encoding="utf-8")
+    return Examples.model_validate(yaml.safe_load(text))
