@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -112,8 +112,8 @@ class Editor:
         self._store, self._snapshots, self._painter = store, snapshots, painter
         self._kept = Kept(store)
 
-    def take(self, table: Table, rows: Sequence[Mapping[str, object]], source: str = "") -> RowsReport:
-        """Rows in, cleaned as those of files are."""
+    def take(self, table: Table, rows: Sequence[object], source: str = "") -> RowsReport:
+        """Rows in, cleaned as those of files are; each stands for itself, one that is no object too."""
         from agent.ingest import ingest_rows  # with pandas, which few verbs need
 
         with self._store.changing(wait=self._wait):

@@ -25,7 +25,7 @@ class Listing(Value, Generic[V]):
 class Rows(Value):
     """Rows to store."""
 
-    rows: list[Row] = Field(
+    rows: list[JsonValue] = Field(
         min_length=1,
         max_length=MAX_ROWS,
         description="Objects under the fields' own names or any alias that files may use. `attributes` (users, items) "

@@ -19,6 +19,7 @@ SOURCE = "api"
 """Where rows are from, where nothing is said and the store has no events yet."""
 _FREE: Map[TableName, str] = {"users": "attributes", "items": "attributes", "events": "context"}
 """The object of each table's rows that holds what has no field of its own."""
+_NO_OBJECT = "not an object"
 _KEYS: Map[TableName, str] = {"users": "user_id", "items": "item_id", "events": "user_id"}
 
 
@@ -32,8 +33,8 @@ class _Noted:
         self.rows += [RejectedRow(row=int(str(one["line"])) - 1, reason=str(one["reason"])) for one in rows]
 
 
-def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]], source: str = "") -> RowsReport:
-    """Read JSON objects into a table: all that can be used, in one transaction.
+def ingest_rows(store: Store, table: TableName, rows: Sequence[object], source: str = "") -> RowsReport:
+    """Read JSON objects into a table: all that can be used, in one transaction. What is no object is a rejected row.
 
     Fields by their own names or the aliases of files; `attributes` (users, items) or `context` (events) holds the rest.
     An event without a time happened now. Ratings are read on the scale of their source, which an empty `source` takes
@@ -42,7 +43,11 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]]
     if not rows:
         return RowsReport(source=source)
     source = source or store.first_source() or SOURCE
-    flat = [_row(table, one) for one in rows]
+    objects = {at: one for at, one in enumerate(rows) if isinstance(one, Map)}
+    others = [RejectedRow(row=at, reason=_NO_OBJECT) for at in range(len(rows)) if at not in objects]
+    if not objects:
+        return RowsReport(source=source, read=len(rows), rejected=len(rows), rows=others)
+    flat = [_row(table, one) for one in objects.values()]
     if table == "events":
         now = datetime.now(UTC).isoformat()
         flat = [one if one.get("timestamp") else {**one, "timestamp": now} for one in flat]
@@ -50,7 +55,7 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]]
             flat = [one if one.get("event_id") else {**one, "event_id": secrets.token_hex(8)} for one in flat]
     names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
     frame = pd.DataFrame({name: [one.get(name, "") for one in flat] for name in names}, dtype=object)
-    frame[LINE] = range(1, len(flat) + 1)
+    frame[LINE] = [at + 1 for at in objects]
     noted = _Noted()
     scale = store.scales().get(source)
     bounds = (scale.low, scale.high) if table == "events" and scale is not None else None
@@ -66,8 +71,9 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[Map[str, object]]
             run.events(lambda: iter([chunk]), source)
     report = getattr(run.report(), table)
     return RowsReport(
-        source=source, read=report.read, kept=report.kept, merged=report.merged, rejected=report.rejected,
-        rows=sorted(noted.rows, key=lambda one: one.row), notes=[*dict.fromkeys(run.notes)],
+        source=source, read=report.read + len(others), kept=report.kept, merged=report.merged,
+        rejected=report.rejected + len(others),
+        rows=sorted([*noted.rows, *others], key=lambda one: one.row), notes=[*dict.fromkeys(run.notes)],
     )  # fmt: skip
 
 

@@ -70,6 +70,14 @@ def test_rows_are_stored_and_each_bad_one_is_reported(client: httpx.Client) -> N
     assert (again["kept"], again["merged"]) == (0, 1)
 
 
+def test_what_is_no_object_is_a_bad_row_like_others(client: httpx.Client) -> None:
+    report = client.post("/v1/events", json={"rows": [7, {"user_id": "u1", "item_id": "00", "type": "view"}]})
+    assert report.status_code == 200
+    found = report.json()
+    assert (found["read"], found["kept"], found["rejected"]) == (2, 1, 1)
+    assert found["rows"] == [{"row": 0, "reason": "not an object"}]
+
+
 def test_ratings_of_a_source_of_its_own_have_a_scale_of_its_own(client: httpx.Client) -> None:
     rows = [{"user_id": "u1", "item_id": "00", "rating": 9}, {"user_id": "u1", "item_id": "01", "rating": 2}]
     report = client.post("/v1/events", json={"rows": rows, "source": "tens"}).json()
@@ -94,7 +102,7 @@ def test_users_and_items_take_the_place_of_older_ones(client: httpx.Client) -> N
     ("body", "status", "code"),
     [
         ("{", 400, "invalid_json"), ("", 422, "invalid_parameter"), ("[]", 422, "invalid_parameter"),
-        ('{"rows": []}', 422, "invalid_parameter"), ('{"rows": [1]}', 422, "invalid_parameter"),
+        ('{"rows": []}', 422, "invalid_parameter"), ('{"rows": 1}', 422, "invalid_parameter"),
         ('{"rows": [{}], "more": 1}', 422, "invalid_parameter"),
     ],
 )  # fmt: skip

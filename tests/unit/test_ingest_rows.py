@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.edits import Table
 from agent.ingest import Sources, ingest, ingest_rows
 from agent.store import Store, open_store
 
@@ -35,6 +36,23 @@ def test_each_row_stands_for_itself(store: Store) -> None:
     assert (report.read, report.kept, report.merged, report.rejected) == (3, 1, 0, 2)
     assert [(one.row, one.reason) for one in report.rows] == [(1, "missing user_id"), (2, "user_id too long")]
     assert store.events("u")[0].timestamp is not None  # now
+
+
+@pytest.mark.parametrize("table", ["users", "items", "events"])
+def test_what_is_no_object_costs_the_others_nothing(store: Store, table: Table) -> None:
+    bad: list[object] = [7, None, "u", [{"user_id": "u"}], True]
+    good = [{"user_id": "u", "item_id": "i"}, {"user_id": "v", "item_id": "j"}]
+    report = ingest_rows(store, table, [bad[0], good[0], *bad[1:], good[1], {}])
+    assert (report.read, report.kept, report.merged, report.rejected) == (8, 2, 0, 6)
+    assert [one.row for one in report.rows] == [0, 2, 3, 4, 5, 7]
+    assert {one.reason for one in report.rows[:-1]} == {"not an object"}
+    assert report.rows[-1].reason == ("missing item_id" if table == "items" else "missing user_id")
+
+
+def test_where_nothing_is_an_object_nothing_is_kept(store: Store) -> None:
+    report = ingest_rows(store, "items", [7, "x"], "shop")
+    assert (report.source, report.read, report.kept, report.rejected) == ("shop", 2, 0, 2)
+    assert store.counts().items == 0
 
 
 def test_what_is_sent_again_under_its_id_is_merged(store: Store) -> None:
