@@ -132,6 +132,8 @@ class _Guard:
             found.append(r.text_of("count"))
         if r.has("recommend") and self.tools & {"compare_users", "cohort"}:
             found.append(r.text_of("recommend"))
+        if self.tools == {"search_items"} and self._has("words") and r.has("most", "more", "best", "worst"):
+            found.append(r.text_of("most", "more", "best", "worst"))  # "which year had the most ratings?"
         if r.has("higher", "lower") and r.has("rate") and "history" in self.tools:
             found.append(r.text_of("higher", "lower"))
         return found

@@ -363,6 +363,8 @@ class _Planner:
         counted = r.has("more", "less", "most", "count", "active", "event", "who", "had")
         if rating:
             aspect = "rating"
+        elif r.has("both") and not r.has("more", "less", "most", "active"):
+            aspect = "taste"  # which says what they share
         elif counted and r.has("item") and not r.has("event", "active") and not self._type():
             aspect = "items"
         elif counted and not (

@@ -58,6 +58,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ("Which customers returned the most items?", "cohort", {}),
         ("How many movies are in the catalogue?", "catalogue", {"topic": "items"}),
         ("Put user 13 next to user 7 and say who has the most entries.", "compare_users", {"aspect": "events"}),
+        ("Which films did user 13 and user 7 both watch?", "compare_users", {"user_id": "13", "other_id": "7"}),
         ("Top rated comedy", "popular_items", {"by": "rating", "value": "Comedy"}),
     ],
 )  # fmt: skip
@@ -82,6 +83,8 @@ def test_what_is_asked_is_in_the_call(engine: Engine, question: str, tool: str, 
         "List users 7 to 13",
         "popular categories among users who like film noir",
         "users likely to watch comedies",
+        "Who had neither Fargo nor Clueless?",
+        "Which year had the most ratings?",
     ],
 )
 def test_what_no_call_takes_is_declined(engine: Engine, question: str) -> None:
@@ -157,6 +160,12 @@ def test_the_plural_of_every_noun_means_what_the_noun_means() -> None:
             plural = key[0] + ("es" if key[0].endswith(("s", "x", "ch", "sh")) else "s")
             found = known.get((stem(plural, "en"),))
             assert found is None or found & tags, key
+
+
+async def test_what_two_users_both_had_is_what_they_share(engine: Engine) -> None:
+    assert (
+        "stand in the history of both" in (await answer(engine, "Which films did user 13 and user 7 both watch?")).text
+    )
 
 
 async def test_thanks_are_answered(engine: Engine) -> None:
