@@ -30,6 +30,8 @@ ANSWERS = 2000
 """Answers that are kept for the case that they are asked for again before anything has changed."""
 ORDERS = 2000
 """Orders of items that are kept for lists of another length, or with reasons, of the same request."""
+PATIENCE = 20.0
+"""Seconds that a request waits for a first training, which small stores end within."""
 KEPT = 500
 """Users whose past and portrait are kept; those that were not asked about for longest go."""
 
@@ -164,7 +166,8 @@ class Swift:
             return self._recommender.at_once(known.profile, known.past, found, len(found), explain, Wishes(), notes)
 
     def _ready(self, wishes: Wishes) -> list[str]:
-        """In a view of its own, since what is missing is made here."""
+        """In a view of its own, since what is missing is made here. Raises NotTrainedError while that takes long."""
+        self._trainer.within(PATIENCE, wishes)
         with self._snapshots.steady():
             return self._trainer.ready(wishes)
 
@@ -245,7 +248,7 @@ class Swift:
         if by == "users":
             found = near_in_users(self._snapshots.holders(), item_id)
         else:
-            self._trainer.ready(Wishes())  # which embeds what is not embedded yet
+            self._ready(Wishes())  # which embeds what is not embedded yet
             found = near_in_text(self._snapshots.vectors(), item_id)
         held = [(items[one], score) for one, score in found if one in items][:n]
         return [Neighbor(item=one, rank=rank, score=round(score, 6)) for rank, (one, score) in enumerate(held, 1)]

@@ -1,8 +1,17 @@
 """What must be learned before anything can be recommended, and what is done where that cannot be."""
 
-from threading import Lock
+from threading import Lock, Thread
 
-from agent.errors import FetchError, IndexAwayError, IndexBrokenError, ModelError, StoreBusyError, StoreError
+from agent.errors import (
+    FetchError,
+    IndexAwayError,
+    IndexBrokenError,
+    LimnerError,
+    ModelError,
+    NotTrainedError,
+    StoreBusyError,
+    StoreError,
+)
 from agent.progress import Progress
 from agent.rank import train_report
 from agent.schema import TrainReport, Wishes
@@ -15,7 +24,8 @@ class Trainer:
 
     def __init__(self, store: Store, progress: Progress, snapshots: Snapshots) -> None:
         self.store, self.progress, self.snapshots = store, progress, snapshots
-        self._guard = Lock()
+        self._guard, self._starting = Lock(), Lock()
+        self._behind: Thread | None = None
 
     def train(self) -> TrainReport:
         """Fit the channels on every event and embed what items are about."""
@@ -74,6 +84,33 @@ class Trainer:
                     f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
                 ]
         return [*notes, *idle]
+
+    def within(self, seconds: float, wishes: Wishes) -> None:
+        """Where nothing is trained, begin it behind the answers and wait so long: `ready` would wait to the end.
+
+        Raises NotTrainedError where that does not do, and as `ready` does for the wishes.
+        """
+        if self._has_model():
+            return
+        self.snapshots.allowed(wishes)
+        with self._starting:
+            if self._behind is None or not self._behind.is_alive():
+                self._behind = Thread(target=self._train_behind, name="training")
+                self._behind.start()
+            behind = self._behind
+        behind.join(seconds)
+        if behind.is_alive():
+            raise NotTrainedError(
+                "The ranker is being trained for the first time; ask again in a minute. What is popular can be had now."
+            )
+
+    def _train_behind(self) -> None:
+        with self._guard:
+            try:
+                if not self._has_model():
+                    self._train_as_can_be()
+            except LimnerError as error:  # whoever asks next tries again, and is told
+                self.progress.say(str(error))
 
     def _has_model(self) -> bool:
         """Whether there is a trained model; one that cannot be read, of an older version say, is as good as none."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from agent.api.app import warmed
 from agent.api.pool import Pool
-from agent.errors import LimnerError
+from agent.errors import LimnerError, NotTrainedError, StoreFullError
+from agent.rank import Model
 from agent.schema import Wishes
 from tests.http.live import USERS, small_engine
 
@@ -19,6 +22,43 @@ def test_what_cannot_be_answered_does_not_wait_for_training(tmp_path: Path, wish
     with pytest.raises(LimnerError, match=r"No item has|There is no item"):
         engine.swift.recommend(USERS[0], 3, wishes, repeats=False, explain=False)
     assert engine.snapshots.trained() is None
+    engine.store.close()
+
+
+def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = small_engine(tmp_path)
+    let_go, begun = Event(), []
+    train = engine.snapshots.train
+
+    def slow() -> Model:
+        begun.append(1)
+        assert let_go.wait(60)
+        return train()
+
+    monkeypatch.setattr(engine.snapshots, "train", slow)
+    monkeypatch.setattr("agent.swift.PATIENCE", 0.05)
+    ask = partial(engine.swift.recommend, USERS[0], 3, Wishes(), repeats=False, explain=False)
+    for _ in range(2):
+        with pytest.raises(NotTrainedError, match="ask again"):
+            ask()
+    assert engine.swift.popular(3, Wishes()) == []  # nobody had anything; it does not wait
+    let_go.set()
+    monkeypatch.setattr("agent.swift.PATIENCE", 60)
+    assert len(ask().recommendations) == 1 and begun == [1]
+    engine.store.close()
+
+
+def test_a_first_training_that_fails_is_told_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = small_engine(tmp_path)
+
+    def fail() -> Model:
+        raise StoreFullError("No space is left.")
+
+    monkeypatch.setattr(engine.snapshots, "train", fail)
+    with pytest.raises(StoreFullError):
+        engine.swift.recommend(USERS[0], 3, Wishes(), repeats=False, explain=False)
     engine.store.close()
 
 
