@@ -84,7 +84,8 @@ NOTHING_TOLD = Calibration(1.0, 0.0, math.nan, 0)
 
 @dataclass(frozen=True)
 class Fusion:
-    """Orders candidates by their columns; scores of the same item do not depend on the other candidates' number."""
+    """Orders candidates by their columns, of which places are among the candidates: under a filter two items may come
+    in another order."""
 
     method: Method
     names: list[str]

@@ -95,7 +95,7 @@ def test_users_and_items_take_the_place_of_older_ones(client: httpx.Client) -> N
     report = client.post("/v1/items", json={"rows": [item, {"title": "of nothing"}]}).json()
     assert report["kept"] == 1 and report["rows"] == [{"row": 1, "reason": "missing item_id"}]
     found = client.get("/v1/items/00").json()
-    assert (found["title"], found["price"], found["attributes"]["genre"]) == ("Other name", 3.5, ["Noir"])
+    assert (found["title"], found["price"], found["attributes"]["genre"]) == ("Other <b>name</b>", 3.5, ["Noir"])
 
 
 @pytest.mark.parametrize(

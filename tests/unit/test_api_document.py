@@ -141,6 +141,7 @@ def test_every_error_has_examples_whose_status_and_code_fit(document: dict[str, 
     ("path", "method", "status", "expected"),
     [
         ("/v1/models", "get", "403", "wrong_host"),
+        ("/v1/recommendations", "get", "404", "unknown_id"),
         ("/v1/items", "get", "403", "wrong_host"),
         ("/v1/items", "post", "403", "scope other_user wrong_host cross_origin"),
         ("/v1/users/{user_id}/rank", "post", "403", "other_user wrong_host cross_origin"),

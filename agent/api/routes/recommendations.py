@@ -94,7 +94,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         later.word(answer)
         return told(answer)
 
-    @routes.get("/recommendations", response_model=Recommendations, responses=usual(), summary="For a visitor")
+    @routes.get("/recommendations", response_model=Recommendations, responses=usual(404), summary="For a visitor")
     async def visit(query: Annotated[ListQuery, Query()]) -> Response:
         """Items for someone who is nobody in the store: by what they look at now (`context`), else what is popular."""
         answer = await pool.call(engine.swift.visit, query.n, query.wishes(), explain=query.explain != "false")
