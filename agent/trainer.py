@@ -1,5 +1,6 @@
 """What must be learned before anything can be recommended, and what is done where that cannot be."""
 
+from contextlib import suppress
 from threading import Lock, Thread
 
 from agent.errors import (
@@ -71,7 +72,7 @@ class Trainer:
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
         """
-        self.snapshots.allowed(wishes)  # first: what cannot be answered need not wait until something is trained
+        self._check(wishes)
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         idle = [f"No item has {one}, so its quota changes nothing." for one in self.snapshots.idle_quotas(wishes)]
@@ -92,7 +93,7 @@ class Trainer:
         """
         if self._has_model():
             return
-        self.snapshots.allowed(wishes)
+        self._check(wishes)
         with self._starting:
             if self._behind is None or not self._behind.is_alive():
                 self._behind = Thread(target=self._train_behind, name="training")
@@ -103,6 +104,11 @@ class Trainer:
             raise NotTrainedError(
                 "The ranker is being trained for the first time; ask again in a minute. What is popular can be had now."
             )
+
+    def _check(self, wishes: Wishes) -> None:
+        """What cannot be answered need not wait until something is trained."""
+        with suppress(StoreError):  # a model that cannot be read is trained anew, an index that is away done without
+            self.snapshots.allowed(wishes)
 
     def _train_behind(self) -> None:
         with self._guard:
