@@ -106,7 +106,9 @@ class Trainer:
             )
 
     def _check(self, wishes: Wishes) -> None:
-        """What cannot be answered need not wait until something is trained."""
+        """What cannot be answered need not wait until something is trained; who wishes for nothing can be answered."""
+        if wishes == Wishes():
+            return
         with suppress(StoreError):  # a model that cannot be read is trained anew, an index that is away done without
             self.snapshots.allowed(wishes)
 
