@@ -172,7 +172,7 @@ def _scored(model: Model, table: Table, histories: Sequence[History]) -> tuple[N
 
 
 def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES) -> NDArray[np.float64]:
-    """[users, items] for evaluation: candidates by fusion, above the rest by reciprocal rank; own items at -inf."""
+    """[users, items] for evaluation: candidates by fusion, above the rest, which are level; own items at -inf."""
     exclude = [one.items for one in histories]
     table = tabulate(model.channels, histories, exclude, n=n)
     out = np.full((len(histories), len(model.item_ids)), -1e6)
