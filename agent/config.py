@@ -184,7 +184,7 @@ class ServerSettings(Section):
     rate: float = Field(default=100.0, ge=0)
     """Requests a second that one key may make over all processes, twice as many at once; 0 means no limit."""
     write_wait: float = Field(default=5.0, ge=0)
-    """Seconds that a request waits for another process that writes, and for other requests that change something."""
+    """Seconds that a request or a command waits for another process that writes, or others that change something."""
     grace: int = Field(default=30, ge=0)
     """Seconds that running answers may take to finish when the server stops."""
     cors: list[str] = []

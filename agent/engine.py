@@ -52,7 +52,7 @@ class Engine:
         self.watch = watch or Unwatched()
         self.snapshots = Snapshots(settings, store, progress, embedder)
         self.models = ModelDesk(settings, store, progress)
-        self.trainer = Trainer(store, progress, self.snapshots)
+        self.trainer = Trainer(store, progress, self.snapshots, settings.server.write_wait)
         self.painter = Painter(settings, store, progress, self.snapshots, self.models, self.watch)
         self.recommender = Recommender(settings, store, self.snapshots, self.models, self.watch)
         self.editor = Editor(settings, store, self.snapshots, self.painter)
@@ -65,7 +65,7 @@ class Engine:
         """Read tables into the store: all of it, or nothing."""
         from agent.ingest import ingest  # with pandas, which no other verb needs
 
-        return ingest(self.store, *parts, progress=self.progress)
+        return ingest(self.store, *parts, progress=self.progress, wait=self.settings.server.write_wait)
 
     def history(self, user_id: str) -> list[Event]:
         """Every event of a user, oldest first. Raises UnknownIdError."""
@@ -111,7 +111,7 @@ class Engine:
         )
         if weight is None:
             return _noted(trained, f"What {model.chat.name} adds to the order was not measured: {why}")
-        with self.store.writing():
+        with self.store.writing(self.settings.server.write_wait):
             save_weight(self.store, weight)
         return trained.model_copy(update={"rerank": weight})
 
@@ -146,7 +146,7 @@ class Engine:
         embed: all that were painted, before it ends; else whoever looks for them does, or a server behind its answers.
         """
         wanted = self._wanted(user_ids)
-        with self.store.writing():
+        with self.store.writing(self.settings.server.write_wait):
             self.trainer.sound_index()  # before anything is paid for
             model = await self.models.for_run(max_cost)
             report = await self.painter.build(wanted, model, concurrency, force)

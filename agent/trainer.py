@@ -23,14 +23,16 @@ from agent.world import Snapshots
 class Trainer:
     """Trains a store's ranker and keeps its index sound."""
 
-    def __init__(self, store: Store, progress: Progress, snapshots: Snapshots) -> None:
+    def __init__(self, store: Store, progress: Progress, snapshots: Snapshots, wait: float) -> None:
+        """wait: seconds for another process that writes, as a server does now and then for a moment."""
         self.store, self.progress, self.snapshots = store, progress, snapshots
+        self._wait = wait
         self._guard, self._starting = Lock(), Lock()
         self._behind: Thread | None = None
 
     def train(self) -> TrainReport:
         """Fit the channels on every event and embed what items are about."""
-        with self.store.writing():
+        with self.store.writing(self._wait):
             embedder = self.sound_index()
             embedded = self.snapshots.embed_items()
             # Last, so that a model is only there where the vectors are too, whenever the run was killed.
@@ -53,7 +55,7 @@ class Trainer:
 
     def reindex(self) -> int:
         """Embed everything anew with the embedder that the settings name now; how many texts that were."""
-        with self.store.writing():
+        with self.store.writing(self._wait):
             self.snapshots.reindex()
             embedded = self.snapshots.embed_items()
             return embedded + self.snapshots.embed_portraits()
@@ -142,7 +144,7 @@ class Trainer:
             self.train()
         except (IndexAwayError, ModelError, FetchError) as error:
             self.snapshots.go_without(error)
-            with self.store.writing():
+            with self.store.writing(self._wait):
                 self.snapshots.train()
             return [f"Trained without what items are about; run `limner train` when it can be embedded: {error}"]
         return []

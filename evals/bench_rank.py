@@ -12,6 +12,7 @@ the targets are 10 minutes for a million events on two cores, 5 ms at 10,000 ite
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from agent.facts import build_population
 from agent.interactions import Interactions
@@ -148,18 +150,18 @@ def _limner(
     histories = [crowd.history(int(one)) for one in users]
     had = [frozenset(model.item_ids[at] for at in one.items) for one in histories]
     order(model, histories[0], n=10)  # what is made at the first request
-    return _times(lambda at: order(model, histories[at], exclude=had[at], n=10), len(users))
+    with threadpool_limits(1):  # threads that wait for work burn CPU, too
+        return _times(lambda at: order(model, histories[at], exclude=had[at], n=10), len(users))
 
 
 def _implicit(seen: "sp.csr_array", users: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     import scipy.sparse as sp
     from implicit.als import AlternatingLeastSquares
     from implicit.nearest_neighbours import CosineRecommender
-    from threadpoolctl import threadpool_limits
 
     matrix = sp.csr_matrix(seen)
     found = {}
-    with threadpool_limits(1, "blas"):
+    with threadpool_limits(1):
         for name, model in (
             ("implicit, ALS", AlternatingLeastSquares(factors=64, iterations=5, random_state=_SEED, num_threads=2)),
             ("implicit, item-item", CosineRecommender(K=100, num_threads=2)),
@@ -180,8 +182,9 @@ def _rectools(x: Interactions, users: NDArray[np.int64], python: Path) -> dict[s
         folder = Path(scratch)
         np.savez(folder / "events.npz", user=x.user, item=x.item, time=x.time, asked=users)
         subprocess.run(
-            [str(python), "-W", "ignore", str(_SCRIPT), "recommend", scratch], check=True, capture_output=True
-        )
+            [str(python), "-W", "ignore", str(_SCRIPT), "recommend", scratch], check=True, capture_output=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )  # fmt: skip
         found: dict[str, list[float]] = json.loads((folder / "times.json").read_text())
     return {f"RecTools, {name}": np.array(one) for name, one in found.items()}
 

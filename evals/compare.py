@@ -70,6 +70,12 @@ class RunComparison(Strict):
         return [line for line in self.lines if line.verdict == "A better"]
 
 
+def is_pooled(label: str) -> bool:
+    """Whether a metric is an error over all cases of all users, as rmse."""
+    known = METRICS.get(label.partition("@")[0])
+    return known is not None and known.kind == "pooled"
+
+
 def load_either(path: Path) -> Run:
     """A run's folder or run.json, or a study's folder or study.json. Raises BadInputError where it is neither."""
     if path.name != STUDY and not (path / STUDY).is_file():
@@ -254,8 +260,11 @@ def _lines(
 
 
 def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[Line]:
-    """The first metric that has a value a user; nothing where all users are of one bucket."""
-    metric = next(iter(paired.a), None)
+    """The first metric that is a mean of users; nothing where all users are of one bucket.
+
+    A user's share in an error over all cases says nothing of the error over a bucket's.
+    """
+    metric = next((one for one in paired.a if not is_pooled(one)), None)
     held = [name for name, *_ in BUCKETS if (paired.buckets == name).any()]
     if metric is None or len(held) < 2:
         return []

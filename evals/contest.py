@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from evals.compare import ALPHA, direction
+from evals.compare import ALPHA, direction, is_pooled
 from evals.metrics import METRICS, Style, holm, paired_tests
 from evals.records import Metric, SplitInfo, SystemResult
 from evals.runs import Run, UserValues, pair
@@ -15,8 +15,8 @@ from evals.splits import BUCKETS
 K = TypeVar("K")
 
 OURS = "limner"
-PREFERRED = ("ndcg@10", "ndcg", "hit", "recall", "mrr", "map", "precision", "f1", "auc")
-"""The headline's metric: the first of these that was measured."""
+PREFERRED = ("ndcg@10", "ndcg", "hit", "recall", "mrr", "map", "precision", "f1", "auc", "rmse", "mae", "log_loss")
+"""The headline's metric: the first of these that was measured; errors of predictions where nothing was ranked."""
 BEYOND = (("Coverage", "coverage"), ("Novelty", "novelty"), ("Diversity", "ild"))
 """What stands on the first page beside accuracy, and the metric that measures it."""
 _FEW = 100
@@ -73,7 +73,7 @@ class Contest:
     absent: Sequence[Entry]
     """Failed or skipped."""
     metric: str
-    """Of accuracy, for the headline; empty where none was measured."""
+    """For the headline: of accuracy, or else an error of predictions; empty where none was measured."""
     focal: Entry | None
     """What the records test, else Limner, else the best; every other is tested against it."""
     tests: Mapping[tuple[str, str], Test]
@@ -228,6 +228,8 @@ def _tests(
 
 
 def _bucket_tests(contest: Contest, focal: Entry) -> dict[tuple[str, str], Test]:
+    if is_pooled(contest.metric):
+        return {}
     found = {
         (bucket, one.name): test
         for bucket in contest.buckets()

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from agent.progress import Progress
 from evals import metrics as kernels
 from evals.metrics import MetricSpec, Style
+from evals.predictions import Predicted, predict_probabilities, predict_ratings
 from evals.records import Comparison, Metric
 from evals.scoring import exclude_own
 from evals.splits import BUCKETS, Split, bucket_of
 from evals.systems.base import Asked, Scores, System, Training
+from evals.systems.cases import Cases, probability_cases, rating_cases
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -101,6 +103,16 @@ class Truth:
         return len(self.training.x.item_ids)
 
     @cached_property
+    def ratings(self) -> Cases:
+        """Raises BadInputError where there is none to predict."""
+        return rating_cases(self.split, self.training)
+
+    @cached_property
+    def probabilities(self) -> Cases:
+        """Raises BadInputError where the split has none to tell."""
+        return probability_cases(self.split, self.training)
+
+    @cached_property
     def learned_users(self) -> int:
         """Users with training events."""
         return int((np.diff(self.training.x.starts()) > 0).sum())
@@ -125,6 +137,21 @@ class Truth:
         kept = place[known.codes] >= 0
         out[rows[kept], place[known.codes[kept]]] = 1
         return out
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a system predicts; None for what was not asked for, and what it does not predict."""
+
+    ratings: Predicted | None = None
+    probabilities: Predicted | None = None
+
+    @property
+    def remark(self) -> str:
+        """What a reader must know; empty where nothing is missing."""
+        said = (self.ratings and self.ratings.remark("ratings"),
+                self.probabilities and self.probabilities.remark("probabilities"))  # fmt: skip
+        return "; ".join(one for one in said if one)
 
 
 def rank(
@@ -237,6 +264,10 @@ class Measured:
     """[users] by metric; NaN where undefined."""
     whole: dict[str, Callable[[NDArray[np.bool_]], float]]
     """By metric, the figure over the users of a mask."""
+    pooled: dict[str, Callable[[NDArray[np.bool_]], Floats]]
+    """By metric that is an error over all cases, what each user of a mask does to the error over their cases; what
+    `by_user` has of such a metric is that over everyone.
+    """
 
     def summary(self, truth: Truth, labels: Sequence[str], seed: int) -> dict[str, Metric]:
         return self._over(np.ones(len(truth.split.users), dtype=bool), labels, seed)
@@ -256,17 +287,38 @@ class Measured:
         out = {label: _whole(self.whole[label](users), n) for label in labels if label in self.whole}
         names = [label for label in labels if label in self.by_user]
         if names:
-            means = kernels.intervals(np.stack([self.by_user[label][users] for label in names]), seed=seed)
+            values = [self.pooled[one](users) if one in self.pooled else self.by_user[one][users] for one in names]
+            means = kernels.intervals(np.stack(values), seed=seed)
             out |= {label: _metric(one) for label, one in zip(names, means, strict=True)}
         return {label: out[label] for label in labels}
 
 
-def measure(lists: Lists, truth: Truth, specs: Sequence[MetricSpec], style: Style = "ours") -> Measured:
-    """Every metric that was asked for, of lists of everyone."""
+def predict(system: System, truth: Truth, specs: Sequence[MetricSpec]) -> Predictions:
+    """What a fitted system says of the ratings and probabilities that the metrics need.
+
+    Raises what it raised where that is everyone.
+    """
+    needed = {one.needs for one in specs}
+    cut, training = truth.split, truth.training
+    return Predictions(
+        predict_ratings(system, truth.ratings, cut, training) if "ratings" in needed else None,
+        predict_probabilities(system, truth.probabilities, cut, training) if "probabilities" in needed else None,
+    )
+
+
+def measure(
+    lists: Lists,
+    truth: Truth,
+    specs: Sequence[MetricSpec],
+    style: Style = "ours",
+    predictions: Predictions = Predictions(),
+) -> Measured:
+    """Every metric that was asked for, of lists of everyone and of what was predicted; NaN for what was not."""
     hits = kernels.hit_matrix(lists.items, truth.indptr, truth.indices)
     length = kernels.list_lengths(lists.items)
     by_user: dict[str, Floats] = {}
     whole: dict[str, Callable[[NDArray[np.bool_]], float]] = {}
+    pooled: dict[str, Callable[[NDArray[np.bool_]], Floats]] = {}
     for spec in specs:
         k = spec.k or 0
         if spec.name in kernels.LIST_KERNELS:
@@ -276,9 +328,26 @@ def measure(lists: Lists, truth: Truth, specs: Sequence[MetricSpec], style: Styl
             by_user[spec.label] = np.where(lists.gave_nothing, 0.0, lists.auc)
         elif spec.kind == "whole":
             whole[spec.label] = _figure(spec.name, lists.items, truth.items, k)
+        elif spec.kind == "pooled":
+            said = predictions.ratings if spec.needs == "ratings" else predictions.probabilities
+            pooled[spec.label] = _shares(spec.name, said, len(truth.split.users))
+            by_user[spec.label] = pooled[spec.label](np.ones(len(truth.split.users), dtype=bool))
         else:
             by_user[spec.label] = _beyond(spec.name, lists.items, hits, truth, k)
-    return Measured(by_user, whole)
+    return Measured(by_user, whole, pooled)
+
+
+def _shares(name: str, said: Predicted | None, users: int) -> Callable[[NDArray[np.bool_]], Floats]:
+    """Over the users of a mask [users], what each of them does to the error of all of these."""
+
+    def over(mask: NDArray[np.bool_]) -> Floats:
+        if said is None:
+            return np.full(int(mask.sum()), np.nan)
+        place = np.cumsum(mask) - 1
+        own = mask[said.cases.user]
+        return kernels.shares(name, said.cases.truth[own], said.told[own], place[said.cases.user[own]], int(mask.sum()))
+
+    return over
 
 
 def _figure(name: str, lists: Ints, items: int, k: int) -> Callable[[NDArray[np.bool_]], float]:
@@ -334,7 +403,12 @@ def mean_of(parts: Sequence[Measured]) -> Measured:
     def averaged(label: str) -> Callable[[NDArray[np.bool_]], float]:
         return lambda users: float(np.mean([one.whole[label](users) for one in parts]))
 
-    return Measured(by_user, {label: averaged(label) for label in first.whole})
+    def shared(label: str) -> Callable[[NDArray[np.bool_]], Floats]:
+        return lambda users: np.asarray(np.mean([one.pooled[label](users) for one in parts], axis=0))
+
+    return Measured(
+        by_user, {label: averaged(label) for label in first.whole}, {label: shared(label) for label in first.pooled}
+    )
 
 
 def comparisons(measured: Mapping[str, Mapping[str, Floats]], against: str, seed: int) -> list[Comparison]:

@@ -20,7 +20,7 @@ from agent.schema import LedgerRow
 from agent.signals import signals
 from evals.data import Dataset, load
 from evals.experiment import METRICS, SYSTEMS
-from evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, rank
+from evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, predict, rank
 from evals.metrics import MetricSpec, Style, parse
 from evals.money import spent
 from evals.records import Evaluation, SplitInfo, SystemResult
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OURS = Limner.name
-_RANKED = ("list", "scores", "items")
 
 
 def run(
@@ -75,7 +74,7 @@ def run(
     where the split asks nobody, or where `out` is to be gone on with and holds another run.
     """
     say = progress or Quiet()
-    specs = [_spec(one) for one in metrics]
+    specs = [parse(one) for one in metrics]
     depth = max((spec.k or 0 for spec in specs), default=0) or 10
     contestants = resolve(systems, depth)
     tested, told = opponent(against, [one.name for one in contestants])
@@ -86,6 +85,7 @@ def run(
     )  # fmt: skip
     work = asked.work(say)
     truth = work.truth
+    _check_cases(truth, specs)
     earlier = _earlier(out, asked, truth, retry_errors) if resume or retry_errors else {}
     shapes = {one.name: asked.shape(one) for one in contestants}
     done = {name: earlier[name] for name, shape in shapes.items() if name in earlier}
@@ -189,12 +189,14 @@ class _Asked:
 
     def work(self, progress: Progress) -> "_Work":
         cut = make_split(self.split, self.data.x)
+        specs = [parse(one) for one in self.metrics]
+        if any(one.needs == "probabilities" for one in specs):
+            cut = cut.everyone()
         cut = cut if self.limit is None else cut.limited(self.limit, self.seed)
         training = training_of(self.data, cut, self.table, self.seed, progress)
         if self.settings is not None:
             training = replace(training, settings=self.settings, money=self.money)
         truth = Truth(cut, training)
-        specs = [parse(one) for one in self.metrics]
         depth = max((spec.k or 0 for spec in specs), default=0) or 10
         return _Work(truth, specs, self.style, depth, self.repeat, self.trials, self.candidates, self.seed, progress)
 
@@ -304,7 +306,8 @@ class _Work:
         tuned = self._tuned(contestant)
         parts: list[Measured] = []
         every: list[Lists] = []
-        fitting, model, remark = 0.0, "", ""
+        remarks: list[str] = []
+        fitting, model = 0.0, ""
         for number in range(self.repeat if contestant.seeded else 1):
             training = self.truth.training.again(self.seed + number)
             began = time.monotonic()
@@ -313,19 +316,21 @@ class _Work:
                 system.fit(training)
                 fitting += time.monotonic() - began
                 lists = self._lists(contestant.name, system)
+                predictions = predict(system, self.truth, self.specs)
+                remarks.append(predictions.remark)
                 if isinstance(system, Remarking):
-                    remark = remark or system.remark
+                    remarks.append(system.remark)
             finally:
                 if isinstance(system, Asking):
                     model = system.model
                     self._rows += system.ledger
                     system.close()
             every.append(lists)
-            parts.append(measure(lists, self.truth, self.specs, self.style))
+            parts.append(measure(lists, self.truth, self.specs, self.style, predictions))
         numbers = mean_of(parts)
         labels = [one.label for one in self.specs]
         failed = max(one.failed for one in every)
-        said = [next((one.trouble for one in every if one.error), ""), remark]
+        said = [next((one.trouble for one in every if one.error), ""), *dict.fromkeys(remarks)]
         result = SystemResult(
             name=contestant.name, metrics=numbers.summary(self.truth, labels, self.seed),
             buckets=numbers.buckets(self.truth, labels, self.seed), failed_users=failed,
@@ -366,7 +371,18 @@ def training_of(data: Dataset, cut: Split, table: SignalTable, seed: int, progre
     """What every system of a run may learn from: of the events, those of the split's training part alone."""
     how: How = "user" if cut.moment is None else "time"
     signal = signals(cut.train, table, data.scales)
-    return Training(cut.train, signal, data.shelf, how, cut.moment, seed, progress)
+    return Training(
+        cut.train, signal, data.shelf, data.scales, how=how, moment=cut.moment, seed=seed, progress=progress
+    )
+
+
+def _check_cases(truth: Truth, specs: Sequence[MetricSpec]) -> None:
+    """Raises BadInputError where the split holds none of what some metric's systems would have to predict."""
+    needed = {one.needs for one in specs}
+    if "ratings" in needed:
+        _ = truth.ratings
+    if "probabilities" in needed:
+        _ = truth.probabilities
 
 
 def _info(truth: Truth, candidates: int | None) -> SplitInfo:
@@ -375,13 +391,6 @@ def _info(truth: Truth, candidates: int | None) -> SplitInfo:
         name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train), test_events=cut.test_events,
         items=truth.items, candidates="all" if candidates is None else f"sampled {candidates}",
     )  # fmt: skip
-
-
-def _spec(label: str) -> MetricSpec:
-    spec = parse(label)
-    if spec.needs not in _RANKED:
-        raise UsageError(f"The metric '{label}' needs predicted {spec.needs}, and eval run compares rankings.")
-    return spec
 
 
 # ---------------------------------------------------------------- notebooks

@@ -20,7 +20,10 @@ def histories(
     spans = [slice(starts[user], starts[user + 1]) for user in users]
     return [
         History(
-            x.item[span].astype(np.int64), signal[span], int(x.time[span].max(initial=NO_TIME)) if now is None else now
+            x.item[span].astype(np.int64),
+            signal[span],
+            int(x.time[span].max(initial=NO_TIME)) if now is None else now,
+            time=x.time[span],
         )
         for span in spans
     ]

@@ -47,13 +47,38 @@ class Split:
     users: NDArray[np.int64]
     relevant: list[NDArray[np.int64]]
     """For each user, positions of the relevant items."""
+    test: Interactions
+    """The test events, of those who are not asked too."""
     digest: str
     """Hash of the test events, so that two runs can be told to have had the same."""
     moment: int | None = None
     """Epoch milliseconds before which all training lies; None where each user has a moment of their own."""
-    test_events: int = 0
     notes: tuple[str, ...] = ()
     """What is not asked, and why."""
+
+    @property
+    def test_events(self) -> int:
+        return len(self.test)
+
+    def everyone(self) -> "Split":
+        """The same, asking everybody known by the cut, whether they came back or not: only so is the share of what
+        happened that of what was to be expected. A split without a moment asks whom it asked; the hash becomes another.
+        """
+        if self.moment is None:
+            return self
+        known = np.flatnonzero(np.diff(self.train.starts()) > 0)
+        users = np.union1d(self.users, known).astype(np.int64)
+        if len(users) == len(self.users):
+            return self
+        place = {int(user): at for at, user in enumerate(self.users)}
+        nothing = np.empty(0, dtype=np.int64)
+        relevant = [self.relevant[place[user]] if user in place else nothing for user in users.tolist()]
+        digest = hashlib.sha256(f"{self.digest} everyone".encode()).hexdigest()[:16]
+        note = (
+            f"Probabilities are asked of everyone known before the cut: {len(users):,} users, of whom "
+            f"{len(self.users):,} have something to be found."
+        )
+        return replace(self, users=users, relevant=relevant, digest=digest, notes=(*self.notes, note))
 
     def limited(self, users: int, seed: int = 0) -> "Split":
         """The same, asking only so many users, drawn at random; training stays, the hash becomes another."""
@@ -109,7 +134,7 @@ def leave_last_out(x: Interactions, skip: int = 0) -> Split:
     notes = (f"{repeats:,} users whose last item they had had before are not asked.",) if repeats else ()
     return Split(
         "leave-last-out", x.take(keep), np.flatnonzero(has)[new], [x.item[at : at + 1].astype(np.int64) for at in last],
-        _digest(x, last), test_events=len(last), notes=(*_single(x), *notes, *_untimed(x)),
+        x.take(last), _digest(x, last), notes=(*_single(x), *notes, *_untimed(x)),
     )  # fmt: skip
 
 
@@ -201,7 +226,7 @@ def _asked(
     part = users is not None or items is not None
     digest = _digest_asked(name, x, owner, thing) if part else _digest(x, np.flatnonzero(late))
     return Split(
-        name, x.take(early), asked.astype(np.int64), relevant, digest, moment, int(late.sum()), notes
+        name, x.take(early), asked.astype(np.int64), relevant, x.take(late), digest, moment, notes
     )  # fmt: skip
 
 

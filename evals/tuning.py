@@ -1,7 +1,7 @@
 """Baselines get a fair chance: settings chosen on a validation split cut from the training, never on the test."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -37,11 +37,7 @@ def validation(split: str, training: Training) -> Truth:
     """
     name = "global-time" if split.startswith("cold-") else split
     cut = make_split(name, training.x).limited(_USERS, training.seed)
-    # Training keeps the order of its rows, so that signals go along by the store's numbers.
-    order = np.argsort(training.x.seq, kind="stable")
-    at = order[np.searchsorted(training.x.seq[order], cut.train.seq)]
-    inner = replace(training, x=cut.train, signal=training.signal[at], moment=cut.moment, progress=Quiet())
-    return Truth(cut, inner)
+    return Truth(cut, training.before(cut))
 
 
 def tune(contestant: Contestant, truth: Truth, trials: int, progress: Progress, seconds: float = SECONDS) -> Tuned:

@@ -58,15 +58,16 @@ class Sources:
 
 
 def ingest(
-    store: Store, *parts: Sources, progress: Progress | None = None, chunk_rows: int = CHUNK_ROWS
+    store: Store, *parts: Sources, progress: Progress | None = None, chunk_rows: int = CHUNK_ROWS, wait: float = 0.0
 ) -> IngestReport:
     """Read everything into the store, or nothing, however many parts with a mapping of their own there are.
 
-    Raises BadInputError where a file is unusable or no row of all survives; the store is then as it was.
+    wait: seconds for another process that writes. Raises BadInputError where a file is unusable or no row of all
+    survives, StoreBusyError where another process goes on writing; the store is then as it was.
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
     runs: list[Run] = []
-    with _few_collections(), bad.settled(), store.loading():
+    with _few_collections(), bad.settled(), store.loading(wait=wait):
         for sources in parts:
             if not (sources.events or sources.items or sources.users):
                 raise BadInputError("Nothing to ingest; name --events FILE (and --items, --users).")

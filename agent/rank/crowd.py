@@ -160,6 +160,28 @@ def _fused(model: Model, histories: Sequence[History], item: int) -> tuple[Float
     return score, model.probability(score[:, None], histories)[:, 0]
 
 
+def probabilities_of(model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]) -> list[Floats]:
+    """For each user, of the items at these positions, the probability that `Model.probability` tells: each is a
+    candidate, whatever the voices say. NaN where nothing was learned, and for users without history.
+    """
+    found = [np.full(len(one), np.nan) for one in items]
+    known = [at for at, one in enumerate(histories) if len(one.items) and len(items[at])]
+    if model.fusion is None:
+        return found
+    for part in batches(model.channels, known):
+        own = [histories[at] for at in part]
+        wanted = [items[at] for at in part]
+        table = tabulate(model.channels, own, [one.items for one in own], add=wanted)
+        asked = np.stack([np.isin(row, one) for row, one in zip(table.items, wanted, strict=True)]) & (table.items >= 0)
+        score = np.full(table.items.shape, np.nan)
+        score[asked] = model.fusion.score(model.fusion.known(table.columns[asked], table.names))
+        told = model.probability(score, own)
+        for row, at in enumerate(part):
+            place = {int(item): column for column, item in enumerate(table.items[row].tolist())}
+            found[at] = told[row][[place[one] for one in items[at].tolist()]]
+    return found
+
+
 def nearness(model: Model, histories: Sequence[History], item: int) -> Floats:
     """[users] mean of the voices `content` and `facets` for one item, in about [-1, 1]."""
     voices = [one for one in model.channels.voices if one.name in ("content", "facets")]

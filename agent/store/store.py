@@ -136,12 +136,13 @@ class Store:
         return load
 
     @contextmanager
-    def loading(self, *, few: bool = False) -> Iterator[None]:
+    def loading(self, *, few: bool = False, wait: float = 0.0) -> Iterator[None]:
         """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last.
 
-        few: only some rows come, so that each is looked up, rather than all that is known read before.
+        few: only some rows come, so that each is looked up, rather than all that is known read before. Raises
+        StoreBusyError as `writing` does.
         """
-        with self.writing(), self._guard, self._loading:
+        with self.writing(wait), self._guard, self._loading:
             try:
                 self._checkpoint("PASSIVE")
                 with self._engine.begin() as connection:

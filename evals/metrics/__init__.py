@@ -21,7 +21,7 @@ from evals.metrics.accuracy import (
     style_of,
 )
 from evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
-from evals.metrics.predictions import Bins, accuracy, by_user, ece, log_loss, mae, rmse
+from evals.metrics.predictions import Bins, accuracy, by_user, ece, log_loss, mae, rmse, shares
 from evals.metrics.ranks import Ties, auc, midranks, rank_auc, rank_hit, rank_ndcg
 from evals.metrics.registry import METRICS, MetricSpec, parse
 from evals.metrics.statistics import (
@@ -77,6 +77,7 @@ __all__ = [
     "recall",
     "rmse",
     "serendipity",
+    "shares",
     "style_of",
     "user_coverage",
 ]

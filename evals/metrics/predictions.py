@@ -34,8 +34,7 @@ def accuracy(y: Labels, p: Floats) -> float:
 
 def log_loss(y: Labels, p: Floats) -> float:
     """Mean of -ln of the probability given to what happened; p is kept 1e-15 away from 0 and 1."""
-    sure = np.clip(p, _TINY, 1 - _TINY)
-    return _mean(-np.where(y > 0, np.log(sure), np.log1p(-sure)))
+    return _mean(_surprise(y, p))
 
 
 def ece(y: Labels, p: Floats, bins: int = 10, equal: Bins = "width") -> float:
@@ -50,7 +49,7 @@ def ece(y: Labels, p: Floats, bins: int = 10, equal: Bins = "width") -> float:
         place = np.empty(len(p), dtype=np.int64)
         place[np.argsort(p, kind="stable")] = np.arange(len(p)) * bins // len(p)
     else:
-        place = np.searchsorted(np.arange(1, bins) / bins, p, side="left").astype(np.int64)
+        place = _of_width(p, bins)
     gap = np.bincount(place, weights=(y > 0) - p, minlength=bins)
     return float(np.abs(gap).sum() / len(p))
 
@@ -63,6 +62,47 @@ def by_user(values: Floats, user: Ints, users: int) -> tuple[Floats, NDArray[np.
     count = np.bincount(user, minlength=users)
     total = np.bincount(user, weights=values, minlength=users)
     return ratio(total, count), count
+
+
+def shares(name: str, true: Floats, predicted: Floats, user: Ints, users: int) -> Floats:
+    """[users] what each user does to an error over all cases [n], NaN for users without one: their mean is that error.
+
+    name: `rmse`, `mae`, `accuracy`, `log_loss` or `ece` (ten bins of equal width). With m_u a user's own mean over n_u
+    cases, M the mean over all and w_u = n_u over the users' mean number of cases, the share is M + w_u (m_u - M), the
+    linearisation of a ratio (Särndal, Swensson and Wretman, Model Assisted Survey Sampling, 1992, 5.6), so that
+    intervals and paired tests over users hold for errors that are no means of users. The root of `rmse` is linearised
+    at its value, and `ece` with the signs of its bins held.
+    """
+    if name == "rmse":
+        squares = _pooled(np.square(predicted - true), user, users)
+        root = rmse(true, predicted)
+        return root + (squares - root**2) / (2 * root) if root > 0 else squares
+    if name == "mae":
+        return _pooled(np.abs(predicted - true), user, users)
+    if name == "accuracy":
+        return _pooled(((predicted >= 0.5) == (true > 0)).astype(np.float64), user, users)
+    if name == "log_loss":
+        return _pooled(_surprise(true, predicted), user, users)
+    place = _of_width(predicted, 10)
+    gap = np.bincount(place, weights=(true > 0) - predicted, minlength=10)
+    return _pooled(np.sign(gap)[place] * ((true > 0) - predicted), user, users)
+
+
+def _pooled(values: Floats, user: Ints, users: int) -> Floats:
+    own, count = by_user(values, user, users)
+    weight = ratio(count, count[count > 0].mean() if len(values) else 0.0)
+    whole = _mean(values)
+    return np.asarray(whole + weight * (own - whole))
+
+
+def _surprise(y: Labels, p: Floats) -> Floats:
+    sure = np.clip(p, _TINY, 1 - _TINY)
+    return np.asarray(-np.where(y > 0, np.log(sure), np.log1p(-sure)))
+
+
+def _of_width(p: Floats, bins: int) -> NDArray[np.int64]:
+    """[n] bin of each, of equal width over [0, 1]."""
+    return np.searchsorted(np.arange(1, bins) / bins, p, side="left").astype(np.int64)
 
 
 def _mean(values: Floats) -> float:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from agent.errors import UsageError
 
-Kind = Literal["user", "whole"]
+Kind = Literal["user", "pooled", "whole"]
 Needs = Literal["list", "scores", "items", "ratings", "probabilities"]
 
 DEFAULT_K = 10
@@ -19,7 +19,8 @@ class MetricSpec:
     k: int | None
     """Cut of the list; None for a metric that has none."""
     kind: Kind
-    """`user`: a value for each user, whose mean is the result; `whole`: one number over everything."""
+    """`user`: a value for each user, whose mean is the result; `pooled`: an error over all cases of all users, in which
+    each has a share; `whole`: one number over everything."""
     needs: Needs
     """`list` and the relevant items; `scores` of the whole catalogue; `items`, the list and what is known of its items;
     predicted `ratings`; predicted `probabilities`."""
@@ -55,11 +56,11 @@ METRICS: dict[str, MetricSpec] = {
         _metric("arp", "user", "items", higher=False),
         _metric("gini", "whole", "items", higher=False),
         _metric("calibration", "user", "items", higher=False),
-        _metric("rmse", "whole", "ratings", cut=False, higher=False),
-        _metric("mae", "whole", "ratings", cut=False, higher=False),
-        _metric("accuracy", "whole", "probabilities", cut=False),
-        _metric("log_loss", "whole", "probabilities", cut=False, higher=False),
-        _metric("ece", "whole", "probabilities", cut=False, higher=False),
+        _metric("rmse", "pooled", "ratings", cut=False, higher=False),
+        _metric("mae", "pooled", "ratings", cut=False, higher=False),
+        _metric("accuracy", "pooled", "probabilities", cut=False),
+        _metric("log_loss", "pooled", "probabilities", cut=False, higher=False),
+        _metric("ece", "pooled", "probabilities", cut=False, higher=False),
     )
 }
 """Every metric, at its default cut."""

@@ -7,18 +7,19 @@ from pathlib import Path
 
 from agent.config import Settings as Configuration
 from agent.errors import UsageError
-from evals.systems.base import Asked, Asking, Remarking, Scores, Setting, Settings, System, Training
+from evals.systems.base import Asked, Asking, Rating, Remarking, Scores, Setting, Settings, System, Telling, Training
 from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
 from evals.systems.limner import FAMILIES, WITHOUT, Limner
 from evals.systems.llm import Llm, shape_of
 from evals.systems.outside import Run, imported, is_run
 from evals.systems.plain import Popular, Random, Recent
+from evals.systems.predicted import BaseRate, RatingMean
 from evals.systems.sasrec import SasRec
 from evals.systems.texts import Bm25, Content
 
 __all__ = [
-    "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Remarking", "Scores", "Setting", "Settings", "System",
-    "Training", "resolve",
+    "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Rating", "Remarking", "Scores", "Setting", "Settings",
+    "System", "Telling", "Training", "resolve",
 ]  # fmt: skip
 
 
@@ -49,6 +50,11 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant(Bpr.name, Bpr, Bpr.grid, seeded=True),
         Contestant(Bm25.name, Bm25, Bm25.grid),
         Contestant(Content.name, Content, Content.grid),
+        Contestant(RatingMean.name, RatingMean, RatingMean.grid),
+        Contestant("rating-items", partial(RatingMean, items=True), RatingMean.grid),
+        Contestant("rating-bias", partial(RatingMean, items=True, users=True), RatingMean.grid),
+        Contestant(BaseRate.name, BaseRate, BaseRate.grid),
+        Contestant("item-rate", partial(BaseRate, items=True), BaseRate.grid),
         Contestant(SasRec.name, SasRec, SasRec.grid, seeded=True),
         Contestant(Llm.name, Llm, Llm.grid, shape=shape_of),
         Contestant(Limner.name, Limner, Limner.grid, seeded=True),

@@ -17,9 +17,11 @@ from agent.interactions import NO_TIME, Interactions
 from agent.progress import Progress, Quiet
 from agent.rank import Catalogue, How, catalogue_of
 from agent.retrieve import History, fit_popular, seen_matrix, weights_matrix
-from agent.schema import LedgerRow
+from agent.schema import LedgerRow, Scale
+from agent.signals import rated
 from evals.data import Shelf
 from evals.scoring import histories
+from evals.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ Scores = NDArray[np.floating]
 Setting = float | int | str
 Settings = Mapping[str, Setting]
 
-_KEPT = ("seen", "share", "population", "catalogue")
+_KEPT = ("seen", "share", "population", "catalogue", "rated")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Training:
     signal: NDArray[np.float32]
     """[n] what each event says about taste, in [-1, 1]."""
     shelf: Shelf
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    """By source, the scale of its ratings."""
     how: How = "time"
     """`time` where nobody's later events are in `x`; `user` where each user was cut on their own timeline."""
     moment: int | None = None
@@ -73,11 +77,25 @@ class Training:
         """Facets and, where the fast embedder is installed, vectors of the items."""
         return catalogue_of(self.x.item_ids, self.population, self.shelf.vectors, self.shelf.plain_texts)
 
+    @cached_property
+    def rated(self) -> tuple[NDArray[np.float64], Scale] | None:
+        """[n] places on the scale, in [-1, 1], NaN where an event is no rating, and the scale that ratings are told on:
+        that of the source with the most; None where nothing is rated.
+        """
+        return rated(self.x, self.scales)
+
     def again(self, seed: int) -> "Training":
         """The same with another seed; what was computed already is kept."""
         other = replace(self, seed=seed)
         other.__dict__.update({name: value for name, value in self.__dict__.items() if name in _KEPT})
         return other
+
+    def before(self, cut: Split) -> "Training":
+        """What may be learned of a split of this training's own events: those of its training part."""
+        # Signals go along by the store's numbers, whatever the order of the rows.
+        order = np.argsort(self.x.seq, kind="stable")
+        at = order[np.searchsorted(self.x.seq[order], cut.train.seq)]
+        return replace(self, x=cut.train, signal=self.signal[at], moment=cut.moment, progress=Quiet())
 
     def asked(self, users: NDArray[np.int64]) -> "Asked":
         past = histories(self.x, self.signal, users, self.moment)
@@ -125,6 +143,27 @@ class System(Protocol):
 
     def score(self, asked: Asked) -> Scores:
         """[users, items]; what a user has had already is taken out afterwards."""
+
+
+@runtime_checkable
+class Rating(Protocol):
+    """A system that predicts ratings."""
+
+    def ratings(self, asked: Asked, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
+        """For each user, of the items at these positions, the rating that the user would give, on the scale that the
+        training tells (`Training.rated`); NaN where it cannot say.
+        """
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A system that tells how likely an interaction is."""
+
+    def probabilities(self, asked: Asked, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
+        """For each user, of the items at these positions, the probability in [0, 1] that the user has the item in the
+        stretch after the moment in which a fifth as many events happen as the training has, whether or not the user
+        comes back; without a moment, that it is the next. NaN where it cannot say.
+        """
 
 
 @runtime_checkable

@@ -1,11 +1,17 @@
 """Limner's own ranker: the trained channels and their learned fusion, without portraits and without an LLM."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from agent.rank import TELLS, fit, score_users
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.rank import TELLS, Rated, fit, probabilities_of, score_users
 from evals.systems.base import Asked, Scores, Setting, Training
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "next_item": TELLS["next_item"] | TELLS["around"],
@@ -33,8 +39,29 @@ class Limner:
         muted = FAMILIES[self.without] if self.without else frozenset[str]()
         self._model = fit(
             training.x, training.signal, training.catalogue, how=training.how, seed=training.seed, muted=muted,
-            progress=training.progress,
+            rated=training.rated, progress=training.progress,
         )  # fmt: skip
+        self._training = training
 
     def score(self, asked: Asked) -> Scores:
         return score_users(self._model, asked.histories)
+
+    def ratings(self, asked: Asked, items: Sequence[Ints]) -> list[Floats]:
+        """By the mean and what the item departs from it for a user who gave no rating; NaN where too little is rated
+        to learn from.
+        """
+        learned, rated = self._model.ratings, self._training.rated
+        if learned is None or rated is None:
+            return [np.full(len(one), np.nan) for one in items]
+        place, starts, x = rated[0], self._training.x.starts(), self._training.x
+        found = []
+        for user, wanted in zip(asked.users.tolist(), items, strict=True):
+            span = slice(starts[user], starts[user + 1])
+            known = ~np.isnan(place[span])
+            own = Rated(x.item[span][known].astype(np.int64), place[span][known])
+            found.append(learned.predict(own, self._model.channels.catalogue.facets, wanted))
+        return found
+
+    def probabilities(self, asked: Asked, items: Sequence[Ints]) -> list[Floats]:
+        """NaN where too little happened to learn from, and for users without history."""
+        return probabilities_of(self._model, asked.histories, items)

@@ -693,9 +693,7 @@ def test_sampled_candidates_are_labelled_and_inflate() -> None:
     assert found.any(axis=1).all()
 
 
-def test_metrics_that_need_other_predictions_are_refused() -> None:
-    with pytest.raises(UsageError, match="needs predicted ratings"):
-        run(dataset(many()), "leave-last-out", ["popular"], ["rmse"])
+def test_metrics_and_splits_that_there_are_not_are_refused() -> None:
     with pytest.raises(UsageError, match="There is no metric"):
         run(dataset(many()), "leave-last-out", ["popular"], ["nothing@3"])
     with pytest.raises(UsageError, match="There is no split"):

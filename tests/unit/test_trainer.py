@@ -2,17 +2,21 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
+from time import sleep
 
 import pytest
 
 from agent.api.app import warmed
 from agent.api.pool import Pool
 from agent.errors import LimnerError, NotTrainedError, StoreFullError
+from agent.ingest import Sources
 from agent.rank import Model
 from agent.schema import Wishes
+from agent.store import open_store
 from tests.http.live import USERS, small_engine
 
 
@@ -48,6 +52,30 @@ def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
     monkeypatch.setattr("agent.swift.PATIENCE", 60)
     assert len(ask().recommendations) == 1 and begun == [1]
     engine.store.close()
+
+
+def test_a_command_waits_for_a_server_that_writes_for_a_moment(tmp_path: Path) -> None:
+    engine = small_engine(tmp_path)
+    other = open_store(engine.settings.data)
+    held, letting = ThreadPoolExecutor(1), Event()
+
+    def hold() -> None:
+        with other.writing():
+            letting.set()
+            sleep(0.3)
+
+    for command in (engine.train, engine.reindex, partial(engine.ingest, Sources(events=[str(events_file(tmp_path))]))):
+        letting.clear()
+        busy = held.submit(hold)
+        assert letting.wait(60)
+        command()
+        busy.result()
+    engine.store.close()
+
+
+def events_file(folder: Path) -> Path:
+    (folder / "more.csv").write_text("user_id,item_id\nsomeone,something\n", encoding="utf-8")
+    return folder / "more.csv"
 
 
 def test_a_first_training_that_fails_is_told_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,97 @@
+"""What a system predicts of the cases that all are asked, and what stands where it says nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evals.splits import Split
+from evals.systems.base import Asked, Rating, System, Telling, Training
+from evals.systems.cases import Cases
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Ask = Callable[[Asked, Sequence[Ints]], Sequence[Floats]]
+
+_USERS = 500
+"""Asked at once."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a system said of every case."""
+
+    cases: Cases
+    told: Floats
+    """[n]; `usual` where it said nothing."""
+    silent: int
+    """Cases of which it said nothing: it gave NaN, or raised for the user."""
+    error: str
+    """The first that it raised."""
+
+    def remark(self, what: str) -> str:
+        """What a reader must know; empty where it spoke of all."""
+        if not self.silent:
+            return ""
+        why = f", the first time it raised {self.error}" if self.error else ""
+        return f"{self.silent:,} of {len(self.cases):,} {what} were not predicted and count as the usual one{why}"
+
+
+def predict_ratings(system: System, cases: Cases, split: Split, training: Training) -> Predicted | None:
+    """None where the system predicts none. Where it says nothing, the mean of the training's ratings stands."""
+    if not isinstance(system, Rating) or training.rated is None:
+        return None
+    place, scale = training.rated
+    usual = scale.low + (float(np.nanmean(place)) + 1) / 2 * (scale.high - scale.low)
+    return _predicted(system.ratings, cases, split, training, usual)
+
+
+def predict_probabilities(system: System, cases: Cases, split: Split, training: Training) -> Predicted | None:
+    """None where the system tells none. Where it says nothing, one half stands, which claims nothing.
+
+    Raises ValueError where it says what is no probability.
+    """
+    if not isinstance(system, Telling):
+        return None
+    found = _predicted(system.probabilities, cases, split, training, 0.5)
+    if ((found.told < 0) | (found.told > 1)).any():
+        raise ValueError("probabilities below 0 or above 1")
+    return found
+
+
+def _predicted(ask: Ask, cases: Cases, split: Split, training: Training, usual: float) -> Predicted:
+    """Asked for many users at once, and one by one where it raises for them. Raises what it raised for everyone."""
+    told = np.full(len(cases), np.nan)
+    first: Exception | None = None
+    answered = False
+    for begin in range(0, len(split.users), _USERS):
+        end = min(begin + _USERS, len(split.users))
+        span = slice(*np.searchsorted(cases.user, [begin, end]))
+        asked, items = training.asked(split.users[begin:end]), cases.of(begin, end)
+        try:
+            told[span] = _joined(ask(asked, items), items)
+            answered = True
+            continue
+        except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is counted below
+            first = first or error
+        parts = []
+        for at, own in enumerate(items):
+            try:
+                parts.append(_joined(ask(asked.one(at), [own]), [own]))
+                answered = True
+            except Exception:  # noqa: BLE001 - as above
+                parts.append(np.full(len(own), np.nan))
+        told[span] = np.concatenate(parts)
+    if first is not None and not answered:
+        raise first
+    silent = np.isnan(told)
+    error_text = "" if first is None else f"{type(first).__name__}: {first}"
+    return Predicted(cases, np.where(silent, usual, told), int(silent.sum()), error_text)
+
+
+def _joined(given: Sequence[Floats], items: Sequence[Ints]) -> Floats:
+    sizes = [len(one) for one in given]
+    if sizes != [len(one) for one in items]:
+        raise ValueError(f"predictions of {sizes[:5]} items for {[len(one) for one in items][:5]}")
+    return np.concatenate([*given, np.empty(0)]).astype(np.float64)

@@ -1,0 +1,105 @@
+"""The ratings and probabilities that every system is asked for, the same for all.
+
+**Ratings**: every rating of the test part that a user gave to an item that is new to them, the first where there are
+several, told on the scale of the source with the most ratings.
+
+**Probabilities**: for everyone known at the cut, the `POOL` items that most users had before it and this user had not.
+What counts as happened is that the user has the item within the stretch after the cut in which a fifth as many events
+happen as the training has; where each user is cut on their own timeline, that it is the item asked for. Which pairs are
+asked is settled by the training alone, so that the share that happens is not moved by the choice.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import BadInputError
+from agent.signals import places
+from evals.splits import Split
+from evals.systems.base import Training
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+POOL = 100
+"""Items asked about for each user."""
+STRETCH = 0.2
+"""Events of the stretch, as a share of those of the training."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """What is to be predicted: user by user, an item each."""
+
+    user: Ints
+    """[n] place among the split's users, ascending."""
+    item: Ints
+    """[n] position in the catalogue."""
+    truth: Floats
+    """[n] the rating on its scale; 1 where it happened, else 0."""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def of(self, begin: int, end: int) -> list[Ints]:
+        """The items of the users from one place to before another."""
+        bounds = np.searchsorted(self.user, np.arange(begin, end + 1))
+        return [self.item[low:high] for low, high in pairwise(bounds.tolist())]
+
+
+def rating_cases(split: Split, training: Training) -> Cases:
+    """Raises BadInputError where the test holds no rating of a new item by anyone who is asked."""
+    told = training.rated
+    place = places(split.test, training.scales)
+    row = _rows(split)[split.test.user]
+    item = split.test.item.astype(np.int64)
+    kept = (row >= 0) & ~np.isnan(place) & ~_had(training, split.test.user, item)
+    if told is None or not kept.any():
+        raise BadInputError(
+            f"No rating can be asked for: the test part of {split.name} has none of an item that is new to its user."
+        )
+    _, first = np.unique(row[kept] * np.int64(len(training.x.item_ids)) + item[kept], return_index=True)
+    scale = told[1]
+    value = scale.low + (place[kept][first] + 1) / 2 * (scale.high - scale.low)
+    return Cases(row[kept][first], item[kept][first], value)
+
+
+def probability_cases(split: Split, training: Training) -> Cases:
+    """Raises BadInputError for a split of which no stretch of time can be told."""
+    if split.moment is None and split.name != "leave-last-out":
+        raise BadInputError(
+            f"Probabilities are of a stretch of time or of what comes next, and the split {split.name} has neither; "
+            "use global-time or leave-last-out."
+        )
+    got = split.test if split.moment is None else split.test.take(split.test.time <= _end(split))
+    popular = np.argsort(-training.share, kind="stable")
+    wide = np.int64(len(training.x.item_ids))
+    happened = np.unique(got.user.astype(np.int64) * wide + got.item)
+    pools = []
+    for history in training.asked(split.users).histories:
+        most = popular[: POOL + len(history.items)]
+        pools.append(most[~np.isin(most, history.items)][:POOL])
+    user = np.repeat(np.arange(len(pools)), [len(one) for one in pools])
+    item = np.concatenate([*pools, np.empty(0, np.int64)]).astype(np.int64)
+    return Cases(user, item, np.isin(split.users[user] * wide + item, happened).astype(np.float64))
+
+
+def _end(split: Split) -> int:
+    """When the stretch ends, inclusive, in epoch milliseconds."""
+    within = max(round(STRETCH * len(split.train)), 1)
+    return int(np.sort(split.test.time)[min(within, len(split.test)) - 1])
+
+
+def _rows(split: Split) -> Ints:
+    """[users of the data] place among those who are asked, -1 for the others."""
+    row = np.full(len(split.train.user_ids), -1, dtype=np.int64)
+    row[split.users] = np.arange(len(split.users))
+    return row
+
+
+def _had(training: Training, user: NDArray[np.int32], item: Ints) -> NDArray[np.bool_]:
+    wide = np.int64(len(training.x.item_ids))
+    own = np.unique(training.x.user.astype(np.int64) * wide + training.x.item)
+    return np.isin(user.astype(np.int64) * wide + item, own)
