@@ -2,7 +2,8 @@
 
 Logistic regression on three things known at the moment: how long ago the last event was, how long the user had been
 about before it, and how many events there were. Times are shares of all the time that the data spans, and all three
-are logarithms. Fitted over everyone known by the later moments of the lessons.
+are logarithms. Fitted over everyone known by the later moments of the lessons; how many come back at all is then drawn to
+what was so after the last of them, since it moves with time.
 """
 
 import json
@@ -24,6 +25,8 @@ _LATER = 2
 """Of the moments, how many are learned from: as users pile up fewer of them return, so early ones promise too much."""
 _LEAST = 1e-3
 """Share of the span added to times before their logarithm."""
+_TIES = 11.0
+"""Weight against moving to the last moment's level, as of so many users at even odds: a normal prior of spread 0.3."""
 _HELD = 0.2
 _BINS = 10
 
@@ -41,7 +44,9 @@ class Activity:
     rate: float
     """Share of users who were active; said of a user whose times are not known."""
     ece: float
-    """Expected calibration error over ten bins of equal size, on a fifth of the users that was held out."""
+    """Expected calibration error over ten bins of equal size, on a fifth of the users that was held out, at the last
+    moment.
+    """
 
     def probability(self, histories: Sequence[History]) -> Floats:
         """[users] in [0, 1]; events after `now` count as of now."""
@@ -71,7 +76,7 @@ def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
         return None
     span = int(np.ptp(x.time))
     columns, active, user = [], [], []
-    for moment, end in moments(x)[-_LATER:]:
+    for moment, end in moments(x)[-_LATER:]:  # the last one at last
         seen = x.take(x.time < moment)
         known, first, count = np.unique(seen.user, return_index=True, return_counts=True)
         later = np.bincount(x.user[(x.time >= moment) & (x.time <= end)], minlength=len(x.user_ids))
@@ -79,12 +84,14 @@ def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
         active.append(later[known] > 0)
         user.append(known)
     table, came, whose = np.concatenate(columns), np.concatenate(active), np.concatenate(user)
+    last = np.arange(len(table)) >= len(table) - len(columns[-1])
     held = np.random.default_rng(seed).random(len(x.user_ids))[whose] < _HELD
-    if not held.any() or len(np.unique(came[~held])) < 2:
+    if not (held & last).any() or len(np.unique(came[~held])) < 2:
         return None
-    told = _told(table[held], _logistic(table[~held], came[~held]))
-    error = ece(came[held], told, _BINS, "mass")
-    return Activity(_logistic(table, came).tolist(), int(x.time.max()), span, float(came.mean()), error)
+    told = _told(table[held & last], _fitted(table[~held], came[~held], last[~held]))
+    error = ece(came[held & last], told, _BINS, "mass")
+    coefficients = _fitted(table, came, last).tolist()
+    return Activity(coefficients, int(x.time.max()), span, float(came[last].mean()), error)
 
 
 def _columns(
@@ -101,6 +108,22 @@ def _told(columns: Floats, coefficients: Floats) -> Floats:
     from scipy.special import expit
 
     return np.asarray(expit(columns @ coefficients[:-1] + coefficients[-1]))
+
+
+def _fitted(table: Floats, came: NDArray[np.bool_], last: NDArray[np.bool_]) -> Floats:
+    """Coefficients, then the intercept: moved to where what is told of the `last` rows is what was so of them."""
+    from scipy.optimize import minimize_scalar
+
+    learned = _logistic(table, came)
+    logits, happened = table[last] @ learned[:-1] + learned[-1], came[last]
+
+    def loss(move: float) -> float:
+        """Negative log-posterior."""
+        moved = logits + move
+        return float(np.logaddexp(0, np.where(happened, -moved, moved)).sum() + _TIES * move**2 / 2)
+
+    learned[-1] += minimize_scalar(loss, bounds=(-3, 3), method="bounded").x
+    return learned
 
 
 def _logistic(table: Floats, came: NDArray[np.bool_]) -> Floats:

@@ -16,6 +16,7 @@ from agent.interactions import NO_TIME, Interactions
 from agent.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context
 from agent.rank.activity import Activity, fit_activity, load_activity
 from agent.rank.fusion import Examples, Method, learn
+from agent.rank.lessons import moments
 from agent.retrieve import History
 from agent.schema import Item
 from agent.testing import FakeEmbedder
@@ -217,3 +218,29 @@ async def test_every_door_tells_the_same_chance(tmp_path: Path) -> None:
         assert model is not None and model.activity is not None and model.activity.rate < 0.9
     finally:
         await engine.close()
+
+
+def test_how_many_come_back_is_told_as_of_the_last_moment() -> None:
+    random = np.random.default_rng(5)
+    rows = []
+    for one in range(600):
+        begin = random.uniform(0, 100)
+        # Whoever comes late leaves soon, and from day 80 on many leave whatever they did before.
+        gone = min(begin + random.exponential(60 - 0.5 * begin), 80.0 if random.random() < 0.7 else 100.0)
+        at = np.r_[begin, begin + np.cumsum(random.exponential(4, 40))]
+        rows += [(one, moment) for moment in at[(at < gone) | (np.arange(41) == 0)]]
+    table = np.array(rows)
+    zeros = np.zeros(len(rows), np.int16)
+    x = Interactions(
+        [f"u{at}" for at in range(600)], ["i0"], ["like"], ["made"], table[:, 0].astype(np.int32),
+        zeros.astype(np.int32), zeros, zeros, np.full(len(rows), np.nan), (table[:, 1] * DAY).astype(np.int64),
+        np.arange(1, len(rows) + 1),
+    )  # fmt: skip
+    learned = fit_activity(x)
+    assert learned is not None
+    begin, end = moments(x)[-1]
+    before = x.take(x.time < begin)
+    came = np.isin(np.unique(before.user), x.user[(x.time >= begin) & (x.time <= end)])
+    told = replace(learned, now=begin).probability(timed(before))
+    assert told.mean() == pytest.approx(came.mean(), abs=0.02)
+    assert learned.rate == came.mean()
