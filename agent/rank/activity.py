@@ -2,8 +2,8 @@
 
 Logistic regression on three things known at the moment: how long ago the last event was, how long the user had been
 about before it, and how many events there were. Times are shares of all the time that the data spans, and all three
-are logarithms. Fitted over everyone known by the later moments of the lessons; how many come back at all is then drawn to
-what was so after the last of them, since it moves with time.
+are logarithms. Fitted over everyone known by the later moments of the lessons; how many come back at all is then drawn
+to what was so after the last of them, since it moves with time.
 """
 
 import json
