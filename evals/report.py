@@ -221,8 +221,18 @@ def _table(contest: Contest, caption: str, labels: Sequence[str], spans: Sequenc
                 {one.name: test for one in contest.others if (test := contest.tests.get((label, one.name)))})
         for label in labels
     ]  # fmt: skip
-    heads = [(label, "" if direction(label) >= 0 else "less is better") for label in labels]
+    heads = [(label, _under(contest, label)) for label in labels]
     return Table(caption, spans, heads, _rows(contest, columns))
+
+
+def _under(contest: Contest, label: str) -> str:
+    """What stands below a metric's name: which way it goes, and of how many users it is where that is not everyone."""
+    found = [one.result.metrics[label] for one in contest.entries if label in one.result.metrics]
+    counts = {one.n for one in found if one.mean is not None and one.ci95 is not None} - {contest.split.users}
+    said = [] if direction(label) >= 0 else ["less is better"]
+    if counts:
+        said.append(f"of {' or '.join(f'{one:,}' for one in sorted(counts))} users")
+    return ", ".join(said)
 
 
 def _bucket_tables(contest: Contest) -> list[Table]:

@@ -1,6 +1,7 @@
 """The report: what it claims comes from the tests, what it shows is escaped, and it stands alone."""
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -284,6 +285,16 @@ def test_what_was_not_measured_is_said(one: Make) -> None:
     shown = page(contests([one.run(values)]), [], None)
     assert shown.sections[0].unmeasured == ["novelty", "diversity"]
     assert "Not measured in these runs: novelty, diversity." in render(shown)
+
+
+def test_a_metric_of_other_users_than_were_asked_says_of_how_many(one: Make) -> None:
+    half = {
+        name: {"ndcg@10": [*rows["ndcg@10"][:150], *[math.nan] * 50], "hit@10": rows["hit@10"]}
+        for name, rows in WINS.items()
+    }
+    shown = page(contests([one.run(half)]), [], None)
+    heads = dict(shown.sections[0].first.columns)
+    assert heads["ndcg@10"] == "of 150 users" and heads["hit@10"] == ""
 
 
 def test_undefined_is_a_dash_and_sampling_a_warning(one: Make) -> None:
