@@ -16,6 +16,7 @@ from tools.last import last_item
 from tools.person import user_attributes
 from tools.popular_values import popular_values
 from tools.portrait import portrait
+from tools.raters import raters
 from tools.ratings import ratings
 from tools.recommend import recommend
 from tools.similar import similar_users
@@ -23,8 +24,8 @@ from tools.words import Said, say
 
 TOOLS: tuple[Tool, ...] = (
     portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
-    explain_recommendation, explain_preference, audience, find_users, cohort, count_events, search_items, popular_items,
-    popular_values, similar_items, item, catalogue,
+    explain_recommendation, explain_preference, audience, find_users, cohort, raters, count_events, search_items,
+    popular_items, popular_values, similar_items, item, catalogue,
 )  # fmt: skip
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "popular_items",
     "popular_values",
     "portrait",
+    "raters",
     "ratings",
     "recommend",
     "say",

@@ -18,7 +18,8 @@ _BEFORE = 10_000
 """Tokens by which what was said before lies before what is said now."""
 _IT = re.compile(
     r"\b(?:like|likes|liked|love|loved|enjoy|enjoyed|hate|hated|dislike|disliked|rate|rated|buy|bought|see|seen|saw"
-    r"|watch|watched|have|had|give|gave)\s+it\b",
+    r"|watch|watched|have|had|give|gave)\s+(?:it\b|(?:this|that|the)\s+(?:film|movie|item|product|book|song|one)\b)"
+    r"|[给对]它|[看买]过它|喜欢它|[这那该][部个件本](?:电影|影片|片子|物品|商品|书)",
     re.IGNORECASE,
 )
 _BARE = frozenset({"person", "pronoun", "item", "again", "female", "male"})

@@ -134,15 +134,26 @@ class _Guard:
             found.append(r.text_of("recommend"))
         if self.tools == {"search_items"} and self._has("words") and r.has("most", "more", "best", "worst"):
             found.append(r.text_of("most", "more", "best", "worst"))  # "which year had the most ratings?"
+        if self.tools == {"raters"}:
+            found += self._raters()
         if r.has("higher", "lower") and r.has("rate") and "history" in self.tools:
             found.append(r.text_of("higher", "lower"))
         return found
+
+    def _raters(self) -> list[str]:
+        """What an order by rating alone does not answer."""
+        r, orders = self.reading, {str(one) for one in self._has("order")}
+        if r.has("best", "worst") and len(orders) < r.has("best") + r.has("worst"):
+            return [r.text_of("best", "worst")]
+        return [r.text_of(one) for one in ("active", "last", "first", "most_n", "exact", "over", "under") if r.has(one)]
 
     def _users(self) -> str:
         """Lists of users are in the order of how many events, and of no other."""
         r = self.reading
         if r.has("of_them"):
             return r.text_of("of_them")
+        if r.has("who") and self.tools == {"catalogue"}:  # "who rates highest on average?"
+            return r.text_of("best", "worst", "higher", "lower")
         if not self.tools & _USERS or self._has("like"):
             return ""
         rated = r.has("rate") and r.has("best", "worst", "higher", "lower")

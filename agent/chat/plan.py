@@ -35,6 +35,7 @@ from tools import (
     popular_items,
     popular_values,
     portrait,
+    raters,
     ratings,
     recommend,
     search_items,
@@ -101,7 +102,8 @@ class _Planner:
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], Plan | None]] = (
-            self._like_words, self._why, self._audience, self._users, self._user, self._cohort, self._item, self._store,
+            self._like_words, self._why, self._audience, self._raters, self._users, self._user, self._cohort,
+            self._item, self._store,
         )  # fmt: skip
         for subject in subjects:
             found = subject()
@@ -311,6 +313,25 @@ class _Planner:
         if len(r.items) != 1:
             return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
         return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
+
+    def _raters(self) -> Plan | None:
+        """Users by their rating of an item: "who rated Fargo highest?", "who gave it the lowest rating?"."""
+        r = self.reading
+        if r.users or len(r.items) != 1 or r.values or r.has("mean", "recommend", "likely", "less", "compare"):
+            return None
+        the_most = r.text_of("more").casefold() == "the most"
+        if r.has("more") and not the_most:
+            return None
+        judged = r.has("like", "dislike") and not r.has("rate")  # "who liked Fargo best?"
+        if judged and not (r.has("who") and self.engine.snapshots.census().rated.any()):
+            return None
+        if not judged and not (r.has("rate") and (r.has("who", "person") or _EDGE_RATING.search(r.text))):
+            return None
+        tags = [one for one in ("best", "worst") if r.has(one)] or ["best"] * (judged and (r.has("most") or the_most))
+        turned = judged and r.has("dislike")
+        orders = ["highest" if (one == "best") != turned else "lowest" for one in tags]
+        about = {"item": self._item_id(r.items[0]), **self._when(), "where": self._where()}
+        return calls(*(step(raters, **about, order=one, limit=self._n(5)) for one in orders)) if orders else None
 
     # ------------------------------------------------------------ why
 
@@ -687,6 +708,11 @@ class _Planner:
         return None
 
 
+_EDGE_RATING = re.compile(
+    r"\b(?:highest|lowest|best|worst|top)\s+(?:rating|score|mark|grade)\b|最[高低](?:的)?(?:评分|打分|得分|分)",
+    re.IGNORECASE,
+)
+"""The highest rating itself, and not what is highest rated."""
 _NOT_FAVOURITE = ("like", "dislike", "recommend", "similar", "why", "stopped", "started", "fading", "portrait", "last")
 """With these a facet that is named narrows something else."""
 _SAME_ATTRIBUTE = {

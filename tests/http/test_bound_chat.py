@@ -171,7 +171,7 @@ CALLS = {
     "find_users": {"value": "Comedy"}, "cohort": {"limit": 100}, "search_items": {"words": "Film"},
     "popular_items": {"since": "2000-01-01"}, "item": {"item": "00"}, "catalogue": {},
     "audience": {"item": "00"}, "count_events": {"rating": "= 5"}, "popular_values": {"since": "2000-01-01"},
-    "similar_items": {"item": "00"},
+    "similar_items": {"item": "00"}, "raters": {"item": "00"},
 }  # fmt: skip
 
 
@@ -186,7 +186,7 @@ def test_a_model_that_plans_gets_nothing_of_others_from_any_tool(painted: Path, 
         told = "".join(plain(one) for seen in server.requests for one in seen.body["messages"] if one["role"] == "tool")
         tells_of_nobody_else(told, others)
         offered = {one["function"]["name"] for one in server.requests[0].body["tools"]}
-    assert offered.isdisjoint({"compare_users", "similar_users", "find_users", "cohort", "audience"})
+    assert offered.isdisjoint({"compare_users", "similar_users", "find_users", "cohort", "audience", "raters"})
     assert {call["arguments"].get("user_id", OWN) for call in answer["calls"]} <= {OWN}
 
 

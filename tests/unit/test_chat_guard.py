@@ -72,7 +72,6 @@ def test_what_is_asked_is_in_the_call(engine: Engine, question: str, tool: str, 
 @pytest.mark.parametrize(
     "question",
     [
-        "Who rated Fargo highest?",
         "Who watched Fargo last?",
         "How many users were active in 2019 but not in 2020?",
         "Most expensive item",
@@ -93,8 +92,8 @@ def test_what_no_call_takes_is_declined(engine: Engine, question: str) -> None:
 
 
 async def test_it_says_what_it_did_not_understand(engine: Engine) -> None:
-    reply = await answer(engine, "Who rated Fargo highest?")
-    assert not reply.answered and "I did not understand “highest”" in reply.text
+    reply = await answer(engine, "Who watched Fargo last?")
+    assert not reply.answered and "I did not understand “last”" in reply.text
 
 
 @pytest.mark.parametrize(
