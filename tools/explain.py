@@ -8,6 +8,7 @@ from agent.engine import Engine
 from agent.schema import Event, Preference, Recommendation
 from tools.base import Args, Result, Said, tool
 from tools.history import HistoryLine, phrase_of
+from tools.reasons import other_reasons, reasoned
 from tools.recommend import Wanted, wanted_in_words, wishes_of
 from tools.which import find_item, title_of
 from tools.words import listed
@@ -67,7 +68,8 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     else:
         said = [Said(form="why.place", values=values)]
         if one is not None and one.reason is not None:
-            said.append(Said(form="why.reason", values={"reason": one.reason.text}, evidence=one.reason.evidence))
+            others = await other_reasons(engine, args.user_id, [one])
+            said.append(reasoned("why.reason", {}, one.reason, others.get(item.item_id, {})))
         if one is not None and one.channels:
             channels = listed([Said(form="quoted", values={"text": name}) for name in list(one.channels)[:3]])
             said.append(Said(form="why.channels", values={"channels": channels}))

@@ -1,12 +1,15 @@
 """What should this user see next, and why?"""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from agent.census import carriers
 from agent.engine import Engine
 from agent.errors import BadInputError
-from agent.schema import Recommendation, Wishes
+from agent.schema import Reason, Recommendation, Wishes
 from tools.base import Args, Result, Said, tool
+from tools.reasons import other_reasons, reasoned
 from tools.which import facets_named
 from tools.words import phrase
 
@@ -33,7 +36,8 @@ class RecommendResult(Result):
 async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
     """Raises BadInputError for a value that no item carries."""
     [result] = await engine.recommend([args.user_id], args.n, wishes=wishes_of(engine, args))
-    said = [_line(one) for one in result.recommendations]
+    others = await other_reasons(engine, args.user_id, result.recommendations)
+    said = [_line(one, others.get(one.item.item_id, {})) for one in result.recommendations]
     if said:
         lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(args)}
         said.insert(0, Said(form="recommend.lead", values=lead))
@@ -75,10 +79,8 @@ def wanted_in_words(wanted: Wanted) -> Said:
     return Said(form="beside", values={"first": only, "rest": none})
 
 
-def _line(one: Recommendation) -> Said:
+def _line(one: Recommendation, others: Mapping[str, Reason]) -> Said:
     values: dict[str, str | int | float | Said] = {"rank": one.rank, "title": one.item.title or one.item.item_id}
     if one.reason is None:
         return Said(form="recommend.item", values=values)
-    return Said(
-        form="recommend.reason", values={**values, "reason": one.reason.text}, evidence=one.reason.evidence
-    )  # fmt: skip
+    return reasoned("recommend.reason", values, one.reason, others)

@@ -28,6 +28,12 @@ class Said(Value):
     evidence: list[str] = Field(default=[])
     only: str = ""
     """The one language that it can be said in, of text that was written before; empty where any will do."""
+    instead: "dict[str, Said]" = Field(default={})
+    """By language what is said in its place, where text that was written before stands in another."""
+
+    def in_(self, language: str) -> "Said":
+        """What is said in a language: the statement, or what stands in its place."""
+        return self.instead.get(language, self)
 
 
 Mark = Callable[[str], str]
@@ -36,15 +42,17 @@ Mark = Callable[[str], str]
 
 def say(said: Said, language: str = "en", mark: Mark | None = None) -> str:
     """The statement in words; with `mark`, its first events cited at its end, and those of its parts at theirs."""
+    said = said.in_(language)
     text = _fill(said, language, mark)
     cited = [mark(event) for event in said.evidence[:_MARKS]] if mark else []
     return f"{text} {' '.join(cited)}" if cited else text
 
 
 def events_of(said: Said) -> list[str]:
-    """Event ids that a statement and its parts rest on, in order."""
+    """Event ids that a statement and its parts rest on in any language, in order."""
     found = [event for one in said.values.values() if isinstance(one, Said) for event in events_of(one)]
-    return list(dict.fromkeys([*found, *said.evidence]))
+    others = [event for one in said.instead.values() for event in events_of(one)]
+    return list(dict.fromkeys([*found, *said.evidence, *others]))
 
 
 def listed(parts: Sequence[Said]) -> Said:

@@ -35,7 +35,7 @@ def lines_of(said: Iterable[Said], language: Language, talk: Conversation) -> li
 
     return [
         Line(say(one, language, mark), one.form, tuple(events_of(one)))
-        for one in said if not one.only or one.only.split("-")[0] == language
+        for one in (told.in_(language) for told in said) if not one.only or one.only.split("-")[0] == language
     ]  # fmt: skip
 
 

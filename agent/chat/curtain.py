@@ -66,6 +66,7 @@ def _users_of(node: object) -> Iterator[str]:
 def _said_users(said: Iterable[Said]) -> Iterator[str]:
     """Users that statements name."""
     for one in said:
+        yield from _said_users(one.instead.values())
         for name, value in one.values.items():
             if isinstance(value, Said):
                 yield from _said_users([value])

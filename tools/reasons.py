@@ -1,0 +1,41 @@
+"""Reasons of recommendations in every language that the chat speaks, and not only in the portrait's."""
+
+from collections.abc import Mapping, Sequence
+
+from agent.engine import Engine
+from agent.schema import Reason, Recommendation
+from agent.words import spoken
+from tools.words import LANGUAGES, Said
+
+Values = Mapping[str, str | int | float | Said]
+
+
+async def other_reasons(
+    engine: Engine, user_id: str, found: Sequence[Recommendation]
+) -> dict[str, dict[str, Reason]]:  # fmt: skip
+    """By item id, then language: reasons in template words, of the languages that `found` was not explained in."""
+    explained = [one for one in found if one.reason is not None]
+    if not explained:
+        return {}
+    profile = await engine.profile(user_id)
+    past = engine.recommender.past(user_id)
+    own = spoken(engine.settings.reasons.language or profile.language).code
+    reasons: dict[str, dict[str, Reason]] = {one.item.item_id: {} for one in explained}
+    for language in LANGUAGES:
+        if language != own:
+            told = engine.recommender.plainly(
+                profile, past, [one.item for one in explained], {one.item.item_id: one.channels for one in explained},
+                language,
+            )  # fmt: skip
+            for item_id, reason in told.reasons.items():
+                reasons[item_id][language] = reason
+    return reasons
+
+
+def reasoned(form: str, values: Values, reason: Reason, others: Mapping[str, Reason]) -> Said:
+    """A statement with a reason, in the other languages with theirs."""
+
+    def said(one: Reason) -> Said:
+        return Said(form=form, values={**values, "reason": one.text}, evidence=one.evidence)
+
+    return said(reason).model_copy(update={"instead": {language: said(one) for language, one in others.items()}})
