@@ -1,5 +1,6 @@
 """What a store's things are called: titles, facet values, facets, event types and attributes, found in any text."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,6 +141,24 @@ class Names:
     def primary(self) -> str:
         """The facet that says what items are; empty where there is none."""
         return self._population.primary
+
+    @cached_property
+    def measures(self) -> dict[str, str]:
+        """Items' attributes most of whose values are numbers, by folded name, and how conditions call them; `price`
+        too, where any item has one.
+        """
+        numbers: Counter[str] = Counter()
+        values: Counter[str] = Counter()
+        for item in self._items.values():
+            numbers["price"] += item.price is not None
+            for name, value in item.attributes.items():
+                values[name] += 1
+                numbers[name] += isinstance(value, int | float) and not isinstance(value, bool)
+        found = {fold(name).replace("_", " "): name for name, n in numbers.items() if n and 2 * n > values[name]}
+        for rule in self._population.rules:  # the year that an item is of, whatever data call it
+            if rule.facet == "era" and (name := rule.where.removeprefix("attributes.")) in found.values():
+                found.setdefault("year", name)
+        return found
 
     # ------------------------------------------------------------ users
 

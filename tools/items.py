@@ -1,6 +1,7 @@
 """Which items are there, and what is known of one?"""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeGuard
 
 import numpy as np
 from pydantic import Field
@@ -8,12 +9,14 @@ from pydantic import Field
 from agent.census import Filter, ItemCounts
 from agent.engine import Engine
 from agent.schema import Attributes, Item
-from agent.where import fitting
+from agent.where import fitting, parse, values_of
 from agent.words.text import fold
 from tools.base import Args, Result, Said, Value, tool
 from tools.which import Chosen, Which, chosen, find_item, rows_of, title_of
 from tools.words import listed, phrase
 
+MEASURED = ("price", "year", "length")
+"""Attributes that have words of their own in every language."""
 By = Literal["events", "users", "rating"]
 
 
@@ -27,11 +30,17 @@ class ItemFacts(Value):
     """Mean rating; None where there is none."""
     ratings: int
     price: float | None = None
+    measures: dict[str, float] = Field(default={})
+    """Numbers that were asked about, by attribute."""
 
 
 class SearchArgs(Which):
     words: str = Field(default="", description="words of the title, or what the item is about")
     where: str = Field(default="", description="a condition on items, such as: price < 20 and year >= 1990")
+    by: str = Field(
+        default="", description="in order of an attribute with numbers, such as price or year; empty: most had first"
+    )
+    descending: bool = Field(default=False, description="of `by`: the highest first")
     limit: int = Field(default=5, ge=1, le=50)
 
 
@@ -59,11 +68,13 @@ class ItemResult(Result):
 
 @tool(
     "search_items",
-    "Items by words of their title, a value they carry, or a condition; most had first.",
+    "Items by words of their title, a value they carry, or a condition; most had first, or by a number that they have, "
+    "such as the cheapest.",
     SearchArgs,
     tells="catalogue",
 )
 async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
+    """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown facet."""
     about = chosen(engine, args)
     items = engine.snapshots.world().items
     fit = fitting(list(items.values()), args.where, "items")
@@ -78,13 +89,55 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
         none = Said(form="items.none", values={"words": args.words or args.value or args.where})
         return ItemsResult(found=False, said=[none], total=0)
     counts = _counts(engine, args, about)
-    facts = [_facts(engine, one, counts) for one in kept]
+    names = [args.by] if args.by else _measures_in(engine, args.where)
+    facts = [_facts(engine, one, counts, names) for one in kept]
+    if args.by:
+        return _by_measure(args, about, facts)
     if form == "items.found":
         facts.sort(key=lambda one: (-one.users, one.item_id))
     top = facts[: args.limit]
     lines = listed([_line(one) for one in top])
-    said = [Said(form=form, values={"n": len(facts), "k": len(top), "items": lines})]
+    values: dict[str, str | int | float | Said] = {"n": len(facts), "k": len(top), "of": _among(about)}
+    said = [Said(form=form, values={**values, "items": lines, "fit": _fit(args)})]
     return ItemsResult(found=True, said=said, total=len(facts), items=top)
+
+
+def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> ItemsResult:
+    """In the order of a number that items have; those without one are left out, and how many is said."""
+    held = [one for one in facts if args.by in one.measures]
+    values: dict[str, str | int | float | Said] = {
+        "name": _measure(args.by), "of": _among(about), "fit": _fit(args), "n": len(held),
+    }  # fmt: skip
+    if not held:
+        return ItemsResult(found=False, said=[Said(form="items.unmeasured", values=values)], total=0)
+    sign = -1.0 if args.descending else 1.0
+    held.sort(key=lambda one: (sign * one.measures[args.by], -one.users, one.item_id))
+    edge = held[0].measures[args.by]
+    tied = sum(one.measures[args.by] == edge for one in held)
+    top = held[: args.limit]
+    form = "items.highest" if args.descending else "items.lowest"
+    said = [Said(form=form, values={**values, "items": listed([_line(one) for one in top])})]
+    if tied > 1:
+        said.append(Said(form="items.tied", values={"n": tied, "value": f"{edge:.10g}"}))
+    if len(held) < len(facts):
+        said.append(Said(form="items.without", values={"name": _measure(args.by), "n": len(facts) - len(held)}))
+    return ItemsResult(found=True, said=said, total=len(held), items=top)
+
+
+def _among(about: Chosen) -> Said:
+    return phrase("") if about.ids is None else Said(form="of.what", values={"what": about.what})
+
+
+def _fit(args: SearchArgs) -> Said:
+    return Said(form="items.fit", values={"where": args.where}) if args.where else phrase("")
+
+
+def _measures_in(engine: Engine, where: str) -> list[str]:
+    """The attributes with numbers that a condition asks about."""
+    if not where:
+        return []
+    asked = parse(where).names()
+    return [name for name in engine.snapshots.names().measures.values() if name.lower() in asked]
 
 
 def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
@@ -111,15 +164,16 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     enough = (counts.ratings if args.by == "rating" else counts.events) >= least
     fit = np.flatnonzero(enough & ~np.isnan(score))
     order = fit[np.lexsort((-counts.users[fit], score[fit] if args.ascending else -score[fit]))]
+    of = _among(about)
     if not len(order):
-        return ItemsResult(found=False, said=[Said(form="items.none", values={"words": args.value or "-"})], total=0)
+        none = Said(form="popular.none", values={"of": of, "when": about.when})
+        return ItemsResult(found=False, said=[none], total=0)
     items = engine.snapshots.world().items
     top = [
         _facts(engine, items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]), counts)
         for at in order[: args.limit].tolist()
     ]
     form = f"popular.{args.by}{'.least' if args.ascending else ''}"
-    of = phrase("") if about.ids is None else Said(form="of.what", values={"what": about.what})
     lines = listed([_line(one) for one in top])
     said = [Said(form=form, values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)})]
     if least > 1:
@@ -164,20 +218,37 @@ def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
     return engine.snapshots.census().counts(rows_of(engine, which, about))
 
 
-def _facts(engine: Engine, one: Item, counts: ItemCounts) -> ItemFacts:
+def _facts(engine: Engine, one: Item, counts: ItemCounts, names: Sequence[str] = ()) -> ItemFacts:
+    """names: attributes whose numbers are told too."""
     at = engine.snapshots.census().item_position.get(one.item_id)
+    measures = {name: float(value) for name in names for value in values_of(one, name.lower())[:1] if _is_number(value)}
     if at is None:
         return ItemFacts(item_id=one.item_id, title=title_of(one), events=0, users=0, rating=None, ratings=0,
-                         price=one.price)  # fmt: skip
+                         price=one.price, measures=measures)  # fmt: skip
     rating = float(counts.rating[at])
     return ItemFacts(
         item_id=one.item_id, title=title_of(one), events=int(counts.events[at]), users=int(counts.users[at]),
         rating=None if np.isnan(rating) else round(rating, 2), ratings=int(counts.ratings[at]), price=one.price,
+        measures=measures,
     )  # fmt: skip
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _line(one: ItemFacts) -> Said:
     rating = phrase("")
     if one.rating is not None:
         rating = Said(form="items.rating", values={"rating": one.rating})
-    return Said(form="items.line", values={"title": one.title, "n": one.users, "rating": rating})
+    measures = phrase("")
+    for name, value in reversed(dict.fromkeys(one.measures.items())):
+        told = Said(form="items.measure", values={"name": _measure(name), "value": f"{value:.10g}"})
+        measures = Said(form="beside", values={"first": told, "rest": measures})
+    values: dict[str, str | int | float | Said] = {"title": one.title, "n": one.users, "rating": rating}
+    return Said(form="items.line", values={**values, "measures": measures})
+
+
+def _measure(name: str) -> Said:
+    """An attribute with numbers in words, where there are words for it."""
+    return Said(form=f"measure.{name}") if name in MEASURED else phrase(name.replace("_", " "))

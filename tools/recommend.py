@@ -20,6 +20,7 @@ class Wanted(Args):
     value: str = Field(default="", description="only items that carry this value, such as a genre or brand")
     facet: str = Field(default="", description="what the value is of, such as genre or brand")
     not_value: str = Field(default="", description="no items that carry this value")
+    where: str = Field(default="", description="only items that fit a condition, such as: price < 20 and year >= 1990")
 
 
 class RecommendArgs(Wanted):
@@ -61,7 +62,7 @@ def wishes_of(engine: Engine, wanted: Wanted) -> Wishes:
     if wanted.not_value:
         barred = _carriers(engine, "", wanted.not_value)
         wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *barred})})
-    return wishes
+    return wishes.model_copy(update={"filter": wanted.where}) if wanted.where else wishes
 
 
 def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
@@ -76,7 +77,8 @@ def wanted_in_words(wanted: Wanted) -> Said:
     """What was asked of the list, as it stands behind it: "", " of “Comedy”, none of “Horror”"."""
     only = Said(form="recommend.only", values={"value": wanted.value}) if wanted.value else phrase("")
     none = Said(form="recommend.none_of", values={"value": wanted.not_value}) if wanted.not_value else phrase("")
-    return Said(form="beside", values={"first": only, "rest": none})
+    fit = Said(form="recommend.fit", values={"where": wanted.where}) if wanted.where else phrase("")
+    return Said(form="beside", values={"first": only, "rest": Said(form="beside", values={"first": none, "rest": fit})})
 
 
 def _line(one: Recommendation, others: Mapping[str, Reason]) -> Said:

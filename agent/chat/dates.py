@@ -64,7 +64,7 @@ def find_period(text: str, newest: date | None) -> tuple[Period, list[tuple[int,
     """
     found = _absolute(text)
     if found:
-        return _between(text, found), [(one.start, one.end) for one in found]
+        return _between(text, found), [(one.start, _behind(text, one.end)) for one in found]
     for form in (_RELATIVE, _RELATIVE_ZH):
         if (match := form.search(text)) and newest is not None:
             n = match["n"].strip() if match["n"] else "1"
@@ -72,6 +72,11 @@ def find_period(text: str, newest: date | None) -> tuple[Period, list[tuple[int,
             days = _DAYS[_ZH.get(unit, unit)] * int(_ZH.get(n, n))
             return Period(newest - timedelta(days=days - 1), newest, relative=True), [match.span()]
     return None
+
+
+def _behind(text: str, end: int) -> int:
+    """The end of a date with the word behind it that says before or after."""
+    return next((end + len(one) for one in (*_THEN, *_SINCE_THEN) if text.startswith(one, end)), end)
 
 
 def _absolute(text: str) -> list[_Found]:

@@ -100,6 +100,7 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
     if len(last.things) > 1 and reading.things:
         return None  # which of them it takes the place of is not said
     about = reading.items or reading.values or reading.types or reading.period or reading.facets or reading.groups
+    about = about or reading.bounds or reading.order_by
     named = reading.items or reading.values
     changed = replace(
         last,
@@ -114,6 +115,7 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
         numbers=reading.numbers or last.numbers, tags=set(last.tags) | (reading.tags & _ADDED),
         order=[*last.order], bare_user=reading.bare_user, absent_types=reading.absent_types or last.absent_types,
         unknown_items=reading.unknown_items, nobody=reading.nobody,
+        bounds=reading.bounds or last.bounds, order_by=reading.order_by or last.order_by,
     )  # fmt: skip
     return changed if about or reading.users or reading.has("pronoun", "item", "female", "male") else None
 
@@ -123,7 +125,7 @@ def _is_elliptic(reading: Reading) -> bool:
     if reading.tags & _MEANT or reading.has("who", "find", "store", "had", "exist", "kinds", "category"):
         return False
     led = bool(reading.order) and "again" in (reading.order[0], reading.order[-1])
-    return led or reading.tags <= _BARE
+    return led or (reading.tags <= _BARE and not (reading.bounds or reading.order_by))
 
 
 def _people(found: Reading, asked: Reading, talk: Conversation) -> Reading:

@@ -42,7 +42,7 @@ class _Guard:
     def unread(self) -> list[str]:
         return [
             *self._numbers(), *self._things(), *self._groups(), self._negation(), self._facet(), self._trend(),
-            *self._types(), *self._marks(), self._users(), *self.reading.ranges,
+            *self._types(), *self._marks(), *self._measures(), self._users(), *self.reading.ranges,
         ]  # fmt: skip
 
     def _has(self, *names: str) -> list[object]:
@@ -83,6 +83,18 @@ class _Guard:
         if self.reading.has("older", "younger", "aged") and not where:
             found.append(self.reading.text_of("older", "younger", "aged"))
         return [*found, *(one for one in self.reading.conditions if fold(one) not in where)]
+
+    def _measures(self) -> list[str]:
+        """Bounds and the order of items; the tool `item` tells every number of its one item."""
+        r = self.reading
+        if self.tools == {"item"}:
+            return []
+        where = " and ".join(str(one) for one in self._has("where"))
+        missed = [one.text for one in r.bounds if one.condition not in where]
+        ordered = [(one.get("by"), one.get("descending")) for one in self.given]
+        if r.order_by and (r.order_by.name, r.order_by.descending) not in ordered:
+            missed.append(r.order_by.text)
+        return missed
 
     def _negation(self) -> str:
         if not self.reading.has("never", "except") or self._has(*_NOT) or self._has("like", "words"):

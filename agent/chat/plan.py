@@ -43,6 +43,7 @@ from tools import (
     similar_users,
     user_attributes,
 )
+from tools.recommend import Wanted
 from tools.which import most_had
 from tools.words import kind as kind_of
 
@@ -102,17 +103,21 @@ class _Planner:
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], Plan | None]] = (
-            self._like_words, self._why, self._audience, self._raters, self._users, self._user, self._cohort,
-            self._item, self._store,
+            self._like_words, self._why, self._audience, self._measured, self._raters, self._users, self._user,
+            self._cohort, self._item, self._store,
         )  # fmt: skip
         for subject in subjects:
             found = subject()
+            if found is not None and found.missing is not None:
+                return found
             if found is not None:
                 strange = self._unexplained(found)
                 if strange:
                     return self._described() or cannot("chat.strange", words=_quoted(strange))
                 missed = unread(r, found.steps)
                 return cannot("chat.unread", words=_quoted(missed)) if missed else found
+        if passed := [one.text for one in (*r.bounds, r.order_by) if one is not None]:
+            return cannot("chat.unread", words=_quoted(passed))
         if r.strange and (described := self._described()):
             return described
         if r.strange:
@@ -314,12 +319,33 @@ class _Planner:
             return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
         return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
 
+    def _measured(self) -> Plan | None:
+        """Items by a number that they have: "the cheapest comedy", "films longer than 90 minutes"."""
+        r = self.reading
+        asked = [*r.bounds, *([r.order_by] if r.order_by else [])]
+        if lacking := next((one for one in asked if not one.name), None):
+            return cannot("chat.no_measure", name=Said(form=f"measure.{lacking.kind}"))
+        tags = r.tags - {"more"} if self._says_the_most else r.tags
+        if not asked or r.users or r.items or not tags <= _MEASURED:
+            return None
+        order = r.order_by
+        by = {"by": order.name, "descending": order.descending} if order else {}
+        return calls(step(search_items, **self._value, where=self._items_where(), **by, limit=self._n(5)))
+
+    @property
+    def _says_the_most(self) -> bool:
+        return self.reading.text_of("more").casefold() == "the most"
+
+    def _items_where(self) -> str:
+        """The condition on items that bounds come to."""
+        return " and ".join(dict.fromkeys(one.condition for one in self.reading.bounds))
+
     def _raters(self) -> Plan | None:
         """Users by their rating of an item: "who rated Fargo highest?", "who gave it the lowest rating?"."""
         r = self.reading
         if r.users or len(r.items) != 1 or r.values or r.has("mean", "recommend", "likely", "less", "compare"):
             return None
-        the_most = r.text_of("more").casefold() == "the most"
+        the_most = self._says_the_most
         if r.has("more") and not the_most:
             return None
         judged = r.has("like", "dislike") and not r.has("rate")  # "who liked Fargo best?"
@@ -361,7 +387,7 @@ class _Planner:
         if last is None or last.tool not in (recommend, explain_recommendation):
             return {}
         given = last.args.model_dump()
-        return {one: given[one] for one in ("value", "facet", "not_value")} if given["user_id"] == user else {}
+        return {one: given[one] for one in Wanted.model_fields} if given["user_id"] == user else {}
 
     # ------------------------------------------------------------ two users and more
 
@@ -437,7 +463,7 @@ class _Planner:
             if one.thing.item is None:
                 given = self._thing(one, "not_") if one.negated or one.verb == "dislike" else self._thing(one)
                 found = {**given, **found}
-        return found
+        return {**found, "where": self._items_where()}
 
     def _asks_for_alike(self) -> bool:
         """ "Which users are like user 5", "Who is like user 5": like stands between those who are asked for and the
@@ -713,6 +739,11 @@ _EDGE_RATING = re.compile(
     re.IGNORECASE,
 )
 """The highest rating itself, and not what is highest rated."""
+_MEASURED = frozenset(
+    {"item", "thing", "find", "count", "exist", "store", "had", "popular", "older", "category", "recommend", "again",
+     "price", "best", "most", "last", "first"}
+)  # fmt: skip
+"""With these tags alone a question that orders or bounds items asks for the items."""
 _NOT_FAVOURITE = ("like", "dislike", "recommend", "similar", "why", "stopped", "started", "fading", "portrait", "last")
 """With these a facet that is named narrows something else."""
 _SAME_ATTRIBUTE = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from agent.chat.dates import Period, find_period
+from agent.chat.measures import Bound, Order, find_bounds, find_order, resolved
 from agent.chat.values import Language
 from agent.chat.vocabulary import FILLER, vocabulary
 from agent.engine import Engine
@@ -109,6 +110,28 @@ _SIGNS = {
     "超过": ">", "高于": ">", "大于": ">", "多于": ">", "低于": "<", "小于": "<", "不到": "<", "至少": ">=",
     "不低于": ">=", "最多": "<=", "至多": "<=", "不超过": "<=", "以上": ">=", "以下": "<=",
 }  # fmt: skip
+_PEOPLE = re.compile(
+    r"\b(?:users?|people|persons?|customers?|who|histor(?:y|ies)|viewers?|members?)\b|用户|顾客|谁|历史", re.IGNORECASE
+)
+_RELEASED = re.compile(
+    r"\b(?:(?:that|which)\s+)?(?:(?:were|was|is|are|been)\s+)?(?:made|released|shot|produced|published|filmed|came\s+out|come\s+out)"
+    r"(?=\s+(?:in|before|after|since|until|from|between|during|by|prior)\b)"
+    r"|\b(?:films?|movies?|items?|books?|songs?|albums?)\s+(?=(?:of|from)\s+(?:the\s+year\s+)?(?:19|20)\d\d\b)|上映|发行|出版|拍摄|制作",
+    re.IGNORECASE,
+)
+"""A time behind these is the items' own."""
+_NOUN = r"(?:films?|movies?|items?|products?|books?|songs?|albums?|games?|videos?|comed(?:y|ies)|dramas?|thrillers?|westerns?)"
+_OF_ITEM = re.compile(
+    rf"\b{_NOUN}\s+(?=(?:from|of|in|before|until|between|prior)\b)|年(?:以前|之前)?的?(?=(?:电影|影片|片子|书|商品))",
+    re.IGNORECASE,
+)
+"""And where what was done is younger, behind these."""
+_OF_YEAR = re.compile(
+    r"\bfrom\s+(?:the\s+year\s+)?(?:19|20)\d\d\b(?!\s*(?:on|to|until|till|through|and|-|–))", re.IGNORECASE
+)
+""" "Films from 1995" are of that year; "from 1995 on" is not."""
+_OF_ITEMS = frozenset({"item", "thing", "find", "count", "exist", "store", "older", "recommend"})
+"""With these tags alone a time is of the items."""
 _HAVING = frozenset(("view", "click", "purchase", "play"))
 """Types that say "had" where the data keep no events of them: "bought" of films that were only rated."""
 
@@ -175,6 +198,10 @@ class Reading:
     """But those of times, conditions and ratings."""
     rating: str = ""
     """Which ratings are asked about, as tools take it: "= 5", "< 3"."""
+    bounds: list[Bound] = field(default_factory=list)
+    """Which items are asked about, by a number that they have: "cheaper than 20"."""
+    order_by: Order | None = None
+    """The order in which items are asked for: "the cheapest"."""
     conditions: list[str] = field(default_factory=list)
     """On attributes, as `agent.where` reads them."""
     tags: set[str] = field(default_factory=set)
@@ -231,15 +258,18 @@ class _Reader:
         self._quoted()
         self._called_users()
         self._titles()
+        self._bounds()
         self._period()
         self._rating()
         self._called_items()
         self._bare_users()
         self._first_person()
+        self._order()
         self._values()
         self._vocabulary()
         if self.found.has("words_like"):  # "users like horror": a verb, where no words to be like follow
             self._tag(frozenset({"person", "like"}), 0, 1)
+        self._released()
         self._numbers()
         self.found.strange = [
             token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
@@ -469,14 +499,76 @@ class _Reader:
     def _before(self, at: int) -> str:
         return self.keys[at - 1] if at else ""
 
-    # ------------------------------------------------------------ times
+    # ------------------------------------------------------------ numbers of items
 
-    def _period(self) -> None:
-        free = "".join(
+    def _bounds(self) -> None:
+        """ "Longer than 90", "cheaper than 20": not where people or their histories are longer."""
+        bounds, spans = find_bounds(self._free(), self.names.measures)
+        if any(one.kind == "length" for one in bounds) and _PEOPLE.search(self.text):
+            return
+        self.found.bounds = bounds
+        for span in spans:
+            self._take(self._span(*span))
+
+    def _order(self) -> None:
+        """ "The cheapest": not the oldest or longest of people, nor the newest that one user had."""
+        found = find_order(self._free(), self.names.measures)
+        if found is None or (found[0].kind in ("length", "year") and (self.found.users or _PEOPLE.search(self.text))):
+            return
+        self.found.order_by = found[0]
+        self._take(self._span(*found[1]))
+
+    def _released(self) -> None:
+        """A time that is of the items and not of what was done: "films before 1990", "comedies released in 1995"."""
+        r, period = self.found, self.found.period
+        if period is None or period.relative:
+            return
+        years = [f"{one.year}" for one in (period.since, period.until) if one]
+        whole = all((one.month, one.day) == (1, 1) for one in [period.since] if one) and all(
+            (one.month, one.day) == (12, 31) for one in [period.until] if one
+        )
+        if {one.text.lower() for one in r.words if one.tag == "compare"} == {"between"}:
+            r.tags.discard("compare")
+        released = _RELEASED.search(self.text)
+        if released and r.has("event", "rate", *(one for one in r.tags if one.startswith("type."))):
+            released = None  # "ratings that were made in 1998"
+        released = released or self._before_events(period)
+        plain = not r.users and bool(r.has("item") or r.values) and r.tags <= _OF_ITEMS
+        if not whole or not (released or plain or (r.has("recommend") and not r.has("had"))):
+            return
+        name = resolved("year", self.names.measures)
+        if not name and not released:
+            return
+        of_year = _OF_YEAR.search(self.text) is not None and len(years) == 1
+        if of_year or (len(years) == 2 and years[0] == years[1]):
+            r.bounds.append(Bound("year", name, "=", years[0], r.period_text))
+        else:
+            if period.since:
+                r.bounds.append(Bound("year", name, ">=", f"{period.since.year}", r.period_text))
+            if period.until:
+                r.bounds.append(Bound("year", name, "<=", f"{period.until.year}", r.period_text))
+        r.period, r.period_text = None, ""
+        if released:
+            self._take(self._span(*released.span()))
+
+    def _before_events(self, period: Period) -> re.Match[str] | None:
+        """ "Films before 1950", where nothing is known of what was done so long ago."""
+        events = self.engine.snapshots.period()
+        if events is None or period.until is None or period.until >= events[0].date():
+            return None
+        return _OF_ITEM.search(self.text)
+
+    def _free(self) -> str:
+        """The text, blank where something was read already."""
+        return "".join(
             " " if self._at(place) is not None and self.taken[self._at(place) or 0] and mark.isalnum() else mark
             for place, mark in enumerate(self.text)
         )  # fmt: skip
-        found = find_period(free, newest_day(self.engine))
+
+    # ------------------------------------------------------------ times
+
+    def _period(self) -> None:
+        found = find_period(self._free(), newest_day(self.engine))
         if found is None:
             return
         self.found.period, spans = found
