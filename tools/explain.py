@@ -57,7 +57,7 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     one = ranked.recommendations[0] if ranked.recommendations else None
     values: dict[str, str | int | float | Said] = {
         "user": args.user_id, "title": title_of(item), "place": place or 0, "n": SHORTLIST,
-        "wanted": wanted_in_words(args),
+        "wanted": wanted_in_words(engine, args),
     }  # fmt: skip
     had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
     if had:

@@ -1,17 +1,22 @@
 """What should this user see next, and why?"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import Field
 
+from agent.browse import Near
 from agent.census import carriers
 from agent.engine import Engine
 from agent.errors import BadInputError
 from agent.schema import Reason, Recommendation, Wishes
 from tools.base import Args, Result, Said, tool
 from tools.reasons import other_reasons, reasoned
-from tools.which import facets_named
+from tools.which import facets_named, find_item, title_of
 from tools.words import phrase
+
+NEAREST = 50
+"""Items that are like one, where a list is of items like it."""
 
 
 class Wanted(Args):
@@ -21,6 +26,7 @@ class Wanted(Args):
     facet: str = Field(default="", description="what the value is of, such as genre or brand")
     not_value: str = Field(default="", description="no items that carry this value")
     where: str = Field(default="", description="only items that fit a condition, such as: price < 20 and year >= 1990")
+    near: str = Field(default="", description="only items like this one, by id or title: the 50 nearest to it")
 
 
 class RecommendArgs(Wanted):
@@ -35,19 +41,47 @@ class RecommendResult(Result):
 
 @tool("recommend", "Items recommended to one user, each with a verified reason.", RecommendArgs, tells="user")
 async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
-    """Raises BadInputError for a value that no item carries."""
+    """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown item or facet."""
+    near = likest(engine, args)
     [result] = await engine.recommend([args.user_id], args.n, wishes=wishes_of(engine, args))
     others = await other_reasons(engine, args.user_id, result.recommendations)
-    said = [_line(one, others.get(one.item.item_id, {})) for one in result.recommendations]
+    said = [_line(one, others.get(one.item.item_id, {}), near) for one in result.recommendations]
     if said:
-        lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(args)}
+        lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(engine, args)}
         said.insert(0, Said(form="recommend.lead", values=lead))
+        said += [Said(form="recommend.near_by", values={"title": near.title, "n": len(near.likeness)})] if near else []
+        said += [Said(form=f"recommend.by_{near.by}")] if near else []
     else:
-        said = [Said(form="recommend.none", values={"user": args.user_id})]
+        values = {"user": args.user_id, "wanted": wanted_in_words(engine, args)}
+        said = [Said(form="recommend.none_wanted", values={**values})]
     return RecommendResult(
         found=bool(result.recommendations), said=said, notes=result.notes, user_id=args.user_id,
         recommendations=result.recommendations,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Likest:
+    """The items nearest to one."""
+
+    title: str
+    likeness: dict[str, float]
+    """By item id, the nearest first."""
+    by: Near
+    """By the users who had both, or, of an item that nobody had, by what the texts say."""
+
+
+def likest(engine: Engine, wanted: Wanted) -> Likest | None:
+    """The items that are like the one that was asked for; None where none was. Raises UnknownIdError."""
+    if not wanted.near:
+        return None
+    item = find_item(engine, wanted.near)
+    ways: tuple[Near, ...] = ("users", "text")
+    for by in ways:
+        found = engine.swift.neighbours(item.item_id, NEAREST, by, Wishes())
+        if found:
+            break
+    return Likest(title_of(item), {one.item.item_id: one.score for one in found}, by)
 
 
 def wishes_of(engine: Engine, wanted: Wanted) -> Wishes:
@@ -62,6 +96,9 @@ def wishes_of(engine: Engine, wanted: Wanted) -> Wishes:
     if wanted.not_value:
         barred = _carriers(engine, "", wanted.not_value)
         wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *barred})})
+    if near := likest(engine, wanted):
+        unlike = items.keys() - near.likeness.keys()
+        wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *unlike})})
     return wishes.model_copy(update={"filter": wanted.where}) if wanted.where else wishes
 
 
@@ -73,16 +110,26 @@ def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
     return found
 
 
-def wanted_in_words(wanted: Wanted) -> Said:
-    """What was asked of the list, as it stands behind it: "", " of “Comedy”, none of “Horror”"."""
+def wanted_in_words(engine: Engine, wanted: Wanted) -> Said:
+    """What was asked of the list, as it stands behind it: "", " of “Comedy” without “Horror” like “Fargo”"."""
+    title = title_of(find_item(engine, wanted.near)) if wanted.near else ""
     only = Said(form="recommend.only", values={"value": wanted.value}) if wanted.value else phrase("")
     none = Said(form="recommend.none_of", values={"value": wanted.not_value}) if wanted.not_value else phrase("")
     fit = Said(form="recommend.fit", values={"where": wanted.where}) if wanted.where else phrase("")
-    return Said(form="beside", values={"first": only, "rest": Said(form="beside", values={"first": none, "rest": fit})})
+    near = Said(form="recommend.near", values={"title": title}) if title else phrase("")
+    said = near
+    for one in (fit, none, only):
+        said = Said(form="beside", values={"first": one, "rest": said})
+    return said
 
 
-def _line(one: Recommendation, others: Mapping[str, Reason]) -> Said:
-    values: dict[str, str | int | float | Said] = {"rank": one.rank, "title": one.item.title or one.item.item_id}
+def _line(one: Recommendation, others: Mapping[str, Reason], near: Likest | None) -> Said:
+    values: dict[str, str | int | float | Said] = {
+        "rank": one.rank, "title": one.item.title or one.item.item_id, "likeness": phrase("")
+    }  # fmt: skip
+    if near is not None:
+        likeness = round(near.likeness[one.item.item_id], 2)
+        values["likeness"] = Said(form="recommend.likeness", values={"likeness": likeness})
     if one.reason is None:
         return Said(form="recommend.item", values=values)
     return reasoned("recommend.reason", values, one.reason, others)

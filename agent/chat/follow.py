@@ -100,7 +100,7 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
     if len(last.things) > 1 and reading.things:
         return None  # which of them it takes the place of is not said
     about = reading.items or reading.values or reading.types or reading.period or reading.facets or reading.groups
-    about = about or reading.bounds or reading.order_by
+    bound = reading.bounds or reading.order_by
     named = reading.items or reading.values
     changed = replace(
         last,
@@ -117,7 +117,7 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
         unknown_items=reading.unknown_items, nobody=reading.nobody,
         bounds=reading.bounds or last.bounds, order_by=reading.order_by or last.order_by,
     )  # fmt: skip
-    return changed if about or reading.users or reading.has("pronoun", "item", "female", "male") else None
+    return changed if about or bound or reading.users or reading.has("pronoun", "item", "female", "male") else None
 
 
 def _is_elliptic(reading: Reading) -> bool:
@@ -143,8 +143,10 @@ def _people(found: Reading, asked: Reading, talk: Conversation) -> Reading:
 
 def _is_about_someone(reading: Reading) -> bool:
     """Questions that need a user and name none are about the one last spoken of."""
-    if reading.has("person", "who", "store") or reading.strange or reading.items or reading.unknown_items:
+    if reading.has("person", "who", "store") or reading.strange or reading.unknown_items:
         return False
+    if reading.items:
+        return reading.has("recommend") and not reading.has("why", "likely", "count")
     if reading.has("recommend", "favourite") or (reading.has("dislike", "like") and not reading.has("popular")):
         return True
     return reading.has("last", "first", "why") and not reading.has("period")

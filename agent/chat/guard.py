@@ -12,7 +12,7 @@ from agent.words.text import fold
 
 _NOT = ("not_item", "not_value")
 _VALUES = ("value", "or_value", "and_value", "not_value")
-_ITEMS = ("item", "or_item", "and_item", "not_item")
+_ITEMS = ("item", "or_item", "and_item", "not_item", "near")
 _EXPLAIN = frozenset({"explain_recommendation", "explain_preference"})
 _OF_FACETS = frozenset({"favourites", "popular_values", "catalogue"})
 _UNCOUNTED = frozenset({"portrait", "recommend", "similar_users", "similar_items", *_EXPLAIN})
@@ -101,6 +101,8 @@ class _Guard:
             return ""
         if any(one.get("max_events") == 0 for one in self.given) or "explain_recommendation" in self.tools:
             return ""
+        if self.tools == {"recommend"} and self.reading.has("had") and self._has("near"):
+            return ""  # "films like Fargo that user 5 has not seen": what was had is never recommended
         if self.tools <= {"history"} and self._has("item"):  # "has user 5 not seen Fargo?" is answered by how often
             return ""
         return self.reading.text_of("never", "except")
@@ -138,7 +140,7 @@ class _Guard:
         r = self.reading
         found = [
             r.text_of(tag) for tag, tools in _NEEDS.items()
-            if r.has(tag) and not self.tools & tools and not self._has("like", "words")
+            if r.has(tag) and not self.tools & tools and not self._has("like", "words", *("near",) * (tag == "similar"))
         ]  # fmt: skip
         if r.has("count") and self.tools and self.tools <= _UNCOUNTED:
             found.append(r.text_of("count"))

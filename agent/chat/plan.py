@@ -14,6 +14,7 @@ from agent.chat.conversation import Conversation
 from agent.chat.follow import followed
 from agent.chat.guard import unread
 from agent.chat.hostile import refusal
+from agent.chat.measures import Bound, Order
 from agent.chat.reading import Found, Reading, newest_day, read
 from agent.chat.steps import Given, Plan, Step, calls, cannot, step
 from agent.engine import Engine
@@ -322,14 +323,14 @@ class _Planner:
     def _measured(self) -> Plan | None:
         """Items by a number that they have: "the cheapest comedy", "films longer than 90 minutes"."""
         r = self.reading
-        asked = [*r.bounds, *([r.order_by] if r.order_by else [])]
+        asked: list[Bound | Order] = [*r.bounds, *([r.order_by] if r.order_by else [])]
         if lacking := next((one for one in asked if not one.name), None):
             return cannot("chat.no_measure", name=Said(form=f"measure.{lacking.kind}"))
         tags = r.tags - {"more"} if self._says_the_most else r.tags
         if not asked or r.users or r.items or not tags <= _MEASURED:
             return None
         order = r.order_by
-        by = {"by": order.name, "descending": order.descending} if order else {}
+        by: dict[str, Given] = {"by": order.name, "descending": order.descending} if order else {}
         return calls(step(search_items, **self._value, where=self._items_where(), **by, limit=self._n(5)))
 
     @property
@@ -444,6 +445,8 @@ class _Planner:
             return calls(step(similar_users, user_id=user, limit=self._n(5)))
         if r.has("recommend") or (r.has("future") and r.has("like")):
             return calls(step(recommend, user_id=user, n=self._n(5), **self._wanted()))
+        if alike := self._alike_for(user):
+            return alike
         for tag in sorted(one for one in r.tags if one.startswith("attribute.")):
             name = tag.partition(".")[2]
             known = self.engine.snapshots.names().attributes
@@ -458,12 +461,33 @@ class _Planner:
 
     def _wanted(self) -> dict[str, Given]:
         """What a list should hold, and what not."""
+        r = self.reading
         found: dict[str, Given] = {}
         for one in self._clauses:
             if one.thing.item is None:
                 given = self._thing(one, "not_") if one.negated or one.verb == "dislike" else self._thing(one)
                 found = {**given, **found}
-        return {**found, "where": self._items_where()}
+        turned = any(one.negated or one.verb == "dislike" for one in self._clauses if one.thing.item)
+        near = self._item_id(r.items[0]) if len(r.items) == 1 and self._is_alike() and not turned else None
+        return {**found, "where": self._items_where(), "near": near}
+
+    def _is_alike(self, noun: str = "") -> bool:
+        """Whether things like the one item are meant: "something like Fargo", "类似《Fargo》的电影"."""
+        r = self.reading
+        title = re.escape(r.items[0].text)
+        form = rf"{noun}(?:\blike|\b(?:similar|close)\s+to)\s+[\"“'‘«《「]?{title}"
+        zh = rf"(?:像|似于?|和|与|跟)\s*[\"“《「]?{title}"
+        return bool(re.search(form, r.text, re.IGNORECASE) or (r.has("similar") and re.search(zh, r.text)))
+
+    def _alike_for(self, user: str) -> Plan | None:
+        """ "Something like Fargo for user 13", "films like Fargo that user 13 has not seen"."""
+        r = self.reading
+        if len(r.items) != 1 or r.has("count", "why", "who") or not self._is_alike(_NOUN_BEFORE):
+            return None
+        for_them = re.search(rf"\bfor\s+(?:\w+\s+)?(?:{re.escape(user)}|me)\b|给", r.text)
+        if for_them or (r.has("never") and r.has("had")):
+            return calls(step(recommend, user_id=user, n=self._n(5), **self._wanted()))
+        return cannot("chat.unread", words=_quoted([r.items[0].text]))
 
     def _asks_for_alike(self) -> bool:
         """ "Which users are like user 5", "Who is like user 5": like stands between those who are asked for and the
@@ -739,6 +763,11 @@ _EDGE_RATING = re.compile(
     re.IGNORECASE,
 )
 """The highest rating itself, and not what is highest rated."""
+_NOUN_BEFORE = (
+    r"\b(?:films?|movies?|items?|products?|books?|songs?|games?|something|anything|things?|one|ones)\s+"
+    r"(?:that(?:'s|\s+is|\s+are)\s+|which\s+(?:is|are)\s+)?"
+)
+"""Before "like" they ask for what is like an item, and not for who likes it."""
 _MEASURED = frozenset(
     {"item", "thing", "find", "count", "exist", "store", "had", "popular", "older", "category", "recommend", "again",
      "price", "best", "most", "last", "first"}

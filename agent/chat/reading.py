@@ -120,7 +120,7 @@ _RELEASED = re.compile(
     re.IGNORECASE,
 )
 """A time behind these is the items' own."""
-_NOUN = r"(?:films?|movies?|items?|products?|books?|songs?|albums?|games?|videos?|comed(?:y|ies)|dramas?|thrillers?|westerns?)"
+_NOUN = r"(?:films?|movies?|items?|products?|books?|songs?|albums?|games?|videos?|comed(?:y|ies)|dramas?|westerns?)"
 _OF_ITEM = re.compile(
     rf"\b{_NOUN}\s+(?=(?:from|of|in|before|until|between|prior)\b)|年(?:以前|之前)?的?(?=(?:电影|影片|片子|书|商品))",
     re.IGNORECASE,

@@ -74,7 +74,6 @@ def test_what_is_asked_is_in_the_call(engine: Engine, question: str, tool: str, 
     [
         "Who watched Fargo last?",
         "How many users were active in 2019 but not in 2020?",
-        "Recommend user 13 something like Fargo",
         "How many items does no one like?",
         "What is 2+2?",
         "List users 7 to 13",
