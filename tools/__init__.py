@@ -13,6 +13,7 @@ from tools.find_users import find_users
 from tools.history import history
 from tools.items import item, popular_items, search_items
 from tools.last import last_item
+from tools.periods import compare_periods
 from tools.person import user_attributes
 from tools.popular_values import popular_values
 from tools.portrait import portrait
@@ -24,8 +25,8 @@ from tools.words import Said, say
 
 TOOLS: tuple[Tool, ...] = (
     portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
-    explain_recommendation, explain_preference, audience, find_users, cohort, raters, count_events, search_items,
-    popular_items, popular_values, similar_items, item, catalogue,
+    explain_recommendation, explain_preference, audience, find_users, cohort, raters, count_events, compare_periods,
+    search_items, popular_items, popular_values, similar_items, item, catalogue,
 )  # fmt: skip
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "audience",
     "catalogue",
     "cohort",
+    "compare_periods",
     "compare_users",
     "count_events",
     "explain_preference",

@@ -58,10 +58,13 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
     said = [
         Said(
             form="favourites.first",
-            values={"value": first.value, "facet": facet, "user": args.user_id, "n": first.items, "of": len(latest)},
+            values={
+                "value": first.value, "facet": facet, "user": args.user_id, "n": first.items, "of": len(latest),
+                "when": about.when,
+            },
             evidence=carried[first.value][::-1][:3],
         )
-    ]
+    ]  # fmt: skip
     equal = [one for one in top[1:] if one.items == first.items]
     if equal:
         same = listed([_counted(one) for one in equal[: args.limit]])

@@ -66,7 +66,7 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     elif not top and args.limit:
         said = [Said(form="history.unrated", values={"user": args.user_id, "what": about.what})]
     else:
-        said = _extremes(args, lines, ordered)
+        said = _extremes(args, about, lines, ordered)
     return HistoryResult(
         found=bool(top or (events and not args.limit)), said=said, user_id=args.user_id, total=len(events),
         items=len(items), events=lines,
@@ -136,17 +136,19 @@ def phrase_of(line: HistoryLine) -> Said:
     )  # fmt: skip
 
 
-def _extremes(args: HistoryArgs, lines: Sequence[HistoryLine], ordered: Sequence[Event]) -> list[Said]:
+def _extremes(
+    args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], ordered: Sequence[Event]
+) -> list[Said]:  # fmt: skip
     """The first of the order, and what comes after it."""
     if not lines:
         return []
     first = lines[0]
     if args.order == "oldest":
-        said = [Said(form="history.first", values=_of(args, first))]
+        said = [Said(form="history.first", values=_of(args, about, first))]
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
-        said = [Said(form=form, values=_of(args, first))]
+        said = [Said(form=form, values=_of(args, about, first))]
         if ties > 1:
             said.append(Said(form="history.ties", values={"n": ties, "value": first.value or 0.0}))
     if lines[1:]:
@@ -155,5 +157,5 @@ def _extremes(args: HistoryArgs, lines: Sequence[HistoryLine], ordered: Sequence
     return said
 
 
-def _of(args: HistoryArgs, line: HistoryLine) -> dict[str, "str | int | float | Said"]:
-    return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "value": line.value or 0.0}
+def _of(args: HistoryArgs, about: Chosen, line: HistoryLine) -> dict[str, "str | int | float | Said"]:
+    return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when}

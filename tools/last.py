@@ -33,7 +33,7 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     said = [
         Said(
             form="last.item",
-            values={"user": args.user_id, "title": line.title, "line": phrase_of(line), "what": about.what},
+            values={"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when},
         )
     ]
     if newest.timestamp is None:

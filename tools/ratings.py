@@ -41,7 +41,15 @@ async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
     mean, low, high = round(statistics.fmean(given), 2), min(given), max(given)
     said = Said(
         form="ratings.mean" if about.ids is None else "ratings.mean_of",
-        values={"user": args.user_id, "mean": mean, "n": len(given), "low": low, "high": high, "what": about.what},
+        values={
+            "user": args.user_id,
+            "mean": mean,
+            "n": len(given),
+            "low": low,
+            "high": high,
+            "what": about.what,
+            "when": about.when,
+        },
         evidence=[one.event_id for one in rated[-3:]],
     )
     return RatingsResult(found=True, said=[said], user_id=args.user_id, n=len(given), mean=mean, low=low, high=high)

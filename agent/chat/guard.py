@@ -71,7 +71,14 @@ class _Guard:
         ]  # fmt: skip
         period = self.reading.period is not None and not self._has("since", "until")
         rating = self.reading.rating if self.reading.rating and not self._has("rating") else ""
-        return [*wanted, *missed, self.reading.period_text if period else "", rating]
+        return [*wanted, *missed, self.reading.period_text if period or self._other_period() else "", rating]
+
+    def _other_period(self) -> bool:
+        """Whether the calls pass over a second period."""
+        other = self.reading.other_period
+        given = [(one.get("since"), one.get("until")) for one in self.given]
+        given += [(one.get("other_since"), one.get("other_until")) for one in self.given]
+        return other is not None and (other.since, other.until) not in given
 
     def _groups(self) -> list[str]:
         if self.tools <= {"user_attributes"} or self._has("like"):

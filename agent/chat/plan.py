@@ -11,6 +11,7 @@ from functools import cached_property
 
 from agent.chat.clauses import Clause, clauses
 from agent.chat.conversation import Conversation
+from agent.chat.dates import Period
 from agent.chat.follow import followed
 from agent.chat.guard import unread
 from agent.chat.hostile import refusal
@@ -24,6 +25,7 @@ from tools import (
     audience,
     catalogue,
     cohort,
+    compare_periods,
     compare_users,
     count_events,
     explain_preference,
@@ -104,8 +106,8 @@ class _Planner:
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], Plan | None]] = (
-            self._like_words, self._why, self._audience, self._measured, self._raters, self._users, self._user,
-            self._cohort, self._item, self._store,
+            self._two_periods, self._like_words, self._why, self._audience, self._measured, self._raters, self._users,
+            self._user, self._cohort, self._item, self._store,
         )  # fmt: skip
         for subject in subjects:
             found = subject()
@@ -319,6 +321,40 @@ class _Planner:
         if len(r.items) != 1:
             return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
         return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
+
+    def _two_periods(self) -> Plan | None:
+        """ "More in January or in February?": counts of two periods, or the same question for each of them."""
+        r, other = self.reading, self.reading.other_period
+        if other is None:
+            return None
+        if r.has("never", "except") or len(r.users) > 1:
+            return cannot("chat.unread", words=_quoted([r.period_text]))
+        counted = r.has("count", "more", "less", "compare", "most")
+        values = bool(r.facets or r.has("category"))
+        if not counted or values or r.has("last", "first", "best", "worst", "mean", "higher", "lower"):
+            return self._in_each(other)
+        done = bool(r.users or r.types or r.has("had", "rate", "event", "active", "store", "person", "who"))
+        if r.has("like", "dislike", "recommend", "similar", "popular", "portrait") or self._where() or not done:
+            return cannot("chat.unread", words=_quoted([r.period_text]))
+        people = not r.users and r.has("person", "who")
+        count = "users" if people else "items" if self._counts_items() else "events"
+        given = {
+            **self._which, "user_id": r.users[0] if r.users else None, "count": count,
+            "other_since": f"{other.since}" if other.since else None,
+            "other_until": f"{other.until}" if other.until else None,
+        }  # fmt: skip
+        return calls(step(compare_periods, **given))
+
+    def _in_each(self, other: Period) -> Plan | None:
+        """The same question of each of two periods."""
+        found: list[Step] = []
+        for one in (self.reading.period, other):
+            planner = _Planner(self.engine, replace(self.reading, period=one, other_period=None), self.talk)
+            about = planner._plan()
+            if about.missing is not None:
+                return about
+            found += about.steps
+        return calls(*found)
 
     def _measured(self) -> Plan | None:
         """Items by a number that they have: "the cheapest comedy", "films longer than 90 minutes"."""

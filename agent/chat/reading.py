@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from agent.chat.dates import Period, find_period
+from agent.chat.dates import Period, find_periods
 from agent.chat.measures import Bound, Order, find_bounds, find_order, resolved
 from agent.chat.values import Language
 from agent.chat.vocabulary import FILLER, vocabulary
@@ -192,6 +192,8 @@ class Reading:
     """Types that are named and not stored."""
     period: Period | None = None
     period_text: str = ""
+    other_period: Period | None = None
+    """A second one that is asked about by itself: "in January or in February 1998"."""
     ranges: list[str] = field(default_factory=list)
     """Ends of ranges of users, which no tool takes: "to 5"."""
     numbers: list[int] = field(default_factory=list)
@@ -521,7 +523,7 @@ class _Reader:
     def _released(self) -> None:
         """A time that is of the items and not of what was done: "films before 1990", "comedies released in 1995"."""
         r, period = self.found, self.found.period
-        if period is None or period.relative:
+        if period is None or period.relative or r.other_period:
             return
         years = [f"{one.year}" for one in (period.since, period.until) if one]
         whole = all((one.month, one.day) == (1, 1) for one in [period.since] if one) and all(
@@ -568,10 +570,11 @@ class _Reader:
     # ------------------------------------------------------------ times
 
     def _period(self) -> None:
-        found = find_period(self._free(), newest_day(self.engine))
+        found = find_periods(self._free(), newest_day(self.engine))
         if found is None:
             return
-        self.found.period, spans = found
+        (self.found.period, *others), spans = found
+        self.found.other_period = others[0] if others else None
         self.found.period_text = self.text[spans[0][0] : spans[-1][1]]
         for start, end in spans:
             self._take(self._span(start, end))

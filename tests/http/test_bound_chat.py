@@ -172,6 +172,7 @@ CALLS = {
     "popular_items": {"since": "2000-01-01"}, "item": {"item": "00"}, "catalogue": {},
     "audience": {"item": "00"}, "count_events": {"rating": "= 5"}, "popular_values": {"since": "2000-01-01"},
     "similar_items": {"item": "00"}, "raters": {"item": "00"},
+    "compare_periods": {"since": "2000-01-01", "other_until": "2000-01-01"},
 }  # fmt: skip
 
 
