@@ -287,7 +287,8 @@ class _Reader:
     def _word(self, what: str) -> str:
         token = self._next()
         if token is None or token.kind == "sign" or (token.kind == "word" and token.text.lower() in _WORDS):
-            raise self._wrong(f"{what} is missing" + (f" before '{token.text}'" if token else " at the end"))
+            where = f"before '{token.text}'" if token else "at the end"
+            raise self._wrong(f"{what} is missing {where}")
         return token.text
 
     def _next(self) -> _Token | None:

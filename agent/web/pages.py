@@ -151,7 +151,8 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
         undo = claim if action == "strike" else _stated(profile, claim) if action == "state" else None
-        said = Said(f"done-{action}", value, undo)
+        named = undo or claim
+        said = Said(f"done-{action}", renderer.language(request).value(named.facet, named.value), undo)
         return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
 
     # ------------------------------------------------------------ asking

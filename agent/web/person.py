@@ -7,16 +7,14 @@ from agent.edits import Thumb, thumb_of
 from agent.engine import Engine
 from agent.facts import struck
 from agent.leads import Past
-from agent.schema import Item, Reason, Recommendations, ShownList, Wishes
+from agent.schema import Item, Recommendations, ShownList, Wishes
 from agent.store import Kept
-from agent.swift import Known
 from agent.web.events import Reader, Seen, title_of
 from agent.web.people import about
 from agent.web.portrait import Card, card
 from agent.web.suggestions import Listed, listed
 from agent.web.timeline import Timeline, timeline
 from agent.web.words import Words
-from agent.words import spoken
 
 PAGE = 25
 """Events that are shown at once."""
@@ -102,7 +100,12 @@ def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person
         struck=struck_out(known.past, words),
         given=given(known.past, world.items),
         listed=listed(
-            found, known.profile, reader, words, _same_user(shown, found), _retold(engine, found, known, words.code)
+            found,
+            known.profile,
+            reader,
+            words,
+            _same_user(shown, found),
+            engine.recommender.retold(found, known.profile, known.past, words.code),
         ),
         n=wanted.n,
         timeline=timeline(reader, world, words, wanted.facet),
@@ -110,18 +113,6 @@ def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person
         span=(words.day(min(times)), words.day(max(times))) if times else None,
         facets=[(name, words.facet(name)) for name in world.population.facet_names],
     )
-
-
-def _retold(engine: Engine, found: Recommendations, known: Known, language: str) -> dict[str, Reason]:
-    """Reasons in template words anew in the reader's language; a model's stay as they were checked."""
-    if language == spoken(engine.settings.reasons.language or known.profile.language).code:
-        return {}
-    plain = {one.item.item_id for one in found.recommendations if one.reason and one.reason.source == "template"}
-    told = engine.recommender.plainly(
-        known.profile, known.past, [one.item for one in found.recommendations],
-        {one.item.item_id: one.channels for one in found.recommendations}, language,
-    )  # fmt: skip
-    return {item_id: reason for item_id, reason in told.reasons.items() if item_id in plain}
 
 
 def events_of(engine: Engine, user_id: str, page: int, words: Words) -> History:

@@ -1,6 +1,7 @@
 """What the page says, in every language that it speaks: `words.yaml` beside this file."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -8,11 +9,14 @@ from importlib import resources
 import yaml
 
 from agent.errors import SettingsError
+from agent.web.retold import Form as Sentence
+from agent.web.retold import Told, read_forms, retold
 from agent.words import spoken
 from agent.words.templates import spoken_value
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
 """By code, each in its own words."""
+_DECADE = re.compile(r"(?:1[5-9]|20)\d0s")
 Form = str | Mapping[str, str]
 """A format string, or two: `one`, where its `n` is 1, and `other`."""
 
@@ -23,6 +27,8 @@ class Words:
 
     code: str
     forms: Mapping[str, Form]
+    sentences: Sequence[Sentence] = ()
+    """Of the notes and errors that are said anew."""
 
     def __call__(self, key: str, **values: object) -> str:
         """The words of a key, filled in; whole numbers with their thousands apart."""
@@ -46,7 +52,18 @@ class Words:
         """A catalogue value, translated where a translation is known; as the data have it in English."""
         if self.code == "en" and facet != "price band":
             return value
-        return spoken_value(facet, value, spoken(self.code))
+        language = spoken(self.code)
+        if _DECADE.fullmatch(value):
+            return language.decades[0].format(year=value[:4])
+        return spoken_value(facet, value, language)
+
+    def tools(self, names: Iterable[str]) -> str:
+        """What was looked up, each kind once."""
+        return self("comma").join(dict.fromkeys(self.known(f"tool-{one}", one.replace("_", " ")) for one in names))
+
+    def told(self, text: str) -> Told:
+        """A note or an error of the engine, as far as it can be said in this language."""
+        return retold(text, self.code, self.sentences)
 
     def day(self, moment: datetime | None) -> str:
         return f"{moment:%Y-%m-%d}" if moment else self("no-date")
@@ -59,7 +76,8 @@ def read_words() -> Mapping[str, Words]:
     for key, said in found.items():
         if set(said) != set(LANGUAGES):
             raise SettingsError(f"'{key}' in agent/web/words.yaml is not in every language: {sorted(said)}.")
-    return {code: Words(code, {key: said[code] for key, said in found.items()}) for code in LANGUAGES}
+    sentences = read_forms()
+    return {code: Words(code, {key: said[code] for key, said in found.items()}, sentences) for code in LANGUAGES}
 
 
 def chosen(accepted: str) -> str:

@@ -1,11 +1,15 @@
 """The words of the page, and the small pieces that choose and cut them."""
 
+import ast
 import re
+from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from agent.web.render import cited
+from agent.web.retold import Told, read_forms
 from agent.web.talk import lines
 from agent.web.words import LANGUAGES, chosen, read_words
 
@@ -58,3 +62,60 @@ def test_citations_are_cut_out() -> None:
 
 def test_html_as_a_server_sent_event() -> None:
     assert lines("<p>\na\r\nb</p>") == "data: <p>\ndata: a\ndata: b</p>\n\n"
+
+
+# ---------------------------------------------------------------- notes and errors
+
+
+def test_notes_and_errors_are_said_anew() -> None:
+    told = read_words()["zh"].told
+    assert told("No item has genre: Noir, so its quota changes nothing.") == Told(
+        "没有物品符合 genre: Noir，其配额不起作用。", "zh"
+    )
+    inner = "In template words and not stored: Another request is changing the store; ask again."
+    assert told(inner).text == "使用模板措辞，且未保存：另一请求正在更改数据库；请再试。"
+    assert told("The condition 'age >' cannot be used: a value is missing after 'age >'.").text == (
+        "条件“age >”无法使用：“age >”之后缺少数值。"
+    )
+    assert told("Something else.") == Told("Something else.", "en")
+    english = "There is no user 'x' in the store; ids are used exactly as in the data."
+    assert read_words()["en"].told(english) == Told(english, "en")
+    assert told(english).text == "库中没有用户“x”；编号须与数据完全一致。"
+
+
+def test_the_more_telling_form_is_taken() -> None:
+    told = read_words()["zh"].told
+    assert told("query.n: Input should be less than or equal to 50").text == "n：不得大于 50"
+    assert told("form.type: Input should be 'like' or 'hide'").text == "type：应为 'like' or 'hide'"
+
+
+def test_sentences_take_the_same_values_in_every_language() -> None:
+    for form in read_forms():
+        assert set(form.said) == set(LANGUAGES)
+        english, other = (set(re.findall(r"\{(\w+)\}", form.said[code])) for code in ("en", "zh"))
+        assert other <= english, form.said["en"]
+
+
+FOREIGN = ("{where}.{name}: ", "Not Found")
+"""What other packages say."""
+
+
+def test_sentences_are_those_that_the_code_says() -> None:
+    """A note that is worded otherwise one day must be so here too."""
+    said = [one for one in _sentences("agent", "tools") if len(one.replace("\0", "")) > 8]
+    patterns = [re.compile(".*".join(map(re.escape, one.split("\0"))), re.DOTALL) for one in said]
+    for form in read_forms():
+        english = form.said["en"]
+        if not english.startswith(FOREIGN):
+            assert any(one.fullmatch(english) for one in patterns), english
+
+
+def _sentences(*packages: str) -> Iterator[str]:
+    """Every string of the code, with a zero byte in place of each value."""
+    for package in packages:
+        for file in (Path(__file__).parents[2] / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    yield "".join(str(one.value) if isinstance(one, ast.Constant) else "\0" for one in node.values)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value

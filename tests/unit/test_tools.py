@@ -1,5 +1,6 @@
 """What each tool finds in a small store, against numbers counted by hand, and how statements are said."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,3 +224,12 @@ async def test_users_by_words_and_by_attributes_alone(engine: Engine) -> None:
     assert students.item is None and students.definition == "number of events, most first"
     with pytest.raises(BadInputError):
         engine.users_like("  ")
+
+
+async def test_template_reasons_are_said_in_the_language_of_the_question(engine: Engine) -> None:
+    found = await called(engine, tools.recommend, user_id="7", n=3)
+    lines = [one for one in found.said if one.form == "recommend.reason"]
+    assert lines
+    for one in lines:
+        assert re.search("[一-鿿]", say(one, "zh"))
+        assert not re.search("[一-鿿]", say(one, "en"))

@@ -15,6 +15,7 @@ from agent.chat import Piece, TextDelta
 from agent.engine import Engine
 from agent.errors import StoreError
 from agent.keys import create_key
+from agent.words import plain_title
 from tests.web.made import ANN, HARM, REVIEW, RIGHT, TITLE, USERS, make, served
 
 pytestmark = pytest.mark.slow
@@ -164,6 +165,78 @@ def test_every_view_is_said_in_chinese(browser: Browser, standing: str) -> None:
         expect(found.page.locator("h1")).to_have_text("Who are your users?")
         found.go(ANNS)
         expect(found.page.locator("#portrait-title")).to_have_text("Portrait")
+
+
+ODD_VIEWS = {
+    "fresh": "/users/fresh",
+    "no-such-attribute": "/?q=height+%3E+4",
+    "no-condition": "/?q=age+%3E",
+    "found-none": "/?q=zzz",
+    "nowhere": "/nowhere",
+    "too-many": f"{ANNS}?n=999",
+    "two-versions": f"{ANNS}/versions?a=1&b=2",
+}
+QUESTIONS = ("这位用户喜欢什么？", "推荐三件物品", "他最近做了什么？", "谁喜欢喜剧？", "有多少用户？")
+PRODUCT = ("limner profile build --all", "limner ingest", "Limner", "English", "API", "a-model")
+"""Names that are the same in every language."""
+
+
+def test_nothing_but_data_is_said_in_english_on_a_chinese_page(browser: Browser, changing: tuple[str, Engine]) -> None:
+    """Every view, every note and every refusal, after some of everything was done."""
+    origin, engine = changing
+    engine.editor.take("users", [{"user_id": "fresh", "age": 33}])
+    data = _data(engine)
+    with opening(browser, origin, locale="zh-CN") as found:
+        page = found.go(ANNS)
+        assert _latin("A claim of the portrait", data) == ["claim", "of", "the", "portrait"]
+        for press in ("喜欢 .*", "不喜欢 .*", "隐藏 .*"):
+            found.go(ANNS)
+            page.locator(".list > li").first.get_by_role("button", name=re.compile(f"^{press}")).click()
+            expect(page.locator("#status")).to_contain_text("已")
+            assert _english(page, data) == []
+        found.go(ANNS)
+        claim = page.locator(".claims li").first
+        claim.locator("summary").click()
+        claim.get_by_role("button", name="这不对").click()
+        expect(page.locator(".struck")).to_be_visible()
+        page.locator("#add summary").click()
+        page.get_by_role("textbox", name="内容").fill("Western")
+        page.get_by_role("button", name="添加", exact=True).click()
+        expect(page.locator("#status")).to_contain_text("已添加")
+        assert _english(page, data) == []
+        for name, path in {**VIEWS, **ODD_VIEWS}.items():
+            unfold(found.go(path))
+            assert _english(page, data) == [], name
+        found.go(f"/ask?user={ANN}")
+        for question in QUESTIONS:
+            ask(found, question)
+            assert _english(page, data) == [], question
+
+
+def _data(engine: Engine) -> list[str]:
+    """Texts that stand as the data have them, the longest first."""
+    users, items = list(engine.store.users()), engine.snapshots.world().items.values()
+    found = {str(value) for user in users for value in [*user.attributes.values(), user.user_id, "user_id", "source"]}
+    found |= {form for user in users for name in user.attributes for form in (name, name.replace("_", " "))}
+    found |= {form for item in items for form in (item.title, plain_title(item.title))}
+    return sorted({*found, *PRODUCT, REVIEW, "height", "zzz", "nobody"}, key=len, reverse=True)
+
+
+def _english(page: Page, data: list[str]) -> list[str]:
+    """Words in Latin letters that a reader sees or hears, without those of the data and of what they quote."""
+    said = page.evaluate(
+        """() => [document.title, document.body.innerText, ...[...document.querySelectorAll(
+        '[aria-label],[title],[placeholder],svg title')].flatMap(
+        one => [one.ariaLabel, one.title, one.placeholder, one.matches('svg title') ? one.textContent : ''])]"""
+    )
+    return [word for text in said if isinstance(text, str) for word in _latin(text, data)]
+
+
+def _latin(text: str, data: list[str]) -> list[str]:
+    text = re.sub(r"\w+ >= \w+ and \w+ = \w+", " ", text)  # the language of conditions is one
+    for one in data:
+        text = text.replace(one, " ")
+    return re.findall(r"[A-Za-z]{2,}", re.sub("“[^”]*”", " ", text))
 
 
 def test_pages_forbid_what_they_do_not_need(opened: Opened) -> None:
@@ -384,10 +457,11 @@ def test_versions_say_what_changed(mine: Opened) -> None:
 
 def ask(found: Opened, question: str) -> None:
     asked = found.page.locator(".question").count()
-    found.page.get_by_label("Question").fill(question)
+    found.page.locator("#question").fill(question)
     found.page.keyboard.press("Enter")
     expect(found.page.locator(".question")).to_have_count(asked + 1)
-    expect(found.page.locator(".answer").last.locator(".source").last).to_contain_text("counted, in template words")
+    ended = re.compile("counted, in template words|由统计得出，模板措辞")
+    expect(found.page.locator(".answer").last.locator(".source").first).to_contain_text(ended)
 
 
 def test_answers_stream_with_sources_to_follow(opened: Opened) -> None:
