@@ -11,7 +11,7 @@ from tools.history import HistoryLine, phrase_of
 from tools.reasons import other_reasons, reasoned
 from tools.recommend import Wanted, wanted_in_words, wishes_of
 from tools.which import find_item, title_of
-from tools.words import listed
+from tools.words import channel, listed
 
 SHORTLIST = 20
 EVENTS = 5
@@ -71,7 +71,7 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
             others = await other_reasons(engine, args.user_id, [one])
             said.append(reasoned("why.reason", {}, one.reason, others.get(item.item_id, {})))
         if one is not None and one.channels:
-            channels = listed([Said(form="quoted", values={"text": name}) for name in list(one.channels)[:3]])
+            channels = listed([channel(name) for name in list(one.channels)[:3]])
             said.append(Said(form="why.channels", values={"channels": channels}))
     return WhyItemResult(
         found=True, said=said, notes=ranked.notes, user_id=args.user_id, recommendation=one, place=place

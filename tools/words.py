@@ -76,6 +76,12 @@ def kind(type_: str) -> Said:
     return Said(form=form) if form in _forms() else phrase(type_)
 
 
+def channel(name: str) -> Said:
+    """A way of finding items, in quotes: by its name, in words where another language has them."""
+    form = f"channel.{name}"
+    return Said(form=form) if form in _forms() else Said(form="quoted", values={"text": name})
+
+
 def kind_before(type_: str) -> Said:
     """The same as it stands before "event"."""
     return Said(form="type.before", values={"type": kind(type_)}) if type_ else phrase("")

@@ -12,7 +12,7 @@ from agent.engine import Engine
 from agent.errors import BadInputError, UnknownIdError
 from tests.unit.chat_store import make_engine
 from tools import TOOLS, Result, Said, Tool, say
-from tools.words import events_of, listed, phrase
+from tools.words import channel, events_of, listed, phrase
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +233,8 @@ async def test_template_reasons_are_said_in_the_language_of_the_question(engine:
     for one in lines:
         assert re.search("[一-鿿]", say(one, "zh"))
         assert not re.search("[一-鿿]", say(one, "en"))
+
+
+def test_channels_are_said_in_the_language_of_the_question() -> None:
+    assert say(channel("next_item")) == "“next_item”" and say(channel("next_item"), "zh") == "“常为下一选择”"
+    assert say(channel("a-new-one"), "zh") == "“a-new-one”"
