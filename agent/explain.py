@@ -70,7 +70,8 @@ class Why:
     seen: WindowEvent | None = None
     """The user's event that speaks most for it."""
     origin: Origin = ""
-    """How that event led to it; without one: popular or recent where nothing of the user's led to it."""
+    """How that event led to it; without one: popular or recent where nothing of the user's led to it,
+    nothing where no channel found it, as of an item that the store does not know."""
     cold: bool = False
     """True where nothing is known of the user."""
 
@@ -322,10 +323,12 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 
 
 def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
-    """popular or recent where no channel of the user's own found the item, empty where one did.
+    """popular or recent where no channel of the user's own found the item, nothing where none did at all; else empty.
 
     Of a user who has turned down all that they had, no channel knows what they want.
     """
+    if not found:
+        return "nothing"
     if is_known and any(name not in _CROWD for name in found):
         return ""
     first = next((name for name in found if name in _CROWD), "popular")

@@ -67,6 +67,8 @@ class ReasonForms(Data):
     popular_cold: Forms
     recent: Forms
     recent_cold: Forms
+    nothing: Forms
+    """No way led to it: it was asked for."""
 
 
 class Openings(Data):

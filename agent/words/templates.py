@@ -34,7 +34,7 @@ _NAMES = frozenset(
 _LITERAL = _NAMES | {"theme", "language"}
 """Facets whose values are not translated: names, words of titles, and languages (their adjectives name countries)."""
 
-Origin = Literal["next_item", "collaborative", "content", "similar", "popular", "recent", ""]
+Origin = Literal["next_item", "collaborative", "content", "similar", "popular", "recent", "nothing", ""]
 """Where a recommendation comes from: a channel, or the history as a whole."""
 
 
@@ -350,6 +350,8 @@ def reason_text(
         chosen = forms.popular_cold if cold else forms.popular
     elif origin == "recent":
         chosen = forms.recent_cold if cold else forms.recent
+    elif origin == "nothing":
+        chosen = forms.nothing
     else:
         chosen = forms.plain
     return _fill(_variant(item.item_id, chosen, turn), language, **values)

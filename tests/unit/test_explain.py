@@ -198,6 +198,15 @@ async def test_what_is_merely_popular_says_so_and_who_is_new_is_told() -> None:
     assert all("about you" in reason.text for reason in found.reasons.values())
 
 
+@pytest.mark.parametrize("past", [PAST, Past([], {}, {})], ids=["known", "new"])
+async def test_what_no_channel_found_is_not_called_popular(past: Past) -> None:
+    """An item that was asked for, of which the store knows nothing, or that nobody had."""
+    found = await explain(
+        PROFILE, [Item(item_id="nowhere")], past, None, "none", SETTINGS, channels={"nowhere": []}
+    )  # fmt: skip
+    assert "history" in found.reasons["nowhere"].text and "opular" not in found.reasons["nowhere"].text
+
+
 async def test_template_reasons_cite_and_the_fallback_is_honest() -> None:
     found = await reasons()
     assert set(found.reasons) == {item.item_id for item in NEW} and found.claims == 0

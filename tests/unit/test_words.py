@@ -98,7 +98,7 @@ VOUCHED = [
     st.sampled_from(CODES),
     st.booleans(),
     st.booleans(),
-    st.sampled_from(["", "next_item", "collaborative", "content", "similar", "popular", "recent"]),
+    st.sampled_from(["", "next_item", "collaborative", "content", "similar", "popular", "recent", "nothing"]),
     st.booleans(),
     st.integers(0, 2),
     st.sampled_from(["rating", "view", "purchase"]),
