@@ -14,7 +14,7 @@ from agent.llm import ChosenModel
 from agent.models import ModelDesk, Ready
 from agent.painter import Painter
 from agent.progress import Progress
-from agent.rank import Moment, audience, shelf_flags, shortfall
+from agent.rank import Moment, audience, shelf_flags
 from agent.recommender import Recommender
 from agent.rerank import Known, load_weight, save_weight, weigh
 from agent.schema import (
@@ -188,8 +188,13 @@ class Engine:
         profile = await self.painter.profile(user_id)
         past = self.recommender.past(user_id)
         ranked = self.recommender.choose(profile, past, n, wishes, repeats=repeats)
-        said = [*notes, *shortfall(n, len(ranked), wishes)]
+        said = [*notes, *self.recommender.shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
+
+    def visit(self, n: int = 10, *, wishes: Wishes, explain: bool = True) -> Recommendations:
+        """The same for a visitor who is nobody in the store: by the items of the visit, without a model."""
+        self.trainer.ready(wishes)  # to the end, where a server would answer that it takes long
+        return self.swift.visit(n, wishes, explain=explain, keep=False)
 
     async def recommend_kept(self, user_id: str, n: int, wishes: Wishes, repeats: bool) -> Recommendations:
         """The same for one user, with the model's say, kept so that feedback can name it."""

@@ -22,6 +22,7 @@ from agent.rank import (
     order,
     shaped,
     shelf_flags,
+    shortfall,
     with_context,
 )
 from agent.rerank import Reranked, Taste, load_weight, rerank
@@ -131,6 +132,13 @@ class Recommender:
             return [*found[: k - len(more)], *more.values()]
 
         return shaped(joined, self.size(n, wishes), wishes, model, world.items, said)
+
+    def shortfall(self, asked: int, given: int, wishes: Wishes) -> list[str]:
+        """A note where a list is shorter than was asked for, and why."""
+        if given >= asked:
+            return []
+        fit = self.snapshots.allowed(wishes)
+        return shortfall(asked, given, wishes, len(self.model().item_ids) if fit is None else int(fit.sum()))
 
     def model(self) -> Model:
         model = self.snapshots.model()

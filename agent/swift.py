@@ -16,7 +16,7 @@ from agent.errors import UnknownIdError
 from agent.feedback import Listener
 from agent.leads import Past
 from agent.painter import Painter
-from agent.rank import Ranked, allowed, check_wishes, shortfall
+from agent.rank import Ranked, allowed, check_wishes
 from agent.recommender import Recommender
 from agent.schema import Item, Profile, Recommendations, Scale, Wishes
 from agent.store import Store
@@ -148,14 +148,17 @@ class Swift:
             self._remember(user_id, request, state, answer)
             return self._kept(answer)
 
-    def visit(self, n: int, wishes: Wishes, *, explain: bool) -> Recommendations:
-        """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular."""
+    def visit(self, n: int, wishes: Wishes, *, explain: bool, keep: bool = True) -> Recommendations:
+        """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular.
+
+        keep: so that feedback can name it.
+        """
         notes = self._ready(wishes)
         with self._snapshots.steady():
             nobody = _nobody()
             ranked = self._recommender.choose(nobody, _NOTHING, n, wishes, repeats=False)
             answer = self._answered(nobody, _NOTHING, ranked, n, wishes, notes, explain=explain)
-            return self._kept(answer, anonymous=True)
+            return self._kept(answer, anonymous=True) if keep else answer
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
         """As `Engine.rank`. Raises UnknownIdError."""
@@ -175,7 +178,7 @@ class Swift:
         self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, wishes: Wishes, notes: Sequence[str], *,
         explain: bool,
     ) -> Recommendations:  # fmt: skip
-        said = [*notes, *shortfall(n, len(ranked), wishes)]
+        said = [*notes, *self._recommender.shortfall(n, len(ranked), wishes)]
         return self._recommender.at_once(profile, past, ranked, n, explain, wishes, said)
 
     def _kept(self, answer: Recommendations, *, anonymous: bool = False) -> Recommendations:

@@ -512,16 +512,16 @@ def recommendations(answer: Recommendations, ranked: bool = False) -> Renderable
 
 def _recommendations(answer: Recommendations, width: int, ranked: bool) -> RenderableType:
     found = answer.recommendations
-    title = Text.assemble(("For user ", "bold"), words(answer.user_id, "bold"))
+    who = Text.assemble("For user ", words(answer.user_id)) if answer.user_id else Text("For a visitor")
+    who.stylize("bold")
+    title = Text.assemble(who)
     title.append(f" · {counted(len(found), 'item')}{' ranked' if ranked else ''}")
     parts: list[RenderableType] = []
     if answer.fallback and found:
         note = "Too little is known of this user yet, so these are what is popular."
         parts += [Text(note, style="yellow"), Text()]
     if not found:
-        had = "the user has had every item"
-        why = had if answer.wishes is None else f"no item fits, or {had} that does"
-        parts.append(Text(f"There is nothing left to recommend: {why}.", style="yellow"))
+        parts.append(Text("There is nothing left to recommend.", style="yellow"))
     digits = len(str(len(found)))
     for at, one in enumerate(found):
         parts.append(_recommendation(one, digits, width - 6))

@@ -61,13 +61,16 @@ def recommend(
 ) -> None:
     """Recommend items that a user has not had yet, each with a reason that cites the user's own events.
 
+    Without USER, --context names the items of a visit, and the list is for its visitor, of whom nothing else is known.
     On a store that was only ingested, what is missing (training, the portrait) is done first.
     """
     from agent.cli import show
 
     asked = list(dict.fromkeys(users or []))
-    if bool(asked) == everyone:
-        raise UsageError("Name the users, or --all of them." if not asked else "Name either users or --all.")
+    if asked and everyone:
+        raise UsageError("Name either users or --all.")
+    if not (asked or everyone or context):
+        raise UsageError("Name the users, or --all of them, or the items of a visit with --context.")
     if everyone and out is None:
         raise UsageError("--all writes a table; say where with --out FILE (.parquet, .csv or .jsonl).")
     if out is not None:
@@ -82,13 +85,16 @@ def recommend(
             session.notes(written.notes)
             return
         with_reasons = explain is not False
-        answers = session.wait(engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons))
+        if asked:
+            answers = session.wait(engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons))
+        else:
+            answers = [engine.visit(n, wishes=wishes, explain=with_reasons)]
         notes = list(dict.fromkeys(note for one in answers for note in one.notes))
         if out is not None:
             written = session.wait(write_recommendations(out, _each(answers), n, with_reasons=with_reasons))
             session.give(written, show.written_table(written))
         else:
-            document = answers[0] if len(asked) == 1 else {"users": answers}
+            document = answers[0] if len(answers) == 1 else {"users": answers}
             session.give(document, *(show.recommendations(one) for one in answers))
         session.notes(notes)
 

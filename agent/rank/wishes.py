@@ -87,12 +87,20 @@ def shelf_flags(item: Item | None) -> list[str]:
     return ["hidden"] * is_hidden(item.attributes) + ["unavailable"] * is_unavailable(item.attributes)
 
 
-def shortfall(asked: int, given: int, wishes: Wishes) -> list[str]:
-    """A note where fewer items came back than were asked for, and wishes are why."""
+def shortfall(asked: int, given: int, wishes: Wishes, fit: int) -> list[str]:
+    """A note where fewer items came back than were asked for, and wishes are why, or there is none at all.
+
+    fit: items of the catalogue that fit the wishes' filters, had or not.
+    """
     if given >= asked:
         return []
+    if not fit:
+        return ["No item fits what was asked for." if wishes.filters else "There is no item that can be recommended."]
     if wishes.quota:
         return [f"{given:,} of {asked:,} items: the quotas, with what else was asked for, leave no more."]
+    if not given:
+        what = f"each of the {fit:,} items that fit" if wishes.filters else "every item"
+        return [f"Nothing is left: {what} was had or excluded." if wishes.exclude else f"The user has had {what}."]
     if wishes.filters:
         return [f"{given:,} of {asked:,} items: no others fit that the user has not had."]
     return []

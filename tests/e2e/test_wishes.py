@@ -144,6 +144,24 @@ async def test_an_item_that_came_after_training_is_found_without_training(engine
     assert users.considered == users.population == USERS + 2 and "likeness" in users.definition
 
 
+async def test_a_short_list_says_why(engine: Engine) -> None:
+    had = sorted({event.item_id or "" for event in engine.history("u0")})
+    three = " or ".join(f"title = 'Film {one[1:]}'" for one in had[:3])
+    assert (await one(engine, "u0", 5, filter=three)).notes == ["The user has had each of the 3 items that fit."]
+    nothing = await one(engine, "u0", 5, filter="price > 20 and price < 3")
+    assert nothing.notes == ["No item fits what was asked for."] and not nothing.recommendations
+    rest = [name for name in (f"i{at}" for at in range(ITEMS)) if name not in had]
+    found = await one(engine, "u0", 5, filter="price >= 0", exclude=rest)
+    assert found.notes[0].startswith("Nothing is left: each of the") and not found.recommendations
+
+
+async def test_a_visitor_is_nobody_in_the_store(engine: Engine) -> None:
+    found = engine.visit(5, wishes=Wishes(context=["i0", "i3"]))
+    assert found.user_id == "" and found.recommendation_id is None and not {"i0", "i3"} & set(ids(found))
+    assert {each.item.categories[0] for each in found.recommendations} == {"Comedy"}
+    assert all(each.reason is not None for each in found.recommendations)
+
+
 async def test_who_did_nothing_gets_what_their_like_had(engine: Engine) -> None:
     like = await one(engine, "fresh", 5)
     assert like.fallback and any("same life" in note for note in like.notes)

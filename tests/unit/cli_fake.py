@@ -227,6 +227,10 @@ class FakeEngine:
         self._note("recommend", user_ids, n, repeats, explain, wishes or Wishes())
         return [recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids]
 
+    def visit(self, n: int = 10, *, wishes: Wishes, explain: bool = True) -> Recommendations:
+        self._note("visit", n, explain, wishes)
+        return recommendations("", n, explain)
+
     async def recommend_all(
         self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = False
     ) -> AsyncIterator[Recommendations]:

@@ -132,6 +132,15 @@ def test_options_say_what_a_list_should_be_like() -> None:
     assert opening.engines[1].asked == [("users_for_item", ("50", 10, "age<3", False))]
 
 
+def test_a_visit_needs_no_user(capsys: pytest.CaptureFixture[str]) -> None:
+    opening = Opening()
+    assert main(["recommend", "--context", "50", "--context", "7", "-n", "2"], open_engine=opening) == 0
+    assert opening.engines[0].asked == [("visit", (2, True, Wishes(context=["50", "7"])))]
+    assert "For a visitor" in capsys.readouterr().out
+    assert main(["recommend"], open_engine=opening) == 2
+    assert "--context" in capsys.readouterr().err
+
+
 def test_documentation_covers_every_command_and_option() -> None:
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## `limner ([^`]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
