@@ -27,10 +27,11 @@ from agent.rank import (
 )
 from agent.rerank import Reranked, Taste, load_weight, rerank
 from agent.retrieve import content_scores
-from agent.schema import Attributes, Event, Item, Profile, Recommendation, Recommendations, Wishes
+from agent.schema import Attributes, Event, Item, Profile, Reason, Recommendation, Recommendations, Wishes
 from agent.signals import place_of, signals_of
 from agent.store import Kept, Store
 from agent.watch import Watch, timed
+from agent.words import spoken
 from agent.world import Snapshots, known_items
 from evals.splits import bucket_of
 
@@ -234,6 +235,20 @@ class Recommender:
             scales=world.scales,
             language=language,
         )  # fmt: skip
+
+    def retold(self, found: Recommendations, profile: Profile, past: Past, language: str) -> dict[str, Reason]:
+        """By item id, the list's template reasons said anew in a language; a model's stay as they were checked.
+
+        Empty where they are in that language already.
+        """
+        plain = {one.item.item_id for one in found.recommendations if one.reason and one.reason.source == "template"}
+        if not plain or language == spoken(self.settings.reasons.language or profile.language).code:
+            return {}
+        told = self.plainly(
+            profile, past, [one.item for one in found.recommendations],
+            {one.item.item_id: one.channels for one in found.recommendations}, language,
+        )  # fmt: skip
+        return {item_id: reason for item_id, reason in told.reasons.items() if item_id in plain}
 
     def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: Ready) -> dict[str, str]:
         """By item id what a model's reason rests on: while it is the same, the words hold. Empty without a model."""

@@ -76,7 +76,10 @@ async def test_counts_of_two_periods(engine: Engine, user: str, comedies: bool) 
         ("Did user 13 rate more films in 2019 or in 2020?", {"user_id": "13", "count": "items"}),
         ("How many ratings in 2019 and how many in 2020?", {"type": "rating"}),
         ("Were more users active in 2019 or 2020?", {"count": "users"}),
-        ("How many comedies did user 13 watch in 2019 and in 2020?", {"user_id": "13", "value": "Comedy", "facet": "category"}),
+        (
+            "How many comedies did user 13 watch in 2019 and in 2020?",
+            {"user_id": "13", "value": "Comedy", "facet": "category"},
+        ),
         ("Did more people watch Fargo in 2019 or in 2020?", {"item": "i2", "count": "users"}),
         ("用户13在2019年还是2020年看的电影更多？", {"user_id": "13", "count": "items"}),
         ("2019年和2020年各有多少评分？", {"type": "rating"}),
