@@ -10,7 +10,7 @@ from agent.chat.conversation import Conversation
 from agent.chat.model import Called, phrased, planned
 from agent.chat.plan import plan
 from agent.chat.reading import Reading
-from agent.chat.steps import Plan, Step
+from agent.chat.steps import Plan, Step, users_of
 from agent.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
 from agent.engine import Engine
 from agent.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
@@ -86,7 +86,7 @@ def recall(engine: Engine, questions: Iterable[tuple[str, str]], only: str | Non
     for question, said in questions:
         found, reading = plan(engine, question[-LONGEST:], talk)
         talk.add(question, said)
-        talk.spoke_of(_users(found.steps))
+        talk.spoke_of(users_of(found.steps))
         if found.steps:
             talk.reading, talk.steps = reading, found.steps
     return talk
@@ -204,18 +204,11 @@ def _answer(
 
 def _remember(talk: Conversation, question: str, reply: Answer, called: Called, reading: Reading) -> None:
     talk.add(question, reply.text)
-    users = [*_users(called.steps), *_found_users(called.results)]
+    users = [*users_of(called.steps), *_found_users(called.results)]
     talk.spoke_of(users)
     if called.steps:
         talk.reading, talk.steps = reading, tuple(called.steps)
         talk.items = _found_items(called.results) or talk.items
-
-
-def _users(steps: Iterable[Step]) -> list[str]:
-    return [
-        value for step in steps for name, value in step.args.model_dump().items()
-        if name in ("user_id", "other_id") and isinstance(value, str) and value
-    ]  # fmt: skip
 
 
 def _found_users(results: Sequence[Result]) -> list[str]:

@@ -16,8 +16,9 @@ from agent.chat.follow import followed
 from agent.chat.guard import unread
 from agent.chat.hostile import refusal
 from agent.chat.measures import Bound, Order
+from agent.chat.parts import parts
 from agent.chat.reading import Found, Reading, newest_day, read
-from agent.chat.steps import Given, Plan, Step, calls, cannot, step
+from agent.chat.steps import Given, Plan, Step, calls, cannot, step, users_of
 from agent.engine import Engine
 from agent.names import Named
 from tools import (
@@ -64,9 +65,30 @@ def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Readi
         bare = bare.replace(one.text, " ")
     if reason := refusal(bare):
         return cannot(f"chat.refused.{reason}"), reading
+    asked = parts(question, [one.text for one in reading.items])
+    if len(asked) > 1 and (both := _each(engine, asked, talk)) is not None:
+        return both, reading
     reading = followed(reading, talk)
     found = _Planner(engine, reading, talk).plan()
     return (found if talk.only is None else _kept_to(engine, found, reading, talk, talk.only)), reading
+
+
+def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> Plan | None:
+    """The calls that answer each part of a question, a later one as it follows the one before; None where one of them
+    cannot be answered by itself, or they ask for the same.
+    """
+    so_far = replace(talk)
+    steps: list[Step] = []
+    readings: list[Said] = []
+    for one in asked:
+        found, reading = plan(engine, one, so_far)
+        if not found.steps or any(step in steps for step in found.steps):
+            return None
+        steps += found.steps
+        readings += [said for said in found.readings if said not in readings]
+        so_far.spoke_of(users_of(found.steps))
+        so_far.reading, so_far.steps = reading, found.steps
+    return Plan(tuple(steps), tuple(readings))
 
 
 def _kept_to(engine: Engine, found: Plan, reading: Reading, talk: Conversation, only: str) -> Plan:

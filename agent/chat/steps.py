@@ -1,6 +1,6 @@
 """What a question comes to: which tools are called with what, in which reading, or what is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tools import Args, Said, Tool
@@ -47,6 +47,14 @@ class Plan:
 def step(tool: Tool, **given: Given) -> Step:
     """A call with checked arguments; those that are None or empty are left out. Raises pydantic's ValidationError."""
     return Step(tool, tool.args.model_validate({name: one for name, one in given.items() if one not in (None, "")}))
+
+
+def users_of(steps: Iterable[Step]) -> list[str]:
+    """The users whom calls are about, in order."""
+    return [
+        value for one in steps for name, value in one.args.model_dump().items()
+        if name in ("user_id", "other_id") and isinstance(value, str) and value
+    ]  # fmt: skip
 
 
 def calls(*steps: Step, readings: tuple[Said, ...] = ()) -> Plan:

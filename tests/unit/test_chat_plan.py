@@ -7,6 +7,7 @@ import pytest
 
 from agent.chat import Conversation, answer, plan, recall
 from agent.chat.dates import find_period
+from agent.chat.parts import parts
 from agent.chat.reading import read
 from agent.engine import Engine
 from agent.schema import Item
@@ -231,3 +232,55 @@ def test_those_like_a_user_are_not_what_the_user_likes(engine: Engine, question:
 
 def test_who_a_user_is_and_likes_is_of_that_user(engine: Engine) -> None:
     assert all(name != "similar_users" for name, _ in planned(engine, "Who is user 13 and what does the user like?"))
+
+
+# ---------------------------------------------------------------- two questions in one
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        (
+            "What did user 13 watch last, and what does user 7 like?",
+            [("last_item", {"user_id": "13"}), ("portrait", {"user_id": "7", "polarity": "like"})],
+        ),
+        (
+            "How many films has user 13 rated and what does she like?",
+            [("history", {"user_id": "13"}), ("portrait", {"user_id": "13", "polarity": "like"})],
+        ),
+        (
+            "What is the most popular film? How many users are there?",
+            [("popular_items", {}), ("catalogue", {})],
+        ),
+        (
+            "用户13最后看了什么，多少用户喜欢喜剧？",
+            [("last_item", {"user_id": "13"}), ("cohort", {"value": "Comedy"})],
+        ),
+    ],
+)  # fmt: skip
+def test_two_questions_in_one_are_answered_one_by_one(
+    engine: Engine, question: str, expected: list[tuple[str, dict[str, str]]]
+) -> None:
+    found = planned(engine, question)
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    for (_, given), (_, wanted) in zip(found, expected, strict=True):
+        assert wanted.items() <= given.items()
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Who liked Heat and What's Eating Gilbert Grape?", ["Who liked Heat and What's Eating Gilbert Grape?"]),
+        ('Who saw "Now and When"?', ['Who saw "Now and When"?']),
+        ("Who saw Fargo and Heat?", ["Who saw Fargo and Heat?"]),
+        ("Who is 1? Who is 2? Who is 3? Who is 4?", ["Who is 1? Who is 2? Who is 3? Who is 4?"]),
+        ("Who is 1? And what does she like?", ["Who is 1", "And what does she like?"]),
+    ],
+)
+def test_titles_and_quotations_are_never_cut(question: str, found: list[str]) -> None:
+    assert parts(question, ["What's Eating Gilbert Grape"]) == found
+
+
+def test_what_cannot_be_answered_by_itself_is_part_of_the_question_before(engine: Engine) -> None:
+    [(name, given)] = planned(engine, "When did user 13 rate Fargo, and how highly?")
+    assert name == "history" and given["user_id"] == "13"
