@@ -51,14 +51,21 @@ class SimilarUsers(Weighing):
 
     def _of(self, one: Weighed) -> NDArray[np.float32]:
         """[channels, items]."""
-        kept = self.users.shape[0]
         length = np.maximum(np.sqrt(np.square(one.weights).sum(axis=0)), np.float32(1e-9))
-        near = (self._holders[one.items].T @ (one.weights / length)) / self._lengths[:, None]
-        if kept > self.neighbours_used:
-            cut = np.partition(near, kept - self.neighbours_used, axis=0)[kept - self.neighbours_used]
-            near = np.where(near >= cut, near, 0)
-        nearest = np.flatnonzero(near.any(axis=1))
-        return np.asarray((self.users[nearest].T @ near[nearest]).T, dtype=np.float32)
+        held = self._holders[one.items]
+        met = self._met(held.indices)
+        near = (held.T @ (one.weights / length))[met] / self._lengths[met, None]
+        far = len(met) - self.neighbours_used
+        if far > 0:
+            near[near < np.partition(near, far, axis=0)[far]] = 0
+        nearest = near.any(axis=1)
+        return np.asarray((self.users[met[nearest]].T @ near[nearest]).T, dtype=np.float32)
+
+    def _met(self, users: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Each of these users once, ascending: most of a crowd share no item with a history."""
+        found = np.zeros(self.users.shape[0], dtype=bool)
+        found[users] = True
+        return np.flatnonzero(found)
 
     def holds(self) -> str:
         return f"{self.users.shape[0]:,} users"
