@@ -64,6 +64,8 @@ _LATE = 10
 """Events of a user's end that popularity and the order of ids are compared with."""
 _CELLS = 40_000_000
 """Scores held at once where many users are asked about, over all channels."""
+_HEAP = 8
+"""Scores of which the largest stands for all, when the best of a catalogue are looked for."""
 _MISSING = np.float32(np.nan)
 
 
@@ -107,24 +109,31 @@ class Table:
 
 def choose(
     scores: Mapping[str, NDArray[np.float32]], open_: NDArray[np.bool_], depth: int = DEPTH,
-    others: Mapping[str, NDArray[np.float32]] | None = None,
+    others: Mapping[str, NDArray[np.float32]] | None = None, standing: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Choice:  # fmt: skip
     """Reciprocal rank fusion of each voice's `depth` best (Cormack, Clarke and Büttcher 2009), Σ w / (k + rank).
 
     scores: by channel [items], of which those in `WEIGHTS` are voices; `open_` [items] the items that may be named.
     others: further voices; what they add comes on top, so that scores are not smaller where they are asked.
+    standing: by voice the positions that it names, best first, where that is known.
     """
-    others = others or {}
-    heard = {name: _best(one, open_, depth) for name, one in {**scores, **others}.items() if name in WEIGHTS}
+    others, standing = others or {}, standing or {}
+    heard = {
+        name: _first(standing[name], one, open_, depth) if name in standing else _best(one, open_, depth)
+        for name, one in {**scores, **others}.items()
+        if name in WEIGHTS
+    }
     total = sum(WEIGHTS[name] for name in heard if name not in others) / (RRF + 1)
     gains = [WEIGHTS[name] / total / (RRF + np.arange(1, len(one.items) + 1)) for name, one in heard.items()]
-    items, of = np.unique(np.concatenate([one.items for one in heard.values()]), return_inverse=True)
-    return Choice(items, np.bincount(of, weights=np.concatenate(gains), minlength=len(items)).astype(np.float32), heard)
+    gain = np.bincount(np.concatenate([one.items for one in heard.values()]), np.concatenate(gains))
+    items = np.flatnonzero(gain)
+    return Choice(items, gain[items].astype(np.float32), heard)
 
 
 def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named:
     """The k largest above 0, ties in the catalogue's order."""
-    named = np.flatnonzero((score > 0) & open_)
+    score = np.where(open_, score, np.float32(0))
+    named = np.flatnonzero((score > 0) & (score >= _reached(score, k)))
     value = score[named]
     if len(named) > k:
         cut = np.partition(value, len(value) - k)[len(value) - k]
@@ -132,8 +141,22 @@ def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named
         above, level = np.flatnonzero(value > cut), np.flatnonzero(value == cut)
         kept = np.concatenate([above, level[: k - len(above)]])
         named, value = named[kept], value[kept]
-    order = np.lexsort((named, -value))
+    order = np.argsort(-value, kind="stable")
     return Named(named[order], value[order])
+
+
+def _reached(score: NDArray[np.float32], k: int) -> float:
+    """What k of the scores reach at least, near the k-th largest: so many of the largest of `_HEAP` each do."""
+    largest = score[: len(score) // _HEAP * _HEAP].reshape(_HEAP, -1).max(axis=0)
+    largest = largest[largest > 0]  # that most are level would make it slow
+    return float(np.partition(largest, -k)[-k]) if len(largest) >= k else 0.0
+
+
+def _first(order: NDArray[np.int64], score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named:
+    """The same of a score whose order is known."""
+    near = order[: k + len(open_) - np.count_nonzero(open_)]
+    named = near[open_[near]][:k]
+    return Named(named, score[named])
 
 
 def tabulate(
@@ -160,7 +183,9 @@ def tabulate(
         own = {name: matrix[row] for name, matrix in scores.items()}
         open_ = np.ones(len(channels.item_ids), dtype=bool) if allowed is None else allowed.copy()
         open_[exclude[row]] = False
-        choice = choose(own, open_, max(DEPTH, n), {name: one[row] for name, one in (voices or {}).items()})
+        others = {name: one[row] for name, one in (voices or {}).items()}
+        standing = channels.standing if history.now == NO_TIME else {}
+        choice = choose(own, open_, max(DEPTH, n), others, standing)
         sure = add[row] if len(add) else np.empty(0, np.int64)
         if fresh is not None and len(fresh):
             sure = np.union1d(sure, _nearest(own, fresh[open_[fresh]]))
@@ -177,7 +202,7 @@ def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArra
         unnamed = np.setdiff1d(sure, items)
         items = np.concatenate([items, unnamed])
         prior = np.concatenate([prior, np.zeros(len(unnamed), dtype=np.float32)])
-    best = np.lexsort((items, -prior))
+    best = np.argsort(-prior, kind="stable")
     kept = best[(np.arange(len(best)) < n) | np.isin(items[best], sure)] if len(sure) else best[:n]
     return items[kept], prior[kept]
 

@@ -69,8 +69,8 @@ class Recent:
     name: str = "recent"
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        moments, at = np.unique([one.now for one in histories], return_inverse=True)
-        return np.stack([self._at(int(one)) for one in moments])[at]
+        said = {moment: self._at(moment) for moment in {one.now for one in histories}}
+        return np.stack([said[one.now] for one in histories])
 
     def from_now_on(self) -> "Recent":
         """The same for moments from the last edge on, without what only earlier ones need."""

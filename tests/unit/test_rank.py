@@ -184,7 +184,7 @@ def test_reciprocal_ranks_add_up_by_weight() -> None:
     assert more.prior == pytest.approx(np.array(expected) / total)
 
 
-@given(st.lists(st.integers(-2, 3), min_size=1, max_size=30), st.integers(1, 12))
+@given(st.lists(st.integers(-2, 30), min_size=1, max_size=200), st.integers(1, 12))
 def test_a_voice_names_its_best_and_ties_in_order(values: list[int], depth: int) -> None:
     score = np.array(values, dtype=np.float32)
     open_ = np.arange(len(values)) % 3 > 0
@@ -192,6 +192,25 @@ def test_a_voice_names_its_best_and_ties_in_order(values: list[int], depth: int)
         (at for at in range(len(values)) if open_[at] and values[at] > 0), key=lambda at: (-values[at], at)
     )
     assert choose({"popular": score}, open_, depth).heard["popular"].items.tolist() == expected[:depth]
+    standing = {"popular": np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)]}
+    found = choose({"popular": score}, open_, depth, standing=standing).heard["popular"]
+    assert found.items.tolist() == expected[:depth] and found.scores.tolist() == score[expected[:depth]].tolist()
+
+
+def test_what_everyone_is_told_stands_in_its_order(model: Model) -> None:
+    """A moment of their own has an order of its own."""
+    channels = model.channels
+    assert {*channels.standing} == {"recent", "latest", "popular"}
+    for name, order_ in channels.standing.items():
+        said = next(one for one in channels.voices if one.name == name)
+        [score] = said.score([History(np.array([3]), np.ones(1, np.float32))])
+        assert order_.tolist() == sorted(np.flatnonzero(score > 0).tolist(), key=lambda at: (-score[at], at))
+    early = History(np.array([3]), np.ones(1, np.float32), now=1)
+    table = tabulate(channels, [early], [early.items])
+    one = next(one for one in channels.voices if one.name == "latest")
+    [score] = one.score([early])
+    wanted = sorted(np.flatnonzero(score > 0).tolist(), key=lambda at: (-score[at], at))
+    assert table.heard[0]["latest"].items.tolist() == [at for at in wanted if at != 3]
 
 
 def test_ids_are_ordered_as_people_count(model: Model) -> None:
