@@ -261,10 +261,10 @@ def _columns(
     for alike in together(channels.close):
         parts = alike[0].at(weigh_all(alike, history), at)
         found |= zip((one.name for one in alike), parts, strict=True)
-    placed = np.stack([found[name] for name in _PLACED if name in found], axis=1)
-    order = np.argsort(-placed, axis=0, kind="stable")
+    placed = np.stack([found[name] for name in _PLACED if name in found])
     places = np.empty_like(placed)
-    np.put_along_axis(places, order, np.arange(len(at), dtype=np.float32)[:, None], axis=0)
+    order = np.argsort(-placed, axis=1, kind="stable")
+    places[np.arange(len(placed))[:, None], order] = np.arange(len(at), dtype=np.float32)
     known = channels.statistics
     log_share = known.log_share[at]
     late = history.items[-_LATE:]
@@ -281,4 +281,5 @@ def _columns(
         "entry gap": away[:, -1],
         "entry near": np.abs(away).min(axis=1),
     }
-    return np.column_stack([*found.values(), places, *(rest[name] for name in _known(channels))]).astype(np.float32)
+    columns = [*found.values(), *places, *(rest[name] for name in _known(channels))]
+    return np.stack(columns, axis=1, dtype=np.float32)
