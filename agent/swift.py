@@ -71,6 +71,11 @@ class Held(Generic[T]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def holds(self, user_id: str, request: str) -> bool:
+        """Whether there is one, of whatever state."""
+        with self._lock:
+            return (user_id, request) in self._values
+
     def get(self, user_id: str, request: str, state: object) -> T | None:
         """None where there is none of this state."""
         with self._lock:
@@ -134,8 +139,7 @@ class Swift:
         with self._snapshots.steady():
             if (held := self._repeated(user_id, request)) is not None:
                 return self._kept(held)
-        notes = self._ready(wishes)
-        with self._snapshots.steady():
+            notes = self._ready(wishes)
             known = self.known(user_id)
             state = self._state(known.newest)
             size = self._recommender.size(n, wishes)
@@ -153,8 +157,8 @@ class Swift:
 
         keep: so that feedback can name it.
         """
-        notes = self._ready(wishes)
         with self._snapshots.steady():
+            notes = self._ready(wishes)
             nobody = _nobody()
             ranked = self._recommender.choose(nobody, _NOTHING, n, wishes, repeats=False)
             answer = self._answered(nobody, _NOTHING, ranked, n, wishes, notes, explain=explain)
@@ -162,17 +166,16 @@ class Swift:
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
         """As `Engine.rank`. Raises UnknownIdError."""
-        notes = self._ready(Wishes())
         with self._snapshots.steady():
+            notes = self._ready(Wishes())
             known = self.known(user_id)
             found = self._recommender.choose_among(known.profile, known.past, item_ids)
             return self._recommender.at_once(known.profile, known.past, found, len(found), explain, Wishes(), notes)
 
     def _ready(self, wishes: Wishes) -> list[str]:
-        """In a view of its own, since what is missing is made here. Raises NotTrainedError while that takes long."""
+        """What is missing is made here. Raises NotTrainedError while that takes long."""
         self._trainer.within(PATIENCE, wishes)
-        with self._snapshots.steady():
-            return self._trainer.ready(wishes)
+        return self._trainer.ready(wishes)
 
     def _answered(
         self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, wishes: Wishes, notes: Sequence[str], *,
@@ -193,6 +196,8 @@ class Swift:
 
     def _repeated(self, user_id: str, request: str) -> Recommendations | None:
         """The answer to the same request, where all that it rests on is the same."""
+        if not self._answers.holds(user_id, request):
+            return None
         newest = self._store.newest(user_id)
         if newest is None or self._snapshots.trained() is None:
             return None
@@ -251,7 +256,8 @@ class Swift:
         if by == "users":
             found = near_in_users(self._snapshots.holders(), item_id)
         else:
-            self._ready(Wishes())  # which embeds what is not embedded yet
+            with self._snapshots.steady():
+                self._ready(Wishes())  # which embeds what is not embedded yet
             found = near_in_text(self._snapshots.vectors(), item_id)
         held = [(items[one], score) for one, score in found if one in items][:n]
         return [Neighbor(item=one, rank=rank, score=round(score, 6)) for rank, (one, score) in enumerate(held, 1)]

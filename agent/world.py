@@ -205,12 +205,19 @@ class Snapshots:
 
     @contextmanager
     def steady(self) -> Iterator[None]:
-        """Around one request in one thread: what is derived is looked up once, and stays what it was."""
+        """Around one request in one thread: what is derived is looked up once, and stays what it was, until the thread
+        makes something anew.
+        """
         self._own.view, self._own.unheard = {}, None
         try:
             yield
         finally:
             self._own.view = None
+
+    def _renew(self) -> None:
+        """Whatever the thread's view holds may be of before now."""
+        if getattr(self._own, "view", None) is not None:
+            self._own.view = {}
 
     @property
     def models_folder(self) -> Path:
@@ -414,6 +421,7 @@ class Snapshots:
         catalogue = self._catalogue(x.item_ids)
         ratings = rated(x, world.scales)
         self._model = train(x, signal, self.models_folder, catalogue, rated=ratings, progress=self._progress)
+        self._renew()
         return self._model
 
     def _catalogue(self, item_ids: list[str]) -> Catalogue:
@@ -448,6 +456,7 @@ class Snapshots:
         """Embed the items whose text is new or changed."""
         embedded = self.index().upsert("items", self._item_rows(), self._progress)
         self._keep_choice()
+        self._renew()
         return embedded
 
     def unreached(self) -> set[str]:
@@ -459,7 +468,10 @@ class Snapshots:
     def embed_new(self) -> int:
         """Embed those; how many."""
         missing = self.unreached()
-        return self.index().upsert("items", [row for row in self._item_rows() if row.id in missing], self._progress)
+        rows = [row for row in self._item_rows() if row.id in missing]
+        embedded = self.index().upsert("items", rows, self._progress)
+        self._renew()
+        return embedded
 
     def unembedded(self) -> int:
         """How many items' text is not in the index as it is now."""
@@ -483,15 +495,19 @@ class Snapshots:
         index.clear()
         self._index, self._vectors = index, None
         self._keep_choice()
+        self._renew()
 
     def look(self) -> None:
         """Try anew whether the index can be read. Raises IndexAwayError or ModelError."""
-        self._away = None
+        if self._away is not None:
+            self._away = None
+            self._renew()
         self.vectors()
 
     def go_without(self, error: LimnerError) -> None:
         """Do without vectors, until the next look: there is no content channel, and no portrait can be embedded."""
         self._away = error
+        self._renew()
 
     @_steadily
     @_alone
@@ -499,10 +515,9 @@ class Snapshots:
         """All item vectors, none while they are away; read again only when the index changed."""
         if self._away is not None:
             return ItemVectors([], np.empty((0, 0), dtype=np.float32))
-        index = self.index()
-        generation = index.generation("items")
+        generation = self.generation()
         if self._vectors is None or self._vectors[0] != generation:
-            self._vectors = (generation, ItemVectors(*index.everything("items")))
+            self._vectors = (generation, ItemVectors(*self.index().everything("items")))
         return self._vectors[1]
 
     def load_embedder(self) -> None:
@@ -536,7 +551,7 @@ class Snapshots:
         By the events alone where the portrait's words cannot be embedded, which `unheard` tells until the next call.
         """
         self._own.unheard = None
-        key = f"{profile.version}:{last_seq}:{self.index().generation('items')}"
+        key = f"{profile.version}:{last_seq}:{self.generation()}"
         kept = self._book.get(profile.user_id, key)
         if kept is None and self._away is not None:
             return {}

@@ -74,3 +74,11 @@ def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> Non
         engine.editor.patch_item("00", ItemPatch(price=3))
         assert engine.snapshots.world() is before
     assert engine.snapshots.world().items["00"].price == 3
+
+
+def test_a_thread_sees_what_it_makes_anew_though_its_view_is_steady(engine: Engine) -> None:
+    engine.editor.take("items", [{"item_id": "new", "title": "New Laughter", "genres": "Comedy"}])
+    with engine.snapshots.steady():
+        assert "new" not in engine.snapshots.vectors().positions and engine.snapshots.unreached() == {"new"}
+        engine.snapshots.embed_new()
+        assert "new" in engine.snapshots.vectors().positions and engine.snapshots.unreached() == set()

@@ -1,5 +1,6 @@
 """Answers at once: kept while nothing changed, and never longer."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_the_same_request_is_answered_without_ordering_again(engine: Engine, mon
     asked(engine, diversity=0.5)
     asked(engine, "u1")
     assert made_for == ["u0", "u1"]
+
+
+def test_a_new_list_looks_up_once_how_far_the_store_has_come(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(engine)
+    looked: list[str] = []
+    for name in ("state", "newest"):
+        real = getattr(engine.store, name)
+
+        def count(*given: object, name: str = name, real: Callable[..., object] = real) -> object:
+            looked.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(engine.store, name, count)
+    asked(engine, diversity=0.5)
+    assert sorted(looked) == ["newest", "state"]
 
 
 def test_what_somebody_else_does_keeps_an_answer_and_what_the_user_does_ends_it(
