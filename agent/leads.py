@@ -65,10 +65,9 @@ def places(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
     """
     placed: dict[str, dict[str, float]] = {one.item_id: {} for one in found}
     for channel in dict.fromkeys(name for one in found for name in one.scores):
-        scored = sorted(found, key=lambda one: (-one.scores.get(channel, 0.0), one.item_id))
-        for rank, one in enumerate(scored[:DEPTH]):
-            if one.scores.get(channel, 0.0) > 0:
-                placed[one.item_id][channel] = _PLACE / (_PLACE + rank)
+        scored = sorted((-score, one.item_id) for one in found if (score := one.scores.get(channel, 0.0)) > 0)
+        for rank, (_, item_id) in enumerate(scored[:DEPTH]):
+            placed[item_id][channel] = _PLACE / (_PLACE + rank)
     return {item_id: dict(sorted(by.items(), key=lambda pair: -pair[1])) for item_id, by in placed.items()}
 
 
@@ -132,8 +131,8 @@ def _best(events: Sequence[Event], parts: Sequence[float], besides: str, link: L
     whole = float(np.maximum(parts, 0).sum())
     by_item: dict[str, tuple[float, str]] = {}
     for event, part in zip(events, parts, strict=True):
-        held = by_item.get(event.item_id or "", (0.0, ""))[0]
         if part > 0:
+            held = by_item.get(event.item_id or "", (0.0, ""))[0]
             by_item[event.item_id or ""] = (held + part, event.event_id)
     best = sorted(by_item.values(), key=lambda pair: (-pair[0], pair[1]))[:EACH]
     return [Lead(event_id, link, place * part / whole) for part, event_id in best]

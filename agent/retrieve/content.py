@@ -4,10 +4,10 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ _NEAR_LEAST = 5
 """What counts as near an item: the hundredth of the catalogue that is nearest to it, and at least so many items."""
 _NEAR_COSINE = 0.45
 """And no farther than this, without the catalogue's mean: the nearest of a kind of one are not near."""
+_NEAR_KEPT = 200_000
+"""Pairs of near items that are kept (about 20 MB)."""
 _WORDS = 0.5
 """Share of portrait and preferences in the score, where there are any; the rest is the items' own vectors."""
 
@@ -58,16 +60,30 @@ class ItemVectors:
 
     def neighbours(self, item_ids: Sequence[str], item_id: str) -> Vectors:
         """[n] cosine of each of `item_ids` to an item, 0 where it is not among those nearest to it in the catalogue."""
-        said = np.zeros(len(item_ids), dtype=np.float32)
         here = self.positions.get(item_id)
         if here is None:
-            return said
+            return np.zeros(len(item_ids), dtype=np.float32)
+        near = self._nearest(here)
+        found = (near.get(self.positions.get(one, here), 0.0) for one in item_ids)
+        return np.fromiter(found, dtype=np.float32, count=len(item_ids))
+
+    @cached_property
+    def _nearest(self) -> Callable[[int], dict[int, float]]:
+        """The cosines of the items that are near the one at a position, by position: kept, since what is recommended to
+        one user is recommended to others.
+        """
+        return lru_cache(max(_NEAR_KEPT // max(self._near, 1), 1))(self._nearest_to)
+
+    @property
+    def _near(self) -> int:
+        return min(max(_NEAR_LEAST, int(len(self.item_ids) * _NEAR_SHARE)), len(self.item_ids))
+
+    def _nearest_to(self, here: int) -> dict[int, float]:
         cosine = self.centred @ self.centred[here]
         cosine[here] = 0
-        near = min(max(_NEAR_LEAST, int(len(cosine) * _NEAR_SHARE)), len(cosine))
-        least = max(float(np.partition(cosine, -near)[-near]), _NEAR_COSINE)
-        at = np.array([self.positions.get(one, here) for one in item_ids], dtype=np.int64)
-        return np.asarray(np.where(cosine[at] >= least, cosine[at], said), dtype=np.float32)
+        least = max(float(np.partition(cosine, -self._near)[-self._near]), _NEAR_COSINE)
+        near = np.flatnonzero(cosine >= least)
+        return dict(zip(near.tolist(), cosine[near].tolist(), strict=True))
 
 
 @dataclass(frozen=True)

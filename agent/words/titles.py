@@ -1,6 +1,7 @@
 """How prose says the titles that catalogues write their own way."""
 
 import re
+from functools import lru_cache
 
 _TURNED = re.compile(r"(.+),\s+(The|A|An|Le|La|Les|L'|Il|El|Los|Las|Der|Die|Das|Un|Une|Ein|Eine)", re.IGNORECASE)
 _YEAR = re.compile(r"\s*\((?:19|20)\d\d(?:[-–]\d*)?\)\s*$")
@@ -36,6 +37,7 @@ def title_variants(title: str) -> list[str]:
     return [v for v in dict.fromkeys(variants) if v]
 
 
+@lru_cache(maxsize=65536)
 def plain_title(title: str) -> str:
     """The title as prose says it: year and aliases dropped, article in front, no capitals throughout, no paths."""
     bare = _YEAR.sub("", " ".join(title.split()))

@@ -64,5 +64,12 @@ def test_content_names_only_the_nearest() -> None:
     assert not vectors().neighbours(["i10"], "unknown").any()
 
 
+def test_what_is_near_an_item_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = vectors()
+    first = held.neighbours(["i10", "i150"], "i9")
+    monkeypatch.setattr(np, "partition", None)
+    assert held.neighbours(["i150", "i10", "i11"], "i9")[:2].tolist() == first[::-1].tolist()
+
+
 def test_among_few_items_some_are_near() -> None:
     assert vectors(8).neighbours(["i1", "i4"], "i0")[0] > 0
