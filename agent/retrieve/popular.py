@@ -81,8 +81,7 @@ class Recent:
         )
 
     def holds(self) -> str:
-        days = self.half_life / 86_400_000
-        return f"half-life {days:.3g} days" if len(self.stream.time) else "order without times"
+        return f"half-life {_span(self.half_life)}" if len(self.stream.time) else "order without times"
 
     def _at(self, now: int) -> NDArray[np.float32]:
         """[items], the largest 1."""
@@ -138,3 +137,14 @@ def _heated(stream: Stream, items: int, half_life: float, name: str) -> Recent:
         faded = heat[row - 1] * 0.5 ** ((stream.edges[row] - stream.edges[row - 1]) / half_life)
         heat[row] = faded + np.bincount(stream.item[part], weights=np.power(0.5, age / half_life), minlength=items)
     return Recent(heat, stream, half_life, name)
+
+
+_UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))
+
+
+def _span(milliseconds: float) -> str:
+    """A time in the largest unit of which it has one at least, to three digits: "1.5 days", "44.5 seconds", "1,200 days"."""
+    name, unit = next((one for one in _UNITS if milliseconds >= one[1]), _UNITS[-1])
+    value = milliseconds / unit
+    number = f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+    return f"{number} {name}{'' if number == '1' else 's'}"

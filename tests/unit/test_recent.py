@@ -106,3 +106,16 @@ def test_memory_is_bounded_and_what_it_says_is_the_same(cells: int, monkeypatch:
     for one, other in zip(held, wide, strict=True):
         asked = [at(now) for now in (0, 100, 555, 999, 2000)]
         assert one.score(asked) == pytest.approx(other.score(asked), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (4_000 * 86_400_000, "200 days"), (100 * 86_400_000, "5 days"), (20 * 86_400_000, "1 day"),
+        (30 * 3_600_000, "1.5 hours"), (30 * 60_000, "1.5 minutes"), (890_000, "44.5 seconds"), (20, "0.001 seconds"),
+        (40_000 * 86_400_000, "2,000 days"),
+    ],
+)  # fmt: skip
+def test_a_half_life_is_told_in_a_unit_that_fits(span: int, said: str) -> None:
+    [recent] = fit_recent(events([(0, 0), (span, 1)]), half_lives={"recent": 0.05})
+    assert recent.holds() == f"half-life {said}"
