@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.embed import Vectors
+from agent.errors import IndexMismatchError, ModelError, SettingsError, StoreError
 from evals.splits import BUCKETS, bucket_of
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class PortraitMap:
 
 
 def portrait_map(engine: "Engine") -> PortraitMap:
-    """Of the store's portraits; empty, with a note, where there are too few."""
+    """Of the store's portraits; empty, with a note, where there are too few, or their vectors cannot be had."""
     if not engine.store.counts().profiles:
         return PortraitMap((), (), "The store has no portraits; limner profile build paints them.")
-    engine.trainer.embed_portraits()
-    ids, vectors = engine.snapshots.index().everything("portraits")
+    try:
+        engine.trainer.embed_portraits()
+        ids, vectors = engine.snapshots.index().everything("portraits")
+    except (IndexMismatchError, StoreError, SettingsError, ModelError) as error:
+        return PortraitMap((), (), f"Without a map of portraits, whose vectors cannot be read: {error}")
     return project(ids, vectors, dict(engine.store.active_users()))
 
 

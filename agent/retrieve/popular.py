@@ -143,7 +143,7 @@ _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second
 
 
 def _span(milliseconds: float) -> str:
-    """A time in the largest unit of which it has one at least, to three digits: "1.5 days", "44.5 seconds", "1,200 days"."""
+    """A time in the largest unit of which it has one at least, to three digits: "1.5 days", "44.5 seconds"."""
     name, unit = next((one for one in _UNITS if milliseconds >= one[1]), _UNITS[-1])
     value = milliseconds / unit
     number = f"{value:.3g}" if value < 100 else f"{value:,.0f}"

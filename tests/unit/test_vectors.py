@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.bootstrap import open_engine
 from agent.edits import Claim, PortraitEdit, Statement
 from agent.embed import Vectors
 from agent.engine import Engine
@@ -30,6 +31,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def engine(trained: Path, tmp_path: Path) -> Engine:
     return engine_of(copied(trained, tmp_path))
+
+
+class OtherEmbedder(FakeEmbedder):
+    name = "fake:other"
 
 
 def asked(engine: Engine, user: str) -> Recommendations:
@@ -104,6 +109,16 @@ def test_maps_show_who_was_painted_a_moment_ago(engine: Engine) -> None:
     assert cartographer.map(english).portraits == 11
     asked(engine, USERS[11])
     assert len(portrait_map(engine).buckets) == 12
+
+
+def test_a_report_does_without_portraits_of_another_embedder(engine: Engine) -> None:
+    for user in USERS[:10]:
+        asked(engine, user)
+    portrait_map(engine)
+    other = open_engine(engine.settings, embedder=OtherEmbedder())
+    found = portrait_map(other)
+    other.store.close()
+    assert not found.projections and "was made by the embedder" in found.note
 
 
 def test_what_cannot_be_embedded_now_is_said_and_embedded_later(
