@@ -204,26 +204,25 @@ def _scatter(contest: Contest, axes: "Axes", points: Sequence[tuple[Entry, float
         figure.draw_without_rendering()  # so that the layout is what it will be
     at = {one.name: (axes.transData.transform((x, y)), axes.transData.transform((x, low)),
                      axes.transData.transform((x, high))) for one, x, (y, low, high) in points}  # fmt: skip
-    frame = axes.get_window_extent()
+    extent = axes.get_window_extent()
+    frame = _Box(extent.x0, extent.y0, extent.x1, extent.y1)
     taken = [_Box(x - 6, min(y, low) - 6, x + 6, max(y, high) + 6) for (x, y), (_, low), (_, high) in at.values()]
     for one, x, (y, _, _) in points:
         name, (across, up) = _short(one.name), at[one.name][0]
         boxes = [(shift, _name_box(across, up, shift, len(name))) for shift in _PLACES]
-        shift, box = min(
-            boxes, key=lambda tried: sum(map(tried[1].over, taken)) + 1000 * tried[1].outside(frame.x0, frame.x1)
-        )
+        shift, box = min(boxes, key=lambda tried: sum(map(tried[1].over, taken)) + 1000 * tried[1].outside(frame))
         taken.append(box)
         axes.annotate(
             name, (x, y), xytext=shift, textcoords="offset points", color=INK, va="center",
             ha="center" if not shift[0] else "left" if shift[0] > 0 else "right",
             fontweight="bold" if one is contest.focal else "normal",
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 5}
-            if abs(shift[1]) > 14 else None,
+            if abs(shift[0]) > 10 or abs(shift[1]) > 16 else None,
         )  # fmt: skip
 
 
-_PLACES = [(10, 0), (-10, 0), (0, 15), (0, -15)] + [
-    (across, up) for up in (12, -12, 24, -24, 36, -36, 48, -48) for across in (10, -10)
+_PLACES = [(10, 0), (-10, 0), (0, 16), (0, -16)] + [
+    (across, up) for up in (14, -14, 28, -28, 42, -42, 56, -56, 70, -70) for across in (10, -10, 40, -40)
 ]
 """Where a point's name may stand, in points from it; the first that is free."""
 
@@ -241,15 +240,17 @@ class _Box:
         up = min(self.high, other.high) - max(self.low, other.low)
         return max(across, 0.0) * max(up, 0.0)
 
-    def outside(self, left: float, right: float) -> float:
-        return max(left - self.left, 0.0) + max(self.right - right, 0.0)
+    def outside(self, frame: "_Box") -> float:
+        """How far it stands out on all sides, where the numbers of the axes are."""
+        across = max(frame.left - self.left, 0.0) + max(self.right - frame.right, 0.0)
+        return across + max(frame.low - self.low, 0.0) + max(self.high - frame.high, 0.0)
 
 
 def _name_box(across: float, up: float, shift: tuple[int, int], letters: int) -> _Box:
     """About where a name of so many letters will stand."""
     width, middle = 6.4 * letters, up + shift[1]
     left = across + shift[0] - (width / 2 if not shift[0] else 0 if shift[0] > 0 else width)
-    return _Box(left, middle - 6, left + width, middle + 6)
+    return _Box(left, middle - 7, left + width, middle + 7)
 
 
 def _short(name: str) -> str:

@@ -135,6 +135,42 @@ def test_plots_are_drawn_as_wide_as_there_is_room(opened: Opened) -> None:
         assert box["height"] > 200
 
 
+CROSSED = """() => [...document.querySelectorAll('figure svg')].flatMap(svg => {
+  const box = one => one.getBoundingClientRect();
+  const ticks = [...svg.querySelectorAll('[id*="tick"] text')].map(box);
+  const names = [...svg.querySelectorAll('text')].filter(one => !one.closest('[id*="axis"],[id*="legend"]'));
+  return names.filter(one => ticks.some(tick => {
+    const own = box(one);
+    return own.left < tick.right && tick.left < own.right && own.top < tick.bottom && tick.top < own.bottom;
+  })).map(one => one.textContent);
+})"""
+"""Names of points that stand upon numbers of an axis."""
+
+
+def test_names_do_not_run_into_the_axes(browser: Browser, tmp_path: Path) -> None:
+    """Of many systems, some of which find next to nothing and are as quick as each other."""
+    reached = {
+        "random": (0.0005, 0.02), "popular": (0.012, 0.021), "recent": (0.013, 0.5), "item-knn": (0.05, 0.3),
+        "als": (0.045, 0.1), "ease": (0.055, 0.12), "next-item": (0.06, 0.11), "bm25": (0.0012, 0.03),
+        "content": (0.001, 0.025), "limner": (0.09, 20.0),
+    }  # fmt: skip
+    values = made_up({name: mean for name, (mean, _) in reached.items()})
+    found = evaluation(values, ours="limner")
+
+    def told(one: SystemResult) -> SystemResult:
+        mean, seconds = reached[one.name]
+        ndcg = one.metrics["ndcg@10"].model_copy(update={"mean": mean, "ci95": (0.7 * mean, 1.3 * mean)})
+        return one.model_copy(update={"metrics": {**one.metrics, "ndcg@10": ndcg}, "rank_seconds": seconds})
+
+    systems = [told(one) for one in found.systems]
+    run = load_run(write_run(tmp_path / "a", found.model_copy(update={"systems": systems}), values))
+    report([run], tmp_path / "report.html")
+    page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.locator("figure svg").count() == 3
+    assert page.evaluate(CROSSED) == []
+
+
 def test_it_can_fail(browser: Browser, tmp_path: Path) -> None:
     """What these tests watch for would be seen."""
     bad = tmp_path / "bad.html"
