@@ -21,12 +21,13 @@ from tools.raters import raters
 from tools.ratings import ratings
 from tools.recommend import recommend
 from tools.similar import similar_users
+from tools.since import since_when
 from tools.words import Said, say
 
 TOOLS: tuple[Tool, ...] = (
     portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
-    explain_recommendation, explain_preference, audience, find_users, cohort, raters, count_events, compare_periods,
-    search_items, popular_items, popular_values, similar_items, item, catalogue,
+    explain_recommendation, explain_preference, since_when, audience, find_users, cohort, raters, count_events,
+    compare_periods, search_items, popular_items, popular_values, similar_items, item, catalogue,
 )  # fmt: skip
 
 __all__ = [
@@ -58,5 +59,6 @@ __all__ = [
     "search_items",
     "similar_items",
     "similar_users",
+    "since_when",
     "user_attributes",
 ]

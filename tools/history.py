@@ -10,7 +10,7 @@ from agent.engine import Engine
 from agent.schema import Event, Item
 from agent.signals import RATED_TYPES
 from tools.base import Result, Said, Value, tool
-from tools.which import Chosen, Which, chosen, fits, title_of
+from tools.which import Chosen, Which, among, chosen, fits, title_of
 from tools.words import kind, kind_before, listed, phrase
 
 Order = Literal["newest", "oldest", "highest", "lowest"]
@@ -25,6 +25,7 @@ class HistoryArgs(Which):
         default="events", description="whether to count events or different items"
     )
     limit: int = Field(default=5, ge=0, le=50, description="how many of the events to list; 0 only counts them")
+    skip: int = Field(default=0, ge=0, description="how many of the events to pass over before those that are listed")
 
 
 class HistoryLine(Value):
@@ -56,11 +57,13 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     events = [one for one in engine.history(args.user_id) if fits(one, args, about)]
     items = {one.item_id for one in events if one.item_id}
     ordered = _ordered(events, args.order)
-    top = ordered[: args.limit]
+    top = ordered[args.skip : args.skip + args.limit]
     known = engine.items_by_id([one.item_id for one in top if one.item_id])
     lines = [_line(one, known) for one in top]
     if not events:
         said = [_none(args, about)]
+    elif args.skip and args.limit:
+        said = [_beyond(args, about, lines, len(ordered))]
     elif args.order == "newest":
         said = [_count(args, about, len(events), len(items)), *_latest(lines)]
     elif not top and args.limit:
@@ -91,6 +94,11 @@ def _line(event: Event, items: dict[str, Item]) -> HistoryLine:
         event_id=event.event_id, item_id=event.item_id, title=title_of(item, event.text or event.type),
         type=event.type, value=event.value, timestamp=event.timestamp,
     )  # fmt: skip
+
+
+def line_of(engine: Engine, event: Event) -> HistoryLine:
+    """One event, with the title of its item."""
+    return _line(event, engine.items_by_id([event.item_id] if event.item_id else []))
 
 
 def _none(args: HistoryArgs, about: Chosen) -> Said:
@@ -126,6 +134,17 @@ def _latest(lines: Sequence[HistoryLine]) -> list[Said]:
     return [Said(form="history.latest", values={"lines": parts})]
 
 
+def _beyond(args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int) -> Said:
+    """What comes after the first of the order that were passed over."""
+    values: dict[str, str | int | float | Said] = {"user": args.user_id, "skip": args.skip, "when": about.when, "n": n}
+    values["of"] = among(about)
+    if not lines:
+        return Said(form="history.no_more", values=values)
+    parts = listed([phrase_of(one) for one in lines])
+    form = f"history.beyond.{args.order}{'.one' if args.skip == 1 else ''}"
+    return Said(form=form, values={**values, "lines": parts})
+
+
 def phrase_of(line: HistoryLine) -> Said:
     """One event in words: "rating 4 of “Toy Story (1995)” on 1997-11-05"."""
     day = Said(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
@@ -144,7 +163,7 @@ def _extremes(
         return []
     first = lines[0]
     if args.order == "oldest":
-        said = [Said(form="history.first", values=_of(args, about, first))]
+        said = [Said(form="history.first_event" if about.item else "history.first", values=_of(args, about, first))]
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
@@ -158,4 +177,5 @@ def _extremes(
 
 
 def _of(args: HistoryArgs, about: Chosen, line: HistoryLine) -> dict[str, "str | int | float | Said"]:
-    return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when}
+    return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when,
+            "of": among(about), "what": about.what}  # fmt: skip

@@ -12,7 +12,7 @@ from agent.schema import Attributes, Item
 from agent.where import fitting, parse, values_of
 from agent.words.text import fold
 from tools.base import Args, Result, Said, Value, tool
-from tools.which import Chosen, Which, chosen, find_item, rows_of, title_of
+from tools.which import Chosen, Which, among, chosen, find_item, rows_of, title_of
 from tools.words import listed, phrase
 
 MEASURED = ("price", "year", "length")
@@ -97,7 +97,7 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
         facts.sort(key=lambda one: (-one.users, one.item_id))
     top = facts[: args.limit]
     lines = listed([_line(one) for one in top])
-    values: dict[str, str | int | float | Said] = {"n": len(facts), "k": len(top), "of": _among(about)}
+    values: dict[str, str | int | float | Said] = {"n": len(facts), "k": len(top), "of": among(about)}
     said = [Said(form=form, values={**values, "items": lines, "fit": _fit(args)})]
     return ItemsResult(found=True, said=said, total=len(facts), items=top)
 
@@ -106,7 +106,7 @@ def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> Item
     """In the order of a number that items have; those without one are left out, and how many is said."""
     held = [one for one in facts if args.by in one.measures]
     values: dict[str, str | int | float | Said] = {
-        "name": _measure(args.by), "of": _among(about), "fit": _fit(args), "n": len(held),
+        "name": _measure(args.by), "of": among(about), "fit": _fit(args), "n": len(held),
     }  # fmt: skip
     if not held:
         return ItemsResult(found=False, said=[Said(form="items.unmeasured", values=values)], total=0)
@@ -122,10 +122,6 @@ def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> Item
     if len(held) < len(facts):
         said.append(Said(form="items.without", values={"name": _measure(args.by), "n": len(facts) - len(held)}))
     return ItemsResult(found=True, said=said, total=len(held), items=top)
-
-
-def _among(about: Chosen) -> Said:
-    return phrase("") if about.ids is None else Said(form="of.what", values={"what": about.what})
 
 
 def _fit(args: SearchArgs) -> Said:
@@ -164,7 +160,7 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     enough = (counts.ratings if args.by == "rating" else counts.events) >= least
     fit = np.flatnonzero(enough & ~np.isnan(score))
     order = fit[np.lexsort((-counts.users[fit], score[fit] if args.ascending else -score[fit]))]
-    of = _among(about)
+    of = among(about)
     if not len(order):
         none = Said(form="popular.none", values={"of": of, "when": about.when})
         return ItemsResult(found=False, said=[none], total=0)

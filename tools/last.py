@@ -3,14 +3,14 @@
 from pydantic import Field
 
 from agent.engine import Engine
-from agent.schema import Event
 from tools.base import Result, Said, tool
-from tools.history import HistoryLine, phrase_of
-from tools.which import Which, chosen, fits, title_of
+from tools.history import HistoryLine, line_of, phrase_of
+from tools.which import Which, among, chosen, fits
 
 
 class LastArgs(Which):
     user_id: str = Field(description="the user's id, exactly as in the data")
+    skip: int = Field(default=0, ge=0, description="how many of the newest to pass over: 1 is the one before the last")
 
 
 class LastResult(Result):
@@ -27,25 +27,23 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     if not events:
         none = Said(form="last.none", values={"user": args.user_id, "what": about.what, "when": about.when})
         return LastResult(found=False, said=[none], user_id=args.user_id)
-    newest = events[-1]
-    line = _line(engine, newest)
+    if args.skip >= len(events):
+        more = Said(form="history.no_more", values={"user": args.user_id, "n": len(events), "when": about.when})
+        return LastResult(found=False, said=[more], user_id=args.user_id)
+    newest = events[-1 - args.skip]
+    line = line_of(engine, newest)
     tied = {one.item_id for one in events if one.timestamp == newest.timestamp} - {newest.item_id}
     said = [
         Said(
-            form="last.item",
-            values={"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when},
+            form="last.item" if not args.skip else "last.before" if args.skip == 1 else "last.before_many",
+            values={
+                "user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when,
+                "skip": args.skip, "of": among(about),
+            },
         )
-    ]
+    ]  # fmt: skip
     if newest.timestamp is None:
         said.append(Said(form="last.no_times"))
     elif tied:
         said.append(Said(form="last.tied", values={"n": len(tied)}))
     return LastResult(found=True, said=said, user_id=args.user_id, last=line, tied=len(tied))
-
-
-def _line(engine: Engine, event: Event) -> HistoryLine:
-    item = engine.items_by_id([event.item_id or ""]).get(event.item_id or "")
-    return HistoryLine(
-        event_id=event.event_id, item_id=event.item_id, title=title_of(item, event.item_id or ""), type=event.type,
-        value=event.value, timestamp=event.timestamp,
-    )  # fmt: skip

@@ -117,6 +117,11 @@ def chosen(engine: Engine, which: Which) -> Chosen:
     return Chosen(None, None, Said(form="what.any"), when)
 
 
+def among(about: Chosen) -> Said:
+    """ " among items with the genre Drama"; nothing where any item will do, or the one item is named anyhow."""
+    return phrase("") if about.ids is None or about.item else Said(form="of.what", values={"what": about.what})
+
+
 def period(which: Which) -> Said:
     if which.since and which.until:
         if which.since == which.until:

@@ -191,3 +191,28 @@ def _one(text: str, found: _Found, start: int = 0) -> Period:
     if _UNTIL.search(before) and not start:
         return Period(None, found.last)
     return Period(found.first, found.last)
+
+
+def beside(period: Period, *, later: bool) -> Period | None:
+    """The period of the same length right before, or after; None where there is none, since it is open there.
+
+    Whole months are counted in months: before March come the 28 or 29 days of February.
+    """
+    since, until = period.since, period.until
+    if since is None or until is None:
+        if later and until is not None:
+            return Period(until + timedelta(days=1), None)
+        return Period(None, since - timedelta(days=1)) if since is not None and not later else None
+    ends = until + timedelta(days=1)
+    if since.day == 1 and ends.day == 1:
+        months = (ends.year - since.year) * 12 + ends.month - since.month
+        step = months if later else -months
+        return Period(_months(since, step), _months(ends, step) - timedelta(days=1))
+    days = ends - since
+    return Period(ends, until + days) if later else Period(since - days, since - timedelta(days=1))
+
+
+def _months(day: date, by: int) -> date:
+    """The first of a month, so many months on."""
+    year, month = divmod(day.year * 12 + day.month - 1 + by, 12)
+    return date(year, month + 1, 1)

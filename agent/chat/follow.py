@@ -2,9 +2,13 @@
 
 import re
 from dataclasses import replace
+from datetime import date
 
 from agent.chat.conversation import Conversation
+from agent.chat.dates import Period, beside
 from agent.chat.reading import Reading
+from agent.chat.steps import Step, step
+from tools import history, since_when
 
 _SUBJECTS = (
     "count", "last", "first", "most", "best", "worst", "rate", "favourite", "like", "dislike", "similar", "recommend",
@@ -22,6 +26,8 @@ _IT = re.compile(
     r"|[给对]它|[看买]过它|喜欢它|[这那该][部个件本](?:电影|影片|片子|物品|商品|书)",
     re.IGNORECASE,
 )
+_CARRYING = frozenset({"since", "earlier", "later", "again", "pronoun", "person", "like", "dislike", "had", "item"})
+"""With these tags alone a question carries on."""
 _BARE = frozenset({"person", "pronoun", "item", "again", "female", "male"})
 """Tags that ask nothing."""
 
@@ -30,6 +36,63 @@ def followed(reading: Reading, talk: Conversation) -> Reading:
     """The question with what it leaves out, taken from what was said before."""
     found = _asked_why(reading, talk) or _narrowed(reading, talk) or _continued(reading, talk) or reading
     return _people(_it(found, talk), reading, talk)
+
+
+def carried_on(reading: Reading, talk: Conversation) -> Step | None:
+    """ "And before that?", "since when?": the last call again, one on in time, or from its beginning; else None."""
+    if not talk.steps or not _is_bare(reading):
+        return None
+    last = talk.steps[0]
+    if len(talk.steps) > 1 and last.tool.name != "explain_preference":
+        return None
+    if reading.has("since"):
+        return _from_when(last, reading)
+    later = reading.has("later")
+    if later == reading.has("earlier"):
+        return None
+    given = last.args.model_dump(mode="json")
+    name, limit, skip = last.tool.name, int(given.get("limit") or 1), int(given.get("skip") or 0)
+    one = name == "last_item" or (name == "history" and limit == 1)
+    forward = later if given.get("order") == "oldest" else not later
+    ordered = name == "last_item" or (name == "history" and given["order"] in ("newest", "oldest") and given["limit"])
+    if ordered and (one or not (given["since"] or given["until"])):
+        back = skip + limit if forward else skip - limit
+        return step(last.tool, **{**given, "skip": back}) if back >= 0 else None
+    if not any(given.get(one) for one in ("since", "until")) or name == "compare_periods":
+        return None
+    moved = beside(Period(_day(given["since"]), _day(given["until"])), later=later)
+    if moved is None:
+        return None
+    days = {"since": f"{moved.since}" if moved.since else None, "until": f"{moved.until}" if moved.until else None}
+    return step(last.tool, **{**given, **days, "skip": None})
+
+
+def _is_bare(reading: Reading) -> bool:
+    """Whether a question names nothing, and its words only carry on what was said."""
+    named = not reading.names_nothing or reading.period or reading.bounds or reading.numbers or reading.strange
+    return not named and reading.tags <= _CARRYING and not reading.nobody and not reading.unknown_items
+
+
+def _from_when(last: Step, reading: Reading) -> Step | None:
+    """The first event of what a call was about, or since when what it told is liked."""
+    given = last.args.model_dump(mode="json")
+    user, name = given.get("user_id"), last.tool.name
+    if not user or given.get("since") or given.get("until"):
+        return None
+    if name in ("portrait", "explain_preference") and not given.get("trend"):
+        polarity = "dislike" if "dislike" in (given["polarity"], *reading.tags) else "like"
+        if given["polarity"] not in ("", polarity):
+            return None
+        kept = {one: given.get(one) for one in ("user_id", "value", "facet")}
+        return step(since_when, **kept, polarity=polarity, limit=int(given.get("limit") or 1))
+    if name in ("history", "last_item", "ratings"):
+        kept = {one: given.get(one) for one in ("user_id", "item", "value", "facet", "type", "rating")}
+        return step(history, **kept, order="oldest", limit=1)
+    return None
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _asked_why(reading: Reading, talk: Conversation) -> Reading | None:

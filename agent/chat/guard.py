@@ -149,6 +149,9 @@ class _Guard:
             r.text_of(tag) for tag, tools in _NEEDS.items()
             if r.has(tag) and not self.tools & tools and not self._has("like", "words", *("near",) * (tag == "similar"))
         ]  # fmt: skip
+        found.append(r.text_of("earlier", "later"))  # what these are of is known from the call before, and made of it
+        if r.has("since") and not self._says_since():
+            found.append(r.text_of("since"))
         if r.has("count") and self.tools and self.tools <= _UNCOUNTED:
             found.append(r.text_of("count"))
         if r.has("recommend") and self.tools & {"compare_users", "cohort"}:
@@ -160,6 +163,14 @@ class _Guard:
         if r.has("higher", "lower") and r.has("rate") and "history" in self.tools:
             found.append(r.text_of("higher", "lower"))
         return found
+
+    def _says_since(self) -> bool:
+        """Whether a call tells the first event, or from when on there are any."""
+        return (
+            self.tools <= {"since_when"}
+            or "oldest" in self._has("order")
+            or (self.tools == {"catalogue"} and "period" in self._has("topic"))
+        )
 
     def _raters(self) -> list[str]:
         """What an order by rating alone does not answer."""

@@ -12,7 +12,7 @@ from functools import cached_property
 from agent.chat.clauses import Clause, clauses
 from agent.chat.conversation import Conversation
 from agent.chat.dates import Period
-from agent.chat.follow import followed
+from agent.chat.follow import carried_on, followed
 from agent.chat.guard import unread
 from agent.chat.hostile import refusal
 from agent.chat.measures import Bound, Order
@@ -45,6 +45,7 @@ from tools import (
     search_items,
     similar_items,
     similar_users,
+    since_when,
     user_attributes,
 )
 from tools.recommend import Wanted
@@ -68,6 +69,9 @@ def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Readi
     asked = parts(question, [one.text for one in reading.items])
     if len(asked) > 1 and (both := _each(engine, asked, talk)) is not None:
         return both, reading
+    if on := carried_on(reading, talk):
+        found, reading = Plan((on,)), replace(talk.reading or reading, text=question, language=reading.language)
+        return (found if talk.may(on) else cannot("chat.refused.others")), reading
     reading = followed(reading, talk)
     found = _Planner(engine, reading, talk).plan()
     return (found if talk.only is None else _kept_to(engine, found, reading, talk, talk.only)), reading
@@ -128,8 +132,8 @@ class _Planner:
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], Plan | None]] = (
-            self._two_periods, self._like_words, self._why, self._audience, self._measured, self._raters, self._users,
-            self._user, self._cohort, self._item, self._store,
+            self._since, self._two_periods, self._like_words, self._why, self._audience, self._measured, self._raters,
+            self._users, self._user, self._cohort, self._item, self._store,
         )  # fmt: skip
         for subject in subjects:
             found = subject()
@@ -141,7 +145,8 @@ class _Planner:
                     return self._described() or cannot("chat.strange", words=_quoted(strange))
                 missed = unread(r, found.steps)
                 return cannot("chat.unread", words=_quoted(missed)) if missed else found
-        if passed := [one.text for one in (*r.bounds, r.order_by) if one is not None]:
+        onward = [r.text_of(one) for one in ("since", "earlier", "later") if r.has(one)]
+        if passed := [*(one.text for one in (*r.bounds, r.order_by) if one is not None), *onward]:
             return cannot("chat.unread", words=_quoted(passed))
         if r.strange and (described := self._described()):
             return described
@@ -343,6 +348,17 @@ class _Planner:
         if len(r.items) != 1:
             return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
         return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
+
+    def _since(self) -> Plan | None:
+        """ "Since when does user 5 like comedies?", "since when have they been active?"."""
+        r = self.reading
+        if not r.has("since") or len(r.users) != 1 or r.period or r.has("count", "recommend", "why", "never", "except"):
+            return None
+        user, judged = r.users[0], r.has("like", "dislike", "favourite")
+        if judged and not r.items:
+            polarity = "dislike" if r.has("dislike") else "like"
+            return calls(step(since_when, user_id=user, polarity=polarity, **self._value, limit=self._n(5)))
+        return calls(step(history, user_id=user, **self._which, order="oldest", limit=1))
 
     def _two_periods(self) -> Plan | None:
         """ "More in January or in February?": counts of two periods, or the same question for each of them."""
@@ -806,7 +822,7 @@ class _Planner:
             return calls(step(catalogue, topic="events")) if r.has("event") and not r.strange else None
         if (r.has("count") and r.has("item")) or (value and r.has("count")):
             return calls(step(search_items, **value)) if value else calls(step(catalogue, topic="items"))
-        if r.has("period") and not r.strange and (r.has("store", "event") or r.has("period")):
+        if (r.has("period") or (r.has("since") and r.has("store", "event"))) and not r.strange:
             return calls(step(catalogue, topic="period"))
         if self._searches() and (value or r.strange or r.unknown_items):
             words = " ".join([*r.unknown_items, *r.strange])
