@@ -122,7 +122,7 @@ def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> Said:
         values={
             "user": args.user_id, "n": events, "items": items, "type": kind_before(args.type),
             "what": about.what, "when": about.when,
-            "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
+            "of": phrase("") if about.ids is None else Said(form="of.what", values={"what": about.what}),
         },
     )  # fmt: skip
 

@@ -97,7 +97,8 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
         facts.sort(key=lambda one: (-one.users, one.item_id))
     top = facts[: args.limit]
     lines = listed([_line(one) for one in top])
-    values: dict[str, str | int | float | Said] = {"n": len(facts), "k": len(top), "of": among(about)}
+    named = Said(form="items.titled", values={"words": args.words}) if args.words else phrase("")
+    values: dict[str, str | int | float | Said] = {"n": len(facts), "words": named, "of": among(about)}
     said = [Said(form=form, values={**values, "items": lines, "fit": _fit(args)})]
     return ItemsResult(found=True, said=said, total=len(facts), items=top)
 

@@ -50,9 +50,15 @@ _TO = re.compile(r"\s*(?:to|until|till|through|up to|[-–—~～]|至|到)\s*(?
 _AND = re.compile(r"\s*(?:and|和|与)\s*(?:the\s+)?(?:year\s+)?", re.IGNORECASE)
 _OPENS = re.compile(r"(?:\b(?:between|from)(?:\s+the)?(?:\s+year)?|从|自)\s*$", re.IGNORECASE)
 _OR = re.compile(
-    r"\b(?:or|vs\.?|versus|than|compared|but|how many|in|during|not)\b|还是|或|比|多少|几|和.*在|不如|但", re.IGNORECASE
+    r"\b(?:or|vs\.?|versus|than|compared|but|how many|in|on|during|not)\b|还是|或|比|多少|几|和.*在|不如|但",
+    re.IGNORECASE,
 )
 """Between two dates: each is a period of its own."""
+_CHANGE = re.compile(
+    r"\b(?:chang|develop|grow|grew|ris|rose|fall|fell|drop|declin|increas|decreas)\w*\b|变化|增长|减少", re.IGNORECASE
+)
+""" "How did it change from January to February?": two, though "to" stands between them."""
+_COMPARE = re.compile(r"\bcompar|比较|对比|相比", re.IGNORECASE)
 _EACH = re.compile(
     r"\b(?:each|respectively|compare|comparison|difference|differ|more|fewer|less)\b|分别|各|更[多少]|哪[个年月一]|相比|比较|对比",
     re.IGNORECASE,
@@ -97,7 +103,7 @@ def find_periods(text: str, newest: date | None) -> tuple[list[Period], Spans] |
     if found:
         periods = [_between(text, found)]
         if len(found) == 2 and _are_two(text, *found):
-            periods = [_one(text, found[0]), _one(text, found[1], found[0].end)]
+            periods = [_one(text, found[0], two=True), _one(text, found[1], found[0].end, two=True)]
         return periods, [(one.start, _behind(text, one.end)) for one in found]
     for form in (_RELATIVE, _RELATIVE_ZH):
         if (match := form.search(text)) and newest is not None:
@@ -111,8 +117,12 @@ def find_periods(text: str, newest: date | None) -> tuple[list[Period], Spans] |
 def _are_two(text: str, first: _Found, second: _Found) -> bool:
     """Whether two dates are a period each: "in 1997 or in 1998", and not "from 1997 to 1998"."""
     before, gap = text[: first.start], text[first.end : second.start]
-    if _TO.fullmatch(gap) or (_OPENS.search(before) and _AND.fullmatch(gap)):
+    if _TO.fullmatch(gap) and not (_CHANGE.search(text) or (_COMPARE.search(text) and not _OPENS.search(before))):
         return False
+    if _OPENS.search(before) and _AND.fullmatch(gap):
+        return False
+    if _TO.fullmatch(gap):
+        return True
     apart = second.first - first.last != timedelta(days=1)
     return apart or _OR.search(gap) is not None or _EACH.search(text) is not None
 
@@ -179,16 +189,18 @@ def _between(text: str, found: Sequence[_Found]) -> Period:
     return _one(text, found[0])
 
 
-def _one(text: str, found: _Found, start: int = 0) -> Period:
-    """The period of a date by the words right around it. start: where the words before it begin."""
+def _one(text: str, found: _Found, start: int = 0, *, two: bool = False) -> Period:
+    """The period of a date by the words right around it. start: where the words before it begin; two: of two periods,
+    where "from 1997" is that year and no beginning.
+    """
     before, after = text[start : found.start], text[found.end :].lstrip()
     if _BEFORE.search(before) or after.startswith(_THEN):
         return Period(None, found.first - timedelta(days=1))
     if _AFTER.search(before):
         return Period(found.last + timedelta(days=1), None)
-    if _SINCE.search(before) or after.startswith(_SINCE_THEN):
+    if (_SINCE.search(before) and not (two and _OPENS.search(before))) or after.startswith(_SINCE_THEN):
         return Period(found.first, None)
-    if _UNTIL.search(before) and not start:
+    if _UNTIL.search(before) and not two:
         return Period(None, found.last)
     return Period(found.first, found.last)
 

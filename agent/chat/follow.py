@@ -187,6 +187,8 @@ def _is_elliptic(reading: Reading) -> bool:
     """Whether a question asks nothing by itself: "and user 7?", "what about comedies?", "她呢？"."""
     if reading.tags & _MEANT or reading.has("who", "find", "store", "had", "exist", "kinds", "category"):
         return False
+    if reading.has("since", "earlier", "later"):
+        return False
     led = bool(reading.order) and "again" in (reading.order[0], reading.order[-1])
     return led or (reading.tags <= _BARE and not (reading.bounds or reading.order_by))
 

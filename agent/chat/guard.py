@@ -4,6 +4,7 @@ Every number, negation, item, value, facet, type, rating, time and trend that a 
 arguments, or be what a tool always tells; this is the one place that looks whether they do.
 """
 
+import re
 from collections.abc import Sequence
 
 from agent.chat.reading import Reading
@@ -25,6 +26,7 @@ _NEEDS: dict[str, frozenset[str]] = {
 }  # fmt: skip
 """Tags that only some tools answer to."""
 _USERS = frozenset({"cohort", "find_users"})
+_HOW_MANY = re.compile(r"\bhow many\b|多少", re.IGNORECASE)
 
 
 def unread(reading: Reading, steps: Sequence[Step]) -> list[str]:
@@ -35,6 +37,7 @@ def unread(reading: Reading, steps: Sequence[Step]) -> list[str]:
 class _Guard:
     def __init__(self, reading: Reading, steps: Sequence[Step]) -> None:
         self.reading = reading
+        self.steps = len(steps)
         self.tools = {one.tool.name for one in steps}
         self.given = [one.args.model_dump() for one in steps]
         self.texts = fold(" ".join(f"{value}" for one in self.given for value in one.values()))
@@ -101,6 +104,8 @@ class _Guard:
         ordered = [(one.get("by"), one.get("descending")) for one in self.given]
         if r.order_by and (r.order_by.name, r.order_by.descending) not in ordered:
             missed.append(r.order_by.text)
+        if (r.bounds or r.order_by) and self.tools == {"search_items"} and not r.has("popular"):
+            missed.append(r.text_of("most", "best", "worst"))
         return missed
 
     def _negation(self) -> str:
@@ -149,6 +154,9 @@ class _Guard:
             r.text_of(tag) for tag, tools in _NEEDS.items()
             if r.has(tag) and not self.tools & tools and not self._has("like", "words", *("near",) * (tag == "similar"))
         ]  # fmt: skip
+        found += self._beside_items()
+        if self.steps < 2 and len(_HOW_MANY.findall(r.text)) > 1 and "compare_periods" not in self.tools:
+            found.append(r.text_of("count"))  # "how many films, and how many comedies?"
         found.append(r.text_of("earlier", "later"))  # what these are of is known from the call before, and made of it
         if r.has("since") and not self._says_since():
             found.append(r.text_of("since"))
@@ -162,6 +170,15 @@ class _Guard:
             found += self._raters()
         if r.has("higher", "lower") and r.has("rate") and "history" in self.tools:
             found.append(r.text_of("higher", "lower"))
+        return found
+
+    def _beside_items(self) -> list[str]:
+        """ "Before Fargo", "《Fargo》之后": what was done around an item, which no call takes."""
+        found = []
+        for one in self.reading.items:
+            title = re.escape(one.text)
+            form = rf"\b(?:before|after|since|until)\s+[\"“'‘]?{title}|《?{title}[\"”》」]?(?:之前|之后|以前|以后)"
+            found += [match[0] for match in re.finditer(form, self.reading.text, re.IGNORECASE)]
         return found
 
     def _says_since(self) -> bool:

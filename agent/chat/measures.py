@@ -65,15 +65,18 @@ _SIGNS = {
 _COMPARED = {
     **dict.fromkeys(("cheaper", "less expensive", "less costly", "便宜"), ("price", "<")),
     **dict.fromkeys(("more expensive", "pricier", "dearer", "costlier", "more costly", "贵"), ("price", ">")),
+    **dict.fromkeys(("older", "老", "早", "旧"), ("year", "<")), **dict.fromkeys(("newer", "新", "晚"), ("year", ">")),
     "longer": ("length", ">"), "shorter": ("length", "<"), "长": ("length", ">"), "短": ("length", "<"),
 }  # fmt: skip
-_WORD = "|".join(one for one in _COMPARED if one.isascii())
+_WORD = "|".join(one for one, (kind, _) in _COMPARED.items() if one.isascii() and kind != "year")
 _ZH_SIGN = "(?P<sign>低于|少于|小于|不到|不超过|至多|最多|高于|超过|大于|多于|至少|不低于|不少于|长于|短于)"
 _BOUNDS = tuple(
     (kind, re.compile(form, re.IGNORECASE))
     for kind, form in (
         ("", rf"\b(?P<word>{_WORD})\s+than\s+[$€£¥]?\s*{_N}(?!\s*(?:hours?|hrs?|h)\b)"
              rf"(?:\s*(?:{_MONEY}|minutes?|mins?|pages?)(?!\w))?"),
+        ("", r"\b(?P<word>older|newer)\s+than\s+(?:the\s+year\s+)?(?P<n>(?:19|20)\d\d)\b"
+             r"|比\s*(?P<m>(?:19|20)\d\d)年?\s*更?(?P<zh>[老早旧新晚])"),
         ("price", rf"\b(?:costs?|costing|priced?|prices)(?:\s+(?:at|of|is|are))?\s+{_SIGN}\s+[$€£¥]?\s*{_N}"
                   rf"(?:\s*{_MONEY}(?!\w))?"),
         ("price", rf"\b(?:for\s+)?{_SIGN}\s+(?:[$€£¥]\s*{_N}|(?P<m>\d+(?:[.,]\d+)*)\s*{_MONEY}(?!\w))"),
@@ -151,7 +154,7 @@ def _worded(text: str) -> Iterator[tuple[str, str, str, re.Match[str]]]:
     for kind, form in _BOUNDS:
         for match in form.finditer(text):
             given = match.groupdict()
-            word, sign = given.get("word"), given.get("sign")
+            word, sign = given.get("word") or given.get("zh"), given.get("sign")
             meant, by = _COMPARED[" ".join(word.lower().split())] if word else (kind, _SIGNS[str(sign).lower()])
             yield meant, by, str(given.get("n") or given.get("m")), match
 

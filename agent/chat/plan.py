@@ -844,7 +844,7 @@ _NOUN_BEFORE = (
 """Before "like" they ask for what is like an item, and not for who likes it."""
 _MEASURED = frozenset(
     {"item", "thing", "find", "count", "exist", "store", "had", "popular", "older", "category", "recommend", "again",
-     "price", "best", "most", "last", "first"}
+     "price", "most"}
 )  # fmt: skip
 """With these tags alone a question that orders or bounds items asks for the items."""
 _NOT_FAVOURITE = ("like", "dislike", "recommend", "similar", "why", "stopped", "started", "fading", "portrait", "last")

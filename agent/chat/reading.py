@@ -110,6 +110,11 @@ _SIGNS = {
     "超过": ">", "高于": ">", "大于": ">", "多于": ">", "低于": "<", "小于": "<", "不到": "<", "至少": ">=",
     "不低于": ">=", "最多": "<=", "至多": "<=", "不超过": "<=", "以上": ">=", "以下": "<=",
 }  # fmt: skip
+_WHICH_TIME = re.compile(
+    r"\b(?:in\s+)?which\s+(?:of\s+(?:the|these)\s+)?(?:two\s+)?(?:months?|years?|days?|periods?)\b|哪[个一]?(?:月|年|天|时期)",
+    re.IGNORECASE,
+)
+"""Which of two times is asked."""
 _PEOPLE = re.compile(
     r"\b(?:users?|people|persons?|customers?|who|histor(?:y|ies)|viewers?|members?)\b|用户|顾客|谁|历史", re.IGNORECASE
 )
@@ -313,6 +318,8 @@ class _Reader:
             name = next(one for one in ("id", "bare", "zh", "hao") if match[one])
             spans.append((*_word(match, name), True))
             place = match.end(name)
+            if not any(map(str.isdigit, match[name])) and not self._known_users([match[name]]):
+                continue  # "users older than 50": the word is no user, and none follows it
             while more := _NEXT.match(self.text, place):
                 if self._is_range(more):
                     break
@@ -575,6 +582,8 @@ class _Reader:
             return
         (self.found.period, *others), spans = found
         self.found.other_period = others[0] if others else None
+        if others and (which := _WHICH_TIME.search(self.text)):
+            self._take(self._span(*which.span()))
         self.found.period_text = self.text[spans[0][0] : spans[-1][1]]
         for start, end in spans:
             self._take(self._span(start, end))

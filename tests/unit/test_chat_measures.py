@@ -64,6 +64,8 @@ def year_of(one: Item) -> int:
         ("the most popular films of 1995", lambda one: year_of(one) == 1995),
         ("1960年以前的电影有哪些？", lambda one: year_of(one) < 1960),
         ("1990年以后上映的喜剧有多少部？", lambda one: year_of(one) >= 1990 and "Comedy" in one.categories),
+        ("Which films are older than 1946?", lambda one: year_of(one) < 1946),
+        ("比1946年更老的电影", lambda one: year_of(one) < 1946),
         ("year < 1945", lambda one: year_of(one) < 1945),
     ],
 )  # fmt: skip

@@ -107,6 +107,7 @@ def test_periods_beside(
         (["Why does user 13 like film noir?", "since when?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
         (["What does user 13 dislike?", "since when?"], "“Comedy” since rating 1 of “Airplane! (1980)” on 2020-01-03"),
         (["Since when does user 13 like film noir?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
+        (["How long has user 13 liked film noir?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
         (["Since when has user 13 been active?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
         (["用户13从什么时候开始喜欢黑色电影？"], "“The Big Sleep (1946)”（评分 5，2020-01-01）"),
         (["用户13不喜欢什么？", "从什么时候开始？"], "“Comedy”，始于“Airplane! (1980)”（评分 1，2020-01-03）"),
