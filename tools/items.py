@@ -47,6 +47,7 @@ class SearchArgs(Which):
 class PopularArgs(Which):
     by: By = Field(default="users", description="how many users had it, how many events it has, or its mean rating")
     ascending: bool = Field(default=False, description="the least first")
+    where: str = Field(default="", description="a condition on items, such as: price < 20 and year >= 1990")
     limit: int = Field(default=5, ge=1, le=50)
 
 
@@ -125,7 +126,7 @@ def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> Item
     return ItemsResult(found=True, said=said, total=len(held), items=top)
 
 
-def _fit(args: SearchArgs) -> Said:
+def _fit(args: SearchArgs | PopularArgs) -> Said:
     return Said(form="items.fit", values={"where": args.where}) if args.where else phrase("")
 
 
@@ -148,7 +149,7 @@ def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
 
 @tool(
     "popular_items",
-    "The items that most users had, with the most events, or rated best; of a value or time.",
+    "The items that most users had, with the most events, or rated best; of a value, a time or within a condition.",
     PopularArgs,
     tells="catalogue",
 )
@@ -159,13 +160,15 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     least = max(1, int(len(census.user_ids) * 0.01)) if args.by == "rating" else 1
     score = {"events": counts.events, "users": counts.users, "rating": counts.rating}[args.by].astype(float)
     enough = (counts.ratings if args.by == "rating" else counts.events) >= least
+    items = engine.snapshots.world().items
+    if args.where:
+        enough &= census.items([one.item_id for one in fitting(list(items.values()), args.where, "items")])
     fit = np.flatnonzero(enough & ~np.isnan(score))
     order = fit[np.lexsort((-counts.users[fit], score[fit] if args.ascending else -score[fit]))]
-    of = among(about)
+    of = Said(form="beside", values={"first": among(about), "rest": _fit(args)})
     if not len(order):
         none = Said(form="popular.none", values={"of": of, "when": about.when})
         return ItemsResult(found=False, said=[none], total=0)
-    items = engine.snapshots.world().items
     top = [
         _facts(engine, items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]), counts)
         for at in order[: args.limit].tolist()

@@ -46,7 +46,7 @@ def carried_on(reading: Reading, talk: Conversation) -> Step | None:
     if len(talk.steps) > 1 and last.tool.name != "explain_preference":
         return None
     if reading.has("since"):
-        return _from_when(last, reading)
+        return _from_when(last, reading.tags | (talk.reading.tags if talk.reading else set()))
     later = reading.has("later")
     if later == reading.has("earlier"):
         return None
@@ -73,14 +73,14 @@ def _is_bare(reading: Reading) -> bool:
     return not named and reading.tags <= _CARRYING and not reading.nobody and not reading.unknown_items
 
 
-def _from_when(last: Step, reading: Reading) -> Step | None:
-    """The first event of what a call was about, or since when what it told is liked."""
+def _from_when(last: Step, tags: set[str]) -> Step | None:
+    """The first event of what a call was about, or since when what it told is liked. tags: of what was asked."""
     given = last.args.model_dump(mode="json")
     user, name = given.get("user_id"), last.tool.name
     if not user or given.get("since") or given.get("until"):
         return None
     if name in ("portrait", "explain_preference") and not given.get("trend"):
-        polarity = "dislike" if "dislike" in (given["polarity"], *reading.tags) else "like"
+        polarity = "dislike" if "dislike" in (given["polarity"], *tags) else "like"
         if given["polarity"] not in ("", polarity):
             return None
         kept = {one: given.get(one) for one in ("user_id", "value", "facet")}

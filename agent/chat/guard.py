@@ -97,15 +97,15 @@ class _Guard:
     def _measures(self) -> list[str]:
         """Bounds and the order of items; the tool `item` tells every number of its one item."""
         r = self.reading
-        if self.tools == {"item"}:
-            return []
+        if self.tools == {"item"}:  # "which is longer, Fargo or Heat?" is told by no item
+            return [one.text for one in r.words if one.text.casefold() in ("longer", "shorter") and not r.bounds]
         where = " and ".join(str(one) for one in self._has("where"))
         missed = [one.text for one in r.bounds if one.condition not in where]
         ordered = [(one.get("by"), one.get("descending")) for one in self.given]
         if r.order_by and (r.order_by.name, r.order_by.descending) not in ordered:
             missed.append(r.order_by.text)
-        if (r.bounds or r.order_by) and self.tools == {"search_items"} and not r.has("popular"):
-            missed.append(r.text_of("most", "best", "worst"))
+        if (r.bounds or r.order_by) and self.tools == {"search_items"}:
+            missed.append(r.text_of("most", "popular", "best", "worst"))
         return missed
 
     def _negation(self) -> str:

@@ -95,7 +95,7 @@ _BETWEEN = re.compile(
 )
 _NOUN = r"(?:films?|movies?|items?|products?|books?|songs?|albums?|games?|shows?|videos?|articles?|titles?|ones?)"
 _ITEM = rf"(?=\s+(?:\w+[\s-]+){{0,2}}{_NOUN}\b)"
-_OF_ITEM = r"(?=的(?:电影|影片|片子|视频|书|商品|产品))"
+_OF_ITEM = r"(?=的(?!评分|打分|记录|事件|评论|行为|活动))"
 _DONE = r"(?!\s+(?:events?|entr(?:y|ies)|ratings?|records?|purchases?|views?|reviews?|interactions?|actions?|\d))"
 """Of what was done the newest is no newest item."""
 _ORDERS = tuple(

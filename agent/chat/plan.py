@@ -352,7 +352,8 @@ class _Planner:
     def _since(self) -> Plan | None:
         """ "Since when does user 5 like comedies?", "since when have they been active?"."""
         r = self.reading
-        if not r.has("since") or len(r.users) != 1 or r.period or r.has("count", "recommend", "why", "never", "except"):
+        since = r.has("since") or (r.has("period") and r.has("started") and r.has("like", "dislike"))
+        if not since or len(r.users) != 1 or r.period or r.has("count", "recommend", "why", "never", "except"):
             return None
         user, judged = r.users[0], r.has("like", "dislike", "favourite")
         if judged and not r.items:
@@ -404,6 +405,8 @@ class _Planner:
         if not asked or r.users or r.items or not tags <= _MEASURED:
             return None
         order = r.order_by
+        if order is None and r.has("popular", "most"):
+            return None
         by: dict[str, Given] = {"by": order.name, "descending": order.descending} if order else {}
         return calls(step(search_items, **self._value, where=self._items_where(), **by, limit=self._n(5)))
 
@@ -606,6 +609,8 @@ class _Planner:
         ):
             if self._n(1) > 1 or (r.has("find") and r.has("event")):
                 return calls(step(history, **about, limit=self._n(5)))
+            if r.has("first"):  # "what did they watch first, and what last?"
+                return calls(step(last_item, **about), step(history, **about, order="oldest", limit=1))
             return calls(step(last_item, **about))
         if r.has("first") and not r.has("count"):
             return calls(step(history, **about, order="oldest", limit=self._n(1)))
@@ -812,7 +817,7 @@ class _Planner:
                 "events" if r.has("event") else "users")  # fmt: skip
             return calls(
                 step(popular_items, by=by, ascending=r.has("worst", "less"), limit=self._n(5), type=self._type(),
-                     **self._when(), **value)
+                     where=self._items_where(), **self._when(), **value)
             )  # fmt: skip
         if r.has("mean") and r.has("rate"):
             return calls(step(catalogue, topic="rating"))

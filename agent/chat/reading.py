@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from agent.chat.dates import Period, find_periods
-from agent.chat.measures import Bound, Order, find_bounds, find_order, resolved
+from agent.chat.measures import KINDS, Bound, Order, find_bounds, find_order, resolved
 from agent.chat.values import Language
-from agent.chat.vocabulary import FILLER, vocabulary
+from agent.chat.vocabulary import FILLER, key_of, vocabulary
 from agent.engine import Engine
 from agent.names import Named, Names, singular, value_key
 from agent.words.text import fold, stem, tokens_of
@@ -121,7 +121,7 @@ _PEOPLE = re.compile(
 _RELEASED = re.compile(
     r"\b(?:(?:that|which)\s+)?(?:(?:were|was|is|are|been)\s+)?(?:made|released|shot|produced|published|filmed|came\s+out|come\s+out)"
     r"(?=\s+(?:in|before|after|since|until|from|between|during|by|prior)\b)"
-    r"|\b(?:films?|movies?|items?|books?|songs?|albums?)\s+(?=(?:of|from)\s+(?:the\s+year\s+)?(?:19|20)\d\d\b)|上映|发行|出版|拍摄|制作",
+    r"|上映|发行|出版|拍摄|制作",
     re.IGNORECASE,
 )
 """A time behind these is the items' own."""
@@ -258,6 +258,7 @@ class _Reader:
         self.taken = [token.kind == "mark" for token in self.tokens]
         self.keys = [stem(token.folded, "en") for token in self.tokens]
         self.names_keys = [singular(token.folded) for token in self.tokens]
+        self._period_at = -1
         self.found = Reading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
 
     def read(self) -> Reading:
@@ -510,9 +511,18 @@ class _Reader:
 
     # ------------------------------------------------------------ numbers of items
 
+    def _measures(self) -> dict[str, str]:
+        """What items have in numbers, but what a question calls by words that mean another thing: "the highest rating"
+        is what users gave, whether items have an attribute of that name or not.
+        """
+        known, meant = vocabulary(), {name for names in KINDS.values() for name in names}
+        return {
+            name: one for name, one in self.names.measures.items() if name in meant or known.get(key_of(name)) is None
+        }  # fmt: skip
+
     def _bounds(self) -> None:
         """ "Longer than 90", "cheaper than 20": not where people or their histories are longer."""
-        bounds, spans = find_bounds(self._free(), self.names.measures)
+        bounds, spans = find_bounds(self._free(), self._measures())
         if any(one.kind == "length" for one in bounds) and _PEOPLE.search(self.text):
             return
         self.found.bounds = bounds
@@ -521,7 +531,7 @@ class _Reader:
 
     def _order(self) -> None:
         """ "The cheapest": not the oldest or longest of people, nor the newest that one user had."""
-        found = find_order(self._free(), self.names.measures)
+        found = find_order(self._free(), self._measures())
         if found is None or (found[0].kind in ("length", "year") and (self.found.users or _PEOPLE.search(self.text))):
             return
         self.found.order_by = found[0]
@@ -542,11 +552,12 @@ class _Reader:
         if released and r.has("event", "rate", *(one for one in r.tags if one.startswith("type."))):
             released = None  # "ratings that were made in 1998"
         released = released or self._before_events(period)
+        of_items = self._is_of_items()
         plain = not r.users and bool(r.has("item") or r.values) and r.tags <= _OF_ITEMS
-        if not whole or not (released or plain or (r.has("recommend") and not r.has("had"))):
+        if not whole or not (released or of_items or plain or (r.has("recommend") and not r.has("had"))):
             return
-        name = resolved("year", self.names.measures)
-        if not name and not released:
+        name = resolved("year", self._measures())
+        if not name and not (released or of_items):
             return
         of_year = _OF_YEAR.search(self.text) is not None and len(years) == 1
         if of_year or (len(years) == 2 and years[0] == years[1]):
@@ -559,6 +570,17 @@ class _Reader:
         r.period, r.period_text = None, ""
         if released:
             self._take(self._span(*released.span()))
+
+    def _is_of_items(self) -> bool:
+        """ "Comedies from 1995": whether "of" or "from" joins a time to a value or a word for items."""
+        at = next((at for at, one in enumerate(self.tokens) if one.start == self._period_at), 0) - 1
+        while at > 0 and self.keys[at] in ("the", "year"):
+            at -= 1
+        if at < 1 or self.keys[at] not in ("of", "from"):
+            return False
+        before = vocabulary().get((self.keys[at - 1],)) or frozenset()
+        valued = any(one.value and one.at <= at - 1 < one.at + 4 and self.taken[at - 1] for one in self.found.things)
+        return "item" in before or (valued and FILLER not in before)
 
     def _before_events(self, period: Period) -> re.Match[str] | None:
         """ "Films before 1950", where nothing is known of what was done so long ago."""
@@ -585,6 +607,7 @@ class _Reader:
         if others and (which := _WHICH_TIME.search(self.text)):
             self._take(self._span(*which.span()))
         self.found.period_text = self.text[spans[0][0] : spans[-1][1]]
+        self._period_at = spans[0][0]
         for start, end in spans:
             self._take(self._span(start, end))
 
