@@ -169,8 +169,9 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     if not len(order):
         none = Said(form="popular.none", values={"of": of, "when": about.when})
         return ItemsResult(found=False, said=[none], total=0)
+    names = _measures_in(engine, args.where)
     top = [
-        _facts(engine, items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]), counts)
+        _facts(engine, items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]), counts, names)
         for at in order[: args.limit].tolist()
     ]
     form = f"popular.{args.by}{'.least' if args.ascending else ''}"

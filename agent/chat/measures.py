@@ -52,6 +52,8 @@ Span = tuple[int, int]
 
 _N = r"(?P<n>\d+(?:[.,]\d+)*)"
 _MONEY = r"(?:dollars?|euros?|pounds?|bucks|cents?|yuan|usd|eur|gbp|cny|rmb|yen|[$€£¥])"
+CURRENCY = re.compile(rf"{_MONEY}|元|块", re.IGNORECASE)
+"""A word or sign for money, which data name none of."""
 _UNDER = r"less than|lower than|under|below|at most|no more than|not more than|up to"
 _OVER = r"more than|higher than|over|above|at least|no less than|not less than"
 _SIGN = rf"(?P<sign>{_UNDER}|{_OVER}|exactly)"

@@ -15,7 +15,7 @@ from agent.chat.dates import Period
 from agent.chat.follow import carried_on, followed
 from agent.chat.guard import unread
 from agent.chat.hostile import refusal
-from agent.chat.measures import Bound, Order
+from agent.chat.measures import CURRENCY, Bound, Order
 from agent.chat.parts import parts
 from agent.chat.reading import Found, Reading, newest_day, read
 from agent.chat.steps import Given, Plan, Step, calls, cannot, step, users_of
@@ -219,6 +219,8 @@ class _Planner:
         for kind in dict.fromkeys(r.absent_types):
             if not r.types and not (kind == "rating" and not r.has("count")):
                 self.readings.append(Said(form="chat.absent_type", values={"type": kind_of(kind)}))
+        if any(one.kind == "price" and CURRENCY.search(one.text) for one in r.bounds):
+            self.readings.append(Said(form="chat.read_price"))
         if r.period and r.period.relative and r.period.since and r.period.until:
             days = {"since": f"{r.period.since}", "until": f"{r.period.until}"}
             self.readings.append(Said(form="chat.read_period", values={**days}))

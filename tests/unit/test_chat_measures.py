@@ -114,6 +114,11 @@ async def test_an_attribute_called_as_ratings_are_is_not_what_users_gave(tmp_pat
     await films.close()
 
 
+async def test_money_is_said_to_be_a_plain_number(shop: Engine) -> None:
+    assert "the data name no currency" in (await answer(shop, "lamps over 20 euros")).text
+    assert "currency" not in (await answer(shop, "something cheaper than 20")).text
+
+
 async def test_ties_and_what_has_no_price_are_said(shop: Engine) -> None:
     text = (await answer(shop, "What is the most expensive item?")).text
     assert "“Red Lamp” (price 30, " in text and "2 items share the first place at 30." in text
