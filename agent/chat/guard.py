@@ -123,7 +123,8 @@ class _Guard:
         r = self.reading
         held = {named.facet for one in r.values for named in one} | {str(one) for one in self._has("facet")}
         missed = [one for one in r.facets if one not in held]
-        if missed and not self.tools & _OF_FACETS:
+        topics = {str(one) for one in self._has("topic")}
+        if missed and not (self.tools & (_OF_FACETS - {"catalogue"}) or topics & {"all", "values"}):
             return missed[0]
         if r.facets and r.has("popular") and self.tools & _USERS:  # "popular genres among users who like horror"
             return r.facets[0]

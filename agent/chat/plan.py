@@ -56,6 +56,9 @@ _MOST_USERS = 5
 """Users that one question may be answered for, each by a call of its own."""
 _LISTED = 20
 _FEW_STRANGE = 3
+_SAYS = re.compile(r"\b(?:is|are|was|were|do|does|did|has|have|had)\b", re.IGNORECASE)
+_VERBS = ("had", "like", "dislike", "rate", "recommend", "similar", "compare")
+"""Tags of words that say what is asked of somebody."""
 
 
 def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Reading]:
@@ -88,11 +91,22 @@ def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> Plan | No
         found, reading = plan(engine, one, so_far)
         if not found.steps or any(step in steps for step in found.steps):
             return None
+        if steps and not _stands_alone(reading, found, so_far):
+            return None
         steps += found.steps
         readings += [said for said in found.readings if said not in readings]
         so_far.spoke_of(users_of(found.steps))
         so_far.reading, so_far.steps = reading, found.steps
     return Plan(tuple(steps), tuple(readings))
+
+
+def _stands_alone(reading: Reading, found: Plan, so_far: Conversation) -> bool:
+    """Whether a later part says what it asks: "and how many comedies?" after "how many films did user 13 see" leaves
+    out of whom, so that only the same call for another thing may be meant, or the grounds of what was called.
+    """
+    if reading.has("why") or _SAYS.search(reading.text) or reading.has(*_VERBS):
+        return True
+    return [one.tool for one in found.steps] == [one.tool for one in so_far.steps]
 
 
 def _kept_to(engine: Engine, found: Plan, reading: Reading, talk: Conversation, only: str) -> Plan:

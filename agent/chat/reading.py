@@ -61,7 +61,7 @@ _COUNTED_AFTER = re.compile(
 )
 _BETWEEN = frozenset(("of", "is", "call", "named", "name", "the", "label", "a", "an", "with", "equal", *"为是叫值于等"))
 """Words that may stand between a facet's name and its value."""
-_BEHIND = frozenset(("under", "as", "for", "a", "the", "in", "作", "作为", "这", "类"))
+_BEHIND = frozenset(("under", "as", "for", "a", "the", "in", "作", "作为", "这", "这个", "类"))
 """And between a value and the facet's name behind it."""
 _FACET_WORDS = (1, 2, 3, 4)
 _LEADS_NOUN = frozenset(
@@ -277,6 +277,7 @@ class _Reader:
         self._vocabulary()
         if self.found.has("words_like"):  # "users like horror": a verb, where no words to be like follow
             self._tag(frozenset({"person", "like"}), 0, 1)
+        self._any_type()
         self._released()
         self._numbers()
         self.found.strange = [
@@ -667,7 +668,7 @@ class _Reader:
                     continue
                 if length == 1 and self.tokens[at].kind in ("cjk", "number"):
                     continue
-            elif cue is not None and cue[0] >= length and not self._near_facet(at, at):
+            elif cue is not None and cue[0] >= length and self.found.language == "en" and not self._near_facet(at, at):
                 continue  # "the top theme": of words of every day only those behind the facet's name are values
             self._add_value(named, self.text[self.tokens[at].start : self.tokens[end - 1].end], range(at, end))
             return length
@@ -759,6 +760,18 @@ class _Reader:
                 at += length
             else:
                 at += 1
+
+    def _any_type(self) -> None:
+        """ "Had or bought" is had, whatever kind of event it was."""
+        said = [one.tag for one in sorted(self.found.words, key=lambda one: one.at)]
+        verbs = [tag for tag in said if tag in ("had", "join.or") or tag.startswith("type.")]
+        for first, joined, last in zip(verbs, verbs[1:], verbs[2:], strict=False):
+            kinds = {first, last} - {"had"}
+            if joined == "join.or" and len(kinds) == 1 and "had" in (first, last):
+                kind = kinds.pop()
+                self.found.tags.discard(kind)
+                self.found.words = [one for one in self.found.words if one.tag != kind]
+                self.found.types = [one for one in self.found.types if f"type.{one}" != kind]
 
     def _type_at(self, at: int) -> tuple[int, frozenset[str]]:
         """A type of the store's own, as one word."""

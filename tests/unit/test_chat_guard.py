@@ -180,3 +180,15 @@ async def test_thanks_are_answered(engine: Engine) -> None:
 async def test_types_are_said_in_the_language_of_the_question(engine: Engine) -> None:
     reply = await answer(engine, "用户13有多少个购买事件？")
     assert "购买事件" in reply.text and "purchase" not in reply.text
+
+
+def test_had_or_bought_is_had_and_a_value_beside_its_facet_is_never_passed_over(engine: Engine) -> None:
+    for question in ("category 为 Comedy 的电影，一共有多少人看过或买过？", "有多少人买过或看过 Comedy 电影？"):
+        found, _ = plan(engine, question, Conversation())
+        assert [one.shown().get("value") for one in found.steps] == ["Comedy"], question
+        assert all("type" not in one.shown() for one in found.steps)
+    bought, _ = plan(engine, "有多少人买过 Comedy 电影？", Conversation())
+    assert [one.shown().get("type") for one in bought.steps] == ["purchase"]
+    for question in ("How many users are there, by category?", "每个 category 的用户有几个"):
+        found, _ = plan(engine, question, Conversation())
+        assert found.missing is not None and found.missing.form == "chat.unread", question
