@@ -21,7 +21,7 @@ from evals.run import opponent, run
 from evals.splits import make_split
 from evals.studies.records import StudyRecord
 from evals.studies.run import Going, Plan, study
-from evals.studies.summary import direction
+from evals.studies.summary import check_measures, direction
 from evals.systems import ABLATIONS, resolve
 
 Wait = Callable[[Coroutine[object, object, StudyRecord]], StudyRecord]
@@ -66,6 +66,8 @@ def run_experiment(
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")
     systems = [*experiment.systems, *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems)]
+    for asked in experiment.studies:
+        check_measures(asked.study, asked.thresholds)
     if systems:
         names = [one.name for one in resolve(systems, 10)]
         opponent(experiment.against, names)

@@ -82,6 +82,7 @@ def _run(
     from agent.cli.show_study import study as drawn
     from evals.compare import BELOW
     from evals.studies.run import Going, study
+    from evals.studies.summary import check_measures
     from evals.suite import short_of
 
     if cost_limit == 0:
@@ -89,6 +90,7 @@ def _run(
     with Session(ctx, as_json) as session:
         settings = session.settings()
         wanted = _least(least)
+        check_measures(plan.study, wanted)
         plan = plan if plan.dataset else replace(plan, dataset=settings.data)
         going = Going(out, jobs, resume, retry_errors, cost_limit)
         found = session.wait(study(plan, settings, going, progress=session.progress))

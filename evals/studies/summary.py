@@ -1,15 +1,18 @@
 """From cases to figures: means with intervals, by history length, by group of users, and paired tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from agent.errors import UsageError
+from agent.where import listed
 from evals import metrics as kernels
 from evals.records import Comparison
 from evals.splits import BUCKETS
+from evals.studies.portraits import STRONGEST
 from evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
 from evals.studies.records import Case, Figure, Said, Study
-from evals.studies.utility import SCOPES
+from evals.studies.utility import ARMS, SCOPES
 
 PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
     "portraits": tuple(
@@ -26,6 +29,34 @@ PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
 """Of one user's values, the first minus the second is tested."""
 NEUTRAL = "neutral."
 """Before the name of a measure: the same with items under names that mean nothing."""
+
+
+MEASURES: Mapping[Study, tuple[str, ...]] = {
+    "portraits": (
+        *(f"grounded{end}" for end in ("", ".cited", ".facet", ".polarity", ".basis", ".chance", ".summary")),
+        f"coverage@{STRONGEST}", "coverage.summary", "stability.rebuild", "stability.thinned", "preferences",
+        "words.model", *(f"utility.{scope}.{arm}" for scope in (*SCOPES, "facets") for arm in ARMS),
+        "utility.facets.weight", *(f"steer.{scope}{end}" for scope in SCOPES for end in ("", ".top")),
+    ),
+    "reasons": (
+        "citation.valid", "citation.any", "statement.precision", "statement.recall", "words.model", "feature.match",
+        "feature.coverage", "diversity", "sentences.unique", "shapes.unique", "judge.supported", "judge.unscored",
+        *(f"{name}{end}" for name in ("necessity", "sufficiency") for end in ("", ".random", ".top", ".top.random")),
+        "necessity.score",
+    ),
+    "chat": ("exact", "abstained", "false", "silent"),
+}  # fmt: skip
+"""All that each study may measure; of portraits also under neutral names."""
+
+
+def check_measures(study: Study, names: Iterable[str]) -> None:
+    """Raises UsageError for a name that a study does not measure."""
+    known = MEASURES[study]
+    for name in names:
+        plain = name.removeprefix(NEUTRAL) if study == "portraits" else name
+        if plain not in known:
+            lead = f"the study '{study}' measures"
+            raise UsageError(f"There is a threshold on '{name}', which is no measure; {listed(name, known, lead)}.")
 
 
 _LESS = ("false", "silent", "judge.unscored", "sufficiency", "diversity")

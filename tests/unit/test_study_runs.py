@@ -22,6 +22,7 @@ from evals.studies.lab import Lab, open_lab
 from evals.studies.records import Case, StudyRecord
 from evals.studies.run import Going, Plan, run_study
 from evals.studies.stream import Stream, load_studies, load_study
+from evals.studies.summary import MEASURES, NEUTRAL
 
 USERS, ITEMS, DAY = 24, 24, 86_400_000
 GENRES = ("Crime", "Comedy", "Horror", "Western")
@@ -126,6 +127,7 @@ def test_portraits_from_end_to_end(store: str, out: Path) -> None:
     # What words an embedder is given does not change what the shipped order begins with.
     assert found.figures["utility.ranker.with"].mean == found.figures["utility.ranker.without"].mean
     assert found.figures["neutral.grounded"].mean == 1
+    assert {name.removeprefix(NEUTRAL) for name in found.figures} == set(MEASURES["portraits"])
     assert {one.system for one in found.comparisons} >= {"utility.content.with", "grounded"}
     assert found.cost.total.calls == 0 and found.cost.llm == {"ran": 0, "fell back": 0, "skipped": 8}
     assert load_study(out) == found and load_studies(out.parent) == [found]
@@ -147,6 +149,7 @@ def test_reasons_from_end_to_end(store: str, out: Path) -> None:
 
 def test_the_chat_is_exact_and_declines_what_no_data_hold(store: str, out: Path) -> None:
     found = go(store, "chat", Going(out))
+    assert set(found.figures) == set(MEASURES["chat"])
     for kind in ("count", "count-type", "last", "compare"):
         assert found.kinds[kind]["exact"].mean == 1, kind
     assert found.kinds["count-type"]["exact"].n == 8
@@ -287,6 +290,7 @@ def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> 
     assert found.cost.total.failed == found.cost.total.calls > 0 and found.cost.total.cost == 0
     # No verdict came back: nothing is scored, and nothing counts as a no.
     judged, unscored = found.figures["judge.supported"], found.figures["judge.unscored"]
+    assert set(found.figures) == set(MEASURES["reasons"])
     assert (judged.mean, judged.undefined) == (None, 3) and unscored.mean and unscored.mean > 0
     assert found.figures["words.model"].mean == 0
 

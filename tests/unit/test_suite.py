@@ -69,7 +69,10 @@ def test_an_experiment_runs_systems_and_studies_and_says_what_is_below(store: st
     asked = Experiment(
         datasets=[store], systems=["popular"], metrics=["ndcg@10"], trials=0, against="popular",
         studies=[
-            StudyOf(study="reasons", limit=4, thresholds={"citation.valid": 0.99, "sufficiency": -1.0, "made.up": 0.0})
+            StudyOf(
+                study="reasons", limit=4,
+                thresholds={"citation.valid": 0.99, "sufficiency": -1.0, "judge.supported": 0.0},
+            )
         ],
         out=str(tmp_path / "out"),
     )  # fmt: skip
@@ -80,10 +83,18 @@ def test_an_experiment_runs_systems_and_studies_and_says_what_is_below(store: st
     assert (tmp_path / "out" / "run.json").is_file() and load_study(tmp_path / "out" / "reasons") == record
     lines = missed(found, asked)
     # Less sufficiency is better, so that its threshold is the greatest that passes.
-    assert len(lines) == 2 and "sufficiency is" in lines[0] and "made.up was not measured" in lines[1]
+    assert len(lines) == 2 and "sufficiency is" in lines[0] and "judge.supported was not measured" in lines[1]
     again = run_experiment(asked, BARE, resume=True, embedder=FakeEmbedder())
     assert again == found
     assert found.document == found and not found.is_wrong
+
+
+def test_a_misspelt_threshold_is_found_before_anything_runs(tmp_path: Path) -> None:
+    studies = [StudyOf(study="chat"), StudyOf(study="portraits", thresholds={"neutral.grounded": 0.5, "groundd": 0.9})]
+    asked = Experiment(datasets=[str(tmp_path / "nowhere")], systems=["popular"], studies=studies)
+    with pytest.raises(UsageError, match=r"'groundd', which is no measure; the study 'portraits' measures grounded"):
+        run_experiment(asked, BARE)
+    assert main(["eval", "chat", "--dataset", str(tmp_path / "nowhere"), "--least", "exct=0.5"]) == 2
 
 
 def test_the_cost_limit_is_one_for_all_studies(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
