@@ -15,7 +15,8 @@ from evals.systems import Contestant, Settings, Training
 
 TRIALS = 10
 SECONDS = 120.0
-"""Of a trial: one that takes longer is a system's last."""
+"""Of a trial: one that takes longer does not count, and is a system's last. It is not cut off: only a process can be,
+and to copy the training into one for each trial costs more than the rare trial that overruns."""
 _USERS = 2_000
 """Asked at most in a trial, drawn with the seed."""
 _METRIC = "ndcg@10"
@@ -41,14 +42,17 @@ def validation(split: str, training: Training) -> Truth:
 
 
 def tune(contestant: Contestant, truth: Truth, trials: int, progress: Progress, seconds: float = SECONDS) -> Tuned:
-    """The best of at most `trials` settings by ndcg@10; the defaults are always among them. No test event is seen."""
+    """The best of at most `trials` settings by ndcg@10; the defaults are always among them. No test event is seen.
+
+    A trial of over `seconds` is the last, and what it tried is not chosen: the defaults are where they took so long.
+    """
     options = choices(contestant, trials, truth.training.seed)
     if len(options) < 2:
         return Tuned({})
     began = time.monotonic()
     progress.start(f"tuning {contestant.name}", len(options))
     spec = parse(_METRIC)
-    best, record, done = options[0], -1.0, 0
+    best, record, done, note = options[0], -1.0, 0, ""
     for settings in options:
         start = time.monotonic()
         system = contestant.make(**settings)
@@ -57,14 +61,14 @@ def tune(contestant: Contestant, truth: Truth, trials: int, progress: Progress, 
         reached = float(np.nanmean(measure(lists, truth, [spec]).by_user[spec.label]))
         done += 1
         progress.advance()
+        if time.monotonic() - start > seconds:
+            note = f"{contestant.name}: trial {done} took over {seconds:.0f} s, so it was the last and does not count"
+            note += "; the defaults stand." if done == 1 else "."
+            break
         if reached > record:
             best, record = settings, reached
-        if time.monotonic() - start > seconds:
-            break
     progress.done()
-    spent = time.monotonic() - began
-    note = "" if done == len(options) else f"{contestant.name}: a trial took over {seconds:.0f} s, so {done} were made."
-    return Tuned(best, done, round(spent, 3), note)
+    return Tuned(best, done, round(time.monotonic() - began, 3), note)
 
 
 def choices(contestant: Contestant, trials: int, seed: int) -> list[Settings]:

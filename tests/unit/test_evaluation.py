@@ -579,7 +579,38 @@ def test_tuning_takes_what_is_best_on_validation_and_counts_trials() -> None:
     found = tune(knob, held, 10, training.progress)
     assert found.settings == {"good": 3}
     assert found.trials == 4
-    assert tune(knob, held, 10, training.progress, seconds=-1).trials == 1
+    slow = tune(knob, held, 10, training.progress, seconds=-1)
+    assert (slow.trials, slow.settings) == (1, {"good": 0}) and slow.note.endswith("the defaults stand.")
+
+
+def test_a_trial_that_overran_is_the_last_and_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best settings of all, but too slow: a clock that tells three seconds for them."""
+    now = [0.0]
+    monkeypatch.setattr("evals.tuning.time.monotonic", lambda: now[0])
+
+    class Slow:
+        name = "slow"
+
+        def __init__(self, good: int = 0) -> None:
+            self.good = good
+
+        def fit(self, training: Training) -> None:
+            now[0] += 3.0 if self.good else 1.0
+
+        def score(self, asked: Asked) -> Scores:
+            scores = np.zeros((len(asked), ITEMS))
+            for row, user in enumerate(asked.users) if self.good else ():
+                scores[row, (user % 2) * (ITEMS // 2) : (user % 2 + 1) * (ITEMS // 2)] = 1
+            return scores
+
+    x = many()
+    training = truth_of(leave_last_out(x), x).training
+    held = validation("leave-last-out", training)
+    slow = Contestant("slow", Slow, {"good": (0, 1, 2)})
+    found = tune(slow, held, 10, training.progress, seconds=2.0)
+    assert (found.settings, found.trials, found.seconds) == ({"good": 0}, 2, 4.0)
+    assert found.note == "slow: trial 2 took over 2 s, so it was the last and does not count."
+    assert tune(slow, held, 10, training.progress, seconds=5.0).settings != {"good": 0}
 
 
 def test_choices_start_with_the_defaults_and_never_repeat() -> None:
