@@ -1,6 +1,7 @@
 """`limner eval run`: one experiment from end to end, its rankings and its studies."""
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -66,8 +67,8 @@ def run_experiment(
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")
     systems = [*experiment.systems, *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems)]
-    for asked in experiment.studies:
-        check_measures(asked.study, asked.thresholds)
+    for wanted in experiment.studies:
+        check_measures(wanted.study, wanted.thresholds)
     if systems:
         names = [one.name for one in resolve(systems, 10)]
         opponent(experiment.against, names)
@@ -92,10 +93,14 @@ def run_experiment(
                         settings=settings, purse=purse, progress=say,
                     )
                 )  # fmt: skip
-            for one in variants(experiment.studies):
-                plan = replace(one.plan, dataset=name, split=split, seed=experiment.seed)
-                going = Going(out / one.name if out else None, jobs, resume, retry_errors, purse=purse)
-                studies.append(wait(study(plan, one.settings(settings), going, progress=say, embedder=embedder)))
+            with tempfile.TemporaryDirectory() as scratch:
+                asked = variants(experiment.studies)
+                kept = Path(scratch) if len(asked) > 1 else None  # what one trained, the others begin with
+                for one in asked:
+                    plan = replace(one.plan, dataset=name, split=split, seed=experiment.seed)
+                    place = out / one.name if out else None
+                    going = Going(place, jobs, resume, retry_errors, purse=purse, kept=kept)
+                    studies.append(wait(study(plan, one.settings(settings), going, progress=say, embedder=embedder)))
     return Found(evaluations=evaluations, studies=studies)
 
 

@@ -5,6 +5,7 @@ are held where they lie before the moment that is asked about: T, or the user's 
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -99,12 +100,23 @@ def open_lab(
     neutral: bool = False,
     progress: Progress,
     embedder: "Embedder | None" = None,
+    kept: Path | None = None,
 ) -> Lab:
     """Fill the store in `folder` (or go on with one that was filled of the same), and train its engine.
 
     neutral: items under names that mean nothing and without prose, to see what a model knows by heart.
+    kept: where the lab of this data set, split and embedder lies as it was trained, for a new `folder` to begin as its
+    copy; made where there is none yet. Training asks no model, so labs of several models begin alike.
     Raises UsageError and BadInputError as `eval run` does, BadInputError where the folder holds another lab.
     """
+    if kept is not None and not folder.exists():
+        if not kept.exists():
+            made = open_lab(
+                dataset, split, settings, kept, limit=limit, seed=seed, neutral=neutral, progress=progress,
+                embedder=embedder,
+            )  # fmt: skip
+            made.engine.store.close()
+        shutil.copytree(kept, folder)
     with opened(dataset, progress) as (name, source):
         items = {one.item_id: one for one in source.items()}
         x = source.interactions().over(items)

@@ -66,6 +66,11 @@ class Going:
     """US dollars that this call may spend; what the settings say where it is None."""
     purse: Purse | None = None
     """What it is paid from where it is not alone; the limit is then the purse's."""
+    kept: Path | None = None
+    """Where trained labs lie that the studies of one data set and split share."""
+
+    def lab(self, name: str) -> Path | None:
+        return self.kept / name if self.kept else None
 
 
 def run_study(
@@ -94,7 +99,7 @@ async def study(
         purse = going.purse or Purse(going.cost_limit or settings.llm.max_cost or None)
         lab = open_lab(
             plan.dataset, plan.split, settings, folder / LAB, limit=plan.limit, seed=plan.seed, progress=progress,
-            embedder=embedder,
+            embedder=embedder, kept=going.lab(LAB),
         )  # fmt: skip
         try:
             return await _Work(plan, settings, going, folder, lab, purse, progress, embedder).run()
@@ -233,6 +238,7 @@ class _Work:
         lab = open_lab(
             self.plan.dataset, self.plan.split, self.settings, self.folder / NAMELESS, limit=self.plan.limit,
             seed=self.plan.seed, neutral=True, progress=self.progress, embedder=self.embedder,
+            kept=self.going.lab(NAMELESS),
         )  # fmt: skip
         lab.engine.models.purse = self.purse
         try:

@@ -11,9 +11,10 @@ import pytest
 import agent.models
 from agent.cli import main
 from agent.config import LlmSettings, Price, Settings
+from agent.engine import Engine
 from agent.errors import BadInputError, UsageError
 from agent.llm import ChatAnswer, ChosenModel
-from agent.schema import Usage
+from agent.schema import TrainReport, Usage
 from agent.testing import FakeChat, FakeEmbedder
 from evals.compare import compare, direction, load_either
 from evals.experiment import Experiment, StudyOf, read_experiment
@@ -95,6 +96,30 @@ def test_a_misspelt_threshold_is_found_before_anything_runs(tmp_path: Path) -> N
     with pytest.raises(UsageError, match=r"'groundd', which is no measure; the study 'portraits' measures grounded"):
         run_experiment(asked, BARE)
     assert main(["eval", "chat", "--dataset", str(tmp_path / "nowhere"), "--least", "exct=0.5"]) == 2
+
+
+def test_studies_of_one_split_share_what_was_trained(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[str] = []
+    train = Engine.train
+
+    def counted(engine: Engine) -> TrainReport:
+        trained.append(engine.settings.data)
+        return train(engine)
+
+    monkeypatch.setattr(Engine, "train", counted)
+    studies = [
+        StudyOf(study="reasons", limit=4),
+        StudyOf(study="portraits", limit=3, neutral=True),
+        StudyOf(study="chat"),
+    ]
+    asked = Experiment(datasets=[store], systems=[], studies=studies)
+    found = run_experiment(asked, BARE, embedder=FakeEmbedder())
+    assert len(trained) == 2  # under the items' names, and under neutral ones
+    trained.clear()
+    for at, one in enumerate(studies):
+        alone = run_experiment(asked.model_copy(update={"studies": [one]}), BARE, embedder=FakeEmbedder())
+        assert alone.studies[0].figures == found.studies[at].figures
+    assert len(trained) == 4
 
 
 def test_the_cost_limit_is_one_for_all_studies(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
