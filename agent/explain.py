@@ -51,6 +51,8 @@ ENJOYED = 0.5
 """Signal from which an item was enjoyed; below it was chosen."""
 _CROWD = ("popular", "recent", "latest")
 """Channels that know nothing of the user."""
+_LIKE = "demographic"
+"""The channel of what is popular with people of the same attributes."""
 SAME = 2
 """How often one phrasing, names aside, may stand in a list in a model's words, and one preference before an event that
 led to the item is named in its place."""
@@ -323,16 +325,15 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 
 
 def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
-    """popular or recent where no channel of the user's own found the item, nothing where none did at all; else empty.
+    """popular or recent where a channel of what many have found the item, and none of the user's own; nothing where
+    neither did; empty where one of the user's own did.
 
     Of a user who has turned down all that they had, no channel knows what they want.
     """
-    if not found:
-        return "nothing"
     if is_known and any(name not in _CROWD for name in found):
         return ""
-    first = next((name for name in found if name in _CROWD), "popular")
-    return "recent" if first in ("recent", "latest") else "popular"
+    first = next((name for name in found if name in _CROWD or name == _LIKE), "")
+    return "recent" if first in ("recent", "latest") else "popular" if first else "nothing"
 
 
 # ---------------------------------------------------------------- template words and verification

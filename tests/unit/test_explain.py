@@ -184,7 +184,7 @@ async def test_an_item_met_without_liking_it_may_lead_on_but_its_rating_is_not_s
     assert "Blade Runner" in text and "of 5" not in text
     turned_down = Past(PAST.events, PAST.items, dict.fromkeys(PAST.signal, -0.9))
     (why,) = choose_grounds(PROFILE, NEW[1:2], turned_down, LED, CHANNELS, item_values)
-    assert why.seen is None and why.origin == "popular"  # not "near to what you have chosen"
+    assert why.seen is None and why.origin == "nothing"  # not "near to what you have chosen"
 
 
 async def test_what_is_merely_popular_says_so_and_who_is_new_is_told() -> None:
