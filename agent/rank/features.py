@@ -198,12 +198,14 @@ def tabulate(
 def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The n best and those that are `sure`, by prior; with their priors."""
     items, prior = choice.items, choice.prior
-    if len(sure):
-        unnamed = np.setdiff1d(sure, items)
-        items = np.concatenate([items, unnamed])
-        prior = np.concatenate([prior, np.zeros(len(unnamed), dtype=np.float32)])
-    best = np.argsort(-prior, kind="stable")
-    kept = best[(np.arange(len(best)) < n) | np.isin(items[best], sure)] if len(sure) else best[:n]
+    if not len(sure):
+        best = _best(prior, np.ones(len(items), dtype=bool), n)
+        return items[best.items], best.scores
+    unnamed = np.setdiff1d(sure, items)
+    items = np.concatenate([items, unnamed])
+    prior = np.concatenate([prior, np.zeros(len(unnamed), dtype=np.float32)])
+    by_prior = np.argsort(-prior, kind="stable")
+    kept = by_prior[(np.arange(len(items)) < n) | np.isin(items[by_prior], sure)]
     return items[kept], prior[kept]
 
 

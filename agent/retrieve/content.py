@@ -109,21 +109,34 @@ def content_scores(
     at = np.array([items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64)
     signal = np.array([one for _, one in events], dtype=np.float32)
     weight = recency(len(events), _HALF_LIFE)
-    score = np.zeros(len(items.item_ids), dtype=np.float32)
+    had: list[tuple[float, Vectors]] = []
     for sign, share in ((1, 1.0), (-1, -_DISLIKES)):
         counts = (at >= 0) & (sign * signal > 0)
         if counts.any():
             mean = (np.abs(signal) * weight)[counts] @ items.centred[at[counts]]
-            score += share * (items.centred @ (mean / max(float(np.linalg.norm(mean)), 1e-9)))
-    if wording is None or not (len(wording.likes) or len(wording.dislikes)):
+            had.append((share, mean[None] / max(float(np.linalg.norm(mean)), 1e-9)))
+    portrait = [(1.0, wording.likes), (-_DISLIKES, wording.dislikes)] if wording else []
+    said = [(share, items.centre(vectors)) for share, vectors in portrait if len(vectors)]
+    near = _nearness(items, [vectors for _, vectors in [*had, *said]])
+    score, words = np.zeros((2, len(items.item_ids)), dtype=np.float32)
+    for total, terms, cosines in ((score, had, near[: len(had)]), (words, said, near[len(had) :])):
+        for (share, _), cosine in zip(terms, cosines, strict=True):
+            total += share * cosine
+    if not said:
         return score
-    words = np.zeros_like(score)
-    for vectors, share in ((wording.likes, 1.0), (wording.dislikes, -_DISLIKES)):
-        if len(vectors):
-            words += share * (items.centre(vectors) @ items.centred.T).max(axis=0)
-    if not score.any():
-        return words
-    return np.asarray((1 - _WORDS) * score + _WORDS * words, dtype=np.float32)
+    return np.asarray((1 - _WORDS) * score + _WORDS * words if score.any() else words, dtype=np.float32)
+
+
+def _nearness(items: ItemVectors, asked: Sequence[Vectors]) -> list[Vectors]:
+    """[items] cosine to the nearest of some vectors [n, dimensions] of length 1, for each of several such.
+
+    All in one product, since it is reading the catalogue's vectors that takes long.
+    """
+    if not asked:
+        return []
+    cosines = (items.centred @ np.concatenate(asked).T).T
+    ends = np.cumsum([len(one) for one in asked])
+    return [np.maximum.reduce([*part]) for part in np.split(cosines, ends[:-1])]
 
 
 def content_candidates(
