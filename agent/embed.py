@@ -8,7 +8,7 @@ openai: any OpenAI-compatible /embeddings endpoint.
 
 import importlib.util
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -58,6 +58,14 @@ class Remembering:
         kept = self._kept
         return {text: kept[text] for text in texts if text in kept}
 
+    def keep(self, vectors: Mapping[str, Vectors]) -> None:
+        """Keep the vectors, each [dimensions], of those texts that are short."""
+        short = {text: vector.copy() for text, vector in vectors.items() if len(text) <= self._SHORT}
+        if short:
+            # Another one each time: other threads read the one before.
+            kept = {**self._kept, **short}
+            self._kept = kept if len(kept) <= self._MOST else short
+
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return self._embedder.passages(texts)
@@ -65,10 +73,7 @@ class Remembering:
         new = [text for text in dict.fromkeys(texts) if text not in found]
         if new:
             made = dict(zip(new, self._embedder.passages(new), strict=True))
-            short = {text: vector.copy() for text, vector in made.items() if len(text) <= self._SHORT}
-            # Another one each time: other threads read the one before.
-            kept = {**self._kept, **short}
-            self._kept = kept if len(kept) <= self._MOST else short
+            self.keep(made)
             found |= made
         return np.stack([found[text] for text in texts])
 

@@ -534,7 +534,9 @@ class Snapshots:
         found = index.embedder.kept(list(ids))
         if sought := [text for text in ids if text not in found]:
             stored = index.vectors("preferences", [ids[text] for text in sought])
-            found |= {text: stored[ids[text]] for text in sought if ids[text] in stored}
+            read = {text: stored[ids[text]] for text in sought if ids[text] in stored}
+            index.embedder.keep(read)
+            found |= read
         new = [text for text in ids if text not in found]
         found |= dict(zip(new, index.embedder.passages(new), strict=True))
         empty = np.empty((0, index.embedder.dimensions), dtype=np.float32)

@@ -93,6 +93,19 @@ def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(engine: En
     assert asked(again, "u0").recommendations == first
 
 
+def test_a_vector_that_other_portraits_hold_too_is_read_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for user in USERS:
+        asked(engine, user)
+    engine.snapshots.embed_portraits()
+    engine.store.close()
+    again = engine_of(engine.store.folder.parent)
+    profiles = [again.store.profile(user) for user in USERS]
+    wordings = [again.snapshots.wording(one) for one in profiles if one is not None]
+    monkeypatch.setattr(Index, "vectors", None)
+    anew = [again.snapshots.wording(one) for one in profiles if one is not None]
+    assert [one.likes.tolist() for one in anew] == [one.likes.tolist() for one in wordings] and len(anew) == len(USERS)
+
+
 def test_users_are_found_by_words_as_soon_as_they_are_painted(engine: Engine) -> None:
     asked(engine, "u3")
     assert [one.user_id for one in engine.users_like("war").users] == ["u3"]
