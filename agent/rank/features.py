@@ -260,8 +260,9 @@ def _columns(
 ) -> NDArray[np.float32]:  # fmt: skip
     """[candidates, features] of one user, in the order of `_names`."""
     found = {name: one[at] for name, one in scores.items()}
-    for alike in together(channels.close):
-        parts = alike[0].at(weigh_all(alike, history), at)
+    groups = together(channels.close)
+    for alike, past in zip(groups, weigh_all(groups, history), strict=True):
+        parts = alike[0].at(past, at)
         found |= zip((one.name for one in alike), parts, strict=True)
     placed = np.stack([found[name] for name in _PLACED if name in found])
     places = np.empty_like(placed)

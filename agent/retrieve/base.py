@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -57,10 +57,13 @@ class History:
         return recency(len(self.items), half_life)
 
 
+@lru_cache(maxsize=200)
 def recency(n: int, half_life: float) -> NDArray[np.float32]:
-    """[n] weights of a history, oldest first: 1 for the last event, a half `half_life` events before it."""
+    """[n] weights of a history, oldest first: 1 for the last event, a half `half_life` events before it. Read only."""
     age = np.arange(n - 1, -1, -1, dtype=np.float32)
-    return np.asarray(np.power(0.5, age / half_life), dtype=np.float32)
+    found = np.asarray(np.power(0.5, age / half_life), dtype=np.float32)
+    found.flags.writeable = False
+    return found
 
 
 class Channel(Protocol):
@@ -109,17 +112,24 @@ class Weighing(ABC):
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
         """[users, items]; 0 where the channel is silent, higher is better."""
-        return np.asarray(self.spread([weigh_all([self], one) for one in histories])[0])
+        return np.asarray(self.spread([weigh_all([[self]], one)[0] for one in histories])[0])
 
 
 Kind = TypeVar("Kind", bound=Weighing)
 
 
-def weigh_all(alike: Sequence[Weighing], history: History) -> Weighed:
-    """A history as channels that learned the same weigh it."""
-    weights = history.largest(np.stack([one.weigh(history) for one in alike], axis=1))
-    used = weights.any(axis=1)
-    return Weighed(history.distinct[used], weights[used])
+def weigh_all(groups: Sequence[Sequence[Weighing]], history: History) -> list[Weighed]:
+    """A history as the channels of each group, which learned the same, weigh it."""
+    if not groups:
+        return []
+    weights = history.largest(np.stack([one.weigh(history) for alike in groups for one in alike], axis=1))
+    found, at = [], 0
+    for alike in groups:
+        own = weights[:, at : at + len(alike)]
+        used = own.any(axis=1)
+        found.append(Weighed(history.distinct[used], own[used]))
+        at += len(alike)
+    return found
 
 
 @dataclass(frozen=True)
@@ -158,8 +168,10 @@ def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict
     for one in channels:
         if not isinstance(one, Weighing):
             found[one.name] = one.score(histories)
-    for alike in together(weighing):
-        parts = alike[0].spread([weigh_all(alike, history) for history in histories])
+    groups = together(weighing)
+    pasts = [weigh_all(groups, history) for history in histories]
+    for at, alike in enumerate(groups):
+        parts = alike[0].spread([past[at] for past in pasts])
         found.update(zip((one.name for one in alike), parts, strict=True))
     return {one.name: found[one.name] for one in channels}
 
