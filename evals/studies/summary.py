@@ -12,7 +12,7 @@ from evals.splits import BUCKETS
 from evals.studies.portraits import STRONGEST
 from evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
 from evals.studies.records import Case, Figure, Said, Study
-from evals.studies.utility import ARMS, SCOPES
+from evals.studies.utility import ARMS, SCOPES, STEERED
 
 PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
     "portraits": tuple(
@@ -36,7 +36,7 @@ MEASURES: Mapping[Study, tuple[str, ...]] = {
         *(f"grounded{end}" for end in ("", ".cited", ".facet", ".polarity", ".basis", ".chance", ".summary")),
         f"coverage@{STRONGEST}", "coverage.summary", "stability.rebuild", "stability.thinned", "preferences",
         "words.model", *(f"utility.{scope}.{arm}" for scope in (*SCOPES, "facets") for arm in ARMS),
-        "utility.facets.weight", *(f"steer.{scope}{end}" for scope in SCOPES for end in ("", ".top")),
+        "utility.facets.weight", *STEERED,
     ),
     "reasons": (
         "citation.valid", "citation.any", "statement.precision", "statement.recall", "words.model", "feature.match",

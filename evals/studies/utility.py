@@ -17,7 +17,10 @@ and stand in four scopes:
 
 Steering adds one preference, as if stated, to the portrait: a value of the main facet that nothing in the portrait
 names. The shift is the mean rank of the items that carry it, before minus after, as a share of the items ranked: 0
-where nothing moves, at most (items without it) / (items). It depends on no hidden event.
+where nothing moves, at most (items without it) / (items). It depends on no hidden event. One more scope is of the first
+ten alone:
+
+    list        what `recommend` gives, which heeds what was stated whatever the ranker makes of it
 """
 
 from collections.abc import Sequence
@@ -27,7 +30,7 @@ from numpy.typing import NDArray
 
 from agent.rank import order
 from agent.retrieve import Wording, content_candidates, content_scores
-from agent.schema import Preference, Profile
+from agent.schema import Preference, Profile, Wishes
 from agent.texts import preference_text
 from agent.words.text import fold
 from evals.studies.lab import Lab
@@ -38,6 +41,8 @@ _RRF = 60
 _LEAST, _MOST = 0.02, 0.3
 """Base rates between which a value is steered to: common enough to have items, rare enough to be a wish."""
 SCOPES = ("content", "ranker", "blend")
+STEERED = (*(f"steer.{scope}{end}" for scope in SCOPES for end in ("", ".top")), "steer.list.top")
+"""What steering is measured by."""
 WEIGHTS = (0.0, 0.3, 1.0, 3.0, 10.0)
 """Of the preferences as values."""
 FOLDS = 5
@@ -178,7 +183,7 @@ class Bench:
         """`steer.SCOPE`: shift of the items that carry the added value; `steer.SCOPE.top`: what it adds to their share
         of the first ten.
         """
-        named = {f"steer.{scope}{end}": float("nan") for scope in SCOPES for end in ("", ".top")}
+        named = dict.fromkeys(STEERED, float("nan"))
         wish = self._wish(user_id, profile)
         if wish is None:
             return named
@@ -193,7 +198,17 @@ class Bench:
             if len(carriers):
                 top = [(one[scope][carriers] <= CUT).sum() / min(CUT, ranked) for one in (after, before)]
                 named[f"steer.{scope}.top"] = float(top[0] - top[1])
+        if len(carriers):
+            steered = profile.model_copy(update={"preferences": [*profile.preferences, added]})
+            shares = [np.isin(self._first(user_id, one), carriers).sum() / CUT for one in (steered, profile)]
+            named["steer.list.top"] = float(shares[0] - shares[1])
         return named
+
+    def _first(self, user_id: str, profile: Profile) -> list[int]:
+        """Positions of the first ten of the list that the user is given."""
+        recommender = self._lab.engine.recommender
+        chosen = recommender.choose(profile, self._lab.past(user_id), CUT, Wishes(), repeats=False)[:CUT]
+        return [self._position[one.candidate.item_id] for one in chosen if one.candidate.item_id in self._position]
 
     def _wish(self, user_id: str, profile: Profile) -> tuple[Preference, Ints] | None:
         """A value to steer to, and the positions of the items that carry it."""

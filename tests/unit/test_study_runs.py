@@ -128,6 +128,8 @@ def test_portraits_from_end_to_end(store: str, out: Path) -> None:
     assert found.figures["utility.ranker.with"].mean == found.figures["utility.ranker.without"].mean
     assert found.figures["neutral.grounded"].mean == 1
     assert {name.removeprefix(NEUTRAL) for name in found.figures} == set(MEASURES["portraits"])
+    steered = found.figures["steer.list.top"]
+    assert steered.mean is not None and 0 <= steered.mean <= 1
     assert {one.system for one in found.comparisons} >= {"utility.content.with", "grounded"}
     assert found.cost.total.calls == 0 and found.cost.llm == {"ran": 0, "fell back": 0, "skipped": 8}
     assert load_study(out) == found and load_studies(out.parent) == [found]
