@@ -76,8 +76,7 @@ def test_a_session(terminal: Terminal) -> None:
         terminal.type("/user nobody")
         terminal.until("There is no user 'nobody'")
         terminal.until("> ")  # before it the signal would stop an answer
-        terminal.process.send_signal(signal.SIGINT)
-        terminal.until("Ctrl-D ends")
+        terminal.interrupt("Ctrl-D ends")
         terminal.type("How many users are there?")
         terminal.until("There are 4 users")
         terminal.type("/quit")
