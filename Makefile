@@ -63,8 +63,9 @@ programs:
 		{ apt-get update -qq; DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends chromium wrk; } >/dev/null 2>&1; } || true
 
+# Two processes, each with whole files of tests: what waits for servers and models leaves half of a core idle.
 test: lint programs $(OTHERS)/.installed
-	$(BIN)/python -m pytest --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
 bench: programs $(VENV)/.installed-dev $(OTHERS)/.installed
 	$(BIN)/python -m evals.bench_ingest

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "agent.cli", "--data", str(folder), "chat"],
             stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+            # Tests that run in a shell's background inherit that Ctrl-C is ignored.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         os.close(theirs)
         self.said = ""
