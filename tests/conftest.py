@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ from hypothesis import settings
 # How long an example takes says nothing of whether it is right.
 settings.register_profile("limner", deadline=None)
 settings.load_profile("limner")
+
+# Chroma keeps files of every store that a process has opened, and the tests open hundreds.
+_FILES = 16_384
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if _soft != resource.RLIM_INFINITY and _soft < _FILES:
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (_FILES if _hard == resource.RLIM_INFINITY else min(_FILES, _hard), _hard)
+    )
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
