@@ -236,19 +236,14 @@ class Recommender:
             language=language,
         )  # fmt: skip
 
-    def retold(self, found: Recommendations, profile: Profile, past: Past, language: str) -> dict[str, Reason]:
-        """By item id, the list's template reasons said anew in a language; a model's stay as they were checked.
-
-        Empty where they are in that language already.
-        """
-        plain = {one.item.item_id for one in found.recommendations if one.reason and one.reason.source == "template"}
-        if not plain or language == spoken(self.settings.reasons.language or profile.language).code:
+    def retold(
+        self, found: Sequence[Recommendation], profile: Profile, past: Past, language: str
+    ) -> dict[str, Reason]:  # fmt: skip
+        """By item id, a list's reasons in template words of a language; empty where they are in that language."""
+        if not found or language == spoken(self.settings.reasons.language or profile.language).code:
             return {}
-        told = self.plainly(
-            profile, past, [one.item for one in found.recommendations],
-            {one.item.item_id: one.channels for one in found.recommendations}, language,
-        )  # fmt: skip
-        return {item_id: reason for item_id, reason in told.reasons.items() if item_id in plain}
+        ways = {one.item.item_id: one.channels for one in found}
+        return self.plainly(profile, past, [one.item for one in found], ways, language).reasons
 
     def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: Ready) -> dict[str, str]:
         """By item id what a model's reason rests on: while it is the same, the words hold. Empty without a model."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from agent.engine import Engine
 from agent.schema import Reason, Recommendation
-from agent.words import spoken
 from tools.words import LANGUAGES, Said
 
 Values = Mapping[str, str | int | float | Said]
@@ -19,17 +18,11 @@ async def other_reasons(
         return {}
     profile = await engine.profile(user_id)
     past = engine.recommender.past(user_id)
-    own = spoken(engine.settings.reasons.language or profile.language).code
-    reasons: dict[str, dict[str, Reason]] = {one.item.item_id: {} for one in explained}
+    others: dict[str, dict[str, Reason]] = {one.item.item_id: {} for one in explained}
     for language in LANGUAGES:
-        if language != own:
-            told = engine.recommender.plainly(
-                profile, past, [one.item for one in explained], {one.item.item_id: one.channels for one in explained},
-                language,
-            )  # fmt: skip
-            for item_id, reason in told.reasons.items():
-                reasons[item_id][language] = reason
-    return reasons
+        for item_id, reason in engine.recommender.retold(explained, profile, past, language).items():
+            others[item_id][language] = reason
+    return others
 
 
 def reasoned(form: str, values: Values, reason: Reason, others: Mapping[str, Reason]) -> Said:

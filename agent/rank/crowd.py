@@ -142,22 +142,11 @@ def reach(model: Model, crowd: Crowd, users: Sequence[int], item: int, advance: 
         if known and content:
             score[rows] = nearness(model, [histories[at] for at in known], item)
         elif known:
-            score[rows], probability[rows] = _fused(model, [histories[at] for at in known], item)
+            asked = [np.array([item])] * len(known)
+            score[rows], probability[rows] = _fused(model, [histories[at] for at in known], asked)
         done += len(part)
         advance(len(part))
     return Reach(score, probability)
-
-
-def _fused(model: Model, histories: Sequence[History], item: int) -> tuple[Floats, Floats]:
-    table = tabulate(
-        model.channels, histories, [one.items for one in histories], add=[np.array([item])] * len(histories)
-    )
-    row = np.arange(len(histories))
-    place = (table.items == item).argmax(axis=1)  # it is in every row, being added
-    if model.fusion is None:
-        return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
-    score = model.fusion.score(model.fusion.known(table.columns[row, place], table.names))
-    return score, model.probability(score[:, None], histories)[:, 0]
 
 
 def probabilities_of(model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]) -> list[Floats]:
@@ -166,20 +155,32 @@ def probabilities_of(model: Model, histories: Sequence[History], items: Sequence
     """
     found = [np.full(len(one), np.nan) for one in items]
     known = [at for at, one in enumerate(histories) if len(one.items) and len(items[at])]
-    if model.fusion is None:
-        return found
     for part in batches(model.channels, known):
-        own = [histories[at] for at in part]
-        wanted = [items[at] for at in part]
-        table = tabulate(model.channels, own, [one.items for one in own], add=wanted)
-        asked = np.stack([np.isin(row, one) for row, one in zip(table.items, wanted, strict=True)]) & (table.items >= 0)
-        score = np.full(table.items.shape, np.nan)
-        score[asked] = model.fusion.score(model.fusion.known(table.columns[asked], table.names))
-        told = model.probability(score, own)
-        for row, at in enumerate(part):
-            place = {int(item): column for column, item in enumerate(table.items[row].tolist())}
-            found[at] = told[row][[place[one] for one in items[at].tolist()]]
+        _, told = _fused(model, [histories[at] for at in part], [items[at] for at in part])
+        ends = np.cumsum([len(items[at]) for at in part])
+        for at, own in zip(part, np.split(told, ends[:-1]), strict=True):
+            found[at] = own
     return found
+
+
+def _fused(
+    model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """[pairs] scores and probabilities of the items asked about for each user, user by user."""
+    table = tabulate(model.channels, histories, [one.items for one in histories], add=items)
+    row = np.repeat(np.arange(len(items)), [len(one) for one in items])
+    place = np.concatenate([_places(own, asked) for own, asked in zip(table.items, items, strict=True)])
+    if model.fusion is None:
+        return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
+    score = np.full(table.items.shape, np.nan)
+    score[row, place] = model.fusion.score(model.fusion.known(table.columns[row, place], table.names))
+    return score[row, place], model.probability(score, histories)[row, place]
+
+
+def _places(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where items stand among candidates, which hold each."""
+    order = np.argsort(candidates, kind="stable")
+    return order[np.searchsorted(candidates, items, sorter=order)]
 
 
 def nearness(model: Model, histories: Sequence[History], item: int) -> Floats:

@@ -7,8 +7,9 @@ from agent.edits import Thumb, thumb_of
 from agent.engine import Engine
 from agent.facts import struck
 from agent.leads import Past
-from agent.schema import Item, Recommendations, ShownList, Wishes
+from agent.schema import Item, Reason, Recommendations, ShownList, Wishes
 from agent.store import Kept
+from agent.swift import Known
 from agent.web.events import Reader, Seen, title_of
 from agent.web.people import about
 from agent.web.portrait import Card, card
@@ -105,7 +106,7 @@ def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person
             reader,
             words,
             _same_user(shown, found),
-            engine.recommender.retold(found, known.profile, known.past, words.code),
+            _retold(engine, found, known, words.code),
         ),
         n=wanted.n,
         timeline=timeline(reader, world, words, wanted.facet),
@@ -113,6 +114,15 @@ def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person
         span=(words.day(min(times)), words.day(max(times))) if times else None,
         facets=[(name, words.facet(name)) for name in world.population.facet_names],
     )
+
+
+def _retold(engine: Engine, found: Recommendations, known: Known, language: str) -> dict[str, Reason]:
+    """By item id, template reasons in the reader's language; a model's stay as they were checked."""
+    plain = {one.item.item_id for one in found.recommendations if one.reason and one.reason.source == "template"}
+    if not plain:
+        return {}
+    told = engine.recommender.retold(found.recommendations, known.profile, known.past, language)
+    return {item_id: reason for item_id, reason in told.items() if item_id in plain}
 
 
 def events_of(engine: Engine, user_id: str, page: int, words: Words) -> History:

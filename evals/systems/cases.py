@@ -55,7 +55,8 @@ def rating_cases(split: Split, training: Training) -> Cases:
     place = places(split.test, training.scales)
     row = _rows(split)[split.test.user]
     item = split.test.item.astype(np.int64)
-    kept = (row >= 0) & ~np.isnan(place) & ~_had(training, split.test.user, item)
+    had = training.seen[split.test.user, item] > 0
+    kept = (row >= 0) & ~np.isnan(place) & ~had
     if told is None or not kept.any():
         raise BadInputError(
             f"No rating can be asked for: the test part of {split.name} has none of an item that is new to its user."
@@ -97,9 +98,3 @@ def _rows(split: Split) -> Ints:
     row = np.full(len(split.train.user_ids), -1, dtype=np.int64)
     row[split.users] = np.arange(len(split.users))
     return row
-
-
-def _had(training: Training, user: NDArray[np.int32], item: Ints) -> NDArray[np.bool_]:
-    wide = np.int64(len(training.x.item_ids))
-    own = np.unique(training.x.user.astype(np.int64) * wide + training.x.item)
-    return np.isin(user.astype(np.int64) * wide + item, own)
