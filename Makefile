@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip
 OTHERS := .venv-reference
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit programs bench reference clean
+.PHONY: help demo test lint typed unit programs bench reference clean
 
 help:
 	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
@@ -47,11 +47,16 @@ $(OTHERS)/.installed: tests/reference/requirements.txt tests/reference/without-d
 demo: $(VENV)/.installed
 	@$(BIN)/limner --data demo-data demo
 
-lint: $(VENV)/.installed-dev
+# Types and layers are checked on an installed copy: in the checkout the packages lie under other names.
+typed: $(VENV)/.installed-dev
+	@rm -rf build/typed build/lib
+	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/typed .
+
+lint: typed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	MYPYPATH=build/typed $(BIN)/mypy
+	PYTHONPATH=build/typed $(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit
@@ -68,15 +73,15 @@ test: lint programs $(OTHERS)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
 bench: programs $(VENV)/.installed-dev $(OTHERS)/.installed
-	$(BIN)/python -m evals.bench_ingest
-	$(BIN)/python -m evals.bench_facts
-	$(BIN)/python -m evals.bench_embed
-	$(BIN)/python -m evals.bench_metrics
-	$(BIN)/python -m evals.bench_api
-	$(BIN)/python -m evals.bench_rank
+	$(BIN)/python -m limner.evals.bench_ingest
+	$(BIN)/python -m limner.evals.bench_facts
+	$(BIN)/python -m limner.evals.bench_embed
+	$(BIN)/python -m limner.evals.bench_metrics
+	$(BIN)/python -m limner.evals.bench_api
+	$(BIN)/python -m limner.evals.bench_rank
 
 reference: $(VENV)/.installed-dev
-	$(BIN)/python -m evals.reference $(DATA)
+	$(BIN)/python -m limner.evals.reference $(DATA)
 
 clean:
 	rm -rf $(VENV) $(OTHERS) build dist *.egg-info demo-data

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.index import Hit
-from agent.schema import Audience, RankedUser
+from limner.index import Hit
+from limner.schema import Audience, RankedUser
 
 LIKENESS = "likeness (cosine similarity) of the user's portrait to the words, nearest first"
 ACTIVITY = "number of events, most first"

@@ -1,11 +1,11 @@
 """The one place where an engine is put together from settings."""
 
-from agent.config import Settings
-from agent.embed import Embedder
-from agent.engine import Engine
-from agent.progress import Progress, Quiet
-from agent.store import open_store
-from agent.watch import Watch
+from limner.config import Settings
+from limner.embed import Embedder
+from limner.engine import Engine
+from limner.progress import Progress, Quiet
+from limner.store import open_store
+from limner.watch import Watch
 
 
 def open_engine(

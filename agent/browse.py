@@ -4,11 +4,10 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
+from limner.holders import Holders
+from limner.retrieve import ItemVectors
+from limner.schema import Item, Value
 from numpy.typing import NDArray
-
-from agent.holders import Holders
-from agent.retrieve import ItemVectors
-from agent.schema import Item, Value
 
 Near = Literal["text", "users"]
 

@@ -1,7 +1,7 @@
 """Counting over all events of a store at once: who had what, when, and how much of it. Arrays in, arrays out.
 
 Users and items are positions in `Census.user_ids` and `item_ids`. "Liked" is a positive signal, "disliked" a negative
-one, as `agent.signals` reads an event; events nearer to zero than NEUTRAL say neither.
+one, as `limner.signals` reads an event; events nearer to zero than NEUTRAL say neither.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,11 +11,10 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from limner.facts import Population
+from limner.interactions import NO_TIME, Interactions, milliseconds
+from limner.schema import Item
 from numpy.typing import NDArray
-
-from agent.facts import Population
-from agent.interactions import NO_TIME, Interactions, milliseconds
-from agent.schema import Item
 
 Mask = NDArray[np.bool_]
 Course = Literal["", "stopped", "started"]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
+from limner.errors import SettingsError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from agent.errors import SettingsError
 
 PROJECT_FILE = "limner.yaml"
 

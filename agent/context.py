@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from limner import tokens
+from limner.errors import BadInputError
+from limner.schema import Preference, Profile, Value
+from limner.texts import preference_text
 from numpy.typing import NDArray
-
-from agent import tokens
-from agent.errors import BadInputError
-from agent.schema import Preference, Profile, Value
-from agent.texts import preference_text
 
 Vectors = NDArray[np.float32]
 

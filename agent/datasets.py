@@ -16,13 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import yaml
+from limner.errors import FetchError, UsageError
+from limner.progress import Progress, Quiet
 from pydantic import BaseModel, ConfigDict
 
-from agent.errors import FetchError, UsageError
-from agent.progress import Progress, Quiet
-
 if TYPE_CHECKING:
-    from agent.ingest import Sources
+    from limner.ingest import Sources
 
 
 class Variant(BaseModel):
@@ -83,7 +82,7 @@ _BLOCK = 1 << 16
 @lru_cache(maxsize=1)
 def list_datasets() -> tuple[Dataset, ...]:
     """Every data set that Limner can read by name, in order of name."""
-    folder = resources.files("agent") / "known"
+    folder = resources.files("limner") / "known"
     files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
     return tuple(Dataset.model_validate(yaml.safe_load((folder / name).read_text("utf-8"))) for name in files)
 
@@ -98,7 +97,7 @@ def known(folder: Path) -> "tuple[Dataset, list[Sources]] | None":
 
 
 def _sources(folder: Path, variant: Variant) -> "list[Sources]":
-    from agent.ingest import Sources, parse_mapping
+    from limner.ingest import Sources, parse_mapping
 
     def there(names: list[str]) -> list[str]:
         return [str(folder / name) for name in names if (folder / name).exists()]

@@ -1,11 +1,11 @@
 """What is well with a store and what is not."""
 
-from agent.errors import LimnerError
-from agent.models import ModelDesk
-from agent.schema import Check
-from agent.store import Store
-from agent.trainer import Trainer
-from agent.world import Snapshots
+from limner.errors import LimnerError
+from limner.models import ModelDesk
+from limner.schema import Check
+from limner.store import Store
+from limner.trainer import Trainer
+from limner.world import Snapshots
 
 
 class Doctor:
@@ -65,6 +65,6 @@ class Doctor:
         return checks
 
     def _model_is_here(self) -> bool:
-        from agent.llm import is_fetched
+        from limner.llm import is_fetched
 
         return is_fetched(self.models.settings)

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
+from limner.config import Settings
+from limner.errors import BadInputError, UnknownIdError
+from limner.facts import STRUCK, WITHDRAWN, standing
+from limner.painter import Painter
+from limner.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
+from limner.shelf import AVAILABLE, HIDDEN
+from limner.store import Kept, Store
+from limner.world import Snapshots
 from pydantic import Field, StrictBool
-
-from agent.config import Settings
-from agent.errors import BadInputError, UnknownIdError
-from agent.facts import STRUCK, WITHDRAWN, standing
-from agent.painter import Painter
-from agent.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
-from agent.shelf import AVAILABLE, HIDDEN
-from agent.store import Kept, Store
-from agent.world import Snapshots
 
 Table = Literal["users", "items", "events"]
 Thumb = Literal["like", "dislike", "hide"]
@@ -114,7 +113,7 @@ class Editor:
 
     def take(self, table: Table, rows: Sequence[object], source: str = "") -> RowsReport:
         """Rows in, cleaned as those of files are; each stands for itself, one that is no object too."""
-        from agent.ingest import ingest_rows  # with pandas, which few verbs need
+        from limner.ingest import ingest_rows  # with pandas, which few verbs need
 
         with self._store.changing(wait=self._wait):
             return ingest_rows(self._store, table, rows, source)

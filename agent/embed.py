@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from limner.config import Settings, cache_folder
+from limner.errors import IndexMismatchError, SettingsError
 from numpy.typing import NDArray
-
-from agent.config import Settings, cache_folder
-from agent.errors import IndexMismatchError, SettingsError
 
 Vectors = NDArray[np.float32]
 
@@ -121,7 +120,7 @@ def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Emb
     if kind == "onnx":
         return ChromaOnnx()
     if kind == "openai":
-        from agent.llm.embeddings import embed_texts
+        from limner.llm.embeddings import embed_texts
 
         name = model or "text-embedding-3-small"
         return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts), dimensions)
@@ -202,7 +201,7 @@ class ChromaOnnx:
     dimensions = 384
 
     def __init__(self) -> None:
-        from agent.index_onnx import onnx_embed
+        from limner.index_onnx import onnx_embed
 
         self._embed = onnx_embed
         self._folder = cache_folder() / "onnx"

@@ -3,21 +3,21 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from agent.audience import audience_like, audience_where
-from agent.config import Settings
-from agent.doctor import Doctor
-from agent.edits import Editor, Erased
-from agent.embed import Embedder
-from agent.errors import BadInputError, ModelError, UnknownIdError
-from agent.feedback import Listener
-from agent.llm import ChosenModel
-from agent.models import ModelDesk, Ready
-from agent.painter import Painter
-from agent.progress import Progress
-from agent.rank import Moment, audience, shelf_flags
-from agent.recommender import Recommender
-from agent.rerank import Known, load_weight, save_weight, weigh
-from agent.schema import (
+from limner.audience import audience_like, audience_where
+from limner.config import Settings
+from limner.doctor import Doctor
+from limner.edits import Editor, Erased
+from limner.embed import Embedder
+from limner.errors import BadInputError, ModelError, UnknownIdError
+from limner.feedback import Listener
+from limner.llm import ChosenModel
+from limner.models import ModelDesk, Ready
+from limner.painter import Painter
+from limner.progress import Progress
+from limner.rank import Moment, audience, shelf_flags
+from limner.recommender import Recommender
+from limner.rerank import Known, load_weight, save_weight, weigh
+from limner.schema import (
     Audience,
     BuildReport,
     Check,
@@ -30,19 +30,19 @@ from agent.schema import (
     TrainReport,
     Wishes,
 )
-from agent.store import Store
-from agent.swift import Swift
-from agent.trainer import Trainer
-from agent.watch import Unwatched, Watch
-from agent.where import fitting
-from agent.world import Snapshots
+from limner.store import Store
+from limner.swift import Swift
+from limner.trainer import Trainer
+from limner.watch import Unwatched, Watch
+from limner.where import fitting
+from limner.world import Snapshots
 
 if TYPE_CHECKING:
-    from agent.ingest import Sources
+    from limner.ingest import Sources
 
 
 class Engine:
-    """One store and everything that can be asked of it. Made by `agent.bootstrap.open_engine`."""
+    """One store and everything that can be asked of it. Made by `limner.bootstrap.open_engine`."""
 
     def __init__(
         self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None,
@@ -63,7 +63,7 @@ class Engine:
 
     def ingest(self, *parts: "Sources") -> IngestReport:
         """Read tables into the store: all of it, or nothing."""
-        from agent.ingest import ingest  # with pandas, which no other verb needs
+        from limner.ingest import ingest  # with pandas, which no other verb needs
 
         return ingest(self.store, *parts, progress=self.progress, wait=self.settings.server.write_wait)
 

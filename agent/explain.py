@@ -14,23 +14,22 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from limner.config import Settings
+from limner.errors import ModelError
+from limner.leads import Lead, Past
+from limner.llm import UNHELPED, Chat, ChatRequest, ask
+from limner.prompt import Prompt, load_prompt
+from limner.retrieve import DISLIKED
+from limner.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
+from limner.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations, tidy
+from limner.verify.claims import ValuesOf
+from limner.verify.grounds import NEUTRAL_SIGNAL, value_variants
+from limner.verify.nouns import foreign_noun
+from limner.verify.others import misread, points_at
+from limner.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
+from limner.words.templates import Origin
+from limner.words.text import fold, stems_of, tokens_of
 from pydantic import BaseModel, ConfigDict
-
-from agent.config import Settings
-from agent.errors import ModelError
-from agent.leads import Lead, Past
-from agent.llm import UNHELPED, Chat, ChatRequest, ask
-from agent.prompt import Prompt, load_prompt
-from agent.retrieve import DISLIKED
-from agent.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
-from agent.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations, tidy
-from agent.verify.claims import ValuesOf
-from agent.verify.grounds import NEUTRAL_SIGNAL, value_variants
-from agent.verify.nouns import foreign_noun
-from agent.verify.others import misread, points_at
-from agent.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
-from agent.words.templates import Origin
-from agent.words.text import fold, stems_of, tokens_of
 
 LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
@@ -114,7 +113,7 @@ async def explain(
 ) -> Explained:
     """One reason for each of `items`, in their order.
 
-    led: by item id the user's events that led to it, as `agent.leads.leads` finds them.
+    led: by item id the user's events that led to it, as `limner.leads.leads` finds them.
     channels: by item id the channels that found it, best first. A model that fails costs its words only; no money left
     counts as a failure here, since a list without a model's words is still a list.
     """

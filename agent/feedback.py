@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
+from limner.edits import HIDDEN_BY, Editor
+from limner.errors import BadInputError, UnknownIdError
+from limner.schema import Outcome, Recommendations, RejectedRow, ShownList, Value
+from limner.store import Kept, Store
 from pydantic import Field
-
-from agent.edits import HIDDEN_BY, Editor
-from agent.errors import BadInputError, UnknownIdError
-from agent.schema import Outcome, Recommendations, RejectedRow, ShownList, Value
-from agent.store import Kept, Store
 
 FeedbackType = Literal[
     "impression", "click", "view", "like", "dislike", "hide", "cart", "purchase", "return", "play", "skip", "rating",

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from agent.facts import Population, facets_of, in_order
-from agent.schema import Event, Item, Scale, Window, WindowEvent
-from agent.tokens import count, cut
+from limner.facts import Population, facets_of, in_order
+from limner.schema import Event, Item, Scale, Window, WindowEvent
+from limner.tokens import count, cut
 
 TEXT_TOKENS = 60
 """Tokens of a review or query that a line shows."""

@@ -6,11 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from limner.errors import UNREADABLE
+from limner.folders import written_whole
+from limner.interactions import Interactions
 from numpy.typing import NDArray
-
-from agent.errors import UNREADABLE
-from agent.folders import written_whole
-from agent.interactions import Interactions
 
 _ARRAYS = ("starts", "users", "first", "last")
 

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
-
-from agent.embed import Embedder, Remembering, Vectors
-from agent.errors import IndexAwayError, IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
-from agent.progress import Progress, Quiet
+from limner.embed import Embedder, Remembering, Vectors
+from limner.errors import IndexAwayError, IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
+from limner.progress import Progress, Quiet
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI

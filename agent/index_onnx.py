@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from limner.errors import FetchError
 from numpy.typing import NDArray
-
-from agent.errors import FetchError
 
 
 def onnx_embed(folder: Path, texts: Sequence[str]) -> NDArray[np.float32]:

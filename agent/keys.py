@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from agent.errors import UnknownIdError, UsageError
-from agent.schema import ApiKey, Scope, Value
-from agent.store import Store
+from limner.errors import UnknownIdError, UsageError
+from limner.schema import ApiKey, Scope, Value
+from limner.store import Store
 
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
 PREFIX = "limner_"

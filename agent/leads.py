@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-
-from agent.rank import Model
-from agent.retrieve import ItemVectors
-from agent.schema import Candidate, Event, Item
+from limner.rank import Model
+from limner.retrieve import ItemVectors
+from limner.schema import Candidate, Event, Item
 
 Link = Literal["next_item", "collaborative", "content"]
 """What follows what; what the same people had; what is described alike."""

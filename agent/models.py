@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from agent.config import Settings, cache_folder
-from agent.errors import FetchError, ModelError, SettingsError
-from agent.llm import AnswerBook, Chat, ChosenModel, Purse, RecordedChat, choose_chat, which
-from agent.llm.probe import cached_probe
-from agent.privacy import outgoing
-from agent.progress import Progress
-from agent.schema import Grade, ProbeResult
+from limner.config import Settings, cache_folder
+from limner.errors import FetchError, ModelError, SettingsError
+from limner.llm import AnswerBook, Chat, ChosenModel, Purse, RecordedChat, choose_chat, which
+from limner.llm.probe import cached_probe
+from limner.privacy import outgoing
+from limner.progress import Progress
+from limner.schema import Grade, ProbeResult
 
 COOL_DOWN = 60.0
 """Seconds after which a process that answers requests tries a model again that it had given up."""

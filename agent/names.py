@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from agent.facts import Population
-from agent.schema import Item, User
-from agent.words import load_language, title_variants
-from agent.words.text import Phrases, fold, tokens_of
+from limner.facts import Population
+from limner.schema import Item, User
+from limner.words import load_language, title_variants
+from limner.words.text import Phrases, fold, tokens_of
 
 _MANY_TITLES = 200_000
 """From so many items on, titles are found as they are written, and not in other spellings."""

@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from agent.config import Settings
-from agent.errors import (
+from limner.config import Settings
+from limner.errors import (
     BudgetSpentError,
     FetchError,
     ModelError,
     StoreBusyError,
     UnknownIdError,
 )
-from agent.llm import UNHELPED
-from agent.models import ModelDesk, Ready
-from agent.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
-from agent.progress import Progress
-from agent.schema import BuildReport, Estimate, Event, Preference, Profile
-from agent.store import Store
-from agent.watch import Watch, timed
-from agent.world import Snapshots, known_items
+from limner.llm import UNHELPED
+from limner.models import ModelDesk, Ready
+from limner.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
+from limner.progress import Progress
+from limner.schema import BuildReport, Estimate, Event, Preference, Profile
+from limner.store import Store
+from limner.watch import Watch, timed
+from limner.world import Snapshots, known_items
 
 if TYPE_CHECKING:
     pass

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 
-from agent.config import Settings
+from limner.config import Settings
 
 PSEUDONYM_BYTES = 6
 """48 bits: any two of a million users share a pseudonym with a probability of 0.002 (birthday bound)."""

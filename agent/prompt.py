@@ -12,11 +12,10 @@ from importlib import resources
 from pathlib import Path
 
 import yaml
+from limner.config import yaml_complaint
+from limner.errors import SettingsError
+from limner.schema import ChatMessage
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from agent.config import yaml_complaint
-from agent.errors import SettingsError
-from agent.schema import ChatMessage
 
 _VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -75,7 +74,7 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
             raise SettingsError(f"The prompt file '{path}' for '{prompt_id}' cannot be read: {error}.") from error
     found = [
         _parse(entry.read_text(encoding="utf-8"), entry.name, prompt_id)
-        for entry in resources.files("prompts").iterdir()
+        for entry in resources.files("limner.prompts").iterdir()
         if re.fullmatch(rf"{re.escape(prompt_id)}\.v\d+\.yaml", entry.name)
     ]
     if not found:

@@ -4,11 +4,11 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from agent.bootstrap import open_engine
-from agent.chat import Answer, answer
-from agent.config import Settings, load_settings
-from agent.ingest import Sources, ingest_frames, to_frame
-from agent.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport, Wishes
+from limner.bootstrap import open_engine
+from limner.chat import Answer, answer
+from limner.config import Settings, load_settings
+from limner.ingest import Sources, ingest_frames, to_frame
+from limner.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport, Wishes
 
 if TYPE_CHECKING:
     import pandas as pd

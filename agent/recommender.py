@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent.config import Settings
-from agent.errors import LimnerError
-from agent.explain import Explained, explain, explain_plainly
-from agent.interactions import milliseconds
-from agent.leads import Lead, Past, leads, places
-from agent.models import ModelDesk, Ready
-from agent.rank import (
+from limner.config import Settings
+from limner.errors import LimnerError
+from limner.evals.splits import bucket_of
+from limner.explain import Explained, explain, explain_plainly
+from limner.interactions import milliseconds
+from limner.leads import Lead, Past, leads, places
+from limner.models import ModelDesk, Ready
+from limner.rank import (
     CANDIDATES,
     PROMISED,
     Listed,
@@ -25,15 +26,14 @@ from agent.rank import (
     shortfall,
     with_context,
 )
-from agent.rerank import Reranked, Taste, load_weight, rerank
-from agent.retrieve import content_scores
-from agent.schema import Attributes, Event, Item, Profile, Reason, Recommendation, Recommendations, Wishes
-from agent.signals import place_of, signals_of
-from agent.store import Kept, Store
-from agent.watch import Watch, timed
-from agent.words import spoken
-from agent.world import Snapshots, known_items
-from evals.splits import bucket_of
+from limner.rerank import Reranked, Taste, load_weight, rerank
+from limner.retrieve import content_scores
+from limner.schema import Attributes, Event, Item, Profile, Reason, Recommendation, Recommendations, Wishes
+from limner.signals import place_of, signals_of
+from limner.store import Kept, Store
+from limner.watch import Watch, timed
+from limner.words import spoken
+from limner.world import Snapshots, known_items
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Protocol
 
-from agent.errors import BadInputError
+from limner.errors import BadInputError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -150,7 +150,7 @@ class Fact(Value):
     """The same share over the whole population: all its user-item pairs."""
     affinity: float
     """Likes: shrunk log2 lift of liked items over the base rate. Dislikes: shrunk distance of the value's mean signal
-    below the user's own, negative. 0 is average; the formulae stand in `agent.facts.mine`."""
+    below the user's own, negative. 0 is average; the formulae stand in `limner.facts.mine`."""
     strength: float
     confidence: float
     trend: Trend
@@ -331,9 +331,9 @@ class Wishes(Value):
     price_max: float | None = None
     """Only items whose price is known and lies between, both ends included."""
     available: bool = True
-    """False: also items that cannot be had now (`agent.shelf`); hidden ones never come."""
+    """False: also items that cannot be had now (`limner.shelf`); hidden ones never come."""
     filter: str = ""
-    """Only items that a condition fits (`agent.where`)."""
+    """Only items that a condition fits (`limner.where`)."""
     exclude: list[str] = []
     """Not these items."""
     diversity: Share = 0.0

@@ -7,7 +7,7 @@ schema.org's and Google Merchant's words for availability are known.
 
 import re
 
-from agent.schema import Attributes, Scalar
+from limner.schema import Attributes, Scalar
 
 HIDDEN = frozenset({"hidden", "is_hidden", "ishidden"})
 AVAILABLE = frozenset(

@@ -18,11 +18,10 @@ chose the item, as `view` does.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from limner.config import SignalTable
+from limner.interactions import Interactions
+from limner.schema import Event, Scale
 from numpy.typing import NDArray
-
-from agent.config import SignalTable
-from agent.interactions import Interactions
-from agent.schema import Event, Scale
 
 RATED_TYPES = ("rating", "review")
 """Types whose value is a rating on the source's scale."""

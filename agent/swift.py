@@ -10,19 +10,19 @@ from itertools import compress
 from threading import Lock
 from typing import Generic, TypeVar
 
-from agent.browse import Near, Neighbor, PopularItem, most_had, near_in_text, near_in_users
-from agent.context import Context, pack, relevance_to
-from agent.errors import UnknownIdError
-from agent.feedback import Listener
-from agent.leads import Past
-from agent.painter import Painter
-from agent.rank import Ranked, allowed, check_wishes
-from agent.recommender import Recommender
-from agent.schema import Item, Profile, Recommendations, Scale, Wishes
-from agent.store import Store
-from agent.texts import preference_text
-from agent.trainer import Trainer
-from agent.world import Snapshots
+from limner.browse import Near, Neighbor, PopularItem, most_had, near_in_text, near_in_users
+from limner.context import Context, pack, relevance_to
+from limner.errors import UnknownIdError
+from limner.feedback import Listener
+from limner.leads import Past
+from limner.painter import Painter
+from limner.rank import Ranked, allowed, check_wishes
+from limner.recommender import Recommender
+from limner.schema import Item, Profile, Recommendations, Scale, Wishes
+from limner.store import Store
+from limner.texts import preference_text
+from limner.trainer import Trainer
+from limner.world import Snapshots
 
 T = TypeVar("T")
 

@@ -21,11 +21,10 @@ from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
+from limner.embed import Vectors
+from limner.llm.base import ChatAnswer, ChatRequest, strict_schema
+from limner.schema import Usage
 from pydantic import BaseModel
-
-from agent.embed import Vectors
-from agent.llm.base import ChatAnswer, ChatRequest, strict_schema
-from agent.schema import Usage
 
 Json = dict[str, object]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from agent import tokens
-from agent.schema import Attributes, Item, Preference, Profile
-from agent.shelf import SHELF
+from limner import tokens
+from limner.schema import Attributes, Item, Preference, Profile
+from limner.shelf import SHELF
 
 MAX_TOKENS = 160
 MAX_CHARACTERS = 800

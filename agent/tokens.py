@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.config import cache_folder
+from limner.config import cache_folder
 
 if TYPE_CHECKING:
     import tiktoken

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from threading import Lock, Thread
 
-from agent.errors import (
+from limner.errors import (
     FetchError,
     IndexAwayError,
     IndexBrokenError,
@@ -13,11 +13,11 @@ from agent.errors import (
     StoreBusyError,
     StoreError,
 )
-from agent.progress import Progress
-from agent.rank import train_report
-from agent.schema import TrainReport, Wishes
-from agent.store import Store
-from agent.world import Snapshots
+from limner.progress import Progress
+from limner.rank import train_report
+from limner.schema import TrainReport, Wishes
+from limner.store import Store
+from limner.world import Snapshots
 
 
 class Trainer:

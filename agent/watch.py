@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Literal, Protocol
 
-from agent.schema import Profile, Recommendations
+from limner.schema import Profile, Recommendations
 
 Stage = Literal["portrait", "rank", "rerank", "explain"]
 

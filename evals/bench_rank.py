@@ -1,6 +1,6 @@
 """Ranking benchmark: training on a million events, and one user's recommendations beside implicit's and RecTools'.
 
-    python -m evals.bench_rank [EVENTS]
+    python -m limner.evals.bench_rank [EVENTS]
 
 Two made shops: 10,000 items with a fifth of the events, 100,000 items with all of them (1,000,000). Users have tastes
 (a few of many groups of items), popularity has a long tail and moves with time. Vectors of items' texts are made too,
@@ -23,18 +23,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.evals.bench_ingest import peak_mib
+from limner.facts import build_population
+from limner.interactions import Interactions
+from limner.rank import catalogue_of, fit, order
+from limner.rank.crowd import crowd_of
+from limner.rank.model import Model
+from limner.retrieve import ItemVectors, seen_matrix
+from limner.schema import Item
+from limner.texts import plain_text
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-
-from agent.facts import build_population
-from agent.interactions import Interactions
-from agent.rank import catalogue_of, fit, order
-from agent.rank.crowd import crowd_of
-from agent.rank.model import Model
-from agent.retrieve import ItemVectors, seen_matrix
-from agent.schema import Item
-from agent.texts import plain_text
-from evals.bench_ingest import peak_mib
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-
-from agent.errors import BadInputError, UsageError
-from evals.metrics import METRICS, Style, holm, paired_tests
-from evals.records import Evaluation, Metric, Strict, SystemResult
-from evals.runs import Pair, Run, UserValues, load_run, pair
-from evals.splits import BUCKETS
-from evals.studies.records import StudyRecord
-from evals.studies.stream import RECORD as STUDY
-from evals.studies.stream import Stream, load_study
-from evals.studies.summary import direction as of_measure
-from evals.studies.utility import chosen
+from limner.errors import BadInputError, UsageError
+from limner.evals.metrics import METRICS, Style, holm, paired_tests
+from limner.evals.records import Evaluation, Metric, Strict, SystemResult
+from limner.evals.runs import Pair, Run, UserValues, load_run, pair
+from limner.evals.splits import BUCKETS
+from limner.evals.studies.records import StudyRecord
+from limner.evals.studies.stream import RECORD as STUDY
+from limner.evals.studies.stream import Stream, load_study
+from limner.evals.studies.summary import direction as of_measure
+from limner.evals.studies.utility import chosen
 
 ALPHA = 0.05
 BELOW = 100

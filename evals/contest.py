@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-
-from evals.compare import ALPHA, direction, is_pooled
-from evals.metrics import METRICS, Style, holm, paired_tests
-from evals.records import Metric, SplitInfo, SystemResult
-from evals.runs import Run, UserValues, pair
-from evals.splits import BUCKETS
+from limner.evals.compare import ALPHA, direction, is_pooled
+from limner.evals.metrics import METRICS, Style, holm, paired_tests
+from limner.evals.records import Metric, SplitInfo, SystemResult
+from limner.evals.runs import Run, UserValues, pair
+from limner.evals.splits import BUCKETS
 
 K = TypeVar("K")
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from agent.config import EmbedSettings, Settings, cache_folder
-from agent.datasets import MIRRORS, fetch, known
-from agent.embed import choose_embedder
-from agent.errors import SettingsError, UsageError
-from agent.ingest import ingest
-from agent.interactions import Interactions
-from agent.progress import Progress, Quiet
-from agent.retrieve import ItemVectors
-from agent.schema import Item, Scale
-from agent.store import Store, open_store
-from agent.texts import item_text, plain_text
+from limner.config import EmbedSettings, Settings, cache_folder
+from limner.datasets import MIRRORS, fetch, known
+from limner.embed import choose_embedder
+from limner.errors import SettingsError, UsageError
+from limner.ingest import ingest
+from limner.interactions import Interactions
+from limner.progress import Progress, Quiet
+from limner.retrieve import ItemVectors
+from limner.schema import Item, Scale
+from limner.store import Store, open_store
+from limner.texts import item_text, plain_text
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Self
 
 import yaml
+from limner.config import yaml_complaint
+from limner.errors import BadInputError
+from limner.evals.metrics.accuracy import Style
+from limner.evals.studies.records import Study
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from agent.config import yaml_complaint
-from agent.errors import BadInputError
-from evals.metrics.accuracy import Style
-from evals.studies.records import Study
 
 SYSTEMS = ("random", "popular", "recent", "item-knn", "user-knn", "ease", "limner")
 """Compared where nothing is named: what needs no package beyond Limner's own."""

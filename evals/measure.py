@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from limner.evals import metrics as kernels
+from limner.evals.metrics import MetricSpec, Style
+from limner.evals.predictions import Predicted, predict_probabilities, predict_ratings
+from limner.evals.records import Comparison, Metric
+from limner.evals.scoring import exclude_own
+from limner.evals.splits import BUCKETS, Split, bucket_of
+from limner.evals.systems.base import Asked, Scores, System, Training
+from limner.evals.systems.cases import Cases, probability_cases, rating_cases
+from limner.progress import Progress
 from numpy.typing import NDArray
-
-from agent.progress import Progress
-from evals import metrics as kernels
-from evals.metrics import MetricSpec, Style
-from evals.predictions import Predicted, predict_probabilities, predict_ratings
-from evals.records import Comparison, Metric
-from evals.scoring import exclude_own
-from evals.splits import BUCKETS, Split, bucket_of
-from evals.systems.base import Asked, Scores, System, Training
-from evals.systems.cases import Cases, probability_cases, rating_cases
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -374,7 +373,7 @@ def _beyond(name: str, lists: Ints, hits: NDArray[np.bool_], truth: Truth, k: in
 
 
 def _diversity(lists: Ints, truth: Truth, k: int) -> Floats:
-    """`evals.metrics.ild` over the items' facets, which are too many to hold dense: (pairs - (|Σv|² - n) / 2) / pairs.
+    """`limner.evals.metrics.ild` over facets, which are too many to hold dense: (pairs - (|Σv|² - n) / 2) / pairs.
 
     A facet value weighs by its rarity; items without any are left out.
     """

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from agent.schema import LedgerRow
-from evals.records import Spent
+from limner.evals.records import Spent
+from limner.schema import LedgerRow
 
 
 def spent(rows: Sequence[LedgerRow]) -> Spent:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from evals.contest import Contest, Entry
-from evals.portraits import PortraitMap, Projection
+from limner.evals.contest import Contest, Entry
+from limner.evals.portraits import PortraitMap, Projection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

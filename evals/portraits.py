@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.embed import Vectors
+from limner.errors import IndexMismatchError, ModelError, SettingsError, StoreError
+from limner.evals.splits import BUCKETS, bucket_of
 from numpy.typing import NDArray
 
-from agent.embed import Vectors
-from agent.errors import IndexMismatchError, ModelError, SettingsError, StoreError
-from evals.splits import BUCKETS, bucket_of
-
 if TYPE_CHECKING:
-    from agent.engine import Engine
+    from limner.engine import Engine
 
 FEWEST, MOST = 10, 1000
 """Portraits that a map needs, and that it shows at most."""

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
+from limner.evals.metrics.accuracy import Style
 from pydantic import BaseModel, ConfigDict
-
-from evals.metrics.accuracy import Style
 
 
 class Strict(BaseModel):

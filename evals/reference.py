@@ -1,6 +1,6 @@
 """Published numbers of leave-last-out on two MovieLens sets, side by side with what comes out here.
 
-    python -m evals.reference [DATA]
+    python -m limner.evals.reference [DATA]
 
 Every rating is an interaction; each user's last by (time, item id) is the test, everything before is training; all
 items of the data set are ranked but the user's own; ties count half. DATA is a folder that holds `ml-latest-small/`,
@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.config import cache_folder
+from limner.datasets import fetch
+from limner.errors import BadInputError, FetchError
+from limner.evals.metrics import Ties, midranks, rank_hit, rank_ndcg
+from limner.evals.splits import Split, leave_last_out
+from limner.interactions import Interactions
+from limner.retrieve import ease_weights, fit_next_item, fit_popular, seen_matrix
 from numpy.typing import NDArray
-
-from agent.config import cache_folder
-from agent.datasets import fetch
-from agent.errors import BadInputError, FetchError
-from agent.interactions import Interactions
-from agent.retrieve import ease_weights, fit_next_item, fit_popular, seen_matrix
-from evals.metrics import Ties, midranks, rank_hit, rank_ndcg
-from evals.splits import Split, leave_last_out
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -8,17 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-from agent.errors import LimnerError
-from evals.compare import ALPHA, direction
-from evals.contest import BEYOND, Contest, Entry, Test, contests, headline, number
-from evals.metrics import Style
-from evals.plots import Plot, plots, portrait_plots
-from evals.portraits import PortraitMap
-from evals.records import Metric, Strict, apart
-from evals.report_studies import StudySection, study_section
-from evals.runs import Run
-from evals.studies import StudyRecord
-from evals.view import Cell, Row, Table, TestRow, Whisker
+from limner.errors import LimnerError
+from limner.evals.compare import ALPHA, direction
+from limner.evals.contest import BEYOND, Contest, Entry, Test, contests, headline, number
+from limner.evals.metrics import Style
+from limner.evals.plots import Plot, plots, portrait_plots
+from limner.evals.portraits import PortraitMap
+from limner.evals.records import Metric, Strict, apart
+from limner.evals.report_studies import StudySection, study_section
+from limner.evals.runs import Run
+from limner.evals.studies import StudyRecord
+from limner.evals.view import Cell, Row, Table, TestRow, Whisker
 
 _FIRST = 2
 """Metrics of accuracy on the first page; all stand further down."""
@@ -146,7 +146,7 @@ def render(shown: Page) -> str:
         raise _missing(error) from error
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"drawn": Markup, "number": number, "seconds": _seconds}
-    source = files("evals").joinpath("templates", "report.html").read_text(encoding="utf-8")
+    source = files("limner.evals").joinpath("templates", "report.html").read_text(encoding="utf-8")
     return environment.from_string(source).render(page=shown)
 
 
@@ -209,7 +209,7 @@ def _every(contest: Contest) -> list[Table]:
 
 
 def _group(label: str) -> str:
-    from evals.metrics import METRICS
+    from limner.evals.metrics import METRICS
 
     known = METRICS.get(label.partition("@")[0])
     return "Others" if known is None else _WHAT[known.needs]

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evals.compare import ALPHA
-from evals.contest import number
-from evals.records import Comparison
-from evals.studies.records import Figure, StudyRecord
-from evals.view import Cell, Row, Table, TestRow
+from limner.evals.compare import ALPHA
+from limner.evals.contest import number
+from limner.evals.records import Comparison
+from limner.evals.studies.records import Figure, StudyRecord
+from limner.evals.view import Cell, Row, Table, TestRow
 
 _TITLES = {"portraits": "Portraits", "reasons": "Reasons", "chat": "Chat"}
 

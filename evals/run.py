@@ -10,26 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from agent.config import Settings, SignalTable
-from agent.errors import BadInputError, CannotRunError, UsageError
-from agent.llm import Purse
-from agent.progress import Progress, Quiet
-from agent.rank import How
-from agent.schema import LedgerRow
-from agent.signals import signals
-from evals.data import Dataset, load
-from evals.experiment import METRICS, SYSTEMS
-from evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, predict, rank
-from evals.metrics import MetricSpec, Style, parse
-from evals.money import spent
-from evals.records import Evaluation, SplitInfo, SystemResult
-from evals.runs import PER_USER, RECORD, load_run
-from evals.splits import Split, make_split
-from evals.systems import Asking, Contestant, Remarking, System, Training, resolve
-from evals.systems.limner import Limner
-from evals.tuning import TRIALS, Tuned, try_validation, tune
-from evals.write import write_json, write_run, write_users
+from limner.config import Settings, SignalTable
+from limner.errors import BadInputError, CannotRunError, UsageError
+from limner.evals.data import Dataset, load
+from limner.evals.experiment import METRICS, SYSTEMS
+from limner.evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, predict, rank
+from limner.evals.metrics import MetricSpec, Style, parse
+from limner.evals.money import spent
+from limner.evals.records import Evaluation, SplitInfo, SystemResult
+from limner.evals.runs import PER_USER, RECORD, load_run
+from limner.evals.splits import Split, make_split
+from limner.evals.systems import Asking, Contestant, Remarking, System, Training, resolve
+from limner.evals.systems.limner import Limner
+from limner.evals.tuning import TRIALS, Tuned, try_validation, tune
+from limner.evals.write import write_json, write_run, write_users
+from limner.llm import Purse
+from limner.progress import Progress, Quiet
+from limner.rank import How
+from limner.schema import LedgerRow
+from limner.signals import signals
 
 if TYPE_CHECKING:
     import pandas as pd

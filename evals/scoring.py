@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+from limner.interactions import NO_TIME, Interactions
+from limner.retrieve import History
 from numpy.typing import NDArray
-
-from agent.interactions import NO_TIME, Interactions
-from agent.retrieve import History
 
 
 def histories(

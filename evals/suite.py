@@ -7,23 +7,22 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from limner.config import Settings
+from limner.embed import Embedder
+from limner.errors import BadInputError, UsageError
+from limner.evals.data import Dataset, load
+from limner.evals.experiment import Experiment, StudyOf
+from limner.evals.metrics import parse
+from limner.evals.records import Evaluation, Strict
+from limner.evals.run import opponent, run
+from limner.evals.splits import make_split
+from limner.evals.studies.records import StudyRecord
+from limner.evals.studies.run import Going, Plan, study
+from limner.evals.studies.summary import check_measures, direction
+from limner.evals.systems import ABLATIONS, resolve
+from limner.llm import Purse
+from limner.progress import Progress, Quiet
 from pydantic import Field
-
-from agent.config import Settings
-from agent.embed import Embedder
-from agent.errors import BadInputError, UsageError
-from agent.llm import Purse
-from agent.progress import Progress, Quiet
-from evals.data import Dataset, load
-from evals.experiment import Experiment, StudyOf
-from evals.metrics import parse
-from evals.records import Evaluation, Strict
-from evals.run import opponent, run
-from evals.splits import make_split
-from evals.studies.records import StudyRecord
-from evals.studies.run import Going, Plan, study
-from evals.studies.summary import check_measures, direction
-from evals.systems import ABLATIONS, resolve
 
 Wait = Callable[[Coroutine[object, object, StudyRecord]], StudyRecord]
 
@@ -62,7 +61,7 @@ def run_experiment(
 
     With several data sets or splits, `out` gets a folder `DATASET.SPLIT` for each; studies lie in folders below, named
     as `Variant.name`. The cost limit is one for all of it. wait: runs the studies' coroutines. Raises as
-    `evals.run.run` and `evals.studies.run.study` do.
+    `limner.evals.run.run` and `limner.evals.studies.run.study` do.
     """
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")

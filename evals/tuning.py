@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-
-from agent.errors import BadInputError
-from agent.progress import Progress, Quiet
-from evals.measure import Truth, measure, rank
-from evals.metrics import parse
-from evals.splits import make_split
-from evals.systems import Contestant, Settings, Training
+from limner.errors import BadInputError
+from limner.evals.measure import Truth, measure, rank
+from limner.evals.metrics import parse
+from limner.evals.splits import make_split
+from limner.evals.systems import Contestant, Settings, Training
+from limner.progress import Progress, Quiet
 
 TRIALS = 10
 SECONDS = 120.0

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-
-from evals.measure import Floats, Lists, Truth
-from evals.records import Evaluation
+from limner.evals.measure import Floats, Lists, Truth
+from limner.evals.records import Evaluation
 
 
 def write_whole(file: Path, text: str) -> None:

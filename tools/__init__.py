@@ -1,28 +1,28 @@
 """What the chat agent and MCP clients may call: small typed functions over the engine, one file a subject."""
 
-from tools.alike import similar_items
-from tools.audience import audience
-from tools.base import Args, Result, Tool
-from tools.catalogue import catalogue
-from tools.cohort import cohort
-from tools.compare import compare_users
-from tools.events import count_events
-from tools.explain import explain_preference, explain_recommendation
-from tools.favourites import favourites
-from tools.find_users import find_users
-from tools.history import history
-from tools.items import item, popular_items, search_items
-from tools.last import last_item
-from tools.periods import compare_periods
-from tools.person import user_attributes
-from tools.popular_values import popular_values
-from tools.portrait import portrait
-from tools.raters import raters
-from tools.ratings import ratings
-from tools.recommend import recommend
-from tools.similar import similar_users
-from tools.since import since_when
-from tools.words import Said, say
+from limner.tools.alike import similar_items
+from limner.tools.audience import audience
+from limner.tools.base import Args, Result, Tool
+from limner.tools.catalogue import catalogue
+from limner.tools.cohort import cohort
+from limner.tools.compare import compare_users
+from limner.tools.events import count_events
+from limner.tools.explain import explain_preference, explain_recommendation
+from limner.tools.favourites import favourites
+from limner.tools.find_users import find_users
+from limner.tools.history import history
+from limner.tools.items import item, popular_items, search_items
+from limner.tools.last import last_item
+from limner.tools.periods import compare_periods
+from limner.tools.person import user_attributes
+from limner.tools.popular_values import popular_values
+from limner.tools.portrait import portrait
+from limner.tools.raters import raters
+from limner.tools.ratings import ratings
+from limner.tools.recommend import recommend
+from limner.tools.similar import similar_users
+from limner.tools.since import since_when
+from limner.tools.words import Said, say
 
 TOOLS: tuple[Tool, ...] = (
     portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,

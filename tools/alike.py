@@ -1,13 +1,12 @@
 """Which items are like this one?"""
 
+from limner.browse import Near
+from limner.engine import Engine
+from limner.schema import Wishes
+from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.which import find_item, title_of
+from limner.tools.words import listed
 from pydantic import Field
-
-from agent.browse import Near
-from agent.engine import Engine
-from agent.schema import Wishes
-from tools.base import Args, Result, Said, Value, tool
-from tools.which import find_item, title_of
-from tools.words import listed
 
 
 class SimilarItemsArgs(Args):

@@ -1,13 +1,12 @@
 """Whom would this item, or these words, suit best?"""
 
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.schema import Audience, RankedUser
+from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.which import find_item, title_of
+from limner.tools.words import listed, phrase
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.schema import Audience, RankedUser
-from tools.base import Args, Result, Said, Value, tool
-from tools.which import find_item, title_of
-from tools.words import listed, phrase
 
 
 class AudienceArgs(Args):

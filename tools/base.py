@@ -1,18 +1,17 @@
 """What a tool is: a name, what it does, its arguments, and a small typed function over the engine.
 
 A tool answers in statements (`Said`): a form of words by name, what fills it, and the events it rests on. They are said
-in a language by `tools.words`, so that a tool knows none.
+in a language by `limner.tools.words`, so that a tool knows none.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from limner.engine import Engine
+from limner.schema import Value
+from limner.tools.words import Said, events_of, say
 from pydantic import BaseModel, ConfigDict, Field, computed_field
-
-from agent.engine import Engine
-from agent.schema import Value
-from tools.words import Said, events_of, say
 
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]

@@ -4,13 +4,12 @@ from collections import Counter
 from typing import Literal
 
 import numpy as np
+from limner.engine import Engine
+from limner.facts import Population
+from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.which import facets_named
+from limner.tools.words import listed
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.facts import Population
-from tools.base import Args, Result, Said, Value, tool
-from tools.which import facets_named
-from tools.words import listed
 
 Topic = Literal["all", "users", "items", "events", "portraits", "types", "period", "values", "rating", "activity"]
 

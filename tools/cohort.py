@@ -6,15 +6,14 @@ from datetime import datetime
 from typing import Literal
 
 import numpy as np
+from limner.census import MIN_LIKED, Census, Course, Held, Mask
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.tools.base import Polarity, Result, Said, Value, tool
+from limner.tools.which import Chosen, Which, chosen, rows_of
+from limner.tools.words import kind_before, listed, phrase
+from limner.where import fitting
 from pydantic import Field
-
-from agent.census import MIN_LIKED, Census, Course, Held, Mask
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.where import fitting
-from tools.base import Polarity, Result, Said, Value, tool
-from tools.which import Chosen, Which, chosen, rows_of
-from tools.words import kind_before, listed, phrase
 
 Span = tuple[datetime, datetime] | None
 Judged = Literal["", "like", "dislike"]

@@ -3,15 +3,14 @@
 from typing import Literal
 
 import numpy as np
+from limner.engine import Engine
+from limner.schema import Event
+from limner.signals import RATED_TYPES
+from limner.tools.base import Result, Said, Value, tool
+from limner.tools.favourites import favourites
+from limner.tools.which import Chosen, Which, chosen, fits
+from limner.tools.words import kind_before, listed, phrase
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.schema import Event
-from agent.signals import RATED_TYPES
-from tools.base import Result, Said, Value, tool
-from tools.favourites import favourites
-from tools.which import Chosen, Which, chosen, fits
-from tools.words import kind_before, listed, phrase
 
 Aspect = Literal["events", "items", "rating", "taste"]
 

@@ -1,11 +1,10 @@
 """How many events are there?"""
 
 import numpy as np
-
-from agent.engine import Engine
-from tools.base import Result, Said, tool
-from tools.which import Which, chosen, rows_of
-from tools.words import kind_before, phrase
+from limner.engine import Engine
+from limner.tools.base import Result, Said, tool
+from limner.tools.which import Which, chosen, rows_of
+from limner.tools.words import kind_before, phrase
 
 
 class CountArgs(Which):

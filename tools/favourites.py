@@ -2,12 +2,11 @@
 
 from collections import Counter
 
+from limner.engine import Engine
+from limner.tools.base import Result, Said, Value, tool
+from limner.tools.which import Which, chosen, facets_named, fits
+from limner.tools.words import listed
 from pydantic import Field
-
-from agent.engine import Engine
-from tools.base import Result, Said, Value, tool
-from tools.which import Which, chosen, facets_named, fits
-from tools.words import listed
 
 
 class FavouritesArgs(Which):

@@ -2,15 +2,14 @@
 
 from typing import Literal
 
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.schema import Preference
+from limner.tools.audience import told
+from limner.tools.base import Args, Polarity, Result, Said, Value, tool
+from limner.tools.words import listed, phrase
+from limner.where import fitting
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.schema import Preference
-from agent.where import fitting
-from tools.audience import told
-from tools.base import Args, Polarity, Result, Said, Value, tool
-from tools.words import listed, phrase
 
 
 class FindUsersArgs(Args):

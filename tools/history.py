@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+from limner.engine import Engine
+from limner.schema import Event, Item
+from limner.signals import RATED_TYPES
+from limner.tools.base import Result, Said, Value, tool
+from limner.tools.which import Chosen, Which, among, chosen, fits, title_of
+from limner.tools.words import kind, kind_before, listed, phrase
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.schema import Event, Item
-from agent.signals import RATED_TYPES
-from tools.base import Result, Said, Value, tool
-from tools.which import Chosen, Which, among, chosen, fits, title_of
-from tools.words import kind, kind_before, listed, phrase
 
 Order = Literal["newest", "oldest", "highest", "lowest"]
 

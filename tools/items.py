@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from typing import Literal, TypeGuard
 
 import numpy as np
+from limner.census import Filter, ItemCounts
+from limner.engine import Engine
+from limner.schema import Attributes, Item
+from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.which import Chosen, Which, among, chosen, find_item, rows_of, title_of
+from limner.tools.words import listed, phrase
+from limner.where import fitting, parse, values_of
+from limner.words.text import fold
 from pydantic import Field
-
-from agent.census import Filter, ItemCounts
-from agent.engine import Engine
-from agent.schema import Attributes, Item
-from agent.where import fitting, parse, values_of
-from agent.words.text import fold
-from tools.base import Args, Result, Said, Value, tool
-from tools.which import Chosen, Which, among, chosen, find_item, rows_of, title_of
-from tools.words import listed, phrase
 
 MEASURED = ("price", "year", "length")
 """Attributes that have words of their own in every language."""

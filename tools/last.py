@@ -1,11 +1,10 @@
 """What did this user have last?"""
 
+from limner.engine import Engine
+from limner.tools.base import Result, Said, tool
+from limner.tools.history import HistoryLine, line_of, phrase_of
+from limner.tools.which import Which, among, chosen, fits
 from pydantic import Field
-
-from agent.engine import Engine
-from tools.base import Result, Said, tool
-from tools.history import HistoryLine, line_of, phrase_of
-from tools.which import Which, among, chosen, fits
 
 
 class LastArgs(Which):

@@ -4,13 +4,12 @@ from datetime import date
 from typing import Literal
 
 import numpy as np
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.tools.base import Result, Said, Value, tool
+from limner.tools.which import Chosen, Which, chosen, fits, rows_of
+from limner.tools.words import kind_before, phrase
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.errors import BadInputError
-from tools.base import Result, Said, Value, tool
-from tools.which import Chosen, Which, chosen, fits, rows_of
-from tools.words import kind_before, phrase
 
 Counted = Literal["events", "items", "users"]
 

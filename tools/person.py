@@ -1,13 +1,12 @@
 """What do the data say of this user beside what they did: attributes, and how much they did."""
 
+from limner.engine import Engine
+from limner.errors import UnknownIdError
+from limner.schema import Attributes
+from limner.tools.base import Args, Result, Said, tool
+from limner.tools.words import listed, phrase
+from limner.where import listed as names_listed
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.errors import UnknownIdError
-from agent.schema import Attributes
-from agent.where import listed as names_listed
-from tools.base import Args, Result, Said, tool
-from tools.words import listed, phrase
 
 
 class PersonArgs(Args):

@@ -1,12 +1,11 @@
 """Which genres, brands or other values are had most?"""
 
 import numpy as np
+from limner.engine import Engine
+from limner.tools.base import Result, Said, Value, tool
+from limner.tools.which import Which, chosen, facets_named, rows_of
+from limner.tools.words import listed
 from pydantic import Field
-
-from agent.engine import Engine
-from tools.base import Result, Said, Value, tool
-from tools.which import Which, chosen, facets_named, rows_of
-from tools.words import listed
 
 
 class PopularValuesArgs(Which):

@@ -2,12 +2,11 @@
 
 from typing import Literal
 
+from limner.engine import Engine
+from limner.schema import Preference
+from limner.tools.base import Args, Result, Said, tool
+from limner.tools.words import listed, phrase
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.schema import Preference
-from tools.base import Args, Result, Said, tool
-from tools.words import listed, phrase
 
 
 class PortraitArgs(Args):

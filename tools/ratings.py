@@ -2,12 +2,11 @@
 
 import statistics
 
+from limner.engine import Engine
+from limner.signals import RATED_TYPES
+from limner.tools.base import Result, Said, tool
+from limner.tools.which import Which, chosen, fits
 from pydantic import Field
-
-from agent.engine import Engine
-from agent.signals import RATED_TYPES
-from tools.base import Result, Said, tool
-from tools.which import Which, chosen, fits
 
 
 class RatingsArgs(Which):

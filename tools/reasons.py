@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.engine import Engine
-from agent.schema import Reason, Recommendation
-from tools.words import LANGUAGES, Said
+from limner.engine import Engine
+from limner.schema import Reason, Recommendation
+from limner.tools.words import LANGUAGES, Said
 
 Values = Mapping[str, str | int | float | Said]
 

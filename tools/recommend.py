@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from limner.browse import Near
+from limner.census import carriers
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.schema import Reason, Recommendation, Wishes
+from limner.tools.base import Args, Result, Said, tool
+from limner.tools.reasons import other_reasons, reasoned
+from limner.tools.which import facets_named, find_item, title_of
+from limner.tools.words import phrase
 from pydantic import Field
-
-from agent.browse import Near
-from agent.census import carriers
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.schema import Reason, Recommendation, Wishes
-from tools.base import Args, Result, Said, tool
-from tools.reasons import other_reasons, reasoned
-from tools.which import facets_named, find_item, title_of
-from tools.words import phrase
 
 NEAREST = 50
 """Items that are like one, where a list is of items like it."""

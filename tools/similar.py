@@ -1,11 +1,10 @@
 """Who is like this user?"""
 
 import numpy as np
+from limner.engine import Engine
+from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.words import listed
 from pydantic import Field
-
-from agent.engine import Engine
-from tools.base import Args, Result, Said, Value, tool
-from tools.words import listed
 
 IDEA = "cosine similarity of what users liked and disliked, an item weighing less the more users had it"
 

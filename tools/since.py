@@ -1,15 +1,14 @@
 """Since when does this user like, or dislike, something?"""
 
+from limner.census import NEUTRAL
+from limner.engine import Engine
+from limner.leads import Past
+from limner.schema import Event
+from limner.tools.base import Args, Polarity, Result, Said, Value, tool
+from limner.tools.history import line_of, phrase_of
+from limner.tools.which import Which, chosen, facets_named
+from limner.tools.words import listed
 from pydantic import Field
-
-from agent.census import NEUTRAL
-from agent.engine import Engine
-from agent.leads import Past
-from agent.schema import Event
-from tools.base import Args, Polarity, Result, Said, Value, tool
-from tools.history import line_of, phrase_of
-from tools.which import Which, chosen, facets_named
-from tools.words import listed
 
 
 class SinceArgs(Args):

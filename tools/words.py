@@ -9,11 +9,10 @@ from functools import lru_cache
 from importlib import resources
 
 import yaml
+from limner.errors import SettingsError
+from limner.schema import Value
+from limner.words import spoken
 from pydantic import Field
-
-from agent.errors import SettingsError
-from agent.schema import Value
-from agent.words import spoken
 
 LANGUAGES = ("en", "zh")
 _MARKS = 3
@@ -125,7 +124,7 @@ def _plural(noun: str) -> str:
 @lru_cache(maxsize=1)
 def _forms() -> Mapping[str, Mapping[str, str]]:
     """By name, then language. Raises SettingsError where a form lacks a language."""
-    text = resources.files("tools").joinpath("words.yaml").read_text(encoding="utf-8")
+    text = resources.files("limner.tools").joinpath("words.yaml").read_text(encoding="utf-8")
     forms: dict[str, dict[str, str]] = yaml.safe_load(text)
     for name, form in forms.items():
         if set(form) != set(LANGUAGES):

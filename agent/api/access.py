@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from limner.config import ServerSettings
+from limner.keys import SCOPES, KeyRing
+from limner.schema import Scope
 from starlette.requests import cookie_parser
-
-from agent.config import ServerSettings
-from agent.keys import SCOPES, KeyRing
-from agent.schema import Scope
 
 # What anyone may see: that the server lives, how it is used, and where to sign in.
 PUBLIC = frozenset(

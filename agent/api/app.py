@@ -6,20 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from limner.api import docs, health
+from limner.api.access import Access
+from limner.api.document import Described
+from limner.api.later import Embedding
+from limner.api.metrics import Metrics
+from limner.api.middleware import Guard, Places
+from limner.api.paths import Segments
+from limner.api.pool import Pool
+from limner.api.problems import answer_problems
+from limner.api.routes import routers
+from limner.engine import Engine
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-
-from agent.api import docs, health
-from agent.api.access import Access
-from agent.api.document import Described
-from agent.api.later import Embedding
-from agent.api.metrics import Metrics
-from agent.api.middleware import Guard, Places
-from agent.api.paths import Segments
-from agent.api.pool import Pool
-from agent.api.problems import answer_problems
-from agent.api.routes import routers
-from agent.engine import Engine
 
 _WARM = 10.0
 """Seconds for which a process may read what its answers need before it takes requests; it reads on beside them."""
@@ -48,7 +47,7 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
 
     access: who may ask what; without it everyone may ask everything. metrics: that the engine tells of its work, too.
     """
-    from agent import web  # which stands on this package
+    from limner import web  # which stands on this package
 
     settings = engine.settings.server
     pool = Pool(settings.threads)

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from limner.api.examples import Examples, read_examples
+from limner.api.problems import MEDIA_TYPE, Problem
+from limner.api.words import FIELDS, SCHEMAS
 from pydantic import BaseModel
-
-from agent.api.examples import Examples, read_examples
-from agent.api.problems import MEDIA_TYPE, Problem
-from agent.api.words import FIELDS, SCHEMAS
 
 
 class Described(FastAPI):
@@ -58,9 +57,13 @@ def _show(document: dict[str, Any], examples: Examples) -> None:
                     told["examples"] = {code: {"value": one.model_dump()} for code, one in shown.items()}
 
 
+def _is_ours(model: type[object]) -> bool:
+    return model.__module__.startswith("limner.") and not model.__module__.startswith(("limner.evals", "limner.tools"))
+
+
 def models_under(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for one in base.__subclasses__():
-        if one.__module__.startswith("agent."):
+        if _is_ours(one):
             yield one
         yield from models_under(one)
 
@@ -69,7 +72,7 @@ def _docstrings(model: type[BaseModel], known: dict[str, Mapping[str, Mapping[st
     """The text under each field of a class and of those that it derives from."""
     found: dict[str, str] = {}
     for one in reversed(model.__mro__):
-        if one.__module__.startswith("agent."):
+        if _is_ours(one):
             if one.__module__ not in known:
                 known[one.__module__] = _of_module(inspect.getsource(sys.modules[one.__module__]))
             found |= known[one.__module__].get(one.__name__.split("[")[0], {})

@@ -5,10 +5,9 @@ from fnmatch import fnmatchcase
 from importlib import resources
 
 import yaml
+from limner.api.problems import Problem
+from limner.schema import Value
 from pydantic import Field, JsonValue
-
-from agent.api.problems import Problem
-from agent.schema import Value
 
 
 class Shown(Value):
@@ -46,5 +45,5 @@ class Examples(Value):
 
 
 def read_examples() -> Examples:
-    text = resources.files("agent.api").joinpath("examples.yaml").read_text(encoding="utf-8")
+    text = resources.files("limner.api").joinpath("examples.yaml").read_text(encoding="utf-8")
     return Examples.model_validate(yaml.safe_load(text))

@@ -2,14 +2,13 @@
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from limner.api.metrics import CONTENT_TYPE, LedgerCounts, Metrics
+from limner.api.pool import Pool
+from limner.api.problems import problem, problems
+from limner.engine import Engine
+from limner.errors import LimnerError
+from limner.schema import Value
 from pydantic import Field
-
-from agent.api.metrics import CONTENT_TYPE, LedgerCounts, Metrics
-from agent.api.pool import Pool
-from agent.api.problems import problem, problems
-from agent.engine import Engine
-from agent.errors import LimnerError
-from agent.schema import Value
 
 
 class Alive(Value):

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from functools import partial
 
-from agent.api.pool import Pool
-from agent.engine import Engine
-from agent.errors import LimnerError, StoreBusyError
-from agent.schema import Recommendations
+from limner.api.pool import Pool
+from limner.engine import Engine
+from limner.errors import LimnerError, StoreBusyError
+from limner.schema import Recommendations
 
 log = logging.getLogger("limner.later")
 

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from fastapi.routing import iter_route_contexts
+from limner.api.access import PUBLIC, Access, Asked, Refused
+from limner.api.metrics import Metrics
+from limner.api.paths import decoded
+from limner.api.problems import RETRY_SECONDS, ProblemResponse, problem
+from limner.config import ServerSettings
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from agent.api.access import PUBLIC, Access, Asked, Refused
-from agent.api.metrics import Metrics
-from agent.api.paths import decoded
-from agent.api.problems import RETRY_SECONDS, ProblemResponse, problem
-from agent.config import ServerSettings
 
 REQUEST_ID = b"x-request-id"
 GONE = 499

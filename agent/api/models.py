@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
+from limner.chat.values import LONGEST, Answer
+from limner.feedback import ClickThrough
+from limner.schema import Grade, Item, Profile, Source, Value
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
-
-from agent.chat.values import LONGEST, Answer
-from agent.feedback import ClickThrough
-from agent.schema import Grade, Item, Profile, Source, Value
 
 Row = dict[str, JsonValue]
 MAX_ROWS = 10_000

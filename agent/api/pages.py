@@ -5,8 +5,7 @@ import binascii
 from typing import Annotated
 
 from fastapi import Query
-
-from agent.errors import BadInputError
+from limner.errors import BadInputError
 
 LIMIT = 1000
 Limit = Annotated[int, Query(ge=1, le=LIMIT, description="Rows of a page, at most.")]

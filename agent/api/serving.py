@@ -21,19 +21,18 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from limner.api.access import Access
+from limner.api.app import create_app
+from limner.api.metrics import Metrics
+from limner.api.middleware import described
+from limner.bootstrap import open_engine
+from limner.config import ServerSettings, Settings, debugging
+from limner.errors import LimnerError, UsageError
+from limner.keys import KeyRing, live_keys
+from limner.store import open_store
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
-
-from agent.api.access import Access
-from agent.api.app import create_app
-from agent.api.metrics import Metrics
-from agent.api.middleware import described
-from agent.bootstrap import open_engine
-from agent.config import ServerSettings, Settings, debugging
-from agent.errors import LimnerError, UsageError
-from agent.keys import KeyRing, live_keys
-from agent.store import open_store
 
 _SWITCH = 0.001
 """Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""
@@ -233,7 +232,7 @@ def _logging(quiet: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"lines": {"()": "agent.api.serving.JsonLines"}},
+        "formatters": {"lines": {"()": "limner.api.serving.JsonLines"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
         "loggers": {
             "limner": {"handlers": ["stderr"], "level": level, "propagate": False},

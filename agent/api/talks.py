@@ -7,12 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from threading import Lock
 
+from limner.chat import Answer, Conversation, Finished, Piece, answer, recall, stream
+from limner.engine import Engine
+from limner.errors import UnknownIdError
+from limner.store import Kept
 from pydantic import BaseModel, ConfigDict
-
-from agent.chat import Answer, Conversation, Finished, Piece, answer, recall, stream
-from agent.engine import Engine
-from agent.errors import UnknownIdError
-from agent.store import Kept
 
 PAIRS = 50
 """Questions with their answers that are kept of a conversation."""

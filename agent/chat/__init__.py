@@ -5,10 +5,10 @@ a model graded `phrase` only words what they returned. Either way an answer is c
 that says what no tool returned goes, and where too little stands the tools' own statements are the answer.
 """
 
-from agent.chat.conversation import Conversation
-from agent.chat.flow import answer, recall, stream
-from agent.chat.plan import plan
-from agent.chat.values import Answer, CitedEvent, Finished, Piece, TextDelta, ToolCall, ToolStarted
+from limner.chat.conversation import Conversation
+from limner.chat.flow import answer, recall, stream
+from limner.chat.plan import plan
+from limner.chat.values import Answer, CitedEvent, Finished, Piece, TextDelta, ToolCall, ToolStarted
 
 __all__ = [
     "Answer",

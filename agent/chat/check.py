@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.chat.compose import MARK, Line, sentences
-from agent.chat.conversation import Conversation
-from agent.chat.reading import Reading, read
-from agent.engine import Engine
-from agent.words.text import fold, tokens_of
+from limner.chat.compose import MARK, Line, sentences
+from limner.chat.conversation import Conversation
+from limner.chat.reading import Reading, read
+from limner.engine import Engine
+from limner.words.text import fold, tokens_of
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“«《「]([^\"”»》」]{2,})[\"”»》」]")

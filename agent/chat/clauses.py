@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent.chat.reading import Reading, Thing
+from limner.chat.reading import Reading, Thing
 
 Verb = Literal["had", "like", "dislike"]
 _NOT = ("never", "except")

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.chat.conversation import Conversation
-from agent.chat.values import CitedEvent, Language
-from agent.engine import Engine
-from tools import Result, Said, say
-from tools.which import title_of
-from tools.words import events_of
+from limner.chat.conversation import Conversation
+from limner.chat.values import CitedEvent, Language
+from limner.engine import Engine
+from limner.tools import Result, Said, say
+from limner.tools.which import title_of
+from limner.tools.words import events_of
 
 MARK = re.compile(r"\[e(\d+)\]")
 _SENTENCE = re.compile(r"(?<=[.!?])(?=\s)|(?<=[。！？])|(?<=\])(?=\s)|(?<=\n)")

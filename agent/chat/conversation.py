@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent import tokens
-from agent.chat.reading import Reading
-from agent.chat.steps import Step
-from agent.schema import ChatMessage
+from limner import tokens
+from limner.chat.reading import Reading
+from limner.chat.steps import Step
+from limner.schema import ChatMessage
 
 MEMORY_TOKENS = 2000
 """Of what was said before, at most, by default."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.chat.conversation import Conversation
-from agent.chat.reading import read, words_of
-from agent.engine import Engine
-from agent.privacy import Veil, masker
-from tools import Result, Said
+from limner.chat.conversation import Conversation
+from limner.chat.reading import read, words_of
+from limner.engine import Engine
+from limner.privacy import Veil, masker
+from limner.tools import Result, Said
 
 
 @dataclass(frozen=True)

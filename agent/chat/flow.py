@@ -4,23 +4,23 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from agent.chat.check import check
-from agent.chat.compose import Line, cited, evidence_of, lines_of, sentences, text_of
-from agent.chat.conversation import Conversation
-from agent.chat.model import Called, phrased, planned
-from agent.chat.plan import plan
-from agent.chat.reading import Reading
-from agent.chat.steps import Plan, Step, users_of
-from agent.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
-from agent.engine import Engine
-from agent.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
-from agent.llm import UNHELPED
-from agent.models import Ready
-from agent.schema import Grade, Source
-from tools import Result, Said
-from tools.find_users import FindUsersResult
-from tools.items import ItemsResult
-from tools.recommend import RecommendResult
+from limner.chat.check import check
+from limner.chat.compose import Line, cited, evidence_of, lines_of, sentences, text_of
+from limner.chat.conversation import Conversation
+from limner.chat.model import Called, phrased, planned
+from limner.chat.plan import plan
+from limner.chat.reading import Reading
+from limner.chat.steps import Plan, Step, users_of
+from limner.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
+from limner.engine import Engine
+from limner.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
+from limner.llm import UNHELPED
+from limner.models import Ready
+from limner.schema import Grade, Source
+from limner.tools import Result, Said
+from limner.tools.find_users import FindUsersResult
+from limner.tools.items import ItemsResult
+from limner.tools.recommend import RecommendResult
 
 
 async def stream(

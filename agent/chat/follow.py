@@ -4,11 +4,11 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from agent.chat.conversation import Conversation
-from agent.chat.dates import Period, beside
-from agent.chat.reading import Reading
-from agent.chat.steps import Step, step
-from tools import history, since_when
+from limner.chat.conversation import Conversation
+from limner.chat.dates import Period, beside
+from limner.chat.reading import Reading
+from limner.chat.steps import Step, step
+from limner.tools import history, since_when
 
 _SUBJECTS = (
     "count", "last", "first", "most", "best", "worst", "rate", "favourite", "like", "dislike", "similar", "recommend",

@@ -7,9 +7,9 @@ arguments, or be what a tool always tells; this is the one place that looks whet
 import re
 from collections.abc import Sequence
 
-from agent.chat.reading import Reading
-from agent.chat.steps import Step
-from agent.words.text import fold
+from limner.chat.reading import Reading
+from limner.chat.steps import Step
+from limner.words.text import fold
 
 _NOT = ("not_item", "not_value")
 _VALUES = ("value", "or_value", "and_value", "not_value")

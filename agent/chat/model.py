@@ -6,20 +6,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from limner.chat.compose import Line, lines_of
+from limner.chat.conversation import Conversation
+from limner.chat.curtain import Curtain
+from limner.chat.steps import Step
+from limner.chat.values import Language
+from limner.engine import Engine
+from limner.errors import ModelError, UsageError
+from limner.llm import Chat, ChatRequest
+from limner.llm.recorded import price_of
+from limner.prompt import Prompt, load_prompt
+from limner.schema import LedgerRow
+from limner.tools import TOOLS, Result, Tool
 from pydantic import ValidationError
-
-from agent.chat.compose import Line, lines_of
-from agent.chat.conversation import Conversation
-from agent.chat.curtain import Curtain
-from agent.chat.steps import Step
-from agent.chat.values import Language
-from agent.engine import Engine
-from agent.errors import ModelError, UsageError
-from agent.llm import Chat, ChatRequest
-from agent.llm.recorded import price_of
-from agent.prompt import Prompt, load_prompt
-from agent.schema import LedgerRow
-from tools import TOOLS, Result, Tool
 
 if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage

@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from agent.chat.clauses import Clause, clauses
-from agent.chat.conversation import Conversation
-from agent.chat.dates import Period
-from agent.chat.follow import carried_on, followed
-from agent.chat.guard import unread
-from agent.chat.hostile import refusal
-from agent.chat.measures import CURRENCY, Bound, Order
-from agent.chat.parts import parts
-from agent.chat.reading import Found, Reading, newest_day, read
-from agent.chat.steps import Given, Plan, Step, calls, cannot, step, users_of
-from agent.engine import Engine
-from agent.names import Named
-from tools import (
+from limner.chat.clauses import Clause, clauses
+from limner.chat.conversation import Conversation
+from limner.chat.dates import Period
+from limner.chat.follow import carried_on, followed
+from limner.chat.guard import unread
+from limner.chat.hostile import refusal
+from limner.chat.measures import CURRENCY, Bound, Order
+from limner.chat.parts import parts
+from limner.chat.reading import Found, Reading, newest_day, read
+from limner.chat.steps import Given, Plan, Step, calls, cannot, step, users_of
+from limner.engine import Engine
+from limner.names import Named
+from limner.tools import (
     Said,
     audience,
     catalogue,
@@ -48,9 +48,9 @@ from tools import (
     since_when,
     user_attributes,
 )
-from tools.recommend import Wanted
-from tools.which import most_had
-from tools.words import kind as kind_of
+from limner.tools.recommend import Wanted
+from limner.tools.which import most_had
+from limner.tools.words import kind as kind_of
 
 _MOST_USERS = 5
 """Users that one question may be answered for, each by a call of its own."""

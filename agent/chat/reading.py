@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from agent.chat.dates import Period, find_periods
-from agent.chat.measures import KINDS, Bound, Order, find_bounds, find_order, resolved
-from agent.chat.values import Language
-from agent.chat.vocabulary import FILLER, key_of, vocabulary
-from agent.engine import Engine
-from agent.names import Named, Names, singular, value_key
-from agent.words.text import fold, stem, tokens_of
+from limner.chat.dates import Period, find_periods
+from limner.chat.measures import KINDS, Bound, Order, find_bounds, find_order, resolved
+from limner.chat.values import Language
+from limner.chat.vocabulary import FILLER, key_of, vocabulary
+from limner.engine import Engine
+from limner.names import Named, Names, singular, value_key
+from limner.words.text import fold, stem, tokens_of
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _QUOTED = re.compile(r"[\"“„«《「『]([^\"”«»《》」』]{1,200})[\"”»》」』]|(?<![\w])'([^']{1,200})'(?![\w])")
@@ -210,7 +210,7 @@ class Reading:
     order_by: Order | None = None
     """The order in which items are asked for: "the cheapest"."""
     conditions: list[str] = field(default_factory=list)
-    """On attributes, as `agent.where` reads them."""
+    """On attributes, as `limner.where` reads them."""
     tags: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     """Words that nothing explains."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tools import Args, Said, Tool
+from limner.tools import Args, Said, Tool
 
 Given = str | int | float | bool | None
 

@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
+from limner.schema import Grade, Source, Value
 from pydantic import Field
-
-from agent.schema import Grade, Source, Value
 
 Language = Literal["en", "zh"]
 LONGEST = 4000

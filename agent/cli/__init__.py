@@ -1,5 +1,5 @@
 """The command line. `main` is the entry point of the command `limner`."""
 
-from agent.cli.app import main
+from limner.cli.app import main
 
 __all__ = ["main"]

@@ -1,7 +1,7 @@
-"""`python -m agent.cli` is `limner`."""
+"""`python -m limner.cli` is `limner`."""
 
 import sys
 
-from agent.cli import main
+from limner.cli import main
 
 sys.exit(main())

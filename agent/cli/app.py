@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from agent.cli import connect, doors, feed, keys, paint, studies, suggest, talk
-from agent.cli.session import Globals, Opener, print_json, stderr_console, tell
-from agent.cli.text import clean
-from agent.config import debugging
-from agent.errors import LimnerError
+from limner.cli import connect, doors, feed, keys, paint, studies, suggest, talk
+from limner.cli.session import Globals, Opener, print_json, stderr_console, tell
+from limner.cli.text import clean
+from limner.config import debugging
+from limner.errors import LimnerError
 
 app = typer.Typer(
     name="limner",
@@ -72,7 +71,7 @@ app.command(rich_help_panel=OTHER)(suggest.demo)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from agent.cli.text import version
+        from limner.cli.text import version
 
         sys.stdout.write(f"limner {version()}\n")
         raise typer.Exit

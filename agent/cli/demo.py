@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
+from limner.cli.session import Session, tell
+from limner.cli.text import clean, counted, duration
+from limner.config import Settings
+from limner.datasets import fetch, known, list_datasets
+from limner.errors import FetchError, LimnerError
+from limner.schema import IngestReport, Profile, Recommendations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agent.cli.session import Session, tell
-from agent.cli.text import clean, counted, duration
-from agent.config import Settings
-from agent.datasets import fetch, known, list_datasets
-from agent.errors import FetchError, LimnerError
-from agent.schema import IngestReport, Profile, Recommendations
-
 if TYPE_CHECKING:
-    from agent.engine import Engine
+    from limner.engine import Engine
 
 DATASET = "ml-100k"
 FOLDER = "demo-data"
@@ -30,7 +29,7 @@ MIN_EVENTS = 20
 
 
 def run(ctx: typer.Context, count: int, as_json: bool) -> None:
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         say = _Telling(session)

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from agent.cli.session import Json, Session, tell
-from agent.errors import UsageError
+from limner.cli.session import Json, Session, tell
+from limner.errors import UsageError
 
 
 def serve(
@@ -18,8 +17,8 @@ def serve(
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that serve side by side.")] = 1,
 ) -> None:
     """Serve the page in the browser (/) and the REST API, which /docs describes."""
-    from agent.api import exposure, listen
-    from agent.api import serve as run
+    from limner.api import exposure, listen
+    from limner.api import serve as run
 
     with Session(ctx) as session:
         settings = session.settings()
@@ -78,10 +77,10 @@ def eval_run(
     as_json: Json = False,
 ) -> None:
     """Compare systems offline: rank the full catalogue for each user, measure, and test the differences."""
-    from agent.cli import show_study
-    from evals.compare import BELOW
-    from evals.experiment import Experiment, overruled, read_experiment
-    from evals.suite import missed, run_experiment
+    from limner.cli import show_study
+    from limner.evals.compare import BELOW
+    from limner.evals.experiment import Experiment, overruled, read_experiment
+    from limner.evals.suite import missed, run_experiment
 
     with Session(ctx, as_json) as session:
         settings = session.settings()
@@ -136,8 +135,8 @@ def eval_compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs, or two studies, of the same split user by user, and say which is significantly better."""
-    from agent.cli.show_evaluation import run_comparison
-    from evals.compare import BELOW, compare, load_either
+    from limner.cli.show_evaluation import run_comparison
+    from limner.evals.compare import BELOW, compare, load_either
 
     with Session(ctx, as_json) as session:
         found = compare(load_either(a), load_either(b), _listed(metrics), system, against, need_tests=fail_if_worse)
@@ -158,11 +157,11 @@ def eval_report(
     as_json: Json = False,
 ) -> None:
     """Write runs as one HTML page: who wins, where it does not, tables and plots."""
-    from agent.cli.show_evaluation import written as drawn
-    from evals.portraits import portrait_map
-    from evals.report import report
-    from evals.runs import load_runs
-    from evals.studies.stream import load_studies
+    from limner.cli.show_evaluation import written as drawn
+    from limner.evals.portraits import portrait_map
+    from limner.evals.report import report
+    from limner.evals.runs import load_runs
+    from limner.evals.studies.stream import load_studies
 
     with Session(ctx, as_json) as session:
         found = [(one, load_studies(one)) for one in runs]

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from agent.cli.session import Json, Session, tell
-from agent.cli.text import clean, counted
-from agent.errors import BadInputError, UsageError
+from limner.cli.session import Json, Session, tell
+from limner.cli.text import clean, counted
+from limner.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
-    from agent.ingest import Sources
+    from limner.ingest import Sources
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Tables to look at: events, items, users.")]
 
@@ -29,10 +28,9 @@ def init(
 
     Prints YAML with comments; hand it to `limner ingest --mapping`.
     """
+    from limner.ingest import propose_mapping
     from rich.text import Text
     from yaml import safe_load
-
-    from agent.ingest import propose_mapping
 
     with Session(ctx, as_json) as session:
         if output is not None and output.exists():
@@ -54,8 +52,8 @@ def init(
 
 def data_list(ctx: typer.Context, as_json: Json = False) -> None:
     """The public data sets that Limner reads without a mapping file."""
-    from agent.cli import show
-    from agent.datasets import MIRRORS, list_datasets
+    from limner.cli import show
+    from limner.datasets import MIRRORS, list_datasets
 
     with Session(ctx, as_json) as session:
         rows = [
@@ -75,9 +73,8 @@ def data_fetch(
     as_json: Json = False,
 ) -> None:
     """Get a public data set, checked against its checksum, and print its terms."""
+    from limner.datasets import fetch, list_datasets
     from rich.text import Text
-
-    from agent.datasets import fetch, list_datasets
 
     with Session(ctx, as_json) as session:
         folder = fetch(name, into, session.progress)
@@ -111,7 +108,7 @@ def ingest(
     A table is a file (CSV, TSV, `::`, RecBole, JSON lines, Parquet, Excel, gzip, xz), a folder, a glob, a tar archive,
     or a query: `sqlite:///shop.db#SELECT * FROM orders`. Reading the same table again changes nothing.
     """
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         sources = _sources(folder, events or [], items or [], users or [], mapping)
@@ -128,7 +125,7 @@ def ingest(
 def _sources(
     folder: Path | None, events: Sequence[str], items: Sequence[str], users: Sequence[str], mapping: Path | None
 ) -> "list[Sources]":
-    from agent.ingest import Sources
+    from limner.ingest import Sources
 
     if folder is None:
         if not (events or items or users):
@@ -142,7 +139,7 @@ def _sources(
             if folder.exists()
             else f"There is no folder '{folder}'."
         )
-    from agent.datasets import known
+    from limner.datasets import known
 
     found = known(folder)
     if found is None:
@@ -159,7 +156,7 @@ def history(
     as_json: Json = False,
 ) -> None:
     """All events of a user, oldest first."""
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         engine = session.engine()
@@ -180,7 +177,7 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Erase users and all that names them, for good: events, portraits, vectors, lists, conversations, keys."""
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         engine = session.engine()

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-
-from agent.cli.session import Json, Session
-from agent.errors import UsageError
-from agent.schema import Scope
+from limner.cli.session import Json, Session
+from limner.errors import UsageError
+from limner.schema import Scope
 
 
 def create(
@@ -19,8 +18,8 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown once."""
-    from agent.cli import show
-    from agent.keys import create_key
+    from limner.cli import show
+    from limner.keys import create_key
 
     with Session(ctx, as_json) as session:
         made = create_key(session.engine().store, _scope(scope), name=name, user_id=user or None)
@@ -30,7 +29,7 @@ def create(
 
 def list_keys(ctx: typer.Context, as_json: Json = False) -> None:
     """List the keys, without what is secret of them."""
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         keys = session.engine().store.api_keys()
@@ -43,8 +42,8 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Make a key useless, for running servers too, within a second."""
-    from agent.cli import show
-    from agent.keys import revoke_key
+    from limner.cli import show
+    from limner.keys import revoke_key
 
     with Session(ctx, as_json) as session:
         key = revoke_key(session.engine().store, key_id)
@@ -52,7 +51,7 @@ def revoke(
 
 
 def _scope(text: str) -> Scope:
-    from agent.keys import SCOPES
+    from limner.keys import SCOPES
 
     for scope in SCOPES:
         if scope == text:

@@ -3,11 +3,10 @@
 from typing import Annotated
 
 import typer
-
-from agent.cli.session import Json, Session
-from agent.cli.text import counted
-from agent.errors import UsageError
-from agent.schema import Event, Item, Profile
+from limner.cli.session import Json, Session
+from limner.cli.text import counted
+from limner.errors import UsageError
+from limner.schema import Event, Item, Profile
 
 SHOWN = 3
 """Portraits that `profile build` shows at once; more are only counted."""
@@ -26,7 +25,7 @@ def train(
     A model reorders recommendations only as far as that proved better on users of the past. One at an endpoint that is
     graded full is weighed on 40 of them by default, another (slow, on a small machine) where --llm-users says so.
     """
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         engine = session.engine()
@@ -57,7 +56,7 @@ def build(
 
     Safe to stop at any moment: finished portraits are kept, paid answers are cached, the same command goes on.
     """
-    from agent.cli import show
+    from limner.cli import show
 
     if bool(users) == everyone and not (reindex and not users):
         raise UsageError("Name users, or --all for every user of the store (one of the two).")
@@ -98,7 +97,7 @@ def show_profile(
     as_json: Json = False,
 ) -> None:
     """A user's portrait; painted first where there is none."""
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         engine = session.engine()
@@ -136,7 +135,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check the store, the index, the models and the settings, and say what to do about what is wrong."""
-    from agent.cli import show
+    from limner.cli import show
 
     with Session(ctx, as_json) as session:
         checks = session.wait(session.engine().doctor(probe=probe))

@@ -11,16 +11,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
+from limner.cli.progress import Bars
+from limner.cli.text import clean
+from limner.config import Settings, load_settings
+from limner.progress import Progress
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from agent.cli.progress import Bars
-from agent.cli.text import clean
-from agent.config import Settings, load_settings
-from agent.progress import Progress
-
 if TYPE_CHECKING:
-    from agent.engine import Engine
+    from limner.engine import Engine
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ class Opener(Protocol):
 
 
 def _open_engine(settings: Settings, *, create: bool = False, progress: Progress | None = None) -> "Engine":
-    from agent.bootstrap import open_engine
+    from limner.bootstrap import open_engine
 
     return open_engine(settings, create=create, progress=progress)
 

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from limner.cli.show import Wide, card, plain_table, words
+from limner.cli.text import clean, counted
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agent.cli.show import Wide, card, plain_table, words
-from agent.cli.text import clean, counted
-
 if TYPE_CHECKING:
-    from evals.records import Evaluation, Spent
-    from evals.studies.records import Cost, Figure, StudyRecord
-    from evals.suite import Found
+    from limner.evals.records import Evaluation, Spent
+    from limner.evals.studies.records import Cost, Figure, StudyRecord
+    from limner.evals.suite import Found
 
 
 def study(record: "StudyRecord") -> RenderableType:
@@ -46,7 +45,7 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
 
 def experiment(found: "Found") -> list[RenderableType]:
     """All that an experiment found, one table below another."""
-    from agent.cli.show_evaluation import evaluation
+    from limner.cli.show_evaluation import evaluation
 
     drawn = [part for one in found.evaluations for part in (evaluation(one), ablation(one), models_asked(one)) if part]
     return [*drawn, *(study(one) for one in found.studies)]
@@ -54,7 +53,7 @@ def experiment(found: "Found") -> list[RenderableType]:
 
 def ablation(report: "Evaluation") -> RenderableType | None:
     """What Limner loses without each family of its channels, by the first metric; None where none was left out."""
-    from evals.systems.limner import WITHOUT, Limner
+    from limner.evals.systems.limner import WITHOUT, Limner
 
     tests = [one for one in report.comparisons if one.system == Limner.name and one.baseline.startswith(WITHOUT)]
     rows = [one for one in tests if one.metric == tests[0].metric]

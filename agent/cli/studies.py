@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from agent.cli.session import Json, Session
-from agent.errors import UsageError
+from limner.cli.session import Json, Session
+from limner.errors import UsageError
 
 if TYPE_CHECKING:
-    from evals.studies.run import Plan
+    from limner.evals.studies.run import Plan
 
 Data = Annotated[str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")]
 SplitName = Annotated[str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users, cold-items.")]
@@ -39,7 +38,7 @@ def portraits(
     retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Are portraits grounded, complete and stable, and what does ranking gain from them?"""
-    from evals.studies.run import Plan
+    from limner.evals.studies.run import Plan
 
     plan = Plan("portraits", dataset, split, limit, seed, repeat=repeat, neutral=neutral)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
@@ -51,7 +50,7 @@ def reasons(
     retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Do reasons cite what is there, say what they cite, and name what made the recommendation?"""
-    from evals.studies.run import Plan
+    from limner.evals.studies.run import Plan
 
     plan = Plan("reasons", dataset, split, limit, seed, judge=judge)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
@@ -67,7 +66,7 @@ def chat(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Is the chat exact where the data hold an answer, and does it say so where they do not?"""
-    from evals.studies.run import Plan
+    from limner.evals.studies.run import Plan
 
     plan = Plan("chat", dataset, split, limit, seed, phrasings=phrasings)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
@@ -79,11 +78,11 @@ def _run(
 ) -> None:  # fmt: skip
     from dataclasses import replace
 
-    from agent.cli.show_study import study as drawn
-    from evals.compare import BELOW
-    from evals.studies.run import Going, study
-    from evals.studies.summary import check_measures
-    from evals.suite import short_of
+    from limner.cli.show_study import study as drawn
+    from limner.evals.compare import BELOW
+    from limner.evals.studies.run import Going, study
+    from limner.evals.studies.summary import check_measures
+    from limner.evals.suite import short_of
 
     if cost_limit == 0:
         raise UsageError("--cost-limit wants more than 0; to ask no hosted model, set LIMNER_LLM=none or local.")

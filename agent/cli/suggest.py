@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from agent.cli.session import Json, Session, print_json
-from agent.cli.tables import write_recommendations, write_users
-from agent.cli.wishes import (
+from limner.cli.session import Json, Session, print_json
+from limner.cli.tables import write_recommendations, write_users
+from limner.cli.wishes import (
     Boost,
     Category,
     Context,
@@ -25,12 +23,13 @@ from agent.cli.wishes import (
     joined,
     wishes_of,
 )
-from agent.errors import BadInputError, UsageError
-from agent.rows import check_ending
-from agent.schema import Recommendations
+from limner.errors import BadInputError, UsageError
+from limner.rows import check_ending
+from limner.schema import Recommendations
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
-    from agent.engine import Engine
+    from limner.engine import Engine
 
 
 def recommend(
@@ -64,7 +63,7 @@ def recommend(
     Without USER, --context names the items of a visit, and the list is for its visitor, of whom nothing else is known.
     On a store that was only ingested, what is missing (training, the portrait) is done first.
     """
-    from agent.cli import show
+    from limner.cli import show
 
     asked = list(dict.fromkeys(users or []))
     if asked and everyone:
@@ -130,7 +129,7 @@ def users(
     With --for-item they are ordered by the calibrated probability that they have the item next, and those who had it
     are left out; with --like by the likeness of their portraits to the words; with --where alone by their activity.
     """
-    from agent.cli import show
+    from limner.cli import show
 
     if for_item and like:
         raise UsageError("Name either an item (--for-item) or words (--like); a user is ordered by one of them.")
@@ -166,7 +165,7 @@ def demo(
 
     Everything goes into ./demo-data (or --data). Safe to run twice. With LIMNER_LLM=none no model is fetched.
     """
-    from agent.cli.demo import run
+    from limner.cli.demo import run
 
     run(ctx, users, as_json)
 
@@ -197,7 +196,7 @@ def rank(
     With --requests, answers one JSON document a line for each line that was asked, in order, with or without --json;
     a line that cannot be answered gets {"line", "error"}, and the exit code is 2.
     """
-    from agent.cli import show
+    from limner.cli import show
 
     if bool(items) == bool(requests):
         raise UsageError("Name either USER with --items F, or --requests F.jsonl.")

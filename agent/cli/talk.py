@@ -13,16 +13,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from limner.cli.session import Json, Session, tell
+from limner.cli.text import clean
+from limner.errors import LimnerError, UsageError
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.session import Json, Session, tell
-from agent.cli.text import clean
-from agent.errors import LimnerError, UsageError
-
 if TYPE_CHECKING:
-    from agent.chat import Answer, CitedEvent, Conversation, ToolStarted
-    from agent.engine import Engine
+    from limner.chat import Answer, CitedEvent, Conversation, ToolStarted
+    from limner.engine import Engine
 
 _HELP = """Ask in words, in English or Chinese:
   What did user 13 watch last?   Who liked film noir and stopped?   Recommend 3 comedies to user 13.
@@ -40,7 +39,7 @@ def chat(
     as_json: Json = False,
 ) -> None:
     """Ask about users in words, in English or Chinese; answers cite the events that they rest on."""
-    from agent.chat import Conversation
+    from limner.chat import Conversation
 
     if question is None and as_json:
         raise UsageError("With --json, ask a question: limner chat 'QUESTION' --json.")
@@ -55,7 +54,7 @@ def chat(
         if question is None:
             _Terminal(session, engine, talk).run()
         elif as_json:
-            from agent.chat import answer
+            from limner.chat import answer
 
             session.give(session.wait(answer(engine, question, talk)))
         else:
@@ -138,7 +137,7 @@ class _Terminal:
 
         self._task = asyncio.current_task()
 
-        from agent.chat import Finished, TextDelta, ToolStarted, stream
+        from limner.chat import Finished, TextDelta, ToolStarted, stream
 
         async with aclosing(stream(self.engine, question, self.talk)) as pieces:
             async for piece in pieces:

@@ -4,11 +4,10 @@ import re
 from typing import Annotated
 
 import typer
+from limner.errors import UsageError
+from limner.schema import Wishes
+from limner.where import boost_of
 from pydantic import ValidationError
-
-from agent.errors import UsageError
-from agent.schema import Wishes
-from agent.where import boost_of
 
 Category = Annotated[
     list[str] | None,

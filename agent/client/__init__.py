@@ -2,13 +2,13 @@
 
 ::
 
-    from agent.client import Limner
+    from limner.client import Limner
 
     with Limner("http://127.0.0.1:8000") as limner:
         print(limner.recommend("196"))
 """
 
-from agent.client.client import AsyncLimner, Limner
-from agent.client.errors import LimnerRefused, LimnerUnreachable
+from limner.client.client import AsyncLimner, Limner
+from limner.client.errors import LimnerRefused, LimnerUnreachable
 
 __all__ = ["AsyncLimner", "Limner", "LimnerRefused", "LimnerUnreachable"]

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from limner.addresses import segment
+from limner.browse import Neighbor, PopularItem
+from limner.chat.values import Answer
+from limner.feedback import ClickThrough
+from limner.schema import Item, Value
 from pydantic import BaseModel
-
-from agent.addresses import segment
-from agent.browse import Neighbor, PopularItem
-from agent.chat.values import Answer
-from agent.feedback import ClickThrough
-from agent.schema import Item, Value
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
+from limner.client import calls
+from limner.client.ask import Ask, Reply
+from limner.client.errors import LimnerUnreachable, refused
+from limner.client.events import Events
 from pydantic import BaseModel
-
-from agent.client import calls
-from agent.client.ask import Ask, Reply
-from agent.client.errors import LimnerUnreachable, refused
-from agent.client.events import Events
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)

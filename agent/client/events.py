@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from agent.chat.values import TextDelta
-from agent.client.ask import Reply
-from agent.client.errors import LimnerRefused, Problem
+from limner.chat.values import TextDelta
+from limner.client.ask import Reply
+from limner.client.errors import LimnerRefused, Problem
 
 
 class Events:

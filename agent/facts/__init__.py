@@ -1,9 +1,9 @@
 """Facts, counted in code: what a user's events say of their taste against the population, and their habits."""
 
-from agent.facts.facets import facets_of
-from agent.facts.mine import UserFacts, in_order, mine_facts
-from agent.facts.population import Population, build_population, load_population
-from agent.facts.stated import STRUCK, WITHDRAWN, is_strike, is_withdrawal, standing, struck
+from limner.facts.facets import facets_of
+from limner.facts.mine import UserFacts, in_order, mine_facts
+from limner.facts.population import Population, build_population, load_population
+from limner.facts.stated import STRUCK, WITHDRAWN, is_strike, is_withdrawal, standing, struck
 
 __all__ = [
     "STRUCK",

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-
-from agent.facts.titles import find_themes, themes_in
-from agent.schema import Item, Value
-from agent.shelf import SHELF
+from limner.facts.titles import find_themes, themes_in
+from limner.schema import Item, Value
+from limner.shelf import SHELF
 
 MAX_FACETS = 24
 """Facets of one catalogue; those on most items stay."""

@@ -33,15 +33,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from limner.config import SignalTable
+from limner.facts.population import Population, expand, strongest
+from limner.facts.stated import spoken_facts, struck
+from limner.facts.traits import traits_of
+from limner.interactions import NO_TIME, milliseconds
+from limner.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
+from limner.signals import signals_of
 from numpy.typing import NDArray
-
-from agent.config import SignalTable
-from agent.facts.population import Population, expand, strongest
-from agent.facts.stated import spoken_facts, struck
-from agent.facts.traits import traits_of
-from agent.interactions import NO_TIME, milliseconds
-from agent.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
-from agent.signals import signals_of
 
 LIFT_PRIOR = 4.0
 """a: items' worth of belief that a user is like everyone."""

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
+from limner.facts.habits import measure
+from limner.facts.population import Population
+from limner.schema import Event, Scale, Trait
+from limner.signals import RATED_TYPES
 from numpy.typing import NDArray
-
-from agent.facts.habits import measure
-from agent.facts.population import Population
-from agent.schema import Event, Scale, Trait
-from agent.signals import RATED_TYPES
 
 MIN_RATINGS = 5
 MIN_HABIT = 10

@@ -1,9 +1,9 @@
 """From any table to users, items and events. The only place for pandas."""
 
-from agent.ingest.flow import Sources, ingest, ingest_frames, to_frame
-from agent.ingest.mapping import Mapping, load_mapping, parse_mapping
-from agent.ingest.propose import propose_mapping
-from agent.ingest.rows import ingest_rows
+from limner.ingest.flow import Sources, ingest, ingest_frames, to_frame
+from limner.ingest.mapping import Mapping, load_mapping, parse_mapping
+from limner.ingest.propose import propose_mapping
+from limner.ingest.rows import ingest_rows
 
 __all__ = [
     "Mapping",

@@ -15,10 +15,8 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-from agent.errors import BadInputError
-from agent.ingest.clean import (
+from limner.errors import BadInputError
+from limner.ingest.clean import (
     CleanEvents,
     GivenIds,
     Occurrences,
@@ -33,14 +31,15 @@ from agent.ingest.clean import (
     something,
     split_list,
 )
-from agent.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
-from agent.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
-from agent.ingest.rejects import RejectedRows
-from agent.ingest.settle import LOOK, settle_events
-from agent.interactions import NO_TIME
-from agent.progress import Progress, Quiet
-from agent.schema import IngestReport, Item, Scale, TableReport, Value
-from agent.store import EventColumns, Store
+from limner.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
+from limner.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
+from limner.ingest.rejects import RejectedRows
+from limner.ingest.settle import LOOK, settle_events
+from limner.interactions import NO_TIME
+from limner.progress import Progress, Quiet
+from limner.schema import IngestReport, Item, Scale, TableReport, Value
+from limner.store import EventColumns, Store
+from numpy.typing import NDArray
 
 CHUNK_ROWS = 100_000
 _EARLY = 315_532_800_000
@@ -159,7 +158,7 @@ def to_frame(values: Sequence[Value]) -> pd.DataFrame:
 
 def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[Chunk]:
     if "://" in place:
-        from agent.store.source import read_query
+        from limner.store.source import read_query
 
         parts = re.split(r"#\s*(?=select\b|with\b|values\b)", place, maxsplit=1, flags=re.IGNORECASE)
         url, query = parts[0], parts[-1]

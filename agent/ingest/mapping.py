@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
+from limner.config import yaml_complaint
+from limner.errors import BadInputError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from agent.config import yaml_complaint
-from agent.errors import BadInputError
 
 TableName = Literal["events", "items", "users"]
 

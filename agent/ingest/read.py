@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import IO, cast
 
 import pandas as pd
-
-from agent.errors import BadInputError, StoreFullError
-from agent.ingest.mapping import Reading
+from limner.errors import BadInputError, StoreFullError
+from limner.ingest.mapping import Reading
 
 LINE = "__line__"
 """Column that holds the 1-based line (or record) number."""

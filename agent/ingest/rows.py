@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
-
-from agent.ingest.flow import Run
-from agent.ingest.mapping import FIELDS, Mapping, Spec, TableName, alias_key, aliases_of
-from agent.ingest.read import LINE, Chunk, flatten
-from agent.progress import Quiet
-from agent.schema import RejectedRow, RowsReport
-from agent.store import Store
+from limner.ingest.flow import Run
+from limner.ingest.mapping import FIELDS, Mapping, Spec, TableName, alias_key, aliases_of
+from limner.ingest.read import LINE, Chunk, flatten
+from limner.progress import Quiet
+from limner.schema import RejectedRow, RowsReport
+from limner.store import Store
 
 SOURCE = "api"
 """Where rows are from, where nothing is said and the store has no events yet."""

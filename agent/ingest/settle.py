@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
-
-from agent.ingest.clean import number_text, numbers_of, something
-from agent.ingest.mapping import Column, Layout, Mapping, alias_key
-from agent.ingest.times import day_comes_first, is_clock, is_slashed, lacks_zone
+from limner.ingest.clean import number_text, numbers_of, something
+from limner.ingest.mapping import Column, Layout, Mapping, alias_key
+from limner.ingest.times import day_comes_first, is_clock, is_slashed, lacks_zone
 
 LOOK = 5000
 """Rows that are looked at."""

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
+from limner.errors import ModelAnswerError
+from limner.schema import ChatMessage, Usage
 from pydantic import BaseModel, ValidationError
-
-from agent.errors import ModelAnswerError
-from agent.schema import ChatMessage, Usage
 
 T = TypeVar("T", bound=BaseModel)
 

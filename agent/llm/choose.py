@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from agent.config import LlmSettings, Settings
-from agent.errors import ModelRefusedError, ModelUnavailableError, SettingsError
-from agent.llm.base import Chat
-from agent.llm.fetch import fetch_model, fingerprint
-from agent.llm.local import INSTALL, LocalServer, runtime_installed
-from agent.llm.openai_chat import OPENAI_URL, OpenAIChat, Retries
-from agent.progress import Progress, Quiet
+from limner.config import LlmSettings, Settings
+from limner.errors import ModelRefusedError, ModelUnavailableError, SettingsError
+from limner.llm.base import Chat
+from limner.llm.fetch import fetch_model, fingerprint
+from limner.llm.local import INSTALL, LocalServer, runtime_installed
+from limner.llm.openai_chat import OPENAI_URL, OpenAIChat, Retries
+from limner.progress import Progress, Quiet
 
 OPENAI_MODEL = "gpt-4o-mini"
 _LOCAL_TIMEOUT = 300.0

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from agent.config import LlmSettings
-from agent.errors import ModelRefusedError, ModelUnavailableError
-from agent.llm.openai_chat import _retry_after
+from limner.config import LlmSettings
+from limner.errors import ModelRefusedError, ModelUnavailableError
+from limner.llm.openai_chat import _retry_after
 
 _BATCH = 256
 

@@ -22,9 +22,9 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent.config import Settings, cache_folder
-from agent.errors import FetchError, SettingsError
-from agent.progress import Progress, Quiet
+from limner.config import Settings, cache_folder
+from limner.errors import FetchError, SettingsError
+from limner.progress import Progress, Quiet
 
 _BLOCK = 1 << 20
 _CONNECT_SECONDS = 4.0

@@ -1,4 +1,4 @@
-"""Measures embedded models and writes the results that ship: `python -m agent.llm.measure [MODEL…]`.
+"""Measures embedded models and writes the results that ship: `python -m limner.llm.measure [MODEL…]`.
 
 Every question is asked, so that the results can be judged under any thresholds. Run it again whenever a question, a
 probe prompt or an embedded model changes; a test compares the shipped probe version with the code's.
@@ -8,12 +8,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from agent.config import Settings, load_settings
-from agent.llm.choose import choose_chat
-from agent.llm.fetch import KNOWN
-from agent.llm.probe import MEASURED, RESULTS, probe, shipped_probes
-from agent.progress import Quiet
-from agent.schema import ProbeResult
+from limner.config import Settings, load_settings
+from limner.llm.choose import choose_chat
+from limner.llm.fetch import KNOWN
+from limner.llm.probe import MEASURED, RESULTS, probe, shipped_probes
+from limner.progress import Quiet
+from limner.schema import ProbeResult
 
 TARGET = Path(__file__).with_name(MEASURED)
 

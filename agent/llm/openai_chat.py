@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from agent.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
-from agent.llm.base import ChatAnswer, ChatRequest, schema_in_words, strict_schema
-from agent.llm.gate import Gate
-from agent.schema import ChatMessage, Usage
+from limner.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
+from limner.llm.base import ChatAnswer, ChatRequest, schema_in_words, strict_schema
+from limner.llm.gate import Gate
+from limner.schema import ChatMessage, Usage
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream

@@ -14,17 +14,16 @@ from importlib import resources
 from pathlib import Path
 from typing import cast
 
+from limner.config import ProbeThresholds
+from limner.errors import ModelDeclinedError
+from limner.llm.base import Chat, ChatRequest
+from limner.llm.questions import SKILLS, Asked, Question, Skill, questions
+from limner.progress import Progress, Quiet
+from limner.schema import Grade, ProbeResult, SkillScore
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config import ProbeThresholds
-from agent.errors import ModelDeclinedError
-from agent.llm.base import Chat, ChatRequest
-from agent.llm.questions import SKILLS, Asked, Question, Skill, questions
-from agent.progress import Progress, Quiet
-from agent.schema import Grade, ProbeResult, SkillScore
-
 MEASURED = "measured.json"
-"""Results that come with the package, by model file's SHA-256; written by `python -m agent.llm.measure`."""
+"""Results that come with the package, by model file's SHA-256; written by `python -m limner.llm.measure`."""
 RESULTS: TypeAdapter[dict[str, ProbeResult]] = TypeAdapter(dict[str, ProbeResult])
 
 
@@ -154,7 +153,7 @@ def known_probe(identity: str, thresholds: ProbeThresholds, folder: Path) -> Pro
 
 def shipped_probes() -> dict[str, ProbeResult]:
     """Results that come with the package, by SHA-256 of the model file; every question was asked."""
-    file = resources.files("agent.llm").joinpath(MEASURED)
+    file = resources.files("limner.llm").joinpath(MEASURED)
     return RESULTS.validate_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 

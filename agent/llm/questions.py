@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeVar
 
+from limner.llm.base import parse
+from limner.prompt import Prompt, load_prompt
+from limner.schema import ChatMessage
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from agent.llm.base import parse
-from agent.prompt import Prompt, load_prompt
-from agent.schema import ChatMessage
 
 Skill = Literal["schema", "word", "cite", "refuse", "tool", "order"]
 SKILLS: tuple[Skill, ...] = ("schema", "word", "cite", "refuse", "tool", "order")

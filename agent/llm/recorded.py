@@ -11,19 +11,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from pydantic import ValidationError
-
-from agent import tokens
-from agent.config import Price
-from agent.errors import (
+from limner import tokens
+from limner.config import Price
+from limner.errors import (
     BudgetSpentError,
     ModelDeclinedError,
     ModelError,
     ModelRefusedError,
     ModelUnavailableError,
 )
-from agent.llm.base import Chat, ChatAnswer, ChatRequest, parse, strict_schema
-from agent.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
+from limner.llm.base import Chat, ChatAnswer, ChatRequest, parse, strict_schema
+from limner.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
+from pydantic import ValidationError
 
 
 class AnswerBook(Protocol):

@@ -1,9 +1,9 @@
 """The portrait: from facts and a window of events to a `Profile` whose every claim is verified."""
 
-from agent.profile.cost import EMBEDDED, HOSTED, Speed, estimate
-from agent.profile.diff import ChangedPreference, ProfileDiff, diff
-from agent.profile.paint import FAILED, paint, paint_plainly
-from agent.profile.subject import Subject, settings_digest, subject_of
+from limner.profile.cost import EMBEDDED, HOSTED, Speed, estimate
+from limner.profile.diff import ChangedPreference, ProfileDiff, diff
+from limner.profile.paint import FAILED, paint, paint_plainly
+from limner.profile.subject import Subject, settings_digest, subject_of
 
 __all__ = [
     "EMBEDDED",

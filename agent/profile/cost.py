@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent import tokens
-from agent.config import Price, Settings
-from agent.llm import ChatRequest
-from agent.llm.recorded import price_of
-from agent.profile.draft import DraftSentence
-from agent.profile.full import merge_request, part_requests, portrait_request
-from agent.profile.phrase import claims_of, request
-from agent.profile.subject import Subject
-from agent.schema import Estimate, Grade
-from agent.words import Language, spoken
+from limner import tokens
+from limner.config import Price, Settings
+from limner.llm import ChatRequest
+from limner.llm.recorded import price_of
+from limner.profile.draft import DraftSentence
+from limner.profile.full import merge_request, part_requests, portrait_request
+from limner.profile.phrase import claims_of, request
+from limner.profile.subject import Subject
+from limner.schema import Estimate, Grade
+from limner.words import Language, spoken
 
 ANSWER_SHARE = 0.5
 """Of the tokens that a draft may have, how many it usually has: a guess."""

@@ -2,9 +2,8 @@
 
 from functools import cache
 
+from limner.schema import Kind, Polarity, Scalar
 from pydantic import BaseModel, ConfigDict, Field, create_model
-
-from agent.schema import Kind, Polarity, Scalar
 
 
 class Drafted(BaseModel):

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from agent.config import PortraitField, PortraitSettings
-from agent.schema import Event, FieldValue, Profile, Scalar
-from agent.words.text import fold
+from limner.config import PortraitField, PortraitSettings
+from limner.schema import Event, FieldValue, Profile, Scalar
+from limner.words.text import fold
 
 _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 _UNKNOWN = ("", "unknown", "none", "n/a", "not known", "null")

@@ -9,20 +9,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from agent.config import Settings
-from agent.errors import BudgetSpentError, ModelError
-from agent.llm import Chat, ChatAnswer, ChatRequest, ask
-from agent.privacy import masker
-from agent.profile.draft import Draft, DraftField, DraftPreference, DraftSentence, Fixes, Notes
-from agent.profile.fields import coerce, declared, describe, is_unknown, questions, unanswered, update_fields
-from agent.profile.subject import Subject, Tally, built_from
-from agent.profile.template import MAX_EVIDENCE, preference_of, strongest
-from agent.prompt import Prompt, load_prompt
-from agent.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
-from agent.verify import check_words, grounds_from, resolve, strip_citations, verify_field, verify_preference
-from agent.words import Language
-from agent.words.templates import percent
-from agent.words.text import fold
+from limner.config import Settings
+from limner.errors import BudgetSpentError, ModelError
+from limner.llm import Chat, ChatAnswer, ChatRequest, ask
+from limner.privacy import masker
+from limner.profile.draft import Draft, DraftField, DraftPreference, DraftSentence, Fixes, Notes
+from limner.profile.fields import coerce, declared, describe, is_unknown, questions, unanswered, update_fields
+from limner.profile.subject import Subject, Tally, built_from
+from limner.profile.template import MAX_EVIDENCE, preference_of, strongest
+from limner.prompt import Prompt, load_prompt
+from limner.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
+from limner.verify import check_words, grounds_from, resolve, strip_citations, verify_field, verify_preference
+from limner.words import Language
+from limner.words.templates import percent
+from limner.words.text import fold
 
 PORTRAIT, PART, MERGE, REPAIR = "portrait", "portrait-part", "portrait-merge", "portrait-repair"
 MAX_TOKENS = 1600

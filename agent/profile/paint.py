@@ -1,16 +1,16 @@
 """Painting one portrait: facts always, a model's words as far as its grade goes, template words otherwise."""
 
-from agent.config import Settings
-from agent.errors import BudgetSpentError, ModelError
-from agent.facts import struck
-from agent.llm import UNHELPED, Chat
-from agent.profile.full import full
-from agent.profile.phrase import phrase
-from agent.profile.subject import Subject, Tally, built_from
-from agent.profile.template import template_profile
-from agent.schema import Grade, Profile
-from agent.words import Language, spoken, unspoken
-from agent.words.text import fold
+from limner.config import Settings
+from limner.errors import BudgetSpentError, ModelError
+from limner.facts import struck
+from limner.llm import UNHELPED, Chat
+from limner.profile.full import full
+from limner.profile.phrase import phrase
+from limner.profile.subject import Subject, Tally, built_from
+from limner.profile.template import template_profile
+from limner.schema import Grade, Profile
+from limner.words import Language, spoken, unspoken
+from limner.words.text import fold
 
 FAILED = f"In template words, {UNHELPED}: "
 

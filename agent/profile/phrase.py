@@ -7,20 +7,20 @@ sentences are; else the template summary stands whole.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.config import Settings
-from agent.llm import Chat, ChatRequest, ask
-from agent.profile.draft import phrased
-from agent.profile.subject import Subject, Tally, built_from
-from agent.profile.template import MAX_EVIDENCE, distinct
-from agent.prompt import Prompt, load_prompt
-from agent.schema import Dropped, Fact, Profile, Trait
-from agent.verify import EMPTY_LEXICON, check_words, grounds_from, tidy
-from agent.verify.grounds import value_variants
-from agent.verify.nouns import foreign_noun
-from agent.verify.sentence import TASTE, Sentence
-from agent.words import Language, preference_text, summary_text, thing, trait_text
-from agent.words.templates import is_tentative, percents, stands_out, values_text
-from agent.words.text import stems_of, tokens_of
+from limner.config import Settings
+from limner.llm import Chat, ChatRequest, ask
+from limner.profile.draft import phrased
+from limner.profile.subject import Subject, Tally, built_from
+from limner.profile.template import MAX_EVIDENCE, distinct
+from limner.prompt import Prompt, load_prompt
+from limner.schema import Dropped, Fact, Profile, Trait
+from limner.verify import EMPTY_LEXICON, check_words, grounds_from, tidy
+from limner.verify.grounds import value_variants
+from limner.verify.nouns import foreign_noun
+from limner.verify.sentence import TASTE, Sentence
+from limner.words import Language, preference_text, summary_text, thing, trait_text
+from limner.words.templates import is_tentative, percents, stands_out, values_text
+from limner.words.text import stems_of, tokens_of
 
 PROMPT = "portrait-phrase"
 LIKES, DISLIKES, HABITS = 3, 2, 2

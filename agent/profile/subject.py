@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from agent.config import Settings
-from agent.facts import Population, UserFacts, is_strike, mine_facts, standing
-from agent.history import cut_window, split_history
-from agent.llm import ChatAnswer
-from agent.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
-from agent.signals import signals_of
-from agent.verify import EMPTY_LEXICON, Lexicon, item_values
-from agent.verify.claims import ValuesOf
+from limner.config import Settings
+from limner.facts import Population, UserFacts, is_strike, mine_facts, standing
+from limner.history import cut_window, split_history
+from limner.llm import ChatAnswer
+from limner.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
+from limner.signals import signals_of
+from limner.verify import EMPTY_LEXICON, Lexicon, item_values
+from limner.verify.claims import ValuesOf
 
 
 @dataclass(frozen=True)

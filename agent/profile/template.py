@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from agent.config import Settings
-from agent.profile.fields import unanswered, update_fields
-from agent.profile.subject import Subject, Tally, built_from
-from agent.schema import Fact, Preference, Profile
-from agent.words import Language, preference_text, summary_text
-from agent.words.text import fold
+from limner.config import Settings
+from limner.profile.fields import unanswered, update_fields
+from limner.profile.subject import Subject, Tally, built_from
+from limner.schema import Fact, Preference, Profile
+from limner.words import Language, preference_text, summary_text
+from limner.words.text import fold
 
 MAX_EVIDENCE = 8
 

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from limner.evals.metrics import ece
+from limner.interactions import NO_TIME, Interactions
+from limner.rank.lessons import moments
+from limner.retrieve import History
 from numpy.typing import NDArray
-
-from agent.interactions import NO_TIME, Interactions
-from agent.rank.lessons import moments
-from agent.retrieve import History
-from evals.metrics import ece
 
 Floats = NDArray[np.float64]
 

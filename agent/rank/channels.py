@@ -8,11 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-
-from agent.facts import Population
-from agent.interactions import NO_TIME, Interactions
-from agent.retrieve import (
+from limner.facts import Population
+from limner.interactions import NO_TIME, Interactions
+from limner.retrieve import (
     Alike,
     Channel,
     Collaborative,
@@ -32,6 +30,7 @@ from agent.retrieve import (
     transitions,
     users_matrix,
 )
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from limner.interactions import Interactions
+from limner.rank.features import CANDIDATES, batches, tabulate
+from limner.rank.model import Model
+from limner.rank.order import Asked, Ranked, order_many
+from limner.rank.reshape import shaped
+from limner.retrieve import Demographics, History
+from limner.schema import Audience, Item, RankedUser, User, Wishes
 from numpy.typing import NDArray
-
-from agent.interactions import Interactions
-from agent.rank.features import CANDIDATES, batches, tabulate
-from agent.rank.model import Model
-from agent.rank.order import Asked, Ranked, order_many
-from agent.rank.reshape import shaped
-from agent.retrieve import Demographics, History
-from agent.schema import Audience, Item, RankedUser, User, Wishes
 
 Floats = NDArray[np.float64]
 

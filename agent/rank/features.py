@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from limner.interactions import NO_TIME
+from limner.rank.channels import Channels
+from limner.retrieve import History, score_all, together, weigh_all
 from numpy.typing import NDArray
-
-from agent.interactions import NO_TIME
-from agent.rank.channels import Channels
-from agent.retrieve import History, score_all, together, weigh_all
 
 One = TypeVar("One")
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from limner.errors import StoreError
+from limner.evals.metrics import ece, ndcg
+from limner.rank.features import TELLS, told_by
 from numpy.typing import NDArray
-
-from agent.errors import StoreError
-from agent.rank.features import TELLS, told_by
-from evals.metrics import ece, ndcg
 
 if TYPE_CHECKING:
     import lightgbm

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from limner.facts import struck
+from limner.schema import Event, Item, Preference
 from numpy.typing import NDArray
-
-from agent.facts import struck
-from agent.schema import Event, Item, Preference
 
 STATED_LIKE = 1.5
 """What the relevance of an item that carries a stated like is multiplied by."""

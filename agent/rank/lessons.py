@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from limner.interactions import NO_TIME, Interactions
+from limner.retrieve import History
 from numpy.typing import NDArray
-
-from agent.interactions import NO_TIME, Interactions
-from agent.retrieve import History
 
 How = Literal["time", "user"]
 

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-
-from agent.errors import UNREADABLE, StoreError
-from agent.interactions import Interactions
-from agent.progress import Progress, Quiet
-from agent.rank.activity import Activity, fit_activity, load_activity
-from agent.rank.channels import (
+from limner.errors import UNREADABLE, StoreError
+from limner.interactions import Interactions
+from limner.progress import Progress, Quiet
+from limner.rank.activity import Activity, fit_activity, load_activity
+from limner.rank.channels import (
     HALF_LIVES,
     Catalogue,
     Channels,
@@ -32,12 +30,13 @@ from agent.rank.channels import (
     next_short,
     widened,
 )
-from agent.rank.features import batches, tabulate
-from agent.rank.fusion import Examples, Fusion, Method, learn, load_fusion
-from agent.rank.lessons import How, Query, lessons
-from agent.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
-from agent.retrieve import Collaborative, History, Popular, Recent, Stream
-from agent.schema import Scale
+from limner.rank.features import batches, tabulate
+from limner.rank.fusion import Examples, Fusion, Method, learn, load_fusion
+from limner.rank.lessons import How, Query, lessons
+from limner.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
+from limner.retrieve import Collaborative, History, Popular, Recent, Stream
+from limner.schema import Scale
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

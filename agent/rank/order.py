@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
+from limner.rank.features import CANDIDATES, Named, Table, tabulate
+from limner.rank.model import Model
+from limner.retrieve import History
+from limner.schema import Candidate
 from numpy.typing import NDArray
-
-from agent.rank.features import CANDIDATES, Named, Table, tabulate
-from agent.rank.model import Model
-from agent.retrieve import History
-from agent.schema import Candidate
 
 _STEP = 1e-6
 """What each item that no voice found stands below the one before it."""

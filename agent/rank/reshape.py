@@ -20,15 +20,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.rank.channels import Catalogue
+from limner.rank.features import CANDIDATES
+from limner.rank.heed import Heed
+from limner.rank.model import Model
+from limner.rank.order import Ranked
+from limner.schema import Item, Scalar, Wishes
+from limner.where import parse_short, values_of
 from numpy.typing import NDArray
-
-from agent.rank.channels import Catalogue
-from agent.rank.features import CANDIDATES
-from agent.rank.heed import Heed
-from agent.rank.model import Model
-from agent.rank.order import Ranked
-from agent.schema import Item, Scalar, Wishes
-from agent.where import parse_short, values_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from limner.errors import BadInputError, UnknownIdError
+from limner.schema import Item, Wishes
+from limner.shelf import is_hidden, is_unavailable
+from limner.where import Compare, check_names, levels, listed, names_of, parse, parse_short
 from numpy.typing import NDArray
-
-from agent.errors import BadInputError, UnknownIdError
-from agent.schema import Item, Wishes
-from agent.shelf import is_hidden, is_unavailable
-from agent.where import Compare, check_names, levels, listed, names_of, parse, parse_short
 
 
 def check_context(wishes: Wishes, items: Mapping[str, Item]) -> None:

@@ -1,6 +1,6 @@
 """Reordering by a model, and how much its order is worth."""
 
-from agent.rerank.order import (
+from limner.rerank.order import (
     NEUTRAL,
     Judged,
     Reranked,
@@ -12,7 +12,7 @@ from agent.rerank.order import (
     prompts_of,
     rerank,
 )
-from agent.rerank.weight import Case, Known, fit_weight, load_weight, save_weight, weigh
+from limner.rerank.weight import Case, Known, fit_weight, load_weight, save_weight, weigh
 
 __all__ = [
     "NEUTRAL",

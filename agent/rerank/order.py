@@ -9,7 +9,7 @@ pairs: the second shows the first's order reversed, so that a preference for pla
 nothing is known, which takes out what the model thinks of the item itself.
 
 Either order is blended with the prior order by ranks: blend = (1 - w) prior + w model, each 1 for the first place and 0
-for the last. The weight w is fitted on the past (`agent.rerank.weight`); a model whose weight is zero is not asked.
+for the last. The weight w is fitted on the past (`limner.rerank.weight`); a model whose weight is zero is not asked.
 """
 
 import asyncio
@@ -17,14 +17,13 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from limner.config import Settings
+from limner.errors import ModelError
+from limner.llm import Chat, ChatRequest, ask
+from limner.prompt import Prompt, load_prompt
+from limner.schema import Grade, Item, Preference, RerankState
+from limner.words import plain_title, spoken
 from pydantic import BaseModel, ConfigDict
-
-from agent.config import Settings
-from agent.errors import ModelError
-from agent.llm import Chat, ChatRequest, ask
-from agent.prompt import Prompt, load_prompt
-from agent.schema import Grade, Item, Preference, RerankState
-from agent.words import plain_title, spoken
 
 LISTWISE, POINTWISE = "rerank", "judge-item"
 """Prompts."""

@@ -14,18 +14,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from limner.config import Settings
+from limner.evals.metrics import interval, ndcg
+from limner.evals.splits import BUCKETS, bucket_of
+from limner.llm import Chat
+from limner.progress import Progress
+from limner.rank import Moment
+from limner.rerank.order import Taste, blend, judge
+from limner.schema import BucketWeight, Grade, Item, RerankWeight
+from limner.store import Store
 from numpy.typing import NDArray
 from pydantic import ValidationError
-
-from agent.config import Settings
-from agent.llm import Chat
-from agent.progress import Progress
-from agent.rank import Moment
-from agent.rerank.order import Taste, blend, judge
-from agent.schema import BucketWeight, Grade, Item, RerankWeight
-from agent.store import Store
-from evals.metrics import interval, ndcg
-from evals.splits import BUCKETS, bucket_of
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Shares of the model's order that are tried."""

@@ -1,7 +1,7 @@
 """Channels: one way each to find candidates, behind one interface."""
 
-from agent.retrieve.alike import Alike
-from agent.retrieve.base import (
+from limner.retrieve.alike import Alike
+from limner.retrieve.base import (
     DISLIKED,
     Channel,
     History,
@@ -12,13 +12,13 @@ from agent.retrieve.base import (
     weigh_all,
     weights_matrix,
 )
-from agent.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
-from agent.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
-from agent.retrieve.demographic import Demographics, count_demographics, load_demographics
-from agent.retrieve.lexical import Lexical, bm25_postings, words
-from agent.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
-from agent.retrieve.popular import Popular, Recent, Stream, fit_popular, fit_recent
-from agent.retrieve.similar import SimilarUsers, users_matrix
+from limner.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
+from limner.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
+from limner.retrieve.demographic import Demographics, count_demographics, load_demographics
+from limner.retrieve.lexical import Lexical, bm25_postings, words
+from limner.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
+from limner.retrieve.popular import Popular, Recent, Stream, fit_popular, fit_recent
+from limner.retrieve.similar import SimilarUsers, users_matrix
 
 __all__ = [
     "DISLIKED",

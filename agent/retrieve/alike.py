@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from limner.retrieve.base import History, Weighed, Weighing
 from numpy.typing import NDArray
-
-from agent.retrieve.base import History, Weighed, Weighing
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

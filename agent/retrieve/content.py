@@ -11,9 +11,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+from limner.retrieve.base import recency
 from numpy.typing import NDArray
-
-from agent.retrieve.base import recency
 
 Vectors = NDArray[np.float32]
 

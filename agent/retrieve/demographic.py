@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.errors import UNREADABLE
+from limner.folders import written_whole
+from limner.interactions import Interactions
+from limner.retrieve.base import seen_matrix
+from limner.schema import Attributes, User
 from numpy.typing import NDArray
-
-from agent.errors import UNREADABLE
-from agent.folders import written_whole
-from agent.interactions import Interactions
-from agent.retrieve.base import seen_matrix
-from agent.schema import Attributes, User
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.retrieve.base import History, Weighed, Weighing
 from numpy.typing import NDArray
-
-from agent.retrieve.base import History, Weighed, Weighing
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.interactions import Interactions
+from limner.retrieve.base import History, Weighed, Weighing, seen_matrix
 from numpy.typing import NDArray
-
-from agent.interactions import Interactions
-from agent.retrieve.base import History, Weighed, Weighing, seen_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

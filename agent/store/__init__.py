@@ -1,9 +1,9 @@
 """The store: users, items, events as they came, and all that is derived from them."""
 
-from agent.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
-from agent.store.kept import Kept
-from agent.store.pages import Page, Pages
-from agent.store.store import Store, open_store
+from limner.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
+from limner.store.kept import Kept
+from limner.store.pages import Page, Pages
+from limner.store.store import Store, open_store
 
 __all__ = [
     "Added",

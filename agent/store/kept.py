@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-
-from agent.schema import Outcome, Reason, ShownList
-from agent.store import tables as t
-from agent.store.store import Store
+from limner.schema import Outcome, Reason, ShownList
+from limner.store import tables as t
+from limner.store.store import Store
 
 LISTS_DAYS = 90
 """Days for which a list that was shown is kept."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import sqlalchemy as sa
-
-from agent.schema import Event, Item, User
-from agent.store import tables as t
-from agent.store.store import EVENT_QUERY, Store, event_of, item_of
+from limner.schema import Event, Item, User
+from limner.store import tables as t
+from limner.store.store import EVENT_QUERY, Store, event_of, item_of
 
 V = TypeVar("V")
 

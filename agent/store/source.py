@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-
-from agent.errors import BadInputError
+from limner.errors import BadInputError
 
 
 def read_query(url: str, query: str, rows: int) -> Iterator[tuple[list[str], list[Sequence[object]]]]:

@@ -7,15 +7,15 @@ belong to something else than what they stand beside.
 
 import re
 
-from agent.verify.cut import cut, take_quotations
-from agent.verify.extent import check_extent
-from agent.verify.grounds import EMPTY_LEXICON, Grounds, Lexicon
-from agent.verify.names import check_names
-from agent.verify.pairing import check_pairs
-from agent.verify.polarity import check_polarity
-from agent.verify.sensitive import sensitive_in
-from agent.verify.sentence import Sentence
-from agent.words.language import Language
+from limner.verify.cut import cut, take_quotations
+from limner.verify.extent import check_extent
+from limner.verify.grounds import EMPTY_LEXICON, Grounds, Lexicon
+from limner.verify.names import check_names
+from limner.verify.pairing import check_pairs
+from limner.verify.polarity import check_polarity
+from limner.verify.sensitive import sensitive_in
+from limner.verify.sentence import Sentence
+from limner.words.language import Language
 
 _SENTENCE = re.compile(
     r"(?<![\W_][A-Z]\.)(?<!\b[DM]r\.)(?<!\bM[rs]s\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<=[.!?])[\"”»’)]*\s+(?=[\"“«„‘(¿¡]*[A-ZÀ-ÞĀ-Ž0-9가-힣])|(?<=[가-힣][.!?])\s+|(?<=[。！？])\s*"

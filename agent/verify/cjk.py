@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from agent.verify.sentence import Segment, Sentence
+from limner.verify.sentence import Segment, Sentence
 
 _PARTICLE = frozenset({"particle"})
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.config import PortraitField
-from agent.schema import (
+from limner.config import PortraitField
+from limner.schema import (
     Basis,
     Dropped,
     Fact,
@@ -21,12 +21,12 @@ from agent.schema import (
     Window,
     WindowEvent,
 )
-from agent.verify.check import check_words, split_sentences
-from agent.verify.grounds import EMPTY_LEXICON, NEUTRAL_SIGNAL, Grounds, Lexicon, grounds_from, item_values
-from agent.verify.sensitive import sensitive
-from agent.words.language import Language
-from agent.words.templates import preference_text, right_particles
-from agent.words.text import fold, stems_of
+from limner.verify.check import check_words, split_sentences
+from limner.verify.grounds import EMPTY_LEXICON, NEUTRAL_SIGNAL, Grounds, Lexicon, grounds_from, item_values
+from limner.verify.sensitive import sensitive
+from limner.words.language import Language
+from limner.words.templates import preference_text, right_particles
+from limner.words.text import fold, stems_of
 
 Stage = Literal["summary", "preference", "field", "reason"]
 ValuesOf = Callable[[Item], Mapping[str, Sequence[str]]]

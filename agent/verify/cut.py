@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from agent.verify.cjk import cut_cjk
-from agent.verify.grounds import Phrase
-from agent.verify.numbers import read_date, read_month, read_number
-from agent.verify.sentence import BOUND, FRAME, Segment, SegmentKind, Sentence
+from limner.verify.cjk import cut_cjk
+from limner.verify.grounds import Phrase
+from limner.verify.numbers import read_date, read_month, read_number
+from limner.verify.sentence import BOUND, FRAME, Segment, SegmentKind, Sentence
 
 _QUOTED = re.compile(
     r"\"([^\"]+)\"|“([^”“]+)[”“]|„([^“”\"]+)[“”\"]|«\s*([^»]+?)\s*»|»\s*([^«]+?)\s*«|《([^》]+)》|「([^」]+)」|『([^』]+)』|〈([^〉]+)〉"

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from agent.verify.grounds import Origin
-from agent.verify.sentence import TASTE, Segment, Sentence
-from agent.words.language import CLAIMS
+from limner.verify.grounds import Origin
+from limner.verify.sentence import TASTE, Segment, Sentence
+from limner.words.language import CLAIMS
 
 RECENT = timedelta(days=90)
 """What happened longer ago than this before `Grounds.as_of` is not recent."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from agent.schema import Fact, Item, Polarity, Preference, Scalar, Scale, Trait, Trend, WindowEvent
-from agent.words.language import Language
-from agent.words.text import Phrases, fold, readings, stem, tokens_of
-from agent.words.titles import title_variants
+from limner.schema import Fact, Item, Polarity, Preference, Scalar, Scale, Trait, Trend, WindowEvent
+from limner.words.language import Language
+from limner.words.text import Phrases, fold, readings, stem, tokens_of
+from limner.words.titles import title_variants
 
 SourceKind = Literal["fact", "event", "item", "trait", "preference", "note"]
 PhraseKind = Literal["title", "value", "person"]

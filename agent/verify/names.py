@@ -1,6 +1,6 @@
 """Capitalised words that the grounds do not have as a name."""
 
-from agent.verify.sentence import ARTICLES, Segment, Sentence
+from limner.verify.sentence import ARTICLES, Segment, Sentence
 
 
 def check_names(sentence: Sentence, segments: list[Segment]) -> None:

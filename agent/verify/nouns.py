@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from agent.verify.grounds import Grounds
-from agent.words.language import Language
-from agent.words.text import stem, stems_of, tokens_of
+from limner.verify.grounds import Grounds
+from limner.words.language import Language
+from limner.words.text import stem, stems_of, tokens_of
 
 
 def foreign_noun(text: str, grounds: Grounds) -> str | None:

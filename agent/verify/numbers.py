@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from agent.verify.grounds import Date
-from agent.verify.sentence import Segment, Sentence
-from agent.words.text import readings
+from limner.verify.grounds import Date
+from limner.verify.sentence import Segment, Sentence
+from limner.words.text import readings
 
 PartialDate = tuple[int | None, int | None, int | None]
 """Year, month, day, as far as a text gives them."""

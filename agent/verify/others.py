@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from agent.verify.sentence import TASTE
-from agent.words.language import Language
-from agent.words.text import fold, tokens_of
+from limner.verify.sentence import TASTE
+from limner.words.language import Language
+from limner.words.text import fold, tokens_of
 
 NEAR = 3
 """Words within which one word is said of another."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agent.verify.sentence import ARTICLES, QUOTES, STRONG, TASTE, Segment, Sentence
+from limner.verify.sentence import ARTICLES, QUOTES, STRONG, TASTE, Segment, Sentence
 
 _ONE = frozenset({"a", "an", "un", "une", "una", "ein", "eine"})
 

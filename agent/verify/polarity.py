@@ -1,7 +1,7 @@
 """Whether what is said to be liked is liked, and what is denied may be denied, clause by clause."""
 
-from agent.verify.sentence import TASTE, Segment, Sentence
-from agent.words.language import CLAIMS
+from limner.verify.sentence import TASTE, Segment, Sentence
+from limner.words.language import CLAIMS
 
 
 def _sign(sentence: Sentence, at: int, piece: list[Segment]) -> int:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from agent.words.language import Language
-from agent.words.text import Token, tokens_of
+from limner.words.language import Language
+from limner.words.text import Token, tokens_of
 
 Span = tuple[int, int, bool]
 """Start and end of a value of the grounds in the text, and whether it is quoted or a title: then it names a thing."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.verify.grounds import Grounds, Lexicon, Origin, Phrase
-from agent.words.language import CLAIMS, Language, Tags
-from agent.words.text import stem, tokens_of
+from limner.verify.grounds import Grounds, Lexicon, Origin, Phrase
+from limner.words.language import CLAIMS, Language, Tags
+from limner.words.text import stem, tokens_of
 
 SegmentKind = Literal["phrase", "word", "number", "mark", "unknown"]
 

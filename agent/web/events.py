@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.census import NEUTRAL
-from agent.edits import thumb_of
-from agent.facts import is_strike
-from agent.leads import Past
-from agent.schema import Event, Item, Scale
-from agent.signals import RATED_TYPES
-from agent.web.words import Words
-from agent.world import World
+from limner.census import NEUTRAL
+from limner.edits import thumb_of
+from limner.facts import is_strike
+from limner.leads import Past
+from limner.schema import Event, Item, Scale
+from limner.signals import RATED_TYPES
+from limner.web.words import Words
+from limner.world import World
 
 Tone = Literal["good", "bad", "plain"]
 """What an event says of taste."""

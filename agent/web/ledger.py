@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from agent.schema import LedgerRow
-from agent.store import Store
+from limner.schema import LedgerRow
+from limner.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
-
-from agent.engine import Engine
-from agent.schema import Profile
-from agent.web.words import Words
+from limner.engine import Engine
+from limner.schema import Profile
+from limner.web.words import Words
 
 FEWEST, MOST = 3, 600
 """Portraits that a map needs, and that it shows at most."""

@@ -8,31 +8,30 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from limner.addresses import segment
+from limner.api.access import KEY_COOKIE, other_user
+from limner.api.paths import Decoded
+from limner.api.pool import Pool
+from limner.api.routes.common import EVENTS, bound_to, streamed
+from limner.api.talks import Talk, Talks
+from limner.chat import Piece, TextDelta, ToolStarted
+from limner.edits import Claim, PortraitEdit, Statement
+from limner.engine import Engine
+from limner.errors import LimnerError
+from limner.feedback import Feedback, FeedbackItem
+from limner.keys import KeyRing
+from limner.schema import Profile
+from limner.store import Kept
+from limner.web.ledger import Accountant
+from limner.web.map import HEIGHT, WIDTH, Cartographer
+from limner.web.people import Directory
+from limner.web.person import MOST, USUAL, Wanted, events_of, person
+from limner.web.render import Renderer, quoted
+from limner.web.talk import lines, sources
+from limner.web.timeline import HEIGHT as COLUMN_HEIGHT
+from limner.web.timeline import WIDTH as COLUMN_WIDTH
+from limner.web.versions import compared
 from starlette.exceptions import HTTPException
-
-from agent.addresses import segment
-from agent.api.access import KEY_COOKIE, other_user
-from agent.api.paths import Decoded
-from agent.api.pool import Pool
-from agent.api.routes.common import EVENTS, bound_to, streamed
-from agent.api.talks import Talk, Talks
-from agent.chat import Piece, TextDelta, ToolStarted
-from agent.edits import Claim, PortraitEdit, Statement
-from agent.engine import Engine
-from agent.errors import LimnerError
-from agent.feedback import Feedback, FeedbackItem
-from agent.keys import KeyRing
-from agent.schema import Profile
-from agent.store import Kept
-from agent.web.ledger import Accountant
-from agent.web.map import HEIGHT, WIDTH, Cartographer
-from agent.web.people import Directory
-from agent.web.person import MOST, USUAL, Wanted, events_of, person
-from agent.web.render import Renderer, quoted
-from agent.web.talk import lines, sources
-from agent.web.timeline import HEIGHT as COLUMN_HEIGHT
-from agent.web.timeline import WIDTH as COLUMN_WIDTH
-from agent.web.versions import compared
 
 UserId = Annotated[Decoded, Path()]
 Text = Annotated[str, Form(max_length=2000)]

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
 
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.schema import User
-from agent.store import Counts
-from agent.web.words import Words
-from agent.where import fitting, values_of
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.schema import User
+from limner.store import Counts
+from limner.web.words import Words
+from limner.where import fitting, values_of
 
 SHOWN, FIRST = 24, 12
 """Users that a search names, and a list on the first page."""

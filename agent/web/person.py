@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.edits import Thumb, thumb_of
-from agent.engine import Engine
-from agent.facts import struck
-from agent.leads import Past
-from agent.schema import Item, Reason, Recommendations, ShownList, Wishes
-from agent.store import Kept
-from agent.swift import Known
-from agent.web.events import Reader, Seen, title_of
-from agent.web.people import about
-from agent.web.portrait import Card, card
-from agent.web.suggestions import Listed, listed
-from agent.web.timeline import Timeline, timeline
-from agent.web.words import Words
+from limner.edits import Thumb, thumb_of
+from limner.engine import Engine
+from limner.facts import struck
+from limner.leads import Past
+from limner.schema import Item, Reason, Recommendations, ShownList, Wishes
+from limner.store import Kept
+from limner.swift import Known
+from limner.web.events import Reader, Seen, title_of
+from limner.web.people import about
+from limner.web.portrait import Card, card
+from limner.web.suggestions import Listed, listed
+from limner.web.timeline import Timeline, timeline
+from limner.web.words import Words
 
 PAGE = 25
 """Events that are shown at once."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.schema import Preference, Profile, Source, Trait
-from agent.web.events import Reader, Seen
-from agent.web.words import Words
-from agent.words import preference_text, spoken, summary_text, trait_text
+from limner.schema import Preference, Profile, Source, Trait
+from limner.web.events import Reader, Seen
+from limner.web.words import Words
+from limner.words import preference_text, spoken, summary_text, trait_text
 
 _STRONG, _CLEAR = 0.6, 0.3
 """Strengths from which a taste is called so."""

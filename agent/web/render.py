@@ -11,11 +11,10 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from agent.addresses import segment
-from agent.api.access import Caller
-from agent.api.paths import path_sent
-from agent.web.words import LANGUAGES, Words, chosen, read_words
+from limner.addresses import segment
+from limner.api.access import Caller
+from limner.api.paths import path_sent
+from limner.web.words import LANGUAGES, Words, chosen, read_words
 
 LANGUAGE_COOKIE = "limner_lang"
 POLICY = (
@@ -53,7 +52,7 @@ class Renderer:
         self.words = read_words()
         self.static = dict(_static())
         self._environment = Environment(
-            loader=PackageLoader("agent.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            loader=PackageLoader("limner.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
         version = hashlib.sha256(b"".join(one.body for one in self.static.values())).hexdigest()[:12]
@@ -116,7 +115,7 @@ def _places(caller: Caller | None, path: str) -> Sequence[tuple[str, str]]:
 
 
 def _static() -> "list[tuple[str, Static]]":
-    folder = resources.files("agent.web").joinpath("static")
+    folder = resources.files("limner.web").joinpath("static")
     found = []
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         ending = f".{file.name.rpartition('.')[2]}"

@@ -42,7 +42,7 @@ class Form:
 
 def read_forms() -> Sequence[Form]:
     """The most telling first."""
-    text = resources.files("agent.web").joinpath("retold.yaml").read_text(encoding="utf-8")
+    text = resources.files("limner.web").joinpath("retold.yaml").read_text(encoding="utf-8")
     return sorted((Form(said) for said in yaml.safe_load(text)), key=lambda one: -one.fixed)
 
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.schema import Profile, Reason, Recommendation, Recommendations, ShownList
-from agent.web.events import Reader, Seen
-from agent.web.words import Words
-from agent.words import plain_title, spoken, thing
-from agent.words.templates import spoken_value
+from limner.schema import Profile, Reason, Recommendation, Recommendations, ShownList
+from limner.web.events import Reader, Seen
+from limner.web.words import Words
+from limner.words import plain_title, spoken, thing
+from limner.words.templates import spoken_value
 
 _SHOWN = 3
 """Events under a reason; the portrait holds the rest."""

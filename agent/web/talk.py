@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.chat import CitedEvent
-from agent.store import Store
-from agent.web.events import said_of
-from agent.web.words import Words
+from limner.chat import CitedEvent
+from limner.store import Store
+from limner.web.events import said_of
+from limner.web.words import Words
 
 
 @dataclass(frozen=True)

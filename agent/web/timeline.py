@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.schema import Event
-from agent.web.events import Reader, Tone
-from agent.web.words import Words
-from agent.world import World
+from limner.schema import Event
+from limner.web.events import Reader, Tone
+from limner.web.words import Words
+from limner.world import World
 
 VALUES = 7
 """Values with a colour of their own; the others are one."""

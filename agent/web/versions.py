@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.profile import diff
-from agent.schema import Preference, Profile
-from agent.web.portrait import said_of, summary_in
-from agent.web.words import Words
+from limner.profile import diff
+from limner.schema import Preference, Profile
+from limner.web.portrait import said_of, summary_in
+from limner.web.words import Words
 
 _SAME = 0.05
 """Difference of strength below which it is not that which changed."""

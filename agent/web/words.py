@@ -7,12 +7,11 @@ from datetime import datetime
 from importlib import resources
 
 import yaml
-
-from agent.errors import SettingsError
-from agent.web.retold import Form as Sentence
-from agent.web.retold import Told, read_forms, retold
-from agent.words import spoken
-from agent.words.templates import spoken_value
+from limner.errors import SettingsError
+from limner.web.retold import Form as Sentence
+from limner.web.retold import Told, read_forms, retold
+from limner.words import spoken
+from limner.words.templates import spoken_value
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
 """By code, each in its own words."""
@@ -71,7 +70,7 @@ class Words:
 
 def read_words() -> Mapping[str, Words]:
     """By language code. Raises SettingsError where a key lacks a language."""
-    text = resources.files("agent.web").joinpath("words.yaml").read_text(encoding="utf-8")
+    text = resources.files("limner.web").joinpath("words.yaml").read_text(encoding="utf-8")
     found: dict[str, dict[str, Form]] = yaml.safe_load(text)
     for key, said in found.items():
         if set(said) != set(LANGUAGES):

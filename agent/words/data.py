@@ -112,7 +112,7 @@ class SensitiveWords(Data):
 
 
 class LanguageFile(Data):
-    """One file; `agent.words.language.Language` is what is made of it."""
+    """One file; `limner.words.language.Language` is what is made of it."""
 
     code: str
     name: str
@@ -167,4 +167,4 @@ class _Values(Data):
 
 def _read(name: str) -> object:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(files("agent.words").joinpath(name).read_text(encoding="utf-8"), Loader=loader)
+    return yaml.load(files("limner.words").joinpath(name).read_text(encoding="utf-8"), Loader=loader)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from agent.errors import UsageError
-from agent.words.data import Block, LanguageFile, Templates, read_language, read_values
-from agent.words.inflect import inflect
-from agent.words.text import Phrases, fold, tokens_of
+from limner.errors import UsageError
+from limner.words.data import Block, LanguageFile, Templates, read_language, read_values
+from limner.words.inflect import inflect
+from limner.words.text import Phrases, fold, tokens_of
 
 Tags = frozenset[str]
 LANGUAGES = ("en", "zh", "ko", "de", "fr", "es")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Literal
 from zlib import crc32
 
-from agent.schema import LOOKS, Event, Fact, Item, Preference, Trait
-from agent.words.data import Forms
-from agent.words.language import Language, load_language
-from agent.words.text import fold, tokens_of
-from agent.words.titles import is_shouted, plain_title
+from limner.schema import LOOKS, Event, Fact, Item, Preference, Trait
+from limner.words.data import Forms
+from limner.words.language import Language, load_language
+from limner.words.text import fold, tokens_of
+from limner.words.titles import is_shouted, plain_title
 
 MAX_NAMED = 3
 """Values that one sentence lists."""

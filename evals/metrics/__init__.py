@@ -5,7 +5,7 @@ predicted ratings and probabilities (`predictions`), intervals and tests (`stati
 is NaN, never 0, and every mean says over how many it is.
 """
 
-from evals.metrics.accuracy import (
+from limner.evals.metrics.accuracy import (
     LIST_KERNELS,
     STYLES,
     Style,
@@ -20,11 +20,11 @@ from evals.metrics.accuracy import (
     recall,
     style_of,
 )
-from evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
-from evals.metrics.predictions import Bins, accuracy, by_user, ece, log_loss, mae, rmse, shares
-from evals.metrics.ranks import Ties, auc, midranks, rank_auc, rank_hit, rank_ndcg
-from evals.metrics.registry import METRICS, MetricSpec, parse
-from evals.metrics.statistics import (
+from limner.evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
+from limner.evals.metrics.predictions import Bins, accuracy, by_user, ece, log_loss, mae, rmse, shares
+from limner.evals.metrics.ranks import Ties, auc, midranks, rank_auc, rank_hit, rank_ndcg
+from limner.evals.metrics.registry import METRICS, MetricSpec, parse
+from limner.evals.metrics.statistics import (
     Mean,
     PairedTest,
     holm,

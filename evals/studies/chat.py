@@ -9,14 +9,14 @@ false                1 where it answers with something that is not so: wrong, or
 silent               1 where it abstains, of questions that can be answered
 ==================== =================================================================================================
 
-Each question is a conversation of its own; `evals.studies.questions` says how they are made, worded and read.
+Each question is a conversation of its own; `limner.evals.studies.questions` says how they are made, worded and read.
 """
 
-from agent.chat import answer
-from agent.models import Ready
-from evals.studies.lab import Lab
-from evals.studies.questions import Question, outcome
-from evals.studies.records import Asked, Case
+from limner.chat import answer
+from limner.evals.studies.lab import Lab
+from limner.evals.studies.questions import Question, outcome
+from limner.evals.studies.records import Asked, Case
+from limner.models import Ready
 
 
 class ChatStudy:

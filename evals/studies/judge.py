@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from limner.errors import BudgetSpentError, ModelError
+from limner.llm import Chat, ChatRequest, ask
+from limner.prompt import load_prompt
 from pydantic import BaseModel, ConfigDict
-
-from agent.errors import BudgetSpentError, ModelError
-from agent.llm import Chat, ChatRequest, ask
-from agent.prompt import load_prompt
 
 
 class Verdict(BaseModel):

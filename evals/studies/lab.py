@@ -13,26 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from limner.bootstrap import open_engine
+from limner.config import EmbedSettings, Settings
+from limner.errors import BadInputError, SettingsError
+from limner.evals.data import opened
+from limner.evals.records import SplitInfo
+from limner.evals.splits import Split, bucket_of, make_split
+from limner.interactions import NO_TIME, Interactions, milliseconds
+from limner.leads import Past
+from limner.profile import Subject
+from limner.progress import Progress
+from limner.retrieve import History
+from limner.schema import Event, Item, Scale
+from limner.store import EventColumns, Store, event_hash
 from numpy.typing import NDArray
 
-from agent.bootstrap import open_engine
-from agent.config import EmbedSettings, Settings
-from agent.errors import BadInputError, SettingsError
-from agent.interactions import NO_TIME, Interactions, milliseconds
-from agent.leads import Past
-from agent.profile import Subject
-from agent.progress import Progress
-from agent.retrieve import History
-from agent.schema import Event, Item, Scale
-from agent.store import EventColumns, Store, event_hash
-from evals.data import opened
-from evals.records import SplitInfo
-from evals.splits import Split, bucket_of, make_split
-
 if TYPE_CHECKING:
-    from agent.embed import Embedder
-    from agent.engine import Engine
-    from agent.models import Ready
+    from limner.embed import Embedder
+    from limner.engine import Engine
+    from limner.models import Ready
 
 _STAMP = "lab"
 _GROUP_VALUES = 12
@@ -151,7 +150,7 @@ def _settings(settings: Settings, folder: Path, items: int) -> Settings:
     """Over the lab's store; vectors by the embedder that takes seconds, unless one is named."""
     update: dict[str, object] = {"data": str(folder)}
     if settings.embed.choice == "auto":
-        from agent.embed import choose_embedder
+        from limner.embed import choose_embedder
 
         fast = EmbedSettings(choice="wordllama")
         try:

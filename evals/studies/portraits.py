@@ -14,32 +14,31 @@ coverage@5          share of the five strongest mined facts that a preference na
 coverage.summary    share of the three strongest that the summary names
 stability.rebuild   Jaccard of the preferences of the portrait and of one painted again (a model is asked anew)
 stability.thinned   the same for a portrait of the history without a tenth of its events, drawn by chance
-utility.SCOPE.ARM   ndcg@10 over the catalogue of what the user went on to; see `evals.studies.utility`
-steer.SCOPE         how far a stated preference lifts the items that carry it; see `evals.studies.utility`
+utility.SCOPE.ARM   ndcg@10 over the catalogue of what the user went on to; see `limner.evals.studies.utility`
+steer.SCOPE         how far a stated preference lifts the items that carry it; see `limner.evals.studies.utility`
 =================== ==================================================================================================
 
 Beside them stand `preferences`, how many there are, and `words.model`, the share of them in a model's words.
 
-A preference is its facet, value and polarity. Nothing here asks `agent.verify`: `evals.studies.raw` reads the events
-and items anew. The mined facts of coverage are the engine's own, as an oracle of what the history says most.
+A preference is its facet, value and polarity. Nothing here asks `limner.verify`: `limner.evals.studies.raw` reads the
+events and items anew. The mined facts of coverage are the engine's own, as an oracle of what the history says most.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-
-from agent.llm import Chat, ChatAnswer, ChatRequest
-from agent.models import Ready
-from agent.profile import paint
-from agent.schema import Event, Fact, Item, Preference, Profile, Scale
-from agent.words import spoken, thing
-from agent.words.text import fold
-from evals.studies.lab import Lab
-from evals.studies.raw import Numbers, carries, judge
-from evals.studies.records import Case
-from evals.studies.utility import Bench
-from evals.studies.words import Names, named_in
+from limner.evals.studies.lab import Lab
+from limner.evals.studies.raw import Numbers, carries, judge
+from limner.evals.studies.records import Case
+from limner.evals.studies.utility import Bench
+from limner.evals.studies.words import Names, named_in
+from limner.llm import Chat, ChatAnswer, ChatRequest
+from limner.models import Ready
+from limner.profile import paint
+from limner.schema import Event, Fact, Item, Preference, Profile, Scale
+from limner.words import spoken, thing
+from limner.words.text import fold
 
 NAN = float("nan")
 STRONGEST = 5

@@ -32,15 +32,14 @@ from string import Formatter
 
 import numpy as np
 import yaml
+from limner.errors import BadInputError
+from limner.evals.studies.lab import Lab
+from limner.evals.studies.records import Outcome
+from limner.interactions import Interactions
+from limner.schema import Event, Item
+from limner.words import title_variants
+from limner.words.text import fold
 from pydantic import RootModel, ValidationError
-
-from agent.errors import BadInputError
-from agent.interactions import Interactions
-from agent.schema import Event, Item
-from agent.words import title_variants
-from agent.words.text import fold
-from evals.studies.lab import Lab
-from evals.studies.records import Outcome
 
 KINDS = ("count", "count-type", "last", "favourite", "best", "compare", "cohort", "cohort-value", "unanswerable")
 NOBODY = "nobody-0000"
@@ -81,7 +80,7 @@ def load_phrasings(name: str) -> Phrasings:
     """The shipped ones by their name, or those of a file. Raises BadInputError for what cannot be used."""
     try:
         if name == SHIPPED:
-            text = resources.files("evals").joinpath(f"questions/{SHIPPED}.yaml").read_text(encoding="utf-8")
+            text = resources.files("limner.evals").joinpath(f"questions/{SHIPPED}.yaml").read_text(encoding="utf-8")
         else:
             text = Path(name).read_text(encoding="utf-8")
         found = Phrasings.model_validate(yaml.safe_load(text))

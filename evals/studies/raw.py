@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from agent.schema import Attributes, Event, Item, Polarity, Preference, Scale
+from limner.schema import Attributes, Event, Item, Polarity, Preference, Scale
 
 _PARTS = re.compile(r"\s*[|;,/>]\s*|(?<=\w)\.(?=\w)")
 _WORD = re.compile(r"\w+")

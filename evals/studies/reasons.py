@@ -38,18 +38,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from limner.evals.studies.judge import Judge
+from limner.evals.studies.lab import Lab
+from limner.evals.studies.portraits import names_of, numbers_of, strongest
+from limner.evals.studies.raw import Numbers, carries
+from limner.evals.studies.records import Case, Said
+from limner.evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
+from limner.models import Ready
+from limner.rank import score_users
+from limner.schema import Event, Fact, Item, Reason, Recommendation, Scale
+from limner.words.text import fold
 from numpy.typing import NDArray
-
-from agent.models import Ready
-from agent.rank import score_users
-from agent.schema import Event, Fact, Item, Reason, Recommendation, Scale
-from agent.words.text import fold
-from evals.studies.judge import Judge
-from evals.studies.lab import Lab
-from evals.studies.portraits import names_of, numbers_of, strongest
-from evals.studies.raw import Numbers, carries
-from evals.studies.records import Case, Said
-from evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
 
 NAN = float("nan")
 TOP = 10

@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from agent.config import Settings
-from agent.embed import Embedder
-from agent.errors import BadInputError, BudgetSpentError, LimnerError
-from agent.llm import Purse
-from agent.models import Ready
-from agent.profile import settings_digest
-from agent.progress import Progress, Quiet
-from agent.schema import LedgerRow
-from evals.studies.cost import cost_of
-from evals.studies.judge import Judge
-from evals.studies.lab import Lab, open_lab
-from evals.studies.portraits import PortraitStudy
-from evals.studies.questions import load_phrasings, questions
-from evals.studies.reasons import ReasonStudy
-from evals.studies.records import Case, Study, StudyRecord
-from evals.studies.stream import Stream, load_study, write_record
-from evals.studies.summary import NEUTRAL, by_bucket, by_group, by_kind, comparisons, figures
-from evals.studies.utility import chosen
+from limner.config import Settings
+from limner.embed import Embedder
+from limner.errors import BadInputError, BudgetSpentError, LimnerError
+from limner.evals.studies.cost import cost_of
+from limner.evals.studies.judge import Judge
+from limner.evals.studies.lab import Lab, open_lab
+from limner.evals.studies.portraits import PortraitStudy
+from limner.evals.studies.questions import load_phrasings, questions
+from limner.evals.studies.reasons import ReasonStudy
+from limner.evals.studies.records import Case, Study, StudyRecord
+from limner.evals.studies.stream import Stream, load_study, write_record
+from limner.evals.studies.summary import NEUTRAL, by_bucket, by_group, by_kind, comparisons, figures
+from limner.evals.studies.utility import chosen
+from limner.llm import Purse
+from limner.models import Ready
+from limner.profile import settings_digest
+from limner.progress import Progress, Quiet
+from limner.schema import LedgerRow
 
 LAB, NAMELESS = "lab", "lab-neutral"
 
@@ -174,7 +174,7 @@ class _Work:
             reasons = ReasonStudy(lab, model, judge=judge, seed=plan.seed)
             self.features = reasons.features
             return [(one, one, partial(reasons.one, one)) for one in users]
-        from evals.studies.chat import ChatStudy  # with the chat comes langchain
+        from limner.evals.studies.chat import ChatStudy  # with the chat comes langchain
 
         await self._paint(lab.users, lab)
         chat = ChatStudy(lab, model)

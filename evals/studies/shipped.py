@@ -13,13 +13,12 @@ from importlib import resources
 from statistics import fmean
 
 import yaml
+from limner.chat import Answer, Conversation, answer
+from limner.engine import Engine
+from limner.evals.records import Strict
+from limner.schema import Event, Item
+from limner.signals import signals_of
 from pydantic import Field
-
-from agent.chat import Answer, Conversation, answer
-from agent.engine import Engine
-from agent.schema import Event, Item
-from agent.signals import signals_of
-from evals.records import Strict
 
 Given = str | int | list[str]
 
@@ -49,7 +48,7 @@ class Judged(Strict):
 
 
 def load_shipped(name: str = "ml-100k") -> list[Shipped]:
-    text = resources.files("evals").joinpath(f"questions/{name}.yaml").read_text(encoding="utf-8")
+    text = resources.files("limner.evals").joinpath(f"questions/{name}.yaml").read_text(encoding="utf-8")
     return [Shipped.model_validate(one) for one in yaml.safe_load(text)]
 
 

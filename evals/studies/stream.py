@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from limner.errors import BadInputError
+from limner.evals.studies.records import Case, StudyRecord
+from limner.evals.write import write_whole
 from pydantic import ValidationError
-
-from agent.errors import BadInputError
-from evals.studies.records import Case, StudyRecord
-from evals.write import write_whole
 
 CASES, RECORD = "cases.jsonl", "study.json"
 

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-
-from agent.errors import UsageError
-from agent.where import listed
-from evals import metrics as kernels
-from evals.records import Comparison
-from evals.splits import BUCKETS
-from evals.studies.portraits import STRONGEST
-from evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
-from evals.studies.records import Case, Figure, Said, Study
-from evals.studies.utility import ARMS, SCOPES, STEERED
+from limner.errors import UsageError
+from limner.evals import metrics as kernels
+from limner.evals.records import Comparison
+from limner.evals.splits import BUCKETS
+from limner.evals.studies.portraits import STRONGEST
+from limner.evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
+from limner.evals.studies.records import Case, Figure, Said, Study
+from limner.evals.studies.utility import ARMS, SCOPES, STEERED
+from limner.where import listed
 
 PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
     "portraits": tuple(

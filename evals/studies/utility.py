@@ -26,15 +26,14 @@ ten alone:
 from collections.abc import Sequence
 
 import numpy as np
+from limner.evals.studies.lab import Lab
+from limner.evals.studies.records import Case
+from limner.rank import order
+from limner.retrieve import Wording, content_candidates, content_scores
+from limner.schema import Preference, Profile, Wishes
+from limner.texts import preference_text
+from limner.words.text import fold
 from numpy.typing import NDArray
-
-from agent.rank import order
-from agent.retrieve import Wording, content_candidates, content_scores
-from agent.schema import Preference, Profile, Wishes
-from agent.texts import preference_text
-from agent.words.text import fold
-from evals.studies.lab import Lab
-from evals.studies.records import Case
 
 CUT = 10
 _RRF = 60

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agent.words import title_variants
-from agent.words.text import fold, stems_of, tokens_of
+from limner.words import title_variants
+from limner.words.text import fold, stems_of, tokens_of
 
 _QUOTED = re.compile(r"[\"“«„]([^\"”»“]{2,}?)[\"”»“]")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)?(?![\w])")

@@ -5,17 +5,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from agent.config import Settings as Configuration
-from agent.errors import UsageError
-from evals.systems.base import Asked, Asking, Rating, Remarking, Scores, Setting, Settings, System, Telling, Training
-from evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
-from evals.systems.limner import FAMILIES, WITHOUT, Limner
-from evals.systems.llm import Llm, shape_of
-from evals.systems.outside import Run, imported, is_run
-from evals.systems.plain import Popular, Random, Recent
-from evals.systems.predicted import BaseRate, RatingMean
-from evals.systems.sasrec import SasRec
-from evals.systems.texts import Bm25, Content
+from limner.config import Settings as Configuration
+from limner.errors import UsageError
+from limner.evals.systems.base import (
+    Asked,
+    Asking,
+    Rating,
+    Remarking,
+    Scores,
+    Setting,
+    Settings,
+    System,
+    Telling,
+    Training,
+)
+from limner.evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
+from limner.evals.systems.limner import FAMILIES, WITHOUT, Limner
+from limner.evals.systems.llm import Llm, shape_of
+from limner.evals.systems.outside import Run, imported, is_run
+from limner.evals.systems.plain import Popular, Random, Recent
+from limner.evals.systems.predicted import BaseRate, RatingMean
+from limner.evals.systems.sasrec import SasRec
+from limner.evals.systems.texts import Bm25, Content
 
 __all__ = [
     "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Rating", "Remarking", "Scores", "Setting", "Settings",

@@ -7,21 +7,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from limner.config import LlmSettings
+from limner.config import Settings as Configuration
+from limner.errors import CannotRunError
+from limner.evals.data import Shelf
+from limner.evals.scoring import histories
+from limner.evals.splits import Split
+from limner.facts import Population, build_population
+from limner.interactions import NO_TIME, Interactions
+from limner.progress import Progress, Quiet
+from limner.rank import Catalogue, How, catalogue_of
+from limner.retrieve import History, fit_popular, seen_matrix, weights_matrix
+from limner.schema import LedgerRow, Scale
+from limner.signals import rated
 from numpy.typing import NDArray
-
-from agent.config import LlmSettings
-from agent.config import Settings as Configuration
-from agent.errors import CannotRunError
-from agent.facts import Population, build_population
-from agent.interactions import NO_TIME, Interactions
-from agent.progress import Progress, Quiet
-from agent.rank import Catalogue, How, catalogue_of
-from agent.retrieve import History, fit_popular, seen_matrix, weights_matrix
-from agent.schema import LedgerRow, Scale
-from agent.signals import rated
-from evals.data import Shelf
-from evals.scoring import histories
-from evals.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd

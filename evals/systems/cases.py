@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from limner.errors import BadInputError
+from limner.evals.splits import Split
+from limner.evals.systems.base import Training
+from limner.signals import places
 from numpy.typing import NDArray
-
-from agent.errors import BadInputError
-from agent.signals import places
-from evals.splits import Split
-from evals.systems.base import Training
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,16 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, TypeVar
 
 import numpy as np
+from limner.config import Settings as Configuration
+from limner.errors import CannotRunError, ModelError, SettingsError
+from limner.evals.systems.base import Asked, Scores, Setting, Training
+from limner.llm import MemoryBook, Purse
+from limner.models import ModelDesk, Ready
+from limner.rerank import Judged, Taste, judge, prompts_of
+from limner.retrieve import Alike, History
+from limner.schema import Item, LedgerRow
 from numpy.typing import NDArray
-
-from agent.config import Settings as Configuration
-from agent.errors import CannotRunError, ModelError, SettingsError
-from agent.llm import MemoryBook, Purse
-from agent.models import ModelDesk, Ready
-from agent.rerank import Judged, Taste, judge, prompts_of
-from agent.retrieve import Alike, History
-from agent.schema import Item, LedgerRow
-from evals.systems.base import Asked, Scores, Setting, Training
 
 T = TypeVar("T")
 

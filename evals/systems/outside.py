@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
-
-from agent.errors import BadInputError, UsageError
-from evals.systems.base import Asked, Scores, System, Training
+from limner.errors import BadInputError, UsageError
+from limner.evals.systems.base import Asked, Scores, System, Training
 
 _COLUMNS = ("user_id", "item_id", "score")
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-
-from agent.retrieve import fit_popular, fit_recent
-from evals.systems.base import Asked, Scores, Setting, Training
+from limner.evals.systems.base import Asked, Scores, Setting, Training
+from limner.retrieve import fit_popular, fit_recent
 
 
 @dataclass

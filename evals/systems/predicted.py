@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from limner.errors import BadInputError, CannotRunError
+from limner.evals.splits import make_split
+from limner.evals.systems.base import Asked, Scores, Setting, Training
+from limner.evals.systems.cases import probability_cases
 from numpy.typing import NDArray
-
-from agent.errors import BadInputError, CannotRunError
-from evals.splits import make_split
-from evals.systems.base import Asked, Scores, Setting, Training
-from evals.systems.cases import probability_cases
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

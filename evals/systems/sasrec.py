@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from limner.errors import CannotRunError
+from limner.evals.metrics import hit_matrix, ndcg
+from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training
 from numpy.typing import NDArray
-
-from agent.errors import CannotRunError
-from evals.metrics import hit_matrix, ndcg
-from evals.systems.base import Asked, Personal, Scores, Setting, Training
 
 if TYPE_CHECKING:
     import torch

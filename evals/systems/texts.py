@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-
-from agent.errors import CannotRunError
-from agent.retrieve import Alike, bm25_postings, weights_matrix
-from evals.systems.base import Asked, Personal, Scores, Setting, Training
+from limner.errors import CannotRunError
+from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training
+from limner.retrieve import Alike, bm25_postings, weights_matrix
 
 
 @dataclass

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.testing import ScriptedServer
+from limner.testing import ScriptedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 GENRES = ("Comedy", "Horror", "War")
@@ -67,7 +67,7 @@ def asking(server: ScriptedServer, **more: str) -> dict[str, str]:
 def start(folder: Path, *args: str | Path, **env: str) -> "subprocess.Popen[str]":
     """`limner --data FOLDER/store ARGS`, run in FOLDER."""
     return subprocess.Popen(
-        [sys.executable, "-m", "agent.cli", "--data", "store", *map(str, args)],
+        [sys.executable, "-m", "limner.cli", "--data", "store", *map(str, args)],
         cwd=folder,
         env=environment(**env),
         stdin=subprocess.DEVNULL,
@@ -82,7 +82,7 @@ def limner(
 ) -> Done:
     """The same, waited for. `before` runs in the new process before the command does."""
     done = subprocess.run(
-        [sys.executable, "-m", "agent.cli", "--data", "store", *map(str, args)],
+        [sys.executable, "-m", "limner.cli", "--data", "store", *map(str, args)],
         cwd=folder,
         env=environment(**env),
         input=given,

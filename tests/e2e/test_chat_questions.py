@@ -5,16 +5,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from agent.config import load_settings
-from agent.datasets import fetch, known
-from agent.engine import Engine
-from agent.errors import FetchError
-from agent.ingest import ingest
-from agent.progress import Quiet
-from agent.store import open_store
-from agent.testing import FakeEmbedder
-from evals.studies.shipped import ask_shipped, load_shipped
+from limner.config import load_settings
+from limner.datasets import fetch, known
+from limner.engine import Engine
+from limner.errors import FetchError
+from limner.evals.studies.shipped import ask_shipped, load_shipped
+from limner.ingest import ingest
+from limner.progress import Quiet
+from limner.store import open_store
+from limner.testing import FakeEmbedder
 
 RIGHT_AT_LEAST = 36
 

@@ -23,7 +23,7 @@ class Terminal:
         self.ours, theirs = pty.openpty()
         env = {**os.environ, "LIMNER_LLM": "none", "TERM": "dumb", "COLUMNS": "200"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agent.cli", "--data", str(folder), "chat"],
+            [sys.executable, "-m", "limner.cli", "--data", str(folder), "chat"],
             stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
             # Tests that run in a shell's background inherit that Ctrl-C is ignored.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-
-from agent.cli import main
-from agent.rank import current_version
-from agent.schema import Profile, Recommendations
-from agent.store import open_store
+from limner.cli import main
+from limner.rank import current_version
+from limner.schema import Profile, Recommendations
+from limner.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.local_model]
 

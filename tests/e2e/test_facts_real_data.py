@@ -4,15 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
-from agent.config import SignalTable
-from agent.datasets import known
-from agent.facts import build_population, mine_facts
-from agent.history import cut_window
-from agent.ingest import ingest
-from agent.signals import signals, signals_of
-from agent.store import Store, open_store
-from agent.tokens import count
+from limner.config import SignalTable
+from limner.datasets import known
+from limner.facts import build_population, mine_facts
+from limner.history import cut_window
+from limner.ingest import ingest
+from limner.signals import signals, signals_of
+from limner.store import Store, open_store
+from limner.tokens import count
 
 TABLE = SignalTable()
 

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from limner.schema import Profile
+from limner.store import Counts, open_store
+from limner.testing import Failure, ScriptedServer
 
-from agent.schema import Profile
-from agent.store import Counts, open_store
-from agent.testing import Failure, ScriptedServer
 from tests.e2e.running import ITEMS, SILENT, TABLES, Done, asking, environment, limner, together, write_tables
 
 
@@ -264,7 +264,7 @@ def test_the_doctor_names_what_mends_an_index_that_lags(place: Path) -> None:
 def test_one_process_writes_and_others_read(place: Path) -> None:
     assert limner(place, "profile", "build", "u0").code == 0
     code = (
-        "import sys; from agent.store import open_store\n"
+        "import sys; from limner.store import open_store\n"
         "with open_store('store').loading():\n    print('loading', flush=True); sys.stdin.readline()\n"
     )
     other = subprocess.Popen(

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from agent.bootstrap import open_engine
-from agent.config import load_settings
-from agent.engine import Engine
-from agent.ingest import Sources
-from agent.testing import FakeEmbedder
+from limner.bootstrap import open_engine
+from limner.config import load_settings
+from limner.engine import Engine
+from limner.ingest import Sources
+from limner.testing import FakeEmbedder
 
 pytestmark = pytest.mark.slow
 

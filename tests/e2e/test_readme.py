@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from agent.bootstrap import open_engine
-from agent.cli import main
-from agent.testing import FakeEmbedder
+from limner.bootstrap import open_engine
+from limner.cli import main
+from limner.testing import FakeEmbedder
 
 TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 

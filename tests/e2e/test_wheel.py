@@ -8,7 +8,7 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -16,7 +16,11 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PACKAGES = ("agent", "evals", "prompts", "tools")
+PACKAGES = {
+    "agent": PurePosixPath("limner"),
+    **{name: PurePosixPath("limner", name) for name in ("evals", "prompts", "tools")},
+}
+"""Folders of the checkout, and where they lie in an installed copy."""
 CARRIED = {".py", ".yaml", ".json", ".typed", ".html", ".css", ".js", ".svg", ".LICENSE"}
 LEFT_BEHIND = (".*", "build", "dist", "demo-data", "*.egg-info", "__pycache__")
 
@@ -75,19 +79,19 @@ def test_it_carries_the_four_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = {name for name in packed.namelist() if not name.split("/")[0].endswith(".dist-info")}
     ours = {
-        path.relative_to(ROOT).as_posix()
+        (PACKAGES[package] / path.relative_to(ROOT / package)).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
         if path.suffix in CARRIED
     }
     assert names == ours
-    assert {"agent/py.typed", "agent/words/en.yaml", "prompts/portrait.v1.yaml"} <= names
+    assert {"limner/py.typed", "limner/words/en.yaml", "limner/prompts/portrait.v1.yaml"} <= names
 
 
 def test_no_code_of_the_checkout_can_be_imported(place: Path) -> None:
     code = (
         "import importlib.util as u; "
-        "print(*(u.find_spec(name).origin for name in ('agent', 'evals', 'prompts', 'tools'))); "
+        "print(*(u.find_spec(name).origin for name in ('limner', 'limner.evals', 'limner.prompts', 'limner.tools'))); "
         "print(u.find_spec('tests'))"
     )
     ours, tests = run(_bin(place) / "python", "-c", code, cwd=place).stdout.splitlines()

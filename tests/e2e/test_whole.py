@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from limner.api import create_app
+from limner.bootstrap import open_engine
+from limner.chat import answer
+from limner.config import Settings, load_settings
+from limner.engine import Engine
+from limner.errors import UnknownIdError, UsageError
+from limner.ingest import Sources
+from limner.rank import fit, order
+from limner.retrieve import ease_weights, seen_matrix
+from limner.signals import signals
+from limner.testing import Answer, Failure, ScriptedServer
 
-from agent.api import create_app
-from agent.bootstrap import open_engine
-from agent.chat import answer
-from agent.config import Settings, load_settings
-from agent.engine import Engine
-from agent.errors import UnknownIdError, UsageError
-from agent.ingest import Sources
-from agent.rank import fit, order
-from agent.retrieve import ease_weights, seen_matrix
-from agent.signals import signals
-from agent.testing import Answer, Failure, ScriptedServer
 from tests.e2e.running import USERS, write_taste
 
 
@@ -134,7 +134,7 @@ async def test_training_opens_no_model_of_its_own_accord(
     engine: Engine, installed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even one that would have to be fetched first, nor is it an error that there is none."""
-    monkeypatch.setattr("agent.llm.choose.runtime_installed", lambda: installed)
+    monkeypatch.setattr("limner.llm.choose.runtime_installed", lambda: installed)
     asking = open_engine(load_settings({}, overrides={("data",): str(engine.store.folder)}))
     report = await asking.weigh(asking.train())
     assert report.rerank is None and asking.models.chosen is None
@@ -159,9 +159,9 @@ async def test_a_weight_that_was_set_has_the_model_reorder(engine: Engine) -> No
 
 def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
     """`ease` is plain EASE, and `limner` fuses as recommending does: what a user has had takes no rank."""
-    from evals.data import Shelf
-    from evals.scoring import histories
-    from evals.systems import SYSTEMS, Training
+    from limner.evals.data import Shelf
+    from limner.evals.scoring import histories
+    from limner.evals.systems import SYSTEMS, Training
 
     x, scales = engine.store.interactions(), engine.store.scales()
     seen = seen_matrix(x)
@@ -184,7 +184,7 @@ def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
 
 
 def test_evaluation(engine: Engine) -> None:
-    from evals.run import run
+    from limner.evals.run import run
 
     folder = str(engine.store.folder)
     report = run(folder, "leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"], trials=0)

@@ -7,23 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import limner.world
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from limner import Limner
+from limner.bootstrap import open_engine
+from limner.cli import main
+from limner.config import load_settings
+from limner.engine import Engine
+from limner.errors import BadInputError, IndexAwayError, UnknownIdError
+from limner.ingest import Sources
+from limner.rank import allowed
+from limner.schema import Item, Recommendations, Wishes
+from limner.testing import FakeEmbedder
+from limner.world import Snapshots
 from numpy.typing import NDArray
-
-import agent.world
-from agent import Limner
-from agent.bootstrap import open_engine
-from agent.cli import main
-from agent.config import load_settings
-from agent.engine import Engine
-from agent.errors import BadInputError, IndexAwayError, UnknownIdError
-from agent.ingest import Sources
-from agent.rank import allowed
-from agent.schema import Item, Recommendations, Wishes
-from agent.testing import FakeEmbedder
-from agent.world import Snapshots
 
 GENRES = ("Comedy", "Drama", "War")
 USERS, ITEMS = 24, 60
@@ -185,7 +184,7 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
         asked.append(wishes)
         return allowed(ids, items, wishes)
 
-    monkeypatch.setattr(agent.world, "allowed", watched)
+    monkeypatch.setattr(limner.world, "allowed", watched)
     for wishes in ({}, {"context": ["i0"]}, {"context": ["i1", "i2"]}, {"exclude": ["i4"]}, {"novelty": 0.5}):
         await one(engine, "u0", 3, **wishes)
     assert len(asked) == 1

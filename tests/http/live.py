@@ -10,15 +10,14 @@ from pathlib import Path
 import httpx
 import uvicorn
 from fastapi import FastAPI
-
-from agent.api import listen
-from agent.api.serving import configured
-from agent.bootstrap import open_engine
-from agent.config import ServerSettings, Settings, load_settings
-from agent.engine import Engine
-from agent.schema import Item, User
-from agent.testing import FakeEmbedder
-from agent.watch import Watch
+from limner.api import listen
+from limner.api.serving import configured
+from limner.bootstrap import open_engine
+from limner.config import ServerSettings, Settings, load_settings
+from limner.engine import Engine
+from limner.schema import Item, User
+from limner.testing import FakeEmbedder
+from limner.watch import Watch
 
 USERS = ("ann", "bob")
 

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from limner.api import create_app
+from limner.bootstrap import open_engine
+from limner.config import load_settings
+from limner.engine import Engine
+from limner.ingest import Sources
+from limner.testing import FakeEmbedder, ScriptedServer
 
-from agent.api import create_app
-from agent.bootstrap import open_engine
-from agent.config import load_settings
-from agent.engine import Engine
-from agent.ingest import Sources
-from agent.testing import FakeEmbedder, ScriptedServer
 from tests.e2e.running import write_tables
 from tests.http.live import live, settings_for
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from agent.cli import main
-from agent.errors import UnknownIdError, UsageError
-from agent.keys import KeyRing, create_key, hash_of, live_keys, revoke_key
-from agent.schema import User
-from agent.store import Store, open_store
+from limner.cli import main
+from limner.errors import UnknownIdError, UsageError
+from limner.keys import KeyRing, create_key, hash_of, live_keys, revoke_key
+from limner.schema import User
+from limner.store import Store, open_store
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from limner.addresses import segment
+from limner.api import create_app
+from limner.api.access import Access
+from limner.client import Limner
+from limner.edits import ItemPatch, Statement
+from limner.feedback import FeedbackItem
+from limner.keys import KeyRing, create_key
 
-from agent.addresses import segment
-from agent.api import create_app
-from agent.api.access import Access
-from agent.client import Limner
-from agent.edits import ItemPatch, Statement
-from agent.feedback import FeedbackItem
-from agent.keys import KeyRing, create_key
 from tests.http.live import Live, live
 from tests.http.tasteful import copied, engine_of
 

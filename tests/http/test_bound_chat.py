@@ -9,20 +9,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from limner.api import create_app
+from limner.api.access import Access
+from limner.bootstrap import open_engine
+from limner.chat import Conversation
+from limner.chat.check import check
+from limner.chat.compose import Line
+from limner.chat.curtain import Curtain
+from limner.ingest import Sources
+from limner.keys import KeyRing, create_key
+from limner.testing import Answer, CallTool, FakeEmbedder, ScriptedServer
+from limner.tools import TOOLS
 
-from agent.api import create_app
-from agent.api.access import Access
-from agent.bootstrap import open_engine
-from agent.chat import Conversation
-from agent.chat.check import check
-from agent.chat.compose import Line
-from agent.chat.curtain import Curtain
-from agent.ingest import Sources
-from agent.keys import KeyRing, create_key
-from agent.testing import Answer, CallTool, FakeEmbedder, ScriptedServer
 from tests.http.live import live, settings_for
 from tests.http.tasteful import copied, engine_of, problem, scripted, write_tables
-from tools import TOOLS
 
 OWN, OTHER = "u0", "u1"
 ABOUT_OTHERS = [

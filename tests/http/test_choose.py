@@ -1,12 +1,11 @@
 """Choosing an endpoint, and what the scripted server offers besides chat."""
 
 import pytest
-
-from agent.config import Settings, load_settings
-from agent.errors import ModelRefusedError, ModelUnavailableError
-from agent.llm import ChatRequest, choose_chat
-from agent.schema import ChatMessage
-from agent.testing import Answer, CallTool, Failure, ScriptedServer, hash_vector
+from limner.config import Settings, load_settings
+from limner.errors import ModelRefusedError, ModelUnavailableError
+from limner.llm import ChatRequest, choose_chat
+from limner.schema import ChatMessage
+from limner.testing import Answer, CallTool, Failure, ScriptedServer, hash_vector
 
 
 def settings_for(base_url: str, **more: str) -> Settings:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from limner.client import AsyncLimner, Limner, LimnerRefused, LimnerUnreachable
+from limner.client.ask import Reply
+from limner.edits import Claim, ItemPatch, Statement
+from limner.feedback import FeedbackItem
 
-from agent.client import AsyncLimner, Limner, LimnerRefused, LimnerUnreachable
-from agent.client.ask import Reply
-from agent.edits import Claim, ItemPatch, Statement
-from agent.feedback import FeedbackItem
 from tests.e2e.running import IDS
 
 

@@ -1,11 +1,10 @@
 """Embeddings over a real socket."""
 
 import pytest
-
-from agent.config import Settings
-from agent.embed import choose_embedder
-from agent.errors import ModelUnavailableError
-from agent.testing import ScriptedServer
+from limner.config import Settings
+from limner.embed import choose_embedder
+from limner.errors import ModelUnavailableError
+from limner.testing import ScriptedServer
 
 
 def test_an_endpoint_embeds_and_tells_its_size() -> None:

@@ -11,12 +11,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
-from agent.config import load_settings
-from agent.errors import FetchError, SettingsError
-from agent.llm import fetch as fetching
-from agent.llm import fetch_model, is_fetched, model_file
-from agent.llm.fetch import NamedModel, UrlMirror, WheelMirror, fetch, fingerprint
+from limner.config import load_settings
+from limner.errors import FetchError, SettingsError
+from limner.llm import fetch as fetching
+from limner.llm import fetch_model, is_fetched, model_file
+from limner.llm.fetch import NamedModel, UrlMirror, WheelMirror, fetch, fingerprint
 
 CONTENT = bytes(range(256)) * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

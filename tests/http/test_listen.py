@@ -1,9 +1,8 @@
 """Where the REST door listens, and what is said where it cannot."""
 
 import pytest
-
-from agent.api import listen
-from agent.errors import LimnerError
+from limner.api import listen
+from limner.errors import LimnerError
 
 
 def test_a_port_that_is_taken_and_an_address_that_is_none() -> None:

@@ -12,15 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from limner.config import Settings, load_settings
+from limner.errors import ModelRefusedError, ModelUnavailableError
+from limner.llm import ChatRequest, ChosenModel, LocalServer, MemoryBook, RecordedChat, choose_chat, fetch_model
+from limner.llm.fetch import QWEN, SMOLLM2
+from limner.llm.probe import cached_probe, probe_version, shipped_probes
+from limner.llm.questions import Skill, questions
+from limner.schema import ChatMessage
 from pydantic import BaseModel
-
-from agent.config import Settings, load_settings
-from agent.errors import ModelRefusedError, ModelUnavailableError
-from agent.llm import ChatRequest, ChosenModel, LocalServer, MemoryBook, RecordedChat, choose_chat, fetch_model
-from agent.llm.fetch import QWEN, SMOLLM2
-from agent.llm.probe import cached_probe, probe_version, shipped_probes
-from agent.llm.questions import Skill, questions
-from agent.schema import ChatMessage
 
 pytestmark = [pytest.mark.local_model, pytest.mark.slow]
 
@@ -69,7 +68,7 @@ async def test_speaks_the_protocol(smollm2: ChosenModel) -> None:
 
 
 async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:
-    from agent.llm import OpenAIChat
+    from limner.llm import OpenAIChat
 
     with pytest.raises(ModelRefusedError, match="key"):
         await OpenAIChat(smollm2.name, smollm2.base_url, api_key="guess").complete(question("Hello"))
@@ -97,7 +96,7 @@ def test_closing_frees_the_port() -> None:
 _BUSY = """
 import os, subprocess, sys
 from pathlib import Path
-from agent.llm.local import LocalServer
+from limner.llm.local import LocalServer
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
 try:
@@ -131,9 +130,9 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
 
 _SCRIPT = """
 import asyncio
-from agent.config import load_settings
-from agent.llm import ChatRequest, choose_chat
-from agent.schema import ChatMessage
+from limner.config import load_settings
+from limner.llm import ChatRequest, choose_chat
+from limner.schema import ChatMessage
 chosen = choose_chat(load_settings({"LIMNER_LLM": "local", "LIMNER_LOCAL_MODEL": "smollm2"}))
 asyncio.run(chosen.chat.complete(ChatRequest("t", "t", [ChatMessage(role="user", content="Hi")], max_tokens=4)))
 """
@@ -176,7 +175,7 @@ async def right_of(chosen: ChosenModel, skill: Skill, numbers: range) -> int:
 
 async def test_the_default_still_does_as_was_measured(qwen: ChosenModel) -> None:
     shipped = shipped_probes()[QWEN.sha256]
-    assert shipped.probe == probe_version(20), "questions changed: run python -m agent.llm.measure"
+    assert shipped.probe == probe_version(20), "questions changed: run python -m limner.llm.measure"
     assert shipped.grade == "phrase"
     assert await right_of(qwen, "schema", range(4)) >= 3
     assert await right_of(qwen, "word", range(4)) >= 3

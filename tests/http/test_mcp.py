@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from limner.schema import Profile
+from limner.tools import TOOLS
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import TextContent, TextResourceContents
 
-from agent.schema import Profile
 from tests.e2e.running import TABLES, environment, limner, write_tables
-from tools import TOOLS
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def connected(folder: Path) -> AsyncIterator[Client]:
-    args = ["-m", "agent.cli", "--data", "store", "mcp"]
+    args = ["-m", "limner.cli", "--data", "store", "mcp"]
     server = StdioServerParameters(command=sys.executable, args=args, env=environment(), cwd=folder)
     async with Client(server) as client:
         yield client
@@ -130,7 +130,7 @@ def test_stdout_carries_the_protocol_alone_and_the_end_of_stdin_ends_it(place: P
          "params": {"name": "recommend", "arguments": {"user_id": "u1", "n": 2}}},
     ]  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-m", "agent.cli", "--data", "store", "mcp"], cwd=folder, env=environment(), text=True,
+        [sys.executable, "-m", "limner.cli", "--data", "store", "mcp"], cwd=folder, env=environment(), text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None

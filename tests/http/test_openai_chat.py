@@ -4,17 +4,15 @@ import asyncio
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel, Field
-
-from agent.errors import (
+from limner.errors import (
     ModelAnswerError,
     ModelDeclinedError,
     ModelRefusedError,
     ModelUnavailableError,
 )
-from agent.llm import ChatRequest, OpenAIChat, Retries, ask
-from agent.schema import ChatMessage
-from agent.testing import (
+from limner.llm import ChatRequest, OpenAIChat, Retries, ask
+from limner.schema import ChatMessage
+from limner.testing import (
     Answer,
     Drip,
     Drop,
@@ -28,6 +26,7 @@ from agent.testing import (
     Truncated,
     WrongSchema,
 )
+from pydantic import BaseModel, Field
 
 
 class Colour(BaseModel):

@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from pydantic import BaseModel
-
-from agent.config import Price
-from agent.errors import (
+from limner.config import Price
+from limner.errors import (
     BudgetSpentError,
     ModelAnswerError,
     ModelDeclinedError,
     ModelRefusedError,
     ModelUnavailableError,
 )
-from agent.llm import (
+from limner.llm import (
     ChatAnswer,
     ChatRequest,
     MemoryBook,
@@ -26,8 +24,9 @@ from agent.llm import (
     answer_key,
     ask,
 )  # fmt: skip
-from agent.schema import ChatMessage, Usage
-from agent.testing import Answer, Drip, Failure, FakeChat, ScriptedServer, WrongSchema
+from limner.schema import ChatMessage, Usage
+from limner.testing import Answer, Drip, Failure, FakeChat, ScriptedServer, WrongSchema
+from pydantic import BaseModel
 
 
 class Number(BaseModel):

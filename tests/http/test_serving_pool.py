@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
-
-from agent.api.pool import Pool
+from limner.api.pool import Pool
 
 
 @pytest.fixture

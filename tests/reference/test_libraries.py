@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limner.evals import metrics
+from limner.evals.metrics import LIST_KERNELS, Style
 from numpy.typing import NDArray
-
-from evals import metrics
-from evals.metrics import LIST_KERNELS, Style
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("libraries.py")

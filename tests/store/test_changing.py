@@ -6,11 +6,11 @@ from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
+from limner.edits import ItemPatch
+from limner.errors import StoreBusyError
+from limner.schema import Item
+from limner.store import open_store
 
-from agent.edits import ItemPatch
-from agent.errors import StoreBusyError
-from agent.schema import Item
-from agent.store import open_store
 from tests.http.live import small_engine
 
 

@@ -10,11 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
-
-from agent.config import Settings
-from agent.embed import Vectors, choose_embedder, normalised
-from agent.errors import IndexBrokenError, IndexMismatchError, StoreFullError
-from agent.index import Index, Row
+from limner.config import Settings
+from limner.embed import Vectors, choose_embedder, normalised
+from limner.errors import IndexBrokenError, IndexMismatchError, StoreFullError
+from limner.index import Index, Row
 
 
 class Letters:
@@ -74,7 +73,7 @@ def test_another_process_is_noticed(tmp_path: Path) -> None:
     index.upsert("items", ROWS)
     assert index.count("items") == 3
     script = (
-        "import sys; from pathlib import Path; from agent.index import Index, Row\n"
+        "import sys; from pathlib import Path; from limner.index import Index, Row\n"
         "from tests.store.test_index import Letters\n"
         "Index(Path(sys.argv[1]), Letters()).upsert('items', [Row('4', 'zzz')])"
     )

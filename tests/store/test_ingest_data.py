@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from agent.datasets import known
-from agent.ingest import Sources, ingest, propose_mapping
-from agent.schema import IngestReport, Item
-from agent.store import Store, open_store
+from limner.datasets import known
+from limner.ingest import Sources, ingest, propose_mapping
+from limner.schema import IngestReport, Item
+from limner.store import Store, open_store
 
 
 def load(folder: Path, data: Path) -> tuple[Store, list[IngestReport], list[Sources]]:

@@ -11,17 +11,16 @@ from threading import Timer
 import numpy as np
 import pytest
 import sqlalchemy as sa
-
-from agent.errors import StoreBusyError, StoreError, UsageError
-from agent.interactions import NO_TIME
-from agent.schema import Item, Profile, StoredAnswer
-from agent.store import EventColumns, bulk, open_store
-from agent.store import tables as t
-from agent.store.bulk import insert_by_core, insert_by_driver, insert_columns
+from limner.errors import StoreBusyError, StoreError, UsageError
+from limner.interactions import NO_TIME
+from limner.schema import Item, Profile, StoredAnswer
+from limner.store import EventColumns, bulk, open_store
+from limner.store import tables as t
+from limner.store.bulk import insert_by_core, insert_by_driver, insert_columns
 
 
 def columns(*ids: str, user: str = "u1") -> EventColumns:
-    from agent.store import event_hash
+    from limner.store import event_hash
 
     n = len(ids)
     return EventColumns(
@@ -75,7 +74,7 @@ def test_known_ids_are_asked_for_without_reading_all(tmp_path: Path) -> None:
 def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     code = (
-        "import sys; from agent.store import open_store\n"
+        "import sys; from limner.store import open_store\n"
         "store = open_store(sys.argv[1])\n"
         "with store.writing():\n    print('held', flush=True); sys.stdin.readline()\n"
     )

@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-
-from agent.config import load_settings
-from agent.engine import Engine
-from agent.interactions import milliseconds
-from agent.progress import Quiet
-from agent.schema import Item, Scale, User
-from agent.store import EventColumns, event_hash, open_store
-from agent.testing import FakeEmbedder
+from limner.config import load_settings
+from limner.engine import Engine
+from limner.interactions import milliseconds
+from limner.progress import Quiet
+from limner.schema import Item, Scale, User
+from limner.store import EventColumns, event_hash, open_store
+from limner.testing import FakeEmbedder
 
 ITEMS = [
     Item(item_id="i1", title="Apollo 13 (1995)", categories=["Drama"], price=9.5, attributes={"year": 1995}),

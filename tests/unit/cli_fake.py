@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
-from agent.config import Settings
-from agent.edits import Erased
-from agent.errors import UnknownIdError, UsageError
-from agent.ingest import Sources
-from agent.progress import Progress, Quiet
-from agent.schema import (
+from limner.config import Settings
+from limner.edits import Erased
+from limner.errors import UnknownIdError, UsageError
+from limner.ingest import Sources
+from limner.progress import Progress, Quiet
+from limner.schema import (
     Audience,
     BuildReport,
     BuiltFrom,
@@ -33,7 +33,7 @@ from agent.schema import (
     User,
     Wishes,
 )
-from agent.store import Counts
+from limner.store import Counts
 
 HOSTILE = "[red]Evil[/red] \x1b[31mTitle\x1b[0m\u202e\r\nsecond [/] line"
 KOREAN = "기생충 (패러사이트)"

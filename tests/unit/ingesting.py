@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.ingest import Sources, ingest, parse_mapping
-from agent.schema import Event, IngestReport
-from agent.store import Store, open_store
+from limner.ingest import Sources, ingest, parse_mapping
+from limner.schema import Event, IngestReport
+from limner.store import Store, open_store
 
 
 @dataclass

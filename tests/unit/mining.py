@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-
-from agent.config import SignalTable
-from agent.facts import Population, UserFacts, build_population, mine_facts
-from agent.interactions import NO_TIME, Interactions
-from agent.schema import Attributes, Event, Fact, Item, Scale
-from agent.signals import signals
+from limner.config import SignalTable
+from limner.facts import Population, UserFacts, build_population, mine_facts
+from limner.interactions import NO_TIME, Interactions
+from limner.schema import Attributes, Event, Fact, Item, Scale
+from limner.signals import signals
 
 START = datetime(2020, 1, 6, 12, tzinfo=UTC)
 """A Monday."""

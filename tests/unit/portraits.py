@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from agent.schema import Event, Fact, Item, Polarity, Trait, Trend, Window, WindowEvent
-from agent.verify import Grounds, Lexicon, grounds_from, lexicon_from
-from agent.words import load_language
+from limner.schema import Event, Fact, Item, Polarity, Trait, Trend, Window, WindowEvent
+from limner.verify import Grounds, Lexicon, grounds_from, lexicon_from
+from limner.words import load_language
 
 AS_OF = datetime(1998, 4, 1, tzinfo=UTC)
 

@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from agent.bootstrap import open_engine
-from agent.config import load_settings
-from agent.errors import StoreError
-from agent.ingest import Sources
-from agent.interactions import NO_TIME, Interactions
-from agent.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context
-from agent.rank.activity import Activity, fit_activity, load_activity
-from agent.rank.fusion import Examples, Method, learn
-from agent.rank.lessons import moments
-from agent.retrieve import History
-from agent.schema import Item
-from agent.testing import FakeEmbedder
-from evals.metrics import auc, ece
+from limner.bootstrap import open_engine
+from limner.config import load_settings
+from limner.errors import StoreError
+from limner.evals.metrics import auc, ece
+from limner.ingest import Sources
+from limner.interactions import NO_TIME, Interactions
+from limner.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context
+from limner.rank.activity import Activity, fit_activity, load_activity
+from limner.rank.fusion import Examples, Method, learn
+from limner.rank.lessons import moments
+from limner.retrieve import History
+from limner.schema import Item
+from limner.testing import FakeEmbedder
 
 DAY = 86_400_000
 

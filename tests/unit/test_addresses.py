@@ -5,8 +5,7 @@ from urllib.parse import urljoin
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from agent.addresses import id_of, segment
+from limner.addresses import id_of, segment
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

@@ -5,8 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from evals.bench_api import limner, remember, run, table, write_shop
+from limner.evals.bench_api import limner, remember, run, table, write_shop
 
 
 def test_a_made_shop_has_what_it_says(tmp_path: Path) -> None:

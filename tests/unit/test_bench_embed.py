@@ -1,9 +1,8 @@
 """The embedding benchmark runs, and what it is measured beside does the work."""
 
 import pytest
-
-from agent.testing import FakeEmbedder
-from evals.bench_embed import adder, make_texts, measure, multiplier, table
+from limner.evals.bench_embed import adder, make_texts, measure, multiplier, table
+from limner.testing import FakeEmbedder
 
 
 @pytest.mark.parametrize("other", [multiplier, adder])

@@ -1,6 +1,6 @@
 """The facts benchmark runs, and what it counts is there."""
 
-from evals.bench_facts import run, table
+from limner.evals.bench_facts import run, table
 
 
 def test_a_small_run_measures_every_figure() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evals.bench_ingest import run, table, write_events
+from limner.evals.bench_ingest import run, table, write_events
 
 
 def test_the_file_is_the_same_each_time(tmp_path: Path) -> None:

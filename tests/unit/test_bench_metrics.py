@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-
-from evals.bench_metrics import ITEMS, accuracy, make, run, table
+from limner.evals.bench_metrics import ITEMS, accuracy, make, run, table
 
 
 def test_the_lists_are_whole() -> None:

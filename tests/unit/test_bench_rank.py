@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-
-from evals.bench_rank import make, run, table
+from limner.evals.bench_rank import make, run, table
 
 
 def test_the_shop_is_sorted_and_whole() -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from limner.chat.check import check
+from limner.chat.compose import Line, lines_of, sentences, text_of
+from limner.chat.conversation import Conversation
+from limner.engine import Engine
+from limner.tools import Said
 
-from agent.chat.check import check
-from agent.chat.compose import Line, lines_of, sentences, text_of
-from agent.chat.conversation import Conversation
-from agent.engine import Engine
 from tests.unit.chat_store import make_engine
-from tools import Said
 
 QUESTION = "Who has more events, and what does user 13 like?"
 

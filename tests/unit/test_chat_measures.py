@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from limner import tools
+from limner.chat import Conversation, answer, plan
+from limner.chat.measures import find_bounds
+from limner.config import load_settings
+from limner.engine import Engine
+from limner.progress import Quiet
+from limner.schema import Item
+from limner.store import open_store
+from limner.testing import FakeEmbedder
+from limner.tools.items import ItemsResult
 
-import tools
-from agent.chat import Conversation, answer, plan
-from agent.chat.measures import find_bounds
-from agent.config import load_settings
-from agent.engine import Engine
-from agent.progress import Quiet
-from agent.schema import Item
-from agent.store import open_store
-from agent.testing import FakeEmbedder
 from tests.unit.chat_store import ITEMS, make_engine
-from tools.items import ItemsResult
 
 GOODS = [
     Item(item_id="a", title="Red Lamp", categories=["Lamp"], price=30.0, attributes={"runtime": 90, "abv": 4.5}),

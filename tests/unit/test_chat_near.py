@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator
 
 import pytest
+from limner.chat import Conversation, answer, plan
+from limner.engine import Engine
+from limner.tools.recommend import RecommendArgs, likest, recommend
 
-from agent.chat import Conversation, answer, plan
-from agent.engine import Engine
 from tests.unit.chat_store import EVENTS, make_engine
-from tools.recommend import RecommendArgs, likest, recommend
 
 
 @pytest.fixture(scope="module")

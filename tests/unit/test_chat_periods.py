@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
+from limner.chat import Conversation, answer, plan
+from limner.chat.dates import find_periods
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.tools.periods import PeriodsArgs, PeriodsResult, compare_periods
 
-from agent.chat import Conversation, answer, plan
-from agent.chat.dates import find_periods
-from agent.engine import Engine
-from agent.errors import BadInputError
 from tests.unit.chat_store import EVENTS, ITEMS, make_engine
-from tools.periods import PeriodsArgs, PeriodsResult, compare_periods
 
 COMEDIES = {one.item_id for one in ITEMS if "Comedy" in one.categories}
 

@@ -3,16 +3,15 @@
 from types import SimpleNamespace
 from typing import cast
 
+from limner.chat import Conversation
+from limner.chat.compose import lines_of
+from limner.chat.curtain import Curtain
+from limner.chat.model import Called, langchain_tool, phrased
+from limner.config import PrivacySettings, Settings
+from limner.engine import Engine
+from limner.testing import FakeChat
+from limner.tools.base import Args, Result, Said, Tool
 from pydantic import Field
-
-from agent.chat import Conversation
-from agent.chat.compose import lines_of
-from agent.chat.curtain import Curtain
-from agent.chat.model import Called, langchain_tool, phrased
-from agent.config import PrivacySettings, Settings
-from agent.engine import Engine
-from agent.testing import FakeChat
-from tools.base import Args, Result, Said, Tool
 
 QUESTION = "What does 196 like, and who is like ann-1?"
 

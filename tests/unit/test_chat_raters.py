@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from limner import tools
+from limner.chat import Conversation, answer, plan
+from limner.engine import Engine
+from limner.errors import UnknownIdError
+from limner.tools.raters import RatersResult
 
-import tools
-from agent.chat import Conversation, answer, plan
-from agent.engine import Engine
-from agent.errors import UnknownIdError
 from tests.unit.chat_store import EVENTS, USERS, make_engine
-from tools.raters import RatersResult
 
 
 @pytest.fixture(scope="module")

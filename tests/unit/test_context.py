@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent import tokens
-from agent.context import pack, relevance_to
-from agent.errors import BadInputError
-from agent.schema import Preference, Profile, Trait
-from agent.texts import preference_text
+from limner import tokens
+from limner.context import pack, relevance_to
+from limner.errors import BadInputError
+from limner.schema import Preference, Profile, Trait
+from limner.texts import preference_text
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60)
 

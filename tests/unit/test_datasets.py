@@ -10,12 +10,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-
-from agent import datasets
-from agent.datasets import Mirror, fetch, known, list_datasets
-from agent.errors import FetchError, UsageError
-from agent.ingest import ingest
-from agent.store import open_store
+from limner import datasets
+from limner.datasets import Mirror, fetch, known, list_datasets
+from limner.errors import FetchError, UsageError
+from limner.ingest import ingest
+from limner.store import open_store
 
 U_DATA = "1\t1\t5\t874965758\n1\t267\t1\t874965759\n2\t1\t4\t888550871\n"
 U_ITEM = (

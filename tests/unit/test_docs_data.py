@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import yaml
-
-from agent.ingest import parse_mapping
-from agent.ingest.mapping import ALIASES, FIELDS, Column, Join, Mapping, Reading
+from limner.ingest import parse_mapping
+from limner.ingest.mapping import ALIASES, FIELDS, Column, Join, Mapping, Reading
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 

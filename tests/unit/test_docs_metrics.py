@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from evals.metrics import METRICS, STYLES
+from limner.evals.metrics import METRICS, STYLES
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text("utf-8")
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import typer
-
-from agent.cli.app import app
-from agent.config import ENVIRONMENT
+from limner.cli.app import app
+from limner.config import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-
-from agent.embed import Remembering, Vectors
-from agent.testing import FakeEmbedder
+from limner.embed import Remembering, Vectors
+from limner.testing import FakeEmbedder
 
 
 class Counting(FakeEmbedder):

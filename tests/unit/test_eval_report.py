@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limner.cli import main
+from limner.errors import BadInputError, LimnerError
+from limner.evals.contest import Contest, contests, headline, names, number
+from limner.evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
+from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
+from limner.evals.report import page, render, report
+from limner.evals.report_studies import lead
+from limner.evals.runs import Run, load_run, load_runs
+from limner.evals.splits import BUCKETS
+from limner.evals.studies.records import Figure, StudyRecord
+from limner.evals.studies.stream import write_record
 
-from agent.cli import main
-from agent.errors import BadInputError, LimnerError
-from evals.contest import Contest, contests, headline, names, number
-from evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
-from evals.records import Comparison, Metric, SplitInfo, SystemResult
-from evals.report import page, render, report
-from evals.report_studies import lead
-from evals.runs import Run, load_run, load_runs
-from evals.splits import BUCKETS
-from evals.studies.records import Figure, StudyRecord
-from evals.studies.stream import write_record
 from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
 
 WINS = made_up({"popular": 0.03, "ease": 0.08, "limner": 0.14})
@@ -338,7 +338,7 @@ def test_too_few_or_equal_portraits_make_no_map() -> None:
 
 
 def test_many_portraits_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evals.portraits.MOST", 30)
+    monkeypatch.setattr("limner.evals.portraits.MOST", 30)
     assert MOST > 30
     found = some_map(40)
     assert len(found.buckets) == 30 and "30 of 40" in found.note

@@ -7,25 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limner.config import Settings, SignalTable
+from limner.errors import BadInputError, CannotRunError, UsageError
+from limner.evals import metrics as kernels
+from limner.evals.data import Dataset, Shelf
+from limner.evals.experiment import Experiment, overruled, read_experiment
+from limner.evals.measure import Truth, measure, rank
+from limner.evals.records import Evaluation
+from limner.evals.run import frames, run, training_of
+from limner.evals.runs import load_run
+from limner.evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
+from limner.evals.suite import below, run_experiment
+from limner.evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
+from limner.evals.systems.base import Scores, keep_largest
+from limner.evals.tuning import choices, tune, validation
+from limner.interactions import NO_TIME, Interactions
+from limner.progress import Quiet
+from limner.schema import Item
 from numpy.typing import NDArray
-
-from agent.config import Settings, SignalTable
-from agent.errors import BadInputError, CannotRunError, UsageError
-from agent.interactions import NO_TIME, Interactions
-from agent.progress import Quiet
-from agent.schema import Item
-from evals import metrics as kernels
-from evals.data import Dataset, Shelf
-from evals.experiment import Experiment, overruled, read_experiment
-from evals.measure import Truth, measure, rank
-from evals.records import Evaluation
-from evals.run import frames, run, training_of
-from evals.runs import load_run
-from evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
-from evals.suite import below, run_experiment
-from evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
-from evals.systems.base import Scores, keep_largest
-from evals.tuning import choices, tune, validation
 
 USERS, ITEMS, DAY = 40, 30, 86_400_000
 FAST = ["random", "popular", "recent", "item-knn", "user-knn", "ease"]
@@ -586,7 +585,7 @@ def test_tuning_takes_what_is_best_on_validation_and_counts_trials() -> None:
 def test_a_trial_that_overran_is_the_last_and_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The best settings of all, but too slow: a clock that tells three seconds for them."""
     now = [0.0]
-    monkeypatch.setattr("evals.tuning.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("limner.evals.tuning.time.monotonic", lambda: now[0])
 
     class Slow:
         name = "slow"
@@ -690,9 +689,8 @@ def test_repeats_average_each_user() -> None:
 
 def drawn(record: Evaluation, width: int = 110) -> str:
     """As a terminal of that width shows it."""
+    from limner.cli.show_evaluation import evaluation
     from rich.console import Console
-
-    from agent.cli.show_evaluation import evaluation
 
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
@@ -790,8 +788,8 @@ def test_one_bad_cell_is_named_before_anything_is_fitted(monkeypatch: pytest.Mon
     def fitted(*_: object, **__: object) -> Evaluation:
         raise AssertionError("nothing may be fitted")
 
-    monkeypatch.setattr("evals.suite.load", lambda name, _: held[name])
-    monkeypatch.setattr("evals.suite.run", fitted)
+    monkeypatch.setattr("limner.evals.suite.load", lambda name, _: held[name])
+    monkeypatch.setattr("limner.evals.suite.run", fitted)
     grid = Experiment(datasets=["good", "untimed"], splits=["leave-last-out", "global-time"], systems=["popular"])
     with pytest.raises(BadInputError, match="untimed, global-time: The split"):
         run_experiment(grid, Settings())
@@ -841,7 +839,7 @@ def test_an_experiment_without_data_is_refused() -> None:
 def test_the_command_runs_an_experiment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from agent.cli import main
+    from limner.cli import main
 
     x = many()
     lines = [
@@ -886,10 +884,9 @@ def test_the_command_runs_an_experiment(
 
 
 def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
+    from limner.cli.show_evaluation import evaluation
+    from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
     from rich.console import Console
-
-    from agent.cli.show_evaluation import evaluation
-    from evals.records import Comparison, Metric, SplitInfo, SystemResult
 
     labels = ["ndcg@10", "hit@10", "coverage@10", "novelty@10", "arp@10"]
     metrics = {one: Metric(mean=0.1234, ci95=(-1e-10, 0.2), n=9) for one in labels}

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from limner.config import ReasonStyle, Settings
+from limner.errors import BudgetSpentError, ModelUnavailableError
+from limner.explain import SAME, Explained, choose_grounds, explain, phrasing
+from limner.leads import Lead, Link, Past
+from limner.llm import ChatRequest
+from limner.profile.template import preference_of
+from limner.schema import Item, Profile, Scale
+from limner.testing import FakeChat
+from limner.verify import item_values, lexicon_from
+from limner.words import load_language
 
-from agent.config import ReasonStyle, Settings
-from agent.errors import BudgetSpentError, ModelUnavailableError
-from agent.explain import SAME, Explained, choose_grounds, explain, phrasing
-from agent.leads import Lead, Link, Past
-from agent.llm import ChatRequest
-from agent.profile.template import preference_of
-from agent.schema import Item, Profile, Scale
-from agent.testing import FakeChat
-from agent.verify import item_values, lexicon_from
-from agent.words import load_language
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
 
 EN = load_language("en")

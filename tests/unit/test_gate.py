@@ -5,8 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-from agent.llm.gate import Gate
+from limner.llm.gate import Gate
 
 
 def test_no_more_than_so_many_are_inside_whatever_their_loop() -> None:

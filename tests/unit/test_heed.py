@@ -1,12 +1,11 @@
 """What a user said of their taste, as weights on a list."""
 
 import numpy as np
-
-from agent.facts import STRUCK as MARK
-from agent.facts import WITHDRAWN, standing
-from agent.rank import heeding
-from agent.rank.heed import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
-from agent.schema import Event, Item, Preference
+from limner.facts import STRUCK as MARK
+from limner.facts import WITHDRAWN, standing
+from limner.rank import heeding
+from limner.rank.heed import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
+from limner.schema import Event, Item, Preference
 
 
 def preference(value: str, **more: object) -> Preference:

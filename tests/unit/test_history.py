@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limner.history import cut_window, split_history
+from limner.schema import Event, Item, Window
+from limner.signals import signals_of
+from limner.tokens import count
 
-from agent.history import cut_window, split_history
-from agent.schema import Event, Item, Window
-from agent.signals import signals_of
-from agent.tokens import count
 from tests.unit.mining import SCALES, TABLE, event
 
 FILM = Item(

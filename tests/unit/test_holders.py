@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from agent.holders import Holders, holders_of, load_holders
-from agent.interactions import NO_TIME, Interactions
+from limner.holders import Holders, holders_of, load_holders
+from limner.interactions import NO_TIME, Interactions
 
 
 def interactions(histories: dict[str, str]) -> Interactions:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from limner.errors import BadInputError
+from limner.ingest import ingest_frames, propose_mapping
+from limner.ingest.mapping import Reading
+from limner.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
 
-from agent.errors import BadInputError
-from agent.ingest import ingest_frames, propose_mapping
-from agent.ingest.mapping import Reading
-from agent.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
 from tests.unit.ingesting import Bench
 
 ROWS = [("u1", "007", 4.0, 1365029107), ("u2", "007", 5.0, 1365029108), ("u1", "tt9", 1.0, 1365029109)]
@@ -279,7 +279,7 @@ def test_a_proposal_reads_a_file_without_a_header(bench: Bench) -> None:
     )
     items = bench.write("m.dat", "\n".join(f"00{m}::Title {m} (19{m})::Drama|Crime" for m in range(10, 30)))
     path = bench.write("m.yaml", propose_mapping([events, items]))
-    from agent.ingest import Sources, ingest
+    from limner.ingest import Sources, ingest
 
     report = ingest(bench.store, Sources([events], [items], [], path))
     assert (report.events.kept, report.items.kept) == (200, 20)

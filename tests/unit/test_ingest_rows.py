@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-
-from agent.edits import Table
-from agent.ingest import Sources, ingest, ingest_rows
-from agent.store import Store, open_store
+from limner.edits import Table
+from limner.ingest import Sources, ingest, ingest_rows
+from limner.store import Store, open_store
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import sys
 from typing import Literal
 
 import pytest
+from limner.config import LlmSettings, load_settings
+from limner.errors import SettingsError
+from limner.llm import choose, choose_chat, parse, strict_schema, which
+from limner.llm.base import schema_in_words
 from pydantic import BaseModel, Field, ValidationError
-
-from agent.config import LlmSettings, load_settings
-from agent.errors import SettingsError
-from agent.llm import choose, choose_chat, parse, strict_schema, which
-from agent.llm.base import schema_in_words
 
 
 class Cat(BaseModel):
@@ -142,6 +141,6 @@ def test_importing_costs_no_heavy_module() -> None:
     import subprocess
 
     heavy = "openai", "tenacity", "xllamacpp", "filelock", "httpx2", "tiktoken"
-    script = f"import sys, agent.llm; print([name for name in {heavy!r} if name in sys.modules])"
+    script = f"import sys, limner.llm; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

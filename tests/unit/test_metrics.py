@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limner.errors import UsageError
+from limner.evals import metrics
+from limner.evals.metrics import LIST_KERNELS, METRICS, STYLES, Style
 from numpy.typing import NDArray
-
-from agent.errors import UsageError
-from evals import metrics
-from evals.metrics import LIST_KERNELS, METRICS, STYLES, Style
 
 Ints = NDArray[np.int64]
 ITEMS = 12
@@ -37,7 +36,7 @@ many = st.lists(st.tuples(one_list, st.lists(items, max_size=10, unique=True)), 
 
 
 def defined(name: str, style: Style, ranked: Sequence[int], relevant: set[int], k: int) -> float:
-    """One user's value from the formulas of the table in `evals.metrics.accuracy`."""
+    """One user's value from the formulas of the table in `limner.evals.metrics.accuracy`."""
     if not relevant:
         return nan
     top = list(ranked[:k])

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
+import limner.models
 import pytest
-
-import agent.models
-from agent.config import LlmSettings, Settings
-from agent.errors import BudgetSpentError
-from agent.llm import ChatAnswer, ChatRequest, ChosenModel
-from agent.models import ModelDesk
-from agent.progress import Quiet
-from agent.schema import ChatMessage, Usage
-from agent.store import open_store
-from agent.testing import FakeChat
+from limner.config import LlmSettings, Settings
+from limner.errors import BudgetSpentError
+from limner.llm import ChatAnswer, ChatRequest, ChosenModel
+from limner.models import ModelDesk
+from limner.progress import Quiet
+from limner.schema import ChatMessage, Usage
+from limner.store import open_store
+from limner.testing import FakeChat
 
 REQUEST = ChatRequest("test", "test@1#0", [ChatMessage(role="user", content="How many?")], max_tokens=20)
 
@@ -24,7 +23,7 @@ async def test_without_a_cost_limit_a_hosted_model_is_asked(
     usage = Usage(input_tokens=1000, output_tokens=10)
     chat = FakeChat(lambda _: ChatAnswer("ok", usage), name="gpt-4o-mini", hosted=True)
     chosen = ChosenModel(chat, "fake", "nowhere", "", "")
-    monkeypatch.setattr(agent.models, "choose_chat", lambda *_: chosen)
+    monkeypatch.setattr(limner.models, "choose_chat", lambda *_: chosen)
     settings = Settings(llm=LlmSettings(choice="openai", grade="phrase", max_cost=setting))
     store = open_store(str(tmp_path))
     ready = await ModelDesk(settings, store, Quiet()).for_run(run)

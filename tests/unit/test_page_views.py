@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from agent.chat import CitedEvent
-from agent.engine import Engine
-from agent.ingest import ingest_rows
-from agent.leads import Past
-from agent.schema import (
+from limner.chat import CitedEvent
+from limner.engine import Engine
+from limner.ingest import ingest_rows
+from limner.leads import Past
+from limner.schema import (
     Event,
     Item,
     LedgerRow,
@@ -25,17 +25,17 @@ from agent.schema import (
     Trait,
     User,
 )
-from agent.store import open_store
-from agent.web.events import Reader
-from agent.web.ledger import Accountant
-from agent.web.people import Directory
-from agent.web.portrait import card
-from agent.web.suggestions import Part, listed, parts
-from agent.web.talk import sources
-from agent.web.timeline import timeline
-from agent.web.versions import compared, rows_of
-from agent.web.words import read_words
-from agent.world import World
+from limner.store import open_store
+from limner.web.events import Reader
+from limner.web.ledger import Accountant
+from limner.web.people import Directory
+from limner.web.portrait import card
+from limner.web.suggestions import Part, listed, parts
+from limner.web.talk import sources
+from limner.web.timeline import timeline
+from limner.web.versions import compared, rows_of
+from limner.web.words import read_words
+from limner.world import World
 
 EN, ZH = read_words()["en"], read_words()["zh"]
 BEGAN = datetime(2024, 3, 1, tzinfo=UTC)

@@ -7,15 +7,14 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-
-from agent.web.render import cited
-from agent.web.retold import Told, read_forms
-from agent.web.talk import lines
-from agent.web.words import LANGUAGES, chosen, read_words
+from limner.web.render import cited
+from limner.web.retold import Told, read_forms
+from limner.web.talk import lines
+from limner.web.words import LANGUAGES, chosen, read_words
 
 
 def _templates() -> str:
-    folder = resources.files("agent.web").joinpath("templates")
+    folder = resources.files("limner.web").joinpath("templates")
     return "".join(one.read_text(encoding="utf-8") for one in folder.iterdir())
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from agent.errors import BadInputError
-from evals.studies.questions import KINDS, SHIPPED, load_phrasings
+from limner.errors import BadInputError
+from limner.evals.studies.questions import KINDS, SHIPPED, load_phrasings
 
 
 def test_the_shipped_phrasings_fill() -> None:

@@ -7,23 +7,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from limner.config import SignalTable
+from limner.errors import BadInputError
+from limner.evals import metrics as kernels
+from limner.evals.data import Dataset, Shelf
+from limner.evals.measure import Truth, measure, predict, rank
+from limner.evals.metrics import parse
+from limner.evals.predictions import predict_probabilities, predict_ratings
+from limner.evals.run import run, training_of
+from limner.evals.splits import Split, global_time, leave_last_out, ratio
+from limner.evals.systems import SYSTEMS, Asked, Training
+from limner.evals.systems.base import Scores
+from limner.evals.systems.cases import STRETCH, probability_cases, rating_cases
+from limner.interactions import Interactions
+from limner.progress import Quiet
+from limner.schema import Item, Scale
 from numpy.typing import NDArray
-
-from agent.config import SignalTable
-from agent.errors import BadInputError
-from agent.interactions import Interactions
-from agent.progress import Quiet
-from agent.schema import Item, Scale
-from evals import metrics as kernels
-from evals.data import Dataset, Shelf
-from evals.measure import Truth, measure, predict, rank
-from evals.metrics import parse
-from evals.predictions import predict_probabilities, predict_ratings
-from evals.run import run, training_of
-from evals.splits import Split, global_time, leave_last_out, ratio
-from evals.systems import SYSTEMS, Asked, Training
-from evals.systems.base import Scores
-from evals.systems.cases import STRETCH, probability_cases, rating_cases
 
 USERS, ITEMS, DAY = 60, 40, 86_400_000
 FIVE = {"stars": Scale(source="stars", low=1, high=5)}

@@ -5,9 +5,8 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.config import PrivacySettings, Settings
-from agent.privacy import Veil, mask, masker, outgoing, pseudonym
+from limner.config import PrivacySettings, Settings
+from limner.privacy import Veil, mask, masker, outgoing, pseudonym
 
 
 def test_a_pseudonym_is_short_stable_and_the_stores_own() -> None:

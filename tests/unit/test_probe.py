@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-
-from agent.config import ProbeThresholds
-from agent.errors import ModelDeclinedError, ModelUnavailableError
-from agent.llm import ChatRequest
-from agent.llm.fetch import QWEN, SMOLLM2
-from agent.llm.probe import cached_probe, grade_of, judged, known_probe, probe, probe_version, shipped_probes
-from agent.llm.questions import SKILLS, Skill, questions, words_hold
-from agent.schema import SkillScore
-from agent.testing import FakeChat, Reply
+from limner.config import ProbeThresholds
+from limner.errors import ModelDeclinedError, ModelUnavailableError
+from limner.llm import ChatRequest
+from limner.llm.fetch import QWEN, SMOLLM2
+from limner.llm.probe import cached_probe, grade_of, judged, known_probe, probe, probe_version, shipped_probes
+from limner.llm.questions import SKILLS, Skill, questions, words_hold
+from limner.schema import SkillScore
+from limner.testing import FakeChat, Reply
 
 THRESHOLDS = ProbeThresholds()
 
@@ -192,7 +191,7 @@ async def test_a_spoilt_cache_is_measured_again(tmp_path: Path) -> None:
 
 def test_shipped_results_belong_to_these_questions_and_grade_as_promised(tmp_path: Path) -> None:
     shipped = shipped_probes()
-    assert {result.probe for result in shipped.values()} == {probe_version(20)}, "run python -m agent.llm.measure"
+    assert {result.probe for result in shipped.values()} == {probe_version(20)}, "run python -m limner.llm.measure"
     qwen = known_probe(f"any name {QWEN.sha256}", THRESHOLDS, tmp_path)
     smollm2 = known_probe(f"any name {SMOLLM2.sha256}", THRESHOLDS, tmp_path)
     assert qwen is not None and qwen.grade == "phrase"

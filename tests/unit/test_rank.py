@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.errors import StoreError
-from agent.interactions import Interactions
-from agent.rank import How, Model, catalogue_of, fit, load_model, order, train, train_report
-from agent.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
-from agent.rank.fusion import Method
-from agent.rank.lessons import lessons, moments
-from agent.rank.ratings import Ratings
-from agent.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
-from agent.schema import RatingReport
-from evals.splits import global_time, leave_last_out
+from limner.errors import StoreError
+from limner.evals.splits import global_time, leave_last_out
+from limner.interactions import Interactions
+from limner.rank import How, Model, catalogue_of, fit, load_model, order, train, train_report
+from limner.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
+from limner.rank.fusion import Method
+from limner.rank.lessons import lessons, moments
+from limner.rank.ratings import Ratings
+from limner.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
+from limner.schema import RatingReport
 
 
 def made(users: int = 30, items: int = 20) -> Interactions:
@@ -84,7 +83,7 @@ def test_a_version_that_is_gone_before_it_was_read_gives_way_to_the_newer(
     for _ in range(3):
         train(x, np.ones(len(x), np.float32), tmp_path)
     names = iter(["v1", "v3", "v3"])
-    monkeypatch.setattr("agent.rank.model.current_version", lambda _: next(names))
+    monkeypatch.setattr("limner.rank.model.current_version", lambda _: next(names))
     loaded = load_model(tmp_path)
     assert loaded is not None and loaded.manifest.version == 3
 
@@ -120,8 +119,8 @@ def test_every_item_asked_for_comes_back_cold_ones_by_content(model: Model) -> N
 
 
 def test_a_voice_is_named_only_for_items_among_its_best(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
-    monkeypatch.setattr(sys.modules["agent.rank.features"], "DEPTH", 2)
-    monkeypatch.setattr(sys.modules["agent.rank.order"], "CANDIDATES", 2)
+    monkeypatch.setattr(sys.modules["limner.rank.features"], "DEPTH", 2)
+    monkeypatch.setattr(sys.modules["limner.rank.order"], "CANDIDATES", 2)
     found = order(model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=frozenset(["i3", "i4"]), n=2)
     named = [one.candidate.item_id for one in found if "next_item" in one.candidate.scores]
     assert len(named) <= 2 and "i5" in named

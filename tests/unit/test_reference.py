@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from agent.errors import BadInputError
-from evals.reference import PUBLISHED, Line, compare, load, main, read, table
-from evals.splits import Split, leave_last_out
+from limner.errors import BadInputError
+from limner.evals.reference import PUBLISHED, Line, compare, load, main, read, table
+from limner.evals.splits import Split, leave_last_out
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +81,9 @@ def test_a_number_that_is_off_is_marked_and_fails_the_run(
     split = leave_last_out(read(tmp_path / "ml-latest-small"))
     shown = table("ml-latest-small", split, compare("ml-latest-small", split))
     assert shown.count("DIFFERS") == len(PUBLISHED["ml-latest-small"])
-    monkeypatch.setattr("evals.reference.PUBLISHED", {"ml-latest-small": PUBLISHED["ml-latest-small"]})
+    monkeypatch.setattr("limner.evals.reference.PUBLISHED", {"ml-latest-small": PUBLISHED["ml-latest-small"]})
     assert main([str(tmp_path)]) == 1
     assert "NOT CHECKED" in capsys.readouterr().out
-    monkeypatch.setattr("evals.reference.SHAPE", {"ml-latest-small": (2, 5)})
+    monkeypatch.setattr("limner.evals.reference.SHAPE", {"ml-latest-small": (2, 5)})
     assert main([str(tmp_path)]) == 1
     assert "0 of 5 lines agree" in capsys.readouterr().out

@@ -5,20 +5,20 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import limner.rerank
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from limner.config import RerankSettings, Settings
+from limner.errors import ModelUnavailableError
+from limner.llm import ChatAnswer, ChatRequest
+from limner.progress import Quiet
+from limner.rank import Moment
+from limner.rerank import NEUTRAL, Case, Known, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
+from limner.schema import Item
+from limner.testing import FakeChat
 
-import agent.rerank
-from agent.config import RerankSettings, Settings
-from agent.errors import ModelUnavailableError
-from agent.llm import ChatAnswer, ChatRequest
-from agent.progress import Quiet
-from agent.rank import Moment
-from agent.rerank import NEUTRAL, Case, Known, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
-from agent.schema import Item
-from agent.testing import FakeChat
 from tests.unit.portraits import EVENTS
 
 IDS = [f"i{number}" for number in range(8)]
@@ -27,7 +27,7 @@ TASTE = Taste(liked=[shown.item for shown in EVENTS if shown.item and shown.sign
 
 
 async def rerank(*given: Any, weight: float = 1.0, **named: Any) -> Reranked:
-    return await agent.rerank.rerank(*given, weight=weight, **named)
+    return await limner.rerank.rerank(*given, weight=weight, **named)
 
 
 def settings(**rules: object) -> Settings:
@@ -229,7 +229,7 @@ def test_few_users_are_no_proof() -> None:
 
 
 def test_the_gain_at_the_whole_say_is_the_change_of_ndcg() -> None:
-    from agent.rerank.weight import WEIGHTS, _gains
+    from limner.rerank.weight import WEIGHTS, _gains
 
     found = _gains(Case(3, ["a", "b", "c"], ["b", "a", "c"], frozenset({"b"})))
     assert found[WEIGHTS.index(0.0)] == 0

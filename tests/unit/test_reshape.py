@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.errors import BadInputError, UnknownIdError
-from agent.rank import (
+from limner.errors import BadInputError, UnknownIdError
+from limner.rank import (
     Asked,
     Model,
     allowed,
@@ -23,9 +22,10 @@ from agent.rank import (
     order,
     order_many,
 )
-from agent.rank.reshape import Likeness, boosts, idle_quotas, pick, relevance, shaped
-from agent.schema import Item, Wishes
-from agent.where import boost_of
+from limner.rank.reshape import Likeness, boosts, idle_quotas, pick, relevance, shaped
+from limner.schema import Item, Wishes
+from limner.where import boost_of
+
 from tests.unit.test_rank import made
 
 GENRES = ("Drama", "War", "Comedy")
@@ -191,7 +191,7 @@ def test_a_boost_that_is_none_is_refused(text: str) -> None:
 
 
 def test_quotas_look_past_the_first_candidates(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
-    monkeypatch.setattr("agent.rank.reshape.CANDIDATES", 2)
+    monkeypatch.setattr("limner.rank.reshape.CANDIDATES", 2)
     history = model.history([("i3", 1.0)])
     asked: list[int] = []
 
@@ -242,7 +242,7 @@ def test_users_of_an_item_are_likeliest_first_and_counted(
 ) -> None:
     channels = model.channels
     wide = max(len(channels.all) * len(channels.item_ids), 2 * channels.users.shape[0])
-    monkeypatch.setattr("agent.rank.features._CELLS", batch * wide)
+    monkeypatch.setattr("limner.rank.features._CELLS", batch * wide)
     x = replace(made(), user_ids=[*made().user_ids, "silent"])
     crowd = crowd_of(x, np.ones(len(x), np.float32), model)
     done: list[int] = []

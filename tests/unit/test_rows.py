@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-
-from agent.errors import BadInputError
-from agent.rows import check_ending, writing_rows
+from limner.errors import BadInputError
+from limner.rows import check_ending, writing_rows
 
 COLUMNS = {"user_id": "text", "rank": "whole", "probability": "number"}
 ROWS = [("u,1", 1, 0.5), ('"기생충"\n', 2, None)]

@@ -5,18 +5,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-
-from agent.errors import BudgetSpentError
-from agent.llm import OpenAIChat
-from agent.schema import Event, Fact, Item, LedgerRow, Preference, Profile, Scale
-from agent.testing import Answer, FakeChat, ScriptedServer
-from evals.studies.cost import cost_of, spent
-from evals.studies.judge import Judge
-from evals.studies.lab import _grouped, nameless
-from evals.studies.portraits import coverage, groundedness, jaccard, key_of, summary_grounded
-from evals.studies.questions import Question, outcome
-from evals.studies.raw import Numbers, carries, judge, says, speaks_for
-from evals.studies.reasons import (
+from limner.errors import BudgetSpentError
+from limner.evals.studies.cost import cost_of, spent
+from limner.evals.studies.judge import Judge
+from limner.evals.studies.lab import _grouped, nameless
+from limner.evals.studies.portraits import coverage, groundedness, jaccard, key_of, summary_grounded
+from limner.evals.studies.questions import Question, outcome
+from limner.evals.studies.raw import Numbers, carries, judge, says, speaks_for
+from limner.evals.studies.reasons import (
     Cited,
     feature_coverage,
     feature_diversity,
@@ -24,10 +20,13 @@ from evals.studies.reasons import (
     statements,
     unique_ratio,
 )
-from evals.studies.records import Case, Said
-from evals.studies.summary import by_bucket, by_group, comparisons, figure, figures
-from evals.studies.utility import WEIGHTS, chosen, ndcg, ranks_of, shift
-from evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
+from limner.evals.studies.records import Case, Said
+from limner.evals.studies.summary import by_bucket, by_group, comparisons, figure, figures
+from limner.evals.studies.utility import WEIGHTS, chosen, ndcg, ranks_of, shift
+from limner.evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
+from limner.llm import OpenAIChat
+from limner.schema import Event, Fact, Item, LedgerRow, Preference, Profile, Scale
+from limner.testing import Answer, FakeChat, ScriptedServer
 
 TYPES = {"rating": 0.0, "purchase": 0.8, "return": -0.8, "preference": 1.0, "search": 0.0}
 STARS = Scale(source="s", low=1, high=5)

@@ -5,12 +5,11 @@ import logging
 
 import numpy as np
 import pytest
-
-from agent import tokens
-from agent.config import Settings
-from agent.embed import choose_embedder, normalised
-from agent.schema import Item
-from agent.texts import MAX_TOKENS, item_text
+from limner import tokens
+from limner.config import Settings
+from limner.embed import choose_embedder, normalised
+from limner.schema import Item
+from limner.texts import MAX_TOKENS, item_text
 
 
 def test_an_item_is_title_attributes_and_what_reviewers_say() -> None:

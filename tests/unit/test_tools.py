@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from limner import tools
+from limner.engine import Engine
+from limner.errors import BadInputError, UnknownIdError
+from limner.tools import TOOLS, Result, Said, Tool, say
+from limner.tools.words import channel, events_of, listed, phrase
 from pydantic import ValidationError
 
-import tools
-from agent.engine import Engine
-from agent.errors import BadInputError, UnknownIdError
 from tests.unit.chat_store import make_engine
-from tools import TOOLS, Result, Said, Tool, say
-from tools.words import channel, events_of, listed, phrase
 
 
 @pytest.fixture(scope="module")

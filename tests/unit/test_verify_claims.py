@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
+from limner.config import PortraitField
+from limner.schema import Dropped, FieldValue, Polarity, Preference, Scalar
+from limner.verify import grounds_from, resolve, strip_citations, verify_field, verify_preference, verify_text
+from limner.words import load_language
 
-from agent.config import PortraitField
-from agent.schema import Dropped, FieldValue, Polarity, Preference, Scalar
-from agent.verify import grounds_from, resolve, strip_citations, verify_field, verify_preference, verify_text
-from agent.words import load_language
 from tests.unit.portraits import EVENTS, FACTS, WINDOW, grounds, lexicon
 
 ENGLISH = load_language("en")

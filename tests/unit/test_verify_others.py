@@ -1,9 +1,8 @@
 """Other people, and the user's own item, in a reason."""
 
 import pytest
-
-from agent.verify.others import misread, points_at
-from agent.words import load_language, supported_languages, title_variants
+from limner.verify.others import misread, points_at
+from limner.words import load_language, supported_languages, title_variants
 
 CASES = [
     ("en", "People who chose “Heat” went on to this.", True, ""),

@@ -3,11 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agent.errors import BadInputError
-from agent.schema import Item, User
-from agent.shelf import is_hidden, is_unavailable
-from agent.where import fitting, names_of, parse
+from limner.errors import BadInputError
+from limner.schema import Item, User
+from limner.shelf import is_hidden, is_unavailable
+from limner.where import fitting, names_of, parse
 
 FILM = Item(
     item_id="7", title="Heat (1995)", categories=["Crime", "Film Noir"], price=12.5,

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agent.errors import UsageError
-from agent.schema import Event, Fact, Item, Preference, Trait
-from agent.verify import check_words, grounds_from
-from agent.words import (
+from limner.errors import UsageError
+from limner.schema import Event, Fact, Item, Preference, Trait
+from limner.verify import check_words, grounds_from
+from limner.words import (
     load_language,
     plain_title,
     preference_text,
@@ -18,8 +17,9 @@ from agent.words import (
     supported_languages,
     thing,
 )
-from agent.words.templates import Origin, join, particles, percent, percents, right_particles, stands_out
-from agent.words.text import tokens_of
+from limner.words.templates import Origin, join, particles, percent, percents, right_particles, stands_out
+from limner.words.text import tokens_of
+
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
 CODES = supported_languages()

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent.api import create_app
-from agent.api.access import Access
-from agent.bootstrap import open_engine
-from agent.engine import Engine
-from agent.keys import KeyRing
-from agent.schema import LedgerRow
-from agent.testing import FakeEmbedder
+from limner.api import create_app
+from limner.api.access import Access
+from limner.bootstrap import open_engine
+from limner.engine import Engine
+from limner.keys import KeyRing
+from limner.schema import LedgerRow
+from limner.testing import FakeEmbedder
+
 from tests.http.live import Live, live, settings_for
 from tests.http.tasteful import copied, engine_of
 

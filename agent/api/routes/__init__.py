@@ -1,10 +1,9 @@
 """The paths under /v1, one file a subject; each makes its router over an engine and the pool that works for it."""
 
 from fastapi import APIRouter
-
-from agent.api.pool import Pool
-from agent.api.routes import chat, data, items, openai, portraits, recommendations
-from agent.engine import Engine
+from limner.api.pool import Pool
+from limner.api.routes import chat, data, items, openai, portraits, recommendations
+from limner.engine import Engine
 
 
 def routers(engine: Engine, pool: Pool) -> list[APIRouter]:

@@ -6,16 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
-
-from agent.api.access import other_user
-from agent.api.models import ChatAnswer, Question
-from agent.api.pool import Pool
-from agent.api.problems import document_of
-from agent.api.routes.common import EVENTS, bound_to, streamed, told, usual
-from agent.api.talks import Talk, Talks
-from agent.chat import Finished, Piece
-from agent.engine import Engine
-from agent.errors import BadInputError, LimnerError
+from limner.api.access import other_user
+from limner.api.models import ChatAnswer, Question
+from limner.api.pool import Pool
+from limner.api.problems import document_of
+from limner.api.routes.common import EVENTS, bound_to, streamed, told, usual
+from limner.api.talks import Talk, Talks
+from limner.chat import Finished, Piece
+from limner.engine import Engine
+from limner.errors import BadInputError, LimnerError
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:

@@ -5,11 +5,10 @@ from typing import Annotated
 
 from fastapi import Path, Request
 from fastapi.responses import Response, StreamingResponse
+from limner.api.access import Caller
+from limner.api.paths import Decoded
+from limner.api.problems import Documented, problems
 from pydantic import BaseModel
-
-from agent.api.access import Caller
-from agent.api.paths import Decoded
-from agent.api.problems import Documented, problems
 
 EVENTS = "text/event-stream"
 UserId = Annotated[

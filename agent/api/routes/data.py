@@ -4,16 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-
-from agent.api.models import Listing, Rows
-from agent.api.pages import Cursor, Limit, after_of, cursor_of
-from agent.api.pool import Pool
-from agent.api.routes.common import UserId, told, usual
-from agent.edits import Erased, Export, Table
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.schema import Audience, Event, Item, RowsReport, User
-from agent.store import Pages
+from limner.api.models import Listing, Rows
+from limner.api.pages import Cursor, Limit, after_of, cursor_of
+from limner.api.pool import Pool
+from limner.api.routes.common import UserId, told, usual
+from limner.edits import Erased, Export, Table
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.schema import Audience, Event, Item, RowsReport, User
+from limner.store import Pages
 
 _EXAMPLES: dict[Table, dict[str, object]] = {
     "users": {"rows": [{"user_id": "u1", "attributes": {"age": 34, "city": "Lyon"}}]},

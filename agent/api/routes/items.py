@@ -4,15 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-
-from agent.api.models import Neighbors, Popular
-from agent.api.pool import Pool
-from agent.api.routes.common import ItemId, told, usual
-from agent.browse import Near, Neighbor, PopularItem
-from agent.edits import ItemPatch
-from agent.engine import Engine
-from agent.errors import UnknownIdError
-from agent.schema import Item, Wishes
+from limner.api.models import Neighbors, Popular
+from limner.api.pool import Pool
+from limner.api.routes.common import ItemId, told, usual
+from limner.browse import Near, Neighbor, PopularItem
+from limner.edits import ItemPatch
+from limner.engine import Engine
+from limner.errors import UnknownIdError
+from limner.schema import Item, Wishes
 
 Count = Annotated[int, Query(ge=1, le=100, description="How many items, at most.")]
 Categories = Annotated[list[str], Query(description="Only items of one of these.", examples=[["Drama"]])]

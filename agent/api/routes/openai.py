@@ -7,9 +7,8 @@ from contextlib import aclosing
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-
-from agent import tokens
-from agent.api.models import (
+from limner import tokens
+from limner.api.models import (
     Chunk,
     ChunkChoice,
     Completion,
@@ -22,13 +21,13 @@ from agent.api.models import (
     Models,
     Said,
 )
-from agent.api.pool import Pool
-from agent.api.problems import document_of
-from agent.api.routes.chat import pairs_of
-from agent.api.routes.common import EVENTS, bound_to, streamed, told, usual
-from agent.chat import Conversation, Finished, Piece, TextDelta, answer, recall, stream
-from agent.engine import Engine
-from agent.errors import BadInputError, LimnerError
+from limner.api.pool import Pool
+from limner.api.problems import document_of
+from limner.api.routes.chat import pairs_of
+from limner.api.routes.common import EVENTS, bound_to, streamed, told, usual
+from limner.chat import Conversation, Finished, Piece, TextDelta, answer, recall, stream
+from limner.engine import Engine
+from limner.errors import BadInputError, LimnerError
 
 MODEL = "limner"
 

@@ -6,16 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
-
-from agent.api.models import BuildRequest, VersionInfo, Versions
-from agent.api.pool import Pool
-from agent.api.routes.common import UserId, told, usual
-from agent.context import Context
-from agent.edits import PortraitEdit
-from agent.engine import Engine
-from agent.errors import UnknownIdError
-from agent.profile import ProfileDiff, diff
-from agent.schema import BuildReport, Profile
+from limner.api.models import BuildRequest, VersionInfo, Versions
+from limner.api.pool import Pool
+from limner.api.routes.common import UserId, told, usual
+from limner.context import Context
+from limner.edits import PortraitEdit
+from limner.engine import Engine
+from limner.errors import UnknownIdError
+from limner.profile import ProfileDiff, diff
+from limner.schema import BuildReport, Profile
 
 _JSON = "application/json"
 _KEEP = "private, no-cache"

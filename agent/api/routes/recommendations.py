@@ -6,17 +6,16 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from limner.api.later import Later
+from limner.api.models import ClickThroughs, Ids
+from limner.api.pool import Pool
+from limner.api.routes.common import UserId, told, usual
+from limner.engine import Engine
+from limner.errors import BadInputError
+from limner.feedback import Feedback, FeedbackReport
+from limner.schema import Recommendations, Wishes
+from limner.where import boost_of
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from agent.api.later import Later
-from agent.api.models import ClickThroughs, Ids
-from agent.api.pool import Pool
-from agent.api.routes.common import UserId, told, usual
-from agent.engine import Engine
-from agent.errors import BadInputError
-from agent.feedback import Feedback, FeedbackReport
-from agent.schema import Recommendations, Wishes
-from agent.where import boost_of
 
 ItemIds = list[Annotated[str, Field(min_length=1, max_length=255)]]
 

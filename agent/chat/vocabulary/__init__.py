@@ -4,9 +4,8 @@ from functools import lru_cache
 from importlib import resources
 
 import yaml
+from limner.words.text import Phrases, stems_of
 from pydantic import BaseModel, ConfigDict
-
-from agent.words.text import Phrases, stems_of
 
 LANGUAGES = ("en", "zh")
 FILLER = "filler"
@@ -31,7 +30,7 @@ def vocabulary() -> Phrases[frozenset[str]]:
     """Tags by `key_of` of a phrase, both languages in one table: a question may mix them."""
     found: dict[tuple[str, ...], set[str]] = {}
     for language in LANGUAGES:
-        text = resources.files("agent.chat.vocabulary").joinpath(f"{language}.yaml").read_text(encoding="utf-8")
+        text = resources.files("limner.chat.vocabulary").joinpath(f"{language}.yaml").read_text(encoding="utf-8")
         data = _File.model_validate(yaml.safe_load(text))
         for tag, words in [*data.cues.items(), (FILLER, data.filler)]:
             for phrase in words.split(","):
