@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from limner.python import Limner
+    from limner.limner import Limner
 
 __all__ = ["Limner"]
 
@@ -11,7 +11,7 @@ __all__ = ["Limner"]
 def __getattr__(name: str) -> object:
     # Loaded at first use, so that importing a part of the package does not load all of it.
     if name == "Limner":
-        from limner.python import Limner
+        from limner.limner import Limner
 
         return Limner
     raise AttributeError(f"module 'limner' has no attribute '{name}'")

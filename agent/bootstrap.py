@@ -1,11 +1,11 @@
 """The one place where an engine is put together from settings."""
 
-from limner.config import Settings
-from limner.embed import Embedder
+from limner.core.progress import Progress, Quiet
+from limner.core.settings import Settings
+from limner.core.telemetry import Watch
 from limner.engine import Engine
-from limner.progress import Progress, Quiet
+from limner.index.embedders import Embedder
 from limner.store import open_store
-from limner.watch import Watch
 
 
 def open_engine(

@@ -3,21 +3,10 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from limner.audience import audience_like, audience_where
-from limner.config import Settings
-from limner.doctor import Doctor
-from limner.edits import Editor, Erased
-from limner.embed import Embedder
-from limner.errors import BadInputError, ModelError, UnknownIdError
-from limner.feedback import Listener
-from limner.llm import ChosenModel
-from limner.models import ModelDesk, Ready
-from limner.painter import Painter
-from limner.progress import Progress
-from limner.rank import Moment, audience, shelf_flags
-from limner.recommender import Recommender
-from limner.rerank import Known, load_weight, save_weight, weigh
-from limner.schema import (
+from limner.core.errors import BadInputError, ModelError, UnknownIdError
+from limner.core.filters import fitting
+from limner.core.progress import Progress
+from limner.core.schema import (
     Audience,
     BuildReport,
     Check,
@@ -30,12 +19,23 @@ from limner.schema import (
     TrainReport,
     Wishes,
 )
+from limner.core.settings import Settings
+from limner.core.telemetry import Unwatched, Watch
+from limner.diagnostics import Doctor
+from limner.index.embedders import Embedder
+from limner.llm import ChosenModel
+from limner.llm.session import ModelDesk, Ready
+from limner.profile.builder import Painter
+from limner.rank import Moment, audience, shelf_flags
+from limner.recommend.audience import audience_like, audience_where
+from limner.recommend.edits import Editor, Erased
+from limner.recommend.feedback import Listener
+from limner.recommend.pipeline import Recommender
+from limner.recommend.serving import Swift
+from limner.recommend.training import Trainer
+from limner.rerank import Known, load_weight, save_weight, weigh
+from limner.state.snapshots import Snapshots
 from limner.store import Store
-from limner.swift import Swift
-from limner.trainer import Trainer
-from limner.watch import Unwatched, Watch
-from limner.where import fitting
-from limner.world import Snapshots
 
 if TYPE_CHECKING:
     from limner.ingest import Sources

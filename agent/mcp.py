@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
-from limner.api.pool import Pool
-from limner.engine import Engine
-from limner.errors import LimnerError
-from limner.prompt import load_prompt
-from limner.tools import TOOLS, Tool
 from mcp import MCPError, types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 from pydantic import ValidationError
+
+from limner.api.pool import Pool
+from limner.core.errors import LimnerError
+from limner.engine import Engine
+from limner.llm.prompts import load_prompt
+from limner.tools import TOOLS, Tool
 
 _THREADS = 4
 _PAGE = 100

@@ -21,10 +21,11 @@ from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
-from limner.embed import Vectors
-from limner.llm.base import ChatAnswer, ChatRequest, strict_schema
-from limner.schema import Usage
 from pydantic import BaseModel
+
+from limner.core.schema import Usage
+from limner.index.embedders import Vectors
+from limner.llm.base import ChatAnswer, ChatRequest, strict_schema
 
 Json = dict[str, object]
 

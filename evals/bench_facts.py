@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from limner.config import SignalTable
+
+from limner.core.interactions import Interactions
+from limner.core.schema import Event, Item, Scale
+from limner.core.settings import SignalTable
+from limner.core.signals import signals
 from limner.facts import build_population, mine_facts
-from limner.interactions import Interactions
-from limner.schema import Event, Item, Scale
-from limner.signals import signals
 
 USERS, EVENTS, ITEMS, GENRES = 1_000, 106_000, 1_682, 19
 _SEED = 7

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from limner.evals import metrics
 from numpy.typing import NDArray
+
+from limner.evals import metrics
 
 USERS, SHARED_USERS, ITEMS, DEPTH, GENRES = 100_000, 5_000, 20_000, 100, 19
 _SEED = 7

@@ -23,17 +23,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.evals.bench_ingest import peak_mib
-from limner.facts import build_population
-from limner.interactions import Interactions
-from limner.rank import catalogue_of, fit, order
-from limner.rank.crowd import crowd_of
-from limner.rank.model import Model
-from limner.retrieve import ItemVectors, seen_matrix
-from limner.schema import Item
-from limner.texts import plain_text
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+from limner.core.interactions import Interactions
+from limner.core.schema import Item
+from limner.evals.bench_ingest import peak_mib
+from limner.facts import build_population
+from limner.index.documents import plain_text
+from limner.rank import catalogue_of, fit, order
+from limner.rank.batch import crowd_of
+from limner.rank.model import Model
+from limner.retrieve import ItemVectors, seen_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from limner.errors import BadInputError, UsageError
+
+from limner.core.errors import BadInputError, UsageError
 from limner.evals.metrics import METRICS, Style, holm, paired_tests
 from limner.evals.records import Evaluation, Metric, Strict, SystemResult
 from limner.evals.runs import Pair, Run, UserValues, load_run, pair

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+
 from limner.evals.compare import ALPHA, direction, is_pooled
 from limner.evals.metrics import METRICS, Style, holm, paired_tests
 from limner.evals.records import Metric, SplitInfo, SystemResult

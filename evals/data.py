@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from limner.config import EmbedSettings, Settings, cache_folder
-from limner.datasets import MIRRORS, fetch, known
-from limner.embed import choose_embedder
-from limner.errors import SettingsError, UsageError
+from limner.core.errors import SettingsError, UsageError
+from limner.core.interactions import Interactions
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import Item, Scale
+from limner.core.settings import EmbedSettings, Settings, cache_folder
+from limner.index.documents import item_text, plain_text
+from limner.index.embedders import choose_embedder
 from limner.ingest import ingest
-from limner.interactions import Interactions
-from limner.progress import Progress, Quiet
+from limner.ingest.datasets import MIRRORS, fetch, known
 from limner.retrieve import ItemVectors
-from limner.schema import Item, Scale
 from limner.store import Store, open_store
-from limner.texts import item_text, plain_text
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from limner.config import yaml_complaint
-from limner.errors import BadInputError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from limner.core.errors import BadInputError
+from limner.core.settings import yaml_complaint
 from limner.evals.metrics.accuracy import Style
 from limner.evals.studies.records import Study
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 SYSTEMS = ("random", "popular", "recent", "item-knn", "user-knn", "ease", "limner")
 """Compared where nothing is named: what needs no package beyond Limner's own."""

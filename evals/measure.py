@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.progress import Progress
 from limner.evals import metrics as kernels
 from limner.evals.metrics import MetricSpec, Style
 from limner.evals.predictions import Predicted, predict_probabilities, predict_ratings
@@ -14,8 +17,6 @@ from limner.evals.scoring import exclude_own
 from limner.evals.splits import BUCKETS, Split, bucket_of
 from limner.evals.systems.base import Asked, Scores, System, Training
 from limner.evals.systems.cases import Cases, probability_cases, rating_cases
-from limner.progress import Progress
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from limner.core.schema import LedgerRow
 from limner.evals.records import Spent
-from limner.schema import LedgerRow
 
 
 def spent(rows: Sequence[LedgerRow]) -> Spent:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from limner.evals.contest import Contest, Entry
 from limner.evals.portraits import PortraitMap, Projection
 

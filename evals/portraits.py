@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.embed import Vectors
-from limner.errors import IndexMismatchError, ModelError, SettingsError, StoreError
-from limner.evals.splits import BUCKETS, bucket_of
 from numpy.typing import NDArray
+
+from limner.core.errors import IndexMismatchError, ModelError, SettingsError, StoreError
+from limner.evals.splits import BUCKETS, bucket_of
+from limner.index.embedders import Vectors
 
 if TYPE_CHECKING:
     from limner.engine import Engine

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.evals.splits import Split
 from limner.evals.systems.base import Asked, Rating, System, Telling, Training
 from limner.evals.systems.cases import Cases
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

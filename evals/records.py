@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from limner.evals.metrics.accuracy import Style
 from pydantic import BaseModel, ConfigDict
+
+from limner.evals.metrics.accuracy import Style
 
 
 class Strict(BaseModel):

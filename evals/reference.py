@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.config import cache_folder
-from limner.datasets import fetch
-from limner.errors import BadInputError, FetchError
+from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError, FetchError
+from limner.core.interactions import Interactions
+from limner.core.settings import cache_folder
 from limner.evals.metrics import Ties, midranks, rank_hit, rank_ndcg
 from limner.evals.splits import Split, leave_last_out
-from limner.interactions import Interactions
+from limner.ingest.datasets import fetch
 from limner.retrieve import ease_weights, fit_next_item, fit_popular, seen_matrix
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

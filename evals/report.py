@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-from limner.errors import LimnerError
+from limner.core.errors import LimnerError
 from limner.evals.compare import ALPHA, direction
 from limner.evals.contest import BEYOND, Contest, Entry, Test, contests, headline, number
 from limner.evals.metrics import Style

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.config import Settings, SignalTable
-from limner.errors import BadInputError, CannotRunError, UsageError
+
+from limner.core.errors import BadInputError, CannotRunError, UsageError
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import LedgerRow
+from limner.core.settings import Settings, SignalTable
+from limner.core.signals import signals
 from limner.evals.data import Dataset, load
 from limner.evals.experiment import METRICS, SYSTEMS
 from limner.evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, predict, rank
@@ -25,10 +29,7 @@ from limner.evals.systems.limner import Limner
 from limner.evals.tuning import TRIALS, Tuned, try_validation, tune
 from limner.evals.write import write_json, write_run, write_users
 from limner.llm import Purse
-from limner.progress import Progress, Quiet
 from limner.rank import How
-from limner.schema import LedgerRow
-from limner.signals import signals
 
 if TYPE_CHECKING:
     import pandas as pd

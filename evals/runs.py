@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from limner.errors import BadInputError
-from limner.evals.records import Evaluation
 from numpy.typing import NDArray
 from pydantic import ValidationError
+
+from limner.core.errors import BadInputError
+from limner.evals.records import Evaluation
 
 RECORD, PER_USER = "run.json", "per_user.parquet"
 _KEYS = ("user_id", "system", "bucket")

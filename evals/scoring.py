@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from limner.interactions import NO_TIME, Interactions
-from limner.retrieve import History
 from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, Interactions
+from limner.retrieve import History
 
 
 def histories(

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from limner.errors import BadInputError, UsageError
-from limner.interactions import NO_TIME, Interactions
 from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError, UsageError
+from limner.core.interactions import NO_TIME, Interactions
 
 SHARE = 0.8
 """Of events that are training, by time or of each user."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from limner.config import Settings
-from limner.embed import Embedder
-from limner.errors import BadInputError, UsageError
+from pydantic import Field
+
+from limner.core.errors import BadInputError, UsageError
+from limner.core.progress import Progress, Quiet
+from limner.core.settings import Settings
 from limner.evals.data import Dataset, load
 from limner.evals.experiment import Experiment, StudyOf
 from limner.evals.metrics import parse
@@ -20,9 +22,8 @@ from limner.evals.studies.records import StudyRecord
 from limner.evals.studies.run import Going, Plan, study
 from limner.evals.studies.summary import check_measures, direction
 from limner.evals.systems import ABLATIONS, resolve
+from limner.index.embedders import Embedder
 from limner.llm import Purse
-from limner.progress import Progress, Quiet
-from pydantic import Field
 
 Wait = Callable[[Coroutine[object, object, StudyRecord]], StudyRecord]
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
+from limner.core.progress import Progress, Quiet
 from limner.evals.measure import Truth, measure, rank
 from limner.evals.metrics import parse
 from limner.evals.splits import make_split
 from limner.evals.systems import Contestant, Settings, Training
-from limner.progress import Progress, Quiet
 
 TRIALS = 10
 SECONDS = 120.0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
 from limner.evals.measure import Floats, Lists, Truth
 from limner.evals.records import Evaluation
 

@@ -1,12 +1,13 @@
 """Which items are like this one?"""
 
-from limner.browse import Near
+from pydantic import Field
+
+from limner.core.schema import Wishes
 from limner.engine import Engine
-from limner.schema import Wishes
+from limner.retrieve.neighbors import Near
 from limner.tools.base import Args, Result, Said, Value, tool
 from limner.tools.which import find_item, title_of
 from limner.tools.words import listed
-from pydantic import Field
 
 
 class SimilarItemsArgs(Args):

@@ -1,12 +1,13 @@
 """Whom would this item, or these words, suit best?"""
 
+from pydantic import Field
+
+from limner.core.errors import BadInputError
+from limner.core.schema import Audience, RankedUser
 from limner.engine import Engine
-from limner.errors import BadInputError
-from limner.schema import Audience, RankedUser
 from limner.tools.base import Args, Result, Said, Value, tool
 from limner.tools.which import find_item, title_of
 from limner.tools.words import listed, phrase
-from pydantic import Field
 
 
 class AudienceArgs(Args):

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from limner.engine import Engine
-from limner.schema import Value
-from limner.tools.words import Said, events_of, say
 from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from limner.core.schema import Value
+from limner.engine import Engine
+from limner.tools.words import Said, events_of, say
 
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]

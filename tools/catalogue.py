@@ -4,12 +4,13 @@ from collections import Counter
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
+
 from limner.engine import Engine
 from limner.facts import Population
 from limner.tools.base import Args, Result, Said, Value, tool
 from limner.tools.which import facets_named
 from limner.tools.words import listed
-from pydantic import Field
 
 Topic = Literal["all", "users", "items", "events", "portraits", "types", "period", "values", "rating", "activity"]
 

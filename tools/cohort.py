@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Literal
 
 import numpy as np
-from limner.census import MIN_LIKED, Census, Course, Held, Mask
+from pydantic import Field
+
+from limner.core.errors import BadInputError
+from limner.core.filters import fitting
 from limner.engine import Engine
-from limner.errors import BadInputError
+from limner.state.event_counts import MIN_LIKED, Census, Course, Held, Mask
 from limner.tools.base import Polarity, Result, Said, Value, tool
 from limner.tools.which import Chosen, Which, chosen, rows_of
 from limner.tools.words import kind_before, listed, phrase
-from limner.where import fitting
-from pydantic import Field
 
 Span = tuple[datetime, datetime] | None
 Judged = Literal["", "like", "dislike"]

@@ -3,14 +3,15 @@
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
+
+from limner.core.schema import Event
+from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
-from limner.schema import Event
-from limner.signals import RATED_TYPES
 from limner.tools.base import Result, Said, Value, tool
 from limner.tools.favourites import favourites
 from limner.tools.which import Chosen, Which, chosen, fits
 from limner.tools.words import kind_before, listed, phrase
-from pydantic import Field
 
 Aspect = Literal["events", "items", "rating", "taste"]
 

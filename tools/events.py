@@ -1,6 +1,7 @@
 """How many events are there?"""
 
 import numpy as np
+
 from limner.engine import Engine
 from limner.tools.base import Result, Said, tool
 from limner.tools.which import Which, chosen, rows_of

@@ -2,15 +2,16 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from limner.core.schema import Event, Preference, Recommendation
 from limner.engine import Engine
-from limner.schema import Event, Preference, Recommendation
 from limner.tools.base import Args, Result, Said, tool
 from limner.tools.history import HistoryLine, phrase_of
 from limner.tools.reasons import other_reasons, reasoned
 from limner.tools.recommend import Wanted, wanted_in_words, wishes_of
 from limner.tools.which import find_item, title_of
 from limner.tools.words import channel, listed
-from pydantic import Field
 
 SHORTLIST = 20
 EVENTS = 5

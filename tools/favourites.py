@@ -2,11 +2,12 @@
 
 from collections import Counter
 
+from pydantic import Field
+
 from limner.engine import Engine
 from limner.tools.base import Result, Said, Value, tool
 from limner.tools.which import Which, chosen, facets_named, fits
 from limner.tools.words import listed
-from pydantic import Field
 
 
 class FavouritesArgs(Which):

@@ -2,14 +2,15 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from limner.core.errors import BadInputError
+from limner.core.filters import fitting
+from limner.core.schema import Preference
 from limner.engine import Engine
-from limner.errors import BadInputError
-from limner.schema import Preference
 from limner.tools.audience import told
 from limner.tools.base import Args, Polarity, Result, Said, Value, tool
 from limner.tools.words import listed, phrase
-from limner.where import fitting
-from pydantic import Field
 
 
 class FindUsersArgs(Args):

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
+from limner.core.schema import Event, Item
+from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
-from limner.schema import Event, Item
-from limner.signals import RATED_TYPES
 from limner.tools.base import Result, Said, Value, tool
 from limner.tools.which import Chosen, Which, among, chosen, fits, title_of
 from limner.tools.words import kind, kind_before, listed, phrase
-from pydantic import Field
 
 Order = Literal["newest", "oldest", "highest", "lowest"]
 

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from typing import Literal, TypeGuard
 
 import numpy as np
-from limner.census import Filter, ItemCounts
+from pydantic import Field
+
+from limner.core.filters import fitting, parse, values_of
+from limner.core.schema import Attributes, Item
 from limner.engine import Engine
-from limner.schema import Attributes, Item
+from limner.state.event_counts import Filter, ItemCounts
 from limner.tools.base import Args, Result, Said, Value, tool
 from limner.tools.which import Chosen, Which, among, chosen, find_item, rows_of, title_of
 from limner.tools.words import listed, phrase
-from limner.where import fitting, parse, values_of
 from limner.words.text import fold
-from pydantic import Field
 
 MEASURED = ("price", "year", "length")
 """Attributes that have words of their own in every language."""

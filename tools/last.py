@@ -1,10 +1,11 @@
 """What did this user have last?"""
 
+from pydantic import Field
+
 from limner.engine import Engine
 from limner.tools.base import Result, Said, tool
 from limner.tools.history import HistoryLine, line_of, phrase_of
 from limner.tools.which import Which, among, chosen, fits
-from pydantic import Field
 
 
 class LastArgs(Which):

@@ -4,12 +4,13 @@ from datetime import date
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
+
+from limner.core.errors import BadInputError
 from limner.engine import Engine
-from limner.errors import BadInputError
 from limner.tools.base import Result, Said, Value, tool
 from limner.tools.which import Chosen, Which, chosen, fits, rows_of
 from limner.tools.words import kind_before, phrase
-from pydantic import Field
 
 Counted = Literal["events", "items", "users"]
 

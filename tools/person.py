@@ -1,12 +1,13 @@
 """What do the data say of this user beside what they did: attributes, and how much they did."""
 
+from pydantic import Field
+
+from limner.core.errors import UnknownIdError
+from limner.core.filters import listed as names_listed
+from limner.core.schema import Attributes
 from limner.engine import Engine
-from limner.errors import UnknownIdError
-from limner.schema import Attributes
 from limner.tools.base import Args, Result, Said, tool
 from limner.tools.words import listed, phrase
-from limner.where import listed as names_listed
-from pydantic import Field
 
 
 class PersonArgs(Args):

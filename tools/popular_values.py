@@ -1,11 +1,12 @@
 """Which genres, brands or other values are had most?"""
 
 import numpy as np
+from pydantic import Field
+
 from limner.engine import Engine
 from limner.tools.base import Result, Said, Value, tool
 from limner.tools.which import Which, chosen, facets_named, rows_of
 from limner.tools.words import listed
-from pydantic import Field
 
 
 class PopularValuesArgs(Which):

@@ -2,11 +2,12 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from limner.core.schema import Preference
 from limner.engine import Engine
-from limner.schema import Preference
 from limner.tools.base import Args, Result, Said, tool
 from limner.tools.words import listed, phrase
-from pydantic import Field
 
 
 class PortraitArgs(Args):

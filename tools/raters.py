@@ -4,12 +4,13 @@ from datetime import date
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
+
+from limner.core.filters import fitting
 from limner.engine import Engine
 from limner.tools.base import Args, Result, Said, Value, tool
 from limner.tools.which import Which, chosen, rows_of, title_of
 from limner.tools.words import listed, phrase
-from limner.where import fitting
-from pydantic import Field
 
 _EDGE = {"highest": -1.0, "lowest": 1.0}
 

@@ -2,11 +2,12 @@
 
 import statistics
 
+from pydantic import Field
+
+from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
-from limner.signals import RATED_TYPES
 from limner.tools.base import Result, Said, tool
 from limner.tools.which import Which, chosen, fits
-from pydantic import Field
 
 
 class RatingsArgs(Which):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from limner.core.schema import Reason, Recommendation
 from limner.engine import Engine
-from limner.schema import Reason, Recommendation
 from limner.tools.words import LANGUAGES, Said
 
 Values = Mapping[str, str | int | float | Said]

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from limner.browse import Near
-from limner.census import carriers
+from pydantic import Field
+
+from limner.core.errors import BadInputError
+from limner.core.schema import Reason, Recommendation, Wishes
 from limner.engine import Engine
-from limner.errors import BadInputError
-from limner.schema import Reason, Recommendation, Wishes
+from limner.retrieve.neighbors import Near
+from limner.state.event_counts import carriers
 from limner.tools.base import Args, Result, Said, tool
 from limner.tools.reasons import other_reasons, reasoned
 from limner.tools.which import facets_named, find_item, title_of
 from limner.tools.words import phrase
-from pydantic import Field
 
 NEAREST = 50
 """Items that are like one, where a list is of items like it."""

@@ -1,10 +1,11 @@
 """Who is like this user?"""
 
 import numpy as np
+from pydantic import Field
+
 from limner.engine import Engine
 from limner.tools.base import Args, Result, Said, Value, tool
 from limner.tools.words import listed
-from pydantic import Field
 
 IDEA = "cosine similarity of what users liked and disliked, an item weighing less the more users had it"
 

@@ -1,14 +1,15 @@
 """Since when does this user like, or dislike, something?"""
 
-from limner.census import NEUTRAL
+from pydantic import Field
+
+from limner.core.schema import Event
 from limner.engine import Engine
-from limner.leads import Past
-from limner.schema import Event
+from limner.explain.attribution import Past
+from limner.state.event_counts import NEUTRAL
 from limner.tools.base import Args, Polarity, Result, Said, Value, tool
 from limner.tools.history import line_of, phrase_of
 from limner.tools.which import Which, chosen, facets_named
 from limner.tools.words import listed
-from pydantic import Field
 
 
 class SinceArgs(Args):

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-from limner.census import Filter, Mask, carriers
-from limner.engine import Engine
-from limner.errors import UnknownIdError
-from limner.schema import Event, Item
-from limner.signals import RATED_TYPES
-from limner.tools.base import Args, Said
-from limner.tools.words import phrase
 from numpy.typing import NDArray
 from pydantic import Field
+
+from limner.core.errors import UnknownIdError
+from limner.core.schema import Event, Item
+from limner.core.signals import RATED_TYPES
+from limner.engine import Engine
+from limner.state.event_counts import Filter, Mask, carriers
+from limner.tools.base import Args, Said
+from limner.tools.words import phrase
 
 Values = NDArray[np.floating]
 _RATING = re.compile(r"(?P<sign><=|>=|<|>|=) ?(?P<value>\d+(?:\.\d+)?)|")

@@ -9,10 +9,11 @@ from functools import lru_cache
 from importlib import resources
 
 import yaml
-from limner.errors import SettingsError
-from limner.schema import Value
-from limner.words import spoken
 from pydantic import Field
+
+from limner.core.errors import SettingsError
+from limner.core.schema import Value
+from limner.words import spoken
 
 LANGUAGES = ("en", "zh")
 _MARKS = 3

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from limner.config import ServerSettings
-from limner.keys import SCOPES, KeyRing
-from limner.schema import Scope
 from starlette.requests import cookie_parser
+
+from limner.core.schema import Scope
+from limner.core.settings import ServerSettings
+from limner.store.api_keys import SCOPES, KeyRing
 
 # What anyone may see: that the server lives, how it is used, and where to sign in.
 PUBLIC = frozenset(

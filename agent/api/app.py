@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
 from limner.api import docs, health
 from limner.api.access import Access
+from limner.api.background import Embedding
 from limner.api.document import Described
-from limner.api.later import Embedding
 from limner.api.metrics import Metrics
 from limner.api.middleware import Guard, Places
 from limner.api.paths import Segments
@@ -17,8 +20,6 @@ from limner.api.pool import Pool
 from limner.api.problems import answer_problems
 from limner.api.routes import routers
 from limner.engine import Engine
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 _WARM = 10.0
 """Seconds for which a process may read what its answers need before it takes requests; it reads on beside them."""

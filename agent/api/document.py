@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
+
 from limner.api.examples import Examples, read_examples
 from limner.api.problems import MEDIA_TYPE, Problem
 from limner.api.words import FIELDS, SCHEMAS
-from pydantic import BaseModel
 
 
 class Described(FastAPI):

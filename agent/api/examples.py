@@ -5,9 +5,10 @@ from fnmatch import fnmatchcase
 from importlib import resources
 
 import yaml
-from limner.api.problems import Problem
-from limner.schema import Value
 from pydantic import Field, JsonValue
+
+from limner.api.problems import Problem
+from limner.core.schema import Value
 
 
 class Shown(Value):

@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from pydantic import Field
+
 from limner.api.metrics import CONTENT_TYPE, LedgerCounts, Metrics
 from limner.api.pool import Pool
 from limner.api.problems import problem, problems
+from limner.core.errors import LimnerError
+from limner.core.schema import Value
 from limner.engine import Engine
-from limner.errors import LimnerError
-from limner.schema import Value
-from pydantic import Field
 
 
 class Alive(Value):

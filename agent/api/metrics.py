@@ -4,13 +4,14 @@ import threading
 from collections import Counter as Tally
 from collections.abc import Iterator
 
-from limner.schema import LedgerRow, Profile, Recommendations
-from limner.store import Store
-from limner.watch import Stage
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+from limner.core.schema import LedgerRow, Profile, Recommendations
+from limner.core.telemetry import Stage
+from limner.store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _REQUEST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -50,7 +51,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    # ------------------------------------------------------------ what the engine tells (limner.watch.Watch)
+    # ------------------------------------------------------------ what the engine tells (limner.core.telemetry.Watch)
 
     def took(self, stage: Stage, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)

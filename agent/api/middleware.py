@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from limner.api.access import PUBLIC, Access, Asked, Refused
 from limner.api.metrics import Metrics
 from limner.api.paths import decoded
 from limner.api.problems import RETRY_SECONDS, ProblemResponse, problem
-from limner.config import ServerSettings
-from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from limner.core.settings import ServerSettings
 
 REQUEST_ID = b"x-request-id"
 GONE = 499

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from limner.chat.values import LONGEST, Answer
-from limner.feedback import ClickThrough
-from limner.schema import Grade, Item, Profile, Source, Value
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
+
+from limner.chat.values import LONGEST, Answer
+from limner.core.schema import Grade, Item, Profile, Source, Value
+from limner.recommend.feedback import ClickThrough
 
 Row = dict[str, JsonValue]
 MAX_ROWS = 10_000

@@ -5,7 +5,8 @@ import binascii
 from typing import Annotated
 
 from fastapi import Query
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
 
 LIMIT = 1000
 Limit = Annotated[int, Query(ge=1, le=LIMIT, description="Rows of a page, at most.")]

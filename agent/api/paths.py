@@ -7,9 +7,10 @@ itself, and what parts segments or escapes stays encoded until the route is foun
 from typing import Annotated
 from urllib.parse import quote, unquote
 
-from limner.addresses import id_of
 from pydantic import BeforeValidator
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from limner.core.urls import id_of
 
 _KEPT = str.maketrans({one: f"%{ord(one):02X}" for one in "%/?#"})
 

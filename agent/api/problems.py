@@ -6,11 +6,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import iter_route_contexts
-from limner.api.access import Refused
-from limner.errors import LimnerError, ModelError, StoreBusyError, StoreFullError, UnknownIdError, UsageError
-from limner.schema import Value
 from pydantic import Field
 from starlette.exceptions import HTTPException
+
+from limner.api.access import Refused
+from limner.core.errors import LimnerError, ModelError, StoreBusyError, StoreFullError, UnknownIdError, UsageError
+from limner.core.schema import Value
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "1"

@@ -21,18 +21,19 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+from uvicorn.supervisors import Multiprocess
+
 from limner.api.access import Access
 from limner.api.app import create_app
 from limner.api.metrics import Metrics
 from limner.api.middleware import described
 from limner.bootstrap import open_engine
-from limner.config import ServerSettings, Settings, debugging
-from limner.errors import LimnerError, UsageError
-from limner.keys import KeyRing, live_keys
+from limner.core.errors import LimnerError, UsageError
+from limner.core.settings import ServerSettings, Settings, debugging
 from limner.store import open_store
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
-from uvicorn.supervisors import Multiprocess
+from limner.store.api_keys import KeyRing, live_keys
 
 _SWITCH = 0.001
 """Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from limner import tokens
 from limner.chat.reading import Reading
 from limner.chat.steps import Step
-from limner.schema import ChatMessage
+from limner.core.schema import ChatMessage
+from limner.llm import tokens
 
 MEMORY_TOKENS = 2000
 """Of what was said before, at most, by default."""

@@ -12,11 +12,11 @@ from limner.chat.plan import plan
 from limner.chat.reading import Reading
 from limner.chat.steps import Plan, Step, users_of
 from limner.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
+from limner.core.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
+from limner.core.schema import Grade, Source
 from limner.engine import Engine
-from limner.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
 from limner.llm import UNHELPED
-from limner.models import Ready
-from limner.schema import Grade, Source
+from limner.llm.session import Ready
 from limner.tools import Result, Said
 from limner.tools.find_users import FindUsersResult
 from limner.tools.items import ItemsResult

@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from limner.chat.compose import Line, lines_of
 from limner.chat.conversation import Conversation
-from limner.chat.curtain import Curtain
+from limner.chat.pseudonymizer import Curtain
 from limner.chat.steps import Step
 from limner.chat.values import Language
+from limner.core.errors import ModelError, UsageError
+from limner.core.schema import LedgerRow
 from limner.engine import Engine
-from limner.errors import ModelError, UsageError
 from limner.llm import Chat, ChatRequest
-from limner.llm.recorded import price_of
-from limner.prompt import Prompt, load_prompt
-from limner.schema import LedgerRow
+from limner.llm.cached_client import price_of
+from limner.llm.prompts import Prompt, load_prompt
 from limner.tools import TOOLS, Result, Tool
-from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage

@@ -11,16 +11,16 @@ from functools import cached_property
 
 from limner.chat.clauses import Clause, clauses
 from limner.chat.conversation import Conversation
+from limner.chat.coverage_check import unread
 from limner.chat.dates import Period
 from limner.chat.follow import carried_on, followed
-from limner.chat.guard import unread
-from limner.chat.hostile import refusal
 from limner.chat.measures import CURRENCY, Bound, Order
-from limner.chat.parts import parts
 from limner.chat.reading import Found, Reading, newest_day, read
+from limner.chat.safety import refusal
+from limner.chat.split_questions import parts
 from limner.chat.steps import Given, Plan, Step, calls, cannot, step, users_of
 from limner.engine import Engine
-from limner.names import Named
+from limner.state.entity_index import Named
 from limner.tools import (
     Said,
     audience,

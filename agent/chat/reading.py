@@ -14,7 +14,7 @@ from limner.chat.measures import KINDS, Bound, Order, find_bounds, find_order, r
 from limner.chat.values import Language
 from limner.chat.vocabulary import FILLER, key_of, vocabulary
 from limner.engine import Engine
-from limner.names import Named, Names, singular, value_key
+from limner.state.entity_index import Named, Names, singular, value_key
 from limner.words.text import fold, stem, tokens_of
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -210,7 +210,7 @@ class Reading:
     order_by: Order | None = None
     """The order in which items are asked for: "the cheapest"."""
     conditions: list[str] = field(default_factory=list)
-    """On attributes, as `limner.where` reads them."""
+    """On attributes, as `limner.core.filters` reads them."""
     tags: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     """Words that nothing explains."""

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from limner.schema import Grade, Source, Value
 from pydantic import Field
+
+from limner.core.schema import Grade, Source, Value
 
 Language = Literal["en", "zh"]
 LONGEST = 4000

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from limner.cli import connect, doors, feed, keys, paint, studies, suggest, talk
+
+from limner.cli import chat, connect, data, keys, profiles, recommend, serve, studies
 from limner.cli.session import Globals, Opener, print_json, stderr_console, tell
 from limner.cli.text import clean
-from limner.config import debugging
-from limner.errors import LimnerError
+from limner.core.errors import LimnerError
+from limner.core.settings import debugging
 
 app = typer.Typer(
     name="limner",
@@ -37,36 +38,36 @@ keys_app = typer.Typer(no_args_is_help=True, help="Keys of the REST API: make, l
 
 DATA, PORTRAITS, OTHER = "Data", "Portraits and recommendations", "More"
 
-app.command(rich_help_panel=DATA)(feed.init)
+app.command(rich_help_panel=DATA)(data.init)
 app.add_typer(data_app, name="data", rich_help_panel=DATA)
-data_app.command("list")(feed.data_list)
-data_app.command("fetch")(feed.data_fetch)
-app.command(rich_help_panel=DATA)(feed.ingest)
-app.command(rich_help_panel=DATA)(feed.history)
-app.command(rich_help_panel=DATA)(feed.erase)
-app.command(rich_help_panel=PORTRAITS)(paint.train)
+data_app.command("list")(data.data_list)
+data_app.command("fetch")(data.data_fetch)
+app.command(rich_help_panel=DATA)(data.ingest)
+app.command(rich_help_panel=DATA)(data.history)
+app.command(rich_help_panel=DATA)(data.erase)
+app.command(rich_help_panel=PORTRAITS)(profiles.train)
 app.add_typer(profile_app, name="profile", rich_help_panel=PORTRAITS)
-profile_app.command("build")(paint.build)
-profile_app.command("show")(paint.show_profile)
-app.command(rich_help_panel=PORTRAITS)(suggest.recommend)
-app.command(rich_help_panel=PORTRAITS)(suggest.rank)
-app.command(rich_help_panel=PORTRAITS)(suggest.users)
-app.command(rich_help_panel=OTHER)(talk.chat)
-app.command(rich_help_panel=OTHER)(doors.serve)
+profile_app.command("build")(profiles.build)
+profile_app.command("show")(profiles.show_profile)
+app.command(rich_help_panel=PORTRAITS)(recommend.recommend)
+app.command(rich_help_panel=PORTRAITS)(recommend.rank)
+app.command(rich_help_panel=PORTRAITS)(recommend.users)
+app.command(rich_help_panel=OTHER)(chat.chat)
+app.command(rich_help_panel=OTHER)(serve.serve)
 app.command(rich_help_panel=OTHER)(connect.mcp)
 app.add_typer(keys_app, name="keys", rich_help_panel=OTHER)
 keys_app.command("create")(keys.create)
 keys_app.command("list")(keys.list_keys)
 keys_app.command("revoke")(keys.revoke)
 app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
-eval_app.command("run")(doors.eval_run)
-eval_app.command("compare")(doors.eval_compare)
-eval_app.command("report")(doors.eval_report)
+eval_app.command("run")(serve.eval_run)
+eval_app.command("compare")(serve.eval_compare)
+eval_app.command("report")(serve.eval_report)
 eval_app.command("portraits")(studies.portraits)
 eval_app.command("reasons")(studies.reasons)
 eval_app.command("chat")(studies.chat)
-app.command(rich_help_panel=OTHER)(paint.doctor)
-app.command(rich_help_panel=OTHER)(suggest.demo)
+app.command(rich_help_panel=OTHER)(profiles.doctor)
+app.command(rich_help_panel=OTHER)(recommend.demo)
 
 
 def _version(wanted: bool) -> None:

@@ -1,6 +1,7 @@
 """The door for MCP clients."""
 
 import typer
+
 from limner.cli.session import Session
 
 

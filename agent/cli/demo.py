@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
-from limner.cli.session import Session, tell
-from limner.cli.text import clean, counted, duration
-from limner.config import Settings
-from limner.datasets import fetch, known, list_datasets
-from limner.errors import FetchError, LimnerError
-from limner.schema import IngestReport, Profile, Recommendations
 from rich.console import Group, RenderableType
 from rich.text import Text
+
+from limner.cli.session import Session, tell
+from limner.cli.text import clean, counted, duration
+from limner.core.errors import FetchError, LimnerError
+from limner.core.schema import IngestReport, Profile, Recommendations
+from limner.core.settings import Settings
+from limner.ingest.datasets import fetch, known, list_datasets
 
 if TYPE_CHECKING:
     from limner.engine import Engine

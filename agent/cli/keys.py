@@ -3,9 +3,10 @@
 from typing import Annotated
 
 import typer
+
 from limner.cli.session import Json, Session
-from limner.errors import UsageError
-from limner.schema import Scope
+from limner.core.errors import UsageError
+from limner.core.schema import Scope
 
 
 def create(
@@ -19,7 +20,7 @@ def create(
 ) -> None:
     """Make a key; it is shown once."""
     from limner.cli import show
-    from limner.keys import create_key
+    from limner.store.api_keys import create_key
 
     with Session(ctx, as_json) as session:
         made = create_key(session.engine().store, _scope(scope), name=name, user_id=user or None)
@@ -43,7 +44,7 @@ def revoke(
 ) -> None:
     """Make a key useless, for running servers too, within a second."""
     from limner.cli import show
-    from limner.keys import revoke_key
+    from limner.store.api_keys import revoke_key
 
     with Session(ctx, as_json) as session:
         key = revoke_key(session.engine().store, key_id)
@@ -51,7 +52,7 @@ def revoke(
 
 
 def _scope(text: str) -> Scope:
-    from limner.keys import SCOPES
+    from limner.store.api_keys import SCOPES
 
     for scope in SCOPES:
         if scope == text:

@@ -4,13 +4,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from limner.cli.text import clean, compact, duration
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Column
 from rich.text import Text
+
+from limner.cli.text import clean, compact, duration
 
 HEARTBEAT = 15.0
 """Seconds between two lines about the same work, where there is no terminal."""
@@ -63,7 +64,7 @@ class CountColumn(ProgressColumn):
 
 
 class Bars:
-    """Progress of `limner.progress`, drawn with rich. Work may nest; `done` ends what started last. Thread-safe."""
+    """`limner.core.progress`, drawn with rich. Work may nest; `done` ends what started last. Thread-safe."""
 
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
-from limner.cli.progress import Bars
-from limner.cli.text import clean
-from limner.config import Settings, load_settings
-from limner.progress import Progress
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+from limner.cli.progress import Bars
+from limner.cli.text import clean
+from limner.core.progress import Progress
+from limner.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from limner.engine import Engine

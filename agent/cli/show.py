@@ -7,8 +7,17 @@ Foreign text (titles, ids, model words) goes through `clean` into `Text`, never 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
 from limner.cli.text import clean, compact, counted, day, duration, period
-from limner.schema import (
+from limner.core.schema import (
     ApiKey,
     Audience,
     BuildReport,
@@ -30,20 +39,12 @@ from limner.schema import (
     Trend,
 )
 from limner.words import is_shouted, last_level, listed_title
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.padding import Padding
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from limner.cli.tables import WrittenTable
-    from limner.datasets import Dataset
-    from limner.edits import Erased
-    from limner.keys import NewKey
+    from limner.ingest.datasets import Dataset
+    from limner.recommend.edits import Erased
+    from limner.store.api_keys import NewKey
 
 WIDEST = 110
 """Columns that a card takes at most; longer lines are hard to read."""

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from limner.cli.show import Wide, bullets, card, plain_table, words
-from limner.cli.text import counted
-from limner.evals.records import Evaluation, Metric, SystemResult, apart
-from limner.evals.splits import BUCKETS
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
+
+from limner.cli.show import Wide, bullets, card, plain_table, words
+from limner.cli.text import counted
+from limner.evals.records import Evaluation, Metric, SystemResult, apart
+from limner.evals.splits import BUCKETS
 
 if TYPE_CHECKING:
     from limner.evals.compare import Line, RunComparison

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from limner.cli.show import Wide, card, plain_table, words
-from limner.cli.text import clean, counted
 from rich.console import Group, RenderableType
 from rich.text import Text
+
+from limner.cli.show import Wide, card, plain_table, words
+from limner.cli.text import clean, counted
 
 if TYPE_CHECKING:
     from limner.evals.records import Evaluation, Spent

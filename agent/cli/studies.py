@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from limner.cli.session import Json, Session
-from limner.errors import UsageError
+from limner.core.errors import UsageError
 
 if TYPE_CHECKING:
     from limner.evals.studies.run import Plan

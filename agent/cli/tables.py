@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from limner.rows import Kind, Row, writing_rows
-from limner.schema import Audience, Recommendations, Wishes
 from pydantic import BaseModel, ConfigDict
+
+from limner.cli.table_writer import Kind, Row, writing_rows
+from limner.core.schema import Audience, Recommendations, Wishes
 
 _LISTED: Mapping[str, Kind] = {
     "user_id": "text", "rank": "whole", "item_id": "text", "title": "text", "score": "number", "probability": "number",

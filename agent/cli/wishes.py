@@ -4,10 +4,11 @@ import re
 from typing import Annotated
 
 import typer
-from limner.errors import UsageError
-from limner.schema import Wishes
-from limner.where import boost_of
 from pydantic import ValidationError
+
+from limner.core.errors import UsageError
+from limner.core.filters import boost_of
+from limner.core.schema import Wishes
 
 Category = Annotated[
     list[str] | None,

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from limner.addresses import segment
-from limner.browse import Neighbor, PopularItem
-from limner.chat.values import Answer
-from limner.feedback import ClickThrough
-from limner.schema import Item, Value
 from pydantic import BaseModel
+
+from limner.chat.values import Answer
+from limner.core.schema import Item, Value
+from limner.core.urls import segment
+from limner.recommend.feedback import ClickThrough
+from limner.retrieve.neighbors import Neighbor, PopularItem
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)

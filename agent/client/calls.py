@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from limner.browse import Near
 from limner.client.ask import Ask, NearItems, Page, Parameter, PopularItems, Reply, Stats, item_path, user_path
-from limner.context import Context
-from limner.edits import Claim, Erased, Export, ItemPatch, PortraitEdit, Statement, Table
-from limner.feedback import Feedback, FeedbackItem, FeedbackReport
+from limner.core.schema import Audience, BuildReport, Event, Item, Profile, Recommendations, RowsReport, User
+from limner.profile.context import Context
 from limner.profile.diff import ProfileDiff
-from limner.schema import Audience, BuildReport, Event, Item, Profile, Recommendations, RowsReport, User
+from limner.recommend.edits import Claim, Erased, Export, ItemPatch, PortraitEdit, Statement, Table
+from limner.recommend.feedback import Feedback, FeedbackItem, FeedbackReport
+from limner.retrieve.neighbors import Near
 
 Explain = Literal["true", "false", "wait"]
 

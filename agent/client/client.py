@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
+from pydantic import BaseModel
+
 from limner.client import calls
 from limner.client.ask import Ask, Reply
 from limner.client.errors import LimnerUnreachable, refused
 from limner.client.events import Events
-from pydantic import BaseModel
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)

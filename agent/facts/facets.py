@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+
+from limner.core.availability import SHELF
+from limner.core.schema import Item, Value
 from limner.facts.titles import find_themes, themes_in
-from limner.schema import Item, Value
-from limner.shelf import SHELF
 
 MAX_FACETS = 24
 """Facets of one catalogue; those on most items stay."""

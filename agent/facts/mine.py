@@ -33,14 +33,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from limner.config import SignalTable
+from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, milliseconds
+from limner.core.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
+from limner.core.settings import SignalTable
+from limner.core.signals import signals_of
 from limner.facts.population import Population, expand, strongest
 from limner.facts.stated import spoken_facts, struck
 from limner.facts.traits import traits_of
-from limner.interactions import NO_TIME, milliseconds
-from limner.schema import LOOKS, Event, Fact, Polarity, Scale, Trait, Trend
-from limner.signals import signals_of
-from numpy.typing import NDArray
 
 LIFT_PRIOR = 4.0
 """a: items' worth of belief that a user is like everyone."""

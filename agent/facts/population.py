@@ -14,15 +14,16 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from limner.errors import UNREADABLE, StoreError
+from numpy.typing import NDArray
+
+from limner.core.atomic import written_whole
+from limner.core.errors import UNREADABLE, StoreError
+from limner.core.interactions import Interactions
+from limner.core.schema import Item
+from limner.core.signals import RATED_TYPES
 from limner.facts.facets import MAX_VALUES, Rule, category_facet, discover, number_in, read
 from limner.facts.facets import facets_of as _facets_of
 from limner.facts.habits import Norms, build_norms
-from limner.folders import written_whole
-from limner.interactions import Interactions
-from limner.schema import Item
-from limner.signals import RATED_TYPES
-from numpy.typing import NDArray
 
 FORMAT = 3
 MIN_CARRIERS = 2
@@ -144,7 +145,7 @@ def load_population(folder: Path) -> Population | None:
 
 
 def build_population(x: Interactions, items: Sequence[Item], signal: NDArray[np.float32]) -> Population:
-    """Base rates of a population. `signal` is [n] as `limner.signals.signals` gives it."""
+    """Base rates of a population. `signal` is [n] as `limner.core.signals.signals` gives it."""
     by_id = {item.item_id: item for item in items}
     ordered = [by_id.get(item_id) or Item(item_id=item_id) for item_id in x.item_ids]
     users, things, mean_signal = pair_table(x, signal)

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from limner.core.schema import Event, Fact, Polarity
 from limner.facts.population import Population
-from limner.schema import Event, Fact, Polarity
 
 STATED_CONFIDENCE = 0.9
 """A statement is nearly sure; people do change their minds."""

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.schema import Event, Scale, Trait
+from limner.core.signals import RATED_TYPES
 from limner.facts.habits import measure
 from limner.facts.population import Population
-from limner.schema import Event, Scale, Trait
-from limner.signals import RATED_TYPES
-from numpy.typing import NDArray
 
 MIN_RATINGS = 5
 MIN_HABIT = 10

@@ -11,13 +11,14 @@ from itertools import compress
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME
+from limner.core.schema import Attributes, Item, Scalar, User
 from limner.ingest.mapping import FIELDS, TYPE_ALIASES, Column, Layout, Mapping, TableName, plain_name
 from limner.ingest.read import BROKEN, LINE, RAW
 from limner.ingest.times import parse_times
-from limner.interactions import NO_TIME
-from limner.schema import Attributes, Item, Scalar, User
 from limner.store import event_hash
-from numpy.typing import NDArray
 
 ITEMLESS = frozenset({"search", "answer", "preference", "comment"})
 """Types that make sense without an item."""

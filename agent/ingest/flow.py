@@ -15,7 +15,12 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from limner.errors import BadInputError
+from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError
+from limner.core.interactions import NO_TIME
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import IngestReport, Item, Scale, TableReport, Value
 from limner.ingest.clean import (
     CleanEvents,
     GivenIds,
@@ -33,13 +38,9 @@ from limner.ingest.clean import (
 )
 from limner.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
 from limner.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
+from limner.ingest.refine_layout import LOOK, settle_events
 from limner.ingest.rejects import RejectedRows
-from limner.ingest.settle import LOOK, settle_events
-from limner.interactions import NO_TIME
-from limner.progress import Progress, Quiet
-from limner.schema import IngestReport, Item, Scale, TableReport, Value
 from limner.store import EventColumns, Store
-from numpy.typing import NDArray
 
 CHUNK_ROWS = 100_000
 _EARLY = 315_532_800_000

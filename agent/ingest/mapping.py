@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from limner.config import yaml_complaint
-from limner.errors import BadInputError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from limner.core.errors import BadInputError
+from limner.core.settings import yaml_complaint
 
 TableName = Literal["events", "items", "users"]
 

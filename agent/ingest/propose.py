@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
+from limner.core.interactions import NO_TIME
 from limner.ingest.clean import attribute_name, number_text, numbers_of, something
 from limner.ingest.mapping import ALIASES, FIELDS, Reading, TableName, alias_key, aliases_of, looks_headless
 from limner.ingest.read import META, guess_separator, opening, read_table
 from limner.ingest.times import day_comes_first, is_clock, is_slashed, parse_times
-from limner.interactions import NO_TIME
 
 _SAMPLE_ROWS = 2000
 _USER = re.compile(r"user|customer|client|member|reviewer|visitor|account|buyer|person|player|patient|reader")

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO, cast
 
 import pandas as pd
-from limner.errors import BadInputError, StoreFullError
+
+from limner.core.errors import BadInputError, StoreFullError
 from limner.ingest.mapping import Reading
 
 LINE = "__line__"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from limner.errors import StoreError, StoreFullError
+from limner.core.errors import StoreError, StoreFullError
 
 
 class RejectedRows:

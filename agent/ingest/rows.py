@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
+
+from limner.core.progress import Quiet
+from limner.core.schema import RejectedRow, RowsReport
 from limner.ingest.flow import Run
 from limner.ingest.mapping import FIELDS, Mapping, Spec, TableName, alias_key, aliases_of
 from limner.ingest.read import LINE, Chunk, flatten
-from limner.progress import Quiet
-from limner.schema import RejectedRow, RowsReport
 from limner.store import Store
 
 SOURCE = "api"

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from limner.interactions import NO_TIME
 from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME
 
 _SLASHED = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?=$|[ T,])")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")

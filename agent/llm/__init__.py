@@ -1,11 +1,11 @@
 """Models: one chat protocol over hosted, self-hosted and embedded models; retries, repair, cache, ledger, probe."""
 
 from limner.llm.base import UNHELPED, Chat, ChatAnswer, ChatRequest, ask, parse, strict_schema
+from limner.llm.cached_client import AnswerBook, MemoryBook, Purse, RecordedChat, answer_key
 from limner.llm.choose import ChosenModel, choose_chat, which
 from limner.llm.fetch import fetch_model, is_fetched, model_file
 from limner.llm.local import LocalServer, runtime_installed
 from limner.llm.openai_chat import OpenAIChat, Retries
-from limner.llm.recorded import AnswerBook, MemoryBook, Purse, RecordedChat, answer_key
 
 __all__ = [
     "UNHELPED",

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
-from limner.errors import ModelAnswerError
-from limner.schema import ChatMessage, Usage
 from pydantic import BaseModel, ValidationError
+
+from limner.core.errors import ModelAnswerError
+from limner.core.schema import ChatMessage, Usage
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from limner.config import LlmSettings, Settings
-from limner.errors import ModelRefusedError, ModelUnavailableError, SettingsError
+from limner.core.errors import ModelRefusedError, ModelUnavailableError, SettingsError
+from limner.core.progress import Progress, Quiet
+from limner.core.settings import LlmSettings, Settings
 from limner.llm.base import Chat
 from limner.llm.fetch import fetch_model, fingerprint
 from limner.llm.local import INSTALL, LocalServer, runtime_installed
 from limner.llm.openai_chat import OPENAI_URL, OpenAIChat, Retries
-from limner.progress import Progress, Quiet
 
 OPENAI_MODEL = "gpt-4o-mini"
 _LOCAL_TIMEOUT = 300.0

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from limner.config import LlmSettings
-from limner.errors import ModelRefusedError, ModelUnavailableError
+from limner.core.errors import ModelRefusedError, ModelUnavailableError
+from limner.core.settings import LlmSettings
 from limner.llm.openai_chat import _retry_after
 
 _BATCH = 256

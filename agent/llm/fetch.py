@@ -22,9 +22,9 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from limner.config import Settings, cache_folder
-from limner.errors import FetchError, SettingsError
-from limner.progress import Progress, Quiet
+from limner.core.errors import FetchError, SettingsError
+from limner.core.progress import Progress, Quiet
+from limner.core.settings import Settings, cache_folder
 
 _BLOCK = 1 << 20
 _CONNECT_SECONDS = 4.0

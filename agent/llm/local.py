@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from limner.errors import ModelUnavailableError, SettingsError
+from limner.core.errors import ModelUnavailableError, SettingsError
 
 _START = 300.0
 """Seconds for the first token, on the slowest machine."""

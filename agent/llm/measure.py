@@ -8,12 +8,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from limner.config import Settings, load_settings
+from limner.core.progress import Quiet
+from limner.core.schema import ProbeResult
+from limner.core.settings import Settings, load_settings
 from limner.llm.choose import choose_chat
 from limner.llm.fetch import KNOWN
 from limner.llm.probe import MEASURED, RESULTS, probe, shipped_probes
-from limner.progress import Quiet
-from limner.schema import ProbeResult
 
 TARGET = Path(__file__).with_name(MEASURED)
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from limner.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
+from limner.core.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
+from limner.core.schema import ChatMessage, Usage
 from limner.llm.base import ChatAnswer, ChatRequest, schema_in_words, strict_schema
-from limner.llm.gate import Gate
-from limner.schema import ChatMessage, Usage
+from limner.llm.cross_loop_semaphore import Gate
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream

@@ -14,13 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import cast
 
-from limner.config import ProbeThresholds
-from limner.errors import ModelDeclinedError
-from limner.llm.base import Chat, ChatRequest
-from limner.llm.questions import SKILLS, Asked, Question, Skill, questions
-from limner.progress import Progress, Quiet
-from limner.schema import Grade, ProbeResult, SkillScore
 from pydantic import TypeAdapter, ValidationError
+
+from limner.core.errors import ModelDeclinedError
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import Grade, ProbeResult, SkillScore
+from limner.core.settings import ProbeThresholds
+from limner.llm.base import Chat, ChatRequest
+from limner.llm.probe_tasks import SKILLS, Asked, Question, Skill, questions
 
 MEASURED = "measured.json"
 """Results that come with the package, by model file's SHA-256; written by `python -m limner.llm.measure`."""

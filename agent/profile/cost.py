@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from limner import tokens
-from limner.config import Price, Settings
-from limner.llm import ChatRequest
-from limner.llm.recorded import price_of
+from limner.core.schema import Estimate, Grade
+from limner.core.settings import Price, Settings
+from limner.llm import ChatRequest, tokens
+from limner.llm.cached_client import price_of
 from limner.profile.draft import DraftSentence
 from limner.profile.full import merge_request, part_requests, portrait_request
 from limner.profile.phrase import claims_of, request
 from limner.profile.subject import Subject
-from limner.schema import Estimate, Grade
 from limner.words import Language, spoken
 
 ANSWER_SHARE = 0.5

@@ -1,6 +1,6 @@
 """What changed from one version of a portrait to another."""
 
-from limner.schema import Preference, Profile, Trait, Value
+from limner.core.schema import Preference, Profile, Trait, Value
 
 
 class ChangedPreference(Value):

@@ -2,8 +2,9 @@
 
 from functools import cache
 
-from limner.schema import Kind, Polarity, Scalar
 from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from limner.core.schema import Kind, Polarity, Scalar
 
 
 class Drafted(BaseModel):

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from limner.config import PortraitField, PortraitSettings
-from limner.schema import Event, FieldValue, Profile, Scalar
+from limner.core.schema import Event, FieldValue, Profile, Scalar
+from limner.core.settings import PortraitField, PortraitSettings
 from limner.words.text import fold
 
 _TRUE, _FALSE = ("true", "yes"), ("false", "no")

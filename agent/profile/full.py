@@ -9,16 +9,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from limner.config import Settings
-from limner.errors import BudgetSpentError, ModelError
+from limner.core.errors import BudgetSpentError, ModelError
+from limner.core.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
+from limner.core.settings import Settings
 from limner.llm import Chat, ChatAnswer, ChatRequest, ask
-from limner.privacy import masker
+from limner.llm.privacy import masker
+from limner.llm.prompts import Prompt, load_prompt
 from limner.profile.draft import Draft, DraftField, DraftPreference, DraftSentence, Fixes, Notes
 from limner.profile.fields import coerce, declared, describe, is_unknown, questions, unanswered, update_fields
 from limner.profile.subject import Subject, Tally, built_from
 from limner.profile.template import MAX_EVIDENCE, preference_of, strongest
-from limner.prompt import Prompt, load_prompt
-from limner.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
 from limner.verify import check_words, grounds_from, resolve, strip_citations, verify_field, verify_preference
 from limner.words import Language
 from limner.words.templates import percent

@@ -1,14 +1,14 @@
 """Painting one portrait: facts always, a model's words as far as its grade goes, template words otherwise."""
 
-from limner.config import Settings
-from limner.errors import BudgetSpentError, ModelError
+from limner.core.errors import BudgetSpentError, ModelError
+from limner.core.schema import Grade, Profile
+from limner.core.settings import Settings
 from limner.facts import struck
 from limner.llm import UNHELPED, Chat
 from limner.profile.full import full
 from limner.profile.phrase import phrase
 from limner.profile.subject import Subject, Tally, built_from
 from limner.profile.template import template_profile
-from limner.schema import Grade, Profile
 from limner.words import Language, spoken, unspoken
 from limner.words.text import fold
 

@@ -7,13 +7,13 @@ sentences are; else the template summary stands whole.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from limner.config import Settings
+from limner.core.schema import Dropped, Fact, Profile, Trait
+from limner.core.settings import Settings
 from limner.llm import Chat, ChatRequest, ask
+from limner.llm.prompts import Prompt, load_prompt
 from limner.profile.draft import phrased
 from limner.profile.subject import Subject, Tally, built_from
 from limner.profile.template import MAX_EVIDENCE, distinct
-from limner.prompt import Prompt, load_prompt
-from limner.schema import Dropped, Fact, Profile, Trait
 from limner.verify import EMPTY_LEXICON, check_words, grounds_from, tidy
 from limner.verify.grounds import value_variants
 from limner.verify.nouns import foreign_noun

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from limner.config import Settings
+from limner.core.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
+from limner.core.settings import Settings
+from limner.core.signals import signals_of
 from limner.facts import Population, UserFacts, is_strike, mine_facts, standing
-from limner.history import cut_window, split_history
 from limner.llm import ChatAnswer
-from limner.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
-from limner.signals import signals_of
+from limner.profile.window import cut_window, split_history
 from limner.verify import EMPTY_LEXICON, Lexicon, item_values
 from limner.verify.claims import ValuesOf
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from limner.config import Settings
+from limner.core.schema import Fact, Preference, Profile
+from limner.core.settings import Settings
 from limner.profile.fields import unanswered, update_fields
 from limner.profile.subject import Subject, Tally, built_from
-from limner.schema import Fact, Preference, Profile
 from limner.words import Language, preference_text, summary_text
 from limner.words.text import fold
 

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from limner.evals.metrics import ece
-from limner.interactions import NO_TIME, Interactions
-from limner.rank.lessons import moments
-from limner.retrieve import History
 from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, Interactions
+from limner.evals.metrics import ece
+from limner.rank.training_queries import moments
+from limner.retrieve import History
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, Interactions
 from limner.facts import Population
-from limner.interactions import NO_TIME, Interactions
 from limner.retrieve import (
     Alike,
     Channel,
@@ -30,7 +32,6 @@ from limner.retrieve import (
     transitions,
     users_matrix,
 )
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from limner.interactions import NO_TIME
+from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME
 from limner.rank.channels import Channels
 from limner.retrieve import History, score_all, together, weigh_all
-from numpy.typing import NDArray
 
 One = TypeVar("One")
 

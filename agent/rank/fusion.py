@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from limner.errors import StoreError
+from numpy.typing import NDArray
+
+from limner.core.errors import StoreError
 from limner.evals.metrics import ece, ndcg
 from limner.rank.features import TELLS, told_by
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import lightgbm

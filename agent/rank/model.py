@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.errors import UNREADABLE, StoreError
-from limner.interactions import Interactions
-from limner.progress import Progress, Quiet
+from numpy.typing import NDArray
+
+from limner.core.errors import UNREADABLE, StoreError
+from limner.core.interactions import Interactions
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import Scale
 from limner.rank.activity import Activity, fit_activity, load_activity
 from limner.rank.channels import (
     HALF_LIVES,
@@ -32,11 +35,9 @@ from limner.rank.channels import (
 )
 from limner.rank.features import batches, tabulate
 from limner.rank.fusion import Examples, Fusion, Method, learn, load_fusion
-from limner.rank.lessons import How, Query, lessons
 from limner.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
+from limner.rank.training_queries import How, Query, lessons
 from limner.retrieve import Collaborative, History, Popular, Recent, Stream
-from limner.schema import Scale
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

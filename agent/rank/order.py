@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.schema import Candidate
 from limner.rank.features import CANDIDATES, Named, Table, tabulate
 from limner.rank.model import Model
 from limner.retrieve import History
-from limner.schema import Candidate
-from numpy.typing import NDArray
 
 _STEP = 1e-6
 """What each item that no voice found stands below the one before it."""

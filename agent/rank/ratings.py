@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.evals.metrics import mae, rmse
-from limner.interactions import Interactions
-from limner.schema import RatingReport, Scale
 from numpy.typing import NDArray
+
+from limner.core.interactions import Interactions
+from limner.core.schema import RatingReport, Scale
+from limner.evals.metrics import mae, rmse
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -2,9 +2,9 @@
 
 import math
 
+from limner.core.schema import ChannelReport, TrainReport
 from limner.rank.fusion import NOTHING_TOLD, Fusion
 from limner.rank.model import Model
-from limner.schema import ChannelReport, TrainReport
 
 
 def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:

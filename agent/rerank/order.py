@@ -17,13 +17,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from limner.config import Settings
-from limner.errors import ModelError
-from limner.llm import Chat, ChatRequest, ask
-from limner.prompt import Prompt, load_prompt
-from limner.schema import Grade, Item, Preference, RerankState
-from limner.words import plain_title, spoken
 from pydantic import BaseModel, ConfigDict
+
+from limner.core.errors import ModelError
+from limner.core.schema import Grade, Item, Preference, RerankState
+from limner.core.settings import Settings
+from limner.llm import Chat, ChatRequest, ask
+from limner.llm.prompts import Prompt, load_prompt
+from limner.words import plain_title, spoken
 
 LISTWISE, POINTWISE = "rerank", "judge-item"
 """Prompts."""

@@ -14,17 +14,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from limner.config import Settings
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from limner.core.progress import Progress
+from limner.core.schema import BucketWeight, Grade, Item, RerankWeight
+from limner.core.settings import Settings
 from limner.evals.metrics import interval, ndcg
 from limner.evals.splits import BUCKETS, bucket_of
 from limner.llm import Chat
-from limner.progress import Progress
 from limner.rank import Moment
 from limner.rerank.order import Taste, blend, judge
-from limner.schema import BucketWeight, Grade, Item, RerankWeight
 from limner.store import Store
-from numpy.typing import NDArray
-from pydantic import ValidationError
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Shares of the model's order that are tried."""

@@ -1,6 +1,5 @@
 """Channels: one way each to find candidates, behind one interface."""
 
-from limner.retrieve.alike import Alike
 from limner.retrieve.base import (
     DISLIKED,
     Channel,
@@ -12,13 +11,14 @@ from limner.retrieve.base import (
     weigh_all,
     weights_matrix,
 )
+from limner.retrieve.bm25 import Lexical, bm25_postings, words
 from limner.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
 from limner.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
 from limner.retrieve.demographic import Demographics, count_demographics, load_demographics
-from limner.retrieve.lexical import Lexical, bm25_postings, words
+from limner.retrieve.item_similarity import Alike
 from limner.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
 from limner.retrieve.popular import Popular, Recent, Stream, fit_popular, fit_recent
-from limner.retrieve.similar import SimilarUsers, users_matrix
+from limner.retrieve.user_knn import SimilarUsers, users_matrix
 
 __all__ = [
     "DISLIKED",

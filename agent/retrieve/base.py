@@ -7,8 +7,9 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from limner.interactions import NO_TIME, Interactions
 from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, Interactions
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

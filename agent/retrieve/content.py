@@ -11,8 +11,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from limner.retrieve.base import recency
 from numpy.typing import NDArray
+
+from limner.retrieve.base import recency
 
 Vectors = NDArray[np.float32]
 

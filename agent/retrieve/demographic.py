@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.errors import UNREADABLE
-from limner.folders import written_whole
-from limner.interactions import Interactions
-from limner.retrieve.base import seen_matrix
-from limner.schema import Attributes, User
 from numpy.typing import NDArray
+
+from limner.core.atomic import written_whole
+from limner.core.errors import UNREADABLE
+from limner.core.interactions import Interactions
+from limner.core.schema import Attributes, User
+from limner.retrieve.base import seen_matrix
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

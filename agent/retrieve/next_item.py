@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from limner.interactions import Interactions
-from limner.retrieve.base import History, ItemWeights
 from numpy.typing import NDArray
+
+from limner.core.interactions import Interactions
+from limner.retrieve.base import History, ItemWeights
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from limner.interactions import NO_TIME, Interactions
-from limner.retrieve.base import DISLIKED, History
 from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, Interactions
+from limner.retrieve.base import DISLIKED, History
 
 MOMENTS = 16
 """At which recent popularity is kept summed up, where there is room for so many."""

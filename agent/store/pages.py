@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import sqlalchemy as sa
-from limner.schema import Event, Item, User
+
+from limner.core.schema import Event, Item, User
 from limner.store import tables as t
 from limner.store.store import EVENT_QUERY, Store, event_of, item_of
 

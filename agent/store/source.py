@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
 
 
 def read_query(url: str, query: str, rows: int) -> Iterator[tuple[list[str], list[Sequence[object]]]]:

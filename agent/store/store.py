@@ -16,13 +16,14 @@ from typing import TypeVar
 import numpy as np
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from limner.errors import StoreBusyError, StoreError, StoreFullError, UnknownIdError, UsageError
-from limner.interactions import NO_TIME, Interactions
-from limner.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
+from numpy.typing import NDArray
+
+from limner.core.errors import StoreBusyError, StoreError, StoreFullError, UnknownIdError, UsageError
+from limner.core.interactions import NO_TIME, Interactions
+from limner.core.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from limner.store import tables as t
 from limner.store.bulk import insert_columns
 from limner.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
-from numpy.typing import NDArray
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ belong to something else than what they stand beside.
 
 import re
 
-from limner.verify.cut import cut, take_quotations
 from limner.verify.extent import check_extent
 from limner.verify.grounds import EMPTY_LEXICON, Grounds, Lexicon
 from limner.verify.names import check_names
@@ -15,6 +14,7 @@ from limner.verify.pairing import check_pairs
 from limner.verify.polarity import check_polarity
 from limner.verify.sensitive import sensitive_in
 from limner.verify.sentence import Sentence
+from limner.verify.split_text import cut, take_quotations
 from limner.words.language import Language
 
 _SENTENCE = re.compile(

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from limner.config import PortraitField
-from limner.schema import (
+from limner.core.schema import (
     Basis,
     Dropped,
     Fact,
@@ -21,6 +20,7 @@ from limner.schema import (
     Window,
     WindowEvent,
 )
+from limner.core.settings import PortraitField
 from limner.verify.check import check_words, split_sentences
 from limner.verify.grounds import EMPTY_LEXICON, NEUTRAL_SIGNAL, Grounds, Lexicon, grounds_from, item_values
 from limner.verify.sensitive import sensitive

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from limner.schema import Fact, Item, Polarity, Preference, Scalar, Scale, Trait, Trend, WindowEvent
+from limner.core.schema import Fact, Item, Polarity, Preference, Scalar, Scale, Trait, Trend, WindowEvent
 from limner.words.language import Language
 from limner.words.text import Phrases, fold, readings, stem, tokens_of
 from limner.words.titles import title_variants

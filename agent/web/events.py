@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from limner.census import NEUTRAL
-from limner.edits import thumb_of
+from limner.core.schema import Event, Item, Scale
+from limner.core.signals import RATED_TYPES
+from limner.explain.attribution import Past
 from limner.facts import is_strike
-from limner.leads import Past
-from limner.schema import Event, Item, Scale
-from limner.signals import RATED_TYPES
+from limner.recommend.edits import thumb_of
+from limner.state.event_counts import NEUTRAL
+from limner.state.snapshots import World
 from limner.web.words import Words
-from limner.world import World
 
 Tone = Literal["good", "bad", "plain"]
 """What an event says of taste."""

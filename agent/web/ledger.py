@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from limner.schema import LedgerRow
+from limner.core.schema import LedgerRow
 from limner.store import Store
 
 

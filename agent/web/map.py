@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
+
+from limner.core.schema import Profile
 from limner.engine import Engine
-from limner.schema import Profile
 from limner.web.words import Words
 
 FEWEST, MOST = 3, 600

@@ -8,20 +8,22 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from limner.addresses import segment
+from starlette.exceptions import HTTPException
+
 from limner.api.access import KEY_COOKIE, other_user
+from limner.api.conversations import Talk, Talks
 from limner.api.paths import Decoded
 from limner.api.pool import Pool
 from limner.api.routes.common import EVENTS, bound_to, streamed
-from limner.api.talks import Talk, Talks
 from limner.chat import Piece, TextDelta, ToolStarted
-from limner.edits import Claim, PortraitEdit, Statement
+from limner.core.errors import LimnerError
+from limner.core.schema import Profile
+from limner.core.urls import segment
 from limner.engine import Engine
-from limner.errors import LimnerError
-from limner.feedback import Feedback, FeedbackItem
-from limner.keys import KeyRing
-from limner.schema import Profile
+from limner.recommend.edits import Claim, PortraitEdit, Statement
+from limner.recommend.feedback import Feedback, FeedbackItem
 from limner.store import Kept
+from limner.store.api_keys import KeyRing
 from limner.web.ledger import Accountant
 from limner.web.map import HEIGHT, WIDTH, Cartographer
 from limner.web.people import Directory
@@ -31,7 +33,6 @@ from limner.web.talk import lines, sources
 from limner.web.timeline import HEIGHT as COLUMN_HEIGHT
 from limner.web.timeline import WIDTH as COLUMN_WIDTH
 from limner.web.versions import compared
-from starlette.exceptions import HTTPException
 
 UserId = Annotated[Decoded, Path()]
 Text = Annotated[str, Form(max_length=2000)]

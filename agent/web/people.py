@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
 
+from limner.core.errors import BadInputError
+from limner.core.filters import fitting, values_of
+from limner.core.schema import User
 from limner.engine import Engine
-from limner.errors import BadInputError
-from limner.schema import User
 from limner.store import Counts
 from limner.web.words import Words
-from limner.where import fitting, values_of
 
 SHOWN, FIRST = 24, 12
 """Users that a search names, and a list on the first page."""

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from limner.edits import Thumb, thumb_of
+from limner.core.schema import Item, Reason, Recommendations, ShownList, Wishes
 from limner.engine import Engine
+from limner.explain.attribution import Past
 from limner.facts import struck
-from limner.leads import Past
-from limner.schema import Item, Reason, Recommendations, ShownList, Wishes
+from limner.recommend.edits import Thumb, thumb_of
+from limner.recommend.serving import Known
 from limner.store import Kept
-from limner.swift import Known
 from limner.web.events import Reader, Seen, title_of
 from limner.web.people import about
 from limner.web.portrait import Card, card

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from limner.schema import Preference, Profile, Source, Trait
+from limner.core.schema import Preference, Profile, Source, Trait
 from limner.web.events import Reader, Seen
 from limner.web.words import Words
 from limner.words import preference_text, spoken, summary_text, trait_text

@@ -3,10 +3,11 @@
 import json
 
 from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from limner.api.paths import path_sent
 from limner.api.problems import MEDIA_TYPE
 from limner.web.render import Renderer
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
 _API = ("/v1", "/health", "/metrics", "/docs", "/openapi.json", "/static/")

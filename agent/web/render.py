@@ -11,9 +11,10 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from limner.addresses import segment
+
 from limner.api.access import Caller
 from limner.api.paths import path_sent
+from limner.core.urls import segment
 from limner.web.words import LANGUAGES, Words, chosen, read_words
 
 LANGUAGE_COOKIE = "limner_lang"

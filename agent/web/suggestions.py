@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from limner.schema import Profile, Reason, Recommendation, Recommendations, ShownList
+from limner.core.schema import Profile, Reason, Recommendation, Recommendations, ShownList
 from limner.web.events import Reader, Seen
 from limner.web.words import Words
 from limner.words import plain_title, spoken, thing

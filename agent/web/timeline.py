@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from limner.schema import Event
+from limner.core.schema import Event
+from limner.state.snapshots import World
 from limner.web.events import Reader, Tone
 from limner.web.words import Words
-from limner.world import World
 
 VALUES = 7
 """Values with a colour of their own; the others are one."""

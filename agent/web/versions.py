@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from limner.core.schema import Preference, Profile
 from limner.profile import diff
-from limner.schema import Preference, Profile
 from limner.web.portrait import said_of, summary_in
 from limner.web.words import Words
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from importlib import resources
 
 import yaml
-from limner.errors import SettingsError
+
+from limner.core.errors import SettingsError
 from limner.web.retold import Form as Sentence
 from limner.web.retold import Told, read_forms, retold
 from limner.words import spoken

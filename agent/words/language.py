@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from limner.errors import UsageError
+from limner.core.errors import UsageError
 from limner.words.data import Block, LanguageFile, Templates, read_language, read_values
 from limner.words.inflect import inflect
 from limner.words.text import Phrases, fold, tokens_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 from zlib import crc32
 
-from limner.schema import LOOKS, Event, Fact, Item, Preference, Trait
+from limner.core.schema import LOOKS, Event, Fact, Item, Preference, Trait
 from limner.words.data import Forms
 from limner.words.language import Language, load_language
 from limner.words.text import fold, tokens_of

@@ -29,9 +29,10 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
-from limner.errors import UsageError
-from limner.evals.metrics.arrays import Bools, Floats, Ints, ratio
 from numpy.typing import NDArray
+
+from limner.core.errors import UsageError
+from limner.evals.metrics.arrays import Bools, Floats, Ints, ratio
 
 Style = Literal["ours", "recbole", "lenskit", "rectools"]
 STYLES: tuple[Style, ...] = get_args(Style)

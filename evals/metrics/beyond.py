@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from limner.evals.metrics.arrays import Bools, Floats, Ints, Labels, ratio
 from numpy.typing import NDArray
+
+from limner.evals.metrics.arrays import Bools, Floats, Ints, Labels, ratio
 
 Distance = Literal["cosine", "hamming"]
 

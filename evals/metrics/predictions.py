@@ -7,8 +7,9 @@ interval come from `by_user` and `interval`.
 from typing import Literal
 
 import numpy as np
-from limner.evals.metrics.arrays import Floats, Ints, Labels, ratio
 from numpy.typing import NDArray
+
+from limner.evals.metrics.arrays import Floats, Ints, Labels, ratio
 
 Bins = Literal["width", "mass"]
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+
 from limner.evals.metrics.arrays import Floats, Ints, ratio
 
 Ties = Literal["half", "first", "last"]

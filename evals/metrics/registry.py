@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from limner.errors import UsageError
+from limner.core.errors import UsageError
 
 Kind = Literal["user", "pooled", "whole"]
 Needs = Literal["list", "scores", "items", "ratings", "probabilities"]

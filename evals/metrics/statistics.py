@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from limner.evals.metrics.arrays import Floats, Labels
 from numpy.typing import NDArray
+
+from limner.evals.metrics.arrays import Floats, Labels
 
 Test = Literal["randomisation", "t", "wilcoxon"]
 

@@ -16,7 +16,7 @@ from limner.chat import answer
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.questions import Question, outcome
 from limner.evals.studies.records import Asked, Case
-from limner.models import Ready
+from limner.llm.session import Ready
 
 
 class ChatStudy:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from limner.core.schema import LedgerRow
 from limner.evals.money import spent
 from limner.evals.studies.records import Case, Cost
-from limner.schema import LedgerRow
 
 _RAN = {"llm": "ran", "failed": "fell back", "template": "skipped"}
 

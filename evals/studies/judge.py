@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from limner.errors import BudgetSpentError, ModelError
-from limner.llm import Chat, ChatRequest, ask
-from limner.prompt import load_prompt
 from pydantic import BaseModel, ConfigDict
+
+from limner.core.errors import BudgetSpentError, ModelError
+from limner.llm import Chat, ChatRequest, ask
+from limner.llm.prompts import load_prompt
 
 
 class Verdict(BaseModel):

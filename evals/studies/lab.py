@@ -13,25 +13,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.bootstrap import open_engine
-from limner.config import EmbedSettings, Settings
-from limner.errors import BadInputError, SettingsError
+from limner.core.errors import BadInputError, SettingsError
+from limner.core.interactions import NO_TIME, Interactions, milliseconds
+from limner.core.progress import Progress
+from limner.core.schema import Event, Item, Scale
+from limner.core.settings import EmbedSettings, Settings
 from limner.evals.data import opened
 from limner.evals.records import SplitInfo
 from limner.evals.splits import Split, bucket_of, make_split
-from limner.interactions import NO_TIME, Interactions, milliseconds
-from limner.leads import Past
+from limner.explain.attribution import Past
 from limner.profile import Subject
-from limner.progress import Progress
 from limner.retrieve import History
-from limner.schema import Event, Item, Scale
 from limner.store import EventColumns, Store, event_hash
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from limner.embed import Embedder
     from limner.engine import Engine
-    from limner.models import Ready
+    from limner.index.embedders import Embedder
+    from limner.llm.session import Ready
 
 _STAMP = "lab"
 _GROUP_VALUES = 12
@@ -150,7 +151,7 @@ def _settings(settings: Settings, folder: Path, items: int) -> Settings:
     """Over the lab's store; vectors by the embedder that takes seconds, unless one is named."""
     update: dict[str, object] = {"data": str(folder)}
     if settings.embed.choice == "auto":
-        from limner.embed import choose_embedder
+        from limner.index.embedders import choose_embedder
 
         fast = EmbedSettings(choice="wordllama")
         try:

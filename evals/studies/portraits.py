@@ -28,15 +28,16 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from limner.core.schema import Event, Fact, Item, Preference, Profile, Scale
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.raw import Numbers, carries, judge
 from limner.evals.studies.records import Case
 from limner.evals.studies.utility import Bench
 from limner.evals.studies.words import Names, named_in
 from limner.llm import Chat, ChatAnswer, ChatRequest
-from limner.models import Ready
+from limner.llm.session import Ready
 from limner.profile import paint
-from limner.schema import Event, Fact, Item, Preference, Profile, Scale
 from limner.words import spoken, thing
 from limner.words.text import fold
 

@@ -32,14 +32,15 @@ from string import Formatter
 
 import numpy as np
 import yaml
-from limner.errors import BadInputError
+from pydantic import RootModel, ValidationError
+
+from limner.core.errors import BadInputError
+from limner.core.interactions import Interactions
+from limner.core.schema import Event, Item
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.records import Outcome
-from limner.interactions import Interactions
-from limner.schema import Event, Item
 from limner.words import title_variants
 from limner.words.text import fold
-from pydantic import RootModel, ValidationError
 
 KINDS = ("count", "count-type", "last", "favourite", "best", "compare", "cohort", "cohort-value", "unanswerable")
 NOBODY = "nobody-0000"

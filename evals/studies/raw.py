@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from limner.schema import Attributes, Event, Item, Polarity, Preference, Scale
+
+from limner.core.schema import Attributes, Event, Item, Polarity, Preference, Scale
 
 _PARTS = re.compile(r"\s*[|;,/>]\s*|(?<=\w)\.(?=\w)")
 _WORD = re.compile(r"\w+")

@@ -38,17 +38,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.schema import Event, Fact, Item, Reason, Recommendation, Scale
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.portraits import names_of, numbers_of, strongest
 from limner.evals.studies.raw import Numbers, carries
 from limner.evals.studies.records import Case, Said
 from limner.evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
-from limner.models import Ready
+from limner.llm.session import Ready
 from limner.rank import score_users
-from limner.schema import Event, Fact, Item, Reason, Recommendation, Scale
 from limner.words.text import fold
-from numpy.typing import NDArray
 
 NAN = float("nan")
 TOP = 10

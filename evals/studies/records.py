@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from limner.evals.records import Comparison, Metric, Spent, SplitInfo, Strict
 from pydantic import Field
+
+from limner.evals.records import Comparison, Metric, Spent, SplitInfo, Strict
 
 Study = Literal["portraits", "reasons", "chat"]
 State = Literal["ok", "error", "skipped"]

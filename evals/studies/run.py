@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from limner.config import Settings
-from limner.embed import Embedder
-from limner.errors import BadInputError, BudgetSpentError, LimnerError
+from limner.core.errors import BadInputError, BudgetSpentError, LimnerError
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import LedgerRow
+from limner.core.settings import Settings
 from limner.evals.studies.cost import cost_of
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab, open_lab
@@ -22,11 +23,10 @@ from limner.evals.studies.records import Case, Study, StudyRecord
 from limner.evals.studies.stream import Stream, load_study, write_record
 from limner.evals.studies.summary import NEUTRAL, by_bucket, by_group, by_kind, comparisons, figures
 from limner.evals.studies.utility import chosen
+from limner.index.embedders import Embedder
 from limner.llm import Purse
-from limner.models import Ready
+from limner.llm.session import Ready
 from limner.profile import settings_digest
-from limner.progress import Progress, Quiet
-from limner.schema import LedgerRow
 
 LAB, NAMELESS = "lab", "lab-neutral"
 

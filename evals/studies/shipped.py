@@ -13,12 +13,13 @@ from importlib import resources
 from statistics import fmean
 
 import yaml
+from pydantic import Field
+
 from limner.chat import Answer, Conversation, answer
+from limner.core.schema import Event, Item
+from limner.core.signals import signals_of
 from limner.engine import Engine
 from limner.evals.records import Strict
-from limner.schema import Event, Item
-from limner.signals import signals_of
-from pydantic import Field
 
 Given = str | int | list[str]
 

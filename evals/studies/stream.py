@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from limner.errors import BadInputError
+from pydantic import ValidationError
+
+from limner.core.errors import BadInputError
 from limner.evals.studies.records import Case, StudyRecord
 from limner.evals.write import write_whole
-from pydantic import ValidationError
 
 CASES, RECORD = "cases.jsonl", "study.json"
 

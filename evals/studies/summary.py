@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from limner.errors import UsageError
+
+from limner.core.errors import UsageError
+from limner.core.filters import listed
 from limner.evals import metrics as kernels
 from limner.evals.records import Comparison
 from limner.evals.splits import BUCKETS
@@ -11,7 +13,6 @@ from limner.evals.studies.portraits import STRONGEST
 from limner.evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
 from limner.evals.studies.records import Case, Figure, Said, Study
 from limner.evals.studies.utility import ARMS, SCOPES, STEERED
-from limner.where import listed
 
 PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
     "portraits": tuple(

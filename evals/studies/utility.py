@@ -26,14 +26,15 @@ ten alone:
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.schema import Preference, Profile, Wishes
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.records import Case
+from limner.index.documents import preference_text
 from limner.rank import order
 from limner.retrieve import Wording, content_candidates, content_scores
-from limner.schema import Preference, Profile, Wishes
-from limner.texts import preference_text
 from limner.words.text import fold
-from numpy.typing import NDArray
 
 CUT = 10
 _RRF = 60

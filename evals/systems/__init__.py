@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from limner.config import Settings as Configuration
-from limner.errors import UsageError
+from limner.core.errors import UsageError
+from limner.core.settings import Settings as Configuration
 from limner.evals.systems.base import (
     Asked,
     Asking,

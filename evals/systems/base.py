@@ -7,20 +7,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from limner.config import LlmSettings
-from limner.config import Settings as Configuration
-from limner.errors import CannotRunError
+from numpy.typing import NDArray
+
+from limner.core.errors import CannotRunError
+from limner.core.interactions import NO_TIME, Interactions
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import LedgerRow, Scale
+from limner.core.settings import LlmSettings
+from limner.core.settings import Settings as Configuration
+from limner.core.signals import rated
 from limner.evals.data import Shelf
 from limner.evals.scoring import histories
 from limner.evals.splits import Split
 from limner.facts import Population, build_population
-from limner.interactions import NO_TIME, Interactions
-from limner.progress import Progress, Quiet
 from limner.rank import Catalogue, How, catalogue_of
 from limner.retrieve import History, fit_popular, seen_matrix, weights_matrix
-from limner.schema import LedgerRow, Scale
-from limner.signals import rated
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from limner.errors import BadInputError
+from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError
+from limner.core.signals import places
 from limner.evals.splits import Split
 from limner.evals.systems.base import Training
-from limner.signals import places
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
-from limner.errors import CannotRunError
+from numpy.typing import NDArray
+
+from limner.core.errors import CannotRunError
 from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training, binary, keep_largest, need
 from limner.retrieve import SimilarUsers, ease_weights, users_matrix
-from numpy.typing import NDArray
 
 EASE_ITEMS = 20_000
 """Up to here plain EASE inverts its dense matrix (1.6 GB)."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.evals.systems.base import Asked, Scores, Setting, Training
 from limner.rank import TELLS, Rated, fit, probabilities_of, score_users
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, TypeVar
 
 import numpy as np
-from limner.config import Settings as Configuration
-from limner.errors import CannotRunError, ModelError, SettingsError
+from numpy.typing import NDArray
+
+from limner.core.errors import CannotRunError, ModelError, SettingsError
+from limner.core.schema import Item, LedgerRow
+from limner.core.settings import Settings as Configuration
 from limner.evals.systems.base import Asked, Scores, Setting, Training
 from limner.llm import MemoryBook, Purse
-from limner.models import ModelDesk, Ready
+from limner.llm.session import ModelDesk, Ready
 from limner.rerank import Judged, Taste, judge, prompts_of
 from limner.retrieve import Alike, History
-from limner.schema import Item, LedgerRow
-from numpy.typing import NDArray
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
-from limner.errors import BadInputError, UsageError
+
+from limner.core.errors import BadInputError, UsageError
 from limner.evals.systems.base import Asked, Scores, System, Training
 
 _COLUMNS = ("user_id", "item_id", "score")

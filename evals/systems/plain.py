@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from limner.evals.systems.base import Asked, Scores, Setting, Training
 from limner.retrieve import fit_popular, fit_recent
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from limner.errors import BadInputError, CannotRunError
+from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError, CannotRunError
 from limner.evals.splits import make_split
 from limner.evals.systems.base import Asked, Scores, Setting, Training
 from limner.evals.systems.cases import probability_cases
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

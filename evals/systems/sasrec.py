@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from limner.errors import CannotRunError
+from numpy.typing import NDArray
+
+from limner.core.errors import CannotRunError
 from limner.evals.metrics import hit_matrix, ndcg
 from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch

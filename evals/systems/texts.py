@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from limner.errors import CannotRunError
+
+from limner.core.errors import CannotRunError
 from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training
 from limner.retrieve import Alike, bm25_postings, weights_matrix
 

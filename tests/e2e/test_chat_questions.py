@@ -5,13 +5,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from limner.config import load_settings
-from limner.datasets import fetch, known
+
+from limner.core.errors import FetchError
+from limner.core.progress import Quiet
+from limner.core.settings import load_settings
 from limner.engine import Engine
-from limner.errors import FetchError
 from limner.evals.studies.shipped import ask_shipped, load_shipped
 from limner.ingest import ingest
-from limner.progress import Quiet
+from limner.ingest.datasets import fetch, known
 from limner.store import open_store
 from limner.testing import FakeEmbedder
 

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+
 from limner.cli import main
+from limner.core.schema import Profile, Recommendations
 from limner.rank import current_version
-from limner.schema import Profile, Recommendations
 from limner.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.local_model]

@@ -4,14 +4,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from limner.config import SignalTable
-from limner.datasets import known
+
+from limner.core.settings import SignalTable
+from limner.core.signals import signals, signals_of
 from limner.facts import build_population, mine_facts
-from limner.history import cut_window
 from limner.ingest import ingest
-from limner.signals import signals, signals_of
+from limner.ingest.datasets import known
+from limner.llm.tokens import count
+from limner.profile.window import cut_window
 from limner.store import Store, open_store
-from limner.tokens import count
 
 TABLE = SignalTable()
 

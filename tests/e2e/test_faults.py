@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from limner.schema import Profile
+
+from limner.core.schema import Profile
 from limner.store import Counts, open_store
 from limner.testing import Failure, ScriptedServer
-
 from tests.e2e.running import ITEMS, SILENT, TABLES, Done, asking, environment, limner, together, write_tables
 
 

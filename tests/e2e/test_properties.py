@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from limner.bootstrap import open_engine
-from limner.config import load_settings
+from limner.core.settings import load_settings
 from limner.engine import Engine
 from limner.ingest import Sources
 from limner.testing import FakeEmbedder

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from limner.bootstrap import open_engine
 from limner.cli import main
 from limner.testing import FakeEmbedder

@@ -8,13 +8,13 @@ from pathlib import Path
 from threading import Event, Semaphore
 
 import pytest
+
 from limner.bootstrap import open_engine
-from limner.config import load_settings
+from limner.core.schema import Profile
+from limner.core.settings import load_settings
 from limner.ingest import Sources
-from limner.schema import Profile
 from limner.store import open_store
 from limner.testing import Answer, Behaviour, ScriptedServer, SeenRequest
-
 from tests.e2e.running import IDS, asking, limner, start
 
 pytestmark = pytest.mark.slow

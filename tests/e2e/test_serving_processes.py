@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from limner.store import open_store
 from limner.testing import Answer, Drip, Hang, ScriptedServer
-
 from tests.e2e.running import asking, limner, start
 
 

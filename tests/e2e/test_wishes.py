@@ -7,22 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import limner.world
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
+
+import limner.state.snapshots
 from limner import Limner
 from limner.bootstrap import open_engine
 from limner.cli import main
-from limner.config import load_settings
+from limner.core.errors import BadInputError, IndexAwayError, UnknownIdError
+from limner.core.schema import Item, Recommendations, Wishes
+from limner.core.settings import load_settings
 from limner.engine import Engine
-from limner.errors import BadInputError, IndexAwayError, UnknownIdError
 from limner.ingest import Sources
 from limner.rank import allowed
-from limner.schema import Item, Recommendations, Wishes
+from limner.state.snapshots import Snapshots
 from limner.testing import FakeEmbedder
-from limner.world import Snapshots
-from numpy.typing import NDArray
 
 GENRES = ("Comedy", "Drama", "War")
 USERS, ITEMS = 24, 60
@@ -184,7 +185,7 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
         asked.append(wishes)
         return allowed(ids, items, wishes)
 
-    monkeypatch.setattr(limner.world, "allowed", watched)
+    monkeypatch.setattr(limner.state.snapshots, "allowed", watched)
     for wishes in ({}, {"context": ["i0"]}, {"context": ["i1", "i2"]}, {"exclude": ["i4"]}, {"novelty": 0.5}):
         await one(engine, "u0", 3, **wishes)
     assert len(asked) == 1

@@ -10,14 +10,15 @@ from pathlib import Path
 import httpx
 import uvicorn
 from fastapi import FastAPI
+
 from limner.api import listen
 from limner.api.serving import configured
 from limner.bootstrap import open_engine
-from limner.config import ServerSettings, Settings, load_settings
+from limner.core.schema import Item, User
+from limner.core.settings import ServerSettings, Settings, load_settings
+from limner.core.telemetry import Watch
 from limner.engine import Engine
-from limner.schema import Item, User
 from limner.testing import FakeEmbedder
-from limner.watch import Watch
 
 USERS = ("ann", "bob")
 

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
 from limner.api import create_app
 from limner.bootstrap import open_engine
-from limner.config import load_settings
+from limner.core.settings import load_settings
 from limner.engine import Engine
 from limner.ingest import Sources
 from limner.testing import FakeEmbedder, ScriptedServer
-
 from tests.e2e.running import write_tables
 from tests.http.live import live, settings_for
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from limner.cli import main
-from limner.errors import UnknownIdError, UsageError
-from limner.keys import KeyRing, create_key, hash_of, live_keys, revoke_key
-from limner.schema import User
+from limner.core.errors import UnknownIdError, UsageError
+from limner.core.schema import User
 from limner.store import Store, open_store
+from limner.store.api_keys import KeyRing, create_key, hash_of, live_keys, revoke_key
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from limner.addresses import segment
+
 from limner.api import create_app
 from limner.api.access import Access
 from limner.client import Limner
-from limner.edits import ItemPatch, Statement
-from limner.feedback import FeedbackItem
-from limner.keys import KeyRing, create_key
-
+from limner.core.urls import segment
+from limner.recommend.edits import ItemPatch, Statement
+from limner.recommend.feedback import FeedbackItem
+from limner.store.api_keys import KeyRing, create_key
 from tests.http.live import Live, live
 from tests.http.tasteful import copied, engine_of
 
@@ -41,10 +41,10 @@ def test_the_client_reaches_every_path_of_a_user(server: Live, one: str) -> None
         assert limner.edit(one, state=[Statement(value="Comedy")]).user_id == one
         assert limner.build(one, force=True).built[0].user_id == one
         assert limner.difference(one, 1).user_id == one
-        assert limner.context(one).user_id == one
+        assert limner.profile.context(one).user_id == one
         assert limner.recommend(one, 3).user_id == one
         assert limner.rank(one, ["05"]).user_id == one
-        assert limner.feedback(one, [FeedbackItem(item_id="07", type="click")]).events == 1
+        assert limner.recommend.feedback(one, [FeedbackItem(item_id="07", type="click")]).events == 1
         export = limner.export(one)
         assert export.user.user_id == one and {event.user_id for event in export.events} == {one}
 

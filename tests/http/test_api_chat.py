@@ -8,9 +8,9 @@ import openai
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
-from limner.testing import Drop, Failure, ScriptedServer
 from pydantic import SecretStr
 
+from limner.testing import Drop, Failure, ScriptedServer
 from tests.http.tasteful import copied, problem, scripted, serving
 
 ASK = "What does u0 like?"

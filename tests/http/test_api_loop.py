@@ -8,6 +8,7 @@ from threading import Event, current_thread
 import httpx
 import pytest
 import sqlalchemy as sa
+
 from limner.store import Store
 
 ROWS = {"rows": [{"user_id": "u1", "item_id": "00"}]}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from limner import tokens
-from limner.testing import Answer, ScriptedServer
 
+from limner.llm import tokens
+from limner.testing import Answer, ScriptedServer
 from tests.e2e.running import GENRES, SILENT
 from tests.http.tasteful import copied, ids, problem, scripted, serving
 

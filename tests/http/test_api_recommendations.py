@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from limner.testing import Answer, Failure, Hang, ScriptedServer
 
+from limner.testing import Answer, Failure, Hang, ScriptedServer
 from tests.e2e.running import IDS, SILENT
 from tests.http.tasteful import copied, ids, ids_of, problem, scripted, serving
 

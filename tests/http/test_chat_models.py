@@ -6,7 +6,6 @@ from limner.chat import Answer as Reply
 from limner.chat import Conversation, Finished, TextDelta, ToolStarted, answer, stream
 from limner.engine import Engine
 from limner.testing import Answer, CallTool, Failure, ScriptedServer
-
 from tests.unit.chat_store import make_engine
 
 COUNT = "How many events does user 13 have?"

@@ -1,10 +1,11 @@
 """Choosing an endpoint, and what the scripted server offers besides chat."""
 
 import pytest
-from limner.config import Settings, load_settings
-from limner.errors import ModelRefusedError, ModelUnavailableError
+
+from limner.core.errors import ModelRefusedError, ModelUnavailableError
+from limner.core.schema import ChatMessage
+from limner.core.settings import Settings, load_settings
 from limner.llm import ChatRequest, choose_chat
-from limner.schema import ChatMessage
 from limner.testing import Answer, CallTool, Failure, ScriptedServer, hash_vector
 
 

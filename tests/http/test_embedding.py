@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
-from limner.api import create_app
-from limner.engine import Engine
-from limner.errors import IndexAwayError
-from limner.world import Snapshots
 
+from limner.api import create_app
+from limner.core.errors import IndexAwayError
+from limner.engine import Engine
+from limner.state.snapshots import Snapshots
 from tests.http.live import live
 from tests.http.tasteful import copied, engine_of, ids, made
 
@@ -32,7 +32,7 @@ def until_embedded(engine: Engine) -> None:
 
 
 def test_a_server_embeds_what_it_or_another_process_painted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("limner.api.later.REST", 0.01)
+    monkeypatch.setattr("limner.api.background.REST", 0.01)
     engine.painter.at_once("u1")  # as a process did that was killed before it embedded anything
     with live(create_app(engine), engine.settings.server) as server:
         assert ids(server.client.get("/v1/users/u0/recommendations?n=3"))
@@ -41,8 +41,8 @@ def test_a_server_embeds_what_it_or_another_process_painted(engine: Engine, monk
 
 
 def test_a_server_tries_again_where_nothing_could_be_embedded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("limner.api.later.REST", 0.01)
-    monkeypatch.setattr("limner.api.later.PATIENCE", 0.01)
+    monkeypatch.setattr("limner.api.background.REST", 0.01)
+    monkeypatch.setattr("limner.api.background.PATIENCE", 0.01)
     embed, tried = Snapshots.embed_some, []
 
     def away_at_first(self: Snapshots) -> int:

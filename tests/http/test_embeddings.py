@@ -1,9 +1,10 @@
 """Embeddings over a real socket."""
 
 import pytest
-from limner.config import Settings
-from limner.embed import choose_embedder
-from limner.errors import ModelUnavailableError
+
+from limner.core.errors import ModelUnavailableError
+from limner.core.settings import Settings
+from limner.index.embedders import choose_embedder
 from limner.testing import ScriptedServer
 
 

@@ -11,8 +11,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from limner.config import load_settings
-from limner.errors import FetchError, SettingsError
+
+from limner.core.errors import FetchError, SettingsError
+from limner.core.settings import load_settings
 from limner.llm import fetch as fetching
 from limner.llm import fetch_model, is_fetched, model_file
 from limner.llm.fetch import NamedModel, UrlMirror, WheelMirror, fetch, fingerprint

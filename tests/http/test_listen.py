@@ -1,8 +1,9 @@
 """Where the REST door listens, and what is said where it cannot."""
 
 import pytest
+
 from limner.api import listen
-from limner.errors import LimnerError
+from limner.core.errors import LimnerError
 
 
 def test_a_port_that_is_taken_and_an_address_that_is_none() -> None:

@@ -4,15 +4,15 @@ import json
 import re
 from pathlib import Path
 
-import limner.models
 import pytest
-from limner.config import LlmSettings, Price, RerankSettings, Settings
+
+import limner.llm.session
+from limner.core.schema import Usage
+from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
 from limner.evals.records import Evaluation, SystemResult
 from limner.evals.run import run
 from limner.llm import ChatAnswer, ChosenModel, Purse
-from limner.schema import Usage
 from limner.testing import Answer, Behaviour, Failure, FakeChat, ScriptedServer, SeenRequest
-
 from tests.unit.test_evaluation import USERS, dataset, many
 
 
@@ -103,7 +103,7 @@ def test_the_cost_limit_is_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> Non
         lambda request: ChatAnswer('{"order": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', Usage(input_tokens=100)), name="dear",
         hosted=True,
     )  # fmt: skip
-    monkeypatch.setattr(limner.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     prices = {"dear": Price(input=1000.0, output=0.0)}
     purse = Purse(2.0)
     found = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), purse))
@@ -114,8 +114,9 @@ def test_the_cost_limit_is_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_it_cost_is_shown() -> None:
-    from limner.cli.show_study import models_asked
     from rich.console import Console
+
+    from limner.cli.show_study import models_asked
 
     with ScriptedServer(otherwise=half) as server:
         found = evaluated(settings(server), limit=2)

@@ -12,14 +12,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from limner.config import Settings, load_settings
-from limner.errors import ModelRefusedError, ModelUnavailableError
+from pydantic import BaseModel
+
+from limner.core.errors import ModelRefusedError, ModelUnavailableError
+from limner.core.schema import ChatMessage
+from limner.core.settings import Settings, load_settings
 from limner.llm import ChatRequest, ChosenModel, LocalServer, MemoryBook, RecordedChat, choose_chat, fetch_model
 from limner.llm.fetch import QWEN, SMOLLM2
 from limner.llm.probe import cached_probe, probe_version, shipped_probes
-from limner.llm.questions import Skill, questions
-from limner.schema import ChatMessage
-from pydantic import BaseModel
+from limner.llm.probe_tasks import Skill, questions
 
 pytestmark = [pytest.mark.local_model, pytest.mark.slow]
 
@@ -130,9 +131,9 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
 
 _SCRIPT = """
 import asyncio
-from limner.config import load_settings
+from limner.core.settings import load_settings
 from limner.llm import ChatRequest, choose_chat
-from limner.schema import ChatMessage
+from limner.core.schema import ChatMessage
 chosen = choose_chat(load_settings({"LIMNER_LLM": "local", "LIMNER_LOCAL_MODEL": "smollm2"}))
 asyncio.run(chosen.chat.complete(ChatRequest("t", "t", [ChatMessage(role="user", content="Hi")], max_tokens=4)))
 """

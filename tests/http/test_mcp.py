@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from limner.schema import Profile
-from limner.tools import TOOLS
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import TextContent, TextResourceContents
 
+from limner.core.schema import Profile
+from limner.tools import TOOLS
 from tests.e2e.running import TABLES, environment, limner, write_tables
 
 

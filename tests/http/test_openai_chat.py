@@ -4,14 +4,16 @@ import asyncio
 from typing import Literal
 
 import pytest
-from limner.errors import (
+from pydantic import BaseModel, Field
+
+from limner.core.errors import (
     ModelAnswerError,
     ModelDeclinedError,
     ModelRefusedError,
     ModelUnavailableError,
 )
+from limner.core.schema import ChatMessage
 from limner.llm import ChatRequest, OpenAIChat, Retries, ask
-from limner.schema import ChatMessage
 from limner.testing import (
     Answer,
     Drip,
@@ -26,7 +28,6 @@ from limner.testing import (
     Truncated,
     WrongSchema,
 )
-from pydantic import BaseModel, Field
 
 
 class Colour(BaseModel):

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from limner.config import Price
-from limner.errors import (
+from pydantic import BaseModel
+
+from limner.core.errors import (
     BudgetSpentError,
     ModelAnswerError,
     ModelDeclinedError,
     ModelRefusedError,
     ModelUnavailableError,
 )
+from limner.core.schema import ChatMessage, Usage
+from limner.core.settings import Price
 from limner.llm import (
     ChatAnswer,
     ChatRequest,
@@ -24,9 +27,7 @@ from limner.llm import (
     answer_key,
     ask,
 )  # fmt: skip
-from limner.schema import ChatMessage, Usage
 from limner.testing import Answer, Drip, Failure, FakeChat, ScriptedServer, WrongSchema
-from pydantic import BaseModel
 
 
 class Number(BaseModel):

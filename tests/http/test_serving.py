@@ -14,13 +14,13 @@ import httpx
 import pytest
 from fastapi import Body, FastAPI
 from fastapi.responses import StreamingResponse
+
 from limner.api import create_app
 from limner.api.pool import Pool
 from limner.api.serving import one_thread_a_product
-from limner.config import ServerSettings
+from limner.core.errors import StoreError, UnknownIdError
+from limner.core.settings import ServerSettings
 from limner.engine import Engine
-from limner.errors import StoreError, UnknownIdError
-
 from tests.http.live import Live, live, small_engine
 
 

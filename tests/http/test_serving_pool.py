@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
+
 from limner.api.pool import Pool
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from limner.evals import metrics
 from limner.evals.metrics import LIST_KERNELS, Style
-from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("libraries.py")

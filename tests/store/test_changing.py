@@ -6,11 +6,11 @@ from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
-from limner.edits import ItemPatch
-from limner.errors import StoreBusyError
-from limner.schema import Item
-from limner.store import open_store
 
+from limner.core.errors import StoreBusyError
+from limner.core.schema import Item
+from limner.recommend.edits import ItemPatch
+from limner.store import open_store
 from tests.http.live import small_engine
 
 

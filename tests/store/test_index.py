@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
-from limner.config import Settings
-from limner.embed import Vectors, choose_embedder, normalised
-from limner.errors import IndexBrokenError, IndexMismatchError, StoreFullError
-from limner.index import Index, Row
+
+from limner.core.errors import IndexBrokenError, IndexMismatchError, StoreFullError
+from limner.core.settings import Settings
+from limner.index.chroma import Index, Row
+from limner.index.embedders import Vectors, choose_embedder, normalised
 
 
 class Letters:
@@ -73,7 +74,7 @@ def test_another_process_is_noticed(tmp_path: Path) -> None:
     index.upsert("items", ROWS)
     assert index.count("items") == 3
     script = (
-        "import sys; from pathlib import Path; from limner.index import Index, Row\n"
+        "import sys; from pathlib import Path; from limner.index.chroma import Index, Row\n"
         "from tests.store.test_index import Letters\n"
         "Index(Path(sys.argv[1]), Letters()).upsert('items', [Row('4', 'zzz')])"
     )

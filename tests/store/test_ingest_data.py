@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from limner.datasets import known
+
+from limner.core.schema import IngestReport, Item
 from limner.ingest import Sources, ingest, propose_mapping
-from limner.schema import IngestReport, Item
+from limner.ingest.datasets import known
 from limner.store import Store, open_store
 
 

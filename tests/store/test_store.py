@@ -11,9 +11,10 @@ from threading import Timer
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from limner.errors import StoreBusyError, StoreError, UsageError
-from limner.interactions import NO_TIME
-from limner.schema import Item, Profile, StoredAnswer
+
+from limner.core.errors import StoreBusyError, StoreError, UsageError
+from limner.core.interactions import NO_TIME
+from limner.core.schema import Item, Profile, StoredAnswer
 from limner.store import EventColumns, bulk, open_store
 from limner.store import tables as t
 from limner.store.bulk import insert_by_core, insert_by_driver, insert_columns

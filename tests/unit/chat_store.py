@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from limner.config import load_settings
+
+from limner.core.interactions import milliseconds
+from limner.core.progress import Quiet
+from limner.core.schema import Item, Scale, User
+from limner.core.settings import load_settings
 from limner.engine import Engine
-from limner.interactions import milliseconds
-from limner.progress import Quiet
-from limner.schema import Item, Scale, User
 from limner.store import EventColumns, event_hash, open_store
 from limner.testing import FakeEmbedder
 

@@ -3,12 +3,9 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
-from limner.config import Settings
-from limner.edits import Erased
-from limner.errors import UnknownIdError, UsageError
-from limner.ingest import Sources
-from limner.progress import Progress, Quiet
-from limner.schema import (
+from limner.core.errors import UnknownIdError, UsageError
+from limner.core.progress import Progress, Quiet
+from limner.core.schema import (
     Audience,
     BuildReport,
     BuiltFrom,
@@ -33,6 +30,9 @@ from limner.schema import (
     User,
     Wishes,
 )
+from limner.core.settings import Settings
+from limner.ingest import Sources
+from limner.recommend.edits import Erased
 from limner.store import Counts
 
 HOSTILE = "[red]Evil[/red] \x1b[31mTitle\x1b[0m\u202e\r\nsecond [/] line"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from limner.evals.metrics import Style, holm, interval, paired_tests
 from limner.evals.records import Comparison, Evaluation, Metric, SplitInfo, SystemResult
 from limner.evals.splits import BUCKETS

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from limner.core.schema import Event, IngestReport
 from limner.ingest import Sources, ingest, parse_mapping
-from limner.schema import Event, IngestReport
 from limner.store import Store, open_store
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from limner.config import SignalTable
+
+from limner.core.interactions import NO_TIME, Interactions
+from limner.core.schema import Attributes, Event, Fact, Item, Scale
+from limner.core.settings import SignalTable
+from limner.core.signals import signals
 from limner.facts import Population, UserFacts, build_population, mine_facts
-from limner.interactions import NO_TIME, Interactions
-from limner.schema import Attributes, Event, Fact, Item, Scale
-from limner.signals import signals
 
 START = datetime(2020, 1, 6, 12, tzinfo=UTC)
 """A Monday."""

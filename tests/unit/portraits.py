@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from limner.schema import Event, Fact, Item, Polarity, Trait, Trend, Window, WindowEvent
+from limner.core.schema import Event, Fact, Item, Polarity, Trait, Trend, Window, WindowEvent
 from limner.verify import Grounds, Lexicon, grounds_from, lexicon_from
 from limner.words import load_language
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from limner.errors import UsageError
+
+from limner.core.errors import UsageError
 from limner.evals.splits import leave_last_out
 from limner.evals.systems import SYSTEMS, Training, resolve
 from limner.evals.systems.limner import FAMILIES, WITHOUT, Limner
 from limner.rank import fit
 from limner.rank.features import tabulate
-
 from tests.unit.eval_runs import evaluation, made_up
 from tests.unit.test_evaluation import many, truth_of
 
@@ -68,8 +68,9 @@ def test_each_family_is_a_contestant(training: Training) -> None:
 
 
 def test_the_table_says_what_each_family_adds_most_first() -> None:
-    from limner.cli.show_study import ablation
     from rich.console import Console
+
+    from limner.cli.show_study import ablation
 
     record = evaluation(made_up({"limner": 0.3, f"{WITHOUT}facets": 0.3, f"{WITHOUT}next_item": 0.1}), ours="limner")
     console = Console(width=100, color_system=None)

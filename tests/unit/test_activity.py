@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.bootstrap import open_engine
-from limner.config import load_settings
-from limner.errors import StoreError
+from limner.core.errors import StoreError
+from limner.core.interactions import NO_TIME, Interactions
+from limner.core.schema import Item
+from limner.core.settings import load_settings
 from limner.evals.metrics import auc, ece
 from limner.ingest import Sources
-from limner.interactions import NO_TIME, Interactions
 from limner.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context
 from limner.rank.activity import Activity, fit_activity, load_activity
 from limner.rank.fusion import Examples, Method, learn
-from limner.rank.lessons import moments
+from limner.rank.training_queries import moments
 from limner.retrieve import History
-from limner.schema import Item
 from limner.testing import FakeEmbedder
 
 DAY = 86_400_000

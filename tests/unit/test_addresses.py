@@ -5,7 +5,8 @@ from urllib.parse import urljoin
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from limner.addresses import id_of, segment
+
+from limner.core.urls import id_of, segment
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from limner.evals.bench_api import limner, remember, run, table, write_shop
 
 

@@ -1,6 +1,7 @@
 """The embedding benchmark runs, and what it is measured beside does the work."""
 
 import pytest
+
 from limner.evals.bench_embed import adder, make_texts, measure, multiplier, table
 from limner.testing import FakeEmbedder
 

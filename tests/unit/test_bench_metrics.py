@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from limner.evals.bench_metrics import ITEMS, accuracy, make, run, table
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from limner.evals.bench_rank import make, run, table
 
 

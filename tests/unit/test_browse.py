@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from limner.browse import most_had, near_in_text, near_in_users
-from limner.holders import holders_of
-from limner.retrieve import ItemVectors
 
+from limner.retrieve import ItemVectors
+from limner.retrieve.cooccurrence import holders_of
+from limner.retrieve.neighbors import most_had, near_in_text, near_in_users
 from tests.unit.test_holders import interactions
 
 HOLDERS = holders_of(interactions({"u1": "abb", "u2": "ab", "u3": "ac", "u4": "ad"}))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+
 from limner.chat.check import check
 from limner.chat.compose import Line, lines_of, sentences, text_of
 from limner.chat.conversation import Conversation
 from limner.engine import Engine
 from limner.tools import Said
-
 from tests.unit.chat_store import make_engine
 
 QUESTION = "Who has more events, and what does user 13 like?"

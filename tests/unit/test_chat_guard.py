@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from limner.chat import Conversation, answer, plan
 from limner.chat.vocabulary import vocabulary
+from limner.core.errors import StoreBusyError
 from limner.engine import Engine
-from limner.errors import StoreBusyError
 from limner.words.text import stem
-
 from tests.unit.chat_store import make_engine
 
 

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
 from limner import tools
 from limner.chat import Conversation, answer, plan
 from limner.chat.measures import find_bounds
-from limner.config import load_settings
+from limner.core.progress import Quiet
+from limner.core.schema import Item
+from limner.core.settings import load_settings
 from limner.engine import Engine
-from limner.progress import Quiet
-from limner.schema import Item
 from limner.store import open_store
 from limner.testing import FakeEmbedder
 from limner.tools.items import ItemsResult
-
 from tests.unit.chat_store import ITEMS, make_engine
 
 GOODS = [

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 
 import pytest
+
 from limner.chat import Conversation, answer, plan
 from limner.engine import Engine
 from limner.tools.recommend import RecommendArgs, likest, recommend
-
 from tests.unit.chat_store import EVENTS, make_engine
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 import pytest
+
 from limner.chat import Conversation, answer, recall
 from limner.chat.dates import Period, beside
 from limner.engine import Engine
-
 from tests.unit.chat_store import EVENTS, ITEMS, make_engine
 
 TITLES = {one.item_id: one.title for one in ITEMS}

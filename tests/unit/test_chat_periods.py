@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
+
 from limner.chat import Conversation, answer, plan
 from limner.chat.dates import find_periods
+from limner.core.errors import BadInputError
 from limner.engine import Engine
-from limner.errors import BadInputError
 from limner.tools.periods import PeriodsArgs, PeriodsResult, compare_periods
-
 from tests.unit.chat_store import EVENTS, ITEMS, make_engine
 
 COMEDIES = {one.item_id for one in ITEMS if "Comedy" in one.categories}

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from limner.chat import Conversation, answer, plan, recall
 from limner.chat.dates import find_period
-from limner.chat.parts import parts
 from limner.chat.reading import read
+from limner.chat.split_questions import parts
+from limner.core.schema import Item
 from limner.engine import Engine
-from limner.schema import Item
-
 from tests.unit import chat_store
 from tests.unit.chat_store import make_engine
 

@@ -3,15 +3,16 @@
 from types import SimpleNamespace
 from typing import cast
 
+from pydantic import Field
+
 from limner.chat import Conversation
 from limner.chat.compose import lines_of
-from limner.chat.curtain import Curtain
 from limner.chat.model import Called, langchain_tool, phrased
-from limner.config import PrivacySettings, Settings
+from limner.chat.pseudonymizer import Curtain
+from limner.core.settings import PrivacySettings, Settings
 from limner.engine import Engine
 from limner.testing import FakeChat
 from limner.tools.base import Args, Result, Said, Tool
-from pydantic import Field
 
 QUESTION = "What does 196 like, and who is like ann-1?"
 

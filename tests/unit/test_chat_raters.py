@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+
 from limner import tools
 from limner.chat import Conversation, answer, plan
+from limner.core.errors import UnknownIdError
 from limner.engine import Engine
-from limner.errors import UnknownIdError
 from limner.tools.raters import RatersResult
-
 from tests.unit.chat_store import EVENTS, USERS, make_engine
 
 

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+
 from limner.chat import Conversation, answer
-from limner.config import load_settings
+from limner.core.progress import Quiet
+from limner.core.settings import load_settings
 from limner.engine import Engine
-from limner.progress import Quiet
 from limner.store import open_store
 from limner.testing import FakeEmbedder
-
 from tests.unit.chat_store import make_engine
 
 _HAN = re.compile("[\u4e00-\u9fff]")

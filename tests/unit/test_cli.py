@@ -17,19 +17,19 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from limner.cli import main, show
-from limner.cli.app import app
-from limner.cli.demo import pick_users
-from limner.cli.progress import Bars
-from limner.cli.text import clean, compact, duration
-from limner.config import ENVIRONMENT, PROJECT_FILE, Settings
-from limner.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
-from limner.schema import Event, Item, Profile, Recommendations, Trait, Wishes
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.cells import cell_len
 from rich.console import Console
 
+from limner.cli import main, show
+from limner.cli.app import app
+from limner.cli.demo import pick_users
+from limner.cli.progress import Bars
+from limner.cli.text import clean, compact, duration
+from limner.core.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
+from limner.core.schema import Event, Item, Profile, Recommendations, Trait, Wishes
+from limner.core.settings import ENVIRONMENT, PROJECT_FILE, Settings
 from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -394,7 +394,7 @@ def test_several_portraits_are_only_counted() -> None:
 
 
 def _report() -> Any:
-    from limner.schema import BuildReport
+    from limner.core.schema import BuildReport
 
     return BuildReport(built=[profile()], skipped=3)
 

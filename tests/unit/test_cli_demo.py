@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from limner.cli import main
-from limner.config import Settings
-from limner.errors import SettingsError
-from limner.progress import Progress
 
+from limner.cli import main
+from limner.core.errors import SettingsError
+from limner.core.progress import Progress
+from limner.core.settings import Settings
 from tests.unit.cli_fake import FakeEngine, Opening
 
 

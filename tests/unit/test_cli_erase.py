@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from limner.bootstrap import open_engine
 from limner.cli import main
 from limner.store import open_store
 from limner.testing import FakeEmbedder
-
 from tests.http.tasteful import copied, made
 
 Erase = Callable[..., int]

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from limner.config import PRICES, SIGNALS, Price, load_settings
-from limner.errors import SettingsError
-from limner.prompt import load_prompt
+
+from limner.core.errors import SettingsError
+from limner.core.settings import PRICES, SIGNALS, Price, load_settings
+from limner.llm.prompts import load_prompt
 
 
 def project(folder: Path, text: str) -> Path:

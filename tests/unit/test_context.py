@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner import tokens
-from limner.context import pack, relevance_to
-from limner.errors import BadInputError
-from limner.schema import Preference, Profile, Trait
-from limner.texts import preference_text
+
+from limner.core.errors import BadInputError
+from limner.core.schema import Preference, Profile, Trait
+from limner.index.documents import preference_text
+from limner.llm import tokens
+from limner.profile.context import pack, relevance_to
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from limner import datasets
-from limner.datasets import Mirror, fetch, known, list_datasets
-from limner.errors import FetchError, UsageError
-from limner.ingest import ingest
+
+from limner.core.errors import FetchError, UsageError
+from limner.ingest import datasets, ingest
+from limner.ingest.datasets import Mirror, fetch, known, list_datasets
 from limner.store import open_store
 
 U_DATA = "1\t1\t5\t874965758\n1\t267\t1\t874965759\n2\t1\t4\t888550871\n"

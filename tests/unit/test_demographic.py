@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from limner.core.schema import User
 from limner.retrieve import Demographics, count_demographics, load_demographics
 from limner.retrieve.demographic import FEWEST, SHRINK
-from limner.schema import User
-
 from tests.unit.test_rank import made
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import yaml
+
 from limner.ingest import parse_mapping
 from limner.ingest.mapping import ALIASES, FIELDS, Column, Join, Mapping, Reading
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import typer
+
 from limner.cli.app import app
-from limner.config import ENVIRONMENT
+from limner.core.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from limner.edits import ItemPatch
-from limner.engine import Engine
-from limner.store import State
-from limner.world import Counted
 
+from limner.engine import Engine
+from limner.recommend.edits import ItemPatch
+from limner.state.snapshots import Counted
+from limner.store import State
 from tests.http.tasteful import copied, engine_of, made
 
 
@@ -39,7 +39,7 @@ def test_a_hundredth_more_is_true_enough() -> None:
 def test_items_are_always_of_now_and_base_rates_only_where_much_changed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("limner.world._DRIFT", 0.1)
+    monkeypatch.setattr("limner.state.snapshots._DRIFT", 0.1)
     before = engine.snapshots.world()
     engine.editor.take("events", [{"user_id": "u0", "item_id": "00", "type": "view"}])
     after = engine.snapshots.world()

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from limner.embed import Remembering, Vectors
+
+from limner.index.embedders import Remembering, Vectors
 from limner.testing import FakeEmbedder
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.cli import main
-from limner.errors import BadInputError, UsageError
+from limner.core.errors import BadInputError, UsageError
 from limner.evals.compare import compare
 from limner.evals.metrics import paired_test
 from limner.evals.records import SystemResult
 from limner.evals.runs import load_run
-
 from tests.unit.eval_runs import HOSTILE, NAMED, USERS, evaluation, made_up, write_run
 
 WEAK, STRONG = made_up({"limner": 0.10}, seed=1), made_up({"limner": 0.16}, seed=1)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.cli import main
-from limner.errors import BadInputError, LimnerError
+from limner.core.errors import BadInputError, LimnerError
 from limner.evals.contest import Contest, contests, headline, names, number
 from limner.evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
 from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
@@ -19,7 +20,6 @@ from limner.evals.runs import Run, load_run, load_runs
 from limner.evals.splits import BUCKETS
 from limner.evals.studies.records import Figure, StudyRecord
 from limner.evals.studies.stream import write_record
-
 from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
 
 WINS = made_up({"popular": 0.03, "ease": 0.08, "limner": 0.14})

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limner.config import Settings, SignalTable
-from limner.errors import BadInputError, CannotRunError, UsageError
+from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError, CannotRunError, UsageError
+from limner.core.interactions import NO_TIME, Interactions
+from limner.core.progress import Quiet
+from limner.core.schema import Item
+from limner.core.settings import Settings, SignalTable
 from limner.evals import metrics as kernels
 from limner.evals.data import Dataset, Shelf
 from limner.evals.experiment import Experiment, overruled, read_experiment
@@ -21,10 +26,6 @@ from limner.evals.suite import below, run_experiment
 from limner.evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
 from limner.evals.systems.base import Scores, keep_largest
 from limner.evals.tuning import choices, tune, validation
-from limner.interactions import NO_TIME, Interactions
-from limner.progress import Quiet
-from limner.schema import Item
-from numpy.typing import NDArray
 
 USERS, ITEMS, DAY = 40, 30, 86_400_000
 FAST = ["random", "popular", "recent", "item-knn", "user-knn", "ease"]
@@ -689,8 +690,9 @@ def test_repeats_average_each_user() -> None:
 
 def drawn(record: Evaluation, width: int = 110) -> str:
     """As a terminal of that width shows it."""
-    from limner.cli.show_evaluation import evaluation
     from rich.console import Console
+
+    from limner.cli.show_evaluation import evaluation
 
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
@@ -884,9 +886,10 @@ def test_the_command_runs_an_experiment(
 
 
 def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
+    from rich.console import Console
+
     from limner.cli.show_evaluation import evaluation
     from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
-    from rich.console import Console
 
     labels = ["ndcg@10", "hit@10", "coverage@10", "novelty@10", "arp@10"]
     metrics = {one: Metric(mean=0.1234, ci95=(-1e-10, 0.2), n=9) for one in labels}

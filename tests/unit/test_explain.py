@@ -6,17 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from limner.config import ReasonStyle, Settings
-from limner.errors import BudgetSpentError, ModelUnavailableError
-from limner.explain import SAME, Explained, choose_grounds, explain, phrasing
-from limner.leads import Lead, Link, Past
+
+from limner.core.errors import BudgetSpentError, ModelUnavailableError
+from limner.core.schema import Item, Profile, Scale
+from limner.core.settings import ReasonStyle, Settings
+from limner.explain.attribution import Lead, Link, Past
+from limner.explain.reasons import SAME, Explained, choose_grounds, explain, phrasing
 from limner.llm import ChatRequest
 from limner.profile.template import preference_of
-from limner.schema import Item, Profile, Scale
 from limner.testing import FakeChat
 from limner.verify import item_values, lexicon_from
 from limner.words import load_language
-
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
 
 EN = load_language("en")

@@ -1,9 +1,10 @@
 """Facets are discovered: what is one, what is none, and how values are read."""
 
 import pytest
+
+from limner.core.schema import Attributes, Item
 from limner.facts.facets import discover, facet_name, facets_of
 from limner.facts.titles import find_themes, themes_in
-from limner.schema import Attributes, Item
 
 
 def catalogue(n: int, **columns: object) -> list[Item]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.errors import StoreError
-from limner.facts import load_population, mine_facts
-from limner.schema import Event, Fact, Item
 
+from limner.core.errors import StoreError
+from limner.core.schema import Event, Fact, Item
+from limner.facts import load_population, mine_facts
 from tests.unit.mining import SCALES, START, TABLE, Row, World, event, fact, values, world
 
 FILMS = [Item(item_id=f"{kind[0].lower()}{n}", title=f"{kind} {n}", categories=[kind])

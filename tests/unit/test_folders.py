@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from limner.core.atomic import written_whole
+from limner.core.schema import Item, User
 from limner.facts import build_population, load_population
 from limner.facts.population import Population
-from limner.folders import written_whole
-from limner.holders import holders_of, load_holders
 from limner.retrieve import count_demographics, load_demographics
-from limner.schema import Item, User
-
+from limner.retrieve.cooccurrence import holders_of, load_holders
 from tests.unit.test_evaluation import many
 
 

@@ -5,7 +5,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from limner.llm.gate import Gate
+
+from limner.llm.cross_loop_semaphore import Gate
 
 
 def test_no_more_than_so_many_are_inside_whatever_their_loop() -> None:

@@ -1,11 +1,12 @@
 """What a user said of their taste, as weights on a list."""
 
 import numpy as np
+
+from limner.core.schema import Event, Item, Preference
 from limner.facts import STRUCK as MARK
 from limner.facts import WITHDRAWN, standing
 from limner.rank import heeding
-from limner.rank.heed import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
-from limner.schema import Event, Item, Preference
+from limner.rank.stated_preferences import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
 
 
 def preference(value: str, **more: object) -> Preference:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.history import cut_window, split_history
-from limner.schema import Event, Item, Window
-from limner.signals import signals_of
-from limner.tokens import count
 
+from limner.core.schema import Event, Item, Window
+from limner.core.signals import signals_of
+from limner.llm.tokens import count
+from limner.profile.window import cut_window, split_history
 from tests.unit.mining import SCALES, TABLE, event
 
 FILM = Item(

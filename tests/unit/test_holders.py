@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limner.holders import Holders, holders_of, load_holders
-from limner.interactions import NO_TIME, Interactions
+
+from limner.core.interactions import NO_TIME, Interactions
+from limner.retrieve.cooccurrence import Holders, holders_of, load_holders
 
 
 def interactions(histories: dict[str, str]) -> Interactions:

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from limner.errors import BadInputError, StoreFullError
+
+from limner.core.errors import BadInputError, StoreFullError
+from limner.core.schema import Scale
 from limner.ingest import Sources, ingest, load_mapping, parse_mapping
 from limner.ingest.clean import clean_text, price_of
-from limner.schema import Scale
 from limner.store import Counts
-
 from tests.unit.ingesting import Bench
 
 

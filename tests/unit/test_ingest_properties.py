@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.errors import BadInputError
-from limner.schema import IngestReport
 
+from limner.core.errors import BadInputError
+from limner.core.schema import IngestReport
 from tests.unit.ingesting import Bench
 
 IDS = st.sampled_from(["a", "b", "007", " c ", "", "NaN", "13.0", "é"])

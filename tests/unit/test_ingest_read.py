@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
 from limner.ingest import ingest_frames, propose_mapping
 from limner.ingest.mapping import Reading
 from limner.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
-
 from tests.unit.ingesting import Bench
 
 ROWS = [("u1", "007", 4.0, 1365029107), ("u2", "007", 5.0, 1365029108), ("u1", "tt9", 1.0, 1365029109)]

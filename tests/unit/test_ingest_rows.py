@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from limner.edits import Table
+
 from limner.ingest import Sources, ingest, ingest_rows
+from limner.recommend.edits import Table
 from limner.store import Store, open_store
 
 

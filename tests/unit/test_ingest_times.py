@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+
+from limner.core.interactions import NO_TIME
 from limner.ingest.times import day_comes_first, is_clock, lacks_zone, parse_times
-from limner.interactions import NO_TIME
 
 
 def read(cell: str, pattern: str = "", day_first: bool = False) -> datetime | None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from limner.leads import EACH, Lead, Past, leads, places
-from limner.rank import Model, fit
-from limner.schema import Candidate, Event, Item
 
+from limner.core.schema import Candidate, Event, Item
+from limner.explain.attribution import EACH, Lead, Past, leads, places
+from limner.rank import Model, fit
 from tests.unit.test_neighbours import vectors
 from tests.unit.test_rank import made
 

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+
+from limner.core.schema import Item
+from limner.index.documents import plain_text
 from limner.retrieve import History, Lexical, bm25_postings, words
-from limner.schema import Item
-from limner.texts import plain_text
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_words_that_add_most_ask_for_a_user_with_many(monkeypatch: pytest.Monkey
     whole = Lexical(bm25_postings(texts))
     asked = [History(np.array([0]), np.array([1.0], np.float32))]
     full = whole.score(asked)[0]
-    monkeypatch.setattr("limner.retrieve.lexical._ASKED", 1)
+    monkeypatch.setattr("limner.retrieve.bm25._ASKED", 1)
     few = whole.score(asked)[0]
     assert few[2] > 0 and few[1] == few[3] == 0 < full[1]
 

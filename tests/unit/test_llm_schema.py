@@ -4,11 +4,12 @@ import sys
 from typing import Literal
 
 import pytest
-from limner.config import LlmSettings, load_settings
-from limner.errors import SettingsError
+from pydantic import BaseModel, Field, ValidationError
+
+from limner.core.errors import SettingsError
+from limner.core.settings import LlmSettings, load_settings
 from limner.llm import choose, choose_chat, parse, strict_schema, which
 from limner.llm.base import schema_in_words
-from pydantic import BaseModel, Field, ValidationError
 
 
 class Cat(BaseModel):

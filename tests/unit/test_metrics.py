@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.errors import UsageError
+from numpy.typing import NDArray
+
+from limner.core.errors import UsageError
 from limner.evals import metrics
 from limner.evals.metrics import LIST_KERNELS, METRICS, STYLES, Style
-from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 ITEMS = 12

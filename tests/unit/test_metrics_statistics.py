@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from limner.evals.metrics import holm, interval, intervals, paired_test, paired_tests
 from limner.evals.metrics.statistics import Mean
 

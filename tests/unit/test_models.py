@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-import limner.models
 import pytest
-from limner.config import LlmSettings, Settings
-from limner.errors import BudgetSpentError
+
+import limner.llm.session
+from limner.core.errors import BudgetSpentError
+from limner.core.progress import Quiet
+from limner.core.schema import ChatMessage, Usage
+from limner.core.settings import LlmSettings, Settings
 from limner.llm import ChatAnswer, ChatRequest, ChosenModel
-from limner.models import ModelDesk
-from limner.progress import Quiet
-from limner.schema import ChatMessage, Usage
+from limner.llm.session import ModelDesk
 from limner.store import open_store
 from limner.testing import FakeChat
 
@@ -23,7 +24,7 @@ async def test_without_a_cost_limit_a_hosted_model_is_asked(
     usage = Usage(input_tokens=1000, output_tokens=10)
     chat = FakeChat(lambda _: ChatAnswer("ok", usage), name="gpt-4o-mini", hosted=True)
     chosen = ChosenModel(chat, "fake", "nowhere", "", "")
-    monkeypatch.setattr(limner.models, "choose_chat", lambda *_: chosen)
+    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: chosen)
     settings = Settings(llm=LlmSettings(choice="openai", grade="phrase", max_cost=setting))
     store = open_store(str(tmp_path))
     ready = await ModelDesk(settings, store, Quiet()).for_run(run)

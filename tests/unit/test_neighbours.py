@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 from limner.rank import Model, fit
 from limner.retrieve import History, ItemVectors, Traced
-
 from tests.unit.test_rank import made
 
 

@@ -8,10 +8,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from limner.chat import CitedEvent
-from limner.engine import Engine
-from limner.ingest import ingest_rows
-from limner.leads import Past
-from limner.schema import (
+from limner.core.schema import (
     Event,
     Item,
     LedgerRow,
@@ -25,6 +22,10 @@ from limner.schema import (
     Trait,
     User,
 )
+from limner.engine import Engine
+from limner.explain.attribution import Past
+from limner.ingest import ingest_rows
+from limner.state.snapshots import World
 from limner.store import open_store
 from limner.web.events import Reader
 from limner.web.ledger import Accountant
@@ -35,7 +36,6 @@ from limner.web.talk import sources
 from limner.web.timeline import timeline
 from limner.web.versions import compared, rows_of
 from limner.web.words import read_words
-from limner.world import World
 
 EN, ZH = read_words()["en"], read_words()["zh"]
 BEGAN = datetime(2024, 3, 1, tzinfo=UTC)

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+
 from limner.web.render import cited
 from limner.web.retold import Told, read_forms
 from limner.web.talk import lines

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
 from limner.evals.studies.questions import KINDS, SHIPPED, load_phrasings
 
 

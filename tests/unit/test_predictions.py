@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.config import SignalTable
-from limner.errors import BadInputError
+from numpy.typing import NDArray
+
+from limner.core.errors import BadInputError
+from limner.core.interactions import Interactions
+from limner.core.progress import Quiet
+from limner.core.schema import Item, Scale
+from limner.core.settings import SignalTable
 from limner.evals import metrics as kernels
 from limner.evals.data import Dataset, Shelf
 from limner.evals.measure import Truth, measure, predict, rank
@@ -19,10 +24,6 @@ from limner.evals.splits import Split, global_time, leave_last_out, ratio
 from limner.evals.systems import SYSTEMS, Asked, Training
 from limner.evals.systems.base import Scores
 from limner.evals.systems.cases import STRETCH, probability_cases, rating_cases
-from limner.interactions import Interactions
-from limner.progress import Quiet
-from limner.schema import Item, Scale
-from numpy.typing import NDArray
 
 USERS, ITEMS, DAY = 60, 40, 86_400_000
 FIVE = {"stars": Scale(source="stars", low=1, high=5)}

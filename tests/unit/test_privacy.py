@@ -5,8 +5,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.config import PrivacySettings, Settings
-from limner.privacy import Veil, mask, masker, outgoing, pseudonym
+
+from limner.core.settings import PrivacySettings, Settings
+from limner.llm.privacy import Veil, mask, masker, outgoing, pseudonym
 
 
 def test_a_pseudonym_is_short_stable_and_the_stores_own() -> None:

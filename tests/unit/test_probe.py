@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from limner.config import ProbeThresholds
-from limner.errors import ModelDeclinedError, ModelUnavailableError
+
+from limner.core.errors import ModelDeclinedError, ModelUnavailableError
+from limner.core.schema import SkillScore
+from limner.core.settings import ProbeThresholds
 from limner.llm import ChatRequest
 from limner.llm.fetch import QWEN, SMOLLM2
 from limner.llm.probe import cached_probe, grade_of, judged, known_probe, probe, probe_version, shipped_probes
-from limner.llm.questions import SKILLS, Skill, questions, words_hold
-from limner.schema import SkillScore
+from limner.llm.probe_tasks import SKILLS, Skill, questions, words_hold
 from limner.testing import FakeChat, Reply
 
 THRESHOLDS = ProbeThresholds()

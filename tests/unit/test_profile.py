@@ -7,19 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from limner import tokens
-from limner.config import LlmSettings, PortraitField, PortraitSettings, Price, PrivacySettings, Settings
-from limner.errors import BudgetSpentError, ModelUnavailableError
+
+from limner.core.errors import BudgetSpentError, ModelUnavailableError
+from limner.core.interactions import Interactions
+from limner.core.schema import Event, FieldValue, Grade, Item, Profile, User, Window
+from limner.core.settings import LlmSettings, PortraitField, PortraitSettings, Price, PrivacySettings, Settings
 from limner.facts import UserFacts, build_population
-from limner.interactions import Interactions
-from limner.llm import ChatRequest
+from limner.llm import ChatRequest, tokens
 from limner.profile import Subject, estimate, paint, settings_digest, subject_of
 from limner.profile.phrase import claims_of, unsaid
-from limner.schema import Event, FieldValue, Grade, Item, Profile, User, Window
 from limner.testing import FakeChat
 from limner.verify import lexicon_from
 from limner.words import load_language, supported_languages
-
 from tests.unit.portraits import EVENTS, FACTS, OTHERS, TRAITS, WINDOW, fact
 
 NOW = datetime(1998, 4, 1, tzinfo=UTC)

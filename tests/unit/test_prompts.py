@@ -8,19 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from limner.config import Settings
-from limner.explain import Why, list_request, phrase_request
+
+from limner.core.schema import ChatMessage
+from limner.core.settings import Settings
+from limner.explain.reasons import Why, list_request, phrase_request
 from limner.llm import ChatRequest
+from limner.llm.prompts import load_prompt
 from limner.profile.draft import Draft, DraftSentence
 from limner.profile.full import Reader, merge_request, part_requests, portrait_request, repair_request
 from limner.profile.phrase import claims_of, request
 from limner.profile.template import preference_of
-from limner.prompt import load_prompt
 from limner.rerank import NEUTRAL, Taste
 from limner.rerank.order import item_line, taste_text
-from limner.schema import ChatMessage
 from limner.words import load_language, supported_languages
-
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
 from tests.unit.test_profile import FIELDS, PARTS, SUBJECT
 
@@ -104,7 +104,7 @@ def test_no_user_id_stands_in_a_prompt(name: str) -> None:
 
 def test_the_phrasing_prompt_is_small_enough_for_the_embedded_model() -> None:
     """At 35 prompt tokens a second: ten seconds for the first user, two for the next."""
-    from limner import tokens
+    from limner.llm import tokens
 
     first = [tokens.count(message.content) for message in phrase("en").messages]
     assert sum(first) <= 350 and first[-1] <= 100

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.errors import StoreError
+
+from limner.core.errors import StoreError
+from limner.core.interactions import Interactions
+from limner.core.schema import RatingReport
 from limner.evals.splits import global_time, leave_last_out
-from limner.interactions import Interactions
 from limner.rank import How, Model, catalogue_of, fit, load_model, order, train, train_report
 from limner.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from limner.rank.fusion import Method
-from limner.rank.lessons import lessons, moments
 from limner.rank.ratings import Ratings
+from limner.rank.training_queries import lessons, moments
 from limner.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
-from limner.schema import RatingReport
 
 
 def made(users: int = 30, items: int = 20) -> Interactions:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from limner.interactions import Interactions
-from limner.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
-from limner.schema import Scale
 from numpy.typing import NDArray
+
+from limner.core.interactions import Interactions
+from limner.core.schema import Scale
+from limner.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
 
 USERS, ITEMS, EACH = 60, 20, 15
 SCALE = Scale(source="made", low=1, high=5)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.interactions import NO_TIME, Interactions
-from limner.retrieve import History, fit_popular, fit_recent, popular
 from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME, Interactions
+from limner.retrieve import History, fit_popular, fit_recent, popular
 
 ITEMS = 5
 NOTHING = np.empty(0)

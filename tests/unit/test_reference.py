@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limner.errors import BadInputError
+
+from limner.core.errors import BadInputError
 from limner.evals.reference import PUBLISHED, Line, compare, load, main, read, table
 from limner.evals.splits import Split, leave_last_out
 

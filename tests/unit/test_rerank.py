@@ -5,20 +5,20 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import limner.rerank
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.config import RerankSettings, Settings
-from limner.errors import ModelUnavailableError
+
+import limner.rerank
+from limner.core.errors import ModelUnavailableError
+from limner.core.progress import Quiet
+from limner.core.schema import Item
+from limner.core.settings import RerankSettings, Settings
 from limner.llm import ChatAnswer, ChatRequest
-from limner.progress import Quiet
 from limner.rank import Moment
 from limner.rerank import NEUTRAL, Case, Known, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
-from limner.schema import Item
 from limner.testing import FakeChat
-
 from tests.unit.portraits import EVENTS
 
 IDS = [f"i{number}" for number in range(8)]

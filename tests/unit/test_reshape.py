@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.errors import BadInputError, UnknownIdError
+
+from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.filters import boost_of
+from limner.core.schema import Item, Wishes
 from limner.rank import (
     Asked,
     Model,
@@ -22,10 +25,7 @@ from limner.rank import (
     order,
     order_many,
 )
-from limner.rank.reshape import Likeness, boosts, idle_quotas, pick, relevance, shaped
-from limner.schema import Item, Wishes
-from limner.where import boost_of
-
+from limner.rank.diversify import Likeness, boosts, idle_quotas, pick, relevance, shaped
 from tests.unit.test_rank import made
 
 GENRES = ("Drama", "War", "Comedy")
@@ -191,7 +191,7 @@ def test_a_boost_that_is_none_is_refused(text: str) -> None:
 
 
 def test_quotas_look_past_the_first_candidates(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
-    monkeypatch.setattr("limner.rank.reshape.CANDIDATES", 2)
+    monkeypatch.setattr("limner.rank.diversify.CANDIDATES", 2)
     history = model.history([("i3", 1.0)])
     asked: list[int] = []
 

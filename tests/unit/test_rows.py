@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from limner.errors import BadInputError
-from limner.rows import check_ending, writing_rows
+
+from limner.cli.table_writer import check_ending, writing_rows
+from limner.core.errors import BadInputError
 
 COLUMNS = {"user_id": "text", "rank": "whole", "probability": "number"}
 ROWS = [("u,1", 1, 0.5), ('"기생충"\n', 2, None)]

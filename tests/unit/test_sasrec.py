@@ -4,14 +4,14 @@ import importlib.util
 
 import numpy as np
 import pytest
-from limner.errors import CannotRunError
+
+from limner.core.errors import CannotRunError
 from limner.evals.measure import Truth, measure, rank
 from limner.evals.metrics import parse
 from limner.evals.run import run
 from limner.evals.splits import leave_last_out
 from limner.evals.systems import sasrec
 from limner.evals.systems.sasrec import SasRec, _batches, _held_out, _windows
-
 from tests.unit.test_evaluation import DAY, dataset, made, many, truth_of
 
 needs_torch = pytest.mark.skipif(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.config import SignalTable
-from limner.schema import Event, Scale
-from limner.signals import mean_place, signal_of, signals, signals_of
 
+from limner.core.schema import Event, Scale
+from limner.core.settings import SignalTable
+from limner.core.signals import mean_place, signal_of, signals, signals_of
 from tests.unit.mining import SCALES, TABLE, columns, event
 
 AMOUNTS = st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(math.inf), st.just(math.nan))

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from limner.errors import BudgetSpentError
+
+from limner.core.errors import BudgetSpentError
+from limner.core.schema import Event, Fact, Item, LedgerRow, Preference, Profile, Scale
 from limner.evals.studies.cost import cost_of, spent
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import _grouped, nameless
@@ -25,7 +27,6 @@ from limner.evals.studies.summary import by_bucket, by_group, comparisons, figur
 from limner.evals.studies.utility import WEIGHTS, chosen, ndcg, ranks_of, shift
 from limner.evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
 from limner.llm import OpenAIChat
-from limner.schema import Event, Fact, Item, LedgerRow, Preference, Profile, Scale
 from limner.testing import Answer, FakeChat, ScriptedServer
 
 TYPES = {"rating": 0.0, "purchase": 0.8, "return": -0.8, "preference": 1.0, "search": 0.0}

@@ -5,12 +5,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import limner.models
 import numpy as np
 import pytest
+
+import limner.llm.session
 from limner.cli import main
-from limner.config import LlmSettings, Price, RerankSettings, Settings
-from limner.errors import BadInputError
+from limner.core.errors import BadInputError
+from limner.core.progress import Quiet
+from limner.core.schema import Item, Usage, User
+from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
 from limner.evals.studies import run as running
 from limner.evals.studies.lab import Lab, open_lab
 from limner.evals.studies.records import Case, StudyRecord
@@ -18,8 +21,6 @@ from limner.evals.studies.run import Going, Plan, run_study
 from limner.evals.studies.stream import Stream, load_studies, load_study
 from limner.evals.studies.summary import MEASURES, NEUTRAL
 from limner.llm import ChatAnswer, ChatRequest, ChosenModel
-from limner.progress import Quiet
-from limner.schema import Item, Usage, User
 from limner.store import EventColumns, event_hash, open_store
 from limner.testing import Failure, FakeChat, FakeEmbedder, ScriptedServer
 
@@ -55,7 +56,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         time=np.array([row[4] * DAY for row in rows], dtype=np.int64), text=[row[5] for row in rows], source="s",
         context=[""] * len(rows),
     ))  # fmt: skip
-    from limner.schema import Scale
+    from limner.core.schema import Scale
 
     held.set_scale(Scale(source="s", low=1, high=5, declared=True))
     held.close()
@@ -222,7 +223,7 @@ def test_nobody_is_measured_in_template_words_for_want_of_money(
         return ChatAnswer("no", Usage(input_tokens=1000 * (request.purpose == "reason"), output_tokens=0))
 
     chat = FakeChat(answer, name="dear", hosted=True)
-    monkeypatch.setattr(limner.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
     # A reason costs a dollar, the ten of the first user do not fit, and what is left pays for no other call.
     plan, going = Plan("reasons", store, limit=8), Going(out, cost_limit=1.05)
@@ -237,7 +238,7 @@ def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
     chat = FakeChat(
         lambda _: ChatAnswer("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True
     )  # fmt: skip
-    monkeypatch.setattr(limner.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
     plan = Plan("portraits", store, limit=8, neutral=True)
     found = run_study(plan, Settings(llm=llm), Going(out, cost_limit=3.0), embedder=FakeEmbedder())

@@ -5,13 +5,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import limner.models
 import numpy as np
 import pytest
+
+import limner.llm.session
 from limner.cli import main
-from limner.config import LlmSettings, Price, Settings
+from limner.core.errors import BadInputError, UsageError
+from limner.core.schema import TrainReport, Usage
+from limner.core.settings import LlmSettings, Price, Settings
 from limner.engine import Engine
-from limner.errors import BadInputError, UsageError
 from limner.evals.compare import compare, direction, load_either
 from limner.evals.experiment import Experiment, StudyOf, read_experiment
 from limner.evals.records import SplitInfo
@@ -22,9 +24,7 @@ from limner.evals.studies.stream import RECORD, Stream, load_study, write_record
 from limner.evals.studies.summary import figures
 from limner.evals.suite import missed, run_experiment, short_of, variants
 from limner.llm import ChatAnswer, ChosenModel
-from limner.schema import TrainReport, Usage
 from limner.testing import FakeChat, FakeEmbedder
-
 from tests.unit.test_study_runs import store
 
 __all__ = ["store"]
@@ -124,7 +124,7 @@ def test_studies_of_one_split_share_what_was_trained(store: str, monkeypatch: py
 
 def test_the_cost_limit_is_one_for_all_studies(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     chat = FakeChat(lambda _: ChatAnswer("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True)
-    monkeypatch.setattr(limner.models, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
     studies = [StudyOf(study="reasons", limit=4), StudyOf(study="portraits", limit=4)]
     asked = Experiment(datasets=[store], systems=[], studies=studies, cost_limit=2.0)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from limner.engine import Engine
-from limner.errors import UnknownIdError
-from limner.schema import Recommendations, Wishes
-from limner.swift import Held
 
+from limner.core.errors import UnknownIdError
+from limner.core.schema import Recommendations, Wishes
+from limner.engine import Engine
+from limner.recommend.serving import Held
 from tests.http.live import small_engine
 from tests.http.tasteful import copied, engine_of, made
 
@@ -109,7 +109,7 @@ def test_a_list_of_any_length_is_what_it_would_be_anew(engine: Engine) -> None:
 
 
 def test_users_are_kept_in_bounded_number(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("limner.swift.KEPT", 2)
+    monkeypatch.setattr("limner.recommend.serving.KEPT", 2)
     for user in ("u0", "u1", "u2", "u3"):
         asked(engine, user)
     assert [*engine.swift._known] == ["u2", "u3"]
@@ -133,7 +133,7 @@ def test_what_every_answer_needs_can_be_read_before_the_first(engine: Engine, mo
     def unread(*_: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("limner.world.load_model", unread)
+    monkeypatch.setattr("limner.state.snapshots.load_model", unread)
     monkeypatch.setattr(engine.store, "items", unread)
     assert len(ids(asked(engine))) == 5
 

@@ -5,11 +5,12 @@ import logging
 
 import numpy as np
 import pytest
-from limner import tokens
-from limner.config import Settings
-from limner.embed import choose_embedder, normalised
-from limner.schema import Item
-from limner.texts import MAX_TOKENS, item_text
+
+from limner.core.schema import Item
+from limner.core.settings import Settings
+from limner.index.documents import MAX_TOKENS, item_text
+from limner.index.embedders import choose_embedder, normalised
+from limner.llm import tokens
 
 
 def test_an_item_is_title_attributes_and_what_reviewers_say() -> None:

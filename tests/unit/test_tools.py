@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from limner import tools
-from limner.engine import Engine
-from limner.errors import BadInputError, UnknownIdError
-from limner.tools import TOOLS, Result, Said, Tool, say
-from limner.tools.words import channel, events_of, listed, phrase
 from pydantic import ValidationError
 
+from limner import tools
+from limner.core.errors import BadInputError, UnknownIdError
+from limner.engine import Engine
+from limner.tools import TOOLS, Result, Said, Tool, say
+from limner.tools.words import channel, events_of, listed, phrase
 from tests.unit.chat_store import make_engine
 
 

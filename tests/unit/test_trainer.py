@@ -9,14 +9,14 @@ from threading import Event
 from time import sleep
 
 import pytest
+
 from limner.api.app import warmed
 from limner.api.pool import Pool
-from limner.errors import LimnerError, NotTrainedError, StoreFullError
+from limner.core.errors import LimnerError, NotTrainedError, StoreFullError
+from limner.core.schema import Wishes
 from limner.ingest import Sources
 from limner.rank import Model
-from limner.schema import Wishes
 from limner.store import open_store
-
 from tests.http.live import USERS, small_engine
 
 
@@ -42,14 +42,14 @@ def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
         return train()
 
     monkeypatch.setattr(engine.snapshots, "train", slow)
-    monkeypatch.setattr("limner.swift.PATIENCE", 0.05)
+    monkeypatch.setattr("limner.recommend.serving.PATIENCE", 0.05)
     ask = partial(engine.swift.recommend, USERS[0], 3, Wishes(), repeats=False, explain=False)
     for _ in range(2):
         with pytest.raises(NotTrainedError, match="ask again"):
             ask()
     assert engine.swift.popular(3, Wishes()) == []  # nobody had anything; it does not wait
     let_go.set()
-    monkeypatch.setattr("limner.swift.PATIENCE", 60)
+    monkeypatch.setattr("limner.recommend.serving.PATIENCE", 60)
     assert len(ask().recommendations) == 1 and begun == [1]
     engine.store.close()
 

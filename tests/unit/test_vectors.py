@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from limner.bootstrap import open_engine
-from limner.edits import Claim, PortraitEdit, Statement
-from limner.embed import Vectors
+from limner.core.errors import ModelError, StoreBusyError
+from limner.core.schema import Recommendations, Wishes
 from limner.engine import Engine
-from limner.errors import ModelError, StoreBusyError
 from limner.evals.portraits import portrait_map
-from limner.index import Index, Kind, Row
-from limner.schema import Recommendations, Wishes
+from limner.index.chroma import Index, Kind, Row
+from limner.index.embedders import Vectors
+from limner.recommend.edits import Claim, PortraitEdit, Statement
+from limner.state.snapshots import preference_id
 from limner.testing import FakeEmbedder
 from limner.web.map import Cartographer
 from limner.web.words import read_words
-from limner.world import preference_id
-
 from tests.http.tasteful import copied, engine_of, made
 
 USERS = [f"u{at}" for at in range(12)]
@@ -252,7 +252,7 @@ def test_the_embedder_is_read_before_the_first_page_unless_texts_are_sent_away(
     monkeypatch.setattr(FakeEmbedder, "passages", noted)
     engine.swift.warm()
     assert len(texts) == 1
-    monkeypatch.setattr("limner.world.is_hosted", lambda _: True)
+    monkeypatch.setattr("limner.state.snapshots.is_hosted", lambda _: True)
     texts.clear()
     engine_of(engine.store.folder.parent).swift.warm()
     assert texts == []

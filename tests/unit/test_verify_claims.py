@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
-from limner.config import PortraitField
-from limner.schema import Dropped, FieldValue, Polarity, Preference, Scalar
+
+from limner.core.schema import Dropped, FieldValue, Polarity, Preference, Scalar
+from limner.core.settings import PortraitField
 from limner.verify import grounds_from, resolve, strip_citations, verify_field, verify_preference, verify_text
 from limner.words import load_language
-
 from tests.unit.portraits import EVENTS, FACTS, WINDOW, grounds, lexicon
 
 ENGLISH = load_language("en")

@@ -1,6 +1,7 @@
 """Other people, and the user's own item, in a reason."""
 
 import pytest
+
 from limner.verify.others import misread, points_at
 from limner.words import load_language, supported_languages, title_variants
 

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.schema import Item
+
+from limner.core.schema import Item
 from limner.verify import check_words, grounds_from, lexicon_from, sensitive, split_sentences
 from limner.words import load_language, supported_languages
-
 from tests.unit.portraits import EVENTS, FACTS, fact, grounds, lexicon
 
 GROUNDS = {code: grounds(code) for code in supported_languages()}

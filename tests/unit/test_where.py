@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limner.errors import BadInputError
-from limner.schema import Item, User
-from limner.shelf import is_hidden, is_unavailable
-from limner.where import fitting, names_of, parse
+
+from limner.core.availability import is_hidden, is_unavailable
+from limner.core.errors import BadInputError
+from limner.core.filters import fitting, names_of, parse
+from limner.core.schema import Item, User
 
 FILM = Item(
     item_id="7", title="Heat (1995)", categories=["Crime", "Film Noir"], price=12.5,

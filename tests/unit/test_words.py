@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.errors import UsageError
-from limner.schema import Event, Fact, Item, Preference, Trait
+
+from limner.core.errors import UsageError
+from limner.core.schema import Event, Fact, Item, Preference, Trait
 from limner.verify import check_words, grounds_from
 from limner.words import (
     load_language,
@@ -19,7 +20,6 @@ from limner.words import (
 )
 from limner.words.templates import Origin, join, particles, percent, percents, right_particles, stands_out
 from limner.words.text import tokens_of
-
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
 CODES = supported_languages()

@@ -8,11 +8,10 @@ from pathlib import Path
 from limner.api import create_app
 from limner.api.access import Access
 from limner.bootstrap import open_engine
+from limner.core.schema import LedgerRow
 from limner.engine import Engine
-from limner.keys import KeyRing
-from limner.schema import LedgerRow
+from limner.store.api_keys import KeyRing
 from limner.testing import FakeEmbedder
-
 from tests.http.live import Live, live, settings_for
 from tests.http.tasteful import copied, engine_of
 

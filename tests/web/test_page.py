@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from limner.chat import Piece, TextDelta
-from limner.engine import Engine
-from limner.errors import StoreError
-from limner.keys import create_key
-from limner.words import plain_title
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from limner.chat import Piece, TextDelta
+from limner.core.errors import StoreError
+from limner.engine import Engine
+from limner.store.api_keys import create_key
+from limner.words import plain_title
 from tests.web.made import ANN, HARM, REVIEW, RIGHT, TITLE, USERS, make, served
 
 pytestmark = pytest.mark.slow
@@ -500,7 +500,7 @@ def test_an_answer_that_breaks_off_says_so(opened: Opened, monkeypatch: pytest.M
         yield TextDelta(text="It is ")
         raise StoreError("The store is <b>gone</b>.")
 
-    monkeypatch.setattr("limner.api.talks.stream", broken)
+    monkeypatch.setattr("limner.api.conversations.stream", broken)
     page = opened.go("/ask")
     page.get_by_label("Question").fill("What does ann like?")
     page.keyboard.press("Enter")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, Page
+
 from limner.evals.portraits import project
 from limner.evals.records import SystemResult
 from limner.evals.report import report
 from limner.evals.runs import load_run
-from playwright.sync_api import Browser, Page
-
 from tests.unit.eval_runs import HOSTILE, evaluation, made_up, write_run
 
 pytestmark = pytest.mark.slow

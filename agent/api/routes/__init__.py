@@ -1,6 +1,7 @@
 """The paths under /v1, one file a subject; each makes its router over an engine and the pool that works for it."""
 
 from fastapi import APIRouter
+
 from limner.api.pool import Pool
 from limner.api.routes import chat, data, items, openai, portraits, recommendations
 from limner.engine import Engine

@@ -6,15 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
+
 from limner.api.access import other_user
+from limner.api.conversations import Talk, Talks
 from limner.api.models import ChatAnswer, Question
 from limner.api.pool import Pool
 from limner.api.problems import document_of
 from limner.api.routes.common import EVENTS, bound_to, streamed, told, usual
-from limner.api.talks import Talk, Talks
 from limner.chat import Finished, Piece
+from limner.core.errors import BadInputError, LimnerError
 from limner.engine import Engine
-from limner.errors import BadInputError, LimnerError
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:

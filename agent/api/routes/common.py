@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import Path, Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel
+
 from limner.api.access import Caller
 from limner.api.paths import Decoded
 from limner.api.problems import Documented, problems
-from pydantic import BaseModel
 
 EVENTS = "text/event-stream"
 UserId = Annotated[

@@ -4,14 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+
 from limner.api.models import Listing, Rows
 from limner.api.pages import Cursor, Limit, after_of, cursor_of
 from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
-from limner.edits import Erased, Export, Table
+from limner.core.errors import BadInputError
+from limner.core.schema import Audience, Event, Item, RowsReport, User
 from limner.engine import Engine
-from limner.errors import BadInputError
-from limner.schema import Audience, Event, Item, RowsReport, User
+from limner.recommend.edits import Erased, Export, Table
 from limner.store import Pages
 
 _EXAMPLES: dict[Table, dict[str, object]] = {

@@ -4,14 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+
 from limner.api.models import Neighbors, Popular
 from limner.api.pool import Pool
 from limner.api.routes.common import ItemId, told, usual
-from limner.browse import Near, Neighbor, PopularItem
-from limner.edits import ItemPatch
+from limner.core.errors import UnknownIdError
+from limner.core.schema import Item, Wishes
 from limner.engine import Engine
-from limner.errors import UnknownIdError
-from limner.schema import Item, Wishes
+from limner.recommend.edits import ItemPatch
+from limner.retrieve.neighbors import Near, Neighbor, PopularItem
 
 Count = Annotated[int, Query(ge=1, le=100, description="How many items, at most.")]
 Categories = Annotated[list[str], Query(description="Only items of one of these.", examples=[["Drama"]])]

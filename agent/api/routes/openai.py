@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from limner import tokens
+
 from limner.api.models import (
     Chunk,
     ChunkChoice,
@@ -26,8 +26,9 @@ from limner.api.problems import document_of
 from limner.api.routes.chat import pairs_of
 from limner.api.routes.common import EVENTS, bound_to, streamed, told, usual
 from limner.chat import Conversation, Finished, Piece, TextDelta, answer, recall, stream
+from limner.core.errors import BadInputError, LimnerError
 from limner.engine import Engine
-from limner.errors import BadInputError, LimnerError
+from limner.llm import tokens
 
 MODEL = "limner"
 

@@ -6,15 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
+
 from limner.api.models import BuildRequest, VersionInfo, Versions
 from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
-from limner.context import Context
-from limner.edits import PortraitEdit
+from limner.core.errors import UnknownIdError
+from limner.core.schema import BuildReport, Profile
 from limner.engine import Engine
-from limner.errors import UnknownIdError
 from limner.profile import ProfileDiff, diff
-from limner.schema import BuildReport, Profile
+from limner.profile.context import Context
+from limner.recommend.edits import PortraitEdit
 
 _JSON = "application/json"
 _KEEP = "private, no-cache"

@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from limner.api.later import Later
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from limner.api.background import Later
 from limner.api.models import ClickThroughs, Ids
 from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
+from limner.core.errors import BadInputError
+from limner.core.filters import boost_of
+from limner.core.schema import Recommendations, Wishes
 from limner.engine import Engine
-from limner.errors import BadInputError
-from limner.feedback import Feedback, FeedbackReport
-from limner.schema import Recommendations, Wishes
-from limner.where import boost_of
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from limner.recommend.feedback import Feedback, FeedbackReport
 
 ItemIds = list[Annotated[str, Field(min_length=1, max_length=255)]]
 

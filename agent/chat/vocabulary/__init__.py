@@ -4,8 +4,9 @@ from functools import lru_cache
 from importlib import resources
 
 import yaml
-from limner.words.text import Phrases, stems_of
 from pydantic import BaseModel, ConfigDict
+
+from limner.words.text import Phrases, stems_of
 
 LANGUAGES = ("en", "zh")
 FILLER = "filler"

@@ -1,0 +1,208 @@
+"""Verbs that bring data in, show it and take it out: init, data list, data fetch, ingest, history, erase."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from limner.cli.session import Json, Session, tell
+from limner.cli.text import clean, counted
+from limner.core.errors import BadInputError, UsageError
+
+if TYPE_CHECKING:
+    from limner.ingest import Sources
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Tables to look at: events, items, users.")]
+
+
+def init(
+    ctx: typer.Context,
+    files: Files,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the mapping there; never overwrites.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at tables and propose a mapping file for you to check.
+
+    Prints YAML with comments; hand it to `limner ingest --mapping`.
+    """
+    from rich.text import Text
+    from yaml import safe_load
+
+    from limner.ingest import propose_mapping
+
+    with Session(ctx, as_json) as session:
+        if output is not None and output.exists():
+            raise UsageError(f"'{output}' exists already; name another --output or remove it.")
+        if output is not None and not output.parent.is_dir():
+            raise UsageError(f"There is no folder '{output.parent}' to write '{output.name}' to; make it first.")
+        text = propose_mapping(files)
+        if output is not None:
+            output.write_text(text, encoding="utf-8")
+        document = {"mapping": safe_load(text), "yaml": text, "file": str(output) if output else None}
+        if output is not None:
+            session.give(document, Text(f"Wrote {output}."))
+            session.hint(f"Check it, then: {session.limner} ingest --events … --mapping {output}")
+        elif as_json:
+            session.give(document)
+        else:
+            sys.stdout.write(text)  # as it is: a file wrapped at the terminal's width would not be YAML any more
+
+
+def data_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """The public data sets that Limner reads without a mapping file."""
+    from limner.cli import show
+    from limner.ingest.datasets import MIRRORS, list_datasets
+
+    with Session(ctx, as_json) as session:
+        rows = [
+            {"name": one.name, "title": one.title, "terms": one.terms, "fetched_by_name": one.name in MIRRORS}
+            for one in list_datasets()
+        ]
+        session.give({"datasets": rows}, show.datasets(list_datasets(), set(MIRRORS)))
+        session.hint("Get one: limner data fetch ml-100k. Have one of the others: limner ingest FOLDER.")
+
+
+def data_fetch(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A data set that `limner data list` says can be fetched.")
+    ],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where its folder goes.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Get a public data set, checked against its checksum, and print its terms."""
+    from rich.text import Text
+
+    from limner.ingest.datasets import fetch, list_datasets
+
+    with Session(ctx, as_json) as session:
+        folder = fetch(name, into, session.progress)
+        terms = next((one.terms for one in list_datasets() if one.name == name), "")
+        document = {"name": name, "folder": str(folder), "terms": terms}
+        session.give(document, Text(f"{name} is in {folder}"), Text(f"Terms: {terms}", style="dim"))
+        session.hint(f"Next: {session.limner} ingest {folder}")
+
+
+def ingest(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Folder of a data set that `limner data list` names.")
+    ] = None,
+    events: Annotated[
+        list[str] | None, typer.Option("--events", metavar="F", help="Events table; may be repeated.")
+    ] = None,
+    items: Annotated[
+        list[str] | None, typer.Option("--items", metavar="F", help="Items table; may be repeated.")
+    ] = None,
+    users: Annotated[
+        list[str] | None, typer.Option("--users", metavar="F", help="Users table; may be repeated.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="F.yaml", help="Which column means what; see `limner init`.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read events, items and users into the store, and report what became of every row.
+
+    A table is a file (CSV, TSV, `::`, RecBole, JSON lines, Parquet, Excel, gzip, xz), a folder, a glob, a tar archive,
+    or a query: `sqlite:///shop.db#SELECT * FROM orders`. Reading the same table again changes nothing.
+    """
+    from limner.cli import show
+
+    with Session(ctx, as_json) as session:
+        sources = _sources(folder, events or [], items or [], users or [], mapping)
+        engine = session.engine(create=True)
+        report = engine.ingest(*sources)
+        session.give(report, show.ingest_report(report))
+        counts = engine.store.counts()
+        session.hint(
+            f"The store holds {counted(counts.users, 'user')}, {counted(counts.items, 'item')} and"
+            f" {counted(counts.events, 'event')}. Next: {session.limner} recommend USER."
+        )
+
+
+def _sources(
+    folder: Path | None, events: Sequence[str], items: Sequence[str], users: Sequence[str], mapping: Path | None
+) -> "list[Sources]":
+    from limner.ingest import Sources
+
+    if folder is None:
+        if not (events or items or users):
+            raise UsageError("Nothing to ingest; name --events FILE (and --items, --users), or a data set's FOLDER.")
+        return [Sources(events, items, users, str(mapping) if mapping else None)]
+    if events or items or users or mapping:
+        raise UsageError("Name either a data set's FOLDER or --events, --items, --users and --mapping, not both.")
+    if not folder.is_dir():
+        raise BadInputError(
+            f"'{folder}' is a file, not a data set's folder; read it with --events {folder}."
+            if folder.exists()
+            else f"There is no folder '{folder}'."
+        )
+    from limner.ingest.datasets import known
+
+    found = known(folder)
+    if found is None:
+        raise BadInputError(
+            f"'{folder}' holds no data set of `limner data list`; name its tables with --events, --items, --users."
+        )
+    return found[1]
+
+
+def history(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, exactly as in the data.")],
+    last: Annotated[int, typer.Option("--last", min=0, metavar="N", help="Only the newest N; 0 shows all.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """All events of a user, oldest first."""
+    from limner.cli import show
+
+    with Session(ctx, as_json) as session:
+        engine = session.engine()
+        found = engine.history(user)
+        shown = found[-last:] if last else found
+        document = {"user_id": user, "events": shown}
+        if as_json:
+            session.give(document)
+            return
+        items = engine.items_by_id({event.item_id for event in shown if event.item_id is not None})
+        session.give(document, show.history(user, shown, items, engine.store.scales(), len(found)))
+
+
+def erase(
+    ctx: typer.Context,
+    users: Annotated[list[str], typer.Argument(metavar="USER", help="Their ids, exactly as in the data.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase users and all that names them, for good: events, portraits, vectors, lists, conversations, keys."""
+    from limner.cli import show
+
+    with Session(ctx, as_json) as session:
+        engine = session.engine()
+        wanted = list(dict.fromkeys(users))
+        for user_id in wanted:  # all of them first: a wrong id erases nobody
+            engine.store.require_user(user_id)
+        if not yes and not _agreed(wanted):
+            tell(session.err, "Nobody was erased.")
+            raise typer.Exit(1)
+        erased = []
+        for user_id in wanted:
+            erased.append(engine.erase(user_id))
+            if not as_json:  # at once: should the next one fail, it stands there who is gone
+                session.give(erased[-1], show.erased(erased[-1]))
+        if as_json:
+            session.give({"erased": erased})
+        session.notes(list(dict.fromkeys(note for one in erased for note in one.notes)))
+
+
+def _agreed(users: Sequence[str]) -> bool:
+    """Raises UsageError where nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise UsageError("Erasing cannot be undone, and there is no terminal to ask at; say so with --yes.")
+    named = f"user '{clean(users[0])}'" if len(users) == 1 else f"{len(users):,} users"
+    return typer.confirm(f"Erase {named} and all that names them? This cannot be undone.", err=True)

@@ -1,0 +1,98 @@
+"""Tables that are written row by row: Parquet, CSV or JSON lines by the file's ending, whole or not at all."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal, Protocol
+
+from limner.core.errors import BadInputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Cell = str | int | float | None
+Row = Sequence[Cell]
+Kind = Literal["text", "whole", "number"]
+"""Of a column."""
+
+ENDINGS = (".parquet", ".csv", ".jsonl")
+
+
+class Sink(Protocol):
+    def write(self, rows: Sequence[Row]) -> None:
+        """Each as long as there are columns, in their order."""
+
+
+def check_ending(file: Path) -> None:
+    """Raises BadInputError for a file that cannot be written so."""
+    if file.suffix.lower() not in ENDINGS:
+        raise BadInputError(f"'{file}' names no kind of table; end it in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
+    if file.is_dir():
+        raise BadInputError(f"'{file}' is a folder; name a file.")
+    if not file.parent.is_dir():
+        raise BadInputError(f"There is no folder '{file.parent}' to write '{file.name}' in; make it first.")
+
+
+@contextmanager
+def writing_rows(file: Path, columns: Mapping[str, Kind]) -> Iterator[Sink]:
+    """A sink whose rows stand in `file` when the block ends without error, and nowhere otherwise.
+
+    A file that was there is replaced then. Raises BadInputError where its ending says no kind of table.
+    """
+    check_ending(file)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with _opened(part, file.suffix.lower(), columns) as sink:
+            yield sink
+        part.replace(file)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+@contextmanager
+def _opened(part: Path, ending: str, columns: Mapping[str, Kind]) -> Iterator[Sink]:
+    if ending == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"text": pa.string(), "whole": pa.int64(), "number": pa.float64()}
+        schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+        with pq.ParquetWriter(part, schema) as writer:
+            yield _Parquet(writer, schema)
+    else:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield _Csv(file, list(columns)) if ending == ".csv" else _JsonLines(file, list(columns))
+
+
+class _Parquet:
+    def __init__(self, writer: "pa.parquet.ParquetWriter", schema: "pa.Schema") -> None:
+        self._writer, self._schema = writer, schema
+
+    def write(self, rows: Sequence[Row]) -> None:
+        import pyarrow as pa
+
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        if rows:
+            self._writer.write_table(pa.table(columns, schema=self._schema))
+
+
+class _Csv:
+    def __init__(self, file: IO[str], columns: Sequence[str]) -> None:
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        self._writer.writerows(rows)
+
+
+class _JsonLines:
+    def __init__(self, file: IO[str], columns: Sequence[str]) -> None:
+        self._file, self._columns = file, columns
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._file.write(json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False) + "\n")

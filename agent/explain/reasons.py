@@ -1,0 +1,628 @@
+"""Why each recommended item: code chooses the grounds, template words or a model say them, verification reads them.
+
+The grounds of a reason are the preferences that the item shares with the portrait, and the event of the user that
+speaks most for it, by the channel that it speaks through: what follows what, what the same people had and what is
+described alike are three different things to say. Grounds already used for an earlier item of the list count for less,
+so that ten reasons do not all say the same. An item without either gets an honest sentence of where it comes from, in
+template words.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from pydantic import BaseModel, ConfigDict
+
+from limner.core.errors import ModelError
+from limner.core.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
+from limner.core.settings import Settings
+from limner.explain.attribution import Lead, Past
+from limner.llm import UNHELPED, Chat, ChatRequest, ask
+from limner.llm.prompts import Prompt, load_prompt
+from limner.retrieve import DISLIKED
+from limner.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations, tidy
+from limner.verify.claims import ValuesOf
+from limner.verify.grounds import NEUTRAL_SIGNAL, value_variants
+from limner.verify.nouns import foreign_noun
+from limner.verify.others import misread, points_at
+from limner.words import Language, plain_title, reason_text, spoken, thing, title_variants, unspoken
+from limner.words.templates import Origin
+from limner.words.text import fold, stems_of, tokens_of
+
+LIST, PHRASE = "reasons", "reason-phrase"
+MAX_PREFERENCES = 2
+USED_AGAIN = 0.5
+"""What a preference is worth each time it has been used in the list already."""
+NAMED_AGAIN = 0.3
+"""What an event is worth each time: a list that names one event again and again says nothing new."""
+KIN = 0.25
+"""What an event counts whose item shares nothing with the recommended one, beside one whose values are all the same."""
+BARE = 0.5
+"""What a decade or a price is worth beside what the item is about."""
+_BARE_FACETS = ("era", "year", "decade", "price", "price band")
+PEOPLE = ("next_item", "collaborative")
+"""Origins that speak of other people: they had the user's item too."""
+SAID = ("rating", "review", "like", "comment")
+"""Event types by which a user says what they thought of an item."""
+ENJOYED = 0.5
+"""Signal from which an item was enjoyed; below it was chosen."""
+_CROWD = ("popular", "recent", "latest")
+"""Channels that know nothing of the user."""
+_LIKE = "demographic"
+"""The channel of what is popular with people of the same attributes."""
+SAME = 2
+"""How often one phrasing, names aside, may stand in a list in a model's words, and one preference before an event that
+led to the item is named in its place."""
+TOKENS_A_REASON = 60
+
+
+_YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
+
+
+@dataclass(frozen=True)
+class Why:
+    """The grounds of one item's reason."""
+
+    item: Item
+    preferences: tuple[Preference, ...] = ()
+    """Likes that the item shares, strongest first."""
+    seen: WindowEvent | None = None
+    """The user's event that speaks most for it."""
+    origin: Origin = ""
+    """How that event led to it; without one: popular or recent where nothing of the user's led to it,
+    nothing where no channel found it, as of an item that the store does not know."""
+    cold: bool = False
+    """True where nothing is known of the user."""
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.preferences) or self.seen is not None
+
+    @property
+    def is_liked(self) -> bool:
+        """Whether the event speaks of liking; an item met without liking it may still have led on."""
+        return self.seen is not None and self.seen.signal >= NEUTRAL_SIGNAL
+
+
+@dataclass(frozen=True)
+class Explained:
+    reasons: dict[str, Reason]
+    """By item id: one for every item."""
+    dropped: list[Dropped] = field(default_factory=list)
+    claims: int = 0
+    """Reasons that the model wrote."""
+    notes: list[str] = field(default_factory=list)
+    prompt: str | None = None
+
+
+async def explain(
+    profile: Profile,
+    items: Sequence[Item],
+    past: Past,
+    chat: Chat | None,
+    grade: Grade,
+    settings: Settings,
+    *,
+    led: Mapping[str, Sequence[Lead]] | None = None,
+    channels: Mapping[str, Sequence[str]] | None = None,
+    lexicon: Lexicon = EMPTY_LEXICON,
+    values_of: ValuesOf = item_values,
+    scales: Mapping[str, Scale] | None = None,
+) -> Explained:
+    """One reason for each of `items`, in their order.
+
+    led: by item id the user's events that led to it, as `limner.explain.attribution.leads` finds them.
+    channels: by item id the channels that found it, best first. A model that fails costs its words only; no money left
+    counts as a failure here, since a list without a model's words is still a list.
+    """
+    wanted = settings.reasons.language or profile.language
+    language = spoken(wanted)
+    whys = choose_grounds(profile, items, past, led or {}, channels or {}, values_of)
+    known = [why for why in whys if why.is_known]
+    if chat is None or grade == "none" or not known:
+        return _plain(whys, settings, wanted, scales or {})
+    writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
+    prompt_id = LIST if grade == "full" else PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
+    prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
+    said: dict[str, tuple[str, Why]] = {}
+    notes = unspoken(wanted)
+    size = len(known) if grade == "full" else 1
+    batches = [known[at : at + size] for at in range(0, len(known), size)]
+    stage = _listed if grade == "full" else _phrased
+    answers = await asyncio.gather(
+        *(
+            _guarded(stage(batch, chat, prompt, settings, language, profile.user_id, at * size))
+            for at, batch in enumerate(batches)
+        )
+    )
+    claims = 0
+    dropped: list[Dropped] = []
+    for answer in answers:
+        if isinstance(answer, ModelError):
+            notes.append(f"Some reasons are in template words, {UNHELPED}: {answer}")
+        else:
+            claims += len(answer.said) + len(answer.refused)
+            said |= answer.said
+            dropped += answer.refused
+    kept: dict[str, tuple[str, Why]] = {}
+    for why in known:  # in list order, so that of two alike phrasings the first stays
+        if why.item.item_id in said:
+            text, cited = said[why.item.item_id]
+            refusal = writer.refusal(text, cited)
+            if refusal:
+                dropped.append(Dropped(stage="reason", claim=text, reason=refusal))
+            else:
+                kept[why.item.item_id] = (text, cited)
+    return Explained(writer.finish(whys, kept), dropped, claims, list(dict.fromkeys(notes)), prompt.label)
+
+
+def explain_plainly(
+    profile: Profile,
+    items: Sequence[Item],
+    past: Past,
+    settings: Settings,
+    *,
+    led: Mapping[str, Sequence[Lead]],
+    channels: Mapping[str, Sequence[str]],
+    values_of: ValuesOf,
+    scales: Mapping[str, Scale],
+    language: str = "",
+) -> Explained:
+    """`explain` in template words, at once; in a language that is given, or in that of the settings or the portrait."""
+    whys = choose_grounds(profile, items, past, led, channels, values_of)
+    return _plain(whys, settings, language or settings.reasons.language or profile.language, scales)
+
+
+def _plain(whys: Sequence[Why], settings: Settings, language: str, scales: Mapping[str, Scale]) -> Explained:
+    writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
+    return Explained(writer.finish(whys, {}), notes=unspoken(language))
+
+
+# ---------------------------------------------------------------- grounds
+
+
+def choose_grounds(
+    profile: Profile, items: Sequence[Item], past: Past, led: Mapping[str, Sequence[Lead]],
+    channels: Mapping[str, Sequence[str]], values_of: ValuesOf,
+) -> list[Why]:  # fmt: skip
+    """For each item the strongest shared likes and the event that speaks most for it, spread over the list.
+
+    A like that one event speaks for says no more than that event. A decade or a price alone is named only where the
+    user's own channels found the item and no event leads to it.
+    """
+    shown = {
+        event.event_id: _shown(number, event, past) for number, event in enumerate(past.events, 1)
+        if (item := past.items.get(event.item_id or "")) is not None and item.title
+    }  # fmt: skip
+    liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
+    borne = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
+    values = {s.item.item_id: _values(s.item, values_of) for s in liked.values() if s.item is not None}
+    likes = [p for p in profile.preferences if p.polarity == "like" and (p.basis == "stated" or len(p.evidence) > 1)]
+    used: Counter[str] = Counter()
+    whys = []
+    for item in items:
+        mine = _values(item, values_of)
+        shared = [p for p in likes if fold(p.value) in mine]
+        shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
+        # An item of the same name comes last: a person reads another as more of a reason.
+        name = fold(item.title)
+        others = {
+            i: s for i, s in liked.items() if s.item and s.item.item_id != item.item_id and fold(s.item.title) != name
+        }
+        leads = led.get(item.item_id, ())
+        rest = {i: s for i, s in borne.items() if i not in liked and s.event.item_id != item.item_id}
+        kin = {
+            lead.event_id: _overlap(mine, _values(seen_item, values_of)) for lead in leads
+            if lead.event_id in borne and (seen_item := borne[lead.event_id].item) is not None
+        }  # fmt: skip
+        namesakes = {i: s for i, s in borne.items() if i not in others and s.event.item_id != item.item_id}
+        lead = next(filter(None, (_foremost(leads, some, kin, used) for some in (others, rest, namesakes))), None)
+        telling = _apart([p for p in shared if p.facet not in _BARE_FACETS])
+        seen: WindowEvent | None
+        origin: Origin
+        if lead is not None and (not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]):
+            shared, seen, origin = [], borne[lead.event_id], lead.link
+        else:
+            whence = _channel(channels.get(item.item_id, ("content",)), is_known=bool(borne))
+            usable = telling or ([] if whence else shared)
+            shared, seen = _together(usable, mine, values, others, leads, kin, used)
+            alike = "similar_users" in channels.get(item.item_id, ()) and bool(borne)
+            origin = "" if shared or seen else whence or ("similar" if alike else "")
+        used.update([*map(_name, shared), *([seen.event.event_id] if seen else [])])
+        whys.append(Why(item, tuple(shared), seen, origin, cold=not past.items))
+    return whys
+
+
+def _together(
+    shared: Sequence[Preference], mine: frozenset[str], values: Mapping[str, frozenset[str]],
+    liked: Mapping[str, WindowEvent], leads: Sequence[Lead], kin: Mapping[str, float], used: Counter[str],
+) -> tuple[list[Preference], WindowEvent | None]:  # fmt: skip
+    """Preferences and an event whose item carries them too: one interest, seen from both sides.
+
+    Where no lead's item carries them: an event behind a preference, by how many values its item has in common.
+    """
+    wanted = {fold(p.value) for p in shared}
+    same = {
+        i: s for i, s in liked.items()
+        # A thing that is called as its kind is ("bed") says no more than the kind.
+        if s.item is not None and values[s.item.item_id] & wanted and fold(plain_title(s.item.title)) not in wanted
+    }  # fmt: skip
+    lead = _foremost(leads, same, kin, used)
+    if lead is not None:
+        best: WindowEvent | None = same[lead.event_id]
+    else:
+        behind = [i for p in shared[:MAX_PREFERENCES] for i in p.evidence if i in same]
+        best = max(
+            (same[i] for i in behind),
+            key=lambda s: (
+                _overlap(mine, values[s.event.item_id or ""]) * s.signal * NAMED_AGAIN ** used[s.event.event_id]
+            ),
+            default=None,
+        )
+    if best is not None:
+        shared = [p for p in shared if fold(p.value) in values[best.event.item_id or ""]]
+    return list(shared[:MAX_PREFERENCES]), best
+
+
+def _apart(preferences: Sequence[Preference]) -> list[Preference]:
+    """Without those whose name holds, or is held by, an earlier one's: a reason would say one thing twice."""
+    kept: list[Preference] = []
+    for one in preferences:
+        name = fold(one.value)
+        if not any(name in fold(other.value) or fold(other.value) in name for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _weight(preference: Preference) -> float:
+    return preference.strength * preference.confidence * (BARE if preference.facet in _BARE_FACETS else 1.0)
+
+
+def _name(preference: Preference) -> str:
+    return f"{preference.facet}:{preference.value}"
+
+
+def _foremost(
+    leads: Sequence[Lead], events: Mapping[str, WindowEvent], kin: Mapping[str, float], used: Counter[str]
+) -> Lead | None:
+    """Of the leads to these events the one that speaks most for the item.
+
+    Signal, earlier use and kinship count: of two events that led as far, the one whose item is of the same kind is
+    understood at once.
+    """
+    return max(
+        (lead for lead in leads if lead.event_id in events),
+        key=lambda lead: (
+            lead.weight * (KIN + kin.get(lead.event_id, 0.0)) * (1 + events[lead.event_id].signal)
+            * NAMED_AGAIN ** used[lead.event_id]
+        ),
+        default=None,
+    )  # fmt: skip
+
+
+def _shown(number: int, event: Event, past: Past) -> WindowEvent:
+    item = past.items.get(event.item_id) if event.item_id else None
+    # Of values that were validated: a second check of every event of a history would cost more than all else here.
+    return WindowEvent.model_construct(
+        number=number, event=event, item=item, signal=past.signal.get(event.event_id, 0.0), line=""
+    )
+
+
+_folded = lru_cache(maxsize=50_000)(fold)
+"""Values of a catalogue are folded again and again."""
+
+
+def _values(item: Item, values_of: ValuesOf) -> frozenset[str]:
+    return frozenset(_folded(value) for values in values_of(item).values() for value in values)
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    """Jaccard's index."""
+    return len(a & b) / max(1, len(a | b))
+
+
+def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
+    """popular or recent where a channel of what many have found the item, and none of the user's own; nothing where
+    neither did; empty where one of the user's own did.
+
+    Of a user who has turned down all that they had, no channel knows what they want.
+    """
+    if is_known and any(name not in _CROWD for name in found):
+        return ""
+    first = next((name for name in found if name in _CROWD or name == _LIKE), "")
+    return "recent" if first in ("recent", "latest") else "popular" if first else "nothing"
+
+
+# ---------------------------------------------------------------- template words and verification
+
+
+class _Writer:
+    """Verifies a model's reasons and puts template words where there are none, keeping count of phrasings."""
+
+    def __init__(
+        self, settings: Settings, language: Language, lexicon: Lexicon, scales: Mapping[str, Scale], *, strict: bool
+    ) -> None:
+        """`strict`: a noun for the items must be the grounds' or the templates'."""
+        self.strict = strict
+        self.style, self.language, self.lexicon, self.scales = settings.reasons, language, lexicon, scales
+        self.phrasings: Counter[str] = Counter()
+
+    def refusal(self, text: str, why: Why) -> str:
+        """Why a model's reason may not stand; empty if it may."""
+        if not text:
+            return "empty"
+        length = _words(text, self.language)
+        if length > self.style.max_words:
+            return f"too_long: {length} words of {self.style.max_words}"
+        grounds = self._grounds(why)
+        if problems := check_words(text, grounds, self.language, self.lexicon):
+            return "; ".join(problems)
+        if self.strict and (noun := foreign_noun(text, grounds)):
+            return f"unsupported_word: {noun}"
+        if problem := self._misread(text, why):
+            return problem
+        if self.strict and not self._speaks_of(why.item, text):
+            return "off_claim: it does not speak of the item"
+        if not self._mentions(text, why):
+            return "off_claim: it names nothing that led to the item"
+        shape = phrasing(text, why, self.language)
+        if self.phrasings[shape] >= SAME:
+            return "repeated_phrasing"
+        self.phrasings[shape] += 1
+        return ""
+
+    def _speaks_of(self, item: Item, text: str) -> bool:
+        said = fold(text)
+        return points_at(text, self.language) or any(fold(name) in said for name in title_variants(item.title))
+
+    def _misread(self, text: str, why: Why) -> str:
+        own = title_variants(why.seen.item.title) if why.seen and why.seen.item else []
+        looked = why.seen is not None and why.seen.event.type in LOOKS
+        names = [*title_variants(why.item.title), *(form for p in why.preferences for form in self._forms(p))]
+        return misread(text, self.language, own=own, names=names, people=why.origin in PEOPLE, looked=looked)
+
+    def _forms(self, preference: Preference) -> list[str]:
+        name = thing(preference.facet, preference.value, self.language)
+        return [name, *value_variants(preference.value, self.language)]
+
+    def finish(self, whys: Sequence[Why], kept: Mapping[str, tuple[str, Why]]) -> dict[str, Reason]:
+        reasons = {}
+        for why in whys:
+            written = kept.get(why.item.item_id)
+            text, cited = written if written else (self._template(why), why)
+            evidence = [cited.seen.event.event_id] if cited.seen else []
+            for preference in cited.preferences:
+                evidence += preference.evidence[:2]
+            reasons[why.item.item_id] = Reason(
+                text=text,
+                preferences=[_name(p) for p in cited.preferences],
+                evidence=list(dict.fromkeys(evidence)),
+                source="llm" if written else "template",
+            )
+        return reasons
+
+    def _template(self, why: Why) -> str:
+        """Of three phrasings the one that stands least often in the list, the first of them where several do."""
+        seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
+        scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None
+        best, chosen = "", ""
+        for turn in range(3):
+            form = reason_text(
+                why.item, language=self.language, origin=why.origin, preferences=why.preferences, seen=seen,
+                high=scale.high if scale else None, cold=why.cold, turn=turn,
+            )  # fmt: skip
+            shape = phrasing(form, why, self.language)
+            if not turn or self.phrasings[shape] < self.phrasings[chosen]:
+                best, chosen = form, shape
+            if not self.phrasings[chosen]:
+                break
+        self.phrasings[chosen] += 1
+        return best
+
+    def _grounds(self, why: Why) -> Grounds:
+        seen = why.seen
+        events = [seen.model_copy(update={"item": _title_only(seen.item)})] if seen and seen.item else []
+        return grounds_from(
+            self.language, preferences=why.preferences, events=events, items=[_title_only(why.item)],
+            scales=self.scales, as_of=None,
+        )  # fmt: skip
+
+    def _mentions(self, text: str, why: Why) -> bool:
+        code = self.language.code
+        said = f" {' '.join(stems_of(text, code))} "
+        names = [form for p in why.preferences for form in value_variants(p.value, self.language)]
+        if why.seen and why.seen.item:
+            names += title_variants(why.seen.item.title)
+        forms = [" ".join(stems_of(name, code)) for name in names]
+        return any(f" {form} " in said for form in forms if form)
+
+
+def _title_only(item: Item) -> Item:
+    """An item without its values and the year in its title, which speak for nothing in a reason.
+
+    "Here is more comedy for you" must be of a shared preference: not of the event's item, which led to another kind of
+    item, nor of the recommended one, whose values the user need not like.
+    """
+    return Item(item_id=item.item_id, title=_YEAR.sub("", item.title))
+
+
+def _words(text: str, language: Language) -> int:
+    """Words; two characters count as one where words are not set apart."""
+    tokens = [t for t in tokens_of(text) if t.kind != "mark"]
+    return (len(tokens) + 1) // 2 if language.code == "zh" else len(tokens)
+
+
+def phrasing(text: str, why: Why, language: Language) -> str:
+    """A reason with its names and numbers taken out: what makes two reasons read alike."""
+    names = title_variants(why.item.title)
+    if why.seen and why.seen.item:
+        names += title_variants(why.seen.item.title)
+    for preference in why.preferences:
+        names += [thing(preference.facet, preference.value, language), *value_variants(preference.value, language)]
+    shape = fold(text)
+    for name in sorted({fold(name) for name in names if name}, key=len, reverse=True):
+        shape = shape.replace(name, "*")
+    return re.sub(r"[\d.,]*\d", "#", shape)
+
+
+# ---------------------------------------------------------------- a model's words
+
+
+class ListedReason(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    item: int
+    text: str
+    evidence: list[str]
+
+
+class Listed(BaseModel):
+    """The answer at grade `full`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reasons: list[ListedReason]
+
+
+@dataclass(frozen=True)
+class _Said:
+    said: dict[str, tuple[str, Why]]
+    """Text and what it cites, by item id."""
+    refused: list[Dropped] = field(default_factory=list)
+
+
+async def _guarded(work: Awaitable[_Said]) -> _Said | ModelError:
+    try:
+        return await work
+    except ModelError as error:
+        return error
+
+
+class PhrasedReason(BaseModel):
+    """The answer at grade `phrase`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+
+
+async def _phrased(
+    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str, first: int
+) -> _Said:
+    """Grade `phrase`: one call an item, from the grounds that code chose; several items in a call get mixed up."""
+    (why,) = whys
+    answered, _ = await ask(chat, phrase_request(why, prompt, settings, language, user_id, first), PhrasedReason)
+    return _Said({why.item.item_id: (tidy(answered.text, language), why)})
+
+
+_SAID: Mapping[Origin, str] = {
+    "next_item": "others went on to this",
+    "collaborative": "others chose this too",
+    "content": "close in theme",
+}
+"""What the phrasing prompt calls each way from an event to an item."""
+
+
+def phrase_request(
+    why: Why, prompt: Prompt, settings: Settings, language: Language, user_id: str, turn: int
+) -> ChatRequest:
+    """`turn`: the item's place in the list."""
+    parts = []
+    if why.preferences:
+        parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
+    if why.seen and why.seen.item:
+        looked = why.seen.event.type in LOOKS
+        # Beside other people the user's part is said as theirs is: what they had in common is the choice. Who bought
+        # something has not said that they enjoyed it.
+        enjoyed = why.seen.signal >= ENJOYED and why.origin not in PEOPLE and why.seen.event.type in SAID
+        verb = "looked at" if looked else "enjoyed" if enjoyed else "chose"
+        parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
+    # The sentence follows the order of the line and its beginning, so that a list is not of one build.
+    if turn % 2:
+        parts.reverse()
+    looks = why.seen is not None and why.seen.event.type in LOOKS
+    if why.origin in _SAID:
+        parts.append("others looked at this too" if looks and why.origin == "collaborative" else _SAID[why.origin])
+    forms = language.templates.openings
+    openings = (
+        forms.others if why.origin in PEOPLE else forms.alike if why.origin == "content"
+        else forms.liked if why.seen else forms.taste
+    )  # fmt: skip
+    if openings:
+        begin, _, end = openings[turn % len(openings)].partition(" … ")
+        parts.insert(0, f"begin: {begin}")
+        parts += [f"end: {end}"] if end else []
+    return ChatRequest(
+        purpose="reason", prompt=prompt.label, user_id=user_id, max_tokens=TOKENS_A_REASON,
+        temperature=settings.llm.temperature,
+        messages=prompt.render(grounds="; ".join(parts)),
+    )  # fmt: skip
+
+
+async def _listed(
+    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str, first: int
+) -> _Said:
+    """Grade `full`: one call for the list; the model chooses among the grounds that code offers for each item."""
+    asked, offered = list_request(whys, prompt, settings, language, user_id)
+    listed, _ = await ask(chat, asked, Listed)
+    said: dict[str, tuple[str, Why]] = {}
+    refused: list[Dropped] = []
+    for reason in listed.reasons:
+        text, inline = strip_citations(reason.text.strip())
+        cited = {name.strip().strip("[]").upper() for name in [*reason.evidence, *inline]}
+        at = reason.item - 1
+        if not 0 <= at < len(whys) or whys[at].item.item_id in said:
+            refused.append(Dropped(stage="reason", claim=text, reason=f"unknown_item: {reason.item}"))
+        elif not cited:
+            refused.append(Dropped(stage="reason", claim=text, reason="uncited"))
+        elif unknown := sorted(cited - offered[at]):
+            refused.append(Dropped(stage="reason", claim=text, reason=f"unknown_evidence: {unknown[0]}"))
+        else:
+            why = whys[at]
+            numbers = _numbers(whys)
+            preferences = tuple(p for p in why.preferences if numbers[_name(p)] in cited)
+            seen = why.seen if why.seen and f"E{why.seen.number}" in cited else None
+            said[why.item.item_id] = (tidy(text, language), replace(why, preferences=preferences, seen=seen))
+    return _Said(said, refused)
+
+
+def _numbers(whys: Sequence[Why]) -> dict[str, str]:
+    """Local numbers of the list's preferences: P1, P2, …"""
+    names = dict.fromkeys(_name(p) for why in whys for p in why.preferences)
+    return {name: f"P{number}" for number, name in enumerate(names, 1)}
+
+
+def list_request(
+    whys: Sequence[Why], prompt: Prompt, settings: Settings, language: Language, user_id: str
+) -> tuple[ChatRequest, list[set[str]]]:
+    """The request, and by item the citations that are offered for it."""
+    numbers = _numbers(whys)
+    facets = {_name(p): p for why in whys for p in why.preferences}
+    preferences = [f"{number} likes {facets[name].facet}: {facets[name].value}" for name, number in numbers.items()]
+    events = {why.seen.number: why.seen for why in whys if why.seen and why.seen.item}
+    lines, offered = [], []
+    for at, why in enumerate(whys, 1):
+        cites = [numbers[_name(p)] for p in why.preferences]
+        cites += [f"E{why.seen.number}"] if why.seen else []
+        offered.append(set(cites))
+        lines.append(f"{at}. “{plain_title(why.item.title)}” [{', '.join(cites)}]")
+    style = settings.reasons
+    messages = prompt.render(
+        language=language.name, voice=style.voice, words=str(style.max_words),
+        preferences="\n".join(preferences) or "none",
+        events="\n".join(f"E{number} {_event_line(shown)}" for number, shown in sorted(events.items())) or "none",
+        items="\n".join(lines),
+    )  # fmt: skip
+    asked = ChatRequest(
+        purpose="reason", prompt=prompt.label, messages=messages, user_id=user_id,
+        max_tokens=60 + (TOKENS_A_REASON + 20) * len(whys), temperature=settings.llm.temperature,
+    )  # fmt: skip
+    return asked, offered
+
+
+def _event_line(shown: WindowEvent) -> str:
+    value = f" {shown.event.value:g}" if shown.event.value is not None else ""
+    return f"{shown.event.type}{value} “{plain_title(shown.item.title) if shown.item else ''}”"

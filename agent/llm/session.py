@@ -1,0 +1,141 @@
+"""The model of one engine: chosen once, graded once, given up cleanly."""
+
+from dataclasses import dataclass, field
+
+from limner.core.errors import FetchError, ModelError, SettingsError
+from limner.core.progress import Progress
+from limner.core.schema import Grade, ProbeResult
+from limner.core.settings import Settings, cache_folder
+from limner.llm import AnswerBook, Chat, ChosenModel, Purse, RecordedChat, choose_chat, which
+from limner.llm.privacy import outgoing
+from limner.llm.probe import cached_probe
+
+COOL_DOWN = 60.0
+"""Seconds after which a process that answers requests tries a model again that it had given up."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that may be asked, and how far it is trusted."""
+
+    chat: Chat | None
+    grade: Grade
+    notes: list[str] = field(default_factory=list)
+    recorded: RecordedChat | None = None
+    unavailable: bool = False
+    """True where a model is set but cannot be had."""
+
+    @property
+    def name(self) -> str | None:
+        return self.chat.name if self.chat and self.grade != "none" else None
+
+
+class ModelDesk:
+    """Opens the model at first need. A model that cannot be had costs words, never the answer."""
+
+    def __init__(self, settings: Settings, store: AnswerBook, progress: Progress) -> None:
+        self.settings, self._store, self._progress = settings, store, progress
+        self.purse: Purse | None = None
+        """Where one is given, every call is paid from it, whatever limits of its own a run has."""
+        self._chosen: ChosenModel | None = None
+        self._opened = False
+        self._grade: Grade = "none"
+        self._unavailable = False
+        self._notes: list[str] = []
+        self._recorded: RecordedChat | None = None
+        self.probe: ProbeResult | None = None
+
+    @property
+    def chosen(self) -> ChosenModel | None:
+        return self._chosen
+
+    async def ready(self) -> Ready:
+        """The model as this process asks it: its failures and its cost are counted over all requests.
+
+        Raises SettingsError where `auto` finds none at all.
+        """
+        chosen = await self._trusted()
+        if chosen is not None and self._recorded is None:
+            self._recorded = self._record(chosen, None, cool_down=COOL_DOWN)
+        return self._as_ready(self._recorded)
+
+    def opened(self) -> Ready:
+        """The same at once: without a model as long as none was opened."""
+        if self._chosen is None or self._grade == "none":
+            return self._as_ready(None)
+        if self._recorded is None:
+            self._recorded = self._record(self._chosen, None, cool_down=COOL_DOWN)
+        return self._as_ready(self._recorded)
+
+    async def for_run(self, max_cost: float | None) -> Ready:
+        """The same model for one run, with a cost limit and a count of failures of its own."""
+        chosen = await self._trusted()
+        recorded = self._record(chosen, max_cost) if chosen is not None else None
+        return self._as_ready(recorded)
+
+    def _as_ready(self, recorded: RecordedChat | None) -> Ready:
+        return Ready(recorded, self._grade, list(self._notes), recorded, self._unavailable)
+
+    async def _trusted(self) -> ChosenModel | None:
+        if not self._opened:
+            await self._open()
+        return self._chosen if self._grade != "none" else None
+
+    async def _open(self) -> None:
+        self._opened = True
+        llm = self.settings.llm
+        if llm.grade == "none" or llm.choice == "none":
+            return
+        try:
+            self._chosen = choose_chat(self.settings, self._progress)
+            if self._chosen is None:
+                return
+            if self._chosen.hosted:
+                for sentence in outgoing(self.settings):
+                    self._progress.say(sentence)
+            if llm.grade != "auto":
+                self._grade = llm.grade
+                return
+            chat = self._record(self._chosen, None)
+            self.probe = await cached_probe(chat, self._chosen.identity, llm.probe, cache_folder(), self._progress)
+            self._grade = self.probe.grade
+            if self._grade == "none":
+                self._notes.append(f"Template words are used, since {self._chosen.name} failed the capability probe.")
+        except (ModelError, FetchError) as error:
+            self._unavailable = True
+            self._notes.append(f"Template words are used, since no model can be asked: {error}")
+
+    def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> RecordedChat:
+        llm = self.settings.llm
+        return RecordedChat(
+            chosen.chat,
+            self._store,
+            identity=chosen.identity,
+            prices=llm.prices,
+            max_cost=max_cost if max_cost is not None else llm.max_cost or None,
+            purse=self.purse,
+            give_up_after=llm.give_up_after,
+            cool_down=cool_down,
+        )
+
+    def kind(self) -> str:
+        """openai, local or none, without opening anything. Raises SettingsError."""
+        return which(self.settings.llm)
+
+    def is_set(self) -> bool:
+        """Whether the settings name any model, without opening it."""
+        try:
+            return self.settings.llm.grade != "none" and self.kind() != "none"
+        except SettingsError:
+            return False
+
+    def has_endpoint(self) -> bool:
+        """Whether the settings name a model that answers at an address, and is neither fetched nor loaded here."""
+        try:
+            return self.kind() == "openai"
+        except SettingsError:
+            return False
+
+    async def close(self) -> None:
+        if self._chosen is not None:
+            await self._chosen.close()

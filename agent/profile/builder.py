@@ -1,0 +1,234 @@
+"""Portraits: painted, kept, told whether they are still of now."""
+
+import asyncio
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from limner.core.errors import (
+    BudgetSpentError,
+    FetchError,
+    ModelError,
+    StoreBusyError,
+    UnknownIdError,
+)
+from limner.core.progress import Progress
+from limner.core.schema import BuildReport, Estimate, Event, Preference, Profile
+from limner.core.settings import Settings
+from limner.core.telemetry import Watch, timed
+from limner.llm import UNHELPED
+from limner.llm.session import ModelDesk, Ready
+from limner.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
+from limner.state.snapshots import Snapshots, known_items
+from limner.store import Store
+
+if TYPE_CHECKING:
+    pass
+
+
+_SAMPLE = 5
+"""Users that an estimate paints in its head."""
+
+
+class Painter:
+    """Paints the portraits of a store's users."""
+
+    def __init__(
+        self, settings: Settings, store: Store, progress: Progress, snapshots: Snapshots, models: ModelDesk,
+        watch: Watch,
+    ) -> None:  # fmt: skip
+        self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
+        self.snapshots, self.models = snapshots, models
+
+    async def build(self, wanted: Sequence[str], model: Ready, concurrency: int, force: bool) -> BuildReport:
+        """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
+        built: dict[str, Profile] = {}
+        failed: dict[str, str] = {}
+        stopped: list[str] = []
+        skipped = kept = 0
+        turn = asyncio.Semaphore(concurrency)
+        self.progress.start("portraits", len(wanted))
+
+        async def one(user_id: str) -> None:
+            nonlocal skipped, kept
+            async with turn:
+                if stopped:
+                    return
+                try:
+                    subject = self.subject(user_id, model)
+                    if not force and self._is_current(subject.previous, subject, model):
+                        skipped += 1
+                    elif painted := await self._paint(subject, model):
+                        built[user_id] = painted
+                    else:
+                        kept += 1
+                except BudgetSpentError as error:
+                    stopped.append(str(error))
+                except (ModelError, FetchError) as error:
+                    failed[user_id] = str(error)
+                self.progress.advance()
+
+        await _all(one(user_id) for user_id in wanted)
+        self.progress.done()
+        notes = [*model.notes, *(model.recorded.notes if model.recorded else [])]
+        notes += _failures(built.values(), model)
+        if kept:
+            notes.append(f"Stored portraits kept as they are, {UNHELPED}: {kept} of {len(wanted)}.")
+        return BuildReport(
+            built=[built[user_id] for user_id in wanted if user_id in built],
+            skipped=skipped + kept,
+            failed=failed,
+            notes=list(dict.fromkeys(notes)),
+            stopped=stopped[0] if stopped else None,
+        )
+
+    async def _paint(self, subject: Subject, model: Ready) -> Profile | None:
+        """window + facts -> draft -> verified portrait -> stored, whence it is embedded later.
+
+        None where the model failed and the stored portrait is of the same events: template words would not be better.
+        """
+        with timed(self.watch, "portrait"):
+            profile = await paint(subject, model.chat, model.grade, self.settings)
+        self.watch.painted(profile)
+        if model.unavailable:
+            profile = profile.model_copy(update={"notes": [*profile.notes, *model.notes]})
+        if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):
+            return None
+        return self.store.save_profile(profile)
+
+    def subject(self, user_id: str, model: Ready, events: Sequence[Event] | None = None) -> Subject:
+        """One user with everything that a portrait may rest on; of some `events` alone, as if it were the first."""
+        world = self.snapshots.world()
+        held = self.store.events(user_id) if events is None else events
+        return subject_of(
+            self.store.require_user(user_id),
+            held,
+            known_items(held, world.items),
+            world.population,
+            self.settings,
+            scales=world.scales,
+            grade=model.grade,
+            model=model.name or "",
+            previous=self.store.profile(user_id) if events is None else None,
+            lexicon=world.lexicon(self.settings.portrait.language),
+        )
+
+    async def current(self, user_id: str) -> Profile | None:
+        """The newest stored portrait, of any version, that the model set now would paint from the same events."""
+        model = await self.models.ready()
+        subject = self.subject(user_id, model)
+        versions = reversed(self.store.profile_versions(user_id))
+        return next((one for one in versions if self._is_current(one, subject, model)), None)
+
+    def _is_current(self, old: Profile | None, subject: Subject, model: Ready) -> bool:
+        """Whether the model would paint the same again; one that cannot be had paints nothing better."""
+        made_by = (old.grade, old.model) if old is not None else None
+        return self._is_of_now(old, subject) and (model.unavailable or made_by == (model.grade, model.name))
+
+    def _is_of_now(self, old: Profile | None, subject: Subject) -> bool:
+        last = max((event.seq for event in subject.events), default=0)
+        return (
+            old is not None
+            and old.built_from.last_seq == last
+            and old.built_from.settings == settings_digest(self.settings)
+        )
+
+    async def estimate(self, wanted: Sequence[str]) -> Estimate:
+        """What a build would cost, from a sample; nothing is asked of a model but its grade."""
+        model = await self.models.ready()
+        sample = [self.subject(user_id, model) for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]]
+        hosted = model.chat.hosted if model.chat else False
+        return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
+
+    async def profile(self, user_id: str, version: int | None = None) -> Profile:
+        """A stored portrait, painted first where there is none. Raises UnknownIdError.
+
+        One that is missing and cannot be kept, while another process writes say, is painted in passing: in template
+        words, as version 0.
+        """
+        self.store.require_user(user_id)
+        found = self.store.profile(user_id, version)
+        if found is None and version is not None:
+            raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
+        if found is None:
+            try:
+                with self.store.writing():
+                    # Not a run of its own: a model that other requests found failing is not tried anew.
+                    report = await self.build([user_id], await self.models.ready(), 1, force=False)
+            except StoreBusyError as error:
+                return await self._in_passing(user_id, str(error))
+            if not report.built:
+                return await self._in_passing(user_id, report.stopped or report.failed[user_id])
+            found = report.built[0]
+        return found
+
+    async def _in_passing(self, user_id: str, why: str) -> Profile:
+        profile = self.in_template_words(user_id)
+        return profile.model_copy(update={"notes": [f"In template words and not stored: {why}"]})
+
+    def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
+        """A portrait that is not stored; of some `events` alone, where given."""
+        return paint_plainly(self.subject(user_id, Ready(None, "none"), events), self.settings)
+
+    def at_once(self, user_id: str) -> Profile:
+        """The stored portrait; where there is none one in template words, kept unless a model is to paint a better."""
+        found = self.store.profile(user_id)
+        if found is not None:
+            return found
+        profile = self.in_template_words(user_id)
+        if self.models.is_set():
+            return profile
+        try:
+            return self.keep(profile)
+        except StoreBusyError as error:
+            return profile.model_copy(update={"notes": [f"In template words and not stored: {error}"]})
+
+    def keep(self, profile: Profile) -> Profile:
+        """Store a portrait as the next version."""
+        with self.store.writing(wait=self.settings.server.write_wait):
+            return self.store.save_profile(profile)
+
+    def after_edit(self, user_id: str, without: str = "") -> Profile:
+        """The portrait anew at once after its user said something of it: counted and in template words, with the texts
+        of claims that stand as they stood. The next build words it all.
+
+        without: an event that is about to be erased.
+        """
+        old = self.at_once(user_id)
+        profile = self.in_template_words(
+            user_id, [one for one in self.store.events(user_id) if one.event_id != without]
+        )
+        texts = {
+            (one.facet, one.value, one.polarity): one
+            for one in old.preferences
+            if one.source == "llm" and without not in one.evidence
+        }
+
+        def as_it_stood(one: Preference) -> Preference:
+            stood = texts.get((one.facet, one.value, one.polarity))
+            return one if stood is None else one.model_copy(update={"text": stood.text, "source": stood.source})
+
+        kept = [as_it_stood(one) for one in profile.preferences]
+        return self.keep(profile.model_copy(update={"preferences": kept}))
+
+
+def _failures(built: Collection[Profile], model: Ready) -> list[str]:
+    """What a run should say of portraits that a model was to write and did not."""
+    failed = [profile for profile in built if profile.grade != model.grade]
+    if not failed:
+        return []
+    gave_up = model.recorded.gave_up if model.recorded else None
+    why = gave_up or " ".join(failed[-1].notes).removeprefix(FAILED)
+    return [f"Portraits in template words: {len(failed)} of {len(built)}, {UNHELPED}: {why}"]
+
+
+async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:
+    """Run everything; the first error ends what is under way and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as errors:
+        first = errors.exceptions[0]
+    else:
+        return
+    raise first

@@ -1,0 +1,298 @@
+"""Changes that a running server takes: rows, an item's shelf, what a user says of their portrait, erasure."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Literal
+
+from pydantic import Field, StrictBool
+
+from limner.core.availability import AVAILABLE, HIDDEN
+from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
+from limner.core.settings import Settings
+from limner.facts import STRUCK, WITHDRAWN, standing
+from limner.profile.builder import Painter
+from limner.state.snapshots import Snapshots
+from limner.store import Kept, Store
+
+Table = Literal["users", "items", "events"]
+Thumb = Literal["like", "dislike", "hide"]
+THUMBS: tuple[Thumb, ...] = ("like", "dislike")
+HIDDEN_BY = "hidden"
+"""In the context of a `skip`: that the user hid the item."""
+STATED = "stated"
+"""The source of events by which users speak of their own portraits."""
+
+
+class ItemPatch(Value):
+    """What changes of an item; what is left out stays."""
+
+    title: str | None = Field(default=None, min_length=1)
+    text: str | None = None
+    categories: list[str] | None = None
+    price: float | None = Field(default=None, ge=0, strict=True)
+    """null: not known any more; so for `image` and `audio`."""
+    image: str | None = None
+    audio: str | None = None
+    hidden: StrictBool | None = None
+    """True: never recommended, from the next request on."""
+    available: StrictBool | None = None
+    """False: recommended only where unavailable items are asked for."""
+    attributes: dict[str, Scalar | list[str] | None] = Field(default={})
+    """By name; null takes one away."""
+
+
+class Claim(Value):
+    """A claim of a portrait, by what it says."""
+
+    facet: str = Field(max_length=100)
+    value: str = Field(max_length=500)
+    polarity: Polarity = "like"
+
+
+class Statement(Value):
+    """A preference that the user states."""
+
+    value: str = Field(default="", max_length=500)
+    """What is liked or disliked: "Film-Noir". Left out, known values are looked for in `text`."""
+    facet: str = Field(default="", max_length=100)
+    """genre, brand, …; left out, the facet that knows the value."""
+    polarity: Polarity = "like"
+    text: str = Field(default="", max_length=2000)
+    """In the user's own words."""
+
+
+class PortraitEdit(Value):
+    """What a user says of their own portrait. Each becomes an event, so that every portrait built later heeds it."""
+
+    state: list[Statement] = Field(default=[], max_length=50)
+    """Preferences to add."""
+    strike: list[Claim] = Field(default=[], max_length=50)
+    """Claims of the portrait that are wrong."""
+    withdraw: list[Claim] = Field(default=[], max_length=50)
+    """Claims that were stated or struck before: what was said of them last is taken back, and events speak again."""
+
+
+class Erased(Value):
+    """What was erased with a user."""
+
+    user_id: str
+    events: int
+    notes: list[str] = Field(default=[])
+
+
+class Export(Value):
+    """All that is stored of a user."""
+
+    user: User
+    events: list[Event]
+    """Oldest first."""
+    profiles: list[Profile]
+    """Every stored version."""
+    recommendations: list[ShownList]
+    """Lists that were answered with."""
+    ledger: list[LedgerRow]
+    """Calls of a language model about them."""
+
+
+def thumb_of(event: Event) -> Thumb | None:
+    """What an event says of its item as a thumb does; None where it is something else."""
+    if event.type == "skip" and event.context.get(HIDDEN_BY) not in (None, False, "", "false"):
+        return "hide"
+    return next((one for one in THUMBS if one == event.type), None)
+
+
+class Editor:
+    """Changes a store, and keeps what is derived from it true."""
+
+    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, painter: Painter) -> None:
+        self._wait = settings.server.write_wait
+        self._store, self._snapshots, self._painter = store, snapshots, painter
+        self._kept = Kept(store)
+
+    def take(self, table: Table, rows: Sequence[object], source: str = "") -> RowsReport:
+        """Rows in, cleaned as those of files are; each stands for itself, one that is no object too."""
+        from limner.ingest import ingest_rows  # with pandas, which few verbs need
+
+        with self._store.changing(wait=self._wait):
+            return ingest_rows(self._store, table, rows, source)
+
+    def patch_item(self, item_id: str, patch: ItemPatch) -> Item:
+        """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not be kept."""
+        with self._store.changing(wait=self._wait):
+            item = self._store.item(item_id)
+            if item is None:
+                raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+            report = self.take("items", [_patched(item, patch)], item.source)
+            if report.rows:
+                raise BadInputError(f"The item cannot be changed so: {report.rows[0].reason}.")
+        return self._store.items([item_id])[0]
+
+    def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
+        """The portrait after its user spoke: stated preferences stand in it first, struck claims are gone.
+
+        Raises UnknownIdError, or BadInputError where a claim to strike is not in it, nothing was said of one to
+        withdraw, or a statement says nothing.
+        """
+        self._store.require_user(user_id)
+        if not edit.state and not edit.strike and not edit.withdraw:
+            raise BadInputError("The edit is empty; give `state`, `strike` or `withdraw`.")
+        with self._store.changing(wait=self._wait):
+            contexts = [
+                *(self._stated(one) for one in edit.state),
+                *self._struck(user_id, edit.strike),
+                *self._withdrawn(user_id, edit.withdraw),
+            ]
+            rows = [
+                {"user_id": user_id, "type": "preference", "text": text, "context": context}
+                for context, text in contexts
+            ]
+            report = self.take("events", rows, STATED)
+            if report.rows:
+                raise BadInputError(f"A statement cannot be used: {report.rows[0].reason}.")
+            return self._painter.after_edit(user_id)
+
+    def take_back(self, user_id: str, item_id: str) -> bool:
+        """Erase a user's newest like, dislike or hiding of an item, and what came of it; False where there is none.
+
+        Portraits that it is counted in go, and the newest is counted anew.
+        """
+        with self._store.changing(wait=self._wait):
+            given = [one for one in self._store.events(user_id) if one.item_id == item_id and thumb_of(one)]
+            if not given:
+                return False
+            newest = max(given, key=lambda one: one.seq)
+            painted = self._store.profile_versions(user_id)
+            outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
+            if outdated:
+                self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
+                self._painter.after_edit(user_id, without=newest.event_id)
+            self._store.erase_event(newest)
+            self._store.erase_profiles(user_id, outdated)
+        return True
+
+    def _stated(self, one: Statement) -> tuple[dict[str, str], str]:
+        value, text = one.value.strip(), one.text.strip()
+        if not value:
+            if not text:
+                raise BadInputError("A statement says nothing; give `value` or `text`.")
+            return {"polarity": one.polarity}, text
+        population = self._snapshots.world().population
+        codes = population.known.get(value.casefold(), [])
+        known = [code for code in codes if not one.facet or population.facets[code] == one.facet.strip()]
+        facet = one.facet.strip() or (population.facets[known[0]] if known else STATED)
+        return {
+            "facet": facet,
+            "value": population.values[known[0]] if known else value,
+            "polarity": one.polarity,
+        }, text
+
+    def _struck(self, user_id: str, claims: Sequence[Claim]) -> list[tuple[dict[str, str], str]]:
+        if not claims:
+            return []
+        held = {
+            (one.facet.casefold(), one.value.casefold(), one.polarity): one
+            for one in self._painter.at_once(user_id).preferences
+        }
+        found = []
+        for claim in claims:
+            one = held.get((claim.facet.casefold(), claim.value.casefold(), claim.polarity))
+            if one is None:
+                raise BadInputError(
+                    f"The portrait of '{user_id}' does not claim {claim.polarity}: {claim.facet} {claim.value}."
+                )
+            context = {"facet": one.facet, "value": one.value, "polarity": one.polarity, STRUCK: "yes"}
+            found.append((context, ""))
+        return found
+
+    def _withdrawn(self, user_id: str, claims: Sequence[Claim]) -> list[tuple[dict[str, str], str]]:
+        if not claims:
+            return []
+        said = {
+            (str(one.context.get("facet", "")).casefold(), str(one.context["value"]).casefold()): one.context
+            for one in standing(self._store.events(user_id))
+            if one.type == "preference" and one.context.get("value") is not None
+        }
+        found = []
+        for claim in claims:
+            one = said.get((claim.facet.casefold(), claim.value.casefold()))
+            if one is None or (one.get("polarity") == "dislike") != (claim.polarity == "dislike"):
+                raise BadInputError(f"'{user_id}' said nothing of {claim.polarity}: {claim.facet} {claim.value}.")
+            context = {"facet": str(one["facet"]), "value": str(one["value"]), "polarity": claim.polarity}
+            found.append(({**context, WITHDRAWN: "yes"}, ""))
+        return found
+
+    def export(self, user_id: str) -> Export:
+        """Raises UnknownIdError."""
+        return Export(
+            user=self._store.require_user(user_id),
+            events=self._store.events(user_id),
+            profiles=self._store.profile_versions(user_id),
+            recommendations=self._kept.lists_of(user_id),
+            ledger=self._store.ledger(user_id),
+        )
+
+    def erase(self, user_id: str) -> Erased:
+        """Erase a user, and all that names them. Raises UnknownIdError.
+
+        What was learned over everyone holds no names; it is counted anew, and trained anew with the next training.
+        """
+        self._store.require_user(user_id)
+        with self._store.changing(wait=self._wait):
+            self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
+            gone = self._store.erase_user(user_id)
+            for name in ("population", "demographics", "holders"):
+                shutil.rmtree(self._store.folder / name, ignore_errors=True)
+            self._clean_rejects(user_id)
+        return Erased(
+            user_id=user_id, events=gone,
+            notes=[
+                "The trained channels, which hold no ids, forget them with the next `limner train`.",
+                "The log of the vectors' database may name them until it is swept, after some thousand writes, or "
+                "`limner profile build --reindex` makes the vectors anew.",
+            ],
+        )  # fmt: skip
+
+    def _clean_rejects(self, user_id: str) -> None:
+        """Take the user's rows out of the files of rejected rows."""
+        for file in (self._store.folder / "rejected").glob("*.jsonl"):
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            left = [line for line in lines if user_id not in _cells(line)]
+            if len(left) < len(lines):
+                part = file.with_suffix(".part")
+                part.write_text("".join(left), encoding="utf-8")
+                part.replace(file)
+
+
+def _cells(line: str) -> set[str]:
+    with suppress(ValueError):
+        return {str(cell).strip() for cell in json.loads(line)["row"].values()}
+    return set()
+
+
+_LOOSE = ("price", "image", "audio")
+
+
+def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
+    """The whole item as a row."""
+    # null takes a price, picture or sound away; of what every item has it says nothing.
+    given = {one for one in patch.model_fields_set if one in _LOOSE or getattr(patch, one) is not None}
+    row: dict[str, object] = {
+        name: getattr(patch if name in given else item, name)
+        for name in ("title", "text", "categories", "price", "image", "audio")
+    }
+    attributes: dict[str, Scalar | list[str]] = dict(item.attributes)
+    if patch.categories is not None:
+        attributes |= {name: patch.categories for name, value in attributes.items() if value == item.categories}
+    for names, flag, name in ((HIDDEN, patch.hidden, "hidden"), (AVAILABLE, patch.available, "available")):
+        if flag is not None:
+            attributes = {one: value for one, value in attributes.items() if one.lower() not in names}
+            attributes[name] = flag
+    for name, value in patch.attributes.items():
+        if value is None:
+            attributes.pop(name, None)
+        else:
+            attributes[name] = value
+    return {"item_id": item.item_id, **row, "attributes": attributes}

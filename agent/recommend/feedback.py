@@ -1,0 +1,182 @@
+"""What people did with lists that were shown: events like any others, and counts of how each channel does."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.schema import Outcome, Recommendations, RejectedRow, ShownList, Value
+from limner.recommend.edits import HIDDEN_BY, Editor
+from limner.store import Kept, Store
+
+FeedbackType = Literal[
+    "impression", "click", "view", "like", "dislike", "hide", "cart", "purchase", "return", "play", "skip", "rating",
+    "review", "share", "withdraw",
+]  # fmt: skip
+SEEN: FeedbackType = "impression"
+"""Counted, and no event: that an item was seen in a list says nothing of taste."""
+HIDE: FeedbackType = "hide"
+"""An event of type `skip`: the item is not shown again, and counts a little against its kind."""
+WITHDRAW: FeedbackType = "withdraw"
+"""No event: it takes back the newest like, dislike or hide of the item, as if it had not been."""
+NOTHING = "nothing to take back"
+CHOSEN = frozenset({"click", "view", "like", "cart", "purchase", "play", "review", "share"})
+"""What counts as having clicked through."""
+
+
+class FeedbackItem(Value):
+    """What somebody did with an item."""
+
+    item_id: str = Field(min_length=1, max_length=255)
+    type: FeedbackType
+    """`impression` is only counted; `withdraw` takes back the newest `like`, `dislike` or `hide` of the item, before
+    what else is told; all others become events, of which `hide` is a `skip`.
+    """
+    value: float | None = None
+    """A rating on its scale, seconds played."""
+    text: str = Field(default="", max_length=20_000)
+    timestamp: datetime | None = None
+    """Now, if left out."""
+    event_id: str | None = Field(default=None, min_length=1, max_length=255)
+    """Of the sender's own; what is sent again under it counts once."""
+
+
+class Feedback(Value):
+    """Feedback on a list, or on items shown elsewhere."""
+
+    recommendation_id: str | None = Field(default=None, max_length=32)
+    """Of the list in which the items were shown."""
+    items: list[FeedbackItem] = Field(min_length=1, max_length=1000)
+
+
+class FeedbackReport(Value):
+    """What became of feedback."""
+
+    recommendation_id: str | None
+    read: int
+    events: int
+    """New events."""
+    counted: int
+    """New outcomes of the list, impressions among them."""
+    withdrawn: int = 0
+    """Events that were taken back."""
+    rows: list[RejectedRow] = Field(default=[])
+    """Each that was rejected, and why."""
+
+
+class ClickThrough(Value):
+    """How the items that one channel led fared, under one version of the trained channels."""
+
+    channel: str
+    """The channel that placed the items highest; empty where none did."""
+    model_version: int
+    listed: int
+    """Places on lists that were answered with and are still kept."""
+    impressions: int
+    """Items that were seen, as told."""
+    clicks: int
+    """Outcomes by which someone chose an item: click, view, like, cart, purchase, play, review, share."""
+    click_through: float | None
+    """clicks / impressions; null where no impression was told."""
+    outcomes: dict[str, int]
+    """Outcomes by type."""
+
+
+class Listener:
+    """Keeps lists that are answered with, and hears what came of them."""
+
+    def __init__(self, store: Store, editor: Editor) -> None:
+        self._store, self._editor, self._kept = store, editor, Kept(store)
+
+    def keep(self, answer: Recommendations, model_version: int, *, anonymous: bool = False) -> Recommendations:
+        """The answer with its `recommendation_id`; without one while another process loads data."""
+        if not answer.recommendations or self._store.is_loaded_elsewhere():
+            return answer
+        shown = ShownList(
+            recommendation_id=f"r{secrets.token_hex(10)}",
+            user_id=None if anonymous else answer.user_id,
+            at=datetime.now(UTC),
+            items=[one.item.item_id for one in answer.recommendations],
+            channels=[next(iter(one.channels), "") for one in answer.recommendations],
+            model_version=model_version,
+            profile_version=answer.profile_version,
+        )
+        self._kept.keep_list(shown)
+        return answer.model_copy(update={"recommendation_id": shown.recommendation_id})
+
+    def hear(self, user_id: str, feedback: Feedback) -> FeedbackReport:
+        """Raises UnknownIdError for a user or list that is not there, BadInputError for an item that was not on it."""
+        self._store.require_user(user_id)
+        shown = self._of(user_id, feedback)
+        taken = {
+            id(one) for one in feedback.items if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
+        }
+        told = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
+        report = self._editor.take("events", [_row(user_id, one, feedback) for one in told]) if told else None
+        rejected = {id(told[one.row]): one.reason for one in report.rows} if report else {}
+        rejected |= {id(one): NOTHING for one in feedback.items if one.type == WITHDRAW and id(one) not in taken}
+        counted = 0
+        if shown is not None:
+            good = [one for one in feedback.items if one.type != WITHDRAW and id(one) not in rejected]
+            counted = self._kept.add_outcomes([_outcome(user_id, one, shown) for one in good])
+        rows = [
+            RejectedRow(row=at, reason=rejected[id(one)])
+            for at, one in enumerate(feedback.items)
+            if id(one) in rejected
+        ]
+        return FeedbackReport(
+            recommendation_id=feedback.recommendation_id, read=len(feedback.items),
+            events=report.kept if report else 0, counted=counted, withdrawn=len(taken), rows=rows,
+        )  # fmt: skip
+
+    def _of(self, user_id: str, feedback: Feedback) -> ShownList | None:
+        if feedback.recommendation_id is None:
+            return None
+        shown = self._kept.shown(feedback.recommendation_id)
+        # A list of a visitor may be claimed by the user that they turn out to be.
+        if shown is None or shown.user_id not in (None, user_id):
+            raise UnknownIdError(f"User '{user_id}' was shown no list '{feedback.recommendation_id}'.")
+        foreign = next((one.item_id for one in feedback.items if one.item_id not in shown.items), None)
+        if foreign is not None:
+            raise BadInputError(f"Item '{foreign}' was not on list '{shown.recommendation_id}'.")
+        return shown
+
+    def stats(self) -> list[ClickThrough]:
+        """By channel and version of the trained channels, newest version first."""
+        listed, outcomes = self._kept.listed(), self._kept.outcomes()
+        found = []
+        for channel, version in sorted({*listed, *outcomes}, key=lambda key: (-key[1], key[0])):
+            of: Mapping[str, int] = outcomes.get((channel, version), {})
+            impressions, clicks = of.get(SEEN, 0), sum(n for kind, n in of.items() if kind in CHOSEN)
+            found.append(
+                ClickThrough(
+                    channel=channel, model_version=version, listed=listed[channel, version], impressions=impressions,
+                    clicks=clicks, click_through=clicks / impressions if impressions else None, outcomes=dict(of),
+                )
+            )  # fmt: skip
+        return found
+
+
+def _row(user_id: str, one: FeedbackItem, feedback: Feedback) -> dict[str, object]:
+    row: dict[str, object] = {
+        "user_id": user_id, "item_id": one.item_id, "type": "skip" if one.type == HIDE else one.type, "text": one.text,
+    }  # fmt: skip
+    if one.value is not None:
+        row["value"] = one.value
+    if one.timestamp is not None:
+        row["timestamp"] = one.timestamp.isoformat()
+    if one.event_id is not None:
+        row["event_id"] = one.event_id
+    context = {"recommendation_id": feedback.recommendation_id} if feedback.recommendation_id else {}
+    row["context"] = {**context, **({HIDDEN_BY: True} if one.type == HIDE else {})}
+    return row
+
+
+def _outcome(user_id: str, one: FeedbackItem, shown: ShownList) -> Outcome:
+    return Outcome(
+        recommendation_id=shown.recommendation_id, user_id=user_id, item_id=one.item_id, type=one.type,
+        channel=shown.channels[shown.items.index(one.item_id)], model_version=shown.model_version,
+    )  # fmt: skip

@@ -1,0 +1,150 @@
+"""What must be learned before anything can be recommended, and what is done where that cannot be."""
+
+from contextlib import suppress
+from threading import Lock, Thread
+
+from limner.core.errors import (
+    FetchError,
+    IndexAwayError,
+    IndexBrokenError,
+    LimnerError,
+    ModelError,
+    NotTrainedError,
+    StoreBusyError,
+    StoreError,
+)
+from limner.core.progress import Progress
+from limner.core.schema import TrainReport, Wishes
+from limner.rank import train_report
+from limner.state.snapshots import Snapshots
+from limner.store import Store
+
+
+class Trainer:
+    """Trains a store's ranker and keeps its index sound."""
+
+    def __init__(self, store: Store, progress: Progress, snapshots: Snapshots, wait: float) -> None:
+        """wait: seconds for another process that writes, as a server does now and then for a moment."""
+        self.store, self.progress, self.snapshots = store, progress, snapshots
+        self._wait = wait
+        self._guard, self._starting = Lock(), Lock()
+        self._behind: Thread | None = None
+
+    def train(self) -> TrainReport:
+        """Fit the channels on every event and embed what items are about."""
+        with self.store.writing(self._wait):
+            embedder = self.sound_index()
+            embedded = self.snapshots.embed_items()
+            # Last, so that a model is only there where the vectors are too, whenever the run was killed.
+            model = self.snapshots.train()
+        return train_report(model, embedder, embedded)
+
+    def is_trained(self) -> bool:
+        """Whether the channels were fitted on every event that there is."""
+        model = self.snapshots.trained()
+        return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
+
+    def sound_index(self) -> str:
+        """The embedder's name; the index is made anew where it cannot be read. Raises IndexMismatchError."""
+        try:
+            return self.snapshots.check_index()
+        except IndexBrokenError:
+            self.progress.say("The index cannot be read, so it is made anew.")
+            self.reindex()
+            return self.snapshots.check_index()
+
+    def reindex(self) -> int:
+        """Embed everything anew with the embedder that the settings name now; how many texts that were."""
+        with self.store.writing(self._wait):
+            self.snapshots.reindex()
+            embedded = self.snapshots.embed_items()
+            return embedded + self.snapshots.embed_portraits()
+
+    def embed_portraits(self) -> list[str]:
+        """Embed what was painted since, before it is looked through; what could not be done, as notes."""
+        try:
+            self.snapshots.embed_portraits()
+        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
+            waiting = self.store.count_unembedded()
+            return [f"Portraits that are not found yet, since they are not embedded: {waiting:,}. {error}"]
+        return []
+
+    def ready(self, wishes: Wishes) -> list[str]:
+        """Do what is missing: training, and vectors of items that came after it. What could not be done, as notes.
+
+        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
+        """
+        self._check(wishes)
+        with self._guard:  # of several threads that find nothing trained, one trains
+            notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
+        idle = [f"No item has {one}, so its quota changes nothing." for one in self.snapshots.idle_quotas(wishes)]
+        if not notes and (unreached := self.snapshots.unreached()):
+            try:
+                with self.store.writing():
+                    self.snapshots.embed_new()
+            except (StoreBusyError, FetchError, ModelError) as error:
+                notes = [
+                    f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
+                ]
+        return [*notes, *idle]
+
+    def within(self, seconds: float, wishes: Wishes) -> None:
+        """Where nothing is trained, begin it behind the answers and wait so long: `ready` would wait to the end.
+
+        Raises NotTrainedError where that does not do, and as `ready` does for the wishes.
+        """
+        if self._has_model():
+            return
+        self._check(wishes)
+        with self._starting:
+            if self._behind is None or not self._behind.is_alive():
+                self._behind = Thread(target=self._train_behind, name="training")
+                self._behind.start()
+            behind = self._behind
+        behind.join(seconds)
+        if behind.is_alive():
+            raise NotTrainedError(
+                "The ranker is being trained for the first time; ask again in a minute. What is popular can be had now."
+            )
+
+    def _check(self, wishes: Wishes) -> None:
+        """What cannot be answered need not wait until something is trained; who wishes for nothing can be answered."""
+        if wishes == Wishes():
+            return
+        with suppress(StoreError):  # a model that cannot be read is trained anew, an index that is away done without
+            self.snapshots.allowed(wishes)
+
+    def _train_behind(self) -> None:
+        with self._guard:
+            try:
+                if not self._has_model():
+                    self._train_as_can_be()
+            except LimnerError as error:  # whoever asks next tries again, and is told
+                self.progress.say(str(error))
+
+    def _has_model(self) -> bool:
+        """Whether there is a trained model; one that cannot be read, of an older version say, is as good as none."""
+        try:
+            return self.snapshots.trained() is not None
+        except StoreError as error:
+            self.progress.say(f"{error} It is trained anew.")
+            return False
+
+    def _find_vectors(self) -> list[str]:
+        try:
+            self.snapshots.look()
+        except (IndexAwayError, ModelError) as error:
+            self.snapshots.go_without(error)
+            return [f"Without the portrait's vectors and new items', which cannot be read: {error}"]
+        return []
+
+    def _train_as_can_be(self) -> list[str]:
+        """Train; without what items are about where that cannot be embedded now."""
+        try:
+            self.train()
+        except (IndexAwayError, ModelError, FetchError) as error:
+            self.snapshots.go_without(error)
+            with self.store.writing(self._wait):
+                self.snapshots.train()
+            return [f"Trained without what items are about; run `limner train` when it can be embedded: {error}"]
+        return []

@@ -1,0 +1,72 @@
+"""Looking around a catalogue: what most have had, and what is near an item."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limner.core.schema import Item, Value
+from limner.retrieve import ItemVectors
+from limner.retrieve.cooccurrence import Holders
+
+Near = Literal["text", "users"]
+
+
+class PopularItem(Value):
+    """An item and how many had it."""
+
+    item: Item
+    rank: int
+    users: int
+    """Different users who had it."""
+
+
+class Neighbor(Value):
+    """An item near another."""
+
+    item: Item
+    rank: int
+    score: float
+    """Cosine: of the two items' texts, or of the sets of users who had them."""
+
+
+def most_had(holders: Holders, allowed: Collection[str], n: int) -> list[tuple[str, int]]:
+    """(item id, users) of the n items that most users had, most first, ties in the catalogue's order."""
+    users = np.diff(holders.starts)
+    order = np.argsort(-users, kind="stable")
+    found = ((holders.item_ids[at], int(users[at])) for at in order.tolist())
+    chosen: list[tuple[str, int]] = []
+    for one in found:
+        if len(chosen) == n or not one[1]:
+            break
+        if one[0] in allowed:
+            chosen.append(one)
+    return chosen
+
+
+def near_in_text(vectors: ItemVectors, item_id: str) -> list[tuple[str, float]]:
+    """(item id, cosine) of every other item, nearest first; nothing where the item has no vector."""
+    here = vectors.positions.get(item_id)
+    if here is None:
+        return []
+    return _ordered(vectors.item_ids, vectors.centred @ vectors.centred[here], here)
+
+
+def near_in_users(holders: Holders, item_id: str) -> list[tuple[str, float]]:
+    """(item id, cosine of the sets of users) of the other items with users in common, most first."""
+    here = holders.positions.get(item_id)
+    if here is None:
+        return []
+    size = np.diff(holders.starts)
+    mine = np.zeros(int(holders.users.max(initial=-1)) + 1, dtype=bool)
+    mine[holders.users[holders.starts[here] : holders.starts[here + 1]]] = True
+    shared = np.concatenate([[0], np.cumsum(mine[holders.users])])
+    both = shared[holders.starts[1:]] - shared[holders.starts[:-1]]
+    cosine = both / np.sqrt(np.maximum(size * size[here], 1))
+    return [one for one in _ordered(holders.item_ids, cosine.astype(np.float32), here) if one[1] > 0]
+
+
+def _ordered(ids: Sequence[str], score: NDArray[np.float32], here: int) -> list[tuple[str, float]]:
+    order = np.argsort(-score, kind="stable")
+    return [(ids[at], float(score[at])) for at in order.tolist() if at != here]

@@ -1,0 +1,138 @@
+"""What is kept of answers, beside whichever process writes: lists that were shown and what came of them, reasons in a
+model's words, conversations.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from limner.core.schema import Outcome, Reason, ShownList
+from limner.store import tables as t
+from limner.store.store import Store
+
+LISTS_DAYS = 90
+"""Days for which a list that was shown is kept."""
+CONVERSATIONS = 1000
+"""Conversations that are kept; those that were quiet for longest go."""
+_SWEEP = 500
+"""Of so many lists one has the old ones swept out."""
+
+
+class Kept:
+    """A store's memory of its own answers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # ------------------------------------------------------------ lists
+
+    def keep_list(self, shown: ShownList) -> None:
+        row = {
+            "recommendation_id": shown.recommendation_id, "user_id": shown.user_id, "time": _ms(shown.at),
+            "body": shown.model_dump_json(),
+        }  # fmt: skip
+        with self._store.adding() as connection:
+            connection.execute(sa.insert(t.shown), row)
+            if not secrets.randbelow(_SWEEP):
+                old = _ms(shown.at - timedelta(days=LISTS_DAYS))
+                connection.execute(sa.delete(t.shown).where(t.shown.c.time < old))
+
+    def shown(self, recommendation_id: str) -> ShownList | None:
+        query = sa.select(t.shown.c.body).where(t.shown.c.recommendation_id == recommendation_id)
+        with self._store.reading() as connection:
+            body = connection.scalar(query)
+        return ShownList.model_validate_json(body) if body else None
+
+    def lists_of(self, user_id: str) -> list[ShownList]:
+        """A user's, oldest first."""
+        query = sa.select(t.shown.c.body).where(t.shown.c.user_id == user_id).order_by(t.shown.c.time)
+        with self._store.reading() as connection:
+            return [ShownList.model_validate_json(body) for body in connection.scalars(query)]
+
+    def listed(self) -> Counter[tuple[str, int]]:
+        """By channel and model version, how many places of kept lists it led."""
+        found: Counter[tuple[str, int]] = Counter()
+        with self._store.reading() as connection:
+            for body in connection.execution_options(yield_per=1000).scalars(sa.select(t.shown.c.body)):
+                shown = ShownList.model_validate_json(body)
+                found.update((channel, shown.model_version) for channel in shown.channels)
+        return found
+
+    # ------------------------------------------------------------ what came of them
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
+        """How many of them are new."""
+        o = t.outcomes.c
+        added = 0
+        with self._store.adding() as connection:
+            for one in {(o.recommendation_id, o.item_id, o.type): o for o in outcomes}.values():
+                same = (
+                    (o.recommendation_id == one.recommendation_id) & (o.item_id == one.item_id) & (o.type == one.type)
+                )
+                if connection.scalar(sa.select(sa.func.count()).select_from(t.outcomes).where(same)):
+                    continue
+                connection.execute(sa.insert(t.outcomes), one.model_dump())
+                added += 1
+        return added
+
+    def outcomes(self) -> dict[tuple[str, int], Counter[str]]:
+        """By channel and model version, outcomes of each type."""
+        o = t.outcomes.c
+        query = sa.select(o.channel, o.model_version, o.type, sa.func.count().label("n"))
+        found: dict[tuple[str, int], Counter[str]] = {}
+        with self._store.reading() as connection:
+            for row in connection.execute(query.group_by(o.channel, o.model_version, o.type)):
+                found.setdefault((row.channel, row.model_version), Counter())[row.type] += row.n
+        return found
+
+    # ------------------------------------------------------------ wording
+
+    def wordings(self, user_id: str, stamps: Mapping[str, str]) -> dict[str, Reason]:
+        """Reasons of a user by item id, of those items whose stored stamp is the one given."""
+        w = t.wordings.c
+        query = sa.select(w.item_id, w.stamp, w.body).where(w.user_id == user_id, w.item_id.in_(list(stamps)))
+        with self._store.reading() as connection:
+            return {
+                row.item_id: Reason.model_validate_json(row.body)
+                for row in connection.execute(query)
+                if row.stamp == stamps[row.item_id]
+            }
+
+    def save_wordings(self, user_id: str, reasons: Mapping[str, tuple[str, Reason]]) -> None:
+        """By item id stamp and reason, in the place of older ones."""
+        if not reasons:
+            return
+        w = t.wordings.c
+        rows = [
+            {"user_id": user_id, "item_id": item_id, "stamp": stamp, "body": reason.model_dump_json()}
+            for item_id, (stamp, reason) in reasons.items()
+        ]
+        with self._store.adding() as connection:
+            connection.execute(sa.delete(t.wordings).where(w.user_id == user_id, w.item_id.in_(list(reasons))))
+            connection.execute(sa.insert(t.wordings), rows)
+
+    # ------------------------------------------------------------ conversations
+
+    def conversation(self, conversation_id: str) -> str | None:
+        """As it was saved."""
+        c = t.conversations.c
+        with self._store.reading() as connection:
+            found: str | None = connection.scalar(sa.select(c.body).where(c.conversation_id == conversation_id))
+        return found
+
+    def save_conversation(self, conversation_id: str, body: str) -> None:
+        c = t.conversations.c
+        row = {"conversation_id": conversation_id, "time": _ms(datetime.now(UTC)), "body": body}
+        with self._store.adding() as connection:
+            connection.execute(sa.delete(t.conversations).where(c.conversation_id == conversation_id))
+            connection.execute(sa.insert(t.conversations), row)
+            newest = sa.select(c.time).order_by(c.time.desc()).offset(CONVERSATIONS - 1).limit(1)
+            if (least := connection.scalar(newest)) is not None:
+                connection.execute(sa.delete(t.conversations).where(c.time < least))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
