@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from limner.core.errors import BadInputError, ModelError, UnknownIdError
 from limner.core.filters import fitting
-from limner.core.progress import Progress
+from limner.core.progress import Progress, Quiet
 from limner.core.schema import (
     Audience,
     BuildReport,
@@ -35,14 +35,14 @@ from limner.recommend.serving import Swift
 from limner.recommend.training import Trainer
 from limner.rerank import Known, load_weight, save_weight, weigh
 from limner.state.snapshots import Snapshots
-from limner.store import Store
+from limner.store import Store, open_store
 
 if TYPE_CHECKING:
     from limner.ingest import Sources
 
 
 class Engine:
-    """One store and everything that can be asked of it. Made by `limner.bootstrap.open_engine`."""
+    """One store and everything that can be asked of it. Made by `open_engine`."""
 
     def __init__(
         self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None,
@@ -304,6 +304,22 @@ class Engine:
         for user_id in user_ids:
             self.store.require_user(user_id)
         return list(dict.fromkeys(user_ids))
+
+
+def open_engine(
+    settings: Settings,
+    *,
+    create: bool = False,
+    progress: Progress | None = None,
+    embedder: Embedder | None = None,
+    watch: Watch | None = None,
+) -> Engine:
+    """An engine over the store that the settings name; with `embedder` instead of the one that they would choose.
+
+    Raises UsageError where there is no store and `create` is False.
+    """
+    store = open_store(settings.data, create=create, folder=settings.folder)
+    return Engine(settings, store, progress or Quiet(), embedder, watch)
 
 
 def _noted(report: TrainReport, note: str) -> TrainReport:

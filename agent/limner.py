@@ -4,10 +4,10 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from limner.bootstrap import open_engine
 from limner.chat import Answer, answer
 from limner.core.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport, Wishes
 from limner.core.settings import Settings, load_settings
+from limner.engine import open_engine
 from limner.ingest import Sources, ingest_frames, to_frame
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 
 from limner.core.errors import BadInputError, UsageError
+from limner.core.metrics import BUCKETS
 from limner.evals.metrics import METRICS, Style, holm, paired_tests
 from limner.evals.records import Evaluation, Metric, Strict, SystemResult
 from limner.evals.runs import Pair, Run, UserValues, load_run, pair
-from limner.evals.splits import BUCKETS
 from limner.evals.studies.records import StudyRecord
 from limner.evals.studies.stream import RECORD as STUDY
 from limner.evals.studies.stream import Stream, load_study

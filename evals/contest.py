@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from limner.core.metrics import BUCKETS
 from limner.evals.compare import ALPHA, direction, is_pooled
 from limner.evals.metrics import METRICS, Style, holm, paired_tests
 from limner.evals.records import Metric, SplitInfo, SystemResult
 from limner.evals.runs import Run, UserValues, pair
-from limner.evals.splits import BUCKETS
 
 K = TypeVar("K")
 

@@ -8,8 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from limner.core.errors import BadInputError
+from limner.core.metrics import Style
 from limner.core.settings import yaml_complaint
-from limner.evals.metrics.accuracy import Style
 from limner.evals.studies.records import Study
 
 SYSTEMS = ("random", "popular", "recent", "item-knn", "user-knn", "ease", "limner")

@@ -8,13 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from limner.core.metrics import BUCKETS, bucket_of
 from limner.core.progress import Progress
 from limner.evals import metrics as kernels
 from limner.evals.metrics import MetricSpec, Style
 from limner.evals.predictions import Predicted, predict_probabilities, predict_ratings
 from limner.evals.records import Comparison, Metric
 from limner.evals.scoring import exclude_own
-from limner.evals.splits import BUCKETS, Split, bucket_of
+from limner.evals.splits import Split
 from limner.evals.systems.base import Asked, Scores, System, Training
 from limner.evals.systems.cases import Cases, probability_cases, rating_cases
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import IndexMismatchError, ModelError, SettingsError, StoreError
-from limner.evals.splits import BUCKETS, bucket_of
+from limner.core.metrics import BUCKETS, bucket_of
 from limner.index.embedders import Vectors
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from limner.evals.metrics.accuracy import Style
+from limner.core.metrics import Style
 
 
 class Strict(BaseModel):

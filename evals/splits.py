@@ -27,15 +27,6 @@ SHARE = 0.8
 """Of events that are training, by time or of each user."""
 COLD = 5
 """Training events below which a user is cold."""
-BUCKETS: tuple[tuple[str, int, int | None], ...] = (
-    ("0", 0, 0), ("1-4", 1, 4), ("5-19", 5, 19), ("20-99", 20, 99), ("100+", 100, None),
-)  # fmt: skip
-"""Lengths of history: name, least and most events (None: no end)."""
-
-
-def bucket_of(events: int) -> str:
-    """The name of a length of history."""
-    return next(name for name, low, high in BUCKETS if low <= events and (high is None or events <= high))
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ def serve(
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that serve side by side.")] = 1,
 ) -> None:
     """Serve the page in the browser (/) and the REST API, which /docs describes."""
-    from limner.api import exposure, listen
-    from limner.api import serve as run
+    from limner.server import exposure, listen
+    from limner.server import serve as run
 
     with Session(ctx) as session:
         settings = session.settings()

@@ -32,7 +32,7 @@ class Opener(Protocol):
 
 
 def _open_engine(settings: Settings, *, create: bool = False, progress: Progress | None = None) -> "Engine":
-    from limner.bootstrap import open_engine
+    from limner.engine import open_engine
 
     return open_engine(settings, create=create, progress=progress)
 

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from limner.cli.show import Wide, bullets, card, plain_table, words
 from limner.cli.text import counted
+from limner.core.metrics import BUCKETS
 from limner.evals.records import Evaluation, Metric, SystemResult, apart
-from limner.evals.splits import BUCKETS
 
 if TYPE_CHECKING:
     from limner.evals.compare import Line, RunComparison

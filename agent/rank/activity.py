@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.interactions import NO_TIME, Interactions
-from limner.evals.metrics import ece
+from limner.core.metrics import ece
 from limner.rank.training_queries import moments
 from limner.retrieve import History
 

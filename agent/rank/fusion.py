@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import StoreError
-from limner.evals.metrics import ece, ndcg
+from limner.core.metrics import ece, ndcg
 from limner.rank.features import TELLS, told_by
 
 if TYPE_CHECKING:

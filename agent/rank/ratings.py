@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.interactions import Interactions
+from limner.core.metrics import mae, rmse
 from limner.core.schema import RatingReport, Scale
-from limner.evals.metrics import mae, rmse
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from limner.core.errors import LimnerError
 from limner.core.interactions import milliseconds
+from limner.core.metrics import bucket_of
 from limner.core.schema import Attributes, Event, Item, Profile, Reason, Recommendation, Recommendations, Wishes
 from limner.core.settings import Settings
 from limner.core.signals import place_of, signals_of
 from limner.core.telemetry import Watch, timed
-from limner.evals.splits import bucket_of
 from limner.explain.attribution import Lead, Past, leads, places
 from limner.explain.reasons import Explained, explain, explain_plainly
 from limner.llm.session import ModelDesk, Ready

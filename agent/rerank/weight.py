@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from limner.core.metrics import BUCKETS, bucket_of, interval, ndcg
 from limner.core.progress import Progress
 from limner.core.schema import BucketWeight, Grade, Item, RerankWeight
 from limner.core.settings import Settings
-from limner.evals.metrics import interval, ndcg
-from limner.evals.splits import BUCKETS, bucket_of
 from limner.llm import Chat
 from limner.rank import Moment
 from limner.rerank.order import Taste, blend, judge

@@ -5,31 +5,27 @@ predicted ratings and probabilities (`predictions`), intervals and tests (`stati
 is NaN, never 0, and every mean says over how many it is.
 """
 
+from limner.core.metrics import Bins, Mean, Style, ece, interval, intervals, mae, ndcg, rmse
 from limner.evals.metrics.accuracy import (
     LIST_KERNELS,
     STYLES,
-    Style,
     f1,
     hit,
     hit_matrix,
     list_lengths,
     map_,
     mrr,
-    ndcg,
     precision,
     recall,
     style_of,
 )
 from limner.evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
-from limner.evals.metrics.predictions import Bins, accuracy, by_user, ece, log_loss, mae, rmse, shares
+from limner.evals.metrics.predictions import accuracy, by_user, log_loss, shares
 from limner.evals.metrics.ranks import Ties, auc, midranks, rank_auc, rank_hit, rank_ndcg
 from limner.evals.metrics.registry import METRICS, MetricSpec, parse
 from limner.evals.metrics.statistics import (
-    Mean,
     PairedTest,
     holm,
-    interval,
-    intervals,
     paired_test,
     paired_tests,
 )

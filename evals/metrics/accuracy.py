@@ -26,15 +26,14 @@ all three.
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import UsageError
-from limner.evals.metrics.arrays import Bools, Floats, Ints, ratio
+from limner.core.metrics import Bools, Floats, Ints, Style, defined, ndcg, ratio
 
-Style = Literal["ours", "recbole", "lenskit", "rectools"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
 _TABLE_BYTES = 1 << 21
@@ -97,8 +96,8 @@ def precision(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours",
     hits: [users, K]. relevant_counts: [users] |R|. lengths: [users] of the lists, K where not given.
     """
     if style == "lenskit":
-        return _defined(ratio(_count(hits, k), _lengths(hits, k, lengths)), relevant_counts)
-    return _defined(_count(hits, k) / k, relevant_counts)
+        return defined(ratio(_count(hits, k), _lengths(hits, k, lengths)), relevant_counts)
+    return defined(_count(hits, k) / k, relevant_counts)
 
 
 def recall(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
@@ -117,16 +116,16 @@ def f1(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", length
 
 def hit(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
     """[users] 1 where any of the first k is relevant, else 0."""
-    return _defined(np.asarray(hits[:, :k].any(axis=1), dtype=np.float64), relevant_counts)
+    return defined(np.asarray(hits[:, :k].any(axis=1), dtype=np.float64), relevant_counts)
 
 
 def mrr(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
     """[users] 1 / rank (from 1) of the first relevant item among the first k, 0 where there is none."""
     top = hits[:, :k]
     if not top.shape[1]:
-        return _defined(np.zeros(len(top)), relevant_counts)
+        return defined(np.zeros(len(top)), relevant_counts)
     first = top.argmax(axis=1)
-    return _defined(np.where(top[np.arange(len(top)), first], 1 / (first + 1.0), 0.0), relevant_counts)
+    return defined(np.where(top[np.arange(len(top)), first], 1 / (first + 1.0), 0.0), relevant_counts)
 
 
 def map_(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
@@ -145,20 +144,6 @@ def map_(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", leng
     return ratio(gained, np.minimum(relevant_counts, most))
 
 
-def ndcg(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
-    """[users] binary discounted gain over the best that min(|R|, k) hits could have (Järvelin and Kekäläinen 2002).
-
-    The discount of rank r (from 1) is 1 / log2(r + 1), LensKit's 1 / log2(max(r, 2)); RecTools' best is over k hits.
-    """
-    ranks = np.arange(1, k + 1)
-    discount = 1 / np.log2(np.maximum(ranks, 2) if style == "lenskit" else ranks + 1)
-    rows, places = np.nonzero(hits[:, :k])
-    gained = np.bincount(rows, weights=discount[places], minlength=len(hits))
-    best = np.concatenate([[0.0], np.cumsum(discount)])
-    ideal = np.full(len(hits), best[k]) if style == "rectools" else best[np.minimum(relevant_counts, k)]
-    return _defined(ratio(gained, ideal), relevant_counts)
-
-
 ListKernel = Callable[[Bools, Ints, int, Style, Ints | None], Floats]
 LIST_KERNELS: dict[str, ListKernel] = {
     "precision": precision, "recall": recall, "f1": f1, "hit": hit, "mrr": mrr, "map": map_, "ndcg": ndcg,
@@ -173,8 +158,3 @@ def _count(hits: Bools, k: int) -> Floats:
 def _lengths(hits: Bools, k: int, lengths: Ints | None) -> Floats:
     size = np.full(len(hits), hits.shape[1]) if lengths is None else lengths
     return np.asarray(np.minimum(size, k), dtype=np.float64)
-
-
-def _defined(values: Floats, relevant_counts: Ints) -> Floats:
-    """NaN for users with nothing relevant."""
-    return np.asarray(np.where(relevant_counts > 0, values, np.nan), dtype=np.float64)

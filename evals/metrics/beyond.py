@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.evals.metrics.arrays import Bools, Floats, Ints, Labels, ratio
+from limner.core.metrics import Bools, Floats, Ints, Labels, ratio
 
 Distance = Literal["cosine", "hamming"]
 

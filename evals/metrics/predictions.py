@@ -4,54 +4,23 @@ A prediction that is NaN makes the result NaN: leave such pairs out yourself, an
 interval come from `by_user` and `interval`.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.evals.metrics.arrays import Floats, Ints, Labels, ratio
-
-Bins = Literal["width", "mass"]
+from limner.core.metrics import Floats, Ints, Labels, bins_of_width, mean_or_nan, ratio, rmse
 
 _TINY = 1e-15
-
-
-def rmse(true: Floats, predicted: Floats) -> float:
-    """Root of the mean squared error, in the ratings' unit."""
-    return float(np.sqrt(_mean(np.square(predicted - true))))
-
-
-def mae(true: Floats, predicted: Floats) -> float:
-    """Mean absolute error, in the ratings' unit."""
-    return _mean(np.abs(predicted - true))
 
 
 def accuracy(y: Labels, p: Floats) -> float:
     """Share of cases y (0 or 1) on the right side of a probability of one half; exactly one half says yes."""
     right = ((p >= 0.5) == (y > 0)).astype(np.float64)
-    return _mean(np.where(np.isnan(p), np.nan, right))
+    return mean_or_nan(np.where(np.isnan(p), np.nan, right))
 
 
 def log_loss(y: Labels, p: Floats) -> float:
     """Mean of -ln of the probability given to what happened; p is kept 1e-15 away from 0 and 1."""
-    return _mean(_surprise(y, p))
-
-
-def ece(y: Labels, p: Floats, bins: int = 10, equal: Bins = "width") -> float:
-    """Expected calibration error (Guo and others 2017): |share that happened - mean probability|, weighted by bin.
-
-    bins: of equal `width` over [0, 1], right edge included, as in the paper; or of equal `mass`, each with as many
-    cases as the next, equal probabilities kept in the order given.
-    """
-    if not len(p) or np.isnan(p).any():
-        return float("nan")
-    if equal == "mass":
-        place = np.empty(len(p), dtype=np.int64)
-        place[np.argsort(p, kind="stable")] = np.arange(len(p)) * bins // len(p)
-    else:
-        place = _of_width(p, bins)
-    gap = np.bincount(place, weights=(y > 0) - p, minlength=bins)
-    return float(np.abs(gap).sum() / len(p))
+    return mean_or_nan(_surprise(y, p))
 
 
 def by_user(values: Floats, user: Ints, users: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -83,7 +52,7 @@ def shares(name: str, true: Floats, predicted: Floats, user: Ints, users: int) -
         return _pooled(((predicted >= 0.5) == (true > 0)).astype(np.float64), user, users)
     if name == "log_loss":
         return _pooled(_surprise(true, predicted), user, users)
-    place = _of_width(predicted, 10)
+    place = bins_of_width(predicted, 10)
     gap = np.bincount(place, weights=(true > 0) - predicted, minlength=10)
     return _pooled(np.sign(gap)[place] * ((true > 0) - predicted), user, users)
 
@@ -91,19 +60,10 @@ def shares(name: str, true: Floats, predicted: Floats, user: Ints, users: int) -
 def _pooled(values: Floats, user: Ints, users: int) -> Floats:
     own, count = by_user(values, user, users)
     weight = ratio(count, count[count > 0].mean() if len(values) else 0.0)
-    whole = _mean(values)
+    whole = mean_or_nan(values)
     return np.asarray(whole + weight * (own - whole))
 
 
 def _surprise(y: Labels, p: Floats) -> Floats:
     sure = np.clip(p, _TINY, 1 - _TINY)
     return np.asarray(-np.where(y > 0, np.log(sure), np.log1p(-sure)))
-
-
-def _of_width(p: Floats, bins: int) -> NDArray[np.int64]:
-    """[n] bin of each, of equal width over [0, 1]."""
-    return np.searchsorted(np.arange(1, bins) / bins, p, side="left").astype(np.int64)
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else float("nan")

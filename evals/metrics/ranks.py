@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from limner.evals.metrics.arrays import Floats, Ints, ratio
+from limner.core.metrics import Floats, Ints, ratio
 
 Ties = Literal["half", "first", "last"]
 

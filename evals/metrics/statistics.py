@@ -3,35 +3,15 @@
 NaN marks a user for whom a metric is undefined; every result says over how many users it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from limner.evals.metrics.arrays import Floats, Labels
+from limner.core.metrics import ROUNDS, Floats, intervals
 
 Test = Literal["randomisation", "t", "wilcoxon"]
-
-_ROUNDS = 16
-"""Rounds computed at once. OpenBLAS multiplies so thin a matrix several times faster than a taller one, on whatever
-number of users, and it stays small."""
-
-
-_ROUNDING = 1e-7
-"""Of single precision, relative."""
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over users with its 95% bootstrap interval: NaN where `n` is 0, the interval where it is below 2."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    """Users with a defined value."""
 
 
 @dataclass(frozen=True)
@@ -45,59 +25,6 @@ class PairedTest:
     p: float
     """Two-sided, not corrected for many comparisons; NaN where `n` is 0."""
     n: int
-
-
-def interval(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None) -> Mean:
-    """Mean of the defined [users] values with its percentile interval; see `intervals`."""
-    return intervals(values[None], rounds, seed, weights)[0]
-
-
-def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None) -> list[Mean]:
-    """The same for each row of [metrics, users], over the same resampled users.
-
-    weights: [users], for pooled means such as an error over all predictions, Σ w v / Σ w. Users are drawn with
-    replacement, `rounds` times as many as there are (Efron 1979); a round that draws no defined value is left out.
-    """
-    metrics, users = values.shape
-    known = ~np.isnan(values)
-    weight = np.ones(users) if weights is None else weights.astype(np.float64)
-    below = known * weight
-    size = below.sum(axis=1)
-    filled = np.where(known, values, 0.0)
-    centre = np.divide((filled * weight).sum(axis=1), size, out=np.full(metrics, np.nan), where=size > 0)
-    if not users:
-        return [Mean(float("nan"), float("nan"), float("nan"), 0)] * metrics
-    # Deviations from the mean, so that single precision is enough for the sums.
-    above = below * (filled - np.nan_to_num(centre)[:, None])
-    sums = np.concatenate([above, below]).astype(np.float32).T
-    drawn = np.concatenate([counts @ sums for counts in _resamples(users, rounds, seed)])
-    weighed = drawn[:, metrics:]
-    means = np.divide(drawn[:, :metrics], weighed, out=np.full(weighed.shape, np.nan, np.float32), where=weighed > 0)
-    out = []
-    for row in range(metrics):
-        n = int(known[row].sum())
-        bounds = np.full(2, np.nan)
-        # One user resampled is one user still, which would look like certainty.
-        if n > 1 and size[row] > 0:
-            own = values[row][known[row]]
-            bounds = np.nanquantile(means[:, row].astype(np.float64), [0.025, 0.975]) + centre[row]
-            # Of sums in single precision: a mean lies among its values, and what is as small as their rounding is 0.
-            bounds = np.clip(bounds, own.min(), own.max())
-            bounds = np.where(np.abs(bounds) < _ROUNDING * np.abs(own).max(), 0.0, bounds)
-        out.append(Mean(float(centre[row]), float(bounds[0]), float(bounds[1]), n))
-    return out
-
-
-def _resamples(users: int, rounds: int, seed: int) -> Iterator[NDArray[np.float32]]:
-    """[some rounds, users] how often each user is drawn, until all rounds are done."""
-    random = np.random.default_rng(seed)
-    for begin in range(0, rounds, _ROUNDS):
-        some = min(_ROUNDS, rounds - begin)
-        drawn = random.integers(0, users, size=(some, users), dtype=np.uint32)
-        counts = np.empty((some, users), dtype=np.float32)
-        for row in range(some):
-            counts[row] = np.bincount(drawn[row], minlength=users)
-        yield counts
 
 
 def paired_test(
@@ -153,8 +80,8 @@ def _sign_flips(differences: Floats, rounds: int, seed: int) -> list[float]:
     columns = np.concatenate([filled, np.zeros((1, users))]).astype(np.float32).T
     random = np.random.default_rng(seed)
     far = np.zeros(len(filled), dtype=np.int64)
-    for begin in range(0, rounds, _ROUNDS):
-        some = min(_ROUNDS, rounds - begin)
+    for begin in range(0, rounds, ROUNDS):
+        some = min(ROUNDS, rounds - begin)
         bits = np.unpackbits(np.frombuffer(random.bytes(some * users // 8 + 1), np.uint8), count=some * users)
         kept = (bits.reshape(some, users).astype(np.float32) @ columns)[:, :-1]
         # Those kept less those flipped, and these are the rest.

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.bootstrap import open_engine
 from limner.core.errors import BadInputError, SettingsError
 from limner.core.interactions import NO_TIME, Interactions, milliseconds
+from limner.core.metrics import bucket_of
 from limner.core.progress import Progress
 from limner.core.schema import Event, Item, Scale
 from limner.core.settings import EmbedSettings, Settings
+from limner.engine import open_engine
 from limner.evals.data import opened
 from limner.evals.records import SplitInfo
-from limner.evals.splits import Split, bucket_of, make_split
+from limner.evals.splits import Split, make_split
 from limner.explain.attribution import Past
 from limner.profile import Subject
 from limner.retrieve import History

@@ -6,9 +6,9 @@ import numpy as np
 
 from limner.core.errors import UsageError
 from limner.core.filters import listed
+from limner.core.metrics import BUCKETS
 from limner.evals import metrics as kernels
 from limner.evals.records import Comparison
-from limner.evals.splits import BUCKETS
 from limner.evals.studies.portraits import STRONGEST
 from limner.evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
 from limner.evals.studies.records import Case, Figure, Said, Study

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from limner.bootstrap import open_engine
 from limner.core.settings import load_settings
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
 from limner.ingest import Sources
 from limner.testing import FakeEmbedder
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from limner.bootstrap import open_engine
 from limner.cli import main
+from limner.engine import open_engine
 from limner.testing import FakeEmbedder
 
 TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from threading import Event, Semaphore
 
 import pytest
 
-from limner.bootstrap import open_engine
 from limner.core.schema import Profile
 from limner.core.settings import load_settings
+from limner.engine import open_engine
 from limner.ingest import Sources
 from limner.store import open_store
 from limner.testing import Answer, Behaviour, ScriptedServer, SeenRequest

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from limner.api import create_app
-from limner.bootstrap import open_engine
 from limner.chat import answer
 from limner.core.errors import UnknownIdError, UsageError
 from limner.core.settings import Settings, load_settings
 from limner.core.signals import signals
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
 from limner.ingest import Sources
 from limner.rank import fit, order
 from limner.retrieve import ease_weights, seen_matrix
+from limner.server import create_app
 from limner.testing import Answer, Failure, ScriptedServer
 from tests.e2e.running import USERS, write_taste
 

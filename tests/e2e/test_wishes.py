@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 import limner.state.snapshots
 from limner import Limner
-from limner.bootstrap import open_engine
 from limner.cli import main
 from limner.core.errors import BadInputError, IndexAwayError, UnknownIdError
 from limner.core.schema import Item, Recommendations, Wishes
 from limner.core.settings import load_settings
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
 from limner.ingest import Sources
 from limner.rank import allowed
 from limner.state.snapshots import Snapshots

@@ -11,13 +11,11 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from limner.api import listen
-from limner.api.serving import configured
-from limner.bootstrap import open_engine
 from limner.core.schema import Item, User
 from limner.core.settings import ServerSettings, Settings, load_settings
 from limner.core.telemetry import Watch
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
+from limner.server import configured, listen
 from limner.testing import FakeEmbedder
 
 USERS = ("ann", "bob")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import httpx
 
-from limner.api import create_app
-from limner.bootstrap import open_engine
 from limner.core.settings import load_settings
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
 from limner.ingest import Sources
+from limner.server import create_app
 from limner.testing import FakeEmbedder, ScriptedServer
 from tests.e2e.running import write_tables
 from tests.http.live import live, settings_for

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from limner.api import create_app, exposure, listen
 from limner.api.access import PUBLIC, Access, Rate, scope_of
 from limner.cli import main
 from limner.core.errors import UsageError
 from limner.core.settings import ServerSettings
 from limner.engine import Engine
+from limner.server import create_app, exposure, listen
 from limner.store.api_keys import KeyRing, create_key, revoke_key
 from tests.http.live import Live, live, small_engine
 

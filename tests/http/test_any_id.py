@@ -10,12 +10,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from limner.api import create_app
 from limner.api.access import Access
 from limner.client import Limner
 from limner.core.urls import segment
 from limner.recommend.edits import ItemPatch, Statement
 from limner.recommend.feedback import FeedbackItem
+from limner.server import create_app
 from limner.store.api_keys import KeyRing, create_key
 from tests.http.live import Live, live
 from tests.http.tasteful import copied, engine_of

@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from limner.api import create_app
 from limner.api.access import Access
-from limner.bootstrap import open_engine
 from limner.chat import Conversation
 from limner.chat.check import check
 from limner.chat.compose import Line
 from limner.chat.pseudonymizer import Curtain
+from limner.engine import open_engine
 from limner.ingest import Sources
+from limner.server import create_app
 from limner.store.api_keys import KeyRing, create_key
 from limner.testing import Answer, CallTool, FakeEmbedder, ScriptedServer
 from limner.tools import TOOLS

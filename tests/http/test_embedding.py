@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from limner.api import create_app
 from limner.core.errors import IndexAwayError
 from limner.engine import Engine
+from limner.server import create_app
 from limner.state.snapshots import Snapshots
 from tests.http.live import live
 from tests.http.tasteful import copied, engine_of, ids, made

@@ -2,8 +2,8 @@
 
 import pytest
 
-from limner.api import listen
 from limner.core.errors import LimnerError
+from limner.server import listen
 
 
 def test_a_port_that_is_taken_and_an_address_that_is_none() -> None:

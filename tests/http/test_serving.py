@@ -15,12 +15,11 @@ import pytest
 from fastapi import Body, FastAPI
 from fastapi.responses import StreamingResponse
 
-from limner.api import create_app
 from limner.api.pool import Pool
-from limner.api.serving import one_thread_a_product
 from limner.core.errors import StoreError, UnknownIdError
 from limner.core.settings import ServerSettings
 from limner.engine import Engine
+from limner.server import create_app, one_thread_a_product
 from tests.http.live import Live, live, small_engine
 
 
@@ -437,7 +436,7 @@ def test_a_server_that_reads_for_long_takes_requests_meanwhile(tmp_path: Path, m
     engine = small_engine(tmp_path)
     done = threading.Event()
     monkeypatch.setattr(engine.swift, "warm", done.wait)
-    monkeypatch.setattr("limner.api.app._WARM", 0.05)
+    monkeypatch.setattr("limner.server._WARM", 0.05)
     with live(create_app(engine)) as server:
         assert server.client.get("/health/live").status_code == 200
         assert server.client.get("/v1/users/ann").status_code == 200

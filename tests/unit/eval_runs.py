@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from limner.core.metrics import BUCKETS
 from limner.evals.metrics import Style, holm, interval, paired_tests
 from limner.evals.records import Comparison, Evaluation, Metric, SplitInfo, SystemResult
-from limner.evals.splits import BUCKETS
 
 USERS = 200
 HOSTILE = "<script>alert('x')</script>"

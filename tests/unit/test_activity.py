@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limner.bootstrap import open_engine
 from limner.core.errors import StoreError
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.schema import Item
 from limner.core.settings import load_settings
+from limner.engine import open_engine
 from limner.evals.metrics import auc, ece
 from limner.ingest import Sources
 from limner.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context

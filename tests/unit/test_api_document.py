@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from limner.api import create_app
 from limner.api.document import models_under
 from limner.api.examples import read_examples
 from limner.api.problems import MEANINGS, Problem
 from limner.api.words import FIELDS, SCHEMAS
+from limner.server import create_app
 from tests.http.live import small_engine
 
 PATHS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from limner.bootstrap import open_engine
 from limner.cli import main
+from limner.engine import open_engine
 from limner.store import open_store
 from limner.testing import FakeEmbedder
 from tests.http.tasteful import copied, made

@@ -11,13 +11,13 @@ import pytest
 
 from limner.cli import main
 from limner.core.errors import BadInputError, LimnerError
+from limner.core.metrics import BUCKETS, bucket_of
 from limner.evals.contest import Contest, contests, headline, names, number
-from limner.evals.portraits import FEWEST, MOST, PortraitMap, bucket_of, project
+from limner.evals.portraits import FEWEST, MOST, PortraitMap, project
 from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
 from limner.evals.report import page, render, report
 from limner.evals.report_studies import lead
 from limner.evals.runs import Run, load_run, load_runs
-from limner.evals.splits import BUCKETS
 from limner.evals.studies.records import Figure, StudyRecord
 from limner.evals.studies.stream import write_record
 from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run

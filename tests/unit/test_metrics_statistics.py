@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limner.core.metrics import Mean
 from limner.evals.metrics import holm, interval, intervals, paired_test, paired_tests
-from limner.evals.metrics.statistics import Mean
 
 nan = math.nan
 
@@ -76,7 +76,7 @@ def test_a_weighted_mean_is_pooled_over_users() -> None:
 def test_many_rounds_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(3).random(50)
     whole = interval(values)
-    monkeypatch.setattr("limner.evals.metrics.statistics._ROUNDS", 7)
+    monkeypatch.setattr("limner.core.metrics.ROUNDS", 7)
     parts = interval(values)
     assert (parts.low, parts.high) == (pytest.approx(whole.low), pytest.approx(whole.high))
 

@@ -10,12 +10,12 @@ from time import sleep
 
 import pytest
 
-from limner.api.app import warmed
 from limner.api.pool import Pool
 from limner.core.errors import LimnerError, NotTrainedError, StoreFullError
 from limner.core.schema import Wishes
 from limner.ingest import Sources
 from limner.rank import Model
+from limner.server import warmed
 from limner.store import open_store
 from tests.http.live import USERS, small_engine
 

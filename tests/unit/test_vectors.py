@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from limner.bootstrap import open_engine
 from limner.core.errors import ModelError, StoreBusyError
 from limner.core.schema import Recommendations, Wishes
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
 from limner.evals.portraits import portrait_map
 from limner.index.chroma import Index, Kind, Row
 from limner.index.embedders import Vectors

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from limner.api import create_app
 from limner.api.access import Access
-from limner.bootstrap import open_engine
 from limner.core.schema import LedgerRow
-from limner.engine import Engine
+from limner.engine import Engine, open_engine
+from limner.server import create_app
 from limner.store.api_keys import KeyRing
 from limner.testing import FakeEmbedder
 from tests.http.live import Live, live, settings_for

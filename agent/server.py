@@ -1,9 +1,10 @@
-"""Running the application: the socket, the processes, patience with clients, the log, and how it all ends.
+"""The server: the REST API and the page as one application, the socket, the processes, the log, and how it all ends.
 
 One process opens the store and serves. With more, each opens the same store, and all take connections from one socket;
 a write waits until no other process writes (`Store.writing`), reads never wait.
 """
 
+import asyncio
 import gc
 import json
 import logging
@@ -13,7 +14,8 @@ import sys
 import tempfile
 import time
 from asyncio import AbstractEventLoop, TimerHandle, Transport
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -21,20 +23,31 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
 
+from limner import web
+from limner.api import docs, health
 from limner.api.access import Access
-from limner.api.app import create_app
+from limner.api.background import Embedding
+from limner.api.document import Described
 from limner.api.metrics import Metrics
-from limner.api.middleware import described
-from limner.bootstrap import open_engine
+from limner.api.middleware import Guard, Places, described
+from limner.api.paths import Segments
+from limner.api.pool import Pool
+from limner.api.problems import answer_problems
+from limner.api.routes import routers
 from limner.core.errors import LimnerError, UsageError
 from limner.core.settings import ServerSettings, Settings, debugging
+from limner.engine import Engine, open_engine
 from limner.store import open_store
 from limner.store.api_keys import KeyRing, live_keys
 
+_WARM = 10.0
+"""Seconds for which a process may read what its answers need before it takes requests; it reads on beside them."""
 _SWITCH = 0.001
 """Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""
 
@@ -45,6 +58,8 @@ cycle; by its own thresholds it would look through them all at every thousandth 
 
 _SILENT = 60
 """Seconds for which a process may leave its supervisor without an answer before it is replaced: it may be loading."""
+
+log = logging.getLogger("limner")
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,80 @@ def _application(settings: Settings, exposed: Exposure, processes: int, shared: 
     return create_app(engine, access=access, metrics=metrics)
 
 
+async def warmed(engine: Engine, pool: Pool) -> None:
+    """Take no request that would have to wait for what every answer needs."""
+    reading = asyncio.create_task(pool.call(engine.swift.warm))
+    reading.add_done_callback(_noted)
+    await asyncio.wait([reading], timeout=_WARM)
+    if reading.done() and not engine.snapshots.has_models():
+        text = "The ranker is not trained; the first recommendation waits for that. `limner train` does it beforehand."
+        log.warning("not trained", extra={"fields": {"text": text}})
+
+
+def _noted(reading: asyncio.Task[None]) -> None:
+    """What went wrong is told again by the first request that meets it."""
+    if not reading.cancelled() and (error := reading.exception()) is not None:
+        log.warning("not warmed", extra={"fields": {"error": type(error).__name__}})
+
+
+def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics | None = None) -> FastAPI:
+    """The application over an engine that the caller opened; the application closes it when it stops.
+
+    access: who may ask what; without it everyone may ask everything. metrics: that the engine tells of its work, too.
+    """
+    settings = engine.settings.server
+    pool = Pool(settings.threads)
+    metrics = metrics or Metrics()
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await warmed(engine, pool)
+        embedding = Embedding(engine, pool)
+        embedding.start()
+        yield
+        await embedding.close()
+        await pool.close()
+        await engine.close()
+
+    app = Described(
+        title="Limner",
+        version="1",
+        description="Portraits of users in which every claim points at events, and recommendations that say why.",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+    )
+    renderer = web.Renderer()
+    for routes in [
+        *routers(engine, pool),
+        docs.router(),
+        health.router(engine, pool, metrics),
+        web.router(engine, pool, renderer),
+    ]:
+        app.include_router(routes)
+    answer_problems(app)
+    # The last that is added stands outermost.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)
+    app.add_middleware(
+        Guard,
+        places=Places(lambda: app.routes),
+        access=access or Access(None, settings),
+        metrics=metrics,
+        settings=settings,
+    )
+    app.add_middleware(web.Pages, renderer=renderer)
+    if settings.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "If-None-Match", "X-Request-ID"),
+            expose_headers=("ETag", "Retry-After", "X-Request-ID"),
+        )
+    app.add_middleware(Segments)
+    return app
+
+
 def one_thread_a_product() -> None:
     """Many requests are worked on at once: that each should also share its small matrix products out among all cores
     costs several times what it brings.
@@ -206,8 +295,6 @@ class _Patient(HttpToolsProtocol):
 
 # ---------------------------------------------------------------- the log
 
-log = logging.getLogger("limner")
-
 
 class JsonLines(logging.Formatter):
     """A JSON object a line. Of an error its kind and place are told, and not its message, which may name a user."""
@@ -233,7 +320,7 @@ def _logging(quiet: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"lines": {"()": "limner.api.serving.JsonLines"}},
+        "formatters": {"lines": {"()": "limner.server.JsonLines"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
         "loggers": {
             "limner": {"handlers": ["stderr"], "level": level, "propagate": False},
