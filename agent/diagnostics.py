@@ -2,16 +2,16 @@
 
 from limner.core.errors import LimnerError
 from limner.core.schema import Check
-from limner.llm.session import ModelDesk
+from limner.llm.session import ModelSession
 from limner.recommend.training import Trainer
-from limner.state.snapshots import Snapshots
+from limner.state.snapshots import DerivedState
 from limner.store import Store
 
 
 class Doctor:
     """Looks at store, channels, embeddings and model."""
 
-    def __init__(self, store: Store, snapshots: Snapshots, models: ModelDesk, trainer: Trainer) -> None:
+    def __init__(self, store: Store, snapshots: DerivedState, models: ModelSession, trainer: Trainer) -> None:
         self.store, self.snapshots, self.models, self.trainer = store, snapshots, models, trainer
 
     async def examine(self, *, probe: bool = False) -> list[Check]:

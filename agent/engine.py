@@ -15,26 +15,26 @@ from limner.core.schema import (
     IngestReport,
     Item,
     Profile,
+    RecommendationRequest,
     Recommendations,
     TrainReport,
-    Wishes,
 )
 from limner.core.settings import Settings
-from limner.core.telemetry import Unwatched, Watch
+from limner.core.telemetry import NullTelemetry, Telemetry
 from limner.diagnostics import Doctor
 from limner.index.embedders import Embedder
 from limner.llm import ChosenModel
-from limner.llm.session import ModelDesk, Ready
-from limner.profile.builder import Painter
-from limner.rank import Moment, audience, shelf_flags
+from limner.llm.session import ModelHandle, ModelSession
+from limner.profile.builder import ProfileBuilder
+from limner.rank import EvaluationPoint, audience, shelf_flags
 from limner.recommend.audience import audience_like, audience_where
-from limner.recommend.edits import Editor, Erased
-from limner.recommend.feedback import Listener
-from limner.recommend.pipeline import Recommender
-from limner.recommend.serving import Swift
+from limner.recommend.edits import DataEditor, Erased
+from limner.recommend.feedback import FeedbackService
+from limner.recommend.pipeline import RecommendationPipeline
+from limner.recommend.serving import RecommendationService
 from limner.recommend.training import Trainer
-from limner.rerank import Known, load_weight, save_weight, weigh
-from limner.state.snapshots import Snapshots
+from limner.rerank import TasteBefore, load_weight, save_weight, weigh
+from limner.state.snapshots import DerivedState
 from limner.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -46,18 +46,20 @@ class Engine:
 
     def __init__(
         self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None,
-        watch: Watch | None = None,
+        watch: Telemetry | None = None,
     ) -> None:  # fmt: skip
         self.settings, self.store, self.progress = settings, store, progress
-        self.watch = watch or Unwatched()
-        self.snapshots = Snapshots(settings, store, progress, embedder)
-        self.models = ModelDesk(settings, store, progress)
+        self.watch = watch or NullTelemetry()
+        self.snapshots = DerivedState(settings, store, progress, embedder)
+        self.models = ModelSession(settings, store, progress)
         self.trainer = Trainer(store, progress, self.snapshots, settings.server.write_wait)
-        self.painter = Painter(settings, store, progress, self.snapshots, self.models, self.watch)
-        self.recommender = Recommender(settings, store, self.snapshots, self.models, self.watch)
-        self.editor = Editor(settings, store, self.snapshots, self.painter)
-        self.listener = Listener(store, self.editor)
-        self.swift = Swift(store, self.snapshots, self.trainer, self.painter, self.recommender, self.listener)
+        self.profile_builder = ProfileBuilder(settings, store, progress, self.snapshots, self.models, self.watch)
+        self.recommender = RecommendationPipeline(settings, store, self.snapshots, self.models, self.watch)
+        self.editor = DataEditor(settings, store, self.snapshots, self.profile_builder)
+        self.feedback_service = FeedbackService(store, self.editor)
+        self.swift = RecommendationService(
+            store, self.snapshots, self.trainer, self.profile_builder, self.recommender, self.feedback_service
+        )
 
     # ------------------------------------------------------------ data in
 
@@ -115,12 +117,12 @@ class Engine:
             save_weight(self.store, weight)
         return trained.model_copy(update={"rerank": weight})
 
-    async def _known_then(self, moment: Moment) -> Known:
+    async def _known_then(self, moment: EvaluationPoint) -> TasteBefore:
         """What was known of a user before a moment, with none of what they did later."""
         events = before(self.store.events(moment.user_id), moment.history)
-        profile = self.painter.in_template_words(moment.user_id, events)
+        profile = self.profile_builder.in_template_words(moment.user_id, events)
         past = self.recommender.past_of(events)
-        return Known(self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order))
+        return TasteBefore(self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order))
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
@@ -149,21 +151,21 @@ class Engine:
         with self.store.writing(self.settings.server.write_wait):
             self.trainer.sound_index()  # before anything is paid for
             model = await self.models.for_run(max_cost)
-            report = await self.painter.build(wanted, model, concurrency, force)
+            report = await self.profile_builder.build(wanted, model, concurrency, force)
         notes = self.trainer.embed_portraits() if embed else []
         return report.model_copy(update={"notes": [*report.notes, *notes]})
 
     async def estimate(self, user_ids: Sequence[str] | None = None) -> Estimate:
         """What a build would cost, from a sample; nothing is asked of a model but its grade."""
-        return await self.painter.estimate(self._wanted(user_ids))
+        return await self.profile_builder.estimate(self._wanted(user_ids))
 
     async def current(self, user_id: str) -> Profile | None:
         """The newest stored portrait, of any version, that the model set now would paint from the same events."""
-        return await self.painter.current(user_id)
+        return await self.profile_builder.current(user_id)
 
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
         """A stored portrait, painted first where there is none. Raises UnknownIdError."""
-        return await self.painter.profile(user_id, version)
+        return await self.profile_builder.profile(user_id, version)
 
     def portraits(self, holding: str = "") -> list[Profile]:
         """The newest portrait of everyone who has one; only those that hold a text, where one is given."""
@@ -172,40 +174,48 @@ class Engine:
     # ------------------------------------------------------------ recommendations
 
     async def recommend(
-        self, user_ids: Sequence[str], n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False,
+        self, user_ids: Sequence[str], n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False,
         explain: bool = True,
     ) -> list[Recommendations]:  # fmt: skip
         """The n best items for each user, best first, each saying why; what is missing is trained and painted first."""
         for user_id in user_ids:
             self.store.require_user(user_id)
-        wishes = wishes or Wishes()
+        wishes = wishes or RecommendationRequest()
         notes = self.trainer.ready(wishes)
         return [await self._recommend(user_id, n, wishes, repeats, explain, notes) for user_id in user_ids]
 
     async def _recommend(
-        self, user_id: str, n: int, wishes: Wishes, repeats: bool, with_reasons: bool, notes: Sequence[str]
+        self,
+        user_id: str,
+        n: int,
+        wishes: RecommendationRequest,
+        repeats: bool,
+        with_reasons: bool,
+        notes: Sequence[str],
     ) -> Recommendations:
-        profile = await self.painter.profile(user_id)
+        profile = await self.profile_builder.profile(user_id)
         past = self.recommender.past(user_id)
         ranked = self.recommender.choose(profile, past, n, wishes, repeats=repeats)
         said = [*notes, *self.recommender.shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
 
-    def visit(self, n: int = 10, *, wishes: Wishes, explain: bool = True) -> Recommendations:
+    def visit(self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True) -> Recommendations:
         """The same for a visitor who is nobody in the store: by the items of the visit, without a model."""
         self.trainer.ready(wishes)  # to the end, where a server would answer that it takes long
         return self.swift.visit(n, wishes, explain=explain, keep=False)
 
-    async def recommend_kept(self, user_id: str, n: int, wishes: Wishes, repeats: bool) -> Recommendations:
+    async def recommend_kept(
+        self, user_id: str, n: int, wishes: RecommendationRequest, repeats: bool
+    ) -> Recommendations:
         """The same for one user, with the model's say, kept so that feedback can name it."""
         [answer] = await self.recommend([user_id], n, wishes=wishes, repeats=repeats)
-        return self.listener.keep(answer, self.recommender.model().manifest.version)
+        return self.feedback_service.keep(answer, self.recommender.model().manifest.version)
 
     async def recommend_all(
-        self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = False
+        self, n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False, explain: bool = False
     ) -> AsyncIterator[Recommendations]:
         """The same for everyone in turn; without reasons all are scored in batches, and no portrait is painted."""
-        wishes = wishes or Wishes()
+        wishes = wishes or RecommendationRequest()
         notes = self.trainer.ready(wishes)
         self.progress.start("recommendations", self.store.counts().users)
         if explain:
@@ -221,11 +231,11 @@ class Engine:
     async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
         """Every given item in order for a user; those they had or that the store does not know are flagged."""
         self.store.require_user(user_id)
-        notes = self.trainer.ready(Wishes())
-        profile = await self.painter.profile(user_id)
+        notes = self.trainer.ready(RecommendationRequest())
+        profile = await self.profile_builder.profile(user_id)
         past = self.recommender.past(user_id)
         found = self.recommender.choose_among(profile, past, item_ids)
-        return await self.recommender.answer(profile, past, found, len(found), explain, Wishes(), notes)
+        return await self.recommender.answer(profile, past, found, len(found), explain, RecommendationRequest(), notes)
 
     def users_for_item(self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False) -> Audience:
         """The n users (all where None) that an item is likeliest for, among those whose attributes fit `where`."""
@@ -233,7 +243,7 @@ class Engine:
         if item is None:
             raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
         matching = [user.user_id for user in fitting(self.store.users(), where, "users")]
-        notes = self.trainer.ready(Wishes())
+        notes = self.trainer.ready(RecommendationRequest())
         model = self.recommender.model()
         self.progress.start("users", len(matching))
         found = audience(
@@ -280,7 +290,7 @@ class Engine:
 
     # ------------------------------------------------------------ care
 
-    async def model(self) -> Ready:
+    async def model(self) -> ModelHandle:
         return await self.models.ready()
 
     async def endpoint(self) -> ChosenModel:
@@ -312,7 +322,7 @@ def open_engine(
     create: bool = False,
     progress: Progress | None = None,
     embedder: Embedder | None = None,
-    watch: Watch | None = None,
+    watch: Telemetry | None = None,
 ) -> Engine:
     """An engine over the store that the settings name; with `embedder` instead of the one that they would choose.
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from limner.chat import Answer, answer
-from limner.core.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport, Wishes
+from limner.core.schema import BuildReport, IngestReport, Profile, RecommendationRequest, Recommendations, TrainReport
 from limner.core.settings import Settings, load_settings
 from limner.engine import open_engine
 from limner.ingest import Sources, ingest_frames, to_frame
@@ -65,14 +65,22 @@ class Limner(AbstractContextManager["Limner"]):
         return self._wait(self.engine.profile(user_id, version))
 
     def recommend(
-        self, user_id: str, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = True
+        self,
+        user_id: str,
+        n: int = 10,
+        *,
+        wishes: RecommendationRequest | None = None,
+        repeats: bool = False,
+        explain: bool = True,
     ) -> "pd.DataFrame":
         """One row an item: item_id, title, rank, score, reason, evidence."""
         work = self.engine.recommend([user_id], n, wishes=wishes, repeats=repeats, explain=explain)
         [result] = self._wait(work)
         return _rows(result)
 
-    def recommend_all(self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False) -> "pd.DataFrame":
+    def recommend_all(
+        self, n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False
+    ) -> "pd.DataFrame":
         """One row an item of everyone's list: user_id, rank, item_id, title, score, probability."""
         import pandas as pd
 

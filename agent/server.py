@@ -35,7 +35,7 @@ from limner.api.access import Access
 from limner.api.background import Embedding
 from limner.api.document import Described
 from limner.api.metrics import Metrics
-from limner.api.middleware import Guard, Places, described
+from limner.api.middleware import AccessMiddleware, Places, described
 from limner.api.paths import Segments
 from limner.api.pool import Pool
 from limner.api.problems import answer_problems
@@ -210,13 +210,13 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
     # The last that is added stands outermost.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)
     app.add_middleware(
-        Guard,
+        AccessMiddleware,
         places=Places(lambda: app.routes),
         access=access or Access(None, settings),
         metrics=metrics,
         settings=settings,
     )
-    app.add_middleware(web.Pages, renderer=renderer)
+    app.add_middleware(web.ProblemPages, renderer=renderer)
     if settings.cors:
         app.add_middleware(
             CORSMiddleware,

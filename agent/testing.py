@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from limner.core.schema import Usage
 from limner.index.embedders import Vectors
-from limner.llm.base import ChatAnswer, ChatRequest, strict_schema
+from limner.llm.base import ChatReply, ChatRequest, strict_schema
 
 Json = dict[str, object]
 
@@ -33,7 +33,7 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ScriptedAnswer:
     """Says this. `logprobs`: first token to log-probability, given where the request asks for them."""
 
     text: str
@@ -115,13 +115,24 @@ class Garbage:
 class Drip:
     """Answers in pieces of `size` bytes with a pause between them, headers first."""
 
-    then: "Answer | Echo" = field(default_factory=Echo)
+    then: "ScriptedAnswer | Echo" = field(default_factory=Echo)
     size: int = 16
     pause: float = 0.01
 
 
 Behaviour = (
-    Answer | Echo | Invented | WrongSchema | Truncated | Refusal | CallTool | Failure | Hang | Drop | Garbage | Drip
+    ScriptedAnswer
+    | Echo
+    | Invented
+    | WrongSchema
+    | Truncated
+    | Refusal
+    | CallTool
+    | Failure
+    | Hang
+    | Drop
+    | Garbage
+    | Drip
 )
 
 
@@ -326,7 +337,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _drip(self, then: "Answer | Echo", seen: SeenRequest, size: int, pause: float) -> None:
+    def _drip(self, then: "ScriptedAnswer | Echo", seen: SeenRequest, size: int, pause: float) -> None:
         if seen.body.get("stream"):
             self._stream(then, seen, pause)
             return
@@ -393,7 +404,7 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
     finish = "stop"
     logprobs: dict[str, float] = {}
     match behaviour:
-        case Answer(text, logprobs, finish):
+        case ScriptedAnswer(text, logprobs, finish):
             message["content"] = text
         case Echo():
             message["content"] = _echo(seen)
@@ -513,7 +524,7 @@ def hash_vector(text: str, dimensions: int = 16) -> list[float]:
 
 # ---------------------------------------------------------------- without HTTP
 
-Reply = str | BaseModel | ChatAnswer | Exception
+Reply = str | BaseModel | ChatReply | Exception
 
 
 class FakeChat:
@@ -528,13 +539,13 @@ class FakeChat:
         self.requests: list[ChatRequest] = []
         self.closed = False
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest) -> ChatReply:
         self.requests.append(request)
         reply = self._answer(request)
         match reply:
             case Exception():
                 raise reply
-            case ChatAnswer():
+            case ChatReply():
                 return reply
             case BaseModel():
                 text = reply.model_dump_json()
@@ -542,7 +553,7 @@ class FakeChat:
                 text = reply
         asked = sum(len(message.content.split()) for message in request.messages)
         usage = Usage(input_tokens=asked, output_tokens=len(text.split()))
-        return ChatAnswer(text, usage, logprobs=_even(request.choices) if request.choices else None)
+        return ChatReply(text, usage, logprobs=_even(request.choices) if request.choices else None)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[str]:
         for word in _words((await self.complete(request)).text):

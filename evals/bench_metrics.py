@@ -34,7 +34,7 @@ _SCRIPT = _ROOT / "tests" / "reference" / "libraries.py"
 
 
 @dataclass(frozen=True)
-class Lists:
+class BenchLists:
     """`lists` [users, depth] without repeats, CSR of relevant items, `features` [items, genres]."""
 
     lists: NDArray[np.int64]
@@ -65,7 +65,7 @@ class MetricsBench:
     lenskit_seconds: float | None
 
 
-def make(users: int, seed: int = _SEED) -> Lists:
+def make(users: int, seed: int = _SEED) -> BenchLists:
     """Long-tailed lists and relevant items, a twentieth of which are in the list."""
     random = np.random.default_rng(seed)
     start = (ITEMS * random.random(users) ** 2).astype(np.int64)
@@ -79,17 +79,17 @@ def make(users: int, seed: int = _SEED) -> Lists:
     # Places 0..19 of the list, or items beyond those that are listed: distinct either way.
     elsewhere = (start[owner] + ITEMS // 2 + nth) % (ITEMS - 1)
     indices = np.where(from_list, lists[owner, nth * 5], elsewhere)
-    return Lists(lists, indptr, indices, random.random((ITEMS, GENRES)) < 0.12)
+    return BenchLists(lists, indptr, indices, random.random((ITEMS, GENRES)) < 0.12)
 
 
-def accuracy(data: Lists) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def accuracy(data: BenchLists) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """(hits, [metrics, users] of every list metric at the full depth)."""
     hits = metrics.hit_matrix(data.lists, data.indptr, data.indices)
     counts = np.diff(data.indptr)
     return hits, np.stack([one(hits, counts, DEPTH, "ours", None) for one in metrics.LIST_KERNELS.values()])
 
 
-def beyond(data: Lists, hits: NDArray[np.bool_], popularity: NDArray[np.int64]) -> None:
+def beyond(data: BenchLists, hits: NDArray[np.bool_], popularity: NDArray[np.int64]) -> None:
     counts = np.diff(data.indptr)
     metrics.coverage(data.lists, ITEMS)
     metrics.gini(data.lists, ITEMS)
@@ -136,7 +136,7 @@ def table(bench: MetricsBench) -> str:
     return "\n".join(lines)
 
 
-def _libraries(data: Lists, python: Path) -> dict[str, float]:
+def _libraries(data: BenchLists, python: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         users, depth = data.lists.shape

@@ -32,7 +32,7 @@ from limner.evals.bench_ingest import peak_mib
 from limner.facts import build_population
 from limner.index.documents import plain_text
 from limner.rank import catalogue_of, fit, order
-from limner.rank.batch import crowd_of
+from limner.rank.batch import history_batch
 from limner.rank.model import Model
 from limner.retrieve import ItemVectors, seen_matrix
 
@@ -146,7 +146,7 @@ def table(bench: RankBench) -> str:
 def _limner(
     model: Model, x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    crowd = crowd_of(x, signal, model)
+    crowd = history_batch(x, signal, model)
     histories = [crowd.history(int(one)) for one in users]
     had = [frozenset(model.item_ids[at] for at in one.items) for one in histories]
     order(model, histories[0], n=10)  # what is made at the first request

@@ -9,11 +9,11 @@ import numpy as np
 from limner.core.errors import BadInputError, UsageError
 from limner.core.metrics import BUCKETS
 from limner.evals.metrics import METRICS, Style, holm, paired_tests
-from limner.evals.records import Evaluation, Metric, Strict, SystemResult
-from limner.evals.runs import Pair, Run, UserValues, load_run, pair
+from limner.evals.records import Evaluation, Metric, StrictRecord, SystemResult
+from limner.evals.runs import Pair, SavedRun, UserValues, load_run, pair
 from limner.evals.studies.records import StudyRecord
 from limner.evals.studies.stream import RECORD as STUDY
-from limner.evals.studies.stream import Stream, load_study
+from limner.evals.studies.stream import CaseStream, load_study
 from limner.evals.studies.summary import direction as of_measure
 from limner.evals.studies.utility import chosen
 
@@ -24,7 +24,7 @@ BELOW = 100
 Verdict = Literal["A better", "B better", "differs", "no difference", "untested"]
 
 
-class Line(Strict):
+class MetricComparison(StrictRecord):
     """One metric of a system in A and in B."""
 
     a: str
@@ -49,7 +49,7 @@ class Line(Strict):
     """The length of history of the users it is of; all of them where it is empty."""
 
 
-class RunComparison(Strict):
+class RunComparison(StrictRecord):
     """What compare says of two runs."""
 
     a: str
@@ -59,13 +59,13 @@ class RunComparison(Strict):
     hash: str
     candidates: str = "all"
     style: Style = "ours"
-    lines: list[Line]
-    buckets: list[Line]
+    lines: list[MetricComparison]
+    buckets: list[MetricComparison]
     """The first metric of each pair by length of history, corrected over these lines alone."""
     notes: list[str]
 
     @property
-    def worse(self) -> list[Line]:
+    def worse(self) -> list[MetricComparison]:
         """Lines on which B is significantly worse."""
         return [line for line in self.lines if line.verdict == "A better"]
 
@@ -76,15 +76,15 @@ def is_pooled(label: str) -> bool:
     return known is not None and known.kind == "pooled"
 
 
-def load_either(path: Path) -> Run:
+def load_either(path: Path) -> SavedRun:
     """A run's folder or run.json, or a study's folder or study.json. Raises BadInputError where it is neither."""
     if path.name != STUDY and not (path / STUDY).is_file():
         return load_run(path)
     folder = path if path.is_dir() else path.parent
-    return _as_run(folder.resolve().name, load_study(path), Stream(folder))
+    return _as_run(folder.resolve().name, load_study(path), CaseStream(folder))
 
 
-def _as_run(name: str, record: StudyRecord, stream: Stream) -> Run:
+def _as_run(name: str, record: StudyRecord, stream: CaseStream) -> SavedRun:
     """A study as one system: its measures are metrics, its cases users."""
     cases = sorted(chosen([one for one in stream.read() if one.state == "ok"]), key=lambda one: one.id)
     metrics = {name: Metric(mean=one.mean, ci95=one.ci95, n=one.n) for name, one in record.figures.items()}
@@ -101,12 +101,12 @@ def _as_run(name: str, record: StudyRecord, stream: Stream) -> Run:
     notes = (
         [f"{name}: {' and '.join(unmeasured)} of {record.cases:,} cases, which enter nothing."] if unmeasured else []
     )
-    return Run(name, evaluation, "", {record.study: values} if cases else {}, notes, record.study)
+    return SavedRun(name, evaluation, "", {record.study: values} if cases else {}, notes, record.study)
 
 
 def compare(
-    a: Run,
-    b: Run,
+    a: SavedRun,
+    b: SavedRun,
     metrics: Sequence[str] = (),
     system: str = "",
     against: str = "",
@@ -126,8 +126,8 @@ def compare(
     same_split(a.evaluation, b.evaluation)
     pairs = _pairs(a.evaluation, b.evaluation, system, against)
     notes = [*_notes(a.evaluation, b.evaluation), *a.notes, *b.notes]
-    lines: list[Line] = []
-    inside: list[Line] = []
+    lines: list[MetricComparison] = []
+    inside: list[MetricComparison] = []
     for one, other in pairs:
         both = [name for name in one.metrics if name in other.metrics]
         chosen = [name for name in metrics if name in both] if metrics else both
@@ -176,7 +176,7 @@ def direction(metric: str) -> int:
     return of_measure(metric) if known is None else 1 if known.higher_is_better else -1
 
 
-def judge(lines: Sequence[Line]) -> list[Line]:
+def judge(lines: Sequence[MetricComparison]) -> list[MetricComparison]:
     """The lines with p corrected over all of them, and who is better."""
     corrected = holm([np.nan if line.p is None else line.p for line in lines])
     return [
@@ -187,7 +187,7 @@ def judge(lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def _verdict(line: Line, p: float) -> Verdict:
+def _verdict(line: MetricComparison, p: float) -> Verdict:
     if np.isnan(p) or line.difference is None:
         return "untested"
     if p > ALPHA or line.difference == 0:
@@ -237,7 +237,7 @@ def _notes(a: Evaluation, b: Evaluation) -> list[str]:
 
 def _lines(
     one: SystemResult, other: SystemResult, metrics: Sequence[str], paired: Pair | None, seed: int
-) -> list[Line]:
+) -> list[MetricComparison]:
     tested = {}
     if paired is not None and len(paired.buckets) and paired.a:
         found = paired_tests(np.stack(list(paired.b.values())), np.stack(list(paired.a.values())), seed)
@@ -248,7 +248,7 @@ def _lines(
         plain = None if left is None or right is None else right - left
         sure = test is not None and test.n > 0
         lines.append(
-            Line(
+            MetricComparison(
                 a=one.name, b=other.name, metric=metric, mean_a=left, mean_b=right,
                 difference=test.diff if test is not None and sure else plain,
                 ci95=(test.low, test.high) if test is not None and test.n > 1 else None,
@@ -259,7 +259,7 @@ def _lines(
     return lines
 
 
-def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[Line]:
+def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[MetricComparison]:
     """The first metric that is a mean of users; nothing where all users are of one bucket.
 
     A user's share in an error over all cases says nothing of the error over a bucket's.
@@ -276,7 +276,7 @@ def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[Line]:
         if test.n:
             both = ~np.isnan(left) & ~np.isnan(right)
             lines.append(
-                Line(
+                MetricComparison(
                     a=a, b=b, metric=metric, mean_a=float(left[both].mean()), mean_b=float(right[both].mean()),
                     difference=test.diff, ci95=(test.low, test.high) if test.n > 1 else None, p=test.p, p_holm=None,
                     n=test.n, verdict="untested", bucket=name,

@@ -10,7 +10,7 @@ from limner.core.metrics import BUCKETS
 from limner.evals.compare import ALPHA, direction, is_pooled
 from limner.evals.metrics import METRICS, Style, holm, paired_tests
 from limner.evals.records import Metric, SplitInfo, SystemResult
-from limner.evals.runs import Run, UserValues, pair
+from limner.evals.runs import SavedRun, UserValues, pair
 
 K = TypeVar("K")
 
@@ -68,7 +68,7 @@ class Contest:
     split: SplitInfo
     style: Style
     """Whose definition of the accuracy metrics its numbers follow."""
-    runs: Sequence[Run]
+    runs: Sequence[SavedRun]
     entries: Sequence[Entry]
     absent: Sequence[Entry]
     """Failed or skipped."""
@@ -113,9 +113,9 @@ class Contest:
         ]
 
 
-def contests(runs: Iterable[Run]) -> list[Contest]:
+def contests(runs: Iterable[SavedRun]) -> list[Contest]:
     """Runs of the same data, split, candidates and style of metrics together, in the order given."""
-    grouped: dict[tuple[str, ...], list[Run]] = {}
+    grouped: dict[tuple[str, ...], list[SavedRun]] = {}
     for run in runs:
         one = run.evaluation
         split = one.split
@@ -124,7 +124,7 @@ def contests(runs: Iterable[Run]) -> list[Contest]:
     return [_contest(some) for some in grouped.values()]
 
 
-def _contest(runs: Sequence[Run]) -> Contest:
+def _contest(runs: Sequence[SavedRun]) -> Contest:
     held = [one.name for run in runs for one in run.evaluation.systems]
     named = {
         (at, one.name): one.name if held.count(one.name) == 1 else f"{one.name} ({run.name})"
@@ -190,7 +190,7 @@ def _needs(label: str) -> str:
 # ---------------------------------------------------------------- tests
 
 
-def _recorded(runs: Sequence[Run], named: Mapping[tuple[int, str], str]) -> dict[tuple[str, str, str], Test]:
+def _recorded(runs: Sequence[SavedRun], named: Mapping[tuple[int, str], str]) -> dict[tuple[str, str, str], Test]:
     """Of the records, by metric, system and baseline; both ways round."""
     out: dict[tuple[str, str, str], Test] = {}
     for at, run in enumerate(runs):

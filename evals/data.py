@@ -49,21 +49,21 @@ class Shelf:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class EvaluationData:
     name: str
     x: Interactions
     scales: dict[str, Scale]
     shelf: Shelf
 
 
-def load(dataset: str, progress: Progress | None = None) -> Dataset:
+def load(dataset: str, progress: Progress | None = None) -> EvaluationData:
     """A known name, the folder of a known data set, or a store. Raises UsageError for anything else."""
     with opened(dataset, progress) as (name, store):
         items = {one.item_id: one for one in store.items()}
         x = store.interactions().over(items)
         scales = store.scales()
     ordered = [items.get(one) or Item(item_id=one) for one in x.item_ids]
-    return Dataset(name, x, scales, Shelf(ordered))
+    return EvaluationData(name, x, scales, Shelf(ordered))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from limner.evals.predictions import Predicted, predict_probabilities, predict_r
 from limner.evals.records import Comparison, Metric
 from limner.evals.scoring import exclude_own
 from limner.evals.splits import Split
-from limner.evals.systems.base import Asked, Scores, System, Training
+from limner.evals.systems.base import Scores, System, Training, UserBatch
 from limner.evals.systems.cases import Cases, probability_cases, rating_cases
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ _CATEGORIES = 500
 
 
 @dataclass(frozen=True)
-class Lists:
+class SystemLists:
     """What a system recommends to everyone who is asked."""
 
     items: NDArray[np.int64]
@@ -164,7 +164,7 @@ def rank(
     auc: bool = False,
     candidates: int | None = None,
     seed: int = 0,
-) -> Lists:
+) -> SystemLists:
     """Ask a fitted system for everyone, some users at a time; ties are broken by chance, the same for every system.
 
     candidates: only what is relevant and so many other items, drawn for each user, are ranked; all where None.
@@ -177,7 +177,7 @@ def rank(
     # In order of position, ties would go to the items that came first.
     shuffled = np.random.default_rng(seed).permutation(items)
     step = max(1, _CELLS // max(items, 1))
-    out = Lists(
+    out = SystemLists(
         np.full((users, depth), -1, dtype=np.int64), np.full((users, depth), np.nan, dtype=np.float32),
         np.full(users, np.nan), np.zeros(users, dtype=bool), "", 0.0,
     )  # fmt: skip
@@ -198,11 +198,11 @@ def rank(
     if first is not None and out.raised.all():
         raise first
     error_text = f"{type(first).__name__}: {first}" if first is not None else ""
-    return Lists(out.items, out.scores, out.auc, out.raised, error_text, time.monotonic() - began)
+    return SystemLists(out.items, out.scores, out.auc, out.raised, error_text, time.monotonic() - began)
 
 
 def _keep_sample(
-    scores: NDArray[np.float64], asked: Asked, relevant: Sequence[Ints], candidates: int, seed: int
+    scores: NDArray[np.float64], asked: UserBatch, relevant: Sequence[Ints], candidates: int, seed: int
 ) -> None:
     """Set to -inf, in place, all but what is relevant and as many others as asked for, the same for every system."""
     items = scores.shape[1]
@@ -214,7 +214,7 @@ def _keep_sample(
 
 
 def _scores(
-    system: System, asked: Asked, items: int, raised: NDArray[np.bool_]
+    system: System, asked: UserBatch, items: int, raised: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], Exception | None]:
     """[users, items] with -inf where nothing is said; marks in `raised` those for whom the system raised."""
     try:
@@ -308,7 +308,7 @@ def predict(system: System, truth: Truth, specs: Sequence[MetricSpec]) -> Predic
 
 
 def measure(
-    lists: Lists,
+    lists: SystemLists,
     truth: Truth,
     specs: Sequence[MetricSpec],
     style: Style = "ours",

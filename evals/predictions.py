@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.evals.splits import Split
-from limner.evals.systems.base import Asked, Rating, System, Telling, Training
+from limner.evals.systems.base import Rating, System, Telling, Training, UserBatch
 from limner.evals.systems.cases import Cases
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Ask = Callable[[Asked, Sequence[Ints]], Sequence[Floats]]
+Ask = Callable[[UserBatch, Sequence[Ints]], Sequence[Floats]]
 
 _USERS = 500
 """Asked at once."""

@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict
 from limner.core.metrics import Style
 
 
-class Strict(BaseModel):
+class StrictRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SplitInfo(Strict):
+class SplitInfo(StrictRecord):
     name: str
     hash: str
     """Of the test events."""
@@ -31,7 +31,7 @@ def apart(candidates: str, style: Style) -> list[str]:
     return said if style == "ours" else [*said, f"{style} metrics"]
 
 
-class Metric(Strict):
+class Metric(StrictRecord):
     mean: float | None
     """None where it is undefined."""
     ci95: tuple[float, float] | None
@@ -40,7 +40,7 @@ class Metric(Strict):
     """Users it is the mean over."""
 
 
-class Spent(Strict):
+class Spent(StrictRecord):
     """Calls of one purpose, or of all."""
 
     calls: int = 0
@@ -57,7 +57,7 @@ class Spent(Strict):
     """Latencies of the calls that reached a model, added up; a wait for a free place of the model's is part of them."""
 
 
-class SystemResult(Strict):
+class SystemResult(StrictRecord):
     name: str
     state: Literal["ok", "failed", "skipped"] = "ok"
     """`failed` where it raised; `skipped` where it cannot run here."""
@@ -81,7 +81,7 @@ class SystemResult(Strict):
     """Hash of the settings of a model that shape such a system's numbers; where they change it is measured anew."""
 
 
-class Comparison(Strict):
+class Comparison(StrictRecord):
     """One system against another, paired by user."""
 
     system: str
@@ -95,7 +95,7 @@ class Comparison(Strict):
     n: int
 
 
-class Evaluation(Strict):
+class Evaluation(StrictRecord):
     dataset: str
     split: SplitInfo
     systems: list[SystemResult]

@@ -37,7 +37,7 @@ _LAYOUTS = {"ratings.csv": (",", 1), "u.data": ("\t", 0), "ml-100k.inter": ("\t"
 
 
 @dataclass(frozen=True)
-class Line:
+class ReferenceLine:
     """One system on one data set; each pair is (ndcg@10, hit@10)."""
 
     system: str
@@ -130,16 +130,16 @@ SHAPE = {"ml-100k": (943, 1682), "ml-latest-small": (671, 9066)}
 """Users asked and items ranked, by which the right data set is told."""
 
 
-def compare(name: str, split: Split) -> list[Line]:
+def compare(name: str, split: Split) -> list[ReferenceLine]:
     """Every system on one data set."""
     lines = []
     for system, published in PUBLISHED[name].items():
         scores = SYSTEMS[system](split)
-        lines.append(Line(system, published, _measured(split, scores), _measured(split, scores, "first")))
+        lines.append(ReferenceLine(system, published, _measured(split, scores), _measured(split, scores, "first")))
     return lines
 
 
-def table(name: str, split: Split, lines: Sequence[Line]) -> str:
+def table(name: str, split: Split, lines: Sequence[ReferenceLine]) -> str:
     """As text; a line that does not agree is marked."""
     head = f"{name}: {len(split.users):,} users, {len(split.train.item_ids):,} items, test set {split.digest}"
     rows = [head, f"  {'':24}{'ndcg@10':>28}{'hit@10':>28}"]

@@ -14,11 +14,11 @@ from limner.evals.contest import BEYOND, Contest, Entry, Test, contests, headlin
 from limner.evals.metrics import Style
 from limner.evals.plots import Plot, plots, portrait_plots
 from limner.evals.portraits import PortraitMap
-from limner.evals.records import Metric, Strict, apart
+from limner.evals.records import Metric, StrictRecord, apart
 from limner.evals.report_studies import StudySection, study_section
-from limner.evals.runs import Run
+from limner.evals.runs import SavedRun
 from limner.evals.studies import StudyRecord
-from limner.evals.view import Cell, Row, Table, TestRow, Whisker
+from limner.evals.view import Cell, TestRow, ViewRow, ViewTable, Whisker
 
 _FIRST = 2
 """Metrics of accuracy on the first page; all stand further down."""
@@ -29,7 +29,7 @@ _WHAT = {
 }  # fmt: skip
 
 
-class Finding(Strict):
+class Finding(StrictRecord):
     """What the report says of one data set and split."""
 
     dataset: str
@@ -41,7 +41,7 @@ class Finding(Strict):
     more: list[str]
 
 
-class Written(Strict):
+class Written(StrictRecord):
     """A report that was written."""
 
     file: str
@@ -53,7 +53,7 @@ class Written(Strict):
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """One data set and split."""
 
     id: str
@@ -64,10 +64,10 @@ class Section:
     apart: Sequence[str]
     """Of the numbers, where they are not of our metrics over all items."""
     sampled: bool
-    first: Table
+    first: ViewTable
     unmeasured: Sequence[str]
-    buckets: Sequence[Table]
-    every: Sequence[Table]
+    buckets: Sequence[ViewTable]
+    every: Sequence[ViewTable]
     plots: Sequence[Plot]
     tests: Sequence[TestRow]
     """Metric, the other's name, the test, and in words who is better."""
@@ -76,15 +76,15 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     title: str
     made: str
     alpha: str
-    sections: Sequence[Section]
+    sections: Sequence[ReportSection]
     portraits: Sequence[Plot] = ()
     portrait_note: str = ""
     studies: Sequence[StudySection] = ()
-    runs: Sequence[Run] = ()
+    runs: Sequence[SavedRun] = ()
     environment: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
@@ -92,7 +92,7 @@ class Page:
 
 
 def report(
-    runs: Iterable[Run], out: Path, portraits: PortraitMap | None = None, title: str = "Limner evaluation",
+    runs: Iterable[SavedRun], out: Path, portraits: PortraitMap | None = None, title: str = "Limner evaluation",
     studies: Sequence[StudyRecord] = (),
 ) -> Written:  # fmt: skip
     """Write the page to `out`. Raises LimnerError where the extra `evals` is not installed."""
@@ -121,23 +121,23 @@ def report(
 
 
 def page(
-    found: Sequence[Contest], runs: Sequence[Run], portraits: PortraitMap | None, title: str = "Limner evaluation",
+    found: Sequence[Contest], runs: Sequence[SavedRun], portraits: PortraitMap | None, title: str = "Limner evaluation",
     studies: Sequence[StudyRecord] = (),
-) -> Page:  # fmt: skip
+) -> ReportPage:  # fmt: skip
     """Everything that the template shows, in its order."""
     try:
         sections = [_section(one, f"part{at}") for at, one in enumerate(found)]
         maps = portrait_plots(portraits, "map") if portraits else []
     except ImportError as error:
         raise _missing(error) from error
-    return Page(
+    return ReportPage(
         title, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"{ALPHA:.0%}", sections, maps,
         portraits.note if portraits else "",
         [study_section(one, f"study{at}") for at, one in enumerate(_in_order(studies))], runs, _environment(),
     )  # fmt: skip
 
 
-def render(shown: Page) -> str:
+def render(shown: ReportPage) -> str:
     """The page as HTML; all text of the data is escaped. Raises LimnerError without the extra `evals`."""
     try:
         from jinja2 import Environment, StrictUndefined
@@ -161,7 +161,7 @@ def _missing(error: ImportError) -> LimnerError:
     return LimnerError(f"The report needs the extra 'evals' ({error}); pip install 'limner[evals]'.")
 
 
-def _section(contest: Contest, name: str) -> Section:
+def _section(contest: Contest, name: str) -> ReportSection:
     said = headline(contest)
     split = contest.split
     facts = [
@@ -170,7 +170,7 @@ def _section(contest: Contest, name: str) -> Section:
         ("test set", split.hash),
     ]  # fmt: skip
     first, unmeasured = _first(contest)
-    return Section(
+    return ReportSection(
         id=name, contest=contest, lead=said.lead, more=said.more, facts=facts,
         apart=apart(split.candidates, contest.style), sampled=split.candidates != "all", first=first,
         unmeasured=unmeasured, buckets=_bucket_tables(contest), every=_every(contest),
@@ -184,7 +184,7 @@ def _section(contest: Contest, name: str) -> Section:
 # ---------------------------------------------------------------- tables
 
 
-def _first(contest: Contest) -> tuple[Table, list[str]]:
+def _first(contest: Contest) -> tuple[ViewTable, list[str]]:
     """Accuracy, coverage, novelty and diversity, and which of them nobody measured."""
     accuracy = contest.accuracy()[:_FIRST]
     spans, columns, unmeasured = [], list(accuracy), []
@@ -200,7 +200,7 @@ def _first(contest: Contest) -> tuple[Table, list[str]]:
     return _table(contest, "Systems, best first", columns, spans), unmeasured
 
 
-def _every(contest: Contest) -> list[Table]:
+def _every(contest: Contest) -> list[ViewTable]:
     """All metrics, by what they measure."""
     grouped: dict[str, list[str]] = {}
     for label in contest.metrics:
@@ -215,14 +215,14 @@ def _group(label: str) -> str:
     return "Others" if known is None else _WHAT[known.needs]
 
 
-def _table(contest: Contest, caption: str, labels: Sequence[str], spans: Sequence[tuple[str, int]]) -> Table:
+def _table(contest: Contest, caption: str, labels: Sequence[str], spans: Sequence[tuple[str, int]]) -> ViewTable:
     columns = [
         _column(contest, label, {one.name: one.result.metrics.get(label) for one in contest.entries},
                 {one.name: test for one in contest.others if (test := contest.tests.get((label, one.name)))})
         for label in labels
     ]  # fmt: skip
     heads = [(label, _under(contest, label)) for label in labels]
-    return Table(caption, spans, heads, _rows(contest, columns))
+    return ViewTable(caption, spans, heads, _rows(contest, columns))
 
 
 def _under(contest: Contest, label: str) -> str:
@@ -235,7 +235,7 @@ def _under(contest: Contest, label: str) -> str:
     return ", ".join(said)
 
 
-def _bucket_tables(contest: Contest) -> list[Table]:
+def _bucket_tables(contest: Contest) -> list[ViewTable]:
     """Systems by length of history, for each metric that has a value a user; the headline's first."""
     buckets = contest.buckets()
     measured = [
@@ -257,7 +257,7 @@ def _bucket_tables(contest: Contest) -> list[Table]:
         heads = [
             (f"{bucket.replace('-', '–')} events", f"{_users(contest, bucket, label):,} users") for bucket in buckets
         ]
-        tables.append(Table(f"{label} by length of history", [], heads, _rows(contest, columns)))
+        tables.append(ViewTable(f"{label} by length of history", [], heads, _rows(contest, columns)))
     return tables
 
 
@@ -300,12 +300,12 @@ def _whisker(cell: Metric, span: tuple[float, float]) -> Whisker | None:
     return Whisker(*(round(100 * (one - span[0]) / (span[1] - span[0]), 1) for one in (low, cell.mean, high)))
 
 
-def _rows(contest: Contest, columns: Sequence[Mapping[str, Cell]]) -> list[Row]:
+def _rows(contest: Contest, columns: Sequence[Mapping[str, Cell]]) -> list[ViewRow]:
     rows = []
     for one in contest.entries:
         missed = one.result.failed_users
         note = f"nothing for {missed:,} users" if missed else ""
-        rows.append(Row(one.name, one is contest.focal, [column[one.name] for column in columns], note))
+        rows.append(ViewRow(one.name, one is contest.focal, [column[one.name] for column in columns], note))
     return rows
 
 

@@ -7,7 +7,7 @@ from limner.evals.compare import ALPHA
 from limner.evals.contest import number
 from limner.evals.records import Comparison
 from limner.evals.studies.records import Figure, StudyRecord
-from limner.evals.view import Cell, Row, Table, TestRow
+from limner.evals.view import Cell, TestRow, ViewRow, ViewTable
 
 _TITLES = {"portraits": "Portraits", "reasons": "Reasons", "chat": "Chat"}
 
@@ -19,7 +19,7 @@ class StudySection:
     record: StudyRecord
     lead: str
     facts: Sequence[tuple[str, str]]
-    tables: Sequence[Table]
+    tables: Sequence[ViewTable]
     """The first is shown, the others are folded."""
     tests: Sequence[TestRow]
     cost: Sequence[tuple[str, str]]
@@ -103,18 +103,18 @@ def _better(record: StudyRecord, system: str, baseline: str) -> bool:
 def _table(
     caption: str, whole: Mapping[str, Figure], parts: Mapping[str, Mapping[str, Figure]], unit: str, *,
     turned: bool = False,
-) -> Table:  # fmt: skip
+) -> ViewTable:  # fmt: skip
     """Measures by parts; `turned`: parts by measures."""
     names = list(dict.fromkeys([*whole, *(name for some in parts.values() for name in some)]))
     if turned:
-        rows = [Row(part, False, [_cell(some.get(name)) for name in names]) for part, some in parts.items()]
-        return Table(caption, [], [(name, "") for name in names], rows, "kind")
+        rows = [ViewRow(part, False, [_cell(some.get(name)) for name in names]) for part, some in parts.items()]
+        return ViewTable(caption, [], [(name, "") for name in names], rows, "kind")
     columns = [("all", ""), *((f"{part.replace('-', '–')}{unit}", "") for part in parts)]
     rows = [
-        Row(name, False, [_cell(whole.get(name)), *(_cell(some.get(name)) for some in parts.values())])
+        ViewRow(name, False, [_cell(whole.get(name)), *(_cell(some.get(name)) for some in parts.values())])
         for name in names
     ]
-    return Table(caption, [], columns, rows, "measure")
+    return ViewTable(caption, [], columns, rows, "measure")
 
 
 def _cell(one: Figure | None) -> Cell:

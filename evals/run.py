@@ -16,29 +16,29 @@ from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow
 from limner.core.settings import Settings, SignalTable
 from limner.core.signals import signals
-from limner.evals.data import Dataset, load
+from limner.evals.data import EvaluationData, load
 from limner.evals.experiment import METRICS, SYSTEMS
-from limner.evals.measure import Floats, Lists, Measured, Truth, comparisons, mean_of, measure, predict, rank
+from limner.evals.measure import Floats, Measured, SystemLists, Truth, comparisons, mean_of, measure, predict, rank
 from limner.evals.metrics import MetricSpec, Style, parse
 from limner.evals.money import spent
 from limner.evals.records import Evaluation, SplitInfo, SystemResult
 from limner.evals.runs import PER_USER, RECORD, load_run
 from limner.evals.splits import Split, make_split
 from limner.evals.systems import Asking, Contestant, Remarking, System, Training, resolve
-from limner.evals.systems.limner import Limner
+from limner.evals.systems.limner import LimnerSystem
 from limner.evals.tuning import TRIALS, Tuned, try_validation, tune
 from limner.evals.write import write_json, write_run, write_users
-from limner.llm import Purse
+from limner.llm import Budget
 from limner.rank import How
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OURS = Limner.name
+OURS = LimnerSystem.name
 
 
 def run(
-    dataset: str | Dataset,
+    dataset: str | EvaluationData,
     split: str = "global-time",
     systems: Sequence[str] = SYSTEMS,
     metrics: Sequence[str] = METRICS,
@@ -56,7 +56,7 @@ def run(
     retry_errors: bool = False,
     signal_table: SignalTable | None = None,
     settings: Settings | None = None,
-    purse: Purse | None = None,
+    budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Tune and fit each system on the training part, and rank the whole catalogue minus what a user has had.
@@ -81,7 +81,7 @@ def run(
     data = load(dataset, say) if isinstance(dataset, str) else dataset
     asked = _Asked(
         data, split, tuple(spec.label for spec in specs), style, limit, seed, repeat, trials, candidates,
-        signal_table or SignalTable(), settings, purse.left if purse else None,
+        signal_table or SignalTable(), settings, budget.left if budget else None,
     )  # fmt: skip
     work = asked.work(say)
     truth = work.truth
@@ -112,8 +112,8 @@ def run(
         name = found.result.name
         done[name] = found = replace(found, result=found.result.model_copy(update={"asked": shapes[name]}))
         notes += found.notes
-        if purse is not None:
-            purse.pay(found.result.cost.cost)
+        if budget is not None:
+            budget.pay(found.result.cost.cost)
         if out is not None:
             if found.lists is not None:
                 write_run(out / "runs", found.result.name, found.lists, truth)
@@ -153,7 +153,7 @@ class _Outcome:
     result: SystemResult
     by_user: Mapping[str, Floats] | None = None
     """[users] by metric; None where it was not measured."""
-    lists: Lists | None = None
+    lists: SystemLists | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -161,7 +161,7 @@ class _Outcome:
 class _Asked:
     """What a run asks of every system; goes to other processes as it is."""
 
-    data: Dataset
+    data: EvaluationData
     split: str
     metrics: tuple[str, ...]
     style: Style
@@ -187,7 +187,7 @@ class _Asked:
         """Hash of the settings that shape this system's numbers alone; empty where none does."""
         return contestant.shape(self.settings) if contestant.shape and self.settings else ""
 
-    def work(self, progress: Progress) -> "_Work":
+    def work(self, progress: Progress) -> "_RunContext":
         cut = make_split(self.split, self.data.x)
         specs = [parse(one) for one in self.metrics]
         if any(one.needs == "probabilities" for one in specs):
@@ -198,7 +198,9 @@ class _Asked:
             training = replace(training, settings=self.settings, money=self.money)
         truth = Truth(cut, training)
         depth = max((spec.k or 0 for spec in specs), default=0) or 10
-        return _Work(truth, specs, self.style, depth, self.repeat, self.trials, self.candidates, self.seed, progress)
+        return _RunContext(
+            truth, specs, self.style, depth, self.repeat, self.trials, self.candidates, self.seed, progress
+        )
 
     def in_processes(self, contestants: Sequence[Contestant], jobs: int, progress: Progress) -> Iterator[_Outcome]:
         """As they are finished. A process that dies (no memory is left, say) fails its system alone or, where the
@@ -267,7 +269,7 @@ def _other(held: Evaluation, asked: _Asked, truth: Truth) -> str:
 
 
 @dataclass
-class _Work:
+class _RunContext:
     """What is the same for every system of one run."""
 
     truth: Truth
@@ -302,10 +304,10 @@ class _Work:
             self.progress.say(f"{contestant.name} failed: {why}")
             return _Outcome(SystemResult(name=contestant.name, state="failed", why=why, cost=spent(self._rows)))
 
-    def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, Lists]:
+    def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, SystemLists]:
         tuned = self._tuned(contestant)
         parts: list[Measured] = []
-        every: list[Lists] = []
+        every: list[SystemLists] = []
         remarks: list[str] = []
         fitting, model = 0.0, ""
         for number in range(self.repeat if contestant.seeded else 1):
@@ -342,7 +344,7 @@ class _Work:
         )  # fmt: skip
         return result, numbers, every[0]
 
-    def _lists(self, name: str, system: System) -> Lists:
+    def _lists(self, name: str, system: System) -> SystemLists:
         self.progress.start(f"ranking by {name}", len(self.truth.split.users))
         lists = rank(
             system, self.truth, self.depth, self.progress, auc=any(one.needs == "scores" for one in self.specs),
@@ -367,7 +369,7 @@ class _Work:
         return tuned
 
 
-def training_of(data: Dataset, cut: Split, table: SignalTable, seed: int, progress: Progress) -> Training:
+def training_of(data: EvaluationData, cut: Split, table: SignalTable, seed: int, progress: Progress) -> Training:
     """What every system of a run may learn from: of the events, those of the split's training part alone."""
     how: How = "user" if cut.moment is None else "time"
     signal = signals(cut.train, table, data.scales)

@@ -28,7 +28,7 @@ class UserValues:
 
 
 @dataclass(frozen=True)
-class Run:
+class SavedRun:
     """One `run.json`, with the values by user where they lie beside it."""
 
     name: str
@@ -44,7 +44,7 @@ class Run:
     """What kind of study it is; empty for a run of systems."""
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path) -> SavedRun:
     """A run's folder, or its run.json. Raises BadInputError where it is none."""
     file = path / RECORD if path.is_dir() else path
     try:
@@ -59,10 +59,10 @@ def load_run(path: Path) -> Run:
         raise BadInputError(f"'{file}' is no run of this version of limner eval: {where}: {first['msg']}.") from error
     beside = file.with_name(PER_USER)
     per_user = load_per_user(beside) if beside.is_file() else {}
-    return Run(file.resolve().parent.name or file.stem, evaluation, hashlib.sha256(text).hexdigest(), per_user)
+    return SavedRun(file.resolve().parent.name or file.stem, evaluation, hashlib.sha256(text).hexdigest(), per_user)
 
 
-def load_runs(path: Path, *, besides: bool = False) -> list[Run]:
+def load_runs(path: Path, *, besides: bool = False) -> list[SavedRun]:
     """The run there, or the runs in the folders below, by name. Raises BadInputError where there is none, unless
     something else lies there that is wanted too (`besides`).
     """

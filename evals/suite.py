@@ -12,34 +12,34 @@ from pydantic import Field
 from limner.core.errors import BadInputError, UsageError
 from limner.core.progress import Progress, Quiet
 from limner.core.settings import Settings
-from limner.evals.data import Dataset, load
+from limner.evals.data import EvaluationData, load
 from limner.evals.experiment import Experiment, StudyOf
 from limner.evals.metrics import parse
-from limner.evals.records import Evaluation, Strict
+from limner.evals.records import Evaluation, StrictRecord
 from limner.evals.run import opponent, run
 from limner.evals.splits import make_split
 from limner.evals.studies.records import StudyRecord
-from limner.evals.studies.run import Going, Plan, study
+from limner.evals.studies.run import Going, StudyPlan, study
 from limner.evals.studies.summary import check_measures, direction
 from limner.evals.systems import ABLATIONS, resolve
 from limner.index.embedders import Embedder
-from limner.llm import Purse
+from limner.llm import Budget
 
 Wait = Callable[[Coroutine[object, object, StudyRecord]], StudyRecord]
 
 _CHOICES = ("auto", "openai", "local", "none")
 
 
-class Found(Strict):
+class ExperimentResults(StrictRecord):
     """All that an experiment found."""
 
     evaluations: list[Evaluation]
     studies: list[StudyRecord] = Field(default=[])
 
     @property
-    def document(self) -> Strict:
+    def document(self) -> StrictRecord:
         """What is printed as JSON: one evaluation, or one study, by itself."""
-        every: list[Strict] = [*self.evaluations, *self.studies]
+        every: list[StrictRecord] = [*self.evaluations, *self.studies]
         return every[0] if len(every) == 1 else self
 
     @property
@@ -57,11 +57,11 @@ class Found(Strict):
 def run_experiment(
     experiment: Experiment, settings: Settings, *, jobs: int = 1, resume: bool = False, retry_errors: bool = False,
     progress: Progress | None = None, embedder: Embedder | None = None, wait: Wait = asyncio.run,
-) -> Found:  # fmt: skip
+) -> ExperimentResults:  # fmt: skip
     """Every data set by every split: the systems side by side, then each study with each model and set of prompts.
 
     With several data sets or splits, `out` gets a folder `DATASET.SPLIT` for each; studies lie in folders below, named
-    as `Variant.name`. The cost limit is one for all of it. wait: runs the studies' coroutines. Raises as
+    as `StudyVariant.name`. The cost limit is one for all of it. wait: runs the studies' coroutines. Raises as
     `limner.evals.run.run` and `limner.evals.studies.run.study` do.
     """
     if not experiment.datasets:
@@ -76,7 +76,7 @@ def run_experiment(
     say = progress or Quiet()
     # Before anything is fitted: the last cell's mistake must not cost what the others found.
     every = {name: _cut(name, experiment.splits, say) for name in experiment.datasets}
-    purse = Purse(experiment.cost_limit or settings.llm.max_cost or None)
+    budget = Budget(experiment.cost_limit or settings.llm.max_cost or None)
     several = len(experiment.datasets) * len(experiment.splits) > 1
     evaluations, studies = [], []
     for name, data in every.items():
@@ -90,7 +90,7 @@ def run_experiment(
                         style=experiment.style, limit=experiment.limit, seed=experiment.seed,
                         repeat=experiment.repeat, trials=experiment.trials, candidates=experiment.candidates, out=out,
                         jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=settings.signals,
-                        settings=settings, purse=purse, progress=say,
+                        settings=settings, budget=budget, progress=say,
                     )
                 )  # fmt: skip
             with tempfile.TemporaryDirectory() as scratch:
@@ -99,12 +99,12 @@ def run_experiment(
                 for one in asked:
                     plan = replace(one.plan, dataset=name, split=split, seed=experiment.seed)
                     place = out / one.name if out else None
-                    going = Going(place, jobs, resume, retry_errors, purse=purse, kept=kept)
+                    going = Going(place, jobs, resume, retry_errors, budget=budget, kept=kept)
                     studies.append(wait(study(plan, one.settings(settings), going, progress=say, embedder=embedder)))
-    return Found(evaluations=evaluations, studies=studies)
+    return ExperimentResults(evaluations=evaluations, studies=studies)
 
 
-def _cut(name: str, splits: Sequence[str], say: Progress) -> Dataset:
+def _cut(name: str, splits: Sequence[str], say: Progress) -> EvaluationData:
     """A data set that every split can cut. Raises BadInputError, which names both, where one cannot."""
     try:
         data = load(name, say)
@@ -130,12 +130,12 @@ def _measurable(experiment: Experiment, names: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Variant:
+class StudyVariant:
     """A study by one model with one set of prompts."""
 
     name: str
     """The study, and model and prompts where there are several: that of a folder."""
-    plan: Plan
+    plan: StudyPlan
     """Without data set, split and seed."""
     model: str
     prompts: Mapping[str, str]
@@ -153,7 +153,7 @@ class Variant:
         return base.model_copy(update=update)
 
 
-def variants(studies: list[StudyOf]) -> list[Variant]:
+def variants(studies: list[StudyOf]) -> list[StudyVariant]:
     """Of each study every model with every set of prompts. Raises UsageError where two would have the same name."""
     found = []
     for one in studies:
@@ -161,10 +161,10 @@ def variants(studies: list[StudyOf]) -> list[Variant]:
         for model, (named, texts) in product(one.models or [""], prompts.items()):
             parts = [one.study, _plain(model) if len(one.models) > 1 else "", _plain(named) if len(prompts) > 1 else ""]
             name = ".".join(part for part in parts if part)
-            plan = Plan(
+            plan = StudyPlan(
                 one.study, "", limit=one.limit, repeat=one.repeat, neutral=one.neutral, judge=one.judge, variant=name
             )
-            found.append(Variant(name, plan, model, texts))
+            found.append(StudyVariant(name, plan, model, texts))
     twice = [one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}]
     if twice:
         raise UsageError(f"The experiment has two studies '{twice[0]}'; list the models and prompts of one together.")
@@ -179,7 +179,7 @@ def _plain(text: str) -> str:
 # ---------------------------------------------------------------- thresholds
 
 
-def missed(found: Found, experiment: Experiment) -> list[str]:
+def missed(found: ExperimentResults, experiment: Experiment) -> list[str]:
     """A sentence for each threshold that was missed; one that was not measured is missed too."""
     wanted = {one.study: one.thresholds for one in experiment.studies}
     said = [line for one in found.evaluations for line in below(one, experiment)]

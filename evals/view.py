@@ -24,7 +24,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ViewRow:
     name: str
     focal: bool
     cells: Sequence[Cell]
@@ -32,13 +32,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ViewTable:
     caption: str
     spans: Sequence[tuple[str, int]]
     """Headings over several columns, with how many; none where empty."""
     columns: Sequence[tuple[str, str]]
     """Heading and what stands below it in small."""
-    rows: Sequence[Row]
+    rows: Sequence[ViewRow]
     corner: str = "system"
     """Heading over the rows' names."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from limner.evals.measure import Floats, Lists, Truth
+from limner.evals.measure import Floats, SystemLists, Truth
 from limner.evals.records import Evaluation
 
 
@@ -21,7 +21,7 @@ def write_json(file: Path, evaluation: Evaluation) -> None:
     write_whole(file, evaluation.model_dump_json(indent=2))
 
 
-def write_run(folder: Path, name: str, lists: Lists, truth: Truth) -> None:
+def write_run(folder: Path, name: str, lists: SystemLists, truth: Truth) -> None:
     """`NAME.parquet`: user_id, item_id, score, rank (from 1)."""
     import pyarrow as pa
     import pyarrow.parquet

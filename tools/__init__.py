@@ -22,7 +22,7 @@ from limner.tools.ratings import ratings
 from limner.tools.recommend import recommend
 from limner.tools.similar import similar_users
 from limner.tools.since import since_when
-from limner.tools.words import Said, say
+from limner.tools.words import ToolStatement, say
 
 TOOLS: tuple[Tool, ...] = (
     portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
@@ -34,8 +34,8 @@ __all__ = [
     "TOOLS",
     "Args",
     "Result",
-    "Said",
     "Tool",
+    "ToolStatement",
     "audience",
     "catalogue",
     "cohort",

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from limner.core.schema import Wishes
+from limner.core.schema import RecommendationRequest
 from limner.engine import Engine
 from limner.retrieve.neighbors import Near
-from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.which import find_item, title_of
 from limner.tools.words import listed
 
@@ -37,14 +37,16 @@ class SimilarItemsResult(Result):
 async def similar_items(engine: Engine, args: SimilarItemsArgs) -> SimilarItemsResult:
     """Raises UnknownIdError."""
     item = find_item(engine, args.item)
-    near = engine.swift.neighbours(item.item_id, args.limit, args.by, Wishes())
+    near = engine.swift.neighbours(item.item_id, args.limit, args.by, RecommendationRequest())
     found = [SimilarItem(item_id=one.item.item_id, title=title_of(one.item), likeness=one.score) for one in near]
     if not found:
-        none = Said(form="alike.none", values={"title": title_of(item)})
+        none = ToolStatement(form="alike.none", values={"title": title_of(item)})
         return SimilarItemsResult(found=False, said=[none], item_id=item.item_id)
-    lines = [Said(form="alike.item", values={"title": one.title, "likeness": round(one.likeness, 2)}) for one in found]
+    lines = [
+        ToolStatement(form="alike.item", values={"title": one.title, "likeness": round(one.likeness, 2)}) for one in found
+    ]
     said = [
-        Said(form="alike.items", values={"title": title_of(item), "items": listed(lines)}),
-        Said(form=f"alike.by_{args.by}"),
+        ToolStatement(form="alike.items", values={"title": title_of(item), "items": listed(lines)}),
+        ToolStatement(form=f"alike.by_{args.by}"),
     ]
     return SimilarItemsResult(found=True, said=said, item_id=item.item_id, items=found)

@@ -5,7 +5,7 @@ from pydantic import Field
 from limner.core.errors import BadInputError
 from limner.core.schema import Audience, RankedUser
 from limner.engine import Engine
-from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.which import find_item, title_of
 from limner.tools.words import listed, phrase
 
@@ -62,26 +62,26 @@ async def audience(engine: Engine, args: AudienceArgs) -> AudienceResult:
     )  # fmt: skip
 
 
-def told(found: Audience) -> list[Said]:
+def told(found: Audience) -> list[ToolStatement]:
     """An audience in statements: the first users, of how many, by what, from when, and how to have all of them."""
     kind = "item" if found.item is not None else "words" if found.like else "where"
-    values: dict[str, str | int | float | Said] = {
+    values: dict[str, str | int | float | ToolStatement] = {
         "of": found.considered, "population": found.population, "title": title_of(found.item), "like": found.like,
-        "where": Said(form="cohort.fit", values={"where": found.filter}) if found.filter else phrase(""),
+        "where": ToolStatement(form="cohort.fit", values={"where": found.filter}) if found.filter else phrase(""),
     }  # fmt: skip
     if not found.users:
-        return [Said(form=f"audience.{kind}.nobody", values=values)]
+        return [ToolStatement(form=f"audience.{kind}.nobody", values=values)]
     users = listed([_line(one) for one in found.users])
-    said = [Said(form=f"audience.{kind}", values={**values, "k": len(found.users), "users": users})]
-    said.append(Said(form=f"audience.by.{_measure(found)}"))
+    said = [ToolStatement(form=f"audience.{kind}", values={**values, "k": len(found.users), "users": users})]
+    said.append(ToolStatement(form=f"audience.by.{_measure(found)}"))
     if found.had:
-        said.append(Said(form="audience.had", values={"n": found.had}))
-    said.append(Said(form="audience.of", values=values))
+        said.append(ToolStatement(form="audience.had", values={"n": found.had}))
+    said.append(ToolStatement(form="audience.of", values=values))
     if found.period:
         since, _, until = found.period.partition(" to ")
-        said.append(Said(form="cohort.period", values={"since": since, "until": until}))
+        said.append(ToolStatement(form="cohort.period", values={"since": since, "until": until}))
     if len(found.users) < found.considered:
-        said.append(Said(form="audience.whole", values={"command": _command(found)}))
+        said.append(ToolStatement(form="audience.whole", values={"command": _command(found)}))
     return said
 
 
@@ -92,10 +92,12 @@ def _measure(found: Audience) -> str:
     return "probability" if any(one.probability is not None for one in found.users) else "score"
 
 
-def _line(one: RankedUser) -> Said:
+def _line(one: RankedUser) -> ToolStatement:
     if one.probability is not None:
-        return Said(form="audience.chance", values={"user": one.user_id, "percent": round(100 * one.probability, 1)})
-    return Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)})
+        return ToolStatement(
+            form="audience.chance", values={"user": one.user_id, "percent": round(100 * one.probability, 1)}
+        )
+    return ToolStatement(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)})
 
 
 def _command(found: Audience) -> str:

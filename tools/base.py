@@ -1,6 +1,6 @@
 """What a tool is: a name, what it does, its arguments, and a small typed function over the engine.
 
-A tool answers in statements (`Said`): a form of words by name, what fills it, and the events it rests on. They are said
+A tool answers in statements (`ToolStatement`): a form of words by name, what fills it, and the events it rests on. They are said
 in a language by `limner.tools.words`, so that a tool knows none.
 """
 
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from limner.core.schema import Value
 from limner.engine import Engine
-from limner.tools.words import Said, events_of, say
+from limner.tools.words import ToolStatement, events_of, say
 
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]
 Tells = Literal["user", "catalogue", "users"]
 """Of whom a tool tells: of the one user that its argument `user_id` names, of nobody, or of any users."""
 
-__all__ = ["Args", "Polarity", "Result", "Said", "Tells", "Tool", "Value", "tool"]
+__all__ = ["Args", "Polarity", "Result", "Tells", "Tool", "ToolStatement", "Value", "tool"]
 
 
 class Args(BaseModel):
@@ -35,7 +35,7 @@ class Result(BaseModel):
 
     found: bool
     """False: the engine holds nothing that answers this."""
-    said: list[Said] = Field(default=[], repr=False)
+    said: list[ToolStatement] = Field(default=[], repr=False)
     """The result in statements, the one that answers first."""
     notes: list[str] = Field(default=[])
     """What a person should know of how it was made, such as a model that did not help."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from limner.engine import Engine
 from limner.facts import Population
-from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.which import facets_named
 from limner.tools.words import listed
 
@@ -49,24 +49,24 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
     counts = engine.store.counts()
     types = engine.store.event_types()
     named: list[NamedCount] = []
-    said: list[Said] = []
+    said: list[ToolStatement] = []
     held = {"users": counts.users, "items": counts.items, "events": counts.events, "portraits": counts.profiles}
     if args.topic in held:
-        said.append(Said(form=f"catalogue.{args.topic}", values={"n": held[args.topic]}))
+        said.append(ToolStatement(form=f"catalogue.{args.topic}", values={"n": held[args.topic]}))
     elif args.topic == "all":
-        said.append(Said(form="catalogue.all", values={**held}))
+        said.append(ToolStatement(form="catalogue.all", values={**held}))
     if args.topic in ("all", "period"):
         said.append(_period(engine))
     if args.topic in ("all", "types"):
         named = [NamedCount(name=name, n=n) for name, n in types.items()]
-        said.append(Said(form="catalogue.types", values={"types": listed([_named(one) for one in named[:12]])}))
+        said.append(ToolStatement(form="catalogue.types", values={"types": listed([_named(one) for one in named[:12]])}))
     if args.topic in ("all", "values"):
         population = engine.snapshots.world().population
         facet = next(iter(facets_named(engine, args.facet)), population.primary)
         named = _values(population, facet)
         form = "catalogue.values" if named else "catalogue.no_values"
         shown = listed([_named(one) for one in named[: args.limit]])
-        said.append(Said(form=form, values={"facet": facet or "category", "n": len(named), "values": shown}))
+        said.append(ToolStatement(form=form, values={"facet": facet or "category", "n": len(named), "values": shown}))
     if args.topic in ("rating", "activity"):
         said.append(_mean(engine, args.topic))
     found = said[0].form not in ("catalogue.no_values", "catalogue.no_times", "catalogue.no_ratings")
@@ -76,11 +76,11 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
     )  # fmt: skip
 
 
-def _period(engine: Engine) -> Said:
+def _period(engine: Engine) -> ToolStatement:
     span = engine.snapshots.period()
     if span is None:
-        return Said(form="catalogue.no_times")
-    return Said(form="catalogue.period", values={"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"})
+        return ToolStatement(form="catalogue.no_times")
+    return ToolStatement(form="catalogue.period", values={"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"})
 
 
 def _values(population: Population, facet: str) -> list[NamedCount]:
@@ -93,19 +93,19 @@ def _values(population: Population, facet: str) -> list[NamedCount]:
     return [NamedCount(name=name, n=count) for name, count in sorted(held.items(), key=lambda one: (-one[1], one[0]))]
 
 
-def _mean(engine: Engine, topic: Topic) -> Said:
+def _mean(engine: Engine, topic: Topic) -> ToolStatement:
     census = engine.snapshots.census()
     if topic == "rating":
         rated = census.x.value[census.rated]
         if not len(rated):
-            return Said(form="catalogue.no_ratings")
-        return Said(form="catalogue.rating", values={"mean": round(float(rated.mean()), 2), "n": len(rated)})
+            return ToolStatement(form="catalogue.no_ratings")
+        return ToolStatement(form="catalogue.rating", values={"mean": round(float(rated.mean()), 2), "n": len(rated)})
     counts = engine.store.counts()
-    return Said(
+    return ToolStatement(
         form="catalogue.activity",
         values={"mean": round(counts.events / max(counts.users, 1), 1), "n": counts.events, "users": counts.users},
     )
 
 
-def _named(one: NamedCount) -> Said:
-    return Said(form="value.counted", values={"value": one.name, "n": one.n})
+def _named(one: NamedCount) -> ToolStatement:
+    return ToolStatement(form="value.counted", values={"value": one.name, "n": one.n})

@@ -11,8 +11,8 @@ from pydantic import Field
 from limner.core.errors import BadInputError
 from limner.core.filters import fitting
 from limner.engine import Engine
-from limner.state.event_counts import MIN_LIKED, Census, Course, Held, Mask
-from limner.tools.base import Polarity, Result, Said, Value, tool
+from limner.state.event_counts import MIN_LIKED, Census, Course, Mask, UserCounts
+from limner.tools.base import Polarity, Result, ToolStatement, Value, tool
 from limner.tools.which import Chosen, Which, chosen, rows_of
 from limner.tools.words import kind_before, listed, phrase
 
@@ -105,7 +105,7 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     held = _held(engine, census, args, about, among)
     if either is not None and other is not None:
         held = _either(engine, census, args, (about, either), held, _held(engine, census, other, either, among), among)
-        about = replace(about, what=Said(form="what.either", values={"first": about.what, "second": either.what}))
+        about = replace(about, what=ToolStatement(form="what.either", values={"first": about.what, "second": either.what}))
     held = _bounded(held, args)
     top = held.seqs[: args.limit].tolist()
     ids = {one.seq: one.event_id for one in engine.store.events_by_seq(top)}
@@ -141,7 +141,7 @@ def _other(args: CohortArgs) -> CohortArgs | None:
     return args.model_copy(update={"item": args.or_item, "value": args.or_value, "facet": ""})
 
 
-def _held(engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None) -> Held:
+def _held(engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None) -> UserCounts:
     rows = rows_of(engine, args, about)
     if args.polarity:
         return census.likers(rows, args.polarity, args.course, among, _least_liked(about))
@@ -149,9 +149,9 @@ def _held(engine: Engine, census: Census, args: CohortArgs, about: Chosen, among
 
 
 def _either(
-    engine: Engine, census: Census, args: CohortArgs, about: tuple[Chosen, Chosen], one: Held, other: Held,
+    engine: Engine, census: Census, args: CohortArgs, about: tuple[Chosen, Chosen], one: UserCounts, other: UserCounts,
     among: Mask | None,
-) -> Held:  # fmt: skip
+) -> UserCounts:  # fmt: skip
     """Users of the one or the other, each event counted once."""
     ids = None if about[0].ids is None or about[1].ids is None else about[0].ids | about[1].ids
     rows = rows_of(engine, args, replace(about[0], ids=ids))
@@ -187,11 +187,11 @@ def _least_liked(about: Chosen) -> int:
     return 1 if about.item else MIN_LIKED
 
 
-def _bounded(held: Held, args: CohortArgs) -> Held:
+def _bounded(held: UserCounts, args: CohortArgs) -> UserCounts:
     kept = held.counts >= args.min_events
     if args.max_events is not None:
         kept &= held.counts <= args.max_events
-    return Held(held.users[kept], held.counts[kept], held.seqs[kept])
+    return UserCounts(held.users[kept], held.counts[kept], held.seqs[kept])
 
 
 def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str]) -> list[str]:
@@ -211,8 +211,8 @@ def _only_where(args: CohortArgs, about: Chosen) -> bool:
 
 def _said(
     args: CohortArgs, about: Chosen, beside: Sequence[_Beside], total: int, of: int, users: list[CohortUser], span: Span
-) -> list[Said]:
-    lead: dict[str, str | int | float | Said] = {
+) -> list[ToolStatement]:
+    lead: dict[str, str | int | float | ToolStatement] = {
         "n": total, "of": of, "what": about.what, "when": about.when, "events": _events(args), "where": _where(args),
         "least": _least(args), "often": _often(args), "beside": _all_beside(beside),
     }  # fmt: skip
@@ -225,70 +225,74 @@ def _said(
         form = "cohort.events"
     else:
         form = "cohort.item" if about.item else "cohort.value"
-    said = [Said(form=form, values=lead)]
+    said = [ToolStatement(form=form, values=lead)]
     if users:
         shown = [_shown(one) for one in users]
         form = "cohort.all" if len(users) == total else "cohort.top"
-        said.append(Said(form=form, values={"users": listed(shown), "k": len(users)}))
+        said.append(ToolStatement(form=form, values={"users": listed(shown), "k": len(users)}))
     said += _definitions(args, about, beside)
     if span:
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
-        said.append(Said(form="cohort.period", values={**days}))
+        said.append(ToolStatement(form="cohort.period", values={**days}))
     return said
 
 
-def _definitions(args: CohortArgs, about: Chosen, beside: Sequence[_Beside]) -> list[Said]:
+def _definitions(args: CohortArgs, about: Chosen, beside: Sequence[_Beside]) -> list[ToolStatement]:
     """What liked and disliked mean, each once."""
-    judged: dict[tuple[Polarity, int], Said] = {}
+    judged: dict[tuple[Polarity, int], ToolStatement] = {}
     if args.polarity:
         judged[args.polarity, _least_liked(about)] = _course(args)
     for one in beside:
         if one.polarity:
             judged.setdefault((one.polarity, _least_liked(one.about)), phrase(""))
     return [
-        Said(form=f"cohort.define.{polarity}", values={"least": least, "course": course})
+        ToolStatement(form=f"cohort.define.{polarity}", values={"least": least, "course": course})
         for (polarity, least), course in judged.items()
     ]
 
 
-def _all_beside(beside: Sequence[_Beside]) -> Said:
+def _all_beside(beside: Sequence[_Beside]) -> ToolStatement:
     whole = phrase("")
     for one in reversed(beside):
         form = f"beside.{'' if one.wanted else 'not_'}{one.polarity or 'had'}"
-        part = Said(form=form, values={"what": one.about.what})
-        whole = Said(form="beside", values={"first": part, "rest": whole})
+        part = ToolStatement(form=form, values={"what": one.about.what})
+        whole = ToolStatement(form="beside", values={"first": part, "rest": whole})
     return whole
 
 
-def _shown(one: CohortUser) -> Said:
+def _shown(one: CohortUser) -> ToolStatement:
     evidence = [one.event_id] if one.event_id else []
-    return Said(form="cohort.user", values={"user": one.user_id, "n": one.n}, evidence=evidence)
+    return ToolStatement(form="cohort.user", values={"user": one.user_id, "n": one.n}, evidence=evidence)
 
 
-def _course(args: CohortArgs) -> Said:
-    return Said(form=f"cohort.course.{args.course}") if args.course else phrase("")
+def _course(args: CohortArgs) -> ToolStatement:
+    return ToolStatement(form=f"cohort.course.{args.course}") if args.course else phrase("")
 
 
-def _events(args: CohortArgs) -> Said:
+def _events(args: CohortArgs) -> ToolStatement:
     one = args.min_events == 1 and args.max_events is None
-    return Said(form="cohort.event" if one else "cohort.events_many", values={"type": kind_before(args.type)})
+    return ToolStatement(form="cohort.event" if one else "cohort.events_many", values={"type": kind_before(args.type)})
 
 
-def _where(args: CohortArgs) -> Said:
-    return Said(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+def _where(args: CohortArgs) -> ToolStatement:
+    return ToolStatement(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
 
 
-def _often(args: CohortArgs) -> Said:
+def _often(args: CohortArgs) -> ToolStatement:
     """How many of the liked items there must be, where that was asked."""
     asked = args.min_events > 1 or args.max_events is not None
-    return Said(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")
+    return ToolStatement(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")
 
 
-def _least(args: CohortArgs) -> Said:
+def _least(args: CohortArgs) -> ToolStatement:
     if args.max_events == 0:
-        return Said(form="cohort.no")
+        return ToolStatement(form="cohort.no")
     if args.max_events is not None and args.min_events > 1:
-        return Said(form="cohort.range", values={"n": args.min_events, "m": args.max_events})
+        return ToolStatement(form="cohort.range", values={"n": args.min_events, "m": args.max_events})
     if args.max_events is not None:
-        return Said(form="cohort.most", values={"m": args.max_events})
-    return Said(form="cohort.least", values={"n": args.min_events}) if args.min_events > 1 else Said(form="cohort.any")
+        return ToolStatement(form="cohort.most", values={"m": args.max_events})
+    return (
+        ToolStatement(form="cohort.least", values={"n": args.min_events})
+        if args.min_events > 1
+        else ToolStatement(form="cohort.any")
+    )

@@ -8,7 +8,7 @@ from pydantic import Field
 from limner.core.schema import Event
 from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
-from limner.tools.base import Result, Said, Value, tool
+from limner.tools.base import Result, ToolStatement, Value, tool
 from limner.tools.favourites import favourites
 from limner.tools.which import Chosen, Which, chosen, fits
 from limner.tools.words import kind_before, listed, phrase
@@ -73,30 +73,30 @@ def _side(user_id: str, events: list[Event]) -> Side:
     )  # fmt: skip
 
 
-def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chosen) -> Said:
+def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chosen) -> ToolStatement:
     if aspect == "rating":
         rated = sorted((one for one in sides if one.rating is not None), key=lambda one: -(one.rating or 0))
         if len(rated) < 2:
-            return Said(form="compare.none", values={"user": args.user_id, "other": args.other_id})
+            return ToolStatement(form="compare.none", values={"user": args.user_id, "other": args.other_id})
         more, less = (rated[0], rated[0].rating or 0.0), (rated[1], rated[1].rating or 0.0)
     else:
         counts = [(one, one.items if aspect == "items" else one.events) for one in sides]
         more, less = sorted(counts, key=lambda pair: -pair[1])
     equal = more[1] == less[1]
     evidence = [*more[0].evidence, *less[0].evidence]
-    return Said(
+    return ToolStatement(
         form=f"compare.{aspect}.equal" if equal else f"compare.{aspect}",
         values={
             "more": more[0].user_id, "n": more[1], "less": less[0].user_id, "m": less[1], "what": about.what,
             "when": about.when, "type": kind_before(args.type),
-            "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
+            "of": phrase("") if about.ids is None else ToolStatement(form="on.what", values={"what": about.what}),
         },
         evidence=evidence,
     )  # fmt: skip
 
 
-async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[Said]:
-    said = [Said(form="compare.shared", values={"user": args.user_id, "other": args.other_id, "n": shared})]
+async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolStatement]:
+    said = [ToolStatement(form="compare.shared", values={"user": args.user_id, "other": args.other_id, "n": shared})]
     top: list[list[str]] = []
     for user_id in (args.user_id, args.other_id):
         found = await favourites.run(engine, favourites.args.model_validate({"user_id": user_id}))
@@ -112,6 +112,6 @@ async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[Said]:
         ("compare.only", args.other_id, [one for one in top[1] if one not in top[0]][:3]),
     ):
         if values:
-            things = listed([Said(form="quoted", values={"text": one}) for one in values])
-            said.append(Said(form=form, values={"user": user_id, "things": things}))
+            things = listed([ToolStatement(form="quoted", values={"text": one}) for one in values])
+            said.append(ToolStatement(form=form, values={"user": user_id, "things": things}))
     return said

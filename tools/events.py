@@ -3,7 +3,7 @@
 import numpy as np
 
 from limner.engine import Engine
-from limner.tools.base import Result, Said, tool
+from limner.tools.base import Result, ToolStatement, tool
 from limner.tools.which import Which, chosen, rows_of
 from limner.tools.words import kind_before, phrase
 
@@ -33,12 +33,12 @@ async def count_events(engine: Engine, args: CountArgs) -> CountResult:
     x = engine.snapshots.census().x
     rows = rows_of(engine, args, about)
     users, items = len(np.unique(x.user[rows])), len(np.unique(x.item[rows]))
-    values: dict[str, str | int | float | Said] = {
+    values: dict[str, str | int | float | ToolStatement] = {
         "n": int(rows.sum()), "type": kind_before(args.type), "when": about.when, "users": users, "items": items,
-        "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
+        "of": phrase("") if about.ids is None else ToolStatement(form="on.what", values={"what": about.what}),
     }  # fmt: skip
-    said = [Said(form="events.count", values=values)]
+    said = [ToolStatement(form="events.count", values=values)]
     if span := engine.snapshots.period():
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
-        said.append(Said(form="cohort.period", values={**days}))
+        said.append(ToolStatement(form="cohort.period", values={**days}))
     return CountResult(found=True, said=said, events=int(rows.sum()), users=users, items=items)

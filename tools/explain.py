@@ -6,10 +6,10 @@ from pydantic import Field
 
 from limner.core.schema import Event, Preference, Recommendation
 from limner.engine import Engine
-from limner.tools.base import Args, Result, Said, tool
+from limner.tools.base import Args, Result, ToolStatement, tool
 from limner.tools.history import HistoryLine, phrase_of
 from limner.tools.reasons import other_reasons, reasoned
-from limner.tools.recommend import Wanted, wanted_in_words, wishes_of
+from limner.tools.recommend import ListArgs, wanted_in_words, wishes_of
 from limner.tools.which import find_item, title_of
 from limner.tools.words import channel, listed
 
@@ -17,7 +17,7 @@ SHORTLIST = 20
 EVENTS = 5
 
 
-class WhyItemArgs(Wanted):
+class WhyItemArgs(ListArgs):
     user_id: str = Field(description="the user's id, exactly as in the data")
     item: str = Field(default="", description="the item's id or title; the first recommendation if left out")
 
@@ -50,29 +50,29 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     elif first.recommendations:
         item = first.recommendations[0].item
     else:
-        none = Said(form="recommend.none", values={"user": args.user_id})
+        none = ToolStatement(form="recommend.none", values={"user": args.user_id})
         return WhyItemResult(found=False, said=[none], user_id=args.user_id)
     place = places.get(item.item_id)
     ranked = await engine.rank(args.user_id, [item.item_id], explain=True)
     one = ranked.recommendations[0] if ranked.recommendations else None
-    values: dict[str, str | int | float | Said] = {
+    values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id, "title": title_of(item), "place": place or 0, "n": SHORTLIST,
         "wanted": wanted_in_words(engine, args),
     }  # fmt: skip
     had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
     if had:
         line = phrase_of(_line(had[-1], title_of(item)))
-        said = [Said(form="why.had", values={**values, "line": line})]
+        said = [ToolStatement(form="why.had", values={**values, "line": line})]
     elif place is None:
-        said = [Said(form="why.not_listed", values=values)]
+        said = [ToolStatement(form="why.not_listed", values=values)]
     else:
-        said = [Said(form="why.place", values=values)]
+        said = [ToolStatement(form="why.place", values=values)]
         if one is not None and one.reason is not None:
             others = await other_reasons(engine, args.user_id, [one])
             said.append(reasoned("why.reason", {}, one.reason, others.get(item.item_id, {})))
         if one is not None and one.channels:
             channels = listed([channel(name) for name in list(one.channels)[:3]])
-            said.append(Said(form="why.channels", values={"channels": channels}))
+            said.append(ToolStatement(form="why.channels", values={"channels": channels}))
     return WhyItemResult(
         found=True, said=said, notes=ranked.notes, user_id=args.user_id, recommendation=one, place=place
     )  # fmt: skip
@@ -93,13 +93,13 @@ async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPref
     ]  # fmt: skip
     if not held:
         form = "why.unsaid" if wanted else "portrait.none"
-        kind = Said(form="portrait.any")
-        none = Said(form=form, values={"user": args.user_id, "value": args.value, "kind": kind})
+        kind = ToolStatement(form="portrait.any")
+        none = ToolStatement(form=form, values={"user": args.user_id, "value": args.value, "kind": kind})
         return WhyPreferenceResult(found=False, said=[none], user_id=args.user_id)
     one = max(held, key=lambda p: (p.value.casefold() == wanted, p.strength))
     lines = _lines(engine, one.evidence[:EVENTS])
     said = [
-        Said(
+        ToolStatement(
             form=f"why.{one.polarity}",
             values={
                 "user": args.user_id, "value": one.value, "strength": round(one.strength, 2),
@@ -108,9 +108,9 @@ async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPref
         )
     ]  # fmt: skip
     if lines:
-        said.append(Said(form="why.events", values={"lines": listed([phrase_of(line) for line in lines])}))
+        said.append(ToolStatement(form="why.events", values={"lines": listed([phrase_of(line) for line in lines])}))
     if one.trend in ("rising", "fading"):
-        said.append(Said(form=f"why.{one.trend}", values={"value": one.value}))
+        said.append(ToolStatement(form=f"why.{one.trend}", values={"value": one.value}))
     return WhyPreferenceResult(found=True, said=said, notes=profile.notes, user_id=args.user_id, preference=one)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pydantic import Field
 
 from limner.engine import Engine
-from limner.tools.base import Result, Said, Value, tool
+from limner.tools.base import Result, ToolStatement, Value, tool
 from limner.tools.which import Which, chosen, facets_named, fits
 from limner.tools.words import listed
 
@@ -52,11 +52,11 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
             carried.setdefault(value, []).append(event_id)
     top = [ValueCount(value=value, items=n) for value, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
     if not top:
-        none = Said(form="favourites.none", values={"user": args.user_id, "facet": facet or "category"})
+        none = ToolStatement(form="favourites.none", values={"user": args.user_id, "facet": facet or "category"})
         return FavouritesResult(found=False, said=[none], user_id=args.user_id, facet=facet)
     first = top[0]
     said = [
-        Said(
+        ToolStatement(
             form="favourites.first",
             values={
                 "value": first.value, "facet": facet, "user": args.user_id, "n": first.items, "of": len(latest),
@@ -68,14 +68,14 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
     equal = [one for one in top[1:] if one.items == first.items]
     if equal:
         same = listed([_counted(one) for one in equal[: args.limit]])
-        said.append(Said(form="favourites.tied", values={"values": same}))
+        said.append(ToolStatement(form="favourites.tied", values={"values": same}))
     rest = top[1 + len(equal) : args.limit]
     if rest:
-        said.append(Said(form="favourites.then", values={"values": listed([_counted(one) for one in rest])}))
+        said.append(ToolStatement(form="favourites.then", values={"values": listed([_counted(one) for one in rest])}))
     return FavouritesResult(
         found=True, said=said, user_id=args.user_id, facet=facet, items=known, top=top[: args.limit]
     )  # fmt: skip
 
 
-def _counted(one: ValueCount) -> Said:
-    return Said(form="value.counted", values={"value": one.value, "n": one.items})
+def _counted(one: ValueCount) -> ToolStatement:
+    return ToolStatement(form="value.counted", values={"value": one.value, "n": one.items})

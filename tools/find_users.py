@@ -9,7 +9,7 @@ from limner.core.filters import fitting
 from limner.core.schema import Preference
 from limner.engine import Engine
 from limner.tools.audience import told
-from limner.tools.base import Args, Polarity, Result, Said, Value, tool
+from limner.tools.base import Args, Polarity, Result, ToolStatement, Value, tool
 from limner.tools.words import listed, phrase
 
 
@@ -63,14 +63,14 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
             found.append(FoundUser(user_id=profile.user_id, score=best.strength, preference=best))
     found.sort(key=lambda one: (-one.score, one.user_id))
     painted = engine.store.counts().profiles
-    values: dict[str, str | int | float | Said] = {
+    values: dict[str, str | int | float | ToolStatement] = {
         "n": len(found), "of": painted, "value": args.value, "where": _where(args),
-        "trend": Said(form=f"trend.{args.trend}") if args.trend else phrase(""),
+        "trend": ToolStatement(form=f"trend.{args.trend}") if args.trend else phrase(""),
     }  # fmt: skip
     top = found[: args.limit]
-    said = [Said(form=f"find.{args.polarity}", values=values)]
+    said = [ToolStatement(form=f"find.{args.polarity}", values=values)]
     if top:
-        said.append(Said(form="find.top", values={"users": listed([_line(one) for one in top])}))
+        said.append(ToolStatement(form="find.top", values={"users": listed([_line(one) for one in top])}))
     return FindUsersResult(found=bool(painted), said=said, total=len(found), searched=painted, users=top)
 
 
@@ -83,10 +83,10 @@ def _by_words(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     )  # fmt: skip
 
 
-def _line(one: FoundUser) -> Said:
+def _line(one: FoundUser) -> ToolStatement:
     evidence = one.preference.evidence[:1] if one.preference else []
-    return Said(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}, evidence=evidence)
+    return ToolStatement(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}, evidence=evidence)
 
 
-def _where(args: FindUsersArgs) -> Said:
-    return Said(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+def _where(args: FindUsersArgs) -> ToolStatement:
+    return ToolStatement(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")

@@ -9,7 +9,7 @@ from pydantic import Field
 from limner.core.schema import Event, Item
 from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
-from limner.tools.base import Result, Said, Value, tool
+from limner.tools.base import Result, ToolStatement, Value, tool
 from limner.tools.which import Chosen, Which, among, chosen, fits, title_of
 from limner.tools.words import kind, kind_before, listed, phrase
 
@@ -67,7 +67,7 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     elif args.order == "newest":
         said = [_count(args, about, len(events), len(items)), *_latest(lines)]
     elif not top and args.limit:
-        said = [Said(form="history.unrated", values={"user": args.user_id, "what": about.what})]
+        said = [ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})]
     else:
         said = _extremes(args, about, lines, ordered)
     return HistoryResult(
@@ -101,14 +101,14 @@ def line_of(engine: Engine, event: Event) -> HistoryLine:
     return _line(event, engine.items_by_id([event.item_id] if event.item_id else []))
 
 
-def _none(args: HistoryArgs, about: Chosen) -> Said:
-    values: dict[str, str | int | float | Said] = {
+def _none(args: HistoryArgs, about: Chosen) -> ToolStatement:
+    values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id, "type": kind_before(args.type), "what": about.what, "when": about.when, "n": 0
     }  # fmt: skip
-    return Said(form="history.none" if args.type or about.ids is None else "history.none_of", values=values)
+    return ToolStatement(form="history.none" if args.type or about.ids is None else "history.none_of", values=values)
 
 
-def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> Said:
+def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> ToolStatement:
     form = "history.items" if args.count == "items" else "history.count"
     form = (
         form
@@ -117,39 +117,44 @@ def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> Said:
         if about.item
         else "history.count_of"
     )
-    return Said(
+    return ToolStatement(
         form=form,
         values={
             "user": args.user_id, "n": events, "items": items, "type": kind_before(args.type),
             "what": about.what, "when": about.when,
-            "of": phrase("") if about.ids is None else Said(form="of.what", values={"what": about.what}),
+            "of": phrase("") if about.ids is None else ToolStatement(form="of.what", values={"what": about.what}),
         },
     )  # fmt: skip
 
 
-def _latest(lines: Sequence[HistoryLine]) -> list[Said]:
+def _latest(lines: Sequence[HistoryLine]) -> list[ToolStatement]:
     if not lines:
         return []
     parts = listed([phrase_of(one) for one in lines])
-    return [Said(form="history.latest", values={"lines": parts})]
+    return [ToolStatement(form="history.latest", values={"lines": parts})]
 
 
-def _beyond(args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int) -> Said:
+def _beyond(args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int) -> ToolStatement:
     """What comes after the first of the order that were passed over."""
-    values: dict[str, str | int | float | Said] = {"user": args.user_id, "skip": args.skip, "when": about.when, "n": n}
+    values: dict[str, str | int | float | ToolStatement] = {
+        "user": args.user_id,
+        "skip": args.skip,
+        "when": about.when,
+        "n": n,
+    }
     values["of"] = among(about)
     if not lines:
-        return Said(form="history.no_more", values=values)
+        return ToolStatement(form="history.no_more", values=values)
     parts = listed([phrase_of(one) for one in lines])
     form = f"history.beyond.{args.order}{'.one' if args.skip == 1 else ''}"
-    return Said(form=form, values={**values, "lines": parts})
+    return ToolStatement(form=form, values={**values, "lines": parts})
 
 
-def phrase_of(line: HistoryLine) -> Said:
+def phrase_of(line: HistoryLine) -> ToolStatement:
     """One event in words: "rating 4 of “Toy Story (1995)” on 1997-11-05"."""
-    day = Said(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
+    day = ToolStatement(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
     value = f" {line.value:g}" if line.value is not None else ""
-    return Said(
+    return ToolStatement(
         form="event", values={"type": kind(line.type), "value": value, "title": line.title, "day": day},
         evidence=[line.event_id],
     )  # fmt: skip
@@ -157,25 +162,27 @@ def phrase_of(line: HistoryLine) -> Said:
 
 def _extremes(
     args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], ordered: Sequence[Event]
-) -> list[Said]:  # fmt: skip
+) -> list[ToolStatement]:  # fmt: skip
     """The first of the order, and what comes after it."""
     if not lines:
         return []
     first = lines[0]
     if args.order == "oldest":
-        said = [Said(form="history.first_event" if about.item else "history.first", values=_of(args, about, first))]
+        said = [
+            ToolStatement(form="history.first_event" if about.item else "history.first", values=_of(args, about, first))
+        ]
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
-        said = [Said(form=form, values=_of(args, about, first))]
+        said = [ToolStatement(form=form, values=_of(args, about, first))]
         if ties > 1:
-            said.append(Said(form="history.ties", values={"n": ties, "value": first.value or 0.0}))
+            said.append(ToolStatement(form="history.ties", values={"n": ties, "value": first.value or 0.0}))
     if lines[1:]:
         rest = listed([phrase_of(one) for one in lines[1:]])
-        said.append(Said(form="history.then", values={"lines": rest}))
+        said.append(ToolStatement(form="history.then", values={"lines": rest}))
     return said
 
 
-def _of(args: HistoryArgs, about: Chosen, line: HistoryLine) -> dict[str, "str | int | float | Said"]:
+def _of(args: HistoryArgs, about: Chosen, line: HistoryLine) -> dict[str, "str | int | float | ToolStatement"]:
     return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when,
             "of": among(about), "what": about.what}  # fmt: skip

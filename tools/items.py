@@ -10,7 +10,7 @@ from limner.core.filters import fitting, parse, values_of
 from limner.core.schema import Attributes, Item
 from limner.engine import Engine
 from limner.state.event_counts import Filter, ItemCounts
-from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.which import Chosen, Which, among, chosen, find_item, rows_of, title_of
 from limner.tools.words import listed, phrase
 from limner.words.text import fold
@@ -87,7 +87,7 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
         near = [] if titled else _near(engine, args.words, {one.item_id for one in kept}, args.limit)
         kept, form = (titled, form) if titled or not near else ([items[one] for one in near], "items.near")
     if not kept:
-        none = Said(form="items.none", values={"words": args.words or args.value or args.where})
+        none = ToolStatement(form="items.none", values={"words": args.words or args.value or args.where})
         return ItemsResult(found=False, said=[none], total=0)
     counts = _counts(engine, args, about)
     names = [args.by] if args.by else _measures_in(engine, args.where)
@@ -98,36 +98,36 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
         facts.sort(key=lambda one: (-one.users, one.item_id))
     top = facts[: args.limit]
     lines = listed([_line(one) for one in top])
-    named = Said(form="items.titled", values={"words": args.words}) if args.words else phrase("")
-    values: dict[str, str | int | float | Said] = {"n": len(facts), "words": named, "of": among(about)}
-    said = [Said(form=form, values={**values, "items": lines, "fit": _fit(args)})]
+    named = ToolStatement(form="items.titled", values={"words": args.words}) if args.words else phrase("")
+    values: dict[str, str | int | float | ToolStatement] = {"n": len(facts), "words": named, "of": among(about)}
+    said = [ToolStatement(form=form, values={**values, "items": lines, "fit": _fit(args)})]
     return ItemsResult(found=True, said=said, total=len(facts), items=top)
 
 
 def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> ItemsResult:
     """In the order of a number that items have; those without one are left out, and how many is said."""
     held = [one for one in facts if args.by in one.measures]
-    values: dict[str, str | int | float | Said] = {
+    values: dict[str, str | int | float | ToolStatement] = {
         "name": _measure(args.by), "of": among(about), "fit": _fit(args), "n": len(held),
     }  # fmt: skip
     if not held:
-        return ItemsResult(found=False, said=[Said(form="items.unmeasured", values=values)], total=0)
+        return ItemsResult(found=False, said=[ToolStatement(form="items.unmeasured", values=values)], total=0)
     sign = -1.0 if args.descending else 1.0
     held.sort(key=lambda one: (sign * one.measures[args.by], -one.users, one.item_id))
     edge = held[0].measures[args.by]
     tied = sum(one.measures[args.by] == edge for one in held)
     top = held[: args.limit]
     form = "items.highest" if args.descending else "items.lowest"
-    said = [Said(form=form, values={**values, "items": listed([_line(one) for one in top])})]
+    said = [ToolStatement(form=form, values={**values, "items": listed([_line(one) for one in top])})]
     if tied > 1:
-        said.append(Said(form="items.tied", values={"n": tied, "value": f"{edge:.10g}"}))
+        said.append(ToolStatement(form="items.tied", values={"n": tied, "value": f"{edge:.10g}"}))
     if len(held) < len(facts):
-        said.append(Said(form="items.without", values={"name": _measure(args.by), "n": len(facts) - len(held)}))
+        said.append(ToolStatement(form="items.without", values={"name": _measure(args.by), "n": len(facts) - len(held)}))
     return ItemsResult(found=True, said=said, total=len(held), items=top)
 
 
-def _fit(args: SearchArgs | PopularArgs) -> Said:
-    return Said(form="items.fit", values={"where": args.where}) if args.where else phrase("")
+def _fit(args: SearchArgs | PopularArgs) -> ToolStatement:
+    return ToolStatement(form="items.fit", values={"where": args.where}) if args.where else phrase("")
 
 
 def _measures_in(engine: Engine, where: str) -> list[str]:
@@ -165,9 +165,9 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
         enough &= census.items([one.item_id for one in fitting(list(items.values()), args.where, "items")])
     fit = np.flatnonzero(enough & ~np.isnan(score))
     order = fit[np.lexsort((-counts.users[fit], score[fit] if args.ascending else -score[fit]))]
-    of = Said(form="beside", values={"first": among(about), "rest": _fit(args)})
+    of = ToolStatement(form="beside", values={"first": among(about), "rest": _fit(args)})
     if not len(order):
-        none = Said(form="popular.none", values={"of": of, "when": about.when})
+        none = ToolStatement(form="popular.none", values={"of": of, "when": about.when})
         return ItemsResult(found=False, said=[none], total=0)
     names = _measures_in(engine, args.where)
     top = [
@@ -176,9 +176,9 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     ]
     form = f"popular.{args.by}{'.least' if args.ascending else ''}"
     lines = listed([_line(one) for one in top])
-    said = [Said(form=form, values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)})]
+    said = [ToolStatement(form=form, values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)})]
     if least > 1:
-        said.append(Said(form="popular.least_ratings", values={"n": least}))
+        said.append(ToolStatement(form="popular.least_ratings", values={"n": least}))
     return ItemsResult(found=True, said=said, total=len(order), items=top)
 
 
@@ -193,26 +193,28 @@ async def item(engine: Engine, args: ItemArgs) -> ItemResult:
     found = find_item(engine, args.item)
     census = engine.snapshots.census()
     facts = _facts(engine, found, census.counts(census.rows(Filter(items=census.items([found.item_id])))))
-    said = [Said(form="item.had", values={"title": facts.title, "n": facts.users, "events": facts.events})]
+    said = [ToolStatement(form="item.had", values={"title": facts.title, "n": facts.users, "events": facts.events})]
     if facts.rating is not None:
-        said.append(Said(form="item.rating", values={"title": facts.title, "rating": facts.rating, "n": facts.ratings}))
+        said.append(
+            ToolStatement(form="item.rating", values={"title": facts.title, "rating": facts.rating, "n": facts.ratings})
+        )
     if found.price is not None:
-        said.append(Said(form="item.price", values={"title": facts.title, "price": found.price}))
+        said.append(ToolStatement(form="item.price", values={"title": facts.title, "price": found.price}))
     if found.categories:
-        named = listed([Said(form="quoted", values={"text": one}) for one in found.categories[:8]])
-        said.append(Said(form="item.categories", values={"title": facts.title, "categories": named}))
+        named = listed([ToolStatement(form="quoted", values={"text": one}) for one in found.categories[:8]])
+        said.append(ToolStatement(form="item.categories", values={"title": facts.title, "categories": named}))
     others = {name: one for name, one in found.attributes.items() if one != found.categories}
     if others:
         parts = [_attribute(name, one) for name, one in list(others.items())[:8]]
-        said.append(Said(form="item.attributes", values={"title": facts.title, "values": listed(parts)}))
+        said.append(ToolStatement(form="item.attributes", values={"title": facts.title, "values": listed(parts)}))
     return ItemResult(
         found=True, said=said, item=facts, categories=found.categories, attributes=found.attributes
     )  # fmt: skip
 
 
-def _attribute(name: str, value: object) -> Said:
+def _attribute(name: str, value: object) -> ToolStatement:
     shown = ", ".join(map(str, value[:5])) if isinstance(value, list) else str(value)
-    return Said(form="attribute", values={"name": name.replace("_", " "), "value": shown})
+    return ToolStatement(form="attribute", values={"name": name.replace("_", " "), "value": shown})
 
 
 def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
@@ -238,18 +240,18 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _line(one: ItemFacts) -> Said:
+def _line(one: ItemFacts) -> ToolStatement:
     rating = phrase("")
     if one.rating is not None:
-        rating = Said(form="items.rating", values={"rating": one.rating})
+        rating = ToolStatement(form="items.rating", values={"rating": one.rating})
     measures = phrase("")
     for name, value in reversed(dict.fromkeys(one.measures.items())):
-        told = Said(form="items.measure", values={"name": _measure(name), "value": f"{value:.10g}"})
-        measures = Said(form="beside", values={"first": told, "rest": measures})
-    values: dict[str, str | int | float | Said] = {"title": one.title, "n": one.users, "rating": rating}
-    return Said(form="items.line", values={**values, "measures": measures})
+        told = ToolStatement(form="items.measure", values={"name": _measure(name), "value": f"{value:.10g}"})
+        measures = ToolStatement(form="beside", values={"first": told, "rest": measures})
+    values: dict[str, str | int | float | ToolStatement] = {"title": one.title, "n": one.users, "rating": rating}
+    return ToolStatement(form="items.line", values={**values, "measures": measures})
 
 
-def _measure(name: str) -> Said:
+def _measure(name: str) -> ToolStatement:
     """An attribute with numbers in words, where there are words for it."""
-    return Said(form=f"measure.{name}") if name in MEASURED else phrase(name.replace("_", " "))
+    return ToolStatement(form=f"measure.{name}") if name in MEASURED else phrase(name.replace("_", " "))

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from limner.engine import Engine
-from limner.tools.base import Result, Said, tool
+from limner.tools.base import Result, ToolStatement, tool
 from limner.tools.history import HistoryLine, line_of, phrase_of
 from limner.tools.which import Which, among, chosen, fits
 
@@ -25,16 +25,16 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     about = chosen(engine, args)
     events = [one for one in engine.history(args.user_id) if one.item_id and fits(one, args, about)]
     if not events:
-        none = Said(form="last.none", values={"user": args.user_id, "what": about.what, "when": about.when})
+        none = ToolStatement(form="last.none", values={"user": args.user_id, "what": about.what, "when": about.when})
         return LastResult(found=False, said=[none], user_id=args.user_id)
     if args.skip >= len(events):
-        more = Said(form="history.no_more", values={"user": args.user_id, "n": len(events), "when": about.when})
+        more = ToolStatement(form="history.no_more", values={"user": args.user_id, "n": len(events), "when": about.when})
         return LastResult(found=False, said=[more], user_id=args.user_id)
     newest = events[-1 - args.skip]
     line = line_of(engine, newest)
     tied = {one.item_id for one in events if one.timestamp == newest.timestamp} - {newest.item_id}
     said = [
-        Said(
+        ToolStatement(
             form="last.item" if not args.skip else "last.before" if args.skip == 1 else "last.before_many",
             values={
                 "user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when,
@@ -43,7 +43,7 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
         )
     ]  # fmt: skip
     if newest.timestamp is None:
-        said.append(Said(form="last.no_times"))
+        said.append(ToolStatement(form="last.no_times"))
     elif tied:
-        said.append(Said(form="last.tied", values={"n": len(tied)}))
+        said.append(ToolStatement(form="last.tied", values={"n": len(tied)}))
     return LastResult(found=True, said=said, user_id=args.user_id, last=line, tied=len(tied))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from limner.core.errors import BadInputError
 from limner.engine import Engine
-from limner.tools.base import Result, Said, Value, tool
+from limner.tools.base import Result, ToolStatement, Value, tool
 from limner.tools.which import Chosen, Which, chosen, fits, rows_of
 from limner.tools.words import kind_before, phrase
 
@@ -54,12 +54,12 @@ async def compare_periods(engine: Engine, args: PeriodsArgs) -> PeriodsResult:
     first, second = numbers
     lead = "equal" if first == second else "first" if first > second else "second"
     said = [
-        Said(form=f"periods.{lead}", values={"n": first, "m": second}),
+        ToolStatement(form=f"periods.{lead}", values={"n": first, "m": second}),
         *(_said(args, about, one, n) for one, n in zip(found, numbers, strict=True)),
     ]
     if span := engine.snapshots.period():
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
-        said.append(Said(form="cohort.period", values={**days}))
+        said.append(ToolStatement(form="cohort.period", values={**days}))
     return PeriodsResult(found=True, said=said, periods=found)
 
 
@@ -78,26 +78,26 @@ def _counted(engine: Engine, args: PeriodsArgs, about: Chosen) -> InPeriod:
     )  # fmt: skip
 
 
-def _said(args: PeriodsArgs, about: Chosen, one: InPeriod, n: int) -> Said:
+def _said(args: PeriodsArgs, about: Chosen, one: InPeriod, n: int) -> ToolStatement:
     """The count of one period, with what it counts."""
     whose = f".{args.count}" + (".user" if args.user_id else "")
-    return Said(
+    return ToolStatement(
         form=f"periods{whose}",
         values={
             "n": n, "events": one.events, "user": args.user_id, "type": kind_before(args.type), "when": _when(one),
             "rated": _rated(args, about),
-            "of": phrase("") if about.ids is None else Said(form="on.what", values={"what": about.what}),
+            "of": phrase("") if about.ids is None else ToolStatement(form="on.what", values={"what": about.what}),
         },
         evidence=[one.event_id] if one.event_id else [],
     )  # fmt: skip
 
 
-def _when(one: InPeriod) -> Said:
+def _when(one: InPeriod) -> ToolStatement:
     form = "between" if one.since and one.until else "since" if one.since else "until"
-    return Said(form=f"span.{form}", values={"since": f"{one.since}", "until": f"{one.until}"})
+    return ToolStatement(form=f"span.{form}", values={"since": f"{one.since}", "until": f"{one.until}"})
 
 
-def _rated(args: PeriodsArgs, about: Chosen) -> Said:
+def _rated(args: PeriodsArgs, about: Chosen) -> ToolStatement:
     """Of which ratings, where that was asked."""
     rated = about.when.values.get("rated")
-    return rated if args.rating and isinstance(rated, Said) else phrase("")
+    return rated if args.rating and isinstance(rated, ToolStatement) else phrase("")

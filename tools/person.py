@@ -6,7 +6,7 @@ from limner.core.errors import UnknownIdError
 from limner.core.filters import listed as names_listed
 from limner.core.schema import Attributes
 from limner.engine import Engine
-from limner.tools.base import Args, Result, Said, tool
+from limner.tools.base import Args, Result, ToolStatement, tool
 from limner.tools.words import listed, phrase
 
 
@@ -38,12 +38,12 @@ async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
         held = {name: held[name]} if name in held else {}
     parts = [_attribute(name, value) for name, value in held.items()]
     if not parts:
-        none = Said(form="person.none", values={"user": args.user_id, "name": args.attribute or "-"})
+        none = ToolStatement(form="person.none", values={"user": args.user_id, "name": args.attribute or "-"})
         return PersonResult(found=False, said=[none], user_id=args.user_id)
-    said = [Said(form="person.attributes", values={"user": args.user_id, "values": listed(parts)})]
+    said = [ToolStatement(form="person.attributes", values={"user": args.user_id, "values": listed(parts)})]
     return PersonResult(found=True, said=said, user_id=args.user_id, attributes=held)
 
 
-def _attribute(name: str, value: object) -> Said:
+def _attribute(name: str, value: object) -> ToolStatement:
     shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Said(form="attribute", values={"name": name.replace("_", " "), "value": phrase(shown)})
+    return ToolStatement(form="attribute", values={"name": name.replace("_", " "), "value": phrase(shown)})

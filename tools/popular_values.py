@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from limner.engine import Engine
-from limner.tools.base import Result, Said, Value, tool
+from limner.tools.base import Result, ToolStatement, Value, tool
 from limner.tools.which import Which, chosen, facets_named, rows_of
 from limner.tools.words import listed
 
@@ -51,10 +51,10 @@ async def popular_values(engine: Engine, args: PopularValuesArgs) -> PopularValu
     ]
     found.sort(key=lambda one: (one.events if args.ascending else -one.events, one.value))
     if not found:
-        none = Said(form="catalogue.no_values", values={"facet": facet or "category"})
+        none = ToolStatement(form="catalogue.no_values", values={"facet": facet or "category"})
         return PopularValuesResult(found=False, said=[none], facet=facet)
     top = found[: args.limit]
-    lines = listed([Said(form="value.counted", values={"value": one.value, "n": one.events}) for one in top])
+    lines = listed([ToolStatement(form="value.counted", values={"value": one.value, "n": one.events}) for one in top])
     form = "popular_values.least" if args.ascending else "popular_values.most"
-    said = [Said(form=form, values={"facet": facet, "when": about.when, "values": lines, "n": len(found)})]
+    said = [ToolStatement(form=form, values={"facet": facet, "when": about.when, "values": lines, "n": len(found)})]
     return PopularValuesResult(found=True, said=said, facet=facet, values=top)

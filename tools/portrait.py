@@ -6,7 +6,7 @@ from pydantic import Field
 
 from limner.core.schema import Preference
 from limner.engine import Engine
-from limner.tools.base import Args, Result, Said, tool
+from limner.tools.base import Args, Result, ToolStatement, tool
 from limner.tools.words import listed, phrase
 
 
@@ -40,28 +40,28 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     ]  # fmt: skip
     strongest = asked[: args.limit]  # in the portrait's own order, as the page shows them
     whole = not (args.polarity or args.trend or args.facet)
-    said: list[Said] = []
+    said: list[ToolStatement] = []
     for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes")):
         held = [one for one in strongest if one.polarity == polarity]
         if held:
             more = sum(one.polarity == polarity for one in asked) - len(held)
             things = listed([_thing(one) for one in held])
-            things = Said(form="list.more", values={"first": things, "n": more}) if more else things
-            said.append(Said(form=form, values={"user": args.user_id, "things": things}))
+            things = ToolStatement(form="list.more", values={"first": things, "n": more}) if more else things
+            said.append(ToolStatement(form=form, values={"user": args.user_id, "things": things}))
     if whole and profile.summary:
-        summary = Said(form="portrait.summary", values={"user": args.user_id, "summary": profile.summary},
+        summary = ToolStatement(form="portrait.summary", values={"user": args.user_id, "summary": profile.summary},
                        evidence=profile.summary_evidence[:3], only=profile.language)  # fmt: skip
         said.insert(0, summary)
     if not strongest and not (whole and profile.traits):
-        kind = Said(form=f"portrait.{args.polarity or 'any'}")
-        said = [Said(form="portrait.none", values={"user": args.user_id, "kind": kind})]
+        kind = ToolStatement(form=f"portrait.{args.polarity or 'any'}")
+        said = [ToolStatement(form="portrait.none", values={"user": args.user_id, "kind": kind})]
     return PortraitResult(
         found=bool(strongest or (whole and profile.traits)), said=said, notes=profile.notes,
         user_id=profile.user_id, version=profile.version, preferences=strongest,
     )  # fmt: skip
 
 
-def _thing(one: Preference) -> Said:
-    trend = Said(form=f"trend.{one.trend}") if one.trend in ("rising", "fading") else phrase("")
-    values: dict[str, str | int | float | Said] = {"value": one.value, "facet": one.facet, "trend": trend}
-    return Said(form="preference", values=values, evidence=one.evidence[:1])
+def _thing(one: Preference) -> ToolStatement:
+    trend = ToolStatement(form=f"trend.{one.trend}") if one.trend in ("rising", "fading") else phrase("")
+    values: dict[str, str | int | float | ToolStatement] = {"value": one.value, "facet": one.facet, "trend": trend}
+    return ToolStatement(form="preference", values=values, evidence=one.evidence[:1])

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from limner.core.filters import fitting
 from limner.engine import Engine
-from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.which import Which, chosen, rows_of, title_of
 from limner.tools.words import listed, phrase
 
@@ -62,10 +62,14 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
     again = np.zeros(len(at), dtype=bool)  # who rated it again counts by the newest, and rows are in order of time
     again[:-1] = x.user[at[:-1]] == x.user[at[1:]]
     once = at[~again]
-    where = Said(form="raters.among", values={"where": args.where}) if args.where else phrase("")
-    values: dict[str, str | int | float | Said] = {"title": title_of(about.item), "when": about.when, "where": where}
+    where = ToolStatement(form="raters.among", values={"where": args.where}) if args.where else phrase("")
+    values: dict[str, str | int | float | ToolStatement] = {
+        "title": title_of(about.item),
+        "when": about.when,
+        "where": where,
+    }
     if not len(once):
-        return RatersResult(found=False, said=[Said(form="raters.none", values=values)], item_id=item_id)
+        return RatersResult(found=False, said=[ToolStatement(form="raters.none", values=values)], item_id=item_id)
     order = once[np.lexsort((-x.seq[once], -x.time[once], _EDGE[args.order] * x.value[once]))]
     edge = float(x.value[order[0]])
     tied = int((x.value[order] == edge).sum())
@@ -81,21 +85,21 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
     if shown:
         form = "raters.then" if tied == 1 else "raters.all" if tied == len(shown) else "raters.newest"
         lines = listed([_line(one) for one in shown])
-        said.append(Said(form=form, values={"users": lines, "k": len(shown)}))
+        said.append(ToolStatement(form=form, values={"users": lines, "k": len(shown)}))
     if len(once) < len(at):
-        said.append(Said(form="raters.again"))
+        said.append(ToolStatement(form="raters.again"))
     return RatersResult(
         found=True, said=said, item_id=item_id, value=edge, tied=tied, of=len(order), users=users
     )  # fmt: skip
 
 
 def _lead(
-    args: RatersArgs, users: list[Rater], tied: int, values: dict[str, "str | int | float | Said"]
-) -> Said:  # fmt: skip
+    args: RatersArgs, users: list[Rater], tied: int, values: dict[str, "str | int | float | ToolStatement"]
+) -> ToolStatement:  # fmt: skip
     if tied == 1:
-        return Said(form=f"raters.{args.order}", values=values, evidence=[users[0].event_id])
-    return Said(form=f"raters.{args.order}.tied", values=values)
+        return ToolStatement(form=f"raters.{args.order}", values=values, evidence=[users[0].event_id])
+    return ToolStatement(form=f"raters.{args.order}.tied", values=values)
 
 
-def _line(one: Rater) -> Said:
-    return Said(form="raters.user", values={"user": one.user_id, "value": one.value}, evidence=[one.event_id])
+def _line(one: Rater) -> ToolStatement:
+    return ToolStatement(form="raters.user", values={"user": one.user_id, "value": one.value}, evidence=[one.event_id])

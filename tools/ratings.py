@@ -6,7 +6,7 @@ from pydantic import Field
 
 from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
-from limner.tools.base import Result, Said, tool
+from limner.tools.base import Result, ToolStatement, tool
 from limner.tools.which import Which, chosen, fits
 
 
@@ -36,10 +36,10 @@ async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
     ]  # fmt: skip
     given = [one.value for one in rated if one.value is not None]
     if not given:
-        none = Said(form="history.unrated", values={"user": args.user_id, "what": about.what})
+        none = ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})
         return RatingsResult(found=False, said=[none], user_id=args.user_id)
     mean, low, high = round(statistics.fmean(given), 2), min(given), max(given)
-    said = Said(
+    said = ToolStatement(
         form="ratings.mean" if about.ids is None else "ratings.mean_of",
         values={
             "user": args.user_id,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from limner.core.schema import Reason, Recommendation
 from limner.engine import Engine
-from limner.tools.words import LANGUAGES, Said
+from limner.tools.words import LANGUAGES, ToolStatement
 
-Values = Mapping[str, str | int | float | Said]
+Values = Mapping[str, str | int | float | ToolStatement]
 
 
 async def other_reasons(
@@ -25,10 +25,10 @@ async def other_reasons(
     return others
 
 
-def reasoned(form: str, values: Values, reason: Reason, others: Mapping[str, Reason]) -> Said:
+def reasoned(form: str, values: Values, reason: Reason, others: Mapping[str, Reason]) -> ToolStatement:
     """A statement with a reason, in the other languages with theirs."""
 
-    def said(one: Reason) -> Said:
-        return Said(form=form, values={**values, "reason": one.text}, evidence=one.evidence)
+    def said(one: Reason) -> ToolStatement:
+        return ToolStatement(form=form, values={**values, "reason": one.text}, evidence=one.evidence)
 
     return said(reason).model_copy(update={"instead": {language: said(one) for language, one in others.items()}})

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from limner.core.errors import BadInputError
-from limner.core.schema import Reason, Recommendation, Wishes
+from limner.core.schema import Reason, Recommendation, RecommendationRequest
 from limner.engine import Engine
 from limner.retrieve.neighbors import Near
 from limner.state.event_counts import carriers
-from limner.tools.base import Args, Result, Said, tool
+from limner.tools.base import Args, Result, ToolStatement, tool
 from limner.tools.reasons import other_reasons, reasoned
 from limner.tools.which import facets_named, find_item, title_of
 from limner.tools.words import phrase
@@ -19,7 +19,7 @@ NEAREST = 50
 """Items that are like one, where a list is of items like it."""
 
 
-class Wanted(Args):
+class ListArgs(Args):
     """What a list should hold, and what not."""
 
     value: str = Field(default="", description="only items that carry this value, such as a genre or brand")
@@ -29,7 +29,7 @@ class Wanted(Args):
     near: str = Field(default="", description="only items like this one, by id or title: the 50 nearest to it")
 
 
-class RecommendArgs(Wanted):
+class RecommendArgs(ListArgs):
     user_id: str = Field(description="the user's id, exactly as in the data")
     n: int = Field(default=5, ge=1, le=20, description="how many items")
 
@@ -48,12 +48,14 @@ async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
     said = [_line(one, others.get(one.item.item_id, {}), near) for one in result.recommendations]
     if said:
         lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(engine, args)}
-        said.insert(0, Said(form="recommend.lead", values=lead))
-        said += [Said(form="recommend.near_by", values={"title": near.title, "n": len(near.likeness)})] if near else []
-        said += [Said(form=f"recommend.by_{near.by}")] if near else []
+        said.insert(0, ToolStatement(form="recommend.lead", values=lead))
+        said += (
+            [ToolStatement(form="recommend.near_by", values={"title": near.title, "n": len(near.likeness)})] if near else []
+        )
+        said += [ToolStatement(form=f"recommend.by_{near.by}")] if near else []
     else:
         values = {"user": args.user_id, "wanted": wanted_in_words(engine, args)}
-        said = [Said(form="recommend.none_wanted", values={**values})]
+        said = [ToolStatement(form="recommend.none_wanted", values={**values})]
     return RecommendResult(
         found=bool(result.recommendations), said=said, notes=result.notes, user_id=args.user_id,
         recommendations=result.recommendations,
@@ -71,28 +73,28 @@ class Likest:
     """By the users who had both, or, of an item that nobody had, by what the texts say."""
 
 
-def likest(engine: Engine, wanted: Wanted) -> Likest | None:
+def likest(engine: Engine, wanted: ListArgs) -> Likest | None:
     """The items that are like the one that was asked for; None where none was. Raises UnknownIdError."""
     if not wanted.near:
         return None
     item = find_item(engine, wanted.near)
     ways: tuple[Near, ...] = ("users", "text")
     for by in ways:
-        found = engine.swift.neighbours(item.item_id, NEAREST, by, Wishes())
+        found = engine.swift.neighbours(item.item_id, NEAREST, by, RecommendationRequest())
         if found:
             break
     return Likest(title_of(item), {one.item.item_id: one.score for one in found}, by)
 
 
-def wishes_of(engine: Engine, wanted: Wanted) -> Wishes:
+def wishes_of(engine: Engine, wanted: ListArgs) -> RecommendationRequest:
     """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown facet."""
     items = engine.snapshots.world().items
-    wishes = Wishes()
+    wishes = RecommendationRequest()
     if wanted.value and any(wanted.value in item.categories for item in items.values()):
-        wishes = Wishes(category=[wanted.value])
+        wishes = RecommendationRequest(category=[wanted.value])
     elif wanted.value:
         # A facet may be derived, such as the decade of a year, which no condition on attributes knows.
-        wishes = Wishes(exclude=sorted(items.keys() - _carriers(engine, wanted.facet, wanted.value)))
+        wishes = RecommendationRequest(exclude=sorted(items.keys() - _carriers(engine, wanted.facet, wanted.value)))
     if wanted.not_value:
         barred = _carriers(engine, "", wanted.not_value)
         wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *barred})})
@@ -110,26 +112,26 @@ def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
     return found
 
 
-def wanted_in_words(engine: Engine, wanted: Wanted) -> Said:
+def wanted_in_words(engine: Engine, wanted: ListArgs) -> ToolStatement:
     """What was asked of the list, as it stands behind it: "", " of “Comedy” without “Horror” like “Fargo”"."""
     title = title_of(find_item(engine, wanted.near)) if wanted.near else ""
-    only = Said(form="recommend.only", values={"value": wanted.value}) if wanted.value else phrase("")
-    none = Said(form="recommend.none_of", values={"value": wanted.not_value}) if wanted.not_value else phrase("")
-    fit = Said(form="recommend.fit", values={"where": wanted.where}) if wanted.where else phrase("")
-    near = Said(form="recommend.near", values={"title": title}) if title else phrase("")
+    only = ToolStatement(form="recommend.only", values={"value": wanted.value}) if wanted.value else phrase("")
+    none = ToolStatement(form="recommend.none_of", values={"value": wanted.not_value}) if wanted.not_value else phrase("")
+    fit = ToolStatement(form="recommend.fit", values={"where": wanted.where}) if wanted.where else phrase("")
+    near = ToolStatement(form="recommend.near", values={"title": title}) if title else phrase("")
     said = near
     for one in (fit, none, only):
-        said = Said(form="beside", values={"first": one, "rest": said})
+        said = ToolStatement(form="beside", values={"first": one, "rest": said})
     return said
 
 
-def _line(one: Recommendation, others: Mapping[str, Reason], near: Likest | None) -> Said:
-    values: dict[str, str | int | float | Said] = {
+def _line(one: Recommendation, others: Mapping[str, Reason], near: Likest | None) -> ToolStatement:
+    values: dict[str, str | int | float | ToolStatement] = {
         "rank": one.rank, "title": one.item.title or one.item.item_id, "likeness": phrase("")
     }  # fmt: skip
     if near is not None:
         likeness = round(near.likeness[one.item.item_id], 2)
-        values["likeness"] = Said(form="recommend.likeness", values={"likeness": likeness})
+        values["likeness"] = ToolStatement(form="recommend.likeness", values={"likeness": likeness})
     if one.reason is None:
-        return Said(form="recommend.item", values=values)
+        return ToolStatement(form="recommend.item", values=values)
     return reasoned("recommend.reason", values, one.reason, others)

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from limner.engine import Engine
-from limner.tools.base import Args, Result, Said, Value, tool
+from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.words import listed
 
 IDEA = "cosine similarity of what users liked and disliked, an item weighing less the more users had it"
@@ -36,7 +36,7 @@ async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersR
     engine.store.require_user(args.user_id)
     census = engine.snapshots.census()
     x, size = census.x, max(len(census.item_ids), 1)
-    none = Said(form="similar.none", values={"user": args.user_id})
+    none = ToolStatement(form="similar.none", values={"user": args.user_id})
     at = census.user_position.get(args.user_id)
     if at is None or not (x.user == at).any():
         return SimilarUsersResult(found=False, said=[none], user_id=args.user_id)
@@ -63,12 +63,12 @@ async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersR
     if not found:
         return SimilarUsersResult(found=False, said=[none], user_id=args.user_id)
     lines = [
-        Said(form="similar.user", values={"user": one.user_id, "likeness": one.likeness, "shared": one.shared})
+        ToolStatement(form="similar.user", values={"user": one.user_id, "likeness": one.likeness, "shared": one.shared})
         for one in found
     ]
     considered = int((shared > 0).sum()) - 1
     said = [
-        Said(form="similar.users", values={"users": listed(lines), "user": args.user_id, "n": considered}),
-        Said(form="similar.definition"),
+        ToolStatement(form="similar.users", values={"users": listed(lines), "user": args.user_id, "n": considered}),
+        ToolStatement(form="similar.definition"),
     ]
     return SimilarUsersResult(found=True, said=said, user_id=args.user_id, users=found, considered=considered)

@@ -6,7 +6,7 @@ from limner.core.schema import Event
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.state.event_counts import NEUTRAL
-from limner.tools.base import Args, Polarity, Result, Said, Value, tool
+from limner.tools.base import Args, Polarity, Result, ToolStatement, Value, tool
 from limner.tools.history import line_of, phrase_of
 from limner.tools.which import Which, chosen, facets_named
 from limner.tools.words import listed
@@ -49,24 +49,24 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         named = [(args.facet, args.value)]
     else:
         named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)][: args.limit]
-    kind = Said(form=f"portrait.{args.polarity}")
+    kind = ToolStatement(form=f"portrait.{args.polarity}")
     found = [(value, _first(engine, past, facet, value, args.polarity)) for facet, value in named]
     held = [(value, event) for value, event in found if event is not None]
-    values: dict[str, str | int | float | Said] = {"user": args.user_id, "value": args.value, "kind": kind}
+    values: dict[str, str | int | float | ToolStatement] = {"user": args.user_id, "value": args.value, "kind": kind}
     if not held:
         form = f"since.no_{args.polarity}" if args.value else "portrait.none"
-        return SinceResult(found=False, said=[Said(form=form, values=values)], user_id=args.user_id)
+        return SinceResult(found=False, said=[ToolStatement(form=form, values=values)], user_id=args.user_id)
     lines = [
-        Said(form="since.line", values={"value": value, "line": phrase_of(line_of(engine, event))})
+        ToolStatement(form="since.line", values={"value": value, "line": phrase_of(line_of(engine, event))})
         for value, event in held
     ]
-    lead = Said(form=f"since.{args.polarity}", values={**values, "lines": listed(lines)})
+    lead = ToolStatement(form=f"since.{args.polarity}", values={**values, "lines": listed(lines)})
     if args.value and not any(one.value.casefold() == args.value.casefold() for one in liked):
         line = phrase_of(line_of(engine, held[0][1]))
-        lead = Said(form=f"since.unsaid_{args.polarity}", values={**values, "line": line})
+        lead = ToolStatement(form=f"since.unsaid_{args.polarity}", values={**values, "line": line})
     said = [
         lead,
-        Said(form=f"since.define.{args.polarity}"),
+        ToolStatement(form=f"since.define.{args.polarity}"),
     ]
     return SinceResult(
         found=True, said=said, user_id=args.user_id,

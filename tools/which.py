@@ -15,7 +15,7 @@ from limner.core.schema import Event, Item
 from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
 from limner.state.event_counts import Filter, Mask, carriers
-from limner.tools.base import Args, Said
+from limner.tools.base import Args, ToolStatement
 from limner.tools.words import phrase
 
 Values = NDArray[np.floating]
@@ -51,9 +51,9 @@ class Chosen:
     """Item ids; None where every item will do."""
     item: Item | None
     """The one item, where one was named."""
-    what: Said
+    what: ToolStatement
     """In words: "Toy Story", "items with the genre Drama"."""
-    when: Said
+    when: ToolStatement
     """In words, with the ratings: "", " since 2001-01-01", " rated 4 or more"."""
 
 
@@ -105,40 +105,42 @@ def chosen(engine: Engine, which: Which) -> Chosen:
     when = _joined(_rated(which), period(which))
     if which.item:
         item = find_item(engine, which.item)
-        return Chosen(frozenset([item.item_id]), item, Said(form="what.item", values={"title": title_of(item)}), when)
+        return Chosen(
+            frozenset([item.item_id]), item, ToolStatement(form="what.item", values={"title": title_of(item)}), when
+        )
     if which.value:
         world = engine.snapshots.world()
         ids = carriers(world.population, world.items, facets_named(engine, which.facet), which.value)
         if which.facet:
-            what = Said(form="what.value", values={"facet": which.facet, "value": which.value})
+            what = ToolStatement(form="what.value", values={"facet": which.facet, "value": which.value})
         else:
-            what = Said(form="what.any_facet", values={"value": which.value})
+            what = ToolStatement(form="what.any_facet", values={"value": which.value})
         return Chosen(ids, None, what, when)
-    return Chosen(None, None, Said(form="what.any"), when)
+    return Chosen(None, None, ToolStatement(form="what.any"), when)
 
 
-def among(about: Chosen) -> Said:
+def among(about: Chosen) -> ToolStatement:
     """ " among items with the genre Drama"; nothing where any item will do, or the one item is named anyhow."""
-    return phrase("") if about.ids is None or about.item else Said(form="of.what", values={"what": about.what})
+    return phrase("") if about.ids is None or about.item else ToolStatement(form="of.what", values={"what": about.what})
 
 
-def period(which: Which) -> Said:
+def period(which: Which) -> ToolStatement:
     if which.since and which.until:
         if which.since == which.until:
-            return Said(form="when.day", values={"day": f"{which.since}"})
-        return Said(form="when.between", values={"since": f"{which.since}", "until": f"{which.until}"})
+            return ToolStatement(form="when.day", values={"day": f"{which.since}"})
+        return ToolStatement(form="when.between", values={"since": f"{which.since}", "until": f"{which.until}"})
     if which.since:
-        return Said(form="when.since", values={"since": f"{which.since}"})
+        return ToolStatement(form="when.since", values={"since": f"{which.since}"})
     if which.until:
-        return Said(form="when.until", values={"until": f"{which.until}"})
+        return ToolStatement(form="when.until", values={"until": f"{which.until}"})
     return phrase("")
 
 
-def _rated(which: Which) -> Said:
+def _rated(which: Which) -> ToolStatement:
     if not which.rating:
         return phrase("")
     sign, value = _sign(which.rating)
-    return Said(form=f"rated.{_SIGNS[sign][0]}", values={"value": value})
+    return ToolStatement(form=f"rated.{_SIGNS[sign][0]}", values={"value": value})
 
 
 def _sign(rating: str) -> tuple[str, float]:
@@ -151,8 +153,8 @@ def _fits(values: float | Values, rating: str) -> bool | Mask:
     return _SIGNS[sign][1](values, value)
 
 
-def _joined(rated: Said, when: Said) -> Said:
-    return Said(form="when.both", values={"rated": rated, "when": when})
+def _joined(rated: ToolStatement, when: ToolStatement) -> ToolStatement:
+    return ToolStatement(form="when.both", values={"rated": rated, "when": when})
 
 
 def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:

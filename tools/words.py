@@ -20,18 +20,18 @@ _MARKS = 3
 """Events that one statement cites at most."""
 
 
-class Said(Value):
+class ToolStatement(Value):
     """A statement: which form of words, what fills it, and the events it rests on."""
 
     form: str
-    values: "dict[str, str | int | float | Said]" = Field(default={})
+    values: "dict[str, str | int | float | ToolStatement]" = Field(default={})
     evidence: list[str] = Field(default=[])
     only: str = ""
     """The one language that it can be said in, of text that was written before; empty where any will do."""
-    instead: "dict[str, Said]" = Field(default={})
+    instead: "dict[str, ToolStatement]" = Field(default={})
     """By language what is said in its place, where text that was written before stands in another."""
 
-    def in_(self, language: str) -> "Said":
+    def in_(self, language: str) -> "ToolStatement":
         """What is said in a language: the statement, or what stands in its place."""
         return self.instead.get(language, self)
 
@@ -40,7 +40,7 @@ Mark = Callable[[str], str]
 """An event id as the mark that cites it."""
 
 
-def say(said: Said, language: str = "en", mark: Mark | None = None) -> str:
+def say(said: ToolStatement, language: str = "en", mark: Mark | None = None) -> str:
     """The statement in words; with `mark`, its first events cited at its end, and those of its parts at theirs."""
     said = said.in_(language)
     text = _fill(said, language, mark)
@@ -48,52 +48,52 @@ def say(said: Said, language: str = "en", mark: Mark | None = None) -> str:
     return f"{text} {' '.join(cited)}" if cited else text
 
 
-def events_of(said: Said) -> list[str]:
+def events_of(said: ToolStatement) -> list[str]:
     """Event ids that a statement and its parts rest on in any language, in order."""
-    found = [event for one in said.values.values() if isinstance(one, Said) for event in events_of(one)]
+    found = [event for one in said.values.values() if isinstance(one, ToolStatement) for event in events_of(one)]
     others = [event for one in said.instead.values() for event in events_of(one)]
     return list(dict.fromkeys([*found, *said.evidence, *others]))
 
 
-def listed(parts: Sequence[Said]) -> Said:
+def listed(parts: Sequence[ToolStatement]) -> ToolStatement:
     """Several phrases as one that lists them."""
-    whole = parts[-1] if parts else Said(form="nothing")
+    whole = parts[-1] if parts else ToolStatement(form="nothing")
     for one in reversed(parts[:-1]):
-        whole = Said(form="list", values={"first": one, "rest": whole})
+        whole = ToolStatement(form="list", values={"first": one, "rest": whole})
     return whole
 
 
-def phrase(text: str) -> Said:
+def phrase(text: str) -> ToolStatement:
     """Text that is the same in every language."""
-    return Said(form="as_is", values={"text": text})
+    return ToolStatement(form="as_is", values={"text": text})
 
 
-def kind(type_: str) -> Said:
+def kind(type_: str) -> ToolStatement:
     """An event type in words, where there are words for it; nothing of none."""
     if not type_:
         return phrase("")
     form = f"type.{type_}"
-    return Said(form=form) if form in _forms() else phrase(type_)
+    return ToolStatement(form=form) if form in _forms() else phrase(type_)
 
 
-def channel(name: str) -> Said:
+def channel(name: str) -> ToolStatement:
     """A way of finding items, in quotes: by its name, in words where another language has them."""
     form = f"channel.{name}"
-    return Said(form=form) if form in _forms() else Said(form="quoted", values={"text": name})
+    return ToolStatement(form=form) if form in _forms() else ToolStatement(form="quoted", values={"text": name})
 
 
-def kind_before(type_: str) -> Said:
+def kind_before(type_: str) -> ToolStatement:
     """The same as it stands before "event"."""
-    return Said(form="type.before", values={"type": kind(type_)}) if type_ else phrase("")
+    return ToolStatement(form="type.before", values={"type": kind(type_)}) if type_ else phrase("")
 
 
-def _fill(said: Said, language: str, mark: Mark | None) -> str:
+def _fill(said: ToolStatement, language: str, mark: Mark | None) -> str:
     forms = _forms()
     if said.form not in forms:
         raise SettingsError(f"There is no form of words '{said.form}'.")
     values: dict[str, object] = {}
     for name, value in said.values.items():
-        if isinstance(value, Said):
+        if isinstance(value, ToolStatement):
             values[name] = say(value, language, mark)
         elif isinstance(value, str):
             values[name] = spoken(language).facet(value) if name == "facet" else value

@@ -80,7 +80,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AccessRequest:
     """What is asked, as far as access goes."""
 
     method: str
@@ -111,7 +111,7 @@ class Access:
         self._origins = frozenset(settings.cors)
         self._rate = Rate(settings.rate / processes)
 
-    async def admit(self, asked: Asked) -> Caller:
+    async def admit(self, asked: AccessRequest) -> Caller:
         """Raises Refused."""
         needed = scope_of(asked.method, asked.template)
         if needed is None:
@@ -143,7 +143,7 @@ class Access:
             raise _unknown("This key is not known, or was revoked.")
         return Caller(key.key_id, key.scope, key.user_id)
 
-    def _not_from_elsewhere(self, asked: Asked) -> None:
+    def _not_from_elsewhere(self, asked: AccessRequest) -> None:
         """Without keys, what keeps other sites' pages out is that a browser says which site they are of."""
         host = asked.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _LOOPBACK:
@@ -152,7 +152,7 @@ class Access:
             _check_same_origin(asked)
 
 
-def _authorization(asked: Asked) -> str:
+def _authorization(asked: AccessRequest) -> str:
     """The header, or what it would be of someone who signed in on the page. Raises Refused for another site's page."""
     if (given := asked.headers.get("authorization")) is not None:
         return given
@@ -163,7 +163,7 @@ def _authorization(asked: Asked) -> str:
     return f"Bearer {secret}"
 
 
-def _check_same_origin(asked: Asked) -> None:
+def _check_same_origin(asked: AccessRequest) -> None:
     """Raises Refused where a page of another site would change something in the name of this browser."""
     if asked.method in _LOOKS:
         return
@@ -177,7 +177,7 @@ def other_user() -> Refused:
     return Refused(403, "other_user", "This key asks about its own end user, and nobody else.")
 
 
-def _own(user_id: str, asked: Asked) -> bool:
+def _own(user_id: str, asked: AccessRequest) -> bool:
     if asked.user_id == user_id or (asked.method, asked.template) in OWN_CHAT:
         return True
     return asked.method in _LOOKS and asked.template in CATALOGUE

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from limner.chat import Answer, Conversation, Finished, Piece, answer, recall, stream
 from limner.core.errors import UnknownIdError
 from limner.engine import Engine
-from limner.store import Kept
+from limner.store import ResponseLog
 
 PAIRS = 50
 """Questions with their answers that are kept of a conversation."""
@@ -41,9 +41,9 @@ class Talk:
     pairs: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Talks:
+class ConversationLog:
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._kept = engine, Kept(engine.store)
+        self._engine, self._kept = engine, ResponseLog(engine.store)
         self._live: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()
         self._lock = Lock()
 

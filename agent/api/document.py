@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from limner.api.examples import Examples, read_examples
+from limner.api.examples import DocumentExamples, read_examples
 from limner.api.problems import MEDIA_TYPE, Problem
 from limner.api.words import FIELDS, SCHEMAS
 
@@ -45,7 +45,7 @@ def _describe(schemas: dict[str, dict[str, Any]]) -> None:
                 about["description"] = words
 
 
-def _show(document: dict[str, Any], examples: Examples) -> None:
+def _show(document: dict[str, Any], examples: DocumentExamples) -> None:
     """An example of each model, and of each problem where it can be the answer."""
     for name, schema in document["components"]["schemas"].items():
         if name in examples.models:

@@ -29,7 +29,7 @@ class Shown(Value):
         )
 
 
-class Examples(Value):
+class DocumentExamples(Value):
     """What is shown of models and of problems."""
 
     models: Mapping[str, JsonValue]
@@ -45,6 +45,6 @@ class Examples(Value):
         return found
 
 
-def read_examples() -> Examples:
+def read_examples() -> DocumentExamples:
     text = resources.files("limner.api").joinpath("examples.yaml").read_text(encoding="utf-8")
-    return Examples.model_validate(yaml.safe_load(text))
+    return DocumentExamples.model_validate(yaml.safe_load(text))

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from limner.api.access import PUBLIC, Access, Asked, Refused
+from limner.api.access import PUBLIC, Access, AccessRequest, Refused
 from limner.api.metrics import Metrics
 from limner.api.paths import decoded
 from limner.api.problems import RETRY_SECONDS, ProblemResponse, problem
@@ -80,7 +80,7 @@ class Places:
         return other
 
 
-class Guard:
+class AccessMiddleware:
     """Lets requests in, and sees that each ends with one answer: the application's, or a problem document."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Guard:
         began = perf_counter()
         self._under_way += 1
         try:
-            caller = await self.access.admit(Asked(scope["method"], place.template, place.user_id, headers))
+            caller = await self.access.admit(AccessRequest(scope["method"], place.template, place.user_id, headers))
             key_id = caller.key_id
             scope["state"]["caller"] = caller
             self._make_room(place)

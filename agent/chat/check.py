@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from limner.chat.compose import MARK, Line, sentences
+from limner.chat.compose import MARK, AnswerLine, sentences
 from limner.chat.conversation import Conversation
-from limner.chat.reading import Reading, read
+from limner.chat.reading import QuestionReading, read
 from limner.engine import Engine
 from limner.words.text import fold, tokens_of
 
@@ -28,7 +28,7 @@ so, which a small model makes up where a result gives no reason."""
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedAnswer:
     """An answer after the check."""
 
     text: str
@@ -41,13 +41,13 @@ class Checked:
 class _Held:
     """What one line says."""
 
-    line: Line
+    line: AnswerLine
     text: str
     numbers: frozenset[str]
-    reading: Reading
+    reading: QuestionReading
 
 
-def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk: Conversation) -> Checked:
+def check(engine: Engine, text: str, lines: Sequence[AnswerLine], question: str, talk: Conversation) -> CheckedAnswer:
     """The sentences of a model's answer that the lines bear out."""
     held = [_held(engine, line, talk) for line in lines]
     barred = _unexplained(engine, question, talk).difference(
@@ -66,8 +66,8 @@ def check(engine: Engine, text: str, lines: Sequence[Line], question: str, talk:
         else:
             kept.append(said)
     if not kept or len(kept) < _KEPT * len(parts):
-        return Checked("", tuple(dropped))
-    return Checked("".join(kept).strip(), tuple(dropped))
+        return CheckedAnswer("", tuple(dropped))
+    return CheckedAnswer("".join(kept).strip(), tuple(dropped))
 
 
 def _unexplained(engine: Engine, question: str, talk: Conversation) -> frozenset[str]:
@@ -86,7 +86,7 @@ def _tidy(text: str) -> str:
     return re.sub(r"\*\*|__|`", "", text).strip()
 
 
-def _held(engine: Engine, line: Line, talk: Conversation) -> _Held:
+def _held(engine: Engine, line: AnswerLine, talk: Conversation) -> _Held:
     bare = MARK.sub("", line.text)
     return _Held(line, fold(bare), _numbers(bare), read(engine, bare, talk.only))
 
@@ -123,11 +123,11 @@ def _sentence(
     return ("", wrong or "no result") if not _NEITHER.search(bare) or _names(said, bare) else (sentence, "")
 
 
-def _names(said: Reading, bare: str) -> bool:
+def _names(said: QuestionReading, bare: str) -> bool:
     return bool(said.users or said.items or said.values or _numbers(bare))
 
 
-def _unsupported(bare: str, said: Reading, held: Sequence[_Held], question: str, talk: Conversation) -> str:
+def _unsupported(bare: str, said: QuestionReading, held: Sequence[_Held], question: str, talk: Conversation) -> str:
     """The first thing of a sentence that these lines do not hold."""
     text = " ".join(one.text for one in held)
     asked = _numbers(question) if talk.only is None else frozenset()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from limner.chat.reading import Reading, Thing
+from limner.chat.reading import QuestionReading, Thing
 
 Verb = Literal["had", "like", "dislike"]
 _NOT = ("never", "except")
@@ -23,7 +23,7 @@ class Clause:
     """Joined by "or" to the one before."""
 
 
-def clauses(reading: Reading) -> list[Clause]:
+def clauses(reading: QuestionReading) -> list[Clause]:
     """One for each item and value, in the order of the question.
 
     A verb holds until the next; so does a negation, over what it lists ("neither Fargo nor Heat").
@@ -46,7 +46,7 @@ def clauses(reading: Reading) -> list[Clause]:
     return _completed(found, reading)
 
 
-def _said(reading: Reading) -> list[tuple[int, "Verb | Literal['not', 'or'] | Thing"]]:
+def _said(reading: QuestionReading) -> list[tuple[int, "Verb | Literal['not', 'or'] | Thing"]]:
     """Verbs, negations and "or" by place; of one word that says several the one that judges."""
     found: dict[int, Verb | Literal["not", "or"]] = {}
     for one in reading.words:
@@ -63,7 +63,7 @@ def _said(reading: Reading) -> list[tuple[int, "Verb | Literal['not', 'or'] | Th
     return [*found.items()]
 
 
-def _completed(found: Sequence[Clause], reading: Reading) -> list[Clause]:
+def _completed(found: Sequence[Clause], reading: QuestionReading) -> list[Clause]:
     """With the verb that stands behind them, where none stood before: "Fargo was liked by"."""
     verbs = [what for _, what in sorted(_said(reading), key=lambda one: one[0]) if what in ("had", "like", "dislike")]
     first: Verb = "dislike" if "dislike" in verbs[:1] else "like" if "like" in verbs[:1] else "had"

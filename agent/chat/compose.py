@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from limner.chat.conversation import Conversation
 from limner.chat.values import CitedEvent, Language
 from limner.engine import Engine
-from limner.tools import Result, Said, say
+from limner.tools import Result, ToolStatement, say
 from limner.tools.which import title_of
 from limner.tools.words import events_of
 
@@ -19,7 +19,7 @@ _ENDED = re.compile(r"[.!?。！？](?:\s*\[e\d+\])+$")
 
 
 @dataclass(frozen=True)
-class Line:
+class AnswerLine:
     """One statement in words, with its marks."""
 
     text: str
@@ -27,19 +27,19 @@ class Line:
     evidence: tuple[str, ...] = ()
 
 
-def lines_of(said: Iterable[Said], language: Language, talk: Conversation) -> list[Line]:
+def lines_of(said: Iterable[ToolStatement], language: Language, talk: Conversation) -> list[AnswerLine]:
     """The statements that can be said in a language, each event under its number in the conversation."""
 
     def mark(event_id: str) -> str:
         return f"[e{talk.number_of(event_id)}]"
 
     return [
-        Line(say(one, language, mark), one.form, tuple(events_of(one)))
+        AnswerLine(say(one, language, mark), one.form, tuple(events_of(one)))
         for one in (told.in_(language) for told in said) if not one.only or one.only.split("-")[0] == language
     ]  # fmt: skip
 
 
-def text_of(lines: Sequence[Line], language: Language) -> str:
+def text_of(lines: Sequence[AnswerLine], language: Language) -> str:
     """Statements one after another; items of a list each on a line of its own."""
     text = ""
     for line in lines:

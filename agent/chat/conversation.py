@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from limner.chat.reading import Reading
+from limner.chat.reading import QuestionReading
 from limner.chat.steps import Step
 from limner.core.schema import ChatMessage
 from limner.llm import tokens
@@ -28,7 +28,7 @@ class Conversation:
     """The users spoken of lately, the last one last, for "compare those two"."""
     items: tuple[str, ...] = ()
     """Item ids of the last recommendations or list, for "why the second?"."""
-    reading: Reading | None = None
+    reading: QuestionReading | None = None
     """The last question that was answered, for "and user 7?"."""
     steps: tuple[Step, ...] = ()
     """What was called for it, for "why?"."""

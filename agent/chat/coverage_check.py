@@ -7,7 +7,7 @@ arguments, or be what a tool always tells; this is the one place that looks whet
 import re
 from collections.abc import Sequence
 
-from limner.chat.reading import Reading
+from limner.chat.reading import QuestionReading
 from limner.chat.steps import Step
 from limner.words.text import fold
 
@@ -29,13 +29,13 @@ _USERS = frozenset({"cohort", "find_users"})
 _HOW_MANY = re.compile(r"\bhow many\b|多少", re.IGNORECASE)
 
 
-def unread(reading: Reading, steps: Sequence[Step]) -> list[str]:
+def unread(reading: QuestionReading, steps: Sequence[Step]) -> list[str]:
     """What of a question its calls say nothing of, in its words; empty where nothing is."""
     return [one for one in _Guard(reading, steps).unread() if one]
 
 
 class _Guard:
-    def __init__(self, reading: Reading, steps: Sequence[Step]) -> None:
+    def __init__(self, reading: QuestionReading, steps: Sequence[Step]) -> None:
         self.reading = reading
         self.steps = len(steps)
         self.tools = {one.tool.name for one in steps}

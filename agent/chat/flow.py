@@ -5,19 +5,19 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from limner.chat.check import check
-from limner.chat.compose import Line, cited, evidence_of, lines_of, sentences, text_of
+from limner.chat.compose import AnswerLine, cited, evidence_of, lines_of, sentences, text_of
 from limner.chat.conversation import Conversation
-from limner.chat.model import Called, phrased, planned
+from limner.chat.model import CallLog, phrased, planned
 from limner.chat.plan import plan
-from limner.chat.reading import Reading
-from limner.chat.steps import Plan, Step, users_of
+from limner.chat.reading import QuestionReading
+from limner.chat.steps import AnswerPlan, Step, users_of
 from limner.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
 from limner.core.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
 from limner.core.schema import Grade, Source
 from limner.engine import Engine
 from limner.llm import UNHELPED
-from limner.llm.session import Ready
-from limner.tools import Result, Said
+from limner.llm.session import ModelHandle
+from limner.tools import Result, ToolStatement
 from limner.tools.find_users import FindUsersResult
 from limner.tools.items import ItemsResult
 from limner.tools.recommend import RecommendResult
@@ -43,7 +43,7 @@ async def stream(
     refused = found.missing is not None and found.missing.form.startswith("chat.refused")
     spoken: _Spoken | None = None
     if chosen.chat is not None and chosen.grade == "full" and not refused:
-        called = Called()
+        called = CallLog()
         try:
             async with aclosing(planned(engine, question, reading.language, talk, called)) as work:
                 text = ""
@@ -56,7 +56,7 @@ async def stream(
         except (ModelError, LimnerError) as error:
             notes.append(f"The planner answered instead of the model: {error}")
     if spoken is None:
-        called = Called()
+        called = CallLog()
         for step in found.steps:
             yield ToolStarted(tool=step.tool.name, arguments=step.shown())
             called.add(step, await _run(engine, step))
@@ -112,13 +112,19 @@ async def _run(engine: Engine, step: Step) -> Result:
     try:
         return await step.tool.run(engine, step.args)
     except StoreBusyError:
-        return Result(found=False, said=[Said(form="chat.busy")])
+        return Result(found=False, said=[ToolStatement(form="chat.busy")])
     except UsageError as error:
-        return Result(found=False, said=[Said(form="chat.failed", values={"why": str(error)})])
+        return Result(found=False, said=[ToolStatement(form="chat.failed", values={"why": str(error)})])
 
 
 async def _by_planner(
-    engine: Engine, question: str, found: Plan, called: Called, reading: Reading, talk: Conversation, chosen: Ready
+    engine: Engine,
+    question: str,
+    found: AnswerPlan,
+    called: CallLog,
+    reading: QuestionReading,
+    talk: Conversation,
+    chosen: ModelHandle,
 ) -> _Spoken:
     language = reading.language
     if found.missing is not None:
@@ -147,11 +153,17 @@ async def _by_planner(
 
 
 def _by_agent(
-    engine: Engine, question: str, text: str, called: Called, reading: Reading, talk: Conversation, chosen: Ready
+    engine: Engine,
+    question: str,
+    text: str,
+    called: CallLog,
+    reading: QuestionReading,
+    talk: Conversation,
+    chosen: ModelHandle,
 ) -> _Spoken:
     language = reading.language
     if not called.results:
-        missing = text_of(lines_of([Said(form="chat.unknown")], language, talk), language)
+        missing = text_of(lines_of([ToolStatement(form="chat.unknown")], language, talk), language)
         why = "The model called no tool, so nothing it said could be checked."
         return _Spoken(missing, False, "template", "full", chosen.name, (why,))
     lines = _lines(called.results, language, talk)
@@ -172,14 +184,14 @@ def _dropped(wrong: Sequence[str], talk: Conversation) -> tuple[str, ...]:
     return (f"Sentences of the model that held what no tool returned were dropped ({', '.join(wrong[:3])}).",)
 
 
-def _lines(results: Sequence[Result], language: Language, talk: Conversation) -> list[Line]:
+def _lines(results: Sequence[Result], language: Language, talk: Conversation) -> list[AnswerLine]:
     said = [one for result in results for one in result.said]
     unique = [one for at, one in enumerate(said) if one not in said[:at]]
     return lines_of(unique, language, talk)
 
 
 def _answer(
-    engine: Engine, spoken: _Spoken, called: Called, language: Language, talk: Conversation, notes: Sequence[str]
+    engine: Engine, spoken: _Spoken, called: CallLog, language: Language, talk: Conversation, notes: Sequence[str]
 ) -> Answer:
     results = [note for one in called.results for note in one.notes]
     return Answer(
@@ -202,7 +214,7 @@ def _answer(
 # ---------------------------------------------------------------- remembering it
 
 
-def _remember(talk: Conversation, question: str, reply: Answer, called: Called, reading: Reading) -> None:
+def _remember(talk: Conversation, question: str, reply: Answer, called: CallLog, reading: QuestionReading) -> None:
     talk.add(question, reply.text)
     users = [*users_of(called.steps), *_found_users(called.results)]
     talk.spoke_of(users)

@@ -6,7 +6,7 @@ from datetime import date
 
 from limner.chat.conversation import Conversation
 from limner.chat.dates import Period, beside
-from limner.chat.reading import Reading
+from limner.chat.reading import QuestionReading
 from limner.chat.steps import Step, step
 from limner.tools import history, since_when
 
@@ -32,13 +32,13 @@ _BARE = frozenset({"person", "pronoun", "item", "again", "female", "male"})
 """Tags that ask nothing."""
 
 
-def followed(reading: Reading, talk: Conversation) -> Reading:
+def followed(reading: QuestionReading, talk: Conversation) -> QuestionReading:
     """The question with what it leaves out, taken from what was said before."""
     found = _asked_why(reading, talk) or _narrowed(reading, talk) or _continued(reading, talk) or reading
     return _people(_it(found, talk), reading, talk)
 
 
-def carried_on(reading: Reading, talk: Conversation) -> Step | None:
+def carried_on(reading: QuestionReading, talk: Conversation) -> Step | None:
     """ "And before that?", "since when?": the last call again, one on in time, or from its beginning; else None."""
     if not talk.steps or not _is_bare(reading):
         return None
@@ -67,7 +67,7 @@ def carried_on(reading: Reading, talk: Conversation) -> Step | None:
     return step(last.tool, **{**given, **days, "skip": None})
 
 
-def _is_bare(reading: Reading) -> bool:
+def _is_bare(reading: QuestionReading) -> bool:
     """Whether a question names nothing, and its words only carry on what was said."""
     named = not reading.names_nothing or reading.period or reading.bounds or reading.numbers or reading.strange
     return not named and reading.tags <= _CARRYING and not reading.nobody and not reading.unknown_items
@@ -95,7 +95,7 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _asked_why(reading: Reading, talk: Conversation) -> Reading | None:
+def _asked_why(reading: QuestionReading, talk: Conversation) -> QuestionReading | None:
     """A bare "why?" asks for the grounds of what was answered last."""
     if not reading.has("why") or not reading.names_nothing or not talk.steps:
         return None
@@ -113,7 +113,7 @@ def _asked_why(reading: Reading, talk: Conversation) -> Reading | None:
     return replace(reading, users=users, tags=tags, values=talk.reading.values)
 
 
-def _narrowed(reading: Reading, talk: Conversation) -> Reading | None:
+def _narrowed(reading: QuestionReading, talk: Conversation) -> QuestionReading | None:
     """ "How many of them liked Fargo too?": the same users, or the same user's items, with one condition more."""
     last = talk.reading
     if last is None or not talk.steps or not reading.has("of_them") or reading.users:
@@ -147,7 +147,7 @@ def _users_of(talk: Conversation) -> list[str]:
     return [str(one[name]) for one in given for name in ("user_id", "other_id") if one.get(name)]
 
 
-def _it(found: Reading, talk: Conversation) -> Reading:
+def _it(found: QuestionReading, talk: Conversation) -> QuestionReading:
     """ "Did she like it?": the one item that the last question was about."""
     last = talk.reading
     if last is None or found.things or len(last.items) != 1 or not _IT.search(found.text):
@@ -155,7 +155,7 @@ def _it(found: Reading, talk: Conversation) -> Reading:
     return replace(found, items=last.items, things=[one for one in last.things if one.item is not None])
 
 
-def _continued(reading: Reading, talk: Conversation) -> Reading | None:
+def _continued(reading: QuestionReading, talk: Conversation) -> QuestionReading | None:
     """ "And user 7?", "what about comedies?": the last question with another user, item, value, type or time."""
     last = talk.reading
     if last is None or reading.strange or not _is_elliptic(reading):
@@ -183,7 +183,7 @@ def _continued(reading: Reading, talk: Conversation) -> Reading | None:
     return changed if about or bound or reading.users or reading.has("pronoun", "item", "female", "male") else None
 
 
-def _is_elliptic(reading: Reading) -> bool:
+def _is_elliptic(reading: QuestionReading) -> bool:
     """Whether a question asks nothing by itself: "and user 7?", "what about comedies?", "她呢？"."""
     if reading.tags & _MEANT or reading.has("who", "find", "store", "had", "exist", "kinds", "category"):
         return False
@@ -193,7 +193,7 @@ def _is_elliptic(reading: Reading) -> bool:
     return led or (reading.tags <= _BARE and not (reading.bounds or reading.order_by))
 
 
-def _people(found: Reading, asked: Reading, talk: Conversation) -> Reading:
+def _people(found: QuestionReading, asked: QuestionReading, talk: Conversation) -> QuestionReading:
     """Pronouns, and the two that were spoken of last."""
     if found.users or found.nobody:
         return found
@@ -206,7 +206,7 @@ def _people(found: Reading, asked: Reading, talk: Conversation) -> Reading:
     return found
 
 
-def _is_about_someone(reading: Reading) -> bool:
+def _is_about_someone(reading: QuestionReading) -> bool:
     """Questions that need a user and name none are about the one last spoken of."""
     if reading.has("person", "who", "store") or reading.strange or reading.unknown_items:
         return False

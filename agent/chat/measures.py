@@ -38,7 +38,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Order:
+class ItemOrder:
     """Items in the order of their number."""
 
     kind: str
@@ -141,10 +141,10 @@ def find_bounds(text: str, measures: Mapping[str, str]) -> tuple[list[Bound], li
     return bounds, spans
 
 
-def find_order(text: str, measures: Mapping[str, str]) -> tuple[Order, Span] | None:
+def find_order(text: str, measures: Mapping[str, str]) -> tuple[ItemOrder, Span] | None:
     """The order that is asked for, and where that stands; None where none is."""
     for kind, descending, match in _orders(text, measures):
-        return Order(kind, resolved(kind, measures), descending, match[0].strip()), match.span()
+        return ItemOrder(kind, resolved(kind, measures), descending, match[0].strip()), match.span()
     return None
 
 

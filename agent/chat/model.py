@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from limner.chat.compose import Line, lines_of
+from limner.chat.compose import AnswerLine, lines_of
 from limner.chat.conversation import Conversation
-from limner.chat.pseudonymizer import Curtain
+from limner.chat.pseudonymizer import Pseudonymizer
 from limner.chat.steps import Step
 from limner.chat.values import Language
 from limner.core.errors import ModelError, UsageError
@@ -35,7 +35,7 @@ _MAX_TOKENS = 400
 
 
 @dataclass
-class Called:
+class CallLog:
     """The calls of one answer, in order, with what they found."""
 
     steps: list[Step] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Called:
 
 
 async def phrased(
-    engine: Engine, chat: Chat, question: str, results: Sequence[Result], lines: Sequence[Line], language: Language,
+    engine: Engine, chat: Chat, question: str, results: Sequence[Result], lines: Sequence[AnswerLine], language: Language,
     talk: Conversation,
 ) -> str:  # fmt: skip
     """The lines of results in a model's words, unverified; empty where there is nothing that words could improve.
@@ -56,17 +56,17 @@ async def phrased(
     """
     if not lines or len(lines) > _WORDED:
         return ""
-    curtain = Curtain.of(engine, question, talk, hosted=chat.hosted)
-    curtain.learn(results)
+    pseudonymizer = Pseudonymizer.of(engine, question, talk, hosted=chat.hosted)
+    pseudonymizer.learn(results)
     prompt = load_prompt(PHRASE, engine.settings.prompts.get(PHRASE, ""))
     facts = "\n".join(f"- {line.text}" for line in lines)
-    messages = prompt.render(question=curtain.out(question), facts=curtain.out(facts), language=LANGUAGES[language])
+    messages = prompt.render(question=pseudonymizer.out(question), facts=pseudonymizer.out(facts), language=LANGUAGES[language])
     request = ChatRequest("chat", prompt.label, messages, user_id=talk.user_id, max_tokens=_MAX_TOKENS)
-    return curtain.back((await chat.complete(request)).text.strip())
+    return pseudonymizer.back((await chat.complete(request)).text.strip())
 
 
 async def planned(
-    engine: Engine, question: str, language: Language, talk: Conversation, called: Called
+    engine: Engine, question: str, language: Language, talk: Conversation, called: CallLog
 ) -> AsyncGenerator[Step | str, None]:
     """Each call as it is made, then the model's own words, unverified. `called` gets the calls and what they found.
 
@@ -81,7 +81,7 @@ async def planned(
     from pydantic import SecretStr
 
     endpoint = await engine.endpoint()
-    curtain = Curtain.of(engine, question, talk, hosted=endpoint.hosted)
+    pseudonymizer = Pseudonymizer.of(engine, question, talk, hosted=endpoint.hosted)
     model = ChatOpenAI(
         model=endpoint.name,
         base_url=endpoint.base_url,
@@ -93,14 +93,14 @@ async def planned(
     name = PLAN if talk.only is None else PLAN_OWN
     prompt = load_prompt(name, engine.settings.prompts.get(name, ""))
     wanted = {
-        "question": curtain.out(question), "language": LANGUAGES[language], "user": curtain.out(talk.only or "")
+        "question": pseudonymizer.out(question), "language": LANGUAGES[language], "user": pseudonymizer.out(talk.only or "")
     }  # fmt: skip
     system, user = prompt.render(**{name: wanted[name] for name in prompt.variables if name in wanted})
     allowed = [one for one in TOOLS if talk.only is None or one.tells != "users"]
-    tools = [langchain_tool(engine, one, called, curtain, language, talk) for one in allowed]
+    tools = [langchain_tool(engine, one, called, pseudonymizer, language, talk) for one in allowed]
     agent = create_agent(model, tools=tools, system_prompt=system.content)
     messages: list[AnyMessage] = [
-        (HumanMessage if turn.role == "user" else AIMessage)(curtain.out(turn.content)) for turn in talk.turns
+        (HumanMessage if turn.role == "user" else AIMessage)(pseudonymizer.out(turn.content)) for turn in talk.turns
     ]
     messages.append(HumanMessage(user.content))
     text, told = "", 0
@@ -118,17 +118,17 @@ async def planned(
             told = len(called.steps)
     except (OpenAIError, GraphRecursionError) as error:
         raise ModelError(f"{endpoint.name} at {endpoint.base_url} failed while planning ({error}).") from error
-    yield curtain.back(text)
+    yield pseudonymizer.back(text)
 
 
 def langchain_tool(
-    engine: Engine, one: Tool, called: Called, curtain: Curtain, language: Language, talk: Conversation
+    engine: Engine, one: Tool, called: CallLog, pseudonymizer: Pseudonymizer, language: Language, talk: Conversation
 ) -> "StructuredTool":
     """A tool as langchain calls it: arguments come back from behind the curtain, results go out behind it."""
     from langchain_core.tools import StructuredTool
 
     async def call(**given: object) -> str:
-        shown = {name: curtain.back(value) if isinstance(value, str) else value for name, value in given.items()}
+        shown = {name: pseudonymizer.back(value) if isinstance(value, str) else value for name, value in given.items()}
         try:
             step = Step(one, one.args.model_validate(shown))
         except ValidationError as error:
@@ -138,9 +138,9 @@ def langchain_tool(
         try:
             result = await one.run(engine, step.args)
         except UsageError as error:
-            return curtain.out(str(error))
+            return pseudonymizer.out(str(error))
         called.add(step, result)
-        return curtain.told(result, [line.text for line in lines_of(result.said, language, talk)])
+        return pseudonymizer.told(result, [line.text for line in lines_of(result.said, language, talk)])
 
     return StructuredTool.from_function(
         coroutine=call, name=one.name, description=one.description, args_schema=one.args

@@ -14,15 +14,15 @@ from limner.chat.conversation import Conversation
 from limner.chat.coverage_check import unread
 from limner.chat.dates import Period
 from limner.chat.follow import carried_on, followed
-from limner.chat.measures import CURRENCY, Bound, Order
-from limner.chat.reading import Found, Reading, newest_day, read
+from limner.chat.measures import CURRENCY, Bound, ItemOrder
+from limner.chat.reading import MentionedItem, QuestionReading, newest_day, read
 from limner.chat.safety import refusal
 from limner.chat.split_questions import parts
-from limner.chat.steps import Given, Plan, Step, calls, cannot, step, users_of
+from limner.chat.steps import AnswerPlan, Given, Step, calls, cannot, step, users_of
 from limner.engine import Engine
-from limner.state.entity_index import Named
+from limner.state.entity_index import NamedValue
 from limner.tools import (
-    Said,
+    ToolStatement,
     audience,
     catalogue,
     cohort,
@@ -48,7 +48,7 @@ from limner.tools import (
     since_when,
     user_attributes,
 )
-from limner.tools.recommend import Wanted
+from limner.tools.recommend import ListArgs
 from limner.tools.which import most_had
 from limner.tools.words import kind as kind_of
 
@@ -61,7 +61,7 @@ _VERBS = ("had", "like", "dislike", "rate", "recommend", "similar", "compare")
 """Tags of words that say what is asked of somebody."""
 
 
-def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Reading]:
+def plan(engine: Engine, question: str, talk: Conversation) -> tuple[AnswerPlan, QuestionReading]:
     """What answers a question in a conversation, and how it was read."""
     reading = read(engine, question, talk.only)
     bare = question
@@ -73,20 +73,20 @@ def plan(engine: Engine, question: str, talk: Conversation) -> tuple[Plan, Readi
     if len(asked) > 1 and (both := _each(engine, asked, talk)) is not None:
         return both, reading
     if on := carried_on(reading, talk):
-        found, reading = Plan((on,)), replace(talk.reading or reading, text=question, language=reading.language)
+        found, reading = AnswerPlan((on,)), replace(talk.reading or reading, text=question, language=reading.language)
         return (found if talk.may(on) else cannot("chat.refused.others")), reading
     reading = followed(reading, talk)
     found = _Planner(engine, reading, talk).plan()
     return (found if talk.only is None else _kept_to(engine, found, reading, talk, talk.only)), reading
 
 
-def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> Plan | None:
+def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> AnswerPlan | None:
     """The calls that answer each part of a question, a later one as it follows the one before; None where one of them
     cannot be answered by itself, or they ask for the same.
     """
     so_far = replace(talk)
     steps: list[Step] = []
-    readings: list[Said] = []
+    readings: list[ToolStatement] = []
     for one in asked:
         found, reading = plan(engine, one, so_far)
         if not found.steps or any(step in steps for step in found.steps):
@@ -97,10 +97,10 @@ def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> Plan | No
         readings += [said for said in found.readings if said not in readings]
         so_far.spoke_of(users_of(found.steps))
         so_far.reading, so_far.steps = reading, found.steps
-    return Plan(tuple(steps), tuple(readings))
+    return AnswerPlan(tuple(steps), tuple(readings))
 
 
-def _stands_alone(reading: Reading, found: Plan, so_far: Conversation) -> bool:
+def _stands_alone(reading: QuestionReading, found: AnswerPlan, so_far: Conversation) -> bool:
     """Whether a later part says what it asks: "and how many comedies?" after "how many films did user 13 see" leaves
     out of whom, so that only the same call for another thing may be meant, or the grounds of what was called.
     """
@@ -109,12 +109,12 @@ def _stands_alone(reading: Reading, found: Plan, so_far: Conversation) -> bool:
     return [one.tool for one in found.steps] == [one.tool for one in so_far.steps]
 
 
-def _kept_to(engine: Engine, found: Plan, reading: Reading, talk: Conversation, only: str) -> Plan:
+def _kept_to(engine: Engine, found: AnswerPlan, reading: QuestionReading, talk: Conversation, only: str) -> AnswerPlan:
     """The plan of somebody who may ask about themselves alone: where it lacks a user, it is of them."""
     if reading.nobody or not all(map(talk.may, found.steps)):
         return cannot("chat.refused.others")
     if found.missing is not None and found.missing.form in _OWN:
-        return Plan(missing=found.missing.model_copy(update={"form": f"{found.missing.form}_own"}))
+        return AnswerPlan(missing=found.missing.model_copy(update={"form": f"{found.missing.form}_own"}))
     if found.missing is None or found.missing.form != "chat.which_user":
         return found
     about = _Planner(engine, replace(reading, users=[only]), talk).plan()
@@ -122,15 +122,15 @@ def _kept_to(engine: Engine, found: Plan, reading: Reading, talk: Conversation, 
 
 
 class _Planner:
-    def __init__(self, engine: Engine, reading: Reading, talk: Conversation) -> None:
+    def __init__(self, engine: Engine, reading: QuestionReading, talk: Conversation) -> None:
         self.engine, self.reading, self.talk = engine, reading, talk
-        self.readings: list[Said] = []
+        self.readings: list[ToolStatement] = []
 
-    def plan(self) -> Plan:
+    def plan(self) -> AnswerPlan:
         found = self._plan()
-        return Plan(found.steps, (*self.readings, *found.readings), found.missing) if found.steps else found
+        return AnswerPlan(found.steps, (*self.readings, *found.readings), found.missing) if found.steps else found
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> AnswerPlan:
         r = self.reading
         if r.nobody:
             return cannot("chat.no_user", user=r.nobody[0])
@@ -145,7 +145,7 @@ class _Planner:
         if personal := self._personal():
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
-        subjects: Sequence[Callable[[], Plan | None]] = (
+        subjects: Sequence[Callable[[], AnswerPlan | None]] = (
             self._since, self._two_periods, self._like_words, self._why, self._audience, self._measured, self._raters,
             self._users, self._user, self._cohort, self._item, self._store,
         )  # fmt: skip
@@ -179,7 +179,7 @@ class _Planner:
             return False
         return r.has("future", "will") and not (r.has("like") or (r.has("recommend") and not r.has("had")))
 
-    def _unexplained(self, found: Plan) -> list[str]:
+    def _unexplained(self, found: AnswerPlan) -> list[str]:
         """Strange words that a plan passes over; none where the plan's own words take them."""
         r = self.reading
         taken = any(one.tool in (find_users, search_items) and _words_of(one) for one in found.steps)
@@ -188,7 +188,7 @@ class _Planner:
         strange = [one for one in r.strange if not self._is_harmless(one)]
         return [] if not strange or self._may_pass(found, strange) else strange[:3]
 
-    def _may_pass(self, found: Plan, strange: Sequence[str]) -> bool:
+    def _may_pass(self, found: AnswerPlan, strange: Sequence[str]) -> bool:
         """Whether a few strange words can hardly change what is asked, since all else of it is named."""
         r = self.reading
         tools = {one.tool.name for one in found.steps}
@@ -229,15 +229,15 @@ class _Planner:
     def _say_readings(self) -> None:
         r = self.reading
         if r.bare_user:
-            self.readings.append(Said(form="chat.read_user", values={"user": ", ".join(r.users)}))
+            self.readings.append(ToolStatement(form="chat.read_user", values={"user": ", ".join(r.users)}))
         for kind in dict.fromkeys(r.absent_types):
             if not r.types and not (kind == "rating" and not r.has("count")):
-                self.readings.append(Said(form="chat.absent_type", values={"type": kind_of(kind)}))
+                self.readings.append(ToolStatement(form="chat.absent_type", values={"type": kind_of(kind)}))
         if any(one.kind == "price" and CURRENCY.search(one.text) for one in r.bounds):
-            self.readings.append(Said(form="chat.read_price"))
+            self.readings.append(ToolStatement(form="chat.read_price"))
         if r.period and r.period.relative and r.period.since and r.period.until:
             days = {"since": f"{r.period.since}", "until": f"{r.period.until}"}
-            self.readings.append(Said(form="chat.read_period", values={**days}))
+            self.readings.append(ToolStatement(form="chat.read_period", values={**days}))
 
     def _will_do(self) -> bool:
         """Whether it is the user who will do something: "how many events will I find" asks of what was."""
@@ -248,12 +248,12 @@ class _Planner:
 
     # ------------------------------------------------------------ arguments
 
-    def _item_id(self, found: Found) -> str:
+    def _item_id(self, found: MentionedItem) -> str:
         chosen = most_had(self.engine, found.ids)
         if len(found.ids) > 1:
             title = self.engine.items_by_id([chosen])[chosen].title or chosen
             self.readings.append(
-                Said(form="chat.read_item", values={"text": found.text, "n": len(found.ids), "title": title})
+                ToolStatement(form="chat.read_item", values={"text": found.text, "n": len(found.ids), "title": title})
             )
         return chosen
 
@@ -267,7 +267,9 @@ class _Planner:
         chosen = _of_facets(named, r.facets) or _of_facets(named, [self.engine.snapshots.names().primary]) or named[0]
         others = {one.facet for one in named} - {chosen.facet}
         if others and not _of_facets(named, r.facets):
-            self.readings.append(Said(form="chat.read_value", values={"value": chosen.value, "facet": chosen.facet}))
+            self.readings.append(
+                ToolStatement(form="chat.read_value", values={"value": chosen.value, "facet": chosen.facet})
+            )
         return {"value": chosen.value, "facet": chosen.facet}
 
     def _type(self) -> str:
@@ -332,7 +334,7 @@ class _Planner:
 
     # ------------------------------------------------------------ users by words
 
-    def _like_words(self) -> Plan | None:
+    def _like_words(self) -> AnswerPlan | None:
         r = self.reading
         if not r.has("words_like") or r.users or r.items or (r.values and not r.strange) or r.has("count"):
             return None
@@ -345,7 +347,7 @@ class _Planner:
                     return calls(step(find_users, like=words, limit=self._n(5)))
         return None
 
-    def _described(self) -> Plan | None:
+    def _described(self) -> AnswerPlan | None:
         """ "Retired gardeners who buy gifts": people that are described in words which no data hold."""
         r = self.reading
         if r.users or r.items or r.personal or r.nobody or r.unknown_items or self.talk.only is not None:
@@ -355,7 +357,7 @@ class _Planner:
             return None
         return calls(step(audience, like=match["words"], limit=self._n(5)))
 
-    def _audience(self) -> Plan | None:
+    def _audience(self) -> AnswerPlan | None:
         """Users that an item is likeliest for."""
         r = self.reading
         asked = r.has("likely") or (r.has("recommend") and r.has("who", "person"))
@@ -365,7 +367,7 @@ class _Planner:
             return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
         return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
 
-    def _since(self) -> Plan | None:
+    def _since(self) -> AnswerPlan | None:
         """ "Since when does user 5 like comedies?", "since when have they been active?"."""
         r = self.reading
         since = r.has("since") or (r.has("period") and r.has("started") and r.has("like", "dislike"))
@@ -377,7 +379,7 @@ class _Planner:
             return calls(step(since_when, user_id=user, polarity=polarity, **self._value, limit=self._n(5)))
         return calls(step(history, user_id=user, **self._which, order="oldest", limit=1))
 
-    def _two_periods(self) -> Plan | None:
+    def _two_periods(self) -> AnswerPlan | None:
         """ "More in January or in February?": counts of two periods, or the same question for each of them."""
         r, other = self.reading, self.reading.other_period
         if other is None:
@@ -400,7 +402,7 @@ class _Planner:
         }  # fmt: skip
         return calls(step(compare_periods, **given))
 
-    def _in_each(self, other: Period) -> Plan | None:
+    def _in_each(self, other: Period) -> AnswerPlan | None:
         """The same question of each of two periods."""
         found: list[Step] = []
         for one in (self.reading.period, other):
@@ -411,12 +413,12 @@ class _Planner:
             found += about.steps
         return calls(*found)
 
-    def _measured(self) -> Plan | None:
+    def _measured(self) -> AnswerPlan | None:
         """Items by a number that they have: "the cheapest comedy", "films longer than 90 minutes"."""
         r = self.reading
-        asked: list[Bound | Order] = [*r.bounds, *([r.order_by] if r.order_by else [])]
+        asked: list[Bound | ItemOrder] = [*r.bounds, *([r.order_by] if r.order_by else [])]
         if lacking := next((one for one in asked if not one.name), None):
-            return cannot("chat.no_measure", name=Said(form=f"measure.{lacking.kind}"))
+            return cannot("chat.no_measure", name=ToolStatement(form=f"measure.{lacking.kind}"))
         tags = r.tags - {"more"} if self._says_the_most else r.tags
         if not asked or r.users or r.items or not tags <= _MEASURED:
             return None
@@ -434,7 +436,7 @@ class _Planner:
         """The condition on items that bounds come to."""
         return " and ".join(dict.fromkeys(one.condition for one in self.reading.bounds))
 
-    def _raters(self) -> Plan | None:
+    def _raters(self) -> AnswerPlan | None:
         """Users by their rating of an item: "who rated Fargo highest?", "who gave it the lowest rating?"."""
         r = self.reading
         if r.users or len(r.items) != 1 or r.values or r.has("mean", "recommend", "likely", "less", "compare"):
@@ -455,7 +457,7 @@ class _Planner:
 
     # ------------------------------------------------------------ why
 
-    def _why(self) -> Plan | None:
+    def _why(self) -> AnswerPlan | None:
         r = self.reading
         if not r.has("why"):
             return None
@@ -481,11 +483,11 @@ class _Planner:
         if last is None or last.tool not in (recommend, explain_recommendation):
             return {}
         given = last.args.model_dump()
-        return {one: given[one] for one in Wanted.model_fields} if given["user_id"] == user else {}
+        return {one: given[one] for one in ListArgs.model_fields} if given["user_id"] == user else {}
 
     # ------------------------------------------------------------ two users and more
 
-    def _users(self) -> Plan | None:
+    def _users(self) -> AnswerPlan | None:
         r = self.reading
         if len(r.users) < 2:
             return None
@@ -516,7 +518,7 @@ class _Planner:
             aspect = "taste"
         return calls(step(compare_users, user_id=first, other_id=second, aspect=aspect, **self._which))
 
-    def _each(self) -> Plan | None:
+    def _each(self) -> AnswerPlan | None:
         """The same question for each of several users."""
         steps: list[Step] = []
         for user in self.reading.users[:_MOST_USERS]:
@@ -528,11 +530,11 @@ class _Planner:
 
     # ------------------------------------------------------------ one user
 
-    def _user(self) -> Plan | None:
+    def _user(self) -> AnswerPlan | None:
         r = self.reading
         return self._of(r.users[0]) if len(r.users) == 1 else None
 
-    def _of(self, user: str) -> Plan | None:
+    def _of(self, user: str) -> AnswerPlan | None:
         r = self.reading
         if (r.has("similar") and not r.values and not r.has("recommend")) or self._asks_for_alike():
             return calls(step(similar_users, user_id=user, limit=self._n(5)))
@@ -572,7 +574,7 @@ class _Planner:
         zh = rf"(?:像|似于?|和|与|跟)\s*[\"“《「]?{title}"
         return bool(re.search(form, r.text, re.IGNORECASE) or (r.has("similar") and re.search(zh, r.text)))
 
-    def _alike_for(self, user: str) -> Plan | None:
+    def _alike_for(self, user: str) -> AnswerPlan | None:
         """ "Something like Fargo for user 13", "films like Fargo that user 13 has not seen"."""
         r = self.reading
         if len(r.items) != 1 or r.has("count", "why", "who") or not self._is_alike(_NOUN_BEFORE):
@@ -594,7 +596,7 @@ class _Planner:
         )
         return (person < like or who < like) and not r.has("portrait", "had", "most", "best")
 
-    def _events(self, user: str) -> Plan | None:
+    def _events(self, user: str) -> AnswerPlan | None:
         """What they did: counted, last, first, best rated, most frequent."""
         r = self.reading
         about = {"user_id": user, **self._which}
@@ -660,7 +662,7 @@ class _Planner:
         """ "How long is the history of user 5": the history itself is counted."""
         return self.reading.has("store") and not self.reading.strange
 
-    def _taste(self, user: str) -> Plan | None:
+    def _taste(self, user: str) -> AnswerPlan | None:
         r = self.reading
         facet = r.facets[0] if r.facets else None
         trend = "fading" if r.has("stopped", "fading") else "rising" if r.has("started") else None
@@ -680,7 +682,7 @@ class _Planner:
 
     # ------------------------------------------------------------ all users
 
-    def _cohort(self) -> Plan | None:
+    def _cohort(self) -> AnswerPlan | None:
         r = self.reading
         if r.users:
             return None
@@ -717,7 +719,7 @@ class _Planner:
                  limit=limit)
         )  # fmt: skip
 
-    def _several(self, where: str, course: str | None) -> Plan | None:
+    def _several(self, where: str, course: str | None) -> AnswerPlan | None:
         """Users by several things, or by what they did not have; what finds no place here the guard misses."""
         wanted = [one for one in self._clauses if not one.negated]
         barred = [one for one in self._clauses if one.negated]
@@ -770,7 +772,7 @@ class _Planner:
 
     # ------------------------------------------------------------ items and the store
 
-    def _item(self) -> Plan | None:
+    def _item(self) -> AnswerPlan | None:
         r = self.reading
         if not r.items or r.users:
             return None
@@ -810,7 +812,7 @@ class _Planner:
         r = self.reading
         return r.has("find", "item") and not r.has("person", "who") and not r.users
 
-    def _store(self) -> Plan | None:
+    def _store(self) -> AnswerPlan | None:
         r = self.reading
         if r.users or r.has("recommend", "pronoun"):
             return None
@@ -905,7 +907,7 @@ def _words_of(one: Step) -> str:
     return str(given.get("like") or given.get("words") or "")
 
 
-def _of_facets(named: Sequence[Named], facets: Sequence[str]) -> Named | None:
+def _of_facets(named: Sequence[NamedValue], facets: Sequence[str]) -> NamedValue | None:
     return next((one for one in named if one.facet in facets), None)
 
 

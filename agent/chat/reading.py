@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from limner.chat.dates import Period, find_periods
-from limner.chat.measures import KINDS, Bound, Order, find_bounds, find_order, resolved
+from limner.chat.measures import KINDS, Bound, ItemOrder, find_bounds, find_order, resolved
 from limner.chat.values import Language
 from limner.chat.vocabulary import FILLER, key_of, vocabulary
 from limner.engine import Engine
-from limner.state.entity_index import Named, Names, singular, value_key
+from limner.state.entity_index import EntityIndex, NamedValue, singular, value_key
 from limner.words.text import fold, stem, tokens_of
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -142,7 +142,7 @@ _HAVING = frozenset(("view", "click", "purchase", "play"))
 
 
 @dataclass(frozen=True)
-class Found:
+class MentionedItem:
     """An item that a question names."""
 
     ids: tuple[str, ...]
@@ -158,8 +158,8 @@ class Thing:
 
     at: int
     """Its first token."""
-    item: Found | None = None
-    value: tuple[Named, ...] = ()
+    item: MentionedItem | None = None
+    value: tuple[NamedValue, ...] = ()
     """What the value may be of."""
 
 
@@ -173,7 +173,7 @@ class Word:
 
 
 @dataclass
-class Reading:
+class QuestionReading:
     """What was understood of one question."""
 
     text: str
@@ -181,15 +181,15 @@ class Reading:
     users: list[str] = field(default_factory=list)
     nobody: list[str] = field(default_factory=list)
     """Called users, and none that the store knows."""
-    items: list[Found] = field(default_factory=list)
+    items: list[MentionedItem] = field(default_factory=list)
     unknown_items: list[str] = field(default_factory=list)
     """In quotes, and neither a title nor a value."""
-    values: list[list[Named]] = field(default_factory=list)
+    values: list[list[NamedValue]] = field(default_factory=list)
     """For each value that is named, what it may be of."""
     facets: list[str] = field(default_factory=list)
     attributes: list[str] = field(default_factory=list)
     """Users' attributes that are named."""
-    groups: list[Named] = field(default_factory=list)
+    groups: list[NamedValue] = field(default_factory=list)
     """Values of users' attributes."""
     types: list[str] = field(default_factory=list)
     """Event types that are named and stored."""
@@ -207,7 +207,7 @@ class Reading:
     """Which ratings are asked about, as tools take it: "= 5", "< 3"."""
     bounds: list[Bound] = field(default_factory=list)
     """Which items are asked about, by a number that they have: "cheaper than 20"."""
-    order_by: Order | None = None
+    order_by: ItemOrder | None = None
     """The order in which items are asked for: "the cheapest"."""
     conditions: list[str] = field(default_factory=list)
     """On attributes, as `limner.core.filters` reads them."""
@@ -240,28 +240,28 @@ class Reading:
         return not (self.users or self.items or self.values or self.facets or self.groups or self.types)
 
 
-def read(engine: Engine, question: str, only: str | None = None) -> Reading:
+def read(engine: Engine, question: str, only: str | None = None) -> QuestionReading:
     """Read a question against what the store knows.
 
     only: the user who asks and may ask about nobody else. They are who "I" is, and the one user whom the store knows,
     so that no reading tells whether there is another.
     """
-    return _Reader(engine, question, only).read()
+    return _QuestionReader(engine, question, only).read()
 
 
-class _Reader:
+class _QuestionReader:
     def __init__(self, engine: Engine, question: str, only: str | None) -> None:
         self.engine, self.only = engine, only
-        self.names: Names = engine.snapshots.names()
+        self.names: EntityIndex = engine.snapshots.names()
         self.text = question
         self.tokens = tokens_of(question)
         self.taken = [token.kind == "mark" for token in self.tokens]
         self.keys = [stem(token.folded, "en") for token in self.tokens]
         self.names_keys = [singular(token.folded) for token in self.tokens]
         self._period_at = -1
-        self.found = Reading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
+        self.found = QuestionReading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
 
-    def read(self) -> Reading:
+    def read(self) -> QuestionReading:
         self._conditions()
         self._quoted()
         self._called_users()
@@ -383,7 +383,7 @@ class _Reader:
             text = match[name].rstrip(".:")
             places = self._span(match.start(name), match.start(name) + len(text))
             if self._is_free(places) and text in items and any(map(str.isdigit, text)):
-                self._add_item(Found((text,), text, False), places)
+                self._add_item(MentionedItem((text,), text, False), places)
 
     def _bare_users(self) -> None:
         """Words that are users' ids; numbers only where they are not counts, years or ratings."""
@@ -400,7 +400,7 @@ class _Reader:
                 self.found.bare_user |= word.isdigit()
                 self._add_user(word, places)
             elif word in items and not word.isdigit() and any(map(str.isdigit, word)):
-                self._add_item(Found((word,), word, False), places)
+                self._add_item(MentionedItem((word,), word, False), places)
             elif _LIKELY_ID.fullmatch(word) and not word.isalpha() and not self._is_value_at(places[0]):
                 self.found.nobody.append(word)
                 self._take(places)
@@ -432,7 +432,7 @@ class _Reader:
             named = self.names.values.get(value_key(text))
             of_facet = bool(places) and self._near_facet(places[0], places[-1] + 1)
             if ids and not (named and of_facet):
-                self._add_item(Found(tuple(ids), text, True), places)
+                self._add_item(MentionedItem(tuple(ids), text, True), places)
             elif named:
                 self._add_value(named, text, places)
             elif kind := next((one for one in self.names.types if fold(one) == fold(text)), ""):
@@ -440,16 +440,16 @@ class _Reader:
             elif self._known_users([text]):
                 self.found.users.append(text)
             elif text in self.engine.snapshots.world().items:
-                self._add_item(Found((text,), text, True), places)
+                self._add_item(MentionedItem((text,), text, True), places)
             else:
                 self.found.unknown_items.append(text)
 
-    def _add_item(self, item: Found, places: Sequence[int]) -> None:
+    def _add_item(self, item: MentionedItem, places: Sequence[int]) -> None:
         self.found.items.append(item)
         self.found.things.append(Thing(places[0], item=item))
         self._take(places)
 
-    def _add_value(self, named: Sequence[Named], text: str, places: Sequence[int]) -> None:
+    def _add_value(self, named: Sequence[NamedValue], text: str, places: Sequence[int]) -> None:
         value = _spelled(named, text)
         self.found.values.append(value)
         self.found.things.append(Thing(places[0], value=tuple(value)))
@@ -475,7 +475,7 @@ class _Reader:
                 places = range(words[place], words[place + length - 1] + 1)
                 text = self.text[self.tokens[places[0]].start : self.tokens[places[-1]].end].removesuffix("'s")
                 exact = self.names.exactly(text)
-                self._add_item(Found(tuple(exact or ids), text, False), places)
+                self._add_item(MentionedItem(tuple(exact or ids), text, False), places)
             place += length
 
     def _reads_as_title(self, places: Sequence[int]) -> bool:
@@ -674,7 +674,7 @@ class _Reader:
             return length
         return 0
 
-    def _is_theme(self, named: Sequence[Named]) -> bool:
+    def _is_theme(self, named: Sequence[NamedValue]) -> bool:
         return all(one.facet in self.names.themes for one in named)
 
     def _is_asked(self, start: int, end: int) -> bool:
@@ -686,7 +686,7 @@ class _Reader:
             not before[1].isdisjoint(("like", "dislike", "recommend")) if before else False
         )
 
-    def _without_marks(self, at: int) -> list[tuple[int, list[Named]]]:
+    def _without_marks(self, at: int) -> list[tuple[int, list[NamedValue]]]:
         """Values that begin at a token, longest first, as (tokens with their marks, named); marks count for nothing."""
         words = [one for one in range(at, min(at + 24, len(self.tokens))) if self.tokens[one].kind != "mark"]
         if not words or words[0] != at:
@@ -812,7 +812,7 @@ def _word(match: re.Match[str], name: str) -> tuple[str, int, int]:
     return text, match.start(name), match.start(name) + len(text)
 
 
-def _spelled(named: Sequence[Named], text: str) -> list[Named]:
+def _spelled(named: Sequence[NamedValue], text: str) -> list[NamedValue]:
     """What a value may be of, those that are spelled as the question does first."""
     plain = fold(text)
     return sorted(named, key=lambda one: fold(one.value) != plain)

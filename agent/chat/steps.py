@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from limner.tools import Args, Said, Tool
+from limner.tools import Args, Tool, ToolStatement
 
 Given = str | int | float | bool | None
 
@@ -30,13 +30,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AnswerPlan:
     """The calls that answer a question, or why there are none."""
 
     steps: tuple[Step, ...] = ()
-    readings: tuple[Said, ...] = ()
+    readings: tuple[ToolStatement, ...] = ()
     """How the question was taken, where it could have been taken otherwise."""
-    missing: Said | None = None
+    missing: ToolStatement | None = None
     """What stands in the answer's place where nothing can be called."""
 
     @property
@@ -57,12 +57,12 @@ def users_of(steps: Iterable[Step]) -> list[str]:
     ]  # fmt: skip
 
 
-def calls(*steps: Step, readings: tuple[Said, ...] = ()) -> Plan:
-    return Plan(steps, readings)
+def calls(*steps: Step, readings: tuple[ToolStatement, ...] = ()) -> AnswerPlan:
+    return AnswerPlan(steps, readings)
 
 
-def cannot(form: str, **values: "str | int | float | Said") -> Plan:
-    return Plan(missing=Said(form=form, values=dict(values)))
+def cannot(form: str, **values: "str | int | float | ToolStatement") -> AnswerPlan:
+    return AnswerPlan(missing=ToolStatement(form=form, values=dict(values)))
 
 
 Terms = Mapping[str, Given]

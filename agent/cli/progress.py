@@ -26,7 +26,7 @@ def speed(rate: float) -> str:
 
 
 @dataclass
-class _Work:
+class _ProgressTask:
     label: str
     total: int | None
     task: TaskID | None
@@ -69,7 +69,7 @@ class Bars:
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet
         self._lock = threading.RLock()
-        self._works: list[_Work] = []
+        self._works: list[_ProgressTask] = []
         self._live: RichProgress | None = None
 
     def start(self, label: str, total: int | None = None) -> None:
@@ -82,7 +82,7 @@ class Bars:
                     self._live = self._bars()
                     self._live.start()
                 task = self._live.add_task(self._fitting(label), total=total)
-            self._works.append(_Work(label, total, task))
+            self._works.append(_ProgressTask(label, total, task))
 
     def advance(self, n: int = 1) -> None:
         with self._lock:

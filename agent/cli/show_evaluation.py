@@ -14,7 +14,7 @@ from limner.core.metrics import BUCKETS
 from limner.evals.records import Evaluation, Metric, SystemResult, apart
 
 if TYPE_CHECKING:
-    from limner.evals.compare import Line, RunComparison
+    from limner.evals.compare import MetricComparison, RunComparison
     from limner.evals.report import Written
 
 
@@ -154,7 +154,7 @@ def run_comparison(found: "RunComparison") -> RenderableType:
     return card(table, words(title), words(f"A {found.a} · B {found.b}"), padding=(0, 1))
 
 
-def _compared(line: "Line", better: Mapping[str, Text]) -> list[RenderableType]:
+def _compared(line: "MetricComparison", better: Mapping[str, Text]) -> list[RenderableType]:
     """The cells of a line behind its name."""
     span = "" if line.ci95 is None else f"{_decimal(line.ci95[0], '+')} {_decimal(line.ci95[1], '+')}"
     numbers = [

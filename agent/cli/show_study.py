@@ -12,7 +12,7 @@ from limner.cli.text import clean, counted
 if TYPE_CHECKING:
     from limner.evals.records import Evaluation, Spent
     from limner.evals.studies.records import Cost, Figure, StudyRecord
-    from limner.evals.suite import Found
+    from limner.evals.suite import ExperimentResults
 
 
 def study(record: "StudyRecord") -> RenderableType:
@@ -44,7 +44,7 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
     return card(Group(*parts), Text(title))
 
 
-def experiment(found: "Found") -> list[RenderableType]:
+def experiment(found: "ExperimentResults") -> list[RenderableType]:
     """All that an experiment found, one table below another."""
     from limner.cli.show_evaluation import evaluation
 
@@ -54,9 +54,9 @@ def experiment(found: "Found") -> list[RenderableType]:
 
 def ablation(report: "Evaluation") -> RenderableType | None:
     """What Limner loses without each family of its channels, by the first metric; None where none was left out."""
-    from limner.evals.systems.limner import WITHOUT, Limner
+    from limner.evals.systems.limner import WITHOUT, LimnerSystem
 
-    tests = [one for one in report.comparisons if one.system == Limner.name and one.baseline.startswith(WITHOUT)]
+    tests = [one for one in report.comparisons if one.system == LimnerSystem.name and one.baseline.startswith(WITHOUT)]
     rows = [one for one in tests if one.metric == tests[0].metric]
     if not rows:
         return None

@@ -10,7 +10,7 @@ from limner.cli.session import Json, Session
 from limner.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from limner.evals.studies.run import Plan
+    from limner.evals.studies.run import StudyPlan
 
 Data = Annotated[str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")]
 SplitName = Annotated[str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users, cold-items.")]
@@ -39,9 +39,9 @@ def portraits(
     retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Are portraits grounded, complete and stable, and what does ranking gain from them?"""
-    from limner.evals.studies.run import Plan
+    from limner.evals.studies.run import StudyPlan
 
-    plan = Plan("portraits", dataset, split, limit, seed, repeat=repeat, neutral=neutral)
+    plan = StudyPlan("portraits", dataset, split, limit, seed, repeat=repeat, neutral=neutral)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
 
 
@@ -51,9 +51,9 @@ def reasons(
     retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Do reasons cite what is there, say what they cite, and name what made the recommendation?"""
-    from limner.evals.studies.run import Plan
+    from limner.evals.studies.run import StudyPlan
 
-    plan = Plan("reasons", dataset, split, limit, seed, judge=judge)
+    plan = StudyPlan("reasons", dataset, split, limit, seed, judge=judge)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
 
 
@@ -67,14 +67,14 @@ def chat(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Is the chat exact where the data hold an answer, and does it say so where they do not?"""
-    from limner.evals.studies.run import Plan
+    from limner.evals.studies.run import StudyPlan
 
-    plan = Plan("chat", dataset, split, limit, seed, phrasings=phrasings)
+    plan = StudyPlan("chat", dataset, split, limit, seed, phrasings=phrasings)
     _run(ctx, plan, out, jobs, resume, retry_errors, cost_limit, least or [], as_json)
 
 
 def _run(
-    ctx: typer.Context, plan: "Plan", out: Path | None, jobs: int, resume: bool, retry_errors: bool,
+    ctx: typer.Context, plan: "StudyPlan", out: Path | None, jobs: int, resume: bool, retry_errors: bool,
     cost_limit: float | None, least: Sequence[str], as_json: bool,
 ) -> None:  # fmt: skip
     from dataclasses import replace

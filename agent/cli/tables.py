@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from limner.cli.table_writer import Kind, Row, writing_rows
-from limner.core.schema import Audience, Recommendations, Wishes
+from limner.core.schema import Audience, RecommendationRequest, Recommendations
 
 _LISTED: Mapping[str, Kind] = {
     "user_id": "text", "rank": "whole", "item_id": "text", "title": "text", "score": "number", "probability": "number",
@@ -31,7 +31,7 @@ class WrittenTable(BaseModel):
     """Users for whom nothing was left."""
     fallback: int
     """Users of whom nothing usable is known, who got what is popular."""
-    wishes: Wishes | None = None
+    wishes: RecommendationRequest | None = None
     notes: list[str] = []
     """What a person should know, of any of the lists."""
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from limner.core.errors import UsageError
 from limner.core.filters import boost_of
-from limner.core.schema import Wishes
+from limner.core.schema import RecommendationRequest
 
 Category = Annotated[
     list[str] | None,
@@ -52,11 +52,11 @@ def wishes_of(
     category: list[str] | None, price: str, where: list[str] | None, exclude: list[str] | None, unavailable: bool,
     diversity: float, novelty: float, quota: list[str] | None, context: list[str] | None,
     boost: list[str] | None = None,
-) -> Wishes:  # fmt: skip
+) -> RecommendationRequest:  # fmt: skip
     """Raises UsageError where an option cannot be read."""
     low, high = _prices(price)
     try:
-        return Wishes(
+        return RecommendationRequest(
             category=category or [],
             price_min=low,
             price_max=high,

@@ -8,7 +8,7 @@
         print(limner.recommend("196"))
 """
 
-from limner.client.client import AsyncLimner, Limner
+from limner.client.client import AsyncLimner, LimnerClient
 from limner.client.errors import LimnerRefused, LimnerUnreachable
 
-__all__ = ["AsyncLimner", "Limner", "LimnerRefused", "LimnerUnreachable"]
+__all__ = ["AsyncLimner", "LimnerClient", "LimnerRefused", "LimnerUnreachable"]

@@ -18,7 +18,7 @@ R = TypeVar("R", bound=BaseModel)
 Parameter = str | int | float | bool | Sequence[str] | None
 
 
-class Page(Value, Generic[R]):
+class ClientPage(Value, Generic[R]):
     """A page of a list."""
 
     rows: list[R]

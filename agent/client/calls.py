@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from limner.client.ask import Ask, NearItems, Page, Parameter, PopularItems, Reply, Stats, item_path, user_path
+from limner.client.ask import Ask, ClientPage, NearItems, Parameter, PopularItems, Reply, Stats, item_path, user_path
 from limner.core.schema import Audience, BuildReport, Event, Item, Profile, Recommendations, RowsReport, User
 from limner.profile.context import Context
 from limner.profile.diff import ProfileDiff
-from limner.recommend.edits import Claim, Erased, Export, ItemPatch, PortraitEdit, Statement, Table
+from limner.recommend.edits import ClaimKey, Erased, Export, ItemPatch, PortraitEdit, Statement, Table
 from limner.recommend.feedback import Feedback, FeedbackItem, FeedbackReport
 from limner.retrieve.neighbors import Near
 
@@ -69,7 +69,7 @@ def profile(user_id: str, *, version: int | None = None, as_of: datetime | None 
 
 
 def edit(
-    user_id: str, *, state: Sequence[Statement] = (), strike: Sequence[Claim] = (), withdraw: Sequence[Claim] = ()
+    user_id: str, *, state: Sequence[Statement] = (), strike: Sequence[ClaimKey] = (), withdraw: Sequence[ClaimKey] = ()
 ) -> Ask[Profile]:
     """The portrait after its user stated preferences, struck claims that are wrong, or took back what they said."""
     body = PortraitEdit(state=[*state], strike=[*strike], withdraw=[*withdraw])
@@ -115,20 +115,20 @@ def store(table: Table, rows: Sequence[Mapping[str, object]], *, source: str = "
     return Ask("POST", f"/v1/{table}", RowsReport, body={"rows": [*rows], "source": source})
 
 
-def users(cursor: str = "", limit: int = 100) -> Ask[Page[User]]:
+def users(cursor: str = "", limit: int = 100) -> Ask[ClientPage[User]]:
     """A page of users; `next` of it is the cursor of the next."""
-    return Ask("GET", "/v1/users", Page[User], {"cursor": cursor, "limit": limit})
+    return Ask("GET", "/v1/users", ClientPage[User], {"cursor": cursor, "limit": limit})
 
 
-def items(cursor: str = "", limit: int = 100) -> Ask[Page[Item]]:
+def items(cursor: str = "", limit: int = 100) -> Ask[ClientPage[Item]]:
     """A page of items."""
-    return Ask("GET", "/v1/items", Page[Item], {"cursor": cursor, "limit": limit})
+    return Ask("GET", "/v1/items", ClientPage[Item], {"cursor": cursor, "limit": limit})
 
 
-def events(cursor: str = "", limit: int = 100, *, user_id: str = "", item_id: str = "") -> Ask[Page[Event]]:
+def events(cursor: str = "", limit: int = 100, *, user_id: str = "", item_id: str = "") -> Ask[ClientPage[Event]]:
     """A page of events, of a user or on an item alone where one is named."""
     params: dict[str, Parameter] = {"cursor": cursor, "limit": limit, "user_id": user_id, "item_id": item_id}
-    return Ask("GET", "/v1/events", Page[Event], params)
+    return Ask("GET", "/v1/events", ClientPage[Event], params)
 
 
 def audience(*, for_item: str = "", like: str = "", where: str = "", limit: int = 10) -> Ask[Audience]:

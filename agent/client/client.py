@@ -16,20 +16,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Call(Generic[P, M]):
-    """A call of the API: of `Limner` it gives the value, of `AsyncLimner` what is awaited for it."""
+    """A call of the API: of `LimnerClient` it gives the value, of `AsyncLimner` what is awaited for it."""
 
     def __init__(self, make: Callable[P, Ask[M]]) -> None:
         self._make = make
         self.__doc__ = make.__doc__
 
     @overload
-    def __get__(self, client: "Limner", owner: object) -> Callable[P, M]: ...
+    def __get__(self, client: "LimnerClient", owner: object) -> Callable[P, M]: ...
     @overload
     def __get__(self, client: "AsyncLimner", owner: object) -> Callable[P, Awaitable[M]]: ...
     @overload
     def __get__(self, client: None, owner: object) -> Self: ...
     def __get__(
-        self, client: "Limner | AsyncLimner | None", owner: object
+        self, client: "LimnerClient | AsyncLimner | None", owner: object
     ) -> Callable[P, M] | Callable[P, Awaitable[M]] | Self:
         if client is None:
             return self
@@ -76,7 +76,7 @@ _JSON = {"Content-Type": "application/json"}
 _STREAM = {**_JSON, "Accept": "text/event-stream"}
 
 
-class Limner(Calls):
+class LimnerClient(Calls):
     """A server that is asked and waited for. Raises LimnerRefused and LimnerUnreachable."""
 
     def __init__(self, url: str = "http://127.0.0.1:8000", key: str = "", *, timeout: float = 130.0) -> None:

@@ -15,7 +15,7 @@ class LimnerUnreachable(Exception):
     """The server did not answer."""
 
 
-class Problem(BaseModel):
+class ServerProblem(BaseModel):
     """A problem document, as far as a client reads it."""
 
     title: str = ""
@@ -37,9 +37,9 @@ class LimnerRefused(Exception):
 def refused(answer: httpx.Response) -> LimnerRefused:
     """The error that an answer stands for, also where it is none of Limner's own."""
     try:
-        problem = Problem.model_validate_json(answer.content)
+        problem = ServerProblem.model_validate_json(answer.content)
     except ValidationError:
-        problem = Problem(detail=answer.text[:200])
+        problem = ServerProblem(detail=answer.text[:200])
     after = answer.headers.get("retry-after", "")
     return LimnerRefused(
         answer.status_code, problem.code or "http_error", problem.detail or problem.title,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from limner.chat.values import TextDelta
 from limner.client.ask import Reply
-from limner.client.errors import LimnerRefused, Problem
+from limner.client.errors import LimnerRefused, ServerProblem
 
 
 class Events:
@@ -24,5 +24,5 @@ class Events:
             elif self._name == "answer":
                 yield Reply.model_validate_json(data)
             elif self._name == "problem":
-                problem = Problem.model_validate_json(data)
+                problem = ServerProblem.model_validate_json(data)
                 raise LimnerRefused(problem.status, problem.code, problem.detail)

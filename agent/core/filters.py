@@ -200,7 +200,7 @@ class _Token:
         return self.kind != "quoted" and self.text.lower() == word
 
 
-class _Reader:
+class _FilterParser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
@@ -310,7 +310,7 @@ class _Reader:
 
 def parse(text: str) -> Condition:
     """Raises BadInputError with what is wrong."""
-    return _Reader(text).whole()
+    return _FilterParser(text).whole()
 
 
 def parse_short(text: str) -> Condition:

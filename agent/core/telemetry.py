@@ -10,7 +10,7 @@ from limner.core.schema import Profile, Recommendations
 Stage = Literal["portrait", "rank", "rerank", "explain"]
 
 
-class Watch(Protocol):
+class Telemetry(Protocol):
     def took(self, stage: Stage, seconds: float) -> None:
         """A stage is done."""
 
@@ -21,7 +21,7 @@ class Watch(Protocol):
         """A portrait was painted."""
 
 
-class Unwatched:
+class NullTelemetry:
     """Counts nothing."""
 
     def took(self, stage: Stage, seconds: float) -> None: ...
@@ -32,7 +32,7 @@ class Unwatched:
 
 
 @contextmanager
-def timed(watch: Watch, stage: Stage) -> Iterator[None]:
+def timed(watch: Telemetry, stage: Stage) -> Iterator[None]:
     """Around a stage, whether it succeeds or not."""
     began = perf_counter()
     try:

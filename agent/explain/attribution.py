@@ -49,7 +49,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Lead:
+class Attribution:
     """An event of the user that led a channel to an item."""
 
     event_id: str
@@ -58,7 +58,7 @@ class Lead:
     """In (0, 1]: how high the channel places the item, times the event's part in what the channel says for it."""
 
 
-def places(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+def channel_scores(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
     """By item id and channel, best channel first: 1 for the channel's best item, falling with its rank there.
 
     Only the first DEPTH of each channel are placed.
@@ -71,17 +71,17 @@ def places(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
     return {item_id: dict(sorted(by.items(), key=lambda pair: -pair[1])) for item_id, by in placed.items()}
 
 
-def leads(
+def attributions(
     item_ids: Sequence[str],
     past: Past,
     model: Model,
     vectors: ItemVectors,
     placed: Mapping[str, Mapping[str, float]],
     companions: Companions,
-) -> dict[str, list[Lead]]:
+) -> dict[str, list[Attribution]]:
     """By item id, the events of the past that speak most for it, strongest first.
 
-    placed: as `places` gives it, for the channels that found each item. What is said of other people is checked against
+    placed: as `channel_scores` gives it, for the channels that found each item. What is said of other people is checked against
     them: without `COMPANIONS` who had both, in that order for what follows, a channel's weight is only arithmetic.
     """
     events = [event for event in past.events if event.item_id in past.items]
@@ -90,9 +90,9 @@ def leads(
     near = {item_id: vectors.neighbours([event.item_id or "" for event in events], item_id)
             for item_id in item_ids if "content" in placed.get(item_id, {})}  # fmt: skip
     item_of = {event.event_id: event.item_id or "" for event in events}
-    found: dict[str, list[Lead]] = {}
+    found: dict[str, list[Attribution]] = {}
     for item_id in item_ids:
-        said: list[Lead] = []
+        said: list[Attribution] = []
         for name, parts in traced.items():
             if name in placed.get(item_id, {}) and item_id in parts:
                 said += _best(known, parts[item_id], item_id, _LINKS[name], placed[item_id][name])
@@ -125,7 +125,7 @@ def _traced(
 _LINKS: Mapping[str, Link] = {"next_item": "next_item", "collaborative": "collaborative"}
 
 
-def _best(events: Sequence[Event], parts: Sequence[float], besides: str, link: Link, place: float) -> list[Lead]:
+def _best(events: Sequence[Event], parts: Sequence[float], besides: str, link: Link, place: float) -> list[Attribution]:
     """The events with the largest parts, one an item (its last), and none on the item `besides`."""
     parts = [0.0 if event.item_id == besides else part for event, part in zip(events, parts, strict=True)]
     whole = float(np.maximum(parts, 0).sum())
@@ -135,4 +135,4 @@ def _best(events: Sequence[Event], parts: Sequence[float], besides: str, link: L
             held = by_item.get(event.item_id or "", (0.0, ""))[0]
             by_item[event.item_id or ""] = (held + part, event.event_id)
     best = sorted(by_item.values(), key=lambda pair: (-pair[0], pair[1]))[:EACH]
-    return [Lead(event_id, link, place * part / whole) for part, event_id in best]
+    return [Attribution(event_id, link, place * part / whole) for part, event_id in best]

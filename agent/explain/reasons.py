@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from limner.core.errors import ModelError
 from limner.core.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
 from limner.core.settings import Settings
-from limner.explain.attribution import Lead, Past
+from limner.explain.attribution import Attribution, Past
 from limner.llm import UNHELPED, Chat, ChatRequest, ask
 from limner.llm.prompts import Prompt, load_prompt
 from limner.retrieve import DISLIKED
@@ -63,7 +63,7 @@ _YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
 
 
 @dataclass(frozen=True)
-class Why:
+class ReasonGrounds:
     """The grounds of one item's reason."""
 
     item: Item
@@ -106,7 +106,7 @@ async def explain(
     grade: Grade,
     settings: Settings,
     *,
-    led: Mapping[str, Sequence[Lead]] | None = None,
+    led: Mapping[str, Sequence[Attribution]] | None = None,
     channels: Mapping[str, Sequence[str]] | None = None,
     lexicon: Lexicon = EMPTY_LEXICON,
     values_of: ValuesOf = item_values,
@@ -127,7 +127,7 @@ async def explain(
     writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
     prompt_id = LIST if grade == "full" else PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
-    said: dict[str, tuple[str, Why]] = {}
+    said: dict[str, tuple[str, ReasonGrounds]] = {}
     notes = unspoken(wanted)
     size = len(known) if grade == "full" else 1
     batches = [known[at : at + size] for at in range(0, len(known), size)]
@@ -147,7 +147,7 @@ async def explain(
             claims += len(answer.said) + len(answer.refused)
             said |= answer.said
             dropped += answer.refused
-    kept: dict[str, tuple[str, Why]] = {}
+    kept: dict[str, tuple[str, ReasonGrounds]] = {}
     for why in known:  # in list order, so that of two alike phrasings the first stays
         if why.item.item_id in said:
             text, cited = said[why.item.item_id]
@@ -165,7 +165,7 @@ def explain_plainly(
     past: Past,
     settings: Settings,
     *,
-    led: Mapping[str, Sequence[Lead]],
+    led: Mapping[str, Sequence[Attribution]],
     channels: Mapping[str, Sequence[str]],
     values_of: ValuesOf,
     scales: Mapping[str, Scale],
@@ -176,7 +176,7 @@ def explain_plainly(
     return _plain(whys, settings, language or settings.reasons.language or profile.language, scales)
 
 
-def _plain(whys: Sequence[Why], settings: Settings, language: str, scales: Mapping[str, Scale]) -> Explained:
+def _plain(whys: Sequence[ReasonGrounds], settings: Settings, language: str, scales: Mapping[str, Scale]) -> Explained:
     writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
     return Explained(writer.finish(whys, {}), notes=unspoken(language))
 
@@ -185,9 +185,9 @@ def _plain(whys: Sequence[Why], settings: Settings, language: str, scales: Mappi
 
 
 def choose_grounds(
-    profile: Profile, items: Sequence[Item], past: Past, led: Mapping[str, Sequence[Lead]],
+    profile: Profile, items: Sequence[Item], past: Past, led: Mapping[str, Sequence[Attribution]],
     channels: Mapping[str, Sequence[str]], values_of: ValuesOf,
-) -> list[Why]:  # fmt: skip
+) -> list[ReasonGrounds]:  # fmt: skip
     """For each item the strongest shared likes and the event that speaks most for it, spread over the list.
 
     A like that one event speaks for says no more than that event. A decade or a price alone is named only where the
@@ -232,13 +232,13 @@ def choose_grounds(
             alike = "similar_users" in channels.get(item.item_id, ()) and bool(borne)
             origin = "" if shared or seen else whence or ("similar" if alike else "")
         used.update([*map(_name, shared), *([seen.event.event_id] if seen else [])])
-        whys.append(Why(item, tuple(shared), seen, origin, cold=not past.items))
+        whys.append(ReasonGrounds(item, tuple(shared), seen, origin, cold=not past.items))
     return whys
 
 
 def _together(
     shared: Sequence[Preference], mine: frozenset[str], values: Mapping[str, frozenset[str]],
-    liked: Mapping[str, WindowEvent], leads: Sequence[Lead], kin: Mapping[str, float], used: Counter[str],
+    liked: Mapping[str, WindowEvent], leads: Sequence[Attribution], kin: Mapping[str, float], used: Counter[str],
 ) -> tuple[list[Preference], WindowEvent | None]:  # fmt: skip
     """Preferences and an event whose item carries them too: one interest, seen from both sides.
 
@@ -286,8 +286,8 @@ def _name(preference: Preference) -> str:
 
 
 def _foremost(
-    leads: Sequence[Lead], events: Mapping[str, WindowEvent], kin: Mapping[str, float], used: Counter[str]
-) -> Lead | None:
+    leads: Sequence[Attribution], events: Mapping[str, WindowEvent], kin: Mapping[str, float], used: Counter[str]
+) -> Attribution | None:
     """Of the leads to these events the one that speaks most for the item.
 
     Signal, earlier use and kinship count: of two events that led as far, the one whose item is of the same kind is
@@ -350,7 +350,7 @@ class _Writer:
         self.style, self.language, self.lexicon, self.scales = settings.reasons, language, lexicon, scales
         self.phrasings: Counter[str] = Counter()
 
-    def refusal(self, text: str, why: Why) -> str:
+    def refusal(self, text: str, why: ReasonGrounds) -> str:
         """Why a model's reason may not stand; empty if it may."""
         if not text:
             return "empty"
@@ -378,7 +378,7 @@ class _Writer:
         said = fold(text)
         return points_at(text, self.language) or any(fold(name) in said for name in title_variants(item.title))
 
-    def _misread(self, text: str, why: Why) -> str:
+    def _misread(self, text: str, why: ReasonGrounds) -> str:
         own = title_variants(why.seen.item.title) if why.seen and why.seen.item else []
         looked = why.seen is not None and why.seen.event.type in LOOKS
         names = [*title_variants(why.item.title), *(form for p in why.preferences for form in self._forms(p))]
@@ -388,7 +388,7 @@ class _Writer:
         name = thing(preference.facet, preference.value, self.language)
         return [name, *value_variants(preference.value, self.language)]
 
-    def finish(self, whys: Sequence[Why], kept: Mapping[str, tuple[str, Why]]) -> dict[str, Reason]:
+    def finish(self, whys: Sequence[ReasonGrounds], kept: Mapping[str, tuple[str, ReasonGrounds]]) -> dict[str, Reason]:
         reasons = {}
         for why in whys:
             written = kept.get(why.item.item_id)
@@ -404,7 +404,7 @@ class _Writer:
             )
         return reasons
 
-    def _template(self, why: Why) -> str:
+    def _template(self, why: ReasonGrounds) -> str:
         """Of three phrasings the one that stands least often in the list, the first of them where several do."""
         seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
         scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None
@@ -422,7 +422,7 @@ class _Writer:
         self.phrasings[chosen] += 1
         return best
 
-    def _grounds(self, why: Why) -> Grounds:
+    def _grounds(self, why: ReasonGrounds) -> Grounds:
         seen = why.seen
         events = [seen.model_copy(update={"item": _title_only(seen.item)})] if seen and seen.item else []
         return grounds_from(
@@ -430,7 +430,7 @@ class _Writer:
             scales=self.scales, as_of=None,
         )  # fmt: skip
 
-    def _mentions(self, text: str, why: Why) -> bool:
+    def _mentions(self, text: str, why: ReasonGrounds) -> bool:
         code = self.language.code
         said = f" {' '.join(stems_of(text, code))} "
         names = [form for p in why.preferences for form in value_variants(p.value, self.language)]
@@ -455,7 +455,7 @@ def _words(text: str, language: Language) -> int:
     return (len(tokens) + 1) // 2 if language.code == "zh" else len(tokens)
 
 
-def phrasing(text: str, why: Why, language: Language) -> str:
+def phrasing(text: str, why: ReasonGrounds, language: Language) -> str:
     """A reason with its names and numbers taken out: what makes two reasons read alike."""
     names = title_variants(why.item.title)
     if why.seen and why.seen.item:
@@ -479,7 +479,7 @@ class ListedReason(BaseModel):
     evidence: list[str]
 
 
-class Listed(BaseModel):
+class ReasonList(BaseModel):
     """The answer at grade `full`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -489,7 +489,7 @@ class Listed(BaseModel):
 
 @dataclass(frozen=True)
 class _Said:
-    said: dict[str, tuple[str, Why]]
+    said: dict[str, tuple[str, ReasonGrounds]]
     """Text and what it cites, by item id."""
     refused: list[Dropped] = field(default_factory=list)
 
@@ -510,7 +510,13 @@ class PhrasedReason(BaseModel):
 
 
 async def _phrased(
-    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str, first: int
+    whys: Sequence[ReasonGrounds],
+    chat: Chat,
+    prompt: Prompt,
+    settings: Settings,
+    language: Language,
+    user_id: str,
+    first: int,
 ) -> _Said:
     """Grade `phrase`: one call an item, from the grounds that code chose; several items in a call get mixed up."""
     (why,) = whys
@@ -527,7 +533,7 @@ _SAID: Mapping[Origin, str] = {
 
 
 def phrase_request(
-    why: Why, prompt: Prompt, settings: Settings, language: Language, user_id: str, turn: int
+    why: ReasonGrounds, prompt: Prompt, settings: Settings, language: Language, user_id: str, turn: int
 ) -> ChatRequest:
     """`turn`: the item's place in the list."""
     parts = []
@@ -563,12 +569,18 @@ def phrase_request(
 
 
 async def _listed(
-    whys: Sequence[Why], chat: Chat, prompt: Prompt, settings: Settings, language: Language, user_id: str, first: int
+    whys: Sequence[ReasonGrounds],
+    chat: Chat,
+    prompt: Prompt,
+    settings: Settings,
+    language: Language,
+    user_id: str,
+    first: int,
 ) -> _Said:
     """Grade `full`: one call for the list; the model chooses among the grounds that code offers for each item."""
     asked, offered = list_request(whys, prompt, settings, language, user_id)
-    listed, _ = await ask(chat, asked, Listed)
-    said: dict[str, tuple[str, Why]] = {}
+    listed, _ = await ask(chat, asked, ReasonList)
+    said: dict[str, tuple[str, ReasonGrounds]] = {}
     refused: list[Dropped] = []
     for reason in listed.reasons:
         text, inline = strip_citations(reason.text.strip())
@@ -589,14 +601,14 @@ async def _listed(
     return _Said(said, refused)
 
 
-def _numbers(whys: Sequence[Why]) -> dict[str, str]:
+def _numbers(whys: Sequence[ReasonGrounds]) -> dict[str, str]:
     """Local numbers of the list's preferences: P1, P2, …"""
     names = dict.fromkeys(_name(p) for why in whys for p in why.preferences)
     return {name: f"P{number}" for number, name in enumerate(names, 1)}
 
 
 def list_request(
-    whys: Sequence[Why], prompt: Prompt, settings: Settings, language: Language, user_id: str
+    whys: Sequence[ReasonGrounds], prompt: Prompt, settings: Settings, language: Language, user_id: str
 ) -> tuple[ChatRequest, list[set[str]]]:
     """The request, and by item the citations that are offered for it."""
     numbers = _numbers(whys)

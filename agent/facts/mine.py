@@ -90,7 +90,7 @@ class UserFacts:
 
 
 @dataclass(frozen=True)
-class History:
+class UserHistory:
     """One user's item events that the population knows, sorted by (time, seq): `n` events on `m` items."""
 
     events: list[Event]
@@ -135,7 +135,7 @@ def _ms(event: Event) -> int:
     return milliseconds(event.timestamp)
 
 
-def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: Population) -> History:
+def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: Population) -> UserHistory:
     position = population.position
     found = [
         (event, at)
@@ -151,7 +151,7 @@ def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: 
     rank[np.argsort(first)] = np.arange(len(first))
     unit = rank[inverse]
     said = np.fromiter((signal[event.event_id] for event in events), np.float64, len(events))
-    return History(
+    return UserHistory(
         events=events,
         signal=said,
         time=np.fromiter(map(_ms, events), np.int64, len(events)),
@@ -178,7 +178,7 @@ class _Counts:
         return self.row[self.begin[at] : self.begin[at + 1]]
 
 
-def _count(history: History, population: Population) -> _Counts:
+def _count(history: UserHistory, population: Population) -> _Counts:
     row, code = expand(history.things, population.starts, population.codes)
     order = np.argsort(code, kind="stable")
     row, code = row[order], code[order].astype(np.int64)
@@ -193,7 +193,7 @@ def _count(history: History, population: Population) -> _Counts:
     )  # fmt: skip
 
 
-def _mine(history: History, population: Population, limit: int) -> list[Fact]:
+def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact]:
     c = _count(history, population)
     if not len(c.code):
         return []
@@ -244,7 +244,7 @@ def _mine(history: History, population: Population, limit: int) -> list[Fact]:
     return facts
 
 
-def _likes(c: _Counts, history: History, population: Population) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _likes(c: _Counts, history: UserHistory, population: Population) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     from scipy.special import gammaincc
 
     expected = (history.unit_signal > 0).sum() * population.base_positive[c.code]
@@ -252,7 +252,7 @@ def _likes(c: _Counts, history: History, population: Population) -> tuple[NDArra
     return np.log2(shape / rate), np.maximum(0.0, 2 * gammaincc(shape, rate) - 1)
 
 
-def _dislikes(c: _Counts, history: History) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _dislikes(c: _Counts, history: UserHistory) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     from scipy.special import ndtr
 
     signal = history.unit_signal
@@ -304,7 +304,7 @@ class _Halves:
     """[m] true for units of the later half."""
 
 
-def _halves(history: History) -> _Halves | None:
+def _halves(history: UserHistory) -> _Halves | None:
     """The user's items cut in two by time; None without times, with few items, or in one burst."""
     first, _ = _seen(history)
     if len(first) < 2 * TREND_ITEMS or (first == NO_TIME).any():
@@ -335,7 +335,7 @@ def _trend(units: NDArray[np.int64], halves: _Halves | None) -> Trend:
     return "steady" if len(units) >= TREND_ITEMS else "unknown"
 
 
-def _seen(history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _seen(history: UserHistory) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """[m] first and last time of every unit, NO_TIME where none."""
     first = np.full(len(history.things), np.iinfo(np.int64).max)
     last = np.full(len(history.things), NO_TIME)
@@ -344,7 +344,7 @@ def _seen(history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return first, last
 
 
-def _evidence(history: History, rows: NDArray[np.int64], polarity: Polarity) -> list[str]:
+def _evidence(history: UserHistory, rows: NDArray[np.int64], polarity: Polarity) -> list[str]:
     """Ids of the events that say it best: strongest signal, then latest, each item once before any twice."""
     sign = -1.0 if polarity == "dislike" else 1.0
     signal = history.signal[rows] * sign
@@ -373,7 +373,9 @@ def _key(fact: Fact) -> tuple[str, str]:
     return fact.facet, fact.value.casefold()
 
 
-def _when(history: History, times: NDArray[np.int64], pick: Callable[[NDArray[np.int64]], np.int64]) -> datetime | None:
+def _when(
+    history: UserHistory, times: NDArray[np.int64], pick: Callable[[NDArray[np.int64]], np.int64]
+) -> datetime | None:
     known = times[times != NO_TIME]
     return datetime.fromtimestamp(int(pick(known)) / 1000, UTC) if len(known) else None
 

@@ -40,7 +40,7 @@ _GENERATION = "generation"
 
 
 @dataclass(frozen=True)
-class Row:
+class IndexRow:
     """A text to embed under an id."""
 
     id: str
@@ -221,7 +221,7 @@ class Index:
     # ------------------------------------------------------------ writing
 
     @_translated
-    def upsert(self, kind: Kind, rows: Sequence[Row], progress: Progress | None = None) -> int:
+    def upsert(self, kind: Kind, rows: Sequence[IndexRow], progress: Progress | None = None) -> int:
         """Embed the rows whose text is new or changed; how many they were."""
         collection = self._collection(kind)
         fresh = self.outdated(kind, rows)
@@ -242,19 +242,19 @@ class Index:
         self._wrote(kind)
         return len(fresh)
 
-    def _embedded(self, rows: Sequence[Row]) -> Vectors:
+    def _embedded(self, rows: Sequence[IndexRow]) -> Vectors:
         """[rows, dimensions]."""
         new = self.embedder.passages([row.text for row in rows if row.vector is None])
         made = iter(new)
         return np.stack([next(made) if row.vector is None else row.vector for row in rows])
 
     @_translated
-    def outdated(self, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+    def outdated(self, kind: Kind, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """The rows whose text is not embedded yet, or another one is."""
         known = self._hashes(kind, [row.id for row in rows])
         return [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
 
-    def _make_sure_of_room(self, rows: Sequence[Row]) -> None:
+    def _make_sure_of_room(self, rows: Sequence[IndexRow]) -> None:
         """Raises StoreFullError before anything is written, since a full disk would leave an index that is broken."""
         if self._url:
             return
@@ -364,6 +364,6 @@ class Index:
         return known
 
 
-def _hash(row: Row) -> str:
+def _hash(row: IndexRow) -> str:
     body = json.dumps([row.text, row.metadata], ensure_ascii=False, sort_keys=True)
     return hashlib.blake2b(body.encode(), digest_size=12).hexdigest()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from limner.core.interactions import NO_TIME
 from limner.core.schema import Attributes, Item, Scalar, User
-from limner.ingest.mapping import FIELDS, TYPE_ALIASES, Column, Layout, Mapping, TableName, plain_name
+from limner.ingest.mapping import FIELDS, TYPE_ALIASES, ColumnRule, Layout, Mapping, TableName, plain_name
 from limner.ingest.read import BROKEN, LINE, RAW
 from limner.ingest.times import parse_times
 from limner.store import event_hash
@@ -106,7 +106,7 @@ class Cells:
         self.distinct: list[str] = list(cells)
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, spec: Column | None) -> "Cells":
+    def of(cls, frame: pd.DataFrame, spec: ColumnRule | None) -> "Cells":
         """A field's column; joined from several, constant, or empty where there is none."""
         if spec is None or spec.constant is not None:
             made = cls([])
@@ -460,7 +460,7 @@ def _year(title: object) -> int | None:
     return None
 
 
-def _facet_name(column: Column | None) -> str:
+def _facet_name(column: ColumnRule | None) -> str:
     """genres -> genre; "" where the column is just called categories."""
     if column and column.facet:
         return column.facet
@@ -483,7 +483,7 @@ def _extra(frame: pd.DataFrame, layout: Layout, table: TableName) -> dict[str, l
         while name in found:
             name += "_"
         if _is_sequence(column):
-            found[name] = list(_lists(frame, Column(column=column, separator=" ")))
+            found[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
         else:
             found[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
     return found
@@ -543,7 +543,7 @@ def attribute(cell: object) -> Scalar | list[str]:
     return _BROKEN.sub("", clean_name(cell))
 
 
-def _lists(frame: pd.DataFrame, spec: Column | None) -> list[list[str]]:
+def _lists(frame: pd.DataFrame, spec: ColumnRule | None) -> list[list[str]]:
     if spec is None:
         return [[] for _ in range(len(frame))]
     if spec.flags:
@@ -592,7 +592,7 @@ def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str
     return [f"{{{','.join(filter(None, row))}}}" if any(row) else "" for row in zip(*parts, strict=True)]
 
 
-def _joined(frame: pd.DataFrame, spec: Column | None) -> list[str]:
+def _joined(frame: pd.DataFrame, spec: ColumnRule | None) -> list[str]:
     """A field as text: a list becomes its words, several columns are joined by a space or set into a form."""
     if spec is None or spec.constant is not None:
         return ["" if spec is None else str(spec.constant)] * len(frame)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from limner.ingest import Sources
 
 
-class Variant(BaseModel):
+class DatasetVariant(BaseModel):
     """One form in which a data set is found: its files, and how to read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +45,7 @@ class Dataset(BaseModel):
     name: str
     title: str
     terms: str
-    variants: list[Variant]
+    variants: list[DatasetVariant]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def known(folder: Path) -> "tuple[Dataset, list[Sources]] | None":
     return None
 
 
-def _sources(folder: Path, variant: Variant) -> "list[Sources]":
+def _sources(folder: Path, variant: DatasetVariant) -> "list[Sources]":
     from limner.ingest import Sources, parse_mapping
 
     def there(names: list[str]) -> list[str]:

@@ -36,8 +36,8 @@ from limner.ingest.clean import (
     something,
     split_list,
 )
-from limner.ingest.mapping import Join, Layout, Mapping, Reading, TableName, load_mapping, nameless, resolve
-from limner.ingest.read import BROKEN, LINE, META, Chunk, as_text, estimated_rows, read_table
+from limner.ingest.mapping import FileFormat, Join, Layout, Mapping, TableName, load_mapping, nameless, resolve
+from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
 from limner.ingest.refine_layout import LOOK, settle_events
 from limner.ingest.rejects import RejectedRows
 from limner.store import EventColumns, Store
@@ -66,7 +66,7 @@ def ingest(
     survives, StoreBusyError where another process goes on writing; the store is then as it was.
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
-    runs: list[Run] = []
+    runs: list[IngestRun] = []
     with _few_collections(), bad.settled(), store.loading(wait=wait):
         for sources in parts:
             if not (sources.events or sources.items or sources.users):
@@ -74,7 +74,7 @@ def ingest(
             mapping = (
                 load_mapping(sources.mapping) if isinstance(sources.mapping, str) else sources.mapping or Mapping()
             )
-            run = Run(store, mapping, progress or Quiet(), bad)
+            run = IngestRun(store, mapping, progress or Quiet(), bad)
             runs.append(run)
             for place in sources.users:
                 run.users(_chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place))
@@ -97,13 +97,13 @@ def ingest_frames(
     """The same from pandas frames."""
     chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping or Mapping()
     bad = RejectedRows(store.folder / "rejected", CHUNK_ROWS)
-    run = Run(store, chosen, Quiet(), bad)
+    run = IngestRun(store, chosen, Quiet(), bad)
 
-    def chunks(frame: pd.DataFrame, name: str) -> Iterator[Chunk]:
+    def chunks(frame: pd.DataFrame, name: str) -> Iterator[TableChunk]:
         text = as_text(frame)
         text[LINE] = range(1, len(text) + 1)
         for at in range(0, len(text), CHUNK_ROWS):
-            yield Chunk(text.iloc[at : at + CHUNK_ROWS].reset_index(drop=True), name, at == 0)
+            yield TableChunk(text.iloc[at : at + CHUNK_ROWS].reset_index(drop=True), name, at == 0)
 
     with _few_collections(), bad.settled(), store.loading():
         if users is not None:
@@ -157,7 +157,7 @@ def to_frame(values: Sequence[Value]) -> pd.DataFrame:
     return pd.DataFrame([value.model_dump() for value in values])
 
 
-def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[Chunk]:
+def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[TableChunk]:
     if "://" in place:
         from limner.store.source import read_query
 
@@ -172,10 +172,10 @@ def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterat
             frame = as_text(pd.DataFrame(part, columns=columns, dtype=object))
             frame[LINE] = range(line, line + len(frame))
             line += len(frame)
-            yield Chunk(frame, "query", first)
+            yield TableChunk(frame, "query", first)
             first = False
         return
-    yield from read_table(place, mapping.read.get(table, Reading()), rows)
+    yield from read_table(place, mapping.read.get(table, FileFormat()), rows)
 
 
 @dataclass
@@ -202,7 +202,7 @@ class Bin(Protocol):
     def add(self, rows: Sequence[MappingOf[str, object]]) -> None: ...
 
 
-class Run:
+class IngestRun:
     """One part's counts, notes and rejected rows."""
 
     def __init__(
@@ -220,7 +220,7 @@ class Run:
 
     # ------------------------------------------------------------ tables
 
-    def users(self, chunks: Iterator[Chunk], place: str, total: int | None = None) -> None:
+    def users(self, chunks: Iterator[TableChunk], place: str, total: int | None = None) -> None:
         source = self._source(place)
         layout: Layout | None = None
         self.progress.start("users", total)
@@ -231,7 +231,7 @@ class Run:
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
 
-    def items(self, chunks: Iterator[Chunk], place: str, rows: int, total: int | None = None) -> None:
+    def items(self, chunks: Iterator[TableChunk], place: str, rows: int, total: int | None = None) -> None:
         """Items. Where many rows speak of one, its commonest title counts, and the first of everything else."""
         source = self._source(place)
         layout: Layout | None = None
@@ -268,7 +268,7 @@ class Run:
         self.tally["items"].merged += read - added.kept
         self.progress.done()
 
-    def events(self, read: Callable[[], Iterator[Chunk]], place: str, total: int | None = None) -> None:
+    def events(self, read: Callable[[], Iterator[TableChunk]], place: str, total: int | None = None) -> None:
         """Events; `read` opens the table, and opens it again where its first rows do not tell enough."""
         source = self._source(place)
         layout: Layout | None = None
@@ -321,7 +321,7 @@ class Run:
                 "their order counts all the same."
             )
 
-    def _twice(self, chunk: Chunk, clean: CleanEvents, other: NDArray[np.bool_]) -> list[Rejected]:
+    def _twice(self, chunk: TableChunk, clean: CleanEvents, other: NDArray[np.bool_]) -> list[Rejected]:
         """Rows whose event id stood for another event before."""
         lost = {one.line for one in clean.rejected}
         lines = chunk.frame[LINE].to_numpy()
@@ -342,10 +342,10 @@ class Run:
     def _layout(
         self,
         table: TableName,
-        chunk: Chunk,
+        chunk: TableChunk,
         layout: Layout | None,
         place: str,
-        read: Callable[[], Iterator[Chunk]] = lambda: iter(()),
+        read: Callable[[], Iterator[TableChunk]] = lambda: iter(()),
     ) -> Layout:
         """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys later."""
         self.notes += chunk.notes
@@ -395,7 +395,7 @@ class Run:
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
         self.notes.append(f"Other columns of '{_name(place)}' became {kind}: {', '.join(names[:8])}{more}.")
 
-    def _count(self, table: TableName, chunk: Chunk, bad: list[Rejected], kept: int, merged: int) -> None:
+    def _count(self, table: TableName, chunk: TableChunk, bad: list[Rejected], kept: int, merged: int) -> None:
         tally = self.tally[table]
         tally.read += len(chunk.frame)
         tally.kept += kept

@@ -64,11 +64,11 @@ def aliases_of(table: TableName, target: str) -> tuple[str, ...]:
     return tuple(name for name in ALIASES[target] if apart.get(name, table) == table)
 
 
-class Strict(BaseModel):
+class StrictMapping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Column(Strict):
+class ColumnRule(StrictMapping):
     """Where a field's value comes from: one of column, columns, constant, flags."""
 
     column: str = ""
@@ -83,7 +83,7 @@ class Column(Strict):
     """0/1 columns; the value is the list of names of those that are 1."""
 
     @model_validator(mode="after")
-    def _format_fits(self) -> "Column":
+    def _format_fits(self) -> "ColumnRule":
         if self.format and re.findall(r"{[^}]*}?|}", self.format) != ["{}"] * len(self.columns):
             raise ValueError("format needs one {} for each of columns")
         return self
@@ -92,7 +92,7 @@ class Column(Strict):
     """For categories: what they are called (genre, department); the column's own name where empty."""
 
 
-class Reading(Strict):
+class FileFormat(StrictMapping):
     """How a table's file is read, where it cannot be told from the file."""
 
     separator: str = ""
@@ -102,7 +102,7 @@ class Reading(Strict):
     quoting: bool = True
 
 
-class Join(Strict):
+class Join(StrictMapping):
     """A side table with many rows an item; becomes a list attribute."""
 
     file: str
@@ -114,13 +114,13 @@ class Join(Strict):
     through: "Join | None" = None
     """A further table in which `column`'s value is looked up: key, column; `into` unused."""
     limit: int = Field(default=10, ge=1)
-    read: Reading = Reading()
+    read: FileFormat = FileFormat()
 
 
-Spec = str | Column | list[str]
+Spec = str | ColumnRule | list[str]
 
 
-class Mapping(Strict):
+class Mapping(StrictMapping):
     """A mapping file. Columns that are not named become attributes (items, users) or context (events)."""
 
     source: str = ""
@@ -139,7 +139,7 @@ class Mapping(Strict):
     """Cells that mean nothing in this data ("unknown", "-"), besides the field's own words for it (NaN, NULL, …)."""
     times: str = ""
     """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and the common forms."""
-    read: dict[TableName, Reading] = {}
+    read: dict[TableName, FileFormat] = {}
     joins: list[Join] = []
 
     def ignores(self, column: str) -> bool:
@@ -162,7 +162,7 @@ def load_mapping(path: str | Path) -> Mapping:
     return parse_mapping(tree, str(path))
 
 
-_FORMS = ("Column", "Column]", "str", "list[str]")
+_FORMS = ("ColumnRule", "ColumnRule]", "str", "list[str]")
 
 
 def parse_mapping(tree: object, name: str) -> Mapping:
@@ -186,7 +186,7 @@ def parse_mapping(tree: object, name: str) -> Mapping:
 class Layout:
     """A table's columns, resolved."""
 
-    fields: dict[str, Column]
+    fields: dict[str, ColumnRule]
     """Canonical field to where it comes from."""
     rest: list[str] = field(default_factory=list)
     """Columns that become attributes or context, by their own (clean) name."""
@@ -206,10 +206,14 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
 
     Raises BadInputError where the mapping names a column that is not there, or no user (item) column is found.
     """
-    named: dict[str, Column] = {}
+    named: dict[str, ColumnRule] = {}
     for target, spec in mapping.table(table).items():
         column = (
-            Column(column=spec) if isinstance(spec, str) else Column(columns=spec) if isinstance(spec, list) else spec
+            ColumnRule(column=spec)
+            if isinstance(spec, str)
+            else ColumnRule(columns=spec)
+            if isinstance(spec, list)
+            else spec
         )
         wanted = [column.column, *column.columns, *column.flags]
         missing = [one for one in wanted if one and one not in columns]
@@ -233,7 +237,7 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         if target == "value" and "rating" in named:
             continue
         separator = " " if found.endswith("_seq") and target == "categories" else ""
-        named[target] = Column(column=found, separator=separator)
+        named[target] = ColumnRule(column=found, separator=separator)
         taken.add(found)
     key = "item_id" if table == "items" else "user_id"
     if key not in named:

@@ -11,7 +11,7 @@ import pandas as pd
 from limner.core.errors import BadInputError
 from limner.core.interactions import NO_TIME
 from limner.ingest.clean import attribute_name, number_text, numbers_of, something
-from limner.ingest.mapping import ALIASES, FIELDS, Reading, TableName, alias_key, aliases_of, looks_headless
+from limner.ingest.mapping import ALIASES, FIELDS, FileFormat, TableName, alias_key, aliases_of, looks_headless
 from limner.ingest.read import META, guess_separator, opening, read_table
 from limner.ingest.times import day_comes_first, is_clock, is_slashed, parse_times
 
@@ -88,7 +88,7 @@ def propose_mapping(files: Sequence[str]) -> str:
 
 
 def _look(file: str) -> _Look:
-    chunk = next(iter(read_table(file, Reading(), _SAMPLE_ROWS)), None)
+    chunk = next(iter(read_table(file, FileFormat(), _SAMPLE_ROWS)), None)
     if chunk is None:
         raise BadInputError(f"'{file}' holds no rows.")
     columns = [str(c) for c in chunk.frame.columns if c not in META]
@@ -96,7 +96,7 @@ def _look(file: str) -> _Look:
     if not looks_headless(columns):
         return _Look(file, chunk.frame, False, separator)
     names = [f"column{i}" for i in range(1, len(columns) + 1)]
-    again = next(iter(read_table(file, Reading(columns=names, separator=separator), _SAMPLE_ROWS)))
+    again = next(iter(read_table(file, FileFormat(columns=names, separator=separator), _SAMPLE_ROWS)))
     return _Look(file, again.frame, True, separator)
 
 

@@ -23,7 +23,7 @@ from typing import IO, cast
 import pandas as pd
 
 from limner.core.errors import BadInputError, StoreFullError
-from limner.ingest.mapping import Reading
+from limner.ingest.mapping import FileFormat
 
 LINE = "__line__"
 """Column that holds the 1-based line (or record) number."""
@@ -46,7 +46,7 @@ _CHUNK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
-class Chunk:
+class TableChunk:
     frame: pd.DataFrame
     """Text columns and LINE; missing cells are ""."""
     file: str
@@ -56,7 +56,7 @@ class Chunk:
     """What a person should know of how the file was read; with the first chunk."""
 
 
-def read_table(place: str, reading: Reading, rows: int) -> Iterator[Chunk]:
+def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     """Chunks of at most `rows` rows of a file, folder, glob or archive.
 
     Raises BadInputError for what is missing, empty, binary or has broken rows beyond repair.
@@ -96,7 +96,7 @@ def _may_be_table(name: str) -> bool:
     return not last.startswith((".", "readme", "license", "licence")) and not last.endswith(_NO_TABLES)
 
 
-def _read_archive(file: Path, reading: Reading, rows: int) -> Iterator[Chunk]:
+def _read_archive(file: Path, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     try:
         with tempfile.TemporaryFile() as plain:
             # Unpacked to disk once: members are read in order of name, and going back in a compressed stream is slow.
@@ -117,7 +117,7 @@ def _is_workbook(file: Path) -> bool:
         return "[Content_Types].xml" in packed.namelist()
 
 
-def _read_zip(file: Path, reading: Reading, rows: int) -> Iterator[Chunk]:
+def _read_zip(file: Path, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     with zipfile.ZipFile(file) as packed:
         members = [m for m in packed.infolist() if not m.is_dir() and m.file_size and _may_be_table(m.filename)]
         for member in sorted(members, key=lambda m: m.filename):
@@ -135,7 +135,7 @@ def _decompressed(file: Path) -> IO[bytes]:
     return bz2.open(file) if head[:3] == b"BZh" else file.open("rb")
 
 
-def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iterator[Chunk]:
+def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     head = raw.read(6)
     raw.seek(0)
     lower = name.lower()
@@ -166,7 +166,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: Reading, rows: int) -> Iter
             frames = _delimited(name, stream, encoding, text, reading, rows)
     first = True
     for frame in frames:
-        yield Chunk(frame, name, first, tuple(notes) if first else ())
+        yield TableChunk(frame, name, first, tuple(notes) if first else ())
         first = False
 
 
@@ -258,15 +258,15 @@ def guess_separator(text: str) -> str:
             cells = [line.count(candidate) + 1 for line in lines]
         if not cells or cells[0] < 2:
             continue
-        steady = sum(count == cells[0] for count in cells) / len(cells)
-        score = steady * 10 + min(cells[0], 9) * 0.1
-        if steady >= 0.6 and score > best_score:
+        request_snapshot = sum(count == cells[0] for count in cells) / len(cells)
+        score = request_snapshot * 10 + min(cells[0], 9) * 0.1
+        if request_snapshot >= 0.6 and score > best_score:
             best, best_score = candidate, score
     return best
 
 
 def _delimited(
-    name: str, stream: IO[bytes], encoding: str, sample: str, reading: Reading, rows: int
+    name: str, stream: IO[bytes], encoding: str, sample: str, reading: FileFormat, rows: int
 ) -> Iterator[pd.DataFrame]:
     separator = reading.separator or guess_separator(sample)
     text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
@@ -356,7 +356,7 @@ def _distinct(columns: list[str]) -> list[str]:
     return names
 
 
-def _long_separator(text: IO[str], separator: str, reading: Reading, rows: int) -> Iterator[pd.DataFrame]:
+def _long_separator(text: IO[str], separator: str, reading: FileFormat, rows: int) -> Iterator[pd.DataFrame]:
     columns, first = reading.columns, 1
     if not columns:
         columns, first = [cell.strip() for cell in text.readline().rstrip("\r\n").split(separator)], 2

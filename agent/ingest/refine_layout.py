@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from limner.ingest.clean import number_text, numbers_of, something
-from limner.ingest.mapping import Column, Layout, Mapping, alias_key
+from limner.ingest.mapping import ColumnRule, Layout, Mapping, alias_key
 from limner.ingest.times import day_comes_first, is_clock, is_slashed, lacks_zone
 
 LOOK = 5000
@@ -67,7 +67,7 @@ def settle_events(
                 give_back("timestamp")
             else:
                 rest.remove(date)
-                fields["timestamp"] = Column(columns=[date, clock])
+                fields["timestamp"] = ColumnRule(columns=[date, clock])
                 found = [something(cell) for cell in frame[date][:LOOK]]
     if "timestamp" in fields and fields["timestamp"].constant is None and not mapping.times:
         spec = fields["timestamp"]

@@ -10,9 +10,9 @@ import pandas as pd
 
 from limner.core.progress import Quiet
 from limner.core.schema import RejectedRow, RowsReport
-from limner.ingest.flow import Run
+from limner.ingest.flow import IngestRun
 from limner.ingest.mapping import FIELDS, Mapping, Spec, TableName, alias_key, aliases_of
-from limner.ingest.read import LINE, Chunk, flatten
+from limner.ingest.read import LINE, TableChunk, flatten
 from limner.store import Store
 
 SOURCE = "api"
@@ -59,9 +59,9 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[object], source: 
     noted = _Noted()
     scale = store.scales().get(source)
     bounds = (scale.low, scale.high) if table == "events" and scale is not None else None
-    run = Run(store, _mapping(table, names, source, bounds), Quiet(), noted, keeps_scale=bounds is not None)
+    run = IngestRun(store, _mapping(table, names, source, bounds), Quiet(), noted, keeps_scale=bounds is not None)
     run.noted.add((table, source))  # that other fields become attributes needs no note here
-    chunk = Chunk(frame, source, True)
+    chunk = TableChunk(frame, source, True)
     with store.loading(few=True):
         if table == "users":
             run.users(iter([chunk]), source)

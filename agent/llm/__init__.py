@@ -1,7 +1,7 @@
 """Models: one chat protocol over hosted, self-hosted and embedded models; retries, repair, cache, ledger, probe."""
 
-from limner.llm.base import UNHELPED, Chat, ChatAnswer, ChatRequest, ask, parse, strict_schema
-from limner.llm.cached_client import AnswerBook, MemoryBook, Purse, RecordedChat, answer_key
+from limner.llm.base import UNHELPED, Chat, ChatReply, ChatRequest, ask, parse, strict_schema
+from limner.llm.cached_client import Budget, CachedChat, MemoryCache, ResponseCache, answer_key
 from limner.llm.choose import ChosenModel, choose_chat, which
 from limner.llm.fetch import fetch_model, is_fetched, model_file
 from limner.llm.local import LocalServer, runtime_installed
@@ -9,16 +9,16 @@ from limner.llm.openai_chat import OpenAIChat, Retries
 
 __all__ = [
     "UNHELPED",
-    "AnswerBook",
+    "Budget",
+    "CachedChat",
     "Chat",
-    "ChatAnswer",
+    "ChatReply",
     "ChatRequest",
     "ChosenModel",
     "LocalServer",
-    "MemoryBook",
+    "MemoryCache",
     "OpenAIChat",
-    "Purse",
-    "RecordedChat",
+    "ResponseCache",
     "Retries",
     "answer_key",
     "ask",

@@ -43,7 +43,7 @@ class ChatRequest:
 
 
 @dataclass(frozen=True)
-class ChatAnswer:
+class ChatReply:
     text: str
     usage: Usage = field(default_factory=Usage)
     outcome: Outcome = "ok"
@@ -62,7 +62,7 @@ class Chat(Protocol):
     def hosted(self) -> bool:
         """True where what is asked leaves the machine."""
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest) -> ChatReply:
         """One answer. Raises ModelUnavailableError, ModelRefusedError or BudgetSpentError."""
 
     def stream(self, request: ChatRequest) -> AsyncIterator[str]:
@@ -71,7 +71,7 @@ class Chat(Protocol):
     async def close(self) -> None: ...
 
 
-async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, ChatAnswer]:
+async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, ChatReply]:
     """An answer as a value of `output`; one that is malformed or cut off is sent back once with the error.
 
     The returned usage is that of all calls made. Raises ModelAnswerError when the second answer does not fit either.

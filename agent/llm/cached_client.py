@@ -23,10 +23,10 @@ from limner.core.errors import (
 from limner.core.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
 from limner.core.settings import Price
 from limner.llm import tokens
-from limner.llm.base import Chat, ChatAnswer, ChatRequest, parse, strict_schema
+from limner.llm.base import Chat, ChatReply, ChatRequest, parse, strict_schema
 
 
-class AnswerBook(Protocol):
+class ResponseCache(Protocol):
     """What the store keeps for models: answers by key, and the ledger."""
 
     def answer(self, key: str) -> StoredAnswer | None: ...
@@ -40,7 +40,7 @@ class AnswerBook(Protocol):
 
 
 @dataclass
-class MemoryBook:
+class MemoryCache:
     """An answer book for work without a store."""
 
     answers: dict[str, StoredAnswer] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     return prices[max(known, key=len)] if known else None
 
 
-class Purse:
+class Budget:
     """US dollars that may be spent, by one chat or by several together."""
 
     def __init__(self, limit: float | None = None) -> None:
@@ -118,33 +118,33 @@ class Purse:
             self.spent += dollars
 
 
-class RecordedChat:
+class CachedChat:
     """Wraps a chat with the answer cache, the ledger, the cost limit, and giving up after failures in a row."""
 
     def __init__(
         self,
         chat: Chat,
-        book: AnswerBook,
+        book: ResponseCache,
         *,
         identity: str = "",
         prices: Mapping[str, Price] | None = None,
         max_cost: float | None = None,
-        purse: Purse | None = None,
+        budget: Budget | None = None,
         give_up_after: int = 3,
         cool_down: float | None = None,
     ) -> None:
-        """`max_cost` in US dollars for the life of this object, None for no limit; `purse` instead where several chats
+        """`max_cost` in US dollars for the life of this object, None for no limit; `budget` instead where several chats
         pay from one; `cool_down` seconds after which a long-lived process may try a model again that was given up, None
         for never (a run)."""
         self._chat = chat
         self._book = book
         self._identity = identity or chat.name
         self._price = price_of(chat.name, prices or {}) if chat.hosted else Price()
-        self._purse = purse or Purse(max_cost)
+        self._purse = budget or Budget(max_cost)
         self._give_up_after = give_up_after
         self._cool_down = cool_down
         self._lock = threading.Lock()
-        self._flights: dict[str, Future[ChatAnswer]] = {}
+        self._flights: dict[str, Future[ChatReply]] = {}
         self._failures = 0
         self._failed_at = 0.0
         self._last_failure = ""
@@ -183,12 +183,12 @@ class RecordedChat:
             f"the last time: {self._last_failure}"
         )
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest) -> ChatReply:
         key = answer_key(self._identity, request)
         while True:
             if (stored := self._book.answer(key)) is not None:
                 self._write(request, Usage(), 0.0, "cached")
-                return ChatAnswer(stored.text, Usage(), "cached", stored.logprobs)
+                return ChatReply(stored.text, Usage(), "cached", stored.logprobs)
             with self._lock:
                 flight = self._flights.get(key)
                 if mine := flight is None:
@@ -226,14 +226,14 @@ class RecordedChat:
             self._purse.release(reserved)
         text = "".join(pieces)
         usage = Usage(input_tokens=self._input_tokens(request), output_tokens=tokens.count(text, self.name))
-        self._succeeded(key, request, ChatAnswer(text, usage), time.monotonic() - began)
+        self._succeeded(key, request, ChatReply(text, usage), time.monotonic() - began)
 
     async def close(self) -> None:
         await self._chat.close()
 
     # ------------------------------------------------------------ one call
 
-    async def _fly(self, key: str, request: ChatRequest, flight: "Future[ChatAnswer]") -> ChatAnswer:
+    async def _fly(self, key: str, request: ChatRequest, flight: "Future[ChatReply]") -> ChatReply:
         try:
             answer = await self._call(key, request)
         except asyncio.CancelledError:
@@ -249,7 +249,7 @@ class RecordedChat:
             with self._lock:
                 self._flights.pop(key, None)
 
-    async def _call(self, key: str, request: ChatRequest) -> ChatAnswer:
+    async def _call(self, key: str, request: ChatRequest) -> ChatReply:
         reserved = self._reserve(request)
         began = time.monotonic()
         try:
@@ -261,7 +261,7 @@ class RecordedChat:
             self._purse.release(reserved)
         return self._succeeded(key, request, answer, time.monotonic() - began)
 
-    def _succeeded(self, key: str, request: ChatRequest, answer: ChatAnswer, seconds: float) -> ChatAnswer:
+    def _succeeded(self, key: str, request: ChatRequest, answer: ChatReply, seconds: float) -> ChatReply:
         answer = replace(answer, usage=answer.usage.model_copy(update={"cost": self._cost(answer.usage)}))
         self._purse.pay(answer.usage.cost)
         with self._lock:
@@ -299,13 +299,13 @@ class RecordedChat:
                 f"{self.name} is not asked while another process loads data into the store, since no answer could be "
                 "kept; ask again when it is done."
             )
-        purse = self._purse
-        if purse.limit is None or not self._price:
+        budget = self._purse
+        if budget.limit is None or not self._price:
             return 0.0
         dearest = self._cost(Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens))
-        if not purse.reserve(dearest):
+        if not budget.reserve(dearest):
             raise BudgetSpentError(
-                f"The cost limit of ${purse.limit:.2f} is reached (${purse.spent:.4f} spent, the next call may "
+                f"The cost limit of ${budget.limit:.2f} is reached (${budget.spent:.4f} spent, the next call may "
                 f"cost ${dearest:.4f}); what is done is kept, and a run with a higher --max-cost goes on from here."
             )
         return dearest
@@ -337,7 +337,7 @@ class RecordedChat:
         )
 
 
-def _fits(answer: ChatAnswer, request: ChatRequest) -> bool:
+def _fits(answer: ChatReply, request: ChatRequest) -> bool:
     """Whether an answer is worth keeping."""
     if request.schema is None:
         return answer.outcome != "truncated" or bool(request.choices)

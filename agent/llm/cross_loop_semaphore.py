@@ -5,7 +5,7 @@ from collections import deque
 from threading import Lock
 
 
-class Gate:
+class CrossLoopSemaphore:
     """Lets `free` in at once, the others in the order in which they came. Used as `async with gate:`."""
 
     def __init__(self, free: int) -> None:

@@ -22,8 +22,8 @@ from weakref import WeakKeyDictionary
 
 from limner.core.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
 from limner.core.schema import ChatMessage, Usage
-from limner.llm.base import ChatAnswer, ChatRequest, schema_in_words, strict_schema
-from limner.llm.cross_loop_semaphore import Gate
+from limner.llm.base import ChatReply, ChatRequest, schema_in_words, strict_schema
+from limner.llm.cross_loop_semaphore import CrossLoopSemaphore
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream
@@ -104,17 +104,17 @@ class OpenAIChat:
 
     def __post_init__(self) -> None:
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
-        self._gate = Gate(self.limit)
+        self._gate = CrossLoopSemaphore(self.limit)
         self._lock = threading.Lock()
         at_openai = urlsplit(self.base_url).hostname == urlsplit(OPENAI_URL).hostname
         self._dialect = _Dialect(limit="max_completion_tokens" if at_openai else "max_tokens")
 
     # ------------------------------------------------------------ the protocol
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest) -> ChatReply:
         async with self._turn() as client:
 
-            async def once() -> ChatAnswer:
+            async def once() -> ChatReply:
                 completion = await self._adapting(
                     request, lambda sent: client.chat.completions.create(**sent, stream=False)
                 )
@@ -264,7 +264,7 @@ class OpenAIChat:
 
     # ------------------------------------------------------------ what came back
 
-    def _answer(self, completion: "ChatCompletion", request: ChatRequest) -> ChatAnswer:
+    def _answer(self, completion: "ChatCompletion", request: ChatRequest) -> ChatReply:
         # The client hands on what is no completion as it is: a page of HTML, an object without choices.
         choices: list[Choice] | None = getattr(completion, "choices", None)
         if not choices or not choices[0].message:
@@ -275,7 +275,7 @@ class OpenAIChat:
         if choice.finish_reason == "content_filter":
             raise ModelDeclinedError(f"{self.name}'s content filter stopped the answer.")
         usage = completion.usage
-        return ChatAnswer(
+        return ChatReply(
             text=choice.message.content or "",
             usage=Usage(
                 input_tokens=usage.prompt_tokens if usage else 0, output_tokens=usage.completion_tokens if usage else 0
@@ -379,7 +379,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _first_token(choice: "Choice", choices: tuple[str, ...]) -> dict[str, float] | None:
-    """Log-probability of each choice as the first token, summed over its spellings; see `ChatAnswer.logprobs`."""
+    """Log-probability of each choice as the first token, summed over its spellings; see `ChatReply.logprobs`."""
     listed = choice.logprobs.content if choice.logprobs else None
     if not listed:
         return None

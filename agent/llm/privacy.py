@@ -51,7 +51,7 @@ def pseudonym(user_id: str, salt: str) -> str:
     )
 
 
-class Veil:
+class TextMask:
     """User ids of one exchange behind pseudonyms: what is hidden on its way out is shown again on its way back."""
 
     def __init__(self, salt: str | None = None) -> None:

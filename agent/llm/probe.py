@@ -21,7 +21,7 @@ from limner.core.progress import Progress, Quiet
 from limner.core.schema import Grade, ProbeResult, SkillScore
 from limner.core.settings import ProbeThresholds
 from limner.llm.base import Chat, ChatRequest
-from limner.llm.probe_tasks import SKILLS, Asked, Question, Skill, questions
+from limner.llm.probe_tasks import SKILLS, ProbeRequest, ProbeTask, Skill, questions
 
 MEASURED = "measured.json"
 """Results that come with the package, by model file's SHA-256; written by `python -m limner.llm.measure`."""
@@ -103,14 +103,14 @@ async def _measure(chat: Chat, skill: Skill, n: int, share: float, progress: Pro
     return SkillScore(skill=skill, asked=asked, right=right, threshold=share, passed=right >= needed)
 
 
-async def _right(chat: Chat, question: Question) -> bool:
+async def _right(chat: Chat, question: ProbeTask) -> bool:
     for asked in question.asked:
         if not await _fits(chat, asked):
             return False
     return True
 
 
-async def _fits(chat: Chat, asked: Asked) -> bool:
+async def _fits(chat: Chat, asked: ProbeRequest) -> bool:
     request = ChatRequest("probe", asked.prompt, asked.messages, asked.schema, max_tokens=asked.max_tokens)
     try:
         return asked.fits((await chat.complete(request)).text)

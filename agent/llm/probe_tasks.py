@@ -20,93 +20,93 @@ Skill = Literal["schema", "word", "cite", "refuse", "tool", "order"]
 SKILLS: tuple[Skill, ...] = ("schema", "word", "cite", "refuse", "tool", "order")
 _SEED = 20
 
-T = TypeVar("T", bound="Form")
+T = TypeVar("T", bound="ProbeForm")
 
 
-class Form(BaseModel):
+class ProbeForm(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Line(Form):
+class ProbeLine(ProbeForm):
     thing: str
     count: int
 
 
-class Order(Form):
+class ProbeOrder(ProbeForm):
     name: str
     age: int
     town: str
-    bought: list[Line]
+    bought: list[ProbeLine]
 
 
-class Sentence(Form):
+class ProbeSentence(ProbeForm):
     text: str
 
 
-class Cited(Form):
+class ProbeCitation(ProbeForm):
     evidence: list[int]
 
 
-class Answered(Form):
+class Answered(ProbeForm):
     answer: str
 
 
-class PortraitCall(Form):
+class PortraitCall(ProbeForm):
     tool: Literal["portrait"]
     user_id: str
 
 
-class HistoryCall(Form):
+class HistoryCall(ProbeForm):
     tool: Literal["history"]
     user_id: str
 
 
-class RecommendCall(Form):
+class RecommendCall(ProbeForm):
     tool: Literal["recommend"]
     user_id: str
     n: int
 
 
-class FindUsersCall(Form):
+class FindUsersCall(ProbeForm):
     tool: Literal["find_users"]
     value: str
     polarity: Literal["like", "dislike"]
 
 
-class Called(Form):
+class ProbeCall(ProbeForm):
     call: PortraitCall | HistoryCall | RecommendCall | FindUsersCall
 
 
-class Ranked(Form):
+class ProbeRanking(ProbeForm):
     order: list[int]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProbeRequest:
     """One request of a question."""
 
     prompt: str
     messages: Sequence[ChatMessage]
-    schema: type[Form]
+    schema: type[ProbeForm]
     max_tokens: int
     fits: Callable[[str], bool]
     """Whether an answer's text is right."""
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeTask:
     """Right when every one of its requests is answered rightly."""
 
     skill: Skill
-    asked: tuple[Asked, ...]
+    asked: tuple[ProbeRequest, ...]
 
 
-def questions(skill: Skill, n: int) -> list[Question]:
+def questions(skill: Skill, n: int) -> list[ProbeTask]:
     """The first `n` questions of a skill; the same every time."""
     random = Random(f"{_SEED} {skill}")
     prompt = load_prompt(f"probe-{skill}")
     make = _MAKERS[skill]
-    return [Question(skill, make(random, prompt, number)) for number in range(n)]
+    return [ProbeTask(skill, make(random, prompt, number)) for number in range(n)]
 
 
 # ---------------------------------------------------------------- invented things
@@ -142,14 +142,14 @@ def _names(random: Random, n: int) -> list[str]:
 
 def _asked(
     prompt: Prompt, output: type[T], max_tokens: int, right: Callable[[T], bool], values: dict[str, str]
-) -> Asked:
+) -> ProbeRequest:
     def fits(text: str) -> bool:
         try:
             return right(parse(text, output))
         except ValidationError:
             return False
 
-    return Asked(prompt.label, prompt.render(**values), output, max_tokens, fits)
+    return ProbeRequest(prompt.label, prompt.render(**values), output, max_tokens, fits)
 
 
 def _same(one: str, other: str) -> bool:
@@ -159,7 +159,7 @@ def _same(one: str, other: str) -> bool:
 # ---------------------------------------------------------------- one maker a skill
 
 
-def _schema(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
+def _schema(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     name, town = _names(random, 2)
     age = random.randint(18, 89)
     bought = {thing: random.randint(2, 9) for thing in random.sample(_THINGS, 1 + number % 2)}
@@ -168,12 +168,12 @@ def _schema(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
     parts.append("bought " + ", ".join(f"{count} x {thing}" for thing, count in bought.items()))
     note = "; ".join(parts)
 
-    def right(order: Order) -> bool:
+    def right(order: ProbeOrder) -> bool:
         got = {line.thing.casefold().rstrip("s"): line.count for line in order.bought}
         want = {thing.rstrip("s"): count for thing, count in bought.items()}
         return _same(order.name, name) and order.age == age and _same(order.town, town) and got == want
 
-    return (_asked(prompt, Order, 90, right, {"note": note}),)
+    return (_asked(prompt, ProbeOrder, 90, right, {"note": note}),)
 
 
 _AGAINST = re.compile(
@@ -194,7 +194,7 @@ _PLAIN = frozenset((
 """What a plain sentence may be built of besides the fact's own words; more is invention."""
 
 
-def _word(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
+def _word(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     facet = ("genre", "maker", "place")[number % 3]
     value = random.choice(_GENRES) if facet == "genre" else _name(random)
     like = number % 2 == 0
@@ -203,10 +203,10 @@ def _word(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
     polarity, height = ("like", "high") if like else ("dislike", "low")
     fact = f'{facet} "{value}" | polarity: {polarity} | rated {height} in {count} of {total} events'
 
-    def right(sentence: Sentence) -> bool:
+    def right(sentence: ProbeSentence) -> bool:
         return words_hold(sentence.text, value, like=like, numbers={str(count), str(total)})
 
-    return (_asked(prompt, Sentence, 60, right, {"fact": fact}),)
+    return (_asked(prompt, ProbeSentence, 60, right, {"fact": fact}),)
 
 
 def words_hold(text: str, value: str, *, like: bool, numbers: set[str]) -> bool:
@@ -223,7 +223,7 @@ def words_hold(text: str, value: str, *, like: bool, numbers: set[str]) -> bool:
     return len(tokens) <= 30
 
 
-def _cite(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
+def _cite(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     like = number % 2 == 0
     genre, *others = random.sample(_GENRES, 4)
     good, bad = (4, 5), (1, 2)
@@ -241,10 +241,10 @@ def _cite(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
     want = {place for place, (_, _, supports) in enumerate(rows, start=1) if supports}
     claim = f"The user {'likes' if like else 'dislikes'} {genre}."
 
-    def right(cited: Cited) -> bool:
+    def right(cited: ProbeCitation) -> bool:
         return set(cited.evidence) == want
 
-    return (_asked(prompt, Cited, 40, right, {"events": events, "claim": claim}),)
+    return (_asked(prompt, ProbeCitation, 40, right, {"events": events, "claim": claim}),)
 
 
 _ASKABLE = (
@@ -257,7 +257,7 @@ _ASKABLE = (
 )
 
 
-def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
+def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     known = number % 2 == 0
     who, other, *values = _names(random, 5)
     told = random.sample(_ASKABLE, 4)
@@ -280,7 +280,7 @@ def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
     return (_asked(prompt, Answered, 40, right, {"facts": "\n".join(lines), "question": about[2].format(who)}),)
 
 
-def _tool(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
+def _tool(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     who = f"{_name(random)}{random.randint(10, 99)}"
     genre = random.choice(_GENRES)
     n = random.randint(2, 9)
@@ -296,13 +296,13 @@ def _tool(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
     )
     question, want = options[number % len(options)]
 
-    def right(called: Called) -> bool:
+    def right(called: ProbeCall) -> bool:
         return called.call == want
 
-    return (_asked(prompt, Called, 60, right, {"question": question}),)
+    return (_asked(prompt, ProbeCall, 60, right, {"question": question}),)
 
 
-def _order(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
+def _order(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     liked, disliked, *others = random.sample(_GENRES, 4)
     taste = f"likes {liked}, dislikes {disliked}."
     titles = _names(random, 4)
@@ -312,19 +312,19 @@ def _order(random: Random, prompt: Prompt, number: int) -> tuple[Asked, ...]:
     return tuple(_ranking(prompt, taste, listed, liked, disliked) for listed in (items, items[::-1]))
 
 
-def _ranking(prompt: Prompt, taste: str, listed: list[tuple[str, str]], liked: str, disliked: str) -> Asked:
+def _ranking(prompt: Prompt, taste: str, listed: list[tuple[str, str]], liked: str, disliked: str) -> ProbeRequest:
     genres = [genre for _, genre in listed]
     first, last = genres.index(liked) + 1, genres.index(disliked) + 1
 
-    def right(ranked: Ranked) -> bool:
+    def right(ranked: ProbeRanking) -> bool:
         order = ranked.order
         return sorted(order) == [1, 2, 3, 4] and order[0] == first and order[-1] == last
 
     lines = "\n".join(f'[{place}] "{title}" | genre: {genre}' for place, (title, genre) in enumerate(listed, start=1))
-    return _asked(prompt, Ranked, 40, right, {"taste": taste, "items": lines})
+    return _asked(prompt, ProbeRanking, 40, right, {"taste": taste, "items": lines})
 
 
-_MAKERS: dict[Skill, Callable[[Random, Prompt, int], tuple[Asked, ...]]] = {
+_MAKERS: dict[Skill, Callable[[Random, Prompt, int], tuple[ProbeRequest, ...]]] = {
     "schema": _schema,
     "word": _word,
     "cite": _cite,

@@ -6,7 +6,7 @@ from limner.core.errors import FetchError, ModelError, SettingsError
 from limner.core.progress import Progress
 from limner.core.schema import Grade, ProbeResult
 from limner.core.settings import Settings, cache_folder
-from limner.llm import AnswerBook, Chat, ChosenModel, Purse, RecordedChat, choose_chat, which
+from limner.llm import Budget, CachedChat, Chat, ChosenModel, ResponseCache, choose_chat, which
 from limner.llm.privacy import outgoing
 from limner.llm.probe import cached_probe
 
@@ -15,13 +15,13 @@ COOL_DOWN = 60.0
 
 
 @dataclass(frozen=True)
-class Ready:
+class ModelHandle:
     """A model that may be asked, and how far it is trusted."""
 
     chat: Chat | None
     grade: Grade
     notes: list[str] = field(default_factory=list)
-    recorded: RecordedChat | None = None
+    recorded: CachedChat | None = None
     unavailable: bool = False
     """True where a model is set but cannot be had."""
 
@@ -30,26 +30,26 @@ class Ready:
         return self.chat.name if self.chat and self.grade != "none" else None
 
 
-class ModelDesk:
+class ModelSession:
     """Opens the model at first need. A model that cannot be had costs words, never the answer."""
 
-    def __init__(self, settings: Settings, store: AnswerBook, progress: Progress) -> None:
+    def __init__(self, settings: Settings, store: ResponseCache, progress: Progress) -> None:
         self.settings, self._store, self._progress = settings, store, progress
-        self.purse: Purse | None = None
+        self.budget: Budget | None = None
         """Where one is given, every call is paid from it, whatever limits of its own a run has."""
         self._chosen: ChosenModel | None = None
         self._opened = False
         self._grade: Grade = "none"
         self._unavailable = False
         self._notes: list[str] = []
-        self._recorded: RecordedChat | None = None
+        self._recorded: CachedChat | None = None
         self.probe: ProbeResult | None = None
 
     @property
     def chosen(self) -> ChosenModel | None:
         return self._chosen
 
-    async def ready(self) -> Ready:
+    async def ready(self) -> ModelHandle:
         """The model as this process asks it: its failures and its cost are counted over all requests.
 
         Raises SettingsError where `auto` finds none at all.
@@ -59,7 +59,7 @@ class ModelDesk:
             self._recorded = self._record(chosen, None, cool_down=COOL_DOWN)
         return self._as_ready(self._recorded)
 
-    def opened(self) -> Ready:
+    def opened(self) -> ModelHandle:
         """The same at once: without a model as long as none was opened."""
         if self._chosen is None or self._grade == "none":
             return self._as_ready(None)
@@ -67,14 +67,14 @@ class ModelDesk:
             self._recorded = self._record(self._chosen, None, cool_down=COOL_DOWN)
         return self._as_ready(self._recorded)
 
-    async def for_run(self, max_cost: float | None) -> Ready:
+    async def for_run(self, max_cost: float | None) -> ModelHandle:
         """The same model for one run, with a cost limit and a count of failures of its own."""
         chosen = await self._trusted()
         recorded = self._record(chosen, max_cost) if chosen is not None else None
         return self._as_ready(recorded)
 
-    def _as_ready(self, recorded: RecordedChat | None) -> Ready:
-        return Ready(recorded, self._grade, list(self._notes), recorded, self._unavailable)
+    def _as_ready(self, recorded: CachedChat | None) -> ModelHandle:
+        return ModelHandle(recorded, self._grade, list(self._notes), recorded, self._unavailable)
 
     async def _trusted(self) -> ChosenModel | None:
         if not self._opened:
@@ -105,15 +105,15 @@ class ModelDesk:
             self._unavailable = True
             self._notes.append(f"Template words are used, since no model can be asked: {error}")
 
-    def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> RecordedChat:
+    def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> CachedChat:
         llm = self.settings.llm
-        return RecordedChat(
+        return CachedChat(
             chosen.chat,
             self._store,
             identity=chosen.identity,
             prices=llm.prices,
             max_cost=max_cost if max_cost is not None else llm.max_cost or None,
-            purse=self.purse,
+            budget=self.budget,
             give_up_after=llm.give_up_after,
             cool_down=cool_down,
         )

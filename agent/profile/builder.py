@@ -14,11 +14,11 @@ from limner.core.errors import (
 from limner.core.progress import Progress
 from limner.core.schema import BuildReport, Estimate, Event, Preference, Profile
 from limner.core.settings import Settings
-from limner.core.telemetry import Watch, timed
+from limner.core.telemetry import Telemetry, timed
 from limner.llm import UNHELPED
-from limner.llm.session import ModelDesk, Ready
+from limner.llm.session import ModelHandle, ModelSession
 from limner.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
-from limner.state.snapshots import Snapshots, known_items
+from limner.state.snapshots import DerivedState, known_items
 from limner.store import Store
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
 
-class Painter:
+class ProfileBuilder:
     """Paints the portraits of a store's users."""
 
     def __init__(
-        self, settings: Settings, store: Store, progress: Progress, snapshots: Snapshots, models: ModelDesk,
-        watch: Watch,
+        self, settings: Settings, store: Store, progress: Progress, snapshots: DerivedState, models: ModelSession,
+        watch: Telemetry,
     ) -> None:  # fmt: skip
         self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
         self.snapshots, self.models = snapshots, models
 
-    async def build(self, wanted: Sequence[str], model: Ready, concurrency: int, force: bool) -> BuildReport:
+    async def build(self, wanted: Sequence[str], model: ModelHandle, concurrency: int, force: bool) -> BuildReport:
         """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
         built: dict[str, Profile] = {}
         failed: dict[str, str] = {}
@@ -81,7 +81,7 @@ class Painter:
             stopped=stopped[0] if stopped else None,
         )
 
-    async def _paint(self, subject: Subject, model: Ready) -> Profile | None:
+    async def _paint(self, subject: Subject, model: ModelHandle) -> Profile | None:
         """window + facts -> draft -> verified portrait -> stored, whence it is embedded later.
 
         None where the model failed and the stored portrait is of the same events: template words would not be better.
@@ -95,7 +95,7 @@ class Painter:
             return None
         return self.store.save_profile(profile)
 
-    def subject(self, user_id: str, model: Ready, events: Sequence[Event] | None = None) -> Subject:
+    def subject(self, user_id: str, model: ModelHandle, events: Sequence[Event] | None = None) -> Subject:
         """One user with everything that a portrait may rest on; of some `events` alone, as if it were the first."""
         world = self.snapshots.world()
         held = self.store.events(user_id) if events is None else events
@@ -119,7 +119,7 @@ class Painter:
         versions = reversed(self.store.profile_versions(user_id))
         return next((one for one in versions if self._is_current(one, subject, model)), None)
 
-    def _is_current(self, old: Profile | None, subject: Subject, model: Ready) -> bool:
+    def _is_current(self, old: Profile | None, subject: Subject, model: ModelHandle) -> bool:
         """Whether the model would paint the same again; one that cannot be had paints nothing better."""
         made_by = (old.grade, old.model) if old is not None else None
         return self._is_of_now(old, subject) and (model.unavailable or made_by == (model.grade, model.name))
@@ -167,7 +167,7 @@ class Painter:
 
     def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
         """A portrait that is not stored; of some `events` alone, where given."""
-        return paint_plainly(self.subject(user_id, Ready(None, "none"), events), self.settings)
+        return paint_plainly(self.subject(user_id, ModelHandle(None, "none"), events), self.settings)
 
     def at_once(self, user_id: str) -> Profile:
         """The stored portrait; where there is none one in template words, kept unless a model is to paint a better."""
@@ -211,7 +211,7 @@ class Painter:
         return self.keep(profile.model_copy(update={"preferences": kept}))
 
 
-def _failures(built: Collection[Profile], model: Ready) -> list[str]:
+def _failures(built: Collection[Profile], model: ModelHandle) -> list[str]:
     """What a run should say of portraits that a model was to write and did not."""
     failed = [profile for profile in built if profile.grade != model.grade]
     if not failed:

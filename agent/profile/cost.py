@@ -62,7 +62,7 @@ def estimate(
             users=users, sample=len(sample), model=model, grade=grade, calls=0,
             input_tokens=0, output_tokens=0, cost=0.0, hours=0.0,
         )  # fmt: skip
-    total = _Work()
+    total = _CallCost()
     for subject in sample:
         total = total.plus(_one(subject, model, grade, settings, said, hosted))
     scale = users / len(sample)
@@ -80,7 +80,7 @@ def estimate(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _CallCost:
     """Calls and tokens; `prefix` are those of `read` that all calls of one prompt share."""
 
     calls: float = 0.0
@@ -88,37 +88,37 @@ class _Work:
     written: float = 0.0
     prefix: float = 0.0
 
-    def plus(self, other: "_Work") -> "_Work":
-        return _Work(
+    def plus(self, other: "_CallCost") -> "_CallCost":
+        return _CallCost(
             self.calls + other.calls, self.read + other.read, self.written + other.written, self.prefix + other.prefix
         )
 
 
-def _one(subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool) -> _Work:
+def _one(subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool) -> _CallCost:
     """What one portrait takes."""
     if grade == "phrase":
         claims = [one for one in claims_of(subject.facts.facts, subject.facts.traits, language) if one.is_asked]
         if not claims:
-            return _Work()
+            return _CallCost()
         asked = request(subject, claims, settings, language)[0]
         return _work(asked, model, PHRASE_SHARE)
     if not subject.shown().events and not subject.facts.facts:
-        return _Work()
-    total = _Work()
+        return _CallCost()
+    total = _CallCost()
     if subject.is_long:
         for part in part_requests(subject, settings, language, hosted=hosted):
             total = total.plus(_work(part, model, ANSWER_SHARE))
         # Notes are not written yet; what the parts usually answer is what the merge reads.
         empty = [DraftSentence(sentence="", evidence=[])]
         draft = _work(merge_request(empty, subject, settings, language, hosted=hosted), model, ANSWER_SHARE)
-        draft = draft.plus(_Work(read=total.written))
+        draft = draft.plus(_CallCost(read=total.written))
     else:
         draft = _work(portrait_request(subject, settings, language, hosted=hosted), model, ANSWER_SHARE)
-    repair = _Work(REPAIRED, REPAIRED * draft.read / 2, REPAIRED * draft.written / 2, REPAIRED * draft.prefix / 2)
+    repair = _CallCost(REPAIRED, REPAIRED * draft.read / 2, REPAIRED * draft.written / 2, REPAIRED * draft.prefix / 2)
     return total.plus(draft).plus(repair)
 
 
-def _work(asked: ChatRequest, model: str, share: float) -> _Work:
+def _work(asked: ChatRequest, model: str, share: float) -> _CallCost:
     """One call; a few tokens more mark where messages begin."""
     counts = [tokens.count(message.content, model) + 4 for message in asked.messages]
-    return _Work(1.0, sum(counts), share * asked.max_tokens, counts[0])
+    return _CallCost(1.0, sum(counts), share * asked.max_tokens, counts[0])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from limner.core.errors import BudgetSpentError, ModelError
 from limner.core.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
 from limner.core.settings import Settings
-from limner.llm import Chat, ChatAnswer, ChatRequest, ask
+from limner.llm import Chat, ChatReply, ChatRequest, ask
 from limner.llm.privacy import masker
 from limner.llm.prompts import Prompt, load_prompt
 from limner.profile.draft import Draft, DraftField, DraftPreference, DraftSentence, Fixes, Notes
@@ -34,7 +34,7 @@ Claim = DraftSentence | DraftPreference | DraftField
 
 
 @dataclass
-class Checked:
+class CheckedDraft:
     """What of a draft holds, and what was refused."""
 
     sentences: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Checked:
     fields: list[FieldValue] = field(default_factory=list)
     refused: list[tuple[Claim, Dropped]] = field(default_factory=list)
 
-    def add(self, other: "Checked") -> None:
+    def add(self, other: "CheckedDraft") -> None:
         self.sentences += other.sentences
         self.preferences += other.preferences
         self.fields += other.fields
@@ -51,7 +51,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Reader:
+class DraftReader:
     """What a draft is checked against."""
 
     subject: Subject
@@ -63,8 +63,8 @@ class Reader:
     def facts(self) -> Sequence[Fact]:
         return self.subject.facts.facts
 
-    def check(self, draft: Draft) -> Checked:
-        found = Checked()
+    def check(self, draft: Draft) -> CheckedDraft:
+        found = CheckedDraft()
         for sentence in draft.summary:
             found.add(self.sentence(sentence))
         for preference in draft.preferences:
@@ -75,12 +75,12 @@ class Reader:
                 found.add(self.field(value))
         return found
 
-    def sentence(self, claim: DraftSentence) -> Checked:
+    def sentence(self, claim: DraftSentence) -> CheckedDraft:
         text, inline = strip_citations(claim.sentence.strip())
         traits, rest = self._habits([*claim.evidence, *inline])
 
-        def refuse(reason: str) -> Checked:
-            return Checked(refused=[(claim, Dropped(stage="summary", claim=text, reason=reason))])
+        def refuse(reason: str) -> CheckedDraft:
+            return CheckedDraft(refused=[(claim, Dropped(stage="summary", claim=text, reason=reason))])
 
         if not text:
             return refuse("empty")
@@ -95,33 +95,35 @@ class Reader:
         if problems := check_words(text, grounds, self.language, self.subject.lexicon):
             return refuse("; ".join(problems))
         ids = [shown.event.event_id for shown in events] + [i for fact in facts for i in fact.evidence[:2]]
-        return Checked(sentences=[(text, list(dict.fromkeys(ids)))])
+        return CheckedDraft(sentences=[(text, list(dict.fromkeys(ids)))])
 
-    def preference(self, claim: DraftPreference) -> Checked:
+    def preference(self, claim: DraftPreference) -> CheckedDraft:
         found = verify_preference(
             facet=claim.facet, value=claim.value, polarity=claim.polarity, evidence=claim.evidence, facts=self.facts,
             window=self.window, language=self.language, text=claim.text, kind=claim.kind,
             catalogue=self.subject.lexicon, scales=self.subject.scales, values_of=self.subject.values_of,
         )  # fmt: skip
-        return Checked(refused=[(claim, found)]) if isinstance(found, Dropped) else Checked(preferences=[found])
+        return (
+            CheckedDraft(refused=[(claim, found)]) if isinstance(found, Dropped) else CheckedDraft(preferences=[found])
+        )
 
-    def field(self, claim: DraftField) -> Checked:
+    def field(self, claim: DraftField) -> CheckedDraft:
         name = questions(self.settings.portrait).get(claim.name.strip().upper(), claim.name)
         wanted = declared(self.settings.portrait).get(name)
         if is_unknown(claim.value):
-            return Checked()
+            return CheckedDraft()
         if wanted is None:
             dropped = Dropped(
                 stage="field", claim=f"{name}: {claim.value}", reason="unknown_field: nobody asked for it"
             )
-            return Checked(refused=[(claim, dropped)])
+            return CheckedDraft(refused=[(claim, dropped)])
         _, evidence = self._habits(claim.evidence)
         value = coerce(claim.value, wanted)
         found = verify_field(
             name, wanted, value, evidence, facts=self.facts, window=self.window, language=self.language,
             catalogue=self.subject.lexicon, scales=self.subject.scales,
         )  # fmt: skip
-        return Checked(refused=[(claim, found)]) if isinstance(found, Dropped) else Checked(fields=[found])
+        return CheckedDraft(refused=[(claim, found)]) if isinstance(found, Dropped) else CheckedDraft(fields=[found])
 
     def _habits(self, evidence: Sequence[str]) -> tuple[list[Trait], list[str]]:
         """Habits that are cited as T1, T2, …, and the other citations."""
@@ -225,7 +227,7 @@ def _draft_request(
     )  # fmt: skip
 
 
-def repair_request(refused: Sequence[tuple[Claim, Dropped]], reader: Reader, *, hosted: bool) -> ChatRequest:
+def repair_request(refused: Sequence[tuple[Claim, Dropped]], reader: DraftReader, *, hosted: bool) -> ChatRequest:
     """The refused claims, why, and what each cited."""
     subject, settings = reader.subject, reader.settings
     prompt = _prompt(REPAIR, settings)
@@ -258,7 +260,7 @@ async def full(
     shown = subject.shown()
     if not shown.events and not subject.facts.facts:
         return base.model_copy(update={"grade": "full", "model": chat.name})
-    reader = Reader(subject, shown, settings, language)
+    reader = DraftReader(subject, shown, settings, language)
     notes: list[str] = []
     dropped: list[Dropped] = []
     if subject.is_long:
@@ -281,7 +283,9 @@ async def full(
     return _assemble(base, draft, checked, reader, chat, asked, tally, dropped, notes)
 
 
-async def _read_parts(reader: Reader, chat: Chat, tally: Tally) -> tuple[list[DraftSentence], list[Dropped], list[str]]:
+async def _read_parts(
+    reader: DraftReader, chat: Chat, tally: Tally
+) -> tuple[list[DraftSentence], list[Dropped], list[str]]:
     """Verified notes on every part, what was refused, and which parts could not be read. Raises where none could."""
     requests = part_requests(reader.subject, reader.settings, reader.language, hosted=chat.hosted)
     # A failed part must not throw away those that were paid for; other errors still end the flow.
@@ -308,7 +312,7 @@ async def _read_parts(reader: Reader, chat: Chat, tally: Tally) -> tuple[list[Dr
     return kept, dropped, said
 
 
-async def _part(chat: Chat, request: ChatRequest) -> tuple[Notes, ChatAnswer] | ModelError:
+async def _part(chat: Chat, request: ChatRequest) -> tuple[Notes, ChatReply] | ModelError:
     try:
         return await ask(chat, request, Notes)
     except BudgetSpentError:
@@ -317,7 +321,7 @@ async def _part(chat: Chat, request: ChatRequest) -> tuple[Notes, ChatAnswer] | 
         return error
 
 
-async def _repair(checked: Checked, draft: Draft, reader: Reader, chat: Chat, tally: Tally) -> Checked:
+async def _repair(checked: CheckedDraft, draft: Draft, reader: DraftReader, chat: Chat, tally: Tally) -> CheckedDraft:
     """One more try for refused claims: the draft is read again with the mended claims in their places."""
     refused = checked.refused[:MAX_REPAIRED]
     fixes, answer = await ask(chat, repair_request(refused, reader, hosted=chat.hosted), Fixes)
@@ -337,7 +341,7 @@ async def _repair(checked: Checked, draft: Draft, reader: Reader, chat: Chat, ta
 
 
 def _assemble(
-    base: Profile, draft: Draft, checked: Checked, reader: Reader, chat: Chat, asked: ChatRequest, tally: Tally,
+    base: Profile, draft: Draft, checked: CheckedDraft, reader: DraftReader, chat: Chat, asked: ChatRequest, tally: Tally,
     dropped: list[Dropped], notes: list[str],
 ) -> Profile:  # fmt: skip
     subject, portrait = reader.subject, reader.settings.portrait

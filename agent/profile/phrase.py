@@ -29,7 +29,7 @@ TOKENS_A_CLAIM = 45
 
 
 @dataclass(frozen=True)
-class Claim:
+class PhrasedClaim:
     """What one sentence is to say."""
 
     key: str
@@ -44,7 +44,7 @@ class Claim:
     """False where the template stands as it is: a first sign, which models make a passion of, or a share of looks."""
 
 
-def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[Claim]:
+def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[PhrasedClaim]:
     """At most five claims: what is liked, what stands out, what is changing, what is disliked, how the user behaves."""
     facts = distinct(facts)
     likes = [fact for fact in facts if fact.polarity == "like"]
@@ -67,29 +67,31 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
     if habits:
         shown = tuple(trait for trait, _ in habits)
         claims.append(
-            Claim("habits", "; ".join(said for _, said in habits), summary_text([], shown, language), traits=shown)
+            PhrasedClaim(
+                "habits", "; ".join(said for _, said in habits), summary_text([], shown, language), traits=shown
+            )
         )
     return claims
 
 
-def _values(word: str, facts: Sequence[Fact], language: Language, *, is_asked: bool = True) -> Claim:
+def _values(word: str, facts: Sequence[Fact], language: Language, *, is_asked: bool = True) -> PhrasedClaim:
     names = ", ".join(thing(fact.facet, fact.value, language) for fact in facts)
-    return Claim(word, names, values_text(facts, language), facts=tuple(facts), is_asked=is_asked)
+    return PhrasedClaim(word, names, values_text(facts, language), facts=tuple(facts), is_asked=is_asked)
 
 
-def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Claim:
+def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> PhrasedClaim:
     name = thing(fact.facet, fact.value, language)
     if trend_only:
-        return Claim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
+        return PhrasedClaim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = percents(fact.share, fact.base_rate, language)
     said = f"{name} {share}%, average {base}%"
     # Models say "of what they choose" whatever it was.
-    return Claim("share", said, preference_text(still, language), facts=(fact,), is_asked=not fact.looked)
+    return PhrasedClaim("share", said, preference_text(still, language), facts=(fact,), is_asked=not fact.looked)
 
 
 def request(
-    subject: Subject, claims: Sequence[Claim], settings: Settings, language: Language
+    subject: Subject, claims: Sequence[PhrasedClaim], settings: Settings, language: Language
 ) -> tuple[ChatRequest, Prompt]:
     # Small models answer in the language of the examples, so each language has its own.
     prompt_id = PROMPT if language.code == "en" else f"{PROMPT}-{language.code}"
@@ -106,7 +108,7 @@ def request(
     return asked, prompt
 
 
-def refusal(text: str, claim: Claim, subject: Subject, language: Language) -> str:
+def refusal(text: str, claim: PhrasedClaim, subject: Subject, language: Language) -> str:
     """Why a sentence may not stand for a claim; empty if it may."""
     if not text:
         return "empty"

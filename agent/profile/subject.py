@@ -9,7 +9,7 @@ from limner.core.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, Us
 from limner.core.settings import Settings
 from limner.core.signals import signals_of
 from limner.facts import Population, UserFacts, is_strike, mine_facts, standing
-from limner.llm import ChatAnswer
+from limner.llm import ChatReply
 from limner.profile.window import cut_window, split_history
 from limner.verify import EMPTY_LEXICON, Lexicon, item_values
 from limner.verify.claims import ValuesOf
@@ -117,7 +117,7 @@ class Tally:
     cost: float = 0.0
     claims: int = 0
 
-    def add(self, answer: ChatAnswer) -> None:
+    def add(self, answer: ChatReply) -> None:
         self.calls += 2 if answer.outcome == "repaired" else 1
         self.input_tokens += answer.usage.input_tokens
         self.output_tokens += answer.usage.output_tokens

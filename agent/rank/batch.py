@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.interactions import Interactions
-from limner.core.schema import Audience, Item, RankedUser, User, Wishes
-from limner.rank.diversify import shaped
+from limner.core.schema import Audience, Item, RankedUser, RecommendationRequest, User
+from limner.rank.diversify import diversify
 from limner.rank.features import CANDIDATES, batches, tabulate
 from limner.rank.model import Model
-from limner.rank.order import Asked, Ranked, order_many
+from limner.rank.order import OrderRequest, RankedCandidate, order_many
 from limner.retrieve import Demographics, History
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Crowd:
+class HistoryBatch:
     """The item events of all users, coded as positions in a model's items."""
 
     user_ids: list[str]
@@ -51,32 +51,32 @@ class Crowd:
         return found
 
 
-def crowd_of(x: Interactions, signal: NDArray[np.float32], model: Model) -> Crowd:
+def history_batch(x: Interactions, signal: NDArray[np.float32], model: Model) -> HistoryBatch:
     """Events on items that the model does not hold are left out."""
     place = np.array([model.positions.get(one, -1) for one in x.item_ids], dtype=np.int64)
     items = place[x.item] if len(x) else np.empty(0, np.int64)
     known = items >= 0
     starts = np.searchsorted(x.user[known], np.arange(len(x.user_ids) + 1)).astype(np.int64)
-    return Crowd(x.user_ids, starts, items[known], signal[known], x.time[known])
+    return HistoryBatch(x.user_ids, starts, items[known], signal[known], x.time[known])
 
 
 # ---------------------------------------------------------------- lists for everyone
 
 
 @dataclass(frozen=True)
-class Listed:
+class UserList:
     """One user's list."""
 
     user_id: str
-    items: list[Ranked]
+    items: list[RankedCandidate]
     cold: bool
     """Whether nothing usable is known of what the user did."""
 
 
 def lists(
-    model: Model, crowd: Crowd, items: Mapping[str, Item], n: int, wishes: Wishes, *, repeats: bool,
+    model: Model, crowd: HistoryBatch, items: Mapping[str, Item], n: int, wishes: RecommendationRequest, *, repeats: bool,
     allowed: NDArray[np.bool_] | None, attributes: Mapping[str, User], demographics: Demographics | None,
-) -> Iterator[Listed]:  # fmt: skip
+) -> Iterator[UserList]:  # fmt: skip
     """The n best items of every user in turn, as `order` has them one by one."""
     context = [model.positions[one] for one in wishes.context if one in model.positions]
     banned = frozenset(wishes.exclude) | frozenset(wishes.context)
@@ -89,15 +89,17 @@ def lists(
             if demographics is not None and not len(history.items):
                 group = demographics.score(attributes[crowd.user_ids[user]].attributes, model.item_ids)
             had = frozenset() if repeats else frozenset(model.item_ids[at] for at in own.items)
-            asked.append(Asked(history, banned | had, demographic=group))
+            asked.append(OrderRequest(history, banned | had, demographic=group))
         size = max(n, CANDIDATES) if wishes.shapes else n
         for user, one, first in zip(part, asked, order_many(model, asked, allowed=allowed, n=size), strict=True):
 
-            def ordered(k: int, one: Asked = one, first: list[Ranked] = first, size: int = size) -> list[Ranked]:
+            def ordered(
+                k: int, one: OrderRequest = one, first: list[RankedCandidate] = first, size: int = size
+            ) -> list[RankedCandidate]:
                 return first if k <= size else next(order_many(model, [one], allowed=allowed, n=k))
 
-            chosen = shaped(ordered, n, wishes, model, items)[:n]
-            yield Listed(crowd.user_ids[user], chosen, cold=not len(one.history.items))
+            chosen = diversify(ordered, n, wishes, model, items)[:n]
+            yield UserList(crowd.user_ids[user], chosen, cold=not len(one.history.items))
 
 
 def with_context(history: History, context: Sequence[int], model: Model) -> History:
@@ -125,7 +127,7 @@ class Reach:
     """[users] NaN where none was learned."""
 
 
-def reach(model: Model, crowd: Crowd, users: Sequence[int], item: int, advance: Callable[[int], None]) -> Reach:
+def reach(model: Model, crowd: HistoryBatch, users: Sequence[int], item: int, advance: Callable[[int], None]) -> Reach:
     """Of users at positions in the crowd, by the trained model: the item is a candidate of each, whatever they had.
 
     An item that nobody had is scored by content alone, the mean of the likeness of its text and of its attributes to
@@ -197,7 +199,7 @@ def order_users(found: Reach, user_ids: Sequence[str]) -> NDArray[np.int64]:
 
 
 def audience(
-    model: Model, crowd: Crowd, item: Item, matching: Sequence[str], n: int | None, *, repeats: bool,
+    model: Model, crowd: HistoryBatch, item: Item, matching: Sequence[str], n: int | None, *, repeats: bool,
     advance: Callable[[int], None],
 ) -> Audience:  # fmt: skip
     """The n users (all where None) among `matching` ids that an item is likeliest for, best first.

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from limner.core.interactions import NO_TIME, Interactions
 from limner.facts import Population
 from limner.retrieve import (
-    Alike,
+    BM25,
     Channel,
     Collaborative,
     History,
+    ItemSimilarity,
     ItemVectors,
-    Lexical,
     NextItem,
-    Popular,
-    Recent,
-    SimilarUsers,
+    PopularChannel,
+    RecentChannel,
     Traced,
+    UserKNN,
     bm25_postings,
     fit_collaborative,
     fit_popular,
@@ -113,8 +113,8 @@ class Channels:
     """Fitted channels over `item_ids`."""
 
     item_ids: list[str]
-    popular: Popular
-    recent: tuple[Recent, ...]
+    popular: PopularChannel
+    recent: tuple[RecentChannel, ...]
     """Popularity of late, by `HALF_LIVES`."""
     collaborative: Collaborative
     next_item: NextItem
@@ -162,14 +162,14 @@ class Channels:
     def voices(self) -> tuple[Channel, ...]:
         """Those that find candidates and are named to people."""
         found: list[Channel] = [
-            self.next_item, self.around, self.collaborative, SimilarUsers(self.users, "similar_users", 10.0),
+            self.next_item, self.around, self.collaborative, UserKNN(self.users, "similar_users", 10.0),
             *(one for one in self.recent if one.name in _NAMED), self.popular,
-            Alike(self.catalogue.facets, "facets", 20.0, "liked"),
+            ItemSimilarity(self.catalogue.facets, "facets", 20.0, "liked"),
         ]  # fmt: skip
         if self.catalogue.vectors.shape[1]:
-            found.append(Alike(self.catalogue.vectors, "content", 20.0, "liked"))
+            found.append(ItemSimilarity(self.catalogue.vectors, "content", 20.0, "liked"))
         if self.catalogue.postings.shape[0]:
-            found.append(Lexical(self.catalogue.postings))
+            found.append(BM25(self.catalogue.postings))
         return tuple(one for one in found if one.name not in self.muted)
 
     @cached_property
@@ -178,7 +178,9 @@ class Channels:
         best first, ties in the catalogue's order.
         """
         anyone = [History(np.empty(0, np.int64), np.empty(0, np.float32))]
-        said = {one.name: one.score(anyone)[0] for one in self.voices if isinstance(one, Popular | Recent)}
+        said = {
+            one.name: one.score(anyone)[0] for one in self.voices if isinstance(one, PopularChannel | RecentChannel)
+        }
         return {name: np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)] for name, score in said.items()}
 
     @cached_property
@@ -191,17 +193,20 @@ class Channels:
             Collaborative(together.weights, together.method, "collaborative_5", 5.0),
             Collaborative(together.weights, together.method, "collaborative_all", np.inf),
             Collaborative(together.weights, together.method, "collaborative_liked", 20.0, liked=True),
-            SimilarUsers(self.users, "similar_users_all"),
+            UserKNN(self.users, "similar_users_all"),
             *(one for one in self.recent if one.name not in _NAMED),
         )  # fmt: skip
         return tuple(one for one in found if one.name not in self.muted)
 
     @cached_property
-    def close(self) -> tuple[Alike, ...]:
+    def close(self) -> tuple[ItemSimilarity, ...]:
         """Those that candidates alone are scored by."""
-        found = [Alike(self.catalogue.facets, "facets_late", 3.0), Alike(self.catalogue.facets, "facets_all")]
+        found = [
+            ItemSimilarity(self.catalogue.facets, "facets_late", 3.0),
+            ItemSimilarity(self.catalogue.facets, "facets_all"),
+        ]
         if self.catalogue.vectors.shape[1]:
-            found.append(Alike(self.catalogue.vectors, "content_late", 3.0))
+            found.append(ItemSimilarity(self.catalogue.vectors, "content_late", 3.0))
         return tuple(one for one in found if one.name not in self.muted)
 
     @property

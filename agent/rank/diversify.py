@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.filters import parse_short, values_of
-from limner.core.schema import Item, Scalar, Wishes
+from limner.core.schema import Item, RecommendationRequest, Scalar
 from limner.rank.channels import Catalogue
 from limner.rank.features import CANDIDATES
 from limner.rank.model import Model
-from limner.rank.order import Ranked
-from limner.rank.stated_preferences import Heed
+from limner.rank.order import RankedCandidate
+from limner.rank.stated_preferences import StatedPreferences
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -38,10 +38,10 @@ _MORE = 4
 """By how much the choice grows where quotas leave too few."""
 
 
-def shaped(
-    ordered: Callable[[int], Sequence[Ranked]], n: int, wishes: Wishes, model: Model, items: Mapping[str, Item],
-    said: Heed | None = None,
-) -> list[Ranked]:  # fmt: skip
+def diversify(
+    ordered: Callable[[int], Sequence[RankedCandidate]], n: int, wishes: RecommendationRequest, model: Model, items: Mapping[str, Item],
+    said: StatedPreferences | None = None,
+) -> list[RankedCandidate]:  # fmt: skip
     """The first n of an order, or the n that wishes for diversity, novelty, boosts or quotas choose from its
     `CANDIDATES` best.
 
@@ -60,8 +60,13 @@ def shaped(
 
 
 def _choose(
-    found: Sequence[Ranked], n: int, wishes: Wishes, model: Model, items: Mapping[str, Item], said: Heed | None
-) -> list[Ranked]:
+    found: Sequence[RankedCandidate],
+    n: int,
+    wishes: RecommendationRequest,
+    model: Model,
+    items: Mapping[str, Item],
+    said: StatedPreferences | None,
+) -> list[RankedCandidate]:
     ids = [one.candidate.item_id for one in found]
     at = np.array([model.positions.get(one, -1) for one in ids], dtype=np.int64)
     value = relevance(np.array([one.score for one in found]), model.channels.statistics.log_share, at, wishes.novelty)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from limner.core.availability import is_hidden, is_unavailable
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.filters import Compare, check_names, levels, listed, names_of, parse, parse_short
-from limner.core.schema import Item, Wishes
+from limner.core.schema import Item, RecommendationRequest
 
 
-def check_context(wishes: Wishes, items: Mapping[str, Item]) -> None:
+def check_context(wishes: RecommendationRequest, items: Mapping[str, Item]) -> None:
     """Raises UnknownIdError where an item of the visit is not in the catalogue."""
     for one in wishes.context:
         if one not in items:
             raise UnknownIdError(f"There is no item '{one}' in the store; ids are used exactly as in the data.")
 
 
-def check_wishes(wishes: Wishes, items: Mapping[str, Item]) -> None:
+def check_wishes(wishes: RecommendationRequest, items: Mapping[str, Item]) -> None:
     """Raises BadInputError where other wishes name what the catalogue does not have; looks through all of it."""
     if wishes.price_min is not None and wishes.price_max is not None and wishes.price_min > wishes.price_max:
         raise BadInputError(f"No price lies between {wishes.price_min:g} and {wishes.price_max:g}; swap them.")
@@ -48,7 +48,9 @@ def _in_category(categories: Sequence[str]) -> Compare:
     return Compare("category", "=", tuple(categories))
 
 
-def allowed(item_ids: Sequence[str], items: Mapping[str, Item], wishes: Wishes) -> NDArray[np.bool_] | None:
+def allowed(
+    item_ids: Sequence[str], items: Mapping[str, Item], wishes: RecommendationRequest
+) -> NDArray[np.bool_] | None:
     """[items] whether each may come back; None where all may. Items that the store does not hold may not.
 
     Read from the items as they are now, so that one that was hidden is gone at once.
@@ -73,7 +75,7 @@ def allowed(item_ids: Sequence[str], items: Mapping[str, Item], wishes: Wishes) 
     return None if mask.all() else mask
 
 
-def fitting_key(wishes: Wishes) -> str:
+def fitting_key(wishes: RecommendationRequest) -> str:
     """The same for wishes that name the same things of the catalogue, and so allow the same items; of visits there are
     too many to look through the catalogue for each.
     """
@@ -87,7 +89,7 @@ def shelf_flags(item: Item | None) -> list[str]:
     return ["hidden"] * is_hidden(item.attributes) + ["unavailable"] * is_unavailable(item.attributes)
 
 
-def shortfall(asked: int, given: int, wishes: Wishes, fit: int) -> list[str]:
+def shortfall(asked: int, given: int, wishes: RecommendationRequest, fit: int) -> list[str]:
     """A note where fewer items came back than were asked for, and wishes are why, or there is none at all.
 
     fit: items of the catalogue that fit the wishes' filters, had or not.

@@ -46,7 +46,7 @@ _PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborat
            "collaborative_all", "similar_users", "popular", "recent",
            "trending", "latest", "facets", "content", "bm25")  # fmt: skip
 _PLACE = "place "
-TELLS: Mapping[str, frozenset[str]] = {
+CHANNEL_SIGNALS: Mapping[str, frozenset[str]] = {
     "next_item": frozenset({"next_item", "next_1", "next_10", "next_short"}),
     "around": frozenset({"around"}),
     "collaborative": frozenset({"collaborative", "collaborative_5", "collaborative_all", "collaborative_liked"}),
@@ -70,7 +70,7 @@ _MISSING = np.float32(np.nan)
 
 
 @dataclass(frozen=True)
-class Named:
+class TopCandidates:
     """The items that a voice named, best first."""
 
     items: NDArray[np.int64]
@@ -87,12 +87,12 @@ class Choice:
     """[named] positions, ascending."""
     prior: NDArray[np.float32]
     """[named] reciprocal rank fusion, 1 where first in every voice that has a column."""
-    heard: Mapping[str, Named]
+    heard: Mapping[str, TopCandidates]
     """By voice."""
 
 
 @dataclass(frozen=True)
-class Table:
+class CandidateTable:
     """Candidates of several users, padded to the same number."""
 
     items: NDArray[np.int64]
@@ -103,7 +103,7 @@ class Table:
     """Of the features."""
     prior: NDArray[np.float32]
     """[users, candidates] reciprocal rank fusion, 0 where padded or no voice named the item."""
-    heard: Sequence[Mapping[str, Named]]
+    heard: Sequence[Mapping[str, TopCandidates]]
     """[users] what each voice named."""
 
 
@@ -130,7 +130,7 @@ def choose(
     return Choice(items, gain[items].astype(np.float32), heard)
 
 
-def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named:
+def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCandidates:
     """The k largest above 0, ties in the catalogue's order."""
     score = np.where(open_, score, np.float32(0))
     named = np.flatnonzero((score > 0) & (score >= _reached(score, k)))
@@ -142,7 +142,7 @@ def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named
         kept = np.concatenate([above, level[: k - len(above)]])
         named, value = named[kept], value[kept]
     order = np.argsort(-value, kind="stable")
-    return Named(named[order], value[order])
+    return TopCandidates(named[order], value[order])
 
 
 def _reached(score: NDArray[np.float32], k: int) -> float:
@@ -152,11 +152,11 @@ def _reached(score: NDArray[np.float32], k: int) -> float:
     return float(np.partition(largest, -k)[-k]) if len(largest) >= k else 0.0
 
 
-def _first(order: NDArray[np.int64], score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> Named:
+def _first(order: NDArray[np.int64], score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCandidates:
     """The same of a score whose order is known."""
     near = order[: k + len(open_) - np.count_nonzero(open_)]
     named = near[open_[near]][:k]
-    return Named(named, score[named])
+    return TopCandidates(named, score[named])
 
 
 def tabulate(
@@ -169,7 +169,7 @@ def tabulate(
     add: Sequence[NDArray[np.int64]] = (),
     fresh: NDArray[np.int64] | None = None,
     voices: Scores | None = None,
-) -> Table:
+) -> CandidateTable:
     """The `n` best candidates of each user with their columns.
 
     exclude: for each user the positions that are no candidates; `allowed` [items]: those that may be anyone's. `add`:
@@ -211,8 +211,8 @@ def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArra
 
 def _padded(
     rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]], names: list[str],
-    heard: Sequence[Mapping[str, Named]],
-) -> Table:  # fmt: skip
+    heard: Sequence[Mapping[str, TopCandidates]],
+) -> CandidateTable:  # fmt: skip
     """Of (positions, priors, columns) of each user."""
     users, most = len(rows), max((len(at) for at, _, _ in rows), default=0)
     items = np.full((users, most), -1, dtype=np.int64)
@@ -220,7 +220,7 @@ def _padded(
     columns = np.full((users, most, len(names)), _MISSING, dtype=np.float32)
     for row, (at, prior, own) in enumerate(rows):
         items[row, : len(at)], priors[row, : len(at)], columns[row, : len(at)] = at, prior, own
-    return Table(items, columns, names, priors, heard)
+    return CandidateTable(items, columns, names, priors, heard)
 
 
 def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]:

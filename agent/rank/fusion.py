@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import StoreError
 from limner.core.metrics import ece, ndcg
-from limner.rank.features import TELLS, told_by
+from limner.rank.features import CHANNEL_SIGNALS, told_by
 
 if TYPE_CHECKING:
     import lightgbm
@@ -37,7 +37,7 @@ _SHUFFLED = 500
 
 
 @dataclass(frozen=True)
-class Examples:
+class TrainingExamples:
     """Candidates of many queries, one after another."""
 
     columns: NDArray[np.float32]
@@ -56,11 +56,13 @@ class Examples:
         owner = np.repeat(np.arange(len(self.group)), self.group)
         return np.bincount(owner[self.relevant], minlength=len(self.group)) > 0
 
-    def take(self, queries: NDArray[np.bool_]) -> "Examples":
+    def take(self, queries: NDArray[np.bool_]) -> "TrainingExamples":
         if queries.all():
             return self  # hundreds of megabytes, where there are many
         rows = np.repeat(queries, self.group)
-        return Examples(self.columns[rows], self.relevant[rows], self.group[queries], self.user[queries], self.names)
+        return TrainingExamples(
+            self.columns[rows], self.relevant[rows], self.group[queries], self.user[queries], self.names
+        )
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Learned:
     """[rows of the held queries] by a fusion of the other queries."""
 
 
-def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Learned:
+def learn(examples: TrainingExamples, method: Method = "lightgbm", seed: int = 0) -> Learned:
     """Fit on every query; calibrate with a second model that a fifth of the users was held out of."""
     method = usable(method)
     held = np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user] < 0.2
@@ -212,7 +214,7 @@ def learn(examples: Examples, method: Method = "lightgbm", seed: int = 0) -> Lea
     return Learned(replace(whole, calibration=calibration, worth=worth, adds=adds), held, score)
 
 
-def _adds(fusion: Fusion, examples: Examples, seed: int) -> dict[str, float]:
+def _adds(fusion: Fusion, examples: TrainingExamples, seed: int) -> dict[str, float]:
     """By voice, see `Fusion.adds`; of queries with an answer that the fusion did not see."""
     random = np.random.default_rng(seed)
     asked = np.zeros(len(examples.group), dtype=bool)
@@ -223,7 +225,7 @@ def _adds(fusion: Fusion, examples: Examples, seed: int) -> dict[str, float]:
     # The same for all columns of a voice, so that they go on to agree with each other.
     other = np.lexsort((random.random(len(owner)), owner))
     found = {}
-    for voice, told in TELLS.items():
+    for voice, told in CHANNEL_SIGNALS.items():
         own = [at for at, name in enumerate(some.names) if told_by(name) in told]
         if own:
             columns = some.columns.copy()
@@ -232,7 +234,7 @@ def _adds(fusion: Fusion, examples: Examples, seed: int) -> dict[str, float]:
     return found
 
 
-def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
+def _ndcg(score: NDArray[np.floating], examples: TrainingExamples) -> float:
     """Mean ndcg@10 over queries with an answer, each over its own candidates; NaN scores come last."""
     best = np.nan_to_num(score, nan=-np.inf)
     ends = np.cumsum(examples.group)
@@ -245,7 +247,7 @@ def _ndcg(score: NDArray[np.floating], examples: Examples) -> float:
     return round(float(ndcg(hits, relevant, 10).mean()), 4)
 
 
-def _fit(examples: Examples, among: NDArray[np.bool_], method: Method, seed: int) -> Fusion:
+def _fit(examples: TrainingExamples, among: NDArray[np.bool_], method: Method, seed: int) -> Fusion:
     """`among` [queries]: those to learn from."""
     none = NOTHING_TOLD
     queries, asked = int((examples.answered & among).sum()), int(among.sum())
@@ -268,7 +270,7 @@ def _fit(examples: Examples, among: NDArray[np.bool_], method: Method, seed: int
     return Fusion(method, examples.names, (ranker, classifier), scales, [], [], [], none, queries, asked, {})
 
 
-def _boost(rows: Examples, objective: str, seed: int) -> "tuple[lightgbm.Booster, float]":
+def _boost(rows: TrainingExamples, objective: str, seed: int) -> "tuple[lightgbm.Booster, float]":
     """The trees, and the standard deviation of their raw score."""
     import lightgbm
 
@@ -288,7 +290,7 @@ def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> F
     return np.clip(np.where(np.isnan(moved), 0.0, moved), -8, 8)
 
 
-def _calibrate(score: Floats, rest: Examples) -> Calibration:
+def _calibrate(score: Floats, rest: TrainingExamples) -> Calibration:
     """Slope and offset from the held-out users; the error is of each half by those from the other half."""
     first = np.repeat(rest.user % 2 == 0, rest.group)
     if any(len(np.unique(rest.relevant[half])) < 2 for half in (first, ~first)):

@@ -34,10 +34,10 @@ from limner.rank.channels import (
     widened,
 )
 from limner.rank.features import batches, tabulate
-from limner.rank.fusion import Examples, Fusion, Method, learn, load_fusion
+from limner.rank.fusion import Fusion, Method, TrainingExamples, learn, load_fusion
 from limner.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
-from limner.rank.training_queries import How, Query, lessons
-from limner.retrieve import Collaborative, History, Popular, Recent, Stream
+from limner.rank.training_queries import How, Query, training_queries
+from limner.retrieve import Collaborative, EventStream, History, PopularChannel, RecentChannel
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -64,7 +64,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Moment:
+class EvaluationPoint:
     """A user at a moment of the past, ordered for by a fusion that did not see them."""
 
     user_id: str
@@ -86,7 +86,7 @@ class Model:
     ratings: Ratings | None = None
     activity: Activity | None = None
     """None where events have no times."""
-    past: Sequence[Moment] = ()
+    past: Sequence[EvaluationPoint] = ()
     """For measuring what a language model adds; one a user, in random order. Not saved."""
 
     @property
@@ -185,8 +185,8 @@ def fit(
 def _learn(
     x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, how: How, method: Method, seed: int,
     muted: frozenset[str], say: Progress,
-) -> tuple[Fusion | None, list[Moment]]:  # fmt: skip
-    taught = [one for one in lessons(x, signal, how, seed) if one.queries]
+) -> tuple[Fusion | None, list[EvaluationPoint]]:  # fmt: skip
+    taught = [one for one in training_queries(x, signal, how, seed) if one.queries]
     if sum(len(one.queries) for one in taught) < MIN_QUERIES:
         return None, []
     say.start("learning from the past", sum(len(one.queries) for one in taught))
@@ -214,7 +214,7 @@ def _learn(
     say.start("fitting the fusion")
     group = np.array([len(one) for one in items])
     user = np.array([one.user for one in asked], dtype=np.int64)
-    examples = Examples(np.concatenate(columns), np.concatenate(relevant), group, user, found)
+    examples = TrainingExamples(np.concatenate(columns), np.concatenate(relevant), group, user, found)
     columns.clear()  # hundreds of megabytes that would lie beside the same again
     learned = learn(examples, method, seed)
     say.done()
@@ -229,14 +229,14 @@ def _learn(
 
 def _moments(
     x: Interactions, held: Sequence[tuple[Query, NDArray[np.int64], NDArray[np.float64]]], seed: int
-) -> list[Moment]:
+) -> list[EvaluationPoint]:
     """One of each user, drawn at random, in random order, from questions with their candidates and scores."""
-    drawn: dict[int, Moment] = {}
+    drawn: dict[int, EvaluationPoint] = {}
     for at in np.random.default_rng(seed).permutation(len(held)):
         query, items, score = held[at]
         if query.user not in drawn:
             best = items[np.argsort(-score, kind="stable")][:SHORTLIST]
-            drawn[query.user] = Moment(
+            drawn[query.user] = EvaluationPoint(
                 x.user_ids[query.user], len(query.history.items), [x.item_ids[one] for one in best],
                 frozenset(x.item_ids[one] for one in query.relevant),
             )  # fmt: skip
@@ -354,19 +354,19 @@ def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray
         parts = [arrays[f"{name}_{key}"] for key in ("data", "indices", "indptr")]
         return sp.csr_array(tuple(parts), shape=tuple(arrays[f"{name}_shape"].tolist()))
 
-    stream = Stream(
+    stream = EventStream(
         np.asarray(arrays["stream_time"], dtype=np.int64),
         np.asarray(arrays["stream_item"], dtype=np.int32),
         np.asarray(arrays["stream_edges"], dtype=np.int64),
     )
 
-    def recent(name: str) -> Recent:
+    def recent(name: str) -> RecentChannel:
         heat = np.asarray(arrays[name], dtype=np.float32)
-        return Recent(heat, stream, float(arrays[f"{name}_half_life"].item()), name)
+        return RecentChannel(heat, stream, float(arrays[f"{name}_half_life"].item()), name)
 
     return Channels(
         item_ids,
-        Popular(np.asarray(arrays["popular"], dtype=np.float32)),
+        PopularChannel(np.asarray(arrays["popular"], dtype=np.float32)),
         tuple(recent(name) for name in HALF_LIVES),
         Collaborative(sparse("collaborative"), manifest.method),
         next_item(sparse("next_item")),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.schema import Candidate
-from limner.rank.features import CANDIDATES, Named, Table, tabulate
+from limner.rank.features import CANDIDATES, CandidateTable, TopCandidates, tabulate
 from limner.rank.model import Model
 from limner.retrieve import History
 
@@ -17,7 +17,7 @@ _STEP = 1e-6
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedCandidate:
     """A candidate with its place earned."""
 
     candidate: Candidate
@@ -29,7 +29,7 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Asked:
+class OrderRequest:
     """One user's request."""
 
     history: History
@@ -52,20 +52,20 @@ def order(
     allowed: NDArray[np.bool_] | None = None,
     demographic: NDArray[np.float32] | None = None,
     n: int = CANDIDATES,
-) -> list[Ranked]:
+) -> list[RankedCandidate]:
     """`order_many` for one user, with the channels that found each item."""
-    asked = Asked(history, exclude, include, content or {}, demographic)
+    asked = OrderRequest(history, exclude, include, content or {}, demographic)
     return next(order_many(model, [asked], allowed=allowed, n=n, named=True))
 
 
 def order_many(
     model: Model,
-    asked: Sequence[Asked],
+    asked: Sequence[OrderRequest],
     *,
     allowed: NDArray[np.bool_] | None = None,
     n: int = CANDIDATES,
     named: bool = False,
-) -> Iterator[list[Ranked]]:
+) -> Iterator[list[RankedCandidate]]:
     """For each user at least `n` items (while the catalogue has them), best first; never one of `exclude` or one that
     is not `allowed` [items], every one of `include`.
 
@@ -90,7 +90,7 @@ def order_many(
             best = best[:n]
         voices = _spoken(table.heard[row], at[best], len(model.item_ids)) if named else {}
         found = [
-            Ranked(
+            RankedCandidate(
                 _candidate(model.item_ids[at[k]], place, voices, one.content),
                 float(points[k]),
                 None if np.isnan(chance[k]) else float(chance[k]),
@@ -105,7 +105,7 @@ def _positions(model: Model, item_ids: Sequence[str] | frozenset[str]) -> NDArra
     return np.array([known[one] for one in item_ids if one in known], dtype=np.int64)
 
 
-def _groups(model: Model, asked: Sequence[Asked]) -> dict[str, NDArray[np.float32]]:
+def _groups(model: Model, asked: Sequence[OrderRequest]) -> dict[str, NDArray[np.float32]]:
     """The voice of users with the same attributes, where anyone without history has some."""
     if all(one.demographic is None for one in asked):
         return {}
@@ -114,8 +114,8 @@ def _groups(model: Model, asked: Sequence[Asked]) -> dict[str, NDArray[np.float3
 
 
 def _rest(
-    model: Model, found: Sequence[Ranked], asked: Asked, allowed: NDArray[np.bool_] | None, n: int
-) -> list[Ranked]:
+    model: Model, found: Sequence[RankedCandidate], asked: OrderRequest, allowed: NDArray[np.bool_] | None, n: int
+) -> list[RankedCandidate]:
     """Every one asked for that the model does not know, by nearness; then what brings `found` to `n`."""
     content = asked.content
     known = {one.candidate.item_id for one in found} | asked.exclude
@@ -131,7 +131,7 @@ def _rest(
         rest = islice(chain(near, (one for one in left if one not in content)), short)
     last = found[-1].score if found else 0.0
     return [
-        Ranked(Candidate(item_id=one, scores=_near(one, content)), last - place * _STEP)
+        RankedCandidate(Candidate(item_id=one, scores=_near(one, content)), last - place * _STEP)
         for place, one in enumerate(chain(first, rest), 1)
     ]
 
@@ -140,7 +140,7 @@ def _near(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
     return {"content": content[item_id]} if item_id in content else {}
 
 
-def _spoken(heard: Mapping[str, Named], at: NDArray[np.int64], items: int) -> dict[str, dict[int, float]]:
+def _spoken(heard: Mapping[str, TopCandidates], at: NDArray[np.int64], items: int) -> dict[str, dict[int, float]]:
     """By voice the scores of those items at positions `at` [n] that it named, by place among them."""
     place = np.full(items, -1)
     place[at] = np.arange(len(at))
@@ -159,7 +159,9 @@ def _candidate(
     return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
 
 
-def _scored(model: Model, table: Table, histories: Sequence[History]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _scored(
+    model: Model, table: CandidateTable, histories: Sequence[History]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """[users, candidates] scores, and whether each is fusion's; else it is the prior's, where nothing was learned or
     there is no history to go by."""
     score = table.prior.astype(np.float64)

@@ -26,7 +26,7 @@ FacetsOf = Callable[[Item], Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True)
-class Heed:
+class StatedPreferences:
     """What was said, to be read against items."""
 
     weights: Mapping[Key, float]
@@ -74,7 +74,9 @@ class Heed:
         return lifted
 
 
-def heeding(preferences: Sequence[Preference], events: Sequence[Event], facets_of: FacetsOf) -> Heed | None:
+def stated_preferences(
+    preferences: Sequence[Preference], events: Sequence[Event], facets_of: FacetsOf
+) -> StatedPreferences | None:
     """What a user stated and struck; None where they said nothing of the kind.
 
     facets_of: facet values of an item, as the portrait's facets are.
@@ -86,7 +88,7 @@ def heeding(preferences: Sequence[Preference], events: Sequence[Event], facets_o
     if not weights:
         return None
     liked = sorted((one for one in stated if one.polarity == "like"), key=_age)
-    return Heed(weights, [_key(one) for one in liked][: FIRST // 2], facets_of)
+    return StatedPreferences(weights, [_key(one) for one in liked][: FIRST // 2], facets_of)
 
 
 def _key(one: Preference) -> Key:

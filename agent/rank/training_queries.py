@@ -44,14 +44,14 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSplit:
     """`seen` [n] the events that channels may be fitted on, and what is asked then."""
 
     seen: NDArray[np.bool_]
     queries: list[Query]
 
 
-def lessons(x: Interactions, signal: NDArray[np.float32], how: How, seed: int = 0) -> Iterator[Lesson]:
+def training_queries(x: Interactions, signal: NDArray[np.float32], how: How, seed: int = 0) -> Iterator[TrainingSplit]:
     """Of events sorted by (user, time); at most QUERIES questions in all."""
     timed = bool(len(x)) and bool((x.time != NO_TIME).all())
     yield from _by_time(x, signal, seed) if how == "time" and timed else _by_user(x, signal, seed)
@@ -66,7 +66,7 @@ def moments(x: Interactions) -> list[tuple[int, int]]:
     return [(int(begin), int(end)) for begin, end in zip(begins, ends, strict=True)]
 
 
-def _by_time(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterator[Lesson]:
+def _by_time(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterator[TrainingSplit]:
     random = np.random.default_rng(seed)
     starts = x.starts()
     for moment, end in moments(x):
@@ -84,10 +84,10 @@ def _by_time(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterato
             got = np.setdiff1d(x.item[span][~before & (x.time[span] <= end)], had).astype(np.int64)
             past = History(had, signal[span][before], moment)
             queries.append(Query(int(user), past, got, float("nan")))
-        yield Lesson(seen, queries)
+        yield TrainingSplit(seen, queries)
 
 
-def _by_user(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterator[Lesson]:
+def _by_user(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterator[TrainingSplit]:
     random = np.random.default_rng(seed)
     starts = x.starts()
     length = np.diff(starts)
@@ -110,4 +110,4 @@ def _by_user(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterato
                 if item not in x.item[span]:
                     past = History(x.item[span].astype(np.int64), signal[span], int(x.time[at - 1]))
                     queries.append(Query(int(user), past, np.array([item]), float(x.value[at])))
-        yield Lesson(place < first[x.user], queries)
+        yield TrainingSplit(place < first[x.user], queries)

@@ -13,9 +13,9 @@ from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
 from limner.core.settings import Settings
 from limner.facts import STRUCK, WITHDRAWN, standing
-from limner.profile.builder import Painter
-from limner.state.snapshots import Snapshots
-from limner.store import Kept, Store
+from limner.profile.builder import ProfileBuilder
+from limner.state.snapshots import DerivedState
+from limner.store import ResponseLog, Store
 
 Table = Literal["users", "items", "events"]
 Thumb = Literal["like", "dislike", "hide"]
@@ -44,7 +44,7 @@ class ItemPatch(Value):
     """By name; null takes one away."""
 
 
-class Claim(Value):
+class ClaimKey(Value):
     """A claim of a portrait, by what it says."""
 
     facet: str = Field(max_length=100)
@@ -69,9 +69,9 @@ class PortraitEdit(Value):
 
     state: list[Statement] = Field(default=[], max_length=50)
     """Preferences to add."""
-    strike: list[Claim] = Field(default=[], max_length=50)
+    strike: list[ClaimKey] = Field(default=[], max_length=50)
     """Claims of the portrait that are wrong."""
-    withdraw: list[Claim] = Field(default=[], max_length=50)
+    withdraw: list[ClaimKey] = Field(default=[], max_length=50)
     """Claims that were stated or struck before: what was said of them last is taken back, and events speak again."""
 
 
@@ -104,13 +104,13 @@ def thumb_of(event: Event) -> Thumb | None:
     return next((one for one in THUMBS if one == event.type), None)
 
 
-class Editor:
+class DataEditor:
     """Changes a store, and keeps what is derived from it true."""
 
-    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, painter: Painter) -> None:
+    def __init__(self, settings: Settings, store: Store, snapshots: DerivedState, profile_builder: ProfileBuilder) -> None:
         self._wait = settings.server.write_wait
-        self._store, self._snapshots, self._painter = store, snapshots, painter
-        self._kept = Kept(store)
+        self._store, self._snapshots, self._painter = store, snapshots, profile_builder
+        self._kept = ResponseLog(store)
 
     def take(self, table: Table, rows: Sequence[object], source: str = "") -> RowsReport:
         """Rows in, cleaned as those of files are; each stands for itself, one that is no object too."""
@@ -189,7 +189,7 @@ class Editor:
             "polarity": one.polarity,
         }, text
 
-    def _struck(self, user_id: str, claims: Sequence[Claim]) -> list[tuple[dict[str, str], str]]:
+    def _struck(self, user_id: str, claims: Sequence[ClaimKey]) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
         held = {
@@ -207,7 +207,7 @@ class Editor:
             found.append((context, ""))
         return found
 
-    def _withdrawn(self, user_id: str, claims: Sequence[Claim]) -> list[tuple[dict[str, str], str]]:
+    def _withdrawn(self, user_id: str, claims: Sequence[ClaimKey]) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
         said = {

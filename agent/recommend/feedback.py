@@ -9,8 +9,8 @@ from pydantic import Field
 
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.schema import Outcome, Recommendations, RejectedRow, ShownList, Value
-from limner.recommend.edits import HIDDEN_BY, Editor
-from limner.store import Kept, Store
+from limner.recommend.edits import HIDDEN_BY, DataEditor
+from limner.store import ResponseLog, Store
 
 FeedbackType = Literal[
     "impression", "click", "view", "like", "dislike", "hide", "cart", "purchase", "return", "play", "skip", "rating",
@@ -85,11 +85,11 @@ class ClickThrough(Value):
     """Outcomes by type."""
 
 
-class Listener:
+class FeedbackService:
     """Keeps lists that are answered with, and hears what came of them."""
 
-    def __init__(self, store: Store, editor: Editor) -> None:
-        self._store, self._editor, self._kept = store, editor, Kept(store)
+    def __init__(self, store: Store, editor: DataEditor) -> None:
+        self._store, self._editor, self._kept = store, editor, ResponseLog(store)
 
     def keep(self, answer: Recommendations, model_version: int, *, anonymous: bool = False) -> Recommendations:
         """The answer with its `recommendation_id`; without one while another process loads data."""

@@ -8,31 +8,40 @@ from typing import TYPE_CHECKING
 from limner.core.errors import LimnerError
 from limner.core.interactions import milliseconds
 from limner.core.metrics import bucket_of
-from limner.core.schema import Attributes, Event, Item, Profile, Reason, Recommendation, Recommendations, Wishes
+from limner.core.schema import (
+    Attributes,
+    Event,
+    Item,
+    Profile,
+    Reason,
+    Recommendation,
+    RecommendationRequest,
+    Recommendations,
+)
 from limner.core.settings import Settings
 from limner.core.signals import place_of, signals_of
-from limner.core.telemetry import Watch, timed
-from limner.explain.attribution import Lead, Past, leads, places
+from limner.core.telemetry import Telemetry, timed
+from limner.explain.attribution import Attribution, Past, attributions, channel_scores
 from limner.explain.reasons import Explained, explain, explain_plainly
-from limner.llm.session import ModelDesk, Ready
+from limner.llm.session import ModelHandle, ModelSession
 from limner.rank import (
     CANDIDATES,
     PROMISED,
-    Listed,
     Model,
-    Ranked,
-    heeding,
+    RankedCandidate,
+    UserList,
+    diversify,
     lists,
     order,
-    shaped,
     shelf_flags,
     shortfall,
+    stated_preferences,
     with_context,
 )
 from limner.rerank import Reranked, Taste, load_weight, rerank
 from limner.retrieve import content_scores
-from limner.state.snapshots import Snapshots, known_items
-from limner.store import Kept, Store
+from limner.state.snapshots import DerivedState, known_items
+from limner.store import ResponseLog, Store
 from limner.words import spoken
 
 if TYPE_CHECKING:
@@ -40,26 +49,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-Ways = Mapping[str, Mapping[str, float]]
-"""By item id the channels that found it, best first, as `places` gives them."""
+ChannelScores = Mapping[str, Mapping[str, float]]
+"""By item id the channels that found it, best first, as `channel_scores` gives them."""
 
 
 @dataclass(frozen=True)
 class Shortlist:
     """What came out of ranking, by item id, best first."""
 
-    ranked: Mapping[str, Ranked]
+    ranked: Mapping[str, RankedCandidate]
     scores: Mapping[str, float]
     items: Mapping[str, Item]
-    placed: Ways
+    placed: ChannelScores
 
 
-class Recommender:
+class RecommendationPipeline:
     """Answers with a store's trained ranker; what is missing was trained and painted before."""
 
-    def __init__(self, settings: Settings, store: Store, snapshots: Snapshots, models: ModelDesk, watch: Watch) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, snapshots: DerivedState, models: ModelSession, watch: Telemetry
+    ) -> None:
         self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
-        self.watch, self.kept = watch, Kept(store)
+        self.watch, self.kept = watch, ResponseLog(store)
 
     def past(self, user_id: str) -> Past:
         return self.past_of(self.store.events(user_id))
@@ -71,12 +82,14 @@ class Recommender:
         placed = ((e.item_id, place_of(e, world.scales)) for e in events)
         return Past(events, items, signal, [(item, place) for item, place in placed if item and place is not None])
 
-    def size(self, n: int, wishes: Wishes) -> int:
+    def size(self, n: int, wishes: RecommendationRequest) -> int:
         """How many items are chosen where n are asked for; lists of the same size begin alike."""
         # A list that was chosen as a whole is reordered within itself alone.
         return n if wishes.shapes else -(-n // self.settings.rerank.top) * self.settings.rerank.top
 
-    def choose(self, profile: Profile, past: Past, n: int, wishes: Wishes, *, repeats: bool) -> list[Ranked]:
+    def choose(
+        self, profile: Profile, past: Past, n: int, wishes: RecommendationRequest, *, repeats: bool
+    ) -> list[RankedCandidate]:
         """At least n items (while the catalogue has them), best first: none that the user had unless `repeats`, none
         that is excluded, none of this visit's.
         """
@@ -84,7 +97,7 @@ class Recommender:
         with timed(self.watch, "rank"):
             return self._order(profile, past, wishes, exclude=frozenset(omitted), n=n)
 
-    def choose_among(self, profile: Profile, past: Past, item_ids: Sequence[str]) -> list[Ranked]:
+    def choose_among(self, profile: Profile, past: Past, item_ids: Sequence[str]) -> list[RankedCandidate]:
         """Every given item, each once, best first."""
         given = dict.fromkeys(item_ids)
         with timed(self.watch, "rank"):
@@ -93,9 +106,9 @@ class Recommender:
         return [one for one in ranked if one.candidate.item_id in given]
 
     def _order(
-        self, profile: Profile, past: Past, wishes: Wishes | None, *, exclude: frozenset[str],
+        self, profile: Profile, past: Past, wishes: RecommendationRequest | None, *, exclude: frozenset[str],
         include: Sequence[str] = (), n: int = CANDIDATES,
-    ) -> list[Ranked]:  # fmt: skip
+    ) -> list[RankedCandidate]:  # fmt: skip
         """Channels -> candidates -> learned order -> what was wished for: content from the portrait's vectors, the rest
         from the model. Without wishes the whole catalogue is open, hidden items too.
         """
@@ -107,7 +120,7 @@ class Recommender:
         allowed = self.snapshots.allowed(wishes) if wishes else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 
-        def ordered(k: int, only: "NDArray[np.bool_] | None" = allowed) -> list[Ranked]:
+        def ordered(k: int, only: "NDArray[np.bool_] | None" = allowed) -> list[RankedCandidate]:
             return order(
                 model, history, content=content, exclude=exclude, include=include, allowed=only, demographic=group, n=k
             )  # fmt: skip
@@ -115,16 +128,16 @@ class Recommender:
         if wishes is None:
             return ordered(n)
         world = self.snapshots.world()
-        said = heeding(profile.preferences, past.events, world.facets_of)
+        said = stated_preferences(profile.preferences, past.events, world.facets_of)
 
-        def joined(k: int) -> list[Ranked]:
+        def joined(k: int) -> list[RankedCandidate]:
             """With the best of what the user said to like, where candidates hold too little of it."""
             found = ordered(k)
             if said is None or len(found) < k:
                 return found  # the whole catalogue, or nothing to look for
             known = {one.candidate.item_id for one in found}
             held = [said.carried(world.items[one]) for one in known if one in world.items]
-            more: dict[str, Ranked] = {}
+            more: dict[str, RankedCandidate] = {}
             for like in said.likes:
                 if sum(like in one for one in held) < PROMISED:
                     carry = self.snapshots.carrying(*like)
@@ -132,9 +145,9 @@ class Recommender:
                     more |= {one.candidate.item_id: one for one in fit if one.candidate.item_id not in known}
             return [*found[: k - len(more)], *more.values()]
 
-        return shaped(joined, self.size(n, wishes), wishes, model, world.items, said)
+        return diversify(joined, self.size(n, wishes), wishes, model, world.items, said)
 
-    def shortfall(self, asked: int, given: int, wishes: Wishes) -> list[str]:
+    def shortfall(self, asked: int, given: int, wishes: RecommendationRequest) -> list[str]:
         """A note where a list is shorter than was asked for, and why."""
         if given >= asked:
             return []
@@ -153,7 +166,7 @@ class Recommender:
         return self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
 
     async def answer(
-        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool, wishes: Wishes,
+        self, profile: Profile, past: Past, ranked: Sequence[RankedCandidate], n: int, with_reasons: bool, wishes: RecommendationRequest,
         notes: Sequence[str],
     ) -> Recommendations:  # fmt: skip
         """Shortlist -> reranked order -> reasons -> recommendations."""
@@ -175,7 +188,7 @@ class Recommender:
         return self._listed(profile, past, short, top, model, reranked, told, wishes, said)
 
     def at_once(
-        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, with_reasons: bool, wishes: Wishes,
+        self, profile: Profile, past: Past, ranked: Sequence[RankedCandidate], n: int, with_reasons: bool, wishes: RecommendationRequest,
         notes: Sequence[str],
     ) -> Recommendations:  # fmt: skip
         """The same while no model is waited for: in the fused order, in stored words where they still hold, else in
@@ -190,12 +203,12 @@ class Recommender:
         said = [*notes, *(told.notes if told else [])]
         return self._listed(profile, past, short, top, model, Reranked(top, "skipped"), told, wishes, said)
 
-    async def word(self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways) -> None:
+    async def word(self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores) -> None:
         """Have the model say why for each item, and keep what it says for the next time."""
         await self.worded(profile, past, items, ways, await self.models.ready())
 
     async def worded(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, model: Ready
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores, model: ModelHandle
     ) -> Explained:  # fmt: skip
         """A reason for each item in a model's words, which are kept, or in template words."""
         world = self.snapshots.world()
@@ -215,7 +228,7 @@ class Recommender:
         return told
 
     def _told(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, model: Ready
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores, model: ModelHandle
     ) -> Explained:  # fmt: skip
         told = self.plainly(profile, past, items, ways)
         stamps = self._stamps(profile, past, items, model)
@@ -223,7 +236,7 @@ class Recommender:
         return replace(told, reasons=told.reasons | stored)
 
     def plainly(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: Ways, language: str = ""
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores, language: str = ""
     ) -> Explained:  # fmt: skip
         """A reason for each item in template words, of a language or of the portrait's."""
         world = self.snapshots.world()
@@ -245,7 +258,7 @@ class Recommender:
         ways = {one.item.item_id: one.channels for one in found}
         return self.plainly(profile, past, [one.item for one in found], ways, language).reasons
 
-    def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: Ready) -> dict[str, str]:
+    def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle) -> dict[str, str]:
         """By item id what a model's reason rests on: while it is the same, the words hold. Empty without a model."""
         if model.name is None or not profile.version:
             return {}
@@ -258,17 +271,17 @@ class Recommender:
 
         return {item.item_id: stamp(item) for item in items}
 
-    def _shortlist(self, ranked: Sequence[Ranked]) -> Shortlist:
+    def _shortlist(self, ranked: Sequence[RankedCandidate]) -> Shortlist:
         held = self.snapshots.world().items
         by_id = {one.candidate.item_id: one for one in ranked}
         return Shortlist(
             by_id, {i: one.score for i, one in by_id.items()}, {i: held.get(i) or Item(item_id=i) for i in by_id},
-            places([one.candidate for one in ranked]),
+            channel_scores([one.candidate for one in ranked]),
         )  # fmt: skip
 
     def _listed(
-        self, profile: Profile, past: Past, short: Shortlist, top: Sequence[str], model: Ready, reranked: Reranked,
-        told: Explained | None, wishes: Wishes, said: Sequence[str],
+        self, profile: Profile, past: Past, short: Shortlist, top: Sequence[str], model: ModelHandle, reranked: Reranked,
+        told: Explained | None, wishes: RecommendationRequest, said: Sequence[str],
     ) -> Recommendations:  # fmt: skip
         ratings = self.model().ratings_of(past.rated, top)
         fallback = not past.items and not wishes.context
@@ -293,16 +306,16 @@ class Recommender:
             grade=model.grade,
             model=model.name,
             fallback=fallback,
-            wishes=None if wishes == Wishes() else wishes,
+            wishes=None if wishes == RecommendationRequest() else wishes,
             notes=list(
-                dict.fromkeys([*said, *painted, *self.snapshots.unheard(), *self._used(profile.user_id, past, wishes)])
+                dict.fromkeys([*said, *painted, *self.snapshots.embedding_error(), *self._used(profile.user_id, past, wishes)])
             ),
             dropped=told.dropped if told else [],
         )
         self.watch.recommended(answer)
         return answer
 
-    def _say_of(self, model: Ready, past: Past) -> tuple[float, str]:
+    def _say_of(self, model: ModelHandle, past: Past) -> tuple[float, str]:
         """A model's weight in the order of a user's recommendations, and why it has none."""
         if model.chat is None or self.settings.rerank.weight is not None:
             return self.settings.rerank.weight or 0.0, ""
@@ -315,7 +328,7 @@ class Recommender:
             f"{model.chat.name} is not asked for the order: it did not improve it for {asked} users of the past."
         )
 
-    def _used(self, user_id: str, past: Past, wishes: Wishes) -> list[str]:
+    def _used(self, user_id: str, past: Past, wishes: RecommendationRequest) -> list[str]:
         """What the list rests on where it is not the user's own past alone."""
         if wishes.context:
             return [f"Ordered for this visit: its items ({len(wishes.context)}) count as the newest events."]
@@ -345,14 +358,14 @@ class Recommender:
 
     def _leads(
         self, past: Past, item_ids: Sequence[str], placed: Mapping[str, Mapping[str, float]]
-    ) -> dict[str, list[Lead]]:
+    ) -> dict[str, list[Attribution]]:
         """The user's events that speak most for each item, by channel, and checked against what others did."""
         holders = self.snapshots.holders()
 
         def companions(first: str, second: str, in_order: bool) -> int:
             return holders.companions(first, second, in_order) - (second in past.had)
 
-        return leads(item_ids, past, self.model(), self.snapshots.vectors(), placed, companions)
+        return attributions(item_ids, past, self.model(), self.snapshots.vectors(), placed, companions)
 
     def likeness(self, past: Past, item_ids: Sequence[str]) -> dict[str, float]:
         """Cosine of items to what a user liked, less half that to what they disliked; of items that have vectors."""
@@ -371,7 +384,7 @@ class Recommender:
             disliked=[item for item, signal in titled if signal < 0][:4],
         )
 
-    def lists(self, n: int, wishes: Wishes, repeats: bool) -> Iterator[Listed]:
+    def lists(self, n: int, wishes: RecommendationRequest, repeats: bool) -> Iterator[UserList]:
         """Everyone's shortlists, from all histories at once."""
         model = self.model()
         people = {user.user_id: user for user in self.store.users()}
@@ -382,7 +395,7 @@ class Recommender:
             demographics=self.snapshots.demographics() if known else None,
         )  # fmt: skip
 
-    def plain(self, one: Listed, wishes: Wishes, notes: Sequence[str]) -> Recommendations:
+    def plain(self, one: UserList, wishes: RecommendationRequest, notes: Sequence[str]) -> Recommendations:
         items = self.snapshots.world().items
         return Recommendations(
             user_id=one.user_id,
@@ -397,6 +410,6 @@ class Recommender:
                 for rank, found in enumerate(one.items, 1)
             ],
             fallback=one.cold,
-            wishes=None if wishes == Wishes() else wishes,
+            wishes=None if wishes == RecommendationRequest() else wishes,
             notes=list(notes),
         )

@@ -11,17 +11,17 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from limner.core.errors import UnknownIdError
-from limner.core.schema import Item, Profile, Recommendations, Scale, Wishes
+from limner.core.schema import Item, Profile, RecommendationRequest, Recommendations, Scale
 from limner.explain.attribution import Past
 from limner.index.documents import preference_text
-from limner.profile.builder import Painter
+from limner.profile.builder import ProfileBuilder
 from limner.profile.context import Context, pack, relevance_to
-from limner.rank import Ranked, allowed, check_wishes
-from limner.recommend.feedback import Listener
-from limner.recommend.pipeline import Recommender
+from limner.rank import RankedCandidate, allowed, check_wishes
+from limner.recommend.feedback import FeedbackService
+from limner.recommend.pipeline import RecommendationPipeline
 from limner.recommend.training import Trainer
 from limner.retrieve.neighbors import Near, Neighbor, PopularItem, most_had, near_in_text, near_in_users
-from limner.state.snapshots import Snapshots
+from limner.state.snapshots import DerivedState
 from limner.store import Store
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ KEPT = 500
 
 
 @dataclass(frozen=True)
-class Known:
+class UserState:
     """What is known of a user."""
 
     newest: tuple[int, int]
@@ -60,7 +60,7 @@ class _State:
     vectors: int
 
 
-class Held(Generic[T]):
+class LRUCache(Generic[T]):
     """At most `most` values by user and request, each good for one state; the longest unasked go first."""
 
     def __init__(self, most: int) -> None:
@@ -105,17 +105,17 @@ def _nobody() -> Profile:
     return Profile(user_id="", as_of=datetime.now(UTC), summary="")
 
 
-class Swift:
+class RecommendationService:
     """Plain functions over one store; any number of threads may call them."""
 
     def __init__(
-        self, store: Store, snapshots: Snapshots, trainer: Trainer, painter: Painter, recommender: Recommender,
-        listener: Listener,
+        self, store: Store, snapshots: DerivedState, trainer: Trainer, profile_builder: ProfileBuilder, recommender: RecommendationPipeline,
+        feedback_service: FeedbackService,
     ) -> None:  # fmt: skip
         self._store, self._snapshots, self._trainer = store, snapshots, trainer
-        self._painter, self._recommender, self._listener = painter, recommender, listener
-        self._known: OrderedDict[str, Known] = OrderedDict()
-        self._orders, self._answers = Held[list[Ranked]](ORDERS), Held[Recommendations](ANSWERS)
+        self._painter, self._recommender, self._listener = profile_builder, recommender, feedback_service
+        self._known: OrderedDict[str, UserState] = OrderedDict()
+        self._orders, self._answers = LRUCache[list[RankedCandidate]](ORDERS), LRUCache[Recommendations](ANSWERS)
         self._lock = Lock()
 
     def warm(self) -> None:
@@ -123,20 +123,22 @@ class Swift:
 
         The embedder too, where it is of this machine: the first portrait is painted from its words.
         """
-        with self._snapshots.steady():
+        with self._snapshots.request_snapshot():
             if self._snapshots.trained() is None:
                 return
-            self._trainer.ready(Wishes())
-        with self._snapshots.steady():
-            self._recommender.choose(_nobody(), _NOTHING, 1, Wishes(), repeats=False)
+            self._trainer.ready(RecommendationRequest())
+        with self._snapshots.request_snapshot():
+            self._recommender.choose(_nobody(), _NOTHING, 1, RecommendationRequest(), repeats=False)
             self._snapshots.holders()
             self._snapshots.load_embedder()
 
-    def recommend(self, user_id: str, n: int, wishes: Wishes, *, repeats: bool, explain: bool) -> Recommendations:
+    def recommend(
+        self, user_id: str, n: int, wishes: RecommendationRequest, *, repeats: bool, explain: bool
+    ) -> Recommendations:
         """As `Engine.recommend` for one user, kept so that feedback can name it. Raises UnknownIdError."""
         asked = f"{repeats}:{wishes.model_dump_json()}"
         request = f"{n}:{explain}:{asked}"
-        with self._snapshots.steady():
+        with self._snapshots.request_snapshot():
             if (held := self._repeated(user_id, request)) is not None:
                 return self._kept(held)
             notes = self._ready(wishes)
@@ -146,18 +148,18 @@ class Swift:
             ranked = self._orders.get(user_id, f"{size}:{asked}", state)
             if ranked is None:
                 ranked = self._recommender.choose(known.profile, known.past, n, wishes, repeats=repeats)
-                if not self._snapshots.unheard():
+                if not self._snapshots.embedding_error():
                     self._orders.put(user_id, f"{size}:{asked}", state, ranked)
             answer = self._answered(known.profile, known.past, ranked, n, wishes, notes, explain=explain)
             self._remember(user_id, request, state, answer)
             return self._kept(answer)
 
-    def visit(self, n: int, wishes: Wishes, *, explain: bool, keep: bool = True) -> Recommendations:
+    def visit(self, n: int, wishes: RecommendationRequest, *, explain: bool, keep: bool = True) -> Recommendations:
         """The same for a visitor who is nobody in the store: by the items of the visit, else what is popular.
 
         keep: so that feedback can name it.
         """
-        with self._snapshots.steady():
+        with self._snapshots.request_snapshot():
             notes = self._ready(wishes)
             nobody = _nobody()
             ranked = self._recommender.choose(nobody, _NOTHING, n, wishes, repeats=False)
@@ -166,19 +168,21 @@ class Swift:
 
     def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
         """As `Engine.rank`. Raises UnknownIdError."""
-        with self._snapshots.steady():
-            notes = self._ready(Wishes())
+        with self._snapshots.request_snapshot():
+            notes = self._ready(RecommendationRequest())
             known = self.known(user_id)
             found = self._recommender.choose_among(known.profile, known.past, item_ids)
-            return self._recommender.at_once(known.profile, known.past, found, len(found), explain, Wishes(), notes)
+            return self._recommender.at_once(
+                known.profile, known.past, found, len(found), explain, RecommendationRequest(), notes
+            )
 
-    def _ready(self, wishes: Wishes) -> list[str]:
+    def _ready(self, wishes: RecommendationRequest) -> list[str]:
         """What is missing is made here. Raises NotTrainedError while that takes long."""
         self._trainer.within(PATIENCE, wishes)
         return self._trainer.ready(wishes)
 
     def _answered(
-        self, profile: Profile, past: Past, ranked: Sequence[Ranked], n: int, wishes: Wishes, notes: Sequence[str], *,
+        self, profile: Profile, past: Past, ranked: Sequence[RankedCandidate], n: int, wishes: RecommendationRequest, notes: Sequence[str], *,
         explain: bool,
     ) -> Recommendations:  # fmt: skip
         said = [*notes, *self._recommender.shortfall(n, len(ranked), wishes)]
@@ -209,7 +213,7 @@ class Swift:
     def _remember(self, user_id: str, request: str, state: _State, answer: Recommendations) -> None:
         """Keep an answer that nothing would better: in a model's words, or with none to ask."""
         worded = all(one.reason is None or one.reason.source == "llm" for one in answer.recommendations)
-        if (worded or not self._recommender.models.is_set()) and not self._snapshots.unheard():
+        if (worded or not self._recommender.models.is_set()) and not self._snapshots.embedding_error():
             self._answers.put(user_id, request, self._worded(state), answer)
 
     def _worded(self, state: _State) -> tuple[_State, str | None]:
@@ -242,13 +246,13 @@ class Swift:
             relevance = relevance_to(asked, profile.preferences, self._snapshots.passage_vectors(texts))
         return pack(profile, max_tokens, relevance=relevance, query=query, model=model)
 
-    def popular(self, n: int, wishes: Wishes) -> list[PopularItem]:
+    def popular(self, n: int, wishes: RecommendationRequest) -> list[PopularItem]:
         """What most users have had, of the items that the wishes allow."""
         items = self._fitting(wishes)
         found = most_had(self._snapshots.holders(), items.keys(), n)
         return [PopularItem(item=items[one], rank=rank, users=users) for rank, (one, users) in enumerate(found, 1)]
 
-    def neighbours(self, item_id: str, n: int, by: Near, wishes: Wishes) -> list[Neighbor]:
+    def neighbours(self, item_id: str, n: int, by: Near, wishes: RecommendationRequest) -> list[Neighbor]:
         """The items nearest to one, of those that the wishes allow. Raises UnknownIdError."""
         if item_id not in self._snapshots.world().items:
             raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
@@ -256,20 +260,20 @@ class Swift:
         if by == "users":
             found = near_in_users(self._snapshots.holders(), item_id)
         else:
-            with self._snapshots.steady():
-                self._ready(Wishes())  # which embeds what is not embedded yet
+            with self._snapshots.request_snapshot():
+                self._ready(RecommendationRequest())  # which embeds what is not embedded yet
             found = near_in_text(self._snapshots.vectors(), item_id)
         held = [(items[one], score) for one, score in found if one in items][:n]
         return [Neighbor(item=one, rank=rank, score=round(score, 6)) for rank, (one, score) in enumerate(held, 1)]
 
-    def _fitting(self, wishes: Wishes) -> dict[str, Item]:
+    def _fitting(self, wishes: RecommendationRequest) -> dict[str, Item]:
         """The items that wishes allow, by id."""
         items = self._snapshots.world().items
         check_wishes(wishes, items)
         mask = allowed([*items], items, wishes)
         return dict(items) if mask is None else dict(compress(items.items(), mask))
 
-    def known(self, user_id: str) -> Known:
+    def known(self, user_id: str) -> UserState:
         """A user's portrait and past as they are now. Raises UnknownIdError."""
         newest = self._store.newest(user_id)
         if newest is None:
@@ -286,7 +290,9 @@ class Swift:
         ):  # fmt: skip
             return held
         profile = self._painter.at_once(user_id)
-        held = Known((newest[0], profile.version), world.items, world.scales, profile, self._recommender.past(user_id))
+        held = UserState(
+            (newest[0], profile.version), world.items, world.scales, profile, self._recommender.past(user_id)
+        )
         with self._lock:
             self._known[user_id] = held
             self._known.move_to_end(user_id)

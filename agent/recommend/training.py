@@ -14,16 +14,16 @@ from limner.core.errors import (
     StoreError,
 )
 from limner.core.progress import Progress
-from limner.core.schema import TrainReport, Wishes
+from limner.core.schema import RecommendationRequest, TrainReport
 from limner.rank import train_report
-from limner.state.snapshots import Snapshots
+from limner.state.snapshots import DerivedState
 from limner.store import Store
 
 
 class Trainer:
     """Trains a store's ranker and keeps its index sound."""
 
-    def __init__(self, store: Store, progress: Progress, snapshots: Snapshots, wait: float) -> None:
+    def __init__(self, store: Store, progress: Progress, snapshots: DerivedState, wait: float) -> None:
         """wait: seconds for another process that writes, as a server does now and then for a moment."""
         self.store, self.progress, self.snapshots = store, progress, snapshots
         self._wait = wait
@@ -69,7 +69,7 @@ class Trainer:
             return [f"Portraits that are not found yet, since they are not embedded: {waiting:,}. {error}"]
         return []
 
-    def ready(self, wishes: Wishes) -> list[str]:
+    def ready(self, wishes: RecommendationRequest) -> list[str]:
         """Do what is missing: training, and vectors of items that came after it. What could not be done, as notes.
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
@@ -88,7 +88,7 @@ class Trainer:
                 ]
         return [*notes, *idle]
 
-    def within(self, seconds: float, wishes: Wishes) -> None:
+    def within(self, seconds: float, wishes: RecommendationRequest) -> None:
         """Where nothing is trained, begin it behind the answers and wait so long: `ready` would wait to the end.
 
         Raises NotTrainedError where that does not do, and as `ready` does for the wishes.
@@ -107,9 +107,9 @@ class Trainer:
                 "The ranker is being trained for the first time; ask again in a minute. What is popular can be had now."
             )
 
-    def _check(self, wishes: Wishes) -> None:
+    def _check(self, wishes: RecommendationRequest) -> None:
         """What cannot be answered need not wait until something is trained; who wishes for nothing can be answered."""
-        if wishes == Wishes():
+        if wishes == RecommendationRequest():
             return
         with suppress(StoreError):  # a model that cannot be read is trained anew, an index that is away done without
             self.snapshots.allowed(wishes)
@@ -134,7 +134,7 @@ class Trainer:
         try:
             self.snapshots.look()
         except (IndexAwayError, ModelError) as error:
-            self.snapshots.go_without(error)
+            self.snapshots.disable_vectors(error)
             return [f"Without the portrait's vectors and new items', which cannot be read: {error}"]
         return []
 
@@ -143,7 +143,7 @@ class Trainer:
         try:
             self.train()
         except (IndexAwayError, ModelError, FetchError) as error:
-            self.snapshots.go_without(error)
+            self.snapshots.disable_vectors(error)
             with self.store.writing(self._wait):
                 self.snapshots.train()
             return [f"Trained without what items are about; run `limner train` when it can be embedded: {error}"]

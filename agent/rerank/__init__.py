@@ -2,7 +2,7 @@
 
 from limner.rerank.order import (
     NEUTRAL,
-    Judged,
+    ModelOrder,
     Reranked,
     Taste,
     blend,
@@ -12,15 +12,15 @@ from limner.rerank.order import (
     prompts_of,
     rerank,
 )
-from limner.rerank.weight import Case, Known, fit_weight, load_weight, save_weight, weigh
+from limner.rerank.weight import TasteBefore, WeightCase, fit_weight, load_weight, save_weight, weigh
 
 __all__ = [
     "NEUTRAL",
-    "Case",
-    "Judged",
-    "Known",
+    "ModelOrder",
     "Reranked",
     "Taste",
+    "TasteBefore",
+    "WeightCase",
     "blend",
     "fit_weight",
     "judge",

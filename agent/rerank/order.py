@@ -61,7 +61,7 @@ class Taste:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelOrder:
     """A model's own order of the items it was shown."""
 
     order: list[str]
@@ -130,7 +130,7 @@ async def judge(
     *,
     user_id: str | None = None,
     likeness: Mapping[str, float] | None = None,
-) -> Judged:
+) -> ModelOrder:
     """The model's own order of `head`, different item ids that are all in `items`.
 
     likeness: for pointwise mode where the model tells no log-probabilities (or there is none), e.g. cosine to the
@@ -138,14 +138,14 @@ async def judge(
     """
     mode, note = _mode(settings, chat, grade, likeness)
     if not mode or len(head) < 2 or taste.is_empty:
-        return Judged([], note=note or "There is too little to reorder by.")
+        return ModelOrder([], note=note or "There is too little to reorder by.")
     try:
         if mode == "listwise":
             assert chat is not None
             return await _listwise(list(head), items, taste, chat, settings, user_id)
         return await _pointwise(list(head), items, taste, chat, settings, user_id, likeness)
     except ModelError as error:
-        return Judged([], state="failed", note=str(error))
+        return ModelOrder([], state="failed", note=str(error))
 
 
 def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping[str, float] | None) -> tuple[str, str]:
@@ -171,7 +171,7 @@ def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping
 async def _listwise(
     head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat, settings: Settings,
     user_id: str | None,
-) -> Judged:  # fmt: skip
+) -> ModelOrder:  # fmt: skip
     prompt = _prompt(LISTWISE, settings)
     shuffler = random.Random(settings.rerank.seed)
     orders: list[list[str]] = []
@@ -196,8 +196,8 @@ async def _listwise(
             break
     if len(orders) < 2:
         why = f"{chat.name} did not order the items it was given."
-        return Judged([], invented=invented, state="failed", note=why)
-    return Judged(joint, "listwise", len(orders), invented, "applied", note)
+        return ModelOrder([], invented=invented, state="failed", note=why)
+    return ModelOrder(joint, "listwise", len(orders), invented, "applied", note)
 
 
 async def _round(
@@ -253,16 +253,16 @@ def kendall_tau(a: Sequence[str], b: Sequence[str]) -> float:
 async def _pointwise(
     head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat | None, settings: Settings,
     user_id: str | None, likeness: Mapping[str, float] | None,
-) -> Judged:  # fmt: skip
+) -> ModelOrder:  # fmt: skip
     odds = None
     if chat is not None:
         odds = await _contrast(head, items, taste, chat, settings, user_id)
     method = "pointwise"
     if odds is None:
         if likeness is None or any(item_id not in likeness for item_id in head):
-            return Judged([], note=f"{chat.name if chat else 'The model'} tells no log-probabilities.")
+            return ModelOrder([], note=f"{chat.name if chat else 'The model'} tells no log-probabilities.")
         odds, method = {item_id: likeness[item_id] for item_id in head}, "likeness"
-    return Judged(sorted(head, key=lambda item_id: -odds[item_id]), method, state="applied")
+    return ModelOrder(sorted(head, key=lambda item_id: -odds[item_id]), method, state="applied")
 
 
 async def _contrast(

@@ -22,7 +22,7 @@ from limner.core.progress import Progress
 from limner.core.schema import BucketWeight, Grade, Item, RerankWeight
 from limner.core.settings import Settings
 from limner.llm import Chat
-from limner.rank import Moment
+from limner.rank import EvaluationPoint
 from limner.rerank.order import Taste, blend, judge
 from limner.store import Store
 
@@ -35,7 +35,7 @@ _CUT = 10
 
 
 @dataclass(frozen=True)
-class Case:
+class WeightCase:
     """One user at one moment of the past."""
 
     history: int
@@ -49,7 +49,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Known:
+class TasteBefore:
     """What there is to judge a user's items by."""
 
     taste: Taste
@@ -58,9 +58,9 @@ class Known:
 
 
 async def weigh(
-    past: Sequence[Moment],
+    past: Sequence[EvaluationPoint],
     items: Mapping[str, Item],
-    known_of: Callable[[Moment], Awaitable[Known]],
+    known_of: Callable[[EvaluationPoint], Awaitable[TasteBefore]],
     chat: Chat,
     grade: Grade,
     settings: Settings,
@@ -70,7 +70,7 @@ async def weigh(
 
     known_of: what is known of a moment's user from the events before it.
     """
-    cases: list[Case] = []
+    cases: list[WeightCase] = []
     method = note = ""
     failed = 0  # in a row
     progress.start("weighing the model's order", len(past))
@@ -88,7 +88,7 @@ async def weigh(
                 return None, answer.note
             # A failure leaves the order as it was, here as in use.
             judged, method, note = answer.order or head, answer.method or method, answer.note or note
-        cases.append(Case(one.history, head, judged, one.relevant))
+        cases.append(WeightCase(one.history, head, judged, one.relevant))
         progress.advance()
     progress.done()
     if not method:
@@ -96,7 +96,7 @@ async def weigh(
     return fit_weight(cases, chat.name, method), ""
 
 
-def fit_weight(cases: Sequence[Case], model: str, method: str, seed: int = 0) -> RerankWeight:
+def fit_weight(cases: Sequence[WeightCase], model: str, method: str, seed: int = 0) -> RerankWeight:
     """The weight of `model` for all users, and for each length of history with at least `MIN_CASES` cases."""
     gains = np.array([_gains(one) for one in cases]).reshape(len(cases), len(WEIGHTS))
     names = np.array([bucket_of(one.history) for one in cases])
@@ -108,7 +108,7 @@ def fit_weight(cases: Sequence[Case], model: str, method: str, seed: int = 0) ->
     return RerankWeight(model=model, method=method, buckets=found)
 
 
-def _gains(one: Case) -> NDArray[np.float64]:
+def _gains(one: WeightCase) -> NDArray[np.float64]:
     """[weights] ndcg@10 of the blend less that of the ranker's order, over the items that the model saw."""
     relevant = np.array([len(one.relevant & set(one.prior))])
 

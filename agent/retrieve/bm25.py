@@ -18,7 +18,7 @@ _ASKED = 100
 
 
 @dataclass(frozen=True)
-class Lexical(Weighing):
+class BM25(Weighing):
     """BM25 (Robertson and others 1994, Lucene's variant): the words of the items that a user had ask, each by the share
     of the weight of the items that have it.
 

@@ -16,7 +16,7 @@ Counting = Literal["all", "liked"]
 
 
 @dataclass(frozen=True)
-class Alike(Weighing):
+class ItemSimilarity(Weighing):
     """`traits` [items, traits], rows of length 1 (or 0): attributes weighed by rarity (sparse), or vectors (dense)."""
 
     traits: "sp.csr_array | NDArray[np.float32]"

@@ -20,7 +20,7 @@ RECENT = 0.1
 
 
 @dataclass(frozen=True)
-class Popular:
+class PopularChannel:
     """The same for everyone: `share` [items], users who had the item over all users."""
 
     share: NDArray[np.float32]
@@ -33,17 +33,17 @@ class Popular:
         return f"{int((self.share > 0).sum()):,} items"
 
 
-def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> Popular:
+def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> PopularChannel:
     """Users who had an item, over all users; with `signal` [n] events that speak against the item are left out."""
     if signal is not None:
         x = x.take(signal >= DISLIKED)
     pairs = np.unique(x.user.astype(np.int64) * len(x.item_ids) + x.item)
     counts = np.bincount(pairs % max(len(x.item_ids), 1), minlength=len(x.item_ids))
-    return Popular((counts / max(len(x.user_ids), 1)).astype(np.float32))
+    return PopularChannel((counts / max(len(x.user_ids), 1)).astype(np.float32))
 
 
 @dataclass(frozen=True)
-class Stream:
+class EventStream:
     """Events by time, with moments at which what came before is kept summed up."""
 
     time: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Recent:
+class RecentChannel:
     """What many have had of late, at the moment of each user: counts that halve every `half_life`.
 
     Of an item at a moment: Σ 0.5^(age of event / half-life) over the events up to then, over the largest of all items.
@@ -63,7 +63,7 @@ class Recent:
     """
 
     heat: NDArray[np.float32]
-    stream: Stream
+    stream: EventStream
     half_life: float
     """Milliseconds."""
     name: str = "recent"
@@ -72,12 +72,12 @@ class Recent:
         said = {moment: self._at(moment) for moment in {one.now for one in histories}}
         return np.stack([said[one.now] for one in histories])
 
-    def from_now_on(self) -> "Recent":
+    def from_now_on(self) -> "RecentChannel":
         """The same for moments from the last edge on, without what only earlier ones need."""
         stream, last = self.stream, self.stream.edges[-1]
         kept = stream.time >= last
         return replace(
-            self, heat=self.heat[-1:], stream=Stream(stream.time[kept], stream.item[kept], stream.edges[-1:])
+            self, heat=self.heat[-1:], stream=EventStream(stream.time[kept], stream.item[kept], stream.edges[-1:])
         )
 
     def holds(self) -> str:
@@ -107,7 +107,7 @@ def fit_recent(
     x: Interactions,
     signal: NDArray[np.float32] | None = None,
     half_lives: Mapping[str, float] | None = None,
-) -> list[Recent]:
+) -> list[RecentChannel]:
     """By name the half-lives, as shares of the time that the data spans; popularity itself where it has no times.
 
     With `signal` [n] events that speak against an item are left out.
@@ -117,18 +117,18 @@ def fit_recent(
     half_lives = half_lives or {"recent": RECENT}
     timed = np.flatnonzero(x.time != NO_TIME)
     if not len(timed):
-        stream = Stream(np.empty(0, np.int64), np.empty(0, np.int32), np.array([NO_TIME]))
-        return [Recent(fit_popular(x).share[None, :], stream, 1.0, name) for name in half_lives]
+        stream = EventStream(np.empty(0, np.int64), np.empty(0, np.int32), np.array([NO_TIME]))
+        return [RecentChannel(fit_popular(x).share[None, :], stream, 1.0, name) for name in half_lives]
     order = timed[np.argsort(x.time[timed], kind="stable")]
     time = x.time[order]
     moments = min(MOMENTS, max(_CELLS // max(len(half_lives) * len(x.item_ids), 1) - 1, 1))
     edges = np.unique(time[:: max(-(-len(time) // moments), 1)])
-    stream = Stream(time, x.item[order], edges)
+    stream = EventStream(time, x.item[order], edges)
     span = max(int(time[-1] - time[0]), 1)
     return [_heated(stream, len(x.item_ids), share * span, name) for name, share in half_lives.items()]
 
 
-def _heated(stream: Stream, items: int, half_life: float, name: str) -> Recent:
+def _heated(stream: EventStream, items: int, half_life: float, name: str) -> RecentChannel:
     heat = np.zeros((len(stream.edges), items), dtype=np.float32)
     bounds = np.searchsorted(stream.time, stream.edges)
     for row in range(1, len(heat)):
@@ -136,7 +136,7 @@ def _heated(stream: Stream, items: int, half_life: float, name: str) -> Recent:
         age = stream.edges[row] - stream.time[part]
         faded = heat[row - 1] * 0.5 ** ((stream.edges[row] - stream.edges[row - 1]) / half_life)
         heat[row] = faded + np.bincount(stream.item[part], weights=np.power(0.5, age / half_life), minlength=items)
-    return Recent(heat, stream, half_life, name)
+    return RecentChannel(heat, stream, half_life, name)
 
 
 _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))

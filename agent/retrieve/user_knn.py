@@ -20,7 +20,7 @@ USERS = 10_000
 
 
 @dataclass(frozen=True)
-class SimilarUsers(Weighing):
+class UserKNN(Weighing):
     """`users` [users, items] sparse, 1 where the user had the item."""
 
     users: "sp.csr_array"

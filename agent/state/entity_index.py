@@ -22,7 +22,7 @@ LANGUAGES = ("en", "zh", "ko")
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedValue:
     """A value of a facet or attribute, as the data spell it."""
 
     facet: str
@@ -51,7 +51,7 @@ def singular(folded: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
-class Names:
+class EntityIndex:
     """Of one state of a store; each table is made when it is first needed."""
 
     def __init__(
@@ -90,21 +90,21 @@ class Names:
     # ------------------------------------------------------------ values
 
     @cached_property
-    def values(self) -> Phrases[list[Named]]:
+    def values(self) -> Phrases[list[NamedValue]]:
         """Facet values by `value_key`, the counted ones first."""
-        found: dict[tuple[str, ...], dict[Named, None]] = {}
+        found: dict[tuple[str, ...], dict[NamedValue, None]] = {}
 
-        def add(named: Named, forms: Iterable[str]) -> None:
+        def add(named: NamedValue, forms: Iterable[str]) -> None:
             for form in forms:
                 if key := value_key(form):
                     found.setdefault(key, {}).setdefault(named)
 
         population = self._population
         for facet, value in zip(population.facets, population.values, strict=True):
-            add(Named(facet, value), _spellings(value))
+            add(NamedValue(facet, value), _spellings(value))
         for facet, value in self._uncounted():
-            add(Named(facet, value), [value])
-        table: Phrases[list[Named]] = Phrases()
+            add(NamedValue(facet, value), [value])
+        table: Phrases[list[NamedValue]] = Phrases()
         for key, named in found.items():
             table.put(key, list(named))
         return table
@@ -178,13 +178,13 @@ class Names:
         return {name: list(values) for name, values in found.items()}
 
     @cached_property
-    def groups(self) -> Phrases[Named]:
+    def groups(self) -> Phrases[NamedValue]:
         """Text values of users' attributes that few values divide them by: "student" is an occupation."""
-        table: Phrases[Named] = Phrases()
+        table: Phrases[NamedValue] = Phrases()
         for name, values in self.texts.items():
             if len(values) <= _FEW:
                 for value in values:
-                    table.put(value_key(value), Named(name, value))
+                    table.put(value_key(value), NamedValue(name, value))
         return table
 
 

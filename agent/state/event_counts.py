@@ -38,7 +38,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Held:
+class UserCounts:
     """Users with something in common, the one with the most of it first, ties by id."""
 
     users: NDArray[np.int64]
@@ -122,7 +122,7 @@ class Census:
 
     # ------------------------------------------------------------ who
 
-    def holders(self, rows: Mask, among: Mask | None = None) -> Held:
+    def holders(self, rows: Mask, among: Mask | None = None) -> UserCounts:
         """Users with at least one of the events, by how many of them they have."""
         kept = rows if among is None else rows & among[self.x.user]
         counts = np.bincount(self.x.user[kept], minlength=len(self.user_ids))
@@ -130,7 +130,7 @@ class Census:
 
     def likers(
         self, rows: Mask, polarity: Polarity, course: Course, among: Mask | None, least: int = MIN_LIKED
-    ) -> Held:
+    ) -> UserCounts:
         """Users who liked (or disliked) at least `least` items of some events and most of those that they judged there.
 
         course: `stopped`, those none of whose liked ones lie in the newer half of all their events, though they liked
@@ -154,7 +154,7 @@ class Census:
         """[n] the events that say like, or dislike."""
         return self.signal >= NEUTRAL if polarity == "like" else self.signal <= -NEUTRAL
 
-    def either(self, one: Held, other: Held, rows: Mask) -> Held:
+    def either(self, one: UserCounts, other: UserCounts, rows: Mask) -> UserCounts:
         """Users of one or the other, by their different items of some events."""
         return self._ordered(np.union1d(one.users, other.users), self._different(rows), rows)
 
@@ -163,7 +163,7 @@ class Census:
         pairs = np.unique(self.x.user[rows].astype(np.int64) * max(len(self.item_ids), 1) + self.x.item[rows])
         return np.bincount(pairs // max(len(self.item_ids), 1), minlength=len(self.user_ids))
 
-    def _ordered(self, users: NDArray[np.int64], counts: NDArray[np.int64], rows: Mask) -> Held:
+    def _ordered(self, users: NDArray[np.int64], counts: NDArray[np.int64], rows: Mask) -> UserCounts:
         newest = np.zeros(len(self.user_ids), dtype=np.int64)
         at = np.flatnonzero(rows)
         newest[self.x.user[at]] = self.x.seq[at]  # rows are in order of time, and the last assignment stays
@@ -171,7 +171,7 @@ class Census:
         ties = np.argsort(np.argsort(ids, kind="stable"), kind="stable") if len(ids) else np.empty(0, np.int64)
         order = np.lexsort((ties, -counts[users]))
         users = users[order]
-        return Held(users, counts[users].astype(np.int64), newest[users])
+        return UserCounts(users, counts[users].astype(np.int64), newest[users])
 
     # ------------------------------------------------------------ how much
 

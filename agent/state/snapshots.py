@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 
 from limner.core.errors import FetchError, IndexAwayError, LimnerError, ModelError, StoreBusyError
 from limner.core.progress import Progress
-from limner.core.schema import Event, Item, Preference, Profile, Scale, Wishes
+from limner.core.schema import Event, Item, Preference, Profile, RecommendationRequest, Scale
 from limner.core.settings import Settings
 from limner.core.signals import RATED_TYPES, rated, signals
 from limner.facts import Population, build_population, load_population
-from limner.index.chroma import Hit, Index, Row
+from limner.index.chroma import Hit, Index, IndexRow
 from limner.index.documents import item_text, plain_text, portrait_text, preference_text
 from limner.index.embedders import Embedder, Vectors, choose_embedder, is_hosted
 from limner.rank import (
     CANDIDATES,
     Catalogue,
-    Crowd,
+    HistoryBatch,
     Model,
     allowed,
     catalogue_of,
     check_context,
     check_wishes,
-    crowd_of,
     current_version,
     fitting_key,
+    history_batch,
     idle_quotas,
     load_model,
     train,
@@ -48,7 +48,7 @@ from limner.retrieve import (
     load_demographics,
 )
 from limner.retrieve.cooccurrence import Holders, holders_of, load_holders
-from limner.state.entity_index import Names
+from limner.state.entity_index import EntityIndex
 from limner.state.event_counts import Census
 from limner.store import State, Store
 from limner.verify import Lexicon, lexicon_from
@@ -100,7 +100,7 @@ class Counted:
 
 
 @dataclass
-class World:
+class CatalogueSnapshot:
     """Everything that stages read about the population."""
 
     stamp: str
@@ -131,11 +131,11 @@ class World:
         return self.lexicons[language]
 
 
-def _alone(work: "Callable[Concatenate[Snapshots, P], R]") -> "Callable[Concatenate[Snapshots, P], R]":
+def locked(work: "Callable[Concatenate[DerivedState, P], R]") -> "Callable[Concatenate[DerivedState, P], R]":
     """One thread at a time: what events have outdated is made anew once, and others wait for it."""
 
     @wraps(work)
-    def call(self: "Snapshots", /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: "DerivedState", /, *args: P.args, **kwargs: P.kwargs) -> R:
         with self._guard:
             return work(self, *args, **kwargs)
 
@@ -165,11 +165,11 @@ class _Latest(Generic[T]):
         return self._held[1]
 
 
-def _steadily(work: "Callable[[Snapshots], R]") -> "Callable[[Snapshots], R]":
+def uses_snapshot(work: "Callable[[DerivedState], R]") -> "Callable[[DerivedState], R]":
     """Looked up once while the thread's view is steady."""
 
     @wraps(work)
-    def call(self: "Snapshots") -> R:
+    def call(self: "DerivedState") -> R:
         view: dict[str, R] | None = getattr(self._own, "view", None)
         if view is None:
             return work(self)
@@ -181,19 +181,19 @@ def _steadily(work: "Callable[[Snapshots], R]") -> "Callable[[Snapshots], R]":
     return call
 
 
-class Snapshots:
+class DerivedState:
     """Keeps the newest world, model and item vectors of a store, and makes anew what events have outdated."""
 
     def __init__(self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None) -> None:
         self._settings, self._store, self._progress, self._embedder = settings, store, progress, embedder
-        self._world: World | None = None
+        self._world: CatalogueSnapshot | None = None
         self._model: Model | None = None
         self._index: Index | None = None
         self._vectors: tuple[int, ItemVectors] | None = None
         self._away: LimnerError | None = None
         self._new, self._wide = _Latest[list[str]](), _Latest[Model]()
         self._demographics, self._holders = _Latest[Demographics](), _Latest[Holders]()
-        self._census, self._names = _Latest[Census](), _Latest[Names]()
+        self._census, self._names = _Latest[Census](), _Latest[EntityIndex]()
         self._period = _Latest[tuple[datetime, datetime] | None]()
         self._idle = _Latest[list[str]]()
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
@@ -204,11 +204,11 @@ class Snapshots:
         self._own = local()
 
     @contextmanager
-    def steady(self) -> Iterator[None]:
+    def request_snapshot(self) -> Iterator[None]:
         """Around one request in one thread: what is derived is looked up once, and stays what it was, until the thread
         makes something anew.
         """
-        self._own.view, self._own.unheard = {}, None
+        self._own.view, self._own.embedding_error = {}, None
         try:
             yield
         finally:
@@ -223,9 +223,9 @@ class Snapshots:
     def models_folder(self) -> Path:
         return self._store.folder / "models"
 
-    @_steadily
-    @_alone
-    def world(self) -> World:
+    @uses_snapshot
+    @locked
+    def world(self) -> CatalogueSnapshot:
         now = Counted(self._store.state(), self._table)
         stamp = f"{now.state.revision}:{now.table}"
         old = self._world
@@ -241,7 +241,7 @@ class Snapshots:
             population, counted = old.population, old.counted
         else:
             population, counted = self._population(now, items, scales)
-        self._world = World(stamp, catalogue, counted, items, scales, population)
+        self._world = CatalogueSnapshot(stamp, catalogue, counted, items, scales, population)
         if old is not None and same and old.population is population:
             self._world.lexicons, self._world.facets = old.lexicons, old.facets
         return self._world
@@ -268,8 +268,8 @@ class Snapshots:
         """Whether channels were ever trained, whatever they are worth now."""
         return current_version(self.models_folder) is not None
 
-    @_steadily
-    @_alone
+    @uses_snapshot
+    @locked
     def trained(self) -> Model | None:
         """The trained channels that are current now."""
         name = current_version(self.models_folder)
@@ -279,8 +279,8 @@ class Snapshots:
             self._model = load_model(self.models_folder)
         return self._model
 
-    @_steadily
-    @_alone
+    @uses_snapshot
+    @locked
     def model(self) -> Model | None:
         """The same over the catalogue as it is now: items that came since are known by their content."""
         trained = self.trained()
@@ -303,8 +303,8 @@ class Snapshots:
         key = f"{trained.manifest.version}:{self.world().catalogue}"
         return self._new.of(key, lambda: [one for one in self.world().items if one not in trained.positions])
 
-    @_alone
-    def allowed(self, wishes: Wishes) -> NDArray[np.bool_] | None:
+    @locked
+    def allowed(self, wishes: RecommendationRequest) -> NDArray[np.bool_] | None:
         """[items of the model] whether each may come back, None where all may.
 
         Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
@@ -320,7 +320,7 @@ class Snapshots:
             self._allowed[key] = allowed(ids, self.world().items, wishes)
         return self._allowed[key]
 
-    @_alone
+    @locked
     def carrying(self, facet: str, value: str) -> NDArray[np.bool_]:
         """[items of the model] whether each carries a facet's value, in whatever case."""
         world, model = self.world(), self.model()
@@ -338,8 +338,8 @@ class Snapshots:
             self._carrying[key] = np.fromiter(read, dtype=bool, count=len(ids))
         return self._carrying[key]
 
-    @_alone
-    def idle_quotas(self, wishes: Wishes) -> list[str]:
+    @locked
+    def idle_quotas(self, wishes: RecommendationRequest) -> list[str]:
         """Quotas on a value that no item of the catalogue has."""
         if not wishes.quota:
             return []
@@ -347,8 +347,8 @@ class Snapshots:
         key = f"{world.catalogue}:{sorted(wishes.quota)}"
         return self._idle.of(key, lambda: idle_quotas(wishes.quota, world.items.values()))
 
-    @_steadily
-    @_alone
+    @uses_snapshot
+    @locked
     def demographics(self) -> Demographics:
         """What users with the same attributes have had."""
 
@@ -358,8 +358,8 @@ class Snapshots:
         counted = self.world().counted.key
         return self._demographics.of(counted, lambda: self._saved("demographics", counted, load_demographics, count))
 
-    @_steadily
-    @_alone
+    @uses_snapshot
+    @locked
     def holders(self) -> Holders:
         """Who had what."""
 
@@ -380,7 +380,7 @@ class Snapshots:
                 self._store.set_note(name, stamp)
         return found
 
-    @_alone
+    @locked
     def census(self) -> Census:
         """All item events as arrays, kept until the store changes."""
         world = self.world()
@@ -393,25 +393,25 @@ class Snapshots:
 
         return self._census.of(world.stamp, count)
 
-    @_alone
-    def names(self) -> Names:
+    @locked
+    def names(self) -> EntityIndex:
         """What everything in the store is called, kept until the store changes."""
         world = self.world()
 
-        def gather() -> Names:
-            return Names(world.items, world.population, self._store.users(), self._store.event_types())
+        def gather() -> EntityIndex:
+            return EntityIndex(world.items, world.population, self._store.users(), self._store.event_types())
 
         return self._names.of(world.stamp, gather)
 
-    @_alone
+    @locked
     def period(self) -> tuple[datetime, datetime] | None:
         """First and last time of all events, None where none has one; kept until the store changes."""
         return self._period.of(f"{self._store.revision()}", self._store.period)
 
-    def crowd(self, model: Model) -> Crowd:
+    def crowd(self, model: Model) -> HistoryBatch:
         """Everyone's histories, as a model's positions."""
         x = self._store.interactions()
-        return crowd_of(x, signals(x, self._settings.signals, self.world().scales), model)
+        return history_batch(x, signals(x, self._settings.signals, self.world().scales), model)
 
     def train(self) -> Model:
         """Fit channels and fusion on every event, over the whole catalogue. The items must be embedded before."""
@@ -431,7 +431,7 @@ class Snapshots:
 
     # ------------------------------------------------------------ vectors
 
-    @_alone
+    @locked
     def index(self) -> Index:
         """The store's index, with the embedder that was chosen once for it."""
         if self._index is None:
@@ -481,11 +481,13 @@ class Snapshots:
         """Whether anything was ever embedded."""
         return self._store.note(EMBEDDER_NOTE) is not None or (self._store.folder / "chroma").exists()
 
-    def _item_rows(self) -> list[Row]:
+    def _item_rows(self) -> list[IndexRow]:
         reviews = self._store.reviews()
-        return [Row(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()]
+        return [
+            IndexRow(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()
+        ]
 
-    @_alone
+    @locked
     def reindex(self) -> None:
         """Forget all vectors and choose the embedder anew."""
         embedder = self._choose(None)
@@ -504,13 +506,13 @@ class Snapshots:
             self._renew()
         self.vectors()
 
-    def go_without(self, error: LimnerError) -> None:
+    def disable_vectors(self, error: LimnerError) -> None:
         """Do without vectors, until the next look: there is no content channel, and no portrait can be embedded."""
         self._away = error
         self._renew()
 
-    @_steadily
-    @_alone
+    @uses_snapshot
+    @locked
     def vectors(self) -> ItemVectors:
         """All item vectors, none while they are away; read again only when the index changed."""
         if self._away is not None:
@@ -550,9 +552,9 @@ class Snapshots:
     def content(self, profile: Profile, events: Sequence[tuple[str, float]], last_seq: int) -> dict[str, float]:
         """Items nearest to a portrait and to what its user liked, kept until portrait, events or items change.
 
-        By the events alone where the portrait's words cannot be embedded, which `unheard` tells until the next call.
+        By the events alone where the portrait's words cannot be embedded, which `embedding_error` tells until the next call.
         """
-        self._own.unheard = None
+        self._own.embedding_error = None
         key = f"{profile.version}:{last_seq}:{self.generation()}"
         kept = self._book.get(profile.user_id, key)
         if kept is None and self._away is not None:
@@ -562,13 +564,13 @@ class Snapshots:
             try:
                 wording = self.wording(profile)
             except (IndexAwayError, ModelError, FetchError) as error:
-                self._own.unheard = error
+                self._own.embedding_error = error
                 return content_candidates(self.vectors(), events, k=k)
             kept = content_candidates(self.vectors(), events, wording, k=k)
             self._book.put(profile.user_id, key, kept)
         return kept
 
-    def unheard(self) -> list[str]:
+    def embedding_error(self) -> list[str]:
         """Why this thread's list is made without the portrait's words, as a note; empty where it is made with them."""
         error: LimnerError | None = getattr(self._own, "unheard", None)
         return [] if error is None else [f"Without the portrait's vectors, which cannot be made: {error}"]
@@ -618,9 +620,11 @@ class Snapshots:
 
     def _write_vectors(self, index: Index, portraits: Sequence[tuple[Profile, Vectors]]) -> int:
         """One write for the portraits, and one for their preferences; those that they held no more are forgotten."""
-        rows = [Row(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector) for one, vector in portraits]
+        rows = [
+            IndexRow(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector) for one, vector in portraits
+        ]
         preferences = [
-            Row(preference_id(one.user_id, each), preference_text(each), {"user_id": one.user_id})
+            IndexRow(preference_id(one.user_id, each), preference_text(each), {"user_id": one.user_id})
             for one, _ in portraits
             for each in one.preferences
         ]
@@ -650,12 +654,12 @@ class Snapshots:
         order = np.argsort(-likeness, kind="stable")[:n]
         return [Hit(ids[at], float(likeness[at])) for at in order.tolist()]
 
-    @_steadily
+    @uses_snapshot
     def generation(self) -> int:
         """Counts up whenever items are embedded."""
         return self.index().generation("items")
 
-    @_alone
+    @locked
     def forget(self, user_id: str) -> None:
         """Drop what the index and kept candidates hold of a user."""
         if self.is_indexed():

@@ -15,28 +15,30 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True)
-class Page(Generic[V]):
+class StorePage(Generic[V]):
     rows: Sequence[V]
     next: int | None
     """The key that the next page begins after; None where this is the last."""
 
 
-class Pages:
+class StorePages:
     """A store's users, items and events in pages of at most `limit`, each beginning after the key of the one before."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def users(self, after: int, limit: int) -> Page[User]:
+    def users(self, after: int, limit: int) -> StorePage[User]:
         keys, rows = self._rows(sa.select(t.users), t.users.c.key, after, limit)
         users = [User(user_id=r.user_id, source=r.source, attributes=json.loads(r.attributes)) for r in rows]
         return _page(keys, users, limit)
 
-    def items(self, after: int, limit: int) -> Page[Item]:
+    def items(self, after: int, limit: int) -> StorePage[Item]:
         keys, rows = self._rows(sa.select(t.items), t.items.c.key, after, limit)
         return _page(keys, [item_of(row) for row in rows], limit)
 
-    def events(self, after: int, limit: int, user_id: str | None = None, item_id: str | None = None) -> Page[Event]:
+    def events(
+        self, after: int, limit: int, user_id: str | None = None, item_id: str | None = None
+    ) -> StorePage[Event]:
         """Of a user or an item alone, where one is named."""
         query = EVENT_QUERY
         if user_id is not None:
@@ -55,5 +57,5 @@ class Pages:
         return [row._mapping[key] for row in rows], rows
 
 
-def _page(keys: Sequence[int], rows: Sequence[V], limit: int) -> Page[V]:
-    return Page(rows[:limit], keys[limit - 1] if len(rows) > limit else None)
+def _page(keys: Sequence[int], rows: Sequence[V], limit: int) -> StorePage[V]:
+    return StorePage(rows[:limit], keys[limit - 1] if len(rows) > limit else None)

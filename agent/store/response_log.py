@@ -21,7 +21,7 @@ _SWEEP = 500
 """Of so many lists one has the old ones swept out."""
 
 
-class Kept:
+class ResponseLog:
     """A store's memory of its own answers."""
 
     def __init__(self, store: Store) -> None:

@@ -43,7 +43,7 @@ _CITATION = re.compile(rf"\s*(?:[\[【]\s*([EFef]?\d+{_CITED})\s*[\]】]|[(（]\
 
 
 @dataclass(frozen=True)
-class Cited:
+class Citations:
     """What short local numbers stand for."""
 
     facts: tuple[Fact, ...]
@@ -65,7 +65,7 @@ def tidy(text: str, language: Language) -> str:
     return text[:1].upper() + text[1:]
 
 
-def resolve(evidence: Sequence[str | int], facts: Sequence[Fact], window: Window) -> Cited | str:
+def resolve(evidence: Sequence[str | int], facts: Sequence[Fact], window: Window) -> Citations | str:
     """What is cited: "F3" a fact, 12, "12" or "E12" an event; or a refusal code.
 
     Codes: "uncited", "unknown_evidence: X", "not_users_event: X".
@@ -86,7 +86,7 @@ def resolve(evidence: Sequence[str | int], facts: Sequence[Fact], window: Window
             found_events[shown.number] = shown
         else:
             return f"unknown_evidence: {cited}"
-    return Cited(tuple(found_facts.values()), tuple(found_events.values()))
+    return Citations(tuple(found_facts.values()), tuple(found_events.values()))
 
 
 def verify_text(

@@ -10,7 +10,7 @@ from limner.explain.attribution import Past
 from limner.facts import is_strike
 from limner.recommend.edits import thumb_of
 from limner.state.event_counts import NEUTRAL
-from limner.state.snapshots import World
+from limner.state.snapshots import CatalogueSnapshot
 from limner.web.words import Words
 
 Tone = Literal["good", "bad", "plain"]
@@ -33,10 +33,10 @@ class Seen:
     tone: Tone
 
 
-class Reader:
+class EventReader:
     """Puts the events of one user into words."""
 
-    def __init__(self, past: Past, world: World, words: Words) -> None:
+    def __init__(self, past: Past, world: CatalogueSnapshot, words: Words) -> None:
         self.past, self._world, self._words = past, world, words
         self._by_id = {one.event_id: one for one in past.events}
 

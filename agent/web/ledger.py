@@ -10,7 +10,7 @@ from limner.store import Store
 
 
 @dataclass(frozen=True)
-class Line:
+class LedgerLine:
     """Calls of one model for one purpose, or of all."""
 
     purpose: str
@@ -28,9 +28,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Ledger:
-    lines: Sequence[Line]
+    lines: Sequence[LedgerLine]
     """The dearest first."""
-    total: Line
+    total: LedgerLine
     first: str
     last: str
 
@@ -74,9 +74,9 @@ class Accountant:
         )  # fmt: skip
 
 
-def _line(purpose: str, model: str, sums: Counter[str]) -> Line:
+def _line(purpose: str, model: str, sums: Counter[str]) -> LedgerLine:
     fresh = sums["calls"] - sums["cached"]
-    return Line(
+    return LedgerLine(
         purpose, model, sums["calls"], sums["cached"], sums["failed"], sums["input"], sums["output"],
         sums["nanodollars"] / 1e9, sums["ms"] / 1000 / fresh if fresh else 0.0,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from limner.api.access import KEY_COOKIE, other_user
-from limner.api.conversations import Talk, Talks
+from limner.api.conversations import ConversationLog, Talk
 from limner.api.paths import Decoded
 from limner.api.pool import Pool
 from limner.api.routes.common import EVENTS, bound_to, streamed
@@ -20,14 +20,14 @@ from limner.core.errors import LimnerError
 from limner.core.schema import Profile
 from limner.core.urls import segment
 from limner.engine import Engine
-from limner.recommend.edits import Claim, PortraitEdit, Statement
+from limner.recommend.edits import ClaimKey, PortraitEdit, Statement
 from limner.recommend.feedback import Feedback, FeedbackItem
-from limner.store import Kept
+from limner.store import ResponseLog
 from limner.store.api_keys import KeyRing
 from limner.web.ledger import Accountant
 from limner.web.map import HEIGHT, WIDTH, Cartographer
 from limner.web.people import Directory
-from limner.web.person import MOST, USUAL, Wanted, events_of, person
+from limner.web.person import MOST, USUAL, PersonQuery, events_of, person
 from limner.web.render import Renderer, quoted
 from limner.web.talk import lines, sources
 from limner.web.timeline import HEIGHT as COLUMN_HEIGHT
@@ -40,21 +40,23 @@ _A_YEAR = {"cache-control": "public, max-age=31536000, immutable", "content-secu
 
 
 @dataclass(frozen=True)
-class Said:
+class StatusLine:
     """What was done just now, and how to undo it."""
 
     key: str
     title: str
-    undo: Claim | None = None
+    undo: ClaimKey | None = None
 
 
 def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     """Every path of the page; none stands in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
     directory, cartographer, accountant = Directory(engine), Cartographer(engine), Accountant(engine.store)
-    ring, talks, kept = KeyRing(engine.store), Talks(engine), Kept(engine.store)
+    ring, talks, kept = KeyRing(engine.store), ConversationLog(engine), ResponseLog(engine.store)
 
-    async def show_person(request: Request, user_id: str, wanted: Wanted, said: Said | None = None) -> HTMLResponse:
+    async def show_person(
+        request: Request, user_id: str, wanted: PersonQuery, said: StatusLine | None = None
+    ) -> HTMLResponse:
         words = renderer.language(request)
         found = await pool.call(person, engine, user_id, wanted, words)
         # A part that htmx asked for; a form sent without it gets the whole page.
@@ -97,7 +99,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         request: Request, user_id: UserId, n: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
         page: Annotated[int, Query(ge=1)] = 1, facet: str = "", before: str = "",
     ) -> Response:  # fmt: skip
-        return await show_person(request, user_id, Wanted(n, page, facet, before))
+        return await show_person(request, user_id, PersonQuery(n, page, facet, before))
 
     @routes.get("/map")
     async def portraits(request: Request) -> Response:
@@ -124,13 +126,13 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             # A thumb that was given is of the list that showed its item, if that is still kept.
             of = kept.shown(given or recommendation_id)
             shown = of.recommendation_id if of is not None and type != "withdraw" else None
-            engine.listener.hear(user_id, Feedback(recommendation_id=shown, items=[*before, told]))
+            engine.feedback_service.hear(user_id, Feedback(recommendation_id=shown, items=[*before, told]))
 
         await pool.call(hear)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
-        said = Said("done-unthumb" if type == "withdraw" else f"done-{type}", title or item_id)
-        return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
+        said = StatusLine("done-unthumb" if type == "withdraw" else f"done-{type}", title or item_id)
+        return await show_person(request, user_id, PersonQuery(n, before=recommendation_id), said)
 
     @routes.post("/users/{user_id}/portrait")
     async def portrait(
@@ -140,7 +142,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
         n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
     ) -> Response:  # fmt: skip
-        claim = Claim(facet=facet, value=value, polarity=polarity)
+        claim = ClaimKey(facet=facet, value=value, polarity=polarity)
         if action == "state":
             edit = PortraitEdit(state=[Statement(value=value, facet=facet, polarity=polarity)])
         elif action == "strike":
@@ -152,8 +154,8 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             return _back(user_id, recommendation_id, n)
         undo = claim if action == "strike" else _stated(profile, claim) if action == "state" else None
         named = undo or claim
-        said = Said(f"done-{action}", renderer.language(request).value(named.facet, named.value), undo)
-        return await show_person(request, user_id, Wanted(n, before=recommendation_id), said)
+        said = StatusLine(f"done-{action}", renderer.language(request).value(named.facet, named.value), undo)
+        return await show_person(request, user_id, PersonQuery(n, before=recommendation_id), said)
 
     # ------------------------------------------------------------ asking
 
@@ -232,11 +234,11 @@ def _back(user_id: str, recommendation_id: str, n: int) -> RedirectResponse:
     return RedirectResponse(f"/users/{segment(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303)
 
 
-def _stated(profile: Profile, claim: Claim) -> Claim | None:
+def _stated(profile: Profile, claim: ClaimKey) -> ClaimKey | None:
     """A statement as the portrait holds it, with the facet that knows its value."""
     held = [one for one in profile.preferences if one.basis == "stated" and one.polarity == claim.polarity]
     found = next((one for one in held if one.value.casefold() == claim.value.strip().casefold()), None)
-    return Claim(facet=found.facet, value=found.value, polarity=found.polarity) if found else None
+    return ClaimKey(facet=found.facet, value=found.value, polarity=found.polarity) if found else None
 
 
 def _local(path: str) -> str:

@@ -22,7 +22,7 @@ _SIGNS = ("=", "<", ">", "~")
 
 
 @dataclass(frozen=True)
-class Person:
+class ListedPerson:
     user_id: str
     about: str
     """Attributes, in a line."""
@@ -36,10 +36,10 @@ class People:
     """What the first page shows."""
 
     query: str
-    found: Sequence[Person]
+    found: Sequence[ListedPerson]
     total: int
     """Of the users that were looked for."""
-    lately: Sequence[Person]
+    lately: Sequence[ListedPerson]
     """The latest first; nobody where events have no times."""
     example: str
     """A condition on attributes that this store's users have; empty where they have none."""
@@ -104,8 +104,8 @@ class Directory:
         found = [one for one in held.events if one in held.users and _says(held.users[one], wanted)]
         return sorted(found, key=lambda one: (one != query, not one.casefold().startswith(wanted)))
 
-    def _person(self, user_id: str, held: _Read, words: Words, last: str = "") -> Person:
-        return Person(user_id, about(held.users[user_id], words), held.events[user_id], last)
+    def _person(self, user_id: str, held: _Read, words: Words, last: str = "") -> ListedPerson:
+        return ListedPerson(user_id, about(held.users[user_id], words), held.events[user_id], last)
 
     def _held(self) -> _Read:
         with self._lock:

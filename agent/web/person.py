@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from limner.core.schema import Item, Reason, Recommendations, ShownList, Wishes
+from limner.core.schema import Item, Reason, RecommendationRequest, Recommendations, ShownList
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.facts import struck
 from limner.recommend.edits import Thumb, thumb_of
-from limner.recommend.serving import Known
-from limner.store import Kept
-from limner.web.events import Reader, Seen, title_of
+from limner.recommend.serving import UserState
+from limner.store import ResponseLog
+from limner.web.events import EventReader, Seen, title_of
 from limner.web.people import about
 from limner.web.portrait import Card, card
-from limner.web.suggestions import Listed, listed
+from limner.web.suggestions import SuggestionList, listed
 from limner.web.timeline import Timeline, timeline
 from limner.web.words import Words
 
@@ -48,7 +48,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class History:
+class EventPage:
     """A page of a user's events, newest first."""
 
     events: Sequence[Seen]
@@ -59,24 +59,24 @@ class History:
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonPage:
     user_id: str
     about: str
     card: Card
     struck: Sequence[Struck]
     given: Sequence[Given]
     """The newest thumb of an item first."""
-    listed: Listed
+    listed: SuggestionList
     n: int
     timeline: Timeline | None
-    history: History
+    history: EventPage
     span: tuple[str, str] | None
     facets: Sequence[tuple[str, str]]
     """That a preference may be stated of: as the data has them, and in words."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PersonQuery:
     """What of a user's page is asked for."""
 
     n: int = USUAL
@@ -86,15 +86,15 @@ class Wanted:
     """The list that the recommendations are compared with."""
 
 
-def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person:
+def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> PersonPage:
     """Raises UnknownIdError."""
-    found = engine.swift.recommend(user_id, wanted.n, Wishes(), repeats=False, explain=True)
+    found = engine.swift.recommend(user_id, wanted.n, RecommendationRequest(), repeats=False, explain=True)
     known = engine.swift.known(user_id)
     world = engine.snapshots.world()
-    reader = Reader(known.past, world, words)
-    shown = Kept(engine.store).shown(wanted.before) if wanted.before else None
+    reader = EventReader(known.past, world, words)
+    shown = ResponseLog(engine.store).shown(wanted.before) if wanted.before else None
     times = [one.timestamp for one in known.past.events if one.timestamp is not None]
-    return Person(
+    return PersonPage(
         user_id=user_id,
         about=about(engine.store.require_user(user_id), words),
         card=card(known.profile, reader, words),
@@ -116,7 +116,7 @@ def person(engine: Engine, user_id: str, wanted: Wanted, words: Words) -> Person
     )
 
 
-def _retold(engine: Engine, found: Recommendations, known: Known, language: str) -> dict[str, Reason]:
+def _retold(engine: Engine, found: Recommendations, known: UserState, language: str) -> dict[str, Reason]:
     """By item id, template reasons in the reader's language; a model's stay as they were checked."""
     plain = {one.item.item_id for one in found.recommendations if one.reason and one.reason.source == "template"}
     if not plain:
@@ -125,17 +125,17 @@ def _retold(engine: Engine, found: Recommendations, known: Known, language: str)
     return {item_id: reason for item_id, reason in told.items() if item_id in plain}
 
 
-def events_of(engine: Engine, user_id: str, page: int, words: Words) -> History:
+def events_of(engine: Engine, user_id: str, page: int, words: Words) -> EventPage:
     """Raises UnknownIdError."""
-    return history(Reader(engine.swift.known(user_id).past, engine.snapshots.world(), words), page)
+    return history(EventReader(engine.swift.known(user_id).past, engine.snapshots.world(), words), page)
 
 
-def history(reader: Reader, page: int) -> History:
+def history(reader: EventReader, page: int) -> EventPage:
     events = reader.past.events
     pages = max(1, -(-len(events) // PAGE))
     page = min(max(1, page), pages)
     newest = list(reversed(events))[PAGE * (page - 1) : PAGE * page]
-    return History([reader.seen(one) for one in newest], len(events), page, pages)
+    return EventPage([reader.seen(one) for one in newest], len(events), page, pages)
 
 
 def struck_out(past: Past, words: Words) -> list[Struck]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limner.core.schema import Preference, Profile, Source, Trait
-from limner.web.events import Reader, Seen
+from limner.web.events import EventReader, Seen
 from limner.web.words import Words
 from limner.words import preference_text, spoken, summary_text, trait_text
 
@@ -15,7 +15,7 @@ _SURE, _LIKELY = 0.8, 0.5
 
 
 @dataclass(frozen=True)
-class Claim:
+class ShownPreference:
     """A preference, as the page shows it."""
 
     facet: str
@@ -56,15 +56,15 @@ class Card:
     source: str
     """In whose words the summary is."""
     lights: str
-    likes: Sequence[Claim]
-    dislikes: Sequence[Claim]
+    likes: Sequence[ShownPreference]
+    dislikes: Sequence[ShownPreference]
     habits: Sequence[Habit]
     fields: Sequence[tuple[str, str]]
     unknowns: Sequence[str]
     notes: Sequence[str]
 
 
-def card(profile: Profile, reader: Reader, words: Words) -> Card:
+def card(profile: Profile, reader: EventReader, words: Words) -> Card:
     claims = [claim(one, profile, reader, words) for one in profile.preferences]
     summary, lang = summary_in(profile, words)
     return Card(
@@ -90,9 +90,9 @@ def summary_in(profile: Profile, words: Words) -> tuple[str, str]:
     return summary_text(profile.preferences, profile.traits, spoken(words.code)), words.code
 
 
-def claim(one: Preference, profile: Profile, reader: Reader, words: Words) -> Claim:
+def claim(one: Preference, profile: Profile, reader: EventReader, words: Words) -> ShownPreference:
     again = _said_again(one.source, profile, words)
-    return Claim(
+    return ShownPreference(
         facet=one.facet,
         value=one.value,
         facet_name=words.facet(one.facet),

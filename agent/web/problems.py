@@ -13,7 +13,7 @@ _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
 _API = ("/v1", "/health", "/metrics", "/docs", "/openapi.json", "/static/")
 
 
-class Pages:
+class ProblemPages:
     """Pure ASGI middleware around everything: passes all on but problem documents that a browser would show."""
 
     def __init__(self, app: ASGIApp, *, renderer: Renderer) -> None:

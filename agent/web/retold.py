@@ -23,7 +23,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Form:
+class SentenceForm:
     """One sentence in every language."""
 
     said: Mapping[str, str]
@@ -40,13 +40,13 @@ class Form:
         return len(_PLACE.sub("", self.said[SOURCE]))
 
 
-def read_forms() -> Sequence[Form]:
+def read_forms() -> Sequence[SentenceForm]:
     """The most telling first."""
     text = resources.files("limner.web").joinpath("retold.yaml").read_text(encoding="utf-8")
-    return sorted((Form(said) for said in yaml.safe_load(text)), key=lambda one: -one.fixed)
+    return sorted((SentenceForm(said) for said in yaml.safe_load(text)), key=lambda one: -one.fixed)
 
 
-def retold(text: str, language: str, forms: Sequence[Form]) -> Told:
+def retold(text: str, language: str, forms: Sequence[SentenceForm]) -> Told:
     """A note or an error in a language; as it is where no form is of it."""
     for form in forms if language != SOURCE else ():
         found = form.pattern.fullmatch(text)

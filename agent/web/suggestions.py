@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from limner.core.schema import Profile, Reason, Recommendation, Recommendations, ShownList
-from limner.web.events import Reader, Seen
+from limner.web.events import EventReader, Seen
 from limner.web.words import Words
 from limner.words import plain_title, spoken, thing
 from limner.words.templates import spoken_value
@@ -38,7 +38,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
-class Listed:
+class SuggestionList:
     """A list of recommendations."""
 
     id: str
@@ -49,11 +49,11 @@ class Listed:
 
 
 def listed(
-    found: Recommendations, profile: Profile, reader: Reader, words: Words, before: ShownList | None = None,
+    found: Recommendations, profile: Profile, reader: EventReader, words: Words, before: ShownList | None = None,
     retold: Mapping[str, Reason] | None = None,
-) -> Listed:  # fmt: skip
+) -> SuggestionList:  # fmt: skip
     """before: what the list is compared with. retold: by item id, template reasons said in the reader's language."""
-    return Listed(
+    return SuggestionList(
         id=found.recommendation_id or "",
         suggestions=[
             _suggestion(one, found, profile, reader, words, before, (retold or {}).get(one.item.item_id))
@@ -73,7 +73,7 @@ def _changed(items: Sequence[str], before: ShownList | None) -> bool | None:
 
 
 def _suggestion(
-    one: Recommendation, found: Recommendations, profile: Profile, reader: Reader, words: Words,
+    one: Recommendation, found: Recommendations, profile: Profile, reader: EventReader, words: Words,
     before: ShownList | None, retold: Reason | None,
 ) -> Suggestion:  # fmt: skip
     reason = retold or one.reason or Reason(text="")
@@ -116,7 +116,7 @@ def _moved(one: Recommendation, before: ShownList | None, words: Words) -> str:
 # ---------------------------------------------------------------- claims within a reason
 
 
-def parts(reason: Reason, profile: Profile, reader: Reader, lang: str = "") -> list[Part]:
+def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "") -> list[Part]:
     """The text cut at its claims: titles of the events that it cites, and values of the preferences.
 
     lang: of the text; the portrait's where it is left out. Where neither is found in the text, all of it is one claim;
@@ -140,7 +140,7 @@ def parts(reason: Reason, profile: Profile, reader: Reader, lang: str = "") -> l
     return [*found, Part(reason.text[at:])] if at < len(reason.text) else found
 
 
-def _forms(reason: Reason, profile: Profile, reader: Reader, lang: str) -> Iterator[tuple[str, str]]:
+def _forms(reason: Reason, profile: Profile, reader: EventReader, lang: str) -> Iterator[tuple[str, str]]:
     """What a claim may read as in the text, and the marks of its events."""
     language = spoken(lang)
     for one in profile.preferences:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from limner.core.schema import Event
-from limner.state.snapshots import World
-from limner.web.events import Reader, Tone
+from limner.state.snapshots import CatalogueSnapshot
+from limner.web.events import EventReader, Tone
 from limner.web.words import Words
 
 VALUES = 7
@@ -36,7 +36,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Column:
+class TimelineColumn:
     label: str
     events: int
     x: float
@@ -61,12 +61,12 @@ class Timeline:
     facets: Sequence[tuple[str, str]]
     """Facets that can be looked at: as the data has them, and in words."""
     legend: Sequence[str]
-    columns: Sequence[Column]
+    columns: Sequence[TimelineColumn]
     marks: Sequence[Mark]
     sampled: bool
 
 
-def timeline(reader: Reader, world: World, words: Words, facet: str = "") -> Timeline | None:
+def timeline(reader: EventReader, world: CatalogueSnapshot, words: Words, facet: str = "") -> Timeline | None:
     """None where no event is of an item with a facet."""
     events = [event for event in reader.past.events if event.item_id in reader.past.items]
     held = [world.facets_of(reader.past.items[event.item_id or ""]) for event in events]
@@ -140,7 +140,7 @@ _UNITS: Mapping[str, Callable[[datetime], str]] = {
 def _columns(
     periods: Sequence[tuple[str, list[int]]], held: Sequence[Sequence[str]], values: Sequence[str],
     legend: Sequence[str],
-) -> list[Column]:  # fmt: skip
+) -> list[TimelineColumn]:  # fmt: skip
     """held: values of each event; values: those of the legend, "" for all others."""
     step = WIDTH / max(len(periods), 1)
     columns = []
@@ -152,7 +152,7 @@ def _columns(
         whole = sum(counts.values())
         shares = [counts[value] / whole if whole else 0.0 for value in values]
         columns.append(
-            Column(
+            TimelineColumn(
                 label, len(positions), round(step * (at + _GAP / 2), 1), round(step * (1 - _GAP), 1),
                 _blocks(shares, legend, label),
                 [f"{share:.0%}" for share in shares],
@@ -171,7 +171,7 @@ def _blocks(shares: Sequence[float], names: Sequence[str], label: str) -> list[B
     return found
 
 
-def _marks(events: Sequence[Event], reader: Reader) -> list[Mark]:
+def _marks(events: Sequence[Event], reader: EventReader) -> list[Mark]:
     """Each event at its place in the history, first to last."""
     step = max(1, -(-len(events) // _MARKS))
     found = []

@@ -14,7 +14,7 @@ CHANGES = ("new", "gone", "stronger", "weaker", "other", "same")
 
 
 @dataclass(frozen=True)
-class Row:
+class VersionRow:
     """One claim in both versions; empty where one does not make it."""
 
     facet: str
@@ -43,7 +43,7 @@ class Compared:
     """Number and day of each, newest first."""
     before: Version
     after: Version
-    rows: Sequence[Row]
+    rows: Sequence[VersionRow]
     changes: int
 
 
@@ -62,7 +62,7 @@ def compared(profiles: Sequence[Profile], before: int, after: int, words: Words)
     )  # fmt: skip
 
 
-def rows_of(before: Profile, after: Profile, words: Words) -> list[Row]:
+def rows_of(before: Profile, after: Profile, words: Words) -> list[VersionRow]:
     """Claims of either, what changed first."""
     found = diff(before, after)
     rows = [_row(None, one, "new", words) for one in found.added]
@@ -81,10 +81,10 @@ def _course(before: Preference, after: Preference, words: Words) -> str:
     return "same" if said_of(before, words) == said_of(after, words) else "other"
 
 
-def _row(before: Preference | None, after: Preference | None, change: str, words: Words) -> Row:
+def _row(before: Preference | None, after: Preference | None, change: str, words: Words) -> VersionRow:
     one = after or before
     assert one is not None
-    return Row(
+    return VersionRow(
         words.facet(one.facet), words.value(one.facet, one.value), one.polarity,
         said_of(before, words) if before else "", said_of(after, words) if after else "",
         round(100 * before.strength) if before else None, round(100 * after.strength) if after else None, change,

@@ -9,7 +9,7 @@ from importlib import resources
 import yaml
 
 from limner.core.errors import SettingsError
-from limner.web.retold import Form as Sentence
+from limner.web.retold import SentenceForm as Sentence
 from limner.web.retold import Told, read_forms, retold
 from limner.words import spoken
 from limner.words.templates import spoken_value

@@ -14,16 +14,16 @@ Each question is a conversation of its own; `limner.evals.studies.questions` say
 
 from limner.chat import answer
 from limner.evals.studies.lab import Lab
-from limner.evals.studies.questions import Question, outcome
-from limner.evals.studies.records import Asked, Case
-from limner.llm.session import Ready
+from limner.evals.studies.questions import StudyQuestion, outcome
+from limner.evals.studies.records import Case, ChatCase
+from limner.llm.session import ModelHandle
 
 
 class ChatStudy:
-    def __init__(self, lab: Lab, model: Ready) -> None:
+    def __init__(self, lab: Lab, model: ModelHandle) -> None:
         self._lab, self._model = lab, model
 
-    async def one(self, question: Question) -> Case:
+    async def one(self, question: StudyQuestion) -> Case:
         lab = self._lab
         said = await answer(lab.engine, question.text)
         found = outcome(question, said.text)
@@ -37,7 +37,7 @@ class ChatStudy:
                 "abstained": None if able else float(found == "abstained"),
                 "false": float(found == "wrong"), "silent": float(found == "abstained") if able else None,
             },
-            asked=Asked(
+            asked=ChatCase(
                 kind=question.kind, question=question.text, expected=list(question.expected), text=said.text,
                 outcome=found,
             ),

@@ -33,7 +33,7 @@ from limner.store import EventColumns, Store, event_hash
 if TYPE_CHECKING:
     from limner.engine import Engine
     from limner.index.embedders import Embedder
-    from limner.llm.session import Ready
+    from limner.llm.session import ModelHandle
 
 _STAMP = "lab"
 _GROUP_VALUES = 12
@@ -85,9 +85,9 @@ class Lab:
             raise ValueError("the lab is not trained")
         return model.history(self.engine.recommender.past_of(events).taste)
 
-    def subject(self, user_id: str, model: "Ready", events: Sequence[Event] | None = None) -> Subject:
+    def subject(self, user_id: str, model: "ModelHandle", events: Sequence[Event] | None = None) -> Subject:
         """A user as a portrait would be painted of them, of these events where given."""
-        return self.engine.painter.subject(user_id, model, self.events(user_id) if events is None else events)
+        return self.engine.profile_builder.subject(user_id, model, self.events(user_id) if events is None else events)
 
 
 def open_lab(

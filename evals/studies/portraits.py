@@ -34,9 +34,9 @@ from limner.evals.studies.lab import Lab
 from limner.evals.studies.raw import Numbers, carries, judge
 from limner.evals.studies.records import Case
 from limner.evals.studies.utility import Bench
-from limner.evals.studies.words import Names, named_in
-from limner.llm import Chat, ChatAnswer, ChatRequest
-from limner.llm.session import Ready
+from limner.evals.studies.words import ValueNames, named_in
+from limner.llm import Chat, ChatReply, ChatRequest
+from limner.llm.session import ModelHandle
 from limner.profile import paint
 from limner.words import spoken, thing
 from limner.words.text import fold
@@ -109,7 +109,7 @@ def _citing(claim: Preference, ids: Sequence[str], random: np.random.Generator) 
     return claim.model_copy(update={"evidence": [ids[at] for at in drawn.tolist()]})
 
 
-def summary_grounded(text: str, names: Names, items: Sequence[Item], numbers: Numbers) -> float:
+def summary_grounded(text: str, names: ValueNames, items: Sequence[Item], numbers: Numbers) -> float:
     """Share of the values that a text names which at least one of the items carries; NaN where it names none.
 
     A word that is several values' (a genre and a theme, a singular and a plural) holds where one of them is carried.
@@ -140,7 +140,7 @@ class Anew:
     def hosted(self) -> bool:
         return self.chat.hosted
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest) -> ChatReply:
         return await self.chat.complete(replace(request, repeat=self.repeat))
 
     def stream(self, request: ChatRequest) -> AsyncIterator[str]:
@@ -153,7 +153,7 @@ class Anew:
 class PortraitStudy:
     """Measures one user at a time; what all users share is made once."""
 
-    def __init__(self, lab: Lab, model: Ready, *, repeat: int = 1, seed: int = 0) -> None:
+    def __init__(self, lab: Lab, model: ModelHandle, *, repeat: int = 1, seed: int = 0) -> None:
         self._lab, self._model, self._repeat, self._seed = lab, model, repeat, seed
         self._bench = Bench(lab, seed)
         self._numbers, self._names = numbers_of(lab), names_of(lab)
@@ -215,7 +215,7 @@ def numbers_of(lab: Lab) -> Numbers:
     return Numbers.of(lab.items, (x.item_ids[at] for at in pairs.tolist()))
 
 
-def names_of(lab: Lab) -> Names:
+def names_of(lab: Lab) -> ValueNames:
     """The catalogue's values as the portraits' language names them."""
     population = lab.engine.snapshots.world().population
     language = spoken(lab.engine.settings.portrait.language)
@@ -228,10 +228,10 @@ def names_of(lab: Lab) -> Names:
         if len(value) == 5 and value[:4].isdigit() and value.endswith("0s"):
             other += [form.format(year=value[:4], short=value[2:4]) for form in language.decades]
         forms[value] = other
-    return Names(zip(population.facets, population.values, strict=True), language.code, forms)
+    return ValueNames(zip(population.facets, population.values, strict=True), language.code, forms)
 
 
-def came_from(source: str, grade: str, model: Ready) -> str:
+def came_from(source: str, grade: str, model: ModelHandle) -> str:
     """llm, template, or failed where a model was there and its words were not."""
     if source == "llm":
         return "llm"

@@ -103,7 +103,7 @@ def load_phrasings(name: str) -> Phrasings:
 
 
 @dataclass(frozen=True)
-class Question:
+class StudyQuestion:
     id: str
     kind: str
     user_id: str
@@ -124,7 +124,7 @@ class Question:
         return bool(self.expected)
 
 
-def outcome(question: Question, answer: str) -> Outcome:
+def outcome(question: StudyQuestion, answer: str) -> Outcome:
     """How an answer is to be read; see the module."""
     if _ABSTAINS.search(answer):
         return "abstained"
@@ -159,9 +159,9 @@ def _first_named(answer: str, rivals: Sequence[str]) -> str:
 
 def questions(
     lab: Lab, users: Sequence[str], seed: int = 0, phrasings: Phrasings | None = None
-) -> list[Question]:  # fmt: skip
+) -> list[StudyQuestion]:  # fmt: skip
     """Up to nine about each user; the kinds that need something their history lacks are left out."""
-    found: list[Question] = []
+    found: list[StudyQuestion] = []
     titles = Counter(item.title for item in lab.items.values())
     facet = lab.engine.snapshots.world().population.primary
     # Read once: of a large store it takes seconds.
@@ -184,7 +184,7 @@ def questions(
     return found
 
 
-def _phrased(one: Question, phrasings: Phrasings | None, drawn: np.random.Generator) -> Question:
+def _phrased(one: StudyQuestion, phrasings: Phrasings | None, drawn: np.random.Generator) -> StudyQuestion:
     """The question in one of the phrasings of its kind."""
     if phrasings is None:
         return one
@@ -200,26 +200,26 @@ def _owners(x: Interactions) -> Mapping[str, int]:
     return {item_id: int(counts[at]) for at, item_id in enumerate(x.item_ids)}
 
 
-def _count(user_id: str, events: Sequence[Event]) -> Question:
+def _count(user_id: str, events: Sequence[Event]) -> StudyQuestion:
     text = f"How many events does user {user_id} have?"
-    return Question(
+    return StudyQuestion(
         f"count:{user_id}", "count", user_id, text, (str(len(events)),), ids=(user_id,), fill=(("user", user_id),)
     )  # fmt: skip
 
 
-def _count_type(user_id: str, events: Sequence[Event]) -> Question | None:
+def _count_type(user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
     kinds = Counter(one.type for one in events)
     if len(kinds) < 2:
         return None
     kind, n = min(kinds.items(), key=lambda pair: (pair[1], pair[0]))
     text = f"How many {kind} events does user {user_id} have?"
-    return Question(
+    return StudyQuestion(
         f"count-type:{user_id}", "count-type", user_id, text, (str(n),), ids=(user_id,),
         fill=(("user", user_id), ("type", kind)),
     )  # fmt: skip
 
 
-def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
+def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
     timed = [one for one in events if one.timestamp is not None and one.item_id]
     if not timed:
         return None
@@ -228,12 +228,12 @@ def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
     if not all(right):  # an item without a title has no name to answer with
         return None
     text = f"What is the last item of user {user_id}?"
-    return Question(
+    return StudyQuestion(
         f"last:{user_id}", "last", user_id, text, right, _titles(lab, events), (user_id,), (("user", user_id),)
     )
 
 
-def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> Question | None:
+def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> StudyQuestion | None:
     population = lab.engine.snapshots.world().population
     items = dict.fromkeys(one.item_id for one in events if one.item_id)
     counts = Counter(value for one in items for value in population.values_of(one or "").get(facet, ()))
@@ -245,13 +245,13 @@ def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> Q
     every = tuple(
         value for name, value in zip(population.facets, population.values, strict=True) if name == facet
     )  # fmt: skip
-    return Question(
+    return StudyQuestion(
         f"favourite:{user_id}", "favourite", user_id, text, right, every, (user_id,),
         (("user", user_id), ("facet", facet)),
     )  # fmt: skip
 
 
-def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
+def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
     rated = [one for one in events if one.type == "rating" and one.value is not None and _title(lab, one)]
     if len(rated) < 2:
         return None
@@ -260,14 +260,14 @@ def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> Question | None:
     if len(best) != 1:
         return None
     text = f"Which item did user {user_id} rate highest?"
-    return Question(
+    return StudyQuestion(
         f"best:{user_id}", "best", user_id, text, tuple(best), _titles(lab, events), (user_id,), (("user", user_id),)
     )
 
 
 def _compare(
     user_id: str, other: str, events: Sequence[Event], others: Sequence[Event], *, swap: bool
-) -> Question | None:
+) -> StudyQuestion | None:
     if other == user_id or len(events) == len(others):
         return None
     right = user_id if len(events) > len(others) else other
@@ -275,7 +275,7 @@ def _compare(
     text = f"Who has more events, user {first} or user {second}?"
     both = (user_id, other)
     fill = (("user", first), ("other", second))
-    return Question(f"compare:{user_id}", "compare", user_id, text, (right,), both, both, fill)
+    return StudyQuestion(f"compare:{user_id}", "compare", user_id, text, (right,), both, both, fill)
 
 
 def _cohort(
@@ -285,7 +285,7 @@ def _cohort(
     owners: Mapping[str, int],
     titles: Mapping[str, int],
     drawn: np.random.Generator,
-) -> Question | None:
+) -> StudyQuestion | None:
     titled = [one.item_id for one in events if one.item_id and _title(lab, one)]
     titled = [one for one in dict.fromkeys(titled) if titles[lab.items[one].title] == 1]
     if not titled:
@@ -294,10 +294,12 @@ def _cohort(
     text = f'How many users have had "{lab.items[item].title}"?'
     right = (str(owners.get(item, 0)),)
     fill = (("title", lab.items[item].title), ("user", user_id))
-    return Question(f"cohort:{user_id}", "cohort", user_id, text, right, fill=fill)
+    return StudyQuestion(f"cohort:{user_id}", "cohort", user_id, text, right, fill=fill)
 
 
-def _cohort_value(lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np.random.Generator) -> Question | None:
+def _cohort_value(
+    lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np.random.Generator
+) -> StudyQuestion | None:
     population = lab.engine.snapshots.world().population
     codes = [code for code, name in enumerate(population.facets) if name == facet]
     if not codes:
@@ -309,13 +311,13 @@ def _cohort_value(lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np
     n = len(np.unique(x.user[has[x.item]]))
     text = f"How many users are there whose history has the {facet} {population.values[code]}?"
     fill = (("facet", facet), ("value", population.values[code]), ("user", user_id))
-    return Question(f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),), fill=fill)
+    return StudyQuestion(f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),), fill=fill)
 
 
-def _unanswerable(user_id: str, at: int) -> Question:
+def _unanswerable(user_id: str, at: int) -> StudyQuestion:
     text = _UNANSWERABLE[at % len(_UNANSWERABLE)].format(user=user_id, nobody=NOBODY)
     fill = (("user", user_id), ("nobody", NOBODY))
-    return Question(f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,), fill=fill)
+    return StudyQuestion(f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,), fill=fill)
 
 
 def _title(lab: Lab, event: Event) -> str:

@@ -100,7 +100,7 @@ def rests_on(event: Event, basis: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """What became of one claim; each is all of its cited events' or none."""
 
     cited: bool
@@ -119,18 +119,18 @@ class Judged:
 def judge(
     claim: Preference, events: Mapping[str, Event], items: Mapping[str, Item], types: Mapping[str, float],
     scales: Mapping[str, Scale], numbers: Numbers,
-) -> Judged:  # fmt: skip
+) -> JudgedClaim:  # fmt: skip
     """One claim of a portrait against its user's raw events, by id."""
     cited = [events[one] for one in claim.evidence if one in events]
     if not cited or len(cited) < len(claim.evidence):
-        return Judged(False, False, False, False, 0.0)
+        return JudgedClaim(False, False, False, False, 0.0)
     carrying = [_carries(one, claim, items, numbers) for one in cited]
     said = [
         claim.basis != "revealed"
         or speaks_for(one, claim.polarity, types, scales.get(one.source), own_mean(events.values(), one.source))
         for one in cited
     ]
-    return Judged(
+    return JudgedClaim(
         True, all(carrying), all(said), all(rests_on(one, claim.basis) for one in cited), sum(carrying) / len(carrying)
     )
 

@@ -45,9 +45,9 @@ from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.portraits import names_of, numbers_of, strongest
 from limner.evals.studies.raw import Numbers, carries
-from limner.evals.studies.records import Case, Said
-from limner.evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
-from limner.llm.session import Ready
+from limner.evals.studies.records import Case, GivenReason
+from limner.evals.studies.words import CatalogueValue, ValueNames, is_title, named_in, numbers, quoted, shape
+from limner.llm.session import ModelHandle
 from limner.rank import score_users
 from limner.words.text import fold
 
@@ -64,12 +64,12 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cited:
+class ReasonCase:
     """What a reason may be judged by: the item it is for, and what it cites."""
 
     item: Item
     events: Sequence[tuple[Event, Item | None]]
-    preferences: Sequence[Value]
+    preferences: Sequence[CatalogueValue]
     scales: Mapping[str, Scale]
 
 
@@ -89,7 +89,7 @@ class Statements:
         return self.stated / self.cited if self.cited else NAN
 
 
-def statements(text: str, cited: Cited, names: Names, numbers_: Numbers | None = None) -> Statements:
+def statements(text: str, cited: ReasonCase, names: ValueNames, numbers_: Numbers | None = None) -> Statements:
     """Counts of one reason.
 
     A quotation is supported where it is a title of the item or of a cited event's item, or a value that is; a value
@@ -99,7 +99,7 @@ def statements(text: str, cited: Cited, names: Names, numbers_: Numbers | None =
     known = [cited.item, *(item for _, item in cited.events if item is not None)]
     preferred = {fold(one.value) for one in cited.preferences}
 
-    def holds(one: Value) -> bool:
+    def holds(one: CatalogueValue) -> bool:
         return fold(one.value) in preferred or any(carries(item, one.facet, one.value, numbers_) for item in known)
 
     by_word: dict[tuple[str, ...], bool] = {}
@@ -168,7 +168,9 @@ def place(scores: Floats, item: int, banned: Ints) -> float:
 class ReasonStudy:
     """Measures one user's list at a time; what all users share is made once."""
 
-    def __init__(self, lab: Lab, model: Ready, *, n: int = TOP, judge: Judge | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, lab: Lab, model: ModelHandle, *, n: int = TOP, judge: Judge | None = None, seed: int = 0
+    ) -> None:
         self._lab, self._model, self._n, self._seed, self._judge = lab, model, n, seed, judge
         self._names = names_of(lab)
         self._population = lab.engine.snapshots.world().population
@@ -228,19 +230,19 @@ class ReasonStudy:
             return "template"
         return "llm" if any(reason.source == "llm" for _, reason in reasons) else "failed"
 
-    def _said(self, one: Recommendation, reason: Reason) -> Said:
+    def _said(self, one: Recommendation, reason: Reason) -> GivenReason:
         main = self._population.primary
         features = [each.value for each in named_in(reason.text, self._names) if each.facet == main]
-        return Said(
+        return GivenReason(
             item_id=one.item.item_id, text=reason.text, shape=shape(reason.text, self._names), features=features,
             source=reason.source,
         )  # fmt: skip
 
     def _cited(
-        self, one: Recommendation, reason: Reason, events: Mapping[str, Event], values: Sequence[Value]
-    ) -> Cited:
+        self, one: Recommendation, reason: Reason, events: Mapping[str, Event], values: Sequence[CatalogueValue]
+    ) -> ReasonCase:
         own = [events[each] for each in reason.evidence if each in events]
-        return Cited(
+        return ReasonCase(
             one.item, [(each, self._lab.items.get(each.item_id or "")) for each in own], values, self._lab.scales
         )
 
@@ -321,6 +323,6 @@ class ReasonStudy:
         }  # fmt: skip
 
 
-def _value(name: str) -> Value:
+def _value(name: str) -> CatalogueValue:
     facet, _, value = name.partition(":")
-    return Value(facet, value)
+    return CatalogueValue(facet, value)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from limner.evals.records import Comparison, Metric, Spent, SplitInfo, Strict
+from limner.evals.records import Comparison, Metric, Spent, SplitInfo, StrictRecord
 
 Study = Literal["portraits", "reasons", "chat"]
 State = Literal["ok", "error", "skipped"]
@@ -18,7 +18,7 @@ class Figure(Metric):
     """Cases without a value, which the mean is not over."""
 
 
-class Said(Strict):
+class GivenReason(StrictRecord):
     """A reason as it was given."""
 
     item_id: str
@@ -30,7 +30,7 @@ class Said(Strict):
     source: str = "template"
 
 
-class Asked(Strict):
+class ChatCase(StrictRecord):
     """A question put to the chat, and what came back."""
 
     kind: str
@@ -41,7 +41,7 @@ class Asked(Strict):
     outcome: Outcome
 
 
-class Case(Strict):
+class Case(StrictRecord):
     """One user, or one question; a line of `cases.jsonl`."""
 
     id: str
@@ -60,11 +60,11 @@ class Case(Strict):
     """By arm, a value for each weight that may be chosen on other users."""
     source: str = ""
     """`llm` where a model's words stand, `template` where they do not, `failed` where a model was asked in vain."""
-    said: list[Said] = Field(default=[])
-    asked: Asked | None = None
+    said: list[GivenReason] = Field(default=[])
+    asked: ChatCase | None = None
 
 
-class Cost(Strict):
+class Cost(StrictRecord):
     total: Spent = Spent()
     purposes: dict[str, Spent] = Field(default={})
     """By what was asked: portrait, phrase, reason, judge, …"""
@@ -76,7 +76,7 @@ class Cost(Strict):
     """Cases by whether the model `ran`, `fell back` to template words, or was `skipped`."""
 
 
-class StudyRecord(Strict):
+class StudyRecord(StrictRecord):
     """`study.json`."""
 
     study: Study

@@ -20,19 +20,19 @@ from limner.evals.studies.portraits import PortraitStudy
 from limner.evals.studies.questions import load_phrasings, questions
 from limner.evals.studies.reasons import ReasonStudy
 from limner.evals.studies.records import Case, Study, StudyRecord
-from limner.evals.studies.stream import Stream, load_study, write_record
+from limner.evals.studies.stream import CaseStream, load_study, write_record
 from limner.evals.studies.summary import NEUTRAL, by_bucket, by_group, by_kind, comparisons, figures
 from limner.evals.studies.utility import chosen
 from limner.index.embedders import Embedder
-from limner.llm import Purse
-from limner.llm.session import Ready
+from limner.llm import Budget
+from limner.llm.session import ModelHandle
 from limner.profile import settings_digest
 
 LAB, NAMELESS = "lab", "lab-neutral"
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What is asked for; the same plan can be gone on with."""
 
     study: Study
@@ -64,7 +64,7 @@ class Going:
     retry_errors: bool = False
     cost_limit: float | None = None
     """US dollars that this call may spend; what the settings say where it is None."""
-    purse: Purse | None = None
+    budget: Budget | None = None
     """What it is paid from where it is not alone; the limit is then the purse's."""
     kept: Path | None = None
     """Where trained labs lie that the studies of one data set and split share."""
@@ -74,7 +74,7 @@ class Going:
 
 
 def run_study(
-    plan: Plan, settings: Settings, going: Going | None = None, *, progress: Progress | None = None,
+    plan: StudyPlan, settings: Settings, going: Going | None = None, *, progress: Progress | None = None,
     embedder: Embedder | None = None,
 ) -> StudyRecord:  # fmt: skip
     """Ask, measure, and keep each case as it is finished. See `study`."""
@@ -82,7 +82,7 @@ def run_study(
 
 
 async def study(
-    plan: Plan, settings: Settings, going: Going, *, progress: Progress, embedder: Embedder | None = None
+    plan: StudyPlan, settings: Settings, going: Going, *, progress: Progress, embedder: Embedder | None = None
 ) -> StudyRecord:
     """With `going.out`, a folder that gets `cases.jsonl`, `study.json` and the store that was asked (`lab`).
 
@@ -96,13 +96,13 @@ async def study(
         raise BadInputError("Without --out DIR there is nothing to go on with.")
     with tempfile.TemporaryDirectory() as scratch:
         folder = going.out or Path(scratch)
-        purse = going.purse or Purse(going.cost_limit or settings.llm.max_cost or None)
+        budget = going.budget or Budget(going.cost_limit or settings.llm.max_cost or None)
         lab = open_lab(
             plan.dataset, plan.split, settings, folder / LAB, limit=plan.limit, seed=plan.seed, progress=progress,
             embedder=embedder, kept=going.lab(LAB),
         )  # fmt: skip
         try:
-            return await _Work(plan, settings, going, folder, lab, purse, progress, embedder).run()
+            return await _StudyWork(plan, settings, going, folder, lab, budget, progress, embedder).run()
         finally:
             await lab.engine.close()
 
@@ -110,15 +110,15 @@ async def study(
 Ask = Callable[[], Awaitable[Case]]
 
 
-class _Work:
+class _StudyWork:
     def __init__(
-        self, plan: Plan, settings: Settings, going: Going, folder: Path, lab: Lab, purse: Purse, progress: Progress,
+        self, plan: StudyPlan, settings: Settings, going: Going, folder: Path, lab: Lab, budget: Budget, progress: Progress,
         embedder: Embedder | None,
     ) -> None:  # fmt: skip
         self.plan, self.settings, self.going, self.folder, self.lab = plan, settings, going, folder, lab
-        self.purse, self.progress, self.embedder = purse, progress, embedder
-        lab.engine.models.purse = purse
-        self.stream = Stream(going.out)
+        self.budget, self.progress, self.embedder = budget, progress, embedder
+        lab.engine.models.budget = budget
+        self.stream = CaseStream(going.out)
         self.notes = list(lab.notes)
         self.features = 0
         self.beside: list[LedgerRow] = []
@@ -160,7 +160,7 @@ class _Work:
         found = self.stream.read()
         return [one for one in found if one.state == "ok" or (one.state == "error" and not self.going.retry_errors)]
 
-    async def _asks(self, model: Ready, done: set[str]) -> list[tuple[str, str, Ask]]:
+    async def _asks(self, model: ModelHandle, done: set[str]) -> list[tuple[str, str, Ask]]:
         """(id, user, how) of every case that is not done yet."""
         lab, plan = self.lab, self.plan
         users = [one for one in lab.users if one not in done]
@@ -181,7 +181,7 @@ class _Work:
         made = questions(lab, lab.users, plan.seed, load_phrasings(plan.phrasings) if plan.phrasings else None)
         return [(one.id, one.user_id, partial(chat.one, one)) for one in made if one.id not in done]
 
-    def _judge(self, model: Ready) -> Judge | None:
+    def _judge(self, model: ModelHandle) -> Judge | None:
         if not self.plan.judge:
             return None
         if model.chat is None or model.grade == "none":
@@ -224,14 +224,14 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - one user's failure is counted, and the others go on
             why = str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
             return Case(id=case_id, user_id=user_id, bucket=bucket, state="error", why=why)
-        if self.purse.is_short:
+        if self.budget.is_short:
             # The engine went on in template words, which say nothing of the model.
             return skipped
         return case.model_copy(update={"seconds": round(time.monotonic() - began, 4)})
 
     def _is_spent(self) -> bool:
-        limit = self.purse.limit
-        return self.purse.is_short or (limit is not None and self.purse.spent >= limit)
+        limit = self.budget.limit
+        return self.budget.is_short or (limit is not None and self.budget.spent >= limit)
 
     async def _neutral(self, cases: dict[str, Case]) -> None:
         """The same users with items that are called Item 1, Item 2, …: what falls was known by heart."""
@@ -240,7 +240,7 @@ class _Work:
             seed=self.plan.seed, neutral=True, progress=self.progress, embedder=self.embedder,
             kept=self.going.lab(NAMELESS),
         )  # fmt: skip
-        lab.engine.models.purse = self.purse
+        lab.engine.models.budget = self.budget
         try:
             model = await lab.engine.model()
             users = [
@@ -266,7 +266,7 @@ class _Work:
             self.beside = lab.engine.store.ledger()
             await lab.engine.close()
 
-    def _write(self, asked: str, model: Ready, cases: Collection[Case]) -> StudyRecord:
+    def _write(self, asked: str, model: ModelHandle, cases: Collection[Case]) -> StudyRecord:
         every = self._in_order(cases)
         done = chosen([one for one in every if one.state == "ok"])
         record = StudyRecord(
@@ -291,7 +291,7 @@ def _first_errors(cases: Sequence[Case]) -> list[str]:
     return [f"{len(wrong)} of {len(cases)} raised, the first time: {wrong[0].why}"] if wrong else []
 
 
-def _digest(plan: Plan, lab: Lab, model: Ready) -> str:
+def _digest(plan: StudyPlan, lab: Lab, model: ModelHandle) -> str:
     """Of what was asked for and of the settings that shape what is found."""
     settings = lab.engine.settings
     said = f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} {plan.judge} {model.name}"

@@ -19,12 +19,12 @@ from limner.chat import Answer, Conversation, answer
 from limner.core.schema import Event, Item
 from limner.core.signals import signals_of
 from limner.engine import Engine
-from limner.evals.records import Strict
+from limner.evals.records import StrictRecord
 
 Given = str | int | list[str]
 
 
-class Shipped(Strict):
+class Shipped(StrictRecord):
     """One question of the set, with the turns that lead to it."""
 
     id: str
@@ -40,7 +40,7 @@ class Shipped(Strict):
     refuses: bool = False
 
 
-class Judged(Strict):
+class JudgedAnswer(StrictRecord):
     """A question with its answer, and what is wrong with it; empty where nothing is."""
 
     question: Shipped
@@ -53,14 +53,14 @@ def load_shipped(name: str = "ml-100k") -> list[Shipped]:
     return [Shipped.model_validate(one) for one in yaml.safe_load(text)]
 
 
-async def ask_shipped(engine: Engine, asked: Sequence[Shipped]) -> list[Judged]:
+async def ask_shipped(engine: Engine, asked: Sequence[Shipped]) -> list[JudgedAnswer]:
     """Each question in a conversation of its own, judged."""
     key = Key(engine)
     found = []
     for one in asked:
         talk = Conversation()
         replies = [await answer(engine, turn, talk) for turn in one.ask]
-        found.append(Judged(question=one, answer=replies[-1], wrong=judge(one, replies[-1], key)))
+        found.append(JudgedAnswer(question=one, answer=replies[-1], wrong=judge(one, replies[-1], key)))
     return found
 
 

@@ -12,7 +12,7 @@ from limner.evals.write import write_whole
 CASES, RECORD = "cases.jsonl", "study.json"
 
 
-class Stream:
+class CaseStream:
     """`cases.jsonl` in a folder, or nowhere where the folder is None."""
 
     def __init__(self, folder: Path | None) -> None:

@@ -11,7 +11,7 @@ from limner.evals import metrics as kernels
 from limner.evals.records import Comparison
 from limner.evals.studies.portraits import STRONGEST
 from limner.evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
-from limner.evals.studies.records import Case, Figure, Said, Study
+from limner.evals.studies.records import Case, Figure, GivenReason, Study
 from limner.evals.studies.utility import ARMS, SCOPES, STEERED
 
 PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
@@ -98,7 +98,7 @@ def figures(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str
     return found
 
 
-def _together(said: Sequence[Said], features: int) -> dict[str, Figure]:
+def _together(said: Sequence[GivenReason], features: int) -> dict[str, Figure]:
     named = [one.features for one in said]
     values = {
         "feature.coverage": feature_coverage(named, features), "diversity": feature_diversity(named),

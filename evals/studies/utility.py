@@ -28,7 +28,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.core.schema import Preference, Profile, Wishes
+from limner.core.schema import Preference, Profile, RecommendationRequest
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.records import Case
 from limner.index.documents import preference_text
@@ -207,7 +207,7 @@ class Bench:
     def _first(self, user_id: str, profile: Profile) -> list[int]:
         """Positions of the first ten of the list that the user is given."""
         recommender = self._lab.engine.recommender
-        chosen = recommender.choose(profile, self._lab.past(user_id), CUT, Wishes(), repeats=False)[:CUT]
+        chosen = recommender.choose(profile, self._lab.past(user_id), CUT, RecommendationRequest(), repeats=False)[:CUT]
         return [self._position[one.candidate.item_id] for one in chosen if one.candidate.item_id in self._position]
 
     def _wish(self, user_id: str, profile: Profile) -> tuple[Preference, Ints] | None:

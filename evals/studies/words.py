@@ -14,12 +14,12 @@ _THEME = "theme"
 
 
 @dataclass(frozen=True)
-class Value:
+class CatalogueValue:
     facet: str
     value: str
 
 
-class Names:
+class ValueNames:
     """Facet values of a catalogue, as a text in a language may name them."""
 
     def __init__(
@@ -29,24 +29,24 @@ class Names:
         these alone, since "low" says little.
         """
         self._code = code
-        self._by_stems: dict[tuple[str, ...], list[Value]] = {}
-        self._unquoted: dict[tuple[str, ...], list[Value]] = {}
+        self._by_stems: dict[tuple[str, ...], list[CatalogueValue]] = {}
+        self._unquoted: dict[tuple[str, ...], list[CatalogueValue]] = {}
         for facet, value in values:
             own = [] if facet.endswith(" band") else [value]
             for form in dict.fromkeys([*own, *(forms or {}).get(f"{facet}:{value}" if not own else value, ())]):
                 if key := stems_of(form, code)[: _LONGEST + 1]:
-                    self._by_stems.setdefault(key, []).append(Value(facet, value))
+                    self._by_stems.setdefault(key, []).append(CatalogueValue(facet, value))
                     if facet != _THEME:
-                        self._unquoted.setdefault(key, []).append(Value(facet, value))
+                        self._unquoted.setdefault(key, []).append(CatalogueValue(facet, value))
 
-    def find(self, text: str) -> list[Value]:
+    def find(self, text: str) -> list[CatalogueValue]:
         """Every value that is named outside quotes, the longest first, without overlap, in order.
 
         Words of titles (themes) are left out: "what stands out" speaks neither of stands nor of outings. They count in
         quotes alone (`named_in`), as the project's own sentences have them.
         """
         words = stems_of(_QUOTED.sub(" ; ", text), self._code)
-        found: list[Value] = []
+        found: list[CatalogueValue] = []
         at = 0
         while at < len(words):
             size = next((n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._unquoted), 0)
@@ -54,16 +54,16 @@ class Names:
             at += size or 1
         return list(dict.fromkeys(found))
 
-    def word(self, one: Value) -> tuple[str, ...]:
+    def word(self, one: CatalogueValue) -> tuple[str, ...]:
         """What stands for a value in a text; of values that differ in their endings the same."""
         return stems_of(one.value, self._code)
 
-    def exact(self, text: str) -> list[Value]:
+    def exact(self, text: str) -> list[CatalogueValue]:
         """The values that a whole text is, a quoted one, say."""
         return self._by_stems.get(stems_of(text, self._code), [])
 
 
-def named_in(text: str, names: Names) -> list[Value]:
+def named_in(text: str, names: ValueNames) -> list[CatalogueValue]:
     """Values that a text names, in quotes too where the whole quotation is one."""
     return list(dict.fromkeys([*names.find(text), *(one for said in quoted(text) for one in names.exact(said))]))
 
@@ -86,7 +86,7 @@ def is_title(said: str, title: str) -> bool:
     return plain in forms
 
 
-def shape(text: str, names: Names) -> str:
+def shape(text: str, names: ValueNames) -> str:
     """A text without its quoted titles, values and numbers: what makes two sentences read alike."""
     bare = fold(_NUMBER.sub("#", _QUOTED.sub("*", text)))
     for one in sorted(names.find(text), key=lambda each: -len(each.value)):

@@ -8,7 +8,6 @@ from pathlib import Path
 from limner.core.errors import UsageError
 from limner.core.settings import Settings as Configuration
 from limner.evals.systems.base import (
-    Asked,
     Asking,
     Rating,
     Remarking,
@@ -18,19 +17,32 @@ from limner.evals.systems.base import (
     System,
     Telling,
     Training,
+    UserBatch,
 )
 from limner.evals.systems.collaborative import Als, Bpr, Ease, ItemKnn, UserKnn
-from limner.evals.systems.limner import FAMILIES, WITHOUT, Limner
+from limner.evals.systems.limner import FAMILIES, WITHOUT, LimnerSystem
 from limner.evals.systems.llm import Llm, shape_of
-from limner.evals.systems.outside import Run, imported, is_run
-from limner.evals.systems.plain import Popular, Random, Recent
+from limner.evals.systems.outside import RunFile, imported, is_run
+from limner.evals.systems.plain import PopularSystem, Random, RecentSystem
 from limner.evals.systems.predicted import BaseRate, RatingMean
 from limner.evals.systems.sasrec import SasRec
 from limner.evals.systems.texts import Bm25, Content
 
 __all__ = [
-    "ABLATIONS", "SYSTEMS", "Asked", "Asking", "Contestant", "Rating", "Remarking", "Scores", "Setting", "Settings",
-    "System", "Telling", "Training", "resolve",
+    "ABLATIONS",
+    "SYSTEMS",
+    "Asking",
+    "Contestant",
+    "Rating",
+    "Remarking",
+    "Scores",
+    "Setting",
+    "Settings",
+    "System",
+    "Telling",
+    "Training",
+    "UserBatch",
+    "resolve",
 ]  # fmt: skip
 
 
@@ -52,8 +64,8 @@ SYSTEMS: dict[str, Contestant] = {
     one.name: one
     for one in (
         Contestant(Random.name, Random, Random.grid, seeded=True),
-        Contestant(Popular.name, Popular, Popular.grid),
-        Contestant(Recent.name, Recent, Recent.grid),
+        Contestant(PopularSystem.name, PopularSystem, PopularSystem.grid),
+        Contestant(RecentSystem.name, RecentSystem, RecentSystem.grid),
         Contestant(ItemKnn.name, ItemKnn, ItemKnn.grid),
         Contestant(UserKnn.name, UserKnn, UserKnn.grid),
         Contestant(Ease.name, Ease, Ease.grid),
@@ -68,8 +80,11 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant("item-rate", partial(BaseRate, items=True), BaseRate.grid),
         Contestant(SasRec.name, SasRec, SasRec.grid, seeded=True),
         Contestant(Llm.name, Llm, Llm.grid, shape=shape_of),
-        Contestant(Limner.name, Limner, Limner.grid, seeded=True),
-        *(Contestant(f"{WITHOUT}{one}", partial(Limner, one), Limner.grid, seeded=True) for one in FAMILIES),
+        Contestant(LimnerSystem.name, LimnerSystem, LimnerSystem.grid, seeded=True),
+        *(
+            Contestant(f"{WITHOUT}{one}", partial(LimnerSystem, one), LimnerSystem.grid, seeded=True)
+            for one in FAMILIES
+        ),
     )
 }
 
@@ -96,7 +111,7 @@ def _contestant(name: str, depth: int) -> Contestant:
     if name in SYSTEMS:
         return SYSTEMS[name]
     if is_run(name):
-        run = Run(Path(name))
+        run = RunFile(Path(name))
         return Contestant(run.name, lambda: run, {})
     if ":" in name and not name.startswith(WITHOUT):
         imported(name, depth)

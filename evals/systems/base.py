@@ -97,9 +97,9 @@ class Training:
         at = order[np.searchsorted(self.x.seq[order], cut.train.seq)]
         return replace(self, x=cut.train, signal=self.signal[at], moment=cut.moment, progress=Quiet())
 
-    def asked(self, users: NDArray[np.int64]) -> "Asked":
+    def asked(self, users: NDArray[np.int64]) -> "UserBatch":
         past = histories(self.x, self.signal, users, self.moment)
-        return Asked(users, [self.x.user_ids[at] for at in users], past)
+        return UserBatch(users, [self.x.user_ids[at] for at in users], past)
 
     def frame(self) -> "pd.DataFrame":
         """One row an event: user_id, item_id, type, value, timestamp (UTC), signal. For systems that like pandas."""
@@ -117,7 +117,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Asked:
+class UserBatch:
     """Some users to recommend for."""
 
     users: NDArray[np.int64]
@@ -129,8 +129,8 @@ class Asked:
     def __len__(self) -> int:
         return len(self.histories)
 
-    def one(self, at: int) -> "Asked":
-        return Asked(self.users[at : at + 1], self.user_ids[at : at + 1], self.histories[at : at + 1])
+    def one(self, at: int) -> "UserBatch":
+        return UserBatch(self.users[at : at + 1], self.user_ids[at : at + 1], self.histories[at : at + 1])
 
 
 class System(Protocol):
@@ -141,7 +141,7 @@ class System(Protocol):
 
     def fit(self, training: Training) -> None: ...
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         """[users, items]; what a user has had already is taken out afterwards."""
 
 
@@ -149,7 +149,7 @@ class System(Protocol):
 class Rating(Protocol):
     """A system that predicts ratings."""
 
-    def ratings(self, asked: Asked, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
+    def ratings(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
         """For each user, of the items at these positions, the rating that the user would give, on the scale that the
         training tells (`Training.rated`); NaN where it cannot say.
         """
@@ -159,7 +159,7 @@ class Rating(Protocol):
 class Telling(Protocol):
     """A system that tells how likely an interaction is."""
 
-    def probabilities(self, asked: Asked, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
+    def probabilities(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
         """For each user, of the items at these positions, the probability in [0, 1] that the user has the item in the
         stretch after the moment in which a fifth as many events happen as the training has, whether or not the user
         comes back; without a moment, that it is the next. NaN where it cannot say.
@@ -202,7 +202,7 @@ class Personal:
         self._share = training.share
         self.learn(training)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         scores = np.array(self.judge(asked), dtype=np.float32)
         for row, history in enumerate(asked.histories):
             if not len(history.items):
@@ -212,7 +212,7 @@ class Personal:
     def learn(self, training: Training) -> None:
         raise NotImplementedError
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         """As `score`; rows of users without history are not looked at."""
         raise NotImplementedError
 

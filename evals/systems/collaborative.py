@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import CannotRunError
-from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training, binary, keep_largest, need
-from limner.retrieve import SimilarUsers, ease_weights, users_matrix
+from limner.evals.systems.base import Personal, Scores, Setting, Training, UserBatch, binary, keep_largest, need
+from limner.retrieve import UserKNN, ease_weights, users_matrix
 
 EASE_ITEMS = 20_000
 """Up to here plain EASE inverts its dense matrix (1.6 GB)."""
@@ -44,7 +44,7 @@ class ItemKnn(Personal):
         # Rows are candidates: their nearest items speak for them.
         self._near = keep_largest(matrix, self.neighbours).T.tocsr()
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         return np.asarray((binary(asked.histories, self._near.shape[0]) @ self._near).todense())
 
 
@@ -59,9 +59,9 @@ class UserKnn(Personal):
 
     def learn(self, training: Training) -> None:
         everyone = users_matrix(training.x, len(training.x.user_ids))
-        self._channel = SimilarUsers(everyone, neighbours_used=self.neighbours)
+        self._channel = UserKNN(everyone, neighbours_used=self.neighbours)
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         return self._channel.score(asked.histories)
 
 
@@ -80,7 +80,7 @@ class Ease(Personal):
             raise CannotRunError(f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,}).")
         self._weights = ease_weights(training.seen, self.penalty)
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         return np.asarray(binary(asked.histories, len(self._weights)) @ self._weights)
 
 
@@ -108,7 +108,7 @@ class _Factors(Personal):
         self._users = np.asarray(model.user_factors)
         self._items = np.asarray(model.item_factors)
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         return np.asarray(self._users[asked.users] @ self._items.T)
 
     def _model(self, seed: int) -> "ImplicitModel":

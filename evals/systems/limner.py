@@ -7,20 +7,20 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.evals.systems.base import Asked, Scores, Setting, Training
-from limner.rank import TELLS, Rated, fit, probabilities_of, score_users
+from limner.evals.systems.base import Scores, Setting, Training, UserBatch
+from limner.rank import CHANNEL_SIGNALS, Rated, fit, probabilities_of, score_users
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 FAMILIES: Mapping[str, frozenset[str]] = {
-    "next_item": TELLS["next_item"] | TELLS["around"],
-    "collaborative": TELLS["collaborative"],
-    "similar_users": TELLS["similar_users"],
-    "popularity": TELLS["popular"] | TELLS["recent"] | TELLS["latest"] | {"age"},
-    "facets": TELLS["facets"],
+    "next_item": CHANNEL_SIGNALS["next_item"] | CHANNEL_SIGNALS["around"],
+    "collaborative": CHANNEL_SIGNALS["collaborative"],
+    "similar_users": CHANNEL_SIGNALS["similar_users"],
+    "popularity": CHANNEL_SIGNALS["popular"] | CHANNEL_SIGNALS["recent"] | CHANNEL_SIGNALS["latest"] | {"age"},
+    "facets": CHANNEL_SIGNALS["facets"],
     "entry": frozenset({"entry gap", "entry near"}),
-    "content": TELLS["content"] | TELLS["bm25"],
+    "content": CHANNEL_SIGNALS["content"] | CHANNEL_SIGNALS["bm25"],
 }
 """Channels that tell much of the same, and columns of the same sort: what is left out together to see what it adds."""
 WITHOUT = "limner-without:"
@@ -28,7 +28,7 @@ WITHOUT = "limner-without:"
 
 
 @dataclass
-class Limner:
+class LimnerSystem:
     name: ClassVar[str] = "limner"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {}
 
@@ -43,10 +43,10 @@ class Limner:
         )  # fmt: skip
         self._training = training
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         return score_users(self._model, asked.histories)
 
-    def ratings(self, asked: Asked, items: Sequence[Ints]) -> list[Floats]:
+    def ratings(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:
         """By the mean and what the item departs from it for a user who gave no rating; NaN where too little is rated
         to learn from.
         """
@@ -62,6 +62,6 @@ class Limner:
             found.append(learned.predict(own, self._model.channels.catalogue.facets, wanted))
         return found
 
-    def probabilities(self, asked: Asked, items: Sequence[Ints]) -> list[Floats]:
+    def probabilities(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:
         """NaN where too little happened to learn from, and for users without history."""
         return probabilities_of(self._model, asked.histories, items)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from limner.core.errors import CannotRunError, ModelError, SettingsError
 from limner.core.schema import Item, LedgerRow
 from limner.core.settings import Settings as Configuration
-from limner.evals.systems.base import Asked, Scores, Setting, Training
-from limner.llm import MemoryBook, Purse
-from limner.llm.session import ModelDesk, Ready
-from limner.rerank import Judged, Taste, judge, prompts_of
-from limner.retrieve import Alike, History
+from limner.evals.systems.base import Scores, Setting, Training, UserBatch
+from limner.llm import Budget, MemoryCache
+from limner.llm.session import ModelHandle, ModelSession
+from limner.rerank import ModelOrder, Taste, judge, prompts_of
+from limner.retrieve import History, ItemSimilarity
 
 T = TypeVar("T")
 
@@ -63,9 +63,9 @@ class Llm:
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {}
 
     def __init__(self) -> None:
-        self._book = MemoryBook()
-        self._open: tuple[_Loop, ModelDesk] | None = None
-        self._ready = Ready(None, "none")
+        self._book = MemoryCache()
+        self._open: tuple[_Loop, ModelSession] | None = None
+        self._ready = ModelHandle(None, "none")
 
     @property
     def model(self) -> str:
@@ -80,12 +80,12 @@ class Llm:
         self._ids = training.x.item_ids
         self._by_id = dict(zip(self._ids, self._items, strict=True))
         vectors = training.catalogue.vectors
-        self._content = Alike(vectors, "content", 20.0, "liked") if vectors.shape[1] else None
+        self._content = ItemSimilarity(vectors, "content", 20.0, "liked") if vectors.shape[1] else None
         rerank = training.settings.rerank
         mode = "auto" if rerank.mode == "off" else rerank.mode
         self._settings = training.settings.model_copy(update={"rerank": rerank.model_copy(update={"mode": mode})})
-        desk = ModelDesk(self._settings, self._book, training.progress)
-        desk.purse = Purse(training.money)
+        desk = ModelSession(self._settings, self._book, training.progress)
+        desk.budget = Budget(training.money)
         self._loop = _Loop()
         self._open = self._loop, desk
         try:
@@ -95,7 +95,7 @@ class Llm:
         if self._ready.chat is None:
             raise CannotRunError(" ".join(self._ready.notes) or "There is no model to ask (LIMNER_LLM=none).")
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         scores = np.tile(self._share - 2, (len(asked), 1)).astype(np.float64)
         near = self._content.score(asked.histories) if self._content else None
         heads = [
@@ -126,10 +126,10 @@ class Llm:
         turns = np.column_stack(some).ravel() if len(some[0]) == len(some[1]) else np.concatenate(some)
         return np.array(list(dict.fromkeys(turns.tolist()))[:top], dtype=np.int64)
 
-    async def _judged(self, asked: Asked, heads: Sequence[NDArray[np.int64]]) -> list[Judged]:
+    async def _judged(self, asked: UserBatch, heads: Sequence[NDArray[np.int64]]) -> list[ModelOrder]:
         turn = asyncio.Semaphore(self._settings.llm.concurrency)
 
-        async def one(history: History, head: NDArray[np.int64]) -> Judged:
+        async def one(history: History, head: NDArray[np.int64]) -> ModelOrder:
             taste = self._taste(history)
             async with turn:
                 found = await judge(
@@ -144,7 +144,7 @@ class Llm:
         wrong = next((each for each in found if isinstance(each, BaseException)), None)
         if wrong is not None:
             raise wrong
-        return [each for each in found if isinstance(each, Judged)]
+        return [each for each in found if isinstance(each, ModelOrder)]
 
     def _taste(self, history: History) -> Taste:
         """Of the past alone, what was liked best and latest first: nobody's portrait is painted here. What says nothing

@@ -10,12 +10,12 @@ from typing import Protocol, cast
 import numpy as np
 
 from limner.core.errors import BadInputError, UsageError
-from limner.evals.systems.base import Asked, Scores, System, Training
+from limner.evals.systems.base import Scores, System, Training, UserBatch
 
 _COLUMNS = ("user_id", "item_id", "score")
 
 
-class Recommender(Protocol):
+class ExternalRecommender(Protocol):
     """What an import path may name instead of a System."""
 
     def fit(self, training: Training) -> object: ...
@@ -50,7 +50,7 @@ class Unknown:
 class Outsider:
     """A `fit` and `recommend` as a System: its items score by their places, others are not recommended."""
 
-    def __init__(self, name: str, inner: Recommender, depth: int) -> None:
+    def __init__(self, name: str, inner: ExternalRecommender, depth: int) -> None:
         self.name, self._inner, self._depth = name, inner, depth
 
     def fit(self, training: Training) -> None:
@@ -62,7 +62,7 @@ class Outsider:
     def remark(self) -> str:
         return self._unknown.remark
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         """Raises TypeError for an item id that is not text: 7 is not '7', and a pair is no id."""
         # What a user has had is taken out later, so more are asked for.
         had = max((len(np.unique(one.items)) for one in asked.histories), default=0)
@@ -85,7 +85,7 @@ class Outsider:
         return scores
 
 
-class Named:
+class RenamedSystem:
     """A System under the name it was asked for by."""
 
     def __init__(self, name: str, inner: System) -> None:
@@ -94,11 +94,11 @@ class Named:
     def fit(self, training: Training) -> None:
         self._inner.fit(training)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         return self._inner.score(asked)
 
 
-class Run:
+class RunFile:
     """`user_id,item_id,score` of another tool, CSV or Parquet; users it does not name get nothing."""
 
     def __init__(self, path: Path) -> None:
@@ -123,7 +123,7 @@ class Run:
     def remark(self) -> str:
         return self._unknown.remark
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         scores = np.full((len(asked), len(self._position)), -np.inf)
         for row, user_id in enumerate(asked.user_ids):
             for item_id, score in self._by_user.get(user_id, ()):
@@ -147,9 +147,9 @@ def imported(path: str, depth: int) -> System:
             raise UsageError(f"There is no system '{path}': {error}.") from error
     made = cast(Callable[[], object], found)() if isinstance(found, type) else found
     if hasattr(made, "fit") and hasattr(made, "score"):
-        return Named(path, cast(System, made))
+        return RenamedSystem(path, cast(System, made))
     if hasattr(made, "fit") and hasattr(made, "recommend"):
-        return Outsider(path, cast(Recommender, made), depth)
+        return Outsider(path, cast(ExternalRecommender, made), depth)
     raise UsageError(f"'{path}' is no system: it needs `fit`, and `score` or `recommend`; see docs/evaluation.md.")
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from limner.evals.systems.base import Asked, Scores, Setting, Training
+from limner.evals.systems.base import Scores, Setting, Training, UserBatch
 from limner.retrieve import fit_popular, fit_recent
 
 
@@ -20,13 +20,13 @@ class Random:
     def fit(self, training: Training) -> None:
         self._seed, self._items = training.seed, len(training.x.item_ids)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         rows = [np.random.default_rng((self._seed, int(user))).random(self._items) for user in asked.users]
         return np.array(rows).reshape(len(asked), self._items)
 
 
 @dataclass
-class Popular:
+class PopularSystem:
     """Users who had the item, whatever they thought of it."""
 
     name: ClassVar[str] = "popular"
@@ -35,12 +35,12 @@ class Popular:
     def fit(self, training: Training) -> None:
         self._channel = fit_popular(training.x)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         return self._channel.score(asked.histories)
 
 
 @dataclass
-class Recent:
+class RecentSystem:
     """Popular of late, at the moment that each user is asked at."""
 
     half_life: float = 0.1
@@ -52,5 +52,5 @@ class Recent:
     def fit(self, training: Training) -> None:
         [self._channel] = fit_recent(training.x, half_lives={self.name: self.half_life})
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         return self._channel.score(asked.histories)

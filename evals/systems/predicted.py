@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import BadInputError, CannotRunError
 from limner.evals.splits import make_split
-from limner.evals.systems.base import Asked, Scores, Setting, Training
+from limner.evals.systems.base import Scores, Setting, Training, UserBatch
 from limner.evals.systems.cases import probability_cases
 
 Floats = NDArray[np.float64]
@@ -51,12 +51,12 @@ class RatingMean:
         if self.users:
             self._user = _damped(left, user, len(self._user), _USER_DAMPING)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         """By rating; popularity decides between equals."""
         own = self._item + 1e-6 * self._share
         return np.asarray(np.tile(own, (len(asked), 1)) + self._user[asked.users][:, None])
 
-    def ratings(self, asked: Asked, items: Sequence[Ints]) -> list[Floats]:
+    def ratings(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:
         own = self._mean + self._user[asked.users]
         return [
             np.asarray(np.clip(one + self._item[at], self._low, self._high))
@@ -97,9 +97,9 @@ class BaseRate:
             count = np.bincount(cases.item, minlength=items)
             self._rate = (happened + _RATE_DAMPING * whole) / (count + _RATE_DAMPING)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         """By rate; popularity decides between equals."""
         return np.tile(self._rate + 1e-9 * self._share, (len(asked), 1))
 
-    def probabilities(self, asked: Asked, items: Sequence[Ints]) -> list[Floats]:
+    def probabilities(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:
         return [self._rate[at] for at in items]

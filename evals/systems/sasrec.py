@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import CannotRunError
 from limner.evals.metrics import hit_matrix, ndcg
-from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training
+from limner.evals.systems.base import Personal, Scores, Setting, Training, UserBatch
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +65,7 @@ class SasRec(Personal):
             self._network = _Network(items, self.factors, self.layers, self.length, self.dropout)
             self._fit(past, random)
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         import torch
 
         rows = [at for at, one in enumerate(asked.histories) if len(one.items)]

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from limner.core.errors import CannotRunError
-from limner.evals.systems.base import Asked, Personal, Scores, Setting, Training
-from limner.retrieve import Alike, bm25_postings, weights_matrix
+from limner.evals.systems.base import Personal, Scores, Setting, Training, UserBatch
+from limner.retrieve import ItemSimilarity, bm25_postings, weights_matrix
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Bm25(Personal):
         self._items_to_words = self._words_to_items.T.tocsr()
         self._items_to_words.data = np.ones_like(self._items_to_words.data)
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         weights = [np.maximum(one.signal, 0.05) * one.recency(self.half_life) for one in asked.histories]
         said = weights_matrix(asked.histories, weights, self._items_to_words.shape[0])
         return np.asarray(((said @ self._items_to_words) @ self._words_to_items).todense())
@@ -55,7 +55,9 @@ class Content(Personal):
         vectors = training.catalogue.vectors
         if not vectors.shape[1]:
             raise CannotRunError("The embedder 'wordllama' is not installed; run: pip install 'limner[local]'.")
-        self._channel = Alike(vectors, "content", self.half_life, "liked" if self.weighing == "liked" else "all")
+        self._channel = ItemSimilarity(
+            vectors, "content", self.half_life, "liked" if self.weighing == "liked" else "all"
+        )
 
-    def judge(self, asked: Asked) -> Scores:
+    def judge(self, asked: UserBatch) -> Scores:
         return self._channel.score(asked.histories)

@@ -14,7 +14,7 @@ from limner.core.settings import load_settings
 from limner.engine import open_engine
 from limner.ingest import Sources
 from limner.store import open_store
-from limner.testing import Answer, Behaviour, ScriptedServer, SeenRequest
+from limner.testing import Behaviour, ScriptedAnswer, ScriptedServer, SeenRequest
 from tests.e2e.running import IDS, asking, limner, start
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def words(seen: SeenRequest) -> Behaviour:
     claims = dict(re.findall(r"^(\w+): (.+)$", seen.text, re.M))
     asked = (seen.schema or {}).get("properties")
     assert isinstance(asked, dict)
-    return Answer(json.dumps({name: f"Likes {claims.get(name, name)}." for name in asked}))
+    return ScriptedAnswer(json.dumps({name: f"Likes {claims.get(name, name)}." for name in asked}))
 
 
 def portraits(place: Path) -> dict[str, list[Profile]]:

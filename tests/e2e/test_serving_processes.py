@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from limner.store import open_store
-from limner.testing import Answer, Drip, Hang, ScriptedServer
+from limner.testing import Drip, Hang, ScriptedAnswer, ScriptedServer
 from tests.e2e.running import asking, limner, start
 
 
@@ -117,7 +117,7 @@ def test_a_write_waits_until_another_process_has_written(place: Path) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_running_answer_is_finished_before_the_server_ends(place: Path, workers: str) -> None:
     """A model that takes its time is waited for; new requests are not taken."""
-    words = Drip(Answer('{"yes": "really"}'), size=64, pause=0.1)
+    words = Drip(ScriptedAnswer('{"yes": "really"}'), size=64, pause=0.1)
     with ScriptedServer(otherwise=words) as model, served(place, "--workers", workers, **asking(model)) as server:
         answers: list[httpx.Response] = []
         asked = threading.Thread(target=lambda: answers.append(server.get("/v1/users/u3/profile")))
@@ -148,7 +148,7 @@ def test_an_answer_that_takes_too_long_does_not_keep_the_server(place: Path) -> 
 
 def test_the_models_key_is_in_no_answer_and_no_line_of_log(place: Path) -> None:
     secret = "sk-very-secret-0123456789"
-    with ScriptedServer(otherwise=Answer("no"), api_key="another") as model:
+    with ScriptedServer(otherwise=ScriptedAnswer("no"), api_key="another") as model:
         with served(place, **{**asking(model), "OPENAI_API_KEY": secret}) as server:
             paths = (
                 "/v1/users/u1/recommendations",

@@ -17,7 +17,7 @@ from limner.ingest import Sources
 from limner.rank import fit, order
 from limner.retrieve import ease_weights, seen_matrix
 from limner.server import create_app
-from limner.testing import Answer, Failure, ScriptedServer
+from limner.testing import Failure, ScriptedAnswer, ScriptedServer
 from tests.e2e.running import USERS, write_taste
 
 
@@ -111,7 +111,7 @@ async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) 
 async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_more(engine: Engine) -> None:
     """One that copies the order it is shown adds nothing, and its answers go over real HTTP."""
     copied = json.dumps({"order": list(range(1, 21))})
-    with ScriptedServer(otherwise=Answer(copied)) as server:
+    with ScriptedServer(otherwise=ScriptedAnswer(copied)) as server:
         llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "full"}
         settings = load_settings({}, overrides={("data",): str(engine.store.folder), ("llm",): llm})
         asking = open_engine(settings)
@@ -147,7 +147,7 @@ def _orders(engine: Engine) -> int:
 
 async def test_a_weight_that_was_set_has_the_model_reorder(engine: Engine) -> None:
     backwards = json.dumps({"order": list(range(20, 0, -1))})
-    with ScriptedServer(otherwise=Answer(backwards)) as server:
+    with ScriptedServer(otherwise=ScriptedAnswer(backwards)) as server:
         llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "full"}
         overrides = {("data",): str(engine.store.folder), ("llm",): llm, ("rerank", "weight"): 1.0}
         asking = open_engine(load_settings({}, overrides=overrides))

@@ -16,12 +16,12 @@ import limner.state.snapshots
 from limner import Limner
 from limner.cli import main
 from limner.core.errors import BadInputError, IndexAwayError, UnknownIdError
-from limner.core.schema import Item, Recommendations, Wishes
+from limner.core.schema import Item, RecommendationRequest, Recommendations
 from limner.core.settings import load_settings
 from limner.engine import Engine, open_engine
 from limner.ingest import Sources
 from limner.rank import allowed
-from limner.state.snapshots import Snapshots
+from limner.state.snapshots import DerivedState
 from limner.testing import FakeEmbedder
 
 GENRES = ("Comedy", "Drama", "War")
@@ -58,7 +58,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 
 async def one(engine: Engine, user: str, n: int = 10, **wishes: object) -> Recommendations:
-    [found] = await engine.recommend([user], n, wishes=Wishes.model_validate(wishes), explain=False)
+    [found] = await engine.recommend([user], n, wishes=RecommendationRequest.model_validate(wishes), explain=False)
     return found
 
 
@@ -155,7 +155,7 @@ async def test_a_short_list_says_why(engine: Engine) -> None:
 
 
 async def test_a_visitor_is_nobody_in_the_store(engine: Engine) -> None:
-    found = engine.visit(5, wishes=Wishes(context=["i0", "i3"]))
+    found = engine.visit(5, wishes=RecommendationRequest(context=["i0", "i3"]))
     assert found.user_id == "" and found.recommendation_id is None and not {"i0", "i3"} & set(ids(found))
     assert {each.item.categories[0] for each in found.recommendations} == {"Comedy"}
     assert all(each.reason is not None for each in found.recommendations)
@@ -178,9 +178,11 @@ async def test_who_did_nothing_gets_what_their_like_had(engine: Engine) -> None:
 async def test_the_catalogue_is_looked_through_once_for_all_visits(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Wishes] = []
+    asked: list[RecommendationRequest] = []
 
-    def watched(ids: Sequence[str], items: Mapping[str, Item], wishes: Wishes) -> NDArray[np.bool_] | None:
+    def watched(
+        ids: Sequence[str], items: Mapping[str, Item], wishes: RecommendationRequest
+    ) -> NDArray[np.bool_] | None:
         asked.append(wishes)
         return allowed(ids, items, wishes)
 
@@ -198,7 +200,9 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
 
 async def test_everyone_at_once_gets_what_each_gets_alone(engine: Engine) -> None:
     for wishes in ({}, {"quota": {"category": 2}, "diversity": 0.4, "category": ["War", "Drama"]}):
-        everyone = [found async for found in engine.recommend_all(7, wishes=Wishes.model_validate(wishes))]
+        everyone = [
+            found async for found in engine.recommend_all(7, wishes=RecommendationRequest.model_validate(wishes))
+        ]
         assert [found.user_id for found in everyone] == engine.store.user_ids()
         for found in everyone[::5]:
             alone = await one(engine, found.user_id, 7, **wishes)
@@ -243,14 +247,14 @@ def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture
 def test_a_table_says_what_it_had_to_do_without(
     given: list[str], engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def away(self: Snapshots) -> None:
+    def away(self: DerivedState) -> None:
         raise IndexAwayError("No server answers.")
 
     call = ["--data", "store", "recommend", *given, "--out", "all.csv", "-n", "2"]
     opener = partial(open_engine, embedder=FakeEmbedder())
     assert main([*call, "--json"], open_engine=opener) == 0
     assert not any("No server" in note for note in json.loads(capsys.readouterr().out)["notes"])
-    monkeypatch.setattr(Snapshots, "look", away)
+    monkeypatch.setattr(DerivedState, "look", away)
     assert main([*call, "--json"], open_engine=opener) == 0
     assert any("No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"])
     assert main(call, open_engine=opener) == 0
@@ -262,7 +266,7 @@ def test_the_python_door_has_them_too(engine: Engine) -> None:
     engine.store.close()
     with Limner(settings=settings) as limner:
         limner.engine.snapshots._embedder = FakeEmbedder()
-        assert len(limner.recommend("u0", 4, wishes=Wishes(category=["War"]), explain=False)) == 4
+        assert len(limner.recommend("u0", 4, wishes=RecommendationRequest(category=["War"]), explain=False)) == 4
         assert len(limner.recommend_all(2)) == 2 * (USERS + 2)
         users = limner.users("i5", 3)
         assert list(users["rank"]) == [1, 2, 3]

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from limner.core.schema import Item, User
 from limner.core.settings import ServerSettings, Settings, load_settings
-from limner.core.telemetry import Watch
+from limner.core.telemetry import Telemetry
 from limner.engine import Engine, open_engine
 from limner.server import configured, listen
 from limner.testing import FakeEmbedder
@@ -27,7 +27,7 @@ def settings_for(folder: Path, **server: object) -> Settings:
     return load_settings({}, None, {("data",): str(folder / "store"), ("llm", "choice"): "none", **given})
 
 
-def small_engine(folder: Path, *, watch: Watch | None = None, **server: object) -> Engine:
+def small_engine(folder: Path, *, watch: Telemetry | None = None, **server: object) -> Engine:
     """Two users of whom nothing is known, and an item."""
     engine = open_engine(settings_for(folder, **server), create=True, embedder=FakeEmbedder(), watch=watch)
     engine.store.add_users([User(user_id=one) for one in USERS])

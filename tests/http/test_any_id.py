@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from limner.api.access import Access
-from limner.client import Limner
+from limner.client import LimnerClient
 from limner.core.urls import segment
 from limner.recommend.edits import ItemPatch, Statement
 from limner.recommend.feedback import FeedbackItem
@@ -35,7 +35,7 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("one", IDS)
 def test_the_client_reaches_every_path_of_a_user(server: Live, one: str) -> None:
-    with Limner(str(server.client.base_url)) as limner:
+    with LimnerClient(str(server.client.base_url)) as limner:
         assert limner.user(one).user_id == one
         assert limner.profile(one).user_id == one
         assert limner.edit(one, state=[Statement(value="Comedy")]).user_id == one
@@ -51,7 +51,7 @@ def test_the_client_reaches_every_path_of_a_user(server: Live, one: str) -> None
 
 @pytest.mark.parametrize("one", IDS)
 def test_the_client_reaches_every_path_of_an_item(server: Live, one: str) -> None:
-    with Limner(str(server.client.base_url)) as limner:
+    with LimnerClient(str(server.client.base_url)) as limner:
         assert limner.item(one).title == f"Title of {one}"
         assert limner.change(one, ItemPatch(price=3.0)).item_id == one
         assert limner.neighbors(one).item.item_id == one

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from limner.llm import tokens
-from limner.testing import Answer, ScriptedServer
+from limner.testing import ScriptedAnswer, ScriptedServer
 from tests.e2e.running import GENRES, SILENT
 from tests.http.tasteful import copied, ids, problem, scripted, serving
 
@@ -118,7 +118,7 @@ def test_what_was_said_can_be_taken_back_as_if_it_never_had_been(client: httpx.C
 def test_a_model_cannot_bring_back_what_was_struck(trained: Path, tmp_path: Path) -> None:
     words = '{"text": "Comedy is what this user likes best of all."}'
     with (
-        ScriptedServer(otherwise=Answer(words)) as model,
+        ScriptedServer(otherwise=ScriptedAnswer(words)) as model,
         serving(copied(trained, tmp_path), **scripted(model)) as client,
     ):
         client.get("/v1/users/u0/profile")

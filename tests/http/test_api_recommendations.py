@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from limner.testing import Answer, Failure, Hang, ScriptedServer
+from limner.testing import Failure, Hang, ScriptedAnswer, ScriptedServer
 from tests.e2e.running import IDS, SILENT
 from tests.http.tasteful import copied, ids, ids_of, problem, scripted, serving
 
@@ -277,7 +277,7 @@ def worded(client: httpx.Client, model: ScriptedServer) -> dict[str, list[dict[s
 def test_better_words_come_behind_the_answer_and_hold_until_something_changes(trained: Path, tmp_path: Path) -> None:
     words = json.dumps({"text": "This one is close in theme to what you chose."})
     with (
-        ScriptedServer(otherwise=Answer(words)) as model,
+        ScriptedServer(otherwise=ScriptedAnswer(words)) as model,
         serving(copied(trained, tmp_path), **scripted(model)) as client,
     ):
         waited = client.get(LIST, params={"n": 3, "explain": "wait"}).json()

@@ -13,13 +13,13 @@ import pytest
 from limner.api.access import Access
 from limner.chat import Conversation
 from limner.chat.check import check
-from limner.chat.compose import Line
-from limner.chat.pseudonymizer import Curtain
+from limner.chat.compose import AnswerLine
+from limner.chat.pseudonymizer import Pseudonymizer
 from limner.engine import open_engine
 from limner.ingest import Sources
 from limner.server import create_app
 from limner.store.api_keys import KeyRing, create_key
-from limner.testing import Answer, CallTool, FakeEmbedder, ScriptedServer
+from limner.testing import CallTool, FakeEmbedder, ScriptedAnswer, ScriptedServer
 from limner.tools import TOOLS
 from tests.http.live import live, settings_for
 from tests.http.tasteful import copied, engine_of, problem, scripted, write_tables
@@ -179,8 +179,8 @@ CALLS = {
 @pytest.mark.parametrize("tool", [one.name for one in TOOLS])
 def test_a_model_that_plans_gets_nothing_of_others_from_any_tool(painted: Path, tmp_path: Path, tool: str) -> None:
     lie = "User u1 likes Comedy most, and u2 does too. u3 and u97 like Drama. User u0 likes Comedy."
-    script = [CallTool(tool, CALLS[tool]), CallTool("portrait", {"user_id": OWN}), Answer(lie)]
-    with ScriptedServer(script, otherwise=Answer(lie)) as server:
+    script = [CallTool(tool, CALLS[tool]), CallTool("portrait", {"user_id": OWN}), ScriptedAnswer(lie)]
+    with ScriptedServer(script, otherwise=ScriptedAnswer(lie)) as server:
         with bound(copied(painted, tmp_path), **scripted(server, grade="full")) as (own, _, others):
             answer = own.post("/v1/chat", json={"question": "Say what this is all about, and u2"}).json()["answer"]
         tells_of_nobody_else(plain(answer), others)
@@ -193,7 +193,7 @@ def test_a_model_that_plans_gets_nothing_of_others_from_any_tool(painted: Path, 
 
 @pytest.mark.parametrize("question", ["What do I like?", *ABOUT_OTHERS])
 def test_a_model_that_words_says_nothing_of_others(painted: Path, tmp_path: Path, question: str) -> None:
-    lie = Answer("User u1 likes Comedy. User u0 likes Comedy. u5 likes Comedy too.")
+    lie = ScriptedAnswer("User u1 likes Comedy. User u0 likes Comedy. u5 likes Comedy too.")
     with ScriptedServer(otherwise=lie) as server:
         with bound(copied(painted, tmp_path), **scripted(server)) as (own, _, others):
             answer = own.post("/v1/chat", json={"question": question}).json()["answer"]
@@ -237,7 +237,10 @@ ASKED = [
 @pytest.mark.parametrize(("there", "not_there"), PAIRS)
 def test_what_is_kept_of_a_model_does_not_tell_who_there_is(numbered: Path, there: str, not_there: str) -> None:
     engine = engine_of(numbered)
-    lines = [Line(f"User {OWN} likes Comedy (12 events).", "as_is"), Line("User 4 is nobody's 13.", "as_is")]
+    lines = [
+        AnswerLine(f"User {OWN} likes Comedy (12 events).", "as_is"),
+        AnswerLine("User 4 is nobody's 13.", "as_is"),
+    ]
 
     def kept(name: str) -> list[tuple[str, str, int]]:
         found = []
@@ -257,7 +260,7 @@ def test_a_hosted_model_cannot_tell_who_there_is_by_what_is_hidden(numbered: Pat
     engine = engine_of(numbered)
 
     def sent(question: str, name: str) -> str:
-        out = Curtain.of(engine, question, Conversation(only=OWN), hosted=True).out(question)
+        out = Pseudonymizer.of(engine, question, Conversation(only=OWN), hosted=True).out(question)
         return re.sub(r"u[0-9a-f]{12}", "ALIAS", out).replace(name, "X")
 
     for asked in ASKED:
@@ -273,7 +276,7 @@ def test_a_model_cannot_be_had_say_who_there_is(numbered: Path, tmp_path: Path, 
     def answers(name: str, folder: Path) -> list[str]:
         found = []
         for said, asked in zip(SAID, ASKED, strict=False):
-            words = Answer(f"User {OWN} likes Comedy. {said.format(name)}")
+            words = ScriptedAnswer(f"User {OWN} likes Comedy. {said.format(name)}")
             with ScriptedServer([CallTool("portrait", {"user_id": OWN}), words]) as server:
                 with bound(folder, **scripted(server, grade="full")) as (own, _, _):
                     body = own.post("/v1/chat", json={"question": asked.format(name)}).json()

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from limner.chat import Answer as Reply
 from limner.chat import Conversation, Finished, TextDelta, ToolStarted, answer, stream
+from limner.chat import ScriptedAnswer as Reply
 from limner.engine import Engine
-from limner.testing import Answer, CallTool, Failure, ScriptedServer
+from limner.testing import CallTool, Failure, ScriptedAnswer, ScriptedServer
 from tests.unit.chat_store import make_engine
 
 COUNT = "How many events does user 13 have?"
@@ -17,7 +17,9 @@ def asking(folder: Path, server: ScriptedServer, grade: str) -> Engine:
     )
 
 
-async def replied(folder: Path, grade: str, *script: Answer | CallTool | Failure, question: str = COUNT) -> Reply:
+async def replied(
+    folder: Path, grade: str, *script: ScriptedAnswer | CallTool | Failure, question: str = COUNT
+) -> Reply:
     with ScriptedServer(script) as server:
         engine = asking(folder, server, grade)
         reply = await answer(engine, question)
@@ -29,29 +31,31 @@ CALL = CallTool("history", {"user_id": "13", "limit": 0})
 
 
 async def test_a_full_model_plans_the_calls_and_is_believed_where_the_results_bear_it_out(tmp_path: Path) -> None:
-    reply = await replied(tmp_path / "s", "full", CALL, Answer("User 13 has 6 events."))
+    reply = await replied(tmp_path / "s", "full", CALL, ScriptedAnswer("User 13 has 6 events."))
     assert (reply.text, reply.source, reply.grade) == ("User 13 has 6 events.", "llm", "full")
     assert reply.calls[0].arguments == {"user_id": "13", "limit": "0"}
 
 
 async def test_what_it_makes_up_is_dropped(tmp_path: Path) -> None:
-    made_up = Answer("User 13 has 6 events. They live in Paris with 4 cats.")
+    made_up = ScriptedAnswer("User 13 has 6 events. They live in Paris with 4 cats.")
     reply = await replied(tmp_path / "s", "full", CALL, made_up)
     assert reply.text == "User 13 has 6 events." and any("4" in note for note in reply.notes)
 
 
 async def test_where_too_little_stands_the_tools_speak(tmp_path: Path) -> None:
-    reply = await replied(tmp_path / "s", "full", CALL, Answer("They have 777 events."))
+    reply = await replied(tmp_path / "s", "full", CALL, ScriptedAnswer("They have 777 events."))
     assert (reply.text, reply.source) == ("User 13 has 6 events.", "template")
 
 
 async def test_without_a_call_nothing_is_believed(tmp_path: Path) -> None:
-    reply = await replied(tmp_path / "s", "full", Answer("User 13 has 6 events."))
+    reply = await replied(tmp_path / "s", "full", ScriptedAnswer("User 13 has 6 events."))
     assert not reply.answered and "don't know" in reply.text
 
 
 async def test_wrong_arguments_and_unknown_users_are_told_to_the_model(tmp_path: Path) -> None:
-    with ScriptedServer([CallTool("history", {"user_id": "nobody"}), CALL, Answer("User 13 has 6 events.")]) as server:
+    with ScriptedServer(
+        [CallTool("history", {"user_id": "nobody"}), CALL, ScriptedAnswer("User 13 has 6 events.")]
+    ) as server:
         engine = asking(tmp_path / "s", server, "full")
         reply = await answer(engine, COUNT)
         await engine.close()
@@ -75,14 +79,14 @@ async def test_a_refusal_never_reaches_the_model(tmp_path: Path) -> None:
 
 
 async def test_a_phrasing_model_words_what_the_planner_found(tmp_path: Path) -> None:
-    reply = await replied(tmp_path / "s", "phrase", Answer("There are 6 events of user 13."))
+    reply = await replied(tmp_path / "s", "phrase", ScriptedAnswer("There are 6 events of user 13."))
     assert (reply.text, reply.source, reply.grade) == ("There are 6 events of user 13.", "llm", "phrase")
-    wrong = await replied(tmp_path / "t", "phrase", Answer("There are 60 events of user 13."))
+    wrong = await replied(tmp_path / "t", "phrase", ScriptedAnswer("There are 60 events of user 13."))
     assert (wrong.text, wrong.source) == ("User 13 has 6 events.", "template")
 
 
 async def test_every_call_stands_in_the_ledger(tmp_path: Path) -> None:
-    with ScriptedServer([CALL, Answer("User 13 has 6 events.")]) as server:
+    with ScriptedServer([CALL, ScriptedAnswer("User 13 has 6 events.")]) as server:
         engine = asking(tmp_path / "s", server, "full")
         await answer(engine, COUNT)
         rows = engine.store.ledger()
@@ -91,7 +95,9 @@ async def test_every_call_stands_in_the_ledger(tmp_path: Path) -> None:
 
 
 async def test_a_stream_gives_tools_then_verified_text_then_the_answer(tmp_path: Path) -> None:
-    with ScriptedServer([CALL, Answer("User 13 has 6 events. They live with 4 cats. User 13 has 6 events.")]) as server:
+    with ScriptedServer(
+        [CALL, ScriptedAnswer("User 13 has 6 events. They live with 4 cats. User 13 has 6 events.")]
+    ) as server:
         engine = asking(tmp_path / "s", server, "full")
         pieces = [piece async for piece in stream(engine, COUNT, Conversation())]
         await engine.close()

@@ -6,7 +6,7 @@ from limner.core.errors import ModelRefusedError, ModelUnavailableError
 from limner.core.schema import ChatMessage
 from limner.core.settings import Settings, load_settings
 from limner.llm import ChatRequest, choose_chat
-from limner.testing import Answer, CallTool, Failure, ScriptedServer, hash_vector
+from limner.testing import CallTool, Failure, ScriptedAnswer, ScriptedServer, hash_vector
 
 
 def settings_for(base_url: str, **more: str) -> Settings:
@@ -14,7 +14,7 @@ def settings_for(base_url: str, **more: str) -> Settings:
 
 
 async def test_a_servers_first_model_answers() -> None:
-    with ScriptedServer([Answer("hello")], model="house-model") as server:
+    with ScriptedServer([ScriptedAnswer("hello")], model="house-model") as server:
         chosen = choose_chat(settings_for(server.base_url + "/"))
         assert chosen is not None and chosen.name == "house-model" and not chosen.hosted
         assert chosen.identity == f"house-model {server.base_url}" and chosen.where.startswith("at 127.0.0.1")
@@ -24,7 +24,7 @@ async def test_a_servers_first_model_answers() -> None:
 
 
 async def test_a_named_model_is_taken_at_its_word() -> None:
-    with ScriptedServer([Answer("hello")], api_key="sk-right") as server:
+    with ScriptedServer([ScriptedAnswer("hello")], api_key="sk-right") as server:
         chosen = choose_chat(settings_for(server.base_url, LIMNER_LLM_MODEL="mine", OPENAI_API_KEY="sk-right"))
         assert chosen is not None
         await chosen.chat.complete(ChatRequest("test", "t", [ChatMessage(role="user", content="Hi")]))
@@ -85,7 +85,9 @@ def test_calls_tools_natively_and_in_a_stream() -> None:
 def test_a_script_may_look_at_the_request() -> None:
     from openai import NotFoundError, OpenAI
 
-    with ScriptedServer(otherwise=lambda seen: Failure(404) if "secret" in seen.text else Answer("fine")) as server:
+    with ScriptedServer(
+        otherwise=lambda seen: Failure(404) if "secret" in seen.text else ScriptedAnswer("fine")
+    ) as server:
         client = OpenAI(base_url=server.base_url, api_key="x", max_retries=0)
         said = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}])
         with pytest.raises(NotFoundError):

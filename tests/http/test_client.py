@@ -5,26 +5,26 @@ from pathlib import Path
 import httpx
 import pytest
 
-from limner.client import AsyncLimner, Limner, LimnerRefused, LimnerUnreachable
+from limner.client import AsyncLimner, LimnerClient, LimnerRefused, LimnerUnreachable
 from limner.client.ask import Reply
-from limner.recommend.edits import Claim, ItemPatch, Statement
+from limner.recommend.edits import ClaimKey, ItemPatch, Statement
 from limner.recommend.feedback import FeedbackItem
 from tests.e2e.running import IDS
 
 
 @pytest.fixture
-def limner(client: httpx.Client) -> Limner:
-    return Limner(str(client.base_url))
+def limner(client: httpx.Client) -> LimnerClient:
+    return LimnerClient(str(client.base_url))
 
 
 def test_three_lines_to_the_first_answer(client: httpx.Client) -> None:
-    with Limner(str(client.base_url)) as limner:
+    with LimnerClient(str(client.base_url)) as limner:
         answer = limner.recommend("u0", 3)
     assert [one.rank for one in answer.recommendations] == [1, 2, 3]
     assert answer.recommendations[0].reason is not None
 
 
-def test_every_call_comes_back_as_its_value(limner: Limner) -> None:
+def test_every_call_comes_back_as_its_value(limner: LimnerClient) -> None:
     shown = limner.recommend("u0", 5, category=["Comedy"], boost=["category:Comedy*1.5"], diversity=0.2)
     assert {one.item.categories[0] for one in shown.recommendations} == {"Comedy"}
     item = shown.recommendations[0].item.item_id
@@ -36,7 +36,7 @@ def test_every_call_comes_back_as_its_value(limner: Limner) -> None:
     first = limner.profile("u0")
     edited = limner.edit("u0", state=[Statement(value="War")])
     assert edited.preferences[0].value == "War" and edited.version == first.version + 1
-    edited = limner.edit("u0", strike=[Claim(facet="genre", value="War")])
+    edited = limner.edit("u0", strike=[ClaimKey(facet="genre", value="War")])
     assert "War" not in [one.value for one in edited.preferences if one.polarity == "like"]
     assert limner.build("u0", force=True).built[0].version == edited.version + 1
     assert limner.difference("u0", 1, 2).added[0].value == "War"
@@ -58,7 +58,7 @@ def test_every_call_comes_back_as_its_value(limner: Limner) -> None:
     assert limner.erase("u1").user_id == "u1"
 
 
-def test_a_conversation_goes_on_and_streams(limner: Limner) -> None:
+def test_a_conversation_goes_on_and_streams(limner: LimnerClient) -> None:
     limner.profile("u0")
     reply = limner.chat("What does u0 like?")
     assert "Comedy" in reply.answer.text
@@ -77,7 +77,7 @@ async def test_the_same_awaited(client: httpx.Client) -> None:
             await limner.user("nobody")
 
 
-def test_what_goes_wrong_has_a_name(limner: Limner, tmp_path: Path) -> None:
+def test_what_goes_wrong_has_a_name(limner: LimnerClient, tmp_path: Path) -> None:
     with pytest.raises(LimnerRefused) as caught:
         limner.recommend("nobody")
     assert (caught.value.status, caught.value.code) == (404, "unknown_id")
@@ -86,5 +86,5 @@ def test_what_goes_wrong_has_a_name(limner: Limner, tmp_path: Path) -> None:
     assert caught.value.code == "bad_input"
     with pytest.raises(ValueError, match="give"):
         limner.recommend.audience()
-    with pytest.raises(LimnerUnreachable), Limner("http://127.0.0.1:9") as other:
+    with pytest.raises(LimnerUnreachable), LimnerClient("http://127.0.0.1:9") as other:
         other.user("u0")

@@ -8,7 +8,7 @@ import pytest
 from limner.core.errors import IndexAwayError
 from limner.engine import Engine
 from limner.server import create_app
-from limner.state.snapshots import Snapshots
+from limner.state.snapshots import DerivedState
 from tests.http.live import live
 from tests.http.tasteful import copied, engine_of, ids, made
 
@@ -33,7 +33,7 @@ def until_embedded(engine: Engine) -> None:
 
 def test_a_server_embeds_what_it_or_another_process_painted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
-    engine.painter.at_once("u1")  # as a process did that was killed before it embedded anything
+    engine.profile_builder.at_once("u1")  # as a process did that was killed before it embedded anything
     with live(create_app(engine), engine.settings.server) as server:
         assert ids(server.client.get("/v1/users/u0/recommendations?n=3"))
         until_embedded(engine)
@@ -43,16 +43,16 @@ def test_a_server_embeds_what_it_or_another_process_painted(engine: Engine, monk
 def test_a_server_tries_again_where_nothing_could_be_embedded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
     monkeypatch.setattr("limner.api.background.PATIENCE", 0.01)
-    embed, tried = Snapshots.embed_some, []
+    embed, tried = DerivedState.embed_some, []
 
-    def away_at_first(self: Snapshots) -> int:
+    def away_at_first(self: DerivedState) -> int:
         tried.append(1)
         if len(tried) < 3:
             raise IndexAwayError("No Chroma server answers.")
         return embed(self)
 
-    monkeypatch.setattr(Snapshots, "embed_some", away_at_first)
-    engine.painter.at_once("u0")
+    monkeypatch.setattr(DerivedState, "embed_some", away_at_first)
+    engine.profile_builder.at_once("u0")
     with live(create_app(engine), engine.settings.server):
         until_embedded(engine)
     assert len(tried) >= 3

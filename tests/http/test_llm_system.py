@@ -11,8 +11,8 @@ from limner.core.schema import Usage
 from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
 from limner.evals.records import Evaluation, SystemResult
 from limner.evals.run import run
-from limner.llm import ChatAnswer, ChosenModel, Purse
-from limner.testing import Answer, Behaviour, Failure, FakeChat, ScriptedServer, SeenRequest
+from limner.llm import Budget, ChatReply, ChosenModel
+from limner.testing import Behaviour, Failure, FakeChat, ScriptedAnswer, ScriptedServer, SeenRequest
 from tests.unit.test_evaluation import USERS, dataset, many
 
 
@@ -22,10 +22,12 @@ def settings(server: ScriptedServer, grade: str = "full", **more: object) -> Set
     return Settings(llm=LlmSettings.model_validate({**llm, **more}))
 
 
-def evaluated(held: Settings | None, purse: Purse | None = None, out: Path | None = None, limit: int = 6) -> Evaluation:
+def evaluated(
+    held: Settings | None, budget: Budget | None = None, out: Path | None = None, limit: int = 6
+) -> Evaluation:
     return run(
         dataset(many()), "leave-last-out", ["llm", "popular"], ["hit@10", "coverage@10"], against="llm", trials=0,
-        limit=limit, settings=held, purse=purse, out=out,
+        limit=limit, settings=held, budget=budget, out=out,
     )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def half(request: SeenRequest) -> Behaviour:
     left = liked is not None and int(liked[1]) < 15
     listed = re.findall(r'^(\d+)\. "Title (\d+)', request.text, re.M)
     order = sorted(listed, key=lambda one: ((int(one[1]) < 15) != left, int(one[0])))
-    return Answer(json.dumps({"order": [int(number) for number, _ in order]}))
+    return ScriptedAnswer(json.dumps({"order": [int(number) for number, _ in order]}))
 
 
 def test_the_models_order_alone_decides(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_pointwise_goes_by_the_log_odds() -> None:
     def yes_for_left(request: SeenRequest) -> Behaviour:
         title = re.findall(r'"Title (\d+)', request.text)[-1]
         sure = -0.1 if int(title) < 15 else -3.0
-        return Answer("yes", logprobs={"yes": sure, "no": -0.5 - sure} if "enjoyed" in request.text else
+        return ScriptedAnswer("yes", logprobs={"yes": sure, "no": -0.5 - sure} if "enjoyed" in request.text else
                       {"yes": -0.7, "no": -0.7})  # fmt: skip
 
     with ScriptedServer(otherwise=yes_for_left) as server:
@@ -76,7 +78,7 @@ def test_without_a_model_it_is_skipped_and_counted_apart(held: Settings | None) 
 
 
 def test_a_model_that_tells_no_log_probabilities_is_skipped() -> None:
-    with ScriptedServer(otherwise=Answer("yes"), logprobs=False) as server:
+    with ScriptedServer(otherwise=ScriptedAnswer("yes"), logprobs=False) as server:
         found = llm(evaluated(settings(server, "phrase")))
     assert found.state == "skipped" and "log-probabilities" in found.why
 
@@ -90,7 +92,7 @@ def test_a_model_that_is_away_has_failed() -> None:
 def test_users_for_whom_the_model_gives_no_order_are_misses() -> None:
     def sometimes(request: SeenRequest) -> Behaviour:
         liked = re.search(r'enjoyed "Title (\d+)', request.text)
-        return half(request) if liked and int(liked[1]) < 15 else Answer(json.dumps({"order": []}))
+        return half(request) if liked and int(liked[1]) < 15 else ScriptedAnswer(json.dumps({"order": []}))
 
     with ScriptedServer(otherwise=sometimes) as server:
         found = llm(evaluated(settings(server), limit=USERS))
@@ -100,16 +102,16 @@ def test_users_for_whom_the_model_gives_no_order_are_misses() -> None:
 
 def test_the_cost_limit_is_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     chat = FakeChat(
-        lambda request: ChatAnswer('{"order": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', Usage(input_tokens=100)), name="dear",
+        lambda request: ChatReply('{"order": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', Usage(input_tokens=100)), name="dear",
         hosted=True,
     )  # fmt: skip
     monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     prices = {"dear": Price(input=1000.0, output=0.0)}
-    purse = Purse(2.0)
-    found = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), purse))
-    assert 0 < found.cost.cost <= 2.0 and purse.spent == pytest.approx(found.cost.cost)
+    budget = Budget(2.0)
+    found = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), budget))
+    assert 0 < found.cost.cost <= 2.0 and budget.spent == pytest.approx(found.cost.cost)
     assert 0 < found.failed_users < 6 and "cost limit" in found.why
-    nothing = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), purse))
+    nothing = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), budget))
     assert nothing.state == "failed" and nothing.cost.calls == 0 and "cost limit" in nothing.why
 
 

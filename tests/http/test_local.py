@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from limner.core.errors import ModelRefusedError, ModelUnavailableError
 from limner.core.schema import ChatMessage
 from limner.core.settings import Settings, load_settings
-from limner.llm import ChatRequest, ChosenModel, LocalServer, MemoryBook, RecordedChat, choose_chat, fetch_model
+from limner.llm import CachedChat, ChatRequest, ChosenModel, LocalServer, MemoryCache, choose_chat, fetch_model
 from limner.llm.fetch import QWEN, SMOLLM2
 from limner.llm.probe import cached_probe, probe_version, shipped_probes
 from limner.llm.probe_tasks import Skill, questions
@@ -56,8 +56,8 @@ def question(text: str, **options: object) -> ChatRequest:
 
 
 async def test_speaks_the_protocol(smollm2: ChosenModel) -> None:
-    book = MemoryBook()
-    chat = RecordedChat(smollm2.chat, book, identity=smollm2.identity)
+    book = MemoryCache()
+    chat = CachedChat(smollm2.chat, book, identity=smollm2.identity)
     assert smollm2.name == "smollm2-135m-instruct-q4_1" and SMOLLM2.sha256 in smollm2.identity and not smollm2.hosted
     answer = await chat.complete(question("Name a colour.", schema=Colour, max_tokens=60))
     assert Colour.model_validate_json(answer.text) and answer.usage.output_tokens > 5

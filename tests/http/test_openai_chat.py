@@ -15,7 +15,6 @@ from limner.core.errors import (
 from limner.core.schema import ChatMessage
 from limner.llm import ChatRequest, OpenAIChat, Retries, ask
 from limner.testing import (
-    Answer,
     Drip,
     Drop,
     Echo,
@@ -24,6 +23,7 @@ from limner.testing import (
     Hang,
     Invented,
     Refusal,
+    ScriptedAnswer,
     ScriptedServer,
     Truncated,
     WrongSchema,
@@ -49,7 +49,7 @@ def question(text: str = "Which colour?", **options: object) -> ChatRequest:
 
 
 async def test_answers_in_the_schema_asked_for() -> None:
-    with ScriptedServer([Answer(GOOD)]) as server:
+    with ScriptedServer([ScriptedAnswer(GOOD)]) as server:
         value, answer = await ask(chat_of(server), question(), Colour)
     assert value == Colour(colour="blue", evidence=[2])
     assert answer.outcome == "ok" and answer.usage.input_tokens == 2
@@ -83,19 +83,19 @@ async def test_answers_in_the_schema_asked_for() -> None:
     ids=str,
 )
 async def test_asks_again_after_passing_trouble(trouble: Failure) -> None:
-    with ScriptedServer([trouble, trouble, Answer(GOOD)]) as server:
+    with ScriptedServer([trouble, trouble, ScriptedAnswer(GOOD)]) as server:
         value, _ = await ask(chat_of(server), question(), Colour)
     assert value.colour == "blue" and len(server.requests) == 3
 
 
 async def test_asks_again_after_a_time_out() -> None:
-    with ScriptedServer([Hang(), Answer(GOOD)]) as server:
+    with ScriptedServer([Hang(), ScriptedAnswer(GOOD)]) as server:
         value, _ = await ask(chat_of(server, timeout=0.2), question(), Colour)
     assert value.colour == "blue" and len(server.requests) == 2
 
 
 async def test_a_drip_within_the_time_out_is_an_answer() -> None:
-    with ScriptedServer([Drip(Answer(GOOD), size=100, pause=0.001)]) as server:
+    with ScriptedServer([Drip(ScriptedAnswer(GOOD), size=100, pause=0.001)]) as server:
         value, _ = await ask(chat_of(server), question(), Colour)
     assert value.colour == "blue"
 
@@ -103,7 +103,7 @@ async def test_a_drip_within_the_time_out_is_an_answer() -> None:
 async def test_a_drip_does_not_stretch_the_time_out() -> None:
     """Every byte comes in time, the answer never does."""
     with (
-        ScriptedServer(otherwise=Drip(Answer(GOOD), size=1, pause=0.05)) as server,
+        ScriptedServer(otherwise=Drip(ScriptedAnswer(GOOD), size=1, pause=0.05)) as server,
         pytest.raises(ModelUnavailableError, match="did not answer within"),
     ):
         await chat_of(server, Retries(budget=0.3, backoff=0.01), timeout=0.2).complete(question())
@@ -118,7 +118,7 @@ async def test_waits_as_long_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) 
         await sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", record)
-    with ScriptedServer([Failure(429, retry_after=7), Failure(503), Failure(503), Answer(GOOD)]) as server:
+    with ScriptedServer([Failure(429, retry_after=7), Failure(503), Failure(503), ScriptedAnswer(GOOD)]) as server:
         await ask(chat_of(server, Retries(budget=20.0, backoff=0.5)), question(), Colour)
     asked, first, second = [seconds for seconds in slept if seconds]
     assert 7.0 <= asked <= 8.0, "what the server asked, with a little jitter"
@@ -180,15 +180,17 @@ async def test_a_refusal_is_final() -> None:
 
 async def test_a_content_filter_is_final() -> None:
     with (
-        ScriptedServer([Answer("", finish="content_filter")]) as server,
+        ScriptedServer([ScriptedAnswer("", finish="content_filter")]) as server,
         pytest.raises(ModelDeclinedError, match="filter"),
     ):
         await chat_of(server).complete(question())
 
 
-@pytest.mark.parametrize("bad", [WrongSchema(), Truncated(GOOD), Answer("no JSON at all"), Answer("")], ids=str)
-async def test_a_bad_answer_is_sent_back_once_with_the_error(bad: Answer) -> None:
-    with ScriptedServer([bad, Answer(GOOD)]) as server:
+@pytest.mark.parametrize(
+    "bad", [WrongSchema(), Truncated(GOOD), ScriptedAnswer("no JSON at all"), ScriptedAnswer("")], ids=str
+)
+async def test_a_bad_answer_is_sent_back_once_with_the_error(bad: ScriptedAnswer) -> None:
+    with ScriptedServer([bad, ScriptedAnswer(GOOD)]) as server:
         value, answer = await ask(chat_of(server), question(), Colour)
     assert value.colour == "blue" and answer.outcome == "repaired"
     messages = server.requests[1].body["messages"]
@@ -198,14 +200,14 @@ async def test_a_bad_answer_is_sent_back_once_with_the_error(bad: Answer) -> Non
 
 
 async def test_the_error_is_named_when_sent_back() -> None:
-    with ScriptedServer([Answer('{"colour": "green", "evidence": []}'), Answer(GOOD)]) as server:
+    with ScriptedServer([ScriptedAnswer('{"colour": "green", "evidence": []}'), ScriptedAnswer(GOOD)]) as server:
         await ask(chat_of(server), question(), Colour)
     text = server.requests[1].text
     assert "colour: Input should be 'red' or 'blue'" in text and "evidence: List should have at least 1 item" in text
 
 
 async def test_a_cut_answer_is_given_more_room() -> None:
-    with ScriptedServer([Truncated(GOOD), Answer(GOOD)]) as server:
+    with ScriptedServer([Truncated(GOOD), ScriptedAnswer(GOOD)]) as server:
         await ask(chat_of(server), question(max_tokens=20), Colour)
     assert [seen.body["max_tokens"] for seen in server.requests] == [20, 40]
     assert "cut off" in server.requests[1].text
@@ -228,7 +230,7 @@ async def test_invented_ids_pass_the_schema() -> None:
 
 
 async def test_steps_down_to_json_object_and_remembers() -> None:
-    with ScriptedServer(otherwise=Answer(f"```json\n{GOOD}\n```"), speaks=["json_object", "text"]) as server:
+    with ScriptedServer(otherwise=ScriptedAnswer(f"```json\n{GOOD}\n```"), speaks=["json_object", "text"]) as server:
         chat = chat_of(server)
         for _ in range(2):
             value, _ = await ask(chat, question(), Colour)
@@ -239,14 +241,14 @@ async def test_steps_down_to_json_object_and_remembers() -> None:
 
 
 async def test_steps_down_to_words_only() -> None:
-    with ScriptedServer(otherwise=Answer(GOOD), speaks=["text"]) as server:
+    with ScriptedServer(otherwise=ScriptedAnswer(GOOD), speaks=["text"]) as server:
         value, _ = await ask(chat_of(server), question(), Colour)
     assert value.colour == "blue" and "response_format" not in server.requests[-1].body
 
 
 async def test_a_400_that_is_not_about_the_form_changes_nothing() -> None:
     bad = Failure(400, "the model is on holiday")
-    with ScriptedServer([bad, bad, bad, Answer(GOOD)]) as server:
+    with ScriptedServer([bad, bad, bad, ScriptedAnswer(GOOD)]) as server:
         chat = chat_of(server)
         with pytest.raises(ModelRefusedError, match="on holiday"):
             await ask(chat, question(), Colour)
@@ -277,7 +279,7 @@ async def test_leaves_out_what_a_reasoning_model_refuses() -> None:
         [
             Failure(400, "Unsupported parameter: use 'max_completion_tokens' instead.", param="max_tokens"),
             Failure(400, "Unsupported value: 'temperature' does not support 0.", param="temperature"),
-            Answer("yes"),
+            ScriptedAnswer("yes"),
         ]
     ) as server:
         assert (await chat_of(server).complete(question())).text == "yes"
@@ -289,7 +291,7 @@ async def test_leaves_out_what_a_reasoning_model_refuses() -> None:
 
 
 async def test_log_probabilities_of_the_first_token() -> None:
-    with ScriptedServer([Answer("Yes", {"Yes": -0.5, " yes": -1.5, "No": -2.0, "maybe": -6.0})]) as server:
+    with ScriptedServer([ScriptedAnswer("Yes", {"Yes": -0.5, " yes": -1.5, "No": -2.0, "maybe": -6.0})]) as server:
         answer = await chat_of(server).complete(question(choices=("yes", "no", "unsure"), max_tokens=1))
     assert server.requests[0].body["top_logprobs"] == 20
     assert answer.logprobs is not None
@@ -299,7 +301,7 @@ async def test_log_probabilities_of_the_first_token() -> None:
 
 
 async def test_a_server_without_log_probabilities() -> None:
-    with ScriptedServer(otherwise=Answer("yes"), logprobs=False) as server:
+    with ScriptedServer(otherwise=ScriptedAnswer("yes"), logprobs=False) as server:
         chat = chat_of(server)
         assert (await chat.complete(question(choices=("yes", "no")))).logprobs is None
         assert (await chat.complete(question(choices=("yes", "no")))).logprobs is None
@@ -314,13 +316,13 @@ async def _collect(chat: OpenAIChat) -> list[str]:
 
 
 async def test_streams_words() -> None:
-    with ScriptedServer([Failure(500), Answer("one two three")]) as server:
+    with ScriptedServer([Failure(500), ScriptedAnswer("one two three")]) as server:
         pieces = await _collect(chat_of(server))
     assert pieces == ["one ", "two ", "three"] and len(server.requests) == 2
 
 
 async def test_a_slow_stream_arrives_whole() -> None:
-    with ScriptedServer([Drip(Answer("one two three"))]) as server:
+    with ScriptedServer([Drip(ScriptedAnswer("one two three"))]) as server:
         assert await _collect(chat_of(server)) == ["one ", "two ", "three"]
 
 
@@ -337,7 +339,7 @@ async def test_no_more_requests_at_once_than_the_limit() -> None:
 
     lock, under_way, most = threading.Lock(), 0, 0
 
-    def watched(_: object) -> Answer:
+    def watched(_: object) -> ScriptedAnswer:
         nonlocal under_way, most
         with lock:
             under_way += 1
@@ -345,7 +347,7 @@ async def test_no_more_requests_at_once_than_the_limit() -> None:
         threading.Event().wait(0.03)
         with lock:
             under_way -= 1
-        return Answer("ok")
+        return ScriptedAnswer("ok")
 
     with ScriptedServer(otherwise=watched) as server:
         chat = chat_of(server, limit=2)

@@ -17,17 +17,17 @@ from limner.core.errors import (
 from limner.core.schema import ChatMessage, Usage
 from limner.core.settings import Price
 from limner.llm import (
-    ChatAnswer,
+    Budget,
+    CachedChat,
+    ChatReply,
     ChatRequest,
-    MemoryBook,
+    MemoryCache,
     OpenAIChat,
-    Purse,
-    RecordedChat,
     Retries,
     answer_key,
     ask,
 )  # fmt: skip
-from limner.testing import Answer, Drip, Failure, FakeChat, ScriptedServer, WrongSchema
+from limner.testing import Drip, Failure, FakeChat, ScriptedAnswer, ScriptedServer, WrongSchema
 
 
 class Number(BaseModel):
@@ -43,10 +43,10 @@ def http_chat(server: ScriptedServer, budget: float = 0.05) -> OpenAIChat:
 
 
 async def test_nothing_is_paid_twice() -> None:
-    book = MemoryBook()
-    with ScriptedServer([Answer('{"number": 3}')]) as server:
-        first, _ = await ask(RecordedChat(http_chat(server), book), question(), Number)
-        again, answer = await ask(RecordedChat(http_chat(server), book), question(), Number)
+    book = MemoryCache()
+    with ScriptedServer([ScriptedAnswer('{"number": 3}')]) as server:
+        first, _ = await ask(CachedChat(http_chat(server), book), question(), Number)
+        again, answer = await ask(CachedChat(http_chat(server), book), question(), Number)
     assert first == again and len(server.requests) == 1
     assert answer.outcome == "cached" and answer.usage == Usage()
     assert [row.outcome for row in book.rows] == ["ok", "cached"]
@@ -55,18 +55,18 @@ async def test_nothing_is_paid_twice() -> None:
 
 
 async def test_a_repaired_answer_is_found_at_the_first_question() -> None:
-    book = MemoryBook()
-    with ScriptedServer([WrongSchema(), Answer('{"number": 3}')]) as server:
-        await ask(RecordedChat(http_chat(server), book), question(), Number)
-        value, answer = await ask(RecordedChat(http_chat(server), book), question(), Number)
+    book = MemoryCache()
+    with ScriptedServer([WrongSchema(), ScriptedAnswer('{"number": 3}')]) as server:
+        await ask(CachedChat(http_chat(server), book), question(), Number)
+        value, answer = await ask(CachedChat(http_chat(server), book), question(), Number)
     assert value.number == 3 and answer.outcome == "cached" and len(server.requests) == 2
     assert [row.outcome for row in book.rows] == ["bad_answer", "repaired", "cached"]
 
 
 async def test_bad_answers_are_not_kept() -> None:
-    book = MemoryBook()
+    book = MemoryCache()
     with ScriptedServer(otherwise=WrongSchema()) as server, pytest.raises(ModelAnswerError):
-        await ask(RecordedChat(http_chat(server), book), question(), Number)
+        await ask(CachedChat(http_chat(server), book), question(), Number)
     assert not book.answers and [row.outcome for row in book.rows] == ["bad_answer", "bad_answer"]
 
 
@@ -98,9 +98,9 @@ def test_the_key_is_the_same_whoever_it_is_about() -> None:
 
 
 async def test_identical_questions_at_once_are_one_call() -> None:
-    book = MemoryBook()
-    with ScriptedServer(otherwise=Drip(Answer("three"), pause=0.01, size=64)) as server:
-        chat = RecordedChat(http_chat(server), book)
+    book = MemoryCache()
+    with ScriptedServer(otherwise=Drip(ScriptedAnswer("three"), pause=0.01, size=64)) as server:
+        chat = CachedChat(http_chat(server), book)
         answers = await asyncio.gather(*(chat.complete(question()) for _ in range(5)))
     assert {answer.text for answer in answers} == {"three"} and len(server.requests) == 1
     assert sorted(row.outcome for row in book.rows) == ["cached"] * 4 + ["ok"]
@@ -113,14 +113,14 @@ class Slow(FakeChat):
         super().__init__(lambda _: "three")
         self.go = asyncio.Event()
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest) -> ChatReply:
         await self.go.wait()
         return await super().complete(request)
 
 
 async def test_whoever_stops_waiting_does_not_stop_the_others() -> None:
     slow = Slow()
-    chat = RecordedChat(slow, MemoryBook())
+    chat = CachedChat(slow, MemoryCache())
     first, second, third = [asyncio.create_task(chat.complete(question())) for _ in range(3)]
     await asyncio.sleep(0.01)
     second.cancel()
@@ -133,7 +133,7 @@ async def test_whoever_stops_waiting_does_not_stop_the_others() -> None:
 
 async def test_a_failure_reaches_everyone_who_waits() -> None:
     with ScriptedServer(otherwise=Failure(404)) as server:
-        chat = RecordedChat(http_chat(server), MemoryBook())
+        chat = CachedChat(http_chat(server), MemoryCache())
         results = await asyncio.gather(*(chat.complete(question()) for _ in range(3)), return_exceptions=True)
     assert all(isinstance(result, ModelRefusedError) for result in results) and len(server.requests) == 1
 
@@ -142,9 +142,9 @@ async def test_a_failure_reaches_everyone_who_waits() -> None:
 
 
 async def test_three_failures_in_a_row_end_the_asking() -> None:
-    book = MemoryBook()
+    book = MemoryCache()
     with ScriptedServer(otherwise=Failure(500)) as server:
-        chat = RecordedChat(http_chat(server), book, give_up_after=3)
+        chat = CachedChat(http_chat(server), book, give_up_after=3)
         for i in range(3):
             with pytest.raises(ModelUnavailableError, match="answers 500"):
                 await chat.complete(question(str(i)))
@@ -156,8 +156,10 @@ async def test_three_failures_in_a_row_end_the_asking() -> None:
 
 
 async def test_success_starts_the_count_anew() -> None:
-    with ScriptedServer([Failure(404), Failure(404), Answer("ok"), Failure(404), Failure(404), Answer("ok")]) as server:
-        chat = RecordedChat(http_chat(server), MemoryBook(), give_up_after=3)
+    with ScriptedServer(
+        [Failure(404), Failure(404), ScriptedAnswer("ok"), Failure(404), Failure(404), ScriptedAnswer("ok")]
+    ) as server:
+        chat = CachedChat(http_chat(server), MemoryCache(), give_up_after=3)
         for i, good in enumerate([False, False, True, False, False, True]):
             if good:
                 await chat.complete(question(str(i)))
@@ -168,7 +170,7 @@ async def test_success_starts_the_count_anew() -> None:
 
 
 async def test_declining_is_not_failing() -> None:
-    chat = RecordedChat(FakeChat(lambda _: ModelDeclinedError("no")), book := MemoryBook(), give_up_after=2)
+    chat = CachedChat(FakeChat(lambda _: ModelDeclinedError("no")), book := MemoryCache(), give_up_after=2)
     for i in range(4):
         with pytest.raises(ModelDeclinedError):
             await chat.complete(question(str(i)))
@@ -176,9 +178,9 @@ async def test_declining_is_not_failing() -> None:
 
 
 async def test_what_is_cached_still_answers_after_giving_up() -> None:
-    book = MemoryBook()
-    await RecordedChat(FakeChat(lambda _: "kept"), book).complete(question())
-    down = RecordedChat(FakeChat(lambda _: ModelUnavailableError("down")), book, give_up_after=1)
+    book = MemoryCache()
+    await CachedChat(FakeChat(lambda _: "kept"), book).complete(question())
+    down = CachedChat(FakeChat(lambda _: ModelUnavailableError("down")), book, give_up_after=1)
     with pytest.raises(ModelUnavailableError):
         await down.complete(question("new"))
     assert (await down.complete(question())).text == "kept"
@@ -186,7 +188,7 @@ async def test_what_is_cached_still_answers_after_giving_up() -> None:
 
 async def test_a_long_lived_process_tries_again_after_cooling_down() -> None:
     replies: Iterator[Exception | str] = iter([ModelUnavailableError("down"), "up"])
-    chat = RecordedChat(FakeChat(lambda _: next(replies)), MemoryBook(), give_up_after=1, cool_down=0.0)
+    chat = CachedChat(FakeChat(lambda _: next(replies)), MemoryCache(), give_up_after=1, cool_down=0.0)
     with pytest.raises(ModelUnavailableError):
         await chat.complete(question("1"))
     assert (await chat.complete(question("2"))).text == "up"
@@ -199,33 +201,33 @@ PRICES = {"gpt-4o-mini": Price(input=1.0, output=100.0)}
 
 def paid(answer: str = "ok", name: str = "gpt-4o-mini") -> FakeChat:
     usage = Usage(input_tokens=1000, output_tokens=10)
-    return FakeChat(lambda _: ChatAnswer(answer, usage), name=name, hosted=True)
+    return FakeChat(lambda _: ChatReply(answer, usage), name=name, hosted=True)
 
 
 async def test_cost_is_counted_from_the_prices() -> None:
-    book = MemoryBook()
-    chat = RecordedChat(paid(name="gpt-4o-mini-2024-07-18"), book, prices=PRICES)
+    book = MemoryCache()
+    chat = CachedChat(paid(name="gpt-4o-mini-2024-07-18"), book, prices=PRICES)
     answer = await chat.complete(question())
     assert answer.usage.cost == pytest.approx(0.002) == book.rows[0].cost == chat.spent
     assert chat.notes == []
 
 
 async def test_a_price_that_is_not_known_is_said() -> None:
-    chat = RecordedChat(paid(name="mystery"), MemoryBook(), prices=PRICES, max_cost=1.0)
+    chat = CachedChat(paid(name="mystery"), MemoryCache(), prices=PRICES, max_cost=1.0)
     assert (await chat.complete(question())).usage.cost == 0.0
     assert "price of mystery is not known" in chat.notes[0] and "--max-cost" in chat.notes[0]
-    assert RecordedChat(paid(name="gpt-4o-mini-audio"), MemoryBook(), prices=PRICES).notes, "a family is not a prefix"
+    assert CachedChat(paid(name="gpt-4o-mini-audio"), MemoryCache(), prices=PRICES).notes, "a family is not a prefix"
 
 
 async def test_what_stays_on_the_machine_costs_nothing() -> None:
-    chat = RecordedChat(FakeChat(lambda _: "ok"), MemoryBook(), prices=PRICES, max_cost=0.0)
+    chat = CachedChat(FakeChat(lambda _: "ok"), MemoryCache(), prices=PRICES, max_cost=0.0)
     assert (await chat.complete(question())).usage.cost == 0.0 and chat.notes == []
 
 
 async def test_the_cost_limit_stops_before_the_call_that_would_exceed_it() -> None:
     inner = paid()
-    book = MemoryBook()
-    chat = RecordedChat(inner, book, prices=PRICES, max_cost=0.0055)
+    book = MemoryCache()
+    chat = CachedChat(inner, book, prices=PRICES, max_cost=0.0055)
     for i in range(2):
         await chat.complete(question(str(i), max_tokens=20))  # $0.002 each, at most $0.002 and a little expected
     with pytest.raises(BudgetSpentError, match="higher --max-cost"):
@@ -237,7 +239,7 @@ async def test_the_cost_limit_stops_before_the_call_that_would_exceed_it() -> No
 async def test_calls_at_once_share_the_limit() -> None:
     slow = Slow()
     slow.name, slow.hosted = "gpt-4o-mini", True
-    chat = RecordedChat(slow, MemoryBook(), prices=PRICES, max_cost=0.0025)
+    chat = CachedChat(slow, MemoryCache(), prices=PRICES, max_cost=0.0025)
     calls = [asyncio.create_task(chat.complete(question(str(i), max_tokens=20))) for i in range(3)]
     await asyncio.sleep(0.01)
     slow.go.set()
@@ -246,23 +248,23 @@ async def test_calls_at_once_share_the_limit() -> None:
 
 
 async def test_several_chats_may_pay_from_one_purse() -> None:
-    purse = Purse(0.0055)
-    chats = [RecordedChat(paid(), MemoryBook(), prices=PRICES, purse=purse) for _ in range(3)]
+    budget = Budget(0.0055)
+    chats = [CachedChat(paid(), MemoryCache(), prices=PRICES, budget=budget) for _ in range(3)]
     for chat in chats[:2]:
         await chat.complete(question(max_tokens=20))
-    assert not purse.is_short
+    assert not budget.is_short
     with pytest.raises(BudgetSpentError):
         await chats[2].complete(question(max_tokens=20))
-    assert purse.is_short and purse.spent == pytest.approx(0.004) and chats[0].spent == pytest.approx(0.002)
+    assert budget.is_short and budget.spent == pytest.approx(0.004) and chats[0].spent == pytest.approx(0.002)
 
 
 # ---------------------------------------------------------------- streams
 
 
 async def test_a_stream_is_recorded_and_replayed() -> None:
-    book = MemoryBook()
-    with ScriptedServer([Answer("one two three")]) as server:
-        chat = RecordedChat(http_chat(server), book)
+    book = MemoryCache()
+    with ScriptedServer([ScriptedAnswer("one two three")]) as server:
+        chat = CachedChat(http_chat(server), book)
         first = [piece async for piece in chat.stream(question())]
         again = [piece async for piece in chat.stream(question())]
     assert first == ["one ", "two ", "three"] and again == ["one two three"] and len(server.requests) == 1
@@ -270,7 +272,7 @@ async def test_a_stream_is_recorded_and_replayed() -> None:
 
 
 async def test_a_stream_that_fails_is_in_the_ledger() -> None:
-    book = MemoryBook()
+    book = MemoryCache()
     with ScriptedServer(otherwise=Failure(401)) as server, pytest.raises(ModelRefusedError):
-        [piece async for piece in RecordedChat(http_chat(server), book).stream(question())]
+        [piece async for piece in CachedChat(http_chat(server), book).stream(question())]
     assert [row.outcome for row in book.rows] == ["refused"]

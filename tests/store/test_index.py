@@ -13,7 +13,7 @@ import pytest
 
 from limner.core.errors import IndexBrokenError, IndexMismatchError, StoreFullError
 from limner.core.settings import Settings
-from limner.index.chroma import Index, Row
+from limner.index.chroma import Index, IndexRow
 from limner.index.embedders import Vectors, choose_embedder, normalised
 
 
@@ -35,7 +35,7 @@ class Letters:
     queries = passages
 
 
-ROWS = [Row("1", "aaa"), Row("2", "bbb"), Row("3", "ab", {"user_id": "u"})]
+ROWS = [IndexRow("1", "aaa"), IndexRow("2", "bbb"), IndexRow("3", "ab", {"user_id": "u"})]
 
 
 def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
     index = Index(tmp_path, embedder)
     assert index.upsert("items", ROWS) == 3
     assert index.upsert("items", ROWS) == 0 and embedder.embedded == 3
-    assert index.upsert("items", [Row("1", "ccc"), *ROWS[1:]]) == 1
+    assert index.upsert("items", [IndexRow("1", "ccc"), *ROWS[1:]]) == 1
     hits = index.search("items", embedder.queries(["c"]), 2)[0]
     assert hits[0].id == "1" and hits[0].score == pytest.approx(1.0, abs=1e-5)
     ids, vectors = index.everything("items")
@@ -63,8 +63,8 @@ def test_another_embedder_is_refused_until_cleared(tmp_path: Path) -> None:
 
 def test_a_user_is_erased(tmp_path: Path) -> None:
     index = Index(tmp_path, Letters())
-    index.upsert("portraits", [Row("u", "aaa"), Row("v", "bbb")])
-    index.upsert("preferences", [Row("u/1", "a", {"user_id": "u"}), Row("v/1", "b", {"user_id": "v"})])
+    index.upsert("portraits", [IndexRow("u", "aaa"), IndexRow("v", "bbb")])
+    index.upsert("preferences", [IndexRow("u/1", "a", {"user_id": "u"}), IndexRow("v/1", "b", {"user_id": "v"})])
     index.erase("u")
     assert index.everything("portraits")[0] == ["v"] and index.everything("preferences")[0] == ["v/1"]
 
@@ -97,7 +97,7 @@ def spoil(folder: Path) -> None:
 
 
 def test_a_broken_index_says_so_and_can_be_cleared(tmp_path: Path) -> None:
-    rows = [Row(str(at), chr(97 + at % 26) * (at + 1)) for at in range(1100)]  # enough to be written out
+    rows = [IndexRow(str(at), chr(97 + at % 26) * (at + 1)) for at in range(1100)]  # enough to be written out
     Index(tmp_path, Letters()).upsert("items", rows)
     assert list(tmp_path.glob("*/*.bin"))
     spoil(tmp_path)
@@ -118,7 +118,7 @@ def test_nothing_is_written_where_there_is_no_room(tmp_path: Path, monkeypatch: 
     before = embedder.embedded
     assert index.upsert("items", ROWS) == 0  # nothing to write
     with pytest.raises(StoreFullError, match="1 MB are free"):
-        index.upsert("items", [Row("9", "new")])
+        index.upsert("items", [IndexRow("9", "new")])
     assert (index.count("items"), embedder.embedded) == (3, before)
 
 
@@ -126,7 +126,7 @@ def test_clearing_what_cannot_be_opened_goes_on_counting(tmp_path: Path) -> None
     """Another process would keep what it has read where the count began anew."""
     index = Index(tmp_path, Letters())
     for at in range(4):
-        index.upsert("items", [Row(str(at), "abc"[: at + 1])])
+        index.upsert("items", [IndexRow(str(at), "abc"[: at + 1])])
     before = index.generation("items")
     (tmp_path / "chroma.sqlite3").write_bytes(b"no database" * 1000)
     index = Index(tmp_path, Letters())
@@ -137,11 +137,11 @@ def test_clearing_what_cannot_be_opened_goes_on_counting(tmp_path: Path) -> None
 
 def test_what_was_erased_is_in_no_file_after_the_vectors_are_made_anew(tmp_path: Path) -> None:
     index = Index(tmp_path, Letters())
-    index.upsert("portraits", [Row("nobody-else", "likes noir", {"user_id": "nobody-else"})])
-    index.upsert("preferences", [Row("nobody-else:1", "noir", {"user_id": "nobody-else"})])
+    index.upsert("portraits", [IndexRow("nobody-else", "likes noir", {"user_id": "nobody-else"})])
+    index.upsert("preferences", [IndexRow("nobody-else:1", "noir", {"user_id": "nobody-else"})])
     index.erase("nobody-else")
     index.clear()
-    index.upsert("portraits", [Row("u1", "likes westerns", {"user_id": "u1"})])
+    index.upsert("portraits", [IndexRow("u1", "likes westerns", {"user_id": "u1"})])
     assert index.count("portraits") == 1
     held = [file for file in tmp_path.rglob("*") if file.is_file() and b"nobody-else" in file.read_bytes()]
     assert held == []
@@ -152,7 +152,7 @@ def test_an_index_that_others_write_to_is_read_anew_without_holding_more_each_ti
     me = psutil.Process()
     held = []
     for at in range(12):
-        other.upsert("portraits", [Row(f"u{at}", "a" * (at + 1))])
+        other.upsert("portraits", [IndexRow(f"u{at}", "a" * (at + 1))])
         assert index.count("portraits") == at + 1 and len(index.vectors("portraits", [f"u{at}"])) == 1
         held.append((me.num_fds(), me.num_threads()))
     assert held[-1][0] <= held[2][0] + 12 and held[-1][1] <= held[2][1] + 12, held

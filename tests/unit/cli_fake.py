@@ -22,13 +22,13 @@ from limner.core.schema import (
     RankedUser,
     Reason,
     Recommendation,
+    RecommendationRequest,
     Recommendations,
     Scale,
     TableReport,
     TrainReport,
     Trait,
     User,
-    Wishes,
 )
 from limner.core.settings import Settings
 from limner.ingest import Sources
@@ -221,20 +221,20 @@ class FakeEngine:
         return profile(version=version or 2)
 
     async def recommend(
-        self, user_ids: Sequence[str], n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False,
+        self, user_ids: Sequence[str], n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False,
         explain: bool = True,
     ) -> list[Recommendations]:  # fmt: skip
-        self._note("recommend", user_ids, n, repeats, explain, wishes or Wishes())
+        self._note("recommend", user_ids, n, repeats, explain, wishes or RecommendationRequest())
         return [recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids]
 
-    def visit(self, n: int = 10, *, wishes: Wishes, explain: bool = True) -> Recommendations:
+    def visit(self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True) -> Recommendations:
         self._note("visit", n, explain, wishes)
         return recommendations("", n, explain)
 
     async def recommend_all(
-        self, n: int = 10, *, wishes: Wishes | None = None, repeats: bool = False, explain: bool = False
+        self, n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False, explain: bool = False
     ) -> AsyncIterator[Recommendations]:
-        self._note("recommend_all", n, repeats, explain, wishes or Wishes())
+        self._note("recommend_all", n, repeats, explain, wishes or RecommendationRequest())
         for user_id in ("196", "7"):
             yield recommendations(user_id, n, explain, fallback=user_id != "196")
 

@@ -6,7 +6,7 @@ import pytest
 from limner.core.errors import UsageError
 from limner.evals.splits import leave_last_out
 from limner.evals.systems import SYSTEMS, Training, resolve
-from limner.evals.systems.limner import FAMILIES, WITHOUT, Limner
+from limner.evals.systems.limner import FAMILIES, WITHOUT, LimnerSystem
 from limner.rank import fit
 from limner.rank.features import tabulate
 from tests.unit.eval_runs import evaluation, made_up
@@ -56,9 +56,9 @@ def test_what_is_left_out_names_no_candidate(training: Training) -> None:
 def test_each_family_is_a_contestant(training: Training) -> None:
     [system] = resolve(["limner-without:popularity"], 10)
     made = system.make()
-    assert made == Limner("popularity")
+    assert made == LimnerSystem("popularity")
     made.fit(training)
-    other = Limner()
+    other = LimnerSystem()
     other.fit(training)
     asked = training.asked(np.arange(10))
     assert not np.array_equal(made.score(asked), other.score(asked))

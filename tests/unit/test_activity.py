@@ -15,9 +15,9 @@ from limner.core.settings import load_settings
 from limner.engine import open_engine
 from limner.evals.metrics import auc, ece
 from limner.ingest import Sources
-from limner.rank import Model, audience, crowd_of, load_model, order, train, train_report, with_context
+from limner.rank import Model, audience, history_batch, load_model, order, train, train_report, with_context
 from limner.rank.activity import Activity, fit_activity, load_activity
-from limner.rank.fusion import Examples, Method, learn
+from limner.rank.fusion import Method, TrainingExamples, learn
 from limner.rank.training_queries import moments
 from limner.retrieve import History
 from limner.testing import FakeEmbedder
@@ -151,7 +151,7 @@ def test_it_changes_the_order_of_users_and_not_of_items(model: Model) -> None:
 
 def test_users_of_an_item_are_ordered_by_who_is_still_there(model: Model) -> None:
     x = leaving(300)
-    crowd = crowd_of(x, np.ones(len(x), np.float32), model)
+    crowd = history_batch(x, np.ones(len(x), np.float32), model)
     item = Item(item_id="i05")
     found = audience(model, crowd, item, crowd.user_ids, None, repeats=False, advance=lambda _: None)
     given = audience(
@@ -182,7 +182,7 @@ def test_probabilities_count_questions_without_an_answer(method: Method) -> None
     columns = random.normal(size=(questions * each, 3)).astype(np.float32)
     chance = 1 / (1 + np.exp(3 - 1.5 * columns[:, 0])) * np.repeat(random.random(questions) < 0.4, each)
     relevant = random.random(len(columns)) < chance
-    whole = Examples(
+    whole = TrainingExamples(
         columns, relevant, np.full(questions, each), np.arange(questions), ["next_item", "content", "history"]
     )
     fusion = learn(whole, method).fusion

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from limner.chat import Conversation
 from limner.chat.compose import lines_of
-from limner.chat.model import Called, langchain_tool, phrased
-from limner.chat.pseudonymizer import Curtain
+from limner.chat.model import CallLog, langchain_tool, phrased
+from limner.chat.pseudonymizer import Pseudonymizer
 from limner.core.settings import PrivacySettings, Settings
 from limner.engine import Engine
 from limner.testing import FakeChat
-from limner.tools.base import Args, Result, Said, Tool
+from limner.tools.base import Args, Result, Tool, ToolStatement
 
 QUESTION = "What does 196 like, and who is like ann-1?"
 
@@ -34,44 +34,44 @@ def engine(privacy: PrivacySettings | None = None) -> Engine:
     return cast(Engine, made)
 
 
-async def told(curtain: Curtain, user_id: str) -> tuple[str, str]:
+async def told(pseudonymizer: Pseudonymizer, user_id: str) -> tuple[str, str]:
     """(the user that the tool was asked about, what the model reads of it)."""
     asked: list[str] = []
 
     async def run(_: Engine, args: Args) -> Result:
         asked.append(args.model_dump()["user_id"])
-        said = Said(form="as_is", values={"text": "196 wrote to a@b.org of bo"})
+        said = ToolStatement(form="as_is", values={"text": "196 wrote to a@b.org of bo"})
         return Found(found=True, said=[said], user_id="196", others=[{"user_id": "bo"}])
 
     one = Tool("portrait", "a portrait", Asked, run)
-    read = await langchain_tool(engine(), one, Called(), curtain, "en", Conversation()).ainvoke({"user_id": user_id})
+    read = await langchain_tool(engine(), one, CallLog(), pseudonymizer, "en", Conversation()).ainvoke({"user_id": user_id})
     return asked[0], read
 
 
 async def test_a_hosted_model_reads_pseudonyms_and_asks_by_them() -> None:
-    curtain = Curtain.of(engine(), QUESTION, Conversation(), hosted=True)
-    out = curtain.out(QUESTION)
-    assert "196" not in out and "ann-1" not in out and curtain.back(out) == QUESTION
+    pseudonymizer = Pseudonymizer.of(engine(), QUESTION, Conversation(), hosted=True)
+    out = pseudonymizer.out(QUESTION)
+    assert "196" not in out and "ann-1" not in out and pseudonymizer.back(out) == QUESTION
     alias = out.split()[2]
-    asked, read = await told(curtain, alias)
+    asked, read = await told(pseudonymizer, alias)
     assert asked == "196"
     assert not {"196", "bo", "a@b.org"} & set(read.split())
-    assert curtain.back(read).endswith("of bo") and alias in read
+    assert pseudonymizer.back(read).endswith("of bo") and alias in read
 
 
 async def test_settings_and_models_on_this_machine_leave_ids_as_they_are() -> None:
-    open_ = Curtain.of(engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True)
+    open_ = Pseudonymizer.of(engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True)
     assert open_.out(QUESTION) == QUESTION
     asked, read = await told(open_, "196")
     assert asked == "196" and "bo" in read and "a@b.org" not in read
-    here = Curtain.of(engine(), QUESTION, Conversation(), hosted=False)
+    here = Pseudonymizer.of(engine(), QUESTION, Conversation(), hosted=False)
     asked, read = await told(here, "196")
     assert here.out(QUESTION) == QUESTION and asked == "196" and "a@b.org" in read
 
 
 async def test_a_hosted_model_that_words_results_reads_pseudonyms_of_the_users_in_them_too() -> None:
-    alike = Said(form="similar.user", values={"user": "bo", "likeness": 0.5, "shared": 3})
-    result = Result(found=True, said=[Said(form="similar.users", values={"users": alike, "user": "196", "n": 7})])
+    alike = ToolStatement(form="similar.user", values={"user": "bo", "likeness": 0.5, "shared": 3})
+    result = Result(found=True, said=[ToolStatement(form="similar.users", values={"users": alike, "user": "196", "n": 7})])
     talk, chat = Conversation(), FakeChat(lambda request: request.messages[-1].content, hosted=True)
     said = await phrased(engine(), chat, "Who is like 196?", [result], lines_of(result.said, "en", talk), "en", talk)
     sent = chat.requests[0].messages[-1].content

@@ -28,7 +28,7 @@ from limner.cli.demo import pick_users
 from limner.cli.progress import Bars
 from limner.cli.text import clean, compact, duration
 from limner.core.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
-from limner.core.schema import Event, Item, Profile, Recommendations, Trait, Wishes
+from limner.core.schema import Event, Item, Profile, RecommendationRequest, Recommendations, Trait
 from limner.core.settings import ENVIRONMENT, PROJECT_FILE, Settings
 from tests.unit.cli_fake import HOSTILE, ITEMS, Opening, profile, recommendations
 
@@ -123,7 +123,7 @@ def test_options_say_what_a_list_should_be_like() -> None:
     ]  # fmt: skip
     assert main(["recommend", "196", *options], open_engine=opening) == 0
     [(_, (*_, wishes))] = opening.engines[0].asked
-    assert wishes == Wishes(
+    assert wishes == RecommendationRequest(
         category=["Drama", "War"], price_max=20, filter="(year > 1990) and (a=b or c=d)", exclude=["7"],
         available=False, diversity=0.5, novelty=0.25, quota={"category:Film Noir": 1}, context=["50", "7"],
         boost={"category:War": 1.5, "price > 3": 0},
@@ -135,7 +135,7 @@ def test_options_say_what_a_list_should_be_like() -> None:
 def test_a_visit_needs_no_user(capsys: pytest.CaptureFixture[str]) -> None:
     opening = Opening()
     assert main(["recommend", "--context", "50", "--context", "7", "-n", "2"], open_engine=opening) == 0
-    assert opening.engines[0].asked == [("visit", (2, True, Wishes(context=["50", "7"])))]
+    assert opening.engines[0].asked == [("visit", (2, True, RecommendationRequest(context=["50", "7"])))]
     assert "For a visitor" in capsys.readouterr().out
     assert main(["recommend"], open_engine=opening) == 2
     assert "--context" in capsys.readouterr().err

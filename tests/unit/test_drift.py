@@ -69,7 +69,7 @@ def test_rejected_rows_of_an_erased_user_go_too(engine: Engine) -> None:
 
 
 def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> None:
-    with engine.snapshots.steady():
+    with engine.snapshots.request_snapshot():
         before = engine.snapshots.world()
         engine.editor.patch_item("00", ItemPatch(price=3))
         assert engine.snapshots.world() is before
@@ -78,7 +78,7 @@ def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> Non
 
 def test_a_thread_sees_what_it_makes_anew_though_its_view_is_steady(engine: Engine) -> None:
     engine.editor.take("items", [{"item_id": "new", "title": "New Laughter", "genres": "Comedy"}])
-    with engine.snapshots.steady():
+    with engine.snapshots.request_snapshot():
         assert "new" not in engine.snapshots.vectors().positions and engine.snapshots.unreached() == {"new"}
         engine.snapshots.embed_new()
         assert "new" in engine.snapshots.vectors().positions and engine.snapshots.unreached() == set()

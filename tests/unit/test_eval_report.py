@@ -17,7 +17,7 @@ from limner.evals.portraits import FEWEST, MOST, PortraitMap, project
 from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
 from limner.evals.report import page, render, report
 from limner.evals.report_studies import lead
-from limner.evals.runs import Run, load_run, load_runs
+from limner.evals.runs import SavedRun, load_run, load_runs
 from limner.evals.studies.records import Figure, StudyRecord
 from limner.evals.studies.stream import write_record
 from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
@@ -38,7 +38,7 @@ class Make:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, values: Values, *, by_user: bool = True, name: str = "run", **more: object) -> Run:
+    def run(self, values: Values, *, by_user: bool = True, name: str = "run", **more: object) -> SavedRun:
         record = evaluation(values, **more)  # type: ignore[arg-type]
         return load_run(write_run(self.folder / name, record, values if by_user else None))
 

@@ -15,7 +15,7 @@ from limner.core.progress import Quiet
 from limner.core.schema import Item
 from limner.core.settings import Settings, SignalTable
 from limner.evals import metrics as kernels
-from limner.evals.data import Dataset, Shelf
+from limner.evals.data import EvaluationData, Shelf
 from limner.evals.experiment import Experiment, overruled, read_experiment
 from limner.evals.measure import Truth, measure, rank
 from limner.evals.records import Evaluation
@@ -23,7 +23,7 @@ from limner.evals.run import frames, run, training_of
 from limner.evals.runs import load_run
 from limner.evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
 from limner.evals.suite import below, run_experiment
-from limner.evals.systems import SYSTEMS, Asked, Contestant, Training, resolve
+from limner.evals.systems import SYSTEMS, Contestant, Training, UserBatch, resolve
 from limner.evals.systems.base import Scores, keep_largest
 from limner.evals.tuning import choices, tune, validation
 
@@ -53,12 +53,12 @@ def many(seed: int = 0) -> Interactions:
     return made(rows)
 
 
-def dataset(x: Interactions) -> Dataset:
+def dataset(x: Interactions) -> EvaluationData:
     items = [
         Item(item_id=one, title=f"Title {at}", categories=["left" if at < ITEMS // 2 else "right", f"group {at % 3}"])
         for at, one in enumerate(x.item_ids)
     ]
-    return Dataset("made", x, {}, Shelf(items))
+    return EvaluationData("made", x, {}, Shelf(items))
 
 
 def truth_of(split: Split, x: Interactions) -> Truth:
@@ -157,7 +157,7 @@ class Spy:
     def fit(self, training: Training) -> None:
         self.training = training
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         self.asked = asked
         return np.zeros((len(asked), len(self.training.x.item_ids)))
 
@@ -286,7 +286,7 @@ class Fixed:
 
     def fit(self, training: Training) -> None: ...
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         if self._bad & set(asked.user_ids):
             raise RuntimeError("no")
         scores = np.tile(self._scores, (len(asked), 1))
@@ -496,7 +496,7 @@ class Together:
     def fit(self, training: Training) -> None:
         self._share = training.share
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         if len(asked) > 1:
             raise MemoryError("too many")
         return np.tile(self._share, (1, 1))
@@ -564,7 +564,7 @@ def test_tuning_takes_what_is_best_on_validation_and_counts_trials() -> None:
             self._random = np.random.default_rng(0)
             self.training = training
 
-        def score(self, asked: Asked) -> Scores:
+        def score(self, asked: UserBatch) -> Scores:
             scores = self._random.random((len(asked), ITEMS))
             if self.good == 3:
                 for row, user in enumerate(asked.users):
@@ -597,7 +597,7 @@ def test_a_trial_that_overran_is_the_last_and_is_not_chosen(monkeypatch: pytest.
         def fit(self, training: Training) -> None:
             now[0] += 3.0 if self.good else 1.0
 
-        def score(self, asked: Asked) -> Scores:
+        def score(self, asked: UserBatch) -> Scores:
             scores = np.zeros((len(asked), ITEMS))
             for row, user in enumerate(asked.users) if self.good else ():
                 scores[row, (user % 2) * (ITEMS // 2) : (user % 2 + 1) * (ITEMS // 2)] = 1
@@ -943,7 +943,7 @@ class Counted:
             raise RuntimeError("not today")
         self._share = training.share
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         return np.tile(self._share, (len(asked), 1))
 
 

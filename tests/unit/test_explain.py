@@ -10,7 +10,7 @@ import pytest
 from limner.core.errors import BudgetSpentError, ModelUnavailableError
 from limner.core.schema import Item, Profile, Scale
 from limner.core.settings import ReasonStyle, Settings
-from limner.explain.attribution import Lead, Link, Past
+from limner.explain.attribution import Attribution, Link, Past
 from limner.explain.reasons import SAME, Explained, choose_grounds, explain, phrasing
 from limner.llm import ChatRequest
 from limner.profile.template import preference_of
@@ -40,7 +40,11 @@ NEW = [
     Item(item_id="n4", title="Gandhi (1982)", categories=["Biography"]),
 ]
 LED = {
-    "n2": [Lead("e13", "next_item", 0.9), Lead("e16", "collaborative", 0.8), Lead("e12", "collaborative", 0.2)],
+    "n2": [
+        Attribution("e13", "next_item", 0.9),
+        Attribution("e16", "collaborative", 0.8),
+        Attribution("e12", "collaborative", 0.2),
+    ],
 }
 CHANNELS = {"n1": ["content"], "n2": ["collaborative"], "n3": ["recent", "popular"], "n4": ["popular"]}
 LEXICON = lexicon_from([*OWN, *OTHERS, *NEW], EN)
@@ -73,35 +77,37 @@ def test_a_dislike_is_no_ground() -> None:
 
 
 def test_an_event_is_named_beside_preferences_only_where_it_shares_them() -> None:
-    led = {"n1": [Lead("e12", "next_item", 0.9), Lead("e14", "next_item", 0.1)]}
+    led = {"n1": [Attribution("e12", "next_item", 0.9), Attribution("e14", "next_item", 0.1)]}
     (why,) = choose_grounds(PROFILE, NEW[:1], PAST, led, CHANNELS, lambda item: {"category": item.categories})
     assert why.seen and why.seen.event.event_id == "e14" and [p.value for p in why.preferences] == ["Comedy"]
 
 
 def test_grounds_are_spread_over_the_list() -> None:
     same = [Item(item_id=f"s{n}", title=f"Robot {n}", categories=["Robot"]) for n in range(3)]
-    led = {i.item_id: [Lead(e, "content", w) for e, w in (("e16", 1.0), ("e12", 0.9), ("e14", 0.8))] for i in same}
+    led = {
+        i.item_id: [Attribution(e, "content", w) for e, w in (("e16", 1.0), ("e12", 0.9), ("e14", 0.8))] for i in same
+    }
     whys = choose_grounds(PROFILE, same, PAST, led, {}, item_values)
     assert len({w.seen.event.event_id for w in whys if w.seen}) == 3
 
 
 def test_the_channel_that_leads_is_the_one_that_is_named() -> None:
     bare = [Item(item_id=name, title=name) for name in ("next_item", "collaborative", "content")]
-    led = {i.item_id: [Lead("e16", i.item_id, 0.5)] for i in bare}  # type: ignore[arg-type]
+    led = {i.item_id: [Attribution("e16", i.item_id, 0.5)] for i in bare}  # type: ignore[arg-type]
     whys = choose_grounds(PROFILE, bare, PAST, led, {}, item_values)
     assert [w.origin for w in whys] == ["next_item", "collaborative", "content"]
 
 
 def test_of_two_events_that_led_as_far_the_one_of_the_same_kind_is_named() -> None:
     new = Item(item_id="x", title="Solaris (1972)", categories=["Sci-Fi"])
-    led = {"x": [Lead("e14", "collaborative", 0.5), Lead("e16", "collaborative", 0.4)]}
+    led = {"x": [Attribution("e14", "collaborative", 0.5), Attribution("e16", "collaborative", 0.4)]}
     (why,) = choose_grounds(PROFILE, [new], PAST, led, CHANNELS, item_values)
     assert why.seen is not None and why.seen.event.event_id == "e16"
 
 
 def test_a_like_that_repeats_gives_way_to_an_event_that_led_there() -> None:
     comedies = [Item(item_id=f"c{n}", title=f"Laugh {n}", categories=["Comedy"]) for n in range(4)]
-    led = {item.item_id: [Lead("e16", "next_item", 0.5)] for item in comedies}
+    led = {item.item_id: [Attribution("e16", "next_item", 0.5)] for item in comedies}
     whys = choose_grounds(PROFILE, comedies, PAST, led, {}, item_values)
     assert [bool(w.preferences) for w in whys] == [True, True, False, False]
 
@@ -111,7 +117,7 @@ def test_what_one_event_speaks_for_is_no_taste() -> None:
     once = [p.model_copy(update={"evidence": p.evidence[:1]}) for p in PROFILE.preferences]
     (why,) = choose_grounds(
         PROFILE.model_copy(update={"preferences": once}), NEW[:1], PAST,
-        {"n1": [Lead("e14", "content", 0.5)]}, CHANNELS, item_values,
+        {"n1": [Attribution("e14", "content", 0.5)]}, CHANNELS, item_values,
     )  # fmt: skip
     assert why.preferences == () and why.seen is not None and why.origin == "content"
 
@@ -121,7 +127,7 @@ def test_a_decade_or_a_price_alone_gives_way_to_an_event() -> None:
     assert [p.value for p in choose_grounds(PROFILE, [old], PAST, {}, CHANNELS, item_values)[0].preferences] == [
         "1990s"
     ]
-    (why,) = choose_grounds(PROFILE, [old], PAST, {"o": [Lead("e16", "next_item", 0.1)]}, CHANNELS, item_values)
+    (why,) = choose_grounds(PROFILE, [old], PAST, {"o": [Attribution("e16", "next_item", 0.1)]}, CHANNELS, item_values)
     assert why.preferences == () and why.origin == "next_item"
 
 
@@ -144,10 +150,10 @@ def test_an_item_of_the_same_name_is_named_where_nothing_else_led() -> None:
     (event,) = [e for e in PAST.events if e.event_id == "e16"]
     own = PAST.items[event.item_id or ""]
     new = Item(item_id="x", title=own.title)
-    led = {"x": [Lead("e16", "content", 0.9)]}
+    led = {"x": [Attribution("e16", "content", 0.9)]}
     (why,) = choose_grounds(PROFILE, [new], PAST, led, {"x": ["content"]}, item_values)
     assert why.seen is not None and why.seen.event.event_id == "e16"
-    led = {"x": [Lead("e16", "content", 0.9), Lead("e12", "content", 0.1)]}
+    led = {"x": [Attribution("e16", "content", 0.9), Attribution("e12", "content", 0.1)]}
     (why,) = choose_grounds(PROFILE, [new], PAST, led, {"x": ["content"]}, item_values)
     assert why.seen is not None and why.seen.event.event_id == "e12"
 
@@ -286,7 +292,7 @@ async def test_other_people_are_spoken_of_only_where_they_led(origin: Link, titl
     items = {**PAST.items, "i16": Item(item_id="i16", title=title)}
     found = await explain(
         PROFILE, NEW[1:2], Past(PAST.events, items, PAST.signal), phrased(text), "phrase", SETTINGS,
-        led={"n2": [Lead("e16", origin, 0.5)]}, channels=CHANNELS, lexicon=LEXICON,
+        led={"n2": [Attribution("e16", origin, 0.5)]}, channels=CHANNELS, lexicon=LEXICON,
     )  # fmt: skip
     assert (found.reasons["n2"].source == "llm") == held, found.dropped
     assert held or found.dropped[0].reason.startswith("unsupported_claim")

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from limner.llm.cross_loop_semaphore import Gate
+from limner.llm.cross_loop_semaphore import CrossLoopSemaphore
 
 
 def test_no_more_than_so_many_are_inside_whatever_their_loop() -> None:
-    gate, lock = Gate(2), threading.Lock()
+    gate, lock = CrossLoopSemaphore(2), threading.Lock()
     inside = most = served = 0
 
     async def visit() -> None:
@@ -33,7 +33,7 @@ def test_no_more_than_so_many_are_inside_whatever_their_loop() -> None:
 
 
 async def test_who_stops_waiting_leaves_the_place_to_the_next() -> None:
-    gate, said = Gate(1), list[str]()
+    gate, said = CrossLoopSemaphore(1), list[str]()
 
     async def visit(name: str) -> None:
         async with gate:
@@ -52,7 +52,7 @@ async def test_who_stops_waiting_leaves_the_place_to_the_next() -> None:
 
 
 async def test_a_place_that_is_given_to_one_who_just_left_is_not_lost() -> None:
-    gate = Gate(1)
+    gate = CrossLoopSemaphore(1)
 
     async def visit() -> None:
         async with gate:
@@ -70,7 +70,7 @@ async def test_a_place_that_is_given_to_one_who_just_left_is_not_lost() -> None:
 
 
 async def test_a_loop_that_is_gone_is_passed_over() -> None:
-    gate = Gate(1)
+    gate = CrossLoopSemaphore(1)
     await gate.__aenter__()
     loop = asyncio.new_event_loop()
     gate._waiting.append(loop.create_future())

@@ -14,7 +14,7 @@ import pytest
 
 from limner.core.errors import BadInputError
 from limner.ingest import ingest_frames, propose_mapping
-from limner.ingest.mapping import Reading
+from limner.ingest.mapping import FileFormat
 from limner.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
 from tests.unit.ingesting import Bench
 
@@ -226,7 +226,7 @@ def test_encoding_by_mapping(bench: Bench) -> None:
 
 def frames(bench: Bench, text: str, **reading: object) -> pd.DataFrame:
     path = bench.write("t.csv", text)
-    return next(iter(read_table(path, Reading.model_validate(reading), 1000))).frame
+    return next(iter(read_table(path, FileFormat.model_validate(reading), 1000))).frame
 
 
 def test_quoted_newlines_keep_line_numbers(bench: Bench) -> None:

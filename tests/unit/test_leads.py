@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from limner.core.schema import Candidate, Event, Item
-from limner.explain.attribution import EACH, Lead, Past, leads, places
+from limner.explain.attribution import EACH, Attribution, Past, attributions, channel_scores
 from limner.rank import Model, fit
 from tests.unit.test_neighbours import vectors
 from tests.unit.test_rank import made
@@ -25,8 +25,10 @@ def past(*items: str) -> Past:
     )
 
 
-def found(model: Model, *items: str, others: int = 9, placed: dict[str, dict[str, float]] = PLACED) -> list[Lead]:
-    return leads(["i5"], past(*items), model, vectors(20), placed, lambda *_: others)["i5"]
+def found(
+    model: Model, *items: str, others: int = 9, placed: dict[str, dict[str, float]] = PLACED
+) -> list[Attribution]:
+    return attributions(["i5"], past(*items), model, vectors(20), placed, lambda *_: others)["i5"]
 
 
 def test_every_channel_names_its_events_strongest_first(model: Model) -> None:
@@ -55,7 +57,7 @@ def test_order_is_asked_of_what_follows_only(model: Model) -> None:
         asked.add((first, second, in_order))
         return 2 if in_order else 0
 
-    said = leads(["i5"], past("i4"), model, vectors(20), PLACED, companions)["i5"]
+    said = attributions(["i5"], past("i4"), model, vectors(20), PLACED, companions)["i5"]
     assert asked == {("i4", "i5", True), ("i4", "i5", False)}
     assert {lead.link for lead in said} == {"next_item", "content"}
 
@@ -67,7 +69,7 @@ def test_an_item_does_not_lead_to_itself_and_one_of_many_views_speaks_for_all(mo
 
 
 def test_places_fall_with_rank_and_put_the_best_channel_first() -> None:
-    placed = places(
+    placed = channel_scores(
         [
             Candidate(item_id="a", scores={"popular": 0.9, "content": 0.1}),
             Candidate(item_id="b", scores={"popular": 0.1, "content": 0.7}),

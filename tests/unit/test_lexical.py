@@ -7,7 +7,7 @@ import pytest
 
 from limner.core.schema import Item
 from limner.index.documents import plain_text
-from limner.retrieve import History, Lexical, bm25_postings, words
+from limner.retrieve import BM25, History, bm25_postings, words
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_words_of_any_script(text: str, expected: list[str]) -> None:
 
 def test_bm25_is_its_formula() -> None:
     texts = ["red gift card", "red red lamp", "blue gift", ""]
-    channel = Lexical(bm25_postings(texts, k1=1.2, b=0.75), half_life=math.inf)
+    channel = BM25(bm25_postings(texts, k1=1.2, b=0.75), half_life=math.inf)
     asked = History(np.array([0]), np.array([1.0], np.float32))
     mean = sum(len(text.split()) for text in texts) / len(texts)
 
@@ -45,7 +45,7 @@ def test_bm25_is_its_formula() -> None:
 
 def test_words_that_add_most_ask_for_a_user_with_many(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["the rare", "the other", "the rare thing", "the last"]
-    whole = Lexical(bm25_postings(texts))
+    whole = BM25(bm25_postings(texts))
     asked = [History(np.array([0]), np.array([1.0], np.float32))]
     full = whole.score(asked)[0]
     monkeypatch.setattr("limner.retrieve.bm25._ASKED", 1)
@@ -55,7 +55,7 @@ def test_words_that_add_most_ask_for_a_user_with_many(monkeypatch: pytest.Monkey
 
 def test_nothing_is_said_without_words_or_history() -> None:
     assert bm25_postings(["", "…"]).shape == (0, 2)
-    channel = Lexical(bm25_postings(["one thing", "another"]))
+    channel = BM25(bm25_postings(["one thing", "another"]))
     nobody = History(np.empty(0, np.int64), np.empty(0, np.float32))
     assert channel.score([nobody]).tolist() == [[0.0, 0.0]]
 

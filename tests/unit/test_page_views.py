@@ -25,9 +25,9 @@ from limner.core.schema import (
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.ingest import ingest_rows
-from limner.state.snapshots import World
+from limner.state.snapshots import CatalogueSnapshot
 from limner.store import open_store
-from limner.web.events import Reader
+from limner.web.events import EventReader
 from limner.web.ledger import Accountant
 from limner.web.people import Directory
 from limner.web.portrait import card
@@ -42,7 +42,7 @@ BEGAN = datetime(2024, 3, 1, tzinfo=UTC)
 GENRES = ("Comedy", "Drama")
 
 
-def reader(times: Sequence[datetime | None]) -> Reader:
+def reader(times: Sequence[datetime | None]) -> EventReader:
     """One event a time, of items of two genres in turn, rated 5 and 1."""
     items = {f"i{at}": Item(item_id=f"i{at}", title=f"Film {at} (1990)", categories=[GENRES[at % 2]])
              for at in range(len(times))}  # fmt: skip
@@ -58,7 +58,7 @@ def reader(times: Sequence[datetime | None]) -> Reader:
         items=items, scales={"s": Scale(source="s", low=1, high=5)}, population=SimpleNamespace(primary="genre"),
         facets_of=lambda item: {"genre": item.categories, "decade": ["1990s"]},
     )  # fmt: skip
-    return Reader(Past(events, items, signal), cast(World, world), EN)
+    return EventReader(Past(events, items, signal), cast(CatalogueSnapshot, world), EN)
 
 
 def drawn(times: Sequence[datetime | None]) -> tuple[list[str], list[int]]:
@@ -124,7 +124,7 @@ def test_a_reason_without_words_of_its_events_is_one_claim_and_one_without_event
 def test_an_event_without_words_cuts_nothing() -> None:
     read = reader([BEGAN] * 2)
     silent = Event(event_id="silent", user_id="u", type="answer", source="s", seq=9)
-    read = Reader(Past([*read.past.events, silent], read.past.items, read.past.signal), read._world, EN)
+    read = EventReader(Past([*read.past.events, silent], read.past.items, read.past.signal), read._world, EN)
     for text, cited, found in (
         ("Because.", ["silent"], [Part("Because.", "e9")]),
         ("As Film 0.", ["x0", "silent"], [Part("As "), Part("Film 0", "e1"), Part(".")]),

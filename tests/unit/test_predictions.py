@@ -15,13 +15,13 @@ from limner.core.progress import Quiet
 from limner.core.schema import Item, Scale
 from limner.core.settings import SignalTable
 from limner.evals import metrics as kernels
-from limner.evals.data import Dataset, Shelf
+from limner.evals.data import EvaluationData, Shelf
 from limner.evals.measure import Truth, measure, predict, rank
 from limner.evals.metrics import parse
 from limner.evals.predictions import predict_probabilities, predict_ratings
 from limner.evals.run import run, training_of
 from limner.evals.splits import Split, global_time, leave_last_out, ratio
-from limner.evals.systems import SYSTEMS, Asked, Training
+from limner.evals.systems import SYSTEMS, Training, UserBatch
 from limner.evals.systems.base import Scores
 from limner.evals.systems.cases import STRETCH, probability_cases, rating_cases
 
@@ -55,8 +55,8 @@ def tastes(seed: int = 0) -> Interactions:
     return rated(rows)
 
 
-def dataset(x: Interactions) -> Dataset:
-    return Dataset("made", x, FIVE, Shelf([Item(item_id=one, categories=["any"]) for one in x.item_ids]))
+def dataset(x: Interactions) -> EvaluationData:
+    return EvaluationData("made", x, FIVE, Shelf([Item(item_id=one, categories=["any"]) for one in x.item_ids]))
 
 
 def truth_of(split: Split, x: Interactions) -> Truth:
@@ -176,10 +176,10 @@ class Guess:
     def fit(self, training: Training) -> None:
         self._items = len(training.x.item_ids)
 
-    def score(self, asked: Asked) -> Scores:
+    def score(self, asked: UserBatch) -> Scores:
         return np.tile(np.arange(self._items, dtype=float), (len(asked), 1))
 
-    def _say(self, value: float, asked: Asked, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    def _say(self, value: float, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
         if self._raises in asked.users:
             raise RuntimeError("no such user")
         return [
@@ -187,10 +187,10 @@ class Guess:
             for user, one in zip(asked.users, items, strict=True)
         ]
 
-    def ratings(self, asked: Asked, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    def ratings(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
         return self._say(self._rating, asked, items)
 
-    def probabilities(self, asked: Asked, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    def probabilities(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
         return self._say(self._chance, asked, items)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limner.core.settings import PrivacySettings, Settings
-from limner.llm.privacy import Veil, mask, masker, outgoing, pseudonym
+from limner.llm.privacy import TextMask, mask, masker, outgoing, pseudonym
 
 
 def test_a_pseudonym_is_short_stable_and_the_stores_own() -> None:
@@ -112,18 +112,18 @@ def test_the_list_of_outgoing_fields_follows_the_settings() -> None:
 
 
 def test_a_veil_hides_whole_words_and_shows_them_again() -> None:
-    veil = Veil("salt")
-    veil.learn(["19", "196", "ann-1", ""])
+    text_mask = TextMask("salt")
+    text_mask.learn(["19", "196", "ann-1", ""])
     text = "User 196 and ann-1, not 1967, ann-12 or x19."
-    hidden = veil.hide(text)
+    hidden = text_mask.hide(text)
     assert not re.search(r"\b(?:196|ann-1)\b(?!-|\d)", hidden) and "1967, ann-12 or x19" in hidden
-    assert veil.show(hidden) == text
-    assert Veil().hide(text) == text
-    assert Veil("a").hide("x") == "x"
+    assert text_mask.show(hidden) == text
+    assert TextMask().hide(text) == text
+    assert TextMask("a").hide("x") == "x"
 
 
 @given(st.lists(st.text("ab1-", min_size=1, max_size=4)), st.text("ab1- ,", max_size=40))
 def test_what_a_veil_hides_comes_back(user_ids: list[str], text: str) -> None:
-    veil = Veil()
-    veil.learn(user_ids)
-    assert veil.show(veil.hide(text)) == text
+    text_mask = TextMask()
+    text_mask.learn(user_ids)
+    assert text_mask.show(text_mask.hide(text)) == text

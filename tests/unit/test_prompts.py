@@ -11,11 +11,11 @@ import pytest
 
 from limner.core.schema import ChatMessage
 from limner.core.settings import Settings
-from limner.explain.reasons import Why, list_request, phrase_request
+from limner.explain.reasons import ReasonGrounds, list_request, phrase_request
 from limner.llm import ChatRequest
 from limner.llm.prompts import load_prompt
 from limner.profile.draft import Draft, DraftSentence
-from limner.profile.full import Reader, merge_request, part_requests, portrait_request, repair_request
+from limner.profile.full import DraftReader, merge_request, part_requests, portrait_request, repair_request
 from limner.profile.phrase import claims_of, request
 from limner.profile.template import preference_of
 from limner.rerank import NEUTRAL, Taste
@@ -29,10 +29,10 @@ EN = load_language("en")
 LONG = replace(SUBJECT, parts=PARTS)
 PREFERENCES = [preference_of(fact, EN) for fact in FACTS]
 WHYS = [
-    Why(OTHERS[0], (PREFERENCES[0], PREFERENCES[2]), EVENTS[2]),
-    Why(OTHERS[1], (PREFERENCES[2],)),
-    Why(OTHERS[2], (), EVENTS[4], "content"),
-    Why(OTHERS[2], (), EVENTS[4], "collaborative"),
+    ReasonGrounds(OTHERS[0], (PREFERENCES[0], PREFERENCES[2]), EVENTS[2]),
+    ReasonGrounds(OTHERS[1], (PREFERENCES[2],)),
+    ReasonGrounds(OTHERS[2], (), EVENTS[4], "content"),
+    ReasonGrounds(OTHERS[2], (), EVENTS[4], "collaborative"),
 ]
 TASTE = Taste(
     PREFERENCES, [shown.item for shown in EVENTS[:1] if shown.item], [shown.item for shown in EVENTS[1:2] if shown.item]
@@ -45,7 +45,7 @@ def phrase(code: str) -> ChatRequest:
 
 
 def repair() -> ChatRequest:
-    reader = Reader(SUBJECT, SUBJECT.window, FIELDS, EN)
+    reader = DraftReader(SUBJECT, SUBJECT.window, FIELDS, EN)
     false = DraftSentence(sentence="This user enjoys gritty comedies.", evidence=["F1", "E14"])
     refused = reader.check(Draft(summary=[false], preferences=[], fields=[], unknowns=[])).refused
     return repair_request(refused, reader, hosted=False)

@@ -17,7 +17,7 @@ from limner.rank import How, Model, catalogue_of, fit, load_model, order, train,
 from limner.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from limner.rank.fusion import Method
 from limner.rank.ratings import Ratings
-from limner.rank.training_queries import lessons, moments
+from limner.rank.training_queries import moments, training_queries
 from limner.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
 
 
@@ -337,7 +337,7 @@ def pictured(item_ids: list[str]) -> ItemVectors:
 def test_lessons_by_time_see_nothing_later() -> None:
     x = lively()
     signal = np.ones(len(x), np.float32)
-    found = list(lessons(x, signal, "time"))
+    found = list(training_queries(x, signal, "time"))
     asked = [{query.history.now for query in lesson.queries} for lesson in found]
     # A lesson that saw everything would ask nobody, and hold.
     assert asked == [{begin} for begin, _ in moments(x)]
@@ -355,7 +355,7 @@ def test_lessons_by_time_see_nothing_later() -> None:
 def test_lessons_by_user_hold_out_what_they_ask_for() -> None:
     x = lively()
     starts = x.starts()
-    for lesson in lessons(x, np.ones(len(x), np.float32), "user"):
+    for lesson in training_queries(x, np.ones(len(x), np.float32), "user"):
         assert lesson.queries
         for query in lesson.queries:
             at = starts[query.user] + len(query.history.items)

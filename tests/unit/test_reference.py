@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from limner.core.errors import BadInputError
-from limner.evals.reference import PUBLISHED, Line, compare, load, main, read, table
+from limner.evals.reference import PUBLISHED, ReferenceLine, compare, load, main, read, table
 from limner.evals.splits import Split, leave_last_out
 
 
@@ -76,8 +76,8 @@ def test_another_data_set_in_its_place_is_refused(tmp_path: Path) -> None:
 def test_a_number_that_is_off_is_marked_and_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert Line("x", (0.1, 0.2), (0.1004, 0.2), (0, 0)).agrees
-    assert not Line("x", (0.1, 0.2), (0.1, 0.2006), (0, 0)).agrees
+    assert ReferenceLine("x", (0.1, 0.2), (0.1004, 0.2), (0, 0)).agrees
+    assert not ReferenceLine("x", (0.1, 0.2), (0.1, 0.2006), (0, 0)).agrees
     written(tmp_path / "ml-latest-small")
     split = leave_last_out(read(tmp_path / "ml-latest-small"))
     shown = table("ml-latest-small", split, compare("ml-latest-small", split))

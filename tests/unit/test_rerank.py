@@ -15,9 +15,20 @@ from limner.core.errors import ModelUnavailableError
 from limner.core.progress import Quiet
 from limner.core.schema import Item
 from limner.core.settings import RerankSettings, Settings
-from limner.llm import ChatAnswer, ChatRequest
-from limner.rank import Moment
-from limner.rerank import NEUTRAL, Case, Known, Reranked, Taste, blend, fit_weight, kendall_tau, mean_rank_order, weigh
+from limner.llm import ChatReply, ChatRequest
+from limner.rank import EvaluationPoint
+from limner.rerank import (
+    NEUTRAL,
+    Reranked,
+    Taste,
+    TasteBefore,
+    WeightCase,
+    blend,
+    fit_weight,
+    kendall_tau,
+    mean_rank_order,
+    weigh,
+)
 from limner.testing import FakeChat
 from tests.unit.portraits import EVENTS
 
@@ -130,11 +141,11 @@ async def test_lists_are_not_given_to_a_model_below_full(grade: str, modes: tupl
 def judge(likes: set[str]) -> FakeChat:
     """Thinks that even numbers are good for everyone, and knows what this user likes."""
 
-    def answer(request: ChatRequest) -> ChatAnswer:
+    def answer(request: ChatRequest) -> ChatReply:
         text = request.messages[-1].content
         item_id = re.search(r"Title (i\d+)", text)[1]  # type: ignore[index]
         odds = 3.0 * (int(item_id[1:]) % 2 == 0) + (0 if NEUTRAL in text else 1.0 * (item_id in likes))
-        return ChatAnswer("yes", logprobs={"yes": odds, "no": 0.0})
+        return ChatReply("yes", logprobs={"yes": odds, "no": 0.0})
 
     return FakeChat(answer)
 
@@ -151,7 +162,7 @@ async def test_pointwise_takes_out_what_the_model_thinks_of_the_item_itself() ->
 
 
 async def test_without_log_probabilities_likeness_judges() -> None:
-    chat = FakeChat(lambda request: "yes" if not request.choices else ChatAnswer("yes"))
+    chat = FakeChat(lambda request: "yes" if not request.choices else ChatReply("yes"))
     likeness = {item_id: float(item_id == "i3") for item_id in IDS}
     found = await rerank(IDS, ITEMS, TASTE, chat, "phrase", settings(mode="pointwise"), likeness=likeness)
     assert (found.order[0], found.method) == ("i3", "likeness")
@@ -194,10 +205,12 @@ async def test_auto_judges_one_by_one_with_a_model_that_only_phrases() -> None:
 # ---------------------------------------------------------------- its weight
 
 
-def cases(judged: Callable[[str], list[str]], count: int = 60, history: int = 7) -> list[Case]:
+def cases(judged: Callable[[str], list[str]], count: int = 60, history: int = 7) -> list[WeightCase]:
     """What was wanted stands anywhere in the ranker's order."""
     random = np.random.default_rng(0)
-    return [Case(history, IDS, judged(wanted), frozenset({wanted})) for wanted in random.choice(IDS, count).tolist()]
+    return [
+        WeightCase(history, IDS, judged(wanted), frozenset({wanted})) for wanted in random.choice(IDS, count).tolist()
+    ]
 
 
 def first(wanted: str) -> list[str]:
@@ -231,7 +244,7 @@ def test_few_users_are_no_proof() -> None:
 def test_the_gain_at_the_whole_say_is_the_change_of_ndcg() -> None:
     from limner.rerank.weight import WEIGHTS, _gains
 
-    found = _gains(Case(3, ["a", "b", "c"], ["b", "a", "c"], frozenset({"b"})))
+    found = _gains(WeightCase(3, ["a", "b", "c"], ["b", "a", "c"], frozenset({"b"})))
     assert found[WEIGHTS.index(0.0)] == 0
     assert found[WEIGHTS.index(1.0)] == pytest.approx(1 - 1 / np.log2(3))
 
@@ -243,11 +256,14 @@ def test_lengths_of_history_have_weights_of_their_own() -> None:
 
 
 async def test_the_past_is_asked_where_the_shortlist_holds_what_came_next() -> None:
-    async def known_of(moment: Moment) -> Known:
+    async def known_of(moment: EvaluationPoint) -> TasteBefore:
         assert moment.user_id == "knows"
-        return Known(TASTE, {})
+        return TasteBefore(TASTE, {})
 
-    past = [Moment("knows", 12, IDS, frozenset({"i5"})), Moment("hopeless", 12, IDS, frozenset({"elsewhere"}))]
+    past = [
+        EvaluationPoint("knows", 12, IDS, frozenset({"i5"})),
+        EvaluationPoint("hopeless", 12, IDS, frozenset({"elsewhere"})),
+    ]
     chat = judge({"i5"})
     weight, why = await weigh(past, ITEMS, known_of, chat, "phrase", settings(), Quiet())
     assert weight is not None and not why
@@ -256,17 +272,17 @@ async def test_the_past_is_asked_where_the_shortlist_holds_what_came_next() -> N
 
 
 async def test_a_model_that_fails_is_not_weighed() -> None:
-    async def known_of(moment: Moment) -> Known:
-        return Known(TASTE, {})
+    async def known_of(moment: EvaluationPoint) -> TasteBefore:
+        return TasteBefore(TASTE, {})
 
     chat = FakeChat(lambda request: ModelUnavailableError("gone"))
-    past = [Moment("u", 12, IDS, frozenset({"i5"}))]
+    past = [EvaluationPoint("u", 12, IDS, frozenset({"i5"}))]
     assert await weigh(past, ITEMS, known_of, chat, "full", settings(), Quiet()) == (None, "gone")
 
 
 async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:
-    async def known_of(moment: Moment) -> Known:
-        return Known(TASTE, {})
+    async def known_of(moment: EvaluationPoint) -> TasteBefore:
+        return TasteBefore(TASTE, {})
 
     calls = 0
 
@@ -275,16 +291,16 @@ async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:
         calls += 1
         return ModelUnavailableError("hiccup") if calls == 1 else json.dumps({"order": list(range(8, 0, -1))})
 
-    past = [Moment(f"u{at}", 12, IDS, frozenset({"i5"})) for at in range(3)]
+    past = [EvaluationPoint(f"u{at}", 12, IDS, frozenset({"i5"})) for at in range(3)]
     weight, why = await weigh(past, ITEMS, known_of, FakeChat(answer), "full", settings(), Quiet())
     assert weight is not None and not why and weight.buckets[0].cases == 3
 
 
 async def test_likeness_is_weighed_where_a_model_tells_no_log_probabilities() -> None:
-    async def known_of(moment: Moment) -> Known:
-        return Known(TASTE, {item_id: float(item_id in moment.relevant) for item_id in IDS})
+    async def known_of(moment: EvaluationPoint) -> TasteBefore:
+        return TasteBefore(TASTE, {item_id: float(item_id in moment.relevant) for item_id in IDS})
 
-    past = [Moment(f"u{at}", 12, IDS, frozenset({IDS[at % 8]})) for at in range(40)]
-    chat = FakeChat(lambda request: ChatAnswer("yes"))
+    past = [EvaluationPoint(f"u{at}", 12, IDS, frozenset({IDS[at % 8]})) for at in range(40)]
+    chat = FakeChat(lambda request: ChatReply("yes"))
     weight, _ = await weigh(past, ITEMS, known_of, chat, "phrase", settings(), Quiet())
     assert weight is not None and weight.method == "likeness" and weight.of("all") > 0

@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.filters import boost_of
-from limner.core.schema import Item, Wishes
+from limner.core.schema import Item, RecommendationRequest
 from limner.rank import (
-    Asked,
     Model,
+    OrderRequest,
     allowed,
     audience,
     catalogue_of,
     check_context,
     check_wishes,
-    crowd_of,
     fit,
+    history_batch,
     lists,
     order,
     order_many,
 )
-from limner.rank.diversify import Likeness, boosts, idle_quotas, pick, relevance, shaped
+from limner.rank.diversify import Likeness, boosts, diversify, idle_quotas, pick, relevance
 from tests.unit.test_rank import made
 
 GENRES = ("Drama", "War", "Comedy")
@@ -107,7 +107,7 @@ def test_likeness_is_the_mean_of_the_cosines_that_there_are(model: Model) -> Non
 
 
 WISHES = st.builds(
-    Wishes,
+    RecommendationRequest,
     category=st.lists(st.sampled_from(GENRES), max_size=2, unique=True),
     price_max=st.none() | st.integers(0, 19).map(float),
     filter=st.sampled_from(["", "price > 3", "not category = War"]),
@@ -121,10 +121,10 @@ WISHES = st.builds(
 
 
 @given(WISHES, st.integers(1, 25))
-def test_lists_keep_every_wish_and_miss_no_item_that_fits(model: Model, wishes: Wishes, n: int) -> None:
+def test_lists_keep_every_wish_and_miss_no_item_that_fits(model: Model, wishes: RecommendationRequest, n: int) -> None:
     items = items_of(i4={"hidden": True}, i9={"available": False}, i11={"in_stock": "no", "hidden": "false"})
     x = made()
-    crowd = crowd_of(x, np.ones(len(x), np.float32), model)
+    crowd = history_batch(x, np.ones(len(x), np.float32), model)
     may = allowed(model.item_ids, items, wishes)
     found = list(lists(
         model, crowd, items, n, wishes, repeats=False, allowed=may, attributes={}, demographics=None))  # fmt: skip
@@ -154,7 +154,7 @@ def test_lists_keep_every_wish_and_miss_no_item_that_fits(model: Model, wishes: 
 def test_a_quota_of_one_number_holds_however_the_data_writes_it(model: Model, year: object) -> None:
     items = items_of(**{f"i{at}": {"year": year} for at in range(10)})
     ranked = order(model, model.history([("i15", 1.0)]), n=20)
-    found = shaped(lambda n: ranked[:n], 20, Wishes(quota={"year:1990": 2}), model, items)
+    found = diversify(lambda n: ranked[:n], 20, RecommendationRequest(quota={"year:1990": 2}), model, items)
     assert sum(items[one.candidate.item_id].attributes.get("year") is not None for one in found) == 2
 
 
@@ -163,8 +163,8 @@ def test_a_boost_lifts_what_fits_and_leaves_the_rest_in_order(model: Model) -> N
     ranked = order(model, model.history([("i3", 1.0)]), n=20)
 
     def shown(**boost: float) -> list[str]:
-        wishes = Wishes(boost={name.replace("_", ":"): factor for name, factor in boost.items()})
-        return [one.candidate.item_id for one in shaped(lambda n: ranked[:n], 20, wishes, model, items)]
+        wishes = RecommendationRequest(boost={name.replace("_", ":"): factor for name, factor in boost.items()})
+        return [one.candidate.item_id for one in diversify(lambda n: ranked[:n], 20, wishes, model, items)]
 
     plain = [one.candidate.item_id for one in ranked]
     lifted = shown(category_War=10)
@@ -199,7 +199,7 @@ def test_quotas_look_past_the_first_candidates(monkeypatch: pytest.MonkeyPatch, 
         asked.append(k)
         return order(model, history, exclude=frozenset(["i3"]), n=k)[:k]
 
-    found = shaped(ordered, 3, Wishes(quota={"category": 1}), model, items_of())
+    found = diversify(ordered, 3, RecommendationRequest(quota={"category": 1}), model, items_of())
     assert len({items_of()[one.candidate.item_id].categories[0] for one in found}) == len(found) == 3
     assert asked[0] == 3 and asked == sorted(asked)
 
@@ -207,7 +207,7 @@ def test_quotas_look_past_the_first_candidates(monkeypatch: pytest.MonkeyPatch, 
 def test_many_are_ordered_as_each_alone(model: Model) -> None:
     histories = [model.history([(f"i{at}", 1.0)]) for at in range(6)] + [model.history([])]
     banned = [frozenset([f"i{at}"]) for at in range(6)] + [frozenset[str]()]
-    many = list(order_many(model, [Asked(*one) for one in zip(histories, banned, strict=True)], n=7))
+    many = list(order_many(model, [OrderRequest(*one) for one in zip(histories, banned, strict=True)], n=7))
     for history, had, found in zip(histories, banned, many, strict=True):
         alone = order(model, history, exclude=had, n=7)
         assert [one.candidate.item_id for one in alone] == [one.candidate.item_id for one in found]
@@ -217,9 +217,9 @@ def test_many_are_ordered_as_each_alone(model: Model) -> None:
 def test_a_group_speaks_for_those_without_history_and_changes_nobody_else(model: Model) -> None:
     group = np.zeros(20, dtype=np.float32)
     group[13] = 1
-    known = Asked(model.history([("i3", 1.0)]), frozenset(["i3"]))
+    known = OrderRequest(model.history([("i3", 1.0)]), frozenset(["i3"]))
     alone = [*order_many(model, [known])]
-    both = [*order_many(model, [known, Asked(model.history([]), demographic=group)], named=True)]
+    both = [*order_many(model, [known, OrderRequest(model.history([]), demographic=group)], named=True)]
     assert [(one.candidate.item_id, one.score) for one in both[0]] == [
         (one.candidate.item_id, one.score) for one in alone[0]
     ]
@@ -228,7 +228,7 @@ def test_a_group_speaks_for_those_without_history_and_changes_nobody_else(model:
 
 def test_a_crowd_is_the_histories_of_all(model: Model) -> None:
     x = replace(made(), user_ids=[*made().user_ids, "silent"])
-    crowd = crowd_of(x, np.ones(len(x), np.float32), model)
+    crowd = history_batch(x, np.ones(len(x), np.float32), model)
     assert len(crowd) == 31 and len(crowd.history(30).items) == 0
     assert crowd.history(2).items.tolist() == [2, 3, 4, 5, 6, 7]
     assert {crowd.user_ids[at] for at in np.flatnonzero(crowd.had(7))} == {
@@ -244,7 +244,7 @@ def test_users_of_an_item_are_likeliest_first_and_counted(
     wide = max(len(channels.all) * len(channels.item_ids), 2 * channels.users.shape[0])
     monkeypatch.setattr("limner.rank.features._CELLS", batch * wide)
     x = replace(made(), user_ids=[*made().user_ids, "silent"])
-    crowd = crowd_of(x, np.ones(len(x), np.float32), model)
+    crowd = history_batch(x, np.ones(len(x), np.float32), model)
     done: list[int] = []
     found = audience(model, crowd, items_of()["i8"], crowd.user_ids, None, repeats=False, advance=done.append)
     had = {crowd.user_ids[at] for at in np.flatnonzero(crowd.had(8))}
@@ -265,7 +265,7 @@ def test_users_of_an_item_that_nobody_had_are_those_who_had_the_like(model: Mode
     vectors = np.vstack([model.channels.catalogue.vectors, model.channels.catalogue.vectors[[10]]])
     wide = model.over(ids, replace(catalogue_of(ids), vectors=vectors))
     x = made()
-    crowd = crowd_of(x, np.ones(len(x), np.float32), wide)
+    crowd = history_batch(x, np.ones(len(x), np.float32), wide)
     found = audience(
         wide, crowd, Item(item_id="new"), crowd.user_ids, 5, repeats=False, advance=lambda _: None
     )  # fmt: skip
@@ -277,20 +277,20 @@ def test_users_of_an_item_that_nobody_had_are_those_who_had_the_like(model: Mode
 @pytest.mark.parametrize(
     ("wishes", "why"),
     [
-        (Wishes(category=["Dramma"]), "there are Drama"),
-        (Wishes(filter="genr = Drama"), "No item has 'genr'"),
-        (Wishes(quota={"genr": 2}), "No item has 'genr' to set a quota on"),
-        (Wishes(boost={"genr:War": 2}), "'genr'"),
-        (Wishes(price_min=5, price_max=3), "swap"),
+        (RecommendationRequest(category=["Dramma"]), "there are Drama"),
+        (RecommendationRequest(filter="genr = Drama"), "No item has 'genr'"),
+        (RecommendationRequest(quota={"genr": 2}), "No item has 'genr' to set a quota on"),
+        (RecommendationRequest(boost={"genr:War": 2}), "'genr'"),
+        (RecommendationRequest(price_min=5, price_max=3), "swap"),
     ],
 )
-def test_wishes_for_what_is_not_there_are_refused(wishes: Wishes, why: str) -> None:
+def test_wishes_for_what_is_not_there_are_refused(wishes: RecommendationRequest, why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         check_wishes(wishes, items_of())
-    check_wishes(Wishes(category=["drama"], filter="price > 3", quota={"category:Drama": 1}), items_of())
-    check_context(Wishes(context=["i3"]), items_of())
+    check_wishes(RecommendationRequest(category=["drama"], filter="price > 3", quota={"category:Drama": 1}), items_of())
+    check_context(RecommendationRequest(context=["i3"]), items_of())
     with pytest.raises(UnknownIdError):
-        check_context(Wishes(context=["nowhere"]), items_of())
+        check_context(RecommendationRequest(context=["nowhere"]), items_of())
 
 
 def test_a_quota_on_a_value_that_no_item_has_is_idle() -> None:

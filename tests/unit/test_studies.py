@@ -12,22 +12,22 @@ from limner.evals.studies.cost import cost_of, spent
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import _grouped, nameless
 from limner.evals.studies.portraits import coverage, groundedness, jaccard, key_of, summary_grounded
-from limner.evals.studies.questions import Question, outcome
+from limner.evals.studies.questions import StudyQuestion, outcome
 from limner.evals.studies.raw import Numbers, carries, judge, says, speaks_for
 from limner.evals.studies.reasons import (
-    Cited,
+    ReasonCase,
     feature_coverage,
     feature_diversity,
     place,
     statements,
     unique_ratio,
 )
-from limner.evals.studies.records import Case, Said
+from limner.evals.studies.records import Case, GivenReason
 from limner.evals.studies.summary import by_bucket, by_group, comparisons, figure, figures
 from limner.evals.studies.utility import WEIGHTS, chosen, ndcg, ranks_of, shift
-from limner.evals.studies.words import Names, Value, is_title, named_in, numbers, quoted, shape
+from limner.evals.studies.words import CatalogueValue, ValueNames, is_title, named_in, numbers, quoted, shape
 from limner.llm import OpenAIChat
-from limner.testing import Answer, FakeChat, ScriptedServer
+from limner.testing import FakeChat, ScriptedAnswer, ScriptedServer
 
 TYPES = {"rating": 0.0, "purchase": 0.8, "return": -0.8, "preference": 1.0, "search": 0.0}
 STARS = Scale(source="s", low=1, high=5)
@@ -174,7 +174,7 @@ def test_groundedness_is_a_share_of_the_claims_and_undefined_without_any() -> No
 
 
 def test_a_summary_is_held_against_the_users_items() -> None:
-    names = Names([("genre", "Crime"), ("genre", "Horror"), ("genre", "Western")])
+    names = ValueNames([("genre", "Crime"), ("genre", "Horror"), ("genre", "Western")])
     items = [ITEMS["heat"], ITEMS["alien"]]
     assert summary_grounded("Fond of crime and horror.", names, items, Numbers()) == 1
     assert summary_grounded("Fond of crime and westerns.", names, items, Numbers()) == 0.5
@@ -182,7 +182,7 @@ def test_a_summary_is_held_against_the_users_items() -> None:
 
 
 def test_of_values_alike_one_is_enough() -> None:
-    names = Names([("theme", "paint"), ("theme", "painted"), ("theme", "rose")])
+    names = ValueNames([("theme", "paint"), ("theme", "painted"), ("theme", "rose")])
     item = Item(item_id="x", title="PAINTED ROSE")
     assert summary_grounded("Drawn to “painted” and “rose”.", names, [item], Numbers()) == 1
 
@@ -238,10 +238,10 @@ def test_a_tied_item_has_the_mean_rank() -> None:
 
 # ---------------------------------------------------------------- reasons
 
-NAMES = Names([("genre", "Crime"), ("genre", "Sci-Fi"), ("genre", "Horror")])
-CITED = Cited(
+NAMES = ValueNames([("genre", "Crime"), ("genre", "Sci-Fi"), ("genre", "Horror")])
+CITED = ReasonCase(
     Item(item_id="up", title="Up (2009)", categories=["Animation"]), [(EVENTS[0], ITEMS["heat"])],
-    [Value("genre", "Crime")], {"s": STARS},
+    [CatalogueValue("genre", "Crime")], {"s": STARS},
 )  # fmt: skip
 
 
@@ -261,12 +261,12 @@ def test_statements_are_supported_by_what_is_cited(text: str, made: int, support
 
 
 def test_prices_and_quoted_values_are_statements_too() -> None:
-    names = Names(
+    names = ValueNames(
         [("price band", "low"), ("price band", "high"), ("category", "player")], "en",
         {"price band:low": ["low prices"], "price band:high": ["high prices"]},
     )  # fmt: skip
     cheap = Item(item_id="c", title="sony player", categories=["audio.player"], price=1.0)
-    cited = Cited(cheap, [(EVENTS[0], cheap)], [Value("price band", "low")], {})
+    cited = ReasonCase(cheap, [(EVENTS[0], cheap)], [CatalogueValue("price band", "low")], {})
     thirds = Numbers({"price": (3.0, 6.0)})
     found = statements("It matches your taste for low prices and “player”.", cited, names, thirds)
     assert (found.made, found.supported, found.cited, found.stated) == (2, 2, 2, 2)
@@ -275,14 +275,14 @@ def test_prices_and_quoted_values_are_statements_too() -> None:
 
 
 def test_words_of_titles_count_in_quotes_alone() -> None:
-    names = Names([("theme", "stand"), ("theme", "mug"), ("genre", "Crime")])
+    names = ValueNames([("theme", "stand"), ("theme", "mug"), ("genre", "Crime")])
     text = "What stands out is “mug”, and crime."
-    assert names.find(text) == [Value("genre", "Crime")]
-    assert named_in(text, names) == [Value("genre", "Crime"), Value("theme", "mug")]
+    assert names.find(text) == [CatalogueValue("genre", "Crime")]
+    assert named_in(text, names) == [CatalogueValue("genre", "Crime"), CatalogueValue("theme", "mug")]
 
 
 def test_without_statements_precision_is_undefined() -> None:
-    nothing = Cited(ITEMS["heat"], [], [], {})
+    nothing = ReasonCase(ITEMS["heat"], [], [], {})
     found = statements("Recently popular with others.", nothing, NAMES)
     assert math.isnan(found.precision) and math.isnan(found.recall)
 
@@ -306,13 +306,16 @@ def test_reading_titles_numbers_and_values() -> None:
     assert quoted('“Heat,” he said of "Up"') == ["Heat", "Up"]
     assert is_title("The Full Monty", "Full Monty, The (1997)") and not is_title("Monty", "Full Monty, The (1997)")
     assert numbers("You gave “2001” 4.5 of 5 in the 1990s.") == [4.5, 5]
-    assert NAMES.find("“Horror” is crime, not sci-fi") == [Value("genre", "Crime"), Value("genre", "Sci-Fi")]
+    assert NAMES.find("“Horror” is crime, not sci-fi") == [
+        CatalogueValue("genre", "Crime"),
+        CatalogueValue("genre", "Sci-Fi"),
+    ]
 
 
 async def test_a_verdict_that_cannot_be_read_is_unscored() -> None:
     script = [
-        Answer('{"verdict": "supported"}'), Answer('{"verdict": "unsupported"}'),
-        Answer("well, perhaps"), Answer("I could not say"),  # asked once more, and as bad
+        ScriptedAnswer('{"verdict": "supported"}'), ScriptedAnswer('{"verdict": "unsupported"}'),
+        ScriptedAnswer("well, perhaps"), ScriptedAnswer("I could not say"),  # asked once more, and as bad
     ]  # fmt: skip
     with ScriptedServer(script) as server:
         chat = OpenAIChat("scripted", server.base_url)
@@ -330,8 +333,8 @@ async def test_a_spent_budget_is_no_verdict_at_all() -> None:
 # ---------------------------------------------------------------- chat
 
 
-def asked(kind: str, expected: tuple[str, ...], rivals: tuple[str, ...] = (), text: str = "") -> Question:
-    return Question(f"{kind}:7", kind, "7", text or "How many events does user 7 have?", expected, rivals, ("7",))
+def asked(kind: str, expected: tuple[str, ...], rivals: tuple[str, ...] = (), text: str = "") -> StudyQuestion:
+    return StudyQuestion(f"{kind}:7", kind, "7", text or "How many events does user 7 have?", expected, rivals, ("7",))
 
 
 @pytest.mark.parametrize(
@@ -356,7 +359,7 @@ def asked(kind: str, expected: tuple[str, ...], rivals: tuple[str, ...] = (), te
         (asked("unanswerable", ()), "It is 555-1234.", "wrong"),
     ],
 )
-def test_how_an_answer_is_read(question: Question, answer: str, found: str) -> None:
+def test_how_an_answer_is_read(question: StudyQuestion, answer: str, found: str) -> None:
     assert outcome(question, answer) == found
 
 
@@ -387,7 +390,10 @@ def test_figures_by_bucket_and_group() -> None:
 
 
 def test_all_reasons_together() -> None:
-    said = [Said(item_id="i", text="one", shape="*", features=["Crime"]), Said(item_id="j", text="two", shape="*")]
+    said = [
+        GivenReason(item_id="i", text="one", shape="*", features=["Crime"]),
+        GivenReason(item_id="j", text="two", shape="*"),
+    ]
     found = figures([case(0).model_copy(update={"said": said})], features=4)
     assert found["sentences.unique"].mean == 1 and found["shapes.unique"].mean == 0.5
     assert found["feature.coverage"].mean == 0.25 and found["feature.coverage"].n == 2

@@ -17,10 +17,10 @@ from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
 from limner.evals.studies import run as running
 from limner.evals.studies.lab import Lab, open_lab
 from limner.evals.studies.records import Case, StudyRecord
-from limner.evals.studies.run import Going, Plan, run_study
-from limner.evals.studies.stream import Stream, load_studies, load_study
+from limner.evals.studies.run import Going, StudyPlan, run_study
+from limner.evals.studies.stream import CaseStream, load_studies, load_study
 from limner.evals.studies.summary import MEASURES, NEUTRAL
-from limner.llm import ChatAnswer, ChatRequest, ChosenModel
+from limner.llm import ChatReply, ChatRequest, ChosenModel
 from limner.store import EventColumns, event_hash, open_store
 from limner.testing import Failure, FakeChat, FakeEmbedder, ScriptedServer
 
@@ -83,7 +83,7 @@ def lab(store: str, folder: Path, *, neutral: bool = False, split: str = "global
 
 
 def go(store: str, study: str, going: Going, **more: object) -> StudyRecord:
-    plan = Plan(**{"study": study, "dataset": store, "limit": 8, **more})  # type: ignore[arg-type]
+    plan = StudyPlan(**{"study": study, "dataset": store, "limit": 8, **more})  # type: ignore[arg-type]
     return run_study(plan, SETTINGS, going, embedder=FakeEmbedder())
 
 
@@ -179,7 +179,7 @@ def test_a_study_goes_on_where_it_was_killed(store: str, out: Path, monkeypatch:
         go(store, "reasons", Going(out, resume=True), seed=1)
     other = SETTINGS.model_copy(update={"rerank": RerankSettings(top=5)})
     with pytest.raises(BadInputError, match="something else"):
-        run_study(Plan("reasons", store, limit=8), other, Going(out, resume=True), embedder=FakeEmbedder())
+        run_study(StudyPlan("reasons", store, limit=8), other, Going(out, resume=True), embedder=FakeEmbedder())
 
 
 def test_errors_are_counted_and_tried_again_on_request(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,14 +219,14 @@ def test_what_comes_after_the_cost_limit_is_skipped(store: str, out: Path, monke
 def test_nobody_is_measured_in_template_words_for_want_of_money(
     store: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answer(request: ChatRequest) -> ChatAnswer:
-        return ChatAnswer("no", Usage(input_tokens=1000 * (request.purpose == "reason"), output_tokens=0))
+    def answer(request: ChatRequest) -> ChatReply:
+        return ChatReply("no", Usage(input_tokens=1000 * (request.purpose == "reason"), output_tokens=0))
 
     chat = FakeChat(answer, name="dear", hosted=True)
     monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
     # A reason costs a dollar, the ten of the first user do not fit, and what is left pays for no other call.
-    plan, going = Plan("reasons", store, limit=8), Going(out, cost_limit=1.05)
+    plan, going = StudyPlan("reasons", store, limit=8), Going(out, cost_limit=1.05)
     found = run_study(plan, Settings(llm=llm), going, embedder=FakeEmbedder())
     assert 0 < found.cost.total.cost < 1.05
     assert found.states == {"ok": 0, "error": 0, "skipped": 8} and not found.figures
@@ -236,11 +236,11 @@ def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
     store: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = FakeChat(
-        lambda _: ChatAnswer("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True
+        lambda _: ChatReply("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True
     )  # fmt: skip
     monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
-    plan = Plan("portraits", store, limit=8, neutral=True)
+    plan = StudyPlan("portraits", store, limit=8, neutral=True)
     found = run_study(plan, Settings(llm=llm), Going(out, cost_limit=3.0), embedder=FakeEmbedder())
     # Ten cents a call; what is counted before sending is more, so that not all of it can be spent.
     assert 1.5 < found.cost.total.cost <= 3.0
@@ -255,16 +255,16 @@ def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
 def test_a_bad_line_is_said(tmp_path: Path) -> None:
     (tmp_path / "cases.jsonl").write_text("{}\n{}\n", encoding="utf-8")
     with pytest.raises(BadInputError, match="Line 1"):
-        Stream(tmp_path).read()
+        CaseStream(tmp_path).read()
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_line_cut_within_a_letter_is_left_out(cut: int, tmp_path: Path) -> None:
-    Stream(tmp_path).write(Case(id="u1", user_id="u1", bucket="1-4"))
+    CaseStream(tmp_path).write(Case(id="u1", user_id="u1", bucket="1-4"))
     whole = (tmp_path / "cases.jsonl").read_bytes()
     name = "한".encode()
     (tmp_path / "cases.jsonl").write_bytes(whole + b'{"id": "' + name[:cut])
-    assert [one.id for one in Stream(tmp_path).read()] == ["u1"]
+    assert [one.id for one in CaseStream(tmp_path).read()] == ["u1"]
 
 
 def test_the_command(
@@ -285,7 +285,7 @@ def test_the_command(
 def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> None:
     with ScriptedServer(otherwise=Failure(400, "no such model")) as server:
         llm = LlmSettings(choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase")
-        plan = Plan("reasons", store, limit=3, judge=True)
+        plan = StudyPlan("reasons", store, limit=3, judge=True)
         found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
     assert found.states == {"ok": 3, "error": 0, "skipped": 0}
     assert found.cost.llm == {"ran": 0, "fell back": 3, "skipped": 0}
@@ -300,7 +300,7 @@ def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> 
 def test_what_neutral_names_cost_is_counted_too(store: str, out: Path) -> None:
     with ScriptedServer(otherwise=Failure(400, "no such model")) as server:
         llm = LlmSettings(choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase")
-        plan = Plan("portraits", store, limit=2, neutral=True)
+        plan = StudyPlan("portraits", store, limit=2, neutral=True)
         found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
     rows = []
     for name in ("lab", "lab-neutral"):

@@ -20,10 +20,10 @@ from limner.evals.records import SplitInfo
 from limner.evals.report import report
 from limner.evals.report_studies import study_section
 from limner.evals.studies.records import Case, StudyRecord
-from limner.evals.studies.stream import RECORD, Stream, load_study, write_record
+from limner.evals.studies.stream import RECORD, CaseStream, load_study, write_record
 from limner.evals.studies.summary import figures
 from limner.evals.suite import missed, run_experiment, short_of, variants
-from limner.llm import ChatAnswer, ChosenModel
+from limner.llm import ChatReply, ChosenModel
 from limner.testing import FakeChat, FakeEmbedder
 from tests.unit.test_study_runs import store
 
@@ -123,7 +123,7 @@ def test_studies_of_one_split_share_what_was_trained(store: str, monkeypatch: py
 
 
 def test_the_cost_limit_is_one_for_all_studies(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    chat = FakeChat(lambda _: ChatAnswer("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True)
+    chat = FakeChat(lambda _: ChatReply("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True)
     monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
     llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
     studies = [StudyOf(study="reasons", limit=4), StudyOf(study="portraits", limit=4)]
@@ -157,7 +157,7 @@ def kept(folder: Path, values: dict[str, dict[str, float | None]], *, digest: st
     cases = [Case(id=one, user_id=one, bucket="1-4", values=some) for one, some in values.items()]
     if error:
         cases.append(Case(id="bad", user_id="bad", bucket="1-4", state="error", why="no"))
-    stream = Stream(folder)
+    stream = CaseStream(folder)
     for one in cases:
         stream.write(one)
     info = SplitInfo(name="ratio", hash=digest, users=len(values), train_events=9, test_events=9, items=9)

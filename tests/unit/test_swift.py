@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from limner.core.errors import UnknownIdError
-from limner.core.schema import Recommendations, Wishes
+from limner.core.schema import RecommendationRequest, Recommendations
 from limner.engine import Engine
-from limner.recommend.serving import Held
+from limner.recommend.serving import LRUCache
 from tests.http.live import small_engine
 from tests.http.tasteful import copied, engine_of, made
 
@@ -24,7 +24,7 @@ def engine(trained: Path, tmp_path: Path) -> Engine:
 
 
 def asked(engine: Engine, user: str = "u0", **wishes: object) -> Recommendations:
-    return engine.swift.recommend(user, 5, Wishes.model_validate(wishes), repeats=False, explain=True)
+    return engine.swift.recommend(user, 5, RecommendationRequest.model_validate(wishes), repeats=False, explain=True)
 
 
 def ids(answer: Recommendations) -> list[str]:
@@ -49,7 +49,7 @@ def test_the_same_request_is_answered_without_ordering_again(engine: Engine, mon
     made_for = orders(engine, monkeypatch)
     again = asked(engine)
     assert made_for == [] and again.recommendations == first.recommendations
-    shorter = engine.swift.recommend("u0", 3, Wishes(), repeats=False, explain=False)
+    shorter = engine.swift.recommend("u0", 3, RecommendationRequest(), repeats=False, explain=False)
     assert made_for == [] and ids(shorter) == ids(first)[:3]
     asked(engine, diversity=0.5)
     asked(engine, "u1")
@@ -101,7 +101,7 @@ def test_nothing_is_kept_of_an_erased_user(engine: Engine) -> None:
 
 def test_a_list_of_any_length_is_what_it_would_be_anew(engine: Engine) -> None:
     for n in (30, 7, 2, 40):
-        for given in (Wishes(), Wishes(diversity=0.3)):
+        for given in (RecommendationRequest(), RecommendationRequest(diversity=0.3)):
             kept = engine.swift.recommend("u1", n, given, repeats=False, explain=True)
             engine.swift.forget("u1")
             anew = engine.swift.recommend("u1", n, given, repeats=False, explain=True)
@@ -116,7 +116,7 @@ def test_users_are_kept_in_bounded_number(engine: Engine, monkeypatch: pytest.Mo
 
 
 def test_what_was_not_asked_for_longest_goes_first() -> None:
-    held = Held[int](2)
+    held = LRUCache[int](2)
     held.put("a", "x", 1, 10)
     held.put("b", "x", 1, 20)
     assert held.get("a", "x", 1) == 10

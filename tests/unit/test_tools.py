@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from limner import tools
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.engine import Engine
-from limner.tools import TOOLS, Result, Said, Tool, say
+from limner.tools import TOOLS, Result, Tool, ToolStatement, say
 from limner.tools.words import channel, events_of, listed, phrase
 from tests.unit.chat_store import make_engine
 
@@ -203,13 +203,15 @@ def test_every_tool_describes_its_arguments() -> None:
 
 
 def test_statements_are_said_in_two_languages_with_marks() -> None:
-    line = Said(form="event", values={"type": "view", "value": "", "title": "Fargo", "day": phrase("")}, evidence=["x"])
-    whole = Said(form="history.latest", values={"lines": listed([line, line])})
+    line = ToolStatement(
+        form="event", values={"type": "view", "value": "", "title": "Fargo", "day": phrase("")}, evidence=["x"]
+    )
+    whole = ToolStatement(form="history.latest", values={"lines": listed([line, line])})
     assert say(whole) == "The latest: view of “Fargo”; view of “Fargo”."
     assert say(whole, "zh", lambda event: f"[{event}]") == "最近的：“Fargo”（view） [x]；“Fargo”（view） [x]。"
     assert events_of(whole) == ["x"]
-    assert say(Said(form="catalogue.users", values={"n": 1})) == "There are 1 user in the store."
-    assert "1,682 users" in say(Said(form="catalogue.users", values={"n": 1682}))
+    assert say(ToolStatement(form="catalogue.users", values={"n": 1})) == "There are 1 user in the store."
+    assert "1,682 users" in say(ToolStatement(form="catalogue.users", values={"n": 1682}))
 
 
 async def test_users_by_words_and_by_attributes_alone(engine: Engine) -> None:

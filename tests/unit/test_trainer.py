@@ -12,7 +12,7 @@ import pytest
 
 from limner.api.pool import Pool
 from limner.core.errors import LimnerError, NotTrainedError, StoreFullError
-from limner.core.schema import Wishes
+from limner.core.schema import RecommendationRequest
 from limner.ingest import Sources
 from limner.rank import Model
 from limner.server import warmed
@@ -20,8 +20,15 @@ from limner.store import open_store
 from tests.http.live import USERS, small_engine
 
 
-@pytest.mark.parametrize("wishes", [Wishes(filter="nothing = 1"), Wishes(category=["None"]), Wishes(context=["none"])])
-def test_what_cannot_be_answered_does_not_wait_for_training(tmp_path: Path, wishes: Wishes) -> None:
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        RecommendationRequest(filter="nothing = 1"),
+        RecommendationRequest(category=["None"]),
+        RecommendationRequest(context=["none"]),
+    ],
+)
+def test_what_cannot_be_answered_does_not_wait_for_training(tmp_path: Path, wishes: RecommendationRequest) -> None:
     engine = small_engine(tmp_path)
     with pytest.raises(LimnerError, match=r"No item has|There is no item"):
         engine.swift.recommend(USERS[0], 3, wishes, repeats=False, explain=False)
@@ -43,11 +50,11 @@ def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
 
     monkeypatch.setattr(engine.snapshots, "train", slow)
     monkeypatch.setattr("limner.recommend.serving.PATIENCE", 0.05)
-    ask = partial(engine.swift.recommend, USERS[0], 3, Wishes(), repeats=False, explain=False)
+    ask = partial(engine.swift.recommend, USERS[0], 3, RecommendationRequest(), repeats=False, explain=False)
     for _ in range(2):
         with pytest.raises(NotTrainedError, match="ask again"):
             ask()
-    assert engine.swift.popular(3, Wishes()) == []  # nobody had anything; it does not wait
+    assert engine.swift.popular(3, RecommendationRequest()) == []  # nobody had anything; it does not wait
     let_go.set()
     monkeypatch.setattr("limner.recommend.serving.PATIENCE", 60)
     assert len(ask().recommendations) == 1 and begun == [1]
@@ -86,7 +93,7 @@ def test_a_first_training_that_fails_is_told_to_who_asks(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(engine.snapshots, "train", fail)
     with pytest.raises(StoreFullError):
-        engine.swift.recommend(USERS[0], 3, Wishes(), repeats=False, explain=False)
+        engine.swift.recommend(USERS[0], 3, RecommendationRequest(), repeats=False, explain=False)
     engine.store.close()
 
 

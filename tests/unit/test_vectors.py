@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from limner.core.errors import ModelError, StoreBusyError
-from limner.core.schema import Recommendations, Wishes
+from limner.core.schema import RecommendationRequest, Recommendations
 from limner.engine import Engine, open_engine
 from limner.evals.portraits import portrait_map
-from limner.index.chroma import Index, Kind, Row
+from limner.index.chroma import Index, IndexRow, Kind
 from limner.index.embedders import Vectors
-from limner.recommend.edits import Claim, PortraitEdit, Statement
+from limner.recommend.edits import ClaimKey, PortraitEdit, Statement
 from limner.state.snapshots import preference_id
 from limner.testing import FakeEmbedder
 from limner.web.map import Cartographer
@@ -37,7 +37,7 @@ class OtherEmbedder(FakeEmbedder):
 
 
 def asked(engine: Engine, user: str) -> Recommendations:
-    return engine.swift.recommend(user, 5, Wishes(), repeats=False, explain=False)
+    return engine.swift.recommend(user, 5, RecommendationRequest(), repeats=False, explain=False)
 
 
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
@@ -45,7 +45,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     done: list[tuple[str, int]] = []
     upsert, delete = Index.upsert, Index.delete
 
-    def upserted(self: Index, kind: Kind, rows: Sequence[Row], *more: object) -> int:
+    def upserted(self: Index, kind: Kind, rows: Sequence[IndexRow], *more: object) -> int:
         done.append((f"upsert {kind}", len(rows)))
         return upsert(self, kind, rows, *more)  # type: ignore[arg-type]
 
@@ -155,7 +155,7 @@ def test_a_process_that_is_killed_forgets_no_vector(at: str, engine: Engine, mon
     with monkeypatch.context() as patch:
         upsert = Index.upsert
 
-        def killed(self: Index, kind: Kind, rows: Sequence[Row], *more: object) -> int:
+        def killed(self: Index, kind: Kind, rows: Sequence[IndexRow], *more: object) -> int:
             if kind == at:
                 raise KeyboardInterrupt
             return upsert(self, kind, rows, *more)  # type: ignore[arg-type]
@@ -198,7 +198,7 @@ def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
     engine.snapshots.embed_portraits()
     one = held.preferences[0]
     engine.editor.edit_portrait(
-        "u0", PortraitEdit(strike=[Claim(facet=one.facet, value=one.value, polarity=one.polarity)])
+        "u0", PortraitEdit(strike=[ClaimKey(facet=one.facet, value=one.value, polarity=one.polarity)])
     )
     engine.snapshots.embed_portraits()
     assert in_index(engine) == in_store(engine) and preference_id("u0", one) not in in_index(engine)[1]
@@ -207,7 +207,7 @@ def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
 def test_vectors_that_rest_on_an_event_go_with_it(engine: Engine) -> None:
     item = asked(engine, "u0").recommendations[0].item.item_id
     engine.editor.take("events", [{"user_id": "u0", "item_id": item, "type": "like"}])
-    engine.painter.after_edit("u0")
+    engine.profile_builder.after_edit("u0")
     engine.snapshots.embed_portraits()
     assert "u0" in in_index(engine)[0]
     assert engine.editor.take_back("u0", item)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 
 from limner.api.access import other_user
-from limner.api.conversations import Talk, Talks
+from limner.api.conversations import ConversationLog, Talk
 from limner.api.models import ChatAnswer, Question
 from limner.api.pool import Pool
 from limner.api.problems import document_of
@@ -20,7 +20,7 @@ from limner.engine import Engine
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["chat"])
-    talks = Talks(engine)
+    talks = ConversationLog(engine)
 
     @routes.post(
         "/chat",

@@ -13,7 +13,7 @@ from limner.core.errors import BadInputError
 from limner.core.schema import Audience, Event, Item, RowsReport, User
 from limner.engine import Engine
 from limner.recommend.edits import Erased, Export, Table
-from limner.store import Pages
+from limner.store import StorePages
 
 _EXAMPLES: dict[Table, dict[str, object]] = {
     "users": {"rows": [{"user_id": "u1", "attributes": {"age": 34, "city": "Lyon"}}]},
@@ -36,7 +36,7 @@ _DOES: dict[Table, str] = {
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["data"])
-    pages = Pages(engine.store)
+    pages = StorePages(engine.store)
 
     def add_upsert(table: Table) -> None:
         async def upsert(rows: Rows) -> Response:

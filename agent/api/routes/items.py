@@ -9,7 +9,7 @@ from limner.api.models import Neighbors, Popular
 from limner.api.pool import Pool
 from limner.api.routes.common import ItemId, told, usual
 from limner.core.errors import UnknownIdError
-from limner.core.schema import Item, Wishes
+from limner.core.schema import Item, RecommendationRequest
 from limner.engine import Engine
 from limner.recommend.edits import ItemPatch
 from limner.retrieve.neighbors import Near, Neighbor, PopularItem
@@ -52,14 +52,14 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     ) -> Response:
         """The items nearest to an item, nearest first."""
         item = await pool.call(found, item_id)
-        wishes = Wishes(category=category, filter=filter)
+        wishes = RecommendationRequest(category=category, filter=filter)
         near = await pool.call(engine.swift.neighbours, item_id, n, by, wishes)
         return told(Neighbors[Neighbor](item=item, neighbors=near))
 
     @routes.get("/popular", response_model=Popular[PopularItem], responses=usual(), summary="Popular items")
     async def popular(n: Count = 10, category: Categories = [], filter: Filter = "") -> Response:  # noqa: B006
         """What most users have had, most first."""
-        found = await pool.call(engine.swift.popular, n, Wishes(category=category, filter=filter))
+        found = await pool.call(engine.swift.popular, n, RecommendationRequest(category=category, filter=filter))
         return told(Popular[PopularItem](items=found))
 
     return routes

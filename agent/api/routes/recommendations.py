@@ -14,7 +14,7 @@ from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
 from limner.core.errors import BadInputError
 from limner.core.filters import boost_of
-from limner.core.schema import Recommendations, Wishes
+from limner.core.schema import RecommendationRequest, Recommendations
 from limner.engine import Engine
 from limner.recommend.feedback import Feedback, FeedbackReport
 
@@ -52,10 +52,10 @@ class ListQuery(BaseModel):
         default=[], max_length=50, description="Items of this visit, oldest first; they count as the newest events."
     )
 
-    def wishes(self) -> Wishes:
+    def wishes(self) -> RecommendationRequest:
         """Raises BadInputError."""
         try:
-            return Wishes(
+            return RecommendationRequest(
                 category=self.category, filter=self.filter, price_min=self.price_min, price_max=self.price_max,
                 available=self.available, exclude=self.exclude, boost=dict(boost_of(one) for one in self.boost),
                 diversity=self.diversity, novelty=self.novelty, context=self.context,
@@ -112,13 +112,13 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     )
     async def feedback(user_id: UserId, feedback: Feedback) -> Response:
         """What a user did with items, in a list or elsewhere. It becomes events, and the next list heeds it."""
-        return told(await pool.call(engine.listener.hear, user_id, feedback))
+        return told(await pool.call(engine.feedback_service.hear, user_id, feedback))
 
     @routes.get(
         "/recommendations/stats", response_model=ClickThroughs, responses=usual(plain=True), summary="Click-through"
     )
     async def stats() -> Response:
         """Click-through by the channel that led an item, and by the version of the trained channels."""
-        return told(ClickThroughs(rows=await pool.call(engine.listener.stats)))
+        return told(ClickThroughs(rows=await pool.call(engine.feedback_service.stats)))
 
     return routes
