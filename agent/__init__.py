@@ -1,4 +1,6 @@
-"""Limner: portraits of users in which every claim points at events, and recommendations that say why."""
+"""Limner: portraits of users in which every claim points at events, and recommendations that say
+why.
+"""
 
 from typing import TYPE_CHECKING
 

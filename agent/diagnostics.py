@@ -11,14 +11,17 @@ from limner.store import Store
 class Doctor:
     """Looks at store, channels, embeddings and model."""
 
-    def __init__(self, store: Store, snapshots: DerivedState, models: ModelSession, trainer: Trainer) -> None:
+    def __init__(
+        self, store: Store, snapshots: DerivedState, models: ModelSession, trainer: Trainer
+    ) -> None:
         self.store, self.snapshots, self.models, self.trainer = store, snapshots, models, trainer
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
         """What is well and what is not, each with what to do."""
         counts = self.store.counts()
         held = (
-            f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} events, {counts.profiles:,} portraits"
+            f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} "
+            f"events, {counts.profiles:,} portraits"
         )
         checks = [Check(name="store", state="ok" if counts.events else "warn", detail=held)]
         return [*checks, self._channels(), self._index(), *await self._model(probe)]
@@ -26,42 +29,78 @@ class Doctor:
     def _channels(self) -> Check:
         model = self.snapshots.trained()
         if model is None:
-            return Check(name="channels", state="warn", detail="not trained yet; run `limner train`")
+            return Check(
+                name="channels", state="warn", detail="not trained yet; run `limner train`"
+            )
         trained = f"model v{model.manifest.version}, {model.manifest.events:,} events"
         if not self.trainer.is_trained():
-            return Check(name="channels", state="warn", detail=f"{trained}; newer ones came, run `limner train`")
+            return Check(
+                name="channels",
+                state="warn",
+                detail=f"{trained}; newer ones came, run `limner train`",
+            )
         return Check(name="channels", state="ok", detail=trained)
 
     def _index(self) -> Check:
         if not self.snapshots.is_indexed():
-            return Check(name="embeddings", state="warn", detail="no item is embedded yet; run `limner train`")
+            return Check(
+                name="embeddings",
+                state="warn",
+                detail="no item is embedded yet; run `limner train`",
+            )
         try:
             embedder, missing = self.snapshots.check_index(), self.snapshots.unembedded()
         except LimnerError as error:
             return Check(name="embeddings", state="fail", detail=str(error))
         if missing:
-            lag = f"{embedder}; items that are not embedded as they are now: {missing:,}, run `limner train`"
+            lag = (
+                f"{embedder}; items that are not embedded as they are now: {missing:,}, "
+                "run `limner train`"
+            )
             return Check(name="embeddings", state="warn", detail=lag)
         waiting = self.store.count_unembedded()  # which whoever looks for them will embed
         unseen = self.store.counts().profiles - waiting - self.snapshots.index().count("portraits")
         if unseen > 0:
-            lag = f"{embedder}; portraits that are not embedded: {unseen:,}, run `limner profile build --reindex`"
+            lag = (
+                f"{embedder}; portraits that are not embedded: {unseen:,}, run `limner "
+                "profile build --reindex`"
+            )
             return Check(name="embeddings", state="warn", detail=lag)
         return Check(name="embeddings", state="ok", detail=embedder)
 
     async def _model(self, probe: bool) -> list[Check]:
         kind = self.models.kind()
         if kind == "none" or (kind == "local" and not probe and not self._model_is_here()):
-            detail = "none is set: template words" if kind == "none" else "the embedded model is not fetched yet"
+            detail = (
+                "none is set: template words"
+                if kind == "none"
+                else "the embedded model is not fetched yet"
+            )
             return [Check(name="model", state="ok" if kind == "none" else "warn", detail=detail)]
         ready = await self.models.ready()
         chosen = self.models.chosen
         if chosen is None:
             return [Check(name="model", state="fail", detail="; ".join(ready.notes) or "no model")]
-        checks = [Check(name="model", state="ok", detail=f"{chosen.name} {chosen.where}, grade {ready.grade}")]
+        checks = [
+            Check(
+                name="model",
+                state="ok",
+                detail=f"{chosen.name} {chosen.where}, grade {ready.grade}",
+            )
+        ]
         for skill in self.models.probe.skills if self.models.probe else []:
-            words = f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}" if skill.asked else "not asked"
-            checks.append(Check(name=f"skill: {skill.skill}", state="ok" if skill.passed else "warn", detail=words))
+            words = (
+                f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}"
+                if skill.asked
+                else "not asked"
+            )
+            checks.append(
+                Check(
+                    name=f"skill: {skill.skill}",
+                    state="ok" if skill.passed else "warn",
+                    detail=words,
+                )
+            )
         return checks
 
     def _model_is_here(self) -> bool:

@@ -1,4 +1,6 @@
-"""The main flow: ingest, train, build, recommend, rank. Each is a few named steps; the stages do the work."""
+"""The main flow: ingest, train, build, recommend, rank. Each is a few named steps; the stages do
+the work.
+"""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -45,20 +47,33 @@ class Engine:
     """One store and everything that can be asked of it. Made by `open_engine`."""
 
     def __init__(
-        self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None,
+        self,
+        settings: Settings,
+        store: Store,
+        progress: Progress,
+        embedder: Embedder | None = None,
         watch: Telemetry | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings, self.store, self.progress = settings, store, progress
         self.watch = watch or NullTelemetry()
         self.snapshots = DerivedState(settings, store, progress, embedder)
         self.models = ModelSession(settings, store, progress)
         self.trainer = Trainer(store, progress, self.snapshots, settings.server.write_wait)
-        self.profile_builder = ProfileBuilder(settings, store, progress, self.snapshots, self.models, self.watch)
-        self.recommender = RecommendationPipeline(settings, store, self.snapshots, self.models, self.watch)
+        self.profile_builder = ProfileBuilder(
+            settings, store, progress, self.snapshots, self.models, self.watch
+        )
+        self.recommender = RecommendationPipeline(
+            settings, store, self.snapshots, self.models, self.watch
+        )
         self.editor = DataEditor(settings, store, self.snapshots, self.profile_builder)
         self.feedback_service = FeedbackService(store, self.editor)
         self.swift = RecommendationService(
-            store, self.snapshots, self.trainer, self.profile_builder, self.recommender, self.feedback_service
+            store,
+            self.snapshots,
+            self.trainer,
+            self.profile_builder,
+            self.recommender,
+            self.feedback_service,
         )
 
     # ------------------------------------------------------------ data in
@@ -67,7 +82,9 @@ class Engine:
         """Read tables into the store: all of it, or nothing."""
         from limner.ingest import ingest  # with pandas, which no other verb needs
 
-        return ingest(self.store, *parts, progress=self.progress, wait=self.settings.server.write_wait)
+        return ingest(
+            self.store, *parts, progress=self.progress, wait=self.settings.server.write_wait
+        )
 
     def history(self, user_id: str) -> list[Event]:
         """Every event of a user, oldest first. Raises UnknownIdError."""
@@ -88,10 +105,12 @@ class Engine:
         return self.trainer.train()
 
     async def weigh(self, trained: TrainReport, users: int | None = None) -> TrainReport:
-        """What a model's reordering adds to the ranker trained just now, measured on the past, and kept as its weight.
+        """What a model's reordering adds to the ranker trained just now, measured on the past, and
+        kept as its weight.
 
-        users: of the past, at most; by default `rerank.fit_users` for a model graded full, and none for a smaller one,
-        which is slow. Without it only a model at an endpoint is opened: training needs none, and fetches none.
+        users: of the past, at most; by default `rerank.fit_users` for a model graded full, and none
+        for a smaller one, which is slow. Without it only a model at an endpoint is opened: training
+        needs none, and fetches none.
         """
         rules = self.settings.rerank
         if users == 0 or rules.mode == "off" or rules.weight is not None:
@@ -104,15 +123,26 @@ class Engine:
         wanted = users if users is not None else rules.fit_users if model.grade == "full" else 0
         if not wanted:
             known = load_weight(self.store, model.chat.name)
-            hint = f"{model.chat.name} has no say in the order; `limner train --llm-users 40` measures what it adds."
+            hint = (
+                f"{model.chat.name} has no say in the order; `limner train --llm-users "
+                "40` measures what it adds."
+            )
             return trained if known else _noted(trained, hint)
         world = self.snapshots.world()
         past = self.recommender.model().past[:wanted]
         weight, why = await weigh(
-            past, world.items, self._known_then, model.chat, model.grade, self.settings, self.progress
+            past,
+            world.items,
+            self._known_then,
+            model.chat,
+            model.grade,
+            self.settings,
+            self.progress,
         )
         if weight is None:
-            return _noted(trained, f"What {model.chat.name} adds to the order was not measured: {why}")
+            return _noted(
+                trained, f"What {model.chat.name} adds to the order was not measured: {why}"
+            )
         with self.store.writing(self.settings.server.write_wait):
             save_weight(self.store, weight)
         return trained.model_copy(update={"rerank": weight})
@@ -122,14 +152,18 @@ class Engine:
         events = before(self.store.events(moment.user_id), moment.history)
         profile = self.profile_builder.in_template_words(moment.user_id, events)
         past = self.recommender.past_of(events)
-        return TasteBefore(self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order))
+        return TasteBefore(
+            self.recommender.taste(profile, past), self.recommender.likeness(past, moment.order)
+        )
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
         return self.trainer.is_trained()
 
     def reindex(self) -> int:
-        """Embed everything anew with the embedder that the settings name now; how many texts that were."""
+        """Embed everything anew with the embedder that the settings name now; how many texts that
+        were.
+        """
         return self.trainer.reindex()
 
     # ------------------------------------------------------------ portraits
@@ -143,9 +177,11 @@ class Engine:
         force: bool = False,
         embed: bool = True,
     ) -> BuildReport:
-        """Paint portraits, each stored when it is finished; those that are up to date are passed over.
+        """Paint portraits, each stored when it is finished; those that are up to date are passed
+        over.
 
-        embed: all that were painted, before it ends; else whoever looks for them does, or a server behind its answers.
+        embed: all that were painted, before it ends; else whoever looks for them does, or a server
+        behind its answers.
         """
         wanted = self._wanted(user_ids)
         with self.store.writing(self.settings.server.write_wait):
@@ -160,7 +196,9 @@ class Engine:
         return await self.profile_builder.estimate(self._wanted(user_ids))
 
     async def current(self, user_id: str) -> Profile | None:
-        """The newest stored portrait, of any version, that the model set now would paint from the same events."""
+        """The newest stored portrait, of any version, that the model set now would paint from the
+        same events.
+        """
         return await self.profile_builder.current(user_id)
 
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
@@ -168,21 +206,33 @@ class Engine:
         return await self.profile_builder.profile(user_id, version)
 
     def portraits(self, holding: str = "") -> list[Profile]:
-        """The newest portrait of everyone who has one; only those that hold a text, where one is given."""
+        """The newest portrait of everyone who has one; only those that hold a text, where one is
+        given.
+        """
         return self.store.profiles(holding)
 
     # ------------------------------------------------------------ recommendations
 
     async def recommend(
-        self, user_ids: Sequence[str], n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False,
+        self,
+        user_ids: Sequence[str],
+        n: int = 10,
+        *,
+        wishes: RecommendationRequest | None = None,
+        repeats: bool = False,
         explain: bool = True,
-    ) -> list[Recommendations]:  # fmt: skip
-        """The n best items for each user, best first, each saying why; what is missing is trained and painted first."""
+    ) -> list[Recommendations]:
+        """The n best items for each user, best first, each saying why; what is missing is trained
+        and painted first.
+        """
         for user_id in user_ids:
             self.store.require_user(user_id)
         wishes = wishes or RecommendationRequest()
         notes = self.trainer.ready(wishes)
-        return [await self._recommend(user_id, n, wishes, repeats, explain, notes) for user_id in user_ids]
+        return [
+            await self._recommend(user_id, n, wishes, repeats, explain, notes)
+            for user_id in user_ids
+        ]
 
     async def _recommend(
         self,
@@ -199,8 +249,12 @@ class Engine:
         said = [*notes, *self.recommender.shortfall(n, len(ranked), wishes)]
         return await self.recommender.answer(profile, past, ranked, n, with_reasons, wishes, said)
 
-    def visit(self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True) -> Recommendations:
-        """The same for a visitor who is nobody in the store: by the items of the visit, without a model."""
+    def visit(
+        self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True
+    ) -> Recommendations:
+        """The same for a visitor who is nobody in the store: by the items of the visit, without a
+        model.
+        """
         self.trainer.ready(wishes)  # to the end, where a server would answer that it takes long
         return self.swift.visit(n, wishes, explain=explain, keep=False)
 
@@ -212,9 +266,16 @@ class Engine:
         return self.feedback_service.keep(answer, self.recommender.model().manifest.version)
 
     async def recommend_all(
-        self, n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False, explain: bool = False
+        self,
+        n: int = 10,
+        *,
+        wishes: RecommendationRequest | None = None,
+        repeats: bool = False,
+        explain: bool = False,
     ) -> AsyncIterator[Recommendations]:
-        """The same for everyone in turn; without reasons all are scored in batches, and no portrait is painted."""
+        """The same for everyone in turn; without reasons all are scored in batches, and no portrait
+        is painted.
+        """
         wishes = wishes or RecommendationRequest()
         notes = self.trainer.ready(wishes)
         self.progress.start("recommendations", self.store.counts().users)
@@ -228,45 +289,74 @@ class Engine:
                 self.progress.advance()
         self.progress.done()
 
-    async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
-        """Every given item in order for a user; those they had or that the store does not know are flagged."""
+    async def rank(
+        self, user_id: str, item_ids: Sequence[str], *, explain: bool = False
+    ) -> Recommendations:
+        """Every given item in order for a user; those they had or that the store does not know are
+        flagged.
+        """
         self.store.require_user(user_id)
         notes = self.trainer.ready(RecommendationRequest())
         profile = await self.profile_builder.profile(user_id)
         past = self.recommender.past(user_id)
         found = self.recommender.choose_among(profile, past, item_ids)
-        return await self.recommender.answer(profile, past, found, len(found), explain, RecommendationRequest(), notes)
+        return await self.recommender.answer(
+            profile, past, found, len(found), explain, RecommendationRequest(), notes
+        )
 
-    def users_for_item(self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False) -> Audience:
-        """The n users (all where None) that an item is likeliest for, among those whose attributes fit `where`."""
+    def users_for_item(
+        self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False
+    ) -> Audience:
+        """The n users (all where None) that an item is likeliest for, among those whose attributes
+        fit `where`.
+        """
         item = self.snapshots.world().items.get(item_id)
         if item is None:
-            raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+            raise UnknownIdError(
+                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
+            )
         matching = [user.user_id for user in fitting(self.store.users(), where, "users")]
         notes = self.trainer.ready(RecommendationRequest())
         model = self.recommender.model()
         self.progress.start("users", len(matching))
         found = audience(
-            model, self.snapshots.crowd(model), item, matching, n, repeats=repeats, advance=self.progress.advance
+            model,
+            self.snapshots.crowd(model),
+            item,
+            matching,
+            n,
+            repeats=repeats,
+            advance=self.progress.advance,
         )
         self.progress.done()
-        hidden = [f"The item is {flag} now; it is not recommended to anyone." for flag in shelf_flags(item)]
+        hidden = [
+            f"The item is {flag} now; it is not recommended to anyone."
+            for flag in shelf_flags(item)
+        ]
         return self._told(found, where, [*hidden, *notes])
 
     def users_like(self, words: str, n: int | None = 10, *, where: str = "") -> Audience:
-        """The n users (all where None) whose portraits are likest to some words, among those who fit `where`."""
+        """The n users (all where None) whose portraits are likest to some words, among those who
+        fit `where`.
+        """
         if not words.strip():
-            raise BadInputError("Say in words what the users are like, such as 'retired gardeners who buy gifts'.")
+            raise BadInputError(
+                "Say in words what the users are like, such as 'retired gardeners who buy gifts'."
+            )
         users = self.store.users()
         matching = [user.user_id for user in fitting(users, where, "users")]
         painted = set(self.store.profiled_users())
         among = [one for one in matching if one in painted]
         notes = self.trainer.embed_portraits()
         found = self.snapshots.portraits_like(words, among if where else None, n)
-        return self._told(audience_like(words, found, len(users), len(matching), len(among)), where, notes)
+        return self._told(
+            audience_like(words, found, len(users), len(matching), len(among)), where, notes
+        )
 
     def users_where(self, where: str, n: int | None = 10) -> Audience:
-        """The n users (all where None) whose attributes fit `where`, those with the most events first."""
+        """The n users (all where None) whose attributes fit `where`, those with the most events
+        first.
+        """
         users = self.store.users()
         matching = [user.user_id for user in fitting(users, where, "users")]
         events = dict(self.store.active_users())
@@ -302,7 +392,9 @@ class Engine:
 
     async def doctor(self, *, probe: bool = False) -> list[Check]:
         """What is well and what is not, each with what to do."""
-        return await Doctor(self.store, self.snapshots, self.models, self.trainer).examine(probe=probe)
+        return await Doctor(self.store, self.snapshots, self.models, self.trainer).examine(
+            probe=probe
+        )
 
     async def close(self) -> None:
         await self.models.close()
@@ -324,7 +416,8 @@ def open_engine(
     embedder: Embedder | None = None,
     watch: Telemetry | None = None,
 ) -> Engine:
-    """An engine over the store that the settings name; with `embedder` instead of the one that they would choose.
+    """An engine over the store that the settings name; with `embedder` instead of the one that they
+    would choose.
 
     Raises UsageError where there is no store and `create` is False.
     """

@@ -1,11 +1,20 @@
-"""`from agent import Limner`: the same verbs as methods, for scripts and notebooks; pandas frames in and out."""
+"""`from agent import Limner`: the same verbs as methods, for scripts and notebooks; pandas frames
+in and out.
+"""
 
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from limner.chat import Answer, answer
-from limner.core.schema import BuildReport, IngestReport, Profile, RecommendationRequest, Recommendations, TrainReport
+from limner.core.schema import (
+    BuildReport,
+    IngestReport,
+    Profile,
+    RecommendationRequest,
+    Recommendations,
+    TrainReport,
+)
 from limner.core.settings import Settings, load_settings
 from limner.engine import open_engine
 from limner.ingest import Sources, ingest_frames, to_frame
@@ -47,7 +56,9 @@ class Limner(AbstractContextManager["Limner"]):
         given = (events, items, users)
         if any(isinstance(one, str) for one in given):
             paths = [[one] if isinstance(one, str) else [] for one in given]
-            return self.engine.ingest(Sources(events=paths[0], items=paths[1], users=paths[2], mapping=mapping))
+            return self.engine.ingest(
+                Sources(events=paths[0], items=paths[1], users=paths[2], mapping=mapping)
+            )
         frames = [None if isinstance(one, str) else one for one in given]
         return ingest_frames(self.engine.store, frames[0], frames[1], frames[2], mapping)
 
@@ -86,22 +97,38 @@ class Limner(AbstractContextManager["Limner"]):
 
         async def rows() -> list[tuple[object, ...]]:
             return [
-                (one.user_id, each.rank, each.item.item_id, each.item.title, each.score, each.probability)
+                (
+                    one.user_id,
+                    each.rank,
+                    each.item.item_id,
+                    each.item.title,
+                    each.score,
+                    each.probability,
+                )
                 async for one in self.engine.recommend_all(n, wishes=wishes, repeats=repeats)
                 for each in one.recommendations
             ]
 
-        return pd.DataFrame(self._wait(rows()), columns=["user_id", "rank", "item_id", "title", "score", "probability"])
+        return pd.DataFrame(
+            self._wait(rows()),
+            columns=["user_id", "rank", "item_id", "title", "score", "probability"],
+        )
 
-    def users(self, for_item: str, n: int | None = None, *, where: str = "", repeats: bool = False) -> "pd.DataFrame":
-        """The users that an item is likeliest for, best first: user_id, rank, score, probability, flags."""
+    def users(
+        self, for_item: str, n: int | None = None, *, where: str = "", repeats: bool = False
+    ) -> "pd.DataFrame":
+        """The users that an item is likeliest for, best first: user_id, rank, score, probability,
+        flags.
+        """
         import pandas as pd
 
         found = self.engine.users_for_item(for_item, n, where=where, repeats=repeats)
         columns = ["user_id", "rank", "score", "probability", "flags"]
         return pd.DataFrame([one.model_dump() for one in found.users], columns=columns)
 
-    def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> "pd.DataFrame":
+    def rank(
+        self, user_id: str, item_ids: Sequence[str], *, explain: bool = False
+    ) -> "pd.DataFrame":
         return _rows(self._wait(self.engine.rank(user_id, item_ids, explain=explain)))
 
     def chat(self, question: str) -> Answer:

@@ -1,4 +1,5 @@
-"""The MCP door: the chat's tools, portraits and contexts as resources, and prompts, for any MCP client, on stdio.
+"""The MCP door: the chat's tools, portraits and contexts as resources, and prompts, for any MCP
+client, on stdio.
 
 stdout carries the protocol alone; what a person should read goes to stderr.
 """
@@ -24,34 +25,55 @@ _CONTEXT_TOKENS = 500
 _RESOURCE = re.compile(r"limner://users/([^/]+)/(portrait|context)")
 _JSON, _TEXT = "application/json", "text/plain"
 _INSTRUCTIONS = (
-    "Portraits of users, in which every claim points at events, and recommendations that say why. Users and items go "
+    "Portraits of users, in which every claim points at events, and recommendations that "
+    "say why. Users and items go "
     "by the ids of the data. Say only what the tools return, and cite their event ids."
 )
 _TEMPLATES = (
     types.ResourceTemplate(
-        uri_template="limner://users/{id}/portrait", name="portrait", mime_type=_JSON,
+        uri_template="limner://users/{id}/portrait",
+        name="portrait",
+        mime_type=_JSON,
         description="The whole portrait of a user as JSON, with the evidence of every claim.",
     ),
     types.ResourceTemplate(
-        uri_template="limner://users/{id}/context", name="context", mime_type=_TEXT,
-        description=f"The portrait of a user for a prompt: what matters most, in at most {_CONTEXT_TOKENS} tokens.",
+        uri_template="limner://users/{id}/context",
+        name="context",
+        mime_type=_TEXT,
+        description=(
+            "The portrait of a user for a prompt: what matters most, in at most "
+            f"{_CONTEXT_TOKENS} tokens."
+        ),
     ),
-)  # fmt: skip
-_USER = types.PromptArgument(name="user_id", description="The user's id, exactly as in the data.", required=True)
+)
+_USER = types.PromptArgument(
+    name="user_id", description="The user's id, exactly as in the data.", required=True
+)
 _PROMPTS = (
     types.Prompt(
-        name="describe_user", description="Who is this user?",
-        arguments=[_USER, types.PromptArgument(name="question", description="What to say of them.", required=False)],
-    ),
-    types.Prompt(
-        name="recommend_to_user", description="What should this user see next, and why?",
+        name="describe_user",
+        description="Who is this user?",
         arguments=[
             _USER,
-            types.PromptArgument(name="n", description="How many items; 5 if left out.", required=False),
-            types.PromptArgument(name="wish", description="What they should be like, in words.", required=False),
+            types.PromptArgument(
+                name="question", description="What to say of them.", required=False
+            ),
         ],
     ),
-)  # fmt: skip
+    types.Prompt(
+        name="recommend_to_user",
+        description="What should this user see next, and why?",
+        arguments=[
+            _USER,
+            types.PromptArgument(
+                name="n", description="How many items; 5 if left out.", required=False
+            ),
+            types.PromptArgument(
+                name="wish", description="What they should be like, in words.", required=False
+            ),
+        ],
+    ),
+)
 
 Context = ServerRequestContext[object]
 
@@ -79,23 +101,34 @@ class Door:
         from importlib.metadata import version
 
         return Server(
-            "limner", version=version("limner"), instructions=_INSTRUCTIONS,
-            on_list_tools=self.list_tools, on_call_tool=self.call_tool,
-            on_list_resources=self.list_resources, on_list_resource_templates=self.list_templates,
+            "limner",
+            version=version("limner"),
+            instructions=_INSTRUCTIONS,
+            on_list_tools=self.list_tools,
+            on_call_tool=self.call_tool,
+            on_list_resources=self.list_resources,
+            on_list_resource_templates=self.list_templates,
             on_read_resource=self.read_resource,
-            on_list_prompts=self.list_prompts, on_get_prompt=self.get_prompt,
-        )  # fmt: skip
+            on_list_prompts=self.list_prompts,
+            on_get_prompt=self.get_prompt,
+        )
 
     async def close(self) -> None:
         await self._pool.close()
 
     # ------------------------------------------------------------ tools
 
-    async def list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list_tools(
+        self, _: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_described(one) for one in TOOLS])
 
-    async def call_tool(self, _: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        """What a tool found; a wrong argument or a failure comes as the tool's error, for the model to read."""
+    async def call_tool(
+        self, _: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        """What a tool found; a wrong argument or a failure comes as the tool's error, for the model
+        to read.
+        """
         tool = self._tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"There is no tool '{params.name}'.")
@@ -106,7 +139,9 @@ class Door:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             return _failed(
-                f"Wrong arguments: {where}: {first['msg']}." if where else f"Wrong arguments: {first['msg']}."
+                f"Wrong arguments: {where}: {first['msg']}."
+                if where
+                else f"Wrong arguments: {first['msg']}."
             )
         except LimnerError as error:
             return _failed(str(error))
@@ -132,7 +167,9 @@ class Door:
         end = start + _PAGE
         return types.ListResourcesResult(
             resources=[
-                types.Resource(uri=_uri(one, "portrait"), name=f"Portrait of {one}", mime_type=_JSON)
+                types.Resource(
+                    uri=_uri(one, "portrait"), name=f"Portrait of {one}", mime_type=_JSON
+                )
                 for one in users[start:end]
             ],
             next_cursor=str(end) if end < len(users) else None,
@@ -143,7 +180,9 @@ class Door:
     ) -> types.ListResourceTemplatesResult:
         return types.ListResourceTemplatesResult(resource_templates=list(_TEMPLATES))
 
-    async def read_resource(self, _: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+    async def read_resource(
+        self, _: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
         found = _RESOURCE.fullmatch(str(params.uri))
         if found is None:
             raise MCPError(types.INVALID_PARAMS, f"There is no resource '{params.uri}'.")
@@ -164,10 +203,14 @@ class Door:
 
     # ------------------------------------------------------------ prompts
 
-    async def list_prompts(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+    async def list_prompts(
+        self, _: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=list(_PROMPTS))
 
-    async def get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def get_prompt(
+        self, _: Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
         """What to do, and the user's context."""
         given: Mapping[str, str] = params.arguments or {}
         user_id = given.get("user_id", "")
@@ -177,7 +220,9 @@ class Door:
             case "describe_user":
                 text = self._told("mcp-user", question=given.get("question") or "Who is this user?")
             case "recommend_to_user":
-                text = self._told("mcp-recommend", n=given.get("n") or "5", wish=given.get("wish", ""))
+                text = self._told(
+                    "mcp-recommend", n=given.get("n") or "5", wish=given.get("wish", "")
+                )
             case _:
                 raise MCPError(types.INVALID_PARAMS, f"There is no prompt '{params.name}'.")
         context = await self._resource(user_id, "context")

@@ -1,7 +1,9 @@
-"""The server: the REST API and the page as one application, the socket, the processes, the log, and how it all ends.
+"""The server: the REST API and the page as one application, the socket, the processes, the log, and
+how it all ends.
 
-One process opens the store and serves. With more, each opens the same store, and all take connections from one socket;
-a write waits until no other process writes (`Store.writing`), reads never wait.
+One process opens the store and serves. With more, each opens the same store, and all take
+connections from one socket; a write waits until no other process writes (`Store.writing`), reads
+never wait.
 """
 
 import asyncio
@@ -47,17 +49,24 @@ from limner.store import open_store
 from limner.store.api_keys import KeyRing, live_keys
 
 _WARM = 10.0
-"""Seconds for which a process may read what its answers need before it takes requests; it reads on beside them."""
+"""Seconds for which a process may read what its answers need before it takes requests; it reads on
+beside them.
+"""
 _SWITCH = 0.001
-"""Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for the serving loop."""
+"""Seconds that a thread may compute before others get their turn; Python's 5 ms would add up for
+the serving loop.
+"""
 
 _GARBAGE = (20_000, 3, 1_000)
-"""Thresholds of Python's collector of cycles. What is kept between requests grows to half a million objects without a
-cycle; by its own thresholds it would look through them all at every thousandth request, for a quarter of a second.
+"""Thresholds of Python's collector of cycles. What is kept between requests grows to half a million
+objects without a cycle; by its own thresholds it would look through them all at every thousandth
+request, for a quarter of a second.
 """
 
 _SILENT = 60
-"""Seconds for which a process may leave its supervisor without an answer before it is replaced: it may be loading."""
+"""Seconds for which a process may leave its supervisor without an answer before it is replaced: it
+may be loading.
+"""
 
 log = logging.getLogger("limner")
 
@@ -86,7 +95,8 @@ def exposure(settings: Settings, at: socket.socket) -> Exposure:
         store.close()
     if not keys and not loopback:
         raise UsageError(
-            "Other machines could reach this address, and the store has no keys: make one with `limner keys create`, "
+            "Other machines could reach this address, and the store has no keys: make "
+            "one with `limner keys create`, "
             "or leave --host out to serve this machine only."
         )
     return Exposure(keys, loopback)
@@ -95,7 +105,9 @@ def exposure(settings: Settings, at: socket.socket) -> Exposure:
 def listen(host: str, port: int) -> socket.socket:
     """A socket to serve at; port 0 takes a free one. Raises LimnerError where it cannot be had."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
         held = socket.socket(family, kind, protocol)
     except OSError as error:
         raise LimnerError(
@@ -107,12 +119,20 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         held.close()
         raise LimnerError(
-            f"Nothing can listen at {host}:{port} ({error.strerror}); name another --port or --host."
+            f"Nothing can listen at {host}:{port} ({error.strerror}); name another "
+            "--port or --host."
         ) from error
     return held
 
 
-def serve(settings: Settings, at: socket.socket, exposed: Exposure, *, workers: int = 1, quiet: bool = False) -> None:
+def serve(
+    settings: Settings,
+    at: socket.socket,
+    exposed: Exposure,
+    *,
+    workers: int = 1,
+    quiet: bool = False,
+) -> None:
     """Run until interrupted; running answers are finished first, within `server.grace` seconds.
 
     workers: processes that serve side by side. quiet: log nothing but warnings.
@@ -121,11 +141,14 @@ def serve(settings: Settings, at: socket.socket, exposed: Exposure, *, workers: 
         shared = folder if workers > 1 else None
         make = partial(_application, settings, exposed, workers, shared)
         config = configured(make, settings.server, workers=workers, quiet=quiet)
-        at.listen(config.backlog)  # who comes while the store is being opened waits, and is not turned away
+        at.listen(
+            config.backlog
+        )  # who comes while the store is being opened waits, and is not turned away
         if shared is None:
             uvicorn.Server(config).run(sockets=[at])
         else:
-            # Read by prometheus_client where a process first imports it: those that are started from here on.
+            # Read by prometheus_client where a process first imports it: those that are started
+            # from here on.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
             Multiprocess(config, sockets=[at]).run()
 
@@ -136,13 +159,23 @@ def configured(
     """How uvicorn is to run what `make` makes in each process."""
     connection = partial(_Patient, seconds=settings.client_seconds)
     return uvicorn.Config(
-        make, factory=True, workers=workers, interface="asgi3", http=connection, ws="none",  # type: ignore[arg-type]
-        server_header=False, log_config=_logging(quiet), access_log=False, timeout_graceful_shutdown=settings.grace,
+        make,
+        factory=True,
+        workers=workers,
+        interface="asgi3",
+        http=connection,  # type: ignore[arg-type]
+        ws="none",
+        server_header=False,
+        log_config=_logging(quiet),
+        access_log=False,
+        timeout_graceful_shutdown=settings.grace,
         timeout_worker_healthcheck=_SILENT,
-    )  # fmt: skip
+    )
 
 
-def _application(settings: Settings, exposed: Exposure, processes: int, shared: str | None) -> FastAPI:
+def _application(
+    settings: Settings, exposed: Exposure, processes: int, shared: str | None
+) -> FastAPI:
     """What one process serves, over an engine of its own."""
     sys.setswitchinterval(_SWITCH)
     metrics = Metrics(shared)
@@ -161,7 +194,10 @@ async def warmed(engine: Engine, pool: Pool) -> None:
     reading.add_done_callback(_noted)
     await asyncio.wait([reading], timeout=_WARM)
     if reading.done() and not engine.snapshots.has_models():
-        text = "The ranker is not trained; the first recommendation waits for that. `limner train` does it beforehand."
+        text = (
+            "The ranker is not trained; the first recommendation waits for that. "
+            "`limner train` does it beforehand."
+        )
         log.warning("not trained", extra={"fields": {"text": text}})
 
 
@@ -171,10 +207,14 @@ def _noted(reading: asyncio.Task[None]) -> None:
         log.warning("not warmed", extra={"fields": {"error": type(error).__name__}})
 
 
-def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics | None = None) -> FastAPI:
-    """The application over an engine that the caller opened; the application closes it when it stops.
+def create_app(
+    engine: Engine, *, access: Access | None = None, metrics: Metrics | None = None
+) -> FastAPI:
+    """The application over an engine that the caller opened; the application closes it when it
+    stops.
 
-    access: who may ask what; without it everyone may ask everything. metrics: that the engine tells of its work, too.
+    access: who may ask what; without it everyone may ask everything. metrics: that the engine tells
+    of its work, too.
     """
     settings = engine.settings.server
     pool = Pool(settings.threads)
@@ -193,7 +233,10 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
     app = Described(
         title="Limner",
         version="1",
-        description="Portraits of users in which every claim points at events, and recommendations that say why.",
+        description=(
+            "Portraits of users in which every claim points at events, and "
+            "recommendations that say why."
+        ),
         lifespan=life,
         docs_url=None,
         redoc_url=None,
@@ -230,8 +273,8 @@ def create_app(engine: Engine, *, access: Access | None = None, metrics: Metrics
 
 
 def one_thread_a_product() -> None:
-    """Many requests are worked on at once: that each should also share its small matrix products out among all cores
-    costs several times what it brings.
+    """Many requests are worked on at once: that each should also share its small matrix products
+    out among all cores costs several times what it brings.
     """
     import numpy  # noqa: F401  whose library is to be limited
     from threadpoolctl import threadpool_limits
@@ -240,15 +283,22 @@ def one_thread_a_product() -> None:
 
 
 class _Patient(HttpToolsProtocol):
-    """A connection whose client may be slow, but not for ever: in sending a request's head, or taking in an answer."""
+    """A connection whose client may be slow, but not for ever: in sending a request's head, or
+    taking in an answer.
+    """
 
     loop: AbstractEventLoop
     transport: Transport
 
     def __init__(
-        self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any],
-        _loop: AbstractEventLoop | None = None, *, seconds: float,
-    ) -> None:  # fmt: skip
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+        *,
+        seconds: float,
+    ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._seconds = seconds
         self._head: TimerHandle | None = None
@@ -297,11 +347,14 @@ class _Patient(HttpToolsProtocol):
 
 
 class JsonLines(logging.Formatter):
-    """A JSON object a line. Of an error its kind and place are told, and not its message, which may name a user."""
+    """A JSON object a line. Of an error its kind and place are told, and not its message, which may
+    name a user.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "process": record.process,
@@ -321,7 +374,13 @@ def _logging(quiet: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": "limner.server.JsonLines"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "lines",
+                "stream": "ext://sys.stderr",
+            }
+        },
         "loggers": {
             "limner": {"handlers": ["stderr"], "level": level, "propagate": False},
             "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
@@ -330,7 +389,9 @@ def _logging(quiet: bool) -> dict[str, Any]:
 
 
 class _Logged:
-    """Progress of a server: what a person should read goes to the log, the rest would only fill it."""
+    """Progress of a server: what a person should read goes to the log, the rest would only fill
+    it.
+    """
 
     def start(self, label: str, total: int | None = None) -> None:
         if total != 1:

@@ -1,9 +1,11 @@
-"""Models for tests: a scripted OpenAI-compatible server over real HTTP, a chat that a function answers, an embedder.
+"""Models for tests: a scripted OpenAI-compatible server over real HTTP, a chat that a function
+answers, an embedder.
 
     with ScriptedServer([Failure(429, retry_after=0.1), Answer('{"colour": "red"}')]) as server:
         chat = OpenAIChat("scripted", server.base_url)
 
-Every chat request takes the next behaviour of the script; when that is used up, `otherwise` answers.
+Every chat request takes the next behaviour of the script; when that is used up, `otherwise`
+answers.
 """
 
 import base64
@@ -34,7 +36,9 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class ScriptedAnswer:
-    """Says this. `logprobs`: first token to log-probability, given where the request asks for them."""
+    """Says this. `logprobs`: first token to log-probability, given where the request asks for
+    them.
+    """
 
     text: str
     logprobs: dict[str, float] = field(default_factory=dict)
@@ -43,12 +47,16 @@ class ScriptedAnswer:
 
 @dataclass(frozen=True)
 class Echo:
-    """The smallest value that fits the schema asked for; without a schema, the last message again."""
+    """The smallest value that fits the schema asked for; without a schema, the last message
+    again.
+    """
 
 
 @dataclass(frozen=True)
 class Invented:
-    """Fits the schema, but every string is made up and every number is 999: ids that exist nowhere."""
+    """Fits the schema, but every string is made up and every number is 999: ids that exist
+    nowhere.
+    """
 
     word: str = "nobody-999"
 
@@ -92,7 +100,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Hang:
-    """Takes the request and says nothing for so long (or until the server is closed), then drops it."""
+    """Takes the request and says nothing for so long (or until the server is closed), then drops
+    it.
+    """
 
     seconds: float = 3600.0
 
@@ -169,7 +179,8 @@ Script = Behaviour | Callable[[SeenRequest], Behaviour]
 class ScriptedServer:
     """An OpenAI-compatible server on a random loopback port, in a thread of its own.
 
-    Serves `/v1/models`, `/v1/chat/completions` (streaming too) and `/v1/embeddings`; records what it is sent.
+    Serves `/v1/models`, `/v1/chat/completions` (streaming too) and `/v1/embeddings`; records what
+    it is sent.
     """
 
     def __init__(
@@ -183,8 +194,9 @@ class ScriptedServer:
         speaks: Sequence[str] = ("json_schema", "json_object", "text"),
         logprobs: bool = True,
     ) -> None:
-        """`api_key`: any other key is answered 401. `speaks`: response formats that are not answered 400.
-        `logprobs`: False answers 400 to a request for them."""
+        """`api_key`: any other key is answered 401. `speaks`: response formats that are not
+        answered 400. `logprobs`: False answers 400 to a request for them.
+        """
         self.model = model
         self.requests: list[SeenRequest] = []
         """Every request to the chat, in the order of arrival."""
@@ -204,7 +216,9 @@ class ScriptedServer:
             server_side = outer
 
         self._http = _Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
 
     @property
     def base_url(self) -> str:
@@ -227,7 +241,12 @@ class ScriptedServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.close()
 
     # ------------------------------------------------------------ for the handler
@@ -244,7 +263,9 @@ class ScriptedServer:
             return Failure(401, "Incorrect API key provided")
         form = seen.body.get("response_format")
         if isinstance(form, dict) and form.get("type") not in self._speaks:
-            return Failure(400, f"response_format {form.get('type')} is not supported", param="response_format")
+            return Failure(
+                400, f"response_format {form.get('type')} is not supported", param="response_format"
+            )
         if seen.body.get("logprobs") and not self._logprobs:
             return Failure(400, "logprobs are not supported", param="logprobs")
         return None
@@ -270,7 +291,12 @@ class _Handler(BaseHTTPRequestHandler):
             if refused := self.server_side._refused(self._seen({})):
                 self._fail(refused)
                 return
-            entry = {"id": self.server_side.model, "object": "model", "created": 0, "owned_by": "limner"}
+            entry = {
+                "id": self.server_side.model,
+                "object": "model",
+                "created": 0,
+                "owned_by": "limner",
+            }
             self._json(200, {"object": "list", "data": [entry]})
         else:
             self._fail(Failure(404, "no such path"))
@@ -298,7 +324,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._behave(side._next(seen), seen)
 
     def _seen(self, body: Json) -> SeenRequest:
-        return SeenRequest(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        return SeenRequest(
+            self.path, {name.lower(): value for name, value in self.headers.items()}, body
+        )
 
     # ------------------------------------------------------------ behaviours
 
@@ -317,7 +345,9 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.flush()
                 self._hang_up()
             case Garbage(body):
-                self._send(200, "application/json" if body.startswith("{") else "text/html", body.encode())
+                self._send(
+                    200, "application/json" if body.startswith("{") else "text/html", body.encode()
+                )
             case Drip(then, size, pause):
                 self._drip(then, seen, size, pause)
             case _:
@@ -328,7 +358,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, failure: Failure) -> None:
         body: Json = {
-            "error": {"message": failure.message, "type": "scripted", "param": failure.param, "code": failure.status}
+            "error": {
+                "message": failure.message,
+                "type": "scripted",
+                "param": failure.param,
+                "code": failure.status,
+            }
         }
         extra = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
         self._json(failure.status, body, extra)
@@ -337,7 +372,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _drip(self, then: "ScriptedAnswer | Echo", seen: SeenRequest, size: int, pause: float) -> None:
+    def _drip(
+        self, then: "ScriptedAnswer | Echo", seen: SeenRequest, size: int, pause: float
+    ) -> None:
         if seen.body.get("stream"):
             self._stream(then, seen, pause)
             return
@@ -363,7 +400,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _embed(self, body: Json) -> None:
         side = self.server_side
         given = body.get("input")
-        texts = [given] if isinstance(given, str) else [str(text) for text in given] if isinstance(given, list) else []
+        texts = (
+            [given]
+            if isinstance(given, str)
+            else [str(text) for text in given]
+            if isinstance(given, list)
+            else []
+        )
         with side._lock:
             side.embedded += texts
         data = []
@@ -382,11 +425,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _json(self, status: int, body: Json, extra: dict[str, str] | None = None) -> None:
         self._send(status, "application/json", json.dumps(body).encode(), extra)
 
-    def _send(self, status: int, kind: str, body: bytes, extra: dict[str, str] | None = None) -> None:
+    def _send(
+        self, status: int, kind: str, body: bytes, extra: dict[str, str] | None = None
+    ) -> None:
         self._head(status, kind, len(body), extra)
         self.wfile.write(body)
 
-    def _head(self, status: int, kind: str, length: int | None, extra: dict[str, str] | None = None) -> None:
+    def _head(
+        self, status: int, kind: str, length: int | None, extra: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         if length is None:
@@ -409,7 +456,9 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
         case Echo():
             message["content"] = _echo(seen)
         case Invented(word):
-            message["content"] = json.dumps(smallest(seen.schema, word, 999)) if seen.schema else word
+            message["content"] = (
+                json.dumps(smallest(seen.schema, word, 999)) if seen.schema else word
+            )
         case WrongSchema():
             message["content"] = '{"unexpected": true}'
         case Truncated(given):
@@ -427,7 +476,10 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
     asked = len(seen.text.split())
     choice: Json = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
     if seen.body.get("logprobs"):
-        top = [_token(token, logprob) for token, logprob in (logprobs or {"yes": -0.1, "no": -2.4}).items()]
+        top = [
+            _token(token, logprob)
+            for token, logprob in (logprobs or {"yes": -0.1, "no": -2.4}).items()
+        ]
         choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}], "refusal": None}
     return {
         "id": "chatcmpl-scripted",
@@ -454,11 +506,15 @@ def _events(completion: Json) -> Iterator[str]:
     if message["refusal"]:
         pieces.append({"refusal": message["refusal"]})
     if "tool_calls" in message:
-        pieces.append({"tool_calls": [{**call, "index": i} for i, call in enumerate(message["tool_calls"])]})
+        pieces.append(
+            {"tool_calls": [{**call, "index": i} for i, call in enumerate(message["tool_calls"])]}
+        )
     frame = {**completion, "object": "chat.completion.chunk"}
     frame.pop("usage")
     for delta in pieces:
-        yield json.dumps({**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        yield json.dumps(
+            {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        )
     last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
     yield json.dumps({**frame, "choices": [last], "usage": completion["usage"]})
     yield "[DONE]"
@@ -484,7 +540,11 @@ def smallest(schema: Json | None, word: str = "text", number: int = 1) -> object
             return word
         if isinstance(reference := node.get("$ref"), str):
             definitions = (schema or {}).get("$defs")
-            return fit(definitions[reference.rsplit("/", 1)[-1]]) if isinstance(definitions, dict) else word
+            return (
+                fit(definitions[reference.rsplit("/", 1)[-1]])
+                if isinstance(definitions, dict)
+                else word
+            )
         for key in ("anyOf", "allOf", "oneOf"):
             if isinstance(options := node.get(key), list):
                 return fit(options[0])
@@ -495,12 +555,22 @@ def smallest(schema: Json | None, word: str = "text", number: int = 1) -> object
         match node.get("type"):
             case "object":
                 properties = node.get("properties")
-                return {key: fit(value) for key, value in properties.items()} if isinstance(properties, dict) else {}
+                return (
+                    {key: fit(value) for key, value in properties.items()}
+                    if isinstance(properties, dict)
+                    else {}
+                )
             case "array":
                 return [fit(node.get("items"))] * max(1, int(node.get("minItems") or 1))
             case "integer" | "number":
                 low, high = node.get("minimum"), node.get("maximum")
-                return max(low, number) if low is not None else min(high, number) if high is not None else number
+                return (
+                    max(low, number)
+                    if low is not None
+                    else min(high, number)
+                    if high is not None
+                    else number
+                )
             case "boolean":
                 return True
             case "null":
@@ -512,7 +582,9 @@ def smallest(schema: Json | None, word: str = "text", number: int = 1) -> object
 
 
 def hash_vector(text: str, dimensions: int = 16) -> list[float]:
-    """A unit vector from the words of a text: the same for the same text, near for texts that share words."""
+    """A unit vector from the words of a text: the same for the same text, near for texts that share
+    words.
+    """
     vector = [0.0] * dimensions
     for word in text.lower().split() or [""]:
         for i in range(dimensions):
@@ -528,10 +600,16 @@ Reply = str | BaseModel | ChatReply | Exception
 
 
 class FakeChat:
-    """A chat that a function answers; the smallest fitting value where it is not given one. Records its requests."""
+    """A chat that a function answers; the smallest fitting value where it is not given one. Records
+    its requests.
+    """
 
     def __init__(
-        self, answer: Callable[[ChatRequest], Reply] | None = None, *, name: str = "fake", hosted: bool = False
+        self,
+        answer: Callable[[ChatRequest], Reply] | None = None,
+        *,
+        name: str = "fake",
+        hosted: bool = False,
     ) -> None:
         self._answer = answer or _smallest_reply
         self.name = name

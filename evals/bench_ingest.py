@@ -1,9 +1,10 @@
-"""Ingest benchmark: generated events from CSV into SQLite, beside pandas' bare `read_csv` of the same file.
+"""Ingest benchmark: generated events from CSV into SQLite, beside pandas' bare `read_csv` of the
+same file.
 
     python -m limner.evals.bench_ingest [ROWS]
 
-Each of the two runs in a process of its own, so that each peak of memory is its own. The ratio is what to compare
-between machines; the target is 40,000 validated events a second at 2 million rows.
+Each of the two runs in a process of its own, so that each peak of memory is its own. The ratio is
+what to compare between machines; the target is 40,000 validated events a second at 2 million rows.
 """
 
 import json
@@ -23,7 +24,9 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class IngestBench:
-    """What one run measured; seconds are wall clock, memory is the peak resident set of the process in MiB."""
+    """What one run measured; seconds are wall clock, memory is the peak resident set of the process
+    in MiB.
+    """
 
     rows: int
     kept: int
@@ -40,7 +43,9 @@ class IngestBench:
 
 
 def write_events(path: Path, rows: int, seed: int = _SEED) -> None:
-    """A CSV of `rows` events: rows/50 users, rows/200 items of uneven popularity, four types, ratings, ISO times."""
+    """A CSV of `rows` events: rows/50 users, rows/200 items of uneven popularity, four types,
+    ratings, ISO times.
+    """
     random = np.random.default_rng(seed)
     users, items = max(rows // 50, 10), max(rows // 200, 10)
     kinds = np.array(["view", "view", "view", "cart", "purchase", "rating"])
@@ -55,7 +60,8 @@ def write_events(path: Path, rows: int, seed: int = _SEED) -> None:
             when = 1_500_000_000 + np.arange(start, start + n) * 30 + random.integers(0, 30, n)
             stamp = np.datetime_as_string(when.astype("datetime64[s]"), unit="s")
             out.writelines(
-                f"u{u},i{i:06d},{k},{r},{t}Z\n" for u, i, k, r, t in zip(user, item, kind, stars, stamp, strict=True)
+                f"u{u},i{i:06d},{k},{r},{t}Z\n"
+                for u, i, k, r, t in zip(user, item, kind, stars, stamp, strict=True)
             )
 
 
@@ -84,9 +90,11 @@ def table(bench: IngestBench) -> str:
     return "\n".join(
         [
             f"ingest: {bench.rows:,} events ({bench.megabytes:.0f} MB of CSV) into SQLite",
-            f"  limner ingest    {bench.ingest_seconds:7.1f} s  {bench.events_per_second:9,.0f} events/s"
+            f"  limner ingest    {bench.ingest_seconds:7.1f} s  "
+            f"{bench.events_per_second:9,.0f} events/s"
             f"  peak {bench.ingest_mib:5.0f} MiB",
-            f"  pandas read_csv  {bench.pandas_seconds:7.1f} s  {bench.rows / bench.pandas_seconds:9,.0f} events/s"
+            f"  pandas read_csv  {bench.pandas_seconds:7.1f} s  "
+            f"{bench.rows / bench.pandas_seconds:9,.0f} events/s"
             f"  peak {bench.pandas_mib:5.0f} MiB",
             f"  ratio            {bench.ratio:7.1f}    (target: 40,000 events/s at 2,000,000 rows)",
         ]
@@ -94,7 +102,15 @@ def table(bench: IngestBench) -> str:
 
 
 def _measure(what: str, file: Path, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "limner.evals.bench_ingest", "--one", what, str(file), str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "limner.evals.bench_ingest",
+        "--one",
+        what,
+        str(file),
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {name: float(value) for name, value in json.loads(done.stdout).items()}
 

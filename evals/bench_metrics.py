@@ -1,12 +1,14 @@
-"""Metrics benchmark: every kernel on lists of 100,000 users, and the accuracy metrics beside ranx and LensKit.
+"""Metrics benchmark: every kernel on lists of 100,000 users, and the accuracy metrics beside ranx
+and LensKit.
 
     python -m limner.evals.bench_metrics [USERS] [SHARED_USERS]
 
-Our clock starts at integer arrays: [users, 100] lists of item positions and the relevant items as CSR. The libraries
-run in `.venv-reference` (`make .venv-reference/.installed`) on the first SHARED_USERS of such lists, and their clock
-starts at their own objects, ranx's Qrels and Run, compiled before, and LensKit's item list collections; building those
-takes longer than measuring, and is not counted. ranx uses both cores, the others one. Targets for 100,000 users: 3 s
-for accuracy, 10 s with intervals and diversity, no slower than either library.
+Our clock starts at integer arrays: [users, 100] lists of item positions and the relevant items as
+CSR. The libraries run in `.venv-reference` (`make .venv-reference/.installed`) on the first
+SHARED_USERS of such lists, and their clock starts at their own objects, ranx's Qrels and Run,
+compiled before, and LensKit's item list collections; building those takes longer than measuring,
+and is not counted. ranx uses both cores, the others one. Targets for 100,000 users: 3 s for
+accuracy, 10 s with intervals and diversity, no slower than either library.
 """
 
 import csv
@@ -70,7 +72,9 @@ def make(users: int, seed: int = _SEED) -> BenchLists:
     random = np.random.default_rng(seed)
     start = (ITEMS * random.random(users) ** 2).astype(np.int64)
     # Odd strides and a catalogue that no small odd number divides: no list repeats an item.
-    lists = (start[:, None] + np.arange(DEPTH) * (2 * random.integers(0, 40, users)[:, None] + 1)) % (ITEMS - 1)
+    lists = (
+        start[:, None] + np.arange(DEPTH) * (2 * random.integers(0, 40, users)[:, None] + 1)
+    ) % (ITEMS - 1)
     counts = random.integers(1, 20, users)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     owner = np.repeat(np.arange(users), counts)
@@ -86,7 +90,9 @@ def accuracy(data: BenchLists) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """(hits, [metrics, users] of every list metric at the full depth)."""
     hits = metrics.hit_matrix(data.lists, data.indptr, data.indices)
     counts = np.diff(data.indptr)
-    return hits, np.stack([one(hits, counts, DEPTH, "ours", None) for one in metrics.LIST_KERNELS.values()])
+    return hits, np.stack(
+        [one(hits, counts, DEPTH, "ours", None) for one in metrics.LIST_KERNELS.values()]
+    )
 
 
 def beyond(data: BenchLists, hits: NDArray[np.bool_], popularity: NDArray[np.int64]) -> None:
@@ -99,7 +105,9 @@ def beyond(data: BenchLists, hits: NDArray[np.bool_], popularity: NDArray[np.int
     metrics.serendipity(data.lists, hits, counts, popularity, DEPTH)
 
 
-def run(users: int = USERS, shared_users: int = SHARED_USERS, *, python: Path = _OTHERS) -> MetricsBench:
+def run(
+    users: int = USERS, shared_users: int = SHARED_USERS, *, python: Path = _OTHERS
+) -> MetricsBench:
     """Generate and measure; the libraries only where `python` is there."""
     data, small = make(users), make(shared_users)
     popularity = np.bincount(data.indices, minlength=ITEMS)
@@ -111,9 +119,17 @@ def run(users: int = USERS, shared_users: int = SHARED_USERS, *, python: Path = 
     shared_seconds = min(_clock(lambda: accuracy(small))[0] for _ in range(3))
     theirs = _libraries(small, python) if python.exists() else {}
     return MetricsBench(
-        users, DEPTH, accuracy_seconds, interval_seconds, beyond_seconds, paired_seconds, shared_users, shared_seconds,
-        theirs.get("ranx"), theirs.get("lenskit"),
-    )  # fmt: skip
+        users,
+        DEPTH,
+        accuracy_seconds,
+        interval_seconds,
+        beyond_seconds,
+        paired_seconds,
+        shared_users,
+        shared_seconds,
+        theirs.get("ranx"),
+        theirs.get("lenskit"),
+    )
 
 
 def table(bench: MetricsBench) -> str:
@@ -121,18 +137,29 @@ def table(bench: MetricsBench) -> str:
     total = bench.accuracy_seconds + bench.interval_seconds + bench.beyond_seconds
     lines = [
         f"metrics: {bench.users:,} users x {bench.depth} recommendations, from integer arrays",
-        f"  accuracy, 7 metrics          {bench.accuracy_seconds:8.2f} s  (target 3 s for 100,000 users)",
+        (
+            f"  accuracy, 7 metrics          {bench.accuracy_seconds:8.2f} s  (target 3 s "
+            "for 100,000 users)"
+        ),
         f"  + intervals, 1,000 rounds    {bench.interval_seconds:8.2f} s",
-        f"  + coverage, diversity, ...   {bench.beyond_seconds:8.2f} s  together {total:.2f} s (target 10 s)",
+        (
+            f"  + coverage, diversity, ...   {bench.beyond_seconds:8.2f} s  together "
+            f"{total:.2f} s (target 10 s)"
+        ),
         f"  paired test, 10,000 flips    {bench.paired_seconds:8.2f} s",
         f"accuracy on the same {bench.shared_users:,} lists, each from its own objects",
         f"  limner, 7 metrics            {bench.shared_seconds:8.3f} s",
     ]
-    for name, seconds in (("ranx, 7 metrics", bench.ranx_seconds), ("LensKit, 6 metrics", bench.lenskit_seconds)):
+    for name, seconds in (
+        ("ranx, 7 metrics", bench.ranx_seconds),
+        ("LensKit, 6 metrics", bench.lenskit_seconds),
+    ):
         if seconds is None:
             lines.append(f"  {name:29}not installed; run make .venv-reference/.installed")
         else:
-            lines.append(f"  {name:29}{seconds:8.3f} s  {seconds / bench.shared_seconds:6.0f} times as long")
+            lines.append(
+                f"  {name:29}{seconds:8.3f} s  {seconds / bench.shared_seconds:6.0f} times as long"
+            )
     return "\n".join(lines)
 
 
@@ -142,10 +169,20 @@ def _libraries(data: BenchLists, python: Path) -> dict[str, float]:
         users, depth = data.lists.shape
         owner = np.repeat(np.arange(users), np.diff(data.indptr))
         _write(folder / "relevant.csv", ["user", "item"], [owner, data.indices])
-        columns = [np.repeat(np.arange(users), depth), data.lists.ravel(), np.tile(np.arange(1, depth + 1), users)]
+        columns = [
+            np.repeat(np.arange(users), depth),
+            data.lists.ravel(),
+            np.tile(np.arange(1, depth + 1), users),
+        ]
         _write(folder / "lists.csv", ["user", "item", "rank"], columns)
-        (folder / "shape.json").write_text(json.dumps({"users": users, "items": ITEMS, "ks": [depth]}))
-        subprocess.run([str(python), "-W", "ignore", str(_SCRIPT), "times", scratch], check=True, capture_output=True)
+        (folder / "shape.json").write_text(
+            json.dumps({"users": users, "items": ITEMS, "ks": [depth]})
+        )
+        subprocess.run(
+            [str(python), "-W", "ignore", str(_SCRIPT), "times", scratch],
+            check=True,
+            capture_output=True,
+        )
         found: dict[str, float] = json.loads((folder / "times.json").read_text())
     return found
 

@@ -1,14 +1,17 @@
-"""Ranking benchmark: training on a million events, and one user's recommendations beside implicit's and RecTools'.
+"""Ranking benchmark: training on a million events, and one user's recommendations beside implicit's
+and RecTools'.
 
     python -m limner.evals.bench_rank [EVENTS]
 
-Two made shops: 10,000 items with a fifth of the events, 100,000 items with all of them (1,000,000). Users have tastes
-(a few of many groups of items), popularity has a long tail and moves with time. Vectors of items' texts are made too,
-so that training is timed without embedding. Recommendations are the ten best new items of one user at a time, without
-reasons, on one thread, by its CPU time. implicit's are ALS (64 factors) and item-item cosine (100 neighbours),
-`recommend` with its filter of what the user had; RecTools' are the same two of implicit and EASE where its matrix fits,
-`recommend` of one user, in `.venv-reference` where that is installed. The ratios are what to compare between machines;
-the targets are 10 minutes for a million events on two cores, 5 ms at 10,000 items and 20 ms at 100,000.
+Two made shops: 10,000 items with a fifth of the events, 100,000 items with all of them (1,000,000).
+Users have tastes (a few of many groups of items), popularity has a long tail and moves with time.
+Vectors of items' texts are made too, so that training is timed without embedding. Recommendations
+are the ten best new items of one user at a time, without reasons, on one thread, by its CPU time.
+implicit's are ALS (64 factors) and item-item cosine (100 neighbours), `recommend` with its filter
+of what the user had; RecTools' are the same two of implicit and EASE where its matrix fits,
+`recommend` of one user, in `.venv-reference` where that is installed. The ratios are what to
+compare between machines; the targets are 10 minutes for a million events on two cores, 5 ms at
+10,000 items and 20 ms at 100,000.
 """
 
 import json
@@ -75,7 +78,9 @@ class RankBench:
 
 
 def make(items: int, events: int, seed: int = _SEED) -> Shop:
-    """A shop of a year: each user likes three groups of items, and buys mostly what is in fashion there."""
+    """A shop of a year: each user likes three groups of items, and buys mostly what is in fashion
+    there.
+    """
     random = np.random.default_rng(seed)
     users = max(events // 20, 1)
     group = random.integers(0, GROUPS, items)
@@ -93,17 +98,27 @@ def make(items: int, events: int, seed: int = _SEED) -> Shop:
     order_ = np.lexsort((moment, user))
     zeros = np.zeros(events, dtype=np.int16)
     x = Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["purchase"], ["made"], user[order_],
-        item[order_], zeros, zeros, np.full(events, np.nan), (moment[order_] * 365 * _DAY).astype(np.int64),
+        [f"u{at}" for at in range(users)],
+        [f"i{at}" for at in range(items)],
+        ["purchase"],
+        ["made"],
+        user[order_],
+        item[order_],
+        zeros,
+        zeros,
+        np.full(events, np.nan),
+        (moment[order_] * 365 * _DAY).astype(np.int64),
         np.arange(1, events + 1),
-    )  # fmt: skip
+    )
     shelf = [
         Item(
-            item_id=f"i{at}", title=f"Thing {at}", categories=[f"Group {group[at]:03d}"],
+            item_id=f"i{at}",
+            title=f"Thing {at}",
+            categories=[f"Group {group[at]:03d}"],
             attributes={"brand": f"Brand {at % 997}", "colour": f"Colour {at % 11}"},
         )
         for at in range(items)
-    ]  # fmt: skip
+    ]
     centres = random.normal(size=(GROUPS, DIMENSIONS))
     vectors = centres[group] + random.normal(size=(items, DIMENSIONS))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -117,7 +132,9 @@ def run(items: int, events: int, *, asked: int = ASKED, python: Path = _OTHERS) 
     began = time.perf_counter()
     population = build_population(shop.events, shop.items, signal)
     texts = [plain_text(one) for one in shop.items]
-    model = fit(shop.events, signal, catalogue_of(shop.events.item_ids, population, shop.vectors, texts))
+    model = fit(
+        shop.events, signal, catalogue_of(shop.events.item_ids, population, shop.vectors, texts)
+    )
     training = time.perf_counter() - began
     peak = peak_mib()
     users = np.random.default_rng(_SEED).choice(len(shop.events.user_ids), asked, replace=False)
@@ -126,20 +143,34 @@ def run(items: int, events: int, *, asked: int = ASKED, python: Path = _OTHERS) 
     if python.exists():
         others |= _rectools(shop.events, users, python)
     return RankBench(
-        items, len(shop.events.user_ids), len(shop.events), training, peak, float(np.median(ours)),
-        float(np.quantile(ours, 0.95)), {name: float(np.median(one)) for name, one in others.items()},
-    )  # fmt: skip
+        items,
+        len(shop.events.user_ids),
+        len(shop.events),
+        training,
+        peak,
+        float(np.median(ours)),
+        float(np.quantile(ours, 0.95)),
+        {name: float(np.median(one)) for name, one in others.items()},
+    )
 
 
 def table(bench: RankBench) -> str:
     """The figures as text."""
     lines = [
         f"ranking: {bench.items:,} items, {bench.users:,} users, {bench.events:,} events",
-        f"  training, embedding apart    {bench.training_seconds:8.1f} s  peak {bench.peak_mib:,.0f} MiB",
-        f"  limner, fused                {bench.limner_ms:8.2f} ms  (95%: {bench.limner_p95_ms:.2f} ms)",
+        (
+            f"  training, embedding apart    {bench.training_seconds:8.1f} s  peak "
+            f"{bench.peak_mib:,.0f} MiB"
+        ),
+        (
+            f"  limner, fused                {bench.limner_ms:8.2f} ms  (95%: "
+            f"{bench.limner_p95_ms:.2f} ms)"
+        ),
     ]
     for name, value in bench.others_ms.items():
-        lines.append(f"  {name:29}{value:8.2f} ms  limner takes {bench.limner_ms / value:.2g} times as long")
+        lines.append(
+            f"  {name:29}{value:8.2f} ms  limner takes {bench.limner_ms / value:.2g} times as long"
+        )
     return "\n".join(lines)
 
 
@@ -163,7 +194,12 @@ def _implicit(seen: "sp.csr_array", users: NDArray[np.int64]) -> dict[str, NDArr
     found = {}
     with threadpool_limits(1):
         for name, model in (
-            ("implicit, ALS", AlternatingLeastSquares(factors=64, iterations=5, random_state=_SEED, num_threads=2)),
+            (
+                "implicit, ALS",
+                AlternatingLeastSquares(
+                    factors=64, iterations=5, random_state=_SEED, num_threads=2
+                ),
+            ),
             ("implicit, item-item", CosineRecommender(K=100, num_threads=2)),
         ):
             model.fit(matrix, show_progress=False)
@@ -177,14 +213,18 @@ def _implicit(seen: "sp.csr_array", users: NDArray[np.int64]) -> dict[str, NDArr
     return found
 
 
-def _rectools(x: Interactions, users: NDArray[np.int64], python: Path) -> dict[str, NDArray[np.float64]]:
+def _rectools(
+    x: Interactions, users: NDArray[np.int64], python: Path
+) -> dict[str, NDArray[np.float64]]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         np.savez(folder / "events.npz", user=x.user, item=x.item, time=x.time, asked=users)
         subprocess.run(
-            [str(python), "-W", "ignore", str(_SCRIPT), "recommend", scratch], check=True, capture_output=True,
+            [str(python), "-W", "ignore", str(_SCRIPT), "recommend", scratch],
+            check=True,
+            capture_output=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
         found: dict[str, list[float]] = json.loads((folder / "times.json").read_text())
     return {f"RecTools, {name}": np.array(one) for name, one in found.items()}
 

@@ -77,7 +77,9 @@ def is_pooled(label: str) -> bool:
 
 
 def load_either(path: Path) -> SavedRun:
-    """A run's folder or run.json, or a study's folder or study.json. Raises BadInputError where it is neither."""
+    """A run's folder or run.json, or a study's folder or study.json. Raises BadInputError where it
+    is neither.
+    """
     if path.name != STUDY and not (path / STUDY).is_file():
         return load_run(path)
     folder = path if path.is_dir() else path.parent
@@ -86,22 +88,37 @@ def load_either(path: Path) -> SavedRun:
 
 def _as_run(name: str, record: StudyRecord, stream: CaseStream) -> SavedRun:
     """A study as one system: its measures are metrics, its cases users."""
-    cases = sorted(chosen([one for one in stream.read() if one.state == "ok"]), key=lambda one: one.id)
-    metrics = {name: Metric(mean=one.mean, ci95=one.ci95, n=one.n) for name, one in record.figures.items()}
+    cases = sorted(
+        chosen([one for one in stream.read() if one.state == "ok"]), key=lambda one: one.id
+    )
+    metrics = {
+        name: Metric(mean=one.mean, ci95=one.ci95, n=one.n) for name, one in record.figures.items()
+    }
     names = dict.fromkeys(name for one in cases for name in one.values)
     values = UserValues(
-        np.array([one.id for one in cases], dtype=np.str_), np.array([one.bucket for one in cases], dtype=np.str_),
-        {name: np.array([one.values.get(name) for one in cases], dtype=np.float64) for name in names},
-    )  # fmt: skip
+        np.array([one.id for one in cases], dtype=np.str_),
+        np.array([one.bucket for one in cases], dtype=np.str_),
+        {
+            name: np.array([one.values.get(name) for one in cases], dtype=np.float64)
+            for name in names
+        },
+    )
     evaluation = Evaluation(
-        dataset=record.dataset, split=record.split, systems=[SystemResult(name=record.study, metrics=metrics)],
-        seed=record.seed, asked=record.asked,
-    )  # fmt: skip
+        dataset=record.dataset,
+        split=record.split,
+        systems=[SystemResult(name=record.study, metrics=metrics)],
+        seed=record.seed,
+        asked=record.asked,
+    )
     unmeasured = [f"{n:,} {state}" for state, n in record.states.items() if n and state != "ok"]
     notes = (
-        [f"{name}: {' and '.join(unmeasured)} of {record.cases:,} cases, which enter nothing."] if unmeasured else []
+        [f"{name}: {' and '.join(unmeasured)} of {record.cases:,} cases, which enter nothing."]
+        if unmeasured
+        else []
     )
-    return SavedRun(name, evaluation, "", {record.study: values} if cases else {}, notes, record.study)
+    return SavedRun(
+        name, evaluation, "", {record.study: values} if cases else {}, notes, record.study
+    )
 
 
 def compare(
@@ -116,9 +133,9 @@ def compare(
 ) -> RunComparison:
     """Every metric of every system that both runs have, or of the two that are named, B minus A.
 
-    system: that of A; against: that of B, the same name where left out. Raises BadInputError where the runs are not of
-    the same data and split, UsageError where there is no such system or metric, or none in common, or nothing can be
-    tested although `need_tests`.
+    system: that of A; against: that of B, the same name where left out. Raises BadInputError where
+    the runs are not of the same data and split, UsageError where there is no such system or metric,
+    or none in common, or nothing can be tested although `need_tests`.
     """
     if a.study != b.study:
         kinds = [f"a study of {one.study}" if one.study else "a run of systems" for one in (a, b)]
@@ -135,7 +152,10 @@ def compare(
         if one.name in a.per_user and other.name in b.per_user:
             paired = pair(a.per_user[one.name], b.per_user[other.name], chosen)
             if paired.only_one:
-                notes.append(f"{one.name}: {paired.only_one:,} users are in one run only and are left out of the test.")
+                notes.append(
+                    f"{one.name}: {paired.only_one:,} users are in one run only and are "
+                    "left out of the test."
+                )
         lines += _lines(one, other, chosen, paired, seed)
         inside += _by_bucket(one.name, other.name, paired, seed) if paired is not None else []
     absent = [name for name in metrics if name not in {line.metric for line in lines}]
@@ -144,15 +164,25 @@ def compare(
     if not lines:
         raise UsageError("The two runs have no metric in common.")
     if all(line.p is None for line in lines):
-        untested = "Nothing is tested: per_user.parquet with the same metrics must lie beside both run.json."
+        untested = (
+            "Nothing is tested: per_user.parquet with the same metrics must lie "
+            "beside both run.json."
+        )
         if need_tests:
             raise UsageError(untested)
         notes.append(untested)
     return RunComparison(
-        a=a.name, b=b.name, dataset=a.evaluation.dataset, split=a.evaluation.split.name, hash=a.evaluation.split.hash,
-        candidates=a.evaluation.split.candidates, style=a.evaluation.style, lines=judge(lines), buckets=judge(inside),
+        a=a.name,
+        b=b.name,
+        dataset=a.evaluation.dataset,
+        split=a.evaluation.split.name,
+        hash=a.evaluation.split.hash,
+        candidates=a.evaluation.split.candidates,
+        style=a.evaluation.style,
+        lines=judge(lines),
+        buckets=judge(inside),
         notes=notes,
-    )  # fmt: skip
+    )
 
 
 def same_split(a: Evaluation, b: Evaluation) -> None:
@@ -166,12 +196,15 @@ def same_split(a: Evaluation, b: Evaluation) -> None:
     ):
         if left != right:
             raise BadInputError(
-                f"The runs cannot be compared: A's {what} '{left}', B's '{right}'; run both on the same data and split."
+                f"The runs cannot be compared: A's {what} '{left}', B's '{right}'; run "
+                "both on the same data and split."
             )
 
 
 def direction(metric: str) -> int:
-    """1 where more is better, -1 where less is, 0 where neither; of metrics, and of what studies measure."""
+    """1 where more is better, -1 where less is, 0 where neither; of metrics, and of what studies
+    measure.
+    """
     known = METRICS.get(metric.partition("@")[0])
     return of_measure(metric) if known is None else 1 if known.higher_is_better else -1
 
@@ -181,7 +214,10 @@ def judge(lines: Sequence[MetricComparison]) -> list[MetricComparison]:
     corrected = holm([np.nan if line.p is None else line.p for line in lines])
     return [
         line.model_copy(
-            update={"p_holm": None if np.isnan(p) else float(p), "verdict": _verdict(line, float(p))},
+            update={
+                "p_holm": None if np.isnan(p) else float(p),
+                "verdict": _verdict(line, float(p)),
+            }
         )
         for line, p in zip(lines, corrected, strict=True)
     ]
@@ -196,14 +232,19 @@ def _verdict(line: MetricComparison, p: float) -> Verdict:
     return "differs" if not better else "B better" if better > 0 else "A better"
 
 
-def _pairs(a: Evaluation, b: Evaluation, system: str, against: str) -> list[tuple[SystemResult, SystemResult]]:
+def _pairs(
+    a: Evaluation, b: Evaluation, system: str, against: str
+) -> list[tuple[SystemResult, SystemResult]]:
     left = {one.name: one for one in a.systems if one.state == "ok"}
     right = {one.name: one for one in b.systems if one.state == "ok"}
     if system or against:
         names = (system or against, against or system)
         for name, there, run in ((names[0], left, "A"), (names[1], right, "B")):
             if name not in there:
-                raise UsageError(f"Run {run} has no system '{name}'; it has {', '.join(there) or 'none that ran'}.")
+                raise UsageError(
+                    f"Run {run} has no system '{name}'; it has "
+                    f"{', '.join(there) or 'none that ran'}."
+                )
         return [(left[names[0]], right[names[1]])]
     shared = [name for name in left if name in right]
     if shared:
@@ -211,7 +252,8 @@ def _pairs(a: Evaluation, b: Evaluation, system: str, against: str) -> list[tupl
     if len(left) == len(right) == 1:
         return list(zip(left.values(), right.values(), strict=True))
     raise UsageError(
-        f"The runs have no system in common (A: {', '.join(left) or 'none'}; B: {', '.join(right) or 'none'}); "
+        f"The runs have no system in common (A: {', '.join(left) or 'none'}; B: "
+        f"{', '.join(right) or 'none'}); "
         "name one of each by --system and --against."
     )
 
@@ -220,16 +262,23 @@ def _notes(a: Evaluation, b: Evaluation) -> list[str]:
     notes = []
     if (a.split.train_events, a.split.items) != (b.split.train_events, b.split.items):
         notes.append(
-            f"The training parts differ: {a.split.train_events:,} events of {a.split.items:,} items in A, "
+            f"The training parts differ: {a.split.train_events:,} events of "
+            f"{a.split.items:,} items in A, "
             f"{b.split.train_events:,} of {b.split.items:,} in B."
         )
     for run, one in (("A", a), ("B", b)):
         for system in one.systems:
             if system.state != "ok":
-                notes.append(f"{system.name} {system.state} in {run} and is not compared: {system.why or 'no reason'}.")
+                notes.append(
+                    f"{system.name} {system.state} in {run} and is not compared: "
+                    f"{system.why or 'no reason'}."
+                )
                 continue
             if system.failed_users:
-                notes.append(f"{system.name} failed for {system.failed_users:,} users in {run}; they count as misses.")
+                notes.append(
+                    f"{system.name} failed for {system.failed_users:,} users in {run}; "
+                    "they count as misses."
+                )
             if system.why:
                 notes.append(f"{system.name} in {run}: {system.why}.")
     return notes
@@ -240,7 +289,9 @@ def _lines(
 ) -> list[MetricComparison]:
     tested = {}
     if paired is not None and len(paired.buckets) and paired.a:
-        found = paired_tests(np.stack(list(paired.b.values())), np.stack(list(paired.a.values())), seed)
+        found = paired_tests(
+            np.stack(list(paired.b.values())), np.stack(list(paired.a.values())), seed
+        )
         tested = dict(zip(paired.a, found, strict=True))
     lines = []
     for metric in metrics:
@@ -249,13 +300,19 @@ def _lines(
         sure = test is not None and test.n > 0
         lines.append(
             MetricComparison(
-                a=one.name, b=other.name, metric=metric, mean_a=left, mean_b=right,
+                a=one.name,
+                b=other.name,
+                metric=metric,
+                mean_a=left,
+                mean_b=right,
                 difference=test.diff if test is not None and sure else plain,
                 ci95=(test.low, test.high) if test is not None and test.n > 1 else None,
                 p=test.p if test is not None and sure else None,
-                p_holm=None, n=test.n if test is not None else 0, verdict="untested",
+                p_holm=None,
+                n=test.n if test is not None else 0,
+                verdict="untested",
             )
-        )  # fmt: skip
+        )
     return lines
 
 
@@ -277,9 +334,18 @@ def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[MetricComparison
             both = ~np.isnan(left) & ~np.isnan(right)
             lines.append(
                 MetricComparison(
-                    a=a, b=b, metric=metric, mean_a=float(left[both].mean()), mean_b=float(right[both].mean()),
-                    difference=test.diff, ci95=(test.low, test.high) if test.n > 1 else None, p=test.p, p_holm=None,
-                    n=test.n, verdict="untested", bucket=name,
+                    a=a,
+                    b=b,
+                    metric=metric,
+                    mean_a=float(left[both].mean()),
+                    mean_b=float(right[both].mean()),
+                    difference=test.diff,
+                    ci95=(test.low, test.high) if test.n > 1 else None,
+                    p=test.p,
+                    p_holm=None,
+                    n=test.n,
+                    verdict="untested",
+                    bucket=name,
                 )
-            )  # fmt: skip
+            )
     return lines

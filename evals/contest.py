@@ -15,8 +15,23 @@ from limner.evals.runs import SavedRun, UserValues, pair
 K = TypeVar("K")
 
 OURS = "limner"
-PREFERRED = ("ndcg@10", "ndcg", "hit", "recall", "mrr", "map", "precision", "f1", "auc", "rmse", "mae", "log_loss")
-"""The headline's metric: the first of these that was measured; errors of predictions where nothing was ranked."""
+PREFERRED = (
+    "ndcg@10",
+    "ndcg",
+    "hit",
+    "recall",
+    "mrr",
+    "map",
+    "precision",
+    "f1",
+    "auc",
+    "rmse",
+    "mae",
+    "log_loss",
+)
+"""The headline's metric: the first of these that was measured; errors of predictions where nothing
+was ranked.
+"""
 BEYOND = (("Coverage", "coverage"), ("Novelty", "novelty"), ("Diversity", "ild"))
 """What stands on the first page beside accuracy, and the metric that measures it."""
 _FEW = 100
@@ -54,7 +69,9 @@ class Test:
     n: int
 
     def outcome(self, metric: str) -> int:
-        """1 where the focal system is significantly better, -1 where worse, 0 where neither can be said."""
+        """1 where the focal system is significantly better, -1 where worse, 0 where neither can be
+        said.
+        """
         if not self.p_holm <= ALPHA:
             return 0
         return int(np.sign(self.difference * direction(metric)))
@@ -73,7 +90,9 @@ class Contest:
     absent: Sequence[Entry]
     """Failed or skipped."""
     metric: str
-    """For the headline: of accuracy, or else an error of predictions; empty where none was measured."""
+    """For the headline: of accuracy, or else an error of predictions; empty where none was
+    measured.
+    """
     focal: Entry | None
     """What the records test, else Limner, else the best; every other is tested against it."""
     tests: Mapping[tuple[str, str], Test]
@@ -95,10 +114,14 @@ class Contest:
         return sorted(found, key=lambda name: name != self.metric)
 
     def beyond(self, name: str) -> str | None:
-        """The label under which a metric was measured, at the headline's cut where there is a choice."""
+        """The label under which a metric was measured, at the headline's cut where there is a
+        choice.
+        """
         found = [one for one in self.metrics if one.partition("@")[0] == name]
         cut = self.metric.partition("@")[2]
-        return next((one for one in found if one.partition("@")[2] == cut), found[0] if found else None)
+        return next(
+            (one for one in found if one.partition("@")[2] == cut), found[0] if found else None
+        )
 
     def buckets(self) -> list[str]:
         """Lengths of history that have a user, shortest first."""
@@ -114,7 +137,9 @@ class Contest:
 
 
 def contests(runs: Iterable[SavedRun]) -> list[Contest]:
-    """Runs of the same data, split, candidates and style of metrics together, in the order given."""
+    """Runs of the same data, split, candidates and style of metrics together, in the order
+    given.
+    """
     grouped: dict[tuple[str, ...], list[SavedRun]] = {}
     for run in runs:
         one = run.evaluation
@@ -144,8 +169,15 @@ def _contest(runs: Sequence[SavedRun]) -> Contest:
         return np.inf if mean is None else -mean * (direction(metric) or 1)
 
     ran.sort(key=place)
-    focal = _focal(ran, {named[at, one.system] for at, run in enumerate(runs) for one in run.evaluation.comparisons
-                         if (at, one.system) in named})  # fmt: skip
+    focal = _focal(
+        ran,
+        {
+            named[at, one.system]
+            for at, run in enumerate(runs)
+            for one in run.evaluation.comparisons
+            if (at, one.system) in named
+        },
+    )
     first = runs[0].evaluation
     contest = Contest(
         first.dataset,
@@ -162,7 +194,9 @@ def _contest(runs: Sequence[SavedRun]) -> Contest:
     if focal is None:
         return contest
     return replace(
-        contest, tests=_tests(contest, focal, _recorded(runs, named)), bucket_tests=_bucket_tests(contest, focal)
+        contest,
+        tests=_tests(contest, focal, _recorded(runs, named)),
+        bucket_tests=_bucket_tests(contest, focal),
     )
 
 
@@ -190,7 +224,9 @@ def _needs(label: str) -> str:
 # ---------------------------------------------------------------- tests
 
 
-def _recorded(runs: Sequence[SavedRun], named: Mapping[tuple[int, str], str]) -> dict[tuple[str, str, str], Test]:
+def _recorded(
+    runs: Sequence[SavedRun], named: Mapping[tuple[int, str], str]
+) -> dict[tuple[str, str, str], Test]:
     """Of the records, by metric, system and baseline; both ways round."""
     out: dict[tuple[str, str, str], Test] = {}
     for at, run in enumerate(runs):
@@ -199,15 +235,22 @@ def _recorded(runs: Sequence[SavedRun], named: Mapping[tuple[int, str], str]) ->
             if system is None or baseline is None:
                 continue
             low, high = one.ci95
-            out[one.metric, system, baseline] = Test(one.difference, low, high, one.p, one.p_holm, one.n)
-            out.setdefault((one.metric, baseline, system), Test(-one.difference, -high, -low, one.p, one.p_holm, one.n))
+            out[one.metric, system, baseline] = Test(
+                one.difference, low, high, one.p, one.p_holm, one.n
+            )
+            out.setdefault(
+                (one.metric, baseline, system),
+                Test(-one.difference, -high, -low, one.p, one.p_holm, one.n),
+            )
     return out
 
 
 def _tests(
     contest: Contest, focal: Entry, recorded: Mapping[tuple[str, str, str], Test]
 ) -> dict[tuple[str, str], Test]:
-    """Of the focal system against every other: the runs' own, and what they lack from the values by user."""
+    """Of the focal system against every other: the runs' own, and what they lack from the values by
+    user.
+    """
     out: dict[tuple[str, str], Test] = {}
     for metric in contest.metrics:
         found = {
@@ -239,7 +282,9 @@ def _bucket_tests(contest: Contest, focal: Entry) -> dict[tuple[str, str], Test]
     return _corrected(found)
 
 
-def _test(focal: Entry, other: Entry, metric: str, bucket: str = "", rounds: int = 10_000) -> Test | None:
+def _test(
+    focal: Entry, other: Entry, metric: str, bucket: str = "", rounds: int = 10_000
+) -> Test | None:
     """Of their values by user, not yet corrected; None where there are none."""
     if focal.values is None or other.values is None:
         return None
@@ -255,7 +300,10 @@ def _test(focal: Entry, other: Entry, metric: str, bucket: str = "", rounds: int
 
 def _corrected(tests: Mapping[K, Test]) -> dict[K, Test]:
     fixed = holm([one.p for one in tests.values()])
-    return {key: replace(one, p_holm=float(p)) for (key, one), p in zip(tests.items(), fixed, strict=True)}
+    return {
+        key: replace(one, p_holm=float(p))
+        for (key, one), p in zip(tests.items(), fixed, strict=True)
+    }
 
 
 # ---------------------------------------------------------------- words
@@ -278,8 +326,13 @@ def headline(contest: Contest) -> Headline:
     if not metric:
         return Headline(f"No metric of accuracy was measured for {focal.name}.", tuple(more))
     if not contest.others:
-        return Headline(f"{focal.name} reaches {_with_interval(focal, metric)}; nothing stands beside it.", tuple(more))
-    ahead, behind, even, untested = _sides(contest, lambda one: contest.tests.get((metric, one.name)))
+        return Headline(
+            f"{focal.name} reaches {_with_interval(focal, metric)}; nothing stands beside it.",
+            tuple(more),
+        )
+    ahead, behind, even, untested = _sides(
+        contest, lambda one: contest.tests.get((metric, one.name))
+    )
     lead = _lead(contest, focal, ahead, behind, even, untested)
     said = []
     if behind:
@@ -293,32 +346,51 @@ def headline(contest: Contest) -> Headline:
     if untested and (ahead or behind or even):
         said.append(f"Against {names(untested)} nothing was tested.")
     if all(one.result.name != OURS for one in contest.entries):
-        said.append(f"{OURS} is not among the systems; {focal.name} is held against the others for its mean.")
-    where = [*_other_accuracy(contest, focal), *_by_bucket(contest, focal), *_beyond_accuracy(contest, focal)]
+        said.append(
+            f"{OURS} is not among the systems; {focal.name} is held against the others "
+            "for its mean."
+        )
+    where = [
+        *_other_accuracy(contest, focal),
+        *_by_bucket(contest, focal),
+        *_beyond_accuracy(contest, focal),
+    ]
     return Headline(lead, (*said, *where, *more))
 
 
 def _lead(
-    contest: Contest, focal: Entry, ahead: list[Entry], behind: list[Entry], even: list[Entry], untested: list[Entry]
+    contest: Contest,
+    focal: Entry,
+    ahead: list[Entry],
+    behind: list[Entry],
+    even: list[Entry],
+    untested: list[Entry],
 ) -> str:
     metric, own = contest.metric, number(focal.mean(contest.metric))
     if behind:
         theirs = names([f"{one.name} ({number(one.mean(metric))})" for one in behind])
         verb = "is" if len(behind) == 1 else "are"
-        return f"{focal.name} does not win: {theirs} {verb} significantly better in {metric} than its {own}."
+        return (
+            f"{focal.name} does not win: {theirs} {verb} significantly better in "
+            f"{metric} than its {own}."
+        )
     if ahead and not even:
         all_of = len(ahead) == len(contest.others)
         whom = f"each of the {len(ahead)} others" if all_of and len(ahead) > 1 else names(ahead)
         return f"{focal.name} wins: {metric} {own}, significantly better than {whom}."
     if ahead:
         return (
-            f"{focal.name} is significantly better in {metric} ({own}) than {names(ahead)}, but not than {names(even)}."
+            f"{focal.name} is significantly better in {metric} ({own}) than "
+            f"{names(ahead)}, but not than {names(even)}."
         )
     if even:
         return f"{focal.name} ({metric} {own}) and {names(even)} cannot be told apart."
     rank = 1 + sum(_higher(one, focal, metric) for one in contest.others)
     place = "the best" if rank == 1 else f"place {rank} of {len(contest.entries)} by"
-    return f"{focal.name} has {place} mean {metric}, {own}; no test says whether that is more than chance."
+    return (
+        f"{focal.name} has {place} mean {metric}, {own}; no test says whether that is "
+        "more than chance."
+    )
 
 
 def _by_bucket(contest: Contest, focal: Entry) -> list[str]:
@@ -376,7 +448,9 @@ def _beyond_accuracy(contest: Contest, focal: Entry) -> list[str]:
         if theirs is None or theirs <= own:
             continue
         test = contest.tests.get((label, best.name))
-        sure = ", untested" if test is None else "" if test.outcome(label) < 0 else ", within chance"
+        sure = (
+            ", untested" if test is None else "" if test.outcome(label) < 0 else ", within chance"
+        )
         parts.append(f"{what.lower()} ({best.name} {number(theirs)} against {number(own)}{sure})")
     return [f"Others go further in {names(parts)}."] if parts else []
 
@@ -384,7 +458,11 @@ def _beyond_accuracy(contest: Contest, focal: Entry) -> list[str]:
 def _caveats(contest: Contest) -> list[str]:
     """Who is not in the numbers, and whether they are of enough users."""
     users = contest.split.users
-    said = [f"Only {users:,} users were asked, too few to tell small differences."] if users < _FEW else []
+    said = (
+        [f"Only {users:,} users were asked, too few to tell small differences."]
+        if users < _FEW
+        else []
+    )
     said += [
         f"{one.name} {'failed' if one.result.state == 'failed' else 'was skipped'}"
         f"{': ' + one.result.why.rstrip('.') if one.result.why else ''}."
@@ -392,7 +470,10 @@ def _caveats(contest: Contest) -> list[str]:
     ]
     for one in contest.entries:
         if one.result.failed_users:
-            said.append(f"{one.name} gave nothing for {one.result.failed_users:,} users, who count as misses.")
+            said.append(
+                f"{one.name} gave nothing for {one.result.failed_users:,} users, who "
+                "count as misses."
+            )
         if one.result.why:
             said.append(f"{one.name}: {one.result.why}.")
     return said
@@ -401,7 +482,9 @@ def _caveats(contest: Contest) -> list[str]:
 def _sides(
     contest: Contest, test_of: Callable[[Entry], Test | None]
 ) -> tuple[list[Entry], list[Entry], list[Entry], list[Entry]]:
-    """The others that the focal system is ahead of, behind, not told apart from, and not tested against."""
+    """The others that the focal system is ahead of, behind, not told apart from, and not tested
+    against.
+    """
     sides: tuple[list[Entry], list[Entry], list[Entry], list[Entry]] = ([], [], [], [])
     for one in contest.others:
         test = test_of(one)
@@ -411,7 +494,9 @@ def _sides(
 
 
 def _higher(one: Entry, other: Entry, metric: str) -> bool:
-    return _or_low(one.mean(metric)) * (direction(metric) or 1) > _or_low(other.mean(metric)) * (direction(metric) or 1)
+    return _or_low(one.mean(metric)) * (direction(metric) or 1) > _or_low(other.mean(metric)) * (
+        direction(metric) or 1
+    )
 
 
 def _or_low(mean: float | None) -> float:

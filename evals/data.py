@@ -22,8 +22,8 @@ from limner.store import Store, open_store
 
 @dataclass(frozen=True)
 class Shelf:
-    """What items are, whoever had them: rows in the order of the events' `item_ids`. Reviews are left out, since they
-    are events and may come later than the moment that is asked about.
+    """What items are, whoever had them: rows in the order of the events' `item_ids`. Reviews are
+    left out, since they are events and may come later than the moment that is asked about.
     """
 
     items: Sequence[Item]
@@ -40,9 +40,13 @@ class Shelf:
 
     @cached_property
     def vectors(self) -> ItemVectors | None:
-        """Of the texts, by the embedder that takes seconds for a catalogue; None where it is not installed."""
+        """Of the texts, by the embedder that takes seconds for a catalogue; None where it is not
+        installed.
+        """
         try:
-            embedder = choose_embedder(Settings(embed=EmbedSettings(choice="wordllama")), len(self.items))
+            embedder = choose_embedder(
+                Settings(embed=EmbedSettings(choice="wordllama")), len(self.items)
+            )
         except SettingsError:
             return None
         return ItemVectors([one.item_id for one in self.items], embedder.passages(self.texts))
@@ -57,7 +61,9 @@ class EvaluationData:
 
 
 def load(dataset: str, progress: Progress | None = None) -> EvaluationData:
-    """A known name, the folder of a known data set, or a store. Raises UsageError for anything else."""
+    """A known name, the folder of a known data set, or a store. Raises UsageError for anything
+    else.
+    """
     with opened(dataset, progress) as (name, store):
         items = {one.item_id: one for one in store.items()}
         x = store.interactions().over(items)
@@ -85,7 +91,10 @@ def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
         folder = fetch(dataset, cache_folder() / "data", progress)
     found = known(folder) if folder.is_dir() else None
     if found is None:
-        raise UsageError(f"'{dataset}' is neither a store nor a data set that Limner knows; see limner data list.")
+        raise UsageError(
+            f"'{dataset}' is neither a store nor a data set that Limner knows; see "
+            "limner data list."
+        )
     store = open_store(str(scratch / "store"))
     ingest(store, *found[1], progress=progress)
     return store

@@ -14,7 +14,16 @@ from limner.evals.studies.records import Study
 
 SYSTEMS = ("random", "popular", "recent", "item-knn", "user-knn", "ease", "limner")
 """Compared where nothing is named: what needs no package beyond Limner's own."""
-METRICS = ("ndcg@10", "recall@10", "hit@10", "coverage@10", "novelty@10", "ild@10", "arp@10", "gini@10")
+METRICS = (
+    "ndcg@10",
+    "recall@10",
+    "hit@10",
+    "coverage@10",
+    "novelty@10",
+    "ild@10",
+    "arp@10",
+    "gini@10",
+)
 """Accuracy, then what accuracy does not show."""
 
 
@@ -33,12 +42,15 @@ class StudyOf(BaseModel):
     judge: bool = False
     """Whether a model judges the reasons too."""
     models: list[str] = []
-    """Each in turn: `none`, `local`, a model's name at the endpoint of the environment, or a .gguf file; the settings'
-    where none is named."""
+    """Each in turn: `none`, `local`, a model's name at the endpoint of the environment, or a .gguf
+    file; the settings' where none is named.
+    """
     prompts: dict[str, dict[str, str]] = {}
     """Each in turn, under a name: paths of prompt files by the prompt's id, over the settings'."""
     thresholds: dict[str, float] = {}
-    """By measure, the least mean that passes; the greatest, for measures of which less is better."""
+    """By measure, the least mean that passes; the greatest, for measures of which less is
+    better.
+    """
 
 
 class Experiment(BaseModel):
@@ -47,20 +59,27 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     datasets: list[str] = []
-    """Known names, folders of known data sets, stores; paths are seen from the working directory."""
+    """Known names, folders of known data sets, stores; paths are seen from the working
+    directory.
+    """
     splits: list[str] = Field(default=["global-time"], min_length=1)
     systems: list[str] = list(SYSTEMS)
-    """Built-in names, import paths `module:Class`, run files. Where none is named: only `limner` with `ablate`, and
-    with studies none at all."""
+    """Built-in names, import paths `module:Class`, run files. Where none is named: only `limner`
+    with `ablate`, and with studies none at all.
+    """
     ablate: bool = False
     """Whether Limner without each family of its channels takes part too."""
     metrics: list[str] = Field(default=list(METRICS), min_length=1)
     style: Style = "ours"
     """Whose definition of accuracy metrics counts."""
     against: str = ""
-    """The system that is tested against each other; `limner` where none is named, else the first."""
+    """The system that is tested against each other; `limner` where none is named, else the
+    first.
+    """
     thresholds: dict[str, dict[str, float]] = {}
-    """By system, then metric: the least mean that passes; the greatest, for metrics where lower is better."""
+    """By system, then metric: the least mean that passes; the greatest, for metrics where lower is
+    better.
+    """
     limit: int | None = Field(default=None, ge=1)
     """Users asked at most, drawn by chance."""
     seed: int = Field(default=0, ge=0)
@@ -69,7 +88,9 @@ class Experiment(BaseModel):
     trials: int = Field(default=10, ge=0, le=10)
     """Settings that are tried for each baseline; 0 keeps the defaults."""
     candidates: int | None = Field(default=None, ge=1)
-    """Rank only what is relevant and so many items drawn for each user, which inflates every number; all where None."""
+    """Rank only what is relevant and so many items drawn for each user, which inflates every
+    number; all where None.
+    """
     studies: list[StudyOf] = []
     """Studies of portraits, reasons and the chat, on the same data sets and splits."""
     cost_limit: float | None = Field(default=None, gt=0)
@@ -102,7 +123,9 @@ def read_experiment(path: Path) -> Experiment:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInputError(f"{path} cannot be read as YAML: {yaml_complaint(error)}.") from error
     if not isinstance(loaded, Mapping):
-        raise BadInputError(f"{path} must be a mapping of keys: {', '.join(Experiment.model_fields)}.")
+        raise BadInputError(
+            f"{path} must be a mapping of keys: {', '.join(Experiment.model_fields)}."
+        )
     return _checked(loaded, f"{path}: ")
 
 

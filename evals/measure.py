@@ -1,4 +1,6 @@
-"""From a fitted system to its numbers: ranked lists of everyone asked, metrics, buckets, and tests between systems."""
+"""From a fitted system to its numbers: ranked lists of everyone asked, metrics, buckets, and tests
+between systems.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -150,8 +152,10 @@ class Predictions:
     @property
     def remark(self) -> str:
         """What a reader must know; empty where nothing is missing."""
-        said = (self.ratings and self.ratings.remark("ratings"),
-                self.probabilities and self.probabilities.remark("probabilities"))  # fmt: skip
+        said = (
+            self.ratings and self.ratings.remark("ratings"),
+            self.probabilities and self.probabilities.remark("probabilities"),
+        )
         return "; ".join(one for one in said if one)
 
 
@@ -165,11 +169,12 @@ def rank(
     candidates: int | None = None,
     seed: int = 0,
 ) -> SystemLists:
-    """Ask a fitted system for everyone, some users at a time; ties are broken by chance, the same for every system.
+    """Ask a fitted system for everyone, some users at a time; ties are broken by chance, the same
+    for every system.
 
-    candidates: only what is relevant and so many other items, drawn for each user, are ranked; all where None.
-    A user for whom it raises gets an empty list. Raises what it raised where that is everyone, ValueError where it gave
-    scores of another shape.
+    candidates: only what is relevant and so many other items, drawn for each user, are ranked; all
+    where None. A user for whom it raises gets an empty list. Raises what it raised where that is
+    everyone, ValueError where it gave scores of another shape.
     """
     began = time.monotonic()
     users, items = len(truth.split.users), truth.items
@@ -178,9 +183,13 @@ def rank(
     shuffled = np.random.default_rng(seed).permutation(items)
     step = max(1, _CELLS // max(items, 1))
     out = SystemLists(
-        np.full((users, depth), -1, dtype=np.int64), np.full((users, depth), np.nan, dtype=np.float32),
-        np.full(users, np.nan), np.zeros(users, dtype=bool), "", 0.0,
-    )  # fmt: skip
+        np.full((users, depth), -1, dtype=np.int64),
+        np.full((users, depth), np.nan, dtype=np.float32),
+        np.full(users, np.nan),
+        np.zeros(users, dtype=bool),
+        "",
+        0.0,
+    )
     first: Exception | None = None
     for begin in range(0, users, step):
         end = min(begin + step, users)
@@ -193,30 +202,46 @@ def rank(
         out.items[begin:end], out.scores[begin:end] = _best(scores, depth, shuffled)
         if auc:
             mine = truth.indptr[begin : end + 1]
-            out.auc[begin:end] = kernels.auc(scores, mine - mine[0], truth.indices[mine[0] : mine[-1]])
+            out.auc[begin:end] = kernels.auc(
+                scores, mine - mine[0], truth.indices[mine[0] : mine[-1]]
+            )
         progress.advance(end - begin)
     if first is not None and out.raised.all():
         raise first
     error_text = f"{type(first).__name__}: {first}" if first is not None else ""
-    return SystemLists(out.items, out.scores, out.auc, out.raised, error_text, time.monotonic() - began)
+    return SystemLists(
+        out.items, out.scores, out.auc, out.raised, error_text, time.monotonic() - began
+    )
 
 
 def _keep_sample(
-    scores: NDArray[np.float64], asked: UserBatch, relevant: Sequence[Ints], candidates: int, seed: int
+    scores: NDArray[np.float64],
+    asked: UserBatch,
+    relevant: Sequence[Ints],
+    candidates: int,
+    seed: int,
 ) -> None:
-    """Set to -inf, in place, all but what is relevant and as many others as asked for, the same for every system."""
+    """Set to -inf, in place, all but what is relevant and as many others as asked for, the same for
+    every system.
+    """
     items = scores.shape[1]
     for row, values in enumerate(scores):
-        others = np.setdiff1d(np.arange(items), np.concatenate([relevant[row], asked.histories[row].items]))
+        others = np.setdiff1d(
+            np.arange(items), np.concatenate([relevant[row], asked.histories[row].items])
+        )
         drawn = np.random.default_rng((seed, int(asked.users[row])))
-        kept = np.concatenate([relevant[row], drawn.choice(others, min(candidates, len(others)), replace=False)])
+        kept = np.concatenate(
+            [relevant[row], drawn.choice(others, min(candidates, len(others)), replace=False)]
+        )
         values[np.setdiff1d(np.arange(items), kept)] = -np.inf
 
 
 def _scores(
     system: System, asked: UserBatch, items: int, raised: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], Exception | None]:
-    """[users, items] with -inf where nothing is said; marks in `raised` those for whom the system raised."""
+    """[users, items] with -inf where nothing is said; marks in `raised` those for whom the system
+    raised.
+    """
     try:
         return _checked(system.score(asked), len(asked), items), None
     except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is counted below
@@ -238,7 +263,9 @@ def _checked(scores: Scores, users: int, items: int) -> NDArray[np.float64]:
     return given
 
 
-def _best(scores: NDArray[np.float64], depth: int, shuffled: Ints) -> tuple[Ints, NDArray[np.float32]]:
+def _best(
+    scores: NDArray[np.float64], depth: int, shuffled: Ints
+) -> tuple[Ints, NDArray[np.float32]]:
     """The `depth` best of each row, ties in the order of `shuffled`."""
     mixed = scores[:, shuffled]
     if depth < mixed.shape[1]:
@@ -266,14 +293,16 @@ class Measured:
     whole: dict[str, Callable[[NDArray[np.bool_]], float]]
     """By metric, the figure over the users of a mask."""
     pooled: dict[str, Callable[[NDArray[np.bool_]], Floats]]
-    """By metric that is an error over all cases, what each user of a mask does to the error over their cases; what
-    `by_user` has of such a metric is that over everyone.
+    """By metric that is an error over all cases, what each user of a mask does to the error over
+    their cases; what `by_user` has of such a metric is that over everyone.
     """
 
     def summary(self, truth: Truth, labels: Sequence[str], seed: int) -> dict[str, Metric]:
         return self._over(np.ones(len(truth.split.users), dtype=bool), labels, seed)
 
-    def buckets(self, truth: Truth, labels: Sequence[str], seed: int) -> dict[str, dict[str, Metric]]:
+    def buckets(
+        self, truth: Truth, labels: Sequence[str], seed: int
+    ) -> dict[str, dict[str, Metric]]:
         """By length of history; empty ones are left out."""
         found = {}
         held = np.array(truth.buckets)
@@ -283,12 +312,19 @@ class Measured:
                 found[name] = self._over(inside, labels, seed)
         return found
 
-    def _over(self, users: NDArray[np.bool_], labels: Sequence[str], seed: int) -> dict[str, Metric]:
+    def _over(
+        self, users: NDArray[np.bool_], labels: Sequence[str], seed: int
+    ) -> dict[str, Metric]:
         n = int(users.sum())
-        out = {label: _whole(self.whole[label](users), n) for label in labels if label in self.whole}
+        out = {
+            label: _whole(self.whole[label](users), n) for label in labels if label in self.whole
+        }
         names = [label for label in labels if label in self.by_user]
         if names:
-            values = [self.pooled[one](users) if one in self.pooled else self.by_user[one][users] for one in names]
+            values = [
+                self.pooled[one](users) if one in self.pooled else self.by_user[one][users]
+                for one in names
+            ]
             means = kernels.intervals(np.stack(values), seed=seed)
             out |= {label: _metric(one) for label, one in zip(names, means, strict=True)}
         return {label: out[label] for label in labels}
@@ -303,7 +339,9 @@ def predict(system: System, truth: Truth, specs: Sequence[MetricSpec]) -> Predic
     cut, training = truth.split, truth.training
     return Predictions(
         predict_ratings(system, truth.ratings, cut, training) if "ratings" in needed else None,
-        predict_probabilities(system, truth.probabilities, cut, training) if "probabilities" in needed else None,
+        predict_probabilities(system, truth.probabilities, cut, training)
+        if "probabilities" in needed
+        else None,
     )
 
 
@@ -314,7 +352,9 @@ def measure(
     style: Style = "ours",
     predictions: Predictions = Predictions(),
 ) -> Measured:
-    """Every metric that was asked for, of lists of everyone and of what was predicted; NaN for what was not."""
+    """Every metric that was asked for, of lists of everyone and of what was predicted; NaN for what
+    was not.
+    """
     hits = kernels.hit_matrix(lists.items, truth.indptr, truth.indices)
     length = kernels.list_lengths(lists.items)
     by_user: dict[str, Floats] = {}
@@ -323,7 +363,9 @@ def measure(
     for spec in specs:
         k = spec.k or 0
         if spec.name in kernels.LIST_KERNELS:
-            by_user[spec.label] = kernels.LIST_KERNELS[spec.name](hits, truth.sizes, k, style, length)
+            by_user[spec.label] = kernels.LIST_KERNELS[spec.name](
+                hits, truth.sizes, k, style, length
+            )
         elif spec.name == "auc":
             # Who got no scores at all has no AUC, which would leave the failure out of the mean.
             by_user[spec.label] = np.where(lists.gave_nothing, 0.0, lists.auc)
@@ -346,7 +388,13 @@ def _shares(name: str, said: Predicted | None, users: int) -> Callable[[NDArray[
             return np.full(int(mask.sum()), np.nan)
         place = np.cumsum(mask) - 1
         own = mask[said.cases.user]
-        return kernels.shares(name, said.cases.truth[own], said.told[own], place[said.cases.user[own]], int(mask.sum()))
+        return kernels.shares(
+            name,
+            said.cases.truth[own],
+            said.told[own],
+            place[said.cases.user[own]],
+            int(mask.sum()),
+        )
 
     return over
 
@@ -375,7 +423,8 @@ def _beyond(name: str, lists: Ints, hits: NDArray[np.bool_], truth: Truth, k: in
 
 
 def _diversity(lists: Ints, truth: Truth, k: int) -> Floats:
-    """`limner.evals.metrics.ild` over facets, which are too many to hold dense: (pairs - (|Σv|² - n) / 2) / pairs.
+    """`limner.evals.metrics.ild` over facets, which are too many to hold dense: (pairs - (|Σv|² -
+    n) / 2) / pairs.
 
     A facet value weighs by its rarity; items without any are left out.
     """
@@ -385,13 +434,17 @@ def _diversity(lists: Ints, truth: Truth, k: int) -> Floats:
     known = np.diff(facets.indptr) > 0
     top = lists[:, :k]
     rows, places = np.nonzero((top >= 0) & known[top])
-    listed = sp.csr_array((np.ones(len(rows)), (rows, top[rows, places])), shape=(len(lists), truth.items))
+    listed = sp.csr_array(
+        (np.ones(len(rows)), (rows, top[rows, places])), shape=(len(lists), truth.items)
+    )
     total = (listed @ facets).tocsr()
     square = np.asarray(total.multiply(total).sum(axis=1)).ravel()
     n = np.bincount(rows, minlength=len(lists)).astype(np.float64)
     pairs = n * (n - 1) / 2
     far = pairs - (square - n) / 2
-    return np.asarray(np.divide(far, pairs, out=np.full(len(lists), np.nan), where=pairs > 0), dtype=np.float64)
+    return np.asarray(
+        np.divide(far, pairs, out=np.full(len(lists), np.nan), where=pairs > 0), dtype=np.float64
+    )
 
 
 def mean_of(parts: Sequence[Measured]) -> Measured:
@@ -399,26 +452,37 @@ def mean_of(parts: Sequence[Measured]) -> Measured:
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
-    by_user = {label: np.mean([one.by_user[label] for one in parts], axis=0) for label in first.by_user}
+    by_user = {
+        label: np.mean([one.by_user[label] for one in parts], axis=0) for label in first.by_user
+    }
 
     def averaged(label: str) -> Callable[[NDArray[np.bool_]], float]:
         return lambda users: float(np.mean([one.whole[label](users) for one in parts]))
 
     def shared(label: str) -> Callable[[NDArray[np.bool_]], Floats]:
-        return lambda users: np.asarray(np.mean([one.pooled[label](users) for one in parts], axis=0))
+        return lambda users: np.asarray(
+            np.mean([one.pooled[label](users) for one in parts], axis=0)
+        )
 
     return Measured(
-        by_user, {label: averaged(label) for label in first.whole}, {label: shared(label) for label in first.pooled}
+        by_user,
+        {label: averaged(label) for label in first.whole},
+        {label: shared(label) for label in first.pooled},
     )
 
 
-def comparisons(measured: Mapping[str, Mapping[str, Floats]], against: str, seed: int) -> list[Comparison]:
-    """`against` minus every other system, by metric, paired by user; Holm's correction over each metric's others.
+def comparisons(
+    measured: Mapping[str, Mapping[str, Floats]], against: str, seed: int
+) -> list[Comparison]:
+    """`against` minus every other system, by metric, paired by user; Holm's correction over each
+    metric's others.
 
     measured: by system and metric, [users] values.
     """
     others = [name for name in measured if name != against]
-    labels = list(measured[against]) if against in measured else []  # it may have failed, which the run says
+    labels = (
+        list(measured[against]) if against in measured else []
+    )  # it may have failed, which the run says
     pairs = [(label, other) for label in labels for other in others]
     if not pairs:
         return []
@@ -433,10 +497,16 @@ def comparisons(measured: Mapping[str, Mapping[str, Floats]], against: str, seed
             if one.n > 1:
                 found.append(
                     Comparison(
-                        system=against, baseline=other, metric=label, difference=one.diff, ci95=(one.low, one.high),
-                        p=one.p, p_holm=float(p_holm), n=one.n,
+                        system=against,
+                        baseline=other,
+                        metric=label,
+                        difference=one.diff,
+                        ci95=(one.low, one.high),
+                        p=one.p,
+                        p_holm=float(p_holm),
+                        n=one.n,
                     )
-                )  # fmt: skip
+                )
     return found
 
 

@@ -10,7 +10,11 @@ def spent(rows: Sequence[LedgerRow]) -> Spent:
     """Of some calls. Of a cached answer nothing is spent, and its row is no call."""
     called = [one for one in rows if one.outcome != "cached"]
     return Spent(
-        calls=len(called), cached=len(rows) - len(called), failed=sum(one.has_failed for one in called),
-        input_tokens=sum(one.input_tokens for one in called), output_tokens=sum(one.output_tokens for one in called),
-        cost=round(sum(one.cost for one in called), 6), seconds=round(sum(one.seconds for one in called), 3),
-    )  # fmt: skip
+        calls=len(called),
+        cached=len(rows) - len(called),
+        failed=sum(one.has_failed for one in called),
+        input_tokens=sum(one.input_tokens for one in called),
+        output_tokens=sum(one.output_tokens for one in called),
+        cost=round(sum(one.cost for one in called), 6),
+        seconds=round(sum(one.seconds for one in called), 3),
+    )

@@ -1,4 +1,6 @@
-"""The report's plots: matplotlib's SVG, made to stand in a page and to take its colours. Needs the extra `evals`."""
+"""The report's plots: matplotlib's SVG, made to stand in a page and to take its colours. Needs the
+extra `evals`.
+"""
 
 import io
 import re
@@ -24,8 +26,15 @@ _MOST = 6
 _NAME = 24
 INK, FAINT, LINE = "#0b0001", "#0b0002", "#0b0003"
 SERIES = tuple(f"#0c000{at}" for at in range(1, 8))
-"""Stand-ins that no data has: the page's style sheet says what they are, in the light and in the dark."""
-_VARIABLES = {INK: "ink", FAINT: "faint", LINE: "line", **{one: f"s{at}" for at, one in enumerate(SERIES, 1)}}
+"""Stand-ins that no data has: the page's style sheet says what they are, in the light and in the
+dark.
+"""
+_VARIABLES = {
+    INK: "ink",
+    FAINT: "faint",
+    LINE: "line",
+    **{one: f"s{at}" for at, one in enumerate(SERIES, 1)},
+}
 _MARKERS = "oDs^vPX"
 
 
@@ -50,14 +59,20 @@ def plots(contest: Contest, prefix: str) -> list[Plot]:
 def portrait_plots(found: PortraitMap, prefix: str) -> list[Plot]:
     """One map a projection."""
     with _look():
-        return [_named(_map(found, one), f"{prefix}{at}") for at, one in enumerate(found.projections)]
+        return [
+            _named(_map(found, one), f"{prefix}{at}") for at, one in enumerate(found.projections)
+        ]
 
 
 def _against_coverage(contest: Contest) -> Plot | None:
     label = contest.beyond("coverage")
     if label is None or not contest.metric:
         return None
-    points = [(one, x, y) for one in contest.entries if (x := one.mean(label)) is not None and (y := _y(contest, one))]
+    points = [
+        (one, x, y)
+        for one in contest.entries
+        if (x := one.mean(label)) is not None and (y := _y(contest, one))
+    ]
     if len(points) < 2:
         return None
     figure, axes = _figure()
@@ -67,7 +82,10 @@ def _against_coverage(contest: Contest) -> Plot | None:
     return Plot(
         "Accuracy against coverage",
         "Up is more accurate, right reaches more of the catalogue. Bars are 95% intervals.",
-        f"Scatter plot of {contest.metric} against {label}, one point a system; the first table has the numbers.",
+        (
+            f"Scatter plot of {contest.metric} against {label}, one point a system; the "
+            "first table has the numbers."
+        ),
         _svg(figure),
     )
 
@@ -116,12 +134,20 @@ def _by_bucket(contest: Contest) -> Plot | None:
             continue
         shift = (at - (len(shown) - 1) / 2) * 0.7 / len(shown)
         means = np.array([cell.mean for _, cell in known], dtype=np.float64)
-        spans = np.array([cell.ci95 or (cell.mean, cell.mean) for _, cell in known], dtype=np.float64)
+        spans = np.array(
+            [cell.ci95 or (cell.mean, cell.mean) for _, cell in known], dtype=np.float64
+        )
         style = _style(contest, one)
         axes.errorbar(
-            [x + shift for x, _ in known], means, yerr=np.abs(spans.T - means), fmt=style.marker, color=style.colour,
-            markersize=style.size, elinewidth=1.3, label=_short(one.name),
-        )  # fmt: skip
+            [x + shift for x, _ in known],
+            means,
+            yerr=np.abs(spans.T - means),
+            fmt=style.marker,
+            color=style.colour,
+            markersize=style.size,
+            elinewidth=1.3,
+            label=_short(one.name),
+        )
     axes.set_xticks(range(len(buckets)), [one.replace("-", "–") for one in buckets])
     axes.set_xlim(-0.6, len(buckets) - 0.4)
     axes.margins(y=0.1)
@@ -129,13 +155,20 @@ def _by_bucket(contest: Contest) -> Plot | None:
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel("events in a user's history")
     axes.set_ylabel(metric)
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, handletextpad=0.3, columnspacing=1.0)
+    figure.legend(
+        loc="outside upper left", ncols=3, frameon=False, handletextpad=0.3, columnspacing=1.0
+    )
     left = len(contest.entries) - len(shown)
-    more = f" {left} more {'system is' if left == 1 else 'systems are'} in the table." if left else ""
+    more = (
+        f" {left} more {'system is' if left == 1 else 'systems are'} in the table." if left else ""
+    )
     return Plot(
         f"{metric} by length of history",
         f"Bars are 95% intervals.{more}",
-        f"{metric} of each system by the events in a user's history, with intervals; the table has the numbers.",
+        (
+            f"{metric} of each system by the events in a user's history, with intervals; the "
+            "table has the numbers."
+        ),
         _svg(figure),
     )
 
@@ -146,17 +179,28 @@ def _map(found: PortraitMap, projection: Projection) -> Plot:
     for at, bucket in enumerate(buckets):
         rows = [row for row, one in enumerate(found.buckets) if one == bucket]
         axes.scatter(
-            projection.places[rows, 0], projection.places[rows, 1], s=24, marker=_MARKERS[at % len(_MARKERS)],
-            color=SERIES[at % len(SERIES)], alpha=0.75, linewidths=0, label=f"{bucket.replace('-', '–')} events",
-        )  # fmt: skip
+            projection.places[rows, 0],
+            projection.places[rows, 1],
+            s=24,
+            marker=_MARKERS[at % len(_MARKERS)],
+            color=SERIES[at % len(SERIES)],
+            alpha=0.75,
+            linewidths=0,
+            label=f"{bucket.replace('-', '–')} events",
+        )
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, handletextpad=0.1, columnspacing=0.8)
+    figure.legend(
+        loc="outside upper left", ncols=3, frameon=False, handletextpad=0.1, columnspacing=0.8
+    )
     return Plot(
         f"Portraits by {projection.name}",
         projection.caption,
-        f"Map of {len(found.buckets)} portraits in two dimensions by {projection.name}, a point a user.",
+        (
+            f"Map of {len(found.buckets)} portraits in two dimensions by {projection.name}, "
+            "a point a user."
+        ),
         _svg(figure),
     )
 
@@ -188,41 +232,75 @@ def _y(contest: Contest, one: Entry) -> tuple[float, float, float] | None:
     return found.mean, low, high
 
 
-def _scatter(contest: Contest, axes: "Axes", points: Sequence[tuple[Entry, float, tuple[float, float, float]]]) -> None:
+def _scatter(
+    contest: Contest,
+    axes: "Axes",
+    points: Sequence[tuple[Entry, float, tuple[float, float, float]]],
+) -> None:
     """Points with their intervals, each named beside it."""
     for one, x, (y, low, high) in points:
         style = _style(contest, one)
         axes.errorbar(
-            [x], [y], yerr=[[max(y - low, 0.0)], [max(high - y, 0.0)]], fmt=style.marker, color=style.colour,
-            markersize=style.size, elinewidth=1.3,
-        )  # fmt: skip
+            [x],
+            [y],
+            yerr=[[max(y - low, 0.0)], [max(high - y, 0.0)]],
+            fmt=style.marker,
+            color=style.colour,
+            markersize=style.size,
+            elinewidth=1.3,
+        )
     axes.margins(x=0.12, y=0.12)
     axes.autoscale_view()
     axes.set_ylim(bottom=max(min(0.0, axes.get_ylim()[0]), -0.02 * axes.get_ylim()[1]))
     figure = axes.get_figure(root=True)
     if figure is not None:
         figure.draw_without_rendering()  # so that the layout is what it will be
-    at = {one.name: (axes.transData.transform((x, y)), axes.transData.transform((x, low)),
-                     axes.transData.transform((x, high))) for one, x, (y, low, high) in points}  # fmt: skip
+    at = {
+        one.name: (
+            axes.transData.transform((x, y)),
+            axes.transData.transform((x, low)),
+            axes.transData.transform((x, high)),
+        )
+        for one, x, (y, low, high) in points
+    }
     extent = axes.get_window_extent()
     frame = _Box(extent.x0, extent.y0, extent.x1, extent.y1)
-    taken = [_Box(x - 6, min(y, low) - 6, x + 6, max(y, high) + 6) for (x, y), (_, low), (_, high) in at.values()]
+    taken = [
+        _Box(x - 6, min(y, low) - 6, x + 6, max(y, high) + 6)
+        for (x, y), (_, low), (_, high) in at.values()
+    ]
     for one, x, (y, _, _) in points:
         name, (across, up) = _short(one.name), at[one.name][0]
         boxes = [(shift, _name_box(across, up, shift, len(name))) for shift in _PLACES]
-        shift, box = min(boxes, key=lambda tried: sum(map(tried[1].over, taken)) + 1000 * tried[1].outside(frame))
+        shift, box = min(
+            boxes, key=lambda tried: sum(map(tried[1].over, taken)) + 1000 * tried[1].outside(frame)
+        )
         taken.append(box)
         axes.annotate(
-            name, (x, y), xytext=shift, textcoords="offset points", color=INK, va="center",
+            name,
+            (x, y),
+            xytext=shift,
+            textcoords="offset points",
+            color=INK,
+            va="center",
             ha="center" if not shift[0] else "left" if shift[0] > 0 else "right",
             fontweight="bold" if one is contest.focal else "normal",
-            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 5}
-            if abs(shift[0]) > 10 or abs(shift[1]) > 16 else None,
-        )  # fmt: skip
+            arrowprops={
+                "arrowstyle": "-",
+                "color": FAINT,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 5,
+            }
+            if abs(shift[0]) > 10 or abs(shift[1]) > 16
+            else None,
+        )
 
 
 _PLACES = [(10, 0), (-10, 0), (0, 16), (0, -16)] + [
-    (across, up) for up in (14, -14, 28, -28, 42, -42, 56, -56, 70, -70) for across in (10, -10, 40, -40)
+    (across, up)
+    for up in (14, -14, 28, -28, 42, -42, 56, -56, 70, -70)
+    for across in (10, -10, 40, -40)
 ]
 """Where a point's name may stand, in points from it; the first that is free."""
 
@@ -258,12 +336,26 @@ def _short(name: str) -> str:
 
 
 _LOOK: Any = {
-    "font.size": 10.5, "text.parse_math": False, "axes.titlesize": 10.5, "legend.fontsize": 9.5,
-    "legend.title_fontsize": 9.5, "svg.fonttype": "none", "svg.hashsalt": "limner", "text.color": INK,
-    "axes.labelcolor": FAINT, "axes.edgecolor": LINE, "xtick.color": LINE, "ytick.color": LINE,
-    "xtick.labelcolor": FAINT, "ytick.labelcolor": FAINT, "grid.color": LINE, "grid.linewidth": 0.6,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.unicode_minus": False,
-}  # fmt: skip
+    "font.size": 10.5,
+    "text.parse_math": False,
+    "axes.titlesize": 10.5,
+    "legend.fontsize": 9.5,
+    "legend.title_fontsize": 9.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "limner",
+    "text.color": INK,
+    "axes.labelcolor": FAINT,
+    "axes.edgecolor": LINE,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": FAINT,
+    "ytick.labelcolor": FAINT,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": False,
+}
 
 
 @contextmanager

@@ -43,19 +43,25 @@ class PortraitMap:
 
 
 def portrait_map(engine: "Engine") -> PortraitMap:
-    """Of the store's portraits; empty, with a note, where there are too few, or their vectors cannot be had."""
+    """Of the store's portraits; empty, with a note, where there are too few, or their vectors
+    cannot be had.
+    """
     if not engine.store.counts().profiles:
         return PortraitMap((), (), "The store has no portraits; limner profile build paints them.")
     try:
         engine.trainer.embed_portraits()
         ids, vectors = engine.snapshots.index().everything("portraits")
     except (IndexMismatchError, StoreError, SettingsError, ModelError) as error:
-        return PortraitMap((), (), f"Without a map of portraits, whose vectors cannot be read: {error}")
+        return PortraitMap(
+            (), (), f"Without a map of portraits, whose vectors cannot be read: {error}"
+        )
     return project(ids, vectors, dict(engine.store.active_users()))
 
 
 def project(ids: list[str], vectors: Vectors, events: Mapping[str, int]) -> PortraitMap:
-    """[n, dimensions] vectors of users by PCA and t-SNE; `events` are the lengths of their histories."""
+    """[n, dimensions] vectors of users by PCA and t-SNE; `events` are the lengths of their
+    histories.
+    """
     if len(ids) < FEWEST:
         return PortraitMap((), (), f"A map needs {FEWEST} portraits; the store has {len(ids)}.")
     note = ""
@@ -67,7 +73,9 @@ def project(ids: list[str], vectors: Vectors, events: Mapping[str, int]) -> Port
     if len(np.unique(chosen, axis=0)) < 3:
         return PortraitMap((), (), "The portraits are all alike, so there is no map of them.")
     return PortraitMap(
-        tuple(bucket_of(events.get(ids[row], 0)) for row in rows.tolist()), (_pca(chosen), _tsne(chosen)), note
+        tuple(bucket_of(events.get(ids[row], 0)) for row in rows.tolist()),
+        (_pca(chosen), _tsne(chosen)),
+        note,
     )
 
 
@@ -86,9 +94,15 @@ def _tsne(vectors: NDArray[np.float64]) -> Projection:
 
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     fitted = TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=_SEED)
-    # On cores that others use too, OpenMP's threads wait for each other hundreds of times as long as they work.
+    # On cores that others use too, OpenMP's threads wait for each other hundreds of times as long
+    # as they work.
     with threadpool_limits(1):
         places = np.asarray(fitted.fit_transform(vectors), dtype=np.float64)
     return Projection(
-        "t-SNE", places, f"Neighbours are alike; distances between groups mean nothing. Perplexity {perplexity:.0f}."
+        "t-SNE",
+        places,
+        (
+            "Neighbours are alike; distances between groups mean nothing. Perplexity "
+            f"{perplexity:.0f}."
+        ),
     )

@@ -35,11 +35,18 @@ class Predicted:
         if not self.silent:
             return ""
         why = f", the first time it raised {self.error}" if self.error else ""
-        return f"{self.silent:,} of {len(self.cases):,} {what} were not predicted and count as the usual one{why}"
+        return (
+            f"{self.silent:,} of {len(self.cases):,} {what} were not predicted and "
+            f"count as the usual one{why}"
+        )
 
 
-def predict_ratings(system: System, cases: Cases, split: Split, training: Training) -> Predicted | None:
-    """None where the system predicts none. Where it says nothing, the mean of the training's ratings stands."""
+def predict_ratings(
+    system: System, cases: Cases, split: Split, training: Training
+) -> Predicted | None:
+    """None where the system predicts none. Where it says nothing, the mean of the training's
+    ratings stands.
+    """
     if not isinstance(system, Rating) or training.rated is None:
         return None
     place, scale = training.rated
@@ -47,8 +54,11 @@ def predict_ratings(system: System, cases: Cases, split: Split, training: Traini
     return _predicted(system.ratings, cases, split, training, usual)
 
 
-def predict_probabilities(system: System, cases: Cases, split: Split, training: Training) -> Predicted | None:
-    """None where the system tells none. Where it says nothing, one half stands, which claims nothing.
+def predict_probabilities(
+    system: System, cases: Cases, split: Split, training: Training
+) -> Predicted | None:
+    """None where the system tells none. Where it says nothing, one half stands, which claims
+    nothing.
 
     Raises ValueError where it says what is no probability.
     """
@@ -61,7 +71,9 @@ def predict_probabilities(system: System, cases: Cases, split: Split, training: 
 
 
 def _predicted(ask: Ask, cases: Cases, split: Split, training: Training, usual: float) -> Predicted:
-    """Asked for many users at once, and one by one where it raises for them. Raises what it raised for everyone."""
+    """Asked for many users at once, and one by one where it raises for them. Raises what it raised
+    for everyone.
+    """
     told = np.full(len(cases), np.nan)
     first: Exception | None = None
     answered = False

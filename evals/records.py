@@ -1,4 +1,6 @@
-"""What an evaluation says, as typed JSON: the records that runs write, compare reads and reports draw."""
+"""What an evaluation says, as typed JSON: the records that runs write, compare reads and reports
+draw.
+"""
 
 from typing import Literal
 
@@ -26,7 +28,9 @@ class SplitInfo(StrictRecord):
 
 
 def apart(candidates: str, style: Style) -> list[str]:
-    """What sets numbers apart from those of our metrics over all items; said wherever one of them stands."""
+    """What sets numbers apart from those of our metrics over all items; said wherever one of them
+    stands.
+    """
     said = [] if candidates == "all" else [f"{candidates} candidates"]
     return said if style == "ours" else [*said, f"{style} metrics"]
 
@@ -54,7 +58,9 @@ class Spent(StrictRecord):
     cost: float = 0.0
     """US dollars."""
     seconds: float = 0.0
-    """Latencies of the calls that reached a model, added up; a wait for a free place of the model's is part of them."""
+    """Latencies of the calls that reached a model, added up; a wait for a free place of the model's
+    is part of them.
+    """
 
 
 class SystemResult(StrictRecord):
@@ -78,7 +84,9 @@ class SystemResult(StrictRecord):
     cost: Spent = Spent()
     """Of the calls of a model, for a system that asks one."""
     asked: str = ""
-    """Hash of the settings of a model that shape such a system's numbers; where they change it is measured anew."""
+    """Hash of the settings of a model that shape such a system's numbers; where they change it is
+    measured anew.
+    """
 
 
 class Comparison(StrictRecord):

@@ -2,10 +2,11 @@
 
     python -m limner.evals.reference [DATA]
 
-Every rating is an interaction; each user's last by (time, item id) is the test, everything before is training; all
-items of the data set are ranked but the user's own; ties count half. DATA is a folder that holds `ml-latest-small/`,
-and perhaps `ml-100k/`, which is fetched otherwise; what is missing is said. Exit code 1 where a number is more than
-.0005 from the published one, or where nothing could be measured.
+Every rating is an interaction; each user's last by (time, item id) is the test, everything before
+is training; all items of the data set are ranked but the user's own; ties count half. DATA is a
+folder that holds `ml-latest-small/`, and perhaps `ml-100k/`, which is fetched otherwise; what is
+missing is said. Exit code 1 where a number is more than .0005 from the published one, or where
+nothing could be measured.
 """
 
 import sys
@@ -33,7 +34,9 @@ Scorer = Callable[[Split], Floats]
 
 TOLERANCE = 5e-4
 _LAYOUTS = {"ratings.csv": (",", 1), "u.data": ("\t", 0), "ml-100k.inter": ("\t", 1)}
-"""Files of (user, item, rating, seconds): what separates their columns, and how many header lines they have."""
+"""Files of (user, item, rating, seconds): what separates their columns, and how many header lines
+they have.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ class ReferenceLine:
 
 
 def read(folder: Path) -> Interactions:
-    """The ratings of a MovieLens folder, sorted by (user, time). Raises FileNotFoundError where there are none."""
+    """The ratings of a MovieLens folder, sorted by (user, time). Raises FileNotFoundError where
+    there are none.
+    """
     for name, (separator, header) in _LAYOUTS.items():
         if (folder / name).is_file():
-            rows = np.loadtxt(folder / name, delimiter=separator, skiprows=header, usecols=(0, 1, 2, 3))
+            rows = np.loadtxt(
+                folder / name, delimiter=separator, skiprows=header, usecols=(0, 1, 2, 3)
+            )
             return _interactions(rows)
     raise FileNotFoundError(f"{folder} has none of {', '.join(_LAYOUTS)}.")
 
@@ -68,19 +75,31 @@ def _interactions(rows: Floats) -> Interactions:
     n = len(rows)
     zeros = np.zeros(n, np.int16)
     return Interactions(
-        [str(one) for one in user_ids], [str(one) for one in item_ids], ["rating"], ["ratings"],
-        user.astype(np.int32), item.astype(np.int32), zeros, zeros, rows[:, 2], (rows[:, 3] * 1000).astype(np.int64),
+        [str(one) for one in user_ids],
+        [str(one) for one in item_ids],
+        ["rating"],
+        ["ratings"],
+        user.astype(np.int32),
+        item.astype(np.int32),
+        zeros,
+        zeros,
+        rows[:, 2],
+        (rows[:, 3] * 1000).astype(np.int64),
         np.arange(1, n + 1),
-    )  # fmt: skip
+    )
 
 
 def popular(split: Split) -> Floats:
     """[users, items] how many users had the item."""
-    return np.tile(fit_popular(split.train).share.astype(np.float64), (len(split.train.user_ids), 1))
+    return np.tile(
+        fit_popular(split.train).share.astype(np.float64), (len(split.train.user_ids), 1)
+    )
 
 
 def item_knn(split: Split) -> Floats:
-    """[users, items] sum of the columns' cosines with the user's items, all neighbours (Sarwar and others 2001)."""
+    """[users, items] sum of the columns' cosines with the user's items, all neighbours (Sarwar and
+    others 2001).
+    """
     seen = seen_matrix(split.train)
     counts = np.maximum(np.asarray(seen.sum(axis=0)).ravel(), 1)
     cosine = (seen.T @ seen).toarray() / np.sqrt(np.outer(counts, counts))
@@ -95,7 +114,9 @@ def ease(split: Split) -> Floats:
 
 
 def next_item(half_life: float) -> Scorer:
-    """Transitions to what follows within ten events, from the user's last ones, halved every `half_life` events."""
+    """Transitions to what follows within ten events, from the user's last ones, halved every
+    `half_life` events.
+    """
 
     def score(split: Split) -> Floats:
         x = split.train
@@ -115,17 +136,24 @@ SYSTEMS: dict[str, Scorer] = {
 }
 PUBLISHED: dict[str, dict[str, tuple[float, float]]] = {
     "ml-100k": {
-        "popular": (0.0257, 0.0498), "item-kNN, cosine": (0.0281, 0.0594), "EASE, lambda 300": (0.0416, 0.0880),
-        "next item, half-life 2": (0.0954, 0.1760), "next item, half-life 5": (0.0891, 0.1813),
+        "popular": (0.0257, 0.0498),
+        "item-kNN, cosine": (0.0281, 0.0594),
+        "EASE, lambda 300": (0.0416, 0.0880),
+        "next item, half-life 2": (0.0954, 0.1760),
+        "next item, half-life 5": (0.0891, 0.1813),
     },
     "ml-latest-small": {
-        "popular": (0.0198, 0.0432), "item-kNN, cosine": (0.0310, 0.0611), "EASE, lambda 300": (0.0400, 0.0745),
-        "next item, half-life 2": (0.0500, 0.0969), "next item, half-life 5": (0.0545, 0.1103),
+        "popular": (0.0198, 0.0432),
+        "item-kNN, cosine": (0.0310, 0.0611),
+        "EASE, lambda 300": (0.0400, 0.0745),
+        "next item, half-life 2": (0.0500, 0.0969),
+        "next item, half-life 5": (0.0545, 0.1103),
     },
-}  # fmt: skip
-_NOTE = """ours: ties count half, as the protocol says; favoured: every tie goes to the item asked for, which is how the
-.0257 of popular on ml-100k comes out. The prototype of learned fusion (ml-100k: ndcg@10 .1207, hit@10 .2227) is a mark
-to beat, not a formula to check; `limner eval run` measures Limner's own."""
+}
+_NOTE = """ours: ties count half, as the protocol says; favoured: every tie goes to the item asked
+for, which is how the .0257 of popular on ml-100k comes out. The prototype of learned fusion
+(ml-100k: ndcg@10 .1207, hit@10 .2227) is a mark to beat, not a formula to check;
+`limner eval run` measures Limner's own."""
 SHAPE = {"ml-100k": (943, 1682), "ml-latest-small": (671, 9066)}
 """Users asked and items ranked, by which the right data set is told."""
 
@@ -135,20 +163,29 @@ def compare(name: str, split: Split) -> list[ReferenceLine]:
     lines = []
     for system, published in PUBLISHED[name].items():
         scores = SYSTEMS[system](split)
-        lines.append(ReferenceLine(system, published, _measured(split, scores), _measured(split, scores, "first")))
+        lines.append(
+            ReferenceLine(
+                system, published, _measured(split, scores), _measured(split, scores, "first")
+            )
+        )
     return lines
 
 
 def table(name: str, split: Split, lines: Sequence[ReferenceLine]) -> str:
     """As text; a line that does not agree is marked."""
-    head = f"{name}: {len(split.users):,} users, {len(split.train.item_ids):,} items, test set {split.digest}"
+    head = (
+        f"{name}: {len(split.users):,} users, {len(split.train.item_ids):,} items, "
+        f"test set {split.digest}"
+    )
     rows = [head, f"  {'':24}{'ndcg@10':>28}{'hit@10':>28}"]
     columns = f"{'published':>10}{'ours':>8}{'favoured':>10}"
     rows.append(f"  {'':24}{columns}{columns}")
     for line in lines:
         cells = "".join(
             f"{published:10.4f}{ours:8.4f}{favoured:10.4f}"
-            for published, ours, favoured in zip(line.published, line.ours, line.favoured, strict=True)
+            for published, ours, favoured in zip(
+                line.published, line.ours, line.favoured, strict=True
+            )
         )
         rows.append(f"  {line.system:24}{cells}{'' if line.agrees else '  DIFFERS'}")
     return "\n".join(rows)
@@ -157,7 +194,8 @@ def table(name: str, split: Split, lines: Sequence[ReferenceLine]) -> str:
 def load(name: str, data: Path | None) -> Split:
     """Leave-last-out of a data set in the folder `data`, or of ML-100K as fetched.
 
-    Raises FileNotFoundError or FetchError where it is not to be had, BadInputError where another lies in its place.
+    Raises FileNotFoundError or FetchError where it is not to be had, BadInputError where another
+    lies in its place.
     """
     folder = data / name if data else None
     if name == "ml-100k" and not (folder and folder.is_dir()):

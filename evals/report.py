@@ -1,4 +1,6 @@
-"""`limner eval report`: runs as one HTML page that needs nothing beside itself. Needs the extra `evals`."""
+"""`limner eval report`: runs as one HTML page that needs nothing beside itself. Needs the extra
+`evals`.
+"""
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +26,12 @@ _FIRST = 2
 """Metrics of accuracy on the first page; all stand further down."""
 _PACKAGES = ("limner", "numpy", "scipy", "scikit-learn", "lightgbm", "pyarrow", "matplotlib")
 _WHAT = {
-    "list": "Accuracy", "scores": "Accuracy", "items": "Beyond accuracy", "ratings": "Ratings",
+    "list": "Accuracy",
+    "scores": "Accuracy",
+    "items": "Beyond accuracy",
+    "ratings": "Ratings",
     "probabilities": "Probabilities",
-}  # fmt: skip
+}
 
 
 class Finding(StrictRecord):
@@ -92,9 +97,12 @@ class ReportPage:
 
 
 def report(
-    runs: Iterable[SavedRun], out: Path, portraits: PortraitMap | None = None, title: str = "Limner evaluation",
+    runs: Iterable[SavedRun],
+    out: Path,
+    portraits: PortraitMap | None = None,
+    title: str = "Limner evaluation",
     studies: Sequence[StudyRecord] = (),
-) -> Written:  # fmt: skip
+) -> Written:
     """Write the page to `out`. Raises LimnerError where the extra `evals` is not installed."""
     given = list(runs)
     found = contests(given)
@@ -105,25 +113,40 @@ def report(
         said = headline(one)
         findings.append(
             Finding(
-                dataset=one.dataset, split=one.split.name, hash=one.split.hash, candidates=one.split.candidates,
-                style=one.style, headline=said.lead, more=[*said.more],
+                dataset=one.dataset,
+                split=one.split.name,
+                hash=one.split.hash,
+                candidates=one.split.candidates,
+                style=one.style,
+                headline=said.lead,
+                more=[*said.more],
             )
-        )  # fmt: skip
+        )
     for record in _in_order(studies):
         section = study_section(record, "")
         findings.append(
             Finding(
-                dataset=record.dataset, split=f"{record.split.name}, {record.study}", hash=record.split.hash,
-                headline=section.lead, more=[],
+                dataset=record.dataset,
+                split=f"{record.split.name}, {record.study}",
+                hash=record.split.hash,
+                headline=section.lead,
+                more=[],
             )
-        )  # fmt: skip
-    return Written(file=str(out), findings=findings, notes=[portraits.note] if portraits and portraits.note else [])
+        )
+    return Written(
+        file=str(out),
+        findings=findings,
+        notes=[portraits.note] if portraits and portraits.note else [],
+    )
 
 
 def page(
-    found: Sequence[Contest], runs: Sequence[SavedRun], portraits: PortraitMap | None, title: str = "Limner evaluation",
+    found: Sequence[Contest],
+    runs: Sequence[SavedRun],
+    portraits: PortraitMap | None,
+    title: str = "Limner evaluation",
     studies: Sequence[StudyRecord] = (),
-) -> ReportPage:  # fmt: skip
+) -> ReportPage:
     """Everything that the template shows, in its order."""
     try:
         sections = [_section(one, f"part{at}") for at, one in enumerate(found)]
@@ -131,20 +154,30 @@ def page(
     except ImportError as error:
         raise _missing(error) from error
     return ReportPage(
-        title, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"{ALPHA:.0%}", sections, maps,
+        title,
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"{ALPHA:.0%}",
+        sections,
+        maps,
         portraits.note if portraits else "",
-        [study_section(one, f"study{at}") for at, one in enumerate(_in_order(studies))], runs, _environment(),
-    )  # fmt: skip
+        [study_section(one, f"study{at}") for at, one in enumerate(_in_order(studies))],
+        runs,
+        _environment(),
+    )
 
 
 def render(shown: ReportPage) -> str:
-    """The page as HTML; all text of the data is escaped. Raises LimnerError without the extra `evals`."""
+    """The page as HTML; all text of the data is escaped. Raises LimnerError without the extra
+    `evals`.
+    """
     try:
         from jinja2 import Environment, StrictUndefined
         from markupsafe import Markup
     except ImportError as error:
         raise _missing(error) from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"drawn": Markup, "number": number, "seconds": _seconds}
     source = files("limner.evals").joinpath("templates", "report.html").read_text(encoding="utf-8")
     return environment.from_string(source).render(page=shown)
@@ -153,32 +186,52 @@ def render(shown: ReportPage) -> str:
 def _in_order(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
     """Data set by data set, portraits first."""
     return sorted(
-        studies, key=lambda one: (one.dataset, one.split.name, ("portraits", "reasons", "chat").index(one.study))
+        studies,
+        key=lambda one: (
+            one.dataset,
+            one.split.name,
+            ("portraits", "reasons", "chat").index(one.study),
+        ),
     )
 
 
 def _missing(error: ImportError) -> LimnerError:
-    return LimnerError(f"The report needs the extra 'evals' ({error}); pip install 'limner[evals]'.")
+    return LimnerError(
+        f"The report needs the extra 'evals' ({error}); pip install 'limner[evals]'."
+    )
 
 
 def _section(contest: Contest, name: str) -> ReportSection:
     said = headline(contest)
     split = contest.split
     facts = [
-        ("users asked", f"{split.users:,}"), ("items ranked", f"{split.items:,}"),
-        ("events to learn from", f"{split.train_events:,}"), ("events to find", f"{split.test_events:,}"),
+        ("users asked", f"{split.users:,}"),
+        ("items ranked", f"{split.items:,}"),
+        ("events to learn from", f"{split.train_events:,}"),
+        ("events to find", f"{split.test_events:,}"),
         ("test set", split.hash),
-    ]  # fmt: skip
+    ]
     first, unmeasured = _first(contest)
     return ReportSection(
-        id=name, contest=contest, lead=said.lead, more=said.more, facts=facts,
-        apart=apart(split.candidates, contest.style), sampled=split.candidates != "all", first=first,
-        unmeasured=unmeasured, buckets=_bucket_tables(contest), every=_every(contest),
-        plots=plots(contest, name), tests=_test_rows(contest),
-        settings=[(one, ", ".join(f"{key} {value}" for key, value in one.result.settings.items()))
-                  for one in contest.entries],
+        id=name,
+        contest=contest,
+        lead=said.lead,
+        more=said.more,
+        facts=facts,
+        apart=apart(split.candidates, contest.style),
+        sampled=split.candidates != "all",
+        first=first,
+        unmeasured=unmeasured,
+        buckets=_bucket_tables(contest),
+        every=_every(contest),
+        plots=plots(contest, name),
+        tests=_test_rows(contest),
+        settings=[
+            (one, ", ".join(f"{key} {value}" for key, value in one.result.settings.items()))
+            for one in contest.entries
+        ],
         notes=list(dict.fromkeys(note for run in contest.runs for note in run.evaluation.notes)),
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------- tables
@@ -215,20 +268,34 @@ def _group(label: str) -> str:
     return "Others" if known is None else _WHAT[known.needs]
 
 
-def _table(contest: Contest, caption: str, labels: Sequence[str], spans: Sequence[tuple[str, int]]) -> ViewTable:
+def _table(
+    contest: Contest, caption: str, labels: Sequence[str], spans: Sequence[tuple[str, int]]
+) -> ViewTable:
     columns = [
-        _column(contest, label, {one.name: one.result.metrics.get(label) for one in contest.entries},
-                {one.name: test for one in contest.others if (test := contest.tests.get((label, one.name)))})
+        _column(
+            contest,
+            label,
+            {one.name: one.result.metrics.get(label) for one in contest.entries},
+            {
+                one.name: test
+                for one in contest.others
+                if (test := contest.tests.get((label, one.name)))
+            },
+        )
         for label in labels
-    ]  # fmt: skip
+    ]
     heads = [(label, _under(contest, label)) for label in labels]
     return ViewTable(caption, spans, heads, _rows(contest, columns))
 
 
 def _under(contest: Contest, label: str) -> str:
-    """What stands below a metric's name: which way it goes, and of how many users it is where that is not everyone."""
+    """What stands below a metric's name: which way it goes, and of how many users it is where that
+    is not everyone.
+    """
     found = [one.result.metrics[label] for one in contest.entries if label in one.result.metrics]
-    counts = {one.n for one in found if one.mean is not None and one.ci95 is not None} - {contest.split.users}
+    counts = {one.n for one in found if one.mean is not None and one.ci95 is not None} - {
+        contest.split.users
+    }
     said = [] if direction(label) >= 0 else ["less is better"]
     if counts:
         said.append(f"of {' or '.join(f'{one:,}' for one in sorted(counts))} users")
@@ -236,12 +303,18 @@ def _under(contest: Contest, label: str) -> str:
 
 
 def _bucket_tables(contest: Contest) -> list[ViewTable]:
-    """Systems by length of history, for each metric that has a value a user; the headline's first."""
+    """Systems by length of history, for each metric that has a value a user; the headline's
+    first.
+    """
     buckets = contest.buckets()
     measured = [
         label
         for label in contest.metrics
-        if any(one.in_bucket(bucket, label) is not None for one in contest.entries for bucket in buckets)
+        if any(
+            one.in_bucket(bucket, label) is not None
+            for one in contest.entries
+            for bucket in buckets
+        )
     ]
     tables = []
     for label in sorted(measured, key=lambda one: one != contest.metric):
@@ -250,19 +323,31 @@ def _bucket_tables(contest: Contest) -> list[ViewTable]:
             tests = contest.bucket_tests if label == contest.metric else {}
             columns.append(
                 _column(
-                    contest, label, {one.name: one.in_bucket(bucket, label) for one in contest.entries},
-                    {one.name: test for one in contest.others if (test := tests.get((bucket, one.name)))},
+                    contest,
+                    label,
+                    {one.name: one.in_bucket(bucket, label) for one in contest.entries},
+                    {
+                        one.name: test
+                        for one in contest.others
+                        if (test := tests.get((bucket, one.name)))
+                    },
                 )
-            )  # fmt: skip
+            )
         heads = [
-            (f"{bucket.replace('-', '–')} events", f"{_users(contest, bucket, label):,} users") for bucket in buckets
+            (f"{bucket.replace('-', '–')} events", f"{_users(contest, bucket, label):,} users")
+            for bucket in buckets
         ]
-        tables.append(ViewTable(f"{label} by length of history", [], heads, _rows(contest, columns)))
+        tables.append(
+            ViewTable(f"{label} by length of history", [], heads, _rows(contest, columns))
+        )
     return tables
 
 
 def _users(contest: Contest, bucket: str, label: str) -> int:
-    return max((cell.n for one in contest.entries if (cell := one.in_bucket(bucket, label)) is not None), default=0)
+    return max(
+        (cell.n for one in contest.entries if (cell := one.in_bucket(bucket, label)) is not None),
+        default=0,
+    )
 
 
 def _column(
@@ -270,7 +355,11 @@ def _column(
 ) -> dict[str, Cell]:
     """The cells of one metric, by system."""
     way = direction(label)
-    known = {name: cell.mean for name, cell in found.items() if cell is not None and cell.mean is not None}
+    known = {
+        name: cell.mean
+        for name, cell in found.items()
+        if cell is not None and cell.mean is not None
+    }
     best = (max if way > 0 else min)(known.values()) if known and way else None
     ends = [end for cell in found.values() if cell is not None for end in cell.ci95 or ()]
     span = (min(ends), max(ends)) if ends else (0.0, 0.0)
@@ -282,9 +371,12 @@ def _column(
         test = tests.get(name)
         mark = "" if test is None or not test.p_holm <= ALPHA else _MARKS[test.outcome(label)]
         out[name] = Cell(
-            number(cell.mean), "" if cell.ci95 is None else f"{number(cell.ci95[0])}–{number(cell.ci95[1])}", mark,
-            len(known) > 1 and cell.mean == best, _whisker(cell, span),
-        )  # fmt: skip
+            number(cell.mean),
+            "" if cell.ci95 is None else f"{number(cell.ci95[0])}–{number(cell.ci95[1])}",
+            mark,
+            len(known) > 1 and cell.mean == best,
+            _whisker(cell, span),
+        )
     return out
 
 
@@ -297,7 +389,9 @@ def _whisker(cell: Metric, span: tuple[float, float]) -> Whisker | None:
     if cell.mean is None or cell.ci95 is None or span[0] == span[1]:
         return None
     low, high = cell.ci95
-    return Whisker(*(round(100 * (one - span[0]) / (span[1] - span[0]), 1) for one in (low, cell.mean, high)))
+    return Whisker(
+        *(round(100 * (one - span[0]) / (span[1] - span[0]), 1) for one in (low, cell.mean, high))
+    )
 
 
 def _rows(contest: Contest, columns: Sequence[Mapping[str, Cell]]) -> list[ViewRow]:
@@ -305,7 +399,9 @@ def _rows(contest: Contest, columns: Sequence[Mapping[str, Cell]]) -> list[ViewR
     for one in contest.entries:
         missed = one.result.failed_users
         note = f"nothing for {missed:,} users" if missed else ""
-        rows.append(ViewRow(one.name, one is contest.focal, [column[one.name] for column in columns], note))
+        rows.append(
+            ViewRow(one.name, one is contest.focal, [column[one.name] for column in columns], note)
+        )
     return rows
 
 
@@ -316,10 +412,28 @@ def _test_rows(contest: Contest) -> list[TestRow]:
     for (metric, other), test in contest.tests.items():
         outcome = test.outcome(metric)
         sure = test.p_holm <= ALPHA
-        said = contest.focal.name if outcome > 0 else other if outcome < 0 else "differs" if sure else "no difference"
+        said = (
+            contest.focal.name
+            if outcome > 0
+            else other
+            if outcome < 0
+            else "differs"
+            if sure
+            else "no difference"
+        )
         rows.append(
-            TestRow(metric, other, test.difference, test.low, test.high, test.p, test.p_holm, test.n, said)
-        )  # fmt: skip
+            TestRow(
+                metric,
+                other,
+                test.difference,
+                test.low,
+                test.high,
+                test.p,
+                test.p_holm,
+                test.n,
+                said,
+            )
+        )
     return rows
 
 
@@ -328,7 +442,10 @@ def _test_rows(contest: Contest) -> list[TestRow]:
 
 def _environment() -> list[tuple[str, str]]:
     """Of the process that makes the report."""
-    out = [("Python", platform.python_version()), ("system", f"{platform.system()} {platform.machine()}")]
+    out = [
+        ("Python", platform.python_version()),
+        ("system", f"{platform.system()} {platform.machine()}"),
+    ]
     for name in _PACKAGES:
         try:
             out.append((name, version(name)))

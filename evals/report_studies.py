@@ -29,9 +29,11 @@ def study_section(record: StudyRecord, name: str) -> StudySection:
     """Everything that the template shows of one study."""
     who = record.model or "none: template words"
     facts = [
-        ("asked", f"{record.cases:,}"), *((state, f"{n:,}") for state, n in record.states.items() if n),
-        ("model", who), ("test set", record.split.hash),
-    ]  # fmt: skip
+        ("asked", f"{record.cases:,}"),
+        *((state, f"{n:,}") for state, n in record.states.items() if n),
+        ("model", who),
+        ("test set", record.split.hash),
+    ]
     tables = [_table("Measures, by length of history", record.figures, record.buckets, " events")]
     if record.kinds:
         tables.insert(0, _table("By kind of question", {}, record.kinds, "", turned=True))
@@ -42,13 +44,14 @@ def study_section(record: StudyRecord, name: str) -> StudySection:
         title = f"{title} ({record.variant.removeprefix(f'{record.study}.')})"
     return StudySection(
         name, title, record, lead(record), facts, tables, _tests(record.comparisons), _cost(record)
-    )  # fmt: skip
+    )
 
 
 def _tests(found: Sequence[Comparison]) -> list[TestRow]:
     return [
-        TestRow(one.system, one.baseline, one.difference, *one.ci95, one.p, one.p_holm, one.n) for one in found
-    ]  # fmt: skip
+        TestRow(one.system, one.baseline, one.difference, *one.ci95, one.p, one.p_holm, one.n)
+        for one in found
+    ]
 
 
 def lead(record: StudyRecord) -> str:
@@ -56,9 +59,12 @@ def lead(record: StudyRecord) -> str:
     if not record.states.get("ok"):
         return "Nothing could be measured."
     if record.study == "portraits":
-        gains = [scope for scope in ("content", "ranker", "blend", "facets") if _gains(record, scope)]
+        gains = [
+            scope for scope in ("content", "ranker", "blend", "facets") if _gains(record, scope)
+        ]
         helped = (
-            f"Ranking gains from them ({', '.join(gains)}): more than from the history alone, and than from another "
+            f"Ranking gains from them ({', '.join(gains)}): more than from the history "
+            "alone, and than from another "
             "user's portrait."
             if gains
             else "That ranking gains from them is not shown."
@@ -67,13 +73,16 @@ def lead(record: StudyRecord) -> str:
     if record.study == "reasons":
         sure = _better(record, "necessity", "necessity.random")
         mattered = (
-            "moved the item more than other events did" if sure else "are not shown to move the item more than others"
+            "moved the item more than other events did"
+            if sure
+            else "are not shown to move the item more than others"
         )
         valid, supported = _share(record, "citation.valid"), _share(record, "statement.precision")
         said = f"{valid} of the citations are valid and {supported} of the statements supported."
         return f"{said} The cited events {mattered}."
     return (
-        f"{_share(record, 'exact')} of the answers that the data hold are right; of questions without an answer "
+        f"{_share(record, 'exact')} of the answers that the data hold are right; of "
+        "questions without an answer "
         f"{_share(record, 'abstained')} are met by saying so."
     )
 
@@ -89,29 +98,44 @@ def _share(record: StudyRecord, name: str) -> str:
 
 def _gains(record: StudyRecord, scope: str) -> bool:
     return all(
-        _better(record, f"utility.{scope}.with", f"utility.{scope}.{arm}") for arm in ("without", "shuffled")
-    )  # fmt: skip
+        _better(record, f"utility.{scope}.with", f"utility.{scope}.{arm}")
+        for arm in ("without", "shuffled")
+    )
 
 
 def _better(record: StudyRecord, system: str, baseline: str) -> bool:
     return any(
-        one.system == system and one.baseline == baseline and one.difference > 0 and one.p_holm <= ALPHA
+        one.system == system
+        and one.baseline == baseline
+        and one.difference > 0
+        and one.p_holm <= ALPHA
         for one in record.comparisons
     )
 
 
 def _table(
-    caption: str, whole: Mapping[str, Figure], parts: Mapping[str, Mapping[str, Figure]], unit: str, *,
+    caption: str,
+    whole: Mapping[str, Figure],
+    parts: Mapping[str, Mapping[str, Figure]],
+    unit: str,
+    *,
     turned: bool = False,
-) -> ViewTable:  # fmt: skip
+) -> ViewTable:
     """Measures by parts; `turned`: parts by measures."""
     names = list(dict.fromkeys([*whole, *(name for some in parts.values() for name in some)]))
     if turned:
-        rows = [ViewRow(part, False, [_cell(some.get(name)) for name in names]) for part, some in parts.items()]
+        rows = [
+            ViewRow(part, False, [_cell(some.get(name)) for name in names])
+            for part, some in parts.items()
+        ]
         return ViewTable(caption, [], [(name, "") for name in names], rows, "kind")
     columns = [("all", ""), *((f"{part.replace('-', '–')}{unit}", "") for part in parts)]
     rows = [
-        ViewRow(name, False, [_cell(whole.get(name)), *(_cell(some.get(name)) for some in parts.values())])
+        ViewRow(
+            name,
+            False,
+            [_cell(whole.get(name)), *(_cell(some.get(name)) for some in parts.values())],
+        )
         for name in names
     ]
     return ViewTable(caption, [], columns, rows, "measure")
@@ -131,9 +155,13 @@ def _cost(record: StudyRecord) -> list[tuple[str, str]]:
     found.append(("seconds a user", number(per.get("seconds"))))
     if total.calls or total.cached:
         found += [
-            ("calls", f"{total.calls:,}"), ("from the cache", f"{total.cached:,}"), ("failed", f"{total.failed:,}"),
-            ("tokens", f"{total.input_tokens + total.output_tokens:,}"), ("dollars", number(total.cost)),
-            ("tokens a user", number(per.get("tokens"))), ("dollars a user", number(per.get("cost"))),
+            ("calls", f"{total.calls:,}"),
+            ("from the cache", f"{total.cached:,}"),
+            ("failed", f"{total.failed:,}"),
+            ("tokens", f"{total.input_tokens + total.output_tokens:,}"),
+            ("dollars", number(total.cost)),
+            ("tokens a user", number(per.get("tokens"))),
+            ("dollars a user", number(per.get("cost"))),
             ("seconds a call", number(record.cost.per_request.get("seconds"))),
-        ]  # fmt: skip
+        ]
     return found

@@ -1,4 +1,6 @@
-"""`limner eval run`: systems against each other on one split, full catalogue, with intervals and paired tests."""
+"""`limner eval run`: systems against each other on one split, full catalogue, with intervals and
+paired tests.
+"""
 
 import hashlib
 import time
@@ -18,7 +20,17 @@ from limner.core.settings import Settings, SignalTable
 from limner.core.signals import signals
 from limner.evals.data import EvaluationData, load
 from limner.evals.experiment import METRICS, SYSTEMS
-from limner.evals.measure import Floats, Measured, SystemLists, Truth, comparisons, mean_of, measure, predict, rank
+from limner.evals.measure import (
+    Floats,
+    Measured,
+    SystemLists,
+    Truth,
+    comparisons,
+    mean_of,
+    measure,
+    predict,
+    rank,
+)
 from limner.evals.metrics import MetricSpec, Style, parse
 from limner.evals.money import spent
 from limner.evals.records import Evaluation, SplitInfo, SystemResult
@@ -59,19 +71,22 @@ def run(
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Tune and fit each system on the training part, and rank the whole catalogue minus what a user has had.
+    """Tune and fit each system on the training part, and rank the whole catalogue minus what a user
+    has had.
 
-    dataset: a known name, a folder of a known data set, a store, or one that was loaded. against: the system that is
-    tested against every other; Limner, or the first where it takes no part. candidates: rank only what is
-    relevant and so many other items, drawn for each user, which inflates every number. out: a folder that gets
-    `run.json` and `per_user.parquet`, both anew after every system, and `runs/NAME.parquet`. jobs: systems at the same
-    time, each in a process of its own. resume: take over what `out` holds of the same run; with retry_errors all but
-    its failures. settings: by which a system that asks a model finds it, none where they are left out; purse: what it
-    is paid from.
+    dataset: a known name, a folder of a known data set, a store, or one that was loaded. against:
+    the system that is tested against every other; Limner, or the first where it takes no part.
+    candidates: rank only what is relevant and so many other items, drawn for each user, which
+    inflates every number. out: a folder that gets `run.json` and `per_user.parquet`, both anew
+    after every system, and `runs/NAME.parquet`. jobs: systems at the same time, each in a process
+    of its own. resume: take over what `out` holds of the same run; with retry_errors all but its
+    failures. settings: by which a system that asks a model finds it, none where they are left out;
+    purse: what it is paid from.
 
-    A system that raises is recorded as failed, one that cannot run here as skipped, and the others go on.
-    Raises UsageError for an unknown name of any kind, and where `against` is none of several systems; BadInputError
-    where the split asks nobody, or where `out` is to be gone on with and holds another run.
+    A system that raises is recorded as failed, one that cannot run here as skipped, and the others
+    go on. Raises UsageError for an unknown name of any kind, and where `against` is none of several
+    systems; BadInputError where the split asks nobody, or where `out` is to be gone on with and
+    holds another run.
     """
     say = progress or Quiet()
     specs = [parse(one) for one in metrics]
@@ -80,9 +95,19 @@ def run(
     tested, told = opponent(against, [one.name for one in contestants])
     data = load(dataset, say) if isinstance(dataset, str) else dataset
     asked = _Asked(
-        data, split, tuple(spec.label for spec in specs), style, limit, seed, repeat, trials, candidates,
-        signal_table or SignalTable(), settings, budget.left if budget else None,
-    )  # fmt: skip
+        data,
+        split,
+        tuple(spec.label for spec in specs),
+        style,
+        limit,
+        seed,
+        repeat,
+        trials,
+        candidates,
+        signal_table or SignalTable(),
+        settings,
+        budget.left if budget else None,
+    )
     work = asked.work(say)
     truth = work.truth
     _check_cases(truth, specs)
@@ -101,16 +126,22 @@ def run(
         results = [done[one.name] for one in contestants if one.name in done]
         measured = {one.result.name: one.by_user for one in results if one.by_user is not None}
         return Evaluation(
-            dataset=data.name, split=_info(truth, candidates), systems=[one.result for one in results], style=style,
+            dataset=data.name,
+            split=_info(truth, candidates),
+            systems=[one.result for one in results],
+            style=style,
             seed=seed,
-            comparisons=comparisons(measured, tested, seed) if whole else [], notes=list(dict.fromkeys(notes)),
+            comparisons=comparisons(measured, tested, seed) if whole else [],
+            notes=list(dict.fromkeys(notes)),
             asked=asked.digest,
-        )  # fmt: skip
+        )
 
     todo = [one for one in contestants if one.name not in done]
     for found in asked.in_processes(todo, jobs, say) if jobs > 1 else map(work.outcome, todo):
         name = found.result.name
-        done[name] = found = replace(found, result=found.result.model_copy(update={"asked": shapes[name]}))
+        done[name] = found = replace(
+            found, result=found.result.model_copy(update={"asked": shapes[name]})
+        )
         notes += found.notes
         if budget is not None:
             budget.pay(found.result.cost.cost)
@@ -136,14 +167,22 @@ def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
     if against in names:
         return against, []
     if against and len(names) > 1:
-        raise UsageError(f"'{against}' cannot be tested against the others: the systems are {', '.join(names)}.")
+        raise UsageError(
+            f"'{against}' cannot be tested against the others: the systems are {', '.join(names)}."
+        )
     if OURS in names or len(names) == 1:
         return OURS if OURS in names else names[0], []
-    return names[0], [f"{OURS} is not among the systems, so {names[0]} is tested against the others."]
+    return names[0], [
+        f"{OURS} is not among the systems, so {names[0]} is tested against the others."
+    ]
 
 
 def _write_users(out: Path, done: Mapping[str, "_Outcome"], truth: Truth) -> None:
-    write_users(out / PER_USER, {name: one.by_user for name, one in done.items() if one.by_user is not None}, truth)
+    write_users(
+        out / PER_USER,
+        {name: one.by_user for name, one in done.items() if one.by_user is not None},
+        truth,
+    )
 
 
 @dataclass(frozen=True)
@@ -178,9 +217,17 @@ class _Asked:
     def digest(self) -> str:
         """Of everything that shapes every system's numbers."""
         shaping = (
-            self.data.name, self.split, self.metrics, self.style, self.limit, self.seed, self.repeat, self.trials,
-            self.candidates, self.table.model_dump_json(),
-        )  # fmt: skip
+            self.data.name,
+            self.split,
+            self.metrics,
+            self.style,
+            self.limit,
+            self.seed,
+            self.repeat,
+            self.trials,
+            self.candidates,
+            self.table.model_dump_json(),
+        )
         return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
 
     def shape(self, contestant: Contestant) -> str:
@@ -199,16 +246,28 @@ class _Asked:
         truth = Truth(cut, training)
         depth = max((spec.k or 0 for spec in specs), default=0) or 10
         return _RunContext(
-            truth, specs, self.style, depth, self.repeat, self.trials, self.candidates, self.seed, progress
+            truth,
+            specs,
+            self.style,
+            depth,
+            self.repeat,
+            self.trials,
+            self.candidates,
+            self.seed,
+            progress,
         )
 
-    def in_processes(self, contestants: Sequence[Contestant], jobs: int, progress: Progress) -> Iterator[_Outcome]:
-        """As they are finished. A process that dies (no memory is left, say) fails its system alone or, where the
-        others were waiting for it, those too.
+    def in_processes(
+        self, contestants: Sequence[Contestant], jobs: int, progress: Progress
+    ) -> Iterator[_Outcome]:
+        """As they are finished. A process that dies (no memory is left, say) fails its system alone
+        or, where the others were waiting for it, those too.
         """
         progress.start("measuring systems", len(contestants))
         # Spawned: a fork of a process that has used OpenMP may hang.
-        with ProcessPoolExecutor(min(jobs, max(len(contestants), 1)), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            min(jobs, max(len(contestants), 1)), mp_context=get_context("spawn")
+        ) as pool:
             running = {pool.submit(_in_process, self, one.name): one.name for one in contestants}
             for future in as_completed(running):
                 name = running[future]
@@ -230,8 +289,12 @@ def _in_process(asked: _Asked, name: str) -> _Outcome:
     return work.outcome(contestant)
 
 
-def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) -> dict[str, _Outcome]:
-    """What a run that was begun has measured, by system; those that were skipped are tried again."""
+def _earlier(
+    out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool
+) -> dict[str, _Outcome]:
+    """What a run that was begun has measured, by system; those that were skipped are tried
+    again.
+    """
     if out is None:
         raise UsageError("Without --out DIR there is nothing to go on with.")
     if not (out / RECORD).exists():
@@ -239,7 +302,9 @@ def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) 
     held = load_run(out)
     if held.evaluation.asked != asked.digest or held.evaluation.split.hash != truth.split.digest:
         differs = _other(held.evaluation, asked, truth)
-        raise BadInputError(f"'{out}' holds another run{differs}; leave --resume out, or name another --out.")
+        raise BadInputError(
+            f"'{out}' holds another run{differs}; leave --resume out, or name another --out."
+        )
     ids = [truth.training.x.user_ids[at] for at in truth.split.users]
     found: dict[str, _Outcome] = {}
     for result in held.evaluation.systems:
@@ -247,7 +312,11 @@ def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) 
         if result.state == "ok" and values is not None:
             row = {user: at for at, user in enumerate(values.users.tolist())}
             order = np.array([row[one] for one in ids], dtype=np.int64)
-            own = {name: values.metrics[name][order] for name in asked.metrics if name in values.metrics}
+            own = {
+                name: values.metrics[name][order]
+                for name in asked.metrics
+                if name in values.metrics
+            }
             found[result.name] = _Outcome(result, own, notes=tuple(held.evaluation.notes))
         elif result.state == "failed" and not retry_errors:
             found[result.name] = _Outcome(result)
@@ -255,15 +324,22 @@ def _earlier(out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool) 
 
 
 def _other(held: Evaluation, asked: _Asked, truth: Truth) -> str:
-    """In brackets, what the record shows to be another than is asked for; empty where it shows nothing."""
+    """In brackets, what the record shows to be another than is asked for; empty where it shows
+    nothing.
+    """
     info = _info(truth, asked.candidates)
-    metrics = next((list(one.metrics) for one in held.systems if one.state == "ok"), list(asked.metrics))
+    metrics = next(
+        (list(one.metrics) for one in held.systems if one.state == "ok"), list(asked.metrics)
+    )
     pairs = (
-        ("data set", held.dataset, asked.data.name), ("split", held.split.name, info.name),
-        ("test set", held.split.hash, info.hash), ("candidates", held.split.candidates, info.candidates),
-        ("metrics", ",".join(metrics), ",".join(asked.metrics)), ("style", held.style, asked.style),
+        ("data set", held.dataset, asked.data.name),
+        ("split", held.split.name, info.name),
+        ("test set", held.split.hash, info.hash),
+        ("candidates", held.split.candidates, info.candidates),
+        ("metrics", ",".join(metrics), ",".join(asked.metrics)),
+        ("style", held.style, asked.style),
         ("seed", str(held.seed), str(asked.seed)),
-    )  # fmt: skip
+    )
     said = [f"its {what} {there}, not {here}" for what, there, here in pairs if there != here]
     return f" ({'; '.join(said)})" if said else ""
 
@@ -298,11 +374,15 @@ class _RunContext:
         except CannotRunError as error:
             self.progress.say(f"{contestant.name} is skipped: {error}")
             cost = spent(self._rows)
-            return _Outcome(SystemResult(name=contestant.name, state="skipped", why=str(error), cost=cost))
+            return _Outcome(
+                SystemResult(name=contestant.name, state="skipped", why=str(error), cost=cost)
+            )
         except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is recorded as failed
             why = f"{type(error).__name__}: {error}"
             self.progress.say(f"{contestant.name} failed: {why}")
-            return _Outcome(SystemResult(name=contestant.name, state="failed", why=why, cost=spent(self._rows)))
+            return _Outcome(
+                SystemResult(name=contestant.name, state="failed", why=why, cost=spent(self._rows))
+            )
 
     def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, SystemLists]:
         tuned = self._tuned(contestant)
@@ -334,22 +414,31 @@ class _RunContext:
         failed = max(one.failed for one in every)
         said = [next((one.trouble for one in every if one.error), ""), *dict.fromkeys(remarks)]
         result = SystemResult(
-            name=contestant.name, metrics=numbers.summary(self.truth, labels, self.seed),
-            buckets=numbers.buckets(self.truth, labels, self.seed), failed_users=failed,
+            name=contestant.name,
+            metrics=numbers.summary(self.truth, labels, self.seed),
+            buckets=numbers.buckets(self.truth, labels, self.seed),
+            failed_users=failed,
             why="; ".join(one for one in said if one),
             fit_seconds=round(fitting / len(every), 3),
             rank_seconds=round(sum(one.seconds for one in every) / len(every), 3),
-            settings={**tuned.settings, **({"model": model} if model else {})}, trials=tuned.trials,
-            tune_seconds=tuned.seconds, cost=spent(self._rows),
-        )  # fmt: skip
+            settings={**tuned.settings, **({"model": model} if model else {})},
+            trials=tuned.trials,
+            tune_seconds=tuned.seconds,
+            cost=spent(self._rows),
+        )
         return result, numbers, every[0]
 
     def _lists(self, name: str, system: System) -> SystemLists:
         self.progress.start(f"ranking by {name}", len(self.truth.split.users))
         lists = rank(
-            system, self.truth, self.depth, self.progress, auc=any(one.needs == "scores" for one in self.specs),
-            candidates=self.candidates, seed=self.seed,
-        )  # fmt: skip
+            system,
+            self.truth,
+            self.depth,
+            self.progress,
+            auc=any(one.needs == "scores" for one in self.specs),
+            candidates=self.candidates,
+            seed=self.seed,
+        )
         self.progress.done()
         return lists
 
@@ -369,17 +458,30 @@ class _RunContext:
         return tuned
 
 
-def training_of(data: EvaluationData, cut: Split, table: SignalTable, seed: int, progress: Progress) -> Training:
-    """What every system of a run may learn from: of the events, those of the split's training part alone."""
+def training_of(
+    data: EvaluationData, cut: Split, table: SignalTable, seed: int, progress: Progress
+) -> Training:
+    """What every system of a run may learn from: of the events, those of the split's training part
+    alone.
+    """
     how: How = "user" if cut.moment is None else "time"
     signal = signals(cut.train, table, data.scales)
     return Training(
-        cut.train, signal, data.shelf, data.scales, how=how, moment=cut.moment, seed=seed, progress=progress
+        cut.train,
+        signal,
+        data.shelf,
+        data.scales,
+        how=how,
+        moment=cut.moment,
+        seed=seed,
+        progress=progress,
     )
 
 
 def _check_cases(truth: Truth, specs: Sequence[MetricSpec]) -> None:
-    """Raises BadInputError where the split holds none of what some metric's systems would have to predict."""
+    """Raises BadInputError where the split holds none of what some metric's systems would have to
+    predict.
+    """
     needed = {one.needs for one in specs}
     if "ratings" in needed:
         _ = truth.ratings
@@ -390,9 +492,14 @@ def _check_cases(truth: Truth, specs: Sequence[MetricSpec]) -> None:
 def _info(truth: Truth, candidates: int | None) -> SplitInfo:
     cut = truth.split
     return SplitInfo(
-        name=cut.name, hash=cut.digest, users=len(cut.users), train_events=len(cut.train), test_events=cut.test_events,
-        items=truth.items, candidates="all" if candidates is None else f"sampled {candidates}",
-    )  # fmt: skip
+        name=cut.name,
+        hash=cut.digest,
+        users=len(cut.users),
+        train_events=len(cut.train),
+        test_events=cut.test_events,
+        items=truth.items,
+        candidates="all" if candidates is None else f"sampled {candidates}",
+    )
 
 
 # ---------------------------------------------------------------- notebooks
@@ -429,9 +536,24 @@ def frames(evaluation: Evaluation) -> Frames:
     ]
     number = {"mean": "float64"}
     return Frames(
-        pd.DataFrame(rows, columns=["system", "state", "metric", "mean", "low", "high", "n"]).astype(number),
-        pd.DataFrame(inside, columns=["system", "bucket", "metric", "mean", "low", "high", "n"]).astype(number),
         pd.DataFrame(
-            tested, columns=["system", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "n"]
+            rows, columns=["system", "state", "metric", "mean", "low", "high", "n"]
+        ).astype(number),
+        pd.DataFrame(
+            inside, columns=["system", "bucket", "metric", "mean", "low", "high", "n"]
+        ).astype(number),
+        pd.DataFrame(
+            tested,
+            columns=[
+                "system",
+                "baseline",
+                "metric",
+                "difference",
+                "low",
+                "high",
+                "p",
+                "p_holm",
+                "n",
+            ],
         ),
-    )  # fmt: skip
+    )

@@ -20,7 +20,9 @@ Ids = NDArray[np.str_]
 
 @dataclass(frozen=True)
 class UserValues:
-    """One system's values: for each of `users` (sorted ids) its bucket of history and each metric, NaN undefined."""
+    """One system's values: for each of `users` (sorted ids) its bucket of history and each metric,
+    NaN undefined.
+    """
 
     users: Ids
     buckets: Ids
@@ -50,30 +52,43 @@ def load_run(path: Path) -> SavedRun:
     try:
         text = file.read_bytes()
     except FileNotFoundError as error:
-        raise BadInputError(f"There is no run at '{path}'; give a run's folder or its {RECORD}.") from error
+        raise BadInputError(
+            f"There is no run at '{path}'; give a run's folder or its {RECORD}."
+        ) from error
     try:
         evaluation = Evaluation.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(one) for one in first["loc"]) or "the whole file"
-        raise BadInputError(f"'{file}' is no run of this version of limner eval: {where}: {first['msg']}.") from error
+        raise BadInputError(
+            f"'{file}' is no run of this version of limner eval: {where}: {first['msg']}."
+        ) from error
     beside = file.with_name(PER_USER)
     per_user = load_per_user(beside) if beside.is_file() else {}
-    return SavedRun(file.resolve().parent.name or file.stem, evaluation, hashlib.sha256(text).hexdigest(), per_user)
+    return SavedRun(
+        file.resolve().parent.name or file.stem,
+        evaluation,
+        hashlib.sha256(text).hexdigest(),
+        per_user,
+    )
 
 
 def load_runs(path: Path, *, besides: bool = False) -> list[SavedRun]:
-    """The run there, or the runs in the folders below, by name. Raises BadInputError where there is none, unless
-    something else lies there that is wanted too (`besides`).
+    """The run there, or the runs in the folders below, by name. Raises BadInputError where there is
+    none, unless something else lies there that is wanted too (`besides`).
     """
-    below = [] if (path / RECORD).exists() or not path.is_dir() else sorted(path.glob(f"*/{RECORD}"))
+    below = (
+        [] if (path / RECORD).exists() or not path.is_dir() else sorted(path.glob(f"*/{RECORD}"))
+    )
     if below:
         return [load_run(one) for one in below]
     return [] if besides and not (path / RECORD).exists() else [load_run(path)]
 
 
 def load_per_user(file: Path) -> dict[str, UserValues]:
-    """Values by system. Raises BadInputError for another table, or one that has a user of a system twice."""
+    """Values by system. Raises BadInputError for another table, or one that has a user of a system
+    twice.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -84,7 +99,9 @@ def load_per_user(file: Path) -> dict[str, UserValues]:
     missing = [name for name in _KEYS if name not in table.column_names]
     if missing:
         raise BadInputError(f"'{file}' has no column '{missing[0]}'; run the evaluation again.")
-    user, system, bucket = (np.array(table[name].cast(pa.string()).to_pylist(), dtype=np.str_) for name in _KEYS)
+    user, system, bucket = (
+        np.array(table[name].cast(pa.string()).to_pylist(), dtype=np.str_) for name in _KEYS
+    )
     metrics = {
         name: np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
         for name in table.column_names
@@ -98,7 +115,9 @@ def load_per_user(file: Path) -> dict[str, UserValues]:
         twice = np.flatnonzero(ids[1:] == ids[:-1])
         if len(twice):
             raise BadInputError(f"'{file}' has user '{ids[twice[0]]}' of system '{name}' twice.")
-        out[name] = UserValues(ids, bucket[rows], {one: values[rows] for one, values in metrics.items()})
+        out[name] = UserValues(
+            ids, bucket[rows], {one: values[rows] for one, values in metrics.items()}
+        )
     return out
 
 

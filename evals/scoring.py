@@ -1,4 +1,6 @@
-"""What evaluation and tuning share: histories of training events, and what a user has had taken out of a ranking."""
+"""What evaluation and tuning share: histories of training events, and what a user has had taken out
+of a ranking.
+"""
 
 from collections.abc import Sequence
 
@@ -14,7 +16,8 @@ def histories(
 ) -> list[History]:
     """Of training events, in the channels' form; `signal` [n] is the events'.
 
-    Each is at the moment `now` (epoch milliseconds), or at the user's own last event where that is None.
+    Each is at the moment `now` (epoch milliseconds), or at the user's own last event where that is
+    None.
     """
     starts = x.starts()
     spans = [slice(starts[user], starts[user + 1]) for user in users]
@@ -30,6 +33,8 @@ def histories(
 
 
 def exclude_own(scores: NDArray[np.floating], past: Sequence[History]) -> None:
-    """Set [users, items] to -inf, in place, at the items of each user's history: they take no rank."""
+    """Set [users, items] to -inf, in place, at the items of each user's history: they take no
+    rank.
+    """
     for row, history in enumerate(past):
         scores[row, history.items] = -np.inf

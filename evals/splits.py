@@ -1,16 +1,21 @@
 """Splits of interactions into what a system may learn from and what it is asked about.
 
-============== =============================================== ======================================== ===============
-name           training                                        asked for                                of others, later
-============== =============================================== ======================================== ===============
-leave-last-out each user's events but the last                 the last, where new to the user           may be seen
-ratio          the first four fifths of each user's events     items of the rest, new to the user       may be seen
-global-time    events before T, when four fifths had happened  items after T, new to users known by T   never seen
-cold-users     as global-time                                  the same, users with few events before T never seen
-cold-items     as global-time                                  the same, items without events before T  never seen
-============== =============================================== ======================================== ===============
+============== ================================= ============================= =====================
+name           training                          asked for                       of others, later
+============== ================================= ============================= =====================
+leave-last-out each user's events but the last   the last, where new to the user may be seen
+ratio          the first four fifths of each     items of the rest, new to the   may be seen
+               user's events                     user
+global-time    events before T, when four fifths items after T, new to users     never seen
+               had happened                      known by T
+cold-users     as global-time                    the same, users with few events never seen
+                                                 before T
+cold-items     as global-time                    the same, items without events  never seen
+                                                 before T
+============== ================================= ============================= =====================
 
-Events at the same time are ordered by item id. Nothing is dropped in silence: `notes` says what is not asked.
+Events at the same time are ordered by item id. Nothing is dropped in silence: `notes` says what is
+not asked.
 """
 
 import hashlib
@@ -43,7 +48,9 @@ class Split:
     digest: str
     """Hash of the test events, so that two runs can be told to have had the same."""
     moment: int | None = None
-    """Epoch milliseconds before which all training lies; None where each user has a moment of their own."""
+    """Epoch milliseconds before which all training lies; None where each user has a moment of their
+    own.
+    """
     notes: tuple[str, ...] = ()
     """What is not asked, and why."""
 
@@ -52,8 +59,9 @@ class Split:
         return len(self.test)
 
     def everyone(self) -> "Split":
-        """The same, asking everybody known by the cut, whether they came back or not: only so is the share of what
-        happened that of what was to be expected. A split without a moment asks whom it asked; the hash becomes another.
+        """The same, asking everybody known by the cut, whether they came back or not: only so is
+        the share of what happened that of what was to be expected. A split without a moment asks
+        whom it asked; the hash becomes another.
         """
         if self.moment is None:
             return self
@@ -63,25 +71,37 @@ class Split:
             return self
         place = {int(user): at for at, user in enumerate(self.users)}
         nothing = np.empty(0, dtype=np.int64)
-        relevant = [self.relevant[place[user]] if user in place else nothing for user in users.tolist()]
+        relevant = [
+            self.relevant[place[user]] if user in place else nothing for user in users.tolist()
+        ]
         digest = hashlib.sha256(f"{self.digest} everyone".encode()).hexdigest()[:16]
         note = (
-            f"Probabilities are asked of everyone known before the cut: {len(users):,} users, of whom "
+            f"Probabilities are asked of everyone known before the cut: {len(users):,} "
+            "users, of whom "
             f"{len(self.users):,} have something to be found."
         )
-        return replace(self, users=users, relevant=relevant, digest=digest, notes=(*self.notes, note))
+        return replace(
+            self, users=users, relevant=relevant, digest=digest, notes=(*self.notes, note)
+        )
 
     def limited(self, users: int, seed: int = 0) -> "Split":
-        """The same, asking only so many users, drawn at random; training stays, the hash becomes another."""
+        """The same, asking only so many users, drawn at random; training stays, the hash becomes
+        another.
+        """
         if users >= len(self.users):
             return self
         kept = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
-        digest = hashlib.sha256(f"{self.digest} {self.users[kept].tolist()}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{self.digest} {self.users[kept].tolist()}".encode()).hexdigest()[
+            :16
+        ]
         note = f"{users:,} of {len(self.users):,} users are asked, drawn with seed {seed}."
         return replace(
-            self, users=self.users[kept], relevant=[self.relevant[at] for at in kept], digest=digest,
+            self,
+            users=self.users[kept],
+            relevant=[self.relevant[at] for at in kept],
+            digest=digest,
             notes=(*self.notes, note),
-        )  # fmt: skip
+        )
 
 
 def make_split(name: str, x: Interactions) -> Split:
@@ -96,15 +116,17 @@ def make_split(name: str, x: Interactions) -> Split:
         raise BadInputError(f"The split {name} leaves nothing to train on, of {len(x):,} events.")
     if not len(split.users):
         raise BadInputError(
-            f"The split {name} asks about nobody: of {len(x):,} events no user has enough before and after the cut. "
+            f"The split {name} asks about nobody: of {len(x):,} events no user has "
+            "enough before and after the cut. "
             f"{' '.join(split.notes)}".rstrip()
         )
     return split
 
 
 def leave_last_out(x: Interactions, skip: int = 0) -> Split:
-    """Each user's last event by (time, item id) is the test, everything before it training; `skip` more are dropped
-    from the end first (1 gives the validation split). Users with fewer than two events have no test.
+    """Each user's last event by (time, item id) is the test, everything before it training; `skip`
+    more are dropped from the end first (1 gives the validation split). Users with fewer than two
+    events have no test.
 
     Item ids that are numbers are compared as numbers.
     """
@@ -119,25 +141,40 @@ def leave_last_out(x: Interactions, skip: int = 0) -> Split:
             keep[begin] = True
     # What a user had before takes no rank, so that nobody could find it again.
     had = {(int(user), int(item)) for user, item in zip(x.user[keep], x.item[keep], strict=True)}
-    new = np.array([(int(x.user[at]), int(x.item[at])) not in had for at in ends[has] - 1], dtype=bool)
+    new = np.array(
+        [(int(x.user[at]), int(x.item[at])) not in had for at in ends[has] - 1], dtype=bool
+    )
     last = (ends[has] - 1)[new]
     repeats = int((~new).sum())
-    notes = (f"{repeats:,} users whose last item they had had before are not asked.",) if repeats else ()
+    notes = (
+        (f"{repeats:,} users whose last item they had had before are not asked.",)
+        if repeats
+        else ()
+    )
     return Split(
-        "leave-last-out", x.take(keep), np.flatnonzero(has)[new], [x.item[at : at + 1].astype(np.int64) for at in last],
-        x.take(last), _digest(x, last), notes=(*_single(x), *notes, *_untimed(x)),
-    )  # fmt: skip
+        "leave-last-out",
+        x.take(keep),
+        np.flatnonzero(has)[new],
+        [x.item[at : at + 1].astype(np.int64) for at in last],
+        x.take(last),
+        _digest(x, last),
+        notes=(*_single(x), *notes, *_untimed(x)),
+    )
 
 
 def ratio(x: Interactions, share: float = SHARE) -> Split:
-    """The first `share` of each user's events is training, at least one and all but one; the rest is the test.
+    """The first `share` of each user's events is training, at least one and all but one; the rest
+    is the test.
 
-    Relevant are items of the rest that the user had not had before; who has none of these is not asked.
+    Relevant are items of the rest that the user had not had before; who has none of these is not
+    asked.
     """
     x = _ordered(x)
     starts = x.starts()
     length = np.diff(starts)
-    kept = np.clip(np.round(length * share).astype(np.int64), np.minimum(length, 1), np.maximum(length - 1, 0))
+    kept = np.clip(
+        np.round(length * share).astype(np.int64), np.minimum(length, 1), np.maximum(length - 1, 0)
+    )
     kept[length == 1] = 1
     early = np.arange(len(x)) - starts[x.user] < kept[x.user]
     return _asked("ratio", x, early, None, (*_single(x), *_untimed(x)))
@@ -146,16 +183,18 @@ def ratio(x: Interactions, share: float = SHARE) -> Split:
 def global_time(x: Interactions, share: float = SHARE) -> Split:
     """Train before the moment T at which `share` of all events have happened, test at and after it.
 
-    Asked are users with an event before T; relevant are items that they had not had before. Events of users unknown
-    before T are not asked about (they need another split), and nobody's later events reach the training. Events
-    without a time are in neither part.
+    Asked are users with an event before T; relevant are items that they had not had before. Events
+    of users unknown before T are not asked about (they need another split), and nobody's later
+    events reach the training. Events without a time are in neither part.
     """
     x, early, moment, notes = _before(x, share)
     return _asked("global-time", x, early, moment, notes)
 
 
 def cold_users(x: Interactions, share: float = SHARE, fewer_than: int = COLD) -> Split:
-    """As global time, but asked are users with fewer than `fewer_than` training events, those without any included."""
+    """As global time, but asked are users with fewer than `fewer_than` training events, those
+    without any included.
+    """
     x, early, moment, notes = _before(x, share)
     size = np.bincount(x.user[early], minlength=len(x.user_ids))
     return _asked("cold-users", x, early, moment, notes, users=size < fewer_than)
@@ -169,12 +208,17 @@ def cold_items(x: Interactions, share: float = SHARE) -> Split:
 
 
 SPLITS: dict[str, Callable[[Interactions], Split]] = {
-    "global-time": global_time, "leave-last-out": leave_last_out, "ratio": ratio, "cold-users": cold_users,
+    "global-time": global_time,
+    "leave-last-out": leave_last_out,
+    "ratio": ratio,
+    "cold-users": cold_users,
     "cold-items": cold_items,
-}  # fmt: skip
+}
 
 
-def _before(x: Interactions, share: float) -> tuple[Interactions, NDArray[np.bool_], int, tuple[str, ...]]:
+def _before(
+    x: Interactions, share: float
+) -> tuple[Interactions, NDArray[np.bool_], int, tuple[str, ...]]:
     """Timed events in order, which of them are before T, T, and notes."""
     timed = x.time != NO_TIME
     notes: tuple[str, ...] = ()
@@ -187,10 +231,17 @@ def _before(x: Interactions, share: float) -> tuple[Interactions, NDArray[np.boo
 
 
 def _asked(
-    name: str, x: Interactions, early: NDArray[np.bool_], moment: int | None, notes: tuple[str, ...], *,
-    users: NDArray[np.bool_] | None = None, items: NDArray[np.bool_] | None = None,
-) -> Split:  # fmt: skip
-    """Test events are those not `early`; `users` and `items` [of all] say who is asked, what counts as relevant.
+    name: str,
+    x: Interactions,
+    early: NDArray[np.bool_],
+    moment: int | None,
+    notes: tuple[str, ...],
+    *,
+    users: NDArray[np.bool_] | None = None,
+    items: NDArray[np.bool_] | None = None,
+) -> Split:
+    """Test events are those not `early`; `users` and `items` [of all] say who is asked, what counts
+    as relevant.
 
     Where `users` is not given, those with an event before are.
     """
@@ -211,14 +262,17 @@ def _asked(
     none = len(np.unique(x.user[late & who[x.user]])) - len(asked)
     if none:
         kind = "without training events" if items is not None else "new to them"
-        notes = (*notes, f"{none:,} users with test events have none of an item {kind}, and are not asked.")
+        notes = (
+            *notes,
+            f"{none:,} users with test events have none of an item {kind}, and are not asked.",
+        )
     relevant = np.split(thing, first[1:]) if len(asked) else []
     # Splits that ask for some of the same test events would otherwise have the same hash.
     part = users is not None or items is not None
     digest = _digest_asked(name, x, owner, thing) if part else _digest(x, np.flatnonzero(late))
     return Split(
         name, x.take(early), asked.astype(np.int64), relevant, x.take(late), digest, moment, notes
-    )  # fmt: skip
+    )
 
 
 def _single(x: Interactions) -> tuple[str, ...]:
@@ -228,7 +282,11 @@ def _single(x: Interactions) -> tuple[str, ...]:
 
 def _untimed(x: Interactions) -> tuple[str, ...]:
     untimed = int((x.time == NO_TIME).sum())
-    return (f"{untimed:,} events without a time count as their users' first, by item id.",) if untimed else ()
+    return (
+        (f"{untimed:,} events without a time count as their users' first, by item id.",)
+        if untimed
+        else ()
+    )
 
 
 def _ordered(x: Interactions) -> Interactions:
@@ -246,12 +304,16 @@ def _item_order(x: Interactions) -> NDArray[np.int64]:
     return place[x.item]
 
 
-def _digest_asked(name: str, x: Interactions, users: NDArray[np.int64], items: NDArray[np.int64]) -> str:
+def _digest_asked(
+    name: str, x: Interactions, users: NDArray[np.int64], items: NDArray[np.int64]
+) -> str:
     pairs = zip(users.tolist(), items.tolist(), strict=True)
     lines = sorted(f"{x.user_ids[user]}\t{x.item_ids[item]}" for user, item in pairs)
     return hashlib.sha256("\n".join([name, *lines]).encode()).hexdigest()[:16]
 
 
 def _digest(x: Interactions, rows: NDArray[np.int64]) -> str:
-    lines = sorted(f"{x.user_ids[x.user[at]]}\t{x.item_ids[x.item[at]]}\t{x.time[at]}" for at in rows.tolist())
+    lines = sorted(
+        f"{x.user_ids[x.user[at]]}\t{x.item_ids[x.item[at]]}\t{x.time[at]}" for at in rows.tolist()
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -55,18 +55,29 @@ class ExperimentResults(StrictRecord):
 
 
 def run_experiment(
-    experiment: Experiment, settings: Settings, *, jobs: int = 1, resume: bool = False, retry_errors: bool = False,
-    progress: Progress | None = None, embedder: Embedder | None = None, wait: Wait = asyncio.run,
-) -> ExperimentResults:  # fmt: skip
-    """Every data set by every split: the systems side by side, then each study with each model and set of prompts.
+    experiment: Experiment,
+    settings: Settings,
+    *,
+    jobs: int = 1,
+    resume: bool = False,
+    retry_errors: bool = False,
+    progress: Progress | None = None,
+    embedder: Embedder | None = None,
+    wait: Wait = asyncio.run,
+) -> ExperimentResults:
+    """Every data set by every split: the systems side by side, then each study with each model and
+    set of prompts.
 
-    With several data sets or splits, `out` gets a folder `DATASET.SPLIT` for each; studies lie in folders below, named
-    as `StudyVariant.name`. The cost limit is one for all of it. wait: runs the studies' coroutines. Raises as
-    `limner.evals.run.run` and `limner.evals.studies.run.study` do.
+    With several data sets or splits, `out` gets a folder `DATASET.SPLIT` for each; studies lie in
+    folders below, named as `StudyVariant.name`. The cost limit is one for all of it. wait: runs the
+    studies' coroutines. Raises as `limner.evals.run.run` and `limner.evals.studies.run.study` do.
     """
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")
-    systems = [*experiment.systems, *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems)]
+    systems = [
+        *experiment.systems,
+        *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems),
+    ]
     for wanted in experiment.studies:
         check_measures(wanted.study, wanted.thresholds)
     if systems:
@@ -86,26 +97,50 @@ def run_experiment(
             if systems:
                 evaluations.append(
                     run(
-                        data, split, systems, experiment.metrics, against=experiment.against,
-                        style=experiment.style, limit=experiment.limit, seed=experiment.seed,
-                        repeat=experiment.repeat, trials=experiment.trials, candidates=experiment.candidates, out=out,
-                        jobs=jobs, resume=resume, retry_errors=retry_errors, signal_table=settings.signals,
-                        settings=settings, budget=budget, progress=say,
+                        data,
+                        split,
+                        systems,
+                        experiment.metrics,
+                        against=experiment.against,
+                        style=experiment.style,
+                        limit=experiment.limit,
+                        seed=experiment.seed,
+                        repeat=experiment.repeat,
+                        trials=experiment.trials,
+                        candidates=experiment.candidates,
+                        out=out,
+                        jobs=jobs,
+                        resume=resume,
+                        retry_errors=retry_errors,
+                        signal_table=settings.signals,
+                        settings=settings,
+                        budget=budget,
+                        progress=say,
                     )
-                )  # fmt: skip
+                )
             with tempfile.TemporaryDirectory() as scratch:
                 asked = variants(experiment.studies)
-                kept = Path(scratch) if len(asked) > 1 else None  # what one trained, the others begin with
+                kept = (
+                    Path(scratch) if len(asked) > 1 else None
+                )  # what one trained, the others begin with
                 for one in asked:
                     plan = replace(one.plan, dataset=name, split=split, seed=experiment.seed)
                     place = out / one.name if out else None
                     going = Going(place, jobs, resume, retry_errors, budget=budget, kept=kept)
-                    studies.append(wait(study(plan, one.settings(settings), going, progress=say, embedder=embedder)))
+                    studies.append(
+                        wait(
+                            study(
+                                plan, one.settings(settings), going, progress=say, embedder=embedder
+                            )
+                        )
+                    )
     return ExperimentResults(evaluations=evaluations, studies=studies)
 
 
 def _cut(name: str, splits: Sequence[str], say: Progress) -> EvaluationData:
-    """A data set that every split can cut. Raises BadInputError, which names both, where one cannot."""
+    """A data set that every split can cut. Raises BadInputError, which names both, where one
+    cannot.
+    """
     try:
         data = load(name, say)
     except BadInputError as error:
@@ -123,10 +158,16 @@ def _measurable(experiment: Experiment, names: Sequence[str]) -> None:
     labels = [parse(one).label for one in experiment.metrics]
     for system, wanted in experiment.thresholds.items():
         if system not in names:
-            raise UsageError(f"There is a threshold on {system}, which is not among the systems: {', '.join(names)}.")
+            raise UsageError(
+                f"There is a threshold on {system}, which is not among the systems: "
+                f"{', '.join(names)}."
+            )
         for label in wanted:
             if parse(label).label not in labels:
-                raise UsageError(f"There is a threshold on {label}, which is not measured: {', '.join(labels)} are.")
+                raise UsageError(
+                    f"There is a threshold on {label}, which is not measured: "
+                    f"{', '.join(labels)} are."
+                )
 
 
 @dataclass(frozen=True)
@@ -149,25 +190,45 @@ class StudyVariant:
             llm = {"choice": "local", "local_model": self.model}
         elif self.model:
             llm = {"choice": "openai", "model": self.model}
-        update = {"llm": base.llm.model_copy(update=llm), "prompts": {**base.prompts, **self.prompts}}
+        update = {
+            "llm": base.llm.model_copy(update=llm),
+            "prompts": {**base.prompts, **self.prompts},
+        }
         return base.model_copy(update=update)
 
 
 def variants(studies: list[StudyOf]) -> list[StudyVariant]:
-    """Of each study every model with every set of prompts. Raises UsageError where two would have the same name."""
+    """Of each study every model with every set of prompts. Raises UsageError where two would have
+    the same name.
+    """
     found = []
     for one in studies:
         prompts = one.prompts or {"": {}}
         for model, (named, texts) in product(one.models or [""], prompts.items()):
-            parts = [one.study, _plain(model) if len(one.models) > 1 else "", _plain(named) if len(prompts) > 1 else ""]
+            parts = [
+                one.study,
+                _plain(model) if len(one.models) > 1 else "",
+                _plain(named) if len(prompts) > 1 else "",
+            ]
             name = ".".join(part for part in parts if part)
             plan = StudyPlan(
-                one.study, "", limit=one.limit, repeat=one.repeat, neutral=one.neutral, judge=one.judge, variant=name
+                one.study,
+                "",
+                limit=one.limit,
+                repeat=one.repeat,
+                neutral=one.neutral,
+                judge=one.judge,
+                variant=name,
             )
             found.append(StudyVariant(name, plan, model, texts))
-    twice = [one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}]
+    twice = [
+        one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}
+    ]
     if twice:
-        raise UsageError(f"The experiment has two studies '{twice[0]}'; list the models and prompts of one together.")
+        raise UsageError(
+            f"The experiment has two studies '{twice[0]}'; list the models and prompts "
+            "of one together."
+        )
     return found
 
 
@@ -194,7 +255,9 @@ def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[str]:
     said = []
     for name, bound in wanted.items():
         figure = record.figures.get(name)
-        said += _beyond(name, figure.mean if figure else None, bound, less_is_better=direction(name) < 0)
+        said += _beyond(
+            name, figure.mean if figure else None, bound, less_is_better=direction(name) < 0
+        )
     return said
 
 

@@ -1,4 +1,6 @@
-"""Baselines get a fair chance: settings chosen on a validation split cut from the training, never on the test."""
+"""Baselines get a fair chance: settings chosen on a validation split cut from the training, never
+on the test.
+"""
 
 import time
 from dataclasses import dataclass
@@ -15,8 +17,10 @@ from limner.evals.systems import Contestant, Settings, Training
 
 TRIALS = 10
 SECONDS = 120.0
-"""Of a trial: one that takes longer does not count, and is a system's last. It is not cut off: only a process can be,
-and to copy the training into one for each trial costs more than the rare trial that overruns."""
+"""Of a trial: one that takes longer does not count, and is a system's last. It is not cut off: only
+a process can be, and to copy the training into one for each trial costs more than the rare trial
+that overruns.
+"""
 _USERS = 2_000
 """Asked at most in a trial, drawn with the seed."""
 _METRIC = "ndcg@10"
@@ -32,7 +36,8 @@ class Tuned:
 
 
 def validation(split: str, training: Training) -> Truth:
-    """The same kind of split once more, of the training alone. Raises BadInputError where it asks nobody.
+    """The same kind of split once more, of the training alone. Raises BadInputError where it asks
+    nobody.
 
     Cold users and items are tuned for on everybody, by global time: of the cold there are too few.
     """
@@ -41,10 +46,14 @@ def validation(split: str, training: Training) -> Truth:
     return Truth(cut, training.before(cut))
 
 
-def tune(contestant: Contestant, truth: Truth, trials: int, progress: Progress, seconds: float = SECONDS) -> Tuned:
-    """The best of at most `trials` settings by ndcg@10; the defaults are always among them. No test event is seen.
+def tune(
+    contestant: Contestant, truth: Truth, trials: int, progress: Progress, seconds: float = SECONDS
+) -> Tuned:
+    """The best of at most `trials` settings by ndcg@10; the defaults are always among them. No test
+    event is seen.
 
-    A trial of over `seconds` is the last, and what it tried is not chosen: the defaults are where they took so long.
+    A trial of over `seconds` is the last, and what it tried is not chosen: the defaults are where
+    they took so long.
     """
     options = choices(contestant, trials, truth.training.seed)
     if len(options) < 2:
@@ -62,7 +71,10 @@ def tune(contestant: Contestant, truth: Truth, trials: int, progress: Progress, 
         done += 1
         progress.advance()
         if time.monotonic() - start > seconds:
-            note = f"{contestant.name}: trial {done} took over {seconds:.0f} s, so it was the last and does not count"
+            note = (
+                f"{contestant.name}: trial {done} took over {seconds:.0f} s, so it was "
+                "the last and does not count"
+            )
             note += "; the defaults stand." if done == 1 else "."
             break
         if reached > record:
@@ -86,4 +98,10 @@ def try_validation(split: str, training: Training) -> tuple[Truth | None, str]:
     try:
         return validation(split, training), ""
     except BadInputError as error:
-        return None, f"Baselines keep their defaults: no validation split could be cut from the training. {error}"
+        return (
+            None,
+            (
+                "Baselines keep their defaults: no validation split could be cut from the "
+                f"training. {error}"
+            ),
+        )

@@ -18,7 +18,9 @@ class Cell:
     text: str
     interval: str = ""
     mark: str = ""
-    """`better` or `worse` than the focal system, significantly; `differs` where neither is better."""
+    """`better` or `worse` than the focal system, significantly; `differs` where neither is
+    better.
+    """
     best: bool = False
     whisker: Whisker | None = None
 

@@ -31,15 +31,20 @@ def write_run(folder: Path, name: str, lists: SystemLists, truth: Truth) -> None
     row, place = np.nonzero(lists.items >= 0)
     ids = np.array(x.user_ids, dtype=object)[users[row]]
     items = np.array(x.item_ids, dtype=object)[lists.items[row, place]]
-    table = pa.table({
-        "user_id": pa.array(ids, pa.string()), "item_id": pa.array(items, pa.string()),
-        "score": lists.scores[row, place], "rank": (place + 1).astype(np.int32),
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "user_id": pa.array(ids, pa.string()),
+            "item_id": pa.array(items, pa.string()),
+            "score": lists.scores[row, place],
+            "rank": (place + 1).astype(np.int32),
+        }
+    )
     pyarrow.parquet.write_table(table, folder / f"{_file_name(name)}.parquet")
 
 
 def write_users(file: Path, measured: Mapping[str, Mapping[str, Floats]], truth: Truth) -> None:
-    """A row a system and user: user_id, system, bucket (of history length), and each metric that has a value a user.
+    """A row a system and user: user_id, system, bucket (of history length), and each metric that
+    has a value a user.
 
     Whole or not at all; no file where nothing was measured.
     """
@@ -51,11 +56,16 @@ def write_users(file: Path, measured: Mapping[str, Mapping[str, Floats]], truth:
     ids = pa.array([x.user_ids[at] for at in users], pa.string())
     buckets = pa.array(truth.buckets, pa.string())
     tables = [
-        pa.table({
-            "user_id": ids, "system": pa.array([name] * len(users), pa.string()), "bucket": buckets, **by_user,
-        })
+        pa.table(
+            {
+                "user_id": ids,
+                "system": pa.array([name] * len(users), pa.string()),
+                "bucket": buckets,
+                **by_user,
+            }
+        )
         for name, by_user in measured.items()
-    ]  # fmt: skip
+    ]
     if not tables:
         file.unlink(missing_ok=True)
         return

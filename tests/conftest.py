@@ -16,7 +16,8 @@ _FILES = 16_384
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 if _soft != resource.RLIM_INFINITY and _soft < _FILES:
     resource.setrlimit(
-        resource.RLIMIT_NOFILE, (_FILES if _hard == resource.RLIM_INFINITY else min(_FILES, _hard), _hard)
+        resource.RLIMIT_NOFILE,
+        (_FILES if _hard == resource.RLIM_INFINITY else min(_FILES, _hard), _hard),
     )
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -27,5 +28,8 @@ def shared_data() -> Path:
     """Folder of the development data sets; a clone without them skips, and says so."""
     folder = Path(os.environ.get("LIMNER_SHARED_DATA", SHARED))
     if not folder.is_dir():
-        pytest.skip("DEVELOPMENT DATA IS MISSING: set LIMNER_SHARED_DATA to the folder of data sets to run this test")
+        pytest.skip(
+            "DEVELOPMENT DATA IS MISSING: set LIMNER_SHARED_DATA to the folder of data "
+            "sets to run this test"
+        )
     return folder

@@ -1,4 +1,6 @@
-"""What the chat agent and MCP clients may call: small typed functions over the engine, one file a subject."""
+"""What the chat agent and MCP clients may call: small typed functions over the engine, one file a
+subject.
+"""
 
 from limner.tools.alike import similar_items
 from limner.tools.audience import audience
@@ -25,10 +27,31 @@ from limner.tools.since import since_when
 from limner.tools.words import ToolStatement, say
 
 TOOLS: tuple[Tool, ...] = (
-    portrait, history, last_item, ratings, favourites, user_attributes, compare_users, similar_users, recommend,
-    explain_recommendation, explain_preference, since_when, audience, find_users, cohort, raters, count_events,
-    compare_periods, search_items, popular_items, popular_values, similar_items, item, catalogue,
-)  # fmt: skip
+    portrait,
+    history,
+    last_item,
+    ratings,
+    favourites,
+    user_attributes,
+    compare_users,
+    similar_users,
+    recommend,
+    explain_recommendation,
+    explain_preference,
+    since_when,
+    audience,
+    find_users,
+    cohort,
+    raters,
+    count_events,
+    compare_periods,
+    search_items,
+    popular_items,
+    popular_values,
+    similar_items,
+    item,
+    catalogue,
+)
 
 __all__ = [
     "TOOLS",

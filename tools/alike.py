@@ -12,7 +12,9 @@ from limner.tools.words import listed
 
 class SimilarItemsArgs(Args):
     item: str = Field(description="the item's id, or its title")
-    by: Near = Field(default="users", description="by the users who had both, or by what their texts say")
+    by: Near = Field(
+        default="users", description="by the users who had both, or by what their texts say"
+    )
     limit: int = Field(default=5, ge=1, le=50, description="how many items")
 
 
@@ -38,12 +40,18 @@ async def similar_items(engine: Engine, args: SimilarItemsArgs) -> SimilarItemsR
     """Raises UnknownIdError."""
     item = find_item(engine, args.item)
     near = engine.swift.neighbours(item.item_id, args.limit, args.by, RecommendationRequest())
-    found = [SimilarItem(item_id=one.item.item_id, title=title_of(one.item), likeness=one.score) for one in near]
+    found = [
+        SimilarItem(item_id=one.item.item_id, title=title_of(one.item), likeness=one.score)
+        for one in near
+    ]
     if not found:
         none = ToolStatement(form="alike.none", values={"title": title_of(item)})
         return SimilarItemsResult(found=False, said=[none], item_id=item.item_id)
     lines = [
-        ToolStatement(form="alike.item", values={"title": one.title, "likeness": round(one.likeness, 2)}) for one in found
+        ToolStatement(
+            form="alike.item", values={"title": one.title, "likeness": round(one.likeness, 2)}
+        )
+        for one in found
     ]
     said = [
         ToolStatement(form="alike.items", values={"title": title_of(item), "items": listed(lines)}),

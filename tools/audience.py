@@ -12,11 +12,17 @@ from limner.tools.words import listed, phrase
 
 class AudienceArgs(Args):
     item: str = Field(
-        default="", description="the item, by id or title: users by the probability that they have it next"
+        default="",
+        description="the item, by id or title: users by the probability that they have it next",
     )
-    like: str = Field(default="", description="instead of an item: what the users are like, in words")
+    like: str = Field(
+        default="", description="instead of an item: what the users are like, in words"
+    )
     where: str = Field(
-        default="", description="a condition on users' attributes, such as: age < 30 and gender = F; alone: by activity"
+        default="",
+        description=(
+            "a condition on users' attributes, such as: age < 30 and gender = F; alone: by activity"
+        ),
     )
     limit: int = Field(default=5, ge=1, le=100, description="how many of the users to list")
 
@@ -24,7 +30,9 @@ class AudienceArgs(Args):
 class AudienceUser(Value):
     user_id: str
     score: float
-    """What they are ordered by where there is no probability: likeness, score or number of events."""
+    """What they are ordered by where there is no probability: likeness, score or number of
+    events.
+    """
     probability: float | None = None
     """That they have the item next; None where it was not learned, or no item was asked for."""
 
@@ -41,38 +49,65 @@ class AudienceResult(Result):
 
 @tool(
     "audience",
-    "Users for a campaign, likeliest first: by the probability that they have an item next, those who had it left out; "
+    "Users for a campaign, likeliest first: by the probability that they have an item "
+    "next, those who had it left out; "
     "by the likeness of their portraits to words; or by activity among those who fit a condition.",
     AudienceArgs,
 )
 async def audience(engine: Engine, args: AudienceArgs) -> AudienceResult:
-    """Raises BadInputError where neither or both of item and words are given, UnknownIdError for an unknown item."""
+    """Raises BadInputError where neither or both of item and words are given, UnknownIdError for an
+    unknown item.
+    """
     if bool(args.item) == bool(args.like) and (args.item or not args.where):
-        raise BadInputError("Say for whom to look: an item, words that users are like, or a condition on attributes.")
+        raise BadInputError(
+            "Say for whom to look: an item, words that users are like, or a condition on "
+            "attributes."
+        )
     if args.item:
-        found = engine.users_for_item(find_item(engine, args.item).item_id, args.limit, where=args.where)
+        found = engine.users_for_item(
+            find_item(engine, args.item).item_id, args.limit, where=args.where
+        )
     elif args.like:
         found = engine.users_like(args.like, args.limit, where=args.where)
     else:
         found = engine.users_where(args.where, args.limit)
     return AudienceResult(
-        found=bool(found.users), said=told(found), notes=found.notes, definition=found.definition, period=found.period,
-        considered=found.considered, population=found.population,
-        users=[AudienceUser(user_id=one.user_id, score=one.score, probability=one.probability) for one in found.users],
-    )  # fmt: skip
+        found=bool(found.users),
+        said=told(found),
+        notes=found.notes,
+        definition=found.definition,
+        period=found.period,
+        considered=found.considered,
+        population=found.population,
+        users=[
+            AudienceUser(user_id=one.user_id, score=one.score, probability=one.probability)
+            for one in found.users
+        ],
+    )
 
 
 def told(found: Audience) -> list[ToolStatement]:
-    """An audience in statements: the first users, of how many, by what, from when, and how to have all of them."""
+    """An audience in statements: the first users, of how many, by what, from when, and how to have
+    all of them.
+    """
     kind = "item" if found.item is not None else "words" if found.like else "where"
     values: dict[str, str | int | float | ToolStatement] = {
-        "of": found.considered, "population": found.population, "title": title_of(found.item), "like": found.like,
-        "where": ToolStatement(form="cohort.fit", values={"where": found.filter}) if found.filter else phrase(""),
-    }  # fmt: skip
+        "of": found.considered,
+        "population": found.population,
+        "title": title_of(found.item),
+        "like": found.like,
+        "where": ToolStatement(form="cohort.fit", values={"where": found.filter})
+        if found.filter
+        else phrase(""),
+    }
     if not found.users:
         return [ToolStatement(form=f"audience.{kind}.nobody", values=values)]
     users = listed([_line(one) for one in found.users])
-    said = [ToolStatement(form=f"audience.{kind}", values={**values, "k": len(found.users), "users": users})]
+    said = [
+        ToolStatement(
+            form=f"audience.{kind}", values={**values, "k": len(found.users), "users": users}
+        )
+    ]
     said.append(ToolStatement(form=f"audience.by.{_measure(found)}"))
     if found.had:
         said.append(ToolStatement(form="audience.had", values={"n": found.had}))
@@ -95,9 +130,12 @@ def _measure(found: Audience) -> str:
 def _line(one: RankedUser) -> ToolStatement:
     if one.probability is not None:
         return ToolStatement(
-            form="audience.chance", values={"user": one.user_id, "percent": round(100 * one.probability, 1)}
+            form="audience.chance",
+            values={"user": one.user_id, "percent": round(100 * one.probability, 1)},
         )
-    return ToolStatement(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)})
+    return ToolStatement(
+        form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}
+    )
 
 
 def _command(found: Audience) -> str:

@@ -1,7 +1,7 @@
 """What a tool is: a name, what it does, its arguments, and a small typed function over the engine.
 
-A tool answers in statements (`ToolStatement`): a form of words by name, what fills it, and the events it rests on. They are said
-in a language by `limner.tools.words`, so that a tool knows none.
+A tool answers in statements (`ToolStatement`): a form of words by name, what fills it, and the
+events it rests on. They are said in a language by `limner.tools.words`, so that a tool knows none.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,9 @@ from limner.tools.words import ToolStatement, events_of, say
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]
 Tells = Literal["user", "catalogue", "users"]
-"""Of whom a tool tells: of the one user that its argument `user_id` names, of nobody, or of any users."""
+"""Of whom a tool tells: of the one user that its argument `user_id` names, of nobody, or of any
+users.
+"""
 
 __all__ = ["Args", "Polarity", "Result", "Tells", "Tool", "ToolStatement", "Value", "tool"]
 

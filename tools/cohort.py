@@ -22,28 +22,42 @@ Judged = Literal["", "like", "dislike"]
 
 class CohortArgs(Which):
     polarity: Judged = Field(
-        default="", description="only users who liked, or disliked, such items; empty: who had at least one"
+        default="",
+        description="only users who liked, or disliked, such items; empty: who had at least one",
     )
     course: Course = Field(
-        default="", description="of users who liked or disliked them: who stopped, or who started only lately"
+        default="",
+        description="of users who liked or disliked them: who stopped, or who started only lately",
     )
     or_item: str = Field(default="", description="or this item, by id or title, instead")
     or_value: str = Field(default="", description="or items with this value instead")
-    and_item: str = Field(default="", description="only users who had this item, by id or title, as well")
-    and_value: str = Field(default="", description="only users who had an item with this value as well")
-    and_polarity: Judged = Field(
-        default="", description="only users who liked, or disliked, what was had as well; empty: had it"
+    and_item: str = Field(
+        default="", description="only users who had this item, by id or title, as well"
     )
-    not_item: str = Field(default="", description="only users who did not have this item, by id or title")
+    and_value: str = Field(
+        default="", description="only users who had an item with this value as well"
+    )
+    and_polarity: Judged = Field(
+        default="",
+        description="only users who liked, or disliked, what was had as well; empty: had it",
+    )
+    not_item: str = Field(
+        default="", description="only users who did not have this item, by id or title"
+    )
     not_value: str = Field(default="", description="only users who had no item with this value")
     not_polarity: Judged = Field(
-        default="", description="only users who did not like, or did not dislike, what they should not have had"
+        default="",
+        description=(
+            "only users who did not like, or did not dislike, what they should not have had"
+        ),
     )
     min_events: int = Field(default=1, ge=1, description="at least so many such events a user")
     max_events: int | None = Field(
         default=None, ge=0, description="at most so many such events a user; 0: users who have none"
     )
-    where: str = Field(default="", description="a condition on users' attributes, such as: age < 30 and gender = F")
+    where: str = Field(
+        default="", description="a condition on users' attributes, such as: age < 30 and gender = F"
+    )
     limit: int = Field(default=5, ge=0, le=100, description="how many of the users to list")
 
 
@@ -76,13 +90,17 @@ class _Beside:
 
 @tool(
     "cohort",
-    "How many users, and which, had an item or items with a value, rated them so, liked or disliked them, stopped or "
-    "started, also had or liked a second, or did not, within a time, of a type, at least so often, or fit a condition "
+    "How many users, and which, had an item or items with a value, rated them so, liked "
+    "or disliked them, stopped or "
+    "started, also had or liked a second, or did not, within a time, of a type, at least "
+    "so often, or fit a condition "
     "on their attributes.",
     CohortArgs,
 )
 async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
-    """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown item or facet."""
+    """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown item
+    or facet.
+    """
     _check(args)
     census = engine.snapshots.census()
     about = chosen(engine, args)
@@ -97,15 +115,30 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
         among = fit if among is None else among & fit
     span = engine.snapshots.period()
     if args.max_events == 0:
-        left = _without(engine, args, about, [one for one in matching if _fits(census, one, beside)])
+        left = _without(
+            engine, args, about, [one for one in matching if _fits(census, one, beside)]
+        )
         users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
         said = _said(args, about, beside, len(left), len(matching), users, span)
         return CohortResult(found=True, said=said, total=len(left), of=len(matching), users=users)
     either = chosen(engine, other) if (other := _other(args)) else None
     held = _held(engine, census, args, about, among)
     if either is not None and other is not None:
-        held = _either(engine, census, args, (about, either), held, _held(engine, census, other, either, among), among)
-        about = replace(about, what=ToolStatement(form="what.either", values={"first": about.what, "second": either.what}))
+        held = _either(
+            engine,
+            census,
+            args,
+            (about, either),
+            held,
+            _held(engine, census, other, either, among),
+            among,
+        )
+        about = replace(
+            about,
+            what=ToolStatement(
+                form="what.either", values={"first": about.what, "second": either.what}
+            ),
+        )
     held = _bounded(held, args)
     top = held.seqs[: args.limit].tolist()
     ids = {one.seq: one.event_id for one in engine.store.events_by_seq(top)}
@@ -123,11 +156,14 @@ def _check(args: CohortArgs) -> None:
     """Raises BadInputError for what would answer another question than the one asked."""
     if args.max_events == 0 and (args.polarity or args.or_item or args.or_value):
         raise BadInputError(
-            "max_events=0 asks for users who have no such event at all, which goes with no polarity and no second item "
+            "max_events=0 asks for users who have no such event at all, which goes with "
+            "no polarity and no second item "
             "or value; name what they should not have had as not_item or not_value."
         )
     if args.course and not args.polarity:
-        raise BadInputError("A course is of users who liked or disliked something; give a polarity too.")
+        raise BadInputError(
+            "A course is of users who liked or disliked something; give a polarity too."
+        )
     if args.not_polarity and not (args.not_item or args.not_value):
         raise BadInputError("not_polarity goes with not_item or not_value.")
     if args.and_polarity and not (args.and_item or args.and_value):
@@ -141,7 +177,9 @@ def _other(args: CohortArgs) -> CohortArgs | None:
     return args.model_copy(update={"item": args.or_item, "value": args.or_value, "facet": ""})
 
 
-def _held(engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None) -> UserCounts:
+def _held(
+    engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None
+) -> UserCounts:
     rows = rows_of(engine, args, about)
     if args.polarity:
         return census.likers(rows, args.polarity, args.course, among, _least_liked(about))
@@ -149,9 +187,14 @@ def _held(engine: Engine, census: Census, args: CohortArgs, about: Chosen, among
 
 
 def _either(
-    engine: Engine, census: Census, args: CohortArgs, about: tuple[Chosen, Chosen], one: UserCounts, other: UserCounts,
+    engine: Engine,
+    census: Census,
+    args: CohortArgs,
+    about: tuple[Chosen, Chosen],
+    one: UserCounts,
+    other: UserCounts,
     among: Mask | None,
-) -> UserCounts:  # fmt: skip
+) -> UserCounts:
     """Users of the one or the other, each event counted once."""
     ids = None if about[0].ids is None or about[1].ids is None else about[0].ids | about[1].ids
     rows = rows_of(engine, args, replace(about[0], ids=ids))
@@ -163,14 +206,20 @@ def _either(
 def _beside(engine: Engine, census: Census, args: CohortArgs) -> list[_Beside]:
     found = []
     for item, value, polarity, wanted in (
-        (args.and_item, "", args.and_polarity, True), ("", args.and_value, args.and_polarity, True),
-        (args.not_item, "", args.not_polarity, False), ("", args.not_value, args.not_polarity, False),
-    ):  # fmt: skip
+        (args.and_item, "", args.and_polarity, True),
+        ("", args.and_value, args.and_polarity, True),
+        (args.not_item, "", args.not_polarity, False),
+        ("", args.not_value, args.not_polarity, False),
+    ):
         if item or value:
             which = Which(item=item, value=value)
             about = chosen(engine, which)
             rows = rows_of(engine, which, about)
-            held = census.likers(rows, polarity, "", None, _least_liked(about)) if polarity else census.holders(rows)
+            held = (
+                census.likers(rows, polarity, "", None, _least_liked(about))
+                if polarity
+                else census.holders(rows)
+            )
             users = np.zeros(len(census.user_ids), dtype=bool)
             users[held.users] = True
             found.append(_Beside(about, polarity, wanted, users))
@@ -183,7 +232,9 @@ def _fits(census: Census, user_id: str, beside: Sequence[_Beside]) -> bool:
 
 
 def _least_liked(about: Chosen) -> int:
-    """Different liked items from which they are said to be liked; of a single item one is enough."""
+    """Different liked items from which they are said to be liked; of a single item one is
+    enough.
+    """
     return 1 if about.item else MIN_LIKED
 
 
@@ -210,12 +261,25 @@ def _only_where(args: CohortArgs, about: Chosen) -> bool:
 
 
 def _said(
-    args: CohortArgs, about: Chosen, beside: Sequence[_Beside], total: int, of: int, users: list[CohortUser], span: Span
+    args: CohortArgs,
+    about: Chosen,
+    beside: Sequence[_Beside],
+    total: int,
+    of: int,
+    users: list[CohortUser],
+    span: Span,
 ) -> list[ToolStatement]:
     lead: dict[str, str | int | float | ToolStatement] = {
-        "n": total, "of": of, "what": about.what, "when": about.when, "events": _events(args), "where": _where(args),
-        "least": _least(args), "often": _often(args), "beside": _all_beside(beside),
-    }  # fmt: skip
+        "n": total,
+        "of": of,
+        "what": about.what,
+        "when": about.when,
+        "events": _events(args),
+        "where": _where(args),
+        "least": _least(args),
+        "often": _often(args),
+        "beside": _all_beside(beside),
+    }
     if _only_where(args, about) and not beside:
         form = "cohort.where"
         lead["where"] = args.where
@@ -262,7 +326,9 @@ def _all_beside(beside: Sequence[_Beside]) -> ToolStatement:
 
 def _shown(one: CohortUser) -> ToolStatement:
     evidence = [one.event_id] if one.event_id else []
-    return ToolStatement(form="cohort.user", values={"user": one.user_id, "n": one.n}, evidence=evidence)
+    return ToolStatement(
+        form="cohort.user", values={"user": one.user_id, "n": one.n}, evidence=evidence
+    )
 
 
 def _course(args: CohortArgs) -> ToolStatement:
@@ -271,24 +337,33 @@ def _course(args: CohortArgs) -> ToolStatement:
 
 def _events(args: CohortArgs) -> ToolStatement:
     one = args.min_events == 1 and args.max_events is None
-    return ToolStatement(form="cohort.event" if one else "cohort.events_many", values={"type": kind_before(args.type)})
+    return ToolStatement(
+        form="cohort.event" if one else "cohort.events_many",
+        values={"type": kind_before(args.type)},
+    )
 
 
 def _where(args: CohortArgs) -> ToolStatement:
-    return ToolStatement(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+    return (
+        ToolStatement(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+    )
 
 
 def _often(args: CohortArgs) -> ToolStatement:
     """How many of the liked items there must be, where that was asked."""
     asked = args.min_events > 1 or args.max_events is not None
-    return ToolStatement(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")
+    return (
+        ToolStatement(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")
+    )
 
 
 def _least(args: CohortArgs) -> ToolStatement:
     if args.max_events == 0:
         return ToolStatement(form="cohort.no")
     if args.max_events is not None and args.min_events > 1:
-        return ToolStatement(form="cohort.range", values={"n": args.min_events, "m": args.max_events})
+        return ToolStatement(
+            form="cohort.range", values={"n": args.min_events, "m": args.max_events}
+        )
     if args.max_events is not None:
         return ToolStatement(form="cohort.most", values={"m": args.max_events})
     return (

@@ -21,7 +21,10 @@ class CompareArgs(Which):
     other_id: str = Field(description="the other user's id")
     aspect: Aspect = Field(
         default="taste",
-        description="what to compare: number of events, number of different items, mean rating, or taste as a whole",
+        description=(
+            "what to compare: number of events, number of different items, mean "
+            "rating, or taste as a whole"
+        ),
     )
 
 
@@ -42,13 +45,18 @@ class CompareResult(Result):
 
 @tool(
     "compare_users",
-    "Two users side by side: who has more events or items (of a type, value, time), rates higher, how tastes differ.",
+    (
+        "Two users side by side: who has more events or items (of a type, value, time), "
+        "rates higher, how tastes differ."
+    ),
     CompareArgs,
 )
 async def compare_users(engine: Engine, args: CompareArgs) -> CompareResult:
     about = chosen(engine, args)
     kept = [_kept(engine, one, args, about) for one in (args.user_id, args.other_id)]
-    sides = [_side(one, events) for one, events in zip((args.user_id, args.other_id), kept, strict=True)]
+    sides = [
+        _side(one, events) for one, events in zip((args.user_id, args.other_id), kept, strict=True)
+    ]
     had = [{one.item_id for one in events if one.item_id} for events in kept]
     shared = len(had[0] & had[1])
     if args.aspect == "taste":
@@ -68,16 +76,23 @@ def _kept(engine: Engine, user_id: str, args: CompareArgs, about: Chosen) -> lis
 def _side(user_id: str, events: list[Event]) -> Side:
     rated = [one.value for one in events if one.type in RATED_TYPES and one.value is not None]
     return Side(
-        user_id=user_id, events=len(events), items=len({one.item_id for one in events if one.item_id}),
-        rating=round(float(np.mean(rated)), 2) if rated else None, evidence=[one.event_id for one in events[-1:]],
-    )  # fmt: skip
+        user_id=user_id,
+        events=len(events),
+        items=len({one.item_id for one in events if one.item_id}),
+        rating=round(float(np.mean(rated)), 2) if rated else None,
+        evidence=[one.event_id for one in events[-1:]],
+    )
 
 
 def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chosen) -> ToolStatement:
     if aspect == "rating":
-        rated = sorted((one for one in sides if one.rating is not None), key=lambda one: -(one.rating or 0))
+        rated = sorted(
+            (one for one in sides if one.rating is not None), key=lambda one: -(one.rating or 0)
+        )
         if len(rated) < 2:
-            return ToolStatement(form="compare.none", values={"user": args.user_id, "other": args.other_id})
+            return ToolStatement(
+                form="compare.none", values={"user": args.user_id, "other": args.other_id}
+            )
         more, less = (rated[0], rated[0].rating or 0.0), (rated[1], rated[1].rating or 0.0)
     else:
         counts = [(one, one.items if aspect == "items" else one.events) for one in sides]
@@ -87,23 +102,39 @@ def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chose
     return ToolStatement(
         form=f"compare.{aspect}.equal" if equal else f"compare.{aspect}",
         values={
-            "more": more[0].user_id, "n": more[1], "less": less[0].user_id, "m": less[1], "what": about.what,
-            "when": about.when, "type": kind_before(args.type),
-            "of": phrase("") if about.ids is None else ToolStatement(form="on.what", values={"what": about.what}),
+            "more": more[0].user_id,
+            "n": more[1],
+            "less": less[0].user_id,
+            "m": less[1],
+            "what": about.what,
+            "when": about.when,
+            "type": kind_before(args.type),
+            "of": phrase("")
+            if about.ids is None
+            else ToolStatement(form="on.what", values={"what": about.what}),
         },
         evidence=evidence,
-    )  # fmt: skip
+    )
 
 
 async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolStatement]:
-    said = [ToolStatement(form="compare.shared", values={"user": args.user_id, "other": args.other_id, "n": shared})]
+    said = [
+        ToolStatement(
+            form="compare.shared",
+            values={"user": args.user_id, "other": args.other_id, "n": shared},
+        )
+    ]
     top: list[list[str]] = []
     for user_id in (args.user_id, args.other_id):
         found = await favourites.run(engine, favourites.args.model_validate({"user_id": user_id}))
         said += [one for one in found.said if one.form == "favourites.first"]
         profile = await engine.profile(user_id)
         top.append(
-            [one.value for one in sorted(profile.preferences, key=lambda p: -p.strength) if one.polarity == "like"]
+            [
+                one.value
+                for one in sorted(profile.preferences, key=lambda p: -p.strength)
+                if one.polarity == "like"
+            ]
         )
     both = [one for one in top[0] if one in top[1]][:3]
     for form, user_id, values in (

@@ -22,7 +22,8 @@ class CountResult(Result):
 
 @tool(
     "count_events",
-    "How many events there are of all users, of how many users and on how many items: of a type, an item, a value, a "
+    "How many events there are of all users, of how many users and on how many items: of "
+    "a type, an item, a value, a "
     "time, or with such ratings.",
     CountArgs,
     tells="catalogue",
@@ -34,9 +35,15 @@ async def count_events(engine: Engine, args: CountArgs) -> CountResult:
     rows = rows_of(engine, args, about)
     users, items = len(np.unique(x.user[rows])), len(np.unique(x.item[rows]))
     values: dict[str, str | int | float | ToolStatement] = {
-        "n": int(rows.sum()), "type": kind_before(args.type), "when": about.when, "users": users, "items": items,
-        "of": phrase("") if about.ids is None else ToolStatement(form="on.what", values={"what": about.what}),
-    }  # fmt: skip
+        "n": int(rows.sum()),
+        "type": kind_before(args.type),
+        "when": about.when,
+        "users": users,
+        "items": items,
+        "of": phrase("")
+        if about.ids is None
+        else ToolStatement(form="on.what", values={"what": about.what}),
+    }
     said = [ToolStatement(form="events.count", values=values)]
     if span := engine.snapshots.period():
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}

@@ -19,7 +19,9 @@ EVENTS = 5
 
 class WhyItemArgs(ListArgs):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    item: str = Field(default="", description="the item's id or title; the first recommendation if left out")
+    item: str = Field(
+        default="", description="the item's id or title; the first recommendation if left out"
+    )
 
 
 class WhyItemResult(Result):
@@ -31,8 +33,12 @@ class WhyItemResult(Result):
 
 class WhyPreferenceArgs(Args):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    value: str = Field(default="", description="what the preference is about; the strongest if left out")
-    polarity: Literal["", "like", "dislike"] = Field(default="", description="only of likes, or only of dislikes")
+    value: str = Field(
+        default="", description="what the preference is about; the strongest if left out"
+    )
+    polarity: Literal["", "like", "dislike"] = Field(
+        default="", description="only of likes, or only of dislikes"
+    )
 
 
 class WhyPreferenceResult(Result):
@@ -40,10 +46,17 @@ class WhyPreferenceResult(Result):
     preference: Preference | None = None
 
 
-@tool("explain_recommendation", "Why an item is recommended to a user, or why it is not.", WhyItemArgs, tells="user")
+@tool(
+    "explain_recommendation",
+    "Why an item is recommended to a user, or why it is not.",
+    WhyItemArgs,
+    tells="user",
+)
 async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemResult:
     """Raises UnknownIdError for an unknown item."""
-    [first] = await engine.recommend([args.user_id], SHORTLIST, wishes=wishes_of(engine, args), explain=False)
+    [first] = await engine.recommend(
+        [args.user_id], SHORTLIST, wishes=wishes_of(engine, args), explain=False
+    )
     places = {one.item.item_id: one.rank for one in first.recommendations}
     if args.item:
         item = find_item(engine, args.item)
@@ -56,9 +69,12 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     ranked = await engine.rank(args.user_id, [item.item_id], explain=True)
     one = ranked.recommendations[0] if ranked.recommendations else None
     values: dict[str, str | int | float | ToolStatement] = {
-        "user": args.user_id, "title": title_of(item), "place": place or 0, "n": SHORTLIST,
+        "user": args.user_id,
+        "title": title_of(item),
+        "place": place or 0,
+        "n": SHORTLIST,
         "wanted": wanted_in_words(engine, args),
-    }  # fmt: skip
+    }
     had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
     if had:
         line = phrase_of(_line(had[-1], title_of(item)))
@@ -74,8 +90,13 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
             channels = listed([channel(name) for name in list(one.channels)[:3]])
             said.append(ToolStatement(form="why.channels", values={"channels": channels}))
     return WhyItemResult(
-        found=True, said=said, notes=ranked.notes, user_id=args.user_id, recommendation=one, place=place
-    )  # fmt: skip
+        found=True,
+        said=said,
+        notes=ranked.notes,
+        user_id=args.user_id,
+        recommendation=one,
+        place=place,
+    )
 
 
 @tool(
@@ -88,13 +109,16 @@ async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPref
     profile = await engine.profile(args.user_id)
     wanted = args.value.casefold()
     held = [
-        one for one in profile.preferences
+        one
+        for one in profile.preferences
         if wanted in one.value.casefold() and (not args.polarity or one.polarity == args.polarity)
-    ]  # fmt: skip
+    ]
     if not held:
         form = "why.unsaid" if wanted else "portrait.none"
         kind = ToolStatement(form="portrait.any")
-        none = ToolStatement(form=form, values={"user": args.user_id, "value": args.value, "kind": kind})
+        none = ToolStatement(
+            form=form, values={"user": args.user_id, "value": args.value, "kind": kind}
+        )
         return WhyPreferenceResult(found=False, said=[none], user_id=args.user_id)
     one = max(held, key=lambda p: (p.value.casefold() == wanted, p.strength))
     lines = _lines(engine, one.evidence[:EVENTS])
@@ -102,16 +126,25 @@ async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPref
         ToolStatement(
             form=f"why.{one.polarity}",
             values={
-                "user": args.user_id, "value": one.value, "strength": round(one.strength, 2),
-                "confidence": round(one.confidence, 2), "n": len(one.evidence),
+                "user": args.user_id,
+                "value": one.value,
+                "strength": round(one.strength, 2),
+                "confidence": round(one.confidence, 2),
+                "n": len(one.evidence),
             },
         )
-    ]  # fmt: skip
+    ]
     if lines:
-        said.append(ToolStatement(form="why.events", values={"lines": listed([phrase_of(line) for line in lines])}))
+        said.append(
+            ToolStatement(
+                form="why.events", values={"lines": listed([phrase_of(line) for line in lines])}
+            )
+        )
     if one.trend in ("rising", "fading"):
         said.append(ToolStatement(form=f"why.{one.trend}", values={"value": one.value}))
-    return WhyPreferenceResult(found=True, said=said, notes=profile.notes, user_id=args.user_id, preference=one)
+    return WhyPreferenceResult(
+        found=True, said=said, notes=profile.notes, user_id=args.user_id, preference=one
+    )
 
 
 def _lines(engine: Engine, event_ids: list[str]) -> list[HistoryLine]:
@@ -119,12 +152,17 @@ def _lines(engine: Engine, event_ids: list[str]) -> list[HistoryLine]:
     items = engine.items_by_id([one.item_id for one in events.values() if one.item_id])
     return [
         _line(events[one], title_of(items.get(events[one].item_id or ""), events[one].type))
-        for one in event_ids if one in events
-    ]  # fmt: skip
+        for one in event_ids
+        if one in events
+    ]
 
 
 def _line(event: Event, title: str) -> HistoryLine:
     return HistoryLine(
-        event_id=event.event_id, item_id=event.item_id, title=title, type=event.type, value=event.value,
+        event_id=event.event_id,
+        item_id=event.item_id,
+        title=title,
+        type=event.type,
+        value=event.value,
         timestamp=event.timestamp,
-    )  # fmt: skip
+    )

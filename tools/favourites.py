@@ -31,7 +31,10 @@ class FavouritesResult(Result):
 
 @tool(
     "favourites",
-    "The values of a facet (genre, category, brand, …; the main one if left out) that most items of a user carry.",
+    (
+        "The values of a facet (genre, category, brand, …; the main one if left out) that "
+        "most items of a user carry."
+    ),
     FavouritesArgs,
     tells="user",
 )
@@ -50,31 +53,44 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
         for value in values:
             counts[value] += 1
             carried.setdefault(value, []).append(event_id)
-    top = [ValueCount(value=value, items=n) for value, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+    top = [
+        ValueCount(value=value, items=n)
+        for value, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    ]
     if not top:
-        none = ToolStatement(form="favourites.none", values={"user": args.user_id, "facet": facet or "category"})
+        none = ToolStatement(
+            form="favourites.none", values={"user": args.user_id, "facet": facet or "category"}
+        )
         return FavouritesResult(found=False, said=[none], user_id=args.user_id, facet=facet)
     first = top[0]
     said = [
         ToolStatement(
             form="favourites.first",
             values={
-                "value": first.value, "facet": facet, "user": args.user_id, "n": first.items, "of": len(latest),
+                "value": first.value,
+                "facet": facet,
+                "user": args.user_id,
+                "n": first.items,
+                "of": len(latest),
                 "when": about.when,
             },
             evidence=carried[first.value][::-1][:3],
         )
-    ]  # fmt: skip
+    ]
     equal = [one for one in top[1:] if one.items == first.items]
     if equal:
         same = listed([_counted(one) for one in equal[: args.limit]])
         said.append(ToolStatement(form="favourites.tied", values={"values": same}))
     rest = top[1 + len(equal) : args.limit]
     if rest:
-        said.append(ToolStatement(form="favourites.then", values={"values": listed([_counted(one) for one in rest])}))
+        said.append(
+            ToolStatement(
+                form="favourites.then", values={"values": listed([_counted(one) for one in rest])}
+            )
+        )
     return FavouritesResult(
         found=True, said=said, user_id=args.user_id, facet=facet, items=known, top=top[: args.limit]
-    )  # fmt: skip
+    )
 
 
 def _counted(one: ValueCount) -> ToolStatement:

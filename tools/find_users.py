@@ -14,11 +14,19 @@ from limner.tools.words import listed, phrase
 
 
 class FindUsersArgs(Args):
-    value: str = Field(default="", description="what the preference is about, such as a genre, brand or theme")
+    value: str = Field(
+        default="", description="what the preference is about, such as a genre, brand or theme"
+    )
     polarity: Polarity = Field(default="like", description="like or dislike")
-    trend: Literal["", "rising", "steady", "fading"] = Field(default="", description="only this trend; empty for all")
-    like: str = Field(default="", description="instead of a value: what the users are like, in words")
-    where: str = Field(default="", description="a condition on users' attributes, such as: age < 30 and gender = F")
+    trend: Literal["", "rising", "steady", "fading"] = Field(
+        default="", description="only this trend; empty for all"
+    )
+    like: str = Field(
+        default="", description="instead of a value: what the users are like, in words"
+    )
+    where: str = Field(
+        default="", description="a condition on users' attributes, such as: age < 30 and gender = F"
+    )
     limit: int = Field(default=5, ge=1, le=100)
 
 
@@ -38,7 +46,10 @@ class FindUsersResult(Result):
 
 @tool(
     "find_users",
-    "Users whose portrait holds a preference, strongest first, or whose portraits are likest to some words.",
+    (
+        "Users whose portrait holds a preference, strongest first, or whose portraits are "
+        "likest to some words."
+    ),
     FindUsersArgs,
 )
 async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
@@ -48,45 +59,68 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     if not args.value:
         raise BadInputError("Say what the users like (value), or what they are like (like).")
     wanted = args.value.casefold()
-    fit = {one.user_id for one in fitting(engine.store.users(), args.where, "users")} if args.where else None
+    fit = (
+        {one.user_id for one in fitting(engine.store.users(), args.where, "users")}
+        if args.where
+        else None
+    )
     found: list[FoundUser] = []
     for profile in engine.portraits(args.value):
         if fit is not None and profile.user_id not in fit:
             continue
         held = [
-            one for one in profile.preferences
-            if one.polarity == args.polarity and (not args.trend or one.trend == args.trend)
+            one
+            for one in profile.preferences
+            if one.polarity == args.polarity
+            and (not args.trend or one.trend == args.trend)
             and wanted in one.value.casefold()
-        ]  # fmt: skip
+        ]
         if held:
             best = max(held, key=lambda one: (one.value.casefold() == wanted, one.strength))
             found.append(FoundUser(user_id=profile.user_id, score=best.strength, preference=best))
     found.sort(key=lambda one: (-one.score, one.user_id))
     painted = engine.store.counts().profiles
     values: dict[str, str | int | float | ToolStatement] = {
-        "n": len(found), "of": painted, "value": args.value, "where": _where(args),
+        "n": len(found),
+        "of": painted,
+        "value": args.value,
+        "where": _where(args),
         "trend": ToolStatement(form=f"trend.{args.trend}") if args.trend else phrase(""),
-    }  # fmt: skip
+    }
     top = found[: args.limit]
     said = [ToolStatement(form=f"find.{args.polarity}", values=values)]
     if top:
-        said.append(ToolStatement(form="find.top", values={"users": listed([_line(one) for one in top])}))
-    return FindUsersResult(found=bool(painted), said=said, total=len(found), searched=painted, users=top)
+        said.append(
+            ToolStatement(form="find.top", values={"users": listed([_line(one) for one in top])})
+        )
+    return FindUsersResult(
+        found=bool(painted), said=said, total=len(found), searched=painted, users=top
+    )
 
 
 def _by_words(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     found = engine.users_like(args.like, args.limit, where=args.where)
     users = [FoundUser(user_id=one.user_id, score=one.score) for one in found.users]
     return FindUsersResult(
-        found=bool(users), said=told(found), notes=found.notes, total=found.considered, searched=found.considered,
+        found=bool(users),
+        said=told(found),
+        notes=found.notes,
+        total=found.considered,
+        searched=found.considered,
         users=users,
-    )  # fmt: skip
+    )
 
 
 def _line(one: FoundUser) -> ToolStatement:
     evidence = one.preference.evidence[:1] if one.preference else []
-    return ToolStatement(form="find.user", values={"user": one.user_id, "score": round(one.score, 2)}, evidence=evidence)
+    return ToolStatement(
+        form="find.user",
+        values={"user": one.user_id, "score": round(one.score, 2)},
+        evidence=evidence,
+    )
 
 
 def _where(args: FindUsersArgs) -> ToolStatement:
-    return ToolStatement(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+    return (
+        ToolStatement(form="cohort.fit", values={"where": args.where}) if args.where else phrase("")
+    )

@@ -19,13 +19,22 @@ Order = Literal["newest", "oldest", "highest", "lowest"]
 class HistoryArgs(Which):
     user_id: str = Field(description="the user's id, exactly as in the data")
     order: Order = Field(
-        default="newest", description="newest or oldest first, or by the rating that was given: highest or lowest first"
+        default="newest",
+        description=(
+            "newest or oldest first, or by the rating that was given: highest or lowest first"
+        ),
     )
     count: Literal["events", "items"] = Field(
         default="events", description="whether to count events or different items"
     )
-    limit: int = Field(default=5, ge=0, le=50, description="how many of the events to list; 0 only counts them")
-    skip: int = Field(default=0, ge=0, description="how many of the events to pass over before those that are listed")
+    limit: int = Field(
+        default=5, ge=0, le=50, description="how many of the events to list; 0 only counts them"
+    )
+    skip: int = Field(
+        default=0,
+        ge=0,
+        description="how many of the events to pass over before those that are listed",
+    )
 
 
 class HistoryLine(Value):
@@ -48,7 +57,10 @@ class HistoryResult(Result):
 
 @tool(
     "history",
-    "Events of one user: how many (of a type, an item, a value, a time), and the newest, oldest or best rated of them.",
+    (
+        "Events of one user: how many (of a type, an item, a value, a time), and the newest, "
+        "oldest or best rated of them."
+    ),
     HistoryArgs,
     tells="user",
 )
@@ -67,13 +79,19 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     elif args.order == "newest":
         said = [_count(args, about, len(events), len(items)), *_latest(lines)]
     elif not top and args.limit:
-        said = [ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})]
+        said = [
+            ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})
+        ]
     else:
         said = _extremes(args, about, lines, ordered)
     return HistoryResult(
-        found=bool(top or (events and not args.limit)), said=said, user_id=args.user_id, total=len(events),
-        items=len(items), events=lines,
-    )  # fmt: skip
+        found=bool(top or (events and not args.limit)),
+        said=said,
+        user_id=args.user_id,
+        total=len(events),
+        items=len(items),
+        events=lines,
+    )
 
 
 def _ordered(events: Sequence[Event], order: Order) -> list[Event]:
@@ -83,7 +101,9 @@ def _ordered(events: Sequence[Event], order: Order) -> list[Event]:
     newest = list(events)[::-1]
     if order == "newest":
         return newest
-    rated = [one for one in newest if one.type in RATED_TYPES and one.value is not None and one.item_id]
+    rated = [
+        one for one in newest if one.type in RATED_TYPES and one.value is not None and one.item_id
+    ]
     sign = -1.0 if order == "highest" else 1.0
     return sorted(rated, key=lambda one: sign * (one.value or 0.0))
 
@@ -91,9 +111,13 @@ def _ordered(events: Sequence[Event], order: Order) -> list[Event]:
 def _line(event: Event, items: dict[str, Item]) -> HistoryLine:
     item = items.get(event.item_id or "")
     return HistoryLine(
-        event_id=event.event_id, item_id=event.item_id, title=title_of(item, event.text or event.type),
-        type=event.type, value=event.value, timestamp=event.timestamp,
-    )  # fmt: skip
+        event_id=event.event_id,
+        item_id=event.item_id,
+        title=title_of(item, event.text or event.type),
+        type=event.type,
+        value=event.value,
+        timestamp=event.timestamp,
+    )
 
 
 def line_of(engine: Engine, event: Event) -> HistoryLine:
@@ -103,9 +127,15 @@ def line_of(engine: Engine, event: Event) -> HistoryLine:
 
 def _none(args: HistoryArgs, about: Chosen) -> ToolStatement:
     values: dict[str, str | int | float | ToolStatement] = {
-        "user": args.user_id, "type": kind_before(args.type), "what": about.what, "when": about.when, "n": 0
-    }  # fmt: skip
-    return ToolStatement(form="history.none" if args.type or about.ids is None else "history.none_of", values=values)
+        "user": args.user_id,
+        "type": kind_before(args.type),
+        "what": about.what,
+        "when": about.when,
+        "n": 0,
+    }
+    return ToolStatement(
+        form="history.none" if args.type or about.ids is None else "history.none_of", values=values
+    )
 
 
 def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> ToolStatement:
@@ -120,11 +150,17 @@ def _count(args: HistoryArgs, about: Chosen, events: int, items: int) -> ToolSta
     return ToolStatement(
         form=form,
         values={
-            "user": args.user_id, "n": events, "items": items, "type": kind_before(args.type),
-            "what": about.what, "when": about.when,
-            "of": phrase("") if about.ids is None else ToolStatement(form="of.what", values={"what": about.what}),
+            "user": args.user_id,
+            "n": events,
+            "items": items,
+            "type": kind_before(args.type),
+            "what": about.what,
+            "when": about.when,
+            "of": phrase("")
+            if about.ids is None
+            else ToolStatement(form="of.what", values={"what": about.what}),
         },
-    )  # fmt: skip
+    )
 
 
 def _latest(lines: Sequence[HistoryLine]) -> list[ToolStatement]:
@@ -134,7 +170,9 @@ def _latest(lines: Sequence[HistoryLine]) -> list[ToolStatement]:
     return [ToolStatement(form="history.latest", values={"lines": parts})]
 
 
-def _beyond(args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int) -> ToolStatement:
+def _beyond(
+    args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int
+) -> ToolStatement:
     """What comes after the first of the order that were passed over."""
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
@@ -152,37 +190,55 @@ def _beyond(args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: i
 
 def phrase_of(line: HistoryLine) -> ToolStatement:
     """One event in words: "rating 4 of “Toy Story (1995)” on 1997-11-05"."""
-    day = ToolStatement(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"}) if line.timestamp else phrase("")
+    day = (
+        ToolStatement(form="on.day", values={"day": f"{line.timestamp:%Y-%m-%d}"})
+        if line.timestamp
+        else phrase("")
+    )
     value = f" {line.value:g}" if line.value is not None else ""
     return ToolStatement(
-        form="event", values={"type": kind(line.type), "value": value, "title": line.title, "day": day},
+        form="event",
+        values={"type": kind(line.type), "value": value, "title": line.title, "day": day},
         evidence=[line.event_id],
-    )  # fmt: skip
+    )
 
 
 def _extremes(
     args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], ordered: Sequence[Event]
-) -> list[ToolStatement]:  # fmt: skip
+) -> list[ToolStatement]:
     """The first of the order, and what comes after it."""
     if not lines:
         return []
     first = lines[0]
     if args.order == "oldest":
         said = [
-            ToolStatement(form="history.first_event" if about.item else "history.first", values=_of(args, about, first))
+            ToolStatement(
+                form="history.first_event" if about.item else "history.first",
+                values=_of(args, about, first),
+            )
         ]
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
         said = [ToolStatement(form=form, values=_of(args, about, first))]
         if ties > 1:
-            said.append(ToolStatement(form="history.ties", values={"n": ties, "value": first.value or 0.0}))
+            said.append(
+                ToolStatement(form="history.ties", values={"n": ties, "value": first.value or 0.0})
+            )
     if lines[1:]:
         rest = listed([phrase_of(one) for one in lines[1:]])
         said.append(ToolStatement(form="history.then", values={"lines": rest}))
     return said
 
 
-def _of(args: HistoryArgs, about: Chosen, line: HistoryLine) -> dict[str, "str | int | float | ToolStatement"]:
-    return {"user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when,
-            "of": among(about), "what": about.what}  # fmt: skip
+def _of(
+    args: HistoryArgs, about: Chosen, line: HistoryLine
+) -> dict[str, "str | int | float | ToolStatement"]:
+    return {
+        "user": args.user_id,
+        "title": line.title,
+        "line": phrase_of(line),
+        "when": about.when,
+        "of": among(about),
+        "what": about.what,
+    }

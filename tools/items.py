@@ -36,18 +36,28 @@ class ItemFacts(Value):
 
 class SearchArgs(Which):
     words: str = Field(default="", description="words of the title, or what the item is about")
-    where: str = Field(default="", description="a condition on items, such as: price < 20 and year >= 1990")
+    where: str = Field(
+        default="", description="a condition on items, such as: price < 20 and year >= 1990"
+    )
     by: str = Field(
-        default="", description="in order of an attribute with numbers, such as price or year; empty: most had first"
+        default="",
+        description=(
+            "in order of an attribute with numbers, such as price or year; empty: most had first"
+        ),
     )
     descending: bool = Field(default=False, description="of `by`: the highest first")
     limit: int = Field(default=5, ge=1, le=50)
 
 
 class PopularArgs(Which):
-    by: By = Field(default="users", description="how many users had it, how many events it has, or its mean rating")
+    by: By = Field(
+        default="users",
+        description="how many users had it, how many events it has, or its mean rating",
+    )
     ascending: bool = Field(default=False, description="the least first")
-    where: str = Field(default="", description="a condition on items, such as: price < 20 and year >= 1990")
+    where: str = Field(
+        default="", description="a condition on items, such as: price < 20 and year >= 1990"
+    )
     limit: int = Field(default=5, ge=1, le=50)
 
 
@@ -69,13 +79,16 @@ class ItemResult(Result):
 
 @tool(
     "search_items",
-    "Items by words of their title, a value they carry, or a condition; most had first, or by a number that they have, "
+    "Items by words of their title, a value they carry, or a condition; most had first, "
+    "or by a number that they have, "
     "such as the cheapest.",
     SearchArgs,
     tells="catalogue",
 )
 async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
-    """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown facet."""
+    """Raises BadInputError where the condition cannot be used, UnknownIdError for an unknown
+    facet.
+    """
     about = chosen(engine, args)
     items = engine.snapshots.world().items
     fit = fitting(list(items.values()), args.where, "items")
@@ -84,10 +97,16 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
     if args.words:
         words = fold(args.words).split()
         titled = [one for one in kept if all(word in fold(one.title) for word in words)]
-        near = [] if titled else _near(engine, args.words, {one.item_id for one in kept}, args.limit)
-        kept, form = (titled, form) if titled or not near else ([items[one] for one in near], "items.near")
+        near = (
+            [] if titled else _near(engine, args.words, {one.item_id for one in kept}, args.limit)
+        )
+        kept, form = (
+            (titled, form) if titled or not near else ([items[one] for one in near], "items.near")
+        )
     if not kept:
-        none = ToolStatement(form="items.none", values={"words": args.words or args.value or args.where})
+        none = ToolStatement(
+            form="items.none", values={"words": args.words or args.value or args.where}
+        )
         return ItemsResult(found=False, said=[none], total=0)
     counts = _counts(engine, args, about)
     names = [args.by] if args.by else _measures_in(engine, args.where)
@@ -98,36 +117,60 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
         facts.sort(key=lambda one: (-one.users, one.item_id))
     top = facts[: args.limit]
     lines = listed([_line(one) for one in top])
-    named = ToolStatement(form="items.titled", values={"words": args.words}) if args.words else phrase("")
-    values: dict[str, str | int | float | ToolStatement] = {"n": len(facts), "words": named, "of": among(about)}
+    named = (
+        ToolStatement(form="items.titled", values={"words": args.words})
+        if args.words
+        else phrase("")
+    )
+    values: dict[str, str | int | float | ToolStatement] = {
+        "n": len(facts),
+        "words": named,
+        "of": among(about),
+    }
     said = [ToolStatement(form=form, values={**values, "items": lines, "fit": _fit(args)})]
     return ItemsResult(found=True, said=said, total=len(facts), items=top)
 
 
 def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> ItemsResult:
-    """In the order of a number that items have; those without one are left out, and how many is said."""
+    """In the order of a number that items have; those without one are left out, and how many is
+    said.
+    """
     held = [one for one in facts if args.by in one.measures]
     values: dict[str, str | int | float | ToolStatement] = {
-        "name": _measure(args.by), "of": among(about), "fit": _fit(args), "n": len(held),
-    }  # fmt: skip
+        "name": _measure(args.by),
+        "of": among(about),
+        "fit": _fit(args),
+        "n": len(held),
+    }
     if not held:
-        return ItemsResult(found=False, said=[ToolStatement(form="items.unmeasured", values=values)], total=0)
+        return ItemsResult(
+            found=False, said=[ToolStatement(form="items.unmeasured", values=values)], total=0
+        )
     sign = -1.0 if args.descending else 1.0
     held.sort(key=lambda one: (sign * one.measures[args.by], -one.users, one.item_id))
     edge = held[0].measures[args.by]
     tied = sum(one.measures[args.by] == edge for one in held)
     top = held[: args.limit]
     form = "items.highest" if args.descending else "items.lowest"
-    said = [ToolStatement(form=form, values={**values, "items": listed([_line(one) for one in top])})]
+    said = [
+        ToolStatement(form=form, values={**values, "items": listed([_line(one) for one in top])})
+    ]
     if tied > 1:
         said.append(ToolStatement(form="items.tied", values={"n": tied, "value": f"{edge:.10g}"}))
     if len(held) < len(facts):
-        said.append(ToolStatement(form="items.without", values={"name": _measure(args.by), "n": len(facts) - len(held)}))
+        said.append(
+            ToolStatement(
+                form="items.without",
+                values={"name": _measure(args.by), "n": len(facts) - len(held)},
+            )
+        )
     return ItemsResult(found=True, said=said, total=len(held), items=top)
 
 
 def _fit(args: SearchArgs | PopularArgs) -> ToolStatement:
-    return ToolStatement(form="items.fit", values={"where": args.where}) if args.where else phrase("")
+    return (
+        ToolStatement(form="items.fit", values={"where": args.where}) if args.where else phrase("")
+    )
 
 
 def _measures_in(engine: Engine, where: str) -> list[str]:
@@ -149,7 +192,10 @@ def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
 
 @tool(
     "popular_items",
-    "The items that most users had, with the most events, or rated best; of a value, a time or within a condition.",
+    (
+        "The items that most users had, with the most events, or rated best; of a value, a "
+        "time or within a condition."
+    ),
     PopularArgs,
     tells="catalogue",
 )
@@ -158,11 +204,15 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     census = engine.snapshots.census()
     counts = _counts(engine, args, about)
     least = max(1, int(len(census.user_ids) * 0.01)) if args.by == "rating" else 1
-    score = {"events": counts.events, "users": counts.users, "rating": counts.rating}[args.by].astype(float)
+    score = {"events": counts.events, "users": counts.users, "rating": counts.rating}[
+        args.by
+    ].astype(float)
     enough = (counts.ratings if args.by == "rating" else counts.events) >= least
     items = engine.snapshots.world().items
     if args.where:
-        enough &= census.items([one.item_id for one in fitting(list(items.values()), args.where, "items")])
+        enough &= census.items(
+            [one.item_id for one in fitting(list(items.values()), args.where, "items")]
+        )
     fit = np.flatnonzero(enough & ~np.isnan(score))
     order = fit[np.lexsort((-counts.users[fit], score[fit] if args.ascending else -score[fit]))]
     of = ToolStatement(form="beside", values={"first": among(about), "rest": _fit(args)})
@@ -171,12 +221,22 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
         return ItemsResult(found=False, said=[none], total=0)
     names = _measures_in(engine, args.where)
     top = [
-        _facts(engine, items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]), counts, names)
+        _facts(
+            engine,
+            items.get(census.item_ids[at]) or Item(item_id=census.item_ids[at]),
+            counts,
+            names,
+        )
         for at in order[: args.limit].tolist()
     ]
     form = f"popular.{args.by}{'.least' if args.ascending else ''}"
     lines = listed([_line(one) for one in top])
-    said = [ToolStatement(form=form, values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)})]
+    said = [
+        ToolStatement(
+            form=form,
+            values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)},
+        )
+    ]
     if least > 1:
         said.append(ToolStatement(form="popular.least_ratings", values={"n": least}))
     return ItemsResult(found=True, said=said, total=len(order), items=top)
@@ -192,24 +252,45 @@ async def item(engine: Engine, args: ItemArgs) -> ItemResult:
     """Raises UnknownIdError."""
     found = find_item(engine, args.item)
     census = engine.snapshots.census()
-    facts = _facts(engine, found, census.counts(census.rows(Filter(items=census.items([found.item_id])))))
-    said = [ToolStatement(form="item.had", values={"title": facts.title, "n": facts.users, "events": facts.events})]
+    facts = _facts(
+        engine, found, census.counts(census.rows(Filter(items=census.items([found.item_id]))))
+    )
+    said = [
+        ToolStatement(
+            form="item.had", values={"title": facts.title, "n": facts.users, "events": facts.events}
+        )
+    ]
     if facts.rating is not None:
         said.append(
-            ToolStatement(form="item.rating", values={"title": facts.title, "rating": facts.rating, "n": facts.ratings})
+            ToolStatement(
+                form="item.rating",
+                values={"title": facts.title, "rating": facts.rating, "n": facts.ratings},
+            )
         )
     if found.price is not None:
-        said.append(ToolStatement(form="item.price", values={"title": facts.title, "price": found.price}))
+        said.append(
+            ToolStatement(form="item.price", values={"title": facts.title, "price": found.price})
+        )
     if found.categories:
-        named = listed([ToolStatement(form="quoted", values={"text": one}) for one in found.categories[:8]])
-        said.append(ToolStatement(form="item.categories", values={"title": facts.title, "categories": named}))
+        named = listed(
+            [ToolStatement(form="quoted", values={"text": one}) for one in found.categories[:8]]
+        )
+        said.append(
+            ToolStatement(
+                form="item.categories", values={"title": facts.title, "categories": named}
+            )
+        )
     others = {name: one for name, one in found.attributes.items() if one != found.categories}
     if others:
         parts = [_attribute(name, one) for name, one in list(others.items())[:8]]
-        said.append(ToolStatement(form="item.attributes", values={"title": facts.title, "values": listed(parts)}))
+        said.append(
+            ToolStatement(
+                form="item.attributes", values={"title": facts.title, "values": listed(parts)}
+            )
+        )
     return ItemResult(
         found=True, said=said, item=facts, categories=found.categories, attributes=found.attributes
-    )  # fmt: skip
+    )
 
 
 def _attribute(name: str, value: object) -> ToolStatement:
@@ -224,16 +305,34 @@ def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
 def _facts(engine: Engine, one: Item, counts: ItemCounts, names: Sequence[str] = ()) -> ItemFacts:
     """names: attributes whose numbers are told too."""
     at = engine.snapshots.census().item_position.get(one.item_id)
-    measures = {name: float(value) for name in names for value in values_of(one, name.lower())[:1] if _is_number(value)}
+    measures = {
+        name: float(value)
+        for name in names
+        for value in values_of(one, name.lower())[:1]
+        if _is_number(value)
+    }
     if at is None:
-        return ItemFacts(item_id=one.item_id, title=title_of(one), events=0, users=0, rating=None, ratings=0,
-                         price=one.price, measures=measures)  # fmt: skip
+        return ItemFacts(
+            item_id=one.item_id,
+            title=title_of(one),
+            events=0,
+            users=0,
+            rating=None,
+            ratings=0,
+            price=one.price,
+            measures=measures,
+        )
     rating = float(counts.rating[at])
     return ItemFacts(
-        item_id=one.item_id, title=title_of(one), events=int(counts.events[at]), users=int(counts.users[at]),
-        rating=None if np.isnan(rating) else round(rating, 2), ratings=int(counts.ratings[at]), price=one.price,
+        item_id=one.item_id,
+        title=title_of(one),
+        events=int(counts.events[at]),
+        users=int(counts.users[at]),
+        rating=None if np.isnan(rating) else round(rating, 2),
+        ratings=int(counts.ratings[at]),
+        price=one.price,
         measures=measures,
-    )  # fmt: skip
+    )
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
@@ -246,12 +345,22 @@ def _line(one: ItemFacts) -> ToolStatement:
         rating = ToolStatement(form="items.rating", values={"rating": one.rating})
     measures = phrase("")
     for name, value in reversed(dict.fromkeys(one.measures.items())):
-        told = ToolStatement(form="items.measure", values={"name": _measure(name), "value": f"{value:.10g}"})
+        told = ToolStatement(
+            form="items.measure", values={"name": _measure(name), "value": f"{value:.10g}"}
+        )
         measures = ToolStatement(form="beside", values={"first": told, "rest": measures})
-    values: dict[str, str | int | float | ToolStatement] = {"title": one.title, "n": one.users, "rating": rating}
+    values: dict[str, str | int | float | ToolStatement] = {
+        "title": one.title,
+        "n": one.users,
+        "rating": rating,
+    }
     return ToolStatement(form="items.line", values={**values, "measures": measures})
 
 
 def _measure(name: str) -> ToolStatement:
     """An attribute with numbers in words, where there are words for it."""
-    return ToolStatement(form=f"measure.{name}") if name in MEASURED else phrase(name.replace("_", " "))
+    return (
+        ToolStatement(form=f"measure.{name}")
+        if name in MEASURED
+        else phrase(name.replace("_", " "))
+    )

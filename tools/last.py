@@ -10,7 +10,11 @@ from limner.tools.which import Which, among, chosen, fits
 
 class LastArgs(Which):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    skip: int = Field(default=0, ge=0, description="how many of the newest to pass over: 1 is the one before the last")
+    skip: int = Field(
+        default=0,
+        ge=0,
+        description="how many of the newest to pass over: 1 is the one before the last",
+    )
 
 
 class LastResult(Result):
@@ -20,28 +24,46 @@ class LastResult(Result):
     """Other items of the same moment."""
 
 
-@tool("last_item", "The item that one user had last (of a type, value or time, where asked).", LastArgs, tells="user")
+@tool(
+    "last_item",
+    "The item that one user had last (of a type, value or time, where asked).",
+    LastArgs,
+    tells="user",
+)
 async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     about = chosen(engine, args)
     events = [one for one in engine.history(args.user_id) if one.item_id and fits(one, args, about)]
     if not events:
-        none = ToolStatement(form="last.none", values={"user": args.user_id, "what": about.what, "when": about.when})
+        none = ToolStatement(
+            form="last.none", values={"user": args.user_id, "what": about.what, "when": about.when}
+        )
         return LastResult(found=False, said=[none], user_id=args.user_id)
     if args.skip >= len(events):
-        more = ToolStatement(form="history.no_more", values={"user": args.user_id, "n": len(events), "when": about.when})
+        more = ToolStatement(
+            form="history.no_more",
+            values={"user": args.user_id, "n": len(events), "when": about.when},
+        )
         return LastResult(found=False, said=[more], user_id=args.user_id)
     newest = events[-1 - args.skip]
     line = line_of(engine, newest)
     tied = {one.item_id for one in events if one.timestamp == newest.timestamp} - {newest.item_id}
     said = [
         ToolStatement(
-            form="last.item" if not args.skip else "last.before" if args.skip == 1 else "last.before_many",
+            form="last.item"
+            if not args.skip
+            else "last.before"
+            if args.skip == 1
+            else "last.before_many",
             values={
-                "user": args.user_id, "title": line.title, "line": phrase_of(line), "when": about.when,
-                "skip": args.skip, "of": among(about),
+                "user": args.user_id,
+                "title": line.title,
+                "line": phrase_of(line),
+                "when": about.when,
+                "skip": args.skip,
+                "of": among(about),
             },
         )
-    ]  # fmt: skip
+    ]
     if newest.timestamp is None:
         said.append(ToolStatement(form="last.no_times"))
     elif tied:

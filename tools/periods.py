@@ -18,8 +18,12 @@ Counted = Literal["events", "items", "users"]
 class PeriodsArgs(Which):
     user_id: str = Field(default="", description="only of this user; empty: of all users")
     other_since: date | None = Field(default=None, description="the other period: from this day on")
-    other_until: date | None = Field(default=None, description="the other period: up to this day, included")
-    count: Counted = Field(default="events", description="whether to count events, different items or different users")
+    other_until: date | None = Field(
+        default=None, description="the other period: up to this day, included"
+    )
+    count: Counted = Field(
+        default="events", description="whether to count events, different items or different users"
+    )
 
 
 class InPeriod(Value):
@@ -39,18 +43,25 @@ class PeriodsResult(Result):
 
 @tool(
     "compare_periods",
-    "How many events, items or users there were in one period and in another, of one user or of all; which had more.",
+    (
+        "How many events, items or users there were in one period and in another, of one "
+        "user or of all; which had more."
+    ),
     PeriodsArgs,
     tells="user",
 )
 async def compare_periods(engine: Engine, args: PeriodsArgs) -> PeriodsResult:
-    """Raises UnknownIdError for an unknown user, item or facet, BadInputError where a period is not given."""
+    """Raises UnknownIdError for an unknown user, item or facet, BadInputError where a period is not
+    given.
+    """
     if not ((args.since or args.until) and (args.other_since or args.other_until)):
         raise BadInputError("Give both periods: since or until, and other_since or other_until.")
     other = args.model_copy(update={"since": args.other_since, "until": args.other_until})
     about = chosen(engine, args)
     found = [_counted(engine, one, about) for one in (args, other)]
-    numbers = [{"events": one.events, "items": one.items, "users": one.users}[args.count] for one in found]
+    numbers = [
+        {"events": one.events, "items": one.items, "users": one.users}[args.count] for one in found
+    ]
     first, second = numbers
     lead = "equal" if first == second else "first" if first > second else "second"
     said = [
@@ -67,15 +78,22 @@ def _counted(engine: Engine, args: PeriodsArgs, about: Chosen) -> InPeriod:
     if args.user_id:
         events = [one for one in engine.history(args.user_id) if fits(one, args, about)]
         return InPeriod(
-            since=args.since, until=args.until, events=len(events), items=len({one.item_id for one in events} - {None}),
-            users=bool(events), event_id=events[-1].event_id if events else "",
-        )  # fmt: skip
+            since=args.since,
+            until=args.until,
+            events=len(events),
+            items=len({one.item_id for one in events} - {None}),
+            users=bool(events),
+            event_id=events[-1].event_id if events else "",
+        )
     x = engine.snapshots.census().x
     rows = rows_of(engine, args, about)
     return InPeriod(
-        since=args.since, until=args.until, events=int(rows.sum()), items=len(np.unique(x.item[rows])),
+        since=args.since,
+        until=args.until,
+        events=int(rows.sum()),
+        items=len(np.unique(x.item[rows])),
         users=len(np.unique(x.user[rows])),
-    )  # fmt: skip
+    )
 
 
 def _said(args: PeriodsArgs, about: Chosen, one: InPeriod, n: int) -> ToolStatement:
@@ -84,17 +102,25 @@ def _said(args: PeriodsArgs, about: Chosen, one: InPeriod, n: int) -> ToolStatem
     return ToolStatement(
         form=f"periods{whose}",
         values={
-            "n": n, "events": one.events, "user": args.user_id, "type": kind_before(args.type), "when": _when(one),
+            "n": n,
+            "events": one.events,
+            "user": args.user_id,
+            "type": kind_before(args.type),
+            "when": _when(one),
             "rated": _rated(args, about),
-            "of": phrase("") if about.ids is None else ToolStatement(form="on.what", values={"what": about.what}),
+            "of": phrase("")
+            if about.ids is None
+            else ToolStatement(form="on.what", values={"what": about.what}),
         },
         evidence=[one.event_id] if one.event_id else [],
-    )  # fmt: skip
+    )
 
 
 def _when(one: InPeriod) -> ToolStatement:
     form = "between" if one.since and one.until else "since" if one.since else "until"
-    return ToolStatement(form=f"span.{form}", values={"since": f"{one.since}", "until": f"{one.until}"})
+    return ToolStatement(
+        form=f"span.{form}", values={"since": f"{one.since}", "until": f"{one.until}"}
+    )
 
 
 def _rated(args: PeriodsArgs, about: Chosen) -> ToolStatement:

@@ -12,7 +12,9 @@ from limner.tools.words import listed, phrase
 
 class PersonArgs(Args):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    attribute: str = Field(default="", description="only this attribute, such as age; empty for all")
+    attribute: str = Field(
+        default="", description="only this attribute, such as age; empty for all"
+    )
 
 
 class PersonResult(Result):
@@ -33,17 +35,29 @@ async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
         known = engine.snapshots.names().attributes
         name = known.get(args.attribute.casefold().replace("_", " "))
         if name is None:
-            there = names_listed(args.attribute, sorted(known.values()), "users have") if known else "users have none"
+            there = (
+                names_listed(args.attribute, sorted(known.values()), "users have")
+                if known
+                else "users have none"
+            )
             raise UnknownIdError(f"No user has the attribute '{args.attribute}'; {there}.")
         held = {name: held[name]} if name in held else {}
     parts = [_attribute(name, value) for name, value in held.items()]
     if not parts:
-        none = ToolStatement(form="person.none", values={"user": args.user_id, "name": args.attribute or "-"})
+        none = ToolStatement(
+            form="person.none", values={"user": args.user_id, "name": args.attribute or "-"}
+        )
         return PersonResult(found=False, said=[none], user_id=args.user_id)
-    said = [ToolStatement(form="person.attributes", values={"user": args.user_id, "values": listed(parts)})]
+    said = [
+        ToolStatement(
+            form="person.attributes", values={"user": args.user_id, "values": listed(parts)}
+        )
+    ]
     return PersonResult(found=True, said=said, user_id=args.user_id, attributes=held)
 
 
 def _attribute(name: str, value: object) -> ToolStatement:
     shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return ToolStatement(form="attribute", values={"name": name.replace("_", " "), "value": phrase(shown)})
+    return ToolStatement(
+        form="attribute", values={"name": name.replace("_", " "), "value": phrase(shown)}
+    )

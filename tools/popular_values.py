@@ -10,7 +10,9 @@ from limner.tools.words import listed
 
 
 class PopularValuesArgs(Which):
-    facet: str = Field(default="", description="of which facet, such as genre; the main one if left out")
+    facet: str = Field(
+        default="", description="of which facet, such as genre; the main one if left out"
+    )
     ascending: bool = Field(default=False, description="the least first")
     limit: int = Field(default=5, ge=1, le=50, description="how many values")
 
@@ -28,7 +30,8 @@ class PopularValuesResult(Result):
 
 @tool(
     "popular_values",
-    "The values of a facet (genre, brand, …) whose items all users together had most, by events; within a time or of a "
+    "The values of a facet (genre, brand, …) whose items all users together had most, by "
+    "events; within a time or of a "
     "type, where asked.",
     PopularValuesArgs,
     tells="catalogue",
@@ -54,7 +57,16 @@ async def popular_values(engine: Engine, args: PopularValuesArgs) -> PopularValu
         none = ToolStatement(form="catalogue.no_values", values={"facet": facet or "category"})
         return PopularValuesResult(found=False, said=[none], facet=facet)
     top = found[: args.limit]
-    lines = listed([ToolStatement(form="value.counted", values={"value": one.value, "n": one.events}) for one in top])
+    lines = listed(
+        [
+            ToolStatement(form="value.counted", values={"value": one.value, "n": one.events})
+            for one in top
+        ]
+    )
     form = "popular_values.least" if args.ascending else "popular_values.most"
-    said = [ToolStatement(form=form, values={"facet": facet, "when": about.when, "values": lines, "n": len(found)})]
+    said = [
+        ToolStatement(
+            form=form, values={"facet": facet, "when": about.when, "values": lines, "n": len(found)}
+        )
+    ]
     return PopularValuesResult(found=True, said=said, facet=facet, values=top)

@@ -12,8 +12,12 @@ from limner.tools.words import listed, phrase
 
 class PortraitArgs(Args):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    polarity: Literal["", "like", "dislike"] = Field(default="", description="only likes, or only dislikes")
-    trend: Literal["", "rising", "steady", "fading"] = Field(default="", description="only preferences of this trend")
+    polarity: Literal["", "like", "dislike"] = Field(
+        default="", description="only likes, or only dislikes"
+    )
+    trend: Literal["", "rising", "steady", "fading"] = Field(
+        default="", description="only preferences of this trend"
+    )
     facet: str = Field(default="", description="only preferences of this facet, such as genre")
     limit: int = Field(default=5, ge=1, le=20, description="how many preferences")
 
@@ -34,10 +38,12 @@ class PortraitResult(Result):
 async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     profile = await engine.profile(args.user_id)
     asked = [
-        one for one in profile.preferences
-        if (not args.polarity or one.polarity == args.polarity) and (not args.trend or one.trend == args.trend)
+        one
+        for one in profile.preferences
+        if (not args.polarity or one.polarity == args.polarity)
+        and (not args.trend or one.trend == args.trend)
         and (not args.facet or one.facet.casefold() == args.facet.casefold())
-    ]  # fmt: skip
+    ]
     strongest = asked[: args.limit]  # in the portrait's own order, as the page shows them
     whole = not (args.polarity or args.trend or args.facet)
     said: list[ToolStatement] = []
@@ -46,22 +52,42 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
         if held:
             more = sum(one.polarity == polarity for one in asked) - len(held)
             things = listed([_thing(one) for one in held])
-            things = ToolStatement(form="list.more", values={"first": things, "n": more}) if more else things
+            things = (
+                ToolStatement(form="list.more", values={"first": things, "n": more})
+                if more
+                else things
+            )
             said.append(ToolStatement(form=form, values={"user": args.user_id, "things": things}))
     if whole and profile.summary:
-        summary = ToolStatement(form="portrait.summary", values={"user": args.user_id, "summary": profile.summary},
-                       evidence=profile.summary_evidence[:3], only=profile.language)  # fmt: skip
+        summary = ToolStatement(
+            form="portrait.summary",
+            values={"user": args.user_id, "summary": profile.summary},
+            evidence=profile.summary_evidence[:3],
+            only=profile.language,
+        )
         said.insert(0, summary)
     if not strongest and not (whole and profile.traits):
         kind = ToolStatement(form=f"portrait.{args.polarity or 'any'}")
         said = [ToolStatement(form="portrait.none", values={"user": args.user_id, "kind": kind})]
     return PortraitResult(
-        found=bool(strongest or (whole and profile.traits)), said=said, notes=profile.notes,
-        user_id=profile.user_id, version=profile.version, preferences=strongest,
-    )  # fmt: skip
+        found=bool(strongest or (whole and profile.traits)),
+        said=said,
+        notes=profile.notes,
+        user_id=profile.user_id,
+        version=profile.version,
+        preferences=strongest,
+    )
 
 
 def _thing(one: Preference) -> ToolStatement:
-    trend = ToolStatement(form=f"trend.{one.trend}") if one.trend in ("rising", "fading") else phrase("")
-    values: dict[str, str | int | float | ToolStatement] = {"value": one.value, "facet": one.facet, "trend": trend}
+    trend = (
+        ToolStatement(form=f"trend.{one.trend}")
+        if one.trend in ("rising", "fading")
+        else phrase("")
+    )
+    values: dict[str, str | int | float | ToolStatement] = {
+        "value": one.value,
+        "facet": one.facet,
+        "trend": trend,
+    }
     return ToolStatement(form="preference", values=values, evidence=one.evidence[:1])

@@ -17,10 +17,14 @@ _EDGE = {"highest": -1.0, "lowest": 1.0}
 
 class RatersArgs(Args):
     item: str = Field(min_length=1, description="the item's id, or its title")
-    order: Literal["highest", "lowest"] = Field(default="highest", description="the highest or the lowest rating first")
+    order: Literal["highest", "lowest"] = Field(
+        default="highest", description="the highest or the lowest rating first"
+    )
     since: date | None = Field(default=None, description="only ratings from this day on")
     until: date | None = Field(default=None, description="only ratings up to this day, included")
-    where: str = Field(default="", description="a condition on users' attributes, such as: age < 30 and gender = F")
+    where: str = Field(
+        default="", description="a condition on users' attributes, such as: age < 30 and gender = F"
+    )
     limit: int = Field(default=5, ge=1, le=50, description="how many of the users to list")
 
 
@@ -49,7 +53,9 @@ class RatersResult(Result):
     RatersArgs,
 )
 async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
-    """Raises UnknownIdError for an unknown item, BadInputError where the condition cannot be used."""
+    """Raises UnknownIdError for an unknown item, BadInputError where the condition cannot be
+    used.
+    """
     which = Which(item=args.item, since=args.since, until=args.until)
     about = chosen(engine, which)
     item_id = about.item.item_id if about.item else args.item
@@ -57,49 +63,77 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
     x = census.x
     rows = rows_of(engine, which, about) & census.rated
     if args.where:
-        rows &= census.users([one.user_id for one in fitting(engine.store.users(), args.where, "users")])[x.user]
+        rows &= census.users(
+            [one.user_id for one in fitting(engine.store.users(), args.where, "users")]
+        )[x.user]
     at = np.flatnonzero(rows)
-    again = np.zeros(len(at), dtype=bool)  # who rated it again counts by the newest, and rows are in order of time
+    again = np.zeros(
+        len(at), dtype=bool
+    )  # who rated it again counts by the newest, and rows are in order of time
     again[:-1] = x.user[at[:-1]] == x.user[at[1:]]
     once = at[~again]
-    where = ToolStatement(form="raters.among", values={"where": args.where}) if args.where else phrase("")
+    where = (
+        ToolStatement(form="raters.among", values={"where": args.where})
+        if args.where
+        else phrase("")
+    )
     values: dict[str, str | int | float | ToolStatement] = {
         "title": title_of(about.item),
         "when": about.when,
         "where": where,
     }
     if not len(once):
-        return RatersResult(found=False, said=[ToolStatement(form="raters.none", values=values)], item_id=item_id)
+        return RatersResult(
+            found=False, said=[ToolStatement(form="raters.none", values=values)], item_id=item_id
+        )
     order = once[np.lexsort((-x.seq[once], -x.time[once], _EDGE[args.order] * x.value[once]))]
     edge = float(x.value[order[0]])
     tied = int((x.value[order] == edge).sum())
     top = order[: args.limit].tolist()
-    ids = {one.seq: one.event_id for one in engine.store.events_by_seq([int(x.seq[row]) for row in top])}
+    ids = {
+        one.seq: one.event_id
+        for one in engine.store.events_by_seq([int(x.seq[row]) for row in top])
+    }
     users = [
-        Rater(user_id=x.user_ids[x.user[row]], value=float(x.value[row]), event_id=ids.get(int(x.seq[row]), ""))
+        Rater(
+            user_id=x.user_ids[x.user[row]],
+            value=float(x.value[row]),
+            event_id=ids.get(int(x.seq[row]), ""),
+        )
         for row in top
     ]
     values |= {"value": edge, "n": tied, "of": len(order), "user": users[0].user_id}
     said = [_lead(args, users, tied, values)]
     shown = users[1:] if tied == 1 else users[:tied]
     if shown:
-        form = "raters.then" if tied == 1 else "raters.all" if tied == len(shown) else "raters.newest"
+        form = (
+            "raters.then" if tied == 1 else "raters.all" if tied == len(shown) else "raters.newest"
+        )
         lines = listed([_line(one) for one in shown])
         said.append(ToolStatement(form=form, values={"users": lines, "k": len(shown)}))
     if len(once) < len(at):
         said.append(ToolStatement(form="raters.again"))
     return RatersResult(
         found=True, said=said, item_id=item_id, value=edge, tied=tied, of=len(order), users=users
-    )  # fmt: skip
+    )
 
 
 def _lead(
-    args: RatersArgs, users: list[Rater], tied: int, values: dict[str, "str | int | float | ToolStatement"]
-) -> ToolStatement:  # fmt: skip
+    args: RatersArgs,
+    users: list[Rater],
+    tied: int,
+    values: dict[str, "str | int | float | ToolStatement"],
+) -> ToolStatement:
     if tied == 1:
-        return ToolStatement(form=f"raters.{args.order}", values=values, evidence=[users[0].event_id])
+        return ToolStatement(
+            form=f"raters.{args.order}", values=values, evidence=[users[0].event_id]
+        )
     return ToolStatement(form=f"raters.{args.order}.tied", values=values)
 
 
 def _line(one: Rater) -> ToolStatement:
-    return ToolStatement(form="raters.user", values={"user": one.user_id, "value": one.value}, evidence=[one.event_id])
+    return ToolStatement(
+        form="raters.user",
+        values={"user": one.user_id, "value": one.value},
+        evidence=[one.event_id],
+    )

@@ -31,12 +31,15 @@ class RatingsResult(Result):
 async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
     about = chosen(engine, args)
     rated = [
-        one for one in engine.history(args.user_id)
+        one
+        for one in engine.history(args.user_id)
         if fits(one, args, about) and one.type in RATED_TYPES and one.value is not None
-    ]  # fmt: skip
+    ]
     given = [one.value for one in rated if one.value is not None]
     if not given:
-        none = ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})
+        none = ToolStatement(
+            form="history.unrated", values={"user": args.user_id, "what": about.what}
+        )
         return RatingsResult(found=False, said=[none], user_id=args.user_id)
     mean, low, high = round(statistics.fmean(given), 2), min(given), max(given)
     said = ToolStatement(
@@ -52,4 +55,6 @@ async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
         },
         evidence=[one.event_id for one in rated[-3:]],
     )
-    return RatingsResult(found=True, said=[said], user_id=args.user_id, n=len(given), mean=mean, low=low, high=high)
+    return RatingsResult(
+        found=True, said=[said], user_id=args.user_id, n=len(given), mean=mean, low=low, high=high
+    )

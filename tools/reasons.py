@@ -1,4 +1,6 @@
-"""Reasons of recommendations in every language that the chat speaks, and not only in the portrait's."""
+"""Reasons of recommendations in every language that the chat speaks, and not only in the
+portrait's.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +13,10 @@ Values = Mapping[str, str | int | float | ToolStatement]
 
 async def other_reasons(
     engine: Engine, user_id: str, found: Sequence[Recommendation]
-) -> dict[str, dict[str, Reason]]:  # fmt: skip
-    """By item id, then language: reasons in template words, of the languages that `found` was not explained in."""
+) -> dict[str, dict[str, Reason]]:
+    """By item id, then language: reasons in template words, of the languages that `found` was not
+    explained in.
+    """
     explained = [one for one in found if one.reason is not None]
     if not explained:
         return {}
@@ -20,15 +24,23 @@ async def other_reasons(
     past = engine.recommender.past(user_id)
     others: dict[str, dict[str, Reason]] = {one.item.item_id: {} for one in explained}
     for language in LANGUAGES:
-        for item_id, reason in engine.recommender.retold(explained, profile, past, language).items():
+        for item_id, reason in engine.recommender.retold(
+            explained, profile, past, language
+        ).items():
             others[item_id][language] = reason
     return others
 
 
-def reasoned(form: str, values: Values, reason: Reason, others: Mapping[str, Reason]) -> ToolStatement:
+def reasoned(
+    form: str, values: Values, reason: Reason, others: Mapping[str, Reason]
+) -> ToolStatement:
     """A statement with a reason, in the other languages with theirs."""
 
     def said(one: Reason) -> ToolStatement:
-        return ToolStatement(form=form, values={**values, "reason": one.text}, evidence=one.evidence)
+        return ToolStatement(
+            form=form, values={**values, "reason": one.text}, evidence=one.evidence
+        )
 
-    return said(reason).model_copy(update={"instead": {language: said(one) for language, one in others.items()}})
+    return said(reason).model_copy(
+        update={"instead": {language: said(one) for language, one in others.items()}}
+    )

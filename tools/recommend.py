@@ -22,11 +22,18 @@ NEAREST = 50
 class ListArgs(Args):
     """What a list should hold, and what not."""
 
-    value: str = Field(default="", description="only items that carry this value, such as a genre or brand")
+    value: str = Field(
+        default="", description="only items that carry this value, such as a genre or brand"
+    )
     facet: str = Field(default="", description="what the value is of, such as genre or brand")
     not_value: str = Field(default="", description="no items that carry this value")
-    where: str = Field(default="", description="only items that fit a condition, such as: price < 20 and year >= 1990")
-    near: str = Field(default="", description="only items like this one, by id or title: the 50 nearest to it")
+    where: str = Field(
+        default="",
+        description="only items that fit a condition, such as: price < 20 and year >= 1990",
+    )
+    near: str = Field(
+        default="", description="only items like this one, by id or title: the 50 nearest to it"
+    )
 
 
 class RecommendArgs(ListArgs):
@@ -39,9 +46,16 @@ class RecommendResult(Result):
     recommendations: list[Recommendation] = Field(default=[])
 
 
-@tool("recommend", "Items recommended to one user, each with a verified reason.", RecommendArgs, tells="user")
+@tool(
+    "recommend",
+    "Items recommended to one user, each with a verified reason.",
+    RecommendArgs,
+    tells="user",
+)
 async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
-    """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown item or facet."""
+    """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown item or
+    facet.
+    """
     near = likest(engine, args)
     [result] = await engine.recommend([args.user_id], args.n, wishes=wishes_of(engine, args))
     others = await other_reasons(engine, args.user_id, result.recommendations)
@@ -50,16 +64,25 @@ async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
         lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(engine, args)}
         said.insert(0, ToolStatement(form="recommend.lead", values=lead))
         said += (
-            [ToolStatement(form="recommend.near_by", values={"title": near.title, "n": len(near.likeness)})] if near else []
+            [
+                ToolStatement(
+                    form="recommend.near_by", values={"title": near.title, "n": len(near.likeness)}
+                )
+            ]
+            if near
+            else []
         )
         said += [ToolStatement(form=f"recommend.by_{near.by}")] if near else []
     else:
         values = {"user": args.user_id, "wanted": wanted_in_words(engine, args)}
         said = [ToolStatement(form="recommend.none_wanted", values={**values})]
     return RecommendResult(
-        found=bool(result.recommendations), said=said, notes=result.notes, user_id=args.user_id,
+        found=bool(result.recommendations),
+        said=said,
+        notes=result.notes,
+        user_id=args.user_id,
         recommendations=result.recommendations,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -74,7 +97,9 @@ class Likest:
 
 
 def likest(engine: Engine, wanted: ListArgs) -> Likest | None:
-    """The items that are like the one that was asked for; None where none was. Raises UnknownIdError."""
+    """The items that are like the one that was asked for; None where none was. Raises
+    UnknownIdError.
+    """
     if not wanted.near:
         return None
     item = find_item(engine, wanted.near)
@@ -87,14 +112,19 @@ def likest(engine: Engine, wanted: ListArgs) -> Likest | None:
 
 
 def wishes_of(engine: Engine, wanted: ListArgs) -> RecommendationRequest:
-    """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown facet."""
+    """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown
+    facet.
+    """
     items = engine.snapshots.world().items
     wishes = RecommendationRequest()
     if wanted.value and any(wanted.value in item.categories for item in items.values()):
         wishes = RecommendationRequest(category=[wanted.value])
     elif wanted.value:
-        # A facet may be derived, such as the decade of a year, which no condition on attributes knows.
-        wishes = RecommendationRequest(exclude=sorted(items.keys() - _carriers(engine, wanted.facet, wanted.value)))
+        # A facet may be derived, such as the decade of a year, which no condition on attributes
+        # knows.
+        wishes = RecommendationRequest(
+            exclude=sorted(items.keys() - _carriers(engine, wanted.facet, wanted.value))
+        )
     if wanted.not_value:
         barred = _carriers(engine, "", wanted.not_value)
         wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *barred})})
@@ -113,11 +143,25 @@ def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
 
 
 def wanted_in_words(engine: Engine, wanted: ListArgs) -> ToolStatement:
-    """What was asked of the list, as it stands behind it: "", " of “Comedy” without “Horror” like “Fargo”"."""
+    """What was asked of the list, as it stands behind it: "", " of “Comedy” without “Horror” like
+    “Fargo”".
+    """
     title = title_of(find_item(engine, wanted.near)) if wanted.near else ""
-    only = ToolStatement(form="recommend.only", values={"value": wanted.value}) if wanted.value else phrase("")
-    none = ToolStatement(form="recommend.none_of", values={"value": wanted.not_value}) if wanted.not_value else phrase("")
-    fit = ToolStatement(form="recommend.fit", values={"where": wanted.where}) if wanted.where else phrase("")
+    only = (
+        ToolStatement(form="recommend.only", values={"value": wanted.value})
+        if wanted.value
+        else phrase("")
+    )
+    none = (
+        ToolStatement(form="recommend.none_of", values={"value": wanted.not_value})
+        if wanted.not_value
+        else phrase("")
+    )
+    fit = (
+        ToolStatement(form="recommend.fit", values={"where": wanted.where})
+        if wanted.where
+        else phrase("")
+    )
     near = ToolStatement(form="recommend.near", values={"title": title}) if title else phrase("")
     said = near
     for one in (fit, none, only):
@@ -127,8 +171,10 @@ def wanted_in_words(engine: Engine, wanted: ListArgs) -> ToolStatement:
 
 def _line(one: Recommendation, others: Mapping[str, Reason], near: Likest | None) -> ToolStatement:
     values: dict[str, str | int | float | ToolStatement] = {
-        "rank": one.rank, "title": one.item.title or one.item.item_id, "likeness": phrase("")
-    }  # fmt: skip
+        "rank": one.rank,
+        "title": one.item.title or one.item.item_id,
+        "likeness": phrase(""),
+    }
     if near is not None:
         likeness = round(near.likeness[one.item.item_id], 2)
         values["likeness"] = ToolStatement(form="recommend.likeness", values={"likeness": likeness})

@@ -7,7 +7,10 @@ from limner.engine import Engine
 from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.words import listed
 
-IDEA = "cosine similarity of what users liked and disliked, an item weighing less the more users had it"
+IDEA = (
+    "cosine similarity of what users liked and disliked, an item weighing less the "
+    "more users had it"
+)
 
 
 class SimilarUsersArgs(Args):
@@ -31,7 +34,11 @@ class SimilarUsersResult(Result):
     """Users with whom this one shares an item."""
 
 
-@tool("similar_users", "The users whose taste in items is most like that of one user.", SimilarUsersArgs)
+@tool(
+    "similar_users",
+    "The users whose taste in items is most like that of one user.",
+    SimilarUsersArgs,
+)
 async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersResult:
     engine.store.require_user(args.user_id)
     census = engine.snapshots.census()
@@ -55,20 +62,36 @@ async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersR
     shared = np.bincount(users, weights=mine[items], minlength=len(census.user_ids))
     likeness = dot / np.maximum(norm * norm[at], 1e-12)
     likeness[at] = -np.inf
-    best = [one for one in np.argsort(-likeness, kind="stable")[: args.limit].tolist() if likeness[one] > 0]
+    best = [
+        one
+        for one in np.argsort(-likeness, kind="stable")[: args.limit].tolist()
+        if likeness[one] > 0
+    ]
     found = [
-        SimilarUser(user_id=census.user_ids[one], likeness=round(float(likeness[one]), 3), shared=int(shared[one]))
+        SimilarUser(
+            user_id=census.user_ids[one],
+            likeness=round(float(likeness[one]), 3),
+            shared=int(shared[one]),
+        )
         for one in best
     ]
     if not found:
         return SimilarUsersResult(found=False, said=[none], user_id=args.user_id)
     lines = [
-        ToolStatement(form="similar.user", values={"user": one.user_id, "likeness": one.likeness, "shared": one.shared})
+        ToolStatement(
+            form="similar.user",
+            values={"user": one.user_id, "likeness": one.likeness, "shared": one.shared},
+        )
         for one in found
     ]
     considered = int((shared > 0).sum()) - 1
     said = [
-        ToolStatement(form="similar.users", values={"users": listed(lines), "user": args.user_id, "n": considered}),
+        ToolStatement(
+            form="similar.users",
+            values={"users": listed(lines), "user": args.user_id, "n": considered},
+        ),
         ToolStatement(form="similar.definition"),
     ]
-    return SimilarUsersResult(found=True, said=said, user_id=args.user_id, users=found, considered=considered)
+    return SimilarUsersResult(
+        found=True, said=said, user_id=args.user_id, users=found, considered=considered
+    )

@@ -14,10 +14,18 @@ from limner.tools.words import listed
 
 class SinceArgs(Args):
     user_id: str = Field(description="the user's id, exactly as in the data")
-    value: str = Field(default="", description="what is liked, such as a genre; the portrait's strongest if left out")
+    value: str = Field(
+        default="",
+        description="what is liked, such as a genre; the portrait's strongest if left out",
+    )
     facet: str = Field(default="", description="what the value is of, such as genre or brand")
     polarity: Polarity = Field(default="like", description="since when it is liked, or disliked")
-    limit: int = Field(default=5, ge=1, le=20, description="how many of the portrait's preferences, without a value")
+    limit: int = Field(
+        default=5,
+        ge=1,
+        le=20,
+        description="how many of the portrait's preferences, without a value",
+    )
 
 
 class Since(Value):
@@ -35,7 +43,10 @@ class SinceResult(Result):
 
 @tool(
     "since_when",
-    "Since when a user likes, or dislikes, a value, or what the portrait holds: the first event that speaks for it.",
+    (
+        "Since when a user likes, or dislikes, a value, or what the portrait holds: the "
+        "first event that speaks for it."
+    ),
     SinceArgs,
     tells="user",
 )
@@ -48,44 +59,61 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         facets_named(engine, args.facet)
         named = [(args.facet, args.value)]
     else:
-        named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)][: args.limit]
+        named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)][
+            : args.limit
+        ]
     kind = ToolStatement(form=f"portrait.{args.polarity}")
     found = [(value, _first(engine, past, facet, value, args.polarity)) for facet, value in named]
     held = [(value, event) for value, event in found if event is not None]
-    values: dict[str, str | int | float | ToolStatement] = {"user": args.user_id, "value": args.value, "kind": kind}
+    values: dict[str, str | int | float | ToolStatement] = {
+        "user": args.user_id,
+        "value": args.value,
+        "kind": kind,
+    }
     if not held:
         form = f"since.no_{args.polarity}" if args.value else "portrait.none"
-        return SinceResult(found=False, said=[ToolStatement(form=form, values=values)], user_id=args.user_id)
+        return SinceResult(
+            found=False, said=[ToolStatement(form=form, values=values)], user_id=args.user_id
+        )
     lines = [
-        ToolStatement(form="since.line", values={"value": value, "line": phrase_of(line_of(engine, event))})
+        ToolStatement(
+            form="since.line", values={"value": value, "line": phrase_of(line_of(engine, event))}
+        )
         for value, event in held
     ]
     lead = ToolStatement(form=f"since.{args.polarity}", values={**values, "lines": listed(lines)})
     if args.value and not any(one.value.casefold() == args.value.casefold() for one in liked):
         line = phrase_of(line_of(engine, held[0][1]))
         lead = ToolStatement(form=f"since.unsaid_{args.polarity}", values={**values, "line": line})
-    said = [
-        lead,
-        ToolStatement(form=f"since.define.{args.polarity}"),
-    ]
+    said = [lead, ToolStatement(form=f"since.define.{args.polarity}")]
     return SinceResult(
-        found=True, said=said, user_id=args.user_id,
-        since=[Since(value=value, event_id=event.event_id, day=_day(event)) for value, event in held],
-    )  # fmt: skip
+        found=True,
+        said=said,
+        user_id=args.user_id,
+        since=[
+            Since(value=value, event_id=event.event_id, day=_day(event)) for value, event in held
+        ],
+    )
 
 
 def _first(engine: Engine, past: Past, facet: str, value: str, polarity: Polarity) -> Event | None:
     """The first event on an item that carries the value whose signal speaks for the taste."""
-    counted = engine.snapshots.world().population.facet_names  # which one that a user stated may be none of
-    ids = chosen(engine, Which(value=value, facet=facet if facet in counted else "")).ids or frozenset()
+    counted = (
+        engine.snapshots.world().population.facet_names
+    )  # which one that a user stated may be none of
+    ids = (
+        chosen(engine, Which(value=value, facet=facet if facet in counted else "")).ids
+        or frozenset()
+    )
     sign = 1.0 if polarity == "like" else -1.0
     return next(
         (
-            one for one in past.events
+            one
+            for one in past.events
             if one.item_id in ids and sign * past.signal.get(one.event_id, 0.0) >= NEUTRAL
         ),
         None,
-    )  # fmt: skip
+    )
 
 
 def _day(event: Event) -> str:

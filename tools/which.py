@@ -21,9 +21,12 @@ from limner.tools.words import phrase
 Values = NDArray[np.floating]
 _RATING = re.compile(r"(?P<sign><=|>=|<|>|=) ?(?P<value>\d+(?:\.\d+)?)|")
 _SIGNS: Mapping[str, tuple[str, Callable[[float | Values, float], bool | Mask]]] = {
-    "=": ("exactly", operator.eq), "<": ("below", operator.lt), "<=": ("most", operator.le),
-    ">": ("above", operator.gt), ">=": ("least", operator.ge),
-}  # fmt: skip
+    "=": ("exactly", operator.eq),
+    "<": ("below", operator.lt),
+    "<=": ("most", operator.le),
+    ">": ("above", operator.gt),
+    ">=": ("least", operator.ge),
+}
 """By sign: its form of words, and what it means."""
 
 
@@ -31,9 +34,16 @@ class Which(Args):
     """Which events count; all where nothing is said."""
 
     item: str = Field(default="", description="only events on this item: its id, or its title")
-    value: str = Field(default="", description="only events on items that carry this value, such as a genre or brand")
-    facet: str = Field(default="", description="what the value is of, such as genre or brand; empty for any")
-    type: str = Field(default="", description="only events of this type, such as purchase; empty for all")
+    value: str = Field(
+        default="",
+        description="only events on items that carry this value, such as a genre or brand",
+    )
+    facet: str = Field(
+        default="", description="what the value is of, such as genre or brand; empty for any"
+    )
+    type: str = Field(
+        default="", description="only events of this type, such as purchase; empty for all"
+    )
     since: date | None = Field(default=None, description="only from this day on")
     until: date | None = Field(default=None, description="only up to this day, included")
     rating: str = Field(
@@ -79,11 +89,15 @@ def most_had(engine: Engine, ids: Sequence[str]) -> str:
     census = engine.snapshots.census()
     mask = census.items(ids)
     events = census.counts(census.rows(Filter(items=mask))).events
-    return max(ids, key=lambda one: events[census.item_position[one]] if one in census.item_position else 0)
+    return max(
+        ids, key=lambda one: events[census.item_position[one]] if one in census.item_position else 0
+    )
 
 
 def facets_named(engine: Engine, facet: str) -> list[str]:
-    """The facets of that name; none where any will do. Raises UnknownIdError for a name that no item has."""
+    """The facets of that name; none where any will do. Raises UnknownIdError for a name that no
+    item has.
+    """
     if not facet:
         return []
     population = engine.snapshots.world().population
@@ -92,7 +106,9 @@ def facets_named(engine: Engine, facet: str) -> list[str]:
     if not found and plain in ("category", "genre"):  # two words for what items are
         found = [one for one in population.facet_names if one in ("category", "genre")]
     if not found and not any(plain in map(str.casefold, item.attributes) for item in _some(engine)):
-        raise UnknownIdError(f"No item has a '{facet}'; items have {', '.join(population.facet_names) or 'none'}.")
+        raise UnknownIdError(
+            f"No item has a '{facet}'; items have {', '.join(population.facet_names) or 'none'}."
+        )
     return found
 
 
@@ -106,13 +122,20 @@ def chosen(engine: Engine, which: Which) -> Chosen:
     if which.item:
         item = find_item(engine, which.item)
         return Chosen(
-            frozenset([item.item_id]), item, ToolStatement(form="what.item", values={"title": title_of(item)}), when
+            frozenset([item.item_id]),
+            item,
+            ToolStatement(form="what.item", values={"title": title_of(item)}),
+            when,
         )
     if which.value:
         world = engine.snapshots.world()
-        ids = carriers(world.population, world.items, facets_named(engine, which.facet), which.value)
+        ids = carriers(
+            world.population, world.items, facets_named(engine, which.facet), which.value
+        )
         if which.facet:
-            what = ToolStatement(form="what.value", values={"facet": which.facet, "value": which.value})
+            what = ToolStatement(
+                form="what.value", values={"facet": which.facet, "value": which.value}
+            )
         else:
             what = ToolStatement(form="what.any_facet", values={"value": which.value})
         return Chosen(ids, None, what, when)
@@ -120,15 +143,21 @@ def chosen(engine: Engine, which: Which) -> Chosen:
 
 
 def among(about: Chosen) -> ToolStatement:
-    """ " among items with the genre Drama"; nothing where any item will do, or the one item is named anyhow."""
-    return phrase("") if about.ids is None or about.item else ToolStatement(form="of.what", values={"what": about.what})
+    """As in " among items with the genre Drama"; empty where any item will do, or one is named."""
+    return (
+        phrase("")
+        if about.ids is None or about.item
+        else ToolStatement(form="of.what", values={"what": about.what})
+    )
 
 
 def period(which: Which) -> ToolStatement:
     if which.since and which.until:
         if which.since == which.until:
             return ToolStatement(form="when.day", values={"day": f"{which.since}"})
-        return ToolStatement(form="when.between", values={"since": f"{which.since}", "until": f"{which.until}"})
+        return ToolStatement(
+            form="when.between", values={"since": f"{which.since}", "until": f"{which.until}"}
+        )
     if which.since:
         return ToolStatement(form="when.since", values={"since": f"{which.since}"})
     if which.until:
@@ -164,9 +193,10 @@ def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:
         Filter(
             items=None if found.ids is None else census.items(found.ids),
             types=frozenset([which.type]) if which.type else frozenset(),
-            since=_midnight(which.since), until=_midnight(which.until, days=1),
+            since=_midnight(which.since),
+            until=_midnight(which.until, days=1),
         )
-    )  # fmt: skip
+    )
     return rows & census.rated & _fits(census.x.value, which.rating) if which.rating else rows
 
 
@@ -183,8 +213,14 @@ def fits(event: Event, which: Which, found: Chosen) -> bool:
 
 
 def _rating_fits(event: Event, rating: str) -> bool:
-    return event.type in RATED_TYPES and event.value is not None and bool(_fits(event.value, rating))
+    return (
+        event.type in RATED_TYPES and event.value is not None and bool(_fits(event.value, rating))
+    )
 
 
 def _midnight(day: date | None, days: int = 0) -> datetime | None:
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=days)
+    return (
+        None
+        if day is None
+        else datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=days)
+    )

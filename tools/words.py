@@ -1,7 +1,9 @@
-"""Statements and how they are said: forms of words by name and language, from `words.yaml` beside this file.
+"""Statements and how they are said: forms of words by name and language, from `words.yaml` beside
+this file.
 
-A form is a Python format string. Of a number the format spec is its noun, put into the plural where English needs it:
-`{n:event}` is "1 event" or "1,682 events". A value may be a statement itself, said in the same language.
+A form is a Python format string. Of a number the format spec is its noun, put into the plural where
+English needs it: `{n:event}` is "1 event" or "1,682 events". A value may be a statement itself,
+said in the same language.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +29,13 @@ class ToolStatement(Value):
     values: "dict[str, str | int | float | ToolStatement]" = Field(default={})
     evidence: list[str] = Field(default=[])
     only: str = ""
-    """The one language that it can be said in, of text that was written before; empty where any will do."""
+    """The one language that it can be said in, of text that was written before; empty where any
+    will do.
+    """
     instead: "dict[str, ToolStatement]" = Field(default={})
-    """By language what is said in its place, where text that was written before stands in another."""
+    """By language what is said in its place, where text that was written before stands in
+    another.
+    """
 
     def in_(self, language: str) -> "ToolStatement":
         """What is said in a language: the statement, or what stands in its place."""
@@ -41,7 +47,9 @@ Mark = Callable[[str], str]
 
 
 def say(said: ToolStatement, language: str = "en", mark: Mark | None = None) -> str:
-    """The statement in words; with `mark`, its first events cited at its end, and those of its parts at theirs."""
+    """The statement in words; with `mark`, its first events cited at its end, and those of its
+    parts at theirs.
+    """
     said = said.in_(language)
     text = _fill(said, language, mark)
     cited = [mark(event) for event in said.evidence[:_MARKS]] if mark else []
@@ -50,7 +58,12 @@ def say(said: ToolStatement, language: str = "en", mark: Mark | None = None) -> 
 
 def events_of(said: ToolStatement) -> list[str]:
     """Event ids that a statement and its parts rest on in any language, in order."""
-    found = [event for one in said.values.values() if isinstance(one, ToolStatement) for event in events_of(one)]
+    found = [
+        event
+        for one in said.values.values()
+        if isinstance(one, ToolStatement)
+        for event in events_of(one)
+    ]
     others = [event for one in said.instead.values() for event in events_of(one)]
     return list(dict.fromkeys([*found, *said.evidence, *others]))
 
@@ -79,7 +92,11 @@ def kind(type_: str) -> ToolStatement:
 def channel(name: str) -> ToolStatement:
     """A way of finding items, in quotes: by its name, in words where another language has them."""
     form = f"channel.{name}"
-    return ToolStatement(form=form) if form in _forms() else ToolStatement(form="quoted", values={"text": name})
+    return (
+        ToolStatement(form=form)
+        if form in _forms()
+        else ToolStatement(form="quoted", values={"text": name})
+    )
 
 
 def kind_before(type_: str) -> ToolStatement:
@@ -129,5 +146,7 @@ def _forms() -> Mapping[str, Mapping[str, str]]:
     forms: dict[str, dict[str, str]] = yaml.safe_load(text)
     for name, form in forms.items():
         if set(form) != set(LANGUAGES):
-            raise SettingsError(f"The form '{name}' in tools/words.yaml is not in every language: {sorted(form)}.")
+            raise SettingsError(
+                f"The form '{name}' in tools/words.yaml is not in every language: {sorted(form)}."
+            )
     return forms

@@ -1,4 +1,6 @@
-"""Who may ask what: keys, scopes, end users, rates. Off only where the server is bound to loopback and has no keys."""
+"""Who may ask what: keys, scopes, end users, rates. Off only where the server is bound to loopback
+and has no keys.
+"""
 
 import asyncio
 import time
@@ -27,7 +29,8 @@ PUBLIC = frozenset(
 )
 KEY_COOKIE = "limner_key"
 """In which a browser keeps the key that someone signed in with on the page."""
-# Of the catalogue and of no user: a key of one end user may ask for it too. The page leads them from / to their own.
+# Of the catalogue and of no user: a key of one end user may ask for it too. The page leads them
+# from / to their own.
 CATALOGUE = frozenset(
     {
         "/",
@@ -41,7 +44,13 @@ CATALOGUE = frozenset(
 )
 # What keeps to the end user of a key by itself, whatever is asked.
 OWN_CHAT = frozenset(
-    {("POST", "/v1/chat"), ("POST", "/v1/chat/completions"), ("GET", "/ask"), ("HEAD", "/ask"), ("POST", "/ask")}
+    {
+        ("POST", "/v1/chat"),
+        ("POST", "/v1/chat/completions"),
+        ("GET", "/ask"),
+        ("HEAD", "/ask"),
+        ("POST", "/ask"),
+    }
 )
 # A GET reads and everything else writes, except:
 SCOPE_OF: Mapping[tuple[str, str], Scope] = {
@@ -60,9 +69,16 @@ _LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Refused(Exception):
     """A request that is not let in."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail, self.headers = status, code, detail, dict(headers or {})
+        self.status, self.code, self.detail, self.headers = (
+            status,
+            code,
+            detail,
+            dict(headers or {}),
+        )
 
 
 @dataclass(frozen=True)
@@ -103,9 +119,16 @@ class Access:
     """Decides about every request before anything of it is read but its head."""
 
     def __init__(
-        self, keys: KeyRing | None, settings: ServerSettings, *, processes: int = 1, only_loopback: bool = False
+        self,
+        keys: KeyRing | None,
+        settings: ServerSettings,
+        *,
+        processes: int = 1,
+        only_loopback: bool = False,
     ) -> None:
-        """keys: None lets everyone in; only_loopback: then at least no page of another site, by whatever name."""
+        """keys: None lets everyone in; only_loopback: then at least no page of another site, by
+        whatever name.
+        """
         self._keys = keys
         self._only_loopback = only_loopback
         self._origins = frozenset(settings.cors)
@@ -123,11 +146,15 @@ class Access:
         caller = await self._caller(_authorization(asked))
         if wait := self._rate.wait(caller.key_id or ""):
             raise Refused(
-                429, "rate_limited", f"This key may make {self._rate.rate:g} requests a second; slow down.",
+                429,
+                "rate_limited",
+                f"This key may make {self._rate.rate:g} requests a second; slow down.",
                 {"Retry-After": str(max(1, round(wait)))},
-            )  # fmt: skip
+            )
         if not caller.may(needed):
-            raise Refused(403, "scope", f"This needs a key of scope {needed}; this key's is {caller.scope}.")
+            raise Refused(
+                403, "scope", f"This needs a key of scope {needed}; this key's is {caller.scope}."
+            )
         if caller.user_id is not None and not _own(caller.user_id, asked):
             raise other_user()
         return caller
@@ -136,7 +163,9 @@ class Access:
         kind, _, secret = authorization.partition(" ")
         secret = secret.strip()
         if kind.lower() != "bearer" or not secret or self._keys is None:
-            raise _unknown("Send a key as `Authorization: Bearer KEY`; `limner keys create` makes one.")
+            raise _unknown(
+                "Send a key as `Authorization: Bearer KEY`; `limner keys create` makes one."
+            )
         # Looked up outside the pool: a server that is busy must still be able to tell who asks.
         key = self._keys.remembered(secret) or await asyncio.to_thread(self._keys.look_up, secret)
         if key is None:
@@ -144,16 +173,24 @@ class Access:
         return Caller(key.key_id, key.scope, key.user_id)
 
     def _not_from_elsewhere(self, asked: AccessRequest) -> None:
-        """Without keys, what keeps other sites' pages out is that a browser says which site they are of."""
+        """Without keys, what keeps other sites' pages out is that a browser says which site they
+        are of.
+        """
         host = asked.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _LOOPBACK:
-            raise Refused(403, "wrong_host", "Without keys, this server answers on this machine only, as localhost.")
+            raise Refused(
+                403,
+                "wrong_host",
+                "Without keys, this server answers on this machine only, as localhost.",
+            )
         if asked.headers.get("origin") not in self._origins:
             _check_same_origin(asked)
 
 
 def _authorization(asked: AccessRequest) -> str:
-    """The header, or what it would be of someone who signed in on the page. Raises Refused for another site's page."""
+    """The header, or what it would be of someone who signed in on the page. Raises Refused for
+    another site's page.
+    """
     if (given := asked.headers.get("authorization")) is not None:
         return given
     secret = cookie_parser(asked.headers.get("cookie", "")).get(KEY_COOKIE, "")
@@ -164,13 +201,20 @@ def _authorization(asked: AccessRequest) -> str:
 
 
 def _check_same_origin(asked: AccessRequest) -> None:
-    """Raises Refused where a page of another site would change something in the name of this browser."""
+    """Raises Refused where a page of another site would change something in the name of this
+    browser.
+    """
     if asked.method in _LOOKS:
         return
     origin = asked.headers.get("origin")
     elsewhere = origin is not None and urlsplit(origin).netloc != asked.headers.get("host", "")
-    if elsewhere or asked.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise Refused(403, "cross_origin", "Another site's page may not change anything here without a key.")
+    if elsewhere or asked.headers.get("sec-fetch-site", "same-origin") not in (
+        "same-origin",
+        "none",
+    ):
+        raise Refused(
+            403, "cross_origin", "Another site's page may not change anything here without a key."
+        )
 
 
 def other_user() -> Refused:

@@ -1,4 +1,6 @@
-"""What is done behind the answers: a model words reasons, and portraits are embedded, a bounded number at a time."""
+"""What is done behind the answers: a model words reasons, and portraits are embedded, a bounded
+number at a time.
+"""
 
 import asyncio
 import logging
@@ -27,8 +29,12 @@ class Later:
         self._task: asyncio.Task[None] | None = None
 
     def word(self, answer: Recommendations) -> None:
-        """Have the reasons of a user's list worded, where a model is set and some stand in template words."""
-        plain = any(one.reason is not None and one.reason.source != "llm" for one in answer.recommendations)
+        """Have the reasons of a user's list worded, where a model is set and some stand in template
+        words.
+        """
+        plain = any(
+            one.reason is not None and one.reason.source != "llm" for one in answer.recommendations
+        )
         if not self._has_model or not plain or answer.fallback or len(self._waiting) >= WAITING:
             return
         self._waiting[answer.user_id] = answer

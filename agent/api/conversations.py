@@ -1,4 +1,6 @@
-"""Conversations of the API, each under an id: kept in the store, so that any process goes on with them."""
+"""Conversations of the API, each under an id: kept in the store, so that any process goes on with
+them.
+"""
 
 import secrets
 from collections import OrderedDict
@@ -47,7 +49,9 @@ class ConversationLog:
         self._live: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()
         self._lock = Lock()
 
-    def begin(self, pairs: Sequence[tuple[str, str]] = (), user_id: str = "", only: str | None = None) -> Talk:
+    def begin(
+        self, pairs: Sequence[tuple[str, str]] = (), user_id: str = "", only: str | None = None
+    ) -> Talk:
         """A new one, after some questions and answers, about a user where the questions name none.
 
         only: the one user of whom it may ever tell.
@@ -60,7 +64,10 @@ class ConversationLog:
         """Raises UnknownIdError, also where `only` asks to go on with what is not of them alone."""
         body = self._kept.conversation(conversation_id)
         if body is None or (only is not None and _Body.model_validate_json(body).only != only):
-            raise UnknownIdError(f"There is no conversation '{conversation_id}', or it was forgotten; begin a new one.")
+            raise UnknownIdError(
+                f"There is no conversation '{conversation_id}', or it was forgotten; "
+                "begin a new one."
+            )
         stored = _Body.model_validate_json(body)
         with self._lock:
             held = self._live.pop(conversation_id, None)
@@ -98,8 +105,12 @@ class ConversationLog:
         pairs = [*talk.pairs, (question, reply.text)][-PAIRS:]
         said = talk.conversation
         body = _Body(
-            pairs=pairs, numbers=said.numbers, given=said.given, user_id=said.user_id, only=said.only
-        ).model_dump_json()  # fmt: skip
+            pairs=pairs,
+            numbers=said.numbers,
+            given=said.given,
+            user_id=said.user_id,
+            only=said.only,
+        ).model_dump_json()
         self._kept.save_conversation(talk.id, body)
         with self._lock:
             self._live[talk.id] = (body, said)

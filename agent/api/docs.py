@@ -7,9 +7,11 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-# Swagger UI's own files come with fastapi-offline; it styles by attributes, and draws from data: images.
+# Swagger UI's own files come with fastapi-offline; it styles by attributes, and draws from data:
+# images.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src "
+    "'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'"
 )
 _FILES = {"swagger-ui.js": "swagger-ui-bundle.js", "swagger-ui.css": "swagger-ui.css"}
@@ -45,6 +47,8 @@ def router() -> APIRouter:
             return Response(_START, media_type="text/javascript", headers=_KEEP)
         if name not in _FILES:
             raise HTTPException(404)
-        return FileResponse(Path(str(resources.files("fastapi_offline") / "static" / _FILES[name])), headers=_KEEP)
+        return FileResponse(
+            Path(str(resources.files("fastapi_offline") / "static" / _FILES[name])), headers=_KEEP
+        )
 
     return routes

@@ -1,4 +1,6 @@
-"""The OpenAPI document: FastAPI's own, with each error a problem document, each field described, and examples."""
+"""The OpenAPI document: FastAPI's own, with each error a problem document, each field described,
+and examples.
+"""
 
 import ast
 import inspect
@@ -31,14 +33,20 @@ class Described(FastAPI):
 
 
 def _describe(schemas: dict[str, dict[str, Any]]) -> None:
-    """Fill in what is missing: from the docstrings of a class and under its fields, else from the words kept here."""
+    """Fill in what is missing: from the docstrings of a class and under its fields, else from the
+    words kept here.
+    """
     by_name = {one.__name__: one for one in models_under(BaseModel)}
     known: dict[str, Mapping[str, Mapping[str, str]]] = {}
     for name, schema in schemas.items():
         model = by_name.get(name.split("_")[0] if name not in by_name else name)
         said = _docstrings(model, known) if model is not None else {}
         # A description that only quotes pydantic's own base class says nothing.
-        own = schema.get("description") or SCHEMAS.get(name) or (inspect.cleandoc(model.__doc__ or "") if model else "")
+        own = (
+            schema.get("description")
+            or SCHEMAS.get(name)
+            or (inspect.cleandoc(model.__doc__ or "") if model else "")
+        )
         schema["description"] = own
         for field, about in schema.get("properties", {}).items():
             if not about.get("description") and (words := said.get(field) or FIELDS.get(field)):
@@ -55,11 +63,15 @@ def _show(document: dict[str, Any], examples: DocumentExamples) -> None:
             for status, answer in operation["responses"].items():
                 if (told := answer.get("content", {}).get(MEDIA_TYPE)) is not None:
                     shown = examples.of(path, method, int(status))
-                    told["examples"] = {code: {"value": one.model_dump()} for code, one in shown.items()}
+                    told["examples"] = {
+                        code: {"value": one.model_dump()} for code, one in shown.items()
+                    }
 
 
 def _is_ours(model: type[object]) -> bool:
-    return model.__module__.startswith("limner.") and not model.__module__.startswith(("limner.evals", "limner.tools"))
+    return model.__module__.startswith("limner.") and not model.__module__.startswith(
+        ("limner.evals", "limner.tools")
+    )
 
 
 def models_under(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -69,7 +81,9 @@ def models_under(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from models_under(one)
 
 
-def _docstrings(model: type[BaseModel], known: dict[str, Mapping[str, Mapping[str, str]]]) -> dict[str, str]:
+def _docstrings(
+    model: type[BaseModel], known: dict[str, Mapping[str, Mapping[str, str]]]
+) -> dict[str, str]:
     """The text under each field of a class and of those that it derives from."""
     found: dict[str, str] = {}
     for one in reversed(model.__mro__):
@@ -88,8 +102,10 @@ def _of_module(source: str) -> Mapping[str, Mapping[str, str]]:
             fields = found.setdefault(node.name, {})
             for field, text in zip(node.body, node.body[1:], strict=False):
                 if (
-                    isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-                    and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-                ):  # fmt: skip
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(field.target, ast.Name)
+                    and isinstance(text, ast.Expr)
+                    and isinstance(text.value, ast.Constant)
+                ):
                     fields[field.target.id] = inspect.cleandoc(str(text.value.value))
     return found

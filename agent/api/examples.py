@@ -1,4 +1,6 @@
-"""Examples of the OpenAPI document, of every model and every problem: `examples.yaml` beside this file."""
+"""Examples of the OpenAPI document, of every model and every problem: `examples.yaml` beside this
+file.
+"""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase

@@ -22,7 +22,9 @@ class Readiness(Value):
     """What answers rest on."""
 
     store: str = Field(description="`ok`, or what is wrong with the store.", examples=["ok"])
-    model: str = Field(description="`ok`, or what is wrong with the trained ranker.", examples=["ok"])
+    model: str = Field(
+        description="`ok`, or what is wrong with the trained ranker.", examples=["ok"]
+    )
     index: str = Field(description="`ok`, or what is wrong with the vectors.", examples=["ok"])
 
     @property
@@ -48,7 +50,11 @@ def _model(engine: Engine) -> str:
         trained = engine.snapshots.trained()
     except LimnerError as error:
         return str(error)
-    return "ok" if trained else "The ranker is not trained; run `limner train`, or ask for a recommendation."
+    return (
+        "ok"
+        if trained
+        else "The ranker is not trained; run `limner train`, or ask for a recommendation."
+    )
 
 
 def _index(engine: Engine) -> str:
@@ -70,13 +76,19 @@ def router(engine: Engine, pool: Pool, metrics: Metrics) -> APIRouter:
 
     @routes.get("/health/ready", responses=problems(503), response_model=Readiness)
     async def ready() -> Readiness | Response:
-        """Store, trained ranker and vectors can be used; else a problem document that says what is missing."""
+        """Store, trained ranker and vectors can be used; else a problem document that says what is
+        missing.
+        """
         found = await pool.call(readiness, engine)
         return problem(503, "not_ready", " ".join(found.faults)) if found.faults else found
 
-    @routes.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}})
+    @routes.get(
+        "/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}}
+    )
     async def shown() -> Response:
-        """Requests, stages, model calls, tokens, cost, drops and fallbacks, in Prometheus' text format."""
+        """Requests, stages, model calls, tokens, cost, drops and fallbacks, in Prometheus' text
+        format.
+        """
         return Response(await pool.call(metrics.show, ledger), media_type=CONTENT_TYPE)
 
     return routes

@@ -1,4 +1,6 @@
-"""What the server counts, for Prometheus: requests and stages as they happen, model calls from the store's ledger."""
+"""What the server counts, for Prometheus: requests and stages as they happen, model calls from the
+store's ledger.
+"""
 
 import threading
 from collections import Counter as Tally
@@ -14,33 +16,81 @@ from limner.core.telemetry import Stage
 from limner.store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_REQUEST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_STAGE = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 4.0, 16.0, 64.0)
+_REQUEST = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
+_STAGE = (
+    0.0005,
+    0.001,
+    0.002,
+    0.004,
+    0.008,
+    0.016,
+    0.032,
+    0.064,
+    0.125,
+    0.25,
+    0.5,
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+)
 
 
 class Metrics:
-    """One process' counts; with `folder` (PROMETHEUS_MULTIPROC_DIR) those of all processes that share it are shown."""
+    """One process' counts; with `folder` (PROMETHEUS_MULTIPROC_DIR) those of all processes that
+    share it are shown.
+    """
 
     def __init__(self, folder: str | None = None) -> None:
         self._folder = folder
         self._registry = own = CollectorRegistry()
         self._requests = Counter(
-            "limner_requests", "Answers, by route and status.", ("method", "route", "status"), registry=own
+            "limner_requests",
+            "Answers, by route and status.",
+            ("method", "route", "status"),
+            registry=own,
         )
         self._seconds = Histogram(
-            "limner_request_seconds", "Until an answer was wholly sent.", ("method", "route"), buckets=_REQUEST,
+            "limner_request_seconds",
+            "Until an answer was wholly sent.",
+            ("method", "route"),
+            buckets=_REQUEST,
             registry=own,
-        )  # fmt: skip
+        )
         self._stages = Histogram(
             "limner_stage_seconds", "Of one stage's work.", ("stage",), buckets=_STAGE, registry=own
         )
         self._dropped = Counter(
-            "limner_dropped_claims", "Claims that verification refused.", ("stage", "code"), registry=own
+            "limner_dropped_claims",
+            "Claims that verification refused.",
+            ("stage", "code"),
+            registry=own,
         )
         self._fallbacks = Counter(
-            "limner_fallbacks", "Answers that rest on less than they should.", ("kind",), registry=own
+            "limner_fallbacks",
+            "Answers that rest on less than they should.",
+            ("kind",),
+            registry=own,
         )
-        self._reasons = Counter("limner_reasons", "Reasons given, by who worded them.", ("source",), registry=own)
+        self._reasons = Counter(
+            "limner_reasons", "Reasons given, by who worded them.", ("source",), registry=own
+        )
         self._portraits = Counter(
             "limner_portraits", "Portraits painted, by who worded them.", ("source",), registry=own
         )
@@ -51,7 +101,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    # ------------------------------------------------------------ what the engine tells (limner.core.telemetry.Watch)
+    # ---------------------------------------- what the engine tells (limner.core.telemetry.Watch)
 
     def took(self, stage: Stage, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)
@@ -63,7 +113,9 @@ class Metrics:
             self._fallbacks.labels("popular_items").inc()
         if any(one.rerank == "failed" for one in answer.recommendations):
             self._fallbacks.labels("order_without_model").inc()
-        for source, count in Tally(one.reason.source for one in answer.recommendations if one.reason).items():
+        for source, count in Tally(
+            one.reason.source for one in answer.recommendations if one.reason
+        ).items():
             self._reasons.labels(source).inc(count)
 
     def painted(self, profile: Profile) -> None:
@@ -87,7 +139,9 @@ class Metrics:
 
 
 class LedgerCounts(Collector):
-    """Model calls, tokens and cost, counted from the ledger: the same whichever process of a server is asked."""
+    """Model calls, tokens and cost, counted from the ledger: the same whichever process of a server
+    is asked.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -103,11 +157,24 @@ class LedgerCounts(Collector):
             for number, row in self._store.ledger_since(self._read):
                 self._add(row)
                 self._read = number
-            yield _family("limner_model_calls", "Questions to a model; `cached` ones were paid before.",
-                          ("purpose", "model", "outcome"), self._calls)  # fmt: skip
-            yield _family("limner_model_tokens", "Tokens sent and received.", ("purpose", "model", "way"), self._tokens)
-            yield _family("limner_model_cost_dollars", "US dollars.", ("purpose", "model"), self._cost)
-            yield _family("limner_model_seconds", "Waited for models.", ("purpose", "model"), self._time)
+            yield _family(
+                "limner_model_calls",
+                "Questions to a model; `cached` ones were paid before.",
+                ("purpose", "model", "outcome"),
+                self._calls,
+            )
+            yield _family(
+                "limner_model_tokens",
+                "Tokens sent and received.",
+                ("purpose", "model", "way"),
+                self._tokens,
+            )
+            yield _family(
+                "limner_model_cost_dollars", "US dollars.", ("purpose", "model"), self._cost
+            )
+            yield _family(
+                "limner_model_seconds", "Waited for models.", ("purpose", "model"), self._time
+            )
 
     def _add(self, row: LedgerRow) -> None:
         by = (row.purpose, row.model)
@@ -119,7 +186,10 @@ class LedgerCounts(Collector):
 
 
 def _family(
-    name: str, words: str, labels: tuple[str, ...], values: "Tally[tuple[str, str, str]] | dict[tuple[str, str], float]"
+    name: str,
+    words: str,
+    labels: tuple[str, ...],
+    values: "Tally[tuple[str, str, str]] | dict[tuple[str, str], float]",
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(name, words, labels=labels)
     for by, value in sorted(values.items()):

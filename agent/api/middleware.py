@@ -81,42 +81,66 @@ class Places:
 
 
 class AccessMiddleware:
-    """Lets requests in, and sees that each ends with one answer: the application's, or a problem document."""
+    """Lets requests in, and sees that each ends with one answer: the application's, or a problem
+    document.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, places: Places, access: Access, metrics: Metrics, settings: ServerSettings
+        self,
+        app: ASGIApp,
+        *,
+        places: Places,
+        access: Access,
+        metrics: Metrics,
+        settings: ServerSettings,
     ) -> None:
-        self.app, self.places, self.access, self.metrics, self.settings = app, places, access, metrics, settings
+        self.app, self.places, self.access, self.metrics, self.settings = (
+            app,
+            places,
+            access,
+            metrics,
+            settings,
+        )
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         place = self.places.find(scope["method"], scope["path"])
         exchange = _Exchange(scope, receive, send, headers, self.settings)
         key_id: str | None = None
         began = perf_counter()
         self._under_way += 1
         try:
-            caller = await self.access.admit(AccessRequest(scope["method"], place.template, place.user_id, headers))
+            caller = await self.access.admit(
+                AccessRequest(scope["method"], place.template, place.user_id, headers)
+            )
             key_id = caller.key_id
             scope["state"]["caller"] = caller
             self._make_room(place)
             exchange.check_size()
             await self._answer(exchange)
         except Refused as error:
-            await exchange.refuse(problem(error.status, error.code, error.detail, headers=error.headers))
+            await exchange.refuse(
+                problem(error.status, error.code, error.detail, headers=error.headers)
+            )
         finally:
             self._under_way -= 1
             seconds = perf_counter() - began
             route = place.template or "unknown"
             self.metrics.answered(scope["method"], route, exchange.status, seconds)
             fields = {
-                "method": scope["method"], "route": route, "status": exchange.status,
-                "ms": round(seconds * 1000, 1), "request_id": exchange.id, "key_id": key_id,
-            }  # fmt: skip
+                "method": scope["method"],
+                "route": route,
+                "status": exchange.status,
+                "ms": round(seconds * 1000, 1),
+                "request_id": exchange.id,
+                "key_id": key_id,
+            }
             log.info("request", extra={"fields": fields})
 
     def _make_room(self, place: Place) -> None:
@@ -125,14 +149,20 @@ class AccessMiddleware:
             raise Refused(503, "overloaded", words, {"Retry-After": RETRY_SECONDS})
 
     async def _answer(self, exchange: "_Exchange") -> None:
-        """Run the application; what goes wrong ends as a problem document where nothing was sent yet."""
+        """Run the application; what goes wrong ends as a problem document where nothing was sent
+        yet.
+        """
         try:
             async with asyncio.timeout(self.settings.timeout) as exchange.clock:
                 exchange.watch()
                 await self.app(exchange.scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
             if not exchange.gone:
-                await exchange.refuse(problem(503, "stopping", "The server stops before this was answered; ask again."))
+                await exchange.refuse(
+                    problem(
+                        503, "stopping", "The server stops before this was answered; ask again."
+                    )
+                )
                 raise
             exchange.forgive()
         except TimeoutError:
@@ -140,7 +170,9 @@ class AccessMiddleware:
             await exchange.refuse(problem(504, "timeout", words))
         except Exception as error:  # noqa: BLE001  the last stop before the server: an answer instead of a hang-up
             if not exchange.gone:
-                log.error("failed", extra={"fields": {"request_id": exchange.id, **described(error)}})
+                log.error(
+                    "failed", extra={"fields": {"request_id": exchange.id, **described(error)}}
+                )
                 words = f"The server made a mistake; its log says more of request {exchange.id}."
                 await exchange.refuse(problem(500, "internal", words))
         finally:
@@ -148,16 +180,26 @@ class AccessMiddleware:
 
 
 def described(error: BaseException) -> Mapping[str, object]:
-    """What a log may say of an error: its kind and where it arose, and not its message, which may name a user."""
+    """What a log may say of an error: its kind and where it arose, and not its message, which may
+    name a user.
+    """
     frames = traceback.extract_tb(error.__traceback__)
-    return {"error": type(error).__name__, "at": [f"{one.filename}:{one.lineno} {one.name}" for one in frames[-8:]]}
+    return {
+        "error": type(error).__name__,
+        "at": [f"{one.filename}:{one.lineno} {one.name}" for one in frames[-8:]],
+    }
 
 
 class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str], settings: ServerSettings
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Mapping[str, str],
+        settings: ServerSettings,
     ) -> None:
         self.scope, self._receive, self._send, self._settings = scope, receive, send, settings
         given = headers.get("x-request-id", "")
@@ -187,7 +229,9 @@ class _Exchange:
                 self.clock.reschedule(None)  # what streams may take its time
         await self._send(message)
         if message.get("more_body"):
-            await asyncio.sleep(0)  # a source that never waits still lets others run, and its client's going be noticed
+            await asyncio.sleep(
+                0
+            )  # a source that never waits still lets others run, and its client's going be noticed
 
     def _dressed(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         had = {name.lower() for name, _ in headers}
@@ -236,7 +280,9 @@ class _Exchange:
                 message = await self._receive()
         except TimeoutError:
             seconds = self._settings.client_seconds
-            raise HTTPException(408, f"The body did not arrive within {seconds:g} seconds.") from None
+            raise HTTPException(
+                408, f"The body did not arrive within {seconds:g} seconds."
+            ) from None
         self._size += len(message.get("body", b""))
         if self._size > self._settings.body_bytes:
             raise HTTPException(413, self._too_large)

@@ -19,7 +19,9 @@ class Listing(Value, Generic[V]):
     """A page of a list."""
 
     rows: list[V] = Field(description="In the order in which they came.")
-    next: str | None = Field(description="The cursor of the next page; null where this is the last.")
+    next: str | None = Field(
+        description="The cursor of the next page; null where this is the last."
+    )
 
 
 class Rows(Value):
@@ -28,14 +30,17 @@ class Rows(Value):
     rows: list[JsonValue] = Field(
         min_length=1,
         max_length=MAX_ROWS,
-        description="Objects under the fields' own names or any alias that files may use. `attributes` (users, items) "
-        "or `context` (events), and fields of other names, are kept as attributes. Each row stands for itself: what "
+        description="Objects under the fields' own names or any alias that files may "
+        "use. `attributes` (users, items) "
+        "or `context` (events), and fields of other names, are kept as attributes. Each "
+        "row stands for itself: what "
         "cannot be used is reported, and the others are stored.",
     )
     source: str = Field(
         default="",
         max_length=100,
-        description="Where the rows are from; ratings are read on the scale of their source. The store's first source, "
+        description="Where the rows are from; ratings are read on the scale of their "
+        "source. The store's first source, "
         "if left out.",
     )
 
@@ -44,7 +49,10 @@ class Ids(Value):
     """Items to put in order."""
 
     items: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
-        min_length=1, max_length=1000, description="Ids; those that nobody knows are flagged.", examples=[["50", "181"]]
+        min_length=1,
+        max_length=1000,
+        description="Ids; those that nobody knows are flagged.",
+        examples=[["50", "181"]],
     )
     explain: StrictBool = Field(default=False, description="With a verified reason for every item.")
 
@@ -58,7 +66,9 @@ class ClickThroughs(Value):
 class BuildRequest(Value):
     """How to build."""
 
-    force: StrictBool = Field(default=False, description="Paint anew even where the portrait is up to date.")
+    force: StrictBool = Field(
+        default=False, description="Paint anew even where the portrait is up to date."
+    )
     max_cost: float | None = Field(
         default=None, ge=0, strict=True, description="US dollars that the model may cost, at most."
     )
@@ -78,9 +88,14 @@ class VersionInfo(Value):
     @classmethod
     def of(cls, profile: Profile) -> "VersionInfo":
         return cls(
-            version=profile.version, as_of=profile.as_of, source=profile.source, model=profile.model,
-            grade=profile.grade, events=profile.built_from.events, preferences=len(profile.preferences),
-        )  # fmt: skip
+            version=profile.version,
+            as_of=profile.as_of,
+            source=profile.source,
+            model=profile.model,
+            grade=profile.grade,
+            events=profile.built_from.events,
+            preferences=len(profile.preferences),
+        )
 
 
 class Versions(Value):
@@ -104,7 +119,10 @@ class Question(Value):
     messages: list[Turn] = Field(
         default=[],
         max_length=100,
-        description="Instead of `conversation_id`: what was said so far, the question last where `question` is empty.",
+        description=(
+            "Instead of `conversation_id`: what was said so far, the question "
+            "last where `question` is empty."
+        ),
     )
     conversation_id: str = Field(
         default="",
@@ -112,7 +130,9 @@ class Question(Value):
         pattern=r"^[A-Za-z0-9_-]*$",
         description="Of an earlier answer: goes on with it.",
     )
-    user_id: str = Field(default="", max_length=255, description="Whom the question is about where it names nobody.")
+    user_id: str = Field(
+        default="", max_length=255, description="Whom the question is about where it names nobody."
+    )
 
 
 class ChatAnswer(Value):
@@ -148,16 +168,28 @@ class CompletionMessage(BaseModel):
 
 
 class CompletionRequest(BaseModel):
-    """What OpenAI's clients send; parameters that are not named here are taken and have no effect."""
+    """What OpenAI's clients send; parameters that are not named here are taken and have no
+    effect.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     model: str = Field(default="limner", max_length=200, examples=["limner"])
-    messages: list[CompletionMessage] = Field(min_length=1, max_length=200, description="What was said so far.")
-    stream: StrictBool | None = Field(default=False, description="Whether the answer comes in chunks, as it is made.")
-    stream_options: dict[str, JsonValue] | None = Field(default=None, description="`include_usage` is heeded.")
-    user: str | None = Field(default=None, max_length=255, description="Whom the question is about.")
-    metadata: dict[str, JsonValue] | None = Field(default=None, description="`user_id` does as `user` does.")
+    messages: list[CompletionMessage] = Field(
+        min_length=1, max_length=200, description="What was said so far."
+    )
+    stream: StrictBool | None = Field(
+        default=False, description="Whether the answer comes in chunks, as it is made."
+    )
+    stream_options: dict[str, JsonValue] | None = Field(
+        default=None, description="`include_usage` is heeded."
+    )
+    user: str | None = Field(
+        default=None, max_length=255, description="Whom the question is about."
+    )
+    metadata: dict[str, JsonValue] | None = Field(
+        default=None, description="`user_id` does as `user` does."
+    )
 
     def about(self) -> str:
         """The end user in question; empty where none is named."""

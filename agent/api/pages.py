@@ -16,7 +16,11 @@ Cursor = Annotated[str, Query(max_length=100, description=_ABOUT, examples=["dXN
 
 def cursor_of(kind: str, after: int | None) -> str | None:
     """The cursor of the page that begins after a key; None where there is none."""
-    return None if after is None else base64.urlsafe_b64encode(f"{kind}:{after}".encode()).decode().rstrip("=")
+    return (
+        None
+        if after is None
+        else base64.urlsafe_b64encode(f"{kind}:{after}".encode()).decode().rstrip("=")
+    )
 
 
 def after_of(kind: str, cursor: str) -> int:
@@ -29,5 +33,7 @@ def after_of(kind: str, cursor: str) -> int:
         text = ""
     name, _, number = text.partition(":")
     if name != kind or not (number.isascii() and number.isdigit()) or len(number) > 18:
-        raise BadInputError(f"'{cursor}' is no cursor of this list; take `next` of the page before.")
+        raise BadInputError(
+            f"'{cursor}' is no cursor of this list; take `next` of the page before."
+        )
     return int(number)

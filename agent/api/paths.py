@@ -1,7 +1,8 @@
 """Paths by their segments as they were sent, so that an id may hold a slash.
 
-A server decodes a path before it is routed, and then `%2F` parts segments as `/` does. Here each segment is decoded by
-itself, and what parts segments or escapes stays encoded until the route is found: `decoded` then gives the id.
+A server decodes a path before it is routed, and then `%2F` parts segments as `/` does. Here each
+segment is decoded by itself, and what parts segments or escapes stays encoded until the route is
+found: `decoded` then gives the id.
 """
 
 from typing import Annotated

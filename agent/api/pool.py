@@ -1,8 +1,10 @@
-"""Where requests work: a bounded number of threads, each with an event loop of its own; none blocks the server.
+"""Where requests work: a bounded number of threads, each with an event loop of its own; none blocks
+the server.
 
-The engine's methods are plain functions, or coroutines with plain and slow parts (reading tables, fitting, painting),
-so neither may run on the loop that serves. A thread takes one request at a time; its loop lives as long as the thread,
-and with it the connections that a model's client keeps for it.
+The engine's methods are plain functions, or coroutines with plain and slow parts (reading tables,
+fitting, painting), so neither may run on the loop that serves. A thread takes one request at a
+time; its loop lives as long as the thread, and with it the connections that a model's client keeps
+for it.
 """
 
 import asyncio
@@ -29,11 +31,17 @@ class Pool:
         self._runners: list[asyncio.Runner] = []
 
     async def call(self, function: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
-        """The value of a plain function. Once begun it runs to its end, whoever still waits for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **given))
+        """The value of a plain function. Once begun it runs to its end, whoever still waits for
+        it.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(function, *args, **given)
+        )
 
     async def run(self, make: Callable[[], Awaitable[T]]) -> T:
-        """The value of a coroutine, made and run in a worker; it is cancelled when the caller is."""
+        """The value of a coroutine, made and run in a worker; it is cancelled when the caller
+        is.
+        """
         job = _Job(make)
         try:
             return await asyncio.wrap_future(self._threads.submit(job.run, self._runner))
@@ -42,14 +50,18 @@ class Pool:
             raise
 
     async def stream(self, make: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """What a generator yields in a worker, as it comes; it ends when this one is closed, or its reader ends."""
+        """What a generator yields in a worker, as it comes; it ends when this one is closed, or its
+        reader ends.
+        """
         here = asyncio.get_running_loop()
         pieces: asyncio.Queue[T] = asyncio.Queue(_AHEAD)
 
         async def pump() -> None:
             async with aclosing(make()) as source:
                 async for piece in source:
-                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pieces.put(piece), here))
+                    await asyncio.wrap_future(
+                        asyncio.run_coroutine_threadsafe(pieces.put(piece), here)
+                    )
 
         working = asyncio.create_task(self.run(pump))
         reader = asyncio.current_task()

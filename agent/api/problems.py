@@ -10,7 +10,14 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from limner.api.access import Refused
-from limner.core.errors import LimnerError, ModelError, StoreBusyError, StoreFullError, UnknownIdError, UsageError
+from limner.core.errors import (
+    LimnerError,
+    ModelError,
+    StoreBusyError,
+    StoreFullError,
+    UnknownIdError,
+    UsageError,
+)
 from limner.core.schema import Value
 
 MEDIA_TYPE = "application/problem+json"
@@ -18,9 +25,21 @@ RETRY_SECONDS = "1"
 
 # Status: title, what it means for the caller.
 MEANINGS: dict[int, tuple[str, str]] = {
-    400: ("Bad request", "The request cannot be read: broken JSON, or another end user than the key may ask about."),
-    401: ("No valid key", "The request carries no API key, or one that is not known or was revoked."),
-    403: ("Not allowed", "The key is not allowed to do this: its scope is too small, or it is bound to another user."),
+    400: (
+        "Bad request",
+        "The request cannot be read: broken JSON, or another end user than the key may ask about.",
+    ),
+    401: (
+        "No valid key",
+        "The request carries no API key, or one that is not known or was revoked.",
+    ),
+    403: (
+        "Not allowed",
+        (
+            "The key is not allowed to do this: its scope is too small, or it is bound to "
+            "another user."
+        ),
+    ),
     404: ("Not found", "There is no such user, item, version or conversation."),
     405: ("Wrong method", "The path is not served with this method; `Allow` names those that are."),
     408: ("Too slow a body", "The body did not arrive in the time that a client may take."),
@@ -28,10 +47,19 @@ MEANINGS: dict[int, tuple[str, str]] = {
     413: ("Too large", "The body is larger than the server takes."),
     415: ("Wrong media type", "The body is not JSON."),
     422: ("Wrong request", "A parameter or a field is missing, out of range, or cannot be used."),
-    429: ("Too many requests", "The key's rate limit is reached; `Retry-After` says when to come back."),
-    500: ("Something went wrong", "The server made a mistake; the log names the request by its id."),
+    429: (
+        "Too many requests",
+        "The key's rate limit is reached; `Retry-After` says when to come back.",
+    ),
+    500: (
+        "Something went wrong",
+        "The server made a mistake; the log names the request by its id.",
+    ),
     502: ("The model failed", "The language model did not give a usable answer."),
-    503: ("Not available", "The store is busy or out of reach, or the server is at its limit; ask again."),
+    503: (
+        "Not available",
+        "The store is busy or out of reach, or the server is at its limit; ask again.",
+    ),
     504: ("Too slow", "The answer was not ready in the time that a request may take."),
 }
 
@@ -61,7 +89,9 @@ class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
 
-def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> ProblemResponse:
+def problem(
+    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None
+) -> ProblemResponse:
     """The answer that says what is wrong."""
     document = Problem.of(status, code, detail)
     return ProblemResponse(document.model_dump_json(), status_code=status, headers=headers)
@@ -100,17 +130,26 @@ def status_of(error: LimnerError) -> int:
 def told(error: LimnerError) -> ProblemResponse:
     """The problem document of an error of ours."""
     status = status_of(error)
-    return problem(status, error.code, str(error), headers={"Retry-After": RETRY_SECONDS} if status == 503 else None)
+    return problem(
+        status,
+        error.code,
+        str(error),
+        headers={"Retry-After": RETRY_SECONDS} if status == 503 else None,
+    )
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:
     """All that a path is served with; what a router names is one route's."""
-    found = (one.methods or () for one in iter_route_contexts(app.routes) if one.path_regex.match(path))
+    found = (
+        one.methods or () for one in iter_route_contexts(app.routes) if one.path_regex.match(path)
+    )
     return sorted({method for methods in found for method in methods})
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Have an application answer every error with a problem document, and describe it in the OpenAPI document."""
+    """Have an application answer every error with a problem document, and describe it in the
+    OpenAPI document.
+    """
 
     @app.exception_handler(LimnerError)
     async def limner_problem(_: Request, error: LimnerError) -> ProblemResponse:
@@ -124,7 +163,9 @@ def answer_problems(app: FastAPI) -> None:
     async def wrong_request(_: Request, error: RequestValidationError) -> ProblemResponse:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
-            return problem(400, "invalid_json", f"The body is not valid JSON: {first['ctx']['error']}.")
+            return problem(
+                400, "invalid_json", f"The body is not valid JSON: {first['ctx']['error']}."
+            )
         where = ".".join(str(part) for part in first["loc"])
         return problem(422, "invalid_parameter", f"{where}: {first['msg']}")
 

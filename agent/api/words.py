@@ -1,4 +1,6 @@
-"""What the OpenAPI document says where a model does not say it itself: fields that are plain in code."""
+"""What the OpenAPI document says where a model does not say it itself: fields that are plain in
+code.
+"""
 
 from collections.abc import Mapping
 
@@ -11,13 +13,19 @@ FIELDS: Mapping[str, str] = {
     "at": "When, UTC.",
     "attributes": "Free attributes: text, numbers, flags, or lists of text, by name.",
     "audio": "Path or address of a sound.",
-    "basis": "stated: the user said so; revealed: their choices show it; inferred: it follows from searches or words.",
+    "basis": (
+        "stated: the user said so; revealed: their choices show it; inferred: it "
+        "follows from searches or words."
+    ),
     "before": "As the earlier version has it.",
     "built": "The portraits that were painted.",
     "built_from": "What it rests on, and what it cost.",
     "calls": "How many, or which, were made.",
     "categories": "From the widest to the narrowest, or side by side, as the data has them.",
-    "channel": "The way by which items were found: content, next_item, collaborative, similar_users, popular, …",
+    "channel": (
+        "The way by which items were found: content, next_item, collaborative, "
+        "similar_users, popular, …"
+    ),
     "choices": "The answer.",
     "claim": "What was said.",
     "confidence": "How sure it is, from 0 to 1.",
@@ -39,7 +47,10 @@ FIELDS: Mapping[str, str] = {
     "first_seen": "Time of the first event that speaks for it, UTC.",
     "found": "Whether it found anything.",
     "from_version": "The earlier version.",
-    "grade": "How far the model is trusted: full proposes claims, phrase words those of code, none writes nothing.",
+    "grade": (
+        "How far the model is trusted: full proposes claims, phrase words those of "
+        "code, none writes nothing."
+    ),
     "id": "The id.",
     "image": "Path or address of a picture.",
     "index": "0: there is one.",
@@ -69,7 +80,9 @@ FIELDS: Mapping[str, str] = {
     "owned_by": "limner.",
     "polarity": "like or dislike.",
     "preferences": "Likes and dislikes, strongest first.",
-    "predicted_rating": "The rating that the user would give, on the data's scale; null where nobody rates.",
+    "predicted_rating": (
+        "The rating that the user would give, on the data's scale; null where nobody rates."
+    ),
     "price": "In the data's currency; null where it is not known.",
     "price_min": "Only items whose price is known and no lower.",
     "price_max": "Only items whose price is known and no higher.",
@@ -128,10 +141,18 @@ SCHEMAS: Mapping[str, str] = {
     "Event": "Something that a user did.",
     "Item": "Something that can be recommended.",
     "JsonValue": "Any JSON.",
-    "Preference": "A claim of a portrait: what the user likes or dislikes, how much, how surely, and why one knows.",
-    "Profile": "A portrait: a user's taste in words and in claims, each of which names the events that support it.",
+    "Preference": (
+        "A claim of a portrait: what the user likes or dislikes, how much, how "
+        "surely, and why one knows."
+    ),
+    "Profile": (
+        "A portrait: a user's taste in words and in claims, each of which names "
+        "the events that support it."
+    ),
     "RankedUser": "A user at a place of an order.",
-    "Reason": "Why an item is recommended: a sentence that was verified against the events that it cites.",
+    "Reason": (
+        "Why an item is recommended: a sentence that was verified against the events that it cites."
+    ),
     "Recommendation": "A recommended item.",
     "Recommendations": "A list for a user, best first.",
     "RejectedRow": "A row that could not be used.",

@@ -1,8 +1,9 @@
 """The check after a model's answer: what no tool returned goes, sentence by sentence.
 
-A sentence stands where one line of the results (or two) holds all that it says: its numbers, quoted titles, users,
-items and values (each under its facet), its tastes and reasons, and the same order of users where two are compared.
-Marks that stand for no event of the results are taken out, and a sentence that needs a mark gets that of its line.
+A sentence stands where one line of the results (or two) holds all that it says: its numbers, quoted
+titles, users, items and values (each under its facet), its tastes and reasons, and the same order
+of users where two are compared. Marks that stand for no event of the results are taken out, and a
+sentence that needs a mark gets that of its line.
 """
 
 import re
@@ -23,8 +24,9 @@ _NEITHER = re.compile(r"\b(?:do(?:es)?n[o']t know|not known)\b|不知道", re.IG
 _KEPT = 0.5
 """Share of an answer's sentences that must stand for it to be given at all."""
 _BORNE_OUT = {"like": "like", "dislike": "dislike", "why": "a reason"}
-"""Tags of a reading that a line must have too, and how they are named where none has: a taste, and why something is
-so, which a small model makes up where a result gives no reason."""
+"""Tags of a reading that a line must have too, and how they are named where none has: a taste, and
+why something is so, which a small model makes up where a result gives no reason.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class _Held:
     reading: QuestionReading
 
 
-def check(engine: Engine, text: str, lines: Sequence[AnswerLine], question: str, talk: Conversation) -> CheckedAnswer:
+def check(
+    engine: Engine, text: str, lines: Sequence[AnswerLine], question: str, talk: Conversation
+) -> CheckedAnswer:
     """The sentences of a model's answer that the lines bear out."""
     held = [_held(engine, line, talk) for line in lines]
     barred = _unexplained(engine, question, talk).difference(
@@ -71,15 +75,17 @@ def check(engine: Engine, text: str, lines: Sequence[AnswerLine], question: str,
 
 
 def _unexplained(engine: Engine, question: str, talk: Conversation) -> frozenset[str]:
-    """Words of somebody who may ask of themselves alone that may be another's id, or nobody's: none is said again, so
-    that nothing of another is said in their words.
+    """Words of somebody who may ask of themselves alone that may be another's id, or nobody's: none
+    is said again, so that nothing of another is said in their words.
     """
     if talk.only is None:
         return frozenset()
     asked = [question, *(turn.content for turn in talk.turns if turn.role == "user")]
     readings = [read(engine, one, talk.only) for one in asked]
     said = [word for one in readings for word in (*one.strange, *one.nobody, *one.unknown_items)]
-    return frozenset(token.folded for word in said for token in tokens_of(word) if token.kind != "mark")
+    return frozenset(
+        token.folded for word in said for token in tokens_of(word) if token.kind != "mark"
+    )
 
 
 def _tidy(text: str) -> str:
@@ -107,11 +113,14 @@ def _sentence(
     """(the sentence as it may stand, "") or ("", what it says that no line holds)."""
     numbers = {f"{talk.numbers.get(event, 0)}" for one in held for event in one.line.evidence}
     sentence = MARK.sub(lambda mark: mark[0] if mark[1] in numbers else "", sentence)
-    sentence = re.sub(r"\[e[^\]]*\]", lambda mark: mark[0] if MARK.fullmatch(mark[0]) else "", sentence)
+    sentence = re.sub(
+        r"\[e[^\]]*\]", lambda mark: mark[0] if MARK.fullmatch(mark[0]) else "", sentence
+    )
     bare = _LISTED.sub("", MARK.sub("", sentence))
     if not re.search(r"\w", bare):
         return sentence, ""
-    # As the question was read: where one user alone may be told of, nothing here knows whether there are others.
+    # As the question was read: where one user alone may be told of, nothing here knows whether
+    # there are others.
     said = read(engine, bare, talk.only)
     wrong = ""
     for size in (1, 2):
@@ -120,14 +129,20 @@ def _sentence(
             if not problem:
                 return _with_marks(sentence, some, talk), ""
             wrong = problem
-    return ("", wrong or "no result") if not _NEITHER.search(bare) or _names(said, bare) else (sentence, "")
+    return (
+        ("", wrong or "no result")
+        if not _NEITHER.search(bare) or _names(said, bare)
+        else (sentence, "")
+    )
 
 
 def _names(said: QuestionReading, bare: str) -> bool:
     return bool(said.users or said.items or said.values or _numbers(bare))
 
 
-def _unsupported(bare: str, said: QuestionReading, held: Sequence[_Held], question: str, talk: Conversation) -> str:
+def _unsupported(
+    bare: str, said: QuestionReading, held: Sequence[_Held], question: str, talk: Conversation
+) -> str:
     """The first thing of a sentence that these lines do not hold."""
     text = " ".join(one.text for one in held)
     asked = _numbers(question) if talk.only is None else frozenset()
@@ -143,7 +158,9 @@ def _unsupported(bare: str, said: QuestionReading, held: Sequence[_Held], questi
         for one in sorted(_coded(plain) - _coded(text)):
             return one
     for quoted in _QUOTED.findall(bare):
-        if fold(quoted).strip(" .,") not in text and fold(quoted).strip(" .,") not in fold(question):
+        if fold(quoted).strip(" .,") not in text and fold(quoted).strip(" .,") not in fold(
+            question
+        ):
             return str(quoted)
     known_users = {user for one in held for user in one.reading.users}
     for user in said.users:
@@ -160,7 +177,11 @@ def _unsupported(bare: str, said: QuestionReading, held: Sequence[_Held], questi
         if not any(fold(one.value) in text for one in value):
             return value[0].value
     order = [user for one in held for user in one.reading.users]
-    if said.has("more", "less") and len(said.users) > 1 and said.users != [one for one in order if one in said.users]:
+    if (
+        said.has("more", "less")
+        and len(said.users) > 1
+        and said.users != [one for one in order if one in said.users]
+    ):
         return "who has more"
     facets = frozenset(said.facets)
     for value in said.values:

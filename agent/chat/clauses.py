@@ -1,4 +1,5 @@
-"""What a question says of each thing that it names: had, liked or disliked, or not, and what joins them.
+"""What a question says of each thing that it names: had, liked or disliked, or not, and what joins
+them.
 
 "Who liked Comedy but never watched Fargo?" is: liked Comedy; and not had Fargo.
 """
@@ -31,7 +32,9 @@ def clauses(reading: QuestionReading) -> list[Clause]:
     found: list[Clause] = []
     verb: Verb | None = None
     negated = either = spent = False
-    for _, what in sorted([*_said(reading), *((one.at, one) for one in reading.things)], key=lambda one: one[0]):
+    for _, what in sorted(
+        [*_said(reading), *((one.at, one) for one in reading.things)], key=lambda one: one[0]
+    ):
         if isinstance(what, Thing):
             found.append(Clause(what, verb, negated, either and bool(found)))
             either, spent = False, True
@@ -65,6 +68,10 @@ def _said(reading: QuestionReading) -> list[tuple[int, "Verb | Literal['not', 'o
 
 def _completed(found: Sequence[Clause], reading: QuestionReading) -> list[Clause]:
     """With the verb that stands behind them, where none stood before: "Fargo was liked by"."""
-    verbs = [what for _, what in sorted(_said(reading), key=lambda one: one[0]) if what in ("had", "like", "dislike")]
+    verbs = [
+        what
+        for _, what in sorted(_said(reading), key=lambda one: one[0])
+        if what in ("had", "like", "dislike")
+    ]
     first: Verb = "dislike" if "dislike" in verbs[:1] else "like" if "like" in verbs[:1] else "had"
     return [one if one.verb is not None else replace(one, verb=first) for one in found]

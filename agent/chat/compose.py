@@ -27,16 +27,21 @@ class AnswerLine:
     evidence: tuple[str, ...] = ()
 
 
-def lines_of(said: Iterable[ToolStatement], language: Language, talk: Conversation) -> list[AnswerLine]:
-    """The statements that can be said in a language, each event under its number in the conversation."""
+def lines_of(
+    said: Iterable[ToolStatement], language: Language, talk: Conversation
+) -> list[AnswerLine]:
+    """The statements that can be said in a language, each event under its number in the
+    conversation.
+    """
 
     def mark(event_id: str) -> str:
         return f"[e{talk.number_of(event_id)}]"
 
     return [
         AnswerLine(say(one, language, mark), one.form, tuple(events_of(one)))
-        for one in (told.in_(language) for told in said) if not one.only or one.only.split("-")[0] == language
-    ]  # fmt: skip
+        for one in (told.in_(language) for told in said)
+        if not one.only or one.only.split("-")[0] == language
+    ]
 
 
 def text_of(lines: Sequence[AnswerLine], language: Language) -> str:
@@ -50,7 +55,9 @@ def text_of(lines: Sequence[AnswerLine], language: Language) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """A text in sentences that, joined, are the text again; a mark stays with the sentence before it."""
+    """A text in sentences that, joined, are the text again; a mark stays with the sentence before
+    it.
+    """
     parts: list[str] = []
     at = 0
     for match in _SENTENCE.finditer(text):
@@ -76,7 +83,11 @@ def _inside_quotes(before: str) -> bool:
 def cited(engine: Engine, text: str, talk: Conversation) -> list[CitedEvent]:
     """What the marks of a text stand for, by number."""
     by_number = {number: event_id for event_id, number in talk.numbers.items()}
-    wanted = {int(match[1]): by_number[int(match[1])] for match in MARK.finditer(text) if int(match[1]) in by_number}
+    wanted = {
+        int(match[1]): by_number[int(match[1])]
+        for match in MARK.finditer(text)
+        if int(match[1]) in by_number
+    }
     events = {one.event_id: one for one in engine.store.events_by_id(list(wanted.values()))}
     items = engine.items_by_id([one.item_id for one in events.values() if one.item_id])
     found = []
@@ -87,11 +98,16 @@ def cited(engine: Engine, text: str, talk: Conversation) -> list[CitedEvent]:
             continue
         found.append(
             CitedEvent(
-                number=number, event_id=event_id, user_id=event.user_id, item_id=event.item_id,
-                title=title_of(items.get(event.item_id or ""), event.text), type=event.type, value=event.value,
+                number=number,
+                event_id=event_id,
+                user_id=event.user_id,
+                item_id=event.item_id,
+                title=title_of(items.get(event.item_id or ""), event.text),
+                type=event.type,
+                value=event.value,
                 timestamp=event.timestamp,
             )
-        )  # fmt: skip
+        )
     return found
 
 

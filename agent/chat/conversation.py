@@ -48,14 +48,22 @@ class Conversation:
         return self.only is None or step.keeps_to(self.only)
 
     def add(self, question: str, answer: str) -> None:
-        """Remember a turn; the oldest are forgotten until the rest fits, and of the newest the end is cut."""
-        self.turns += [ChatMessage(role="user", content=question), ChatMessage(role="assistant", content=answer)]
+        """Remember a turn; the oldest are forgotten until the rest fits, and of the newest the end
+        is cut.
+        """
+        self.turns += [
+            ChatMessage(role="user", content=question),
+            ChatMessage(role="assistant", content=answer),
+        ]
         sizes = [tokens.count(turn.content) for turn in self.turns]
         while len(self.turns) > 2 and sum(sizes) > self.max_tokens:
             del self.turns[:2], sizes[:2]
         if sum(sizes) > self.max_tokens:
             half = self.max_tokens // 2
-            self.turns = [one.model_copy(update={"content": tokens.cut(one.content, half)}) for one in self.turns]
+            self.turns = [
+                one.model_copy(update={"content": tokens.cut(one.content, half)})
+                for one in self.turns
+            ]
 
     def number_of(self, event_id: str) -> int:
         """The number that stands for an event, given out at its first use."""

@@ -29,14 +29,31 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _BESIDE = re.compile(
-    rf"(?<=\d\d\d\d)(?:,?\s+or|\s+vs\.?|\s+versus|\s+than)\s+{_YEAR}\b(?![-/.\d]|s\b|\s*年代)", re.IGNORECASE
+    rf"(?<=\d\d\d\d)(?:,?\s+or|\s+vs\.?|\s+versus|\s+than)\s+{_YEAR}\b(?![-/.\d]|s\b|\s*年代)",
+    re.IGNORECASE,
 )
-_RELATIVE = re.compile(r"\b(?:last|past|previous)\s+(?P<n>\d+\s+)?(?P<unit>day|week|month|year)s?\b", re.IGNORECASE)
+_RELATIVE = re.compile(
+    r"\b(?:last|past|previous)\s+(?P<n>\d+\s+)?(?P<unit>day|week|month|year)s?\b", re.IGNORECASE
+)
 _RELATIVE_ZH = re.compile(r"(?:最近|过去|近)(?P<n>\d+|一|两|三)?(?:个)?(?P<unit>天|周|星期|月|年)")
-_ZH = {"天": "day", "周": "week", "星期": "week", "月": "month", "年": "year", "一": "1", "两": "2", "三": "3"}
+_ZH = {
+    "天": "day",
+    "周": "week",
+    "星期": "week",
+    "月": "month",
+    "年": "year",
+    "一": "1",
+    "两": "2",
+    "三": "3",
+}
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
-_SINCE = re.compile(r"\b(?:since|after|from|starting)\s+(?:the\s+)?(?:year\s+)?$|自从?\s*$|从\s*$", re.IGNORECASE)
-_UNTIL = re.compile(r"\b(?:until|till|before|by|up to|to|and)\s+(?:the\s+)?(?:year\s+)?$|到\s*$|至\s*$", re.IGNORECASE)
+_SINCE = re.compile(
+    r"\b(?:since|after|from|starting)\s+(?:the\s+)?(?:year\s+)?$|自从?\s*$|从\s*$", re.IGNORECASE
+)
+_UNTIL = re.compile(
+    r"\b(?:until|till|before|by|up to|to|and)\s+(?:the\s+)?(?:year\s+)?$|到\s*$|至\s*$",
+    re.IGNORECASE,
+)
 _BEFORE = re.compile(r"\bbefore\s+(?:the\s+)?(?:year\s+)?$", re.IGNORECASE)
 _AFTER = re.compile(r"\bafter\s+(?:the\s+)?(?:year\s+)?$", re.IGNORECASE)
 _MONTH_ALONE = re.compile(
@@ -46,16 +63,22 @@ _MONTH_ALONE = re.compile(
 _MONTH_ALONE_ZH = re.compile(r"(?<![\d年])(?P<bare>(?P<number>\d{1,2})\s?月)(?!\s?\d)")
 _NEAR = 40
 """Characters between a month without a year and the date that has its year, at most."""
-_TO = re.compile(r"\s*(?:to|until|till|through|up to|[-–—~～]|至|到)\s*(?:the\s+)?(?:year\s+)?", re.IGNORECASE)
+_TO = re.compile(
+    r"\s*(?:to|until|till|through|up to|[-–—~～]|至|到)\s*(?:the\s+)?(?:year\s+)?", re.IGNORECASE
+)
 _AND = re.compile(r"\s*(?:and|和|与)\s*(?:the\s+)?(?:year\s+)?", re.IGNORECASE)
 _OPENS = re.compile(r"(?:\b(?:between|from)(?:\s+the)?(?:\s+year)?|从|自)\s*$", re.IGNORECASE)
 _OR = re.compile(
-    r"\b(?:or|vs\.?|versus|than|compared|but|how many|in|on|during|not)\b|还是|或|比|多少|几|和.*在|不如|但",
+    (
+        r"\b(?:or|vs\.?|versus|than|compared|but|how many|in|on|during|not)\b|还是|或|比|"
+        r"多少|几|和.*在|不如|但"
+    ),
     re.IGNORECASE,
 )
 """Between two dates: each is a period of its own."""
 _CHANGE = re.compile(
-    r"\b(?:chang|develop|grow|grew|ris|rose|fall|fell|drop|declin|increas|decreas)\w*\b|变化|增长|减少", re.IGNORECASE
+    r"\b(?:chang|develop|grow|grew|ris|rose|fall|fell|drop|declin|increas|decreas)\w*\b|变化|增长|减少",
+    re.IGNORECASE,
 )
 """ "How did it change from January to February?": two, though "to" stands between them."""
 _COMPARE = re.compile(r"\bcompar|比较|对比|相比", re.IGNORECASE)
@@ -89,7 +112,9 @@ Spans = list[tuple[int, int]]
 
 
 def find_period(text: str, newest: date | None) -> tuple[Period, Spans] | None:
-    """The one period of a question, or the first of several, and where it stands in it; None where it names none."""
+    """The one period of a question, or the first of several, and where it stands in it; None where
+    it names none.
+    """
     found = find_periods(text, newest)
     return (found[0][0], found[1]) if found else None
 
@@ -110,14 +135,18 @@ def find_periods(text: str, newest: date | None) -> tuple[list[Period], Spans] |
             n = match["n"].strip() if match["n"] else "1"
             unit = match["unit"].lower()
             days = _DAYS[_ZH.get(unit, unit)] * int(_ZH.get(n, n))
-            return [Period(newest - timedelta(days=days - 1), newest, relative=True)], [match.span()]
+            return [Period(newest - timedelta(days=days - 1), newest, relative=True)], [
+                match.span()
+            ]
     return None
 
 
 def _are_two(text: str, first: _Found, second: _Found) -> bool:
     """Whether two dates are a period each: "in 1997 or in 1998", and not "from 1997 to 1998"."""
     before, gap = text[: first.start], text[first.end : second.start]
-    if _TO.fullmatch(gap) and not (_CHANGE.search(text) or (_COMPARE.search(text) and not _OPENS.search(before))):
+    if _TO.fullmatch(gap) and not (
+        _CHANGE.search(text) or (_COMPARE.search(text) and not _OPENS.search(before))
+    ):
         return False
     if _OPENS.search(before) and _AND.fullmatch(gap):
         return False
@@ -129,14 +158,20 @@ def _are_two(text: str, first: _Found, second: _Found) -> bool:
 
 def _behind(text: str, end: int) -> int:
     """The end of a date with the word behind it that says before or after."""
-    return next((end + len(one) for one in (*_THEN, *_SINCE_THEN) if text.startswith(one, end)), end)
+    return next(
+        (end + len(one) for one in (*_THEN, *_SINCE_THEN) if text.startswith(one, end)), end
+    )
 
 
 def _absolute(text: str) -> list[_Found]:
     found: list[_Found] = []
     for form in (*_FORMS, _BARE, _BESIDE):
         for match in form.finditer(text):
-            start, end = (match.start("year"), match.end("year")) if form in (_BARE, _BESIDE) else match.span()
+            start, end = (
+                (match.start("year"), match.end("year"))
+                if form in (_BARE, _BESIDE)
+                else match.span()
+            )
             if any(one.start < end and start < one.end for one in found):
                 continue
             if (days := _days(match.groupdict())) is not None:
@@ -146,7 +181,7 @@ def _absolute(text: str) -> list[_Found]:
 
 
 def _without_year(text: str, found: Sequence[_Found]) -> list[_Found]:
-    """ "January or February 1998", "1998年1月还是2月": months that leave their year to the one beside them."""
+    """Months that leave their year to the one beside them: "January or February 1998"."""
     more: list[_Found] = []
     for form in (_MONTH_ALONE, _MONTH_ALONE_ZH):
         for match in form.finditer(text):
@@ -157,8 +192,12 @@ def _without_year(text: str, found: Sequence[_Found]) -> list[_Found]:
             beside = near[0].first
             parts = {"year": f"{beside.year}", "month": None, "number": None, **match.groupdict()}
             days = _days(parts)
-            if days and (days[0] > beside) == (start < near[0].start):  # "between December and January 1998"
-                days = _days({**parts, "year": f"{beside.year + (1 if start > near[0].start else -1)}"})
+            if days and (days[0] > beside) == (
+                start < near[0].start
+            ):  # "between December and January 1998"
+                days = _days(
+                    {**parts, "year": f"{beside.year + (1 if start > near[0].start else -1)}"}
+                )
             if days is not None:
                 more.append(_Found(start, end, *days))
     return more
@@ -190,15 +229,17 @@ def _between(text: str, found: Sequence[_Found]) -> Period:
 
 
 def _one(text: str, found: _Found, start: int = 0, *, two: bool = False) -> Period:
-    """The period of a date by the words right around it. start: where the words before it begin; two: of two periods,
-    where "from 1997" is that year and no beginning.
+    """The period of a date by the words right around it. start: where the words before it begin;
+    two: of two periods, where "from 1997" is that year and no beginning.
     """
     before, after = text[start : found.start], text[found.end :].lstrip()
     if _BEFORE.search(before) or after.startswith(_THEN):
         return Period(None, found.first - timedelta(days=1))
     if _AFTER.search(before):
         return Period(found.last + timedelta(days=1), None)
-    if (_SINCE.search(before) and not (two and _OPENS.search(before))) or after.startswith(_SINCE_THEN):
+    if (_SINCE.search(before) and not (two and _OPENS.search(before))) or after.startswith(
+        _SINCE_THEN
+    ):
         return Period(found.first, None)
     if _UNTIL.search(before) and not two:
         return Period(None, found.last)
@@ -206,7 +247,8 @@ def _one(text: str, found: _Found, start: int = 0, *, two: bool = False) -> Peri
 
 
 def beside(period: Period, *, later: bool) -> Period | None:
-    """The period of the same length right before, or after; None where there is none, since it is open there.
+    """The period of the same length right before, or after; None where there is none, since it is
+    open there.
 
     Whole months are counted in months: before March come the 28 or 29 days of February.
     """

@@ -11,7 +11,16 @@ from limner.chat.model import CallLog, phrased, planned
 from limner.chat.plan import plan
 from limner.chat.reading import QuestionReading
 from limner.chat.steps import AnswerPlan, Step, users_of
-from limner.chat.values import LONGEST, Answer, Finished, Language, Piece, TextDelta, ToolCall, ToolStarted
+from limner.chat.values import (
+    LONGEST,
+    Answer,
+    Finished,
+    Language,
+    Piece,
+    TextDelta,
+    ToolCall,
+    ToolStarted,
+)
 from limner.core.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
 from limner.core.schema import Grade, Source
 from limner.engine import Engine
@@ -26,16 +35,18 @@ from limner.tools.recommend import RecommendResult
 async def stream(
     engine: Engine, question: str, conversation: Conversation | None = None
 ) -> AsyncGenerator[Piece, None]:
-    """Answer one question piece by piece: `ToolStarted` as each tool begins, `TextDelta`s of verified text, and at the
-    end exactly one `Finished`, whose `answer.text` is the deltas joined.
+    """Answer one question piece by piece: `ToolStarted` as each tool begins, `TextDelta`s of
+    verified text, and at the end exactly one `Finished`, whose `answer.text` is the deltas joined.
 
-    Nothing that was not verified is ever yielded. Never raises for a model's fault or an unknown id: the answer says
-    what is missing. Raises BadInputError where the question is too long, StoreError where the store itself cannot be
-    read. Closing it (`aclose`) stops the work, and
-    the conversation is as it was before.
+    Nothing that was not verified is ever yielded. Never raises for a model's fault or an unknown
+    id: the answer says what is missing. Raises BadInputError where the question is too long,
+    StoreError where the store itself cannot be read. Closing it (`aclose`) stops the work, and the
+    conversation is as it was before.
     """
     if len(question) > LONGEST:
-        raise BadInputError(f"The question has {len(question):,} characters; {LONGEST:,} are the most.")
+        raise BadInputError(
+            f"The question has {len(question):,} characters; {LONGEST:,} are the most."
+        )
     talk = conversation or Conversation()
     chosen = await engine.model()
     notes = list(chosen.notes)
@@ -69,7 +80,9 @@ async def stream(
 
 
 async def answer(engine: Engine, question: str, conversation: Conversation | None = None) -> Answer:
-    """Answer one question; degrade to the planner when no model may plan. Raises as `stream` does."""
+    """Answer one question; degrade to the planner when no model may plan. Raises as `stream`
+    does.
+    """
     async with aclosing(stream(engine, question, conversation)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Finished):
@@ -77,10 +90,14 @@ async def answer(engine: Engine, question: str, conversation: Conversation | Non
     raise RuntimeError("a stream ended without its answer")
 
 
-def recall(engine: Engine, questions: Iterable[tuple[str, str]], only: str | None = None) -> Conversation:
-    """A conversation of which only the (question, answer) pairs are known, as a caller without memory sends them.
+def recall(
+    engine: Engine, questions: Iterable[tuple[str, str]], only: str | None = None
+) -> Conversation:
+    """A conversation of which only the (question, answer) pairs are known, as a caller without
+    memory sends them.
 
-    Whom it was about is read from the questions again; nothing is called. only: the one user of whom it may tell.
+    Whom it was about is read from the questions again; nothing is called. only: the one user of
+    whom it may tell.
     """
     talk = Conversation(only=only)
     for question, said in questions:
@@ -114,7 +131,9 @@ async def _run(engine: Engine, step: Step) -> Result:
     except StoreBusyError:
         return Result(found=False, said=[ToolStatement(form="chat.busy")])
     except UsageError as error:
-        return Result(found=False, said=[ToolStatement(form="chat.failed", values={"why": str(error)})])
+        return Result(
+            found=False, said=[ToolStatement(form="chat.failed", values={"why": str(error)})]
+        )
 
 
 async def _by_planner(
@@ -139,7 +158,8 @@ async def _by_planner(
     try:
         said = await phrased(engine, chosen.chat, question, called.results, lines, language, talk)
     except ModelError as error:
-        # A tool that asked the same model before has said why; here it would be that nobody asks it any more.
+        # A tool that asked the same model before has said why; here it would be that nobody asks it
+        # any more.
         known = any(UNHELPED in note for one in called.results for note in one.notes)
         return _Spoken(whole, notes=() if known else (f"In template words, {UNHELPED}: {error}",))
     if not said:
@@ -181,7 +201,12 @@ def _dropped(wrong: Sequence[str], talk: Conversation) -> tuple[str, ...]:
         return ()
     if talk.only is not None:  # what was wrong may be another user's id
         return ("Sentences of the model that held what no tool returned were dropped.",)
-    return (f"Sentences of the model that held what no tool returned were dropped ({', '.join(wrong[:3])}).",)
+    return (
+        (
+            "Sentences of the model that held what no tool returned were dropped "
+            f"({', '.join(wrong[:3])})."
+        ),
+    )
 
 
 def _lines(results: Sequence[Result], language: Language, talk: Conversation) -> list[AnswerLine]:
@@ -191,7 +216,12 @@ def _lines(results: Sequence[Result], language: Language, talk: Conversation) ->
 
 
 def _answer(
-    engine: Engine, spoken: _Spoken, called: CallLog, language: Language, talk: Conversation, notes: Sequence[str]
+    engine: Engine,
+    spoken: _Spoken,
+    called: CallLog,
+    language: Language,
+    talk: Conversation,
+    notes: Sequence[str],
 ) -> Answer:
     results = [note for one in called.results for note in one.notes]
     return Answer(
@@ -214,7 +244,9 @@ def _answer(
 # ---------------------------------------------------------------- remembering it
 
 
-def _remember(talk: Conversation, question: str, reply: Answer, called: CallLog, reading: QuestionReading) -> None:
+def _remember(
+    talk: Conversation, question: str, reply: Answer, called: CallLog, reading: QuestionReading
+) -> None:
     talk.add(question, reply.text)
     users = [*users_of(called.steps), *_found_users(called.results)]
     talk.spoke_of(users)
@@ -225,7 +257,11 @@ def _remember(talk: Conversation, question: str, reply: Answer, called: CallLog,
 
 def _found_users(results: Sequence[Result]) -> list[str]:
     """A single user that was found is whom "they" means from now on."""
-    found = [one.users[0].user_id for one in results if isinstance(one, FindUsersResult) and len(one.users) == 1]
+    found = [
+        one.users[0].user_id
+        for one in results
+        if isinstance(one, FindUsersResult) and len(one.users) == 1
+    ]
     return found
 
 

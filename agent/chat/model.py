@@ -1,4 +1,6 @@
-"""A model's part: wording what the planner's tools returned, or, graded full, planning the calls through langchain."""
+"""A model's part: wording what the planner's tools returned, or, graded full, planning the calls
+through langchain.
+"""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -47,10 +49,16 @@ class CallLog:
 
 
 async def phrased(
-    engine: Engine, chat: Chat, question: str, results: Sequence[Result], lines: Sequence[AnswerLine], language: Language,
+    engine: Engine,
+    chat: Chat,
+    question: str,
+    results: Sequence[Result],
+    lines: Sequence[AnswerLine],
+    language: Language,
     talk: Conversation,
-) -> str:  # fmt: skip
-    """The lines of results in a model's words, unverified; empty where there is nothing that words could improve.
+) -> str:
+    """The lines of results in a model's words, unverified; empty where there is nothing that words
+    could improve.
 
     Raises as `Chat.complete` does.
     """
@@ -60,15 +68,22 @@ async def phrased(
     pseudonymizer.learn(results)
     prompt = load_prompt(PHRASE, engine.settings.prompts.get(PHRASE, ""))
     facts = "\n".join(f"- {line.text}" for line in lines)
-    messages = prompt.render(question=pseudonymizer.out(question), facts=pseudonymizer.out(facts), language=LANGUAGES[language])
-    request = ChatRequest("chat", prompt.label, messages, user_id=talk.user_id, max_tokens=_MAX_TOKENS)
+    messages = prompt.render(
+        question=pseudonymizer.out(question),
+        facts=pseudonymizer.out(facts),
+        language=LANGUAGES[language],
+    )
+    request = ChatRequest(
+        "chat", prompt.label, messages, user_id=talk.user_id, max_tokens=_MAX_TOKENS
+    )
     return pseudonymizer.back((await chat.complete(request)).text.strip())
 
 
 async def planned(
     engine: Engine, question: str, language: Language, talk: Conversation, called: CallLog
 ) -> AsyncGenerator[Step | str, None]:
-    """Each call as it is made, then the model's own words, unverified. `called` gets the calls and what they found.
+    """Each call as it is made, then the model's own words, unverified. `called` gets the calls and
+    what they found.
 
     Raises ModelError where the model fails or goes round in circles.
     """
@@ -93,14 +108,19 @@ async def planned(
     name = PLAN if talk.only is None else PLAN_OWN
     prompt = load_prompt(name, engine.settings.prompts.get(name, ""))
     wanted = {
-        "question": pseudonymizer.out(question), "language": LANGUAGES[language], "user": pseudonymizer.out(talk.only or "")
-    }  # fmt: skip
-    system, user = prompt.render(**{name: wanted[name] for name in prompt.variables if name in wanted})
+        "question": pseudonymizer.out(question),
+        "language": LANGUAGES[language],
+        "user": pseudonymizer.out(talk.only or ""),
+    }
+    system, user = prompt.render(
+        **{name: wanted[name] for name in prompt.variables if name in wanted}
+    )
     allowed = [one for one in TOOLS if talk.only is None or one.tells != "users"]
     tools = [langchain_tool(engine, one, called, pseudonymizer, language, talk) for one in allowed]
     agent = create_agent(model, tools=tools, system_prompt=system.content)
     messages: list[AnyMessage] = [
-        (HumanMessage if turn.role == "user" else AIMessage)(pseudonymizer.out(turn.content)) for turn in talk.turns
+        (HumanMessage if turn.role == "user" else AIMessage)(pseudonymizer.out(turn.content))
+        for turn in talk.turns
     ]
     messages.append(HumanMessage(user.content))
     text, told = "", 0
@@ -109,7 +129,9 @@ async def planned(
         async for update in agent.astream(
             {"messages": [*messages]}, RunnableConfig(recursion_limit=_STEPS), stream_mode="updates"
         ):
-            for said in [one for part in update.values() if part for one in part.get("messages", [])]:
+            for said in [
+                one for part in update.values() if part for one in part.get("messages", [])
+            ]:
                 if isinstance(said, AIMessage):
                     ledger.note(said)
                     text = str(said.text).strip()
@@ -117,18 +139,30 @@ async def planned(
                 yield step
             told = len(called.steps)
     except (OpenAIError, GraphRecursionError) as error:
-        raise ModelError(f"{endpoint.name} at {endpoint.base_url} failed while planning ({error}).") from error
+        raise ModelError(
+            f"{endpoint.name} at {endpoint.base_url} failed while planning ({error})."
+        ) from error
     yield pseudonymizer.back(text)
 
 
 def langchain_tool(
-    engine: Engine, one: Tool, called: CallLog, pseudonymizer: Pseudonymizer, language: Language, talk: Conversation
+    engine: Engine,
+    one: Tool,
+    called: CallLog,
+    pseudonymizer: Pseudonymizer,
+    language: Language,
+    talk: Conversation,
 ) -> "StructuredTool":
-    """A tool as langchain calls it: arguments come back from behind the curtain, results go out behind it."""
+    """A tool as langchain calls it: arguments come back from behind the curtain, results go out
+    behind it.
+    """
     from langchain_core.tools import StructuredTool
 
     async def call(**given: object) -> str:
-        shown = {name: pseudonymizer.back(value) if isinstance(value, str) else value for name, value in given.items()}
+        shown = {
+            name: pseudonymizer.back(value) if isinstance(value, str) else value
+            for name, value in given.items()
+        }
         try:
             step = Step(one, one.args.model_validate(shown))
         except ValidationError as error:
@@ -140,7 +174,9 @@ def langchain_tool(
         except UsageError as error:
             return pseudonymizer.out(str(error))
         called.add(step, result)
-        return pseudonymizer.told(result, [line.text for line in lines_of(result.said, language, talk)])
+        return pseudonymizer.told(
+            result, [line.text for line in lines_of(result.said, language, talk)]
+        )
 
     return StructuredTool.from_function(
         coroutine=call, name=one.name, description=one.description, args_schema=one.args
@@ -150,8 +186,16 @@ def langchain_tool(
 class _Ledger:
     """Writes a row for every answer of a model that langchain asked."""
 
-    def __init__(self, engine: Engine, prompt: Prompt, model: str, talk: Conversation, *, hosted: bool) -> None:
-        self._engine, self._prompt, self._model, self._talk, self._hosted = engine, prompt, model, talk, hosted
+    def __init__(
+        self, engine: Engine, prompt: Prompt, model: str, talk: Conversation, *, hosted: bool
+    ) -> None:
+        self._engine, self._prompt, self._model, self._talk, self._hosted = (
+            engine,
+            prompt,
+            model,
+            talk,
+            hosted,
+        )
         self._began = time.monotonic()
 
     def note(self, said: "AnyMessage") -> None:
@@ -160,11 +204,18 @@ class _Ledger:
         tokens = (int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
         self._engine.store.add_ledger(
             LedgerRow(
-                purpose="chat", model=self._model, prompt=self._prompt.label, user_id=self._talk.user_id,
-                input_tokens=tokens[0], output_tokens=tokens[1], cost=self._cost(*tokens),
-                seconds=round(now - self._began, 4), outcome="ok", at=datetime.now(UTC),
+                purpose="chat",
+                model=self._model,
+                prompt=self._prompt.label,
+                user_id=self._talk.user_id,
+                input_tokens=tokens[0],
+                output_tokens=tokens[1],
+                cost=self._cost(*tokens),
+                seconds=round(now - self._began, 4),
+                outcome="ok",
+                at=datetime.now(UTC),
             )
-        )  # fmt: skip
+        )
         self._began = now
 
     def _cost(self, tokens_in: int, tokens_out: int) -> float:

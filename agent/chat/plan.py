@@ -1,7 +1,9 @@
-"""The deterministic planner: from what a question names and what its words mean to the tools that answer it.
+"""The deterministic planner: from what a question names and what its words mean to the tools that
+answer it.
 
-One subject a function, the narrowest first; the first that has something to say decides. What no function takes is not
-known, and a question with words that nothing explains is answered by nobody: what it asks might be in those words.
+One subject a function, the narrowest first; the first that has something to say decides. What no
+function takes is not known, and a question with words that nothing explains is answered by nobody:
+what it asks might be in those words.
 """
 
 import re
@@ -73,16 +75,21 @@ def plan(engine: Engine, question: str, talk: Conversation) -> tuple[AnswerPlan,
     if len(asked) > 1 and (both := _each(engine, asked, talk)) is not None:
         return both, reading
     if on := carried_on(reading, talk):
-        found, reading = AnswerPlan((on,)), replace(talk.reading or reading, text=question, language=reading.language)
+        found, reading = (
+            AnswerPlan((on,)),
+            replace(talk.reading or reading, text=question, language=reading.language),
+        )
         return (found if talk.may(on) else cannot("chat.refused.others")), reading
     reading = followed(reading, talk)
     found = _Planner(engine, reading, talk).plan()
-    return (found if talk.only is None else _kept_to(engine, found, reading, talk, talk.only)), reading
+    return (
+        found if talk.only is None else _kept_to(engine, found, reading, talk, talk.only)
+    ), reading
 
 
 def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> AnswerPlan | None:
-    """The calls that answer each part of a question, a later one as it follows the one before; None where one of them
-    cannot be answered by itself, or they ask for the same.
+    """The calls that answer each part of a question, a later one as it follows the one before; None
+    where one of them cannot be answered by itself, or they ask for the same.
     """
     so_far = replace(talk)
     steps: list[Step] = []
@@ -101,20 +108,27 @@ def _each(engine: Engine, asked: Sequence[str], talk: Conversation) -> AnswerPla
 
 
 def _stands_alone(reading: QuestionReading, found: AnswerPlan, so_far: Conversation) -> bool:
-    """Whether a later part says what it asks: "and how many comedies?" after "how many films did user 13 see" leaves
-    out of whom, so that only the same call for another thing may be meant, or the grounds of what was called.
+    """Whether a later part says what it asks: "and how many comedies?" after "how many films did
+    user 13 see" leaves out of whom, so that only the same call for another thing may be meant, or
+    the grounds of what was called.
     """
     if reading.has("why") or _SAYS.search(reading.text) or reading.has(*_VERBS):
         return True
     return [one.tool for one in found.steps] == [one.tool for one in so_far.steps]
 
 
-def _kept_to(engine: Engine, found: AnswerPlan, reading: QuestionReading, talk: Conversation, only: str) -> AnswerPlan:
-    """The plan of somebody who may ask about themselves alone: where it lacks a user, it is of them."""
+def _kept_to(
+    engine: Engine, found: AnswerPlan, reading: QuestionReading, talk: Conversation, only: str
+) -> AnswerPlan:
+    """The plan of somebody who may ask about themselves alone: where it lacks a user, it is of
+    them.
+    """
     if reading.nobody or not all(map(talk.may, found.steps)):
         return cannot("chat.refused.others")
     if found.missing is not None and found.missing.form in _OWN:
-        return AnswerPlan(missing=found.missing.model_copy(update={"form": f"{found.missing.form}_own"}))
+        return AnswerPlan(
+            missing=found.missing.model_copy(update={"form": f"{found.missing.form}_own"})
+        )
     if found.missing is None or found.missing.form != "chat.which_user":
         return found
     about = _Planner(engine, replace(reading, users=[only]), talk).plan()
@@ -128,7 +142,11 @@ class _Planner:
 
     def plan(self) -> AnswerPlan:
         found = self._plan()
-        return AnswerPlan(found.steps, (*self.readings, *found.readings), found.missing) if found.steps else found
+        return (
+            AnswerPlan(found.steps, (*self.readings, *found.readings), found.missing)
+            if found.steps
+            else found
+        )
 
     def _plan(self) -> AnswerPlan:
         r = self.reading
@@ -138,7 +156,11 @@ class _Planner:
             return cannot("chat.no_item", title=r.unknown_items[0])
         if r.has("thanks") and r.names_nothing and not r.strange and r.tags <= {"thanks", "like"}:
             return cannot("chat.welcome")
-        if r.has("help", "greet") and r.names_nothing and not r.has("count", "portrait", "recommend"):
+        if (
+            r.has("help", "greet")
+            and r.names_nothing
+            and not r.has("count", "portrait", "recommend")
+        ):
             return cannot("chat.help")
         if self._is_future():
             return cannot("chat.future")
@@ -146,9 +168,19 @@ class _Planner:
             return cannot("chat.strange", words=f"“{personal}”")
         self._say_readings()
         subjects: Sequence[Callable[[], AnswerPlan | None]] = (
-            self._since, self._two_periods, self._like_words, self._why, self._audience, self._measured, self._raters,
-            self._users, self._user, self._cohort, self._item, self._store,
-        )  # fmt: skip
+            self._since,
+            self._two_periods,
+            self._like_words,
+            self._why,
+            self._audience,
+            self._measured,
+            self._raters,
+            self._users,
+            self._user,
+            self._cohort,
+            self._item,
+            self._store,
+        )
         for subject in subjects:
             found = subject()
             if found is not None and found.missing is not None:
@@ -173,23 +205,35 @@ class _Planner:
     def _is_future(self) -> bool:
         r = self.reading
         newest = newest_day(self.engine)
-        if r.period and r.period.since and newest and r.period.since > newest and not r.period.relative:
+        if (
+            r.period
+            and r.period.since
+            and newest
+            and r.period.since > newest
+            and not r.period.relative
+        ):
             return True
         if r.has("will") and not r.has("future") and not self._will_do():
             return False
-        return r.has("future", "will") and not (r.has("like") or (r.has("recommend") and not r.has("had")))
+        return r.has("future", "will") and not (
+            r.has("like") or (r.has("recommend") and not r.has("had"))
+        )
 
     def _unexplained(self, found: AnswerPlan) -> list[str]:
         """Strange words that a plan passes over; none where the plan's own words take them."""
         r = self.reading
-        taken = any(one.tool in (find_users, search_items) and _words_of(one) for one in found.steps)
+        taken = any(
+            one.tool in (find_users, search_items) and _words_of(one) for one in found.steps
+        )
         if taken or found.missing is not None:
             return []
         strange = [one for one in r.strange if not self._is_harmless(one)]
         return [] if not strange or self._may_pass(found, strange) else strange[:3]
 
     def _may_pass(self, found: AnswerPlan, strange: Sequence[str]) -> bool:
-        """Whether a few strange words can hardly change what is asked, since all else of it is named."""
+        """Whether a few strange words can hardly change what is asked, since all else of it is
+        named.
+        """
         r = self.reading
         tools = {one.tool.name for one in found.steps}
         small = all(one.islower() or not one.isascii() for one in strange)
@@ -204,7 +248,9 @@ class _Planner:
         return short and named and tools <= {"history", "last_item", "compare_users"}
 
     def _personal(self) -> str:
-        """What is asked of a person that no store of events holds; empty where the data have it as an attribute."""
+        """What is asked of a person that no store of events holds; empty where the data have it as
+        an attribute.
+        """
         r = self.reading
         if r.has("size"):
             if r.has("store", "event"):
@@ -213,7 +259,9 @@ class _Planner:
                 return "size"
         names = {one.lower() for one in r.personal}
         if names and names <= {"last name", "first name"} and r.has("store", "item", "event"):
-            r.tags.add("last" if "last name" in names else "first")  # "the last name in the history"
+            r.tags.add(
+                "last" if "last name" in names else "first"
+            )  # "the last name in the history"
             return ""
         if not r.personal or r.attributes or not (r.users or self.talk.user_id):
             return ""
@@ -223,16 +271,33 @@ class _Planner:
         return (len(word) == 1 and word.isascii()) or word.lower().endswith("ly") or word == "s"
 
     def _needs_user(self) -> bool:
-        return self.reading.has("like", "dislike", "last", "first", "best", "favourite", "recommend", "portrait", "had",
-                                "similar", "rate", "why", "pronoun")  # fmt: skip
+        return self.reading.has(
+            "like",
+            "dislike",
+            "last",
+            "first",
+            "best",
+            "favourite",
+            "recommend",
+            "portrait",
+            "had",
+            "similar",
+            "rate",
+            "why",
+            "pronoun",
+        )
 
     def _say_readings(self) -> None:
         r = self.reading
         if r.bare_user:
-            self.readings.append(ToolStatement(form="chat.read_user", values={"user": ", ".join(r.users)}))
+            self.readings.append(
+                ToolStatement(form="chat.read_user", values={"user": ", ".join(r.users)})
+            )
         for kind in dict.fromkeys(r.absent_types):
             if not r.types and not (kind == "rating" and not r.has("count")):
-                self.readings.append(ToolStatement(form="chat.absent_type", values={"type": kind_of(kind)}))
+                self.readings.append(
+                    ToolStatement(form="chat.absent_type", values={"type": kind_of(kind)})
+                )
         if any(one.kind == "price" and CURRENCY.search(one.text) for one in r.bounds):
             self.readings.append(ToolStatement(form="chat.read_price"))
         if r.period and r.period.relative and r.period.since and r.period.until:
@@ -240,10 +305,24 @@ class _Planner:
             self.readings.append(ToolStatement(form="chat.read_period", values={**days}))
 
     def _will_do(self) -> bool:
-        """Whether it is the user who will do something: "how many events will I find" asks of what was."""
-        who = "|".join([*map(re.escape, self.reading.users), "users?", "customers?", "people", "he", "she", "they"])
+        """Whether it is the user who will do something: "how many events will I find" asks of what
+        was.
+        """
+        who = "|".join(
+            [
+                *map(re.escape, self.reading.users),
+                "users?",
+                "customers?",
+                "people",
+                "he",
+                "she",
+                "they",
+            ]
+        )
         will = r"\b(?:will|shall)\b"
-        form = rf"{will}(?:\s+(?:the|this|that|user|customer|id))*\s+(?:{who})\b|\b(?:{who})\s+{will}"
+        form = (
+            rf"{will}(?:\s+(?:the|this|that|user|customer|id))*\s+(?:{who})\b|\b(?:{who})\s+{will}"
+        )
         return re.search(form, self.reading.text, re.IGNORECASE) is not None
 
     # ------------------------------------------------------------ arguments
@@ -253,29 +332,44 @@ class _Planner:
         if len(found.ids) > 1:
             title = self.engine.items_by_id([chosen])[chosen].title or chosen
             self.readings.append(
-                ToolStatement(form="chat.read_item", values={"text": found.text, "n": len(found.ids), "title": title})
+                ToolStatement(
+                    form="chat.read_item",
+                    values={"text": found.text, "n": len(found.ids), "title": title},
+                )
             )
         return chosen
 
     @cached_property
     def _value(self) -> dict[str, Given]:
-        """The value that a question is about, and of what: the facet it names, else the one for what items are."""
+        """The value that a question is about, and of what: the facet it names, else the one for
+        what items are.
+        """
         r = self.reading
         if not r.values:
             return {}
         named = r.values[0]
-        chosen = _of_facets(named, r.facets) or _of_facets(named, [self.engine.snapshots.names().primary]) or named[0]
+        chosen = (
+            _of_facets(named, r.facets)
+            or _of_facets(named, [self.engine.snapshots.names().primary])
+            or named[0]
+        )
         others = {one.facet for one in named} - {chosen.facet}
         if others and not _of_facets(named, r.facets):
             self.readings.append(
-                ToolStatement(form="chat.read_value", values={"value": chosen.value, "facet": chosen.facet})
+                ToolStatement(
+                    form="chat.read_value", values={"value": chosen.value, "facet": chosen.facet}
+                )
             )
         return {"value": chosen.value, "facet": chosen.facet}
 
     def _type(self) -> str:
         """The event type that is asked for; "rating" only where it is no word about ratings."""
         r = self.reading
-        kinds = [one for one in dict.fromkeys(r.types) if one != "rating" or len(self._types()) > 1 or r.has("count")]
+        kinds = [
+            one
+            for one in dict.fromkeys(r.types)
+            if one != "rating" or len(self._types()) > 1 or r.has("count")
+        ]
         return kinds[0] if kinds else ""
 
     def _types(self) -> Sequence[str]:
@@ -285,13 +379,20 @@ class _Planner:
         p = self.reading.period
         if p is None:
             return {}
-        return {"since": f"{p.since}" if p.since else None, "until": f"{p.until}" if p.until else None}
+        return {
+            "since": f"{p.since}" if p.since else None,
+            "until": f"{p.until}" if p.until else None,
+        }
 
     @cached_property
     def _which(self) -> dict[str, Given]:
         """What events are asked about: item, value, type, time."""
         r = self.reading
-        found: dict[str, Given] = {**self._when(), "type": self._type(), "rating": self.reading.rating}
+        found: dict[str, Given] = {
+            **self._when(),
+            "type": self._type(),
+            "rating": self.reading.rating,
+        }
         if r.items:
             return {**found, "item": self._item_id(r.items[0])}
         return {**found, **self._value}
@@ -301,9 +402,13 @@ class _Planner:
         if clause.thing.item is not None:
             return {f"{to}item": self._item_id(clause.thing.item)}
         named = clause.thing.value
-        chosen = _of_facets(named, self.reading.facets) or _of_facets(named, [self.engine.snapshots.names().primary])
+        chosen = _of_facets(named, self.reading.facets) or _of_facets(
+            named, [self.engine.snapshots.names().primary]
+        )
         chosen = chosen or named[0]
-        return {f"{to}value": chosen.value} if to else {"value": chosen.value, "facet": chosen.facet}
+        return (
+            {f"{to}value": chosen.value} if to else {"value": chosen.value, "facet": chosen.facet}
+        )
 
     @cached_property
     def _clauses(self) -> list[Clause]:
@@ -313,7 +418,9 @@ class _Planner:
         """The condition on users' attributes that words and signs come to."""
         r, names = self.reading, self.engine.snapshots.names()
         parts = [*r.conditions, *(f'{one.facet} = "{one.value}"' for one in r.groups)]
-        if gender := next((names.attributes[one] for one in ("gender", "sex") if one in names.attributes), ""):
+        if gender := next(
+            (names.attributes[one] for one in ("gender", "sex") if one in names.attributes), ""
+        ):
             for tag, word in (("female", "female"), ("male", "male")):
                 if r.has(tag) and (value := self._gender(gender, word)):
                     parts.append(f'{gender} = "{value}"')
@@ -336,7 +443,13 @@ class _Planner:
 
     def _like_words(self) -> AnswerPlan | None:
         r = self.reading
-        if not r.has("words_like") or r.users or r.items or (r.values and not r.strange) or r.has("count"):
+        if (
+            not r.has("words_like")
+            or r.users
+            or r.items
+            or (r.values and not r.strange)
+            or r.has("count")
+        ):
             return None
         text = r.text
         for lead in _LEADS:
@@ -348,12 +461,23 @@ class _Planner:
         return None
 
     def _described(self) -> AnswerPlan | None:
-        """ "Retired gardeners who buy gifts": people that are described in words which no data hold."""
+        """ "Retired gardeners who buy gifts": people that are described in words which no data
+        hold.
+        """
         r = self.reading
-        if r.users or r.items or r.personal or r.nobody or r.unknown_items or self.talk.only is not None:
+        if (
+            r.users
+            or r.items
+            or r.personal
+            or r.nobody
+            or r.unknown_items
+            or self.talk.only is not None
+        ):
             return None
         match = _DESCRIBED.fullmatch(r.text)
-        if match is None or r.has("count", "future", "why", "recommend", "never", "except", "likely"):
+        if match is None or r.has(
+            "count", "future", "why", "recommend", "never", "except", "likely"
+        ):
             return None
         return calls(step(audience, like=match["words"], limit=self._n(5)))
 
@@ -365,22 +489,35 @@ class _Planner:
             return None
         if len(r.items) != 1:
             return cannot("chat.which_item") if r.has("likely") and not r.names_nothing else None
-        return calls(step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5)))
+        return calls(
+            step(audience, item=self._item_id(r.items[0]), where=self._where(), limit=self._n(5))
+        )
 
     def _since(self) -> AnswerPlan | None:
         """ "Since when does user 5 like comedies?", "since when have they been active?"."""
         r = self.reading
-        since = r.has("since") or (r.has("period") and r.has("started") and r.has("like", "dislike"))
-        if not since or len(r.users) != 1 or r.period or r.has("count", "recommend", "why", "never", "except"):
+        since = r.has("since") or (
+            r.has("period") and r.has("started") and r.has("like", "dislike")
+        )
+        if (
+            not since
+            or len(r.users) != 1
+            or r.period
+            or r.has("count", "recommend", "why", "never", "except")
+        ):
             return None
         user, judged = r.users[0], r.has("like", "dislike", "favourite")
         if judged and not r.items:
             polarity = "dislike" if r.has("dislike") else "like"
-            return calls(step(since_when, user_id=user, polarity=polarity, **self._value, limit=self._n(5)))
+            return calls(
+                step(since_when, user_id=user, polarity=polarity, **self._value, limit=self._n(5))
+            )
         return calls(step(history, user_id=user, **self._which, order="oldest", limit=1))
 
     def _two_periods(self) -> AnswerPlan | None:
-        """ "More in January or in February?": counts of two periods, or the same question for each of them."""
+        """ "More in January or in February?": counts of two periods, or the same question for each
+        of them.
+        """
         r, other = self.reading, self.reading.other_period
         if other is None:
             return None
@@ -388,25 +525,39 @@ class _Planner:
             return cannot("chat.unread", words=_quoted([r.period_text]))
         counted = r.has("count", "more", "less", "compare", "most")
         values = bool(r.facets or r.has("category"))
-        if not counted or values or r.has("last", "first", "best", "worst", "mean", "higher", "lower"):
+        if (
+            not counted
+            or values
+            or r.has("last", "first", "best", "worst", "mean", "higher", "lower")
+        ):
             return self._in_each(other)
-        done = bool(r.users or r.types or r.has("had", "rate", "event", "active", "store", "person", "who"))
-        if r.has("like", "dislike", "recommend", "similar", "popular", "portrait") or self._where() or not done:
+        done = bool(
+            r.users or r.types or r.has("had", "rate", "event", "active", "store", "person", "who")
+        )
+        if (
+            r.has("like", "dislike", "recommend", "similar", "popular", "portrait")
+            or self._where()
+            or not done
+        ):
             return cannot("chat.unread", words=_quoted([r.period_text]))
         people = not r.users and r.has("person", "who")
         count = "users" if people else "items" if self._counts_items() else "events"
         given = {
-            **self._which, "user_id": r.users[0] if r.users else None, "count": count,
+            **self._which,
+            "user_id": r.users[0] if r.users else None,
+            "count": count,
             "other_since": f"{other.since}" if other.since else None,
             "other_until": f"{other.until}" if other.until else None,
-        }  # fmt: skip
+        }
         return calls(step(compare_periods, **given))
 
     def _in_each(self, other: Period) -> AnswerPlan | None:
         """The same question of each of two periods."""
         found: list[Step] = []
         for one in (self.reading.period, other):
-            planner = _Planner(self.engine, replace(self.reading, period=one, other_period=None), self.talk)
+            planner = _Planner(
+                self.engine, replace(self.reading, period=one, other_period=None), self.talk
+            )
             about = planner._plan()
             if about.missing is not None:
                 return about
@@ -414,7 +565,9 @@ class _Planner:
         return calls(*found)
 
     def _measured(self) -> AnswerPlan | None:
-        """Items by a number that they have: "the cheapest comedy", "films longer than 90 minutes"."""
+        """Items by a number that they have: "the cheapest comedy", "films longer than 90
+        minutes".
+        """
         r = self.reading
         asked: list[Bound | ItemOrder] = [*r.bounds, *([r.order_by] if r.order_by else [])]
         if lacking := next((one for one in asked if not one.name), None):
@@ -426,7 +579,9 @@ class _Planner:
         if order is None and r.has("popular", "most"):
             return None
         by: dict[str, Given] = {"by": order.name, "descending": order.descending} if order else {}
-        return calls(step(search_items, **self._value, where=self._items_where(), **by, limit=self._n(5)))
+        return calls(
+            step(search_items, **self._value, where=self._items_where(), **by, limit=self._n(5))
+        )
 
     @property
     def _says_the_most(self) -> bool:
@@ -437,9 +592,16 @@ class _Planner:
         return " and ".join(dict.fromkeys(one.condition for one in self.reading.bounds))
 
     def _raters(self) -> AnswerPlan | None:
-        """Users by their rating of an item: "who rated Fargo highest?", "who gave it the lowest rating?"."""
+        """Users by their rating of an item: "who rated Fargo highest?", "who gave it the lowest
+        rating?".
+        """
         r = self.reading
-        if r.users or len(r.items) != 1 or r.values or r.has("mean", "recommend", "likely", "less", "compare"):
+        if (
+            r.users
+            or len(r.items) != 1
+            or r.values
+            or r.has("mean", "recommend", "likely", "less", "compare")
+        ):
             return None
         the_most = self._says_the_most
         if r.has("more") and not the_most:
@@ -447,13 +609,21 @@ class _Planner:
         judged = r.has("like", "dislike") and not r.has("rate")  # "who liked Fargo best?"
         if judged and not (r.has("who") and self.engine.snapshots.census().rated.any()):
             return None
-        if not judged and not (r.has("rate") and (r.has("who", "person") or _EDGE_RATING.search(r.text))):
+        if not judged and not (
+            r.has("rate") and (r.has("who", "person") or _EDGE_RATING.search(r.text))
+        ):
             return None
-        tags = [one for one in ("best", "worst") if r.has(one)] or ["best"] * (judged and (r.has("most") or the_most))
+        tags = [one for one in ("best", "worst") if r.has(one)] or ["best"] * (
+            judged and (r.has("most") or the_most)
+        )
         turned = judged and r.has("dislike")
         orders = ["highest" if (one == "best") != turned else "lowest" for one in tags]
         about = {"item": self._item_id(r.items[0]), **self._when(), "where": self._where()}
-        return calls(*(step(raters, **about, order=one, limit=self._n(5)) for one in orders)) if orders else None
+        return (
+            calls(*(step(raters, **about, order=one, limit=self._n(5)) for one in orders))
+            if orders
+            else None
+        )
 
     # ------------------------------------------------------------ why
 
@@ -469,21 +639,29 @@ class _Planner:
         if r.has("recommend") and not r.values:
             at = 2 if r.has("third") else 1 if r.has("second") else 0
             chosen = self.talk.items[at] if at < len(self.talk.items) else None
-            return calls(step(explain_recommendation, user_id=user, item=chosen, **self._wanted_before(user)))
+            return calls(
+                step(explain_recommendation, user_id=user, item=chosen, **self._wanted_before(user))
+            )
         if r.values:
             return calls(step(explain_preference, user_id=user, value=str(self._value["value"])))
         if r.has("like", "dislike", "portrait", "favourite"):
-            polarity = "dislike" if r.has("dislike") else "like" if r.has("like", "favourite") else None
+            polarity = (
+                "dislike" if r.has("dislike") else "like" if r.has("like", "favourite") else None
+            )
             return calls(step(explain_preference, user_id=user, polarity=polarity))
         return None
 
     def _wanted_before(self, user: str) -> dict[str, Given]:
-        """What the list that was given last was asked to hold, so that it is that list which is explained."""
+        """What the list that was given last was asked to hold, so that it is that list which is
+        explained.
+        """
         last = self.talk.steps[-1] if self.talk.steps else None
         if last is None or last.tool not in (recommend, explain_recommendation):
             return {}
         given = last.args.model_dump()
-        return {one: given[one] for one in ListArgs.model_fields} if given["user_id"] == user else {}
+        return (
+            {one: given[one] for one in ListArgs.model_fields} if given["user_id"] == user else {}
+        )
 
     # ------------------------------------------------------------ two users and more
 
@@ -492,7 +670,9 @@ class _Planner:
         if len(r.users) < 2:
             return None
         if r.facets and not r.values and r.has("most", "favourite", "best", "like"):
-            return calls(*(step(favourites, user_id=one, facet=r.facets[0]) for one in r.users[:_MOST_USERS]))
+            return calls(
+                *(step(favourites, user_id=one, facet=r.facets[0]) for one in r.users[:_MOST_USERS])
+            )
         if r.has("recommend") and not r.has("compare", "more", "less", "why"):
             return self._each()
         if len(r.users) > 2 or (r.has("last", "first") and not r.has("compare", "more", "less")):
@@ -500,8 +680,13 @@ class _Planner:
         if r.attributes or any(one.startswith("attribute.") for one in r.tags):
             return self._each()
         first, second = r.users
-        # Ratings are compared by their mean only where they are said to be high or low; else they are counted.
-        rating = r.has("rate", "mean", "higher", "lower") and r.has("mean", "higher", "lower") and not r.has("count")
+        # Ratings are compared by their mean only where they are said to be high or low; else they
+        # are counted.
+        rating = (
+            r.has("rate", "mean", "higher", "lower")
+            and r.has("mean", "higher", "lower")
+            and not r.has("count")
+        )
         rating = rating and not r.has("event", "active")
         counted = r.has("more", "less", "most", "count", "active", "event", "who", "had")
         if rating:
@@ -511,12 +696,15 @@ class _Planner:
         elif counted and r.has("item") and not r.has("event", "active") and not self._type():
             aspect = "items"
         elif counted and not (
-            r.has("compare", "portrait", "like") and not r.has("more", "less", "most", "count", "active")
+            r.has("compare", "portrait", "like")
+            and not r.has("more", "less", "most", "count", "active")
         ):
             aspect = "events"
         else:
             aspect = "taste"
-        return calls(step(compare_users, user_id=first, other_id=second, aspect=aspect, **self._which))
+        return calls(
+            step(compare_users, user_id=first, other_id=second, aspect=aspect, **self._which)
+        )
 
     def _each(self) -> AnswerPlan | None:
         """The same question for each of several users."""
@@ -545,13 +733,20 @@ class _Planner:
         for tag in sorted(one for one in r.tags if one.startswith("attribute.")):
             name = tag.partition(".")[2]
             known = self.engine.snapshots.names().attributes
-            there = next((known[one] for one in _SAME_ATTRIBUTE.get(name, (name,)) if one in known), None)
+            there = next(
+                (known[one] for one in _SAME_ATTRIBUTE.get(name, (name,)) if one in known), None
+            )
             if there is None:
                 return cannot("chat.strange", words=f"“{name}”")
             if there not in r.attributes:
                 r.attributes.append(there)
         if r.attributes and not r.values:
-            return calls(*(step(user_attributes, user_id=user, attribute=one) for one in dict.fromkeys(r.attributes)))
+            return calls(
+                *(
+                    step(user_attributes, user_id=user, attribute=one)
+                    for one in dict.fromkeys(r.attributes)
+                )
+            )
         return self._events(user) or self._taste(user)
 
     def _wanted(self) -> dict[str, Given]:
@@ -560,19 +755,31 @@ class _Planner:
         found: dict[str, Given] = {}
         for one in self._clauses:
             if one.thing.item is None:
-                given = self._thing(one, "not_") if one.negated or one.verb == "dislike" else self._thing(one)
+                given = (
+                    self._thing(one, "not_")
+                    if one.negated or one.verb == "dislike"
+                    else self._thing(one)
+                )
                 found = {**given, **found}
-        turned = any(one.negated or one.verb == "dislike" for one in self._clauses if one.thing.item)
-        near = self._item_id(r.items[0]) if len(r.items) == 1 and self._is_alike() and not turned else None
+        turned = any(
+            one.negated or one.verb == "dislike" for one in self._clauses if one.thing.item
+        )
+        near = (
+            self._item_id(r.items[0])
+            if len(r.items) == 1 and self._is_alike() and not turned
+            else None
+        )
         return {**found, "where": self._items_where(), "near": near}
 
     def _is_alike(self, noun: str = "") -> bool:
-        """Whether things like the one item are meant: "something like Fargo", "类似《Fargo》的电影"."""
+        """Whether things like the one item are meant: "something like Fargo"."""
         r = self.reading
         title = re.escape(r.items[0].text)
         form = rf"{noun}(?:\blike|\b(?:similar|close)\s+to)\s+[\"“'‘«《「]?{title}"
         zh = rf"(?:像|似于?|和|与|跟)\s*[\"“《「]?{title}"
-        return bool(re.search(form, r.text, re.IGNORECASE) or (r.has("similar") and re.search(zh, r.text)))
+        return bool(
+            re.search(form, r.text, re.IGNORECASE) or (r.has("similar") and re.search(zh, r.text))
+        )
 
     def _alike_for(self, user: str) -> AnswerPlan | None:
         """ "Something like Fargo for user 13", "films like Fargo that user 13 has not seen"."""
@@ -585,14 +792,20 @@ class _Planner:
         return cannot("chat.unread", words=_quoted([r.items[0].text]))
 
     def _asks_for_alike(self) -> bool:
-        """ "Which users are like user 5", "Who is like user 5": like stands between those who are asked for and the
-        user, and there is nothing to like.
+        """ "Which users are like user 5", "Who is like user 5": like stands between those who are
+        asked for and the user, and there is nothing to like.
         """
         r = self.reading
-        if not (r.has("like") and r.has("person") and r.has("find", "who")) or r.values or r.facets or r.items:
+        if (
+            not (r.has("like") and r.has("person") and r.has("find", "who"))
+            or r.values
+            or r.facets
+            or r.items
+        ):
             return False
         who, person, like = (
-            r.order.index(one) if one in r.order else len(r.order) for one in ("who", "person", "like")
+            r.order.index(one) if one in r.order else len(r.order)
+            for one in ("who", "person", "like")
         )
         return (person < like or who < like) and not r.has("portrait", "had", "most", "best")
 
@@ -604,10 +817,22 @@ class _Planner:
         most = r.has("most", "favourite", "best")
         if r.facets and not r.values and (most or not r.has(*_NOT_FAVOURITE)):
             return calls(
-                step(favourites, user_id=user, facet=r.facets[0], **_without(about, "user_id", "value", "facet"))
+                step(
+                    favourites,
+                    user_id=user,
+                    facet=r.facets[0],
+                    **_without(about, "user_id", "value", "facet"),
+                )
             )
-        if r.has("category") and not r.facets and r.has("most", "favourite", "best") and not r.values:
-            return calls(step(favourites, user_id=user, **_without(about, "user_id", "value", "facet")))
+        if (
+            r.has("category")
+            and not r.facets
+            and r.has("most", "favourite", "best")
+            and not r.values
+        ):
+            return calls(
+                step(favourites, user_id=user, **_without(about, "user_id", "value", "facet"))
+            )
         if r.has("rate") and r.has("mean", "higher", "lower"):
             return calls(step(ratings, **_without(about, "type")))
         if (
@@ -618,17 +843,31 @@ class _Planner:
         ):
             order = "lowest" if r.has("worst") and not r.has("best") else "highest"
             return calls(step(history, **_without(about, "type"), order=order, limit=self._n(1)))
-        if r.has("most") and r.has("like", "rate") and r.has("item", "rate") and not r.has("count", "event"):
-            return calls(step(history, **_without(about, "type"), order="highest", limit=self._n(1)))
+        if (
+            r.has("most")
+            and r.has("like", "rate")
+            and r.has("item", "rate")
+            and not r.has("count", "event")
+        ):
+            return calls(
+                step(history, **_without(about, "type"), order="highest", limit=self._n(1))
+            )
         if (
             r.has("last")
             and not r.has("count")
-            and (object_ or about.get("value") or r.has("who", "find") or not r.has("like", "dislike", "portrait"))
+            and (
+                object_
+                or about.get("value")
+                or r.has("who", "find")
+                or not r.has("like", "dislike", "portrait")
+            )
         ):
             if self._n(1) > 1 or (r.has("find") and r.has("event")):
                 return calls(step(history, **about, limit=self._n(5)))
             if r.has("first"):  # "what did they watch first, and what last?"
-                return calls(step(last_item, **about), step(history, **about, order="oldest", limit=1))
+                return calls(
+                    step(last_item, **about), step(history, **about, order="oldest", limit=1)
+                )
             return calls(step(last_item, **about))
         if r.has("first") and not r.has("count"):
             return calls(step(history, **about, order="oldest", limit=self._n(1)))
@@ -638,13 +877,20 @@ class _Planner:
             r.has("count")
             and (object_ or r.values or r.period)
             and (
-                r.has("event", "item", "active") or about.get("type") or r.values or r.period or self._counts_history()
+                r.has("event", "item", "active")
+                or about.get("type")
+                or r.values
+                or r.period
+                or self._counts_history()
             )
         ):
-            return calls(step(history, **about, limit=0, count="items" if self._counts_items() else None))
+            return calls(
+                step(history, **about, limit=0, count="items" if self._counts_items() else None)
+            )
         if r.values and r.has("like", "dislike") and not r.has("event", "count", "last"):
             return calls(
-                step(explain_preference, user_id=user, value=str(about["value"])), step(history, **about, limit=0)
+                step(explain_preference, user_id=user, value=str(about["value"])),
+                step(history, **about, limit=0),
             )
         if r.values:
             return calls(step(history, **about, limit=5))
@@ -672,7 +918,9 @@ class _Planner:
             return calls(step(portrait, user_id=user, polarity="like", trend=trend, facet=facet))
         if r.has("like", "favourite"):
             return calls(step(portrait, user_id=user, polarity="like", facet=facet))
-        if r.has("portrait", "who") or (facet is None and not r.strange and not (r.tags - {"person", "pronoun"})):
+        if r.has("portrait", "who") or (
+            facet is None and not r.strange and not (r.tags - {"person", "pronoun"})
+        ):
             return calls(step(portrait, user_id=user))
         if r.has("had", "event", "store") and not r.has("count") and not r.strange:
             return calls(step(history, user_id=user, **self._which, limit=self._n(5)))
@@ -694,16 +942,28 @@ class _Planner:
             return calls(step(catalogue, topic="portraits"))
         if r.has("mean") and r.has("event", "active", "had", "item") and not (r.items or r.values):
             return calls(step(catalogue, topic="activity"))
-        course = "stopped" if r.has("stopped", "fading") else "started" if r.has("started") else None
+        course = (
+            "stopped" if r.has("stopped", "fading") else "started" if r.has("started") else None
+        )
         judged = r.has("like", "favourite") or course is not None
-        polarity = "dislike" if r.has("dislike") else "like" if judged and (r.items or r.values) else None
+        polarity = (
+            "dislike" if r.has("dislike") else "like" if judged and (r.items or r.values) else None
+        )
         about = self._which
         if len(r.things) > 1 or (r.has("never", "except") and r.things):
             return self._several(where, course)
         plain = not (r.items or r.period or r.rating or r.numbers or r.has("had", "event"))
         if r.values and polarity and plain and self._all_painted():
             trend = "fading" if course == "stopped" else "rising" if course else None
-            return calls(step(find_users, value=str(about["value"]), polarity=polarity, trend=trend, where=where))
+            return calls(
+                step(
+                    find_users,
+                    value=str(about["value"]),
+                    polarity=polarity,
+                    trend=trend,
+                    where=where,
+                )
+            )
         bounds = self._bounds(where)
         limit = self._n(5) if not bounds and not r.has("aged", "older", "younger") else 5
         if not (r.items or r.values or where or bounds or about["type"] or r.period or r.rating):
@@ -715,17 +975,30 @@ class _Planner:
                 return calls(step(catalogue, topic="users"))
             return None
         return calls(
-            step(cohort, **about, **bounds, polarity=polarity, course=course if polarity else None, where=where,
-                 limit=limit)
-        )  # fmt: skip
+            step(
+                cohort,
+                **about,
+                **bounds,
+                polarity=polarity,
+                course=course if polarity else None,
+                where=where,
+                limit=limit,
+            )
+        )
 
     def _several(self, where: str, course: str | None) -> AnswerPlan | None:
-        """Users by several things, or by what they did not have; what finds no place here the guard misses."""
+        """Users by several things, or by what they did not have; what finds no place here the guard
+        misses.
+        """
         wanted = [one for one in self._clauses if not one.negated]
         barred = [one for one in self._clauses if one.negated]
         given: dict[str, Given] = {
-            **self._when(), "type": self._type(), "rating": self.reading.rating, "where": where, "limit": self._n(5)
-        }  # fmt: skip
+            **self._when(),
+            "type": self._type(),
+            "rating": self.reading.rating,
+            "where": where,
+            "limit": self._n(5),
+        }
         if not wanted and len(barred) == 1 and barred[0].verb == "had":
             return calls(step(cohort, **given, **self._thing(barred[0]), max_events=0))
         if wanted:
@@ -760,10 +1033,16 @@ class _Planner:
         return {"max_events": numbers[0]} if r.has("most_n") else {}
 
     def _did_nothing(self) -> bool:
-        """ "Users who did nothing in 2010", and not "active in 2010 but not in 2011": the negation stands first."""
+        """ "Users who did nothing in 2010", and not "active in 2010 but not in 2011": the negation
+        stands first.
+        """
         words = self.reading.words
         no = min(one.at for one in words if one.tag in ("never", "except"))
-        did = [one.at for one in words if one.tag in ("had", "event", "active", "rate") or one.tag.startswith("type.")]
+        did = [
+            one.at
+            for one in words
+            if one.tag in ("had", "event", "active", "rate") or one.tag.startswith("type.")
+        ]
         return not any(one < no for one in did)
 
     def _all_painted(self) -> bool:
@@ -790,18 +1069,26 @@ class _Planner:
         if len(r.items) != 1 or r.values:
             return False
         before = [one.tag for one in r.words if one.at < r.things[0].at]
-        like = "like" in before and "item" in before and not r.has("person", "who", "pronoun", "had", "count")
+        like = (
+            "like" in before
+            and "item" in before
+            and not r.has("person", "who", "pronoun", "had", "count")
+        )
         return r.has("similar") or like
 
     def _counts_events(self) -> bool:
-        """ "How many ratings", "the number of purchases": events are counted, and not those who did something."""
+        """ "How many ratings", "the number of purchases": events are counted, and not those who did
+        something.
+        """
         r = self.reading
         if not r.has("count") or r.has("person", "who"):
             return False
         words = sorted(r.words, key=lambda one: one.at)
         at = next(place for place, one in enumerate(words) if one.tag == "count")
         behind = [one for one in words[at:] if one.at > words[at].at]
-        following = {one.tag: one.text for one in behind if one.at == behind[0].at} if behind else {}
+        following = (
+            {one.tag: one.text for one in behind if one.at == behind[0].at} if behind else {}
+        )
         noun = any(
             one.startswith("type.") and (text.casefold().endswith("s") or not text.isascii())
             for one, text in following.items()
@@ -819,32 +1106,69 @@ class _Planner:
         value = self._value
         if r.has("kinds") and r.has("event"):
             return calls(step(catalogue, topic="types"))
-        if (r.facets or r.has("category")) and not value and not r.strange and r.has("popular", "most"):
+        if (
+            (r.facets or r.has("category"))
+            and not value
+            and not r.strange
+            and r.has("popular", "most")
+        ):
             facet = r.facets[0] if r.facets else None
             fewest = r.has("less", "worst")
-            return calls(step(popular_values, **_without(self._which, "facet"), facet=facet, ascending=fewest,
-                              limit=self._n(5)))  # fmt: skip
+            return calls(
+                step(
+                    popular_values,
+                    **_without(self._which, "facet"),
+                    facet=facet,
+                    ascending=fewest,
+                    limit=self._n(5),
+                )
+            )
         if (r.facets or r.has("category")) and not value and not r.strange:
             return calls(step(catalogue, topic="values", facet=r.facets[0] if r.facets else None))
-        popular = r.has("popular") or (r.has("most", "best", "worst") and (r.has("item", "rate", "had") or bool(value)))
+        popular = r.has("popular") or (
+            r.has("most", "best", "worst") and (r.has("item", "rate", "had") or bool(value))
+        )
         if self._counts_events() and not r.strange:
             plain = not (value or r.period or self._type() or r.rating)
-            return calls(step(catalogue, topic="events")) if plain else calls(step(count_events, **self._which))
+            return (
+                calls(step(catalogue, topic="events"))
+                if plain
+                else calls(step(count_events, **self._which))
+            )
         if popular and (r.has("item", "popular") or value) and not r.strange:
-            by = "rating" if (r.has("rate", "best", "worst") and not r.has("popular", "had")) or r.has("rate") else (
-                "events" if r.has("event") else "users")  # fmt: skip
+            by = (
+                "rating"
+                if (r.has("rate", "best", "worst") and not r.has("popular", "had")) or r.has("rate")
+                else ("events" if r.has("event") else "users")
+            )
             return calls(
-                step(popular_items, by=by, ascending=r.has("worst", "less"), limit=self._n(5), type=self._type(),
-                     where=self._items_where(), **self._when(), **value)
-            )  # fmt: skip
+                step(
+                    popular_items,
+                    by=by,
+                    ascending=r.has("worst", "less"),
+                    limit=self._n(5),
+                    type=self._type(),
+                    where=self._items_where(),
+                    **self._when(),
+                    **value,
+                )
+            )
         if r.has("mean") and r.has("rate"):
             return calls(step(catalogue, topic="rating"))
-        if (r.has("count") and r.has("event", "had") and not r.has("item")) or (r.has("count") and self._type()):
+        if (r.has("count") and r.has("event", "had") and not r.has("item")) or (
+            r.has("count") and self._type()
+        ):
             if value or r.period or self._type():
                 return calls(step(cohort, **value, **self._when(), type=self._type()))
-            return calls(step(catalogue, topic="events")) if r.has("event") and not r.strange else None
+            return (
+                calls(step(catalogue, topic="events")) if r.has("event") and not r.strange else None
+            )
         if (r.has("count") and r.has("item")) or (value and r.has("count")):
-            return calls(step(search_items, **value)) if value else calls(step(catalogue, topic="items"))
+            return (
+                calls(step(search_items, **value))
+                if value
+                else calls(step(catalogue, topic="items"))
+            )
         if (r.has("period") or (r.has("since") and r.has("store", "event"))) and not r.strange:
             return calls(step(catalogue, topic="period"))
         if self._searches() and (value or r.strange or r.unknown_items):
@@ -866,15 +1190,42 @@ _NOUN_BEFORE = (
 )
 """Before "like" they ask for what is like an item, and not for who likes it."""
 _MEASURED = frozenset(
-    {"item", "thing", "find", "count", "exist", "store", "had", "popular", "older", "category", "recommend", "again",
-     "price", "most"}
-)  # fmt: skip
+    {
+        "item",
+        "thing",
+        "find",
+        "count",
+        "exist",
+        "store",
+        "had",
+        "popular",
+        "older",
+        "category",
+        "recommend",
+        "again",
+        "price",
+        "most",
+    }
+)
 """With these tags alone a question that orders or bounds items asks for the items."""
-_NOT_FAVOURITE = ("like", "dislike", "recommend", "similar", "why", "stopped", "started", "fading", "portrait", "last")
+_NOT_FAVOURITE = (
+    "like",
+    "dislike",
+    "recommend",
+    "similar",
+    "why",
+    "stopped",
+    "started",
+    "fading",
+    "portrait",
+    "last",
+)
 """With these a facet that is named narrows something else."""
 _SAME_ATTRIBUTE = {
-    "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"), "age": ("age", "age group"),
-}  # fmt: skip
+    "gender": ("gender", "sex"),
+    "occupation": ("occupation", "job", "profession"),
+    "age": ("age", "age group"),
+}
 """What an attribute may be called in data, by what questions call it."""
 _OWN = frozenset(("chat.strange", "chat.unknown", "chat.help"))
 """What is said otherwise to somebody who may ask about themselves alone."""
@@ -887,10 +1238,22 @@ _DESCRIBED = re.compile(
 )
 """People in a noun phrase: no question, and no order but to find them."""
 _LEADS = (
-    "users who are like", "people who are like", "users similar to", "people similar to", "customers similar to",
-    "users resembling", "users matching", "people matching", "users such as", "users like", "people like",
-    "customers like", "someone like", "像这样的用户", "类似这样的用户",
-)  # fmt: skip
+    "users who are like",
+    "people who are like",
+    "users similar to",
+    "people similar to",
+    "customers similar to",
+    "users resembling",
+    "users matching",
+    "people matching",
+    "users such as",
+    "users like",
+    "people like",
+    "customers like",
+    "someone like",
+    "像这样的用户",
+    "类似这样的用户",
+)
 
 
 def _quoted(words: Sequence[str]) -> str:

@@ -1,4 +1,6 @@
-"""Between this machine and a hosted model: texts go out masked and without user ids, which come back shown."""
+"""Between this machine and a hosted model: texts go out masked and without user ids, which come
+back shown.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ class Pseudonymizer:
     text_mask: TextMask | None = None
 
     @classmethod
-    def of(cls, engine: Engine, question: str, talk: Conversation, *, hosted: bool) -> "Pseudonymizer":
+    def of(
+        cls, engine: Engine, question: str, talk: Conversation, *, hosted: bool
+    ) -> "Pseudonymizer":
         if not hosted:
             return cls()
         hide = masker(engine.settings)
@@ -29,7 +33,12 @@ class Pseudonymizer:
         if talk.only is None:
             text_mask.learn({*engine.known_users(words_of(" ".join(said))), *talk.users})
         else:  # whoever is called a user, known or not: a model that saw which is one could tell
-            text_mask.learn([*talk.users, *(one for text in said for one in read(engine, text, talk.only).nobody)])
+            text_mask.learn(
+                [
+                    *talk.users,
+                    *(one for text in said for one in read(engine, text, talk.only).nobody),
+                ]
+            )
         return cls(hide, text_mask)
 
     def out(self, text: str) -> str:

@@ -1,7 +1,9 @@
-"""What a question names: users, items, values, types, times and numbers, and what its other words mean.
+"""What a question names: users, items, values, types, times and numbers, and what its other words
+mean.
 
-The longest title wins over a number in it ("Apollo 13" is an item, not user 13), a user that is called one ("user 13")
-over both. What nothing explains is kept as strange, since an answer that passes over it would answer another question.
+The longest title wins over a number in it ("Apollo 13" is an item, not user 13), a user that is
+called one ("user 13") over both. What nothing explains is kept as strange, since an answer that
+passes over it would answer another question.
 """
 
 import re
@@ -18,7 +20,9 @@ from limner.state.entity_index import EntityIndex, NamedValue, singular, value_k
 from limner.words.text import fold, stem, tokens_of
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_QUOTED = re.compile(r"[\"“„«《「『]([^\"”«»《》」』]{1,200})[\"”»》」』]|(?<![\w])'([^']{1,200})'(?![\w])")
+_QUOTED = re.compile(
+    r"[\"“„«《「『]([^\"”«»《》」』]{1,200})[\"”»》」』]|(?<![\w])'([^']{1,200})'(?![\w])"
+)
 _ID = r"[A-Za-z0-9][A-Za-z0-9_\-.:@]*"
 _CALLED = re.compile(
     r"\b(?:users?|customers?|persons?|people|members?|shoppers?|viewers?|clients?|accounts?|readers?|listeners?|buyers?"
@@ -39,12 +43,35 @@ _ITEM_CALLED = re.compile(
     rf"|(?:物品|商品|产品|电影)(?:编号|[Ii][Dd])?\s*[:：#]?\s*(?P<zh>{_ID})",
     re.IGNORECASE,
 )
-_WHERE = re.compile(r"\b(?P<name>[A-Za-z_][\w ]*?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>[\w.\-]+)")
+_WHERE = re.compile(
+    r"\b(?P<name>[A-Za-z_][\w ]*?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>[\w.\-]+)"
+)
 _WORDS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "dozen": 12, "twenty": 20, "hundred": 100, "一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7,
-    "八": 8, "九": 9, "十": 10,
-}  # fmt: skip
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "dozen": 12,
+    "twenty": 20,
+    "hundred": 100,
+    "一": 1,
+    "两": 2,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+}
 _LIKELY_ID = re.compile(r"(?=.*\d)(?=.*[A-Za-z_\-])[\w\-]{4,}")
 _MANY = re.compile(r"\b(?:users|people|customers|persons|viewers|members)\s*$", re.IGNORECASE)
 _COUNTED_BEFORE = re.compile(
@@ -59,18 +86,59 @@ _COUNTED_AFTER = re.compile(
     r"|[个部次件条岁天年月分星位名])"
     r"(?![a-z])"
 )
-_BETWEEN = frozenset(("of", "is", "call", "named", "name", "the", "label", "a", "an", "with", "equal", *"为是叫值于等"))
+_BETWEEN = frozenset(
+    (
+        "of",
+        "is",
+        "call",
+        "named",
+        "name",
+        "the",
+        "label",
+        "a",
+        "an",
+        "with",
+        "equal",
+        *"为是叫值于等",
+    )
+)
 """Words that may stand between a facet's name and its value."""
 _BEHIND = frozenset(("under", "as", "for", "a", "the", "in", "作", "作为", "这", "这个", "类"))
 """And between a value and the facet's name behind it."""
 _FACET_WORDS = (1, 2, 3, 4)
 _LEADS_NOUN = frozenset(
     (
-        "about", "of", "with", "on", "in", "for", "from", "the", "a", "an", "his", "her", "their", "its", "which",
-        "what", "many", "much", "any", "no", "more", "other", "than", "s", "by", "as",
+        "about",
+        "of",
+        "with",
+        "on",
+        "in",
+        "for",
+        "from",
+        "the",
+        "a",
+        "an",
+        "his",
+        "her",
+        "their",
+        "its",
+        "which",
+        "what",
+        "many",
+        "much",
+        "any",
+        "no",
+        "more",
+        "other",
+        "than",
+        "s",
+        "by",
+        "as",
     )
-)  # fmt: skip
-_ASKS_NOUN = frozenset(("count", "last", "first", "best", "worst", "most", "favourite", "like", "dislike", "find"))
+)
+_ASKS_NOUN = frozenset(
+    ("count", "last", "first", "best", "worst", "most", "favourite", "like", "dislike", "find")
+)
 """Behind these words, and words of these tags, stands what a question asks about."""
 _SELF = re.compile(
     r"(?<!\btell\s)(?<!\bshow\s)(?<!\bgive\s)(?<!\blet\s)(?<!\bcan\s)(?<!\bcould\s)(?<!\bmay\s)"
@@ -85,7 +153,8 @@ _COMPARED = re.compile(r"\b(?:compar|similar|close|near|next|like\b|same|from)",
 _REACHED = re.compile(r"[+*×÷^=]$")
 _OTHER_THAN = re.compile(r"\b(?:cheaper|dearer|pricier|older|younger|newer|longer|shorter)\s+than$")
 _SIGN = (
-    r"(?P<sign>at least|no less than|not less than|at most|no more than|up to|more than|over|above|higher than"
+    r"(?P<sign>at least|no less than|not less than|at most|no more than|up to|more than|"
+    r"over|above|higher than"
     r"|less than|fewer than|under|below|lower than|exactly|better than|worse than)?"
 )
 _RATINGS = tuple(
@@ -102,21 +171,56 @@ _RATINGS = tuple(
     )
 )
 _SIGNS = {
-    "at least": ">=", "no less than": ">=", "not less than": ">=", "at most": "<=", "no more than": "<=", "up to": "<=",
-    "more than": ">", "over": ">", "above": ">", "higher than": ">", "better than": ">", "less than": "<",
-    "fewer than": "<", "under": "<", "below": "<", "lower than": "<", "worse than": "<",
-    **{f"{join} {word}": ">=" for join in ("or", "and") for word in ("more", "higher", "better", "above", "up")},
-    **{f"{join} {word}": "<=" for join in ("or", "and") for word in ("less", "fewer", "lower", "below", "worse")},
-    "超过": ">", "高于": ">", "大于": ">", "多于": ">", "低于": "<", "小于": "<", "不到": "<", "至少": ">=",
-    "不低于": ">=", "最多": "<=", "至多": "<=", "不超过": "<=", "以上": ">=", "以下": "<=",
-}  # fmt: skip
+    "at least": ">=",
+    "no less than": ">=",
+    "not less than": ">=",
+    "at most": "<=",
+    "no more than": "<=",
+    "up to": "<=",
+    "more than": ">",
+    "over": ">",
+    "above": ">",
+    "higher than": ">",
+    "better than": ">",
+    "less than": "<",
+    "fewer than": "<",
+    "under": "<",
+    "below": "<",
+    "lower than": "<",
+    "worse than": "<",
+    **{
+        f"{join} {word}": ">="
+        for join in ("or", "and")
+        for word in ("more", "higher", "better", "above", "up")
+    },
+    **{
+        f"{join} {word}": "<="
+        for join in ("or", "and")
+        for word in ("less", "fewer", "lower", "below", "worse")
+    },
+    "超过": ">",
+    "高于": ">",
+    "大于": ">",
+    "多于": ">",
+    "低于": "<",
+    "小于": "<",
+    "不到": "<",
+    "至少": ">=",
+    "不低于": ">=",
+    "最多": "<=",
+    "至多": "<=",
+    "不超过": "<=",
+    "以上": ">=",
+    "以下": "<=",
+}
 _WHICH_TIME = re.compile(
     r"\b(?:in\s+)?which\s+(?:of\s+(?:the|these)\s+)?(?:two\s+)?(?:months?|years?|days?|periods?)\b|哪[个一]?(?:月|年|天|时期)",
     re.IGNORECASE,
 )
 """Which of two times is asked."""
 _PEOPLE = re.compile(
-    r"\b(?:users?|people|persons?|customers?|who|histor(?:y|ies)|viewers?|members?)\b|用户|顾客|谁|历史", re.IGNORECASE
+    r"\b(?:users?|people|persons?|customers?|who|histor(?:y|ies)|viewers?|members?)\b|用户|顾客|谁|历史",
+    re.IGNORECASE,
 )
 _RELEASED = re.compile(
     r"\b(?:(?:that|which)\s+)?(?:(?:were|was|is|are|been)\s+)?(?:made|released|shot|produced|published|filmed|came\s+out|come\s+out)"
@@ -125,20 +229,26 @@ _RELEASED = re.compile(
     re.IGNORECASE,
 )
 """A time behind these is the items' own."""
-_NOUN = r"(?:films?|movies?|items?|products?|books?|songs?|albums?|games?|videos?|comed(?:y|ies)|dramas?|westerns?)"
+_NOUN = (
+    r"(?:films?|movies?|items?|products?|books?|songs?|albums?|games?|videos?|"
+    r"comed(?:y|ies)|dramas?|westerns?)"
+)
 _OF_ITEM = re.compile(
     rf"\b{_NOUN}\s+(?=(?:from|of|in|before|until|between|prior)\b)|年(?:以前|之前)?的?(?=(?:电影|影片|片子|书|商品))",
     re.IGNORECASE,
 )
 """And where what was done is younger, behind these."""
 _OF_YEAR = re.compile(
-    r"\bfrom\s+(?:the\s+year\s+)?(?:19|20)\d\d\b(?!\s*(?:on|to|until|till|through|and|-|–))", re.IGNORECASE
+    r"\bfrom\s+(?:the\s+year\s+)?(?:19|20)\d\d\b(?!\s*(?:on|to|until|till|through|and|-|–))",
+    re.IGNORECASE,
 )
 """ "Films from 1995" are of that year; "from 1995 on" is not."""
 _OF_ITEMS = frozenset({"item", "thing", "find", "count", "exist", "store", "older", "recommend"})
 """With these tags alone a time is of the items."""
 _HAVING = frozenset(("view", "click", "purchase", "play"))
-"""Types that say "had" where the data keep no events of them: "bought" of films that were only rated."""
+"""Types that say "had" where the data keep no events of them: "bought" of films that were only
+rated.
+"""
 
 
 @dataclass(frozen=True)
@@ -237,14 +347,16 @@ class QuestionReading:
 
     @property
     def names_nothing(self) -> bool:
-        return not (self.users or self.items or self.values or self.facets or self.groups or self.types)
+        return not (
+            self.users or self.items or self.values or self.facets or self.groups or self.types
+        )
 
 
 def read(engine: Engine, question: str, only: str | None = None) -> QuestionReading:
     """Read a question against what the store knows.
 
-    only: the user who asks and may ask about nobody else. They are who "I" is, and the one user whom the store knows,
-    so that no reading tells whether there is another.
+    only: the user who asks and may ask about nobody else. They are who "I" is, and the one user
+    whom the store knows, so that no reading tells whether there is another.
     """
     return _QuestionReader(engine, question, only).read()
 
@@ -259,7 +371,9 @@ class _QuestionReader:
         self.keys = [stem(token.folded, "en") for token in self.tokens]
         self.names_keys = [singular(token.folded) for token in self.tokens]
         self._period_at = -1
-        self.found = QuestionReading(question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en")
+        self.found = QuestionReading(
+            question, "zh" if _HAN.search(_QUOTED.sub(" ", question)) else "en"
+        )
 
     def read(self) -> QuestionReading:
         self._conditions()
@@ -275,22 +389,28 @@ class _QuestionReader:
         self._order()
         self._values()
         self._vocabulary()
-        if self.found.has("words_like"):  # "users like horror": a verb, where no words to be like follow
+        if self.found.has(
+            "words_like"
+        ):  # "users like horror": a verb, where no words to be like follow
             self._tag(frozenset({"person", "like"}), 0, 1)
         self._any_type()
         self._released()
         self._numbers()
         self.found.strange = [
             token.text for token, taken in zip(self.tokens, self.taken, strict=True) if not taken
-        ]  # fmt: skip
-        self.found.loose = [self.tokens[at].text for at in range(len(self.tokens)) if self._is_loose(at)]
+        ]
+        self.found.loose = [
+            self.tokens[at].text for at in range(len(self.tokens)) if self._is_loose(at)
+        ]
         return self.found
 
     # ------------------------------------------------------------ places in the text
 
     def _span(self, start: int, end: int) -> range:
         """Tokens between two places of the text."""
-        inside = [at for at, token in enumerate(self.tokens) if token.start < end and token.end > start]
+        inside = [
+            at for at, token in enumerate(self.tokens) if token.start < end and token.end > start
+        ]
         return range(inside[0], inside[-1] + 1) if inside else range(0)
 
     def _take(self, places: Iterable[int]) -> None:
@@ -298,10 +418,14 @@ class _QuestionReader:
             self.taken[at] = True
 
     def _is_free(self, places: Sequence[int]) -> bool:
-        return bool(places) and not any(self.taken[at] and self.tokens[at].kind != "mark" for at in places)
+        return bool(places) and not any(
+            self.taken[at] and self.tokens[at].kind != "mark" for at in places
+        )
 
     def _is_loose(self, at: int) -> bool:
-        """Whether a strange word is no noun that is asked about: none behind "which", "last", "of", "the"."""
+        """Whether a strange word is no noun that is asked about: none behind "which", "last", "of",
+        "the".
+        """
         token = self.tokens[at]
         if self.taken[at]:
             return False
@@ -359,7 +483,9 @@ class _QuestionReader:
                 self._add_user(self.only, places)
 
     def _is_nobody(self, text: str, start: int) -> bool:
-        """Whether what is called a user and is none was meant as one: "user 99999", and not "users 25 years old"."""
+        """Whether what is called a user and is none was meant as one: "user 99999", and not "users
+        25 years old".
+        """
         if not any(map(str.isdigit, text)) or _DECADE.fullmatch(text) or self._is_title(start):
             return False
         return not (text.isdigit() and _MANY.search(self.text[:start]))
@@ -394,14 +520,20 @@ class _QuestionReader:
             places = self._span(start, start + len(word))
             if not self._is_free(places) or _DECADE.fullmatch(word):
                 continue
-            if word in known and (not word.isdigit() or self._may_be_user(start, start + len(word))):
+            if word in known and (
+                not word.isdigit() or self._may_be_user(start, start + len(word))
+            ):
                 if word.isalpha() and self._is_word(places):
                     continue
                 self.found.bare_user |= word.isdigit()
                 self._add_user(word, places)
             elif word in items and not word.isdigit() and any(map(str.isdigit, word)):
                 self._add_item(MentionedItem((word,), word, False), places)
-            elif _LIKELY_ID.fullmatch(word) and not word.isalpha() and not self._is_value_at(places[0]):
+            elif (
+                _LIKELY_ID.fullmatch(word)
+                and not word.isalpha()
+                and not self._is_value_at(places[0])
+            ):
                 self.found.nobody.append(word)
                 self._take(places)
 
@@ -462,18 +594,24 @@ class _QuestionReader:
         self._titles_among(words, [one.removesuffix("'s") for one in folded])  # "Fargo's rating"
 
     def _titles_among(self, words: Sequence[int], keys: Sequence[str]) -> None:
-        """Note the longest titles from the left on. keys: of the tokens at `words`, as titles are compared."""
+        """Note the longest titles from the left on. keys: of the tokens at `words`, as titles are
+        compared.
+        """
         place = 0
         while place < len(keys):
             length, ids = 1, None
             if not self.taken[words[place]]:
                 for size, found in self.names.titles.lengths(keys, place):
-                    if self._is_free(words[place : place + size]) and self._reads_as_title(words[place : place + size]):
+                    if self._is_free(words[place : place + size]) and self._reads_as_title(
+                        words[place : place + size]
+                    ):
                         length, ids = size, found
                         break
             if ids is not None:
                 places = range(words[place], words[place + length - 1] + 1)
-                text = self.text[self.tokens[places[0]].start : self.tokens[places[-1]].end].removesuffix("'s")
+                text = self.text[
+                    self.tokens[places[0]].start : self.tokens[places[-1]].end
+                ].removesuffix("'s")
                 exact = self.names.exactly(text)
                 self._add_item(MentionedItem(tuple(exact or ids), text, False), places)
             place += length
@@ -488,24 +626,40 @@ class _QuestionReader:
             return False
         if len(tokens) == 1:
             token = tokens[0]
-            named = self._before(places[0]) in ("film", "movie", "item", "product", "titl", "book", "song", "call")
+            named = self._before(places[0]) in (
+                "film",
+                "movie",
+                "item",
+                "product",
+                "titl",
+                "book",
+                "song",
+                "call",
+            )
             if token.kind == "cjk" or (plain[0] and not named):
                 return False
             meant = named or (token.capital and places[0] > 0) or self._after_verb(places[0])
             return not value and len(token.text) > 3 and meant
-        if value and self.names_keys[places[0] - 1 : places[0]] in [[key[-1]] for key in self.names.facets]:
+        if value and self.names_keys[places[0] - 1 : places[0]] in [
+            [key[-1]] for key in self.names.facets
+        ]:
             return False
         if all(token.kind == "cjk" for token in tokens):
             return len(tokens) > 3 or not all(plain)
         if all(plain) or value:
             # Words of every day are a title only where they are written as one.
-            return all(token.capital or len(token.text) <= 3 for token in tokens) and tokens[-1].capital
+            return (
+                all(token.capital or len(token.text) <= 3 for token in tokens)
+                and tokens[-1].capital
+            )
         return True
 
     def _after_verb(self, at: int) -> bool:
         """Whether a word is what somebody had, liked or rated."""
         before = vocabulary().get((self._before(at),)) or frozenset()
-        return any(one in ("had", "like", "dislike", "rate") or one.startswith("type.") for one in before)
+        return any(
+            one in ("had", "like", "dislike", "rate") or one.startswith("type.") for one in before
+        )
 
     def _before(self, at: int) -> str:
         return self.keys[at - 1] if at else ""
@@ -513,13 +667,16 @@ class _QuestionReader:
     # ------------------------------------------------------------ numbers of items
 
     def _measures(self) -> dict[str, str]:
-        """What items have in numbers, but what a question calls by words that mean another thing: "the highest rating"
-        is what users gave, whether items have an attribute of that name or not.
+        """What items have in numbers, but what a question calls by words that mean another thing:
+        "the highest rating" is what users gave, whether items have an attribute of that name or
+        not.
         """
         known, meant = vocabulary(), {name for names in KINDS.values() for name in names}
         return {
-            name: one for name, one in self.names.measures.items() if name in meant or known.get(key_of(name)) is None
-        }  # fmt: skip
+            name: one
+            for name, one in self.names.measures.items()
+            if name in meant or known.get(key_of(name)) is None
+        }
 
     def _bounds(self) -> None:
         """ "Longer than 90", "cheaper than 20": not where people or their histories are longer."""
@@ -531,15 +688,19 @@ class _QuestionReader:
             self._take(self._span(*span))
 
     def _order(self) -> None:
-        """ "The cheapest": not the oldest or longest of people, nor the newest that one user had."""
+        """An order such as "the cheapest"; of people, "oldest" and "longest" are none."""
         found = find_order(self._free(), self._measures())
-        if found is None or (found[0].kind in ("length", "year") and (self.found.users or _PEOPLE.search(self.text))):
+        if found is None or (
+            found[0].kind in ("length", "year") and (self.found.users or _PEOPLE.search(self.text))
+        ):
             return
         self.found.order_by = found[0]
         self._take(self._span(*found[1]))
 
     def _released(self) -> None:
-        """A time that is of the items and not of what was done: "films before 1990", "comedies released in 1995"."""
+        """A time that is of the items and not of what was done: "films before 1990", "comedies
+        released in 1995".
+        """
         r, period = self.found, self.found.period
         if period is None or period.relative or r.other_period:
             return
@@ -555,7 +716,9 @@ class _QuestionReader:
         released = released or self._before_events(period)
         of_items = self._is_of_items()
         plain = not r.users and bool(r.has("item") or r.values) and r.tags <= _OF_ITEMS
-        if not whole or not (released or of_items or plain or (r.has("recommend") and not r.has("had"))):
+        if not whole or not (
+            released or of_items or plain or (r.has("recommend") and not r.has("had"))
+        ):
             return
         name = resolved("year", self._measures())
         if not name and not (released or of_items):
@@ -573,14 +736,19 @@ class _QuestionReader:
             self._take(self._span(*released.span()))
 
     def _is_of_items(self) -> bool:
-        """ "Comedies from 1995": whether "of" or "from" joins a time to a value or a word for items."""
+        """ "Comedies from 1995": whether "of" or "from" joins a time to a value or a word for
+        items.
+        """
         at = next((at for at, one in enumerate(self.tokens) if one.start == self._period_at), 0) - 1
         while at > 0 and self.keys[at] in ("the", "year"):
             at -= 1
         if at < 1 or self.keys[at] not in ("of", "from"):
             return False
         before = vocabulary().get((self.keys[at - 1],)) or frozenset()
-        valued = any(one.value and one.at <= at - 1 < one.at + 4 and self.taken[at - 1] for one in self.found.things)
+        valued = any(
+            one.value and one.at <= at - 1 < one.at + 4 and self.taken[at - 1]
+            for one in self.found.things
+        )
         return "item" in before or (valued and FILLER not in before)
 
     def _before_events(self, period: Period) -> re.Match[str] | None:
@@ -593,9 +761,11 @@ class _QuestionReader:
     def _free(self) -> str:
         """The text, blank where something was read already."""
         return "".join(
-            " " if self._at(place) is not None and self.taken[self._at(place) or 0] and mark.isalnum() else mark
+            " "
+            if self._at(place) is not None and self.taken[self._at(place) or 0] and mark.isalnum()
+            else mark
             for place, mark in enumerate(self.text)
-        )  # fmt: skip
+        )
 
     # ------------------------------------------------------------ times
 
@@ -620,7 +790,9 @@ class _QuestionReader:
                 places = self._span(match.start("n"), match.end())
                 value = float(_WORDS.get(given["n"].lower(), 0) or given["n"])
                 bare = given.get("unit") is None
-                if self._is_free(places) and not (bare and not self._is_rated(match.start("n"), value)):
+                if self._is_free(places) and not (
+                    bare and not self._is_rated(match.start("n"), value)
+                ):
                     said = next((given[one] for one in ("sign", "after") if given.get(one)), "")
                     self.found.rating = f"{_SIGNS.get(said.lower().strip(), '=')} {value:g}"
                     start = match.start("sign") if given.get("sign") else match.start("n")
@@ -628,13 +800,23 @@ class _QuestionReader:
                     return
 
     def _is_rated(self, start: int, value: float) -> bool:
-        """Whether a number without a unit is a rating: it stands behind a title, and on the scale."""
-        title = any(one.item is not None and self.tokens[one.at].start < start for one in self.found.things)
+        """Whether a number without a unit is a rating: it stands behind a title, and on the
+        scale.
+        """
+        title = any(
+            one.item is not None and self.tokens[one.at].start < start for one in self.found.things
+        )
         census = self.engine.snapshots.census()
-        return title and bool(census.rated.any()) and value <= float(census.x.value[census.rated].max())
+        return (
+            title
+            and bool(census.rated.any())
+            and value <= float(census.x.value[census.rated].max())
+        )
 
     def _at(self, place: int) -> int | None:
-        return next((at for at, token in enumerate(self.tokens) if token.start <= place < token.end), None)
+        return next(
+            (at for at, token in enumerate(self.tokens) if token.start <= place < token.end), None
+        )
 
     def _conditions(self) -> None:
         """`age < 30`, of users' attributes alone."""
@@ -664,13 +846,24 @@ class _QuestionReader:
         for length, named in self._without_marks(at):
             end = at + length
             if not self._near_facet(at, end):
-                if (cue is not None and cue[0] >= length) or (self._is_theme(named) and not self._is_asked(at, end)):
+                if (cue is not None and cue[0] >= length) or (
+                    self._is_theme(named) and not self._is_asked(at, end)
+                ):
                     continue
                 if length == 1 and self.tokens[at].kind in ("cjk", "number"):
                     continue
-            elif cue is not None and cue[0] >= length and self.found.language == "en" and not self._near_facet(at, at):
-                continue  # "the top theme": of words of every day only those behind the facet's name are values
-            self._add_value(named, self.text[self.tokens[at].start : self.tokens[end - 1].end], range(at, end))
+            elif (
+                cue is not None
+                and cue[0] >= length
+                and self.found.language == "en"
+                and not self._near_facet(at, at)
+            ):
+                # "the top theme": of words of every day only those behind the facet's name are
+                # values
+                continue
+            self._add_value(
+                named, self.text[self.tokens[at].start : self.tokens[end - 1].end], range(at, end)
+            )
             return length
         return 0
 
@@ -687,32 +880,48 @@ class _QuestionReader:
         )
 
     def _without_marks(self, at: int) -> list[tuple[int, list[NamedValue]]]:
-        """Values that begin at a token, longest first, as (tokens with their marks, named); marks count for nothing."""
-        words = [one for one in range(at, min(at + 24, len(self.tokens))) if self.tokens[one].kind != "mark"]
+        """Values that begin at a token, longest first, as (tokens with their marks, named); marks
+        count for nothing.
+        """
+        words = [
+            one
+            for one in range(at, min(at + 24, len(self.tokens)))
+            if self.tokens[one].kind != "mark"
+        ]
         if not words or words[0] != at:
             return []
         keys = [self.names_keys[one] for one in words]
         found = self.names.values.lengths(keys, 0)
         return [
-            (words[length - 1] - at + 1, named) for length, named in found
+            (words[length - 1] - at + 1, named)
+            for length, named in found
             if not any(self.taken[one] for one in words[:length])
-        ]  # fmt: skip
+        ]
 
     def _near_facet(self, start: int, end: int) -> bool:
-        """Whether a facet's name stands right before a place, or right behind one; small words and marks aside."""
+        """Whether a facet's name stands right before a place, or right behind one; small words and
+        marks aside.
+        """
         at = start - 1
         while at >= 0 and (self.keys[at] in _BETWEEN or self.tokens[at].kind == "mark"):
             at -= 1
-        before = [self.names_keys[max(0, at - size + 1) : at + 1] for size in _FACET_WORDS] if at >= 0 else []
+        before = (
+            [self.names_keys[max(0, at - size + 1) : at + 1] for size in _FACET_WORDS]
+            if at >= 0
+            else []
+        )
         behind = []
         if end > start:
-            while end < len(self.tokens) and (self.keys[end] in _BEHIND or self.tokens[end].kind == "mark"):
+            while end < len(self.tokens) and (
+                self.keys[end] in _BEHIND or self.tokens[end].kind == "mark"
+            ):
                 end += 1
             behind = [self.names_keys[end : end + size] for size in _FACET_WORDS]
         return any(tuple(one) in self.names.facets for one in [*before, *behind])
 
     def _group_at(self, at: int) -> int:
-        # What users are is of other users too: it is not told to one of them, by no answer that differs.
+        # What users are is of other users too: it is not told to one of them, by no answer that
+        # differs.
         match = self.names.groups.longest(self.names_keys, at) if self.only is None else None
         if match is None or vocabulary().longest(self.keys, at) is not None:
             return 0
@@ -735,7 +944,9 @@ class _QuestionReader:
                 self.found.facets.append(self.names.facets[key])
                 self._take(range(at, at + size))
                 return size
-            words = " ".join(self.tokens[one].folded.removesuffix("'s") for one in range(at, at + size))
+            words = " ".join(
+                self.tokens[one].folded.removesuffix("'s") for one in range(at, at + size)
+            )
             for form in (words, words.removesuffix("s")):
                 if form in self.names.attributes:
                     self.found.attributes.append(self.names.attributes[form])
@@ -750,11 +961,15 @@ class _QuestionReader:
             if self.taken[at]:
                 at += 1
                 continue
-            free = [one for one in known.lengths(self.keys, at) if not any(self.taken[at : at + one[0]])]
+            free = [
+                one for one in known.lengths(self.keys, at) if not any(self.taken[at : at + one[0]])
+            ]
             length, tags = free[0] if free else self._type_at(at)
             if length:
                 if "personal" in tags:
-                    self.found.personal.append(self.text[self.tokens[at].start : self.tokens[at + length - 1].end])
+                    self.found.personal.append(
+                        self.text[self.tokens[at].start : self.tokens[at + length - 1].end]
+                    )
                 self._tag(tags, at, length)
                 self._take(range(at, at + length))
                 at += length
@@ -821,7 +1036,9 @@ def _spelled(named: Sequence[NamedValue], text: str) -> list[NamedValue]:
 def words_of(text: str) -> list[str]:
     """What may be a user id in a text, in order: words without the marks around them."""
     words = [word.rstrip(".:") for word in re.findall(r"[^\s,;?!\"'()“”，。？！]+", text)]
-    return list(dict.fromkeys([*words, *(match[0].rstrip(".:") for match in re.finditer(_ID, text))]))
+    return list(
+        dict.fromkeys([*words, *(match[0].rstrip(".:") for match in re.finditer(_ID, text))])
+    )
 
 
 def newest_day(engine: Engine) -> date | None:

@@ -1,17 +1,22 @@
-"""Requests that are refused whoever makes them: to change what the chat is, for secrets, and to change the data."""
+"""Requests that are refused whoever makes them: to change what the chat is, for secrets, and to
+change the data.
+"""
 
 import re
 
 _ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instruction|prompt|rule|previous|above|guideline|polic)"
     r"|\b(?:system|hidden|initial|developer)\s+(?:prompt|message|instruction)|\byour\s+(?:\w+\s+)?(?:prompt|instructions)\b"
-    r"|\b(?:act|behave)\s+as\s+(?:an?\s+|if\s+you\b)|\bpretend\b|\bjailbreak|\bdeveloper mode\b|\byou are now\b"
+    r"|\b(?:act|behave)\s+as\s+(?:an?\s+|if\s+you\b)|\bpretend\b|\bjailbreak|"
+    r"\bdeveloper mode\b|\byou are now\b"
     r"|(?:忽略|无视|忘记|绕过).{0,20}(?:指令|提示|规则|以上|之前)|系统提示|提示词|扮演|假装",
     re.IGNORECASE,
 )
 _SECRETS = re.compile(
-    r"\b(?:passwords?|passcodes?|pass\s?phrase|api[ _-]?keys?|access[ _-]?tokens?|secret[ _-]?keys?|credentials?"
-    r"|private keys?|credit cards?|card numbers?|cvv|social security|bank accounts?|environment variables?"
+    r"\b(?:passwords?|passcodes?|pass\s?phrase|api[ _-]?keys?|access[ _-]?tokens?|"
+    r"secret[ _-]?keys?|credentials?"
+    r"|private keys?|credit cards?|card numbers?|cvv|social security|bank accounts?|"
+    r"environment variables?"
     r"|openai_api_key)\b"
     r"|密码|密钥|口令|银行卡|信用卡|身份证",
     re.IGNORECASE,

@@ -15,8 +15,8 @@ _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]|《[^》]*》")
 
 
 def parts(question: str, titles: Iterable[str]) -> list[str]:
-    """The question cut before each further question word, never within a title or a quotation; whole where nothing
-    parts it, or too much does.
+    """The question cut before each further question word, never within a title or a quotation;
+    whole where nothing parts it, or too much does.
     """
     masked = _QUOTED.sub(lambda found: "_" * len(found[0]), question)
     for one in titles:

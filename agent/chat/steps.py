@@ -1,4 +1,6 @@
-"""What a question comes to: which tools are called with what, in which reading, or what is missing."""
+"""What a question comes to: which tools are called with what, in which reading, or what is
+missing.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,12 +23,18 @@ class Step:
         """
         given = self.args.model_dump()
         if self.tool.tells == "catalogue":
-            return given.get("since") is None and given.get("until") is None and not given.get("rating")
+            return (
+                given.get("since") is None
+                and given.get("until") is None
+                and not given.get("rating")
+            )
         return self.tool.tells == "user" and given.get("user_id") == user_id
 
     def shown(self) -> dict[str, str]:
         """The arguments that were given, as text."""
-        return {name: str(value) for name, value in self.args.model_dump(exclude_defaults=True).items()}
+        return {
+            name: str(value) for name, value in self.args.model_dump(exclude_defaults=True).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -45,16 +53,25 @@ class AnswerPlan:
 
 
 def step(tool: Tool, **given: Given) -> Step:
-    """A call with checked arguments; those that are None or empty are left out. Raises pydantic's ValidationError."""
-    return Step(tool, tool.args.model_validate({name: one for name, one in given.items() if one not in (None, "")}))
+    """A call with checked arguments; those that are None or empty are left out. Raises pydantic's
+    ValidationError.
+    """
+    return Step(
+        tool,
+        tool.args.model_validate(
+            {name: one for name, one in given.items() if one not in (None, "")}
+        ),
+    )
 
 
 def users_of(steps: Iterable[Step]) -> list[str]:
     """The users whom calls are about, in order."""
     return [
-        value for one in steps for name, value in one.args.model_dump().items()
+        value
+        for one in steps
+        for name, value in one.args.model_dump().items()
         if name in ("user_id", "other_id") and isinstance(value, str) and value
-    ]  # fmt: skip
+    ]
 
 
 def calls(*steps: Step, readings: tuple[ToolStatement, ...] = ()) -> AnswerPlan:

@@ -39,7 +39,9 @@ class Answer(Value):
     text: str
     calls: list[ToolCall] = Field(default=[])
     sources: list[CitedEvent] = Field(default=[])
-    """What the marks `[e1]`, `[e2]`, … in the text stand for; a number means one event throughout a conversation."""
+    """What the marks `[e1]`, `[e2]`, … in the text stand for; a number means one event throughout a
+    conversation.
+    """
     evidence: list[str] = Field(default=[])
     """Event ids that the tools returned, cited or not."""
     answered: bool = True

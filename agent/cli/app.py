@@ -1,7 +1,8 @@
 """`limner`: the verbs, what stands before them, and how the command ends.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 100 an evaluation below its threshold; 130 interrupted.
-Results go to stdout, prose and progress to stderr. A failure is one sentence; LIMNER_DEBUG=1 adds its traceback.
+Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 100 an evaluation below its threshold; 130
+interrupted. Results go to stdout, prose and progress to stderr. A failure is one sentence;
+LIMNER_DEBUG=1 adds its traceback.
 """
 
 import contextlib
@@ -82,12 +83,22 @@ def _version(wanted: bool) -> None:
 def before_the_verb(
     ctx: typer.Context,
     data: Annotated[
-        str, typer.Option("--data", metavar="DIR", help="The store: a folder or a database URL (LIMNER_DATA; .limner).")
+        str,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="The store: a folder or a database URL (LIMNER_DATA; .limner).",
+        ),
     ] = "",
     settings: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="A settings file instead of ./limner.yaml.")
+        Path | None,
+        typer.Option(
+            "--settings", metavar="FILE", help="A settings file instead of ./limner.yaml."
+        ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints on stderr.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no hints on stderr.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -127,12 +138,16 @@ def main(argv: Sequence[str] | None = None, *, open_engine: Opener | None = None
             return 2
         return _fail(error, "usage", _usage_sentence(error), 2, as_json)
     except Exception as error:  # noqa: BLE001  the last stop before a person: a sentence instead of a traceback
-        words = f"Limner failed inside ({type(error).__name__}: {error}); LIMNER_DEBUG=1 shows where, please report it."
+        words = (
+            f"Limner failed inside ({type(error).__name__}: {error}); LIMNER_DEBUG=1 "
+            "shows where, please report it."
+        )
         return _fail(error, "internal", words, 1, as_json)
 
 
 def _usage_error() -> type[Exception]:
-    # Typer carries its own copy of click since 0.26 and used click's before; both share this ancestor of BadParameter.
+    # Typer carries its own copy of click since 0.26 and used click's before; both share this
+    # ancestor of BadParameter.
     return next(one for one in typer.BadParameter.__mro__ if one.__name__ == "ClickException")
 
 
@@ -149,7 +164,10 @@ def _usage_sentence(error: Exception) -> str:
 def _system_sentence(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"No space is left on the device{_at(error)}; free some and run the command again."
-    return f"{error.strerror or error}{_at(error)}; check that the path exists and may be read and written."
+    return (
+        f"{error.strerror or error}{_at(error)}; check that the path exists and may be "
+        "read and written."
+    )
 
 
 def _at(error: OSError) -> str:
@@ -174,12 +192,17 @@ def _fail(error: Exception, code: str, message: str, status: int, as_json: bool)
 
 
 def _interrupted() -> int:
-    tell(stderr_console(), "Interrupted; what was finished is kept, and the same command goes on from there.")
+    tell(
+        stderr_console(),
+        "Interrupted; what was finished is kept, and the same command goes on from there.",
+    )
     return 130
 
 
 def _leave_nothing_to_flush() -> None:
-    """Whatever stdout still holds goes nowhere, so that Python does not complain about it at its end."""
+    """Whatever stdout still holds goes nowhere, so that Python does not complain about it at its
+    end.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

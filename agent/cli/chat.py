@@ -1,7 +1,7 @@
 """`limner chat`: one question, or a conversation at the terminal.
 
-In a conversation Ctrl-C stops the answer and not the program, as soon as what runs outside of Python returns. Ctrl-D,
-/quit or an empty line ends.
+In a conversation Ctrl-C stops the answer and not the program, as soon as what runs outside of
+Python returns. Ctrl-D, /quit or an empty line ends.
 """
 
 import asyncio
@@ -35,11 +35,17 @@ _HELP = """Ask in words, in English or Chinese:
 
 def chat(
     ctx: typer.Context,
-    question: Annotated[str | None, typer.Argument(metavar="QUESTION", help="Ask once; leave out to converse.")] = None,
-    user: Annotated[str, typer.Option("--user", metavar="ID", help="Whom it is about where no user is named.")] = "",
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="Ask once; leave out to converse.")
+    ] = None,
+    user: Annotated[
+        str, typer.Option("--user", metavar="ID", help="Whom it is about where no user is named.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Ask about users in words, in English or Chinese; answers cite the events that they rest on."""
+    """Ask about users in words, in English or Chinese; answers cite the events that they rest
+    on.
+    """
     from limner.chat import Conversation
 
     if question is None and as_json:
@@ -77,14 +83,21 @@ class _Terminal:
 
     def __post_init__(self) -> None:
         self.commands = {
-            "/user": self._user, "/why": self._why, "/sources": self._sources, "/help": self._help,
-        }  # fmt: skip
+            "/user": self._user,
+            "/why": self._why,
+            "/sources": self._sources,
+            "/help": self._help,
+        }
 
     def run(self) -> None:
         """Until the end of input, /quit or an empty line."""
         _edit_lines()
         if sys.stdin.isatty():
-            tell(self.session.err, "Ask about users in words. /help says what else there is; Ctrl-D ends.", "dim")
+            tell(
+                self.session.err,
+                "Ask about users in words. /help says what else there is; Ctrl-D ends.",
+                "dim",
+            )
         while True:
             try:
                 line = input("> " if sys.stdin.isatty() else "").strip()
@@ -116,8 +129,11 @@ class _Terminal:
             tell(self.session.err, f"Error: {error}", "red")
 
     def answer(self, question: str) -> None:
-        """Print an answer as it comes. Raises KeyboardInterrupt at the first Ctrl-C, with nothing left running."""
-        # asyncio's own handler only asks the task to end, which work without a pause in it never hears.
+        """Print an answer as it comes. Raises KeyboardInterrupt at the first Ctrl-C, with nothing
+        left running.
+        """
+        # asyncio's own handler only asks the task to end, which work without a pause in it never
+        # hears.
         before = signal.signal(signal.SIGINT, _interrupt)
         try:
             self.session.wait(self._stream(question))
@@ -167,7 +183,11 @@ class _Terminal:
             self.engine.store.require_user(user_id)
             self.talk.spoke_of([user_id])
         known = self.talk.user_id
-        tell(self.session.err, f"Speaking of user {known}." if known else "Of no user yet; /user ID names one.", "dim")
+        tell(
+            self.session.err,
+            f"Speaking of user {known}." if known else "Of no user yet; /user ID names one.",
+            "dim",
+        )
 
     def _why(self, rest: str) -> None:
         if not self.talk.steps:
@@ -191,7 +211,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _edit_lines() -> None:
-    """Arrow keys and the history of this conversation, where the terminal's library has them; nothing is kept."""
+    """Arrow keys and the history of this conversation, where the terminal's library has them;
+    nothing is kept.
+    """
     if sys.stdin.isatty():
         try:
             import readline
@@ -217,6 +239,12 @@ def _table(sources: "list[CitedEvent]") -> Table:
     for one in sources:
         value = f" {one.value:g}" if one.value is not None else ""
         day = f"{one.timestamp:%Y-%m-%d}" if one.timestamp else ""
-        cells = (f"[e{one.number}]", one.event_id, one.user_id, f"{one.type}{value} of {one.title}", day)
+        cells = (
+            f"[e{one.number}]",
+            one.event_id,
+            one.user_id,
+            f"{one.type}{value} of {one.title}",
+            day,
+        )
         table.add_row(*(Text(clean(cell)) for cell in cells))
     return table

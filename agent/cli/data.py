@@ -1,4 +1,6 @@
-"""Verbs that bring data in, show it and take it out: init, data list, data fetch, ingest, history, erase."""
+"""Verbs that bring data in, show it and take it out: init, data list, data fetch, ingest, history,
+erase.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -14,14 +16,19 @@ from limner.core.errors import BadInputError, UsageError
 if TYPE_CHECKING:
     from limner.ingest import Sources
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Tables to look at: events, items, users.")]
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="Tables to look at: events, items, users.")
+]
 
 
 def init(
     ctx: typer.Context,
     files: Files,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the mapping there; never overwrites.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the mapping there; never overwrites."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -38,18 +45,26 @@ def init(
         if output is not None and output.exists():
             raise UsageError(f"'{output}' exists already; name another --output or remove it.")
         if output is not None and not output.parent.is_dir():
-            raise UsageError(f"There is no folder '{output.parent}' to write '{output.name}' to; make it first.")
+            raise UsageError(
+                f"There is no folder '{output.parent}' to write '{output.name}' to; make it first."
+            )
         text = propose_mapping(files)
         if output is not None:
             output.write_text(text, encoding="utf-8")
-        document = {"mapping": safe_load(text), "yaml": text, "file": str(output) if output else None}
+        document = {
+            "mapping": safe_load(text),
+            "yaml": text,
+            "file": str(output) if output else None,
+        }
         if output is not None:
             session.give(document, Text(f"Wrote {output}."))
             session.hint(f"Check it, then: {session.limner} ingest --events … --mapping {output}")
         elif as_json:
             session.give(document)
         else:
-            sys.stdout.write(text)  # as it is: a file wrapped at the terminal's width would not be YAML any more
+            sys.stdout.write(
+                text
+            )  # as it is: a file wrapped at the terminal's width would not be YAML any more
 
 
 def data_list(ctx: typer.Context, as_json: Json = False) -> None:
@@ -59,19 +74,31 @@ def data_list(ctx: typer.Context, as_json: Json = False) -> None:
 
     with Session(ctx, as_json) as session:
         rows = [
-            {"name": one.name, "title": one.title, "terms": one.terms, "fetched_by_name": one.name in MIRRORS}
+            {
+                "name": one.name,
+                "title": one.title,
+                "terms": one.terms,
+                "fetched_by_name": one.name in MIRRORS,
+            }
             for one in list_datasets()
         ]
         session.give({"datasets": rows}, show.datasets(list_datasets(), set(MIRRORS)))
-        session.hint("Get one: limner data fetch ml-100k. Have one of the others: limner ingest FOLDER.")
+        session.hint(
+            "Get one: limner data fetch ml-100k. Have one of the others: limner ingest FOLDER."
+        )
 
 
 def data_fetch(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A data set that `limner data list` says can be fetched.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A data set that `limner data list` says can be fetched."
+        ),
     ],
-    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where its folder goes.")] = Path(),
+    into: Annotated[
+        Path, typer.Option("--into", metavar="DIR", help="Where its folder goes.")
+    ] = Path(),
     as_json: Json = False,
 ) -> None:
     """Get a public data set, checked against its checksum, and print its terms."""
@@ -90,10 +117,14 @@ def data_fetch(
 def ingest(
     ctx: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="Folder of a data set that `limner data list` names.")
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="Folder of a data set that `limner data list` names."
+        ),
     ] = None,
     events: Annotated[
-        list[str] | None, typer.Option("--events", metavar="F", help="Events table; may be repeated.")
+        list[str] | None,
+        typer.Option("--events", metavar="F", help="Events table; may be repeated."),
     ] = None,
     items: Annotated[
         list[str] | None, typer.Option("--items", metavar="F", help="Items table; may be repeated.")
@@ -102,14 +133,18 @@ def ingest(
         list[str] | None, typer.Option("--users", metavar="F", help="Users table; may be repeated.")
     ] = None,
     mapping: Annotated[
-        Path | None, typer.Option("--mapping", metavar="F.yaml", help="Which column means what; see `limner init`.")
+        Path | None,
+        typer.Option(
+            "--mapping", metavar="F.yaml", help="Which column means what; see `limner init`."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Read events, items and users into the store, and report what became of every row.
 
-    A table is a file (CSV, TSV, `::`, RecBole, JSON lines, Parquet, Excel, gzip, xz), a folder, a glob, a tar archive,
-    or a query: `sqlite:///shop.db#SELECT * FROM orders`. Reading the same table again changes nothing.
+    A table is a file (CSV, TSV, `::`, RecBole, JSON lines, Parquet, Excel, gzip, xz), a folder, a
+    glob, a tar archive, or a query: `sqlite:///shop.db#SELECT * FROM orders`. Reading the same
+    table again changes nothing.
     """
     from limner.cli import show
 
@@ -126,16 +161,25 @@ def ingest(
 
 
 def _sources(
-    folder: Path | None, events: Sequence[str], items: Sequence[str], users: Sequence[str], mapping: Path | None
+    folder: Path | None,
+    events: Sequence[str],
+    items: Sequence[str],
+    users: Sequence[str],
+    mapping: Path | None,
 ) -> "list[Sources]":
     from limner.ingest import Sources
 
     if folder is None:
         if not (events or items or users):
-            raise UsageError("Nothing to ingest; name --events FILE (and --items, --users), or a data set's FOLDER.")
+            raise UsageError(
+                "Nothing to ingest; name --events FILE (and --items, --users), or a data "
+                "set's FOLDER."
+            )
         return [Sources(events, items, users, str(mapping) if mapping else None)]
     if events or items or users or mapping:
-        raise UsageError("Name either a data set's FOLDER or --events, --items, --users and --mapping, not both.")
+        raise UsageError(
+            "Name either a data set's FOLDER or --events, --items, --users and --mapping, not both."
+        )
     if not folder.is_dir():
         raise BadInputError(
             f"'{folder}' is a file, not a data set's folder; read it with --events {folder}."
@@ -147,15 +191,20 @@ def _sources(
     found = known(folder)
     if found is None:
         raise BadInputError(
-            f"'{folder}' holds no data set of `limner data list`; name its tables with --events, --items, --users."
+            f"'{folder}' holds no data set of `limner data list`; name its tables with "
+            "--events, --items, --users."
         )
     return found[1]
 
 
 def history(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, exactly as in the data.")],
-    last: Annotated[int, typer.Option("--last", min=0, metavar="N", help="Only the newest N; 0 shows all.")] = 0,
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The user's id, exactly as in the data.")
+    ],
+    last: Annotated[
+        int, typer.Option("--last", min=0, metavar="N", help="Only the newest N; 0 shows all.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """All events of a user, oldest first."""
@@ -175,11 +224,15 @@ def history(
 
 def erase(
     ctx: typer.Context,
-    users: Annotated[list[str], typer.Argument(metavar="USER", help="Their ids, exactly as in the data.")],
+    users: Annotated[
+        list[str], typer.Argument(metavar="USER", help="Their ids, exactly as in the data.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Erase users and all that names them, for good: events, portraits, vectors, lists, conversations, keys."""
+    """Erase users and all that names them, for good: events, portraits, vectors, lists,
+    conversations, keys.
+    """
     from limner.cli import show
 
     with Session(ctx, as_json) as session:
@@ -203,6 +256,8 @@ def erase(
 def _agreed(users: Sequence[str]) -> bool:
     """Raises UsageError where nobody is there to ask."""
     if not sys.stdin.isatty():
-        raise UsageError("Erasing cannot be undone, and there is no terminal to ask at; say so with --yes.")
+        raise UsageError(
+            "Erasing cannot be undone, and there is no terminal to ask at; say so with --yes."
+        )
     named = f"user '{clean(users[0])}'" if len(users) == 1 else f"{len(users):,} users"
     return typer.confirm(f"Erase {named} and all that names them? This cannot be undone.", err=True)

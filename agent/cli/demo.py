@@ -1,7 +1,7 @@
 """`limner demo`: the whole product on real data in one command, as steps over the engine.
 
-First everything in template words, which needs no model and is there at once; then, unless LIMNER_LLM=none, the same
-portraits and reasons worded by a model, beside what they were.
+First everything in template words, which needs no model and is there at once; then, unless
+LIMNER_LLM=none, the same portraits and reasons worded by a model, beside what they were.
 """
 
 import time
@@ -44,7 +44,9 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
         say.aside(next(one.terms for one in list_datasets() if one.name == DATASET))
         found = known(folder)
         if found is None:
-            raise FetchError(f"'{folder}' does not hold {DATASET}; remove it and run limner demo again.")
+            raise FetchError(
+                f"'{folder}' does not hold {DATASET}; remove it and run limner demo again."
+            )
         report = engine.ingest(*found[1])
         say.result(show.ingest_report(report))
 
@@ -68,11 +70,14 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
         after: list[Profile] = []
         reasons: list[Recommendations] = []
         if settings.llm.choice == "none":
-            say.aside("LIMNER_LLM=none: no model is asked; the portraits keep their template words.")
+            say.aside(
+                "LIMNER_LLM=none: no model is asked; the portraits keep their template words."
+            )
         else:
             say.step("The same portraits in a model's words")
             say.aside(
-                "Without OPENAI_API_KEY or OPENAI_BASE_URL this fetches the embedded model once (1.1 GB), which is slow"
+                "Without OPENAI_API_KEY or OPENAI_BASE_URL this fetches the embedded "
+                "model once (1.1 GB), which is slow"
                 " on a small machine. Ctrl-C stops it; LIMNER_LLM=none does without."
             )
             try:
@@ -86,16 +91,23 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
                     reasons.append(session.wait(engine.rank(old_list.user_id, ids, explain=True)))
                     say.result(show.reasons_before_after(old_list, reasons[-1]))
             except LimnerError as error:
-                say.aside(f"No model words this time: {error} What stands above is complete without them.")
+                say.aside(
+                    f"No model words this time: {error} What stands above is complete without them."
+                )
 
         say.result(_what_next(where, users))
-        say.aside(f"Done in {say.elapsed()}. Everything is in {settings.data}; removing it undoes the demo.")
+        say.aside(
+            f"Done in {say.elapsed()}. Everything is in {settings.data}; removing it "
+            "undoes the demo."
+        )
         if as_json:
             session.give(_document(report, before, after, lists, reasons))
 
 
 def _portrait(session: Session, say: "_Telling", engine: "Engine", user_id: str) -> list[Profile]:
-    """A user's portrait in the engine's words: the stored one where an earlier demo painted it, else a new one."""
+    """A user's portrait in the engine's words: the stored one where an earlier demo painted it,
+    else a new one.
+    """
     stored = session.wait(engine.current(user_id))
     if stored is not None:
         return [stored]
@@ -124,11 +136,15 @@ def _with_llm(settings: Settings, choice: str) -> Settings:
 
 def _with_fast_embedder(settings: Settings) -> Settings:
     """Portraits are what a demo waits for, not vectors; the store keeps the choice."""
-    return settings.model_copy(update={"embed": settings.embed.model_copy(update={"fast_above": 0})})
+    return settings.model_copy(
+        update={"embed": settings.embed.model_copy(update={"fast_above": 0})}
+    )
 
 
 def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:
-    """Users a quarter, half and three quarters down the list of the most active: neither giants nor newcomers."""
+    """Users a quarter, half and three quarters down the list of the most active: neither giants nor
+    newcomers.
+    """
     if len(active) <= count:
         return [user for user, _ in active]
     return [active[len(active) * (at + 1) // (count + 1)][0] for at in range(count)]
@@ -137,7 +153,10 @@ def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:
 def _what_next(where: str, users: Sequence[str]) -> RenderableType:
     user = users[0] if users else "USER"
     lines = (
-        (f"limner {where} profile show {user} --why", "the events behind every claim, and what was dropped"),
+        (
+            f"limner {where} profile show {user} --why",
+            "the events behind every claim, and what was dropped",
+        ),
         (f"limner {where} history {user}", "everything this user did"),
         (f"limner {where} recommend {user} -n 10 --json", "the same for programs"),
         (f'limner {where} chat "Who likes film noir?"', "questions in words"),
@@ -155,7 +174,9 @@ def _what_next(where: str, users: Sequence[str]) -> RenderableType:
 
 
 class _Telling:
-    """The demo's voice: numbered steps and asides on stderr, results on stdout; nothing but JSON for programs."""
+    """The demo's voice: numbered steps and asides on stderr, results on stdout; nothing but JSON
+    for programs.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session, self.number, self.started = session, 0, time.monotonic()
@@ -165,7 +186,9 @@ class _Telling:
 
     def step(self, text: str) -> None:
         self.number += 1
-        self.session.err.print(Text.assemble("\n", (f"{self.number}. {text}", "bold magenta"), "\n"))
+        self.session.err.print(
+            Text.assemble("\n", (f"{self.number}. {text}", "bold magenta"), "\n")
+        )
 
     def aside(self, text: str) -> None:
         tell(self.session.err, text, "dim")

@@ -11,11 +11,16 @@ from limner.core.schema import Scope
 
 def create(
     ctx: typer.Context,
-    scope: Annotated[str, typer.Option("--scope", help="read, write or admin, each with those before it.")] = "read",
+    scope: Annotated[
+        str, typer.Option("--scope", help="read, write or admin, each with those before it.")
+    ] = "read",
     user: Annotated[
-        str, typer.Option("--user", metavar="ID", help="Only for this end user, who sees nobody else.")
+        str,
+        typer.Option("--user", metavar="ID", help="Only for this end user, who sees nobody else."),
     ] = "",
-    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="Whose key it is, what for.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", metavar="TEXT", help="Whose key it is, what for.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown once."""
@@ -25,7 +30,10 @@ def create(
     with Session(ctx, as_json) as session:
         made = create_key(session.engine().store, _scope(scope), name=name, user_id=user or None)
         session.give(made, show.new_key(made))
-        session.hint("Send it as `Authorization: Bearer KEY`. It is stored nowhere and cannot be shown again.")
+        session.hint(
+            "Send it as `Authorization: Bearer KEY`. It is stored nowhere and cannot be "
+            "shown again."
+        )
 
 
 def list_keys(ctx: typer.Context, as_json: Json = False) -> None:
@@ -39,7 +47,9 @@ def list_keys(ctx: typer.Context, as_json: Json = False) -> None:
 
 def revoke(
     ctx: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As `limner keys list` shows it.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="KEY_ID", help="As `limner keys list` shows it.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Make a key useless, for running servers too, within a second."""

@@ -17,14 +17,21 @@ def train(
     ctx: typer.Context,
     llm_users: Annotated[
         int | None,
-        typer.Option("--llm-users", min=0, metavar="N", help="Users of the past on whom the model's order is weighed."),
+        typer.Option(
+            "--llm-users",
+            min=0,
+            metavar="N",
+            help="Users of the past on whom the model's order is weighed.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fit the channels that find candidates, embed what items are about, and weigh the model's order.
+    """Fit the channels that find candidates, embed what items are about, and weigh the model's
+    order.
 
-    A model reorders recommendations only as far as that proved better on users of the past. One at an endpoint that is
-    graded full is weighed on 40 of them by default, another (slow, on a small machine) where --llm-users says so.
+    A model reorders recommendations only as far as that proved better on users of the past. One at
+    an endpoint that is graded full is weighed on 40 of them by default, another (slow, on a small
+    machine) where --llm-users says so.
     """
     from limner.cli import show
 
@@ -33,29 +40,45 @@ def train(
         report = session.wait(engine.weigh(engine.train(), llm_users))
         session.give(report, show.train_report(report))
         session.notes(report.notes)
-        session.hint(f"Next: {session.limner} recommend USER, or {session.limner} profile build --all.")
+        session.hint(
+            f"Next: {session.limner} recommend USER, or {session.limner} profile build --all."
+        )
 
 
 def build(
     ctx: typer.Context,
-    users: Annotated[list[str] | None, typer.Argument(metavar="USER", help="Whose portraits to paint.")] = None,
+    users: Annotated[
+        list[str] | None, typer.Argument(metavar="USER", help="Whose portraits to paint.")
+    ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every user of the store.")] = False,
-    concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Model calls at once (4).")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", min=1, help="Model calls at once (4).")
+    ] = None,
     max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, metavar="USD", help="Stop cleanly when this is spent.")
+        float | None,
+        typer.Option("--max-cost", min=0, metavar="USD", help="Stop cleanly when this is spent."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only estimate calls, tokens, money and hours, from a sample.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only estimate calls, tokens, money and hours, from a sample."
+        ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Paint anew even where nothing changed.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Paint anew even where nothing changed.")
+    ] = False,
     reindex: Annotated[
-        bool, typer.Option("--reindex", help="First embed everything anew, with the embedding model set now.")
+        bool,
+        typer.Option(
+            "--reindex", help="First embed everything anew, with the embedding model set now."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Paint portraits: what each user likes and dislikes, every claim with its evidence.
 
-    Safe to stop at any moment: finished portraits are kept, paid answers are cached, the same command goes on.
+    Safe to stop at any moment: finished portraits are kept, paid answers are cached, the same
+    command goes on.
     """
     from limner.cli import show
 
@@ -68,7 +91,9 @@ def build(
             embedded = engine.reindex()
             session.hint(f"Embedded {counted(embedded, 'text')} anew.")
             if not users and not everyone:
-                session.give({"embedded": embedded}, f"The index is made anew: {counted(embedded, 'text')}.")
+                session.give(
+                    {"embedded": embedded}, f"The index is made anew: {counted(embedded, 'text')}."
+                )
                 return
         if dry_run:
             estimate = session.wait(engine.estimate(wanted))
@@ -76,7 +101,10 @@ def build(
             return
         report = session.wait(
             engine.build(
-                wanted, concurrency=concurrency or engine.settings.llm.concurrency, max_cost=max_cost, force=force
+                wanted,
+                concurrency=concurrency or engine.settings.llm.concurrency,
+                max_cost=max_cost,
+                force=force,
             )
         )
         cards = [show.portrait(one) for one in report.built] if len(report.built) <= SHOWN else []
@@ -88,12 +116,20 @@ def build(
 
 def show_profile(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, exactly as in the data.")],
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The user's id, exactly as in the data.")
+    ],
     version: Annotated[
-        int | None, typer.Option("--version", min=1, metavar="N", help="An older portrait; the newest if left out.")
+        int | None,
+        typer.Option(
+            "--version", min=1, metavar="N", help="An older portrait; the newest if left out."
+        ),
     ] = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Also the events behind each claim, and the claims that were dropped.")
+        bool,
+        typer.Option(
+            "--why", help="Also the events behind each claim, and the claims that were dropped."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -111,8 +147,14 @@ def show_profile(
         document = {**profile.model_dump(), "events": list(events.values())}
         items: dict[str, Item] = {}
         if not as_json:
-            items = engine.items_by_id({event.item_id for event in events.values() if event.item_id is not None})
-        session.give(document, show.portrait(profile), show.why(profile, _by_seq(events), items, engine.store.scales()))
+            items = engine.items_by_id(
+                {event.item_id for event in events.values() if event.item_id is not None}
+            )
+        session.give(
+            document,
+            show.portrait(profile),
+            show.why(profile, _by_seq(events), items, engine.store.scales()),
+        )
         session.notes(profile.notes)
 
 
@@ -123,7 +165,10 @@ def _by_seq(events: dict[str, Event]) -> dict[str, Event]:
 def cited(profile: Profile) -> list[str]:
     """Ids of all events that a portrait cites, each once."""
     found = dict.fromkeys(profile.summary_evidence)
-    for evidence in [*(one.evidence for one in profile.preferences), *(one.evidence for one in profile.fields)]:
+    for evidence in [
+        *(one.evidence for one in profile.preferences),
+        *(one.evidence for one in profile.fields),
+    ]:
         found.update(dict.fromkeys(evidence))
     return list(found)
 
@@ -131,11 +176,16 @@ def cited(profile: Profile) -> list[str]:
 def doctor(
     ctx: typer.Context,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also examine the model's skills (minutes on an embedded model).")
+        bool,
+        typer.Option(
+            "--probe", help="Also examine the model's skills (minutes on an embedded model)."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the store, the index, the models and the settings, and say what to do about what is wrong."""
+    """Check the store, the index, the models and the settings, and say what to do about what is
+    wrong.
+    """
     from limner.cli import show
 
     with Session(ctx, as_json) as session:

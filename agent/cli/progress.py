@@ -1,4 +1,6 @@
-"""Progress for people, on stderr: bars with rate and remaining time on a terminal, now and then a line in a log."""
+"""Progress for people, on stderr: bars with rate and remaining time on a terminal, now and then a
+line in a log.
+"""
 
 import threading
 import time
@@ -6,7 +8,15 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 from rich.table import Column
 from rich.text import Text
@@ -45,26 +55,37 @@ class _ProgressTask:
     def finished(self) -> str:
         if not self.count:
             return f"{self.label}: {duration(self.seconds)}"
-        return f"{self.label}: {compact(self.count)} in {duration(self.seconds)} ({speed(self.rate)})"
+        return (
+            f"{self.label}: {compact(self.count)} in {duration(self.seconds)} ({speed(self.rate)})"
+        )
 
     def so_far(self) -> str:
         if not self.total:
             return f"{self.label}: {compact(self.count)} so far ({speed(self.rate)})"
         left = duration((self.total - self.count) / self.rate) if self.rate else "?"
-        return f"{self.label}: {compact(self.count)} of {compact(self.total)} ({speed(self.rate)}, {left} left)"
+        return (
+            f"{self.label}: {compact(self.count)} of {compact(self.total)} "
+            f"({speed(self.rate)}, {left} left)"
+        )
 
 
 class CountColumn(ProgressColumn):
     """`31 k of 100 k · 4.1 k/s`"""
 
     def render(self, task: Task) -> Text:
-        parts = compact(task.completed) if task.total is None else f"{compact(task.completed)} of {compact(task.total)}"
+        parts = (
+            compact(task.completed)
+            if task.total is None
+            else f"{compact(task.completed)} of {compact(task.total)}"
+        )
         pace = f" · {speed(task.speed)}" if task.speed else ""
         return Text(parts + pace, style="cyan")
 
 
 class Bars:
-    """`limner.core.progress`, drawn with rich. Work may nest; `done` ends what started last. Thread-safe."""
+    """`limner.core.progress`, drawn with rich. Work may nest; `done` ends what started last.
+    Thread-safe.
+    """
 
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet

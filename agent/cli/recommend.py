@@ -36,12 +36,20 @@ if TYPE_CHECKING:
 def recommend(
     ctx: typer.Context,
     users: Annotated[
-        list[str] | None, typer.Argument(metavar="USER", help="For whom; ids exactly as in the data.")
+        list[str] | None,
+        typer.Argument(metavar="USER", help="For whom; ids exactly as in the data."),
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, max=1000, metavar="N", help="How many items for each.")] = 10,
-    everyone: Annotated[bool, typer.Option("--all", help="For every user of the store; needs --out.")] = False,
+    n: Annotated[
+        int, typer.Option("-n", min=1, max=1000, metavar="N", help="How many items for each.")
+    ] = 10,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="For every user of the store; needs --out.")
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write a row an item: .parquet, .csv or .jsonl.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write a row an item: .parquet, .csv or .jsonl."
+        ),
     ] = None,
     category: Category = None,
     price: Price = "",
@@ -53,16 +61,23 @@ def recommend(
     quota: Quota = None,
     context: Context = None,
     boost: Boost = None,
-    repeats: Annotated[bool, typer.Option("--repeats", help="Items that the user has had already may return.")] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Items that the user has had already may return.")
+    ] = False,
     explain: Annotated[
-        bool | None, typer.Option("--explain/--no-explain", help="With a reason for each item; without for --all.")
+        bool | None,
+        typer.Option(
+            "--explain/--no-explain", help="With a reason for each item; without for --all."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recommend items that a user has not had yet, each with a reason that cites the user's own events.
+    """Recommend items that a user has not had yet, each with a reason that cites the user's own
+    events.
 
-    Without USER, --context names the items of a visit, and the list is for its visitor, of whom nothing else is known.
-    On a store that was only ingested, what is missing (training, the portrait) is done first.
+    Without USER, --context names the items of a visit, and the list is for its visitor, of whom
+    nothing else is known. On a store that was only ingested, what is missing (training, the
+    portrait) is done first.
     """
     from limner.cli import show
 
@@ -70,28 +85,40 @@ def recommend(
     if asked and everyone:
         raise UsageError("Name either users or --all.")
     if not (asked or everyone or context):
-        raise UsageError("Name the users, or --all of them, or the items of a visit with --context.")
+        raise UsageError(
+            "Name the users, or --all of them, or the items of a visit with --context."
+        )
     if everyone and out is None:
-        raise UsageError("--all writes a table; say where with --out FILE (.parquet, .csv or .jsonl).")
+        raise UsageError(
+            "--all writes a table; say where with --out FILE (.parquet, .csv or .jsonl)."
+        )
     if out is not None:
         check_ending(out)
-    wishes = wishes_of(category, price, where, exclude, unavailable, diversity, novelty, quota, context, boost)
+    wishes = wishes_of(
+        category, price, where, exclude, unavailable, diversity, novelty, quota, context, boost
+    )
     with Session(ctx, as_json) as session:
         engine = session.engine()
         if everyone and out is not None:
             lists = engine.recommend_all(n, wishes=wishes, repeats=repeats, explain=explain is True)
-            written = session.wait(write_recommendations(out, lists, n, with_reasons=explain is True))
+            written = session.wait(
+                write_recommendations(out, lists, n, with_reasons=explain is True)
+            )
             session.give(written, show.written_table(written))
             session.notes(written.notes)
             return
         with_reasons = explain is not False
         if asked:
-            answers = session.wait(engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons))
+            answers = session.wait(
+                engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons)
+            )
         else:
             answers = [engine.visit(n, wishes=wishes, explain=with_reasons)]
         notes = list(dict.fromkeys(note for one in answers for note in one.notes))
         if out is not None:
-            written = session.wait(write_recommendations(out, _each(answers), n, with_reasons=with_reasons))
+            written = session.wait(
+                write_recommendations(out, _each(answers), n, with_reasons=with_reasons)
+            )
             session.give(written, show.written_table(written))
         else:
             document = answers[0] if len(answers) == 1 else {"users": answers}
@@ -107,33 +134,49 @@ async def _each(answers: list[Recommendations]) -> AsyncIterator[Recommendations
 def users(
     ctx: typer.Context,
     for_item: Annotated[
-        str, typer.Option("--for-item", metavar="ITEM", help="The item; its id exactly as in the data.")
+        str,
+        typer.Option("--for-item", metavar="ITEM", help="The item; its id exactly as in the data."),
     ] = "",
     like: Annotated[
-        str, typer.Option("--like", metavar="WORDS", help='What they are like: "gardeners who buy gifts".')
+        str,
+        typer.Option(
+            "--like", metavar="WORDS", help='What they are like: "gardeners who buy gifts".'
+        ),
     ] = "",
     n: Annotated[
-        int | None, typer.Option("-n", min=1, metavar="N", help="How many users; 10, or all of them with --out.")
+        int | None,
+        typer.Option(
+            "-n", min=1, metavar="N", help="How many users; 10, or all of them with --out."
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="CONDITION", help='Only users that fit: "age < 30 and gender = F".'),
+        typer.Option(
+            "--where", metavar="CONDITION", help='Only users that fit: "age < 30 and gender = F".'
+        ),
     ] = None,
-    repeats: Annotated[bool, typer.Option("--repeats", help="Users who had the item already may come too.")] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Users who had the item already may come too.")
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write a row a user: .parquet, .csv or .jsonl.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write a row a user: .parquet, .csv or .jsonl."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find users, best first: those that an item is likeliest for, whose portraits are likest to words, or who fit.
+    """Find users, best first: those that an item is likeliest for, whose portraits are likest to
+    words, or who fit.
 
-    With --for-item they are ordered by the calibrated probability that they have the item next, and those who had it
-    are left out; with --like by the likeness of their portraits to the words; with --where alone by their activity.
+    With --for-item they are ordered by the calibrated probability that they have the item next, and
+    those who had it are left out; with --like by the likeness of their portraits to the words; with
+    --where alone by their activity.
     """
     from limner.cli import show
 
     if for_item and like:
-        raise UsageError("Name either an item (--for-item) or words (--like); a user is ordered by one of them.")
+        raise UsageError(
+            "Name either an item (--for-item) or words (--like); a user is ordered by one of them."
+        )
     condition = joined(where)
     if not (for_item or like or condition):
         raise UsageError("Say which users: --for-item ITEM, --like WORDS or --where CONDITION.")
@@ -152,19 +195,26 @@ def users(
             found = engine.users_where(condition, most)
         if out is not None:
             write_users(out, found)
-        document = {**found.model_dump(exclude={"users"}), "file": str(out), "rows": len(found.users)} if out else found
+        document = (
+            {**found.model_dump(exclude={"users"}), "file": str(out), "rows": len(found.users)}
+            if out
+            else found
+        )
         session.give(document, show.audience(found, str(out) if out else ""))
         session.notes(found.notes)
 
 
 def demo(
     ctx: typer.Context,
-    users: Annotated[int, typer.Option("--users", min=1, help="How many users' portraits to paint.")] = 3,
+    users: Annotated[
+        int, typer.Option("--users", min=1, help="How many users' portraits to paint.")
+    ] = 3,
     as_json: Json = False,
 ) -> None:
     """From nothing to portraits and explained recommendations on MovieLens-100K, in one go.
 
-    Everything goes into ./demo-data (or --data). Safe to run twice. With LIMNER_LLM=none no model is fetched.
+    Everything goes into ./demo-data (or --data). Safe to run twice. With LIMNER_LLM=none no model
+    is fetched.
     """
     from limner.cli.demo import run
 
@@ -182,20 +232,31 @@ class RankRequest(BaseModel):
 
 def rank(
     ctx: typer.Context,
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="For whom; the id exactly as in the data.")] = None,
+    user: Annotated[
+        str | None, typer.Argument(metavar="USER", help="For whom; the id exactly as in the data.")
+    ] = None,
     items: Annotated[
-        str, typer.Option("--items", metavar="F", help="Item ids, one a line or a JSON list; - reads stdin.")
+        str,
+        typer.Option(
+            "--items", metavar="F", help="Item ids, one a line or a JSON list; - reads stdin."
+        ),
     ] = "",
     requests: Annotated[
-        str, typer.Option("--requests", metavar="F.jsonl", help='{"user_id", "items"} a line; - reads stdin.')
+        str,
+        typer.Option(
+            "--requests", metavar="F.jsonl", help='{"user_id", "items"} a line; - reads stdin.'
+        ),
     ] = "",
-    explain: Annotated[bool, typer.Option("--explain/--no-explain", help="With a reason for each item.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain/--no-explain", help="With a reason for each item.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Order given items for a user, best first.
 
-    With --requests, answers one JSON document a line for each line that was asked, in order, with or without --json;
-    a line that cannot be answered gets {"line", "error"}, and the exit code is 2.
+    With --requests, answers one JSON document a line for each line that was asked, in order, with
+    or without --json; a line that cannot be answered gets {"line", "error"}, and the exit code is
+    2.
     """
     from limner.cli import show
 
@@ -207,9 +268,14 @@ def rank(
         if requests:
             lines = _read(requests).split("\n")  # a JSON string may hold other separators of lines
             if not any(line.strip() for line in lines):
-                raise BadInputError(f'\'{requests}\' holds no requests; write {{"user_id", "items"}} a line.')
+                raise BadInputError(
+                    f'\'{requests}\' holds no requests; write {{"user_id", "items"}} a line.'
+                )
             engine = session.engine()
-            unanswered = sum(not _answer(session, engine, number, line, explain) for number, line in _numbered(lines))
+            unanswered = sum(
+                not _answer(session, engine, number, line, explain)
+                for number, line in _numbered(lines)
+            )
             if unanswered:
                 raise typer.Exit(2)
             return
@@ -228,15 +294,24 @@ def _answer(session: Session, engine: "Engine", number: int, line: str, explain:
     """Print the answer to one line of requests; False where there is none."""
     try:
         request = RankRequest.model_validate_json(line)
-        answer: Recommendations = session.wait(engine.rank(request.user_id, request.items, explain=explain))
+        answer: Recommendations = session.wait(
+            engine.rank(request.user_id, request.items, explain=explain)
+        )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        message = f'Line {number} is not {{"user_id", "items"}}: {where + ": " if where else ""}{first["msg"]}.'
-        print_json({"line": number, "error": {"code": "bad_input", "message": message}}, indent=None)
+        message = (
+            f'Line {number} is not {{"user_id", "items"}}: '
+            f"{where + ': ' if where else ''}{first['msg']}."
+        )
+        print_json(
+            {"line": number, "error": {"code": "bad_input", "message": message}}, indent=None
+        )
         return False
     except UsageError as error:
-        print_json({"line": number, "error": {"code": error.code, "message": str(error)}}, indent=None)
+        print_json(
+            {"line": number, "error": {"code": error.code, "message": str(error)}}, indent=None
+        )
         return False
     print_json(answer, indent=None)
     return True
@@ -245,7 +320,11 @@ def _answer(session: Session, engine: "Engine", number: int, line: str, explain:
 def _read(place: str) -> str:
     """The text of a file or, for `-`, of stdin; raises BadInputError."""
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig") if place == "-" else Path(place).read_text("utf-8-sig")
+        return (
+            sys.stdin.buffer.read().decode("utf-8-sig")
+            if place == "-"
+            else Path(place).read_text("utf-8-sig")
+        )
     except FileNotFoundError as error:
         raise BadInputError(f"There is no file '{place}'.") from error
     except IsADirectoryError as error:

@@ -28,10 +28,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 class Opener(Protocol):
-    def __call__(self, settings: Settings, *, create: bool = False, progress: Progress | None = None) -> "Engine": ...
+    def __call__(
+        self, settings: Settings, *, create: bool = False, progress: Progress | None = None
+    ) -> "Engine": ...
 
 
-def _open_engine(settings: Settings, *, create: bool = False, progress: Progress | None = None) -> "Engine":
+def _open_engine(
+    settings: Settings, *, create: bool = False, progress: Progress | None = None
+) -> "Engine":
     from limner.engine import open_engine
 
     return open_engine(settings, create=create, progress=progress)
@@ -48,7 +52,9 @@ class Globals:
 
 
 class PipeConsole(Console):
-    """A console that lets a reader that went away end the command, instead of ending the process itself."""
+    """A console that lets a reader that went away end the command, instead of ending the process
+    itself.
+    """
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -70,8 +76,9 @@ def tell(console: Console, text: str, style: str = "") -> None:
 class Session:
     """Used as `with Session(ctx, as_json) as session:` around the body of every command.
 
-    Opens engines, runs their coroutines on one event loop, shows progress on stderr, and gives the result on stdout:
-    as one JSON document, or drawn for people. Closes everything at the end, however it ends.
+    Opens engines, runs their coroutines on one event loop, shows progress on stderr, and gives the
+    result on stdout: as one JSON document, or drawn for people. Closes everything at the end,
+    however it ends.
     """
 
     def __init__(self, ctx: typer.Context, as_json: bool = False) -> None:
@@ -87,7 +94,10 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.progress.close()
         try:
@@ -98,15 +108,20 @@ class Session:
             self._runner.close()
 
     def settings(self, extra: Mapping[tuple[str, ...], object] | None = None) -> Settings:
-        """From limner.yaml, the environment and the options before the verb; `extra` overrules them all.
+        """From limner.yaml, the environment and the options before the verb; `extra` overrules them
+        all.
 
         Raises SettingsError.
         """
-        return load_settings(project=self.globals.project, overrides={**self.globals.overrides, **(extra or {})})
+        return load_settings(
+            project=self.globals.project, overrides={**self.globals.overrides, **(extra or {})}
+        )
 
     def engine(self, settings: Settings | None = None, *, create: bool = False) -> "Engine":
         """An engine over the store; raises UsageError where there is none and `create` is False."""
-        engine = self.globals.open_engine(settings or self.settings(), create=create, progress=self.progress)
+        engine = self.globals.open_engine(
+            settings or self.settings(), create=create, progress=self.progress
+        )
         self._engines.append(engine)
         return engine
 
@@ -146,7 +161,9 @@ class Session:
 
 
 def to_json(document: object, indent: int | None = 2) -> str:
-    """One JSON document; values become objects, NaN becomes null, as the encoding of stdout allows."""
+    """One JSON document; values become objects, NaN becomes null, as the encoding of stdout
+    allows.
+    """
     from pydantic_core import to_jsonable_python
 
     plain = to_jsonable_python(document, inf_nan_mode="null")

@@ -1,7 +1,8 @@
-"""What people see: values drawn with rich. Pure functions from values to renderables; nothing here prints.
+"""What people see: values drawn with rich. Pure functions from values to renderables; nothing here
+prints.
 
-Foreign text (titles, ids, model words) goes through `clean` into `Text`, never through markup, so a title that holds
-`[red]` or an escape sequence is shown as it is written.
+Foreign text (titles, ids, model words) goes through `clean` into `Text`, never through markup, so a
+title that holds `[red]` or an escape sequence is shown as it is written.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -55,7 +56,12 @@ SIDE_BY_SIDE = 90
 """Columns from which two wordings stand side by side."""
 UNKNOWN = "unknown"
 ARROWS: dict[Trend, str] = {"rising": "↗", "steady": "→", "fading": "↘", "unknown": "·"}
-ARROW_STYLE: dict[Trend, str] = {"rising": "green", "steady": "default", "fading": "yellow", "unknown": "dim"}
+ARROW_STYLE: dict[Trend, str] = {
+    "rising": "green",
+    "steady": "default",
+    "fading": "yellow",
+    "unknown": "dim",
+}
 
 
 class Wide:
@@ -77,11 +83,19 @@ def words(text: str, style: str = "") -> Text:
     return Text(clean(text), style=style)
 
 
-def card(body: RenderableType, title: Text, footer: Text | None = None, padding: tuple[int, int] = (1, 2)) -> Panel:
+def card(
+    body: RenderableType, title: Text, footer: Text | None = None, padding: tuple[int, int] = (1, 2)
+) -> Panel:
     return Panel(
-        body, title=title, title_align="left", subtitle=footer, subtitle_align="right",
-        border_style="cyan", box=box.ROUNDED, padding=padding,
-    )  # fmt: skip
+        body,
+        title=title,
+        title_align="left",
+        subtitle=footer,
+        subtitle_align="right",
+        border_style="cyan",
+        box=box.ROUNDED,
+        padding=padding,
+    )
 
 
 def plain_table(*columns: str, right: Iterable[str] = ()) -> Table:
@@ -115,13 +129,17 @@ def datasets(known: "Sequence[Dataset]", fetched: set[str]) -> RenderableType:
     parts: list[RenderableType] = []
     for one in known:
         how = f"limner data fetch {one.name}" if one.name in fetched else "bring your own copy"
-        parts.append(Text.assemble(words(one.name, "bold"), "  ", words(one.title), "  ", (how, "cyan")))
+        parts.append(
+            Text.assemble(words(one.name, "bold"), "  ", words(one.title), "  ", (how, "cyan"))
+        )
         parts.append(Padding(words(one.terms, "dim"), (0, 0, 1, 2)))
     return Wide(lambda width: Group(*parts))
 
 
 def ingest_report(report: IngestReport) -> RenderableType:
-    table = plain_table("table", "read", "kept", "merged", "rejected", right=("read", "kept", "merged", "rejected"))
+    table = plain_table(
+        "table", "read", "kept", "merged", "rejected", right=("read", "kept", "merged", "rejected")
+    )
     reasons: list[str] = []
     for name, part in (("events", report.events), ("items", report.items), ("users", report.users)):
         if not part.read:
@@ -133,15 +151,22 @@ def ingest_report(report: IngestReport) -> RenderableType:
     if reasons:
         parts += [heading("Rejected"), bullets(reasons)]
     if report.rejected_file:
-        parts.append(words(f"  Every rejected row, with its line number and reason: {report.rejected_file}", "dim"))
+        parts.append(
+            words(
+                f"  Every rejected row, with its line number and reason: {report.rejected_file}",
+                "dim",
+            )
+        )
     if report.notes:
         parts += [Text(), heading("Worth knowing"), bullets(report.notes)]
     return Group(*parts)
 
 
 def _reasons(name: str, part: TableReport) -> list[str]:
-    return [f"{counted(count, name.rstrip('s') + ' row')}: {reason.replace('_', ' ')}" for reason, count in
-            sorted(part.reasons.items(), key=lambda pair: -pair[1])]  # fmt: skip
+    return [
+        f"{counted(count, name.rstrip('s') + ' row')}: {reason.replace('_', ' ')}"
+        for reason, count in sorted(part.reasons.items(), key=lambda pair: -pair[1])
+    ]
 
 
 def what(event: Event, scales: Mapping[str, Scale]) -> str:
@@ -171,24 +196,35 @@ def kinds_of(item: Item) -> list[str]:
 
 
 def history(
-    user_id: str, events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], total: int
+    user_id: str,
+    events: Sequence[Event],
+    items: Mapping[str, Item],
+    scales: Mapping[str, Scale],
+    total: int,
 ) -> RenderableType:
     table = _event_table(events, items, scales, within_hours(events))
     shown = "" if total == len(events) else f"; the newest {len(events):,}"
     span = period(events[0].timestamp, events[-1].timestamp) if events else ""
     return Group(
-        Text.assemble(("User ", "bold"), words(user_id, "bold"), f": {counted(total, 'event')}{shown}{span}"), table
+        Text.assemble(
+            ("User ", "bold"), words(user_id, "bold"), f": {counted(total, 'event')}{shown}{span}"
+        ),
+        table,
     )
 
 
 def within_hours(events: Iterable[Event]) -> bool:
-    """Whether events lie so close together that days alone do not tell them apart, and their hours are known."""
+    """Whether events lie so close together that days alone do not tell them apart, and their hours
+    are known.
+    """
     times = [event.timestamp for event in events if event.timestamp is not None]
     known = any(time.hour or time.minute or time.second for time in times)
     return known and len(times) > 2 and len({day(time) for time in times}) <= 2
 
 
-def _event_table(events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], hours: bool) -> Table:
+def _event_table(
+    events: Sequence[Event], items: Mapping[str, Item], scales: Mapping[str, Scale], hours: bool
+) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
@@ -226,34 +262,52 @@ def train_report(report: TrainReport) -> RenderableType:
     for channel in report.channels:
         worth = f"{channel.ndcg:.3f}" if channel.ndcg is not None else ""
         adds = f"{channel.adds:+.3f}" if channel.adds is not None else ""
-        table.add_row(words(channel.name, "bold"), words(channel.holds), *((worth, adds) if graded else ()))
+        table.add_row(
+            words(channel.name, "bold"), words(channel.holds), *((worth, adds) if graded else ())
+        )
     if report.fusion_ndcg is not None:
         held = f"{counted(report.lessons, 'question')} of the past"
-        table.add_row(words("learned fusion", "bold"), words(held), words(f"{report.fusion_ndcg:.3f}", "bold"), "")
+        table.add_row(
+            words("learned fusion", "bold"),
+            words(held),
+            words(f"{report.fusion_ndcg:.3f}", "bold"),
+            "",
+        )
     weighed = _rerank_weight(report.rerank) if report.rerank else ()
     learned = (
-        f"Learned from {counted(report.events, 'event')} of {counted(report.users, 'user')} on {report.items:,} items"
+        f"Learned from {counted(report.events, 'event')} of "
+        f"{counted(report.users, 'user')} on {report.items:,} items"
     )
-    lines = [f"Embeddings: {report.embedder}, {counted(report.embedded, 'item text')} embedded anew."]
+    lines = [
+        f"Embeddings: {report.embedder}, {counted(report.embedded, 'item text')} embedded anew."
+    ]
     if graded:
         lines.append(
-            "ndcg@10 is over the candidates of users that were held out. A channel adds what the fusion loses of it "
-            "where what the channel tells is shuffled among them; channels that tell the same stand in for each other."
+            "ndcg@10 is over the candidates of users that were held out. A channel adds "
+            "what the fusion loses of it "
+            "where what the channel tells is shuffled among them; channels that tell the "
+            "same stand in for each other."
         )
     if report.ratings is not None:
         told = report.ratings
         lines.append(
-            f"Predicted ratings ({told.low:g} to {told.high:g}) are off by {told.mae:.2f} on average; their RMSE is "
-            f"{told.rmse:.3f}, that of the mean rating {told.rmse_of_mean:.3f}. By size of prediction they are off by "
+            f"Predicted ratings ({told.low:g} to {told.high:g}) are off by "
+            f"{told.mae:.2f} on average; their RMSE is "
+            f"{told.rmse:.3f}, that of the mean rating {told.rmse_of_mean:.3f}. By size "
+            "of prediction they are off by "
             f"{told.calibration_error:.2g} on average."
         )
     if report.calibration_error is not None:
         lines.append(
-            f"Probabilities of an item, for a user who does anything, are off by {report.calibration_error:.2g} on "
-            f"average{_told(report)}; they count {counted(report.unanswered, 'further question')} without an answer."
+            "Probabilities of an item, for a user who does anything, are off by "
+            f"{report.calibration_error:.2g} on "
+            f"average{_told(report)}; they count "
+            f"{counted(report.unanswered, 'further question')} without an answer."
         )
     if report.activity_error is not None:
-        lines.append(f"Those that a user does anything at all are off by {report.activity_error:.2g}.")
+        lines.append(
+            f"Those that a user does anything at all are off by {report.activity_error:.2g}."
+        )
     return Group(
         Text(f"{learned} in {duration(report.seconds)} (model {report.version})."),
         table,
@@ -266,11 +320,16 @@ def _rerank_weight(weight: RerankWeight) -> tuple[RenderableType, ...]:
     table = plain_table("history", "users asked", "weight", "ndcg@10", "95% interval")
     for one in weight.buckets:
         table.add_row(
-            words(one.bucket, "bold"), f"{one.cases:,}", f"{one.weight:g}",
+            words(one.bucket, "bold"),
+            f"{one.cases:,}",
+            f"{one.weight:g}",
             "" if one.gain is None else f"{one.gain:+.3f}",
             "" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}",
-        )  # fmt: skip
-    said = f"What the order of {weight.model} ({weight.method}) adds, on users of the past that the ranker did not see:"
+        )
+    said = (
+        f"What the order of {weight.model} ({weight.method}) adds, on users of the "
+        "past that the ranker did not see:"
+    )
     return Text(said), table, words("With weight 0 the model is not asked for the order.", "dim")
 
 
@@ -291,7 +350,9 @@ def build_report(report: BuildReport) -> RenderableType:
         if len(report.failed) > len(shown):
             parts.append(Text(f"  … and {len(report.failed) - len(shown):,} more", style="red"))
     if report.stopped:
-        parts.append(words(f"Stopped early: {report.stopped} The same command goes on from here.", "yellow"))
+        parts.append(
+            words(f"Stopped early: {report.stopped} The same command goes on from here.", "yellow")
+        )
     return Group(*parts)
 
 
@@ -300,7 +361,9 @@ def estimate(value: Estimate) -> RenderableType:
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_row("portraits to paint", f"{value.users:,}")
-    table.add_row("model", words(f"{value.model} ({value.grade})" if value.model else "none: template words"))
+    table.add_row(
+        "model", words(f"{value.model} ({value.grade})" if value.model else "none: template words")
+    )
     table.add_row("calls", f"{value.calls:,}")
     table.add_row("input tokens", compact(value.input_tokens))
     table.add_row("output tokens", compact(value.output_tokens))
@@ -348,7 +411,9 @@ def _portrait(profile: Profile, width: int) -> RenderableType:
         said = ", ".join(f"{t.name.replace('_', ' ')} ({t.detail})" for t in unknown)
         parts += [Text(), words(f"Too little to say: {said}.", "dim")]
     if profile.fields:
-        values = [(f.name, _value(f.value), counted(len(f.evidence), "event")) for f in profile.fields]
+        values = [
+            (f.name, _value(f.value), counted(len(f.evidence), "event")) for f in profile.fields
+        ]
         parts += [Text(), heading("Fields"), _pairs(values)]
     if profile.segments:
         parts += [Text(), Text.assemble(("Segments  ", "bold"), words(", ".join(profile.segments)))]
@@ -357,9 +422,13 @@ def _portrait(profile: Profile, width: int) -> RenderableType:
     parts += [Text(), _provenance(profile)]
     stored = f"portrait {profile.version}" if profile.version else "portrait, not stored"
     title = Text.assemble(
-        ("User ", "bold"), words(profile.user_id, "bold"), (f" · {stored} · {day(profile.as_of)}", "")
+        ("User ", "bold"),
+        words(profile.user_id, "bold"),
+        (f" · {stored} · {day(profile.as_of)}", ""),
     )
-    return card(Group(*parts), title, words(_maker(profile.source, profile.grade, profile.model), "dim"))
+    return card(
+        Group(*parts), title, words(_maker(profile.source, profile.grade, profile.model), "dim")
+    )
 
 
 def _maker(source: str, grade: str, model: str | None) -> str:
@@ -376,7 +445,10 @@ def _columns(inner: int) -> tuple[bool, bool]:
 def _head(name: str, style: str, inner: int) -> Table:
     confident, seen = _columns(inner)
     grid = _preference_grid(inner)
-    cells: list[Text] = [Text(name, style=f"bold {style}"), Text("strength" if inner >= 44 else "how", style="dim")]
+    cells: list[Text] = [
+        Text(name, style=f"bold {style}"),
+        Text("strength" if inner >= 44 else "how", style="dim"),
+    ]
     if confident:
         cells.append(Text("sure", style="dim"))
     cells += [Text(), Text("events", style="dim")]
@@ -405,7 +477,10 @@ def _preference(one: Preference, style: str, inner: int) -> RenderableType:
     value = one.value.lower() if one.facet == "theme" and is_shouted(one.value) else one.value
     name = Text.assemble("  ", words(value, "bold"), (f"  {clean(one.facet)}", "dim"))
     if one.kind != "taste" or one.basis == "stated":
-        name.append(f" {' '.join(sorted({one.kind, one.basis} - {'taste', 'revealed', 'inferred'}))}", style="magenta")
+        name.append(
+            f" {' '.join(sorted({one.kind, one.basis} - {'taste', 'revealed', 'inferred'}))}",
+            style="magenta",
+        )
     cells: list[Text] = [name, bar(one.strength, style, BAR if inner >= 44 else 5)]
     if confident:
         cells.append(Text(f"{one.confidence:.0%}"))
@@ -444,7 +519,10 @@ def _provenance(profile: Profile) -> Text:
         line += f", {built.window_events:,} of them read by the model"
     line += "." + _paid(built)
     if profile.dropped:
-        line += f" {counted(len(profile.dropped), 'claim')} did not hold and {_were(profile.dropped)} dropped."
+        line += (
+            f" {counted(len(profile.dropped), 'claim')} did not hold and "
+            f"{_were(profile.dropped)} dropped."
+        )
     return Text(line, style="dim")
 
 
@@ -461,7 +539,10 @@ def _paid(built: BuiltFrom) -> str:
 
 
 def why(
-    profile: Profile, events: Mapping[str, Event], items: Mapping[str, Item], scales: Mapping[str, Scale]
+    profile: Profile,
+    events: Mapping[str, Event],
+    items: Mapping[str, Item],
+    scales: Mapping[str, Scale],
 ) -> RenderableType:
     """Each claim with the events it rests on, and each claim that was dropped with its reason."""
     parts: list[RenderableType] = []
@@ -477,12 +558,16 @@ def why(
     for one in profile.preferences:
         head = Text.assemble(
             (one.polarity, "bold green" if one.polarity == "like" else "bold red"),
-            " ", words(one.value, "bold"), (f" ({clean(one.facet)}) rests on", "dim"),
-        )  # fmt: skip
+            " ",
+            words(one.value, "bold"),
+            (f" ({clean(one.facet)}) rests on", "dim"),
+        )
         claim(head, one.evidence)
     for field in profile.fields:
         claim(
-            Text.assemble(words(field.name, "bold"), " = ", words(_value(field.value)), (" rests on", "dim")),
+            Text.assemble(
+                words(field.name, "bold"), " = ", words(_value(field.value)), (" rests on", "dim")
+            ),
             field.evidence,
         )
     parts.append(dropped(profile.dropped))
@@ -498,7 +583,9 @@ def dropped(found: Sequence[Dropped]) -> RenderableType:
     for one in found:
         code, _, detail = one.reason.partition(":")
         table.add_row(
-            one.stage, words(one.claim), Text.assemble(words(code.replace("_", " "), "yellow"), " ", words(detail))
+            one.stage,
+            words(one.claim),
+            Text.assemble(words(code.replace("_", " "), "yellow"), " ", words(detail)),
         )
     return table
 
@@ -512,7 +599,11 @@ def recommendations(answer: Recommendations, ranked: bool = False) -> Renderable
 
 def _recommendations(answer: Recommendations, width: int, ranked: bool) -> RenderableType:
     found = answer.recommendations
-    who = Text.assemble("For user ", words(answer.user_id)) if answer.user_id else Text("For a visitor")
+    who = (
+        Text.assemble("For user ", words(answer.user_id))
+        if answer.user_id
+        else Text("For a visitor")
+    )
     who.stylize("bold")
     title = Text.assemble(who)
     title.append(f" · {counted(len(found), 'item')}{' ranked' if ranked else ''}")
@@ -531,12 +622,19 @@ def _recommendations(answer: Recommendations, width: int, ranked: bool) -> Rende
         parts += [
             Text(),
             Text(
-                f"{counted(len(answer.dropped), 'reason')} did not hold and {_were(answer.dropped)} replaced.",
+                (
+                    f"{counted(len(answer.dropped), 'reason')} did not hold and "
+                    f"{_were(answer.dropped)} replaced."
+                ),
                 style="dim",
             ),
         ]
     sources = {one.reason.source for one in found if one.reason is not None}
-    footer = _maker("llm" if "llm" in sources else "template", answer.grade, answer.model) if sources else ""
+    footer = (
+        _maker("llm" if "llm" in sources else "template", answer.grade, answer.model)
+        if sources
+        else ""
+    )
     return card(Group(*parts), title, words(footer, "dim") if footer else None)
 
 
@@ -555,7 +653,10 @@ def _audience(found: Audience, file: str) -> RenderableType:
         of += f"; {found.matching:,} fit “{found.filter}”"
     if found.had:
         of += f"; {found.had:,} had it already"
-    told = [f"{counted(found.considered, 'user')} considered ({of}).", f"In order of: {found.definition}."]
+    told = [
+        f"{counted(found.considered, 'user')} considered ({of}).",
+        f"In order of: {found.definition}.",
+    ]
     if found.period:
         told.append(f"From events of {found.period}.")
     parts: list[RenderableType] = [words(line, "dim") for line in told]
@@ -564,13 +665,25 @@ def _audience(found: Audience, file: str) -> RenderableType:
         parts += [Text(), Text("There is nobody to ask.", style="yellow")]
     else:
         chances = any(one.probability is not None for one in shown)
-        measure = "probability" if chances else "likeness" if found.like else "score" if found.item else "events"
+        measure = (
+            "probability"
+            if chances
+            else "likeness"
+            if found.like
+            else "score"
+            if found.item
+            else "events"
+        )
         table = plain_table("", "user", measure, "", right=("", measure))
         for one in shown:
             number = "" if one.probability is None else f"{one.probability:.1%}"
             score = f"{one.score:,.0f}" if measure == "events" else f"{one.score:.3f}"
-            table.add_row(str(one.rank), words(one.user_id, "bold"), number if chances else score,
-                          words(", ".join(one.flags), "yellow"))  # fmt: skip
+            table.add_row(
+                str(one.rank),
+                words(one.user_id, "bold"),
+                number if chances else score,
+                words(", ".join(one.flags), "yellow"),
+            )
         parts += [Text(), table]
     if file:
         parts.append(words(f"All {len(found.users):,} of them are in {file}.", "bold"))
@@ -578,16 +691,27 @@ def _audience(found: Audience, file: str) -> RenderableType:
 
 
 def written_table(table: "WrittenTable") -> RenderableType:
-    line = Text.assemble((f"{table.rows:,} rows", "bold"), f" for {counted(table.users, 'user')} are in ")
+    line = Text.assemble(
+        (f"{table.rows:,} rows", "bold"), f" for {counted(table.users, 'user')} are in "
+    )
     line.append_text(words(table.file, "bold"))
     line.append(".")
     parts: list[RenderableType] = [line]
     if table.fallback:
-        parts.append(words(f"{counted(table.fallback, 'user')} did nothing usable and got what is popular.", "dim"))
+        parts.append(
+            words(
+                f"{counted(table.fallback, 'user')} did nothing usable and got what is popular.",
+                "dim",
+            )
+        )
     if table.short:
-        parts.append(words(f"{counted(table.short, 'user')} got fewer items than were asked for.", "yellow"))
+        parts.append(
+            words(f"{counted(table.short, 'user')} got fewer items than were asked for.", "yellow")
+        )
     if table.empty:
-        parts.append(words(f"For {counted(table.empty, 'user')} nothing was left that fits.", "yellow"))
+        parts.append(
+            words(f"For {counted(table.empty, 'user')} nothing was left that fits.", "yellow")
+        )
     return Group(*parts)
 
 
@@ -600,10 +724,14 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
     if about:
         head.append(f"  {clean(', '.join(about))}", style="dim")
     others = len(one.channels) - CHANNELS
-    found_by = " + ".join(list(one.channels)[:CHANNELS]) + (f" and {counted(others, 'other')}" if others > 0 else "")
+    found_by = " + ".join(list(one.channels)[:CHANNELS]) + (
+        f" and {counted(others, 'other')}" if others > 0 else ""
+    )
     flags = [flag for flag in one.flags if flag != "fallback"]
     rating = "" if one.predicted_rating is None else f" · rating ~{one.predicted_rating:.1f}"
-    tail = Text.assemble((found_by, "cyan"), (rating, "dim"), (f"  {', '.join(flags)}" if flags else "", "yellow"))
+    tail = Text.assemble(
+        (found_by, "cyan"), (rating, "dim"), (f"  {', '.join(flags)}" if flags else "", "yellow")
+    )
     lines: list[RenderableType] = [head]
     if one.reason is not None:
         lines.append(words(one.reason.text))
@@ -627,14 +755,20 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
 
 
 def before_after(before: Profile, after: Profile) -> RenderableType:
-    """The same portrait in two wordings, row by row; side by side where there is room, else one under the other."""
+    """The same portrait in two wordings, row by row; side by side where there is room, else one
+    under the other.
+    """
     rows: list[tuple[str, str, str]] = [("summary", before.summary, after.summary)]
     worded = {(one.facet, one.value, one.polarity): one for one in after.preferences}
     for one in before.preferences:
         other = worded.get((one.facet, one.value, one.polarity))
         if other is not None:
-            rows.append((f"{'+' if one.polarity == 'like' else '-'} {one.value}", one.text, other.text))
-    return two_wordings(f"User {before.user_id}", rows, _maker(after.source, after.grade, after.model))
+            rows.append(
+                (f"{'+' if one.polarity == 'like' else '-'} {one.value}", one.text, other.text)
+            )
+    return two_wordings(
+        f"User {before.user_id}", rows, _maker(after.source, after.grade, after.model)
+    )
 
 
 def reasons_before_after(before: Recommendations, after: Recommendations) -> RenderableType:
@@ -646,7 +780,9 @@ def reasons_before_after(before: Recommendations, after: Recommendations) -> Ren
         if one.reason is not None and other is not None:
             rows.append((title_of(one.item), one.reason.text, other.text))
     return two_wordings(
-        f"Reasons for user {before.user_id}", rows, f"words by {after.model}" if after.model else "template words"
+        f"Reasons for user {before.user_id}",
+        rows,
+        f"words by {after.model}" if after.model else "template words",
     )
 
 
@@ -654,7 +790,9 @@ def two_wordings(title: str, rows: Sequence[tuple[str, str, str]], maker: str) -
     return Wide(lambda width: _two_wordings(title, rows, maker, width))
 
 
-def _two_wordings(title: str, rows: Sequence[tuple[str, str, str]], maker: str, width: int) -> RenderableType:
+def _two_wordings(
+    title: str, rows: Sequence[tuple[str, str, str]], maker: str, width: int
+) -> RenderableType:
     def after(old: str, new: str) -> Text:
         return words(new, "green") if new != old else Text("the same", style="dim")
 
@@ -692,7 +830,11 @@ def keys(found: Sequence[ApiKey]) -> RenderableType:
     table = plain_table("key", "scope", "user", "name", "created", "revoked")
     for one in found:
         table.add_row(
-            words(one.key_id), one.scope, words(one.user_id or "everyone"), words(one.name), day(one.created),
+            words(one.key_id),
+            one.scope,
+            words(one.user_id or "everyone"),
+            words(one.name),
+            day(one.created),
             words(day(one.revoked) if one.revoked else "", "yellow"),
-        )  # fmt: skip
+        )
     return table

@@ -1,4 +1,6 @@
-"""Evaluations drawn for people: systems side by side, two runs held against each other, and what a report says."""
+"""Evaluations drawn for people: systems side by side, two runs held against each other, and what a
+report says.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def evaluation(report: Evaluation) -> RenderableType:
-    """Systems by metrics, with intervals where there is room, else with that of the first alone; then the first metric
-    by length of history.
+    """Systems by metrics, with intervals where there is room, else with that of the first alone;
+    then the first metric by length of history.
 
-    ↓ marks a value significantly below that of the system that was tested, ↑ one above (Holm, 5%). Metrics that do not
-    fit beside each other stand in a table below.
+    ↓ marks a value significantly below that of the system that was tested, ↑ one above (Holm, 5%).
+    Metrics that do not fit beside each other stand in a table below.
     """
     return Wide(lambda width: _evaluation(report, width))
 
@@ -40,7 +42,12 @@ def _evaluation(report: Evaluation, width: int) -> RenderableType:
     def drawn(spans: Collection[str]) -> dict[str, list[str]]:
         return {
             label: [
-                _mean(one.metrics[label], marks.get((one.name, label), ""), label in spans, report.split.users)
+                _mean(
+                    one.metrics[label],
+                    marks.get((one.name, label), ""),
+                    label in spans,
+                    report.split.users,
+                )
                 for one in rows
             ]
             for label in labels
@@ -57,19 +64,34 @@ def _evaluation(report: Evaluation, width: int) -> RenderableType:
         parts += _tables([one.name for one in rows], inside, room)
     tested = next((one.system for one in report.comparisons), "")
     if tested:
-        parts.append(words(f"↓ significantly below {tested}, ↑ above (paired test, Holm's correction, 5%)", "dim"))
+        parts.append(
+            words(
+                f"↓ significantly below {tested}, ↑ above (paired test, Holm's correction, 5%)",
+                "dim",
+            )
+        )
     said = [f"{one.name} {one.state}: {one.why}" for one in report.systems if one.state != "ok"]
     for one in rows:
         missed = counted(one.failed_users, "user")
-        troubles = [f"gave nothing for {missed}, who count as misses" if one.failed_users else "", one.why]
+        troubles = [
+            f"gave nothing for {missed}, who count as misses" if one.failed_users else "",
+            one.why,
+        ]
         if any(troubles):
             said.append(f"{one.name} {'; '.join(trouble for trouble in troubles if trouble)}.")
     split = report.split
     if split.candidates != "all":
-        said.append(f"Ranked among {split.candidates} candidates a user, which inflates every number.")
+        said.append(
+            f"Ranked among {split.candidates} candidates a user, which inflates every number."
+        )
     if said:
         parts.append(bullets(said))
-    named = [report.dataset, split.name, *apart(split.candidates, report.style), f"{split.users:,} users"]
+    named = [
+        report.dataset,
+        split.name,
+        *apart(split.candidates, report.style),
+        f"{split.users:,} users",
+    ]
     return card(Group(*parts), words(" · ".join([*named, f"test set {split.hash}"])))
 
 
@@ -85,7 +107,9 @@ def _by_bucket(rows: Sequence[SystemResult]) -> dict[str, list[str]]:
     return columns
 
 
-def _tables(names: Sequence[str], columns: Mapping[str, Sequence[str]], room: int) -> list[RenderableType]:
+def _tables(
+    names: Sequence[str], columns: Mapping[str, Sequence[str]], room: int
+) -> list[RenderableType]:
     """A row a system; columns that do not fit beside each other stand in a table below."""
     tables: list[RenderableType] = []
     for some in _fitting(columns, room):
@@ -97,7 +121,9 @@ def _tables(names: Sequence[str], columns: Mapping[str, Sequence[str]], room: in
 
 
 def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[list[str]]:
-    """The columns' names in as many groups as needed for each to fit a width, at least one a group."""
+    """The columns' names in as many groups as needed for each to fit a width, at least one a
+    group.
+    """
     groups: list[list[str]] = [[]]
     left = width
     for name, cells in columns.items():
@@ -111,8 +137,8 @@ def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[list[str]
 
 
 def _mean(metric: Metric, mark: str, whole: bool, asked: int) -> str:
-    """A mean to four digits, of large figures fewer, then its mark; with the interval where `whole`, and with the users
-    that it is over where they are not those `asked`.
+    """A mean to four digits, of large figures fewer, then its mark; with the interval where
+    `whole`, and with the users that it is over where they are not those `asked`.
     """
 
     def number(value: float) -> str:
@@ -122,12 +148,16 @@ def _mean(metric: Metric, mark: str, whole: bool, asked: int) -> str:
     n = "" if metric.n == asked else f" n={metric.n:,}"
     if metric.mean is None:
         return f"-{n}"
-    interval = f" [{number(metric.ci95[0])}, {number(metric.ci95[1])}]" if whole and metric.ci95 else ""
+    interval = (
+        f" [{number(metric.ci95[0])}, {number(metric.ci95[1])}]" if whole and metric.ci95 else ""
+    )
     return f"{number(metric.mean)}{interval}{n}{mark or ' '}"
 
 
 def run_comparison(found: "RunComparison") -> RenderableType:
-    """One line a metric: A, B, how far apart, and which is significantly better; of the first also by history."""
+    """One line a metric: A, B, how far apart, and which is significantly better; of the first also
+    by history.
+    """
     numbers = ("A", "B", "B - A", "95% interval", "Holm p")
     table = plain_table("metric", *numbers, "better", right=numbers)
     table.padding = (0, 1, 0, 0)
@@ -150,13 +180,17 @@ def run_comparison(found: "RunComparison") -> RenderableType:
                     name = Text.assemble("  ", words(f"{inside.bucket}, n={inside.n:,}", "dim"))
                     table.add_row(name, *_compared(inside, better))
     alone = [" against ".join(dict.fromkeys(pair)) for pair in pairs if len(pairs) == 1]
-    title = " · ".join([found.dataset, found.split, *apart(found.candidates, found.style), found.hash, *alone])
+    title = " · ".join(
+        [found.dataset, found.split, *apart(found.candidates, found.style), found.hash, *alone]
+    )
     return card(table, words(title), words(f"A {found.a} · B {found.b}"), padding=(0, 1))
 
 
 def _compared(line: "MetricComparison", better: Mapping[str, Text]) -> list[RenderableType]:
     """The cells of a line behind its name."""
-    span = "" if line.ci95 is None else f"{_decimal(line.ci95[0], '+')} {_decimal(line.ci95[1], '+')}"
+    span = (
+        "" if line.ci95 is None else f"{_decimal(line.ci95[0], '+')} {_decimal(line.ci95[1], '+')}"
+    )
     numbers = [
         _decimal(line.mean_a),
         _decimal(line.mean_b),
@@ -180,5 +214,8 @@ def written(report: "Written") -> RenderableType:
     parts: list[RenderableType] = []
     for one in report.findings:
         name = " · ".join([one.dataset, one.split, *apart(one.candidates, one.style)])
-        parts += [words(name, "bold"), Padding(words(" ".join([one.headline, *one.more])), (0, 0, 1, 2))]
+        parts += [
+            words(name, "bold"),
+            Padding(words(" ".join([one.headline, *one.more])), (0, 0, 1, 2)),
+        ]
     return Group(*parts, words(report.file))

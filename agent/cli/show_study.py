@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 
 def study(record: "StudyRecord") -> RenderableType:
-    """Each measure with its mean, interval and number of cases, and its means by length of history."""
+    """Each measure with its mean, interval and number of cases, and its means by length of
+    history.
+    """
     return Wide(lambda width: _study(record, width))
 
 
 def _study(record: "StudyRecord", width: int) -> RenderableType:
-    apart = {f"{name} events": some for name, some in record.buckets.items()} if len(record.buckets) > 1 else {}
+    apart = (
+        {f"{name} events": some for name, some in record.buckets.items()}
+        if len(record.buckets) > 1
+        else {}
+    )
     columns = ["mean", "95% interval", "n", *(list(apart) if width >= 90 else [])]
     table = plain_table("measure", *columns, right=columns)
     for name, one in record.figures.items():
@@ -32,10 +38,18 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
         parts += [Text(), _kinds(record.kinds)]
     sure = [one for one in record.comparisons if one.p_holm < 0.05]
     parts += [
-        words(f"{one.system} differs from {one.baseline}: {one.difference:+.4f} (p {one.p_holm:.4f})") for one in sure
+        words(
+            f"{one.system} differs from {one.baseline}: {one.difference:+.4f} (p {one.p_holm:.4f})"
+        )
+        for one in sure
     ]
     if record.comparisons and not sure:
-        parts.append(words("No pair of measures differs significantly (paired test, Holm's correction, 5%).", "dim"))
+        parts.append(
+            words(
+                "No pair of measures differs significantly (paired test, Holm's correction, 5%).",
+                "dim",
+            )
+        )
     parts.append(words(_spent(record.cost), "dim"))
     states = ", ".join(f"{n:,} {state}" for state, n in record.states.items() if n)
     who = record.model or "template words"
@@ -48,15 +62,26 @@ def experiment(found: "ExperimentResults") -> list[RenderableType]:
     """All that an experiment found, one table below another."""
     from limner.cli.show_evaluation import evaluation
 
-    drawn = [part for one in found.evaluations for part in (evaluation(one), ablation(one), models_asked(one)) if part]
+    drawn = [
+        part
+        for one in found.evaluations
+        for part in (evaluation(one), ablation(one), models_asked(one))
+        if part
+    ]
     return [*drawn, *(study(one) for one in found.studies)]
 
 
 def ablation(report: "Evaluation") -> RenderableType | None:
-    """What Limner loses without each family of its channels, by the first metric; None where none was left out."""
+    """What Limner loses without each family of its channels, by the first metric; None where none
+    was left out.
+    """
     from limner.evals.systems.limner import WITHOUT, LimnerSystem
 
-    tests = [one for one in report.comparisons if one.system == LimnerSystem.name and one.baseline.startswith(WITHOUT)]
+    tests = [
+        one
+        for one in report.comparisons
+        if one.system == LimnerSystem.name and one.baseline.startswith(WITHOUT)
+    ]
     rows = [one for one in tests if one.metric == tests[0].metric]
     if not rows:
         return None
@@ -65,10 +90,15 @@ def ablation(report: "Evaluation") -> RenderableType | None:
     for one in sorted(rows, key=lambda one: -one.difference):
         sure = "" if one.p_holm < 0.05 else " not significant"
         table.add_row(
-            words(one.baseline.removeprefix(WITHOUT)), f"{one.difference:+.4f}",
-            f"{one.ci95[0]:+.4f} to {one.ci95[1]:+.4f}", f"{one.p_holm:.4f}{sure}",
-        )  # fmt: skip
-    said = f"{rows[0].metric} of {rows[0].system} less that of the same ranker trained without the family."
+            words(one.baseline.removeprefix(WITHOUT)),
+            f"{one.difference:+.4f}",
+            f"{one.ci95[0]:+.4f} to {one.ci95[1]:+.4f}",
+            f"{one.p_holm:.4f}{sure}",
+        )
+    said = (
+        f"{rows[0].metric} of {rows[0].system} less that of the same ranker trained "
+        "without the family."
+    )
     return card(Group(table, words(said, "dim")), Text("what each family of channels adds"))
 
 
@@ -76,7 +106,10 @@ def models_asked(report: "Evaluation") -> RenderableType | None:
     """What systems that ask a model cost; None where none did."""
     rows = [one for one in report.systems if one.cost.calls or one.cost.cached]
     lines = [
-        words(f"{one.name} asked {one.settings.get('model', 'a model')}: {_calls(one.cost)}.", "dim") for one in rows
+        words(
+            f"{one.name} asked {one.settings.get('model', 'a model')}: {_calls(one.cost)}.", "dim"
+        )
+        for one in rows
     ]
     return Group(*lines) if lines else None
 
@@ -111,6 +144,7 @@ def _spent(cost: "Cost") -> str:
 def _calls(total: "Spent") -> str:
     tokens = total.input_tokens + total.output_tokens
     return (
-        f"{counted(total.calls, 'call')}, {total.cached:,} from the cache, {total.failed:,} failed, {tokens:,} tokens, "
+        f"{counted(total.calls, 'call')}, {total.cached:,} from the cache, "
+        f"{total.failed:,} failed, {tokens:,} tokens, "
         f"${total.cost:.4f}, {total.seconds:.1f} s of the model"
     )

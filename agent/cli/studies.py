@@ -12,32 +12,65 @@ from limner.core.errors import UsageError
 if TYPE_CHECKING:
     from limner.evals.studies.run import StudyPlan
 
-Data = Annotated[str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")]
-SplitName = Annotated[str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users, cold-items.")]
+Data = Annotated[
+    str, typer.Option("--dataset", help="ml-100k, a folder of a known data set, or a store.")
+]
+SplitName = Annotated[
+    str, typer.Option("--split", help="global-time, leave-last-out, ratio, cold-users, cold-items.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Ask at most so many users.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn by chance.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep cases, record and the store asked.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases at the same time, for a model that can.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds; nothing is asked twice.")]
-Retry = Annotated[bool, typer.Option("--retry-errors", help="Go on, and ask again where an error was.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Keep cases, record and the store asked."),
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, help="Cases at the same time, for a model that can.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with what --out holds; nothing is asked twice.")
+]
+Retry = Annotated[
+    bool, typer.Option("--retry-errors", help="Go on, and ask again where an error was.")
+]
 Limits = Annotated[
-    float | None, typer.Option("--cost-limit", min=0, metavar="USD", help="Skip what comes after so many dollars.")
+    float | None,
+    typer.Option(
+        "--cost-limit", min=0, metavar="USD", help="Skip what comes after so many dollars."
+    ),
 ]
 Least = Annotated[
-    list[str] | None, typer.Option("--least", metavar="NAME=VALUE", help="Exit code 100 where a measure is below.")
+    list[str] | None,
+    typer.Option("--least", metavar="NAME=VALUE", help="Exit code 100 where a measure is below."),
 ]
-Repeat = Annotated[int, typer.Option("--repeat", min=1, help="How often each portrait is painted again.")]
+Repeat = Annotated[
+    int, typer.Option("--repeat", min=1, help="How often each portrait is painted again.")
+]
 Neutral = Annotated[
-    bool | None, typer.Option("--neutral/--no-neutral", help="Also with items under neutral names; if a model paints.")
+    bool | None,
+    typer.Option(
+        "--neutral/--no-neutral", help="Also with items under neutral names; if a model paints."
+    ),
 ]
 Judged = Annotated[bool, typer.Option("--judge", help="A model judges the reasons too.")]
 
 
 def portraits(
-    ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
-    repeat: Repeat = 1, neutral: Neutral = None, out: Out = None, jobs: Jobs = 1, resume: Resume = False,
-    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    ctx: typer.Context,
+    dataset: Data = "",
+    split: SplitName = "global-time",
+    limit: Limit = 100,
+    seed: Seed = 0,
+    repeat: Repeat = 1,
+    neutral: Neutral = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+    resume: Resume = False,
+    retry_errors: Retry = False,
+    cost_limit: Limits = None,
+    least: Least = None,
+    as_json: Json = False,
+) -> None:
     """Are portraits grounded, complete and stable, and what does ranking gain from them?"""
     from limner.evals.studies.run import StudyPlan
 
@@ -46,10 +79,20 @@ def portraits(
 
 
 def reasons(
-    ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
-    judge: Judged = False, out: Out = None, jobs: Jobs = 1, resume: Resume = False,
-    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    ctx: typer.Context,
+    dataset: Data = "",
+    split: SplitName = "global-time",
+    limit: Limit = 100,
+    seed: Seed = 0,
+    judge: Judged = False,
+    out: Out = None,
+    jobs: Jobs = 1,
+    resume: Resume = False,
+    retry_errors: Retry = False,
+    cost_limit: Limits = None,
+    least: Least = None,
+    as_json: Json = False,
+) -> None:
     """Do reasons cite what is there, say what they cite, and name what made the recommendation?"""
     from limner.evals.studies.run import StudyPlan
 
@@ -58,14 +101,27 @@ def reasons(
 
 
 def chat(
-    ctx: typer.Context, dataset: Data = "", split: SplitName = "global-time", limit: Limit = 100, seed: Seed = 0,
-    out: Out = None, jobs: Jobs = 1, resume: Resume = False,
-    retry_errors: Retry = False, cost_limit: Limits = None, least: Least = None,
+    ctx: typer.Context,
+    dataset: Data = "",
+    split: SplitName = "global-time",
+    limit: Limit = 100,
+    seed: Seed = 0,
+    out: Out = None,
+    jobs: Jobs = 1,
+    resume: Resume = False,
+    retry_errors: Retry = False,
+    cost_limit: Limits = None,
+    least: Least = None,
     phrasings: Annotated[
-        str, typer.Option("--phrasings", metavar="FILE", help="Whose words: `paraphrases` (shipped) or a YAML file.")
+        str,
+        typer.Option(
+            "--phrasings",
+            metavar="FILE",
+            help="Whose words: `paraphrases` (shipped) or a YAML file.",
+        ),
     ] = "",
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Is the chat exact where the data hold an answer, and does it say so where they do not?"""
     from limner.evals.studies.run import StudyPlan
 
@@ -74,9 +130,16 @@ def chat(
 
 
 def _run(
-    ctx: typer.Context, plan: "StudyPlan", out: Path | None, jobs: int, resume: bool, retry_errors: bool,
-    cost_limit: float | None, least: Sequence[str], as_json: bool,
-) -> None:  # fmt: skip
+    ctx: typer.Context,
+    plan: "StudyPlan",
+    out: Path | None,
+    jobs: int,
+    resume: bool,
+    retry_errors: bool,
+    cost_limit: float | None,
+    least: Sequence[str],
+    as_json: bool,
+) -> None:
     from dataclasses import replace
 
     from limner.cli.show_study import study as drawn
@@ -86,7 +149,9 @@ def _run(
     from limner.evals.suite import short_of
 
     if cost_limit == 0:
-        raise UsageError("--cost-limit wants more than 0; to ask no hosted model, set LIMNER_LLM=none or local.")
+        raise UsageError(
+            "--cost-limit wants more than 0; to ask no hosted model, set LIMNER_LLM=none or local."
+        )
     with Session(ctx, as_json) as session:
         settings = session.settings()
         wanted = _least(least)
@@ -111,5 +176,7 @@ def _least(given: Sequence[str]) -> dict[str, float]:
         try:
             found[name] = float(value)
         except ValueError as error:
-            raise UsageError(f"--least wants NAME=VALUE, as in grounded=0.95, not '{one}'.") from error
+            raise UsageError(
+                f"--least wants NAME=VALUE, as in grounded=0.95, not '{one}'."
+            ) from error
     return found

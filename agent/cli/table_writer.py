@@ -1,4 +1,6 @@
-"""Tables that are written row by row: Parquet, CSV or JSON lines by the file's ending, whole or not at all."""
+"""Tables that are written row by row: Parquet, CSV or JSON lines by the file's ending, whole or not
+at all.
+"""
 
 import csv
 import json
@@ -29,18 +31,24 @@ class Sink(Protocol):
 def check_ending(file: Path) -> None:
     """Raises BadInputError for a file that cannot be written so."""
     if file.suffix.lower() not in ENDINGS:
-        raise BadInputError(f"'{file}' names no kind of table; end it in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
+        raise BadInputError(
+            f"'{file}' names no kind of table; end it in {', '.join(ENDINGS[:-1])} or "
+            f"{ENDINGS[-1]}."
+        )
     if file.is_dir():
         raise BadInputError(f"'{file}' is a folder; name a file.")
     if not file.parent.is_dir():
-        raise BadInputError(f"There is no folder '{file.parent}' to write '{file.name}' in; make it first.")
+        raise BadInputError(
+            f"There is no folder '{file.parent}' to write '{file.name}' in; make it first."
+        )
 
 
 @contextmanager
 def writing_rows(file: Path, columns: Mapping[str, Kind]) -> Iterator[Sink]:
     """A sink whose rows stand in `file` when the block ends without error, and nowhere otherwise.
 
-    A file that was there is replaced then. Raises BadInputError where its ending says no kind of table.
+    A file that was there is replaced then. Raises BadInputError where its ending says no kind of
+    table.
     """
     check_ending(file)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
@@ -95,4 +103,6 @@ class _JsonLines:
 
     def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self._file.write(json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False) + "\n")
+            self._file.write(
+                json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False) + "\n"
+            )

@@ -9,9 +9,19 @@ from limner.cli.table_writer import Kind, Row, writing_rows
 from limner.core.schema import Audience, RecommendationRequest, Recommendations
 
 _LISTED: Mapping[str, Kind] = {
-    "user_id": "text", "rank": "whole", "item_id": "text", "title": "text", "score": "number", "probability": "number",
-}  # fmt: skip
-_USERS: Mapping[str, Kind] = {"user_id": "text", "rank": "whole", "score": "number", "probability": "number"}
+    "user_id": "text",
+    "rank": "whole",
+    "item_id": "text",
+    "title": "text",
+    "score": "number",
+    "probability": "number",
+}
+_USERS: Mapping[str, Kind] = {
+    "user_id": "text",
+    "rank": "whole",
+    "score": "number",
+    "probability": "number",
+}
 _AT_ONCE = 10_000
 """Rows that are held before they are written."""
 
@@ -39,8 +49,9 @@ class WrittenTable(BaseModel):
 async def write_recommendations(
     file: Path, lists: AsyncIterator[Recommendations], n: int, *, with_reasons: bool
 ) -> WrittenTable:
-    """user_id, rank, item_id, title, score, probability, and reason where there are some; in the order of the lists, of
-    which each was to have n items."""
+    """user_id, rank, item_id, title, score, probability, and reason where there are some; in the
+    order of the lists, of which each was to have n items.
+    """
     columns: Mapping[str, Kind] = {**_LISTED, "reason": "text"} if with_reasons else _LISTED
     rows = users = short = empty = fallback = 0
     wishes = None
@@ -50,11 +61,16 @@ async def write_recommendations(
         async for one in lists:
             found: list[Row] = [
                 (
-                    one.user_id, each.rank, each.item.item_id, each.item.title, each.score, each.probability,
+                    one.user_id,
+                    each.rank,
+                    each.item.item_id,
+                    each.item.title,
+                    each.score,
+                    each.probability,
                     *([each.reason.text if each.reason else None] if with_reasons else []),
                 )
                 for each in one.recommendations
-            ]  # fmt: skip
+            ]
             held += found
             rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
             short += 0 < len(found) < n
@@ -65,9 +81,15 @@ async def write_recommendations(
                 held = []
         sink.write(held)
     return WrittenTable(
-        file=str(file), rows=rows, users=users, short=short, empty=empty, fallback=fallback, wishes=wishes,
+        file=str(file),
+        rows=rows,
+        users=users,
+        short=short,
+        empty=empty,
+        fallback=fallback,
+        wishes=wishes,
         notes=list(notes),
-    )  # fmt: skip
+    )
 
 
 def write_users(file: Path, found: Audience) -> None:

@@ -7,7 +7,9 @@ _BIDI = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def clean(text: str) -> str:
-    """`text` on one line, without characters that steer a terminal (escapes, controls, direction overrides)."""
+    """`text` on one line, without characters that steer a terminal (escapes, controls, direction
+    overrides).
+    """
     return "".join(_harmless(char) for char in text).strip()
 
 
@@ -69,7 +71,9 @@ def version() -> str:
         from pathlib import Path
 
         try:
-            project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+            project = tomllib.loads(
+                (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+            )
         except OSError:
             return "of unknown version, not installed"
         return f"{project['project']['version']}, run from a checkout that is not installed"

@@ -62,7 +62,9 @@ class Ask(Generic[M]):
     body: BaseModel | Mapping[str, object] | None = None
 
     def query(self) -> dict[str, list[str]]:
-        """Parameters as they are sent: each of a list, and none where the value is None or empty."""
+        """Parameters as they are sent: each of a list, and none where the value is None or
+        empty.
+        """
         found: dict[str, list[str]] = {}
         for name, value in self.params.items():
             if value is None or value == "":

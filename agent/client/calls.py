@@ -1,14 +1,43 @@
-"""Every call of the API once, as the request that it makes; `Limner` sends it and waits, `AsyncLimner` is awaited."""
+"""Every call of the API once, as the request that it makes; `Limner` sends it and waits,
+`AsyncLimner` is awaited.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from limner.client.ask import Ask, ClientPage, NearItems, Parameter, PopularItems, Reply, Stats, item_path, user_path
-from limner.core.schema import Audience, BuildReport, Event, Item, Profile, Recommendations, RowsReport, User
+from limner.client.ask import (
+    Ask,
+    ClientPage,
+    NearItems,
+    Parameter,
+    PopularItems,
+    Reply,
+    Stats,
+    item_path,
+    user_path,
+)
+from limner.core.schema import (
+    Audience,
+    BuildReport,
+    Event,
+    Item,
+    Profile,
+    Recommendations,
+    RowsReport,
+    User,
+)
 from limner.profile.context import Context
 from limner.profile.diff import ProfileDiff
-from limner.recommend.edits import ClaimKey, Erased, Export, ItemPatch, PortraitEdit, Statement, Table
+from limner.recommend.edits import (
+    ClaimKey,
+    Erased,
+    Export,
+    ItemPatch,
+    PortraitEdit,
+    Statement,
+    Table,
+)
 from limner.recommend.feedback import Feedback, FeedbackItem, FeedbackReport
 from limner.retrieve.neighbors import Near
 
@@ -18,37 +47,69 @@ Explain = Literal["true", "false", "wait"]
 
 
 def recommend(
-    user_id: str, n: int = 10, *, explain: Explain = "true", category: Sequence[str] = (), where: str = "",
-    exclude: Sequence[str] = (), boost: Sequence[str] = (), diversity: float = 0.0, novelty: float = 0.0,
-    context: Sequence[str] = (), repeats: bool = False,
-) -> Ask[Recommendations]:  # fmt: skip
-    """Items for a user, best first, each saying why. `where`: a condition on items; `boost`: `category:Drama*1.5`."""
+    user_id: str,
+    n: int = 10,
+    *,
+    explain: Explain = "true",
+    category: Sequence[str] = (),
+    where: str = "",
+    exclude: Sequence[str] = (),
+    boost: Sequence[str] = (),
+    diversity: float = 0.0,
+    novelty: float = 0.0,
+    context: Sequence[str] = (),
+    repeats: bool = False,
+) -> Ask[Recommendations]:
+    """Items for a user, best first, each saying why. `where`: a condition on items; `boost`:
+    `category:Drama*1.5`.
+    """
     params: dict[str, Parameter] = {
-        "n": n, "explain": explain, "category": category, "filter": where, "exclude": exclude, "boost": boost,
-        "diversity": diversity, "novelty": novelty, "context": context, "repeats": repeats,
-    }  # fmt: skip
+        "n": n,
+        "explain": explain,
+        "category": category,
+        "filter": where,
+        "exclude": exclude,
+        "boost": boost,
+        "diversity": diversity,
+        "novelty": novelty,
+        "context": context,
+        "repeats": repeats,
+    }
     return Ask("GET", user_path(user_id, "/recommendations"), Recommendations, params)
 
 
 def visit(
-    context: Sequence[str] = (), n: int = 10, *, explain: Explain = "true", category: Sequence[str] = (),
+    context: Sequence[str] = (),
+    n: int = 10,
+    *,
+    explain: Explain = "true",
+    category: Sequence[str] = (),
     where: str = "",
-) -> Ask[Recommendations]:  # fmt: skip
+) -> Ask[Recommendations]:
     """Items for someone who is nobody in the store, by what they look at now."""
     params: dict[str, Parameter] = {
-        "n": n, "explain": explain, "category": category, "filter": where, "context": context,
-    }  # fmt: skip
+        "n": n,
+        "explain": explain,
+        "category": category,
+        "filter": where,
+        "context": context,
+    }
     return Ask("GET", "/v1/recommendations", Recommendations, params)
 
 
 def rank(user_id: str, items: Sequence[str], *, explain: bool = False) -> Ask[Recommendations]:
     """Given items in order for a user."""
-    return Ask("POST", user_path(user_id, "/rank"), Recommendations, body={"items": [*items], "explain": explain})
+    return Ask(
+        "POST",
+        user_path(user_id, "/rank"),
+        Recommendations,
+        body={"items": [*items], "explain": explain},
+    )
 
 
 def feedback(
     user_id: str, items: Sequence[FeedbackItem], recommendation_id: str | None = None
-) -> Ask[FeedbackReport]:  # fmt: skip
+) -> Ask[FeedbackReport]:
     """What a user did with items, of a list where one is named."""
     body = Feedback(recommendation_id=recommendation_id, items=[*items])
     return Ask("POST", user_path(user_id, "/feedback"), FeedbackReport, body=body)
@@ -62,16 +123,26 @@ def stats() -> Ask[Stats]:
 # ---------------------------------------------------------------- portraits
 
 
-def profile(user_id: str, *, version: int | None = None, as_of: datetime | None = None) -> Ask[Profile]:
+def profile(
+    user_id: str, *, version: int | None = None, as_of: datetime | None = None
+) -> Ask[Profile]:
     """A portrait; painted first where there is none."""
     moment = as_of.isoformat() if as_of is not None else None
-    return Ask("GET", user_path(user_id, "/profile"), Profile, {"version": version, "as_of": moment})
+    return Ask(
+        "GET", user_path(user_id, "/profile"), Profile, {"version": version, "as_of": moment}
+    )
 
 
 def edit(
-    user_id: str, *, state: Sequence[Statement] = (), strike: Sequence[ClaimKey] = (), withdraw: Sequence[ClaimKey] = ()
+    user_id: str,
+    *,
+    state: Sequence[Statement] = (),
+    strike: Sequence[ClaimKey] = (),
+    withdraw: Sequence[ClaimKey] = (),
 ) -> Ask[Profile]:
-    """The portrait after its user stated preferences, struck claims that are wrong, or took back what they said."""
+    """The portrait after its user stated preferences, struck claims that are wrong, or took back
+    what they said.
+    """
     body = PortraitEdit(state=[*state], strike=[*strike], withdraw=[*withdraw])
     return Ask("PATCH", user_path(user_id, "/profile"), Profile, body=body)
 
@@ -83,10 +154,14 @@ def build(user_id: str, *, force: bool = False) -> Ask[BuildReport]:
 
 def difference(user_id: str, before: int, after: int | None = None) -> Ask[ProfileDiff]:
     """What changed from one version of a portrait to another, the newest if left out."""
-    return Ask("GET", user_path(user_id, "/profile/diff"), ProfileDiff, {"from": before, "to": after})
+    return Ask(
+        "GET", user_path(user_id, "/profile/diff"), ProfileDiff, {"from": before, "to": after}
+    )
 
 
-def context(user_id: str, max_tokens: int = 500, *, query: str = "", model: str = "") -> Ask[Context]:
+def context(
+    user_id: str, max_tokens: int = 500, *, query: str = "", model: str = ""
+) -> Ask[Context]:
     """The portrait packed for another model's prompt, most relevant first."""
     params: dict[str, Parameter] = {"max_tokens": max_tokens, "query": query, "model": model}
     return Ask("GET", user_path(user_id, "/context"), Context, params)
@@ -110,7 +185,9 @@ def erase(user_id: str) -> Ask[Erased]:
     return Ask("DELETE", user_path(user_id), Erased)
 
 
-def store(table: Table, rows: Sequence[Mapping[str, object]], *, source: str = "") -> Ask[RowsReport]:
+def store(
+    table: Table, rows: Sequence[Mapping[str, object]], *, source: str = ""
+) -> Ask[RowsReport]:
     """Store users, items or events; what cannot be used is reported row by row."""
     return Ask("POST", f"/v1/{table}", RowsReport, body={"rows": [*rows], "source": source})
 
@@ -125,17 +202,33 @@ def items(cursor: str = "", limit: int = 100) -> Ask[ClientPage[Item]]:
     return Ask("GET", "/v1/items", ClientPage[Item], {"cursor": cursor, "limit": limit})
 
 
-def events(cursor: str = "", limit: int = 100, *, user_id: str = "", item_id: str = "") -> Ask[ClientPage[Event]]:
+def events(
+    cursor: str = "", limit: int = 100, *, user_id: str = "", item_id: str = ""
+) -> Ask[ClientPage[Event]]:
     """A page of events, of a user or on an item alone where one is named."""
-    params: dict[str, Parameter] = {"cursor": cursor, "limit": limit, "user_id": user_id, "item_id": item_id}
+    params: dict[str, Parameter] = {
+        "cursor": cursor,
+        "limit": limit,
+        "user_id": user_id,
+        "item_id": item_id,
+    }
     return Ask("GET", "/v1/events", ClientPage[Event], params)
 
 
-def audience(*, for_item: str = "", like: str = "", where: str = "", limit: int = 10) -> Ask[Audience]:
-    """The users that an item is likeliest for, whose portraits are likest to words, or whose attributes fit."""
+def audience(
+    *, for_item: str = "", like: str = "", where: str = "", limit: int = 10
+) -> Ask[Audience]:
+    """The users that an item is likeliest for, whose portraits are likest to words, or whose
+    attributes fit.
+    """
     if not (for_item or like or where):
         raise ValueError("give for_item, like or where")
-    params: dict[str, Parameter] = {"for_item": for_item, "like": like, "where": where, "limit": limit}
+    params: dict[str, Parameter] = {
+        "for_item": for_item,
+        "like": like,
+        "where": where,
+        "limit": limit,
+    }
     return Ask("GET", "/v1/users", Audience, params)
 
 

@@ -16,7 +16,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Call(Generic[P, M]):
-    """A call of the API: of `LimnerClient` it gives the value, of `AsyncLimner` what is awaited for it."""
+    """A call of the API: of `LimnerClient` it gives the value, of `AsyncLimner` what is awaited for
+    it.
+    """
 
     def __init__(self, make: Callable[P, Ask[M]]) -> None:
         self._make = make
@@ -79,7 +81,9 @@ _STREAM = {**_JSON, "Accept": "text/event-stream"}
 class LimnerClient(Calls):
     """A server that is asked and waited for. Raises LimnerRefused and LimnerUnreachable."""
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", key: str = "", *, timeout: float = 130.0) -> None:
+    def __init__(
+        self, url: str = "http://127.0.0.1:8000", key: str = "", *, timeout: float = 130.0
+    ) -> None:
         self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=timeout)
 
     def send(self, ask: Ask[M]) -> M:
@@ -87,19 +91,23 @@ class LimnerClient(Calls):
         try:
             answer = self._http.request(
                 ask.method, ask.path, params=ask.query(), content=ask.content(), headers=_JSON
-            )  # fmt: skip
+            )
         except httpx.TransportError as error:
             raise LimnerUnreachable(f"{self._http.base_url} does not answer: {error}") from error
         if answer.is_error:
             raise refused(answer)
         return ask.answer.model_validate_json(answer.content)
 
-    def stream(self, question: str, *, conversation_id: str = "", user_id: str = "") -> Iterator[str | Reply]:
+    def stream(
+        self, question: str, *, conversation_id: str = "", user_id: str = ""
+    ) -> Iterator[str | Reply]:
         """An answer as it is made: pieces of its text, and at the end the whole reply."""
         ask = calls.chat(question, conversation_id=conversation_id, user_id=user_id)
         events = Events()
         try:
-            with self._http.stream("POST", ask.path, content=ask.content(), headers=_STREAM) as answer:
+            with self._http.stream(
+                "POST", ask.path, content=ask.content(), headers=_STREAM
+            ) as answer:
                 if answer.is_error:
                     answer.read()
                     raise refused(answer)
@@ -121,7 +129,9 @@ class LimnerClient(Calls):
 class AsyncLimner(Calls):
     """The same, awaited."""
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", key: str = "", *, timeout: float = 130.0) -> None:
+    def __init__(
+        self, url: str = "http://127.0.0.1:8000", key: str = "", *, timeout: float = 130.0
+    ) -> None:
         self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout)
 
     async def send(self, ask: Ask[M]) -> M:
@@ -129,7 +139,7 @@ class AsyncLimner(Calls):
         try:
             answer = await self._http.request(
                 ask.method, ask.path, params=ask.query(), content=ask.content(), headers=_JSON
-            )  # fmt: skip
+            )
         except httpx.TransportError as error:
             raise LimnerUnreachable(f"{self._http.base_url} does not answer: {error}") from error
         if answer.is_error:
@@ -143,7 +153,9 @@ class AsyncLimner(Calls):
         ask = calls.chat(question, conversation_id=conversation_id, user_id=user_id)
         events = Events()
         try:
-            async with self._http.stream("POST", ask.path, content=ask.content(), headers=_STREAM) as answer:
+            async with self._http.stream(
+                "POST", ask.path, content=ask.content(), headers=_STREAM
+            ) as answer:
                 if answer.is_error:
                     await answer.aread()
                     raise refused(answer)

@@ -27,7 +27,9 @@ class ServerProblem(BaseModel):
 class LimnerRefused(Exception):
     """The server answered that it cannot or will not."""
 
-    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status, self.code, self.detail = status, code, detail
         self.retry_after = retry_after
@@ -42,6 +44,8 @@ def refused(answer: httpx.Response) -> LimnerRefused:
         problem = ServerProblem(detail=answer.text[:200])
     after = answer.headers.get("retry-after", "")
     return LimnerRefused(
-        answer.status_code, problem.code or "http_error", problem.detail or problem.title,
+        answer.status_code,
+        problem.code or "http_error",
+        problem.detail or problem.title,
         float(after) if after.isdigit() else None,
-    )  # fmt: skip
+    )

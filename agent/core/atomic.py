@@ -1,4 +1,6 @@
-"""Folders of several files that belong together: written beside, and put in place when they are whole."""
+"""Folders of several files that belong together: written beside, and put in place when they are
+whole.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -8,9 +10,11 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(folder: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of `folder` when the block ends without error, and is gone otherwise.
+    """A new folder, which takes the place of `folder` when the block ends without error, and is
+    gone otherwise.
 
-    Of one process at a time. For a moment there is neither, so that readers must be able to do without.
+    Of one process at a time. For a moment there is neither, so that readers must be able to do
+    without.
     """
     part, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("part", "old"))
     for left in (part, old):

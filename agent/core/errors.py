@@ -14,7 +14,8 @@
     │   ├── IndexBrokenError        the index cannot be read, and must be made anew
     │   └── IndexAwayError          the Chroma server that holds the index does not answer
     ├── IndexMismatchError          the index was made by another embedding model
-    ├── CannotRunError              a system of an evaluation cannot run here; it is skipped, the others go on
+    ├── CannotRunError              a system of an evaluation cannot run here; it is skipped, the
+                                    others go on
     ├── FetchError                  no mirror could give a file that has the right checksum
     └── ModelError                  a model did not give a usable answer
         ├── ModelUnavailableError   unreachable, timed out, 429 or 5xx past the retry budget
@@ -30,7 +31,9 @@ import zlib
 from zipfile import BadZipFile
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error)
-"""What reading a file of JSON or arrays may raise where it is damaged, cut off, or of another version."""
+"""What reading a file of JSON or arrays may raise where it is damaged, cut off, or of another
+version.
+"""
 
 
 class LimnerError(Exception):
@@ -42,7 +45,9 @@ class LimnerError(Exception):
     def code(self) -> str:
         """Stable name for programs: UnknownIdError -> unknown_id."""
         name = type(self).__name__.removesuffix("Error")
-        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+        return "".join(
+            f"_{letter.lower()}" if letter.isupper() else letter for letter in name
+        ).lstrip("_")
 
 
 class UsageError(LimnerError):
@@ -84,7 +89,9 @@ class IndexBrokenError(StoreError):
 
 
 class IndexAwayError(StoreError):
-    """The Chroma server does not answer; what rests on vectors can wait, the rest goes on without."""
+    """The Chroma server does not answer; what rests on vectors can wait, the rest goes on
+    without.
+    """
 
 
 class IndexMismatchError(LimnerError):
@@ -92,7 +99,9 @@ class IndexMismatchError(LimnerError):
 
 
 class CannotRunError(LimnerError):
-    """A system of an evaluation cannot run here: a package is missing, or its matrix would not fit."""
+    """A system of an evaluation cannot run here: a package is missing, or its matrix would not
+    fit.
+    """
 
 
 class FetchError(LimnerError):

@@ -4,15 +4,17 @@
 
     condition  = every { "or" every }
     every      = one { "and" one }
-    one        = "not" one | "(" condition ")" | NAME operator value | NAME "in" "(" value { "," value } ")"
+    one        = "not" one | "(" condition ")" | NAME operator value | NAME "in" "(" value { ","
+               value } ")"
                | NAME "is" ["not"] "missing"
     operator   = "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" (contains)
     value      = one or more words, or "quoted text"
 
-Names are those of the data, whatever their case. Text is compared whatever its case, and as numbers where both sides
-are numbers; ids are equal only to the letter. A list fits where one of its values fits. A missing value fits nothing
-but `is missing`, `!=` and `not`, which are true wherever `=`, or the condition, is not. A category is also found by a
-level of its path: `category = electronics` finds `electronics.smartphone`.
+Names are those of the data, whatever their case. Text is compared whatever its case, and as numbers
+where both sides are numbers; ids are equal only to the letter. A list fits where one of its values
+fits. A missing value fits nothing but `is missing`, `!=` and `not`, which are true wherever `=`, or
+the condition, is not. A category is also found by a level of its path: `category = electronics`
+finds `electronics.smartphone`.
 """
 
 import re
@@ -62,7 +64,9 @@ class Compare:
 
     def fits(self, record: Record) -> bool:
         had = values_of(record, self.name)
-        return any(_compare(one, self.sign, value, self.name) for one in had for value in self.values)
+        return any(
+            _compare(one, self.sign, value, self.name) for one in had for value in self.values
+        )
 
     def names(self) -> set[str]:
         return {self.name}
@@ -122,7 +126,9 @@ def values_of(record: Record, name: str) -> list[Scalar]:
         return own
     found = record.attributes.get(name)
     if found is None:
-        found = next((value for key, value in record.attributes.items() if key.lower() == name), None)
+        found = next(
+            (value for key, value in record.attributes.items() if key.lower() == name), None
+        )
     if found is None or found == "":
         return []
     return list(found) if isinstance(found, list) else [found]
@@ -131,7 +137,13 @@ def values_of(record: Record, name: str) -> list[Scalar]:
 def _own(record: Record, name: str) -> list[Scalar]:
     """A field that every record of its kind has."""
     if isinstance(record, User):
-        return [record.user_id] if name == "user_id" else [record.source] if name == "source" and record.source else []
+        return (
+            [record.user_id]
+            if name == "user_id"
+            else [record.source]
+            if name == "source" and record.source
+            else []
+        )
     match name:
         case "category" | "categories":
             return [*record.categories]
@@ -144,7 +156,9 @@ def _own(record: Record, name: str) -> list[Scalar]:
 
 
 def names_of(records: Iterable[Record]) -> list[str]:
-    """The attributes that records have, lower case, sorted, those that every record of their kind has included."""
+    """The attributes that records have, lower case, sorted, those that every record of their kind
+    has included.
+    """
     found: set[str] = set()
     for one in records:
         found.update(_OF_USERS if isinstance(one, User) else _OF_ITEMS, one.attributes)
@@ -210,7 +224,9 @@ class _FilterParser:
         while place < len(text.rstrip()):
             match = _TOKEN.match(text, place)
             if match is None:
-                raise self._wrong(f"'{text[place:].strip()[:20]}' cannot be read; quote values with other signs")
+                raise self._wrong(
+                    f"'{text[place:].strip()[:20]}' cannot be read; quote values with other signs"
+                )
             kind = str(match.lastgroup)
             self.tokens.append(_Token(kind, match[kind][1:-1] if kind == "quoted" else match[kind]))
             place = match.end()
@@ -220,7 +236,9 @@ class _FilterParser:
             raise self._wrong("it is empty")
         found = self._either()
         if self.at < len(self.tokens):
-            raise self._wrong(f"'{self.tokens[self.at].text}' stands where 'and', 'or' or the end should")
+            raise self._wrong(
+                f"'{self.tokens[self.at].text}' stands where 'and', 'or' or the end should"
+            )
         return found
 
     def _either(self) -> Condition:
@@ -275,7 +293,11 @@ class _FilterParser:
         if token is not None and token.kind == "quoted":
             return token.text
         words: list[str] = []
-        while token is not None and token.kind == "word" and not (words and token.text.lower() in ("and", "or")):
+        while (
+            token is not None
+            and token.kind == "word"
+            and not (words and token.text.lower() in ("and", "or"))
+        ):
             words.append(token.text)
             token = self._next()
         if token is not None:
@@ -286,7 +308,11 @@ class _FilterParser:
 
     def _word(self, what: str) -> str:
         token = self._next()
-        if token is None or token.kind == "sign" or (token.kind == "word" and token.text.lower() in _WORDS):
+        if (
+            token is None
+            or token.kind == "sign"
+            or (token.kind == "word" and token.text.lower() in _WORDS)
+        ):
             where = f"before '{token.text}'" if token else "at the end"
             raise self._wrong(f"{what} is missing {where}")
         return token.text
@@ -328,17 +354,22 @@ def boost_of(text: str) -> tuple[str, float]:
         number = -1.0
     if not condition.strip() or not 0 <= number <= 10:
         raise BadInputError(
-            f"'{text}' is no boost; write CONDITION*FACTOR with a factor from 0 to 10: category:Drama*1.5."
+            f"'{text}' is no boost; write CONDITION*FACTOR with a factor from 0 to 10: "
+            "category:Drama*1.5."
         )
     parse_short(condition)
     return condition.strip(), number
 
 
 def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
-    """Raises BadInputError where a condition asks for what no record has. `of`: "items" or "users"."""
+    """Raises BadInputError where a condition asks for what no record has. `of`: "items" or
+    "users".
+    """
     also = {"categories"} if of == "items" else set()
     for name in sorted(condition.names() - {*known, *also}):
-        raise BadInputError(f"No {of.removesuffix('s')} has '{name}'; {listed(name, known, f'{of} have')}.")
+        raise BadInputError(
+            f"No {of.removesuffix('s')} has '{name}'; {listed(name, known, f'{of} have')}."
+        )
 
 
 def levels(category: str) -> list[str]:
@@ -359,7 +390,9 @@ Held = TypeVar("Held", Item, User)
 
 
 def fitting(records: Sequence[Held], text: str, of: str) -> Sequence[Held]:
-    """The records that an expression fits, all where it is empty. Raises BadInputError. `of`: "items" or "users"."""
+    """The records that an expression fits, all where it is empty. Raises BadInputError. `of`:
+    "items" or "users".
+    """
     if not text:
         return records
     condition = parse(text)

@@ -55,12 +55,22 @@ class Interactions:
     def over(self, item_ids: Iterable[str]) -> "Interactions":
         """The same events over a larger catalogue: items that no event names come last."""
         known = set(self.item_ids)
-        return replace(self, item_ids=[*self.item_ids, *(one for one in item_ids if one not in known)])
+        return replace(
+            self, item_ids=[*self.item_ids, *(one for one in item_ids if one not in known)]
+        )
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Interactions":
         """The same users and items, only these rows (mask or positions, order kept)."""
         return Interactions(
-            self.user_ids, self.item_ids, self.types, self.sources,
-            self.user[rows], self.item[rows], self.type[rows], self.source[rows],
-            self.value[rows], self.time[rows], self.seq[rows],
-        )  # fmt: skip
+            self.user_ids,
+            self.item_ids,
+            self.types,
+            self.sources,
+            self.user[rows],
+            self.item[rows],
+            self.type[rows],
+            self.source[rows],
+            self.value[rows],
+            self.time[rows],
+            self.seq[rows],
+        )

@@ -1,4 +1,5 @@
-"""What production and the harness both measure: gain of lists, errors of predictions, intervals, history buckets.
+"""What production and the harness both measure: gain of lists, errors of predictions, intervals,
+history buckets.
 
 Undefined is NaN, never 0; every mean says over how many it is.
 """
@@ -21,13 +22,18 @@ Style = Literal["ours", "recbole", "lenskit", "rectools"]
 Bins = Literal["width", "mass"]
 
 ROUNDS = 16
-"""Rounds computed at once. OpenBLAS multiplies so thin a matrix several times faster than a taller one, on whatever
-number of users, and it stays small."""
+"""Rounds computed at once. OpenBLAS multiplies so thin a matrix several times faster than a taller
+one, on whatever number of users, and it stays small.
+"""
 _ROUNDING = 1e-7
 """Of single precision, relative."""
 BUCKETS: tuple[tuple[str, int, int | None], ...] = (
-    ("0", 0, 0), ("1-4", 1, 4), ("5-19", 5, 19), ("20-99", 20, 99), ("100+", 100, None),
-)  # fmt: skip
+    ("0", 0, 0),
+    ("1-4", 1, 4),
+    ("5-19", 5, 19),
+    ("20-99", 20, 99),
+    ("100+", 100, None),
+)
 """Lengths of history: name, least and most events (None: no end)."""
 
 
@@ -40,17 +46,23 @@ def ratio(above: Labels, below: Labels | float, where: Bools | None = None) -> F
     return out
 
 
-def ndcg(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
-    """[users] binary discounted gain over the best that min(|R|, k) hits could have (Järvelin and Kekäläinen 2002).
+def ndcg(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
+    """[users] binary discounted gain over the best that min(|R|, k) hits could have (Järvelin and
+    Kekäläinen 2002).
 
-    The discount of rank r (from 1) is 1 / log2(r + 1), LensKit's 1 / log2(max(r, 2)); RecTools' best is over k hits.
+    The discount of rank r (from 1) is 1 / log2(r + 1), LensKit's 1 / log2(max(r, 2)); RecTools'
+    best is over k hits.
     """
     ranks = np.arange(1, k + 1)
     discount = 1 / np.log2(np.maximum(ranks, 2) if style == "lenskit" else ranks + 1)
     rows, places = np.nonzero(hits[:, :k])
     gained = np.bincount(rows, weights=discount[places], minlength=len(hits))
     best = np.concatenate([[0.0], np.cumsum(discount)])
-    ideal = np.full(len(hits), best[k]) if style == "rectools" else best[np.minimum(relevant_counts, k)]
+    ideal = (
+        np.full(len(hits), best[k]) if style == "rectools" else best[np.minimum(relevant_counts, k)]
+    )
     return defined(ratio(gained, ideal), relevant_counts)
 
 
@@ -70,10 +82,11 @@ def mae(true: Floats, predicted: Floats) -> float:
 
 
 def ece(y: Labels, p: Floats, bins: int = 10, equal: Bins = "width") -> float:
-    """Expected calibration error (Guo and others 2017): |share that happened - mean probability|, weighted by bin.
+    """Expected calibration error (Guo and others 2017): |share that happened - mean probability|,
+    weighted by bin.
 
-    bins: of equal `width` over [0, 1], right edge included, as in the paper; or of equal `mass`, each with as many
-    cases as the next, equal probabilities kept in the order given.
+    bins: of equal `width` over [0, 1], right edge included, as in the paper; or of equal `mass`,
+    each with as many cases as the next, equal probabilities kept in the order given.
     """
     if not len(p) or np.isnan(p).any():
         return float("nan")
@@ -97,7 +110,9 @@ def mean_or_nan(values: Floats) -> float:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over users with its 95% bootstrap interval: NaN where `n` is 0, the interval where it is below 2."""
+    """A mean over users with its 95% bootstrap interval: NaN where `n` is 0, the interval where it
+    is below 2.
+    """
 
     mean: float
     low: float
@@ -106,16 +121,21 @@ class Mean:
     """Users with a defined value."""
 
 
-def interval(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None) -> Mean:
+def interval(
+    values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None
+) -> Mean:
     """Mean of the defined [users] values with its percentile interval; see `intervals`."""
     return intervals(values[None], rounds, seed, weights)[0]
 
 
-def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None) -> list[Mean]:
+def intervals(
+    values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None
+) -> list[Mean]:
     """The same for each row of [metrics, users], over the same resampled users.
 
-    weights: [users], for pooled means such as an error over all predictions, Σ w v / Σ w. Users are drawn with
-    replacement, `rounds` times as many as there are (Efron 1979); a round that draws no defined value is left out.
+    weights: [users], for pooled means such as an error over all predictions, Σ w v / Σ w. Users are
+    drawn with replacement, `rounds` times as many as there are (Efron 1979); a round that draws no
+    defined value is left out.
     """
     metrics, users = values.shape
     known = ~np.isnan(values)
@@ -123,7 +143,9 @@ def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels
     below = known * weight
     size = below.sum(axis=1)
     filled = np.where(known, values, 0.0)
-    centre = np.divide((filled * weight).sum(axis=1), size, out=np.full(metrics, np.nan), where=size > 0)
+    centre = np.divide(
+        (filled * weight).sum(axis=1), size, out=np.full(metrics, np.nan), where=size > 0
+    )
     if not users:
         return [Mean(float("nan"), float("nan"), float("nan"), 0)] * metrics
     # Deviations from the mean, so that single precision is enough for the sums.
@@ -131,7 +153,12 @@ def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels
     sums = np.concatenate([above, below]).astype(np.float32).T
     drawn = np.concatenate([counts @ sums for counts in resamples(users, rounds, seed)])
     weighed = drawn[:, metrics:]
-    means = np.divide(drawn[:, :metrics], weighed, out=np.full(weighed.shape, np.nan, np.float32), where=weighed > 0)
+    means = np.divide(
+        drawn[:, :metrics],
+        weighed,
+        out=np.full(weighed.shape, np.nan, np.float32),
+        where=weighed > 0,
+    )
     out = []
     for row in range(metrics):
         n = int(known[row].sum())
@@ -140,7 +167,8 @@ def intervals(values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels
         if n > 1 and size[row] > 0:
             own = values[row][known[row]]
             bounds = np.nanquantile(means[:, row].astype(np.float64), [0.025, 0.975]) + centre[row]
-            # Of sums in single precision: a mean lies among its values, and what is as small as their rounding is 0.
+            # Of sums in single precision: a mean lies among its values, and what is as small as
+            # their rounding is 0.
             bounds = np.clip(bounds, own.min(), own.max())
             bounds = np.where(np.abs(bounds) < _ROUNDING * np.abs(own).max(), 0.0, bounds)
         out.append(Mean(float(centre[row]), float(bounds[0]), float(bounds[1]), n))
@@ -161,4 +189,6 @@ def resamples(users: int, rounds: int, seed: int) -> Iterator[NDArray[np.float32
 
 def bucket_of(events: int) -> str:
     """The name of a length of history."""
-    return next(name for name, low, high in BUCKETS if low <= events and (high is None or events <= high))
+    return next(
+        name for name, low, high in BUCKETS if low <= events and (high is None or events <= high)
+    )

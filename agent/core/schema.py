@@ -1,7 +1,7 @@
 """The values that flow between stages: frozen, typed, in the words of the project.
 
-Times are timezone-aware UTC. `None` for a time means that the data had none; order is then that of the rows (`seq`).
-Shares, strengths and confidences are in [0, 1]; signals in [-1, 1].
+Times are timezone-aware UTC. `None` for a time means that the data had none; order is then that of
+the rows (`seq`). Shares, strengths and confidences are in [0, 1]; signals in [-1, 1].
 """
 
 from datetime import datetime
@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Scalar = str | int | float | bool
 Attributes = dict[str, Scalar | list[str]]
-"""Free attributes of a user, an item or an event's context; lists are lists of values of one facet."""
+"""Free attributes of a user, an item or an event's context; lists are lists of values of one
+facet.
+"""
 
 Polarity = Literal["like", "dislike"]
 Kind = Literal["taste", "constraint", "need"]
@@ -22,10 +24,26 @@ Grade = Literal["full", "phrase", "none"]
 RerankState = Literal["applied", "skipped", "failed"]
 
 EVENT_TYPES = (
-    "view", "click", "like", "dislike", "cart", "purchase", "return", "rating", "review",
-    "comment", "play", "skip", "search", "share", "answer", "preference",
-)  # fmt: skip
-"""Types that the default signal table knows. Others are kept as they are, without signal until the table names them."""
+    "view",
+    "click",
+    "like",
+    "dislike",
+    "cart",
+    "purchase",
+    "return",
+    "rating",
+    "review",
+    "comment",
+    "play",
+    "skip",
+    "search",
+    "share",
+    "answer",
+    "preference",
+)
+"""Types that the default signal table knows. Others are kept as they are, without signal until the
+table names them.
+"""
 
 
 class Value(BaseModel):
@@ -86,7 +104,9 @@ class TableReport(Value):
     read: int = 0
     kept: int = 0
     merged: int = 0
-    """Rows that say what a stored row says already (re-ingest, exact copies of a users or items row)."""
+    """Rows that say what a stored row says already (re-ingest, exact copies of a users or items
+    row).
+    """
     rejected: int = 0
     reasons: dict[str, int] = {}
     """Rejected rows by reason; sums to `rejected`."""
@@ -149,8 +169,10 @@ class Fact(Value):
     base_rate: float
     """The same share over the whole population: all its user-item pairs."""
     affinity: float
-    """Likes: shrunk log2 lift of liked items over the base rate. Dislikes: shrunk distance of the value's mean signal
-    below the user's own, negative. 0 is average; the formulae stand in `limner.facts.mine`."""
+    """Likes: shrunk log2 lift of liked items over the base rate. Dislikes: shrunk distance of the
+    value's mean signal below the user's own, negative. 0 is average; the formulae stand in
+    `limner.facts.mine`.
+    """
     strength: float
     confidence: float
     trend: Trend
@@ -168,7 +190,9 @@ class Trait(Value):
     name: str
     """rating_habit, breadth, novelty_seeking, popularity_taste, price_band, rhythm, …"""
     label: str
-    """One word or short phrase: generous, narrow, mainstream, …; "unknown" where too little is known."""
+    """One word or short phrase: generous, narrow, mainstream, …; "unknown" where too little is
+    known.
+    """
     value: float | None = None
     detail: str = ""
     """The numbers in words, e.g. "mean rating 4.2 over 61 ratings, population 3.5"."""
@@ -283,7 +307,9 @@ class Profile(Value):
     prompt: str | None = None
     """`id@version#hash` of the prompt."""
     notes: list[str] = []
-    """What a person should know of how it was made: the model that did not answer, parts of the history left out."""
+    """What a person should know of how it was made: the model that did not answer, parts of the
+    history left out.
+    """
 
 
 # ---------------------------------------------------------------- recommendations
@@ -331,26 +357,36 @@ class RecommendationRequest(Value):
     price_max: float | None = None
     """Only items whose price is known and lies between, both ends included."""
     available: bool = True
-    """False: also items that cannot be had now (`limner.core.availability`); hidden ones never come."""
+    """False: also items that cannot be had now (`limner.core.availability`); hidden ones never
+    come.
+    """
     filter: str = ""
     """Only items that a condition fits (`limner.core.filters`)."""
     exclude: list[str] = []
     """Not these items."""
     diversity: Share = 0.0
-    """How much an item must differ from those above it: maximal marginal relevance, 0 not at all, 1 nothing else."""
+    """How much an item must differ from those above it: maximal marginal relevance, 0 not at all, 1
+    nothing else.
+    """
     novelty: Share = 0.0
     """How much being had by few counts, 0 not at all, 1 nothing else."""
     quota: dict[str, Annotated[int, Field(ge=0)]] = {}
-    """At most so many items of each value of an attribute (`category`), or of one value (`category:Drama`)."""
+    """At most so many items of each value of an attribute (`category`), or of one value
+    (`category:Drama`).
+    """
     context: list[str] = []
     """Items of this visit, oldest first: read as the newest events, and not recommended."""
     boost: dict[str, Annotated[float, Field(ge=0, le=10)]] = {}
-    """Items that fit a condition count so many times: `category:Drama`, or a condition as `filter` takes it."""
+    """Items that fit a condition count so many times: `category:Drama`, or a condition as `filter`
+    takes it.
+    """
 
     @property
     def filters(self) -> bool:
         """Whether some items of the catalogue do not fit."""
-        return bool(self.category or self.filter or self.price_min is not None or self.price_max is not None)
+        return bool(
+            self.category or self.filter or self.price_min is not None or self.price_max is not None
+        )
 
     @property
     def shapes(self) -> bool:
@@ -408,7 +444,9 @@ class RankedUser(Value):
     """1 is best."""
     score: float
     probability: float | None = None
-    """Of an interaction with the item; None where it was not learned, or nothing is known of the user."""
+    """Of an interaction with the item; None where it was not learned, or nothing is known of the
+    user.
+    """
     flags: list[str] = []
     """seen (had the item already), cold_user (no usable history)."""
 
@@ -505,7 +543,7 @@ class ProbeResult(Value):
     seconds: float = Field(default=0.0, ge=0)
 
 
-# ---------------------------------------------------------------- what the engine says of its own work
+# ---------------------------------------- what the engine says of its own work
 
 
 class ChannelReport(Value):
@@ -515,9 +553,13 @@ class ChannelReport(Value):
     holds: str
     """In words: "1,682 items", "EASE over 1,682 items"."""
     ndcg: float | None = None
-    """ndcg@10 of this channel alone over the candidates of users that were held out; None where nothing was learned."""
+    """ndcg@10 of this channel alone over the candidates of users that were held out; None where
+    nothing was learned.
+    """
     adds: float | None = None
-    """What the fusion loses of its own there where what this channel tells is shuffled among the candidates."""
+    """What the fusion loses of its own there where what this channel tells is shuffled among the
+    candidates.
+    """
 
 
 class BucketWeight(Value):
@@ -528,7 +570,9 @@ class BucketWeight(Value):
     cases: int
     """Users asked about."""
     weight: float
-    """Share of the model's order in the blend, in [0, 1]; 0 where it did not help with 95% certainty."""
+    """Share of the model's order in the blend, in [0, 1]; 0 where it did not help with 95%
+    certainty.
+    """
     gain: float | None
     """Mean change of ndcg@10, each user's at the weight that was best for other users."""
     low: float | None
@@ -552,7 +596,9 @@ class RerankWeight(Value):
 
 
 class RatingReport(Value):
-    """How far predicted ratings are off on users that their model did not see, in steps of the scale."""
+    """How far predicted ratings are off on users that their model did not see, in steps of the
+    scale.
+    """
 
     ratings: int
     rmse: float
@@ -576,19 +622,27 @@ class TrainReport(Value):
     embedded: int
     """Item texts embedded anew; the others were up to date."""
     lessons: int = 0
-    """Questions of the past that fusion learned to order from; 0 where there were too few, and fixed weights order."""
+    """Questions of the past that fusion learned to order from; 0 where there were too few, and
+    fixed weights order.
+    """
     unanswered: int = 0
-    """Further questions without an answer among their candidates; they count in the probabilities alone."""
+    """Further questions without an answer among their candidates; they count in the probabilities
+    alone.
+    """
     fusion_ndcg: float | None = None
     """ndcg@10 of the learned fusion over the same candidates as each channel's."""
     calibration_error: float | None = None
-    """Expected calibration error of its probabilities of an item for users who do anything, on users it did not see."""
+    """Expected calibration error of its probabilities of an item for users who do anything, on
+    users it did not see.
+    """
     probability_mean: float | None = None
     """Probability told of a held-out candidate, on average."""
     probability_share: float | None = None
     """Of these candidates that were had in fact."""
     activity_error: float | None = None
-    """The same of the probabilities that a user does anything; None where events have no times to learn them from."""
+    """The same of the probabilities that a user does anything; None where events have no times to
+    learn them from.
+    """
     ratings: RatingReport | None = None
     """Of predicted ratings; None where there are too few to learn from."""
     rerank: RerankWeight | None = None

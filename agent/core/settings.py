@@ -1,6 +1,7 @@
 """Settings: the one place that reads the environment and `limner.yaml`.
 
-Order, later wins: defaults, `limner.yaml`, environment (`LIMNER_*`, `OPENAI_*`), arguments of a door.
+Order, later wins: defaults, `limner.yaml`, environment (`LIMNER_*`, `OPENAI_*`), arguments of a
+door.
 """
 
 import os
@@ -24,15 +25,31 @@ class SettingsSection(BaseModel):
 
 
 def _over(table: Mapping[str, T]) -> BeforeValidator:
-    """What is given is laid over the default table: naming one row leaves the others as they are."""
-    return BeforeValidator(lambda given: {**table, **given} if isinstance(given, Mapping) else given)
+    """What is given is laid over the default table: naming one row leaves the others as they
+    are.
+    """
+    return BeforeValidator(
+        lambda given: {**table, **given} if isinstance(given, Mapping) else given
+    )
 
 
 SIGNALS: dict[str, float] = {
-    "view": 0.2, "click": 0.3, "like": 1.0, "dislike": -1.0, "cart": 0.5, "purchase": 0.8,
-    "return": -0.8, "review": 0.4, "comment": 0.3, "play": 0.5, "skip": -0.5, "search": 0.0,
-    "share": 0.7, "answer": 0.0, "preference": 1.0,
-}  # fmt: skip
+    "view": 0.2,
+    "click": 0.3,
+    "like": 1.0,
+    "dislike": -1.0,
+    "cart": 0.5,
+    "purchase": 0.8,
+    "return": -0.8,
+    "review": 0.4,
+    "comment": 0.3,
+    "play": 0.5,
+    "skip": -0.5,
+    "search": 0.0,
+    "share": 0.7,
+    "answer": 0.0,
+    "preference": 1.0,
+}
 
 
 class SignalTable(SettingsSection):
@@ -41,7 +58,9 @@ class SignalTable(SettingsSection):
     types: Annotated[dict[str, Annotated[float, Field(ge=-1, le=1)]], _over(SIGNALS)] = SIGNALS
     """A project's own types, and other numbers for these, are laid over the table."""
     rating_habit: float = Field(default=0.5, ge=0, le=1)
-    """A rating's signal: (1 - h) x its place on the scale + h x its distance from the user's own mean."""
+    """A rating's signal: (1 - h) x its place on the scale + h x its distance from the user's own
+    mean.
+    """
 
 
 class PortraitField(SettingsSection):
@@ -80,8 +99,8 @@ PRICES = {
 class ProbeThresholds(SettingsSection):
     """Share of right answers from which a model has a skill.
 
-    A model that gives every fact the same polarity words half of them rightly, and one that answers everything is
-    right where an answer exists: all shares lie well above one half.
+    A model that gives every fact the same polarity words half of them rightly, and one that answers
+    everything is right where an answer exists: all shares lie well above one half.
     """
 
     schema_: float = Field(default=0.9, alias="schema")
@@ -96,7 +115,9 @@ class ProbeThresholds(SettingsSection):
 class LlmSettings(SettingsSection):
     choice: Literal["auto", "openai", "local", "none"] = "auto"
     model: str = ""
-    """Empty: gpt-4o-mini at OpenAI, the server's first model elsewhere, the embedded default locally."""
+    """Empty: gpt-4o-mini at OpenAI, the server's first model elsewhere, the embedded default
+    locally.
+    """
     base_url: str = ""
     api_key: str = Field(default="", repr=False)
     """From the environment only."""
@@ -108,7 +129,9 @@ class LlmSettings(SettingsSection):
     context: int = Field(default=8192, ge=1024)
     """Tokens of context of the embedded model, shared by its slots."""
     slots: int = Field(default=2, ge=1)
-    """Requests that the embedded model serves at once; each slot keeps the prefix of its last prompt."""
+    """Requests that the embedded model serves at once; each slot keeps the prefix of its last
+    prompt.
+    """
     timeout: float = Field(default=60.0, gt=0)
     retry_budget: float = Field(default=20.0, gt=0)
     """Seconds that one call may spend on retries."""
@@ -152,7 +175,9 @@ class RerankSettings(SettingsSection):
     top: int = Field(default=20, ge=2, le=100)
     """Items of the shortlist that are reordered."""
     weight: float | None = Field(default=None, ge=0, le=1)
-    """Share of the model's order in the blend with the fused order; None: as `limner train` fitted it, else 0."""
+    """Share of the model's order in the blend with the fused order; None: as `limner train` fitted
+    it, else 0.
+    """
     fit_users: int = Field(default=40, ge=0, le=2000)
     """Users of the past on whom `limner train` fits the weight of a model graded `full`."""
     rounds: int = Field(default=4, ge=2, le=20)
@@ -180,11 +205,17 @@ class ServerSettings(SettingsSection):
     body_bytes: int = Field(default=10 * 2**20, ge=1024)
     """Size of a request's body at most."""
     client_seconds: float = Field(default=30.0, gt=0)
-    """Seconds that a client may take to send a request's head, then its body, or to take in what it is sent."""
+    """Seconds that a client may take to send a request's head, then its body, or to take in what it
+    is sent.
+    """
     rate: float = Field(default=100.0, ge=0)
-    """Requests a second that one key may make over all processes, twice as many at once; 0 means no limit."""
+    """Requests a second that one key may make over all processes, twice as many at once; 0 means no
+    limit.
+    """
     write_wait: float = Field(default=5.0, ge=0)
-    """Seconds that a request or a command waits for another process that writes, or others that change something."""
+    """Seconds that a request or a command waits for another process that writes, or others that
+    change something.
+    """
     grace: int = Field(default=30, ge=0)
     """Seconds that running answers may take to finish when the server stops."""
     cors: list[str] = []
@@ -240,7 +271,9 @@ Tree = dict[str, object]
 
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Where fetched models and data lie on this machine, outside any store: `LIMNER_CACHE`, else the platform's."""
+    """Where fetched models and data lie on this machine, outside any store: `LIMNER_CACHE`, else
+    the platform's.
+    """
     env = os.environ if environment is None else environment
     if chosen := env.get("LIMNER_CACHE"):
         return Path(chosen)
@@ -310,7 +343,9 @@ def load_settings(
         tree = dict(loaded or {})
         llm = tree.get("llm")
         if isinstance(llm, dict) and "api_key" in llm:
-            raise SettingsError(f"{path}: keep the key out of files; set OPENAI_API_KEY in the environment.")
+            raise SettingsError(
+                f"{path}: keep the key out of files; set OPENAI_API_KEY in the environment."
+            )
     elif project is not None:
         raise SettingsError(f"There is no settings file '{path}'.")
     for name, where in ENVIRONMENT.items():
@@ -324,5 +359,7 @@ def load_settings(
         first = error.errors()[0]
         where_text = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise SettingsError(f"There is no setting '{where_text}'{_nearest(where_text)}.") from error
+            raise SettingsError(
+                f"There is no setting '{where_text}'{_nearest(where_text)}."
+            ) from error
         raise SettingsError(f"Setting '{where_text}' is wrong: {first['msg']}.") from error

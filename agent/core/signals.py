@@ -1,18 +1,21 @@
 """What an event says about taste: one formula for columns and for single events.
 
-A rating with value v on the scale [low, high] of its source has the place p = 2 (v - low) / (high - low) - 1, clipped
-to [-1, 1]. With the user's own mean place m over all their ratings and the table's habit weight h,
+A rating with value v on the scale [low, high] of its source has the place p = 2 (v - low) / (high -
+low) - 1, clipped to [-1, 1]. With the user's own mean place m over all their ratings and the
+table's habit weight h,
 
     signal = clip((1 - h) p + h (p - m), -1, 1)
 
-so that a 4 means more from someone who gives 3 than from someone who gives 5 (mean-centring: Herlocker et al. 1999,
-"An algorithmic framework for performing collaborative filtering"). Where m is unknown, signal = p.
+so that a 4 means more from someone who gives 3 than from someone who gives 5 (mean-centring:
+Herlocker et al. 1999, "An algorithmic framework for performing collaborative filtering"). Where m
+is unknown, signal = p.
 
-Every other event takes the table's number for its type, 0 for types that the table does not name. A value below zero
-takes the event back: a purchase or cart of negative quantity counts as the table's `return`, any other positive event
-changes its sign, and events that are negative by type stay so. Quantities and seconds above zero do not scale a signal;
-a quantity of exactly 0 says nothing. A scale of one single step tells no place: such a rating only says that the user
-chose the item, as `view` does.
+Every other event takes the table's number for its type, 0 for types that the table does not name. A
+value below zero takes the event back: a purchase or cart of negative quantity counts as the table's
+`return`, any other positive event changes its sign, and events that are negative by type stay so.
+Quantities and seconds above zero do not scale a signal; a quantity of exactly 0 says nothing. A
+scale of one single step tells no place: such a rating only says that the user chose the item, as
+`view` does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,15 +33,21 @@ _QUANTITY_TYPES = ("purchase", "cart")
 _NOTHING = float("nan")
 
 
-def signals(x: Interactions, table: SignalTable, scales: Mapping[str, Scale]) -> NDArray[np.float32]:
+def signals(
+    x: Interactions, table: SignalTable, scales: Mapping[str, Scale]
+) -> NDArray[np.float32]:
     """[n] signal of every event, in [-1, 1]."""
     place = places(x, scales)
     mean = user_means(x, place)
     own = mean[x.user]
     rated = ~np.isnan(place)
     habit = np.where(np.isnan(own), 0.0, own) * table.rating_habit
-    plain = np.array([_by_type(kind, table) for kind in x.types] or np.empty((0, 3)), dtype=np.float64).reshape(-1, 3)
-    sign = np.where(np.isnan(x.value) | (x.value > 0) | ~np.isfinite(x.value), 0, np.where(x.value < 0, 1, 2))
+    plain = np.array(
+        [_by_type(kind, table) for kind in x.types] or np.empty((0, 3)), dtype=np.float64
+    ).reshape(-1, 3)
+    sign = np.where(
+        np.isnan(x.value) | (x.value > 0) | ~np.isfinite(x.value), 0, np.where(x.value < 0, 1, 2)
+    )
     unrated = plain[x.type, sign] if len(x) else np.empty(0)
     flat = _flat_ratings(x, scales)
     unrated = np.where(flat, table.types.get("view", 0.0), unrated)
@@ -46,16 +55,20 @@ def signals(x: Interactions, table: SignalTable, scales: Mapping[str, Scale]) ->
 
 
 def rated(x: Interactions, scales: Mapping[str, Scale]) -> tuple[NDArray[np.float64], Scale] | None:
-    """[n] places on the scale, NaN where an event is no rating, and the scale of the source with the most ratings; None
-    where nothing is rated on a scale.
+    """[n] places on the scale, NaN where an event is no rating, and the scale of the source with
+    the most ratings; None where nothing is rated on a scale.
     """
     place = places(x, scales)
     count = np.bincount(x.source[~np.isnan(place)], minlength=len(x.sources))
     return (place, scales[x.sources[int(count.argmax())]]) if count.any() else None
 
 
-def signal_of(event: Event, table: SignalTable, scales: Mapping[str, Scale], user_mean: float | None) -> float:
-    """Signal of one event, in [-1, 1]; `user_mean` is the user's mean place (`mean_place`), None where unknown."""
+def signal_of(
+    event: Event, table: SignalTable, scales: Mapping[str, Scale], user_mean: float | None
+) -> float:
+    """Signal of one event, in [-1, 1]; `user_mean` is the user's mean place (`mean_place`), None
+    where unknown.
+    """
     place = place_of(event, scales)
     if place is not None:
         return max(-1.0, min(1.0, place - table.rating_habit * (user_mean or 0.0)))
@@ -67,20 +80,30 @@ def signal_of(event: Event, table: SignalTable, scales: Mapping[str, Scale], use
     return _by_type(event.type, table)[sign]
 
 
-def signals_of(events: Sequence[Event], table: SignalTable, scales: Mapping[str, Scale]) -> dict[str, float]:
+def signals_of(
+    events: Sequence[Event], table: SignalTable, scales: Mapping[str, Scale]
+) -> dict[str, float]:
     """Signal by event id of one user's events, each rating read against this user's own mean."""
     mean = mean_place(events, scales)
     return {event.event_id: signal_of(event, table, scales, mean) for event in events}
 
 
 def mean_place(events: Sequence[Event], scales: Mapping[str, Scale]) -> float | None:
-    """Mean place in [-1, 1] of a user's ratings of items on their scales; None where there are none."""
-    found = [place for event in events if event.item_id and (place := place_of(event, scales)) is not None]
+    """Mean place in [-1, 1] of a user's ratings of items on their scales; None where there are
+    none.
+    """
+    found = [
+        place
+        for event in events
+        if event.item_id and (place := place_of(event, scales)) is not None
+    ]
     return sum(found) / len(found) if found else None
 
 
 def place_of(event: Event, scales: Mapping[str, Scale]) -> float | None:
-    """Where a rating lies on its scale, in [-1, 1]; None for anything that is not a rating with a scale."""
+    """Where a rating lies on its scale, in [-1, 1]; None for anything that is not a rating with a
+    scale.
+    """
     if event.type not in RATED_TYPES or event.value is None or not np.isfinite(event.value):
         return None
     scale = scales.get(event.source)
@@ -90,7 +113,9 @@ def place_of(event: Event, scales: Mapping[str, Scale]) -> float | None:
 
 
 def places(x: Interactions, scales: Mapping[str, Scale]) -> NDArray[np.float64]:
-    """[n] place of every rating on its scale, in [-1, 1]; NaN where the event is no rating or has no scale."""
+    """[n] place of every rating on its scale, in [-1, 1]; NaN where the event is no rating or has
+    no scale.
+    """
     low, high = _bounds(x, scales)
     width = np.where(high > low, high - low, _NOTHING)
     rated = np.array([kind in RATED_TYPES for kind in x.types], dtype=bool)
@@ -117,7 +142,9 @@ def _by_type(kind: str, table: SignalTable) -> tuple[float, float, float]:
     return base, taken_back, 0.0 if base > 0 else base
 
 
-def _bounds(x: Interactions, scales: Mapping[str, Scale]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _bounds(
+    x: Interactions, scales: Mapping[str, Scale]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     found = [scales.get(source) for source in x.sources]
     low = np.array([scale.low if scale else _NOTHING for scale in found], dtype=np.float64)
     high = np.array([scale.high if scale else _NOTHING for scale in found], dtype=np.float64)

@@ -19,7 +19,9 @@ EACH = 3
 COMPANIONS = 2
 """Other users who must have had both items before a reason may speak of people."""
 DEPTH = 100
-"""Places of a channel's order that count: further down it lists an item, and does not recommend it."""
+"""Places of a channel's order that count: further down it lists an item, and does not recommend
+it.
+"""
 _PLACE = 20.0
 
 Companions = Callable[[str, str, bool], int]
@@ -55,20 +57,28 @@ class Attribution:
     event_id: str
     link: Link
     weight: float
-    """In (0, 1]: how high the channel places the item, times the event's part in what the channel says for it."""
+    """In (0, 1]: how high the channel places the item, times the event's part in what the channel
+    says for it.
+    """
 
 
 def channel_scores(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
-    """By item id and channel, best channel first: 1 for the channel's best item, falling with its rank there.
+    """By item id and channel, best channel first: 1 for the channel's best item, falling with its
+    rank there.
 
     Only the first DEPTH of each channel are placed.
     """
     placed: dict[str, dict[str, float]] = {one.item_id: {} for one in found}
     for channel in dict.fromkeys(name for one in found for name in one.scores):
-        scored = sorted((-score, one.item_id) for one in found if (score := one.scores.get(channel, 0.0)) > 0)
+        scored = sorted(
+            (-score, one.item_id) for one in found if (score := one.scores.get(channel, 0.0)) > 0
+        )
         for rank, (_, item_id) in enumerate(scored[:DEPTH]):
             placed[item_id][channel] = _PLACE / (_PLACE + rank)
-    return {item_id: dict(sorted(by.items(), key=lambda pair: -pair[1])) for item_id, by in placed.items()}
+    return {
+        item_id: dict(sorted(by.items(), key=lambda pair: -pair[1]))
+        for item_id, by in placed.items()
+    }
 
 
 def attributions(
@@ -81,14 +91,18 @@ def attributions(
 ) -> dict[str, list[Attribution]]:
     """By item id, the events of the past that speak most for it, strongest first.
 
-    placed: as `channel_scores` gives it, for the channels that found each item. What is said of other people is checked against
-    them: without `COMPANIONS` who had both, in that order for what follows, a channel's weight is only arithmetic.
+    placed: as `channel_scores` gives it, for the channels that found each item. What is said of
+    other people is checked against them: without `COMPANIONS` who had both, in that order for what
+    follows, a channel's weight is only arithmetic.
     """
     events = [event for event in past.events if event.item_id in past.items]
     known = [event for event in events if event.item_id in model.positions]
     traced = _traced(item_ids, known, past, model)
-    near = {item_id: vectors.neighbours([event.item_id or "" for event in events], item_id)
-            for item_id in item_ids if "content" in placed.get(item_id, {})}  # fmt: skip
+    near = {
+        item_id: vectors.neighbours([event.item_id or "" for event in events], item_id)
+        for item_id in item_ids
+        if "content" in placed.get(item_id, {})
+    }
     item_of = {event.event_id: event.item_id or "" for event in events}
     found: dict[str, list[Attribution]] = {}
     for item_id in item_ids:
@@ -99,10 +113,11 @@ def attributions(
         if item_id in near:
             said += _best(events, near[item_id].tolist(), "", "content", placed[item_id]["content"])
         true = [
-            lead for lead in said
+            lead
+            for lead in said
             if lead.link == "content"
             or companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
-        ]  # fmt: skip
+        ]
         found[item_id] = sorted(true, key=lambda lead: -lead.weight)
     return found
 
@@ -125,9 +140,13 @@ def _traced(
 _LINKS: Mapping[str, Link] = {"next_item": "next_item", "collaborative": "collaborative"}
 
 
-def _best(events: Sequence[Event], parts: Sequence[float], besides: str, link: Link, place: float) -> list[Attribution]:
+def _best(
+    events: Sequence[Event], parts: Sequence[float], besides: str, link: Link, place: float
+) -> list[Attribution]:
     """The events with the largest parts, one an item (its last), and none on the item `besides`."""
-    parts = [0.0 if event.item_id == besides else part for event, part in zip(events, parts, strict=True)]
+    parts = [
+        0.0 if event.item_id == besides else part for event, part in zip(events, parts, strict=True)
+    ]
     whole = float(np.maximum(parts, 0).sum())
     by_item: dict[str, tuple[float, str]] = {}
     for event, part in zip(events, parts, strict=True):

@@ -1,10 +1,11 @@
-"""Why each recommended item: code chooses the grounds, template words or a model say them, verification reads them.
+"""Why each recommended item: code chooses the grounds, template words or a model say them,
+verification reads them.
 
-The grounds of a reason are the preferences that the item shares with the portrait, and the event of the user that
-speaks most for it, by the channel that it speaks through: what follows what, what the same people had and what is
-described alike are three different things to say. Grounds already used for an earlier item of the list count for less,
-so that ten reasons do not all say the same. An item without either gets an honest sentence of where it comes from, in
-template words.
+The grounds of a reason are the preferences that the item shares with the portrait, and the event of
+the user that speaks most for it, by the channel that it speaks through: what follows what, what the
+same people had and what is described alike are three different things to say. Grounds already used
+for an earlier item of the list count for less, so that ten reasons do not all say the same. An item
+without either gets an honest sentence of where it comes from, in template words.
 """
 
 import asyncio
@@ -17,13 +18,33 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict
 
 from limner.core.errors import ModelError
-from limner.core.schema import LOOKS, Dropped, Event, Grade, Item, Preference, Profile, Reason, Scale, WindowEvent
+from limner.core.schema import (
+    LOOKS,
+    Dropped,
+    Event,
+    Grade,
+    Item,
+    Preference,
+    Profile,
+    Reason,
+    Scale,
+    WindowEvent,
+)
 from limner.core.settings import Settings
 from limner.explain.attribution import Attribution, Past
 from limner.llm import UNHELPED, Chat, ChatRequest, ask
 from limner.llm.prompts import Prompt, load_prompt
 from limner.retrieve import DISLIKED
-from limner.verify import EMPTY_LEXICON, Grounds, Lexicon, check_words, grounds_from, item_values, strip_citations, tidy
+from limner.verify import (
+    EMPTY_LEXICON,
+    Grounds,
+    Lexicon,
+    check_words,
+    grounds_from,
+    item_values,
+    strip_citations,
+    tidy,
+)
 from limner.verify.claims import ValuesOf
 from limner.verify.grounds import NEUTRAL_SIGNAL, value_variants
 from limner.verify.nouns import foreign_noun
@@ -37,9 +58,13 @@ MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
 """What a preference is worth each time it has been used in the list already."""
 NAMED_AGAIN = 0.3
-"""What an event is worth each time: a list that names one event again and again says nothing new."""
+"""What an event is worth each time: a list that names one event again and again says nothing
+new.
+"""
 KIN = 0.25
-"""What an event counts whose item shares nothing with the recommended one, beside one whose values are all the same."""
+"""What an event counts whose item shares nothing with the recommended one, beside one whose values
+are all the same.
+"""
 BARE = 0.5
 """What a decade or a price is worth beside what the item is about."""
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
@@ -54,8 +79,9 @@ _CROWD = ("popular", "recent", "latest")
 _LIKE = "demographic"
 """The channel of what is popular with people of the same attributes."""
 SAME = 2
-"""How often one phrasing, names aside, may stand in a list in a model's words, and one preference before an event that
-led to the item is named in its place."""
+"""How often one phrasing, names aside, may stand in a list in a model's words, and one preference
+before an event that led to the item is named in its place.
+"""
 TOKENS_A_REASON = 60
 
 
@@ -72,8 +98,9 @@ class ReasonGrounds:
     seen: WindowEvent | None = None
     """The user's event that speaks most for it."""
     origin: Origin = ""
-    """How that event led to it; without one: popular or recent where nothing of the user's led to it,
-    nothing where no channel found it, as of an item that the store does not know."""
+    """How that event led to it; without one: popular or recent where nothing of the user's led to
+    it, nothing where no channel found it, as of an item that the store does not know.
+    """
     cold: bool = False
     """True where nothing is known of the user."""
 
@@ -83,7 +110,9 @@ class ReasonGrounds:
 
     @property
     def is_liked(self) -> bool:
-        """Whether the event speaks of liking; an item met without liking it may still have led on."""
+        """Whether the event speaks of liking; an item met without liking it may still have led
+        on.
+        """
         return self.seen is not None and self.seen.signal >= NEUTRAL_SIGNAL
 
 
@@ -114,9 +143,10 @@ async def explain(
 ) -> Explained:
     """One reason for each of `items`, in their order.
 
-    led: by item id the user's events that led to it, as `limner.explain.attribution.leads` finds them.
-    channels: by item id the channels that found it, best first. A model that fails costs its words only; no money left
-    counts as a failure here, since a list without a model's words is still a list.
+    led: by item id the user's events that led to it, as `limner.explain.attribution.leads` finds
+    them. channels: by item id the channels that found it, best first. A model that fails costs its
+    words only; no money left counts as a failure here, since a list without a model's words is
+    still a list.
     """
     wanted = settings.reasons.language or profile.language
     language = spoken(wanted)
@@ -125,7 +155,13 @@ async def explain(
     if chat is None or grade == "none" or not known:
         return _plain(whys, settings, wanted, scales or {})
     writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
-    prompt_id = LIST if grade == "full" else PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
+    prompt_id = (
+        LIST
+        if grade == "full"
+        else PHRASE
+        if language.code == "en"
+        else f"{PHRASE}-{language.code}"
+    )
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
     said: dict[str, tuple[str, ReasonGrounds]] = {}
     notes = unspoken(wanted)
@@ -156,7 +192,9 @@ async def explain(
                 dropped.append(Dropped(stage="reason", claim=text, reason=refusal))
             else:
                 kept[why.item.item_id] = (text, cited)
-    return Explained(writer.finish(whys, kept), dropped, claims, list(dict.fromkeys(notes)), prompt.label)
+    return Explained(
+        writer.finish(whys, kept), dropped, claims, list(dict.fromkeys(notes)), prompt.label
+    )
 
 
 def explain_plainly(
@@ -171,12 +209,16 @@ def explain_plainly(
     scales: Mapping[str, Scale],
     language: str = "",
 ) -> Explained:
-    """`explain` in template words, at once; in a language that is given, or in that of the settings or the portrait."""
+    """`explain` in template words, at once; in a language that is given, or in that of the settings
+    or the portrait.
+    """
     whys = choose_grounds(profile, items, past, led, channels, values_of)
     return _plain(whys, settings, language or settings.reasons.language or profile.language, scales)
 
 
-def _plain(whys: Sequence[ReasonGrounds], settings: Settings, language: str, scales: Mapping[str, Scale]) -> Explained:
+def _plain(
+    whys: Sequence[ReasonGrounds], settings: Settings, language: str, scales: Mapping[str, Scale]
+) -> Explained:
     writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
     return Explained(writer.finish(whys, {}), notes=unspoken(language))
 
@@ -185,22 +227,34 @@ def _plain(whys: Sequence[ReasonGrounds], settings: Settings, language: str, sca
 
 
 def choose_grounds(
-    profile: Profile, items: Sequence[Item], past: Past, led: Mapping[str, Sequence[Attribution]],
-    channels: Mapping[str, Sequence[str]], values_of: ValuesOf,
-) -> list[ReasonGrounds]:  # fmt: skip
-    """For each item the strongest shared likes and the event that speaks most for it, spread over the list.
+    profile: Profile,
+    items: Sequence[Item],
+    past: Past,
+    led: Mapping[str, Sequence[Attribution]],
+    channels: Mapping[str, Sequence[str]],
+    values_of: ValuesOf,
+) -> list[ReasonGrounds]:
+    """For each item the strongest shared likes and the event that speaks most for it, spread over
+    the list.
 
-    A like that one event speaks for says no more than that event. A decade or a price alone is named only where the
-    user's own channels found the item and no event leads to it.
+    A like that one event speaks for says no more than that event. A decade or a price alone is
+    named only where the user's own channels found the item and no event leads to it.
     """
     shown = {
-        event.event_id: _shown(number, event, past) for number, event in enumerate(past.events, 1)
+        event.event_id: _shown(number, event, past)
+        for number, event in enumerate(past.events, 1)
         if (item := past.items.get(event.item_id or "")) is not None and item.title
-    }  # fmt: skip
+    }
     liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
     borne = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
-    values = {s.item.item_id: _values(s.item, values_of) for s in liked.values() if s.item is not None}
-    likes = [p for p in profile.preferences if p.polarity == "like" and (p.basis == "stated" or len(p.evidence) > 1)]
+    values = {
+        s.item.item_id: _values(s.item, values_of) for s in liked.values() if s.item is not None
+    }
+    likes = [
+        p
+        for p in profile.preferences
+        if p.polarity == "like" and (p.basis == "stated" or len(p.evidence) > 1)
+    ]
     used: Counter[str] = Counter()
     whys = []
     for item in items:
@@ -210,20 +264,32 @@ def choose_grounds(
         # An item of the same name comes last: a person reads another as more of a reason.
         name = fold(item.title)
         others = {
-            i: s for i, s in liked.items() if s.item and s.item.item_id != item.item_id and fold(s.item.title) != name
+            i: s
+            for i, s in liked.items()
+            if s.item and s.item.item_id != item.item_id and fold(s.item.title) != name
         }
         leads = led.get(item.item_id, ())
-        rest = {i: s for i, s in borne.items() if i not in liked and s.event.item_id != item.item_id}
+        rest = {
+            i: s for i, s in borne.items() if i not in liked and s.event.item_id != item.item_id
+        }
         kin = {
-            lead.event_id: _overlap(mine, _values(seen_item, values_of)) for lead in leads
+            lead.event_id: _overlap(mine, _values(seen_item, values_of))
+            for lead in leads
             if lead.event_id in borne and (seen_item := borne[lead.event_id].item) is not None
-        }  # fmt: skip
-        namesakes = {i: s for i, s in borne.items() if i not in others and s.event.item_id != item.item_id}
-        lead = next(filter(None, (_foremost(leads, some, kin, used) for some in (others, rest, namesakes))), None)
+        }
+        namesakes = {
+            i: s for i, s in borne.items() if i not in others and s.event.item_id != item.item_id
+        }
+        lead = next(
+            filter(None, (_foremost(leads, some, kin, used) for some in (others, rest, namesakes))),
+            None,
+        )
         telling = _apart([p for p in shared if p.facet not in _BARE_FACETS])
         seen: WindowEvent | None
         origin: Origin
-        if lead is not None and (not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]):
+        if lead is not None and (
+            not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]
+        ):
             shared, seen, origin = [], borne[lead.event_id], lead.link
         else:
             whence = _channel(channels.get(item.item_id, ("content",)), is_known=bool(borne))
@@ -237,19 +303,28 @@ def choose_grounds(
 
 
 def _together(
-    shared: Sequence[Preference], mine: frozenset[str], values: Mapping[str, frozenset[str]],
-    liked: Mapping[str, WindowEvent], leads: Sequence[Attribution], kin: Mapping[str, float], used: Counter[str],
-) -> tuple[list[Preference], WindowEvent | None]:  # fmt: skip
+    shared: Sequence[Preference],
+    mine: frozenset[str],
+    values: Mapping[str, frozenset[str]],
+    liked: Mapping[str, WindowEvent],
+    leads: Sequence[Attribution],
+    kin: Mapping[str, float],
+    used: Counter[str],
+) -> tuple[list[Preference], WindowEvent | None]:
     """Preferences and an event whose item carries them too: one interest, seen from both sides.
 
-    Where no lead's item carries them: an event behind a preference, by how many values its item has in common.
+    Where no lead's item carries them: an event behind a preference, by how many values its item has
+    in common.
     """
     wanted = {fold(p.value) for p in shared}
     same = {
-        i: s for i, s in liked.items()
+        i: s
+        for i, s in liked.items()
         # A thing that is called as its kind is ("bed") says no more than the kind.
-        if s.item is not None and values[s.item.item_id] & wanted and fold(plain_title(s.item.title)) not in wanted
-    }  # fmt: skip
+        if s.item is not None
+        and values[s.item.item_id] & wanted
+        and fold(plain_title(s.item.title)) not in wanted
+    }
     lead = _foremost(leads, same, kin, used)
     if lead is not None:
         best: WindowEvent | None = same[lead.event_id]
@@ -258,7 +333,9 @@ def _together(
         best = max(
             (same[i] for i in behind),
             key=lambda s: (
-                _overlap(mine, values[s.event.item_id or ""]) * s.signal * NAMED_AGAIN ** used[s.event.event_id]
+                _overlap(mine, values[s.event.item_id or ""])
+                * s.signal
+                * NAMED_AGAIN ** used[s.event.event_id]
             ),
             default=None,
         )
@@ -268,7 +345,9 @@ def _together(
 
 
 def _apart(preferences: Sequence[Preference]) -> list[Preference]:
-    """Without those whose name holds, or is held by, an earlier one's: a reason would say one thing twice."""
+    """Without those whose name holds, or is held by, an earlier one's: a reason would say one thing
+    twice.
+    """
     kept: list[Preference] = []
     for one in preferences:
         name = fold(one.value)
@@ -278,7 +357,11 @@ def _apart(preferences: Sequence[Preference]) -> list[Preference]:
 
 
 def _weight(preference: Preference) -> float:
-    return preference.strength * preference.confidence * (BARE if preference.facet in _BARE_FACETS else 1.0)
+    return (
+        preference.strength
+        * preference.confidence
+        * (BARE if preference.facet in _BARE_FACETS else 1.0)
+    )
 
 
 def _name(preference: Preference) -> str:
@@ -286,26 +369,32 @@ def _name(preference: Preference) -> str:
 
 
 def _foremost(
-    leads: Sequence[Attribution], events: Mapping[str, WindowEvent], kin: Mapping[str, float], used: Counter[str]
+    leads: Sequence[Attribution],
+    events: Mapping[str, WindowEvent],
+    kin: Mapping[str, float],
+    used: Counter[str],
 ) -> Attribution | None:
     """Of the leads to these events the one that speaks most for the item.
 
-    Signal, earlier use and kinship count: of two events that led as far, the one whose item is of the same kind is
-    understood at once.
+    Signal, earlier use and kinship count: of two events that led as far, the one whose item is of
+    the same kind is understood at once.
     """
     return max(
         (lead for lead in leads if lead.event_id in events),
         key=lambda lead: (
-            lead.weight * (KIN + kin.get(lead.event_id, 0.0)) * (1 + events[lead.event_id].signal)
+            lead.weight
+            * (KIN + kin.get(lead.event_id, 0.0))
+            * (1 + events[lead.event_id].signal)
             * NAMED_AGAIN ** used[lead.event_id]
         ),
         default=None,
-    )  # fmt: skip
+    )
 
 
 def _shown(number: int, event: Event, past: Past) -> WindowEvent:
     item = past.items.get(event.item_id) if event.item_id else None
-    # Of values that were validated: a second check of every event of a history would cost more than all else here.
+    # Of values that were validated: a second check of every event of a history would cost more than
+    # all else here.
     return WindowEvent.model_construct(
         number=number, event=event, item=item, signal=past.signal.get(event.event_id, 0.0), line=""
     )
@@ -325,8 +414,8 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 
 
 def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
-    """popular or recent where a channel of what many have found the item, and none of the user's own; nothing where
-    neither did; empty where one of the user's own did.
+    """popular or recent where a channel of what many have found the item, and none of the user's
+    own; nothing where neither did; empty where one of the user's own did.
 
     Of a user who has turned down all that they had, no channel knows what they want.
     """
@@ -340,14 +429,27 @@ def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
 
 
 class _Writer:
-    """Verifies a model's reasons and puts template words where there are none, keeping count of phrasings."""
+    """Verifies a model's reasons and puts template words where there are none, keeping count of
+    phrasings.
+    """
 
     def __init__(
-        self, settings: Settings, language: Language, lexicon: Lexicon, scales: Mapping[str, Scale], *, strict: bool
+        self,
+        settings: Settings,
+        language: Language,
+        lexicon: Lexicon,
+        scales: Mapping[str, Scale],
+        *,
+        strict: bool,
     ) -> None:
         """`strict`: a noun for the items must be the grounds' or the templates'."""
         self.strict = strict
-        self.style, self.language, self.lexicon, self.scales = settings.reasons, language, lexicon, scales
+        self.style, self.language, self.lexicon, self.scales = (
+            settings.reasons,
+            language,
+            lexicon,
+            scales,
+        )
         self.phrasings: Counter[str] = Counter()
 
     def refusal(self, text: str, why: ReasonGrounds) -> str:
@@ -376,19 +478,28 @@ class _Writer:
 
     def _speaks_of(self, item: Item, text: str) -> bool:
         said = fold(text)
-        return points_at(text, self.language) or any(fold(name) in said for name in title_variants(item.title))
+        return points_at(text, self.language) or any(
+            fold(name) in said for name in title_variants(item.title)
+        )
 
     def _misread(self, text: str, why: ReasonGrounds) -> str:
         own = title_variants(why.seen.item.title) if why.seen and why.seen.item else []
         looked = why.seen is not None and why.seen.event.type in LOOKS
-        names = [*title_variants(why.item.title), *(form for p in why.preferences for form in self._forms(p))]
-        return misread(text, self.language, own=own, names=names, people=why.origin in PEOPLE, looked=looked)
+        names = [
+            *title_variants(why.item.title),
+            *(form for p in why.preferences for form in self._forms(p)),
+        ]
+        return misread(
+            text, self.language, own=own, names=names, people=why.origin in PEOPLE, looked=looked
+        )
 
     def _forms(self, preference: Preference) -> list[str]:
         name = thing(preference.facet, preference.value, self.language)
         return [name, *value_variants(preference.value, self.language)]
 
-    def finish(self, whys: Sequence[ReasonGrounds], kept: Mapping[str, tuple[str, ReasonGrounds]]) -> dict[str, Reason]:
+    def finish(
+        self, whys: Sequence[ReasonGrounds], kept: Mapping[str, tuple[str, ReasonGrounds]]
+    ) -> dict[str, Reason]:
         reasons = {}
         for why in whys:
             written = kept.get(why.item.item_id)
@@ -405,15 +516,23 @@ class _Writer:
         return reasons
 
     def _template(self, why: ReasonGrounds) -> str:
-        """Of three phrasings the one that stands least often in the list, the first of them where several do."""
+        """Of three phrasings the one that stands least often in the list, the first of them where
+        several do.
+        """
         seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
         scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None
         best, chosen = "", ""
         for turn in range(3):
             form = reason_text(
-                why.item, language=self.language, origin=why.origin, preferences=why.preferences, seen=seen,
-                high=scale.high if scale else None, cold=why.cold, turn=turn,
-            )  # fmt: skip
+                why.item,
+                language=self.language,
+                origin=why.origin,
+                preferences=why.preferences,
+                seen=seen,
+                high=scale.high if scale else None,
+                cold=why.cold,
+                turn=turn,
+            )
             shape = phrasing(form, why, self.language)
             if not turn or self.phrasings[shape] < self.phrasings[chosen]:
                 best, chosen = form, shape
@@ -424,11 +543,17 @@ class _Writer:
 
     def _grounds(self, why: ReasonGrounds) -> Grounds:
         seen = why.seen
-        events = [seen.model_copy(update={"item": _title_only(seen.item)})] if seen and seen.item else []
+        events = (
+            [seen.model_copy(update={"item": _title_only(seen.item)})] if seen and seen.item else []
+        )
         return grounds_from(
-            self.language, preferences=why.preferences, events=events, items=[_title_only(why.item)],
-            scales=self.scales, as_of=None,
-        )  # fmt: skip
+            self.language,
+            preferences=why.preferences,
+            events=events,
+            items=[_title_only(why.item)],
+            scales=self.scales,
+            as_of=None,
+        )
 
     def _mentions(self, text: str, why: ReasonGrounds) -> bool:
         code = self.language.code
@@ -443,8 +568,8 @@ class _Writer:
 def _title_only(item: Item) -> Item:
     """An item without its values and the year in its title, which speak for nothing in a reason.
 
-    "Here is more comedy for you" must be of a shared preference: not of the event's item, which led to another kind of
-    item, nor of the recommended one, whose values the user need not like.
+    "Here is more comedy for you" must be of a shared preference: not of the event's item, which led
+    to another kind of item, nor of the recommended one, whose values the user need not like.
     """
     return Item(item_id=item.item_id, title=_YEAR.sub("", item.title))
 
@@ -461,7 +586,10 @@ def phrasing(text: str, why: ReasonGrounds, language: Language) -> str:
     if why.seen and why.seen.item:
         names += title_variants(why.seen.item.title)
     for preference in why.preferences:
-        names += [thing(preference.facet, preference.value, language), *value_variants(preference.value, language)]
+        names += [
+            thing(preference.facet, preference.value, language),
+            *value_variants(preference.value, language),
+        ]
     shape = fold(text)
     for name in sorted({fold(name) for name in names if name}, key=len, reverse=True):
         shape = shape.replace(name, "*")
@@ -518,9 +646,13 @@ async def _phrased(
     user_id: str,
     first: int,
 ) -> _Said:
-    """Grade `phrase`: one call an item, from the grounds that code chose; several items in a call get mixed up."""
+    """Grade `phrase`: one call an item, from the grounds that code chose; several items in a call
+    get mixed up.
+    """
     (why,) = whys
-    answered, _ = await ask(chat, phrase_request(why, prompt, settings, language, user_id, first), PhrasedReason)
+    answered, _ = await ask(
+        chat, phrase_request(why, prompt, settings, language, user_id, first), PhrasedReason
+    )
     return _Said({why.item.item_id: (tidy(answered.text, language), why)})
 
 
@@ -533,39 +665,61 @@ _SAID: Mapping[Origin, str] = {
 
 
 def phrase_request(
-    why: ReasonGrounds, prompt: Prompt, settings: Settings, language: Language, user_id: str, turn: int
+    why: ReasonGrounds,
+    prompt: Prompt,
+    settings: Settings,
+    language: Language,
+    user_id: str,
+    turn: int,
 ) -> ChatRequest:
     """`turn`: the item's place in the list."""
     parts = []
     if why.preferences:
-        parts.append("taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences))
+        parts.append(
+            "taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences)
+        )
     if why.seen and why.seen.item:
         looked = why.seen.event.type in LOOKS
-        # Beside other people the user's part is said as theirs is: what they had in common is the choice. Who bought
-        # something has not said that they enjoyed it.
-        enjoyed = why.seen.signal >= ENJOYED and why.origin not in PEOPLE and why.seen.event.type in SAID
+        # Beside other people the user's part is said as theirs is: what they had in common is the
+        # choice. Who bought something has not said that they enjoyed it.
+        enjoyed = (
+            why.seen.signal >= ENJOYED and why.origin not in PEOPLE and why.seen.event.type in SAID
+        )
         verb = "looked at" if looked else "enjoyed" if enjoyed else "chose"
         parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
-    # The sentence follows the order of the line and its beginning, so that a list is not of one build.
+    # The sentence follows the order of the line and its beginning, so that a list is not of one
+    # build.
     if turn % 2:
         parts.reverse()
     looks = why.seen is not None and why.seen.event.type in LOOKS
     if why.origin in _SAID:
-        parts.append("others looked at this too" if looks and why.origin == "collaborative" else _SAID[why.origin])
+        parts.append(
+            "others looked at this too"
+            if looks and why.origin == "collaborative"
+            else _SAID[why.origin]
+        )
     forms = language.templates.openings
     openings = (
-        forms.others if why.origin in PEOPLE else forms.alike if why.origin == "content"
-        else forms.liked if why.seen else forms.taste
-    )  # fmt: skip
+        forms.others
+        if why.origin in PEOPLE
+        else forms.alike
+        if why.origin == "content"
+        else forms.liked
+        if why.seen
+        else forms.taste
+    )
     if openings:
         begin, _, end = openings[turn % len(openings)].partition(" … ")
         parts.insert(0, f"begin: {begin}")
         parts += [f"end: {end}"] if end else []
     return ChatRequest(
-        purpose="reason", prompt=prompt.label, user_id=user_id, max_tokens=TOKENS_A_REASON,
+        purpose="reason",
+        prompt=prompt.label,
+        user_id=user_id,
+        max_tokens=TOKENS_A_REASON,
         temperature=settings.llm.temperature,
         messages=prompt.render(grounds="; ".join(parts)),
-    )  # fmt: skip
+    )
 
 
 async def _listed(
@@ -577,7 +731,9 @@ async def _listed(
     user_id: str,
     first: int,
 ) -> _Said:
-    """Grade `full`: one call for the list; the model chooses among the grounds that code offers for each item."""
+    """Grade `full`: one call for the list; the model chooses among the grounds that code offers for
+    each item.
+    """
     asked, offered = list_request(whys, prompt, settings, language, user_id)
     listed, _ = await ask(chat, asked, ReasonList)
     said: dict[str, tuple[str, ReasonGrounds]] = {}
@@ -587,17 +743,24 @@ async def _listed(
         cited = {name.strip().strip("[]").upper() for name in [*reason.evidence, *inline]}
         at = reason.item - 1
         if not 0 <= at < len(whys) or whys[at].item.item_id in said:
-            refused.append(Dropped(stage="reason", claim=text, reason=f"unknown_item: {reason.item}"))
+            refused.append(
+                Dropped(stage="reason", claim=text, reason=f"unknown_item: {reason.item}")
+            )
         elif not cited:
             refused.append(Dropped(stage="reason", claim=text, reason="uncited"))
         elif unknown := sorted(cited - offered[at]):
-            refused.append(Dropped(stage="reason", claim=text, reason=f"unknown_evidence: {unknown[0]}"))
+            refused.append(
+                Dropped(stage="reason", claim=text, reason=f"unknown_evidence: {unknown[0]}")
+            )
         else:
             why = whys[at]
             numbers = _numbers(whys)
             preferences = tuple(p for p in why.preferences if numbers[_name(p)] in cited)
             seen = why.seen if why.seen and f"E{why.seen.number}" in cited else None
-            said[why.item.item_id] = (tidy(text, language), replace(why, preferences=preferences, seen=seen))
+            said[why.item.item_id] = (
+                tidy(text, language),
+                replace(why, preferences=preferences, seen=seen),
+            )
     return _Said(said, refused)
 
 
@@ -608,12 +771,19 @@ def _numbers(whys: Sequence[ReasonGrounds]) -> dict[str, str]:
 
 
 def list_request(
-    whys: Sequence[ReasonGrounds], prompt: Prompt, settings: Settings, language: Language, user_id: str
+    whys: Sequence[ReasonGrounds],
+    prompt: Prompt,
+    settings: Settings,
+    language: Language,
+    user_id: str,
 ) -> tuple[ChatRequest, list[set[str]]]:
     """The request, and by item the citations that are offered for it."""
     numbers = _numbers(whys)
     facets = {_name(p): p for why in whys for p in why.preferences}
-    preferences = [f"{number} likes {facets[name].facet}: {facets[name].value}" for name, number in numbers.items()]
+    preferences = [
+        f"{number} likes {facets[name].facet}: {facets[name].value}"
+        for name, number in numbers.items()
+    ]
     events = {why.seen.number: why.seen for why in whys if why.seen and why.seen.item}
     lines, offered = [], []
     for at, why in enumerate(whys, 1):
@@ -623,15 +793,24 @@ def list_request(
         lines.append(f"{at}. “{plain_title(why.item.title)}” [{', '.join(cites)}]")
     style = settings.reasons
     messages = prompt.render(
-        language=language.name, voice=style.voice, words=str(style.max_words),
+        language=language.name,
+        voice=style.voice,
+        words=str(style.max_words),
         preferences="\n".join(preferences) or "none",
-        events="\n".join(f"E{number} {_event_line(shown)}" for number, shown in sorted(events.items())) or "none",
+        events="\n".join(
+            f"E{number} {_event_line(shown)}" for number, shown in sorted(events.items())
+        )
+        or "none",
         items="\n".join(lines),
-    )  # fmt: skip
+    )
     asked = ChatRequest(
-        purpose="reason", prompt=prompt.label, messages=messages, user_id=user_id,
-        max_tokens=60 + (TOKENS_A_REASON + 20) * len(whys), temperature=settings.llm.temperature,
-    )  # fmt: skip
+        purpose="reason",
+        prompt=prompt.label,
+        messages=messages,
+        user_id=user_id,
+        max_tokens=60 + (TOKENS_A_REASON + 20) * len(whys),
+        temperature=settings.llm.temperature,
+    )
     return asked, offered
 
 

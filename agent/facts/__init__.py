@@ -1,4 +1,6 @@
-"""Facts, counted in code: what a user's events say of their taste against the population, and their habits."""
+"""Facts, counted in code: what a user's events say of their taste against the population, and their
+habits.
+"""
 
 from limner.facts.facets import facets_of
 from limner.facts.mine import UserFacts, in_order, mine_facts

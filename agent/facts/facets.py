@@ -1,8 +1,8 @@
 """Facets of taste, discovered from a catalogue instead of listed in code.
 
-A rule says where one facet's values stand on an item and how they are read: values as they are, each level of a dotted
-path, years as decades, numbers as bands between population quantiles, or repeated words of titles. Rules are found once
-per population and are plain data.
+A rule says where one facet's values stand on an item and how they are read: values as they are,
+each level of a dotted path, years as decades, numbers as bands between population quantiles, or
+repeated words of titles. Rules are found once per population and are plain data.
 """
 
 import re
@@ -25,7 +25,9 @@ MAX_SAMPLE = 50_000
 MIN_COVERAGE = 0.01
 """Share of items that must have an attribute for it to be a facet."""
 MIN_REPEATED = 0.3
-"""Of an attribute's items, the share that must carry a value which other items carry too; ids do not reach it."""
+"""Of an attribute's items, the share that must carry a value which other items carry too; ids do
+not reach it.
+"""
 FEW_NUMBERS = 12
 """A numeric attribute with at most this many different numbers is read as names, above in bands."""
 LONG_VALUE = 60
@@ -40,13 +42,19 @@ BANDS = ("low", "mid", "high")
 
 _SPACE = re.compile(r"\s+")
 _PLACEHOLDER = re.compile(
-    r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available|nr|not rated|unrated|등급없음|미정", re.IGNORECASE
+    (
+        r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available|nr|not rated|unrated|"
+        r"등급없음|미정"
+    ),
+    re.IGNORECASE,
 )
 _UNIT = (
     r"(?:oz|ounces?|lbs?|pounds?|kgs?|kilograms?|mg|g|grams?|grammes?|tonn?e?s?"
     r"|mm|cm|m|km|met(?:er|re)s?|in|inch(?:es)?|ft|foot|feet|yards?)"
 )
-_MEASURE = re.compile(rf"\d[\d.,/]*(?:\s*[x×*]\s*\d[\d.,/]*)*\s*{_UNIT}\.?\s*(?:[(;,x×*].*)?", re.IGNORECASE)
+_MEASURE = re.compile(
+    rf"\d[\d.,/]*(?:\s*[x×*]\s*\d[\d.,/]*)*\s*{_UNIT}\.?\s*(?:[(;,x×*].*)?", re.IGNORECASE
+)
 """A weight or a size: "0.3 ounces", "8.3 x 5.1 x 0.2 inches ; 0.3 ounces"."""
 _CODE = re.compile(r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}")
 """A number of a register: "B00BWDH2O6"."""
@@ -57,28 +65,63 @@ _DATE = re.compile(
 )
 _TITLE_YEAR = re.compile(r"(?:\(|,\s*)(1[89]\d\d|20\d\d)\)?\s*$")
 """A year that ends a title: "Heat (1995)", "Cinema Paradiso , 1988"."""
-_ID_NAME = re.compile(r"(?:^|[_\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)$|[a-z](?:Id|ID)$|^(?:imdb|tmdb)")
+_ID_NAME = re.compile(
+    r"(?:^|[_\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)$|[a-z](?:Id|ID)$|^(?:imdb|tmdb)"
+)
 _MEASURED = frozenset(
     {
-        "weight", "dimension", "width", "height", "depth", "diameter", "thickness", "shipping",
-        "delivery", "parcel", "barcode", "upc", "gtin", "mpn",
+        "weight",
+        "dimension",
+        "width",
+        "height",
+        "depth",
+        "diameter",
+        "thickness",
+        "shipping",
+        "delivery",
+        "parcel",
+        "barcode",
+        "upc",
+        "gtin",
+        "mpn",
     }
-)  # fmt: skip
-"""Words in the name of what a thing measures, how it is sent and what it is registered as: that is nobody's taste."""
+)
+"""Words in the name of what a thing measures, how it is sent and what it is registered as: that is
+nobody's taste.
+"""
 _OF_A_PACKAGE = frozenset({"product", "item", "package", "cm", "mm", "inch", "in"})
 _COUNTED = frozenset(
     {
-        "rank", "ranking", "rating", "vote", "score", "popularity", "count", "sale", "sold",
-        "stock", "quantity", "inventory", "view",
+        "rank",
+        "ranking",
+        "rating",
+        "vote",
+        "score",
+        "popularity",
+        "count",
+        "sale",
+        "sold",
+        "stock",
+        "quantity",
+        "inventory",
+        "view",
     }
-)  # fmt: skip
+)
 """Words in the name of a number that others gave an item."""
 _REGISTERED = frozenset(
     {
-        "available", "added", "created", "updated", "modified", "listed", "crawled", "scraped",
-        "imported", "stocked",
+        "available",
+        "added",
+        "created",
+        "updated",
+        "modified",
+        "listed",
+        "crawled",
+        "scraped",
+        "imported",
+        "stocked",
     }
-)  # fmt: skip
+)
 """Words in the name of a date of the shop's, not of the item."""
 _SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
 FIRST_YEAR, LAST_YEAR = 1850, 2100
@@ -108,7 +151,8 @@ class Rule(Value):
 def discover(items: Sequence[Item]) -> list[Rule]:
     """Rules for the facets of a catalogue, widest coverage first.
 
-    Categories are the facet "category", unless an attribute repeats them under the data's own word for them ("genre").
+    Categories are the facet "category", unless an attribute repeats them under the data's own word
+    for them ("genre").
     """
     sample = _sample(items)
     if not sample:
@@ -149,7 +193,8 @@ def read(rule: Rule, item: Item) -> list[str]:
 def facets_of(item: Item, rules: Iterable[Rule] | None = None) -> dict[str, list[str]]:
     """Facet values of an item, by facet name.
 
-    With a population's `rules`, its facets; without, what the item alone shows: categories, short attributes, the era.
+    With a population's `rules`, its facets; without, what the item alone shows: categories, short
+    attributes, the era.
     """
     if rules is None:
         rules = _rules_of_one(item)
@@ -159,7 +204,11 @@ def facets_of(item: Item, rules: Iterable[Rule] | None = None) -> dict[str, list
 def facet_name(name: str) -> str:
     """An attribute's name as a facet: lower case, spaces, singular ("Genres" -> "genre")."""
     plain = (
-        _SPACE.sub(" ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")).strip().lower()
+        _SPACE.sub(
+            " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
+        )
+        .strip()
+        .lower()
     )
     head, _, last = plain.rpartition(" ")
     if last not in _SAME_IN_PLURAL and last.isascii():
@@ -171,11 +220,16 @@ def facet_name(name: str) -> str:
 
 
 def category_facet(items: Iterable[Item]) -> str:
-    """The facet of `Item.categories`: the attribute that repeats them under the data's own word, else "category"."""
+    """The facet of `Item.categories`: the attribute that repeats them under the data's own word,
+    else "category".
+    """
     item = next((item for item in items if item.categories), None)
     if item is None:
         return "category"
-    return next((facet_name(name) for name, value in item.attributes.items() if value == item.categories), "category")
+    return next(
+        (facet_name(name) for name, value in item.attributes.items() if value == item.categories),
+        "category",
+    )
 
 
 def _rules_of_one(item: Item) -> list[Rule]:
@@ -188,8 +242,13 @@ def _rules_of_one(item: Item) -> list[Rule]:
             continue
         if _dated(name) and all(_year(word) for word in words):
             rules.append(Rule(facet="era", where=f"attributes.{name}", kind="era"))
-        elif all(len(word) <= LONG_VALUE and _number(word) is None and "://" not in word for word in words):
-            rules.append(Rule(facet=facet_name(name), where=f"attributes.{name}", kind=_kind_of_words(words)))
+        elif all(
+            len(word) <= LONG_VALUE and _number(word) is None and "://" not in word
+            for word in words
+        ):
+            rules.append(
+                Rule(facet=facet_name(name), where=f"attributes.{name}", kind=_kind_of_words(words))
+            )
     if not any(rule.facet == "era" for rule in rules):
         rules.append(Rule(facet="era", where="title", kind="title era"))
     return rules
@@ -200,9 +259,13 @@ def _kind_of_words(values: Sequence[str]) -> RuleKind:
 
 
 def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
-    """The rule for one column of the catalogue, or None where it is no facet: an id, prose, a constant, too rare."""
+    """The rule for one column of the catalogue, or None where it is no facet: an id, prose, a
+    constant, too rare.
+    """
     name = where.rpartition(".")[2]
-    rows = [values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])]
+    rows = [
+        values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])
+    ]
     coverage = len(rows) / len(items)
     facet = facet_name(name)
     if not rows or coverage < MIN_COVERAGE or _is_no_taste(name):
@@ -216,10 +279,14 @@ def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
         return _numeric(where, facet, numbers, flat, coverage)
     if single and _mostly(flat, lambda value: _DATE.fullmatch(value) is not None):
         return None if _REGISTERED & set(facet.split()) else _era(where, facet, coverage)
-    kind: RuleKind = "path" if _mostly(flat, lambda value: _PATH.fullmatch(value) is not None, 0.5) else "value"
+    kind: RuleKind = (
+        "path" if _mostly(flat, lambda value: _PATH.fullmatch(value) is not None, 0.5) else "value"
+    )
     if not _repeats(rows, coverage):
         return None
-    return Rule(facet=facet, where=where, kind=kind, coverage=coverage, telling=_telling(rows, len(items)))
+    return Rule(
+        facet=facet, where=where, kind=kind, coverage=coverage, telling=_telling(rows, len(items))
+    )
 
 
 def _is_no_taste(name: str) -> bool:
@@ -231,7 +298,15 @@ def _is_measured(facet: str) -> bool:
     words = set(facet.split())
     if {"length", "size"} & words and words & _OF_A_PACKAGE:
         return True
-    numbered = "number" in words and words & {"model", "part", "serial", "item", "catalogue", "catalog", "style"}
+    numbered = "number" in words and words & {
+        "model",
+        "part",
+        "serial",
+        "item",
+        "catalogue",
+        "catalog",
+        "style",
+    }
     return bool(words & _MEASURED or numbered)
 
 
@@ -242,10 +317,15 @@ def _is_register(value: str) -> bool:
 def _telling(rows: Sequence[Sequence[str]], items: int) -> float:
     """Share of all items that carry a value which is not on most of them."""
     carriers = Counter(key for row in rows for key in {value.casefold() for value in row})
-    return sum(any(carriers[value.casefold()] <= TOO_COMMON * items for value in row) for row in rows) / items
+    return (
+        sum(any(carriers[value.casefold()] <= TOO_COMMON * items for value in row) for row in rows)
+        / items
+    )
 
 
-def _numeric(where: str, facet: str, numbers: list[float], flat: list[str], coverage: float) -> Rule | None:
+def _numeric(
+    where: str, facet: str, numbers: list[float], flat: list[str], coverage: float
+) -> Rule | None:
     if _COUNTED & set(facet.split()):
         return None
     whole = all(number == int(number) for number in numbers)
@@ -253,17 +333,27 @@ def _numeric(where: str, facet: str, numbers: list[float], flat: list[str], cove
     if whole and different > 2 and _mostly(flat, lambda value: _year(value) is not None):
         return _era(where, facet, coverage)
     if different <= FEW_NUMBERS and where != "price":
-        return Rule(facet=facet, where=where, kind="value", coverage=coverage) if 1 < different < len(flat) else None
+        return (
+            Rule(facet=facet, where=where, kind="value", coverage=coverage)
+            if 1 < different < len(flat)
+            else None
+        )
     if different < len(BANDS) or (whole and max(numbers) >= 1e8):
         # Whole numbers this large are ids or clock times.
         return None
     low, high = (float(edge) for edge in np.quantile(numbers, [1 / 3, 2 / 3]))
-    return Rule(facet=f"{facet} band", where=where, kind="band", edges=(low, high), coverage=coverage)
+    return Rule(
+        facet=f"{facet} band", where=where, kind="band", edges=(low, high), coverage=coverage
+    )
 
 
 def _era(where: str, facet: str, coverage: float) -> Rule:
-    """Decades; the year that an item is of is its era, any other year (shown, digitised) keeps its name."""
-    return Rule(facet="era" if _dated(facet) else f"{facet} era", where=where, kind="era", coverage=coverage)
+    """Decades; the year that an item is of is its era, any other year (shown, digitised) keeps its
+    name.
+    """
+    return Rule(
+        facet="era" if _dated(facet) else f"{facet} era", where=where, kind="era", coverage=coverage
+    )
 
 
 def _repeats(rows: Sequence[Sequence[str]], coverage: float) -> bool:
@@ -271,7 +361,9 @@ def _repeats(rows: Sequence[Sequence[str]], coverage: float) -> bool:
     carriers = Counter(key for row in rows for key in {value.casefold() for value in row})
     if len(carriers) < 2 and coverage > 0.9:
         return False
-    return sum(any(carriers[value.casefold()] > 1 for value in row) for row in rows) >= MIN_REPEATED * len(rows)
+    return sum(
+        any(carriers[value.casefold()] > 1 for value in row) for row in rows
+    ) >= MIN_REPEATED * len(rows)
 
 
 def _one_each(rules: list[Rule]) -> list[Rule]:
@@ -280,14 +372,20 @@ def _one_each(rules: list[Rule]) -> list[Rule]:
     for rule in rules:
         rank = ("year" in rule.where.lower() or "release" in rule.where.lower(), rule.coverage)
         other = best.get(rule.facet)
-        if other is None or rank > ("year" in other.where.lower() or "release" in other.where.lower(), other.coverage):
+        if other is None or rank > (
+            "year" in other.where.lower() or "release" in other.where.lower(),
+            other.coverage,
+        ):
             best[rule.facet] = rule
     return list(best.values())
 
 
 def _era_in_titles(items: Sequence[Item], names: Iterable[str]) -> Rule | None:
     """The era from years that end titles, the title proper before other ones ("original_title")."""
-    for where in ("title", *(f"attributes.{name}" for name in sorted(names) if "title" in name.lower())):
+    for where in (
+        "title",
+        *(f"attributes.{name}" for name in sorted(names) if "title" in name.lower()),
+    ):
         raws = (_raw(item, where) for item in items)
         share = sum(bool(raw and _TITLE_YEAR.search(raw[0])) for raw in raws) / len(items)
         if share >= THEMES_BELOW:
@@ -301,11 +399,22 @@ def _themes(items: Sequence[Item]) -> Rule | None:
         return None
     share = sum(bool(themes_in(item.title, vocabulary)) for item in items) / len(items)
     shouted = 2 * sum(item.title.isupper() for item in items) > len(items)
-    return Rule(facet="theme", where="title", kind="theme", vocabulary=vocabulary, lower=shouted, coverage=share)
+    return Rule(
+        facet="theme",
+        where="title",
+        kind="theme",
+        vocabulary=vocabulary,
+        lower=shouted,
+        coverage=share,
+    )
 
 
 def _sample(items: Sequence[Item]) -> Sequence[Item]:
-    known = [item for item in items if item.title or item.categories or item.attributes or item.price is not None]
+    known = [
+        item
+        for item in items
+        if item.title or item.categories or item.attributes or item.price is not None
+    ]
     if len(known) <= MAX_SAMPLE:
         return known
     return [known[int(at)] for at in np.linspace(0, len(known) - 1, MAX_SAMPLE)]
@@ -327,7 +436,9 @@ def _raw(item: Item, where: str) -> list[str]:
 
 
 def _clean(value: str) -> str:
-    """A value without needless space; empty where it names nothing: a placeholder, or a sentence."""
+    """A value without needless space; empty where it names nothing: a placeholder, or a
+    sentence.
+    """
     text = _SPACE.sub(" ", value).strip()
     return "" if _PLACEHOLDER.fullmatch(text) or _is_prose(text) else text
 
@@ -339,7 +450,9 @@ def _is_prose(text: str) -> bool:
     if words < PROSE_WORDS:
         return text.endswith(("。", "！", "？"))
     last = text.rpartition(" ")[2]
-    return last[-1] in ".!?。！？" and (last[0].islower() or words > PROSE_WORDS + 1 or len(last) > PROSE_WORDS + 1)
+    return last[-1] in ".!?。！？" and (
+        last[0].islower() or words > PROSE_WORDS + 1 or len(last) > PROSE_WORDS + 1
+    )
 
 
 def _levels(value: str) -> Iterator[str]:

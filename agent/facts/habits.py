@@ -1,12 +1,15 @@
-"""Three habits as numbers, and what is normal for them: the same code for one user and for a whole population.
+"""Three habits as numbers, and what is normal for them: the same code for one user and for a whole
+population.
 
-breadth     Shannon entropy of the user's values of the primary facet, divided by the log of how many values there are
+breadth     Shannon entropy of the user's values of the primary facet, divided by the log of how
+            many values there are
             (Shannon 1948; Pielou's evenness 1966): 0 all on one value, 1 spread evenly.
-novelty     of the later half of the user's items, the share whose combination of primary values the user had not had.
+novelty     of the later half of the user's items, the share whose combination of primary values the
+            user had not had.
 popularity  mean popularity rank of the user's items, 0 nobody's to 1 everybody's.
 
-All three move with the length of a history, so a user is compared with users whose number of items has the same
-logarithm to base two.
+All three move with the length of a history, so a user is compared with users whose number of items
+has the same logarithm to base two.
 """
 
 from dataclasses import dataclass
@@ -26,12 +29,16 @@ _CLASSES = 24
 
 @dataclass(frozen=True)
 class Norms:
-    """[classes + 1, habits, 3] mean, standard deviation and users by length class; the last row is over all users."""
+    """[classes + 1, habits, 3] mean, standard deviation and users by length class; the last row is
+    over all users.
+    """
 
     table: NDArray[np.float64]
 
     def of(self, habit: str, items: int) -> tuple[float, float] | None:
-        """(mean, standard deviation) among users with about as many items; None where nothing is known."""
+        """(mean, standard deviation) among users with about as many items; None where nothing is
+        known.
+        """
         at = HABITS.index(habit)
         for row in (_length_class(np.array([items]))[0], _CLASSES):
             mean, deviation, users = self.table[row, at]
@@ -41,10 +48,17 @@ class Norms:
 
 
 def measure(
-    *, users: NDArray[np.int64], things: NDArray[np.int64], starts: NDArray[np.int64], codes: NDArray[np.int32],
-    popularity: NDArray[np.float32], wanted: NDArray[np.bool_], user_count: int,
-) -> NDArray[np.float64]:  # fmt: skip
-    """[users, habits] from user-item pairs sorted by user, then by time; NaN where there is nothing to measure.
+    *,
+    users: NDArray[np.int64],
+    things: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    popularity: NDArray[np.float32],
+    wanted: NDArray[np.bool_],
+    user_count: int,
+) -> NDArray[np.float64]:
+    """[users, habits] from user-item pairs sorted by user, then by time; NaN where there is nothing
+    to measure.
 
     `wanted` [values] marks the value codes of the primary facet.
     """
@@ -55,7 +69,9 @@ def measure(
     size = starts[things + 1] - starts[things]
     row = np.repeat(np.arange(len(things)), size)
     ends = np.cumsum(size)
-    code = codes[np.repeat(starts[things], size) + np.arange(ends[-1]) - np.repeat(ends - size, size)]
+    code = codes[
+        np.repeat(starts[things], size) + np.arange(ends[-1]) - np.repeat(ends - size, size)
+    ]
     keep = wanted[code] if len(wanted) else np.zeros(len(code), dtype=bool)
     row, code = row[keep], code[keep].astype(np.int64)
     values = int(wanted.sum())
@@ -66,7 +82,8 @@ def measure(
         share = count / total[owner]
         entropy = np.bincount(owner, weights=-share * np.log(share), minlength=user_count)
         result[:, 0] = np.where(total > 0, entropy / np.log(values), np.nan)
-        # A combination is the sum of its codes' fixed random numbers: order does not matter, collisions are negligible.
+        # A combination is the sum of its codes' fixed random numbers: order does not matter,
+        # collisions are negligible.
         marks = np.random.default_rng(0).integers(1, 2**62, len(wanted))
         kind = np.zeros(len(things), dtype=np.int64)
         np.add.at(kind, row, marks[code])
@@ -84,16 +101,25 @@ def measure(
     known = ~np.isnan(rank)
     ranked = np.bincount(users[known], minlength=user_count)
     result[:, 2] = np.where(
-        ranked > 0, np.bincount(users[known], weights=rank[known], minlength=user_count) / np.maximum(ranked, 1), np.nan
+        ranked > 0,
+        np.bincount(users[known], weights=rank[known], minlength=user_count)
+        / np.maximum(ranked, 1),
+        np.nan,
     )
     result[had < MIN_ITEMS] = np.nan
     return result
 
 
 def build_norms(
-    *, users: NDArray[np.int64], things: NDArray[np.int64], starts: NDArray[np.int64], codes: NDArray[np.int32],
-    popularity: NDArray[np.float32], wanted: NDArray[np.bool_], user_count: int,
-) -> Norms:  # fmt: skip
+    *,
+    users: NDArray[np.int64],
+    things: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    popularity: NDArray[np.float32],
+    wanted: NDArray[np.bool_],
+    user_count: int,
+) -> Norms:
     """Norms from at most `MAX_USERS` of the population's users."""
     table = np.full((_CLASSES + 1, len(HABITS), 3), np.nan)
     table[:, :, 2] = 0
@@ -103,9 +129,14 @@ def build_norms(
         mask = np.isin(users, active)
         users, things = users[mask], things[mask]
     habits = measure(
-        users=users, things=things, starts=starts, codes=codes, popularity=popularity, wanted=wanted,
+        users=users,
+        things=things,
+        starts=starts,
+        codes=codes,
+        popularity=popularity,
+        wanted=wanted,
         user_count=user_count,
-    )  # fmt: skip
+    )
     length = _length_class(np.bincount(users, minlength=user_count))
     for at in range(len(HABITS)):
         known = ~np.isnan(habits[:, at])

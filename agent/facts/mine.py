@@ -1,31 +1,36 @@
 """One user's facts, counted against the population.
 
-Units are the user's different items, so that ten views of one item are one item's worth of evidence. An item's signal
-is the mean of its strongest events' (a rating outweighs a comment, a return cancels a purchase). For a facet value v,
+Units are the user's different items, so that ten views of one item are one item's worth of
+evidence. An item's signal is the mean of its strongest events' (a rating outweighs a comment, a
+return cancels a purchase). For a facet value v,
 
     k, n    items that carry v, all items; k+, n+ the same over items with positive signal
     E       expected k+: n+ times the population's share of positive pairs that carry v
 
-**Like.** The lift lambda of k+ over E has a Gamma(a, a) prior with mean 1, so its posterior is Gamma(k+ + a, E + a):
-the Gamma-Poisson shrinker (DuMouchel 1999, "Bayesian data mining in large frequency tables").
+**Like.** The lift lambda of k+ over E has a Gamma(a, a) prior with mean 1, so its posterior is
+Gamma(k+ + a, E + a): the Gamma-Poisson shrinker (DuMouchel 1999, "Bayesian data mining in large
+frequency tables").
 
-    affinity    log2 of the posterior mean, log2((k+ + a) / (E + a)); one item gives at most log2(1 + 1/a)
+    affinity    log2 of the posterior mean, log2((k+ + a) / (E + a)); one item gives at most log2(1
+                + 1/a)
     confidence  max(0, 2 P(lambda > 1) - 1)
     strength    half of 1 - 2^-affinity, half of the value's mean signal
 
-**Dislike.** The value's mean signal lies significantly below the user's own (one-sided z test) and is negative, as are
-at least half of its items.
+**Dislike.** The value's mean signal lies significantly below the user's own (one-sided z test) and
+is negative, as are at least half of its items.
 
     affinity    (mean of v - mean of all) k / (k + b): the difference, shrunk (James and Stein 1961)
     confidence  (2 Phi(z) - 1) k / (k + b)
     strength    half of -affinity, half of -mean of v, at most 1
 
-**Trend.** The user's items in order of time are cut in two halves; the share that carries v is compared by the pooled
-two-proportion z test at 5%. Unknown without times, with few items, or where both halves belong to one burst.
+**Trend.** The user's items in order of time are cut in two halves; the share that carries v is
+compared by the pooled two-proportion z test at 5%. Unknown without times, with few items, or where
+both halves belong to one burst.
 
-**Stated and inferred.** An event of type `preference` states its facet, value and polarity in its context, or names
-known values in its text; or it strikes a claim, which is then said no more until it is stated again. A search that
-names a known value infers a like; neither adds to what the items' signals say.
+**Stated and inferred.** An event of type `preference` states its facet, value and polarity in its
+context, or names known values in its text; or it strikes a claim, which is then said no more until
+it is stated again. A search that names a known value infers a like; neither adds to what the items'
+signals say.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -48,13 +53,17 @@ LIFT_PRIOR = 4.0
 MEAN_PRIOR = 1.5
 """b: items' worth of belief that a value is rated like the user's others."""
 SPREAD_PRIOR = 0.4
-"""Standard deviation of signals that a user is assumed to have, with the weight of LIFT_PRIOR items."""
+"""Standard deviation of signals that a user is assumed to have, with the weight of LIFT_PRIOR
+items.
+"""
 MIN_CONFIDENCE = 0.6
 """Below, a fact is left out, unless fewer than FEW others can be said."""
 MIN_LIFT = 1.15
 """A smaller lift is average, however sure."""
 MIN_BELOW = 0.15
-"""A smaller shrunk distance below the user's own mean signal (a third of a star of five) is no dislike."""
+"""A smaller shrunk distance below the user's own mean signal (a third of a star of five) is no
+dislike.
+"""
 MIN_ITEMS = 2
 """Items that must carry a value."""
 FEW = 3
@@ -62,7 +71,9 @@ FEW = 3
 MIN_TENTATIVE = 0.3
 """Confidence of such a fact on several items."""
 MIN_MEANT = 0.15
-"""Mean signal of such a fact, either way: what was met without liking or disliking it is no sign of taste."""
+"""Mean signal of such a fact, either way: what was met without liking or disliking it is no sign of
+taste.
+"""
 MIN_GUESS = 0.1
 """Confidence of a fact on a single item, said only where there is no other."""
 EVIDENCE = 12
@@ -91,7 +102,9 @@ class UserFacts:
 
 @dataclass(frozen=True)
 class UserHistory:
-    """One user's item events that the population knows, sorted by (time, seq): `n` events on `m` items."""
+    """One user's item events that the population knows, sorted by (time, seq): `n` events on `m`
+    items.
+    """
 
     events: list[Event]
     signal: NDArray[np.float64]
@@ -135,7 +148,9 @@ def _ms(event: Event) -> int:
     return milliseconds(event.timestamp)
 
 
-def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: Population) -> UserHistory:
+def _history(
+    ordered: Sequence[Event], signal: Mapping[str, float], population: Population
+) -> UserHistory:
     position = population.position
     found = [
         (event, at)
@@ -144,7 +159,9 @@ def _history(ordered: Sequence[Event], signal: Mapping[str, float], population: 
     ]
     events = [event for event, _ in found]
     _, first, inverse = np.unique(
-        np.fromiter((at for _, at in found), np.int64, len(found)), return_index=True, return_inverse=True
+        np.fromiter((at for _, at in found), np.int64, len(found)),
+        return_index=True,
+        return_inverse=True,
     )
     # np.unique numbers items by position; renumber them in order of first event.
     rank = np.empty(len(first), dtype=np.int64)
@@ -186,11 +203,14 @@ def _count(history: UserHistory, population: Population) -> _Counts:
     local = np.repeat(np.arange(len(values)), items)
     signal = history.unit_signal[row]
     return _Counts(
-        code=values.astype(np.int64), row=row, begin=np.append(begin, len(row)), items=items.astype(np.float64),
+        code=values.astype(np.int64),
+        row=row,
+        begin=np.append(begin, len(row)),
+        items=items.astype(np.float64),
         liked=np.bincount(local[signal > 0], minlength=len(values)).astype(np.float64),
         disliked=np.bincount(local[signal < 0], minlength=len(values)).astype(np.float64),
         mean=np.bincount(local, weights=signal, minlength=len(values)) / np.maximum(items, 1),
-    )  # fmt: skip
+    )
 
 
 def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact]:
@@ -204,7 +224,10 @@ def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact
     may_like = (2 * c.liked >= np.maximum(c.items, 1)) & (c.mean > 0) & (like_affinity > 0)
     may_dislike = (2 * c.disliked >= c.items) & (c.mean < 0) & (low_affinity < 0)
     liked = (
-        may_like & (like_affinity >= np.log2(MIN_LIFT)) & (c.liked >= MIN_ITEMS) & (like_confidence >= MIN_CONFIDENCE)
+        may_like
+        & (like_affinity >= np.log2(MIN_LIFT))
+        & (c.liked >= MIN_ITEMS)
+        & (like_confidence >= MIN_CONFIDENCE)
     )
     disliked = may_dislike & (low_affinity <= -MIN_BELOW) & (c.items >= MIN_ITEMS) & (z >= Z_BELOW)
     disliked &= low_confidence >= MIN_CONFIDENCE
@@ -215,12 +238,19 @@ def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact
     may = (may_like | may_dislike) & (np.abs(c.mean) >= MIN_MEANT)
     repeated = may & (confidence >= MIN_TENTATIVE) & (c.items >= MIN_ITEMS)
     # What an item is says more than who made it, as long as little can be said at all.
-    guessed = 1.0 * np.array([population.facets[int(code)] == population.primary for code in c.code]) + score
+    guessed = (
+        1.0 * np.array([population.facets[int(code)] == population.primary for code in c.code])
+        + score
+    )
     chosen = _distinct(_ranked(liked | disliked, score, c), c, population, limit)
     if len(chosen) < FEW:
-        chosen = _distinct([*chosen, *_ranked(repeated, guessed, c)], c, population, min(limit, FEW))
+        chosen = _distinct(
+            [*chosen, *_ranked(repeated, guessed, c)], c, population, min(limit, FEW)
+        )
     if not chosen:
-        chosen = _distinct(_ranked(may & (confidence >= MIN_GUESS), guessed, c), c, population, min(limit, FEW))
+        chosen = _distinct(
+            _ranked(may & (confidence >= MIN_GUESS), guessed, c), c, population, min(limit, FEW)
+        )
     halves = _halves(history)
     first, last = _seen(history)
     total = len(history.things)
@@ -231,20 +261,31 @@ def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact
         polarity: Polarity = "dislike" if may_dislike[at] else "like"
         facts.append(
             Fact(
-                number=number, facet=population.facets[code], value=population.values[code], polarity=polarity,
-                count=len(rows), positive=int((history.signal[rows] > 0).sum()),
-                negative=int((history.signal[rows] < 0).sum()), share=_tidy(c.items[at] / total),
-                base_rate=_tidy(population.base[code]), affinity=_tidy(affinity[at]), strength=_tidy(strength[at]),
-                confidence=_tidy(confidence[at]), trend=_trend(units, halves),
+                number=number,
+                facet=population.facets[code],
+                value=population.values[code],
+                polarity=polarity,
+                count=len(rows),
+                positive=int((history.signal[rows] > 0).sum()),
+                negative=int((history.signal[rows] < 0).sum()),
+                share=_tidy(c.items[at] / total),
+                base_rate=_tidy(population.base[code]),
+                affinity=_tidy(affinity[at]),
+                strength=_tidy(strength[at]),
+                confidence=_tidy(confidence[at]),
+                trend=_trend(units, halves),
                 first_seen=_when(history, first[units], min),
-                last_seen=_when(history, last[units], max), evidence=_evidence(history, rows, polarity),
+                last_seen=_when(history, last[units], max),
+                evidence=_evidence(history, rows, polarity),
                 looked=all(history.events[row].type in LOOKS for row in rows.tolist()),
             )
-        )  # fmt: skip
+        )
     return facts
 
 
-def _likes(c: _Counts, history: UserHistory, population: Population) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _likes(
+    c: _Counts, history: UserHistory, population: Population
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     from scipy.special import gammaincc
 
     expected = (history.unit_signal > 0).sum() * population.base_positive[c.code]
@@ -252,11 +293,15 @@ def _likes(c: _Counts, history: UserHistory, population: Population) -> tuple[ND
     return np.log2(shape / rate), np.maximum(0.0, 2 * gammaincc(shape, rate) - 1)
 
 
-def _dislikes(c: _Counts, history: UserHistory) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _dislikes(
+    c: _Counts, history: UserHistory
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     from scipy.special import ndtr
 
     signal = history.unit_signal
-    spread = np.sqrt((len(signal) * signal.var() + LIFT_PRIOR * SPREAD_PRIOR**2) / (len(signal) + LIFT_PRIOR))
+    spread = np.sqrt(
+        (len(signal) * signal.var() + LIFT_PRIOR * SPREAD_PRIOR**2) / (len(signal) + LIFT_PRIOR)
+    )
     below = signal.mean() - c.mean
     z = below / (spread / np.sqrt(c.items))
     shrink = c.items / (c.items + MEAN_PRIOR)
@@ -264,16 +309,20 @@ def _dislikes(c: _Counts, history: UserHistory) -> tuple[NDArray[np.float64], ND
 
 
 def _ranked(which: NDArray[np.bool_], score: NDArray[np.float64], c: _Counts) -> list[int]:
-    """Best first; ties fall to the value with more items, then to the lower code, so that order never matters."""
+    """Best first; ties fall to the value with more items, then to the lower code, so that order
+    never matters.
+    """
     at = np.flatnonzero(which)
     ranked: list[int] = at[np.lexsort((c.code[at], -c.items[at], -score[at]))].tolist()
     return ranked
 
 
 def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: int) -> list[int]:
-    """The best, without values that say the same again and with at most half of the places for one facet.
+    """The best, without values that say the same again and with at most half of the places for one
+    facet.
 
-    Of the bands of a number the best alone: who chooses low prices and middling ones chooses no price.
+    Of the bands of a number the best alone: who chooses low prices and middling ones chooses no
+    price.
     """
     bands = {rule.facet for rule in population.rules if rule.kind == "band"}
     chosen: list[int] = []
@@ -292,7 +341,9 @@ def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: 
 
 
 def _alike(a: tuple[str, frozenset[int]], b: tuple[str, frozenset[int]]) -> bool:
-    """Much the same items; where one name contains the other ("cake", "cake cases"), half the same."""
+    """Much the same items; where one name contains the other ("cake", "cake cases"), half the
+    same.
+    """
     (name, units), (other, others) = a, b
     nested = name in other or other in name
     return len(units & others) >= (SAME_NESTED if nested else SAME) * len(units | others)
@@ -345,7 +396,9 @@ def _seen(history: UserHistory) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _evidence(history: UserHistory, rows: NDArray[np.int64], polarity: Polarity) -> list[str]:
-    """Ids of the events that say it best: strongest signal, then latest, each item once before any twice."""
+    """Ids of the events that say it best: strongest signal, then latest, each item once before any
+    twice.
+    """
     sign = -1.0 if polarity == "dislike" else 1.0
     signal = history.signal[rows] * sign
     rows = rows[signal > 0]
@@ -359,7 +412,9 @@ def _evidence(history: UserHistory, rows: NDArray[np.int64], polarity: Polarity)
 
 
 def _merge(spoken: Sequence[Fact], mined: Sequence[Fact], limit: int) -> list[Fact]:
-    """Stated facts first and instead of mined ones on the same value; inferred ones last, where nothing else speaks."""
+    """Stated facts first and instead of mined ones on the same value; inferred ones last, where
+    nothing else speaks.
+    """
     stated = [fact for fact in spoken if fact.basis == "stated"]
     said = {_key(fact) for fact in stated}
     revealed = [fact for fact in mined if _key(fact) not in said]

@@ -1,8 +1,11 @@
-"""The population against which one user is read: base rates, item popularity, facet values, norms of habits.
+"""The population against which one user is read: base rates, item popularity, facet values, norms
+of habits.
 
-Built once from all interactions, then shared by every user's facts. Saved as arrays (npz) and JSON, without pickle.
+Built once from all interactions, then shared by every user's facts. Saved as arrays (npz) and JSON,
+without pickle.
 
-Shares are over user-item pairs: an item that a user had nine times counts once, for its facet values came once.
+Shares are over user-item pairs: an item that a user had nine times counts once, for its facet
+values came once.
 """
 
 import hashlib
@@ -29,12 +32,23 @@ FORMAT = 3
 MIN_CARRIERS = 2
 """Items that must carry a value for it to be counted; a value of one item is that item."""
 THEME_LIFT = 1.2
-"""How much more often than by chance the same people must have two items of a theme for it to be one."""
+"""How much more often than by chance the same people must have two items of a theme for it to be
+one.
+"""
 THEME_PRIOR = 2.0
 """Pairs of items' worth of belief that a theme groups items by chance."""
 THEME_USERS = 20
 """Users below which themes are kept as the titles have them."""
-_ARRAYS = ("starts", "codes", "base", "base_positive", "popularity", "price", "price_edges", "norms")
+_ARRAYS = (
+    "starts",
+    "codes",
+    "base",
+    "base_positive",
+    "popularity",
+    "price",
+    "price_edges",
+    "norms",
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,9 @@ class Population:
     base_positive: NDArray[np.float64]
     """[values] the same over pairs with positive signal."""
     popularity: NDArray[np.float32]
-    """[items] share of pairs that fall on items had by fewer users, in [0, 1); NaN for items nobody had."""
+    """[items] share of pairs that fall on items had by fewer users, in [0, 1); NaN for items nobody
+    had.
+    """
     price: NDArray[np.float64]
     """[items] price, NaN where unknown."""
     price_edges: NDArray[np.float64]
@@ -114,18 +130,28 @@ class Population:
         """A folder of `population.npz` and `population.json`, in place of what is there."""
         arrays = {name: getattr(self, name) for name in _ARRAYS if name != "norms"}
         head = {
-            "format": FORMAT, "version": self.version, "item_ids": self.item_ids, "facets": self.facets,
-            "values": self.values, "pairs": self.pairs, "users": self.users, "primary": self.primary,
-            "ratings": self.ratings, "rules": [rule.model_dump(mode="json") for rule in self.rules],
-        }  # fmt: skip
+            "format": FORMAT,
+            "version": self.version,
+            "item_ids": self.item_ids,
+            "facets": self.facets,
+            "values": self.values,
+            "pairs": self.pairs,
+            "users": self.users,
+            "primary": self.primary,
+            "ratings": self.ratings,
+            "rules": [rule.model_dump(mode="json") for rule in self.rules],
+        }
         with written_whole(folder) as part:
             np.savez_compressed(part / "population.npz", **arrays, norms=self.norms.table)
-            (part / "population.json").write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
+            (part / "population.json").write_text(
+                json.dumps(head, ensure_ascii=False), encoding="utf-8"
+            )
 
 
 def load_population(folder: Path) -> Population | None:
-    """The population saved in a folder; None where there is none of this format. Raises StoreError where it cannot be
-    read."""
+    """The population saved in a folder; None where there is none of this format. Raises StoreError
+    where it cannot be read.
+    """
     if not (folder / "population.json").exists():
         return None
     try:
@@ -135,16 +161,27 @@ def load_population(folder: Path) -> Population | None:
         with np.load(folder / "population.npz", allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ARRAYS}
     except UNREADABLE as error:
-        raise StoreError(f"The base rates in '{folder}' cannot be read; delete the folder to rebuild them.") from error
+        raise StoreError(
+            f"The base rates in '{folder}' cannot be read; delete the folder to rebuild them."
+        ) from error
     return Population(
-        version=head["version"], item_ids=head["item_ids"],
-        rules=[Rule.model_validate(rule) for rule in head["rules"]], facets=head["facets"], values=head["values"],
-        norms=Norms(arrays.pop("norms")), pairs=head["pairs"], users=head["users"], primary=head["primary"],
-        ratings={source: (mean, sd, int(n)) for source, (mean, sd, n) in head["ratings"].items()}, **arrays,
-    )  # fmt: skip
+        version=head["version"],
+        item_ids=head["item_ids"],
+        rules=[Rule.model_validate(rule) for rule in head["rules"]],
+        facets=head["facets"],
+        values=head["values"],
+        norms=Norms(arrays.pop("norms")),
+        pairs=head["pairs"],
+        users=head["users"],
+        primary=head["primary"],
+        ratings={source: (mean, sd, int(n)) for source, (mean, sd, n) in head["ratings"].items()},
+        **arrays,
+    )
 
 
-def build_population(x: Interactions, items: Sequence[Item], signal: NDArray[np.float32]) -> Population:
+def build_population(
+    x: Interactions, items: Sequence[Item], signal: NDArray[np.float32]
+) -> Population:
     """Base rates of a population. `signal` is [n] as `limner.core.signals.signals` gives it."""
     by_id = {item.item_id: item for item in items}
     ordered = [by_id.get(item_id) or Item(item_id=item_id) for item_id in x.item_ids]
@@ -153,24 +190,46 @@ def build_population(x: Interactions, items: Sequence[Item], signal: NDArray[np.
     facets, values, starts, codes = _index(ordered, rules)
     if any(rule.kind == "theme" for rule in rules) and len(np.unique(users)) >= THEME_USERS:
         lift = theme_lift(users, things, starts, codes, len(values))
-        told = {value.casefold() for value, one in zip(values, lift, strict=True) if one >= THEME_LIFT}
-        rules = [r.model_copy(update={"vocabulary": r.vocabulary & told}) if r.kind == "theme" else r for r in rules]
+        told = {
+            value.casefold() for value, one in zip(values, lift, strict=True) if one >= THEME_LIFT
+        }
+        rules = [
+            r.model_copy(update={"vocabulary": r.vocabulary & told}) if r.kind == "theme" else r
+            for r in rules
+        ]
         facets, values, starts, codes = _index(ordered, rules)
     price = np.array([_price(item) for item in ordered], dtype=np.float64)
     popularity = _popularity(things, len(ordered))
     primary = _primary(rules, facets, category_facet(ordered))
     rated = _ratings(x)
     norms = build_norms(
-        users=users, things=things, starts=starts, codes=codes, popularity=popularity,
-        wanted=np.array([facet == primary for facet in facets], dtype=bool), user_count=len(x.user_ids),
-    )  # fmt: skip
+        users=users,
+        things=things,
+        starts=starts,
+        codes=codes,
+        popularity=popularity,
+        wanted=np.array([facet == primary for facet in facets], dtype=bool),
+        user_count=len(x.user_ids),
+    )
     population = Population(
-        version="", item_ids=list(x.item_ids), rules=rules, facets=facets, values=values, starts=starts, codes=codes,
+        version="",
+        item_ids=list(x.item_ids),
+        rules=rules,
+        facets=facets,
+        values=values,
+        starts=starts,
+        codes=codes,
         base=_share(things, starts, codes, len(values)),
         base_positive=_share(things[mean_signal > 0], starts, codes, len(values)),
-        popularity=popularity, price=price, price_edges=_thirds(price[things]), norms=norms, pairs=len(things),
-        users=len(np.unique(users)), primary=primary, ratings=rated,
-    )  # fmt: skip
+        popularity=popularity,
+        price=price,
+        price_edges=_thirds(price[things]),
+        norms=norms,
+        pairs=len(things),
+        users=len(np.unique(users)),
+        primary=primary,
+        ratings=rated,
+    )
     return _versioned(population)
 
 
@@ -193,10 +252,12 @@ def theme_lift(
     codes: NDArray[np.int32],
     values: int,
 ) -> NDArray[np.float64]:
-    """[values] pairs of a user's items that both carry a value, over those expected of items drawn by popularity alone.
+    """[values] pairs of a user's items that both carry a value, over those expected of items drawn
+    by popularity alone.
 
-    A word that titles share ("large", "assorted") need not group what people want: then those who had one item with it
-    have no more of the others than anyone. Shrunk by THEME_PRIOR pairs; no item is drawn twice.
+    A word that titles share ("large", "assorted") need not group what people want: then those who
+    had one item with it have no more of the others than anyone. Shrunk by THEME_PRIOR pairs; no
+    item is drawn twice.
     """
     row, code = expand(things, starts, codes)
     key, k = np.unique(users[row] * np.int64(max(values, 1)) + code, return_counts=True)
@@ -206,11 +267,17 @@ def theme_lift(
     squared = np.bincount(codes, weights=np.repeat(share**2, np.diff(starts)), minlength=values)
     base = _share(things, starts, codes, values)
     expected = (n * (n - 1)).sum() * (base**2 - squared) / max(1 - float((share**2).sum()), 1e-9)
-    return np.asarray((met + THEME_PRIOR) / (np.maximum(expected, 0) + THEME_PRIOR), dtype=np.float64)
+    return np.asarray(
+        (met + THEME_PRIOR) / (np.maximum(expected, 0) + THEME_PRIOR), dtype=np.float64
+    )
 
 
-def strongest(group: NDArray[np.int64], signal: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
-    """[groups] mean of each group's strongest signals: a rating outweighs a comment, a return cancels a purchase."""
+def strongest(
+    group: NDArray[np.int64], signal: NDArray[np.float64], groups: int
+) -> NDArray[np.float64]:
+    """[groups] mean of each group's strongest signals: a rating outweighs a comment, a return
+    cancels a purchase.
+    """
     size = np.zeros(groups)
     np.maximum.at(size, group, np.abs(signal))
     top = np.abs(signal) >= size[group] - 1e-6
@@ -232,7 +299,9 @@ def expand(
 def _index(
     items: Sequence[Item], rules: Sequence[Rule]
 ) -> tuple[list[str], list[str], NDArray[np.int64], NDArray[np.int32]]:
-    """Facet and value of every code, and the codes of every item, keeping values that group items."""
+    """Facet and value of every code, and the codes of every item, keeping values that group
+    items.
+    """
     spelled: list[dict[str, Counter[str]]] = [{} for _ in rules]
     for item in items:
         for rule, seen in zip(rules, spelled, strict=True):
@@ -242,7 +311,11 @@ def _index(
     values: list[str] = []
     code_of: list[dict[str, int]] = []
     for rule, seen in zip(rules, spelled, strict=True):
-        kept = [(key, spellings.total()) for key, spellings in seen.items() if spellings.total() >= MIN_CARRIERS]
+        kept = [
+            (key, spellings.total())
+            for key, spellings in seen.items()
+            if spellings.total() >= MIN_CARRIERS
+        ]
         kept = sorted(kept, key=lambda one: (-one[1], one[0]))[:MAX_VALUES]
         codes: dict[str, int] = {}
         for key, _ in kept:
@@ -271,7 +344,9 @@ def _share(
 
 
 def _popularity(things: NDArray[np.int64], items: int) -> NDArray[np.float32]:
-    """[items] share of pairs on less popular items, half of the ties counted (mid-rank); NaN where nobody had it."""
+    """[items] share of pairs on less popular items, half of the ties counted (mid-rank); NaN where
+    nobody had it.
+    """
     had = np.bincount(things, minlength=items)
     levels, inverse = np.unique(had, return_inverse=True)
     mass = np.bincount(inverse, weights=had, minlength=len(levels))
@@ -285,7 +360,11 @@ def _banded(rule: Rule, items: Sequence[Item], things: NDArray[np.int64]) -> Rul
     if rule.kind != "band":
         return rule
     edges = _thirds(np.array([number_in(rule, item) for item in items], dtype=np.float64)[things])
-    return rule if np.isnan(edges).any() else rule.model_copy(update={"edges": (float(edges[0]), float(edges[1]))})
+    return (
+        rule
+        if np.isnan(edges).any()
+        else rule.model_copy(update={"edges": (float(edges[0]), float(edges[1]))})
+    )
 
 
 def _thirds(prices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -294,13 +373,21 @@ def _thirds(prices: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _primary(rules: Sequence[Rule], facets: Sequence[str], categories: str) -> str:
-    """The facet for breadth and novelty: what items are (categories) before what they have, then the most covered."""
+    """The facet for breadth and novelty: what items are (categories) before what they have, then
+    the most covered.
+    """
     size = Counter(facets)
-    named = [rule for rule in rules if rule.kind in ("value", "path", "theme") and size[rule.facet] >= 4]
+    named = [
+        rule for rule in rules if rule.kind in ("value", "path", "theme") and size[rule.facet] >= 4
+    ]
     if not named:
         return ""
-    kinds = [rule for rule in named if rule.coverage >= 0.5 and rule.facet in ("category", categories)]
-    return max(kinds or named, key=lambda rule: (round(rule.coverage, 1), size[rule.facet], rule.facet)).facet
+    kinds = [
+        rule for rule in named if rule.coverage >= 0.5 and rule.facet in ("category", categories)
+    ]
+    return max(
+        kinds or named, key=lambda rule: (round(rule.coverage, 1), size[rule.facet], rule.facet)
+    ).facet
 
 
 def _ratings(x: Interactions) -> dict[str, tuple[float, float, int]]:
@@ -325,6 +412,11 @@ def _versioned(population: Population) -> Population:
     for name in _ARRAYS:
         array = population.norms.table if name == "norms" else getattr(population, name)
         digest.update(np.ascontiguousarray(array).tobytes())
-    head = [population.item_ids, population.facets, population.values, sorted(population.ratings.items())]
+    head = [
+        population.item_ids,
+        population.facets,
+        population.values,
+        sorted(population.ratings.items()),
+    ]
     digest.update(json.dumps([FORMAT, *head], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     return replace(population, version=digest.hexdigest())

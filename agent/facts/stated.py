@@ -1,4 +1,6 @@
-"""What a user said in words: stated preferences, and searches that name a facet value the catalogue knows."""
+"""What a user said in words: stated preferences, and searches that name a facet value the catalogue
+knows.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +15,9 @@ SEARCH_PRIOR = 4.0
 STRUCK = "struck"
 """In the context of a stated preference: that it is the claim named there which is wrong."""
 WITHDRAWN = "withdrawn"
-"""The same: that what was said last of the claim is taken back, so that events alone speak of it again."""
+"""The same: that what was said last of the claim is taken back, so that events alone speak of it
+again.
+"""
 MAX_WORDS = 4
 """Words of the longest value that is looked for in a text."""
 LONGEST = 120
@@ -29,8 +33,12 @@ _NEVER = ("low", "mid", "high", "yes")
 """Values that free text uses for other things."""
 
 
-def spoken_facts(events: Sequence[Event], population: Population, signal: Mapping[str, float]) -> list[Fact]:
-    """Facts from words: stated ones, the newest statement on a value winning, then those inferred from searches."""
+def spoken_facts(
+    events: Sequence[Event], population: Population, signal: Mapping[str, float]
+) -> list[Fact]:
+    """Facts from words: stated ones, the newest statement on a value winning, then those inferred
+    from searches.
+    """
     stated: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
     searched: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
     for event in standing(events):
@@ -42,16 +50,24 @@ def spoken_facts(events: Sequence[Event], population: Population, signal: Mappin
             if polarity == "like":
                 searched.pop(key, None)
         elif event.type == "preference":
-            for facet, value, polarity in _statements(event, population, signal.get(event.event_id, 0.0)):
+            for facet, value, polarity in _statements(
+                event, population, signal.get(event.event_id, 0.0)
+            ):
                 stated.setdefault((facet, value.casefold()), []).append((event, value, polarity))
         elif event.type == "search":
             for facet, value in known_values(_words_of(event), population):
                 searched.setdefault((facet, value.casefold()), []).append((event, value, "like"))
     facts = [_fact(facet, rows, "stated", population) for (facet, _), rows in stated.items()]
-    facts += [_fact(facet, rows, "inferred", population) for key, rows in searched.items() if key not in stated
-              for facet in (key[0],)]  # fmt: skip
+    facts += [
+        _fact(facet, rows, "inferred", population)
+        for key, rows in searched.items()
+        if key not in stated
+        for facet in (key[0],)
+    ]
     order = {"stated": 0, "inferred": 1}
-    return sorted(facts, key=lambda fact: (order[fact.basis], -fact.confidence, fact.facet, fact.value))
+    return sorted(
+        facts, key=lambda fact: (order[fact.basis], -fact.confidence, fact.facet, fact.value)
+    )
 
 
 def is_strike(event: Event) -> bool:
@@ -69,7 +85,9 @@ def _marked(event: Event, mark: str) -> bool:
 
 
 def standing(events: Sequence[Event]) -> Sequence[Event]:
-    """Events, oldest first, without what their user took back since, and without the taking back."""
+    """Events, oldest first, without what their user took back since, and without the taking
+    back.
+    """
     said: dict[tuple[str, str, Polarity], list[int]] = {}
     gone: set[int] = set()
     for at, event in enumerate(events):
@@ -85,7 +103,9 @@ def standing(events: Sequence[Event]) -> Sequence[Event]:
 
 
 def struck(events: Sequence[Event]) -> frozenset[tuple[str, str, Polarity]]:
-    """(facet, value in lower case, polarity) of claims that the user struck and has not stated again since."""
+    """(facet, value in lower case, polarity) of claims that the user struck and has not stated
+    again since.
+    """
     found: set[tuple[str, str, Polarity]] = set()
     for event in standing(events):
         if event.type == "preference" and event.context.get("value") is not None:
@@ -102,7 +122,9 @@ def _claim(event: Event) -> tuple[str, str, Polarity]:
 
 
 def known_values(text: str, population: Population) -> list[tuple[str, str]]:
-    """(facet, value) for the longest known facet values that a text names, without overlap, in order."""
+    """(facet, value) for the longest known facet values that a text names, without overlap, in
+    order.
+    """
     found: list[tuple[str, str]] = []
     covered: list[tuple[int, int]] = []
     for start, end in _spans(text):
@@ -117,12 +139,20 @@ def known_values(text: str, population: Population) -> list[tuple[str, str]]:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Stretches of text that may be a value, longest first: runs of words; outside ASCII, runs of characters too."""
+    """Stretches of text that may be a value, longest first: runs of words; outside ASCII, runs of
+    characters too.
+    """
     words = [match.span() for match in _WORDS.finditer(text)]
-    spans = {(words[i][0], words[j][1]) for i in range(len(words)) for j in range(i, min(i + MAX_WORDS, len(words)))}
+    spans = {
+        (words[i][0], words[j][1])
+        for i in range(len(words))
+        for j in range(i, min(i + MAX_WORDS, len(words)))
+    }
     for start, end in words:
         if not text[start:end].isascii():
-            spans.update((a, b) for a in range(start, end) for b in range(a + 2, min(a + 9, end + 1)))
+            spans.update(
+                (a, b) for a in range(start, end) for b in range(a + 2, min(a + 9, end + 1))
+            )
     return iter(sorted(spans, key=lambda span: (span[0] - span[1], span[0])))
 
 
@@ -131,7 +161,9 @@ def _words_of(event: Event) -> str:
     return event.text or (query if isinstance(query, str) else "")
 
 
-def _statements(event: Event, population: Population, signal: float) -> list[tuple[str, str, Polarity]]:
+def _statements(
+    event: Event, population: Population, signal: float
+) -> list[tuple[str, str, Polarity]]:
     facet, value, polarity = (event.context.get(name) for name in ("facet", "value", "polarity"))
     text = _words_of(event).strip()
     said: Polarity = "like"
@@ -148,19 +180,34 @@ def _statements(event: Event, population: Population, signal: float) -> list[tup
     return [(str(facet or "stated"), text[:LONGEST], said)] if text else []
 
 
-def _fact(facet: str, rows: Sequence[tuple[Event, str, Polarity]], basis: str, population: Population) -> Fact:
+def _fact(
+    facet: str, rows: Sequence[tuple[Event, str, Polarity]], basis: str, population: Population
+) -> Fact:
     _, value, polarity = rows[-1]
     agreeing = [event for event, _, said in rows if said == polarity]
     times = [event.timestamp for event in agreeing if event.timestamp is not None]
-    code = next((c for c in population.known.get(value.casefold(), []) if population.facets[c] == facet), None)
+    code = next(
+        (c for c in population.known.get(value.casefold(), []) if population.facets[c] == facet),
+        None,
+    )
     weight = len(agreeing) / (len(agreeing) + SEARCH_PRIOR)
     stated = basis == "stated"
     return Fact(
-        number=1, facet=facet, value=value, polarity=polarity, basis="stated" if stated else "inferred",
-        count=len(rows), positive=len(agreeing) if polarity == "like" else len(rows) - len(agreeing),
+        number=1,
+        facet=facet,
+        value=value,
+        polarity=polarity,
+        basis="stated" if stated else "inferred",
+        count=len(rows),
+        positive=len(agreeing) if polarity == "like" else len(rows) - len(agreeing),
         negative=len(agreeing) if polarity == "dislike" else len(rows) - len(agreeing),
-        share=0.0, base_rate=0.0 if code is None else round(float(population.base[code]), 4), affinity=0.0,
-        strength=1.0 if stated else round(weight, 4), confidence=STATED_CONFIDENCE if stated else round(weight, 4),
-        trend="unknown", first_seen=min(times, default=None), last_seen=max(times, default=None),
+        share=0.0,
+        base_rate=0.0 if code is None else round(float(population.base[code]), 4),
+        affinity=0.0,
+        strength=1.0 if stated else round(weight, 4),
+        confidence=STATED_CONFIDENCE if stated else round(weight, 4),
+        trend="unknown",
+        first_seen=min(times, default=None),
+        last_seen=max(times, default=None),
         evidence=[event.event_id for event in reversed(agreeing)][:12],
-    )  # fmt: skip
+    )

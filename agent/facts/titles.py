@@ -1,4 +1,6 @@
-"""Themes from titles, for catalogues that have nothing else: words and pairs of words that several titles share."""
+"""Themes from titles, for catalogues that have nothing else: words and pairs of words that several
+titles share.
+"""
 
 import re
 from collections import Counter
@@ -61,13 +63,17 @@ _SMALL = frozenset(
         "una",
     ]
 )
-"""Words of grammar and packing that group no items; anything shorter than three Latin letters is left out too."""
+"""Words of grammar and packing that group no items; anything shorter than three Latin letters is
+left out too.
+"""
 
 
 def find_themes(titles: Sequence[str], limit: int) -> frozenset[str]:
-    """The words and pairs, lower case, that at least `MIN_TITLES` different titles share; the commonest `limit`.
+    """The words and pairs, lower case, that at least `MIN_TITLES` different titles share; the
+    commonest `limit`.
 
-    A pair stays where its words meet more often than by chance (pointwise mutual information, Church and Hanks 1990).
+    A pair stays where its words meet more often than by chance (pointwise mutual information,
+    Church and Hanks 1990).
     """
     different = list(dict.fromkeys(title.casefold() for title in titles if title))
     words: Counter[str] = Counter()
@@ -88,8 +94,16 @@ def find_themes(titles: Sequence[str], limit: int) -> frozenset[str]:
     for pair, n in kept_pairs.items():
         absorbed.update(word for word in pair if n >= ABSORBED * words[word])
     themes = Counter({" ".join(pair): n for pair, n in kept_pairs.items()})
-    themes.update({w: n for w, n in words.items() if MIN_TITLES <= n <= most and _tells(w) and w not in absorbed})
-    return frozenset(theme for theme, _ in sorted(themes.items(), key=lambda one: (-one[1], one[0]))[:limit])
+    themes.update(
+        {
+            w: n
+            for w, n in words.items()
+            if MIN_TITLES <= n <= most and _tells(w) and w not in absorbed
+        }
+    )
+    return frozenset(
+        theme for theme, _ in sorted(themes.items(), key=lambda one: (-one[1], one[0]))[:limit]
+    )
 
 
 def themes_in(title: str, vocabulary: frozenset[str]) -> list[str]:

@@ -1,4 +1,6 @@
-"""A user's habits in words and numbers, each compared with the population; "unknown" where too little is known."""
+"""A user's habits in words and numbers, each compared with the population; "unknown" where too
+little is known.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,20 +28,29 @@ ALL_NEW = 0.9
 RATING_PRIOR = 5.0
 """Ratings' worth of belief that a user rates like everyone."""
 RATING_APART = 0.3
-"""Shrunk distance from the population's mean, in standard deviations of ratings, at which a habit has a name."""
+"""Shrunk distance from the population's mean, in standard deviations of ratings, at which a habit
+has a name.
+"""
 SESSION_GAP = 3600.0
 """Seconds without an event after which a new session begins."""
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 _PARTS = ("night", "morning", "afternoon", "evening")
-"""Quarters of the day from midnight UTC: where the user lives is not known, so they are no label."""
+"""Quarters of the day from midnight UTC: where the user lives is not known, so they are no
+label.
+"""
 _HAD_TYPES = ("purchase", "play")
 """Events that an item can be had by again, where it says loyalty."""
 
 
 def traits_of(
-    events: Sequence[Event], things: NDArray[np.int64], population: Population, scales: Mapping[str, Scale]
+    events: Sequence[Event],
+    things: NDArray[np.int64],
+    population: Population,
+    scales: Mapping[str, Scale],
 ) -> list[Trait]:
-    """All traits of one user. `events` are item events by time, `things` their different items in that order."""
+    """All traits of one user. `events` are item events by time, `things` their different items in
+    that order.
+    """
     return [
         _rating_habit(events, population, scales),
         *_habits(events, things, population),
@@ -49,9 +60,17 @@ def traits_of(
     ]
 
 
-def _rating_habit(events: Sequence[Event], population: Population, scales: Mapping[str, Scale]) -> Trait:
-    """Mean distance from the source's mean rating in its standard deviations, shrunk by n / (n + RATING_PRIOR)."""
-    rated = [e for e in events if e.type in RATED_TYPES and e.value is not None and e.source in population.ratings]
+def _rating_habit(
+    events: Sequence[Event], population: Population, scales: Mapping[str, Scale]
+) -> Trait:
+    """Mean distance from the source's mean rating in its standard deviations, shrunk by n / (n +
+    RATING_PRIOR).
+    """
+    rated = [
+        e
+        for e in events
+        if e.type in RATED_TYPES and e.value is not None and e.source in population.ratings
+    ]
     sources = Counter(event.source for event in rated)
     n = len(rated)
     if n < MIN_RATINGS:
@@ -65,39 +84,61 @@ def _rating_habit(events: Sequence[Event], population: Population, scales: Mappi
     own = np.array([event.value for event in rated if event.source == source], dtype=np.float64)
     top = f" of {scales[source].high:g}" if source in scales else ""
     detail = (
-        f"mean rating {own.mean():.1f}{top} over {_n(len(own), 'rating')}, everyone {population.ratings[source][0]:.1f}"
+        f"mean rating {own.mean():.1f}{top} over {_n(len(own), 'rating')}, everyone "
+        f"{population.ratings[source][0]:.1f}"
     )
     if n >= MIN_RATINGS and own.std() == 0:
         detail += "; always the same"
-    label = "generous" if apart > RATING_APART else "critical" if apart < -RATING_APART else "balanced"
-    return Trait(name="rating_habit", label=label, value=round(float(own.mean()), 2), detail=detail, n=n)
+    label = (
+        "generous" if apart > RATING_APART else "critical" if apart < -RATING_APART else "balanced"
+    )
+    return Trait(
+        name="rating_habit", label=label, value=round(float(own.mean()), 2), detail=detail, n=n
+    )
 
 
-def _habits(events: Sequence[Event], things: NDArray[np.int64], population: Population) -> list[Trait]:
+def _habits(
+    events: Sequence[Event], things: NDArray[np.int64], population: Population
+) -> list[Trait]:
     n = len(things)
     wanted = np.array([facet == population.primary for facet in population.facets], dtype=bool)
     breadth, novelty, popularity = measure(
-        users=np.zeros(n, dtype=np.int64), things=things, starts=population.starts, codes=population.codes,
-        popularity=population.popularity, wanted=wanted, user_count=1,
-    )[0]  # fmt: skip
+        users=np.zeros(n, dtype=np.int64),
+        things=things,
+        starts=population.starts,
+        codes=population.codes,
+        popularity=population.popularity,
+        wanted=wanted,
+        user_count=1,
+    )[0]
     facet = population.primary
     timed = all(event.timestamp is not None for event in events)
-    used = len({int(code) for at in things for code in population.codes_of(int(at)) if wanted[code]}) if facet else 0
+    used = (
+        len({int(code) for at in things for code in population.codes_of(int(at)) if wanted[code]})
+        if facet
+        else 0
+    )
     names = {
         "breadth": (
-            float(breadth), ("narrow", "average", "broad"),
+            float(breadth),
+            ("narrow", "average", "broad"),
             f"{used} of {int(wanted.sum())} {facet} values over {_n(n, 'item')}; "
             "evenness {own:.2f}, usual {usual:.2f}",
         ),
         "novelty": (
-            float(novelty) if timed else float("nan"), ("habitual", "average", "exploring"),
-            f"{{own:.0%}} of the later half of {_n(n, 'item')} had a new mix of {facet} values, usual {{usual:.0%}}",
+            float(novelty) if timed else float("nan"),
+            ("habitual", "average", "exploring"),
+            (
+                f"{{own:.0%}} of the later half of {_n(n, 'item')} had a new mix of {facet} "
+                f"values, usual {{usual:.0%}}"
+            ),
         ),
         "popularity": (
-            float(popularity), ("niche", "balanced", "mainstream"),
+            float(popularity),
+            ("niche", "balanced", "mainstream"),
             f"mean popularity rank {{own:.0%}} over {_n(n, 'item')}, usual {{usual:.0%}}",
         ),
-    }  # fmt: skip
+    }
     called = {"breadth": "breadth", "novelty": "novelty_seeking", "popularity": "popularity_taste"}
     traits = []
     for habit, (own, labels, detail) in names.items():
@@ -112,7 +153,9 @@ def _habits(events: Sequence[Event], things: NDArray[np.int64], population: Popu
         z = (own - mean) / deviation
         label = labels[2] if z > APART else labels[0] if z < -APART else labels[1]
         words = detail.format(own=own, usual=mean)
-        traits.append(Trait(name=called[habit], label=label, value=round(own, 4), detail=words, n=n))
+        traits.append(
+            Trait(name=called[habit], label=label, value=round(own, 4), detail=words, n=n)
+        )
     return traits
 
 
@@ -127,7 +170,8 @@ def _price_band(things: NDArray[np.int64], population: Population) -> Trait:
     low, high = (float(edge) for edge in population.price_edges)
     label = "low" if middle < low else "high" if middle > high else "mid"
     detail = (
-        f"median price {middle:.2f} over {_n(n, 'item')}; a third of all lies below {low:.2f}, a third above {high:.2f}"
+        f"median price {middle:.2f} over {_n(n, 'item')}; a third of all lies below "
+        f"{low:.2f}, a third above {high:.2f}"
     )
     return Trait(name="price_band", label=label, value=round(middle, 2), detail=detail, n=n)
 
@@ -138,7 +182,9 @@ def _dates(days: set[date]) -> str:
 
 
 def _rhythm(times: Sequence[datetime]) -> Trait:
-    """Active days, sessions, and the weekday or part of the day that stands out (binomial z test at 1%)."""
+    """Active days, sessions, and the weekday or part of the day that stands out (binomial z test at
+    1%).
+    """
     n = len(times)
     if n < MIN_TIMED:
         return Trait(name="rhythm", label="unknown", detail=_too_few(n, "dated event"), n=n)
@@ -154,14 +200,22 @@ def _rhythm(times: Sequence[datetime]) -> Trait:
     marks = []
     # Sessions are what repeats; the events inside one say the same hour and day again.
     starts = [times[0].fromtimestamp(float(at), times[0].tzinfo) for at in seconds]
-    starts = [at for at, new in zip(starts, np.append(True, np.diff(seconds) > SESSION_GAP), strict=True) if new]
+    starts = [
+        at
+        for at, new in zip(starts, np.append(True, np.diff(seconds) > SESSION_GAP), strict=True)
+        if new
+    ]
     if standing := _stands_out(Counter(at.weekday() for at in starts), len(starts), 7):
         marks.append(_DAYS[standing[0]])
         detail += f"; {standing[1]:.0%} of sessions on {_DAYS[standing[0]]}"
     if by_day and (standing := _stands_out(Counter(at.hour // 6 for at in starts), len(starts), 4)):
         detail += f"; {standing[1]:.0%} of sessions in the {_PARTS[standing[0]]}, UTC"
     pace = (
-        "in bursts" if len(days) <= 3 or n / len(days) >= 20 else "often" if len(days) >= span / 4 else "now and then"
+        "in bursts"
+        if len(days) <= 3 or n / len(days) >= 20
+        else "often"
+        if len(days) >= span / 4
+        else "now and then"
     )
     label = ", ".join([pace, *marks])
     return Trait(name="rhythm", label=label, value=round(n / len(days), 2), detail=detail, n=n)
@@ -185,13 +239,25 @@ def _loyalty(events: Sequence[Event]) -> list[Trait]:
         return []
     if n < MIN_HABIT:
         return [
-            Trait(name="loyalty", label="unknown", detail=_too_few(n, "purchase or play", "purchases or plays"), n=n)
+            Trait(
+                name="loyalty",
+                label="unknown",
+                detail=_too_few(n, "purchase or play", "purchases or plays"),
+                n=n,
+            )
         ]
     again = n - len(set(had))
     share = again / n
     label = "returning" if share >= 0.4 else "trying" if share < 0.1 else "mixed"
-    return [Trait(name="loyalty", label=label, value=round(share, 4),
-                  detail=f"{again} of {n} purchases or plays were of an item had before", n=n)]  # fmt: skip
+    return [
+        Trait(
+            name="loyalty",
+            label=label,
+            value=round(share, 4),
+            detail=f"{again} of {n} purchases or plays were of an item had before",
+            n=n,
+        )
+    ]
 
 
 def _too_few(n: int, what: str, many: str = "") -> str:

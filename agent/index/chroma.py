@@ -1,8 +1,8 @@
 """Vectors in Chroma: items, portraits and single preferences. The only place for chromadb.
 
-Embeddings are always passed in, so that Chroma never fetches an embedder of its own. A row is embedded only when the
-hash of its text changed. One process owns the index; others see the generation file change and reopen, since an open
-client does not notice another process's writes.
+Embeddings are always passed in, so that Chroma never fetches an embedder of its own. A row is
+embedded only when the hash of its text changed. One process owns the index; others see the
+generation file change and reopen, since an open client does not notice another process's writes.
 """
 
 import hashlib
@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from limner.core.errors import IndexAwayError, IndexBrokenError, IndexMismatchError, StoreError, StoreFullError
+from limner.core.errors import (
+    IndexAwayError,
+    IndexBrokenError,
+    IndexMismatchError,
+    StoreError,
+    StoreFullError,
+)
 from limner.core.progress import Progress, Quiet
 from limner.index.embedders import Embedder, Remembering, Vectors
 
@@ -62,7 +68,9 @@ R = TypeVar("R")
 
 
 def _translated(work: "Callable[Concatenate[Index, P], R]") -> "Callable[Concatenate[Index, P], R]":
-    """Chroma's errors as ours, and one thread at a time: a write reopens what another would be reading."""
+    """Chroma's errors as ours, and one thread at a time: a write reopens what another would be
+    reading.
+    """
 
     @wraps(work)
     def call(self: "Index", /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -85,8 +93,9 @@ def _chroma_errors() -> tuple[type[Exception], ...]:
 class Index:
     """The vectors of one store.
 
-    Raises IndexMismatchError at first use where the folder was made by another embedder, IndexBrokenError where Chroma
-    cannot read or write it, StoreFullError where there is no space, IndexAwayError where its server does not answer.
+    Raises IndexMismatchError at first use where the folder was made by another embedder,
+    IndexBrokenError where Chroma cannot read or write it, StoreFullError where there is no space,
+    IndexAwayError where its server does not answer.
     """
 
     def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
@@ -108,7 +117,10 @@ class Index:
 
     def _generations(self) -> dict[str, int]:
         try:
-            return {str(kind): int(n) for kind, n in json.loads((self._folder / _GENERATION).read_text()).items()}
+            return {
+                str(kind): int(n)
+                for kind, n in json.loads((self._folder / _GENERATION).read_text()).items()
+            }
         except (FileNotFoundError, ValueError, AttributeError):
             return {}
 
@@ -147,7 +159,10 @@ class Index:
         quiet = ChromaSettings(anonymized_telemetry=False)
         try:
             return chromadb.HttpClient(
-                host=to.hostname or "", port=to.port or 8000, ssl=to.scheme == "https", settings=quiet
+                host=to.hostname or "",
+                port=to.port or 8000,
+                ssl=to.scheme == "https",
+                settings=quiet,
             )
         except ValueError as error:
             raise IndexAwayError(
@@ -155,8 +170,8 @@ class Index:
             ) from error
 
     def _read_anew(self) -> "ClientAPI":
-        """Over a system of our own: Chroma shares one a path in the whole process, which never reads anew, and holds
-        its files, threads and memory for good once it is only forgotten.
+        """Over a system of our own: Chroma shares one a path in the whole process, which never
+        reads anew, and holds its files, threads and memory for good once it is only forgotten.
         """
         from chromadb.api import ServerAPI
         from chromadb.api.client import Client
@@ -165,7 +180,9 @@ class Index:
 
         self._folder.mkdir(parents=True, exist_ok=True)
         system = System(
-            ChromaSettings(anonymized_telemetry=False, is_persistent=True, persist_directory=str(self._folder))
+            ChromaSettings(
+                anonymized_telemetry=False, is_persistent=True, persist_directory=str(self._folder)
+            )
         )
         system.instance(ServerAPI)  # type: ignore[type-abstract]  # Chroma finds what is set for it
         system.start()
@@ -186,15 +203,19 @@ class Index:
         owner, size = ((made.metadata or {}).get(key) for key in ("embedder", "dimensions"))
         if (owner, size) != (self.embedder.name, self.embedder.dimensions):
             raise IndexMismatchError(
-                f"The index was made by the embedder '{owner}' ({size} dimensions), not '{self.embedder.name}' "
-                f"({self.embedder.dimensions}); run `limner profile build --reindex`, or set LIMNER_EMBED back."
+                f"The index was made by the embedder '{owner}' ({size} dimensions), not "
+                f"'{self.embedder.name}' "
+                f"({self.embedder.dimensions}); run `limner profile build --reindex`, or "
+                "set LIMNER_EMBED back."
             )
         self._collections[kind] = made
         return made
 
     @_translated
     def check(self) -> None:
-        """Raises IndexMismatchError where another embedder made the index, IndexBrokenError where it cannot be read."""
+        """Raises IndexMismatchError where another embedder made the index, IndexBrokenError where
+        it cannot be read.
+        """
         for kind in KINDS:
             self._collection(kind).get(limit=1, include=["embeddings"])
 
@@ -205,16 +226,22 @@ class Index:
         if self._url:
             if isinstance(error, httpx.TransportError):
                 return IndexAwayError(
-                    f"No Chroma server answers at {self._url} ({said}); start it, or unset LIMNER_CHROMA_URL."
+                    f"No Chroma server answers at {self._url} ({said}); start it, or "
+                    "unset LIMNER_CHROMA_URL."
                 )
-            return StoreError(f"The Chroma server at {self._url} failed ({said}); see that it runs, and run it again.")
+            return StoreError(
+                f"The Chroma server at {self._url} failed ({said}); see that it runs, "
+                "and run it again."
+            )
         if any(sign in str(error) for sign in _FULL):
             return StoreFullError(
-                f"The index at '{self._folder}' cannot be written, for want of space or by a limit on the size of "
+                f"The index at '{self._folder}' cannot be written, for want of space or "
+                "by a limit on the size of "
                 "files; free some, then run it again."
             )
         return IndexBrokenError(
-            f"The index at '{self._folder}' cannot be used ({said}); run `limner profile build --reindex`, which makes "
+            f"The index at '{self._folder}' cannot be used ({said}); run `limner profile "
+            "build --reindex`, which makes "
             "it anew."
         )
 
@@ -252,18 +279,24 @@ class Index:
     def outdated(self, kind: Kind, rows: Sequence[IndexRow]) -> list[IndexRow]:
         """The rows whose text is not embedded yet, or another one is."""
         known = self._hashes(kind, [row.id for row in rows])
-        return [row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)]
+        return [
+            row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)
+        ]
 
     def _make_sure_of_room(self, rows: Sequence[IndexRow]) -> None:
-        """Raises StoreFullError before anything is written, since a full disk would leave an index that is broken."""
+        """Raises StoreFullError before anything is written, since a full disk would leave an index
+        that is broken.
+        """
         if self._url:
             return
-        # Vectors lie in Chroma's log and in its graph, texts not at all; measured with 256 and 384 dimensions.
+        # Vectors lie in Chroma's log and in its graph, texts not at all; measured with 256 and 384
+        # dimensions.
         needed = len(rows) * (16 * self.embedder.dimensions + 2048) + _SLACK
         free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise StoreFullError(
-                f"The index at '{self._folder}' needs {needed >> 20} MB and {free >> 20} MB are free; free some, then "
+                f"The index at '{self._folder}' needs {needed >> 20} MB and {free >> 20} "
+                "MB are free; free some, then "
                 "run it again."
             )
 
@@ -276,7 +309,8 @@ class Index:
     def clear(self) -> None:
         """Drop everything, whoever made it and in whatever state; the way to another embedder.
 
-        A folder goes whole, since Chroma keeps what was deleted in a log of its own; of a server, our collections go.
+        A folder goes whole, since Chroma keeps what was deleted in a log of its own; of a server,
+        our collections go.
         """
         if self._url:
             try:
@@ -288,7 +322,8 @@ class Index:
                 raise self._failure(error) from error
         else:
             counts = self._generations()
-            # Kept, not closed: Chroma writes unset parts of a new graph to disk as it found the memory, names and all.
+            # Kept, not closed: Chroma writes unset parts of a new graph to disk as it found the
+            # memory, names and all.
             self._cleared.append(self._system)
             self._client = self._system = None
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -331,7 +366,9 @@ class Index:
         size = collection.count()
         if size == 0 or len(vectors) == 0:
             return [[] for _ in range(len(vectors))]
-        found = collection.query(query_embeddings=vectors, n_results=min(k, size), include=["distances"])
+        found = collection.query(
+            query_embeddings=vectors, n_results=min(k, size), include=["distances"]
+        )
         distances = found["distances"] or []
         return [
             [Hit(one, 1.0 - float(distance)) for one, distance in zip(ids, row, strict=True)]
@@ -349,7 +386,9 @@ class Index:
         """The stored vectors of those ids that are there, each [dimensions]."""
         out: dict[str, Vectors] = {}
         for at in range(0, len(ids), _READ):
-            found = self._collection(kind).get(ids=list(ids[at : at + _READ]), include=["embeddings"])
+            found = self._collection(kind).get(
+                ids=list(ids[at : at + _READ]), include=["embeddings"]
+            )
             rows = found["embeddings"]
             if rows is not None:
                 out.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
@@ -358,7 +397,9 @@ class Index:
     def _hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
         known: dict[str, str] = {}
         for at in range(0, len(ids), _READ):
-            found = self._collection(kind).get(ids=list(ids[at : at + _READ]), include=["metadatas"])
+            found = self._collection(kind).get(
+                ids=list(ids[at : at + _READ]), include=["metadatas"]
+            )
             for one, metadata in zip(found["ids"], found["metadatas"] or [], strict=True):
                 known[one] = str((metadata or {}).get("hash", ""))
         return known

@@ -1,4 +1,6 @@
-"""An item's portrait as text: title, attributes, and what reviewers say. This is what is embedded."""
+"""An item's portrait as text: title, attributes, and what reviewers say. This is what is
+embedded.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +17,9 @@ _VALUES = 8
 
 
 def item_text(item: Item, reviews: Sequence[str] = (), max_tokens: int = MAX_TOKENS) -> str:
-    """Title, categories, attributes, text and short quotes of reviews, at most `max_tokens` tokens."""
+    """Title, categories, attributes, text and short quotes of reviews, at most `max_tokens`
+    tokens.
+    """
     parts = [item.title or item.item_id]
     if item.categories:
         parts.append(", ".join(item.categories[:_VALUES]))
@@ -27,11 +31,16 @@ def item_text(item: Item, reviews: Sequence[str] = (), max_tokens: int = MAX_TOK
 
 
 def plain_text(item: Item) -> str:
-    """What an item's own words are, for search by words: names of attributes left out, nothing counted, so that it is
-    made for a whole catalogue in a moment."""
+    """What an item's own words are, for search by words: names of attributes left out, nothing
+    counted, so that it is made for a whole catalogue in a moment.
+    """
     values = [*item.categories]
     for name, value in sorted(item.attributes.items()):
-        if name.lower() not in SHELF and not isinstance(value, bool) and value != list(item.categories):
+        if (
+            name.lower() not in SHELF
+            and not isinstance(value, bool)
+            and value != list(item.categories)
+        ):
             values += value[:_VALUES] if isinstance(value, list) else [str(value)]
     return ". ".join([item.title or item.item_id, *values, item.text[:MAX_CHARACTERS]])
 

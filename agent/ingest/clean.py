@@ -1,4 +1,6 @@
-"""From text columns to canonical, clean values; what cannot be used gets a reason, never silence."""
+"""From text columns to canonical, clean values; what cannot be used gets a reason, never
+silence.
+"""
 
 import ast
 import hashlib
@@ -15,7 +17,15 @@ from numpy.typing import NDArray
 
 from limner.core.interactions import NO_TIME
 from limner.core.schema import Attributes, Item, Scalar, User
-from limner.ingest.mapping import FIELDS, TYPE_ALIASES, ColumnRule, Layout, Mapping, TableName, plain_name
+from limner.ingest.mapping import (
+    FIELDS,
+    TYPE_ALIASES,
+    ColumnRule,
+    Layout,
+    Mapping,
+    TableName,
+    plain_name,
+)
 from limner.ingest.read import BROKEN, LINE, RAW
 from limner.ingest.times import parse_times
 from limner.store import event_hash
@@ -23,7 +33,9 @@ from limner.store import event_hash
 ITEMLESS = frozenset({"search", "answer", "preference", "comment"})
 """Types that make sense without an item."""
 _STATES = frozenset({"rating", "review", "like", "dislike"})
-"""Types of which a second, wholly identical row says nothing new; acts such as purchases may repeat."""
+"""Types of which a second, wholly identical row says nothing new; acts such as purchases may
+repeat.
+"""
 _RATED = frozenset({"rating", "review"})
 _ABOUT_ITEMS = frozenset({"rating", "purchase", "view"})
 """Types that say nothing without an item, whatever text they bring."""
@@ -32,18 +44,25 @@ _LONGEST_ID = 255
 _FIRST_YEAR, _LAST_YEAR = 1800, 2100
 _DAY = 86_400_000
 _HIDDEN = re.compile(
-    r"<(script|style)\b[^<>]*>(?:(?!<(?:script|style)\b).)*?</\1\s*>|<!--(?:(?!<!--).)*?-->", re.IGNORECASE | re.DOTALL
+    r"<(script|style)\b[^<>]*>(?:(?!<(?:script|style)\b).)*?</\1\s*>|<!--(?:(?!<!--).)*?-->",
+    re.IGNORECASE | re.DOTALL,
 )
-"""What a browser would show nothing of; up to the next opening, so that many that are never closed cost no more."""
+"""What a browser would show nothing of; up to the next opening, so that many that are never closed
+cost no more.
+"""
 _LAYOUT = (
     "a|abbr|address|article|b|big|blockquote|br|center|cite|dd|del|div|dl|dt|em|figure|font|footer|h[1-6]|header|hr|i"
     "|iframe|img|input|ins|li|ol|p|pre|s|section|small|span|strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|wbr"
 )
-"""Elements that shops lay out reviews and descriptions with. Names of others, in prose, are what it speaks of."""
+"""Elements that shops lay out reviews and descriptions with. Names of others, in prose, are what it
+speaks of.
+"""
 _ATTRIBUTE = r"""\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
 _TAG = re.compile(rf"</(?:{_LAYOUT})\s*>|<(?:{_LAYOUT})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
 """Their tags: attributes have values, so that "if a <b and c> d" is none."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
 _FLOAT_ID = re.compile(r"^(\d+)\.0$")
@@ -56,8 +75,8 @@ _NOTHING = frozenset({"", "nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "N
 
 
 def clean_name(text: str) -> str:
-    """A title, category or attribute: entities read, control characters removed, white space folded. What looks like
-    markup stays, since it is what the thing is called.
+    """A title, category or attribute: entities read, control characters removed, white space
+    folded. What looks like markup stays, since it is what the thing is called.
     """
     return _folded(html.unescape(text) if "&" in text else text)
 
@@ -90,7 +109,9 @@ def _clean_column(values: Sequence[str], clean: Callable[[str], str]) -> list[st
 
 
 def _id(cell: str) -> str:
-    """Trimmed; "13995.0" from a numeric column with gaps is "13995"; the field's words for nothing are ""."""
+    """Trimmed; "13995.0" from a numeric column with gaps is "13995"; the field's words for nothing
+    are "".
+    """
     cell = cell.strip()
     if cell.endswith(".0") and _FLOAT_ID.match(cell):
         return cell[:-2]
@@ -98,7 +119,9 @@ def _id(cell: str) -> str:
 
 
 class Cells:
-    """A text column as codes into its distinct cells, so that work is done once for each distinct cell."""
+    """A text column as codes into its distinct cells, so that work is done once for each distinct
+    cell.
+    """
 
     def __init__(self, column: Sequence[str] | NDArray[np.object_]) -> None:
         codes, cells = pd.factorize(np.asarray(column, dtype=object), use_na_sentinel=False)
@@ -113,7 +136,9 @@ class Cells:
             made.codes = np.zeros(len(frame), dtype=np.intp)
             made.distinct = ["" if spec is None else str(spec.constant)]
             return made
-        return cls(_joined(frame, spec) if spec.columns else frame[spec.column].to_numpy(dtype=object))
+        return cls(
+            _joined(frame, spec) if spec.columns else frame[spec.column].to_numpy(dtype=object)
+        )
 
     def map(self, change: Callable[[str], str]) -> "Cells":
         """The same rows, each distinct cell changed."""
@@ -157,9 +182,9 @@ def clean_events(
 ) -> CleanEvents:
     """One chunk. Rejected rows carry the first reason that applies.
 
-    Types: as given, by the mapping's names and the field's aliases. Where there is none, a row with a rating is a
-    `rating` (its review text stays with it), a row with text only, in a table that has ratings, a `review`, any other a
-    `view`. A negative quantity makes a purchase a return.
+    Types: as given, by the mapping's names and the field's aliases. Where there is none, a row with
+    a rating is a `rating` (its review text stays with it), a row with text only, in a table that
+    has ratings, a `review`, any other a `view`. A negative quantity makes a purchase a return.
     """
     n = len(frame)
     reason = np.full(n, "", dtype=object)
@@ -180,7 +205,10 @@ def clean_events(
     raw = Cells.of(frame, fields.get("rating" if rated else "value")).map(number_text)
     numbers = numbers_of(raw.distinct)
     value = numbers[raw.codes]
-    reject(raw.where(bool) & ~np.isfinite(value), "unparseable rating" if rated else "unparseable value")
+    reject(
+        raw.where(bool) & ~np.isfinite(value),
+        "unparseable rating" if rated else "unparseable value",
+    )
 
     has_text = np.zeros(n, dtype=bool)
     text = [""] * n
@@ -191,21 +219,30 @@ def clean_events(
     given = Cells.of(frame, fields.get("type"))
     own = {key.lower(): kind for key, kind in mapping.types.items()}
     kind = given.map(lambda cell: _type(cell, own)).all()
-    guessed = np.where(np.isnan(value), np.where(has_text & rated, "review", "view"), "rating" if rated else "view")
+    guessed = np.where(
+        np.isnan(value), np.where(has_text & rated, "review", "view"), "rating" if rated else "view"
+    )
     kind = np.where(kind == "", guessed, kind).astype(object)
     back = value < 0
     if mapping.returns:
         name, prefix = mapping.returns.split("=", 1)
-        back |= Cells(frame[name].to_numpy(dtype=object)).where(lambda cell: cell.startswith(prefix))
+        back |= Cells(frame[name].to_numpy(dtype=object)).where(
+            lambda cell: cell.startswith(prefix)
+        )
     kind[(kind == "purchase") & back] = "return"
     names = Cells(kind)
     reject(names.where(lambda one: len(one) > 64), "type too long")
     if mapping.scale is not None:
         # A scale binds what is a rating; a quantity in the same column is none.
         low, high = mapping.scale
-        reject(names.where(_RATED.__contains__) & ((value < low) | (value > high)), "rating out of scale")
+        reject(
+            names.where(_RATED.__contains__) & ((value < low) | (value > high)),
+            "rating out of scale",
+        )
     # What needs no item, or says something in words, is kept without one.
-    loose = names.where(ITEMLESS.__contains__) | (has_text & ~names.where(_ABOUT_ITEMS.__contains__))
+    loose = names.where(ITEMLESS.__contains__) | (
+        has_text & ~names.where(_ABOUT_ITEMS.__contains__)
+    )
     reject(item.where(lambda one: not one) & ~loose, "missing item_id")
 
     time = np.full(n, NO_TIME, dtype=np.int64)
@@ -248,7 +285,9 @@ def clean_events(
 
 
 def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """(reason, [n] mask) of rows that did not parse, or hold a NUL or a lone surrogate in a column that is used."""
+    """(reason, [n] mask) of rows that did not parse, or hold a NUL or a lone surrogate in a column
+    that is used.
+    """
     if BROKEN in frame:
         broken = Cells(frame[BROKEN].to_numpy(dtype=object))
         for fault in broken.distinct:
@@ -271,7 +310,9 @@ def something(cell: str) -> str:
 
 
 def number_text(cell: str) -> str:
-    """A number as Python writes it: "4,5" is 4.5, "1,234.50" is 1234.50; anything else as it came."""
+    """A number as Python writes it: "4,5" is 4.5, "1,234.50" is 1234.50; anything else as it
+    came.
+    """
     cell = something(cell)
     if "," in cell:
         if _DECIMAL_COMMA.match(cell):
@@ -283,12 +324,16 @@ def number_text(cell: str) -> str:
 
 def numbers_of(cells: Sequence[str]) -> NDArray[np.float64]:
     """[n] NaN where a cell is no finite number."""
-    found = np.array(pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce"), dtype=np.float64)
+    found = np.array(
+        pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce"), dtype=np.float64
+    )
     return np.where(np.isfinite(found), found, np.nan)
 
 
 def price_of(cell: str) -> float | None:
-    """ "$1,234.50", "12,50 €" and "9.99 USD" as a number; None where there is none, or a range or text."""
+    """ "$1,234.50", "12,50 €" and "9.99 USD" as a number; None where there is none, or a range or
+    text.
+    """
     found = _PRICE.findall(cell)
     if len(found) != 1:
         return None
@@ -301,12 +346,14 @@ def _type(cell: str, own: dict[str, str]) -> str:
     return own.get(word, TYPE_ALIASES.get(word, word))
 
 
-def identify(events: CleanEvents, count: "Occurrences") -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def identify(
+    events: CleanEvents, count: "Occurrences"
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """([n] id hashes, [n] true where an identical row of a state type came before in this file).
 
-    A made id is the hash of the canonical fields and the occurrence number among identical rows of the file, so that
-    equal invoice lines survive and reading the file again changes nothing. The source is no part of it: a file that was
-    renamed brings the same events.
+    A made id is the hash of the canonical fields and the occurrence number among identical rows of
+    the file, so that equal invoice lines survive and reading the file again changes nothing. The
+    source is no part of it: a file that was renamed brings the same events.
     """
     content = _hash_rows(events)
     number = count.number(content)
@@ -347,8 +394,12 @@ class GivenIds:
         self._ids = np.empty(0, dtype=np.int64)
         self._content = np.empty(0, dtype=np.int64)
 
-    def check(self, events: CleanEvents) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
-        """([n] id hashes, [n] id and content came before, [n] the id came before with other content)."""
+    def check(
+        self, events: CleanEvents
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """([n] id hashes, [n] id and content came before, [n] the id came before with other
+        content).
+        """
         ids = np.array([event_hash(one) for one in events.event_id or []], dtype=np.int64)
         content = _hash_rows(events)
         distinct, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
@@ -394,11 +445,13 @@ class Occurrences:
 # ---------------------------------------------------------------- users and items
 
 
-def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[Item], list[int], list[Rejected]]:
+def clean_items(
+    frame: pd.DataFrame, layout: Layout, source: str
+) -> tuple[list[Item], list[int], list[Rejected]]:
     """(items of one chunk, the position of each in the chunk, rejected rows).
 
-    A year that ends the title (or the attribute `original_title`) becomes the attribute `year` where there is none; the
-    title keeps it.
+    A year that ends the title (or the attribute `original_title`) becomes the attribute `year`
+    where there is none; the title keeps it.
     """
     fields = layout.fields
     ids = [_id(cell) for cell in Cells.of(frame, fields.get("item_id")).all()]
@@ -408,13 +461,18 @@ def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[
     prices = [price_of(cell) for cell in Cells.of(frame, fields.get("price")).all()]
     categories = _lists(frame, fields.get("categories"))
     facet = _facet_name(fields.get("categories"))
-    images, audios = ([something(cell) for cell in _joined(frame, fields.get(name))] for name in ("image", "audio"))
+    images, audios = (
+        [something(cell) for cell in _joined(frame, fields.get(name))]
+        for name in ("image", "audio")
+    )
     rest = _attributes(frame, layout, "items")
     good = np.flatnonzero(reason == "").tolist()
     items: list[Item] = []
     for i in good:
         attributes = rest[i]
-        if "year" not in attributes and (year := _year(titles[i]) or _year(attributes.get("original_title"))):
+        if "year" not in attributes and (
+            year := _year(titles[i]) or _year(attributes.get("original_title"))
+        ):
             attributes["year"] = year
         if facet and categories[i]:
             attributes[facet] = categories[i]
@@ -434,18 +492,28 @@ def clean_items(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[
     return items, good, rejected(frame, np.flatnonzero(reason != ""), reason)
 
 
-def clean_users(frame: pd.DataFrame, layout: Layout, source: str) -> tuple[list[User], list[Rejected]]:
+def clean_users(
+    frame: pd.DataFrame, layout: Layout, source: str
+) -> tuple[list[User], list[Rejected]]:
     ids = [_id(cell) for cell in Cells.of(frame, layout.fields.get("user_id")).all()]
     reason = _faulty(frame, layout, ids, "user_id")
     rest = _attributes(frame, layout, "users")
-    users = [User(user_id=ids[i], source=source, attributes=rest[i]) for i in np.flatnonzero(reason == "").tolist()]
+    users = [
+        User(user_id=ids[i], source=source, attributes=rest[i])
+        for i in np.flatnonzero(reason == "").tolist()
+    ]
     return users, rejected(frame, np.flatnonzero(reason != ""), reason)
 
 
-def _faulty(frame: pd.DataFrame, layout: Layout, ids: Sequence[str], name: str) -> NDArray[np.object_]:
+def _faulty(
+    frame: pd.DataFrame, layout: Layout, ids: Sequence[str], name: str
+) -> NDArray[np.object_]:
     """[n] why a row of items or users cannot be used; "" where it can."""
     reason = np.array(
-        ["" if 0 < len(one) <= _LONGEST_ID else f"{name} too long" if one else f"missing {name}" for one in ids],
+        [
+            "" if 0 < len(one) <= _LONGEST_ID else f"{name} too long" if one else f"missing {name}"
+            for one in ids
+        ],
         dtype=object,
     )
     for why, mask in faults(frame, layout):
@@ -470,8 +538,12 @@ def _facet_name(column: ColumnRule | None) -> str:
     return name.removesuffix("s") if name in ("genres", "tags") else name
 
 
-def _extra(frame: pd.DataFrame, layout: Layout, table: TableName) -> dict[str, list[Scalar | list[str]]]:
-    """Columns that are no canonical field, by clean name: those that the mapping names so, then the rest."""
+def _extra(
+    frame: pd.DataFrame, layout: Layout, table: TableName
+) -> dict[str, list[Scalar | list[str]]]:
+    """Columns that are no canonical field, by clean name: those that the mapping names so, then the
+    rest.
+    """
     found: dict[str, list[Scalar | list[str]]] = {}
     for name, spec in layout.fields.items():
         if name not in FIELDS[table]:
@@ -547,7 +619,10 @@ def _lists(frame: pd.DataFrame, spec: ColumnRule | None) -> list[list[str]]:
     if spec is None:
         return [[] for _ in range(len(frame))]
     if spec.flags:
-        on = {flag: frame[flag].str.strip().isin(["1", "true", "True"]).to_list() for flag in spec.flags}
+        on = {
+            flag: frame[flag].str.strip().isin(["1", "true", "True"]).to_list()
+            for flag in spec.flags
+        }
         return [[flag for flag in spec.flags if on[flag][i]] for i in range(len(frame))]
     cells = Cells.of(frame, spec)
     lists = [split_list(cell, spec.separator) for cell in cells.distinct]
@@ -555,7 +630,9 @@ def _lists(frame: pd.DataFrame, spec: ColumnRule | None) -> list[list[str]]:
 
 
 def split_list(cell: str, separator: str = "") -> list[str]:
-    """A cell as a list of distinct clean values; without a separator "|" or ";" split, else JSON lists are read."""
+    """A cell as a list of distinct clean values; without a separator "|" or ";" split, else JSON
+    lists are read.
+    """
     cell = cell.strip()
     if cell in _NOTHING or cell == "(no genres listed)":
         return []
@@ -573,7 +650,9 @@ def split_list(cell: str, separator: str = "") -> list[str]:
 
 
 def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str]:
-    """[n] compact JSON objects of the columns that are no canonical field; "" where a row has none."""
+    """[n] compact JSON objects of the columns that are no canonical field; "" where a row has
+    none.
+    """
     parts = []
     for name, values in _extra(frame, layout, table).items():
         key = json.dumps(name, ensure_ascii=False) + ":"
@@ -589,11 +668,15 @@ def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str
         parts.append(column)
     if not parts:
         return [""] * len(frame)
-    return [f"{{{','.join(filter(None, row))}}}" if any(row) else "" for row in zip(*parts, strict=True)]
+    return [
+        f"{{{','.join(filter(None, row))}}}" if any(row) else "" for row in zip(*parts, strict=True)
+    ]
 
 
 def _joined(frame: pd.DataFrame, spec: ColumnRule | None) -> list[str]:
-    """A field as text: a list becomes its words, several columns are joined by a space or set into a form."""
+    """A field as text: a list becomes its words, several columns are joined by a space or set into
+    a form.
+    """
     if spec is None or spec.constant is not None:
         return ["" if spec is None else str(spec.constant)] * len(frame)
     if not spec.columns:
@@ -612,7 +695,9 @@ def _flat(cell: str) -> str:
     return cell
 
 
-def rejected(frame: pd.DataFrame, rows: NDArray[np.intp], reason: NDArray[np.object_]) -> list[Rejected]:
+def rejected(
+    frame: pd.DataFrame, rows: NDArray[np.intp], reason: NDArray[np.object_]
+) -> list[Rejected]:
     """Rows with their line number and reason, as text that any file can hold."""
     if not len(rows):
         return []

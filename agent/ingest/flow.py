@@ -36,7 +36,16 @@ from limner.ingest.clean import (
     something,
     split_list,
 )
-from limner.ingest.mapping import FileFormat, Join, Layout, Mapping, TableName, load_mapping, nameless, resolve
+from limner.ingest.mapping import (
+    FileFormat,
+    Join,
+    Layout,
+    Mapping,
+    TableName,
+    load_mapping,
+    nameless,
+    resolve,
+)
 from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
 from limner.ingest.refine_layout import LOOK, settle_events
 from limner.ingest.rejects import RejectedRows
@@ -49,7 +58,9 @@ _EARLY = 315_532_800_000
 
 @dataclass(frozen=True)
 class Sources:
-    """What to ingest: files, folders, globs, archives, or `URL#SELECT …` for a query over a SQLAlchemy URL."""
+    """What to ingest: files, folders, globs, archives, or `URL#SELECT …` for a query over a
+    SQLAlchemy URL.
+    """
 
     events: Sequence[str] = ()
     items: Sequence[str] = ()
@@ -58,12 +69,18 @@ class Sources:
 
 
 def ingest(
-    store: Store, *parts: Sources, progress: Progress | None = None, chunk_rows: int = CHUNK_ROWS, wait: float = 0.0
+    store: Store,
+    *parts: Sources,
+    progress: Progress | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+    wait: float = 0.0,
 ) -> IngestReport:
-    """Read everything into the store, or nothing, however many parts with a mapping of their own there are.
+    """Read everything into the store, or nothing, however many parts with a mapping of their own
+    there are.
 
-    wait: seconds for another process that writes. Raises BadInputError where a file is unusable or no row of all
-    survives, StoreBusyError where another process goes on writing; the store is then as it was.
+    wait: seconds for another process that writes. Raises BadInputError where a file is unusable or
+    no row of all survives, StoreBusyError where another process goes on writing; the store is then
+    as it was.
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
     runs: list[IngestRun] = []
@@ -72,16 +89,29 @@ def ingest(
             if not (sources.events or sources.items or sources.users):
                 raise BadInputError("Nothing to ingest; name --events FILE (and --items, --users).")
             mapping = (
-                load_mapping(sources.mapping) if isinstance(sources.mapping, str) else sources.mapping or Mapping()
+                load_mapping(sources.mapping)
+                if isinstance(sources.mapping, str)
+                else sources.mapping or Mapping()
             )
             run = IngestRun(store, mapping, progress or Quiet(), bad)
             runs.append(run)
             for place in sources.users:
-                run.users(_chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place))
+                run.users(
+                    _chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place)
+                )
             for place in sources.items:
-                run.items(_chunks(place, mapping, "items", chunk_rows), place, chunk_rows, estimated_rows(place))
+                run.items(
+                    _chunks(place, mapping, "items", chunk_rows),
+                    place,
+                    chunk_rows,
+                    estimated_rows(place),
+                )
             for place in sources.events:
-                run.events(partial(_chunks, place, mapping, "events", chunk_rows), place, estimated_rows(place))
+                run.events(
+                    partial(_chunks, place, mapping, "events", chunk_rows),
+                    place,
+                    estimated_rows(place),
+                )
             run.check()
         bad.write()
     return _merged([run.report() for run in runs], bad.path)
@@ -119,7 +149,9 @@ def ingest_frames(
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Let the cycle collector run once a chunk, not hundreds of times: rows make no cycles, and it costs a third."""
+    """Let the cycle collector run once a chunk, not hundreds of times: rows make no cycles, and it
+    costs a third.
+    """
     before = gc.get_threshold()
     gc.set_threshold(500_000, *before[1:])
     try:
@@ -161,11 +193,14 @@ def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterat
     if "://" in place:
         from limner.store.source import read_query
 
-        parts = re.split(r"#\s*(?=select\b|with\b|values\b)", place, maxsplit=1, flags=re.IGNORECASE)
+        parts = re.split(
+            r"#\s*(?=select\b|with\b|values\b)", place, maxsplit=1, flags=re.IGNORECASE
+        )
         url, query = parts[0], parts[-1]
         if len(parts) < 2:
             raise BadInputError(
-                f"A database needs a query behind '#', such as {url.split(':')[0]}://…#SELECT * FROM events."
+                "A database needs a query behind '#', such as "
+                f"{url.split(':')[0]}://…#SELECT * FROM events."
             )
         line, first = 1, True
         for columns, part in read_query(url, query, rows):
@@ -206,12 +241,24 @@ class IngestRun:
     """One part's counts, notes and rejected rows."""
 
     def __init__(
-        self, store: Store, mapping: Mapping, progress: Progress, bad: Bin, *, keeps_scale: bool = False
+        self,
+        store: Store,
+        mapping: Mapping,
+        progress: Progress,
+        bad: Bin,
+        *,
+        keeps_scale: bool = False,
     ) -> None:
-        """keeps_scale: the mapping's scale is the one that the store has, and is not declared by it."""
+        """keeps_scale: the mapping's scale is the one that the store has, and is not declared by
+        it.
+        """
         self.store, self.mapping, self.progress, self.bad = store, mapping, progress, bad
         self.keeps_scale = keeps_scale
-        self.tally: dict[TableName, _Tally] = {"events": _Tally(), "items": _Tally(), "users": _Tally()}
+        self.tally: dict[TableName, _Tally] = {
+            "events": _Tally(),
+            "items": _Tally(),
+            "users": _Tally(),
+        }
         self.notes: list[str] = []
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
@@ -231,8 +278,12 @@ class IngestRun:
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
 
-    def items(self, chunks: Iterator[TableChunk], place: str, rows: int, total: int | None = None) -> None:
-        """Items. Where many rows speak of one, its commonest title counts, and the first of everything else."""
+    def items(
+        self, chunks: Iterator[TableChunk], place: str, rows: int, total: int | None = None
+    ) -> None:
+        """Items. Where many rows speak of one, its commonest title counts, and the first of
+        everything else.
+        """
         source = self._source(place)
         layout: Layout | None = None
         side = _side_tables(self.mapping, Path(place).parent, rows)
@@ -268,8 +319,12 @@ class IngestRun:
         self.tally["items"].merged += read - added.kept
         self.progress.done()
 
-    def events(self, read: Callable[[], Iterator[TableChunk]], place: str, total: int | None = None) -> None:
-        """Events; `read` opens the table, and opens it again where its first rows do not tell enough."""
+    def events(
+        self, read: Callable[[], Iterator[TableChunk]], place: str, total: int | None = None
+    ) -> None:
+        """Events; `read` opens the table, and opens it again where its first rows do not tell
+        enough.
+        """
         source = self._source(place)
         layout: Layout | None = None
         count, given = Occurrences(), GivenIds()
@@ -298,7 +353,10 @@ class IngestRun:
             if rated.any():
                 rated &= np.array([one in ("rating", "review") for one in columns.type], dtype=bool)
             if rated.any():
-                low, high = min(low, columns.value[rated].min()), max(high, columns.value[rated].max())
+                low, high = (
+                    min(low, columns.value[rated].min()),
+                    max(high, columns.value[rated].max()),
+                )
             last = max(last, columns.time.max(initial=NO_TIME))
             self._count("events", chunk, bad, added.kept, added.merged + int(again.sum()))
         self.progress.done()
@@ -311,21 +369,29 @@ class IngestRun:
         elif self.mapping.scale is None and low < high:
             self.store.set_scale(Scale(source=source, low=float(low), high=float(high)))
             self.notes.append(
-                f"Ratings of '{source}' run from {low:g} to {high:g}, as observed; no scale was declared."
+                f"Ratings of '{source}' run from {low:g} to {high:g}, as observed; no "
+                "scale was declared."
             )
         if "timestamp" not in layout.fields:
-            self.notes.append(f"'{_name(place)}' has no time column: the order of its rows stands for time.")
+            self.notes.append(
+                f"'{_name(place)}' has no time column: the order of its rows stands for time."
+            )
         elif NO_TIME < last < _EARLY:
             self.notes.append(
-                f"The times of '{_name(place)}' end before 1980, so they are probably not seconds since 1970; "
+                f"The times of '{_name(place)}' end before 1980, so they are probably "
+                "not seconds since 1970; "
                 "their order counts all the same."
             )
 
-    def _twice(self, chunk: TableChunk, clean: CleanEvents, other: NDArray[np.bool_]) -> list[Rejected]:
+    def _twice(
+        self, chunk: TableChunk, clean: CleanEvents, other: NDArray[np.bool_]
+    ) -> list[Rejected]:
         """Rows whose event id stood for another event before."""
         lost = {one.line for one in clean.rejected}
         lines = chunk.frame[LINE].to_numpy()
-        kept = np.array([at for at, line in enumerate(lines.tolist()) if line not in lost], dtype=np.intp)
+        kept = np.array(
+            [at for at, line in enumerate(lines.tolist()) if line not in lost], dtype=np.intp
+        )
         reason = np.full(len(lines), "event_id used for another event", dtype=object)
         return rejected(chunk.frame, kept[other], reason)
 
@@ -347,7 +413,9 @@ class IngestRun:
         place: str,
         read: Callable[[], Iterator[TableChunk]] = lambda: iter(()),
     ) -> Layout:
-        """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys later."""
+        """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys
+        later.
+        """
         self.notes += chunk.notes
         frame = chunk.frame
         if self.mapping.nothing:
@@ -355,21 +423,41 @@ class IngestRun:
                 frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
-            known = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c]
-            known += [*layout.rest, *([self.mapping.returns.split("=", 1)[0]] if self.mapping.returns else [])]
+            known = [
+                c
+                for spec in layout.fields.values()
+                for c in [spec.column, *spec.columns, *spec.flags]
+                if c
+            ]
+            known += [
+                *layout.rest,
+                *([self.mapping.returns.split("=", 1)[0]] if self.mapping.returns else []),
+            ]
             for name in set(known).difference(columns):
                 frame[name] = ""
-            new = [c for c in columns if c not in known and not self.mapping.ignores(c) and not nameless(c)]
+            new = [
+                c
+                for c in columns
+                if c not in known and not self.mapping.ignores(c) and not nameless(c)
+            ]
             return self._widened(table, layout, new, known, place) if new else layout
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
         if table == "events":
 
             def later(column: str) -> list[str]:
                 frames = (one.frame for one in read() if one.file == chunk.file)
-                cells = (something(str(cell)) for one in frames if column in one for cell in one[column])
-                return list(islice((cell for cell in cells if cell and cell not in self.mapping.nothing), LOOK))
+                cells = (
+                    something(str(cell)) for one in frames if column in one for cell in one[column]
+                )
+                return list(
+                    islice(
+                        (cell for cell in cells if cell and cell not in self.mapping.nothing), LOOK
+                    )
+                )
 
-            settled = settle_events(made, frame, self.mapping, f"'{_name(place)}'", later, self.day_first)
+            settled = settle_events(
+                made, frame, self.mapping, f"'{_name(place)}'", later, self.day_first
+            )
             made, self.day_first = settled.layout, settled.day_first
             self.notes += settled.notes
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
@@ -377,10 +465,14 @@ class IngestRun:
         self._note_rest(table, made.rest, place)
         return made
 
-    def _widened(self, table: TableName, layout: Layout, new: list[str], known: list[str], place: str) -> Layout:
+    def _widened(
+        self, table: TableName, layout: Layout, new: list[str], known: list[str], place: str
+    ) -> Layout:
         wide = resolve(table, [*known, *new], self.mapping, f"'{_name(place)}'")
         more = {
-            target: spec for target, spec in wide.fields.items() if target not in layout.fields and spec.column in new
+            target: spec
+            for target, spec in wide.fields.items()
+            if target not in layout.fields and spec.column in new
         }
         rest = [c for c in new if c not in {spec.column for spec in more.values()}]
         self._note_rest(table, rest, place)
@@ -393,17 +485,30 @@ class IngestRun:
         self.noted.add((table, _name(place)))
         kind = "context of events" if table == "events" else f"attributes of {table}"
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        self.notes.append(f"Other columns of '{_name(place)}' became {kind}: {', '.join(names[:8])}{more}.")
+        self.notes.append(
+            f"Other columns of '{_name(place)}' became {kind}: {', '.join(names[:8])}{more}."
+        )
 
-    def _count(self, table: TableName, chunk: TableChunk, bad: list[Rejected], kept: int, merged: int) -> None:
+    def _count(
+        self, table: TableName, chunk: TableChunk, bad: list[Rejected], kept: int, merged: int
+    ) -> None:
         tally = self.tally[table]
         tally.read += len(chunk.frame)
         tally.kept += kept
         tally.merged += merged
         tally.reasons.update(one.reason for one in bad)
-        self.bad.add([
-            {"table": table, "file": chunk.file, "line": one.line, "reason": one.reason, "row": one.row} for one in bad
-        ])  # fmt: skip
+        self.bad.add(
+            [
+                {
+                    "table": table,
+                    "file": chunk.file,
+                    "line": one.line,
+                    "reason": one.reason,
+                    "row": one.row,
+                }
+                for one in bad
+            ]
+        )
         self.progress.advance(len(chunk.frame))
 
     def check(self) -> None:
@@ -412,7 +517,8 @@ class IngestRun:
             if tally.read and not tally.kept and not tally.merged:
                 reasons = ", ".join(f"{count} {why}" for why, count in tally.reasons.most_common(3))
                 raise BadInputError(
-                    f"No row of the {table} table can be used ({reasons}); check the mapping of its columns."
+                    f"No row of the {table} table can be used ({reasons}); check the "
+                    "mapping of its columns."
                 )
         if not any(tally.read for tally in self.tally.values()):
             raise BadInputError("The files hold a header and no rows; name a table with rows.")
@@ -446,24 +552,42 @@ def _parts(ids: list[str], size: int) -> Iterator[list[str]]:
     return (ids[at : at + size] for at in range(0, len(ids), size))
 
 
-def _columns(clean: CleanEvents, hashes: NDArray[np.int64], fresh: NDArray[np.bool_], source: str) -> EventColumns:
+def _columns(
+    clean: CleanEvents, hashes: NDArray[np.int64], fresh: NDArray[np.bool_], source: str
+) -> EventColumns:
     """What the store takes of a clean chunk: the fresh rows."""
     if fresh.all():
         return EventColumns(
-            clean.event_id, hashes, clean.user_id, clean.item_id, clean.type, clean.value, clean.time, clean.text,
-            source, clean.context,
-        )  # fmt: skip
+            clean.event_id,
+            hashes,
+            clean.user_id,
+            clean.item_id,
+            clean.type,
+            clean.value,
+            clean.time,
+            clean.text,
+            source,
+            clean.context,
+        )
     return EventColumns(
-        None if clean.event_id is None else list(compress(clean.event_id, fresh)), hashes[fresh],
-        list(compress(clean.user_id, fresh)), list(compress(clean.item_id, fresh)), list(compress(clean.type, fresh)),
-        clean.value[fresh], clean.time[fresh], list(compress(clean.text, fresh)), source,
+        None if clean.event_id is None else list(compress(clean.event_id, fresh)),
+        hashes[fresh],
+        list(compress(clean.user_id, fresh)),
+        list(compress(clean.item_id, fresh)),
+        list(compress(clean.type, fresh)),
+        clean.value[fresh],
+        clean.time[fresh],
+        list(compress(clean.text, fresh)),
+        source,
         list(compress(clean.context, fresh)),
-    )  # fmt: skip
+    )
 
 
 def _row_keys(frame: pd.DataFrame, layout: Layout) -> list[int]:
     """[n] a hash of each row's columns that are used."""
-    used = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c]
+    used = [
+        c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c
+    ]
     names = list(dict.fromkeys([*used, *layout.rest, *([BROKEN] if BROKEN in frame else [])]))
     return [hash(row) for row in zip(*(frame[name] for name in names), strict=True)]
 
@@ -511,7 +635,9 @@ def _fuller(old: Item, new: Item) -> Item:
 # ---------------------------------------------------------------- side tables
 
 
-def _side_tables(mapping: Mapping, folder: Path, rows: int) -> list[tuple[Join, dict[str, list[str]]]]:
+def _side_tables(
+    mapping: Mapping, folder: Path, rows: int
+) -> list[tuple[Join, dict[str, list[str]]]]:
     """For each join, item id to the list of its values."""
     return [(join, _lookup(join, folder, rows, many=True)) for join in mapping.joins]
 
@@ -533,7 +659,9 @@ def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, lis
                 else [str(attribute(cell))]
             )
             target = found.setdefault(key.strip(), [])
-            target += [one for one in values if one and one not in target][: join.limit - len(target)]
+            target += [one for one in values if one and one not in target][
+                : join.limit - len(target)
+            ]
     return found
 
 
@@ -543,7 +671,11 @@ def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Ite
         if not values:
             continue
         if join.into == "categories":
-            attributes = {**item.attributes, "genre": values} if join.column.startswith("genre") else item.attributes
+            attributes = (
+                {**item.attributes, "genre": values}
+                if join.column.startswith("genre")
+                else item.attributes
+            )
             item = item.model_copy(update={"categories": values, "attributes": attributes})
         else:
             item = item.model_copy(update={"attributes": {**item.attributes, join.into: values}})

@@ -1,4 +1,6 @@
-"""Which column means what: the mapping file, and the aliases by which columns are found without one."""
+"""Which column means what: the mapping file, and the aliases by which columns are found without
+one.
+"""
 
 import re
 from collections.abc import Sequence
@@ -23,42 +25,160 @@ FIELDS: dict[TableName, tuple[str, ...]] = {
 ALIASES: dict[str, tuple[str, ...]] = {
     "event_id": ("event_id", "interaction_id", "eventid"),
     "user_id": (
-        "user_id", "userid", "user", "uid", "u", "customer_id", "customerid", "customer", "reviewerid", "visitorid",
-        "visitor_id", "member_id", "account_id", "client_id", "session_user", "person_id", "author_id",
+        "user_id",
+        "userid",
+        "user",
+        "uid",
+        "u",
+        "customer_id",
+        "customerid",
+        "customer",
+        "reviewerid",
+        "visitorid",
+        "visitor_id",
+        "member_id",
+        "account_id",
+        "client_id",
+        "session_user",
+        "person_id",
+        "author_id",
     ),
     "item_id": (
-        "item_id", "itemid", "item", "iid", "i", "movieid", "movie_id", "movie", "product_id", "productid", "product",
-        "asin", "stockcode", "sku", "book_id", "isbn", "article_id", "articleid", "news_id", "track_id", "song_id",
-        "artistid", "artist_id", "content_id", "business_id", "game_id", "appid", "anime_id", "parent_asin", "id",
+        "item_id",
+        "itemid",
+        "item",
+        "iid",
+        "i",
+        "movieid",
+        "movie_id",
+        "movie",
+        "product_id",
+        "productid",
+        "product",
+        "asin",
+        "stockcode",
+        "sku",
+        "book_id",
+        "isbn",
+        "article_id",
+        "articleid",
+        "news_id",
+        "track_id",
+        "song_id",
+        "artistid",
+        "artist_id",
+        "content_id",
+        "business_id",
+        "game_id",
+        "appid",
+        "anime_id",
+        "parent_asin",
+        "id",
     ),
-    "type": ("type", "event_type", "eventtype", "event", "action", "behavior", "behavior_type", "interaction"),
+    "type": (
+        "type",
+        "event_type",
+        "eventtype",
+        "event",
+        "action",
+        "behavior",
+        "behavior_type",
+        "interaction",
+    ),
     "rating": ("rating", "rate", "overall", "stars", "score", "star_rating"),
-    "value": ("value", "weight", "quantity", "count", "plays", "playcount", "event_value", "duration"),
-    "timestamp": (
-        "timestamp", "time", "datetime", "date", "ts", "unixreviewtime", "event_time", "eventtime", "invoicedate",
-        "created_at", "event_timestamp", "occurred_at", "purchase_date", "rated_at",
+    "value": (
+        "value",
+        "weight",
+        "quantity",
+        "count",
+        "plays",
+        "playcount",
+        "event_value",
+        "duration",
     ),
-    "text": ("text", "review", "reviewtext", "review_text", "comment", "tag", "query", "body", "description"),
-    "title": ("title", "name", "movie_title", "product_name", "item_name", "track_name", "headline", "description"),
-    "categories": ("categories", "category", "genres", "genre", "class", "category_code", "main_category", "tags"),
+    "timestamp": (
+        "timestamp",
+        "time",
+        "datetime",
+        "date",
+        "ts",
+        "unixreviewtime",
+        "event_time",
+        "eventtime",
+        "invoicedate",
+        "created_at",
+        "event_timestamp",
+        "occurred_at",
+        "purchase_date",
+        "rated_at",
+    ),
+    "text": (
+        "text",
+        "review",
+        "reviewtext",
+        "review_text",
+        "comment",
+        "tag",
+        "query",
+        "body",
+        "description",
+    ),
+    "title": (
+        "title",
+        "name",
+        "movie_title",
+        "product_name",
+        "item_name",
+        "track_name",
+        "headline",
+        "description",
+    ),
+    "categories": (
+        "categories",
+        "category",
+        "genres",
+        "genre",
+        "class",
+        "category_code",
+        "main_category",
+        "tags",
+    ),
     "price": ("price", "unitprice", "unit_price", "list_price"),
     "image": ("image", "image_url", "imageurl", "poster"),
     "audio": ("audio", "audio_url", "preview_url"),
-}  # fmt: skip
+}
 
 TYPE_ALIASES: dict[str, str] = {
-    "addtocart": "cart", "add_to_cart": "cart", "add-to-cart": "cart", "basket": "cart", "transaction": "purchase",
-    "buy": "purchase", "order": "purchase", "pv": "view", "pageview": "view", "page_view": "view", "impression": "view",
-    "detail_view": "view", "fav": "like", "favorite": "like", "favourite": "like", "thumbs_up": "like",
-    "thumbs_down": "dislike", "listen": "play", "watch": "play", "refund": "return", "rate": "rating",
+    "addtocart": "cart",
+    "add_to_cart": "cart",
+    "add-to-cart": "cart",
+    "basket": "cart",
+    "transaction": "purchase",
+    "buy": "purchase",
+    "order": "purchase",
+    "pv": "view",
+    "pageview": "view",
+    "page_view": "view",
+    "impression": "view",
+    "detail_view": "view",
+    "fav": "like",
+    "favorite": "like",
+    "favourite": "like",
+    "thumbs_up": "like",
+    "thumbs_down": "dislike",
+    "listen": "play",
+    "watch": "play",
+    "refund": "return",
+    "rate": "rating",
     "survey": "answer",
-}  # fmt: skip
+}
 
 
 def aliases_of(table: TableName, target: str) -> tuple[str, ...]:
     """The names by which a field is found in a table.
 
-    "id" alone is the key of a table's own rows, so an item's only in an items table; a description is the item's.
+    "id" alone is the key of a table's own rows, so an item's only in an items table; a description
+    is the item's.
     """
     apart = {"id": "items", "description": "items"}
     return tuple(name for name in ALIASES[target] if apart.get(name, table) == table)
@@ -89,7 +209,9 @@ class ColumnRule(StrictMapping):
         return self
 
     facet: str = ""
-    """For categories: what they are called (genre, department); the column's own name where empty."""
+    """For categories: what they are called (genre, department); the column's own name where
+    empty.
+    """
 
 
 class FileFormat(StrictMapping):
@@ -121,7 +243,9 @@ Spec = str | ColumnRule | list[str]
 
 
 class Mapping(StrictMapping):
-    """A mapping file. Columns that are not named become attributes (items, users) or context (events)."""
+    """A mapping file. Columns that are not named become attributes (items, users) or context
+    (events).
+    """
 
     source: str = ""
     events: dict[str, Spec] = {}
@@ -134,18 +258,28 @@ class Mapping(StrictMapping):
     types: dict[str, str] = {}
     """The data's event types to ours."""
     returns: str = Field(default="", pattern=r"^$|^[^=]+=.+$")
-    """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns anyway."""
+    """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns
+    anyway.
+    """
     nothing: list[str] = []
-    """Cells that mean nothing in this data ("unknown", "-"), besides the field's own words for it (NaN, NULL, …)."""
+    """Cells that mean nothing in this data ("unknown", "-"), besides the field's own words for it
+    (NaN, NULL, …).
+    """
     times: str = ""
-    """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and the common forms."""
+    """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and
+    the common forms.
+    """
     read: dict[TableName, FileFormat] = {}
     joins: list[Join] = []
 
     def ignores(self, column: str) -> bool:
-        """True for a column to leave out, and for what is nested in one (`details` leaves out `details.weight`)."""
+        """True for a column to leave out, and for what is nested in one (`details` leaves out
+        `details.weight`).
+        """
         name = plain_name(column)
-        return any(name == one or column == one or name.startswith(f"{one}.") for one in self.ignore)
+        return any(
+            name == one or column == one or name.startswith(f"{one}.") for one in self.ignore
+        )
 
     def table(self, name: TableName) -> dict[str, Spec]:
         return {"events": self.events, "items": self.items, "users": self.users}[name]
@@ -156,9 +290,13 @@ def load_mapping(path: str | Path) -> Mapping:
     try:
         tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInputError(f"The mapping file '{path}' cannot be read: {error.strerror}.") from error
+        raise BadInputError(
+            f"The mapping file '{path}' cannot be read: {error.strerror}."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInputError(f"The mapping file '{path}' is not valid YAML: {yaml_complaint(error)}.") from error
+        raise BadInputError(
+            f"The mapping file '{path}' is not valid YAML: {yaml_complaint(error)}."
+        ) from error
     return parse_mapping(tree, str(path))
 
 
@@ -168,13 +306,15 @@ _FORMS = ("ColumnRule", "ColumnRule]", "str", "list[str]")
 def parse_mapping(tree: object, name: str) -> Mapping:
     if tree is not None and not isinstance(tree, dict):
         raise BadInputError(
-            f"The mapping file '{name}' holds no mapping; write lines such as `events: {{user_id: Customer}}`, or let "
+            f"The mapping file '{name}' holds no mapping; write lines such as `events: "
+            f"{{user_id: Customer}}`, or let "
             "`limner init` propose them."
         )
     try:
         mapping = Mapping.model_validate(tree or {})
     except ValidationError as error:
-        # A field may be a name, a list or a table of keys: what is wrong with the form that was meant says most.
+        # A field may be a name, a list or a table of keys: what is wrong with the form that was
+        # meant says most.
         first = min(error.errors(), key=lambda one: one["type"] in ("string_type", "list_type"))
         where = ".".join(str(part) for part in first["loc"] if not str(part).endswith(_FORMS))
         why = first["msg"].removeprefix("Value error, ")
@@ -202,9 +342,11 @@ def plain_name(column: str) -> str:
 
 
 def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: str) -> Layout:
-    """Find each canonical field among a table's columns: the mapping first, then the aliases in their order.
+    """Find each canonical field among a table's columns: the mapping first, then the aliases in
+    their order.
 
-    Raises BadInputError where the mapping names a column that is not there, or no user (item) column is found.
+    Raises BadInputError where the mapping names a column that is not there, or no user (item)
+    column is found.
     """
     named: dict[str, ColumnRule] = {}
     for target, spec in mapping.table(table).items():
@@ -219,13 +361,21 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         missing = [one for one in wanted if one and one not in columns]
         if missing:
             raise BadInputError(
-                f"The mapping says that {table}.{target} is column '{missing[0]}', but {name} has {_listed(columns)}."
+                f"The mapping says that {table}.{target} is column '{missing[0]}', but "
+                f"{name} has {_listed(columns)}."
             )
         named[target] = column
     marked = mapping.returns.split("=", 1)[0]
     if table == "events" and marked and marked not in columns:
-        raise BadInputError(f"The mapping's returns look at column '{marked}', but {name} has {_listed(columns)}.")
-    taken = {one for column in named.values() for one in [column.column, *column.columns, *column.flags] if one}
+        raise BadInputError(
+            f"The mapping's returns look at column '{marked}', but {name} has {_listed(columns)}."
+        )
+    taken = {
+        one
+        for column in named.values()
+        for one in [column.column, *column.columns, *column.flags]
+        if one
+    }
     by_name: dict[str, str] = {}
     for one in columns:
         if one not in taken and not mapping.ignores(one):
@@ -242,20 +392,30 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
     key = "item_id" if table == "items" else "user_id"
     if key not in named:
         if not columns:
-            raise BadInputError(f'No row of {name} has named columns; each is to be an object such as {{"{key}": …}}.')
+            raise BadInputError(
+                f"No row of {name} has named columns; each is to be an object such as "
+                f'{{"{key}": …}}.'
+            )
         hint = (
-            "check the separator" if len(columns) == 1 else f"write a mapping file (`limner init {name}` proposes one)"
+            "check the separator"
+            if len(columns) == 1
+            else f"write a mapping file (`limner init {name}` proposes one)"
         )
         if looks_headless(columns):
             hint = f"the first line looks like data, not a header; {hint}"
         raise BadInputError(
-            f"No {key.replace('_id', '')} column was found in {name}, which has {_listed(columns)}: {hint}."
+            f"No {key.replace('_id', '')} column was found in {name}, which has "
+            f"{_listed(columns)}: {hint}."
         )
-    return Layout(named, [c for c in columns if c not in taken and not mapping.ignores(c) and not nameless(c)])
+    return Layout(
+        named, [c for c in columns if c not in taken and not mapping.ignores(c) and not nameless(c)]
+    )
 
 
 def nameless(column: str) -> bool:
-    """True for the column of row numbers that a spreadsheet or a saved frame brings without a name."""
+    """True for the column of row numbers that a spreadsheet or a saved frame brings without a
+    name.
+    """
     return re.fullmatch(r"(Unnamed: \d+)?(\.\d+)?", column.strip()) is not None
 
 

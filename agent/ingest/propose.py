@@ -11,12 +11,22 @@ import pandas as pd
 from limner.core.errors import BadInputError
 from limner.core.interactions import NO_TIME
 from limner.ingest.clean import attribute_name, number_text, numbers_of, something
-from limner.ingest.mapping import ALIASES, FIELDS, FileFormat, TableName, alias_key, aliases_of, looks_headless
+from limner.ingest.mapping import (
+    ALIASES,
+    FIELDS,
+    FileFormat,
+    TableName,
+    alias_key,
+    aliases_of,
+    looks_headless,
+)
 from limner.ingest.read import META, guess_separator, opening, read_table
 from limner.ingest.times import day_comes_first, is_clock, is_slashed, parse_times
 
 _SAMPLE_ROWS = 2000
-_USER = re.compile(r"user|customer|client|member|reviewer|visitor|account|buyer|person|player|patient|reader")
+_USER = re.compile(
+    r"user|customer|client|member|reviewer|visitor|account|buyer|person|player|patient|reader"
+)
 _ITEM = re.compile(r"item|product|article|movie|film|book|song|track|sku|asin|code$|_?id$")
 _EPOCH = (np.int64(315_532_800_000), np.int64(4_102_444_800_000))
 """1980 to 2100 in epoch milliseconds: what a column of times holds."""
@@ -51,8 +61,8 @@ class _Look:
 def propose_mapping(files: Sequence[str]) -> str:
     """YAML with a comment on each choice: which file is which table, which column is which field.
 
-    What it proposes is valid as it stands wherever a user and an item column could be guessed; the comments say what to
-    check. Raises BadInputError for a file that cannot be read as a table.
+    What it proposes is valid as it stands wherever a user and an item column could be guessed; the
+    comments say what to check. Raises BadInputError for a file that cannot be read as a table.
     """
     looks = [_understand(_look(file)) for file in files]
     used: dict[TableName, _Look] = {}
@@ -96,7 +106,9 @@ def _look(file: str) -> _Look:
     if not looks_headless(columns):
         return _Look(file, chunk.frame, False, separator)
     names = [f"column{i}" for i in range(1, len(columns) + 1)]
-    again = next(iter(read_table(file, FileFormat(columns=names, separator=separator), _SAMPLE_ROWS)))
+    again = next(
+        iter(read_table(file, FileFormat(columns=names, separator=separator), _SAMPLE_ROWS))
+    )
     return _Look(file, again.frame, True, separator)
 
 
@@ -109,16 +121,26 @@ def _understand(look: _Look) -> _Look:
         table: TableName = "items" if "title" in by_place else "events"
         return _Look(look.file, look.frame, True, look.separator, table, by_place)
     user = "user_id" in has or any(_USER.search(name) for name in names)
-    if user and (has & {"item_id", "timestamp", "rating", "type"} or any(_ITEM.search(one) for one in names)):
+    if user and (
+        has & {"item_id", "timestamp", "rating", "type"} or any(_ITEM.search(one) for one in names)
+    ):
         table = "events"
     elif user:
         table = "users"
     else:
         table = "items"
-    if table == "events" and len(names) > 2 and not has & {"item_id", "timestamp", "rating", "type", "value"}:
+    if (
+        table == "events"
+        and len(names) > 2
+        and not has & {"item_id", "timestamp", "rating", "type", "value"}
+    ):
         # One row a user, or several?
         column = next((names[a] for a in ALIASES["user_id"] if a in names), "")
-        if column and look.frame[column].is_unique and not any(_ITEM.search(n) for n in names if names[n] != column):
+        if (
+            column
+            and look.frame[column].is_unique
+            and not any(_ITEM.search(n) for n in names if names[n] != column)
+        ):
             table = "users"
     return _Look(look.file, look.frame, False, look.separator, table, _by_name(table, look, names))
 
@@ -129,29 +151,48 @@ def _by_name(table: TableName, look: _Look, names: dict[str, str]) -> dict[str, 
 
     def take(target: str, column: str, why: str = "") -> None:
         taken.add(column)
-        chosen[target] = _Field(column, f"{why}e.g. {_example(look, column)}", _list_separator(target, look, column))
+        chosen[target] = _Field(
+            column, f"{why}e.g. {_example(look, column)}", _list_separator(target, look, column)
+        )
 
     for target in FIELDS[table]:
         if target == "value" and "rating" in chosen:
             continue
         usable = (names[a] for a in aliases_of(table, target) if a in names)
-        column = next((one for one in usable if one not in taken and _fits(target, look.cells(one))), None)
+        column = next(
+            (one for one in usable if one not in taken and _fits(target, look.cells(one))), None
+        )
         if column is not None:
             take(target, column)
-    keys = (("user_id", _USER), ("item_id", _ITEM)) if table == "events" else ((f"{table[:-1]}_id", _ITEM),)
+    keys = (
+        (("user_id", _USER), ("item_id", _ITEM))
+        if table == "events"
+        else ((f"{table[:-1]}_id", _ITEM),)
+    )
     for target, pattern in keys:
         if target not in chosen:
-            by_word = next((c for n, c in names.items() if c not in taken and pattern.search(n)), None)
+            by_word = next(
+                (c for n, c in names.items() if c not in taken and pattern.search(n)), None
+            )
             if by_word:
                 take(target, by_word, "guessed by its name, please check; ")
     if table == "events" and "timestamp" not in chosen:
-        timed = next((c for c in look.columns if c not in taken and _are_times(look.cells(c))), None)
+        timed = next(
+            (c for c in look.columns if c not in taken and _are_times(look.cells(c))), None
+        )
         if timed:
             take("timestamp", timed, "its cells are times; ")
     if table == "items" and "item_id" not in chosen and look.columns[0] not in taken:
         take("item_id", look.columns[0], "the first column, please check; ")
     if table == "items" and "title" not in chosen:
-        worded = next((c for c in look.columns if c not in taken and re.search(r"name|title", c, re.IGNORECASE)), None)
+        worded = next(
+            (
+                c
+                for c in look.columns
+                if c not in taken and re.search(r"name|title", c, re.IGNORECASE)
+            ),
+            None,
+        )
         if worded:
             take("title", worded, "guessed by its name; ")
     return {target: chosen[target] for target in FIELDS[table] if target in chosen}
@@ -164,30 +205,43 @@ def _by_content(look: _Look) -> dict[str, _Field]:
     words = [c for c in columns if _share(cells[c], r"[^\W\d_]{3}") > 0.5]
     chosen: dict[str, _Field] = {}
     others = [c for c in columns if c not in words and not _are_times(cells[c])]
-    # A catalogue: one key, then its title. Of two key columns the file is one of events, whatever words it has.
+    # A catalogue: one key, then its title. Of two key columns the file is one of events, whatever
+    # words it has.
     first = columns[0]
     if words and first not in words and look.frame[first].is_unique:
-        chosen["item_id"] = _Field(first, f"first column, never repeats; e.g. {_example(look, first)}")
+        chosen["item_id"] = _Field(
+            first, f"first column, never repeats; e.g. {_example(look, first)}"
+        )
         rest = [c for c in words if c != first]
         title = max(rest[:2], key=lambda c: len(set(cells[c])))
         chosen["title"] = _Field(title, f"words; e.g. {_example(look, title)}")
-        listed = next((c for c in rest if c != title and _list_separator("categories", look, c)), None)
+        listed = next(
+            (c for c in rest if c != title and _list_separator("categories", look, c)), None
+        )
         if listed:
             separator = _list_separator("categories", look, listed)
-            chosen["categories"] = _Field(listed, f"a list; e.g. {_example(look, listed)}", separator)
+            chosen["categories"] = _Field(
+                listed, f"a list; e.g. {_example(look, listed)}", separator
+            )
         return chosen
     for target, column in zip(("user_id", "item_id"), columns, strict=False):
-        chosen[target] = _Field(column, f"by its place, please check; e.g. {_example(look, column)}")
+        chosen[target] = _Field(
+            column, f"by its place, please check; e.g. {_example(look, column)}"
+        )
     keys = {one.column for one in chosen.values()}
     for column in columns:
         if column in keys:
             continue
         if "timestamp" not in chosen and _are_times(cells[column]):
-            chosen["timestamp"] = _Field(column, f"its cells are times; e.g. {_example(look, column)}")
+            chosen["timestamp"] = _Field(
+                column, f"its cells are times; e.g. {_example(look, column)}"
+            )
         elif column in words:
             few = len(set(cells[column])) <= 20
             if few and "type" not in chosen:
-                chosen["type"] = _Field(column, f"few words that repeat; e.g. {_example(look, column)}")
+                chosen["type"] = _Field(
+                    column, f"few words that repeat; e.g. {_example(look, column)}"
+                )
         elif "rating" not in chosen and column in others and _fits("rating", cells[column]):
             number = numbers_of([number_text(one) for one in cells[column]])
             if len(set(number.tolist())) <= 101:
@@ -198,14 +252,27 @@ def _by_content(look: _Look) -> dict[str, _Field]:
 
 def _catalogue_inside(used: dict[TableName, _Look], events: _Look) -> bool:
     """An events table that also describes its items: then the same file is the items table, too."""
-    names = {alias_key(c): c for c in reversed(events.columns) if c not in {f.column for f in events.fields.values()}}
+    names = {
+        alias_key(c): c
+        for c in reversed(events.columns)
+        if c not in {f.column for f in events.fields.values()}
+    }
     key = events.fields.get("item_id")
-    described = any(a in names for target in ("title", "categories") for a in aliases_of("items", target))
+    described = any(
+        a in names for target in ("title", "categories") for a in aliases_of("items", target)
+    )
     if key is None or not described or events.headless:
         return False
-    fields = _by_name("items", _Look(events.file, events.frame, False, events.separator, "items"), names)
+    fields = _by_name(
+        "items", _Look(events.file, events.frame, False, events.separator, "items"), names
+    )
     used["items"] = _Look(
-        events.file, events.frame, False, events.separator, "items", {**fields, "item_id": _Field(key.column, key.why)}
+        events.file,
+        events.frame,
+        False,
+        events.separator,
+        "items",
+        {**fields, "item_id": _Field(key.column, key.why)},
     )
     return True
 
@@ -215,9 +282,13 @@ def _is_catalogue(look: _Look) -> bool:
 
 
 def _fits(target: str, cells: list[str]) -> bool:
-    """Whether a column holds what a field needs; an empty column fits nothing that is read as a number or a time."""
+    """Whether a column holds what a field needs; an empty column fits nothing that is read as a
+    number or a time.
+    """
     if target in ("rating", "value"):
-        return bool(cells) and bool(np.isfinite(numbers_of([number_text(one) for one in cells])).mean() > 0.5)
+        return bool(cells) and bool(
+            np.isfinite(numbers_of([number_text(one) for one in cells])).mean() > 0.5
+        )
     if target == "timestamp":
         return bool(cells) and (is_clock(cells) or not parse_times(cells)[1].all())
     return True
@@ -256,7 +327,8 @@ def _table_lines(table: TableName, look: _Look, both: _Look | None) -> list[str]
         lines.append(f"  {target}: {spec}  # {one.why}")
     if table == "events" and not look.fields.keys() & {"type", "rating"}:
         lines.append(
-            "  # type: {constant: purchase}  # no type and no rating: each row is a view, unless you say otherwise"
+            "  # type: {constant: purchase}  # no type and no rating: each row is a "
+            "view, unless you say otherwise"
         )
     if table == "events" and "timestamp" not in look.fields:
         lines.append("  # timestamp: …  # none found: the order of the rows stands for time")
@@ -273,7 +345,9 @@ def _table_lines(table: TableName, look: _Look, both: _Look | None) -> list[str]
     if rest:
         kind = "context of each event" if table == "events" else "attributes"
         more = f" and {len(rest) - 12} more" if len(rest) > 12 else ""
-        lines.append(f"  # not named, so {kind}: {', '.join(' '.join(c.split()) for c in rest[:12])}{more}")
+        lines.append(
+            f"  # not named, so {kind}: {', '.join(' '.join(c.split()) for c in rest[:12])}{more}"
+        )
     return lines
 
 
@@ -285,11 +359,16 @@ def _read_line(table: TableName, look: _Look) -> str:
 def _ignore_lines(events: _Look, items: _Look) -> list[str]:
     """One file as both tables: what is of the event must not become an attribute of its item."""
     left = ", ".join(_quoted(c) for c in _of_the_event(events, items))
-    return ["", f"ignore: [{left}]  # the file is both tables: unless named above, these go to neither"]
+    return [
+        "",
+        f"ignore: [{left}]  # the file is both tables: unless named above, these go to neither",
+    ]
 
 
 def _of_the_event(events: _Look, items: _Look) -> list[str]:
-    """Columns of a file that is both tables which vary from event to event of one item; the price is both's."""
+    """Columns of a file that is both tables which vary from event to event of one item; the price
+    is both's.
+    """
     named = {one.column for target, one in items.fields.items() if target != "price"}
     by_item = events.frame.groupby(items.fields["item_id"].column)
     return [c for c in events.columns if c not in named and by_item[c].nunique().max() > 1]
@@ -304,11 +383,19 @@ def _join_lines(used: dict[TableName, _Look], beside: Sequence[_Look]) -> list[s
         other = next((c for c in look.columns if key and c != key.column), None)
         if look.table == "items" and "items" in used and key is not None and other is not None:
             file, column = _quoted(Path(look.file).name), _quoted(other)
-            joins.append(f"  - {{file: {file}, key: {_quoted(key.column)}, column: {column}, into: {column}}}")
+            joins.append(
+                f"  - {{file: {file}, key: {_quoted(key.column)}, column: {column}, "
+                f"into: {column}}}"
+            )
         else:
-            others.append(f"# {look.file}: another table of {look.table}; ingest it in a run of its own")
+            others.append(
+                f"# {look.file}: another table of {look.table}; ingest it in a run of its own"
+            )
     if joins:
-        joins = ["joins:  # side tables with many rows an item; they lie beside the items file", *joins]
+        joins = [
+            "joins:  # side tables with many rows an item; they lie beside the items file",
+            *joins,
+        ]
     return ["", *others, *joins] if others or joins else []
 
 
@@ -322,7 +409,10 @@ def _hints(look: _Look) -> list[str]:
             span = f"[{number.min():g}, {number.max():g}]"
             lines += [
                 "",
-                f"# scale: {span}  # as seen in the first rows; declare the true one, ratings outside are rejected",
+                (
+                    f"# scale: {span}  # as seen in the first rows; declare the true one, "
+                    "ratings outside are rejected"
+                ),
             ]
     stamp = look.fields.get("timestamp")
     if stamp is not None and is_slashed(cells := look.cells(stamp.column)):
@@ -342,7 +432,11 @@ def _quoted(text: str) -> str:
         return text
     if all(letter.isprintable() for letter in text):
         return "'" + text.replace("'", "''") + "'"
-    return '"' + "".join(f"\\u{ord(c):04x}" if not c.isprintable() or c in '"\\' else c for c in text) + '"'
+    return (
+        '"'
+        + "".join(f"\\u{ord(c):04x}" if not c.isprintable() or c in '"\\' else c for c in text)
+        + '"'
+    )
 
 
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})

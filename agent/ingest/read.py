@@ -1,4 +1,6 @@
-"""Reading any table as chunks of text columns, each row with its line number. Nothing is interpreted here."""
+"""Reading any table as chunks of text columns, each row with its line number. Nothing is
+interpreted here.
+"""
 
 import bz2
 import codecs
@@ -63,7 +65,11 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
     """
     path = Path(place)
     if any(mark in place for mark in "*?[") and not path.exists():
-        files = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor) if path.anchor else path)))
+        files = sorted(
+            Path(path.anchor or ".").glob(
+                str(path.relative_to(path.anchor) if path.anchor else path)
+            )
+        )
     elif path.is_dir():
         files = sorted(one for one in path.iterdir() if one.is_file() and _may_be_table(one.name))
     else:
@@ -85,7 +91,9 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
             raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise StoreFullError("No space is left for temporary files; free some, then run it again.") from error
+                raise StoreFullError(
+                    "No space is left for temporary files; free some, then run it again."
+                ) from error
             raise BadInputError(f"'{file}' cannot be read: {error.strerror or error}.") from error
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
@@ -93,18 +101,25 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
 
 def _may_be_table(name: str) -> bool:
     last = name.rsplit("/", 1)[-1].lower()
-    return not last.startswith((".", "readme", "license", "licence")) and not last.endswith(_NO_TABLES)
+    return not last.startswith((".", "readme", "license", "licence")) and not last.endswith(
+        _NO_TABLES
+    )
 
 
 def _read_archive(file: Path, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     try:
         with tempfile.TemporaryFile() as plain:
-            # Unpacked to disk once: members are read in order of name, and going back in a compressed stream is slow.
+            # Unpacked to disk once: members are read in order of name, and going back in a
+            # compressed stream is slow.
             with _decompressed(file) as packed:
                 shutil.copyfileobj(packed, plain, 1 << 20)
             plain.seek(0)
             with tarfile.open(fileobj=plain) as archive:
-                members = (m for m in archive.getmembers() if m.isfile() and m.size and _may_be_table(m.name))
+                members = (
+                    m
+                    for m in archive.getmembers()
+                    if m.isfile() and m.size and _may_be_table(m.name)
+                )
                 for member in sorted(members, key=lambda m: m.name):
                     if (stream := archive.extractfile(member)) is not None:
                         yield from _read_stream(member.name, stream, reading, rows)
@@ -119,7 +134,11 @@ def _is_workbook(file: Path) -> bool:
 
 def _read_zip(file: Path, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     with zipfile.ZipFile(file) as packed:
-        members = [m for m in packed.infolist() if not m.is_dir() and m.file_size and _may_be_table(m.filename)]
+        members = [
+            m
+            for m in packed.infolist()
+            if not m.is_dir() and m.file_size and _may_be_table(m.filename)
+        ]
         for member in sorted(members, key=lambda m: m.filename):
             with packed.open(member) as stream:
                 yield from _read_stream(member.filename, stream, reading, rows)
@@ -171,7 +190,10 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
 
 
 def _binary(name: str) -> BadInputError:
-    return BadInputError(f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet or Excel file.")
+    return BadInputError(
+        f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet "
+        "or Excel file."
+    )
 
 
 _FALLBACKS = ("cp1252", "latin-1")
@@ -182,11 +204,15 @@ def _check_encoding(name: str) -> None:
     try:
         codecs.lookup(name)
     except LookupError as error:
-        raise BadInputError(f"The mapping names an encoding '{name}' that Python does not know.") from error
+        raise BadInputError(
+            f"The mapping names an encoding '{name}' that Python does not know."
+        ) from error
 
 
 def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
-    """UTF-8 unless most of what is not ASCII does not decode; a stray broken byte costs its row, not the file."""
+    """UTF-8 unless most of what is not ASCII does not decode; a stray broken byte costs its row,
+    not the file.
+    """
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     if sample[:4096].count(b"\x00") > 16:
@@ -224,7 +250,9 @@ _LETTERS = re.compile("[\u0080-\ud7ff\ue000-\U0010ffff]+")
 
 
 def _strange(text: bytes) -> int:
-    """Control bytes that no text has; a NUL is counted apart, for a row with one is only a bad row."""
+    """Control bytes that no text has; a NUL is counted apart, for a row with one is only a bad
+    row.
+    """
     return len(text) - len(text.translate(None, _CONTROL_BYTES))
 
 
@@ -242,11 +270,15 @@ def opening(file: str) -> str:
         if sample[:4] == b"PAR1" or not sample:
             return ""
         stream.seek(0)
-        return sample.decode(_encoding(path.name, sample, stream), errors="replace").lstrip("\ufeff")
+        return sample.decode(_encoding(path.name, sample, stream), errors="replace").lstrip(
+            "\ufeff"
+        )
 
 
 def guess_separator(text: str) -> str:
-    """The candidate that splits the first lines into the most equal number of cells, at least two; "," if none does."""
+    """The candidate that splits the first lines into the most equal number of cells, at least two;
+    "," if none does.
+    """
     lines = [line for line in text.splitlines()[:50] if line.strip()]
     if len(lines) > 1 and len(text) >= _SAMPLE // 2:
         lines = lines[:-1]
@@ -275,14 +307,18 @@ def _delimited(
         return
     plain = separator == "\t" or not reading.quoting
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    reader = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
+    reader = csv.reader(
+        text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
+    )
     try:
         columns = reading.columns or [cell.strip() for cell in next(reader)]
         yield from _frames(reader, columns, rows, reader.line_num + 1, separator)
     except csv.Error as error:
         raise BadInputError(
-            f"'{name}' does not read as a table separated by {separator!r} ({error} near line {reader.line_num}); "
-            "check the separator, or set `quoting: false` for it in the mapping if quotes do not enclose cells."
+            f"'{name}' does not read as a table separated by {separator!r} ({error} near "
+            f"line {reader.line_num}); "
+            "check the separator, or set `quoting: false` for it in the mapping if "
+            "quotes do not enclose cells."
         ) from error
 
 
@@ -291,8 +327,8 @@ def _frames(
 ) -> Iterator[pd.DataFrame]:
     """Rows as frames, from 1-based line `line` on.
 
-    A short row is padded, one with too many cells is marked broken, blank lines are passed over. A row that swallowed
-    whole lines, because a quote did not close, is cut into its lines again.
+    A short row is padded, one with too many cells is marked broken, blank lines are passed over. A
+    row that swallowed whole lines, because a quote did not close, is cut into its lines again.
     """
     width = len(columns)
     names = _distinct(columns)
@@ -322,7 +358,9 @@ def _has_newline(part: list[list[str]]) -> bool:
 def _uneven(
     part: list[list[str]], width: int, line: int, separator: str
 ) -> tuple[list[list[str]], list[int], list[str] | None, int]:
-    """(rows of `width` cells, their line numbers, what is wrong with each or None, the line after)."""
+    """(rows of `width` cells, their line numbers, what is wrong with each or None, the line
+    after).
+    """
     out: list[list[str]] = []
     numbers: list[int] = []
     broken: list[str] = []
@@ -356,10 +394,15 @@ def _distinct(columns: list[str]) -> list[str]:
     return names
 
 
-def _long_separator(text: IO[str], separator: str, reading: FileFormat, rows: int) -> Iterator[pd.DataFrame]:
+def _long_separator(
+    text: IO[str], separator: str, reading: FileFormat, rows: int
+) -> Iterator[pd.DataFrame]:
     columns, first = reading.columns, 1
     if not columns:
-        columns, first = [cell.strip() for cell in text.readline().rstrip("\r\n").split(separator)], 2
+        columns, first = (
+            [cell.strip() for cell in text.readline().rstrip("\r\n").split(separator)],
+            2,
+        )
     # A blank line is a row without cells, as csv has it.
     lines = (row.split(separator) if (row := line.rstrip("\r\n")) else [] for line in text)
     yield from _frames(lines, columns, rows, first, separator)
@@ -384,12 +427,17 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
             except ValueError:
                 record = None
             row: dict[str, object] = (
-                flatten(record) if isinstance(record, dict) else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
+                flatten(record)
+                if isinstance(record, dict)
+                else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
             )
             row[LINE] = number
             flat.append(row)
         keys = list(dict.fromkeys(key for row in flat for key in row))
-        columns = {name: [row.get(key, "") for row in flat] for key, name in zip(keys, _distinct(keys), strict=True)}
+        columns = {
+            name: [row.get(key, "") for row in flat]
+            for key, name in zip(keys, _distinct(keys), strict=True)
+        }
         yield pd.DataFrame(columns, dtype=object)
 
 
@@ -402,7 +450,9 @@ def flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
         elif isinstance(value, list):
             row[prefix + key] = json.dumps(value, ensure_ascii=False) if value else ""
         else:
-            row[prefix + key] = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            row[prefix + key] = (
+                "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            )
     return row
 
 
@@ -413,14 +463,18 @@ def _parquet(name: str, raw: IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
     line = 1
     try:
         file = pq.ParquetFile(raw)
-        for batch in file.iter_batches(batch_size=max(1, min(rows, _CELLS // max(len(file.schema_arrow), 1)))):
+        for batch in file.iter_batches(
+            batch_size=max(1, min(rows, _CELLS // max(len(file.schema_arrow), 1)))
+        ):
             # Whole numbers with gaps stay whole: as floats, long ids would lose digits.
             frame = as_text(batch.to_pandas(integer_object_nulls=True))
             frame[LINE] = range(line, line + len(frame))
             line += len(frame)
             yield frame
     except pa.ArrowException as error:
-        raise BadInputError(f"'{name}' is a damaged Parquet file: {str(error).splitlines()[0]}.") from error
+        raise BadInputError(
+            f"'{name}' is a damaged Parquet file: {str(error).splitlines()[0]}."
+        ) from error
 
 
 def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame]:
@@ -438,8 +492,12 @@ def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame
 
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every column as text: missing is "", whole floats lose ".0", times are ISO, lists are JSON."""
-    columns = {name: [_cell(value) for value in frame.iloc[:, at]] for at, name in enumerate(_names(frame))}
+    """Every column as text: missing is "", whole floats lose ".0", times are ISO, lists are
+    JSON.
+    """
+    columns = {
+        name: [_cell(value) for value in frame.iloc[:, at]] for at, name in enumerate(_names(frame))
+    }
     return pd.DataFrame(columns, dtype=object)
 
 
@@ -466,7 +524,9 @@ def _cell(value: object) -> str:
 
 
 def estimated_rows(place: str) -> int | None:
-    """About how many rows a plain file holds, from its size and its first lines; None where that cannot be told."""
+    """About how many rows a plain file holds, from its size and its first lines; None where that
+    cannot be told.
+    """
     path = Path(place)
     if not path.is_file():
         return None
@@ -474,4 +534,8 @@ def estimated_rows(place: str) -> int | None:
         sample = stream.read(_SAMPLE)
     lines = sample.count(b"\n")
     packed = sample[:4] in (b"PAR1", b"PK\x03\x04") or sample[:2] in (b"\x1f\x8b", b"\xfd7", b"BZ")
-    return None if packed or not lines else max(1, round(path.stat().st_size / len(sample) * lines) - 1)
+    return (
+        None
+        if packed or not lines
+        else max(1, round(path.stat().st_size / len(sample) * lines) - 1)
+    )

@@ -30,11 +30,13 @@ def settle_events(
     later: Callable[[str], list[str]],
     told: bool | None = None,
 ) -> Settled:
-    """Take back what the aliases found and the cells of a file's first chunk deny; the mapping is not questioned.
+    """Take back what the aliases found and the cells of a file's first chunk deny; the mapping is
+    not questioned.
 
-    A `value` without numbers and a `type` that rarely repeats become context; a time of day is joined to the date
-    beside it; a column of times without any is none. `later` gives the first cells of a column, anywhere in the file,
-    that hold something. `told` is what earlier files of the table said of day and month.
+    A `value` without numbers and a `type` that rarely repeats become context; a time of day is
+    joined to the date beside it; a column of times without any is none. `later` gives the first
+    cells of a column, anywhere in the file, that hold something. `told` is what earlier files of
+    the table said of day and month.
     """
     fields, rest, notes = dict(layout.fields), list(layout.rest), []
     own = set(mapping.events)
@@ -63,7 +65,10 @@ def settle_events(
             date = next((column for column in rest if alias_key(column) in _DATES), None)
             clock = fields["timestamp"].column
             if date is None:
-                notes.append(f"Column '{clock}' of {file} is a time of day without a date; it became context.")
+                notes.append(
+                    f"Column '{clock}' of {file} is a time of day without a date; it "
+                    "became context."
+                )
                 give_back("timestamp")
             else:
                 rest.remove(date)
@@ -77,7 +82,11 @@ def settle_events(
         if is_slashed(column[:LOOK]):
             told = day_comes_first(column) if told is None else told
             order = "day/month/year" if told else "month/day/year"
-            doubt = "" if told is not None else ", though no date tells; `times:` in a mapping file says otherwise"
+            doubt = (
+                ""
+                if told is not None
+                else ", though no date tells; `times:` in a mapping file says otherwise"
+            )
             notes.append(f"Dates of {file} were read as {order}{doubt}.")
         if lacks_zone(column[:LOOK]):
             notes.append(f"Times of {file} name no zone and were read as UTC.")

@@ -1,4 +1,6 @@
-"""Rejected rows on their way to a file; it gets its name only when what was read with them is stored."""
+"""Rejected rows on their way to a file; it gets its name only when what was read with them is
+stored.
+"""
 
 import errno
 import hashlib
@@ -63,6 +65,10 @@ class RejectedRows:
                 out.write("\n".join(lines) + "\n")
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise StoreFullError(f"No space is left in '{self._folder}'; free some, then run it again.") from error
-            raise StoreError(f"Rejected rows cannot be written to '{self._folder}': {error.strerror}.") from error
+                raise StoreFullError(
+                    f"No space is left in '{self._folder}'; free some, then run it again."
+                ) from error
+            raise StoreError(
+                f"Rejected rows cannot be written to '{self._folder}': {error.strerror}."
+            ) from error
         self._rows.clear()

@@ -1,4 +1,6 @@
-"""Rows that a program sends: the same cleaning as for files, and a word on each row that cannot be used."""
+"""Rows that a program sends: the same cleaning as for files, and a word on each row that cannot be
+used.
+"""
 
 import json
 import secrets
@@ -30,21 +32,28 @@ class _Noted:
         self.rows: list[RejectedRow] = []
 
     def add(self, rows: Sequence[Map[str, object]]) -> None:
-        self.rows += [RejectedRow(row=int(str(one["line"])) - 1, reason=str(one["reason"])) for one in rows]
+        self.rows += [
+            RejectedRow(row=int(str(one["line"])) - 1, reason=str(one["reason"])) for one in rows
+        ]
 
 
-def ingest_rows(store: Store, table: TableName, rows: Sequence[object], source: str = "") -> RowsReport:
-    """Read JSON objects into a table: all that can be used, in one transaction. What is no object is a rejected row.
+def ingest_rows(
+    store: Store, table: TableName, rows: Sequence[object], source: str = ""
+) -> RowsReport:
+    """Read JSON objects into a table: all that can be used, in one transaction. What is no object
+    is a rejected row.
 
-    Fields by their own names or the aliases of files; `attributes` (users, items) or `context` (events) holds the rest.
-    An event without a time happened now. Ratings are read on the scale of their source, which an empty `source` takes
-    from the store's first event.
+    Fields by their own names or the aliases of files; `attributes` (users, items) or `context`
+    (events) holds the rest. An event without a time happened now. Ratings are read on the scale of
+    their source, which an empty `source` takes from the store's first event.
     """
     if not rows:
         return RowsReport(source=source)
     source = source or store.first_source() or SOURCE
     objects = {at: one for at, one in enumerate(rows) if isinstance(one, Map)}
-    others = [RejectedRow(row=at, reason=_NO_OBJECT) for at in range(len(rows)) if at not in objects]
+    others = [
+        RejectedRow(row=at, reason=_NO_OBJECT) for at in range(len(rows)) if at not in objects
+    ]
     if not objects:
         return RowsReport(source=source, read=len(rows), rejected=len(rows), rows=others)
     flat = [_row(table, one) for one in objects.values()]
@@ -52,14 +61,25 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[object], source: 
         now = datetime.now(UTC).isoformat()
         flat = [one if one.get("timestamp") else {**one, "timestamp": now} for one in flat]
         if any(one.get("event_id") for one in flat):
-            flat = [one if one.get("event_id") else {**one, "event_id": secrets.token_hex(8)} for one in flat]
+            flat = [
+                one if one.get("event_id") else {**one, "event_id": secrets.token_hex(8)}
+                for one in flat
+            ]
     names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
-    frame = pd.DataFrame({name: [one.get(name, "") for one in flat] for name in names}, dtype=object)
+    frame = pd.DataFrame(
+        {name: [one.get(name, "") for one in flat] for name in names}, dtype=object
+    )
     frame[LINE] = [at + 1 for at in objects]
     noted = _Noted()
     scale = store.scales().get(source)
     bounds = (scale.low, scale.high) if table == "events" and scale is not None else None
-    run = IngestRun(store, _mapping(table, names, source, bounds), Quiet(), noted, keeps_scale=bounds is not None)
+    run = IngestRun(
+        store,
+        _mapping(table, names, source, bounds),
+        Quiet(),
+        noted,
+        keeps_scale=bounds is not None,
+    )
     run.noted.add((table, source))  # that other fields become attributes needs no note here
     chunk = TableChunk(frame, source, True)
     with store.loading(few=True):
@@ -71,17 +91,24 @@ def ingest_rows(store: Store, table: TableName, rows: Sequence[object], source: 
             run.events(lambda: iter([chunk]), source)
     report = getattr(run.report(), table)
     return RowsReport(
-        source=source, read=report.read + len(others), kept=report.kept, merged=report.merged,
+        source=source,
+        read=report.read + len(others),
+        kept=report.kept,
+        merged=report.merged,
         rejected=report.rejected + len(others),
-        rows=sorted([*noted.rows, *others], key=lambda one: one.row), notes=[*dict.fromkeys(run.notes)],
-    )  # fmt: skip
+        rows=sorted([*noted.rows, *others], key=lambda one: one.row),
+        notes=[*dict.fromkeys(run.notes)],
+    )
 
 
 def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
-    """Flat text under canonical names; no name in the row's free object is taken for a field. A `rating` is the `value`
-    of an event of that type.
+    """Flat text under canonical names; no name in the row's free object is taken for a field. A
+    `rating` is the `value` of an event of that type.
     """
-    cells = {name: cell if isinstance(cell, str) else json.dumps(cell) for name, cell in flatten(dict(row)).items()}
+    cells = {
+        name: cell if isinstance(cell, str) else json.dumps(cell)
+        for name, cell in flatten(dict(row)).items()
+    }
     by_alias = {alias_key(name): name for name in cells}
     for field in FIELDS[table]:
         found = next((by_alias[one] for one in aliases_of(table, field) if one in by_alias), None)
@@ -94,13 +121,23 @@ def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
 
 
 def _free(table: TableName, name: str) -> str:
-    """What the free object holds under a name that no alias has, and that comes to its own as an attribute's."""
+    """What the free object holds under a name that no alias has, and that comes to its own as an
+    attribute's.
+    """
     free = f"{_FREE[table]}."
     return f"{name.removeprefix(free)}." if name.startswith(free) else name
 
 
-def _mapping(table: TableName, names: Sequence[str], source: str, scale: tuple[float, float] | None) -> Mapping:
+def _mapping(
+    table: TableName, names: Sequence[str], source: str, scale: tuple[float, float] | None
+) -> Mapping:
     """Fields under their own names mean what they say."""
     specs: dict[str, Spec] = {name: name for name in FIELDS[table] if name in names}
-    given = {"events": specs} if table == "events" else {"items": specs} if table == "items" else {"users": specs}
+    given = (
+        {"events": specs}
+        if table == "events"
+        else {"items": specs}
+        if table == "items"
+        else {"users": specs}
+    )
     return Mapping(source=source, scale=scale, **given)

@@ -31,10 +31,10 @@ def parse_times(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """([n] epoch milliseconds UTC or NO_TIME, [n] unparseable).
 
-    Numbers are seconds since 1970, or milliseconds, microseconds or nanoseconds by their size (up to 1e11, 1e14, 1e17);
-    20190704 and 20190704183000 are a day and a second; 2019 is a year where all numbers are years. A time without a
-    zone is read as UTC. `pattern` is a strptime format that overrides all this; `day_first` reads 03/04/2011 as 3
-    April.
+    Numbers are seconds since 1970, or milliseconds, microseconds or nanoseconds by their size (up
+    to 1e11, 1e14, 1e17); 20190704 and 20190704183000 are a day and a second; 2019 is a year where
+    all numbers are years. A time without a zone is read as UTC. `pattern` is a strptime format that
+    overrides all this; `day_first` reads 03/04/2011 as 3 April.
     """
     series = pd.Series(list(cells), dtype=object)
     out = np.full(len(series), NO_TIME, dtype=np.int64)
@@ -54,7 +54,13 @@ def parse_times(
         if form == "%Y" and (compact != numeric).any():
             continue
         if compact.any():
-            _put(out, compact, pd.Series([f"{int(one)}" for one in number[compact]], dtype=object), form, aligned=True)
+            _put(
+                out,
+                compact,
+                pd.Series([f"{int(one)}" for one in number[compact]], dtype=object),
+                form,
+                aligned=True,
+            )
             numeric &= ~compact
     size = np.abs(number)
     scale = np.select([size < 1e11, size < 1e14, size < 1e17], [1e3, 1.0, 1e-3], 1e-6)
@@ -67,11 +73,11 @@ def parse_times(
     return out, given & (out == NO_TIME)
 
 
-def _words(out: NDArray[np.int64], words: NDArray[np.bool_], series: "pd.Series[str]", day_first: bool) -> None:
+def _words(
+    out: NDArray[np.int64], words: NDArray[np.bool_], series: "pd.Series[str]", day_first: bool
+) -> None:
     clean = pd.Series(
-        [_tidy(cell) for cell in series[words].to_list()],
-        index=np.flatnonzero(words),
-        dtype=object,
+        [_tidy(cell) for cell in series[words].to_list()], index=np.flatnonzero(words), dtype=object
     )
     # pandas would read 03-04-2011 as ISO; what is slashed is not.
     slashed = np.zeros(len(out), dtype=bool)
@@ -95,7 +101,9 @@ def _words(out: NDArray[np.int64], words: NDArray[np.bool_], series: "pd.Series[
             _put(out, left(words), cells, form)
     # The last resort is slow and generous: it would read "Monday" or "12:30" as a time of today.
     rest = left(words & ~slashed)
-    rest[rest] = [bool(_DATE_LIKE.search(cell)) and not _CLOCK.fullmatch(cell) for cell in cells[rest]]
+    rest[rest] = [
+        bool(_DATE_LIKE.search(cell)) and not _CLOCK.fullmatch(cell) for cell in cells[rest]
+    ]
     if rest.any():
         _put(out, rest, cells, "mixed", day_first=day_first)
 

@@ -1,4 +1,6 @@
-"""Models: one chat protocol over hosted, self-hosted and embedded models; retries, repair, cache, ledger, probe."""
+"""Models: one chat protocol over hosted, self-hosted and embedded models; retries, repair, cache,
+ledger, probe.
+"""
 
 from limner.llm.base import UNHELPED, Chat, ChatReply, ChatRequest, ask, parse, strict_schema
 from limner.llm.cached_client import Budget, CachedChat, MemoryCache, ResponseCache, answer_key

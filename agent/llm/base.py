@@ -1,4 +1,6 @@
-"""The chat protocol that every model speaks, and `ask`, which turns an answer into a typed value."""
+"""The chat protocol that every model speaks, and `ask`, which turns an answer into a typed
+value.
+"""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -48,8 +50,10 @@ class ChatReply:
     usage: Usage = field(default_factory=Usage)
     outcome: Outcome = "ok"
     logprobs: dict[str, float] | None = None
-    """Natural log-probability by choice, case and leading space folded; a choice outside the server's top list gets the
-    lowest listed value, which bounds it from above. None where the server gives none."""
+    """Natural log-probability by choice, case and leading space folded; a choice outside the
+    server's top list gets the lowest listed value, which bounds it from above. None where the
+    server gives none.
+    """
 
 
 class Chat(Protocol):
@@ -72,9 +76,11 @@ class Chat(Protocol):
 
 
 async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, ChatReply]:
-    """An answer as a value of `output`; one that is malformed or cut off is sent back once with the error.
+    """An answer as a value of `output`; one that is malformed or cut off is sent back once with the
+    error.
 
-    The returned usage is that of all calls made. Raises ModelAnswerError when the second answer does not fit either.
+    The returned usage is that of all calls made. Raises ModelAnswerError when the second answer
+    does not fit either.
     """
     request = replace(request, schema=output)
     first = await chat.complete(request)
@@ -86,7 +92,9 @@ async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, Cha
         replace(
             request,
             # A cut answer needs room; a wrong one does not mind it.
-            max_tokens=request.max_tokens * 2 if first.outcome == "truncated" else request.max_tokens,
+            max_tokens=request.max_tokens * 2
+            if first.outcome == "truncated"
+            else request.max_tokens,
             messages=[
                 *request.messages,
                 ChatMessage(role="assistant", content=first.text or "{}"),
@@ -104,7 +112,8 @@ async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, Cha
         return parse(second.text, output), replace(second, usage=usage, outcome="repaired")
     except ValidationError as error:
         raise ModelAnswerError(
-            f"{chat.name} did not answer in the form asked for, even when shown its error ({_first(error)}); "
+            f"{chat.name} did not answer in the form asked for, even when shown its "
+            f"error ({_first(error)}); "
             "try a stronger model, or LIMNER_LLM_GRADE=none."
         ) from error
 
@@ -112,7 +121,8 @@ async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, Cha
 def parse(text: str, output: type[T]) -> T:
     """The JSON value in an answer. Raises pydantic's ValidationError.
 
-    Fences and prose around the outermost braces are ignored: servers without a schema mode add them.
+    Fences and prose around the outermost braces are ignored: servers without a schema mode add
+    them.
     """
     begin, end = text.find("{"), text.rfind("}")
     return output.model_validate_json(text[begin : end + 1] if 0 <= begin < end else text)
@@ -126,22 +136,30 @@ def _first(error: ValidationError) -> str:
 def _complaint(error: ValidationError, outcome: Outcome) -> str:
     problems = error.errors(include_url=False, include_input=False)[:5]
     lines = [
-        f"- {'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}" for problem in problems
+        f"- {'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}"
+        for problem in problems
     ]
-    cut = "Your answer was cut off; be briefer." if outcome == "truncated" else "Your answer does not fit the schema."
+    cut = (
+        "Your answer was cut off; be briefer."
+        if outcome == "truncated"
+        else "Your answer does not fit the schema."
+    )
     return "\n".join([cut, *lines, "Answer again with the corrected JSON only."])
 
 
 # ---------------------------------------------------------------- schemas
 
 _ANNOTATIONS = ("title", "default", "examples", "discriminator", "minLength", "maxLength", "format")
-"""Keywords that strict mode refuses or that only describe; pydantic still checks the lengths afterwards."""
+"""Keywords that strict mode refuses or that only describe; pydantic still checks the lengths
+afterwards.
+"""
 
 Json = dict[str, object]
 
 
 def strict_schema(output: type[BaseModel]) -> Json:
-    """The JSON schema of a model as strict mode wants it: closed objects, everything required, anyOf for oneOf.
+    """The JSON schema of a model as strict mode wants it: closed objects, everything required,
+    anyOf for oneOf.
 
     Raises TypeError for a model with free-form mappings, which strict mode cannot express.
     """
@@ -170,7 +188,9 @@ def _strict(node: object, *, names: bool = False) -> object:
             out[key] = _strict(value, names=key in ("properties", "$defs"))
     if out.get("type") == "object":
         if out.get("additionalProperties") not in (None, False) or "properties" not in out:
-            raise TypeError("A mapping with free keys cannot be asked for in strict mode; use a list of pairs.")
+            raise TypeError(
+                "A mapping with free keys cannot be asked for in strict mode; use a list of pairs."
+            )
         out["additionalProperties"] = False
         properties = out["properties"]
         assert isinstance(properties, dict)

@@ -60,7 +60,8 @@ class MemoryCache:
 
 
 def answer_key(identity: str, request: ChatRequest) -> str:
-    """SHA-256 over everything that shapes an answer: model, parameters, schema, prompt, messages, repeat number.
+    """SHA-256 over everything that shapes an answer: model, parameters, schema, prompt, messages,
+    repeat number.
 
     `identity` tells models apart that share a name: endpoint or file hash.
     """
@@ -76,7 +77,9 @@ def answer_key(identity: str, request: ChatRequest) -> str:
 
 
 def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
-    """The price of a model; a dated version costs what its family does. None where nothing is known."""
+    """The price of a model; a dated version costs what its family does. None where nothing is
+    known.
+    """
     known = [name for name in prices if model == name or model.startswith(f"{name}-20")]
     return prices[max(known, key=len)] if known else None
 
@@ -119,7 +122,9 @@ class Budget:
 
 
 class CachedChat:
-    """Wraps a chat with the answer cache, the ledger, the cost limit, and giving up after failures in a row."""
+    """Wraps a chat with the answer cache, the ledger, the cost limit, and giving up after failures
+    in a row.
+    """
 
     def __init__(
         self,
@@ -133,9 +138,10 @@ class CachedChat:
         give_up_after: int = 3,
         cool_down: float | None = None,
     ) -> None:
-        """`max_cost` in US dollars for the life of this object, None for no limit; `budget` instead where several chats
-        pay from one; `cool_down` seconds after which a long-lived process may try a model again that was given up, None
-        for never (a run)."""
+        """`max_cost` in US dollars for the life of this object, None for no limit; `budget` instead
+        where several chats pay from one; `cool_down` seconds after which a long-lived process may
+        try a model again that was given up, None for never (a run).
+        """
         self._chat = chat
         self._book = book
         self._identity = identity or chat.name
@@ -168,7 +174,10 @@ class CachedChat:
             return []
         limit = " and --max-cost cannot hold it" if self._purse.limit is not None else ""
         return [
-            f"The price of {self.name} is not known, so its cost counts as 0{limit}; set llm.prices in limner.yaml."
+            (
+                f"The price of {self.name} is not known, so its cost counts as 0{limit}; set "
+                "llm.prices in limner.yaml."
+            )
         ]
 
     @property
@@ -179,7 +188,8 @@ class CachedChat:
         if self._cool_down is not None and time.monotonic() - self._failed_at >= self._cool_down:
             return None
         return (
-            f"{self.name} failed {self._failures} times in a row and is not asked any more in this run; "
+            f"{self.name} failed {self._failures} times in a row and is not asked any "
+            "more in this run; "
             f"the last time: {self._last_failure}"
         )
 
@@ -225,7 +235,9 @@ class CachedChat:
         finally:
             self._purse.release(reserved)
         text = "".join(pieces)
-        usage = Usage(input_tokens=self._input_tokens(request), output_tokens=tokens.count(text, self.name))
+        usage = Usage(
+            input_tokens=self._input_tokens(request), output_tokens=tokens.count(text, self.name)
+        )
         self._succeeded(key, request, ChatReply(text, usage), time.monotonic() - began)
 
     async def close(self) -> None:
@@ -261,8 +273,12 @@ class CachedChat:
             self._purse.release(reserved)
         return self._succeeded(key, request, answer, time.monotonic() - began)
 
-    def _succeeded(self, key: str, request: ChatRequest, answer: ChatReply, seconds: float) -> ChatReply:
-        answer = replace(answer, usage=answer.usage.model_copy(update={"cost": self._cost(answer.usage)}))
+    def _succeeded(
+        self, key: str, request: ChatRequest, answer: ChatReply, seconds: float
+    ) -> ChatReply:
+        answer = replace(
+            answer, usage=answer.usage.model_copy(update={"cost": self._cost(answer.usage)})
+        )
         self._purse.pay(answer.usage.cost)
         with self._lock:
             self._failures = 0
@@ -274,13 +290,22 @@ class CachedChat:
             self._book.save_answer(key, request.user_id, stored)
             if request.repairs is not None:
                 # Next time the first question is met with the good answer at once.
-                self._book.save_answer(answer_key(self._identity, request.repairs), request.user_id, stored)
-        outcome: LedgerOutcome = "bad_answer" if not fits else "repaired" if request.repairs else "ok"
+                self._book.save_answer(
+                    answer_key(self._identity, request.repairs), request.user_id, stored
+                )
+        outcome: LedgerOutcome = (
+            "bad_answer" if not fits else "repaired" if request.repairs else "ok"
+        )
         self._write(request, answer.usage, seconds, outcome)
         return answer
 
     def _failed(self, request: ChatRequest, error: ModelError, seconds: float) -> None:
-        self._write(request, Usage(), seconds, "refused" if isinstance(error, ModelRefusedError) else "unavailable")
+        self._write(
+            request,
+            Usage(),
+            seconds,
+            "refused" if isinstance(error, ModelRefusedError) else "unavailable",
+        )
         with self._lock:
             self.calls += 1
             if isinstance(error, ModelDeclinedError):
@@ -291,22 +316,29 @@ class CachedChat:
                 self._last_failure = str(error)
 
     def _reserve(self, request: ChatRequest) -> float:
-        """Dollars set aside for a call at its dearest. Raises ModelUnavailableError or BudgetSpentError instead."""
+        """Dollars set aside for a call at its dearest. Raises ModelUnavailableError or
+        BudgetSpentError instead.
+        """
         if reason := self.gave_up:
             raise ModelUnavailableError(reason)
         if self._book.is_loaded_elsewhere():
             raise ModelUnavailableError(
-                f"{self.name} is not asked while another process loads data into the store, since no answer could be "
+                f"{self.name} is not asked while another process loads data into the "
+                "store, since no answer could be "
                 "kept; ask again when it is done."
             )
         budget = self._purse
         if budget.limit is None or not self._price:
             return 0.0
-        dearest = self._cost(Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens))
+        dearest = self._cost(
+            Usage(input_tokens=self._input_tokens(request), output_tokens=request.max_tokens)
+        )
         if not budget.reserve(dearest):
             raise BudgetSpentError(
-                f"The cost limit of ${budget.limit:.2f} is reached (${budget.spent:.4f} spent, the next call may "
-                f"cost ${dearest:.4f}); what is done is kept, and a run with a higher --max-cost goes on from here."
+                f"The cost limit of ${budget.limit:.2f} is reached (${budget.spent:.4f} "
+                "spent, the next call may "
+                f"cost ${dearest:.4f}); what is done is kept, and a run with a higher "
+                "--max-cost goes on from here."
             )
         return dearest
 
@@ -315,12 +347,16 @@ class CachedChat:
         return (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
 
     def _input_tokens(self, request: ChatRequest) -> int:
-        """Counted before sending: 4 tokens of framing a message, and the schema where one goes along."""
+        """Counted before sending: 4 tokens of framing a message, and the schema where one goes
+        along.
+        """
         schema = json.dumps(strict_schema(request.schema)) if request.schema else ""
         messages = sum(4 + tokens.count(message.content, self.name) for message in request.messages)
         return messages + tokens.count(schema, self.name)
 
-    def _write(self, request: ChatRequest, usage: Usage, seconds: float, outcome: LedgerOutcome) -> None:
+    def _write(
+        self, request: ChatRequest, usage: Usage, seconds: float, outcome: LedgerOutcome
+    ) -> None:
         self._book.add_ledger(
             LedgerRow(
                 purpose=request.purpose,

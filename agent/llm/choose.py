@@ -1,4 +1,6 @@
-"""Which model answers: an endpoint where one is named, else the embedded one, else an error that says what to do."""
+"""Which model answers: an endpoint where one is named, else the embedded one, else an error that
+says what to do.
+"""
 
 import json
 import urllib.error
@@ -50,11 +52,17 @@ class ChosenModel:
 
 
 def which(llm: LlmSettings) -> str:
-    """What `auto` comes to: openai, local or none. Raises SettingsError where nothing can answer."""
+    """What `auto` comes to: openai, local or none. Raises SettingsError where nothing can
+    answer.
+    """
     if llm.choice == "openai" and not (llm.api_key or llm.base_url):
-        raise SettingsError("LIMNER_LLM=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.")
+        raise SettingsError(
+            "LIMNER_LLM=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
     if llm.choice == "local" and not runtime_installed():
-        raise SettingsError(f"LIMNER_LLM=local needs the embedded model's runtime: {INSTALL}; or {_WITHOUT}.")
+        raise SettingsError(
+            f"LIMNER_LLM=local needs the embedded model's runtime: {INSTALL}; or {_WITHOUT}."
+        )
     if llm.choice != "auto":
         return llm.choice
     if llm.api_key or llm.base_url:
@@ -62,13 +70,15 @@ def which(llm: LlmSettings) -> str:
     if runtime_installed():
         return "local"
     raise SettingsError(
-        f"No language model is set up: set OPENAI_API_KEY or OPENAI_BASE_URL, or install the embedded one with "
+        "No language model is set up: set OPENAI_API_KEY or OPENAI_BASE_URL, or install "
+        "the embedded one with "
         f"{INSTALL}; {_WITHOUT}."
     )
 
 
 def choose_chat(settings: Settings, progress: Progress | None = None) -> ChosenModel | None:
-    """The model of the settings, ready; None for `none`. Fetches and loads the embedded model where that is chosen.
+    """The model of the settings, ready; None for `none`. Fetches and loads the embedded model where
+    that is chosen.
 
     Raises SettingsError, FetchError, ModelUnavailableError or ModelRefusedError.
     """
@@ -86,7 +96,9 @@ def _endpoint(llm: LlmSettings) -> ChosenModel:
     base_url = (llm.base_url or OPENAI_URL).rstrip("/")
     host = urlsplit(base_url).hostname or ""
     if not host:
-        raise SettingsError(f"OPENAI_BASE_URL is not an address: {llm.base_url}; write http://host:port/v1.")
+        raise SettingsError(
+            f"OPENAI_BASE_URL is not an address: {llm.base_url}; write http://host:port/v1."
+        )
     name = llm.model or (OPENAI_MODEL if base_url == OPENAI_URL else _first_model(base_url, llm))
     chat = OpenAIChat(
         name=name,
@@ -97,7 +109,13 @@ def _endpoint(llm: LlmSettings) -> ChosenModel:
         limit=llm.concurrency,
         hosted=not _on_this_machine(host),
     )
-    return ChosenModel(chat, f"{name} {base_url}", f"at {urlsplit(base_url).netloc}", base_url, llm.api_key or "none")
+    return ChosenModel(
+        chat,
+        f"{name} {base_url}",
+        f"at {urlsplit(base_url).netloc}",
+        base_url,
+        llm.api_key or "none",
+    )
 
 
 def _embedded(settings: Settings, progress: Progress) -> ChosenModel:
@@ -116,7 +134,9 @@ def _embedded(settings: Settings, progress: Progress) -> ChosenModel:
         hosted=False,
     )
     identity = f"{server.name} {fingerprint(path)}"
-    return ChosenModel(chat, identity, "inside this process", server.base_url, server.api_key, server)
+    return ChosenModel(
+        chat, identity, "inside this process", server.base_url, server.api_key, server
+    )
 
 
 def _on_this_machine(host: str) -> bool:
@@ -130,7 +150,9 @@ def _on_this_machine(host: str) -> bool:
 
 def _first_model(base_url: str, llm: LlmSettings) -> str:
     """The first model that a server lists."""
-    request = urllib.request.Request(f"{base_url}/models", headers={"Authorization": f"Bearer {llm.api_key or 'none'}"})
+    request = urllib.request.Request(
+        f"{base_url}/models", headers={"Authorization": f"Bearer {llm.api_key or 'none'}"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=min(llm.timeout, 10.0)) as answer:
             listed = json.load(answer)["data"]
@@ -141,10 +163,12 @@ def _first_model(base_url: str, llm: LlmSettings) -> str:
                 f"{base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
             ) from error
         raise ModelUnavailableError(
-            f"{base_url}/models answers {error.code}; correct OPENAI_BASE_URL, or name a model with LIMNER_LLM_MODEL."
+            f"{base_url}/models answers {error.code}; correct OPENAI_BASE_URL, or name a "
+            "model with LIMNER_LLM_MODEL."
         ) from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelUnavailableError(
-            f"No model answers at {base_url} ({getattr(error, 'reason', None) or error}); start the server, correct "
+            f"No model answers at {base_url} "
+            f"({getattr(error, 'reason', None) or error}); start the server, correct "
             f"OPENAI_BASE_URL, or {_WITHOUT}."
         ) from error

@@ -6,7 +6,9 @@ from threading import Lock
 
 
 class CrossLoopSemaphore:
-    """Lets `free` in at once, the others in the order in which they came. Used as `async with gate:`."""
+    """Lets `free` in at once, the others in the order in which they came. Used as `async with
+    gate:`.
+    """
 
     def __init__(self, free: int) -> None:
         self._free = free

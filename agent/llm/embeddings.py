@@ -15,19 +15,28 @@ def embed_texts(llm: LlmSettings, model: str, texts: Sequence[str]) -> list[list
     from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
     client = openai.OpenAI(
-        api_key=llm.api_key or "none", base_url=llm.base_url or None, max_retries=0, timeout=llm.timeout
+        api_key=llm.api_key or "none",
+        base_url=llm.base_url or None,
+        max_retries=0,
+        timeout=llm.timeout,
     )
     passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
     backoff = wait_random_exponential(multiplier=llm.backoff, max=8)
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = _retry_after(error.response.headers) if isinstance(error, openai.APIStatusError) else None
+        asked = (
+            _retry_after(error.response.headers)
+            if isinstance(error, openai.APIStatusError)
+            else None
+        )
         return backoff(state) + (asked or 0.0)
 
     again = Retrying(
         retry=retry_if_exception_type(passing),
-        stop=lambda state: (state.seconds_since_start or 0.0) + state.upcoming_sleep > llm.retry_budget,
+        stop=lambda state: (
+            (state.seconds_since_start or 0.0) + state.upcoming_sleep > llm.retry_budget
+        ),
         wait=wait,
         reraise=True,
     )
@@ -36,14 +45,18 @@ def embed_texts(llm: LlmSettings, model: str, texts: Sequence[str]) -> list[list
         with client:
             for at in range(0, len(texts), _BATCH):
                 part = list(texts[at : at + _BATCH])
-                answer = again(client.embeddings.create, model=model, input=part, encoding_format="float")
+                answer = again(
+                    client.embeddings.create, model=model, input=part, encoding_format="float"
+                )
                 vectors += [one.embedding for one in sorted(answer.data, key=lambda one: one.index)]
     except passing as error:
         raise ModelUnavailableError(
-            f"The embedding endpoint gives no answer ({error}); check OPENAI_BASE_URL, or set LIMNER_EMBED to another."
+            f"The embedding endpoint gives no answer ({error}); check OPENAI_BASE_URL, "
+            "or set LIMNER_EMBED to another."
         ) from error
     except openai.APIStatusError as error:
         raise ModelRefusedError(
-            f"The embedding endpoint refuses '{model}' ({error.status_code}); check the key and LIMNER_EMBED_MODEL."
+            f"The embedding endpoint refuses '{model}' ({error.status_code}); check the "
+            "key and LIMNER_EMBED_MODEL."
         ) from error
     return vectors

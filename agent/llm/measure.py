@@ -1,7 +1,9 @@
-"""Measures embedded models and writes the results that ship: `python -m limner.llm.measure [MODEL…]`.
+"""Measures embedded models and writes the results that ship: `python -m limner.llm.measure
+[MODEL…]`.
 
-Every question is asked, so that the results can be judged under any thresholds. Run it again whenever a question, a
-probe prompt or an embedded model changes; a test compares the shipped probe version with the code's.
+Every question is asked, so that the results can be judged under any thresholds. Run it again
+whenever a question, a probe prompt or an embedded model changes; a test compares the shipped probe
+version with the code's.
 """
 
 import asyncio
@@ -31,7 +33,9 @@ async def measure(settings: Settings) -> ProbeResult:
 def main(names: list[str]) -> None:
     results = shipped_probes()
     for name in names or list(KNOWN):
-        settings = load_settings(overrides={("llm", "choice"): "local", ("llm", "local_model"): name})
+        settings = load_settings(
+            overrides={("llm", "choice"): "local", ("llm", "local_model"): name}
+        )
         result = asyncio.run(measure(settings))
         results[KNOWN[name].sha256] = result
         skills = ", ".join(f"{score.skill} {score.right}/{score.asked}" for score in result.skills)

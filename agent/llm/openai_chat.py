@@ -1,9 +1,11 @@
-"""Chat over any OpenAI-compatible endpoint: the only place, with its neighbours, for openai and tenacity.
+"""Chat over any OpenAI-compatible endpoint: the only place, with its neighbours, for openai and
+tenacity.
 
-Retries belong to tenacity alone: 429, 5xx, time-outs and dropped connections back off with jitter, honour
-`Retry-After`, and never begin later than the retry budget allows. Everything else in 4xx is final. Where a server
-refuses a parameter (400, 422), the request steps down once and the chat remembers it: json_schema → json_object →
-schema in the prompt only; log-probabilities, temperature and the name of the token limit likewise.
+Retries belong to tenacity alone: 429, 5xx, time-outs and dropped connections back off with jitter,
+honour `Retry-After`, and never begin later than the retry budget allows. Everything else in 4xx is
+final. Where a server refuses a parameter (400, 422), the request steps down once and the chat
+remembers it: json_schema → json_object → schema in the prompt only; log-probabilities, temperature
+and the name of the token limit likewise.
 """
 
 import asyncio
@@ -50,7 +52,9 @@ TOP = 20
 """Alternatives asked for the first token; the most that OpenAI gives."""
 _RETRIED = frozenset({408, 409, 425, 429})
 _CONNECTS = 3
-"""Tries where nothing listens: enough for a server that restarts, too few to keep a person waiting."""
+"""Tries where nothing listens: enough for a server that restarts, too few to keep a person
+waiting.
+"""
 _STEPS = 6
 """Things that one call may find out that a server does not understand."""
 
@@ -61,7 +65,9 @@ _NEXT_FORM: dict[Form, Form] = {"json_schema": "json_object", "json_object": "te
 class _Again(Exception):
     """A failure that is worth another try."""
 
-    def __init__(self, message: str, *, after: float | None = None, unreachable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, after: float | None = None, unreachable: bool = False
+    ) -> None:
         super().__init__(message)
         self.after = after
         """Seconds the server asked to wait."""
@@ -90,13 +96,17 @@ class _Dialect:
 
 @dataclass
 class OpenAIChat:
-    """A model behind an OpenAI-compatible endpoint. Usable from several event loops, one after another or at once."""
+    """A model behind an OpenAI-compatible endpoint. Usable from several event loops, one after
+    another or at once.
+    """
 
     name: str
     base_url: str = OPENAI_URL
     api_key: str = field(default="", repr=False)
     timeout: float = 60.0
-    """Seconds for one attempt, by the clock: a server that drips a byte a second does not stretch it."""
+    """Seconds for one attempt, by the clock: a server that drips a byte a second does not stretch
+    it.
+    """
     retries: Retries = field(default_factory=Retries)
     limit: int = 4
     """Requests under way at once, of all event loops together."""
@@ -126,10 +136,13 @@ class OpenAIChat:
         async with self._turn() as client:
 
             async def once() -> "AsyncStream[ChatCompletionChunk]":
-                return await self._adapting(request, lambda sent: client.chat.completions.create(**sent, stream=True))
+                return await self._adapting(
+                    request, lambda sent: client.chat.completions.create(**sent, stream=True)
+                )
 
             stream = await self._retrying(once)
-            # Once words have been shown they cannot be taken back: a break after this point is final.
+            # Once words have been shown they cannot be taken back: a break after this point is
+            # final.
             declined = ""
             with self._translated(final=True):
                 async with stream:
@@ -158,7 +171,10 @@ class OpenAIChat:
                 from openai import AsyncOpenAI
 
                 client = AsyncOpenAI(
-                    api_key=self.api_key or "none", base_url=self.base_url, timeout=self.timeout, max_retries=0
+                    api_key=self.api_key or "none",
+                    base_url=self.base_url,
+                    timeout=self.timeout,
+                    max_retries=0,
                 )
                 mine = self._loops[loop] = client
         async with self._gate:
@@ -167,7 +183,9 @@ class OpenAIChat:
     async def _retrying(self, once: Callable[[], Awaitable[R]]) -> R:
         from tenacity import AsyncRetrying, retry_if_exception_type
 
-        retrying = AsyncRetrying(retry=retry_if_exception_type(_Again), wait=self._wait, stop=self._stop, reraise=True)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Again), wait=self._wait, stop=self._stop, reraise=True
+        )
         try:
             return await retrying(once)
         except _Again as error:
@@ -177,7 +195,9 @@ class OpenAIChat:
         from tenacity import wait_random_exponential
 
         backoff = self.retries.backoff
-        jitter = wait_random_exponential(multiplier=backoff, max=max(8.0, backoff), min=backoff / 2)(state)
+        jitter = wait_random_exponential(
+            multiplier=backoff, max=max(8.0, backoff), min=backoff / 2
+        )(state)
         asked = _failure(state).after
         # A little above what was asked, so that many clients do not come back in the same instant.
         return jitter if asked is None else asked + jitter / 10
@@ -190,11 +210,16 @@ class OpenAIChat:
     def _final(self, error: "_Again") -> ModelUnavailableError:
         asked = f", and asks to wait {error.after:.0f} s" if error.after is not None else ""
         return ModelUnavailableError(
-            f"{self.name} at {self.base_url} {error}{asked}; check that it runs, or set LIMNER_LLM=none to go without."
+            f"{self.name} at {self.base_url} {error}{asked}; check that it runs, or set "
+            "LIMNER_LLM=none to go without."
         )
 
-    async def _adapting(self, request: ChatRequest, send: Callable[["_Parameters"], Awaitable[R]]) -> R:
-        """One attempt; what the server refuses to understand is left out, now and in later calls."""
+    async def _adapting(
+        self, request: ChatRequest, send: Callable[["_Parameters"], Awaitable[R]]
+    ) -> R:
+        """One attempt; what the server refuses to understand is left out, now and in later
+        calls.
+        """
         from openai import BadRequestError, UnprocessableEntityError
 
         known = replace(self._dialect)
@@ -235,13 +260,17 @@ class OpenAIChat:
                 words = schema_in_words(request.schema)
                 # The schema goes last into the last message, so that a shared prefix stays one.
                 last = request.messages[-1]
-                messages[-1] = _message(ChatMessage(role=last.role, content=f"{last.content}\n\n{words}"))
+                messages[-1] = _message(
+                    ChatMessage(role=last.role, content=f"{last.content}\n\n{words}")
+                )
                 if self._dialect.form == "json_object":
                     out["response_format"] = {"type": "json_object"}
         return out
 
     def _step_down(self, error: "APIStatusError", request: ChatRequest, tried: "_Dialect") -> bool:
-        """After a 400 or 422: True if something is left out from now on, so that asking again makes sense."""
+        """After a 400 or 422: True if something is left out from now on, so that asking again makes
+        sense.
+        """
         if tried != self._dialect:
             return True  # a call beside this one has learned it meanwhile
         text = f"{error.message} {getattr(error, 'param', None) or ''}".lower()
@@ -265,7 +294,8 @@ class OpenAIChat:
     # ------------------------------------------------------------ what came back
 
     def _answer(self, completion: "ChatCompletion", request: ChatRequest) -> ChatReply:
-        # The client hands on what is no completion as it is: a page of HTML, an object without choices.
+        # The client hands on what is no completion as it is: a page of HTML, an object without
+        # choices.
         choices: list[Choice] | None = getattr(completion, "choices", None)
         if not choices or not choices[0].message:
             raise _Again("answered with something that is no chat completion")
@@ -278,15 +308,20 @@ class OpenAIChat:
         return ChatReply(
             text=choice.message.content or "",
             usage=Usage(
-                input_tokens=usage.prompt_tokens if usage else 0, output_tokens=usage.completion_tokens if usage else 0
+                input_tokens=usage.prompt_tokens if usage else 0,
+                output_tokens=usage.completion_tokens if usage else 0,
             ),
-            outcome="truncated" if choice.finish_reason == "length" and not request.choices else "ok",
+            outcome="truncated"
+            if choice.finish_reason == "length" and not request.choices
+            else "ok",
             logprobs=_first_token(choice, request.choices) if request.choices else None,
         )
 
     @contextmanager
     def _translated(self, *, final: bool = False) -> Iterator[None]:
-        """The client's exceptions as ours: worth another try (`_Again`, unless `final`), or ModelRefusedError."""
+        """The client's exceptions as ours: worth another try (`_Again`, unless `final`), or
+        ModelRefusedError.
+        """
         import openai
 
         cause: Exception
@@ -297,12 +332,15 @@ class OpenAIChat:
         except openai.APIStatusError as error:
             if error.status_code < 500 and error.status_code not in _RETRIED:
                 raise ModelRefusedError(self._refusal(error)) from error
-            again = _Again(f"answers {error.status_code}", after=_retry_after(error.response.headers))
+            again = _Again(
+                f"answers {error.status_code}", after=_retry_after(error.response.headers)
+            )
             cause = error
         except openai.APIConnectionError as error:
             again, cause = _connection(error), error
         except (openai.APIError, ValueError) as error:
-            # ValueError: a body that is no JSON; APIError: an error event in the middle of a stream.
+            # ValueError: a body that is no JSON; APIError: an error event in the middle of a
+            # stream.
             again, cause = _Again(f"sent something unreadable ({_short(str(error))})"), error
         except _transport_error() as error:
             again, cause = _Again("dropped the connection"), error
@@ -314,15 +352,23 @@ class OpenAIChat:
         said = _short(error.message)
         match error.status_code:
             case 401:
-                return f"{self.base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
+                return (
+                    f"{self.base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
+                )
             case 402:
                 return f"{self.base_url} says that the account has no credit left: {said}"
             case 403:
                 return f"{self.base_url} does not allow {self.name} with this key: {said}"
             case 404:
-                return f"{self.base_url} does not know '{self.name}'; set LIMNER_LLM_MODEL, or correct OPENAI_BASE_URL."
+                return (
+                    f"{self.base_url} does not know '{self.name}'; set "
+                    "LIMNER_LLM_MODEL, or correct OPENAI_BASE_URL."
+                )
             case 413:
-                return f"{self.base_url} finds the request too long; lower portrait.window_tokens in limner.yaml."
+                return (
+                    f"{self.base_url} finds the request too long; lower "
+                    "portrait.window_tokens in limner.yaml."
+                )
             case status:
                 return f"{self.name} at {self.base_url} refuses the request ({status}): {said}"
 
@@ -344,7 +390,9 @@ def _message(message: ChatMessage) -> "ChatCompletionMessageParam":
 
 
 def _transport_error() -> type[Exception]:
-    """What the client's transport raises in the middle of a stream, where the client does not wrap it."""
+    """What the client's transport raises in the middle of a stream, where the client does not wrap
+    it.
+    """
     import httpx2
 
     return httpx2.TransportError
@@ -359,7 +407,9 @@ def _connection(error: "APIConnectionError") -> _Again:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `Retry-After` (seconds or an HTTP date) or OpenAI's `retry-after-ms`; None where absent."""
+    """Seconds to wait, from `Retry-After` (seconds or an HTTP date) or OpenAI's `retry-after-ms`;
+    None where absent.
+    """
     if milliseconds := headers.get("retry-after-ms"):
         try:
             return max(0.0, float(milliseconds) / 1000)
@@ -379,11 +429,15 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _first_token(choice: "Choice", choices: tuple[str, ...]) -> dict[str, float] | None:
-    """Log-probability of each choice as the first token, summed over its spellings; see `ChatReply.logprobs`."""
+    """Log-probability of each choice as the first token, summed over its spellings; see
+    `ChatReply.logprobs`.
+    """
     listed = choice.logprobs.content if choice.logprobs else None
     if not listed:
         return None
-    top = {entry.token: entry.logprob for entry in listed[0].top_logprobs} or {listed[0].token: listed[0].logprob}
+    top = {entry.token: entry.logprob for entry in listed[0].top_logprobs} or {
+        listed[0].token: listed[0].logprob
+    }
     folded = {name: name.strip().casefold() for name in choices}
     mass = dict.fromkeys(choices, 0.0)
     for token, logprob in top.items():

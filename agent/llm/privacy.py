@@ -1,4 +1,6 @@
-"""What leaves the machine when a hosted model is asked: pseudonyms, masked texts, and a list that names every field."""
+"""What leaves the machine when a hosted model is asked: pseudonyms, masked texts, and a list that
+names every field.
+"""
 
 import hashlib
 import re
@@ -8,10 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from limner.core.settings import Settings
 
 PSEUDONYM_BYTES = 6
-"""48 bits: any two of a million users share a pseudonym with a probability of 0.002 (birthday bound)."""
+"""48 bits: any two of a million users share a pseudonym with a probability of 0.002 (birthday
+bound).
+"""
 
-# ASCII classes throughout: letters of other scripts stand right beside addresses and numbers, without a space.
-# Every repetition is bounded, so that no text takes long.
+# ASCII classes throughout: letters of other scripts stand right beside addresses and numbers,
+# without a space. Every repetition is bounded, so that no text takes long.
 _EMAIL = re.compile(
     r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z][a-z0-9-]{0,61}",
     re.IGNORECASE | re.ASCII,
@@ -25,7 +29,8 @@ _CARD = re.compile(r"(?<![\d.+])\d(?:[ \-]?\d){12,18}(?![\d])")
 _DIGITS = re.compile(r"\D")
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
-    r"(?:\+|00)\d{1,3}[ .\-]?(?:\(0?\d{1,4}\)[ .\-]?)?\d{1,5}(?:[ .\-/]?\d{2,5}){1,4}"  # international
+    # international
+    r"(?:\+|00)\d{1,3}[ .\-]?(?:\(0?\d{1,4}\)[ .\-]?)?\d{1,5}(?:[ .\-/]?\d{2,5}){1,4}"
     r"|01[016789][ .\-]?\d{3,4}[ .\-]?\d{4}"  # Korea, mobile
     r"|0\d{1,2}[ .\-]\d{3,4}[ .\-]\d{4}"  # Korea and others, land line
     r"|1[3-9]\d[ \-]?\d{4}[ \-]?\d{4}"  # China, mobile
@@ -40,19 +45,24 @@ _PHONE = re.compile(
 
 
 def pseudonym(user_id: str, salt: str) -> str:
-    """A short name that stands for a user: the same for the same store's salt, and not to be turned back without it.
+    """A short name that stands for a user: the same for the same store's salt, and not to be turned
+    back without it.
 
     BLAKE2b keyed with the salt (RFC 7693).
     """
     key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
     return (
         "u"
-        + hashlib.blake2b(user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=PSEUDONYM_BYTES).hexdigest()
+        + hashlib.blake2b(
+            user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=PSEUDONYM_BYTES
+        ).hexdigest()
     )
 
 
 class TextMask:
-    """User ids of one exchange behind pseudonyms: what is hidden on its way out is shown again on its way back."""
+    """User ids of one exchange behind pseudonyms: what is hidden on its way out is shown again on
+    its way back.
+    """
 
     def __init__(self, salt: str | None = None) -> None:
         self._salt = salt or secrets.token_hex(16)
@@ -77,10 +87,11 @@ class TextMask:
 
 
 def mask(text: str) -> str:
-    """The text with e-mail addresses, web addresses, card and phone numbers replaced by what they are in brackets.
+    """The text with e-mail addresses, web addresses, card and phone numbers replaced by what they
+    are in brackets.
 
-    Card numbers are 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1). Ordinary numbers, years, prices, dates
-    and times stay.
+    Card numbers are 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1). Ordinary numbers,
+    years, prices, dates and times stay.
     """
     if not any(mark in text for mark in "@.:/") and sum(map(str.isdigit, text)) < 7:
         return text
@@ -116,29 +127,51 @@ def outgoing(settings: Settings) -> list[str]:
     """Sentences that name exactly what a hosted model is sent, and what never is."""
     privacy = settings.privacy
     sent = [
-        "Of each event: the type, the date, the value (rating or quantity) and the text the user wrote.",
-        "Of each item in those events and among the candidates: title, categories, price and attributes.",
+        (
+            "Of each event: the type, the date, the value (rating or quantity) and the text "
+            "the user wrote."
+        ),
+        (
+            "Of each item in those events and among the candidates: title, categories, price "
+            "and attributes."
+        ),
         "Facts counted by code: shares, counts, ratings and dates of this user's events.",
     ]
-    sent.append("No user id goes with portraits, orders and reasons: none of their prompts holds one.")
+    sent.append(
+        "No user id goes with portraits, orders and reasons: none of their prompts holds one."
+    )
     if privacy.pseudonyms:
         sent.append(
-            "In chat: your question and what the tools find for it, user ids as pseudonyms made anew for each question."
+            "In chat: your question and what the tools find for it, user ids as "
+            "pseudonyms made anew for each question."
         )
     else:
         sent.append(
-            "In chat: your question and what the tools find for it, user ids as they are (privacy.pseudonyms is off)."
+            "In chat: your question and what the tools find for it, user ids as they are "
+            "(privacy.pseudonyms is off)."
         )
     if privacy.mask:
-        sent.append("E-mail addresses, phone numbers, card numbers and web addresses in texts are masked first.")
-    else:
-        sent.append("Texts go as they are, e-mail addresses and phone numbers included (privacy.mask is off).")
-    if privacy.demographics:
-        sent.append(f"Of the user's own attributes: {', '.join(privacy.demographics)} (named in privacy.demographics).")
+        sent.append(
+            "E-mail addresses, phone numbers, card numbers and web addresses in texts "
+            "are masked first."
+        )
     else:
         sent.append(
-            "None of the user's own attributes (age, gender, place) is sent; none is named in privacy.demographics."
+            "Texts go as they are, e-mail addresses and phone numbers included "
+            "(privacy.mask is off)."
+        )
+    if privacy.demographics:
+        sent.append(
+            f"Of the user's own attributes: {', '.join(privacy.demographics)} (named in "
+            "privacy.demographics)."
+        )
+    else:
+        sent.append(
+            "None of the user's own attributes (age, gender, place) is sent; none is "
+            "named in privacy.demographics."
         )
     if settings.embed.choice == "openai":
-        sent.append("For embeddings: item texts (title, attributes, reviews) and the portrait's sentences.")
+        sent.append(
+            "For embeddings: item texts (title, attributes, reviews) and the portrait's sentences."
+        )
     return sent

@@ -1,6 +1,7 @@
 """The capability probe: what a model can be trusted with, measured once by generated questions.
 
-`none` writes nothing, `phrase` words what code has picked, `full` also proposes claims, reranks and plans tool calls.
+`none` writes nothing, `phrase` words what code has picked, `full` also proposes claims, reranks and
+plans tool calls.
 """
 
 import asyncio
@@ -24,7 +25,9 @@ from limner.llm.base import Chat, ChatRequest
 from limner.llm.probe_tasks import SKILLS, ProbeRequest, ProbeTask, Skill, questions
 
 MEASURED = "measured.json"
-"""Results that come with the package, by model file's SHA-256; written by `python -m limner.llm.measure`."""
+"""Results that come with the package, by model file's SHA-256; written by `python -m
+limner.llm.measure`.
+"""
 RESULTS: TypeAdapter[dict[str, ProbeResult]] = TypeAdapter(dict[str, ProbeResult])
 
 
@@ -43,14 +46,20 @@ def threshold(thresholds: ProbeThresholds, skill: Skill) -> float:
 def probe_version(n: int) -> str:
     """12 hex digits over everything that is asked, prompts included."""
     asked = [
-        [[message.content for message in one.messages] for question in questions(skill, n) for one in question.asked]
+        [
+            [message.content for message in one.messages]
+            for question in questions(skill, n)
+            for one in question.asked
+        ]
         for skill in SKILLS
     ]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
 
 
 def grade_of(skills: Sequence[SkillScore]) -> Grade:
-    """`none` unless the model fills schemas and words facts; `full` only with every skill; `phrase` between."""
+    """`none` unless the model fills schemas and words facts; `full` only with every skill; `phrase`
+    between.
+    """
     passed = {score.skill for score in skills if score.passed}
     if not {"schema", "word"} <= passed:
         return "none"
@@ -58,12 +67,17 @@ def grade_of(skills: Sequence[SkillScore]) -> Grade:
 
 
 async def probe(
-    chat: Chat, thresholds: ProbeThresholds, progress: Progress | None = None, *, stop_early: bool = True
+    chat: Chat,
+    thresholds: ProbeThresholds,
+    progress: Progress | None = None,
+    *,
+    stop_early: bool = True,
 ) -> ProbeResult:
-    """Asks `thresholds.questions` questions a skill; with `stop_early` no more than decide whether it is passed, and
-    nothing further once the grade can only be `none`.
+    """Asks `thresholds.questions` questions a skill; with `stop_early` no more than decide whether
+    it is passed, and nothing further once the grade can only be `none`.
 
-    Raises ModelUnavailableError, ModelRefusedError or BudgetSpentError; an answer that is bad or declined is wrong.
+    Raises ModelUnavailableError, ModelRefusedError or BudgetSpentError; an answer that is bad or
+    declined is wrong.
     """
     progress = progress or Quiet()
     n = thresholds.questions
@@ -72,7 +86,9 @@ async def probe(
     scores: list[SkillScore] = []
     try:
         for skill in SKILLS:
-            scores.append(await _measure(chat, skill, n, threshold(thresholds, skill), progress, stop_early))
+            scores.append(
+                await _measure(chat, skill, n, threshold(thresholds, skill), progress, stop_early)
+            )
             if stop_early and skill in ("schema", "word") and not scores[-1].passed:
                 break
     finally:
@@ -86,10 +102,13 @@ async def probe(
     )
 
 
-async def _measure(chat: Chat, skill: Skill, n: int, share: float, progress: Progress, stop_early: bool) -> SkillScore:
+async def _measure(
+    chat: Chat, skill: Skill, n: int, share: float, progress: Progress, stop_early: bool
+) -> SkillScore:
     needed = math.ceil(share * n - 1e-9)
     asked = right = 0
-    # A hosted model is asked a few at once; one on this machine would only share the same processor.
+    # A hosted model is asked a few at once; one on this machine would only share the same
+    # processor.
     at_once = 4 if chat.hosted else 1
     waiting = questions(skill, n)
     while waiting:
@@ -100,7 +119,9 @@ async def _measure(chat: Chat, skill: Skill, n: int, share: float, progress: Pro
         if stop_early and (right >= needed or asked - right > n - needed):
             break
     progress.advance(len(waiting))
-    return SkillScore(skill=skill, asked=asked, right=right, threshold=share, passed=right >= needed)
+    return SkillScore(
+        skill=skill, asked=asked, right=right, threshold=share, passed=right >= needed
+    )
 
 
 async def _right(chat: Chat, question: ProbeTask) -> bool:
@@ -111,7 +132,9 @@ async def _right(chat: Chat, question: ProbeTask) -> bool:
 
 
 async def _fits(chat: Chat, asked: ProbeRequest) -> bool:
-    request = ChatRequest("probe", asked.prompt, asked.messages, asked.schema, max_tokens=asked.max_tokens)
+    request = ChatRequest(
+        "probe", asked.prompt, asked.messages, asked.schema, max_tokens=asked.max_tokens
+    )
     try:
         return asked.fits((await chat.complete(request)).text)
     except ModelDeclinedError:
@@ -122,9 +145,15 @@ async def _fits(chat: Chat, asked: ProbeRequest) -> bool:
 
 
 async def cached_probe(
-    chat: Chat, identity: str, thresholds: ProbeThresholds, folder: Path, progress: Progress | None = None
+    chat: Chat,
+    identity: str,
+    thresholds: ProbeThresholds,
+    folder: Path,
+    progress: Progress | None = None,
 ) -> ProbeResult:
-    """The probe's result for the model of this identity: shipped, or kept in `folder`/probes, or measured now."""
+    """The probe's result for the model of this identity: shipped, or kept in `folder`/probes, or
+    measured now.
+    """
     if known := known_probe(identity, thresholds, folder):
         return known
     result = await probe(chat, thresholds, progress)
@@ -146,14 +175,18 @@ def known_probe(identity: str, thresholds: ProbeThresholds, folder: Path) -> Pro
         if identity.endswith(digest) and result.probe == version:
             return judged(result, thresholds)
     try:
-        kept = ProbeResult.model_validate_json(_kept(identity, thresholds, folder).read_text(encoding="utf-8"))
+        kept = ProbeResult.model_validate_json(
+            _kept(identity, thresholds, folder).read_text(encoding="utf-8")
+        )
     except (FileNotFoundError, ValidationError):
         return None
     return kept if kept.probe == version else None
 
 
 def shipped_probes() -> dict[str, ProbeResult]:
-    """Results that come with the package, by SHA-256 of the model file; every question was asked."""
+    """Results that come with the package, by SHA-256 of the model file; every question was
+    asked.
+    """
     file = resources.files("limner.llm").joinpath(MEASURED)
     return RESULTS.validate_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
 

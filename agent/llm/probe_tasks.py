@@ -1,7 +1,9 @@
-"""The capability probe's questions: generated from a seed, about people, towns and works that do not exist.
+"""The capability probe's questions: generated from a seed, about people, towns and works that do
+not exist.
 
-Nothing in them can have been learned by heart, and none has an answer outside its own text. Each skill's questions
-share the beginning of their prompt, so that a server with a prompt cache reads it once; answers are a few tokens.
+Nothing in them can have been learned by heart, and none has an answer outside its own text. Each
+skill's questions share the beginning of their prompt, so that a server with a prompt cache reads it
+once; answers are a few tokens.
 """
 
 import re
@@ -112,23 +114,66 @@ def questions(skill: Skill, n: int) -> list[ProbeTask]:
 # ---------------------------------------------------------------- invented things
 
 _FIRST = (
-    "b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z",
-    "br", "dr", "gr", "kl", "pr", "tr", "sk", "vl",
-)  # fmt: skip
+    "b",
+    "d",
+    "f",
+    "g",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "z",
+    "br",
+    "dr",
+    "gr",
+    "kl",
+    "pr",
+    "tr",
+    "sk",
+    "vl",
+)
 _VOWEL = ("a", "e", "i", "o", "u")
 _LAST = ("n", "l", "r", "s", "th", "m", "sk", "ld", "rn", "x", "nd")
 _THINGS = (
-    "lamps", "kettles", "chairs", "ropes", "candles", "mirrors", "baskets", "hammers", "blankets", "bells", "jars",
-)  # fmt: skip
+    "lamps",
+    "kettles",
+    "chairs",
+    "ropes",
+    "candles",
+    "mirrors",
+    "baskets",
+    "hammers",
+    "blankets",
+    "bells",
+    "jars",
+)
 _GENRES = (
-    "harbour stories", "clockwork mysteries", "desert operas", "lantern comedies", "moss poems", "glacier thrillers",
-    "orchard dramas", "tunnel romances", "kite documentaries", "salt ballads", "chimney farces", "reef epics",
-)  # fmt: skip
+    "harbour stories",
+    "clockwork mysteries",
+    "desert operas",
+    "lantern comedies",
+    "moss poems",
+    "glacier thrillers",
+    "orchard dramas",
+    "tunnel romances",
+    "kite documentaries",
+    "salt ballads",
+    "chimney farces",
+    "reef epics",
+)
 
 
 def _name(random: Random) -> str:
     parts = [random.choice(_FIRST) + random.choice(_VOWEL) for _ in range(random.choice((1, 2)))]
-    return ("".join(parts) + random.choice(_FIRST[:15]) + random.choice(_VOWEL) + random.choice(_LAST)).capitalize()
+    return (
+        "".join(parts) + random.choice(_FIRST[:15]) + random.choice(_VOWEL) + random.choice(_LAST)
+    ).capitalize()
 
 
 def _names(random: Random, n: int) -> list[str]:
@@ -141,7 +186,11 @@ def _names(random: Random, n: int) -> list[str]:
 
 
 def _asked(
-    prompt: Prompt, output: type[T], max_tokens: int, right: Callable[[T], bool], values: dict[str, str]
+    prompt: Prompt,
+    output: type[T],
+    max_tokens: int,
+    right: Callable[[T], bool],
+    values: dict[str, str],
 ) -> ProbeRequest:
     def fits(text: str) -> bool:
         try:
@@ -171,7 +220,9 @@ def _schema(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, 
     def right(order: ProbeOrder) -> bool:
         got = {line.thing.casefold().rstrip("s"): line.count for line in order.bought}
         want = {thing.rstrip("s"): count for thing, count in bought.items()}
-        return _same(order.name, name) and order.age == age and _same(order.town, town) and got == want
+        return (
+            _same(order.name, name) and order.age == age and _same(order.town, town) and got == want
+        )
 
     return (_asked(prompt, ProbeOrder, 90, right, {"note": note}),)
 
@@ -179,18 +230,119 @@ def _schema(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, 
 _AGAINST = re.compile(
     r"\b(dislike[sd]?|dislik\w+|not|never|avoid\w*|hate[sd]?|low|lower|poor\w*|bad\w*|negativ\w*|rarely|seldom)\b|n't"
 )
-_FOR = re.compile(r"\b(like[sd]?|enjoy\w*|love[sd]?|prefer\w*|favou?r\w*|high|higher|fond|well|positiv\w*|good)\b")
-_PLAIN = frozenset((
-    "the", "a", "an", "user", "users", "has", "have", "had", "is", "are", "was", "were", "and", "but", "of", "in",
-    "on", "at", "to", "for", "with", "by", "from", "as", "it", "its", "them", "they", "their", "this", "that",
-    "these", "those", "which", "who", "when", "out", "all", "both", "each", "every", "some", "total", "only", "just",
-    "often", "times", "time", "event", "events", "rated", "rating", "ratings", "rates", "gave", "given", "giving",
-    "received", "high", "highly", "low", "lower", "higher", "likes", "like", "liked", "dislikes", "dislike",
-    "disliked", "enjoys", "enjoyed", "enjoy", "prefers", "loves", "favors", "favours", "does", "do", "not",
-    "positively", "negatively", "works", "work", "items", "item", "genre", "maker", "place", "theme", "stories",
-    "shows", "showing", "shown", "found", "been", "being", "because", "according", "based", "overall", "made", "so",
-    "then", "there", "than", "be",
-))  # fmt: skip
+_FOR = re.compile(
+    r"\b(like[sd]?|enjoy\w*|love[sd]?|prefer\w*|favou?r\w*|high|higher|fond|well|positiv\w*|good)\b"
+)
+_PLAIN = frozenset(
+    (
+        "the",
+        "a",
+        "an",
+        "user",
+        "users",
+        "has",
+        "have",
+        "had",
+        "is",
+        "are",
+        "was",
+        "were",
+        "and",
+        "but",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "for",
+        "with",
+        "by",
+        "from",
+        "as",
+        "it",
+        "its",
+        "them",
+        "they",
+        "their",
+        "this",
+        "that",
+        "these",
+        "those",
+        "which",
+        "who",
+        "when",
+        "out",
+        "all",
+        "both",
+        "each",
+        "every",
+        "some",
+        "total",
+        "only",
+        "just",
+        "often",
+        "times",
+        "time",
+        "event",
+        "events",
+        "rated",
+        "rating",
+        "ratings",
+        "rates",
+        "gave",
+        "given",
+        "giving",
+        "received",
+        "high",
+        "highly",
+        "low",
+        "lower",
+        "higher",
+        "likes",
+        "like",
+        "liked",
+        "dislikes",
+        "dislike",
+        "disliked",
+        "enjoys",
+        "enjoyed",
+        "enjoy",
+        "prefers",
+        "loves",
+        "favors",
+        "favours",
+        "does",
+        "do",
+        "not",
+        "positively",
+        "negatively",
+        "works",
+        "work",
+        "items",
+        "item",
+        "genre",
+        "maker",
+        "place",
+        "theme",
+        "stories",
+        "shows",
+        "showing",
+        "shown",
+        "found",
+        "been",
+        "being",
+        "because",
+        "according",
+        "based",
+        "overall",
+        "made",
+        "so",
+        "then",
+        "there",
+        "than",
+        "be",
+    )
+)
 """What a plain sentence may be built of besides the fact's own words; more is invention."""
 
 
@@ -210,7 +362,9 @@ def _word(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ..
 
 
 def words_hold(text: str, value: str, *, like: bool, numbers: set[str]) -> bool:
-    """Whether a sentence keeps a fact's value, polarity and numbers and adds nothing: no name, number or quality."""
+    """Whether a sentence keeps a fact's value, polarity and numbers and adds nothing: no name,
+    number or quality.
+    """
     rest, found = re.subn(re.escape(value), " ", text, flags=re.IGNORECASE)
     rest = rest.casefold()
     against, favour = bool(_AGAINST.search(rest)), bool(_FOR.search(_AGAINST.sub(" ", rest)))
@@ -231,7 +385,9 @@ def _cite(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ..
     supporting = 1 + number % 3 % 2
     rows = [(genre, random.choice(good if like else bad), True) for _ in range(supporting)]
     rows.append((genre, random.choice(bad if like else good), False))
-    rows += [(random.choice(others), random.choice(good + bad), False) for _ in range(6 - len(rows))]
+    rows += [
+        (random.choice(others), random.choice(good + bad), False) for _ in range(6 - len(rows))
+    ]
     random.shuffle(rows)
     titles = _names(random, len(rows))
     events = "\n".join(
@@ -262,14 +418,19 @@ def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, 
     who, other, *values = _names(random, 5)
     told = random.sample(_ASKABLE, 4)
     filled: dict[str, str] = {
-        "town": values[0], "thing": random.choice(_THINGS), "genre": random.choice(_GENRES), "friend": values[1],
-        "maker": values[2], "year": str(random.randint(1990, 2020)),
-    }  # fmt: skip
+        "town": values[0],
+        "thing": random.choice(_THINGS),
+        "genre": random.choice(_GENRES),
+        "friend": values[1],
+        "maker": values[2],
+        "year": str(random.randint(1990, 2020)),
+    }
     # The last one is asked about: known of `who`, or told only of somebody else.
     about = told[-1]
     subjects = [who, who, who, who if known else other]
     lines = [
-        f"- {subject} {fact.format(filled[kind])}." for subject, (kind, fact, _) in zip(subjects, told, strict=True)
+        f"- {subject} {fact.format(filled[kind])}."
+        for subject, (kind, fact, _) in zip(subjects, told, strict=True)
     ]
     random.shuffle(lines)
 
@@ -277,7 +438,15 @@ def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, 
         said = answered.answer.casefold()
         return (filled[about[0]].casefold() in said) if known else "unknown" in said
 
-    return (_asked(prompt, Answered, 40, right, {"facts": "\n".join(lines), "question": about[2].format(who)}),)
+    return (
+        _asked(
+            prompt,
+            Answered,
+            40,
+            right,
+            {"facts": "\n".join(lines), "question": about[2].format(who)},
+        ),
+    )
 
 
 def _tool(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
@@ -292,7 +461,10 @@ def _tool(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ..
         (f"Suggest {n} things for {who}.", RecommendCall(tool="recommend", user_id=who, n=n)),
         (f"What should {who} try next?", RecommendCall(tool="recommend", user_id=who, n=5)),
         (f"Who likes {genre}?", FindUsersCall(tool="find_users", value=genre, polarity="like")),
-        (f"Which users cannot stand {genre}?", FindUsersCall(tool="find_users", value=genre, polarity="dislike")),
+        (
+            f"Which users cannot stand {genre}?",
+            FindUsersCall(tool="find_users", value=genre, polarity="dislike"),
+        ),
     )
     question, want = options[number % len(options)]
 
@@ -309,10 +481,14 @@ def _order(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, .
     items = list(zip(titles, [liked, others[0], others[1], disliked], strict=True))
     random.shuffle(items)
     # Listed one way and the other: a model that copies the list's order cannot be right twice.
-    return tuple(_ranking(prompt, taste, listed, liked, disliked) for listed in (items, items[::-1]))
+    return tuple(
+        _ranking(prompt, taste, listed, liked, disliked) for listed in (items, items[::-1])
+    )
 
 
-def _ranking(prompt: Prompt, taste: str, listed: list[tuple[str, str]], liked: str, disliked: str) -> ProbeRequest:
+def _ranking(
+    prompt: Prompt, taste: str, listed: list[tuple[str, str]], liked: str, disliked: str
+) -> ProbeRequest:
     genres = [genre for _, genre in listed]
     first, last = genres.index(liked) + 1, genres.index(disliked) + 1
 
@@ -320,7 +496,10 @@ def _ranking(prompt: Prompt, taste: str, listed: list[tuple[str, str]], liked: s
         order = ranked.order
         return sorted(order) == [1, 2, 3, 4] and order[0] == first and order[-1] == last
 
-    lines = "\n".join(f'[{place}] "{title}" | genre: {genre}' for place, (title, genre) in enumerate(listed, start=1))
+    lines = "\n".join(
+        f'[{place}] "{title}" | genre: {genre}'
+        for place, (title, genre) in enumerate(listed, start=1)
+    )
     return _asked(prompt, ProbeRanking, 40, right, {"taste": taste, "items": lines})
 
 

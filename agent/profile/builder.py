@@ -17,7 +17,15 @@ from limner.core.settings import Settings
 from limner.core.telemetry import Telemetry, timed
 from limner.llm import UNHELPED
 from limner.llm.session import ModelHandle, ModelSession
-from limner.profile import FAILED, Subject, estimate, paint, paint_plainly, settings_digest, subject_of
+from limner.profile import (
+    FAILED,
+    Subject,
+    estimate,
+    paint,
+    paint_plainly,
+    settings_digest,
+    subject_of,
+)
 from limner.state.snapshots import DerivedState, known_items
 from limner.store import Store
 
@@ -33,14 +41,23 @@ class ProfileBuilder:
     """Paints the portraits of a store's users."""
 
     def __init__(
-        self, settings: Settings, store: Store, progress: Progress, snapshots: DerivedState, models: ModelSession,
+        self,
+        settings: Settings,
+        store: Store,
+        progress: Progress,
+        snapshots: DerivedState,
+        models: ModelSession,
         watch: Telemetry,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
         self.snapshots, self.models = snapshots, models
 
-    async def build(self, wanted: Sequence[str], model: ModelHandle, concurrency: int, force: bool) -> BuildReport:
-        """Paint portraits, each stored when it is finished; those that are up to date are passed over."""
+    async def build(
+        self, wanted: Sequence[str], model: ModelHandle, concurrency: int, force: bool
+    ) -> BuildReport:
+        """Paint portraits, each stored when it is finished; those that are up to date are passed
+        over.
+        """
         built: dict[str, Profile] = {}
         failed: dict[str, str] = {}
         stopped: list[str] = []
@@ -84,19 +101,26 @@ class ProfileBuilder:
     async def _paint(self, subject: Subject, model: ModelHandle) -> Profile | None:
         """window + facts -> draft -> verified portrait -> stored, whence it is embedded later.
 
-        None where the model failed and the stored portrait is of the same events: template words would not be better.
+        None where the model failed and the stored portrait is of the same events: template words
+        would not be better.
         """
         with timed(self.watch, "portrait"):
             profile = await paint(subject, model.chat, model.grade, self.settings)
         self.watch.painted(profile)
         if model.unavailable:
             profile = profile.model_copy(update={"notes": [*profile.notes, *model.notes]})
-        if (model.unavailable or profile.grade != model.grade) and self._is_of_now(subject.previous, subject):
+        if (model.unavailable or profile.grade != model.grade) and self._is_of_now(
+            subject.previous, subject
+        ):
             return None
         return self.store.save_profile(profile)
 
-    def subject(self, user_id: str, model: ModelHandle, events: Sequence[Event] | None = None) -> Subject:
-        """One user with everything that a portrait may rest on; of some `events` alone, as if it were the first."""
+    def subject(
+        self, user_id: str, model: ModelHandle, events: Sequence[Event] | None = None
+    ) -> Subject:
+        """One user with everything that a portrait may rest on; of some `events` alone, as if it
+        were the first.
+        """
         world = self.snapshots.world()
         held = self.store.events(user_id) if events is None else events
         return subject_of(
@@ -113,16 +137,22 @@ class ProfileBuilder:
         )
 
     async def current(self, user_id: str) -> Profile | None:
-        """The newest stored portrait, of any version, that the model set now would paint from the same events."""
+        """The newest stored portrait, of any version, that the model set now would paint from the
+        same events.
+        """
         model = await self.models.ready()
         subject = self.subject(user_id, model)
         versions = reversed(self.store.profile_versions(user_id))
         return next((one for one in versions if self._is_current(one, subject, model)), None)
 
     def _is_current(self, old: Profile | None, subject: Subject, model: ModelHandle) -> bool:
-        """Whether the model would paint the same again; one that cannot be had paints nothing better."""
+        """Whether the model would paint the same again; one that cannot be had paints nothing
+        better.
+        """
         made_by = (old.grade, old.model) if old is not None else None
-        return self._is_of_now(old, subject) and (model.unavailable or made_by == (model.grade, model.name))
+        return self._is_of_now(old, subject) and (
+            model.unavailable or made_by == (model.grade, model.name)
+        )
 
     def _is_of_now(self, old: Profile | None, subject: Subject) -> bool:
         last = max((event.seq for event in subject.events), default=0)
@@ -135,15 +165,18 @@ class ProfileBuilder:
     async def estimate(self, wanted: Sequence[str]) -> Estimate:
         """What a build would cost, from a sample; nothing is asked of a model but its grade."""
         model = await self.models.ready()
-        sample = [self.subject(user_id, model) for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]]
+        sample = [
+            self.subject(user_id, model)
+            for user_id in wanted[:: max(1, len(wanted) // _SAMPLE)][:_SAMPLE]
+        ]
         hosted = model.chat.hosted if model.chat else False
         return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
 
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
         """A stored portrait, painted first where there is none. Raises UnknownIdError.
 
-        One that is missing and cannot be kept, while another process writes say, is painted in passing: in template
-        words, as version 0.
+        One that is missing and cannot be kept, while another process writes say, is painted in
+        passing: in template words, as version 0.
         """
         self.store.require_user(user_id)
         found = self.store.profile(user_id, version)
@@ -152,7 +185,8 @@ class ProfileBuilder:
         if found is None:
             try:
                 with self.store.writing():
-                    # Not a run of its own: a model that other requests found failing is not tried anew.
+                    # Not a run of its own: a model that other requests found failing is not tried
+                    # anew.
                     report = await self.build([user_id], await self.models.ready(), 1, force=False)
             except StoreBusyError as error:
                 return await self._in_passing(user_id, str(error))
@@ -167,10 +201,14 @@ class ProfileBuilder:
 
     def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
         """A portrait that is not stored; of some `events` alone, where given."""
-        return paint_plainly(self.subject(user_id, ModelHandle(None, "none"), events), self.settings)
+        return paint_plainly(
+            self.subject(user_id, ModelHandle(None, "none"), events), self.settings
+        )
 
     def at_once(self, user_id: str) -> Profile:
-        """The stored portrait; where there is none one in template words, kept unless a model is to paint a better."""
+        """The stored portrait; where there is none one in template words, kept unless a model is to
+        paint a better.
+        """
         found = self.store.profile(user_id)
         if found is not None:
             return found
@@ -180,7 +218,9 @@ class ProfileBuilder:
         try:
             return self.keep(profile)
         except StoreBusyError as error:
-            return profile.model_copy(update={"notes": [f"In template words and not stored: {error}"]})
+            return profile.model_copy(
+                update={"notes": [f"In template words and not stored: {error}"]}
+            )
 
     def keep(self, profile: Profile) -> Profile:
         """Store a portrait as the next version."""
@@ -188,8 +228,8 @@ class ProfileBuilder:
             return self.store.save_profile(profile)
 
     def after_edit(self, user_id: str, without: str = "") -> Profile:
-        """The portrait anew at once after its user said something of it: counted and in template words, with the texts
-        of claims that stand as they stood. The next build words it all.
+        """The portrait anew at once after its user said something of it: counted and in template
+        words, with the texts of claims that stand as they stood. The next build words it all.
 
         without: an event that is about to be erased.
         """
@@ -205,7 +245,11 @@ class ProfileBuilder:
 
         def as_it_stood(one: Preference) -> Preference:
             stood = texts.get((one.facet, one.value, one.polarity))
-            return one if stood is None else one.model_copy(update={"text": stood.text, "source": stood.source})
+            return (
+                one
+                if stood is None
+                else one.model_copy(update={"text": stood.text, "source": stood.source})
+            )
 
         kept = [as_it_stood(one) for one in profile.preferences]
         return self.keep(profile.model_copy(update={"preferences": kept}))

@@ -21,7 +21,9 @@ class Context(Value):
 
     user_id: str
     text: str
-    """Lines, most relevant first; each preference ends with the event ids that it rests on, in square brackets."""
+    """Lines, most relevant first; each preference ends with the event ids that it rests on, in
+    square brackets.
+    """
     tokens: int
     """Of the text; never above the budget."""
     max_tokens: int
@@ -45,8 +47,8 @@ def pack(
 ) -> Context:
     """The portrait in at most `max_tokens` tokens of `model`'s encoding.
 
-    relevance: by `preference_text`, how near each preference is to the query; without it strength times confidence
-    counts. Raises BadInputError where not even the heading fits.
+    relevance: by `preference_text`, how near each preference is to the query; without it strength
+    times confidence counts. Raises BadInputError where not even the heading fits.
     """
     heading = f"User {profile.user_id}, as of {profile.as_of:%Y-%m-%d}."
 
@@ -54,7 +56,9 @@ def pack(
         return tokens.count("\n".join(lines), model)
 
     if size([heading]) > max_tokens:
-        raise BadInputError(f"{max_tokens} tokens are too few; the heading alone takes {size([heading])}.")
+        raise BadInputError(
+            f"{max_tokens} tokens are too few; the heading alone takes {size([heading])}."
+        )
     lines: list[str] = [heading]
     held: list[Preference] = []
     named: list[str] = []
@@ -63,14 +67,17 @@ def pack(
         return size([*lines, *more]) <= max_tokens
 
     ordered = sorted(profile.preferences, key=_key(relevance))
-    # A query asks for what bears on it. Without one the summary, which speaks of everything, leads, where it leaves
-    # room for what matters most; else it comes where there is room left.
+    # A query asks for what bears on it. Without one the summary, which speaks of everything, leads,
+    # where it leaves room for what matters most; else it comes where there is room left.
     summary = [profile.summary.strip()] if profile.summary.strip() else []
     if not query and summary and fits(*summary, *(_short(one) for one in ordered[:1])):
         lines += summary
         summary = []
     for one in ordered:
-        for line, events in ((_line(one), one.evidence[:EVIDENCE]), (_short(one), one.evidence[:1])):
+        for line, events in (
+            (_line(one), one.evidence[:EVIDENCE]),
+            (_short(one), one.evidence[:1]),
+        ):
             if fits(line):
                 lines.append(line)
                 held.append(one)
@@ -81,16 +88,28 @@ def pack(
             lines.append(extra)
     text = "\n".join(lines)
     return Context(
-        user_id=profile.user_id, text=text, tokens=tokens.count(text, model), max_tokens=max_tokens, preferences=held,
+        user_id=profile.user_id,
+        text=text,
+        tokens=tokens.count(text, model),
+        max_tokens=max_tokens,
+        preferences=held,
         evidence=list(dict.fromkeys(named)),
-        left_out=len(profile.preferences) - len(held), profile_version=profile.version, query=query,
-    )  # fmt: skip
+        left_out=len(profile.preferences) - len(held),
+        profile_version=profile.version,
+        query=query,
+    )
 
 
-def relevance_to(query: Vectors, preferences: Sequence[Preference], vectors: Vectors) -> dict[str, float]:
-    """Cosine of each preference to a query [dimensions], by `preference_text`; vectors [n, dimensions] of length 1."""
+def relevance_to(
+    query: Vectors, preferences: Sequence[Preference], vectors: Vectors
+) -> dict[str, float]:
+    """Cosine of each preference to a query [dimensions], by `preference_text`; vectors [n,
+    dimensions] of length 1.
+    """
     scores = vectors @ query
-    return {preference_text(one): float(score) for one, score in zip(preferences, scores, strict=True)}
+    return {
+        preference_text(one): float(score) for one, score in zip(preferences, scores, strict=True)
+    }
 
 
 def _key(relevance: Mapping[str, float] | None) -> Callable[[Preference], tuple[float, float]]:
@@ -106,7 +125,10 @@ def _line(one: Preference) -> str:
     said = one.text.strip() or f"{sign} {one.value}"
     how = [one.basis, f"strength {one.strength:.2f}"]
     how += [one.trend] if one.trend in ("rising", "fading") else []
-    return f"- {sign} {one.facet}: {one.value} ({', '.join(how)}). {said} [{', '.join(one.evidence[:EVIDENCE])}]"
+    return (
+        f"- {sign} {one.facet}: {one.value} ({', '.join(how)}). {said} "
+        f"[{', '.join(one.evidence[:EVIDENCE])}]"
+    )
 
 
 def _short(one: Preference) -> str:

@@ -51,17 +51,26 @@ def estimate(
     speed: Speed | None = None,
     language: str = "",
 ) -> Estimate:
-    """Calls, tokens, US dollars and hours for `users` portraits, as the mean over `sample` times the number of users.
+    """Calls, tokens, US dollars and hours for `users` portraits, as the mean over `sample` times
+    the number of users.
 
-    Input tokens are counted on rendered prompts; output tokens are a usual share of what an answer may have. `price`
-    None looks the model up in `settings.llm.prices`, and costs nothing where it is not hosted or not listed.
+    Input tokens are counted on rendered prompts; output tokens are a usual share of what an answer
+    may have. `price` None looks the model up in `settings.llm.prices`, and costs nothing where it
+    is not hosted or not listed.
     """
     said = spoken(language or settings.portrait.language)
     if model is None or grade == "none" or not sample:
         return Estimate(
-            users=users, sample=len(sample), model=model, grade=grade, calls=0,
-            input_tokens=0, output_tokens=0, cost=0.0, hours=0.0,
-        )  # fmt: skip
+            users=users,
+            sample=len(sample),
+            model=model,
+            grade=grade,
+            calls=0,
+            input_tokens=0,
+            output_tokens=0,
+            cost=0.0,
+            hours=0.0,
+        )
     total = _CallCost()
     for subject in sample:
         total = total.plus(_one(subject, model, grade, settings, said, hosted))
@@ -70,13 +79,20 @@ def estimate(
     price = price or (price_of(model, settings.llm.prices) if hosted else None) or Price()
     pace = speed or (HOSTED if hosted else EMBEDDED)
     seconds = (
-        (read - (total.prefix * scale if pace.keeps_prefix else 0)) / pace.prompt + written / pace.output
+        (read - (total.prefix * scale if pace.keeps_prefix else 0)) / pace.prompt
+        + written / pace.output
     ) / pace.at_once
     return Estimate(
-        users=users, sample=len(sample), model=model, grade=grade, calls=round(calls), input_tokens=round(read),
-        output_tokens=round(written), cost=round((read * price.input + written * price.output) / 1e6, 4),
+        users=users,
+        sample=len(sample),
+        model=model,
+        grade=grade,
+        calls=round(calls),
+        input_tokens=round(read),
+        output_tokens=round(written),
+        cost=round((read * price.input + written * price.output) / 1e6, 4),
         hours=round(seconds / 3600, 4),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -90,14 +106,23 @@ class _CallCost:
 
     def plus(self, other: "_CallCost") -> "_CallCost":
         return _CallCost(
-            self.calls + other.calls, self.read + other.read, self.written + other.written, self.prefix + other.prefix
+            self.calls + other.calls,
+            self.read + other.read,
+            self.written + other.written,
+            self.prefix + other.prefix,
         )
 
 
-def _one(subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool) -> _CallCost:
+def _one(
+    subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool
+) -> _CallCost:
     """What one portrait takes."""
     if grade == "phrase":
-        claims = [one for one in claims_of(subject.facts.facts, subject.facts.traits, language) if one.is_asked]
+        claims = [
+            one
+            for one in claims_of(subject.facts.facts, subject.facts.traits, language)
+            if one.is_asked
+        ]
         if not claims:
             return _CallCost()
         asked = request(subject, claims, settings, language)[0]
@@ -110,11 +135,20 @@ def _one(subject: Subject, model: str, grade: Grade, settings: Settings, languag
             total = total.plus(_work(part, model, ANSWER_SHARE))
         # Notes are not written yet; what the parts usually answer is what the merge reads.
         empty = [DraftSentence(sentence="", evidence=[])]
-        draft = _work(merge_request(empty, subject, settings, language, hosted=hosted), model, ANSWER_SHARE)
+        draft = _work(
+            merge_request(empty, subject, settings, language, hosted=hosted), model, ANSWER_SHARE
+        )
         draft = draft.plus(_CallCost(read=total.written))
     else:
-        draft = _work(portrait_request(subject, settings, language, hosted=hosted), model, ANSWER_SHARE)
-    repair = _CallCost(REPAIRED, REPAIRED * draft.read / 2, REPAIRED * draft.written / 2, REPAIRED * draft.prefix / 2)
+        draft = _work(
+            portrait_request(subject, settings, language, hosted=hosted), model, ANSWER_SHARE
+        )
+    repair = _CallCost(
+        REPAIRED,
+        REPAIRED * draft.read / 2,
+        REPAIRED * draft.written / 2,
+        REPAIRED * draft.prefix / 2,
+    )
     return total.plus(draft).plus(repair)
 
 

@@ -32,16 +32,20 @@ def diff(before: Profile, after: Profile) -> ProfileDiff:
     old, new = ({_key(one): one for one in profile.preferences} for profile in (before, after))
     habits = {one.name: one for one in before.traits}
     return ProfileDiff(
-        user_id=after.user_id, from_version=before.version, to_version=after.version,
+        user_id=after.user_id,
+        from_version=before.version,
+        to_version=after.version,
         added=[one for key, one in new.items() if key not in old],
         removed=[one for key, one in old.items() if key not in new],
         changed=[
-            ChangedPreference(before=old[key], after=one) for key, one in new.items()
+            ChangedPreference(before=old[key], after=one)
+            for key, one in new.items()
             if key in old and _numbers(old[key]) != _numbers(one)
         ],
         traits=[one for one in after.traits if habits.get(one.name) != one],
-        summary_before=before.summary, summary_after=after.summary,
-    )  # fmt: skip
+        summary_before=before.summary,
+        summary_after=after.summary,
+    )
 
 
 def _key(one: Preference) -> tuple[str, str, str]:

@@ -1,4 +1,6 @@
-"""What a model answers when it is asked for a portrait. Nothing here is trusted; `full` and `phrase` verify it."""
+"""What a model answers when it is asked for a portrait. Nothing here is trusted; `full` and
+`phrase` verify it.
+"""
 
 from functools import cache
 
@@ -65,7 +67,8 @@ class Fixes(Drafted):
 def phrased(keys: tuple[str, ...]) -> type[BaseModel]:
     """The answer to a request for one sentence a claim: an object with the claims' keys.
 
-    Keys instead of a list: no claim can be left out, worded twice or invented, and they cost fewer tokens.
+    Keys instead of a list: no claim can be left out, worded twice or invented, and they cost fewer
+    tokens.
     """
     fields = {key: (str, Field()) for key in keys}
     return create_model("Phrased", __base__=Drafted, **fields)  # type: ignore[no-any-return,call-overload]

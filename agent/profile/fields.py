@@ -1,4 +1,6 @@
-"""The project's own portrait fields and questions: how answers are read, updated, and listed as unknown."""
+"""The project's own portrait fields and questions: how answers are read, updated, and listed as
+unknown.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -34,9 +36,13 @@ def describe(portrait: PortraitSettings) -> str:
         }
         words = kind[field.type]
         if field.type in ("choice", "choices"):
-            words += f" {', '.join(field.allowed)}" + ("" if field.strict else " or another word from the evidence")
+            words += f" {', '.join(field.allowed)}" + (
+                "" if field.strict else " or another word from the evidence"
+            )
         lines.append(f"{name} ({words}): {field.description}")
-    lines += [f"{short} (a short text): {question}" for short, question in questions(portrait).items()]
+    lines += [
+        f"{short} (a short text): {question}" for short, question in questions(portrait).items()
+    ]
     return "\n".join(lines) or "none"
 
 
@@ -48,7 +54,9 @@ def is_unknown(value: Scalar | list[str]) -> bool:
 
 
 def coerce(value: Scalar | list[str], field: PortraitField) -> Scalar | list[str]:
-    """An answer in the type of its field where it can be read so; as it is otherwise, for verification to refuse."""
+    """An answer in the type of its field where it can be read so; as it is otherwise, for
+    verification to refuse.
+    """
     if field.type == "choices" and not isinstance(value, list):
         return [part.strip() for part in str(value).split(",") if part.strip()]
     if isinstance(value, list):
@@ -69,13 +77,17 @@ def coerce(value: Scalar | list[str], field: PortraitField) -> Scalar | list[str
 
 
 def update_fields(
-    portrait: PortraitSettings, previous: Profile | None, new: Iterable[FieldValue], events: Sequence[Event]
+    portrait: PortraitSettings,
+    previous: Profile | None,
+    new: Iterable[FieldValue],
+    events: Sequence[Event],
 ) -> list[FieldValue]:
-    """The fields of the next portrait: new verified values joined with the previous ones by each field's rule.
+    """The fields of the next portrait: new verified values joined with the previous ones by each
+    field's rule.
 
-    replace: the new value, else the previous one. merge: for `choices` both lists without repeats, else as replace.
-    keep_first: the previous value where there is one. A previous value goes where its field is no longer declared or no
-    longer allows it, or where none of its events is left.
+    replace: the new value, else the previous one. merge: for `choices` both lists without repeats,
+    else as replace. keep_first: the previous value where there is one. A previous value goes where
+    its field is no longer declared or no longer allows it, or where none of its events is left.
     """
     known = {event.event_id for event in events}
     fields = declared(portrait)

@@ -1,8 +1,10 @@
-"""Grade `full`: the model drafts a portrait from window and facts; every claim of it is verified, and code counts.
+"""Grade `full`: the model drafts a portrait from window and facts; every claim of it is verified,
+and code counts.
 
-A claim that is refused is sent back once, with the words it was refused for. What fails again is dropped and counted.
-Mined facts that the draft left out are added in template words; where a draft contradicts a mined fact, the fact wins.
-A very long history is read in parts, whose notes are verified and then merged.
+A claim that is refused is sent back once, with the words it was refused for. What fails again is
+dropped and counted. Mined facts that the draft left out are added in template words; where a draft
+contradicts a mined fact, the fact wins. A very long history is read in parts, whose notes are
+verified and then merged.
 """
 
 import asyncio
@@ -16,10 +18,25 @@ from limner.llm import Chat, ChatReply, ChatRequest, ask
 from limner.llm.privacy import masker
 from limner.llm.prompts import Prompt, load_prompt
 from limner.profile.draft import Draft, DraftField, DraftPreference, DraftSentence, Fixes, Notes
-from limner.profile.fields import coerce, declared, describe, is_unknown, questions, unanswered, update_fields
+from limner.profile.fields import (
+    coerce,
+    declared,
+    describe,
+    is_unknown,
+    questions,
+    unanswered,
+    update_fields,
+)
 from limner.profile.subject import Subject, Tally, built_from
 from limner.profile.template import MAX_EVIDENCE, preference_of, strongest
-from limner.verify import check_words, grounds_from, resolve, strip_citations, verify_field, verify_preference
+from limner.verify import (
+    check_words,
+    grounds_from,
+    resolve,
+    strip_citations,
+    verify_field,
+    verify_preference,
+)
 from limner.words import Language
 from limner.words.templates import percent
 from limner.words.text import fold
@@ -80,7 +97,9 @@ class DraftReader:
         traits, rest = self._habits([*claim.evidence, *inline])
 
         def refuse(reason: str) -> CheckedDraft:
-            return CheckedDraft(refused=[(claim, Dropped(stage="summary", claim=text, reason=reason))])
+            return CheckedDraft(
+                refused=[(claim, Dropped(stage="summary", claim=text, reason=reason))]
+            )
 
         if not text:
             return refuse("empty")
@@ -89,22 +108,40 @@ class DraftReader:
             return refuse(cited)
         facts, events = (cited.facts, cited.events) if cited else ((), ())
         grounds = grounds_from(
-            self.language, facts=facts, events=events, traits=traits, scales=self.subject.scales,
-            total=self.window.total, as_of=self.subject.last_event,
-        )  # fmt: skip
+            self.language,
+            facts=facts,
+            events=events,
+            traits=traits,
+            scales=self.subject.scales,
+            total=self.window.total,
+            as_of=self.subject.last_event,
+        )
         if problems := check_words(text, grounds, self.language, self.subject.lexicon):
             return refuse("; ".join(problems))
-        ids = [shown.event.event_id for shown in events] + [i for fact in facts for i in fact.evidence[:2]]
+        ids = [shown.event.event_id for shown in events] + [
+            i for fact in facts for i in fact.evidence[:2]
+        ]
         return CheckedDraft(sentences=[(text, list(dict.fromkeys(ids)))])
 
     def preference(self, claim: DraftPreference) -> CheckedDraft:
         found = verify_preference(
-            facet=claim.facet, value=claim.value, polarity=claim.polarity, evidence=claim.evidence, facts=self.facts,
-            window=self.window, language=self.language, text=claim.text, kind=claim.kind,
-            catalogue=self.subject.lexicon, scales=self.subject.scales, values_of=self.subject.values_of,
-        )  # fmt: skip
+            facet=claim.facet,
+            value=claim.value,
+            polarity=claim.polarity,
+            evidence=claim.evidence,
+            facts=self.facts,
+            window=self.window,
+            language=self.language,
+            text=claim.text,
+            kind=claim.kind,
+            catalogue=self.subject.lexicon,
+            scales=self.subject.scales,
+            values_of=self.subject.values_of,
+        )
         return (
-            CheckedDraft(refused=[(claim, found)]) if isinstance(found, Dropped) else CheckedDraft(preferences=[found])
+            CheckedDraft(refused=[(claim, found)])
+            if isinstance(found, Dropped)
+            else CheckedDraft(preferences=[found])
         )
 
     def field(self, claim: DraftField) -> CheckedDraft:
@@ -114,22 +151,37 @@ class DraftReader:
             return CheckedDraft()
         if wanted is None:
             dropped = Dropped(
-                stage="field", claim=f"{name}: {claim.value}", reason="unknown_field: nobody asked for it"
+                stage="field",
+                claim=f"{name}: {claim.value}",
+                reason="unknown_field: nobody asked for it",
             )
             return CheckedDraft(refused=[(claim, dropped)])
         _, evidence = self._habits(claim.evidence)
         value = coerce(claim.value, wanted)
         found = verify_field(
-            name, wanted, value, evidence, facts=self.facts, window=self.window, language=self.language,
-            catalogue=self.subject.lexicon, scales=self.subject.scales,
-        )  # fmt: skip
-        return CheckedDraft(refused=[(claim, found)]) if isinstance(found, Dropped) else CheckedDraft(fields=[found])
+            name,
+            wanted,
+            value,
+            evidence,
+            facts=self.facts,
+            window=self.window,
+            language=self.language,
+            catalogue=self.subject.lexicon,
+            scales=self.subject.scales,
+        )
+        return (
+            CheckedDraft(refused=[(claim, found)])
+            if isinstance(found, Dropped)
+            else CheckedDraft(fields=[found])
+        )
 
     def _habits(self, evidence: Sequence[str]) -> tuple[list[Trait], list[str]]:
         """Habits that are cited as T1, T2, …, and the other citations."""
         named = {f"T{number}": trait for number, trait in enumerate(self.subject.facts.traits, 1)}
         names = [cited.strip().strip("[]").upper() for cited in evidence]
-        return [named[name] for name in names if name in named], [name for name in names if name not in named]
+        return [named[name] for name in names if name in named], [
+            name for name in names if name not in named
+        ]
 
 
 # ---------------------------------------------------------------- what is asked
@@ -149,7 +201,8 @@ def fact_lines(facts: Sequence[Fact], language: Language) -> str:
         else:
             share, base = (percent(x, language) for x in (fact.share, fact.base_rate))
             line += (
-                f"{fact.count} events, {fact.positive} positive, {fact.negative} negative, {share}% of choices against "
+                f"{fact.count} events, {fact.positive} positive, {fact.negative} "
+                f"negative, {share}% of choices against "
                 f"{base}% on average"
             )
         lines.append(line + (f", {fact.trend}" if fact.trend != "unknown" else ""))
@@ -158,10 +211,15 @@ def fact_lines(facts: Sequence[Fact], language: Language) -> str:
 
 def habit_lines(traits: Sequence[Trait]) -> str:
     """Habits under T numbers; "none" without any."""
-    return "\n".join(
-        f"T{number} {trait.name.replace('_', ' ')}: {trait.label}" + (f" ({trait.detail})" if trait.detail else "")
-        for number, trait in enumerate(traits, 1) if trait.label != "unknown"
-    ) or "none"  # fmt: skip
+    return (
+        "\n".join(
+            f"T{number} {trait.name.replace('_', ' ')}: {trait.label}"
+            + (f" ({trait.detail})" if trait.detail else "")
+            for number, trait in enumerate(traits, 1)
+            if trait.label != "unknown"
+        )
+        or "none"
+    )
 
 
 def event_lines(window: Window, hide: Hide) -> str:
@@ -170,7 +228,9 @@ def event_lines(window: Window, hide: Hide) -> str:
 
 
 def about(subject: Subject, settings: Settings, hide: Hide) -> str:
-    """User attributes that the settings allow to be shown; "nothing" without any. They ground no claim."""
+    """User attributes that the settings allow to be shown; "nothing" without any. They ground no
+    claim.
+    """
     shown = []
     for name in settings.privacy.demographics:
         value = subject.user.attributes.get(name)
@@ -184,79 +244,127 @@ def _hide(settings: Settings, *, hosted: bool) -> Hide:
     return masker(settings) if hosted else str
 
 
-def portrait_request(subject: Subject, settings: Settings, language: Language, *, hosted: bool) -> ChatRequest:
+def portrait_request(
+    subject: Subject, settings: Settings, language: Language, *, hosted: bool
+) -> ChatRequest:
     hide = _hide(settings, hosted=hosted)
-    return _draft_request(PORTRAIT, subject, settings, language, hide, events=event_lines(subject.window, hide))
+    return _draft_request(
+        PORTRAIT, subject, settings, language, hide, events=event_lines(subject.window, hide)
+    )
 
 
-def part_requests(subject: Subject, settings: Settings, language: Language, *, hosted: bool) -> list[ChatRequest]:
+def part_requests(
+    subject: Subject, settings: Settings, language: Language, *, hosted: bool
+) -> list[ChatRequest]:
     prompt = _prompt(PART, settings)
     hide = _hide(settings, hosted=hosted)
     return [
         ChatRequest(
-            purpose="portrait", prompt=prompt.label, user_id=subject.user.user_id, max_tokens=PART_TOKENS,
+            purpose="portrait",
+            prompt=prompt.label,
+            user_id=subject.user.user_id,
+            max_tokens=PART_TOKENS,
             temperature=settings.llm.temperature,
             messages=prompt.render(
-                language=language.name, facts=fact_lines(subject.facts.facts, language),
-                fields=describe(settings.portrait), events=event_lines(part, hide),
+                language=language.name,
+                facts=fact_lines(subject.facts.facts, language),
+                fields=describe(settings.portrait),
+                events=event_lines(part, hide),
             ),
         )
         for part in subject.parts
-    ]  # fmt: skip
+    ]
 
 
 def merge_request(
-    notes: Sequence[DraftSentence], subject: Subject, settings: Settings, language: Language, *, hosted: bool
+    notes: Sequence[DraftSentence],
+    subject: Subject,
+    settings: Settings,
+    language: Language,
+    *,
+    hosted: bool,
 ) -> ChatRequest:
     lines = "\n".join(f"- {note.sentence} [{', '.join(note.evidence)}]" for note in notes) or "none"
-    return _draft_request(MERGE, subject, settings, language, _hide(settings, hosted=hosted), notes=lines)
+    return _draft_request(
+        MERGE, subject, settings, language, _hide(settings, hosted=hosted), notes=lines
+    )
 
 
 def _draft_request(
-    prompt_id: str, subject: Subject, settings: Settings, language: Language, hide: Hide, **material: str
+    prompt_id: str,
+    subject: Subject,
+    settings: Settings,
+    language: Language,
+    hide: Hide,
+    **material: str,
 ) -> ChatRequest:
     prompt = _prompt(prompt_id, settings)
     return ChatRequest(
-        purpose="portrait", prompt=prompt.label, user_id=subject.user.user_id, max_tokens=MAX_TOKENS,
+        purpose="portrait",
+        prompt=prompt.label,
+        user_id=subject.user.user_id,
+        max_tokens=MAX_TOKENS,
         temperature=settings.llm.temperature,
         messages=prompt.render(
-            language=language.name, preferences=str(settings.portrait.max_preferences),
-            about=about(subject, settings, hide), facts=fact_lines(subject.facts.facts, language),
-            habits=habit_lines(subject.facts.traits), fields=describe(settings.portrait), **material,
+            language=language.name,
+            preferences=str(settings.portrait.max_preferences),
+            about=about(subject, settings, hide),
+            facts=fact_lines(subject.facts.facts, language),
+            habits=habit_lines(subject.facts.traits),
+            fields=describe(settings.portrait),
+            **material,
         ),
-    )  # fmt: skip
+    )
 
 
-def repair_request(refused: Sequence[tuple[Claim, Dropped]], reader: DraftReader, *, hosted: bool) -> ChatRequest:
+def repair_request(
+    refused: Sequence[tuple[Claim, Dropped]], reader: DraftReader, *, hosted: bool
+) -> ChatRequest:
     """The refused claims, why, and what each cited."""
     subject, settings = reader.subject, reader.settings
     prompt = _prompt(REPAIR, settings)
     lines, numbers = [], set[str]()
     for number, (claim, dropped) in enumerate(refused, 1):
-        lines.append(f"{number}. {dropped.claim} [{', '.join(claim.evidence)}]\n   refused: {dropped.reason}")
+        lines.append(
+            f"{number}. {dropped.claim} [{', '.join(claim.evidence)}]\n   refused: {dropped.reason}"
+        )
         numbers.update(cited.strip("[]Ee ") for cited in claim.evidence)
     cited = Window(
-        user_id=reader.window.user_id, total=reader.window.total, tokens=0,
+        user_id=reader.window.user_id,
+        total=reader.window.total,
+        tokens=0,
         events=[shown for shown in reader.window.events if str(shown.number) in numbers],
-    )  # fmt: skip
+    )
     return ChatRequest(
-        purpose="portrait", prompt=prompt.label, user_id=subject.user.user_id, max_tokens=MAX_TOKENS // 2,
+        purpose="portrait",
+        prompt=prompt.label,
+        user_id=subject.user.user_id,
+        max_tokens=MAX_TOKENS // 2,
         temperature=settings.llm.temperature,
         messages=prompt.render(
-            language=reader.language.name, facts=fact_lines(reader.facts, reader.language),
-            habits=habit_lines(subject.facts.traits), claims="\n".join(lines),
+            language=reader.language.name,
+            facts=fact_lines(reader.facts, reader.language),
+            habits=habit_lines(subject.facts.traits),
+            claims="\n".join(lines),
             events=event_lines(cited, _hide(settings, hosted=hosted)),
         ),
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------- the flow
 
 
 async def full(
-    subject: Subject, base: Profile, chat: Chat, settings: Settings, language: Language, tally: Tally
+    subject: Subject,
+    base: Profile,
+    chat: Chat,
+    settings: Settings,
+    language: Language,
+    tally: Tally,
 ) -> Profile:
-    """A portrait drafted by the model on the ground of the template portrait `base`. Raises ModelError."""
+    """A portrait drafted by the model on the ground of the template portrait `base`. Raises
+    ModelError.
+    """
     shown = subject.shown()
     if not shown.events and not subject.facts.facts:
         return base.model_copy(update={"grade": "full", "model": chat.name})
@@ -270,7 +378,11 @@ async def full(
         asked = portrait_request(subject, settings, language, hosted=chat.hosted)
     draft, answer = await ask(chat, asked, Draft)
     tally.add(answer)
-    tally.claims += len(draft.summary) + len(draft.preferences) + sum(not is_unknown(f.value) for f in draft.fields)
+    tally.claims += (
+        len(draft.summary)
+        + len(draft.preferences)
+        + sum(not is_unknown(f.value) for f in draft.fields)
+    )
     checked = reader.check(draft)
     if checked.refused:
         try:
@@ -286,7 +398,9 @@ async def full(
 async def _read_parts(
     reader: DraftReader, chat: Chat, tally: Tally
 ) -> tuple[list[DraftSentence], list[Dropped], list[str]]:
-    """Verified notes on every part, what was refused, and which parts could not be read. Raises where none could."""
+    """Verified notes on every part, what was refused, and which parts could not be read. Raises
+    where none could.
+    """
     requests = part_requests(reader.subject, reader.settings, reader.language, hosted=chat.hosted)
     # A failed part must not throw away those that were paid for; other errors still end the flow.
     answers = await asyncio.gather(*(_part(chat, request) for request in requests))
@@ -308,7 +422,11 @@ async def _read_parts(
                 _, inline = strip_citations(note.sentence)
                 evidence = list(dict.fromkeys([*note.evidence, *inline]))
                 kept.append(DraftSentence(sentence=found.sentences[0][0], evidence=evidence))
-    said = [f"{len(failed)} of {len(answers)} parts of the history could not be read: {failed[0]}"] if failed else []
+    said = (
+        [f"{len(failed)} of {len(answers)} parts of the history could not be read: {failed[0]}"]
+        if failed
+        else []
+    )
     return kept, dropped, said
 
 
@@ -321,8 +439,12 @@ async def _part(chat: Chat, request: ChatRequest) -> tuple[Notes, ChatReply] | M
         return error
 
 
-async def _repair(checked: CheckedDraft, draft: Draft, reader: DraftReader, chat: Chat, tally: Tally) -> CheckedDraft:
-    """One more try for refused claims: the draft is read again with the mended claims in their places."""
+async def _repair(
+    checked: CheckedDraft, draft: Draft, reader: DraftReader, chat: Chat, tally: Tally
+) -> CheckedDraft:
+    """One more try for refused claims: the draft is read again with the mended claims in their
+    places.
+    """
     refused = checked.refused[:MAX_REPAIRED]
     fixes, answer = await ask(chat, repair_request(refused, reader, hosted=chat.hosted), Fixes)
     tally.add(answer)
@@ -331,19 +453,32 @@ async def _repair(checked: CheckedDraft, draft: Draft, reader: DraftReader, chat
         if 1 <= fix.number <= len(refused) and fix.text.strip():
             claim = refused[fix.number - 1][0]
             evidence = fix.evidence or claim.evidence
-            said = {DraftSentence: "sentence", DraftPreference: "text", DraftField: "value"}[type(claim)]
+            said = {DraftSentence: "sentence", DraftPreference: "text", DraftField: "value"}[
+                type(claim)
+            ]
             mended[id(claim)] = claim.model_copy(update={said: fix.text, "evidence": evidence})
     update = {
         part: [mended.get(id(claim), claim) for claim in claims]
-        for part, claims in (("summary", draft.summary), ("preferences", draft.preferences), ("fields", draft.fields))
+        for part, claims in (
+            ("summary", draft.summary),
+            ("preferences", draft.preferences),
+            ("fields", draft.fields),
+        )
     }
     return reader.check(draft.model_copy(update=update))
 
 
 def _assemble(
-    base: Profile, draft: Draft, checked: CheckedDraft, reader: DraftReader, chat: Chat, asked: ChatRequest, tally: Tally,
-    dropped: list[Dropped], notes: list[str],
-) -> Profile:  # fmt: skip
+    base: Profile,
+    draft: Draft,
+    checked: CheckedDraft,
+    reader: DraftReader,
+    chat: Chat,
+    asked: ChatRequest,
+    tally: Tally,
+    dropped: list[Dropped],
+    notes: list[str],
+) -> Profile:
     subject, portrait = reader.subject, reader.settings.portrait
     mine = bool(checked.sentences) and 2 * len(checked.sentences) >= len(draft.summary)
     preferences = join_preferences(checked.preferences, reader.facts, reader.language)
@@ -371,10 +506,14 @@ def _assemble(
     )
 
 
-def join_preferences(drafted: Sequence[Preference], facts: Sequence[Fact], language: Language) -> list[Preference]:
-    """The model's preferences and, in template words, the facts it left out; one a value, and no contradictions.
+def join_preferences(
+    drafted: Sequence[Preference], facts: Sequence[Fact], language: Language
+) -> list[Preference]:
+    """The model's preferences and, in template words, the facts it left out; one a value, and no
+    contradictions.
 
-    Verification has refused what contradicts a fact; of two drafts that contradict each other the stronger stays.
+    Verification has refused what contradicts a fact; of two drafts that contradict each other the
+    stronger stays.
     """
     joined: dict[str, Preference] = {}
     for preference in sorted(drafted, key=lambda p: -p.strength * p.confidence):

@@ -1,4 +1,6 @@
-"""Painting one portrait: facts always, a model's words as far as its grade goes, template words otherwise."""
+"""Painting one portrait: facts always, a model's words as far as its grade goes, template words
+otherwise.
+"""
 
 from limner.core.errors import BudgetSpentError, ModelError
 from limner.core.schema import Grade, Profile
@@ -15,13 +17,15 @@ from limner.words.text import fold
 FAILED = f"In template words, {UNHELPED}: "
 
 
-async def paint(subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: str = "") -> Profile:
+async def paint(
+    subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: str = ""
+) -> Profile:
     """The portrait of one user, not yet stored (version 0).
 
-    language: BCP 47; empty for the settings'. One without vocabulary falls back to English, with a note. A model that
-    fails costs its words only: the same facts stand in template words, with a note, grade `none` and what was spent.
-    Raises BudgetSpentError, since a run that has no money left should stop rather than paint its other users without a
-    model.
+    language: BCP 47; empty for the settings'. One without vocabulary falls back to English, with a
+    note. A model that fails costs its words only: the same facts stand in template words, with a
+    note, grade `none` and what was spent. Raises BudgetSpentError, since a run that has no money
+    left should stop rather than paint its other users without a model.
     """
     wanted = language or settings.portrait.language
     tally = Tally()
@@ -37,7 +41,12 @@ def paint_plainly(subject: Subject, settings: Settings) -> Profile:
 
 
 async def _painted(
-    subject: Subject, chat: Chat | None, grade: Grade, settings: Settings, language: Language, tally: Tally
+    subject: Subject,
+    chat: Chat | None,
+    grade: Grade,
+    settings: Settings,
+    language: Language,
+    tally: Tally,
 ) -> Profile:
     base = template_profile(subject, settings, language, tally)
     if chat is None or grade == "none":
@@ -49,22 +58,33 @@ async def _painted(
         raise
     except ModelError as error:
         return base.model_copy(
-            update={"notes": [f"{FAILED}{error}"], "built_from": built_from(subject, tally, settings)}
+            update={
+                "notes": [f"{FAILED}{error}"],
+                "built_from": built_from(subject, tally, settings),
+            }
         )
 
 
 def _heeded(profile: Profile, base: Profile, subject: Subject) -> Profile:
-    """Without claims that the user struck; a summary that speaks of one gives way to the template's."""
+    """Without claims that the user struck; a summary that speaks of one gives way to the
+    template's.
+    """
     wrong = struck(subject.events)
     if not wrong:
         return profile
-    kept = [one for one in profile.preferences if (one.facet, one.value.casefold(), one.polarity) not in wrong]
+    kept = [
+        one
+        for one in profile.preferences
+        if (one.facet, one.value.casefold(), one.polarity) not in wrong
+    ]
     said = fold(profile.summary)
     if not any(fold(value) in said for _, value, _ in wrong):
         return profile.model_copy(update={"preferences": kept})
     return profile.model_copy(
         update={
-            "preferences": kept, "summary": base.summary, "summary_source": base.summary_source,
+            "preferences": kept,
+            "summary": base.summary,
+            "summary_source": base.summary_source,
             "summary_evidence": base.summary_evidence,
         }
-    )  # fmt: skip
+    )

@@ -1,7 +1,8 @@
-"""Grade `phrase`: code picks the claims, the model words each in one sentence, code checks its words.
+"""Grade `phrase`: code picks the claims, the model words each in one sentence, code checks its
+words.
 
-A sentence that fails is replaced by its template sentence. The summary counts as the model's where at least half of its
-sentences are; else the template summary stands whole.
+A sentence that fails is replaced by its template sentence. The summary counts as the model's where
+at least half of its sentences are; else the template summary stands whole.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,9 @@ class PhrasedClaim:
     """What one sentence is to say."""
 
     key: str
-    """likes, share, interest_rising, interest_fading, dislikes or habits: its name in prompt and answer."""
+    """likes, share, interest_rising, interest_fading, dislikes or habits: its name in prompt and
+    answer.
+    """
     said: str
     """What is claimed, as the model sees it."""
     template: str
@@ -41,11 +44,17 @@ class PhrasedClaim:
     facts: tuple[Fact, ...] = ()
     traits: tuple[Trait, ...] = ()
     is_asked: bool = True
-    """False where the template stands as it is: a first sign, which models make a passion of, or a share of looks."""
+    """False where the template stands as it is: a first sign, which models make a passion of, or a
+    share of looks.
+    """
 
 
-def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language) -> list[PhrasedClaim]:
-    """At most five claims: what is liked, what stands out, what is changing, what is disliked, how the user behaves."""
+def claims_of(
+    facts: Sequence[Fact], traits: Sequence[Trait], language: Language
+) -> list[PhrasedClaim]:
+    """At most five claims: what is liked, what stands out, what is changing, what is disliked, how
+    the user behaves.
+    """
     facts = distinct(facts)
     likes = [fact for fact in facts if fact.polarity == "like"]
     dislikes = [fact for fact in facts if fact.polarity == "dislike"][:DISLIKES]
@@ -58,7 +67,9 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
         claims.append(_values("likes", (likes or signs)[:LIKES], language, is_asked=bool(likes)))
     if top is not None:
         claims.append(_counted(top, language))
-    moving = next((fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None)
+    moving = next(
+        (fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None
+    )
     if moving is not None:
         claims.append(_counted(moving, language, trend_only=True))
     if dislikes:
@@ -68,26 +79,37 @@ def claims_of(facts: Sequence[Fact], traits: Sequence[Trait], language: Language
         shown = tuple(trait for trait, _ in habits)
         claims.append(
             PhrasedClaim(
-                "habits", "; ".join(said for _, said in habits), summary_text([], shown, language), traits=shown
+                "habits",
+                "; ".join(said for _, said in habits),
+                summary_text([], shown, language),
+                traits=shown,
             )
         )
     return claims
 
 
-def _values(word: str, facts: Sequence[Fact], language: Language, *, is_asked: bool = True) -> PhrasedClaim:
+def _values(
+    word: str, facts: Sequence[Fact], language: Language, *, is_asked: bool = True
+) -> PhrasedClaim:
     names = ", ".join(thing(fact.facet, fact.value, language) for fact in facts)
-    return PhrasedClaim(word, names, values_text(facts, language), facts=tuple(facts), is_asked=is_asked)
+    return PhrasedClaim(
+        word, names, values_text(facts, language), facts=tuple(facts), is_asked=is_asked
+    )
 
 
 def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> PhrasedClaim:
     name = thing(fact.facet, fact.value, language)
     if trend_only:
-        return PhrasedClaim(f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,))
+        return PhrasedClaim(
+            f"interest_{fact.trend}", name, preference_text(fact, language), facts=(fact,)
+        )
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = percents(fact.share, fact.base_rate, language)
     said = f"{name} {share}%, average {base}%"
     # Models say "of what they choose" whatever it was.
-    return PhrasedClaim("share", said, preference_text(still, language), facts=(fact,), is_asked=not fact.looked)
+    return PhrasedClaim(
+        "share", said, preference_text(still, language), facts=(fact,), is_asked=not fact.looked
+    )
 
 
 def request(
@@ -113,7 +135,11 @@ def refusal(text: str, claim: PhrasedClaim, subject: Subject, language: Language
     if not text:
         return "empty"
     grounds = grounds_from(
-        language, facts=claim.facts, traits=claim.traits, total=len(subject.events), as_of=subject.last_event
+        language,
+        facts=claim.facts,
+        traits=claim.traits,
+        total=len(subject.events),
+        as_of=subject.last_event,
     )
     if problems := check_words(text, grounds, language, subject.lexicon):
         return "; ".join(problems)
@@ -127,30 +153,52 @@ def refusal(text: str, claim: PhrasedClaim, subject: Subject, language: Language
 
 
 def unsaid(text: str, key: str, language: Language) -> str:
-    """A refusal where a sentence names what its claim is about without claiming it; empty if it does.
+    """A refusal where a sentence names what its claim is about without claiming it; empty if it
+    does.
 
     What is liked or not must be said to be, a share must have its number, and a change must be one.
     """
     if key == "share":
-        return "" if any(token.kind == "number" for token in tokens_of(text)) else "off_claim: it says no share"
-    wanted = {"likes": TASTE, "dislikes": TASTE, "interest_rising": {"rising"}, "interest_fading": {"fading"}}.get(key)
+        return (
+            ""
+            if any(token.kind == "number" for token in tokens_of(text))
+            else "off_claim: it says no share"
+        )
+    wanted = {
+        "likes": TASTE,
+        "dislikes": TASTE,
+        "interest_rising": {"rising"},
+        "interest_fading": {"fading"},
+    }.get(key)
     if wanted is None:
         return ""
     grounds = grounds_from(language)
     sentence = Sentence(text, grounds, language, EMPTY_LEXICON)
-    return "" if sentence.tags() & wanted else f"off_claim: it does not say what {key.removeprefix('interest_')} means"
+    return (
+        ""
+        if sentence.tags() & wanted
+        else f"off_claim: it does not say what {key.removeprefix('interest_')} means"
+    )
 
 
 def _mentions(text: str, fact: Fact, language: Language) -> bool:
     said = f" {' '.join(stems_of(text, language.code))} "
-    forms = [" ".join(stems_of(form, language.code)) for form in value_variants(fact.value, language)]
+    forms = [
+        " ".join(stems_of(form, language.code)) for form in value_variants(fact.value, language)
+    ]
     return any(f" {form} " in said for form in forms if form)
 
 
 async def phrase(
-    subject: Subject, base: Profile, chat: Chat, settings: Settings, language: Language, tally: Tally
+    subject: Subject,
+    base: Profile,
+    chat: Chat,
+    settings: Settings,
+    language: Language,
+    tally: Tally,
 ) -> Profile:
-    """The template portrait `base` with its summary in the model's words, if there is anything to say.
+    """The template portrait `base` with its summary in the model's words, if there is anything to
+    say.
 
     Raises ModelError.
     """
@@ -174,10 +222,14 @@ async def phrase(
             dropped.append(Dropped(stage="summary", claim=text, reason=reason))
         sentences.append(claim.template if reason else text)
     mine = 2 * len(dropped) <= len(wanted)
-    evidence = [event_id for claim in claims for fact in claim.facts for event_id in fact.evidence[:2]]
+    evidence = [
+        event_id for claim in claims for fact in claim.facts for event_id in fact.evidence[:2]
+    ]
     return base.model_copy(
         update={
-            "summary": ("" if language.code == "zh" else " ").join(sentences) if mine else base.summary,
+            "summary": ("" if language.code == "zh" else " ").join(sentences)
+            if mine
+            else base.summary,
             "summary_source": "llm" if mine else "template",
             "summary_evidence": list(dict.fromkeys(evidence))[: 2 * MAX_EVIDENCE],
             "dropped": dropped,

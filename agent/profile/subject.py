@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from limner.core.schema import BuiltFrom, Event, Grade, Item, Profile, Scale, User, Window, WindowEvent
+from limner.core.schema import (
+    BuiltFrom,
+    Event,
+    Grade,
+    Item,
+    Profile,
+    Scale,
+    User,
+    Window,
+    WindowEvent,
+)
 from limner.core.settings import Settings
 from limner.core.signals import signals_of
 from limner.facts import Population, UserFacts, is_strike, mine_facts, standing
@@ -28,7 +38,9 @@ class Subject:
     facts: UserFacts
     previous: Profile | None = None
     parts: Sequence[Window] = ()
-    """A very long history in parts, event numbers unique over all of them; used where there is more than one."""
+    """A very long history in parts, event numbers unique over all of them; used where there is more
+    than one.
+    """
     scales: Mapping[str, Scale] = field(default_factory=dict)
     population: str = ""
     """Version of the base-rate snapshot."""
@@ -44,7 +56,9 @@ class Subject:
 
     @property
     def last_event(self) -> datetime | None:
-        """What counts as recent is read against it, so that old data can have recent interests too."""
+        """What counts as recent is read against it, so that old data can have recent interests
+        too.
+        """
         return max((e.timestamp for e in self.events if e.timestamp is not None), default=None)
 
     @property
@@ -62,9 +76,11 @@ class Subject:
                     raise ValueError(f"event number {event.number} stands in two parts")
                 events[event.number] = event
         return Window(
-            user_id=self.window.user_id, events=list(events.values()), total=self.window.total,
+            user_id=self.window.user_id,
+            events=list(events.values()),
+            total=self.window.total,
             tokens=sum(part.tokens for part in self.parts),
-        )  # fmt: skip
+        )
 
 
 def subject_of(
@@ -81,7 +97,8 @@ def subject_of(
     lexicon: Lexicon = EMPTY_LEXICON,
     now: datetime | None = None,
 ) -> Subject:
-    """A user ready to be painted: facts mined, and for grade `full` the history cut to what the model will read.
+    """A user ready to be painted: facts mined, and for grade `full` the history cut to what the
+    model will read.
 
     events: all of the user's. items: at least those of the events. model: whose tokens count.
     """
@@ -95,16 +112,38 @@ def subject_of(
         signal = signals_of(events, settings.signals, scales)
         if len(read) > portrait.parts_above and portrait.max_parts > 1:
             parts = split_history(
-                read, items, signal, budget=portrait.window_tokens, max_parts=portrait.max_parts, model=model,
-                scales=scales, population=population,
-            )  # fmt: skip
+                read,
+                items,
+                signal,
+                budget=portrait.window_tokens,
+                max_parts=portrait.max_parts,
+                model=model,
+                scales=scales,
+                population=population,
+            )
         window = cut_window(
-            read, items, signal, budget=portrait.window_tokens, model=model, scales=scales, population=population
+            read,
+            items,
+            signal,
+            budget=portrait.window_tokens,
+            model=model,
+            scales=scales,
+            population=population,
         )
     return Subject(
-        user=user, events=events, items=items, window=window, facts=facts, previous=previous, parts=parts,
-        scales=scales, population=population.version, lexicon=lexicon, values_of=population.facets_of, now=now,
-    )  # fmt: skip
+        user=user,
+        events=events,
+        items=items,
+        window=window,
+        facts=facts,
+        previous=previous,
+        parts=parts,
+        scales=scales,
+        population=population.version,
+        lexicon=lexicon,
+        values_of=population.facets_of,
+        now=now,
+    )
 
 
 @dataclass
@@ -124,7 +163,9 @@ class Tally:
         self.cost += answer.usage.cost
 
 
-def built_from(subject: Subject, tally: Tally, settings: Settings, *, read: Window | None = None) -> BuiltFrom:
+def built_from(
+    subject: Subject, tally: Tally, settings: Settings, *, read: Window | None = None
+) -> BuiltFrom:
     """Provenance of a portrait; `read` is the window that a model read, None where it read none."""
     times = [e.timestamp for e in subject.events if e.timestamp is not None]
     return BuiltFrom(
@@ -146,13 +187,21 @@ def built_from(subject: Subject, tally: Tally, settings: Settings, *, read: Wind
 
 
 RULES = 2
-"""Counts up where facts or template words change, so that portraits of older rules are painted anew."""
+"""Counts up where facts or template words change, so that portraits of older rules are painted
+anew.
+"""
 
 
 def settings_digest(settings: Settings) -> str:
-    """Short SHA-256 of what shapes a portrait: rules, its own section, signal table, privacy, prompt overrides."""
+    """Short SHA-256 of what shapes a portrait: rules, its own section, signal table, privacy,
+    prompt overrides.
+    """
     shaping = (settings.portrait, settings.signals, settings.privacy)
     text = "\0".join(
-        [str(RULES), *(section.model_dump_json() for section in shaping), repr(sorted(settings.prompts.items()))]
+        [
+            str(RULES),
+            *(section.model_dump_json() for section in shaping),
+            repr(sorted(settings.prompts.items())),
+        ]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,8 +1,10 @@
-"""The part of a user's history that a model sees: as many lines as fit a token budget, oldest first.
+"""The part of a user's history that a model sees: as many lines as fit a token budget, oldest
+first.
 
-What goes in is chosen in turns, each with a share of the budget, so that no kind of event crowds out the others: events
-with a text, then extreme signals, then the most recent; what is left of the budget goes to older events, sampled evenly
-over the rest of the history. Repeats of one item by events of one type are one line with a count.
+What goes in is chosen in turns, each with a share of the budget, so that no kind of event crowds
+out the others: events with a text, then extreme signals, then the most recent; what is left of the
+budget goes to older events, sampled evenly over the rest of the history. Repeats of one item by
+events of one type are one line with a count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,11 +29,23 @@ EXTREME = 0.7
 _TOKENS_A_LINE = 45
 """A first guess, to cut a long history into parts before its lines are counted."""
 _VERBS = {
-    "view": "viewed", "click": "clicked", "like": "liked", "dislike": "disliked", "cart": "put in the cart",
-    "purchase": "bought", "return": "returned", "rating": "rated", "review": "reviewed", "comment": "commented on",
-    "play": "played", "skip": "skipped", "search": "searched", "share": "shared", "answer": "answered",
+    "view": "viewed",
+    "click": "clicked",
+    "like": "liked",
+    "dislike": "disliked",
+    "cart": "put in the cart",
+    "purchase": "bought",
+    "return": "returned",
+    "rating": "rated",
+    "review": "reviewed",
+    "comment": "commented on",
+    "play": "played",
+    "skip": "skipped",
+    "search": "searched",
+    "share": "shared",
+    "answer": "answered",
     "preference": "said",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -55,22 +69,28 @@ def cut_window(
     scales: Mapping[str, Scale] | None = None,
     population: Population | None = None,
 ) -> Window:
-    """The lines that fit `budget` tokens of `model`'s encoding, numbered from `start`, oldest first.
+    """The lines that fit `budget` tokens of `model`'s encoding, numbered from `start`, oldest
+    first.
 
-    `signal` is by event id; `scales` by source let a rating be read ("rated 4 of 5"); a `population` names the facets
-    as its facts do. The tokens of all lines, joined by line ends, never exceed the budget.
+    `signal` is by event id; `scales` by source let a rating be read ("rated 4 of 5"); a
+    `population` names the facets as its facts do. The tokens of all lines, joined by line ends,
+    never exceed the budget.
     """
     ordered = in_order(events)
     entries = _collapsed(ordered, signal)
     render = _Renderer(items, scales or {}, population, model)
     chosen = _choose(entries, render, budget, len(str(start + len(entries))))
     window = _numbered(sorted(chosen), entries, render, items, start)
-    # Lines were counted one by one; joined they can be a token longer. The least important line goes until they fit.
+    # Lines were counted one by one; joined they can be a token longer. The least important line
+    # goes until they fit.
     while chosen and (used := count("\n".join(line.line for line in window), model)) > budget:
         chosen.pop()
         window = _numbered(sorted(chosen), entries, render, items, start)
     return Window(
-        user_id=ordered[0].user_id if ordered else "", events=window, total=len(ordered), tokens=used if chosen else 0
+        user_id=ordered[0].user_id if ordered else "",
+        events=window,
+        total=len(ordered),
+        tokens=used if chosen else 0,
     )
 
 
@@ -86,7 +106,8 @@ def split_history(
     scales: Mapping[str, Scale] | None = None,
     population: Population | None = None,
 ) -> list[Window]:
-    """A long history as up to `max_parts` windows, each of a stretch of time and within `budget`, numbered through.
+    """A long history as up to `max_parts` windows, each of a stretch of time and within `budget`,
+    numbered through.
 
     One window where everything fits one; none for no events.
     """
@@ -97,7 +118,14 @@ def split_history(
     for part in range(parts if ordered else 0):
         stretch = ordered[part * len(ordered) // parts : (part + 1) * len(ordered) // parts]
         window = cut_window(
-            stretch, items, signal, budget=budget, model=model, start=start, scales=scales, population=population
+            stretch,
+            items,
+            signal,
+            budget=budget,
+            model=model,
+            start=start,
+            scales=scales,
+            population=population,
         )
         start += len(window.events)
         windows.append(window)
@@ -108,7 +136,11 @@ def _collapsed(ordered: Sequence[Event], signal: Mapping[str, float]) -> list[_E
     """One entry a line, by time of its last event; events with a text of their own stand alone."""
     groups: dict[tuple[str, str, str], list[Event]] = {}
     for event in ordered:
-        subject = event.item_id if event.item_id is not None else f"\0{event.event_id if not event.text else ''}"
+        subject = (
+            event.item_id
+            if event.item_id is not None
+            else f"\0{event.event_id if not event.text else ''}"
+        )
         groups.setdefault((subject, event.type, event.text.strip()), []).append(event)
     entries = []
     for group in groups.values():
@@ -134,7 +166,8 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
                 continue
             cost = render.cost(entries[at]) + frame
             if cost > min(left, may_fill):
-                # A shorter line may still fit, but a full window is not worth counting the whole history for.
+                # A shorter line may still fit, but a full window is not worth counting the whole
+                # history for.
                 misses += 1
                 if misses > 8:
                     return
@@ -158,7 +191,8 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
 def _both_ways(entries: Sequence[_Entry], recent: Iterable[int]) -> list[int]:
     """Entries with extreme signals, the strongest first, likes and dislikes in turn."""
     strong = sorted(
-        (at for at in recent if abs(entries[at].signal) >= EXTREME), key=lambda at: -abs(entries[at].signal)
+        (at for at in recent if abs(entries[at].signal) >= EXTREME),
+        key=lambda at: -abs(entries[at].signal),
     )
     likes = [at for at in strong if entries[at].signal > 0]
     dislikes = [at for at in strong if entries[at].signal < 0]
@@ -166,7 +200,9 @@ def _both_ways(entries: Sequence[_Entry], recent: Iterable[int]) -> list[int]:
 
 
 def _evenly(positions: Sequence[int]) -> Iterator[int]:
-    """Every position once, each beginning of the order spread evenly: halves, then quarters, and so on."""
+    """Every position once, each beginning of the order spread evenly: halves, then quarters, and so
+    on.
+    """
     seen: set[int] = set()
     step = 1
     while len(seen) < len(positions):
@@ -182,22 +218,33 @@ def _evenly(positions: Sequence[int]) -> Iterator[int]:
 
 
 def _numbered(
-    chosen: Sequence[int], entries: Sequence[_Entry], render: "_Renderer", items: Mapping[str, Item], start: int
+    chosen: Sequence[int],
+    entries: Sequence[_Entry],
+    render: "_Renderer",
+    items: Mapping[str, Item],
+    start: int,
 ) -> list[WindowEvent]:
     return [
         WindowEvent(
-            number=number, event=entries[at].last, item=items.get(entries[at].last.item_id or ""),
-            signal=entries[at].signal, line=f"[{number}] {render.line(entries[at])}",
+            number=number,
+            event=entries[at].last,
+            item=items.get(entries[at].last.item_id or ""),
+            signal=entries[at].signal,
+            line=f"[{number}] {render.line(entries[at])}",
         )
         for number, at in enumerate(chosen, start)
-    ]  # fmt: skip
+    ]
 
 
 class _Renderer:
     """Lines of one window, each made and counted once."""
 
     def __init__(
-        self, items: Mapping[str, Item], scales: Mapping[str, Scale], population: Population | None, model: str
+        self,
+        items: Mapping[str, Item],
+        scales: Mapping[str, Scale],
+        population: Population | None,
+        model: str,
     ) -> None:
         self._items, self._scales, self._model = items, scales, model
         self._facets = population.facets_of if population is not None else facets_of
@@ -235,21 +282,31 @@ class _Renderer:
         return " | ".join(parts)
 
     def _shown(self, item: Item) -> list[tuple[str, list[str]]]:
-        """The first few facets of an item, the main one first, none that repeats another or the title."""
+        """The first few facets of an item, the main one first, none that repeats another or the
+        title.
+        """
         shown: dict[tuple[str, ...], str] = {}
         found = self._facets(item)
         for facet in sorted(found, key=lambda facet: facet != self._first):
             if facet != "theme":
-                shown.setdefault(tuple(dict.fromkeys(value.casefold() for value in found[facet])), facet)
+                shown.setdefault(
+                    tuple(dict.fromkeys(value.casefold() for value in found[facet])), facet
+                )
         return [(facet, found[facet][:MAX_VALUES]) for facet in list(shown.values())[:MAX_FACETS]]
 
     def _did(self, entry: _Entry) -> str:
         event = entry.last
         verb = _VERBS.get(event.type, event.type)
         if event.type == "preference":
-            facet, value, polarity = (event.context.get(name) for name in ("facet", "value", "polarity"))
+            facet, value, polarity = (
+                event.context.get(name) for name in ("facet", "value", "polarity")
+            )
             what = ", ".join(value) if isinstance(value, list) else value
-            return verb if what is None else f"{verb}: {polarity or 'like'} {facet or ''} {what}".replace("  ", " ")
+            return (
+                verb
+                if what is None
+                else f"{verb}: {polarity or 'like'} {facet or ''} {what}".replace("  ", " ")
+            )
         if event.value is None:
             return verb
         if event.type in ("rating", "review"):
@@ -264,7 +321,8 @@ class _Renderer:
 def _plain(text: str, tokens: int, model: str) -> str:
     """One line of text without quotation marks of its own, cut to a number of tokens."""
     flat = " ".join(text.replace('"', "'").split())
-    # A token is at least one byte and hardly ever above twenty characters: most texts need no counting.
+    # A token is at least one byte and hardly ever above twenty characters: most texts need no
+    # counting.
     if len(flat.encode("utf-8", "replace")) <= tokens:
         return flat
     short = cut(flat[: tokens * 20], tokens, model)

@@ -1,9 +1,11 @@
-"""Whether a user does anything at all in the stretch after a moment; fusion says what, of those who do.
+"""Whether a user does anything at all in the stretch after a moment; fusion says what, of those who
+do.
 
-Logistic regression on three things known at the moment: how long ago the last event was, how long the user had been
-about before it, and how many events there were. Times are shares of all the time that the data spans, and all three
-are logarithms. Fitted over everyone known by the later moments of the lessons; how many come back at all is then drawn
-to what was so after the last of them, since it moves with time.
+Logistic regression on three things known at the moment: how long ago the last event was, how long
+the user had been about before it, and how many events there were. Times are shares of all the time
+that the data spans, and all three are logarithms. Fitted over everyone known by the later moments
+of the lessons; how many come back at all is then drawn to what was so after the last of them, since
+it moves with time.
 """
 
 import json
@@ -22,21 +24,29 @@ from limner.retrieve import History
 Floats = NDArray[np.float64]
 
 _LATER = 2
-"""Of the moments, how many are learned from: as users pile up fewer of them return, so early ones promise too much."""
+"""Of the moments, how many are learned from: as users pile up fewer of them return, so early ones
+promise too much.
+"""
 _LEAST = 1e-3
 """Share of the span added to times before their logarithm."""
 _TIES = 11.0
-"""Weight against moving to the last moment's level, as of so many users at even odds: a normal prior of spread 0.3."""
+"""Weight against moving to the last moment's level, as of so many users at even odds: a normal
+prior of spread 0.3.
+"""
 _HELD = 0.2
 _BINS = 10
 
 
 @dataclass(frozen=True)
 class Activity:
-    """A fitted predictor of any event that names an item, within the stretch that lessons ask about."""
+    """A fitted predictor of any event that names an item, within the stretch that lessons ask
+    about.
+    """
 
     coefficients: list[float]
-    """Of the logarithms of time since the last event, time from first to last and number of events; the intercept."""
+    """Of the logarithms of time since the last event, time from first to last and number of events;
+    the intercept.
+    """
     now: int
     """The moment it is asked for: that of the last event of all, epoch milliseconds UTC."""
     span: int
@@ -44,19 +54,24 @@ class Activity:
     rate: float
     """Share of users who were active; said of a user whose times are not known."""
     ece: float
-    """Expected calibration error over ten bins of equal size, on a fifth of the users that was held out, at the last
-    moment.
+    """Expected calibration error over ten bins of equal size, on a fifth of the users that was held
+    out, at the last moment.
     """
 
     def probability(self, histories: Sequence[History]) -> Floats:
         """[users] in [0, 1]; events after `now` count as of now."""
         told = np.full(len(histories), self.rate)
-        times = [np.empty(0, np.int64) if one.time is None else one.time[one.time != NO_TIME] for one in histories]
+        times = [
+            np.empty(0, np.int64) if one.time is None else one.time[one.time != NO_TIME]
+            for one in histories
+        ]
         known = np.array([len(one) > 0 for one in times], dtype=bool)
         if known.any():
             own = [one for one in times if len(one)]
             first, last = np.array([one.min() for one in own]), np.array([one.max() for one in own])
-            columns = _columns(first, last, np.array([len(one) for one in own]), self.now, self.span)
+            columns = _columns(
+                first, last, np.array([len(one) for one in own]), self.now, self.span
+            )
             told[known] = _told(columns, np.array(self.coefficients))
         return told
 
@@ -71,7 +86,9 @@ def load_activity(folder: Path) -> Activity | None:
 
 
 def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
-    """Of events sorted by (user, time); None where one has no time, or all or none of the users came back."""
+    """Of events sorted by (user, time); None where one has no time, or all or none of the users
+    came back.
+    """
     if not len(x) or (x.time == NO_TIME).any():
         return None
     span = int(np.ptp(x.time))
@@ -80,7 +97,9 @@ def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
         seen = x.take(x.time < moment)
         known, first, count = np.unique(seen.user, return_index=True, return_counts=True)
         later = np.bincount(x.user[(x.time >= moment) & (x.time <= end)], minlength=len(x.user_ids))
-        columns.append(_columns(seen.time[first], seen.time[first + count - 1], count, moment, span))
+        columns.append(
+            _columns(seen.time[first], seen.time[first + count - 1], count, moment, span)
+        )
         active.append(later[known] > 0)
         user.append(known)
     table, came, whose = np.concatenate(columns), np.concatenate(active), np.concatenate(user)
@@ -111,7 +130,9 @@ def _told(columns: Floats, coefficients: Floats) -> Floats:
 
 
 def _fitted(table: Floats, came: NDArray[np.bool_], last: NDArray[np.bool_]) -> Floats:
-    """Coefficients, then the intercept: moved to where what is told of the `last` rows is what was so of them."""
+    """Coefficients, then the intercept: moved to where what is told of the `last` rows is what was
+    so of them.
+    """
     from scipy.optimize import minimize_scalar
 
     learned = _logistic(table, came)

@@ -1,4 +1,6 @@
-"""Everyone at once: all histories as arrays, lists for every user, and the users of one item, in bounded memory."""
+"""Everyone at once: all histories as arrays, lists for every user, and the users of one item, in
+bounded memory.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from limner.core.interactions import Interactions
 from limner.core.schema import Audience, Item, RankedUser, RecommendationRequest, User
-from limner.rank.diversify import diversify
+from limner.rank.diversify import diversify_list
 from limner.rank.features import CANDIDATES, batches, tabulate
 from limner.rank.model import Model
 from limner.rank.order import OrderRequest, RankedCandidate, order_many
@@ -47,7 +49,9 @@ class HistoryBatch:
     def had(self, item: int) -> NDArray[np.bool_]:
         """[users] who had an item."""
         found = np.zeros(len(self), dtype=bool)
-        found[np.searchsorted(self.starts, np.flatnonzero(self.items == item), side="right") - 1] = True
+        found[
+            np.searchsorted(self.starts, np.flatnonzero(self.items == item), side="right") - 1
+        ] = True
         return found
 
 
@@ -74,9 +78,17 @@ class UserList:
 
 
 def lists(
-    model: Model, crowd: HistoryBatch, items: Mapping[str, Item], n: int, wishes: RecommendationRequest, *, repeats: bool,
-    allowed: NDArray[np.bool_] | None, attributes: Mapping[str, User], demographics: Demographics | None,
-) -> Iterator[UserList]:  # fmt: skip
+    model: Model,
+    crowd: HistoryBatch,
+    items: Mapping[str, Item],
+    n: int,
+    wishes: RecommendationRequest,
+    *,
+    repeats: bool,
+    allowed: NDArray[np.bool_] | None,
+    attributes: Mapping[str, User],
+    demographics: Demographics | None,
+) -> Iterator[UserList]:
     """The n best items of every user in turn, as `order` has them one by one."""
     context = [model.positions[one] for one in wishes.context if one in model.positions]
     banned = frozenset(wishes.exclude) | frozenset(wishes.context)
@@ -87,23 +99,32 @@ def lists(
             history = with_context(own, context, model)
             group = None
             if demographics is not None and not len(history.items):
-                group = demographics.score(attributes[crowd.user_ids[user]].attributes, model.item_ids)
+                group = demographics.score(
+                    attributes[crowd.user_ids[user]].attributes, model.item_ids
+                )
             had = frozenset() if repeats else frozenset(model.item_ids[at] for at in own.items)
             asked.append(OrderRequest(history, banned | had, demographic=group))
         size = max(n, CANDIDATES) if wishes.shapes else n
-        for user, one, first in zip(part, asked, order_many(model, asked, allowed=allowed, n=size), strict=True):
+        for user, one, first in zip(
+            part, asked, order_many(model, asked, allowed=allowed, n=size), strict=True
+        ):
 
             def ordered(
-                k: int, one: OrderRequest = one, first: list[RankedCandidate] = first, size: int = size
+                k: int,
+                one: OrderRequest = one,
+                first: list[RankedCandidate] = first,
+                size: int = size,
             ) -> list[RankedCandidate]:
                 return first if k <= size else next(order_many(model, [one], allowed=allowed, n=k))
 
-            chosen = diversify(ordered, n, wishes, model, items)[:n]
+            chosen = diversify_list(ordered, n, wishes, model, items)[:n]
             yield UserList(crowd.user_ids[user], chosen, cold=not len(one.history.items))
 
 
 def with_context(history: History, context: Sequence[int], model: Model) -> History:
-    """A history that ends with the items of this visit, each a clear sign of taste, had at the model's moment."""
+    """A history that ends with the items of this visit, each a clear sign of taste, had at the
+    model's moment.
+    """
     if not context:
         return history
     items = np.concatenate([history.items, np.array(context, dtype=np.int64)])
@@ -127,11 +148,18 @@ class Reach:
     """[users] NaN where none was learned."""
 
 
-def reach(model: Model, crowd: HistoryBatch, users: Sequence[int], item: int, advance: Callable[[int], None]) -> Reach:
-    """Of users at positions in the crowd, by the trained model: the item is a candidate of each, whatever they had.
+def reach(
+    model: Model,
+    crowd: HistoryBatch,
+    users: Sequence[int],
+    item: int,
+    advance: Callable[[int], None],
+) -> Reach:
+    """Of users at positions in the crowd, by the trained model: the item is a candidate of each,
+    whatever they had.
 
-    An item that nobody had is scored by content alone, the mean of the likeness of its text and of its attributes to
-    what the user had, and has no probability.
+    An item that nobody had is scored by content alone, the mean of the likeness of its text and of
+    its attributes to what the user had, and has no probability.
     """
     score = np.full(len(users), np.nan)
     probability = np.full(len(users), np.nan)
@@ -151,9 +179,12 @@ def reach(model: Model, crowd: HistoryBatch, users: Sequence[int], item: int, ad
     return Reach(score, probability)
 
 
-def probabilities_of(model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]) -> list[Floats]:
-    """For each user, of the items at these positions, the probability that `Model.probability` tells: each is a
-    candidate, whatever the voices say. NaN where nothing was learned, and for users without history.
+def probabilities_of(
+    model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]
+) -> list[Floats]:
+    """For each user, of the items at these positions, the probability that `Model.probability`
+    tells: each is a candidate, whatever the voices say. NaN where nothing was learned, and for
+    users without history.
     """
     found = [np.full(len(one), np.nan) for one in items]
     known = [at for at, one in enumerate(histories) if len(one.items) and len(items[at])]
@@ -167,15 +198,19 @@ def probabilities_of(model: Model, histories: Sequence[History], items: Sequence
 
 def _fused(
     model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]
-) -> tuple[Floats, Floats]:  # fmt: skip
+) -> tuple[Floats, Floats]:
     """[pairs] scores and probabilities of the items asked about for each user, user by user."""
     table = tabulate(model.channels, histories, [one.items for one in histories], add=items)
     row = np.repeat(np.arange(len(items)), [len(one) for one in items])
-    place = np.concatenate([_places(own, asked) for own, asked in zip(table.items, items, strict=True)])
+    place = np.concatenate(
+        [_places(own, asked) for own, asked in zip(table.items, items, strict=True)]
+    )
     if model.fusion is None:
         return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
     score = np.full(table.items.shape, np.nan)
-    score[row, place] = model.fusion.score(model.fusion.known(table.columns[row, place], table.names))
+    score[row, place] = model.fusion.score(
+        model.fusion.known(table.columns[row, place], table.names)
+    )
     return score[row, place], model.probability(score, histories)[row, place]
 
 
@@ -188,7 +223,9 @@ def _places(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[
 def nearness(model: Model, histories: Sequence[History], item: int) -> Floats:
     """[users] mean of the voices `content` and `facets` for one item, in about [-1, 1]."""
     voices = [one for one in model.channels.voices if one.name in ("content", "facets")]
-    return np.asarray(np.mean([one.score(histories)[:, item] for one in voices], axis=0), dtype=np.float64)
+    return np.asarray(
+        np.mean([one.score(histories)[:, item] for one in voices], axis=0), dtype=np.float64
+    )
 
 
 def order_users(found: Reach, user_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -199,9 +236,15 @@ def order_users(found: Reach, user_ids: Sequence[str]) -> NDArray[np.int64]:
 
 
 def audience(
-    model: Model, crowd: HistoryBatch, item: Item, matching: Sequence[str], n: int | None, *, repeats: bool,
+    model: Model,
+    crowd: HistoryBatch,
+    item: Item,
+    matching: Sequence[str],
+    n: int | None,
+    *,
+    repeats: bool,
     advance: Callable[[int], None],
-) -> Audience:  # fmt: skip
+) -> Audience:
     """The n users (all where None) among `matching` ids that an item is likeliest for, best first.
 
     Those who had it already are left out unless `repeats`.
@@ -217,9 +260,14 @@ def audience(
     unknown = int(np.isnan(found.score).sum())
     notes = []
     if fresh:
-        notes.append("Nobody has had this item yet, so users are ordered by how like it is to what they had.")
+        notes.append(
+            "Nobody has had this item yet, so users are ordered by how like it is to what they had."
+        )
     elif model.fusion is None:
-        notes.append("There was too little past to learn probabilities from; users are in the order of fixed weights.")
+        notes.append(
+            "There was too little past to learn probabilities from; users are in the "
+            "order of fixed weights."
+        )
     if unknown:
         notes.append(f"{unknown:,} of them did nothing that can be used; they come last, by id.")
     return Audience(
@@ -229,8 +277,11 @@ def audience(
                 user_id=ids[place],
                 rank=rank,
                 score=0.0 if np.isnan(found.score[place]) else round(float(found.score[place]), 6),
-                probability=None if np.isnan(found.probability[place]) else float(found.probability[place]),
-                flags=["seen"] * bool(had[users[place]]) + ["cold_user"] * bool(np.isnan(found.score[place])),
+                probability=None
+                if np.isnan(found.probability[place])
+                else float(found.probability[place]),
+                flags=["seen"] * bool(had[users[place]])
+                + ["cold_user"] * bool(np.isnan(found.score[place])),
             )
             for rank, place in enumerate(best.tolist(), 1)
         ],
@@ -252,11 +303,14 @@ def _definition(model: Model, fresh: bool) -> str:
 
 
 _LIKELY = (
-    "calibrated probability that the user has the item within the stretch that training asks about (a fifth of all "
-    "events): that the user does anything in it, times that the item is among it if so; highest first"
+    "calibrated probability that the user has the item within the stretch that training "
+    "asks about (a fifth of all "
+    "events): that the user does anything in it, times that the item is among it if so; "
+    "highest first"
 )
 _LIKELY_NEXT = (
-    "calibrated probability that the user has the item next, if the user does anything; training knows no times that "
+    "calibrated probability that the user has the item next, if the user does anything; "
+    "training knows no times that "
     "tell who will; highest first"
 )
 _NEAR = "likeness of the item's text and attributes to what the user had, nearest first"

@@ -37,13 +37,15 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 HALF_LIVES = {"recent": 0.1, "trending": 0.02, "latest": 0.005, "latest_short": 0.001}
-"""As shares of the time that the data spans. Which one finds most differs by data: .1 on ml-100k, .01 on online-retail,
-.005 on movietweetings."""
+"""As shares of the time that the data spans. Which one finds most differs by data: .1 on ml-100k,
+.01 on online-retail, .005 on movietweetings.
+"""
 _NAMED = ("recent", "latest")
 _DIGITS = re.compile(r"([0-9]+)")
 _TARGET = 0.25
-"""Exponent of the following item's count in transitions: .128 against the cosine's .121 on ML-100K, .083 against .062
-on ml-latest-small (mean ndcg@10 of three validation events a user)."""
+"""Exponent of the following item's count in transitions: .128 against the cosine's .121 on ML-100K,
+.083 against .062 on ml-latest-small (mean ndcg@10 of three validation events a user).
+"""
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,21 @@ class Catalogue:
     facets: "sp.csr_array"
     """[items, values] facet values weighed by rarity, rows of length 1."""
     vectors: NDArray[np.float32]
-    """[items, dimensions] of item texts, without the catalogue's mean, of length 1; no columns where there are none."""
+    """[items, dimensions] of item texts, without the catalogue's mean, of length 1; no columns
+    where there are none.
+    """
     postings: "sp.csr_array"
     """[words, items] what a word adds to an item by BM25; no rows where there are no texts."""
 
 
 def catalogue_of(
-    item_ids: list[str], population: Population | None = None, vectors: ItemVectors | None = None,
+    item_ids: list[str],
+    population: Population | None = None,
+    vectors: ItemVectors | None = None,
     texts: Sequence[str] = (),
-) -> Catalogue:  # fmt: skip
-    """The catalogue in the order of `item_ids`; items that are unknown to population or vectors have zeros there.
+) -> Catalogue:
+    """The catalogue in the order of `item_ids`; items that are unknown to population or vectors
+    have zeros there.
 
     texts: of every item, or of none.
     """
@@ -75,8 +82,12 @@ def catalogue_of(
         codes = [population.codes_of(one) if one >= 0 else np.empty(0, np.int32) for one in at]
         rows = np.repeat(np.arange(items), [len(one) for one in codes])
         columns = np.concatenate(codes) if codes else np.empty(0, np.int32)
-        carried = sp.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(items, len(population.values)))
-        rarity = np.log(items / np.maximum(np.bincount(columns, minlength=len(population.values)), 1))
+        carried = sp.csr_array(
+            (np.ones(len(rows), np.float32), (rows, columns)), shape=(items, len(population.values))
+        )
+        rarity = np.log(
+            items / np.maximum(np.bincount(columns, minlength=len(population.values)), 1)
+        )
         facets = _unit_rows(carried @ sp.diags_array(rarity.astype(np.float32)))
     dense = np.zeros((items, 0), dtype=np.float32)
     if vectors is not None and vectors.item_ids:
@@ -130,7 +141,9 @@ class Channels:
     span: float
     """Milliseconds between the first and the last event, at least 1."""
     muted: frozenset[str] = frozenset()
-    """Names of channels and of further columns that are left out, to measure what they are worth."""
+    """Names of channels and of further columns that are left out, to measure what they are
+    worth.
+    """
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -140,8 +153,8 @@ class Channels:
     def entry(self) -> NDArray[np.int64]:
         """[items] places of their ids in natural order, `7` before `10` and `A9` before `A10`.
 
-        Where ids are given out one after another, or by kind, it is the order in which items came into the catalogue,
-        and neighbours have something in common.
+        Where ids are given out one after another, or by kind, it is the order in which items came
+        into the catalogue, and neighbours have something in common.
         """
         keys = [_natural(one) for one in self.item_ids]
         places = np.empty(len(keys), dtype=np.int64)
@@ -162,10 +175,14 @@ class Channels:
     def voices(self) -> tuple[Channel, ...]:
         """Those that find candidates and are named to people."""
         found: list[Channel] = [
-            self.next_item, self.around, self.collaborative, UserKNN(self.users, "similar_users", 10.0),
-            *(one for one in self.recent if one.name in _NAMED), self.popular,
+            self.next_item,
+            self.around,
+            self.collaborative,
+            UserKNN(self.users, "similar_users", 10.0),
+            *(one for one in self.recent if one.name in _NAMED),
+            self.popular,
             ItemSimilarity(self.catalogue.facets, "facets", 20.0, "liked"),
-        ]  # fmt: skip
+        ]
         if self.catalogue.vectors.shape[1]:
             found.append(ItemSimilarity(self.catalogue.vectors, "content", 20.0, "liked"))
         if self.catalogue.postings.shape[0]:
@@ -174,14 +191,19 @@ class Channels:
 
     @cached_property
     def standing(self) -> Mapping[str, NDArray[np.int64]]:
-        """By voice that says the same to everyone, at no moment of their own, the positions of the items that it names:
-        best first, ties in the catalogue's order.
+        """By voice that says the same to everyone, at no moment of their own, the positions of the
+        items that it names: best first, ties in the catalogue's order.
         """
         anyone = [History(np.empty(0, np.int64), np.empty(0, np.float32))]
         said = {
-            one.name: one.score(anyone)[0] for one in self.voices if isinstance(one, PopularChannel | RecentChannel)
+            one.name: one.score(anyone)[0]
+            for one in self.voices
+            if isinstance(one, PopularChannel | RecentChannel)
         }
-        return {name: np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)] for name, score in said.items()}
+        return {
+            name: np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)]
+            for name, score in said.items()
+        }
 
     @cached_property
     def wide(self) -> tuple[Channel, ...]:
@@ -189,13 +211,17 @@ class Channels:
         next_item, together = self.next_item.weights, self.collaborative
         found: tuple[Channel, ...] = (
             *self.voices,
-            NextItem(next_item, "next_1", 1.0), NextItem(next_item, "next_10", 10.0), self.next_short,
+            NextItem(next_item, "next_1", 1.0),
+            NextItem(next_item, "next_10", 10.0),
+            self.next_short,
             Collaborative(together.weights, together.method, "collaborative_5", 5.0),
             Collaborative(together.weights, together.method, "collaborative_all", np.inf),
-            Collaborative(together.weights, together.method, "collaborative_liked", 20.0, liked=True),
+            Collaborative(
+                together.weights, together.method, "collaborative_liked", 20.0, liked=True
+            ),
             UserKNN(self.users, "similar_users_all"),
             *(one for one in self.recent if one.name not in _NAMED),
-        )  # fmt: skip
+        )
         return tuple(one for one in found if one.name not in self.muted)
 
     @cached_property
@@ -221,12 +247,17 @@ class Channels:
 
 
 def fit_channels(
-    x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, muted: frozenset[str] = frozenset()
+    x: Interactions,
+    signal: NDArray[np.float32],
+    catalogue: Catalogue,
+    muted: frozenset[str] = frozenset(),
 ) -> Channels:
     """Fit every channel on events and their signals [n]."""
     onward = transitions(x)
     timed = x.time != NO_TIME
-    first, last = (float(x.time[timed].min()), float(x.time[timed].max())) if timed.any() else (0.0, 0.0)
+    first, last = (
+        (float(x.time[timed].min()), float(x.time[timed].max())) if timed.any() else (0.0, 0.0)
+    )
     return Channels(
         x.item_ids,
         fit_popular(x, signal),
@@ -245,7 +276,8 @@ def fit_channels(
 
 
 def widened(held: Channels, item_ids: list[str], catalogue: Catalogue, users: int) -> Channels:
-    """The same channels over a catalogue that items were added to at its end: of these only the catalogue speaks.
+    """The same channels over a catalogue that items were added to at its end: of these only the
+    catalogue speaks.
 
     `users`: of how many the channels learned.
     """
@@ -280,7 +312,9 @@ def _padded(matrix: "sp.csr_array", rows: int, columns: int) -> "sp.csr_array":
     """With empty rows below and empty columns to the right; the entries are shared."""
     import scipy.sparse as sp
 
-    ends = np.concatenate([matrix.indptr, np.full(rows, matrix.indptr[-1], dtype=matrix.indptr.dtype)])
+    ends = np.concatenate(
+        [matrix.indptr, np.full(rows, matrix.indptr[-1], dtype=matrix.indptr.dtype)]
+    )
     shape = (matrix.shape[0] + rows, matrix.shape[1] + columns)
     return sp.csr_array((matrix.data, matrix.indices, ends), shape=shape)
 
@@ -310,7 +344,9 @@ def _half(users: int) -> float:
     return 0.5 / max(users, 1)
 
 
-def _statistics(x: Interactions, signal: NDArray[np.float32], timed: NDArray[np.bool_]) -> Statistics:
+def _statistics(
+    x: Interactions, signal: NDArray[np.float32], timed: NDArray[np.bool_]
+) -> Statistics:
     items = len(x.item_ids)
     counts = np.bincount(x.item, minlength=items)
     share = fit_popular(x).share

@@ -1,18 +1,20 @@
 """A list chosen as a whole: diverse, novel, boosted, and within quotas.
 
-**Diversity** d is maximal marginal relevance (Carbonell and Goldstein 1998): items are taken one by one, each the best
-by
+**Diversity** d is maximal marginal relevance (Carbonell and Goldstein 1998): items are taken one by
+one, each the best by
 
     (1 - d) relevance - d max over the items taken of their likeness,
 
-likeness being the mean of the cosine of the two items' texts and that of their attributes weighed by rarity (one of
-them where an item lacks the other), 0 at least. **Novelty** v mixes the self-information of an item into its relevance:
+likeness being the mean of the cosine of the two items' texts and that of their attributes weighed
+by rarity (one of them where an item lacks the other), 0 at least. **Novelty** v mixes the
+self-information of an item into its relevance:
 
-    relevance = (1 - v) (score - lowest) / (highest - lowest) + v (-log2 share) / (-log2 least share)
+    relevance = (1 - v) (score - lowest) / (highest - lowest) + v (-log2 share) / (-log2 least
+    share)
 
-over the items to choose from; share is that of the users who had the item, half a user added. **Quotas** pass over an
-item of which one value is full already. A **boost** multiplies the relevance of the items that fit a condition, several
-boosts one after the other.
+over the items to choose from; share is that of the users who had the item, half a user added.
+**Quotas** pass over an item of which one value is full already. A **boost** multiplies the
+relevance of the items that fit a condition, several boosts one after the other.
 """
 
 from collections import Counter
@@ -38,15 +40,20 @@ _MORE = 4
 """By how much the choice grows where quotas leave too few."""
 
 
-def diversify(
-    ordered: Callable[[int], Sequence[RankedCandidate]], n: int, wishes: RecommendationRequest, model: Model, items: Mapping[str, Item],
+def diversify_list(
+    ordered: Callable[[int], Sequence[RankedCandidate]],
+    n: int,
+    wishes: RecommendationRequest,
+    model: Model,
+    items: Mapping[str, Item],
     said: StatedPreferences | None = None,
-) -> list[RankedCandidate]:  # fmt: skip
-    """The first n of an order, or the n that wishes for diversity, novelty, boosts or quotas choose from its
-    `CANDIDATES` best.
+) -> list[RankedCandidate]:
+    """The first n of an order, or the n that wishes for diversity, novelty, boosts or quotas choose
+    from its `CANDIDATES` best.
 
-    `ordered(k)` gives k items, best first, fewer only where there are no more; quotas that leave too few ask for more.
-    said: by the user of their own taste; it multiplies relevance as a boost does, and brings in what they like.
+    `ordered(k)` gives k items, best first, fewer only where there are no more; quotas that leave
+    too few ask for more. said: by the user of their own taste; it multiplies relevance as a boost
+    does, and brings in what they like.
     """
     if not wishes.shapes and said is None:
         return [*ordered(n)]
@@ -69,18 +76,34 @@ def _choose(
 ) -> list[RankedCandidate]:
     ids = [one.candidate.item_id for one in found]
     at = np.array([model.positions.get(one, -1) for one in ids], dtype=np.int64)
-    value = relevance(np.array([one.score for one in found]), model.channels.statistics.log_share, at, wishes.novelty)
+    value = relevance(
+        np.array([one.score for one in found]),
+        model.channels.statistics.log_share,
+        at,
+        wishes.novelty,
+    )
     if wishes.boost:
         value = value * boosts([items.get(one) for one in ids], wishes.boost)
     if said is not None:
         value = said.heard(value, [items.get(one) for one in ids])
     groups = [_groups(items.get(one), wishes.quota) for one in ids]
-    taken = pick(value, Likeness(model.channels.catalogue, at).to, n, wishes.diversity, groups, _caps(wishes.quota))
+    taken = pick(
+        value,
+        Likeness(model.channels.catalogue, at).to,
+        n,
+        wishes.diversity,
+        groups,
+        _caps(wishes.quota),
+    )
     return [found[one] for one in taken]
 
 
-def relevance(score: Floats, log_share: NDArray[np.float32], at: NDArray[np.int64], novelty: float) -> Floats:
-    """[k] in [0, 1]; `at` [k] positions of the items in `log_share`, -1 where nobody is known to have had it."""
+def relevance(
+    score: Floats, log_share: NDArray[np.float32], at: NDArray[np.int64], novelty: float
+) -> Floats:
+    """[k] in [0, 1]; `at` [k] positions of the items in `log_share`, -1 where nobody is known to
+    have had it.
+    """
     if not len(score):
         return score
     low, high = float(score.min()), float(score.max())
@@ -93,7 +116,9 @@ def relevance(score: Floats, log_share: NDArray[np.float32], at: NDArray[np.int6
 
 
 def boosts(items: Sequence[Item | None], boost: Mapping[str, float]) -> Floats:
-    """[k] what each item's relevance is multiplied by: the product of the boosts whose condition it fits."""
+    """[k] what each item's relevance is multiplied by: the product of the boosts whose condition it
+    fits.
+    """
     found = np.ones(len(items))
     for text, factor in boost.items():
         condition = parse_short(text)
@@ -102,13 +127,18 @@ def boosts(items: Sequence[Item | None], boost: Mapping[str, float]) -> Floats:
 
 
 def pick(
-    value: Floats, likeness: Callable[[int], Floats], n: int, diversity: float, groups: Sequence[Sequence[str]],
+    value: Floats,
+    likeness: Callable[[int], Floats],
+    n: int,
+    diversity: float,
+    groups: Sequence[Sequence[str]],
     caps: Mapping[str, int],
-) -> list[int]:  # fmt: skip
+) -> list[int]:
     """Positions of at most n items in the order taken; ties go to the first.
 
-    value: [k] relevance. likeness(i): [k] of every item to item i. groups: of each item, the `name:value` that quotas
-    count; caps: by `name:value`, or by name for each of its values, how many items at most.
+    value: [k] relevance. likeness(i): [k] of every item to item i. groups: of each item, the
+    `name:value` that quotas count; caps: by `name:value`, or by name for each of its values, how
+    many items at most.
     """
     left = np.ones(len(value), dtype=bool)
     nearest = np.zeros(len(value))
@@ -134,7 +164,9 @@ class Likeness:
         held = at >= 0
         rows = np.where(held, at, 0)
         self._vectors = catalogue.vectors[rows] * held[:, None]
-        self._facets: sp.csr_array = catalogue.facets[rows].multiply(held[:, None].astype(np.float32)).tocsr()
+        self._facets: sp.csr_array = (
+            catalogue.facets[rows].multiply(held[:, None].astype(np.float32)).tocsr()
+        )
         self._worded = np.abs(self._vectors).sum(axis=1) > 0
         self._marked = np.diff(self._facets.indptr) > 0
 
@@ -143,7 +175,9 @@ class Likeness:
         worded, marked = self._worded & self._worded[item], self._marked & self._marked[item]
         words = np.clip(self._vectors @ self._vectors[item], 0, 1) * worded
         marks = np.clip((self._facets @ self._facets[[item]].T).toarray().ravel(), 0, 1) * marked
-        return np.asarray((words + marks) / np.maximum(worded.astype(float) + marked, 1), dtype=np.float64)
+        return np.asarray(
+            (words + marks) / np.maximum(worded.astype(float) + marked, 1), dtype=np.float64
+        )
 
 
 def _groups(item: Item | None, quota: Mapping[str, int]) -> list[str]:

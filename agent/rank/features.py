@@ -1,7 +1,8 @@
 """From histories to candidates and the columns that fusion learns on.
 
-Channels score the whole catalogue; the best of each become candidates by reciprocal rank fusion; for candidates alone
-the columns are gathered: every channel's score, places among the candidates, and what is known of item and user.
+Channels score the whole catalogue; the best of each become candidates by reciprocal rank fusion;
+for candidates alone the columns are gathered: every channel's score, places among the candidates,
+and what is known of item and user.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,9 @@ DEPTH = 100
 FRESH = 10
 """Candidates beside them that nobody had yet, by content alone; no other voice could name them."""
 RRF = 20.0
-"""The constant k of reciprocal rank fusion; the paper has 60; validation took 20 by a hair, 1.055 to 1.050."""
+"""The constant k of reciprocal rank fusion; the paper has 60; validation took 20 by a hair, 1.055
+to 1.050.
+"""
 WEIGHTS: Mapping[str, float] = {
     "next_item": 1.0,
     "around": 0.6,
@@ -42,14 +45,31 @@ WEIGHTS: Mapping[str, float] = {
     "demographic": 0.6,
 }
 """What each voice weighs when candidates are chosen, and when nothing was learned."""
-_PLACED = ("next_item", "next_1", "next_10", "next_short", "around", "collaborative", "collaborative_5",
-           "collaborative_all", "similar_users", "popular", "recent",
-           "trending", "latest", "facets", "content", "bm25")  # fmt: skip
+_PLACED = (
+    "next_item",
+    "next_1",
+    "next_10",
+    "next_short",
+    "around",
+    "collaborative",
+    "collaborative_5",
+    "collaborative_all",
+    "similar_users",
+    "popular",
+    "recent",
+    "trending",
+    "latest",
+    "facets",
+    "content",
+    "bm25",
+)
 _PLACE = "place "
 CHANNEL_SIGNALS: Mapping[str, frozenset[str]] = {
     "next_item": frozenset({"next_item", "next_1", "next_10", "next_short"}),
     "around": frozenset({"around"}),
-    "collaborative": frozenset({"collaborative", "collaborative_5", "collaborative_all", "collaborative_liked"}),
+    "collaborative": frozenset(
+        {"collaborative", "collaborative_5", "collaborative_all", "collaborative_liked"}
+    ),
     "similar_users": frozenset({"similar_users", "similar_users_all"}),
     "recent": frozenset({"recent", "trending"}),
     "latest": frozenset({"latest", "latest_short"}),
@@ -59,7 +79,16 @@ CHANNEL_SIGNALS: Mapping[str, frozenset[str]] = {
     "bm25": frozenset({"bm25"}),
 }
 """By voice the columns, less those of places, that tell what it tells."""
-_KNOWN = ("prior", "popularity", "popularity gap", "mean signal", "age", "history", "entry gap", "entry near")
+_KNOWN = (
+    "prior",
+    "popularity",
+    "popularity gap",
+    "mean signal",
+    "age",
+    "history",
+    "entry gap",
+    "entry near",
+)
 _LATE = 10
 """Events of a user's end that popularity and the order of ids are compared with."""
 _CELLS = 40_000_000
@@ -108,23 +137,33 @@ class CandidateTable:
 
 
 def choose(
-    scores: Mapping[str, NDArray[np.float32]], open_: NDArray[np.bool_], depth: int = DEPTH,
-    others: Mapping[str, NDArray[np.float32]] | None = None, standing: Mapping[str, NDArray[np.int64]] | None = None,
-) -> Choice:  # fmt: skip
-    """Reciprocal rank fusion of each voice's `depth` best (Cormack, Clarke and Büttcher 2009), Σ w / (k + rank).
+    scores: Mapping[str, NDArray[np.float32]],
+    open_: NDArray[np.bool_],
+    depth: int = DEPTH,
+    others: Mapping[str, NDArray[np.float32]] | None = None,
+    standing: Mapping[str, NDArray[np.int64]] | None = None,
+) -> Choice:
+    """Reciprocal rank fusion of each voice's `depth` best (Cormack, Clarke and Büttcher 2009), Σ w
+    / (k + rank).
 
-    scores: by channel [items], of which those in `WEIGHTS` are voices; `open_` [items] the items that may be named.
-    others: further voices; what they add comes on top, so that scores are not smaller where they are asked.
-    standing: by voice the positions that it names, best first, where that is known.
+    scores: by channel [items], of which those in `WEIGHTS` are voices; `open_` [items] the items
+    that may be named. others: further voices; what they add comes on top, so that scores are not
+    smaller where they are asked. standing: by voice the positions that it names, best first, where
+    that is known.
     """
     others, standing = others or {}, standing or {}
     heard = {
-        name: _first(standing[name], one, open_, depth) if name in standing else _best(one, open_, depth)
+        name: _first(standing[name], one, open_, depth)
+        if name in standing
+        else _best(one, open_, depth)
         for name, one in {**scores, **others}.items()
         if name in WEIGHTS
     }
     total = sum(WEIGHTS[name] for name in heard if name not in others) / (RRF + 1)
-    gains = [WEIGHTS[name] / total / (RRF + np.arange(1, len(one.items) + 1)) for name, one in heard.items()]
+    gains = [
+        WEIGHTS[name] / total / (RRF + np.arange(1, len(one.items) + 1))
+        for name, one in heard.items()
+    ]
     gain = np.bincount(np.concatenate([one.items for one in heard.values()]), np.concatenate(gains))
     items = np.flatnonzero(gain)
     return Choice(items, gain[items].astype(np.float32), heard)
@@ -146,13 +185,17 @@ def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCa
 
 
 def _reached(score: NDArray[np.float32], k: int) -> float:
-    """What k of the scores reach at least, near the k-th largest: so many of the largest of `_HEAP` each do."""
+    """What k of the scores reach at least, near the k-th largest: so many of the largest of `_HEAP`
+    each do.
+    """
     largest = score[: len(score) // _HEAP * _HEAP].reshape(_HEAP, -1).max(axis=0)
     largest = largest[largest > 0]  # that most are level would make it slow
     return float(np.partition(largest, -k)[-k]) if len(largest) >= k else 0.0
 
 
-def _first(order: NDArray[np.int64], score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCandidates:
+def _first(
+    order: NDArray[np.int64], score: NDArray[np.float32], open_: NDArray[np.bool_], k: int
+) -> TopCandidates:
     """The same of a score whose order is known."""
     near = order[: k + len(open_) - np.count_nonzero(open_)]
     named = near[open_[near]][:k]
@@ -172,10 +215,10 @@ def tabulate(
 ) -> CandidateTable:
     """The `n` best candidates of each user with their columns.
 
-    exclude: for each user the positions that are no candidates; `allowed` [items]: those that may be anyone's. `add`:
-    for each user the items that are candidates whatever the voices say, beside the `n`. `fresh` [k]: items that nobody
-    had, of which the `FRESH` nearest by content are candidates too. `voices`: further ones that have a say in who is a
-    candidate, and no columns.
+    exclude: for each user the positions that are no candidates; `allowed` [items]: those that may
+    be anyone's. `add`: for each user the items that are candidates whatever the voices say, beside
+    the `n`. `fresh` [k]: items that nobody had, of which the `FRESH` nearest by content are
+    candidates too. `voices`: further ones that have a say in who is a candidate, and no columns.
     """
     scores = score_all(channels.wide, histories)
     rows, heard = [], []
@@ -195,7 +238,9 @@ def tabulate(
     return _padded(rows, _names(channels), heard)
 
 
-def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _candidates(
+    choice: Choice, sure: NDArray[np.int64], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The n best and those that are `sure`, by prior; with their priors."""
     items, prior = choice.items, choice.prior
     if not len(sure):
@@ -210,9 +255,10 @@ def _candidates(choice: Choice, sure: NDArray[np.int64], n: int) -> tuple[NDArra
 
 
 def _padded(
-    rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]], names: list[str],
+    rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]],
+    names: list[str],
     heard: Sequence[Mapping[str, TopCandidates]],
-) -> CandidateTable:  # fmt: skip
+) -> CandidateTable:
     """Of (positions, priors, columns) of each user."""
     users, most = len(rows), max((len(at) for at, _, _ in rows), default=0)
     items = np.full((users, most), -1, dtype=np.int64)
@@ -231,8 +277,12 @@ def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]
         yield asked[at : at + size]
 
 
-def _nearest(scores: Mapping[str, NDArray[np.float32]], fresh: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The `FRESH` of these items nearest by content, or by attributes where there are no vectors."""
+def _nearest(
+    scores: Mapping[str, NDArray[np.float32]], fresh: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The `FRESH` of these items nearest by content, or by attributes where there are no
+    vectors.
+    """
     near = scores["content"] if "content" in scores else scores["facets"]
     value = near[fresh]
     best = np.lexsort((fresh, -value))[:FRESH]
@@ -255,9 +305,12 @@ def _known(channels: Channels) -> list[str]:
 
 
 def _columns(
-    channels: Channels, history: History, scores: Mapping[str, NDArray[np.float32]], at: NDArray[np.int64],
+    channels: Channels,
+    history: History,
+    scores: Mapping[str, NDArray[np.float32]],
+    at: NDArray[np.int64],
     prior: NDArray[np.float32],
-) -> NDArray[np.float32]:  # fmt: skip
+) -> NDArray[np.float32]:
     """[candidates, features] of one user, in the order of `_names`."""
     found = {name: one[at] for name, one in scores.items()}
     groups = together(channels.close)
@@ -272,7 +325,11 @@ def _columns(
     log_share = known.log_share[at]
     late = history.items[-_LATE:]
     tail = known.log_share[late].mean() if len(late) else _MISSING
-    away = channels.entry[at][:, None] - channels.entry[late] if len(late) else np.full((len(at), 1), _MISSING)
+    away = (
+        channels.entry[at][:, None] - channels.entry[late]
+        if len(late)
+        else np.full((len(at), 1), _MISSING)
+    )
     now = channels.now if history.now == NO_TIME else history.now
     rest = {
         "prior": prior,

@@ -1,4 +1,6 @@
-"""Learning to rank over the candidates' columns: LightGBM, or logistic regression; calibrated on held-out users."""
+"""Learning to rank over the candidates' columns: LightGBM, or logistic regression; calibrated on
+held-out users.
+"""
 
 import json
 import math
@@ -23,17 +25,38 @@ Method = Literal["lightgbm", "logistic"]
 
 ROUNDS = 100
 _TREES = {
-    "learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 200, "feature_fraction": 0.4,
-    "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "lambdarank_truncation_level": 20, "verbose": -1,
-    "deterministic": True, "force_row_wise": True,
-}  # fmt: skip
+    "learning_rate": 0.1,
+    "num_leaves": 15,
+    "min_data_in_leaf": 200,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "lambdarank_truncation_level": 20,
+    "verbose": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+}
 """Chosen on validation events of ML-100K and ml-latest-small."""
 _BINS = 10
-WORTH = ("next_item", "around", "collaborative", "similar_users", "recent", "latest", "popular", "facets", "content",
-         "bm25", "prior")  # fmt: skip
+WORTH = (
+    "next_item",
+    "around",
+    "collaborative",
+    "similar_users",
+    "recent",
+    "latest",
+    "popular",
+    "facets",
+    "content",
+    "bm25",
+    "prior",
+)
 _FEW_ROWS = 200_000
 _SHUFFLED = 500
-"""Questions by which what a channel adds is measured; each asks for a prediction of all their candidates a channel."""
+"""Questions by which what a channel adds is measured; each asks for a prediction of all their
+candidates a channel.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,18 +84,26 @@ class TrainingExamples:
             return self  # hundreds of megabytes, where there are many
         rows = np.repeat(queries, self.group)
         return TrainingExamples(
-            self.columns[rows], self.relevant[rows], self.group[queries], self.user[queries], self.names
+            self.columns[rows],
+            self.relevant[rows],
+            self.group[queries],
+            self.user[queries],
+            self.names,
         )
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Platt scaling (1999): probability = 1 / (1 + exp(-(slope score + offset))), with its error on held-out users."""
+    """Platt scaling (1999): probability = 1 / (1 + exp(-(slope score + offset))), with its error on
+    held-out users.
+    """
 
     slope: float
     offset: float
     ece: float
-    """Expected calibration error over ten bins of equal size, on users that neither trees nor scaling saw."""
+    """Expected calibration error over ten bins of equal size, on users that neither trees nor
+    scaling saw.
+    """
     rows: int
     mean: float = math.nan
     """Probability told of a held-out candidate, on average."""
@@ -86,8 +117,9 @@ NOTHING_TOLD = Calibration(1.0, 0.0, math.nan, 0)
 
 @dataclass(frozen=True)
 class Fusion:
-    """Orders candidates by their columns, of which places are among the candidates: under a filter two items may come
-    in another order."""
+    """Orders candidates by their columns, of which places are among the candidates: under a filter
+    two items may come in another order.
+    """
 
     method: Method
     names: list[str]
@@ -105,26 +137,30 @@ class Fusion:
     asked: int
     """Those and the ones without, which count in the probabilities."""
     worth: dict[str, float]
-    """ndcg@10 over the candidates of held-out users: of each column named in `WORTH` alone, of the prior, and as
-    `fusion` of a fusion that those users were held out of."""
+    """ndcg@10 over the candidates of held-out users: of each column named in `WORTH` alone, of the
+    prior, and as `fusion` of a fusion that those users were held out of.
+    """
     adds: dict[str, float] = field(default_factory=dict)
-    """By voice, what that fusion loses of its ndcg@10 where what the voice tells is shuffled among the candidates of
-    each question (permutation importance; Breiman 2001, "Random Forests")."""
+    """By voice, what that fusion loses of its ndcg@10 where what the voice tells is shuffled among
+    the candidates of each question (permutation importance; Breiman 2001, "Random Forests").
+    """
 
     def score(self, columns: NDArray[np.float32]) -> Floats:
         """[rows] higher is better, of [rows, features] as `known` gives them."""
         if self.method == "logistic":
             filled = _standard(columns, np.array(self.centre), np.array(self.spread))
-            return np.asarray(filled @ np.array(self.weights[:-1]) + self.weights[-1], dtype=np.float64)
+            return np.asarray(
+                filled @ np.array(self.weights[:-1]) + self.weights[-1], dtype=np.float64
+            )
         total = np.zeros(len(columns))
         for booster, scale in zip(self.boosters, self.scales, strict=True):
             total += np.asarray(booster.predict(columns, raw_score=True, num_threads=1)) / scale
         return total
 
     def known(self, columns: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
-        """[rows, features] the columns that `score` takes, of others by name: those that were not learned from are left
-        out, those that are missing are NaN. Vectors may have come or gone since, and a store may be older than its
-        program.
+        """[rows, features] the columns that `score` takes, of others by name: those that were not
+        learned from are left out, those that are missing are NaN. Vectors may have come or gone
+        since, and a store may be older than its program.
         """
         if list(names) == self.names:
             return columns
@@ -136,8 +172,9 @@ class Fusion:
         return found
 
     def probability(self, score: Floats) -> Floats:
-        """[rows] of an interaction with each item in the stretch that lessons ask about, given that the user does
-        anything in it."""
+        """[rows] of an interaction with each item in the stretch that lessons ask about, given that
+        the user does anything in it.
+        """
         from scipy.special import expit
 
         return np.asarray(expit(self.calibration.slope * score + self.calibration.offset))
@@ -146,15 +183,25 @@ class Fusion:
         for number, booster in enumerate(self.boosters):
             booster.save_model(str(folder / f"fusion-{number}.txt"))
         head = {
-            "method": self.method, "names": self.names, "scales": self.scales, "weights": self.weights,
-            "centre": self.centre, "spread": self.spread, "calibration": asdict(self.calibration),
-            "queries": self.queries, "asked": self.asked, "worth": self.worth, "adds": self.adds,
-        }  # fmt: skip
+            "method": self.method,
+            "names": self.names,
+            "scales": self.scales,
+            "weights": self.weights,
+            "centre": self.centre,
+            "spread": self.spread,
+            "calibration": asdict(self.calibration),
+            "queries": self.queries,
+            "asked": self.asked,
+            "worth": self.worth,
+            "adds": self.adds,
+        }
         (folder / "fusion.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
 
 
 def load_fusion(folder: Path) -> Fusion | None:
-    """None where nothing was learned. Raises StoreError, ValueError, KeyError or OSError where it is damaged."""
+    """None where nothing was learned. Raises StoreError, ValueError, KeyError or OSError where it
+    is damaged.
+    """
     if not (folder / "fusion.json").exists():
         return None
     head = json.loads((folder / "fusion.json").read_text("utf-8"))
@@ -171,12 +218,16 @@ def load_fusion(folder: Path) -> Fusion | None:
     try:
         boosters = [lightgbm.Booster(model_file=str(file)) for file in files]
     except lightgbm.basic.LightGBMError as error:
-        raise StoreError(f"The learned fusion in '{folder}' is damaged; run `limner train` again.") from error
+        raise StoreError(
+            f"The learned fusion in '{folder}' is damaged; run `limner train` again."
+        ) from error
     return Fusion(boosters=boosters, calibration=calibration, **head)
 
 
 def usable(method: Method) -> Method:
-    """The method itself, or logistic regression where LightGBM's library lacks one of the system's (libgomp)."""
+    """The method itself, or logistic regression where LightGBM's library lacks one of the system's
+    (libgomp).
+    """
     if method == "lightgbm":
         try:
             import lightgbm  # noqa: F401
@@ -197,9 +248,14 @@ class Learned:
 
 
 def learn(examples: TrainingExamples, method: Method = "lightgbm", seed: int = 0) -> Learned:
-    """Fit on every query; calibrate with a second model that a fifth of the users was held out of."""
+    """Fit on every query; calibrate with a second model that a fifth of the users was held out
+    of.
+    """
     method = usable(method)
-    held = np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user] < 0.2
+    held = (
+        np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user]
+        < 0.2
+    )
     whole = _fit(examples, np.ones_like(held), method, seed)
     if not held.any() or held.all():
         return Learned(whole, np.zeros_like(held), np.empty(0))
@@ -208,7 +264,11 @@ def learn(examples: TrainingExamples, method: Method = "lightgbm", seed: int = 0
     # Scores of the part model are put on the whole model's scale by their own spread.
     score = part.score(rest.columns)
     some = rest.take(rest.answered)
-    worth = {name: _ndcg(some.columns[:, at], some) for at, name in enumerate(some.names) if name in WORTH}
+    worth = {
+        name: _ndcg(some.columns[:, at], some)
+        for at, name in enumerate(some.names)
+        if name in WORTH
+    }
     worth["fusion"] = _ndcg(score[np.repeat(rest.answered, rest.group)], some)
     calibration, adds = _calibrate(score, rest), _adds(part, some, seed)
     return Learned(replace(whole, calibration=calibration, worth=worth, adds=adds), held, score)
@@ -235,7 +295,9 @@ def _adds(fusion: Fusion, examples: TrainingExamples, seed: int) -> dict[str, fl
 
 
 def _ndcg(score: NDArray[np.floating], examples: TrainingExamples) -> float:
-    """Mean ndcg@10 over queries with an answer, each over its own candidates; NaN scores come last."""
+    """Mean ndcg@10 over queries with an answer, each over its own candidates; NaN scores come
+    last.
+    """
     best = np.nan_to_num(score, nan=-np.inf)
     ends = np.cumsum(examples.group)
     hits = np.zeros((len(ends), 10), dtype=bool)
@@ -261,13 +323,25 @@ def _fit(examples: TrainingExamples, among: NDArray[np.bool_], method: Method, s
         model.fit(_standard(rows.columns, centre, spread), rows.relevant)
         weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
         return Fusion(
-            method, examples.names, (), [], weights, centre.tolist(), spread.tolist(), none, queries, asked, {}
-        )  # fmt: skip
+            method,
+            examples.names,
+            (),
+            [],
+            weights,
+            centre.tolist(),
+            spread.tolist(),
+            none,
+            queries,
+            asked,
+            {},
+        )
     # An order can only be learned where there is an answer; how likely one is, from all.
     ranker, ranked = _boost(examples.take(among & examples.answered), "lambdarank", seed)
     classifier, classed = _boost(examples.take(among), "binary", seed)
     scales = [ranked, classed]
-    return Fusion(method, examples.names, (ranker, classifier), scales, [], [], [], none, queries, asked, {})
+    return Fusion(
+        method, examples.names, (ranker, classifier), scales, [], [], [], none, queries, asked, {}
+    )
 
 
 def _boost(rows: TrainingExamples, objective: str, seed: int) -> "tuple[lightgbm.Booster, float]":
@@ -277,10 +351,14 @@ def _boost(rows: TrainingExamples, objective: str, seed: int) -> "tuple[lightgbm
     # Threads that wait for each other cost more than they bring on few rows.
     threads = 1 if len(rows.columns) < _FEW_ROWS else 0
     data = lightgbm.Dataset(
-        rows.columns, rows.relevant.astype(np.int32), group=rows.group,
+        rows.columns,
+        rows.relevant.astype(np.int32),
+        group=rows.group,
         feature_name=[name.replace(" ", "_") for name in rows.names],
-    )  # fmt: skip
-    booster = lightgbm.train({**_TREES, "objective": objective, "seed": seed, "num_threads": threads}, data, ROUNDS)
+    )
+    booster = lightgbm.train(
+        {**_TREES, "objective": objective, "seed": seed, "num_threads": threads}, data, ROUNDS
+    )
     raw = np.asarray(booster.predict(rows.columns, raw_score=True))
     return booster, max(float(raw.std()), 1e-9)
 
@@ -291,7 +369,9 @@ def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> F
 
 
 def _calibrate(score: Floats, rest: TrainingExamples) -> Calibration:
-    """Slope and offset from the held-out users; the error is of each half by those from the other half."""
+    """Slope and offset from the held-out users; the error is of each half by those from the other
+    half.
+    """
     first = np.repeat(rest.user % 2 == 0, rest.group)
     if any(len(np.unique(rest.relevant[half])) < 2 for half in (first, ~first)):
         return NOTHING_TOLD
@@ -303,7 +383,9 @@ def _calibrate(score: Floats, rest: TrainingExamples) -> Calibration:
         given[half] = expit(slope * score[half] + offset)
     slope, offset = _platt(score, rest.relevant)
     error = ece(rest.relevant, given, _BINS, "mass")
-    return Calibration(slope, offset, error, len(given), float(given.mean()), float(rest.relevant.mean()))
+    return Calibration(
+        slope, offset, error, len(given), float(given.mean()), float(rest.relevant.mean())
+    )
 
 
 def _platt(score: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """A trained ranker: channels and learned fusion, as an immutable folder.
 
-A trained model is `models/vN` (npz, LightGBM's text, JSON manifest); `models/current` names the one in use and is
-swapped atomically. Events that came after training are overlaid at reading, since a user's history comes from the
-store.
+A trained model is `models/vN` (npz, LightGBM's text, JSON manifest); `models/current` names the one
+in use and is swapped atomically. Events that came after training are overlaid at reading, since a
+user's history comes from the store.
 """
 
 import json
@@ -46,7 +46,9 @@ CURRENT = "current"
 SHORTLIST = 100
 """Items of a moment of the past that are kept."""
 MIN_QUERIES = 50
-"""Questions with an answer among their candidates below which nothing is learned, and fixed weights order."""
+"""Questions with an answer among their candidates below which nothing is learned, and fixed weights
+order.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,39 +105,60 @@ class Model:
         return at is None or bool(self.channels.is_fresh[at])
 
     def over(self, item_ids: Sequence[str], catalogue: Catalogue) -> "Model":
-        """The same model over a catalogue that came to have more items; they stand after those it was trained on."""
+        """The same model over a catalogue that came to have more items; they stand after those it
+        was trained on.
+        """
         users = self.manifest.users
         ratings = self.ratings.over(len(item_ids)) if self.ratings else None
-        return replace(self, channels=widened(self.channels, list(item_ids), catalogue, users), ratings=ratings)
+        return replace(
+            self, channels=widened(self.channels, list(item_ids), catalogue, users), ratings=ratings
+        )
 
-    def probability(self, score: NDArray[np.float64], histories: Sequence[History]) -> NDArray[np.float64]:
-        """[users, candidates] of an interaction in the stretch that lessons ask about, of fused scores: that the user
-        does anything in it, times that the item is among it if so. NaN where nothing was learned.
+    def probability(
+        self, score: NDArray[np.float64], histories: Sequence[History]
+    ) -> NDArray[np.float64]:
+        """[users, candidates] of an interaction in the stretch that lessons ask about, of fused
+        scores: that the user does anything in it, times that the item is among it if so. NaN where
+        nothing was learned.
         """
         if self.fusion is None:
             return np.full_like(score, np.nan)
         given = self.fusion.probability(score)
-        return given if self.activity is None else given * self.activity.probability(histories)[:, None]
+        return (
+            given
+            if self.activity is None
+            else given * self.activity.probability(histories)[:, None]
+        )
 
-    def ratings_of(self, rated: Sequence[tuple[str, float]], item_ids: Sequence[str]) -> dict[str, float]:
-        """The rating that a user would give to each item, from the (item id, place on the scale) that they gave.
+    def ratings_of(
+        self, rated: Sequence[tuple[str, float]], item_ids: Sequence[str]
+    ) -> dict[str, float]:
+        """The rating that a user would give to each item, from the (item id, place on the scale)
+        that they gave.
 
-        Empty where nothing was learned of ratings or the user gave none; items that are not known are left out.
+        Empty where nothing was learned of ratings or the user gave none; items that are not known
+        are left out.
         """
         own = [(self.positions[item], place) for item, place in rated if item in self.positions]
         asked = [item for item in item_ids if item in self.positions]
         if self.ratings is None or not own or not asked:
             return {}
-        given = Rated(np.array([at for at, _ in own], dtype=np.int64), np.array([place for _, place in own]))
+        given = Rated(
+            np.array([at for at, _ in own], dtype=np.int64), np.array([place for _, place in own])
+        )
         at = np.array([self.positions[item] for item in asked], dtype=np.int64)
         found = self.ratings.predict(given, self.channels.catalogue.facets, at)
         return {item: round(float(value), 2) for item, value in zip(asked, found, strict=True)}
 
-    def history(self, events: Sequence[tuple[str, float]], times: Sequence[int] | None = None) -> History:
-        """From (item id, signal), oldest first, and their times where known (epoch milliseconds, NO_TIME where one has
-        none); items that came after training are left out.
+    def history(
+        self, events: Sequence[tuple[str, float]], times: Sequence[int] | None = None
+    ) -> History:
+        """From (item id, signal), oldest first, and their times where known (epoch milliseconds,
+        NO_TIME where one has none); items that came after training are left out.
         """
-        known = [(self.positions[item], signal) for item, signal in events if item in self.positions]
+        known = [
+            (self.positions[item], signal) for item, signal in events if item in self.positions
+        ]
         return History(
             np.array([at for at, _ in known], dtype=np.int64),
             np.array([s for _, s in known], dtype=np.float32),
@@ -155,10 +178,11 @@ def fit(
     muted: frozenset[str] = frozenset(),
     progress: Progress | None = None,
 ) -> Model:
-    """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing stored.
+    """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing
+    stored.
 
-    rated: places [n] on the scale, NaN where an event is no rating, and the scale that predictions are told on.
-    muted: channels and columns to do without, see `Channels`.
+    rated: places [n] on the scale, NaN where an event is no rating, and the scale that predictions
+    are told on. muted: channels and columns to do without, see `Channels`.
     """
     began = time.monotonic()
     say = progress or Quiet()
@@ -183,9 +207,15 @@ def fit(
 
 
 def _learn(
-    x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue, how: How, method: Method, seed: int,
-    muted: frozenset[str], say: Progress,
-) -> tuple[Fusion | None, list[EvaluationPoint]]:  # fmt: skip
+    x: Interactions,
+    signal: NDArray[np.float32],
+    catalogue: Catalogue,
+    how: How,
+    method: Method,
+    seed: int,
+    muted: frozenset[str],
+    say: Progress,
+) -> tuple[Fusion | None, list[EvaluationPoint]]:
     taught = [one for one in training_queries(x, signal, how, seed) if one.queries]
     if sum(len(one.queries) for one in taught) < MIN_QUERIES:
         return None, []
@@ -214,7 +244,9 @@ def _learn(
     say.start("fitting the fusion")
     group = np.array([len(one) for one in items])
     user = np.array([one.user for one in asked], dtype=np.int64)
-    examples = TrainingExamples(np.concatenate(columns), np.concatenate(relevant), group, user, found)
+    examples = TrainingExamples(
+        np.concatenate(columns), np.concatenate(relevant), group, user, found
+    )
     columns.clear()  # hundreds of megabytes that would lie beside the same again
     learned = learn(examples, method, seed)
     say.done()
@@ -230,16 +262,20 @@ def _learn(
 def _moments(
     x: Interactions, held: Sequence[tuple[Query, NDArray[np.int64], NDArray[np.float64]]], seed: int
 ) -> list[EvaluationPoint]:
-    """One of each user, drawn at random, in random order, from questions with their candidates and scores."""
+    """One of each user, drawn at random, in random order, from questions with their candidates and
+    scores.
+    """
     drawn: dict[int, EvaluationPoint] = {}
     for at in np.random.default_rng(seed).permutation(len(held)):
         query, items, score = held[at]
         if query.user not in drawn:
             best = items[np.argsort(-score, kind="stable")][:SHORTLIST]
             drawn[query.user] = EvaluationPoint(
-                x.user_ids[query.user], len(query.history.items), [x.item_ids[one] for one in best],
+                x.user_ids[query.user],
+                len(query.history.items),
+                [x.item_ids[one] for one in best],
                 frozenset(x.item_ids[one] for one in query.relevant),
-            )  # fmt: skip
+            )
     return list(drawn.values())
 
 
@@ -256,12 +292,16 @@ def train(
     rated: tuple[NDArray[np.float64], Scale] | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Fit, save as the next version under `folder`, make it current, drop all but the one before."""
+    """Fit, save as the next version under `folder`, make it current, drop all but the one
+    before.
+    """
     model = fit(x, signal, catalogue, method=method, rated=rated, progress=progress)
     model = replace(
         model,
         manifest=replace(model.manifest, version=_newest(folder) + 1),
-        channels=replace(model.channels, recent=tuple(one.from_now_on() for one in model.channels.recent)),
+        channels=replace(
+            model.channels, recent=tuple(one.from_now_on() for one in model.channels.recent)
+        ),
     )
     _save(model, folder)
     for old in folder.glob("v*"):
@@ -272,7 +312,9 @@ def train(
 
 
 def _newest(folder: Path) -> int:
-    return max((int(one.name[1:]) for one in folder.glob("v*") if one.name[1:].isdigit()), default=0)
+    return max(
+        (int(one.name[1:]) for one in folder.glob("v*") if one.name[1:].isdigit()), default=0
+    )
 
 
 def _save(model: Model, folder: Path) -> None:
@@ -282,9 +324,10 @@ def _save(model: Model, folder: Path) -> None:
     part.mkdir(parents=True)
     held = model.channels
     arrays: dict[str, NDArray[np.generic]] = {
-        "popular": held.popular.share, "vectors": held.catalogue.vectors,
+        "popular": held.popular.share,
+        "vectors": held.catalogue.vectors,
         **{f"statistics_{name}": value for name, value in vars(held.statistics).items()},
-    }  # fmt: skip
+    }
     stream = held.recent[0].stream
     arrays |= {f"stream_{name}": value for name, value in vars(stream).items()}
     for one in held.recent:
@@ -293,8 +336,12 @@ def _save(model: Model, folder: Path) -> None:
         arrays |= {f"{name}_{key}": getattr(matrix, key) for key in ("data", "indices", "indptr")}
         arrays[f"{name}_shape"] = np.array(matrix.shape)
     np.savez(part / "channels.npz", **arrays)  # type: ignore[arg-type]
-    (part / "items.json").write_text(json.dumps(model.item_ids, ensure_ascii=False), encoding="utf-8")
-    (part / "manifest.json").write_text(json.dumps(vars(model.manifest), indent=2), encoding="utf-8")
+    (part / "items.json").write_text(
+        json.dumps(model.item_ids, ensure_ascii=False), encoding="utf-8"
+    )
+    (part / "manifest.json").write_text(
+        json.dumps(vars(model.manifest), indent=2), encoding="utf-8"
+    )
     if model.fusion is not None:
         model.fusion.save(part)
     if model.ratings is not None:
@@ -309,10 +356,14 @@ def _save(model: Model, folder: Path) -> None:
 
 def _sparse(held: Channels) -> "dict[str, sp.csr_array]":
     return {
-        "collaborative": held.collaborative.weights, "next_item": held.next_item.weights,
-        "next_short": held.next_short.weights, "around": held.around.weights, "users": held.users,
-        "facets": held.catalogue.facets, "postings": held.catalogue.postings,
-    }  # fmt: skip
+        "collaborative": held.collaborative.weights,
+        "next_item": held.next_item.weights,
+        "next_short": held.next_short.weights,
+        "around": held.around.weights,
+        "users": held.users,
+        "facets": held.catalogue.facets,
+        "postings": held.catalogue.postings,
+    }
 
 
 def current_version(folder: Path) -> str | None:
@@ -323,7 +374,9 @@ def current_version(folder: Path) -> str | None:
 
 
 def load_model(folder: Path) -> Model | None:
-    """The current model, None where nothing was trained. Raises StoreError where its folder is damaged."""
+    """The current model, None where nothing was trained. Raises StoreError where its folder is
+    damaged.
+    """
     name = current_version(folder)
     while name is not None:
         home = folder / name
@@ -332,9 +385,12 @@ def load_model(folder: Path) -> Model | None:
         except UNREADABLE as error:
             newer = current_version(folder)
             if newer == name:
-                why = f"The trained model in '{home}' is damaged ({error}); run `limner train` again."
+                why = (
+                    f"The trained model in '{home}' is damaged ({error}); run `limner train` again."
+                )
                 raise StoreError(why) from error
-            name = newer  # a writer trained twice meanwhile, and dropped the version that was being read
+            # a writer trained twice meanwhile, and dropped the version that was being read
+            name = newer
     return None
 
 
@@ -347,7 +403,9 @@ def _load(home: Path) -> Model:
     return Model(manifest, channels, load_fusion(home), load_ratings(home), load_activity(home))
 
 
-def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray[np.generic]]) -> Channels:
+def _channels(
+    item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray[np.generic]]
+) -> Channels:
     import scipy.sparse as sp
 
     def sparse(name: str) -> "sp.csr_array":
@@ -373,7 +431,9 @@ def _channels(item_ids: list[str], manifest: Manifest, arrays: dict[str, NDArray
         next_short(sparse("next_short")),
         around(sparse("around")),
         sparse("users"),
-        Catalogue(sparse("facets"), np.asarray(arrays["vectors"], dtype=np.float32), sparse("postings")),
+        Catalogue(
+            sparse("facets"), np.asarray(arrays["vectors"], dtype=np.float32), sparse("postings")
+        ),
         Statistics(
             np.asarray(arrays["statistics_log_share"], dtype=np.float32),
             np.asarray(arrays["statistics_mean_signal"], dtype=np.float32),

@@ -24,8 +24,9 @@ class RankedCandidate:
     score: float
     """Higher is better; comparable for one user and one model only."""
     probability: float | None = None
-    """Of an interaction in the stretch that lessons ask about, whether or not the user does anything then; None where
-    nothing was learned."""
+    """Of an interaction in the stretch that lessons ask about, whether or not the user does
+    anything then; None where nothing was learned.
+    """
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,23 @@ def order_many(
     n: int = CANDIDATES,
     named: bool = False,
 ) -> Iterator[list[RankedCandidate]]:
-    """For each user at least `n` items (while the catalogue has them), best first; never one of `exclude` or one that
-    is not `allowed` [items], every one of `include`.
+    """For each user at least `n` items (while the catalogue has them), best first; never one of
+    `exclude` or one that is not `allowed` [items], every one of `include`.
 
-    Items that no voice found are appended in the order of content, then of the catalogue. A user without history gets
-    what is popular of late, and among users with the same attributes. `named`: with the channels that found each item.
+    Items that no voice found are appended in the order of content, then of the catalogue. A user
+    without history gets what is popular of late, and among users with the same attributes. `named`:
+    with the channels that found each item.
     """
     table = tabulate(
-        model.channels, [one.history for one in asked], [_positions(model, one.exclude) for one in asked],
-        n=max(n, CANDIDATES), allowed=allowed, add=[_positions(model, one.include) for one in asked],
-        fresh=model.channels.fresh, voices=_groups(model, asked),
-    )  # fmt: skip
+        model.channels,
+        [one.history for one in asked],
+        [_positions(model, one.exclude) for one in asked],
+        n=max(n, CANDIDATES),
+        allowed=allowed,
+        add=[_positions(model, one.include) for one in asked],
+        fresh=model.channels.fresh,
+        voices=_groups(model, asked),
+    )
     inside = table.items >= 0
     score, fused = _scored(model, table, [one.history for one in asked])
     probability = np.full_like(score, np.nan)
@@ -110,13 +117,23 @@ def _groups(model: Model, asked: Sequence[OrderRequest]) -> dict[str, NDArray[np
     if all(one.demographic is None for one in asked):
         return {}
     none = np.zeros(len(model.item_ids), dtype=np.float32)
-    return {"demographic": np.stack([none if one.demographic is None else one.demographic for one in asked])}
+    return {
+        "demographic": np.stack(
+            [none if one.demographic is None else one.demographic for one in asked]
+        )
+    }
 
 
 def _rest(
-    model: Model, found: Sequence[RankedCandidate], asked: OrderRequest, allowed: NDArray[np.bool_] | None, n: int
+    model: Model,
+    found: Sequence[RankedCandidate],
+    asked: OrderRequest,
+    allowed: NDArray[np.bool_] | None,
+    n: int,
 ) -> list[RankedCandidate]:
-    """Every one asked for that the model does not know, by nearness; then what brings `found` to `n`."""
+    """Every one asked for that the model does not know, by nearness; then what brings `found` to
+    `n`.
+    """
     content = asked.content
     known = {one.candidate.item_id for one in found} | asked.exclude
     cold = {one for one in asked.include if one not in model.positions and one not in known}
@@ -140,8 +157,12 @@ def _near(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
     return {"content": content[item_id]} if item_id in content else {}
 
 
-def _spoken(heard: Mapping[str, TopCandidates], at: NDArray[np.int64], items: int) -> dict[str, dict[int, float]]:
-    """By voice the scores of those items at positions `at` [n] that it named, by place among them."""
+def _spoken(
+    heard: Mapping[str, TopCandidates], at: NDArray[np.int64], items: int
+) -> dict[str, dict[int, float]]:
+    """By voice the scores of those items at positions `at` [n] that it named, by place among
+    them.
+    """
     place = np.full(items, -1)
     place[at] = np.arange(len(at))
     found: dict[str, dict[int, float]] = {}
@@ -153,7 +174,10 @@ def _spoken(heard: Mapping[str, TopCandidates], at: NDArray[np.int64], items: in
 
 
 def _candidate(
-    item_id: str, place: int, voices: Mapping[str, Mapping[int, float]], content: Mapping[str, float]
+    item_id: str,
+    place: int,
+    voices: Mapping[str, Mapping[int, float]],
+    content: Mapping[str, float],
 ) -> Candidate:
     heard = {name: round(scores[place], 6) for name, scores in voices.items() if place in scores}
     return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
@@ -162,10 +186,13 @@ def _candidate(
 def _scored(
     model: Model, table: CandidateTable, histories: Sequence[History]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """[users, candidates] scores, and whether each is fusion's; else it is the prior's, where nothing was learned or
-    there is no history to go by."""
+    """[users, candidates] scores, and whether each is fusion's; else it is the prior's, where
+    nothing was learned or there is no history to go by.
+    """
     score = table.prior.astype(np.float64)
-    fused = (table.items >= 0) & np.array([len(one.items) > 0 for one in histories], dtype=bool)[:, None]
+    fused = (table.items >= 0) & np.array([len(one.items) > 0 for one in histories], dtype=bool)[
+        :, None
+    ]
     if model.fusion is None:
         fused[:] = False
     elif fused.any():
@@ -173,8 +200,12 @@ def _scored(
     return score, fused
 
 
-def score_users(model: Model, histories: Sequence[History], n: int = CANDIDATES) -> NDArray[np.float64]:
-    """[users, items] for evaluation: candidates by fusion, above the rest, which are level; own items at -inf."""
+def score_users(
+    model: Model, histories: Sequence[History], n: int = CANDIDATES
+) -> NDArray[np.float64]:
+    """[users, items] for evaluation: candidates by fusion, above the rest, which are level; own
+    items at -inf.
+    """
     exclude = [one.items for one in histories]
     table = tabulate(model.channels, histories, exclude, n=n)
     out = np.full((len(histories), len(model.item_ids)), -1e6)

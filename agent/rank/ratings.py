@@ -1,12 +1,14 @@
 """The rating that a user would give: a linear model over how item, user and their like are rated.
 
-With places r in [-1, 1] on the scale, μ their mean, and damped deviations (Koren, Factor in the Neighbors, 2010, 2.1)
+With places r in [-1, 1] on the scale, μ their mean, and damped deviations (Koren, Factor in the
+Neighbors, 2010, 2.1)
 
     b_i = Σ (r - μ) / (n_i + 25)      b_u = Σ (r - μ - b_i) / (n_u + 10)
 
-and `near`, the user's own residuals r - μ - b_u - b_i on items with the same attributes, weighed by the cosine of
-facets, Σ cos · residual / (Σ cos + 1), the rating is a linear combination of b_i, b_u and near. Its coefficients are
-fitted on the last fifth of each user's ratings, with deviations from the first four fifths alone.
+and `near`, the user's own residuals r - μ - b_u - b_i on items with the same attributes, weighed by
+the cosine of facets, Σ cos · residual / (Σ cos + 1), the rating is a linear combination of b_i, b_u
+and near. Its coefficients are fitted on the last fifth of each user's ratings, with deviations from
+the first four fifths alone.
 """
 
 import json
@@ -58,8 +60,12 @@ class Ratings:
     """The scale on which ratings are told: that of the source with the most."""
     report: RatingReport
 
-    def predict(self, rated: Rated, facets: "sp.csr_array", candidates: NDArray[np.int64]) -> Floats:
-        """[candidates] on the scale, of items at positions of the catalogue; `facets` [items, values] of unit rows."""
+    def predict(
+        self, rated: Rated, facets: "sp.csr_array", candidates: NDArray[np.int64]
+    ) -> Floats:
+        """[candidates] on the scale, of items at positions of the catalogue; `facets` [items,
+        values] of unit rows.
+        """
         columns = _columns(self.mean, self.deviation, rated, facets, candidates)
         place = np.clip(columns @ np.array(self.coefficients), -1.0, 1.0)
         return np.asarray(self.low + (place + 1) / 2 * (self.high - self.low))
@@ -71,9 +77,12 @@ class Ratings:
     def save(self, folder: Path) -> None:
         np.savez(folder / "ratings.npz", deviation=self.deviation)
         head = {
-            "mean": self.mean, "coefficients": self.coefficients, "low": self.low, "high": self.high,
+            "mean": self.mean,
+            "coefficients": self.coefficients,
+            "low": self.low,
+            "high": self.high,
             "report": self.report.model_dump(),
-        }  # fmt: skip
+        }
         (folder / "ratings.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
 
 
@@ -90,8 +99,11 @@ def load_ratings(folder: Path) -> Ratings | None:
     return Ratings(deviation=deviation, coefficients=(a, b, c, d), report=report, **head)
 
 
-def fit_ratings(x: Interactions, place: Floats, facets: "sp.csr_array", scale: Scale, seed: int = 0) -> Ratings | None:
-    """Of events sorted by (user, time) with their places [n], NaN where one is no rating; None where there are too few.
+def fit_ratings(
+    x: Interactions, place: Floats, facets: "sp.csr_array", scale: Scale, seed: int = 0
+) -> Ratings | None:
+    """Of events sorted by (user, time) with their places [n], NaN where one is no rating; None
+    where there are too few.
 
     The error is that on half of the users, of coefficients fitted on the other half.
     """
@@ -133,7 +145,11 @@ def _deviations(item: NDArray[np.int64], value: Floats, items: int) -> tuple[flo
 
 
 def _columns(
-    mean: float, deviation: Floats, rated: Rated, facets: "sp.csr_array", candidates: NDArray[np.int64]
+    mean: float,
+    deviation: Floats,
+    rated: Rated,
+    facets: "sp.csr_array",
+    candidates: NDArray[np.int64],
 ) -> Floats:
     """[candidates, 4] with μ moved into the first: 1, b_i, b_u, near."""
     left = rated.place - mean - deviation[rated.items]
@@ -171,6 +187,10 @@ def _report(table: Floats, target: Floats, half: NDArray[np.bool_], scale: Scale
 
 
 def _calibration(known: Floats, given: Floats) -> float:
-    """Mean distance of what was predicted from what was given, over ten bins of equal size by prediction."""
-    bins: Sequence[NDArray[np.int64]] = np.array_split(np.argsort(given, kind="stable"), min(_BINS, len(given)))
+    """Mean distance of what was predicted from what was given, over ten bins of equal size by
+    prediction.
+    """
+    bins: Sequence[NDArray[np.int64]] = np.array_split(
+        np.argsort(given, kind="stable"), min(_BINS, len(given))
+    )
     return float(np.mean([abs(known[one].mean() - given[one].mean()) for one in bins]))

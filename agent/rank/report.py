@@ -19,7 +19,9 @@ def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
         users=held.users,
         items=len(model.item_ids),
         channels=[
-            ChannelReport(name=one.name, holds=one.holds(), ndcg=worth.get(one.name), adds=adds.get(one.name))
+            ChannelReport(
+                name=one.name, holds=one.holds(), ndcg=worth.get(one.name), adds=adds.get(one.name)
+            )
             for one in model.channels.voices
         ],
         embedder=embedder,
@@ -45,5 +47,10 @@ def _notes(fusion: Fusion | None) -> list[str]:
     if fusion is None:
         return ["There was too little past to learn from; fixed weights order the channels."]
     if fusion.method == "logistic":
-        return ["LightGBM could not be loaded (it needs the system's libgomp); logistic regression joins the channels."]
+        return [
+            (
+                "LightGBM could not be loaded (it needs the system's libgomp); logistic "
+                "regression joins the channels."
+            )
+        ]
     return []

@@ -1,4 +1,6 @@
-"""What a user said of their own taste, as weights on a list: it counts before any event could show it."""
+"""What a user said of their own taste, as weights on a list: it counts before any event could show
+it.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +16,12 @@ STATED_LIKE = 1.5
 """What the relevance of an item that carries a stated like is multiplied by."""
 STATED_DISLIKE = 0.3
 STRUCK = 0.7
-"""A claim that was struck speaks for its items less (of a like), or against them less (of a dislike: 1 / this)."""
+"""A claim that was struck speaks for its items less (of a like), or against them less (of a
+dislike: 1 / this).
+"""
 FIRST, PROMISED = 10, 2
-"""Of so many first items, so many carry a stated like, where the catalogue has them; half of the first at most are
-brought in so.
+"""Of so many first items, so many carry a stated like, where the catalogue has them; half of the
+first at most are brought in so.
 """
 
 Key = tuple[str, str]
@@ -45,9 +49,12 @@ class StatedPreferences:
         """The stated likes that an item carries."""
         return {key for key in _keys(item, self.facets_of) if key in self.likes}
 
-    def heard(self, value: NDArray[np.float64], items: Sequence[Item | None]) -> NDArray[np.float64]:
-        """[k] relevance of items as it is after what was said: weighed, and the best of each stated like lifted to
-        every second place from the second, until `PROMISED` of it are among the `FIRST`.
+    def heard(
+        self, value: NDArray[np.float64], items: Sequence[Item | None]
+    ) -> NDArray[np.float64]:
+        """[k] relevance of items as it is after what was said: weighed, and the best of each stated
+        like lifted to every second place from the second, until `PROMISED` of it are among the
+        `FIRST`.
         """
         weight = np.array([1.0 if one is None else self.weight(one) for one in items])
         value = value * weight
@@ -74,7 +81,7 @@ class StatedPreferences:
         return lifted
 
 
-def stated_preferences(
+def stated_preferences_of(
     preferences: Sequence[Preference], events: Sequence[Event], facets_of: FacetsOf
 ) -> StatedPreferences | None:
     """What a user stated and struck; None where they said nothing of the kind.
@@ -82,7 +89,9 @@ def stated_preferences(
     facets_of: facet values of an item, as the portrait's facets are.
     """
     stated = [one for one in preferences if one.basis == "stated"]
-    weights = {_key(one): STATED_LIKE if one.polarity == "like" else STATED_DISLIKE for one in stated}
+    weights = {
+        _key(one): STATED_LIKE if one.polarity == "like" else STATED_DISLIKE for one in stated
+    }
     for facet, value, polarity in struck(events):
         weights.setdefault((facet, value), STRUCK if polarity == "like" else 1 / STRUCK)
     if not weights:
@@ -101,4 +110,6 @@ def _age(one: Preference) -> float:
 
 
 def _keys(item: Item, facets_of: FacetsOf) -> list[Key]:
-    return [(facet, value.casefold()) for facet, values in facets_of(item).items() for value in values]
+    return [
+        (facet, value.casefold()) for facet, values in facets_of(item).items() for value in values
+    ]

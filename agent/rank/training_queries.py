@@ -1,11 +1,13 @@
-"""What fusion learns from: moments of the past, with what was known before each and what the user had after it.
+"""What fusion learns from: moments of the past, with what was known before each and what the user
+had after it.
 
-**By time** (how a store is used: predict what comes after now). The events before a moment fit the channels; asked are
-users known by then who did anything in the following stretch; relevant is what they had newly in it, nothing maybe.
-Nothing later than the moment is seen.
+**By time** (how a store is used: predict what comes after now). The events before a moment fit the
+channels; asked are users known by then who did anything in the following stretch; relevant is what
+they had newly in it, nothing maybe. Nothing later than the moment is seen.
 
-**By user** (each user's own timeline, as leave-last-out asks). Users are dealt into folds; the last events of a fold's
-users are held out of the channels and asked for one by one. Other users' events are seen whatever their time.
+**By user** (each user's own timeline, as leave-last-out asks). Users are dealt into folds; the last
+events of a fold's users are held out of the channels and asked for one by one. Other users' events
+are seen whatever their time.
 """
 
 from collections.abc import Iterator
@@ -51,7 +53,9 @@ class TrainingSplit:
     queries: list[Query]
 
 
-def training_queries(x: Interactions, signal: NDArray[np.float32], how: How, seed: int = 0) -> Iterator[TrainingSplit]:
+def training_queries(
+    x: Interactions, signal: NDArray[np.float32], how: How, seed: int = 0
+) -> Iterator[TrainingSplit]:
     """Of events sorted by (user, time); at most QUERIES questions in all."""
     timed = bool(len(x)) and bool((x.time != NO_TIME).all())
     yield from _by_time(x, signal, seed) if how == "time" and timed else _by_user(x, signal, seed)

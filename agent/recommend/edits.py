@@ -1,4 +1,6 @@
-"""Changes that a running server takes: rows, an item's shelf, what a user says of their portrait, erasure."""
+"""Changes that a running server takes: rows, an item's shelf, what a user says of their portrait,
+erasure.
+"""
 
 import json
 import shutil
@@ -10,7 +12,18 @@ from pydantic import Field, StrictBool
 
 from limner.core.availability import AVAILABLE, HIDDEN
 from limner.core.errors import BadInputError, UnknownIdError
-from limner.core.schema import Event, Item, LedgerRow, Polarity, Profile, RowsReport, Scalar, ShownList, User, Value
+from limner.core.schema import (
+    Event,
+    Item,
+    LedgerRow,
+    Polarity,
+    Profile,
+    RowsReport,
+    Scalar,
+    ShownList,
+    User,
+    Value,
+)
 from limner.core.settings import Settings
 from limner.facts import STRUCK, WITHDRAWN, standing
 from limner.profile.builder import ProfileBuilder
@@ -65,14 +78,18 @@ class Statement(Value):
 
 
 class PortraitEdit(Value):
-    """What a user says of their own portrait. Each becomes an event, so that every portrait built later heeds it."""
+    """What a user says of their own portrait. Each becomes an event, so that every portrait built
+    later heeds it.
+    """
 
     state: list[Statement] = Field(default=[], max_length=50)
     """Preferences to add."""
     strike: list[ClaimKey] = Field(default=[], max_length=50)
     """Claims of the portrait that are wrong."""
     withdraw: list[ClaimKey] = Field(default=[], max_length=50)
-    """Claims that were stated or struck before: what was said of them last is taken back, and events speak again."""
+    """Claims that were stated or struck before: what was said of them last is taken back, and
+    events speak again.
+    """
 
 
 class Erased(Value):
@@ -107,34 +124,48 @@ def thumb_of(event: Event) -> Thumb | None:
 class DataEditor:
     """Changes a store, and keeps what is derived from it true."""
 
-    def __init__(self, settings: Settings, store: Store, snapshots: DerivedState, profile_builder: ProfileBuilder) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        snapshots: DerivedState,
+        profile_builder: ProfileBuilder,
+    ) -> None:
         self._wait = settings.server.write_wait
         self._store, self._snapshots, self._painter = store, snapshots, profile_builder
         self._kept = ResponseLog(store)
 
     def take(self, table: Table, rows: Sequence[object], source: str = "") -> RowsReport:
-        """Rows in, cleaned as those of files are; each stands for itself, one that is no object too."""
+        """Rows in, cleaned as those of files are; each stands for itself, one that is no object
+        too.
+        """
         from limner.ingest import ingest_rows  # with pandas, which few verbs need
 
         with self._store.changing(wait=self._wait):
             return ingest_rows(self._store, table, rows, source)
 
     def patch_item(self, item_id: str, patch: ItemPatch) -> Item:
-        """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not be kept."""
+        """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not
+        be kept.
+        """
         with self._store.changing(wait=self._wait):
             item = self._store.item(item_id)
             if item is None:
-                raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+                raise UnknownIdError(
+                    f"There is no item '{item_id}' in the store; ids are used exactly as "
+                    "in the data."
+                )
             report = self.take("items", [_patched(item, patch)], item.source)
             if report.rows:
                 raise BadInputError(f"The item cannot be changed so: {report.rows[0].reason}.")
         return self._store.items([item_id])[0]
 
     def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
-        """The portrait after its user spoke: stated preferences stand in it first, struck claims are gone.
+        """The portrait after its user spoke: stated preferences stand in it first, struck claims
+        are gone.
 
-        Raises UnknownIdError, or BadInputError where a claim to strike is not in it, nothing was said of one to
-        withdraw, or a statement says nothing.
+        Raises UnknownIdError, or BadInputError where a claim to strike is not in it, nothing was
+        said of one to withdraw, or a statement says nothing.
         """
         self._store.require_user(user_id)
         if not edit.state and not edit.strike and not edit.withdraw:
@@ -155,19 +186,26 @@ class DataEditor:
             return self._painter.after_edit(user_id)
 
     def take_back(self, user_id: str, item_id: str) -> bool:
-        """Erase a user's newest like, dislike or hiding of an item, and what came of it; False where there is none.
+        """Erase a user's newest like, dislike or hiding of an item, and what came of it; False
+        where there is none.
 
         Portraits that it is counted in go, and the newest is counted anew.
         """
         with self._store.changing(wait=self._wait):
-            given = [one for one in self._store.events(user_id) if one.item_id == item_id and thumb_of(one)]
+            given = [
+                one
+                for one in self._store.events(user_id)
+                if one.item_id == item_id and thumb_of(one)
+            ]
             if not given:
                 return False
             newest = max(given, key=lambda one: one.seq)
             painted = self._store.profile_versions(user_id)
             outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
             if outdated:
-                self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
+                self._snapshots.forget(
+                    user_id
+                )  # first: where the index is away, nothing is erased by half
                 self._painter.after_edit(user_id, without=newest.event_id)
             self._store.erase_event(newest)
             self._store.erase_profiles(user_id, outdated)
@@ -181,7 +219,9 @@ class DataEditor:
             return {"polarity": one.polarity}, text
         population = self._snapshots.world().population
         codes = population.known.get(value.casefold(), [])
-        known = [code for code in codes if not one.facet or population.facets[code] == one.facet.strip()]
+        known = [
+            code for code in codes if not one.facet or population.facets[code] == one.facet.strip()
+        ]
         facet = one.facet.strip() or (population.facets[known[0]] if known else STATED)
         return {
             "facet": facet,
@@ -201,17 +241,28 @@ class DataEditor:
             one = held.get((claim.facet.casefold(), claim.value.casefold(), claim.polarity))
             if one is None:
                 raise BadInputError(
-                    f"The portrait of '{user_id}' does not claim {claim.polarity}: {claim.facet} {claim.value}."
+                    f"The portrait of '{user_id}' does not claim {claim.polarity}: "
+                    f"{claim.facet} {claim.value}."
                 )
-            context = {"facet": one.facet, "value": one.value, "polarity": one.polarity, STRUCK: "yes"}
+            context = {
+                "facet": one.facet,
+                "value": one.value,
+                "polarity": one.polarity,
+                STRUCK: "yes",
+            }
             found.append((context, ""))
         return found
 
-    def _withdrawn(self, user_id: str, claims: Sequence[ClaimKey]) -> list[tuple[dict[str, str], str]]:
+    def _withdrawn(
+        self, user_id: str, claims: Sequence[ClaimKey]
+    ) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
         said = {
-            (str(one.context.get("facet", "")).casefold(), str(one.context["value"]).casefold()): one.context
+            (
+                str(one.context.get("facet", "")).casefold(),
+                str(one.context["value"]).casefold(),
+            ): one.context
             for one in standing(self._store.events(user_id))
             if one.type == "preference" and one.context.get("value") is not None
         }
@@ -219,8 +270,14 @@ class DataEditor:
         for claim in claims:
             one = said.get((claim.facet.casefold(), claim.value.casefold()))
             if one is None or (one.get("polarity") == "dislike") != (claim.polarity == "dislike"):
-                raise BadInputError(f"'{user_id}' said nothing of {claim.polarity}: {claim.facet} {claim.value}.")
-            context = {"facet": str(one["facet"]), "value": str(one["value"]), "polarity": claim.polarity}
+                raise BadInputError(
+                    f"'{user_id}' said nothing of {claim.polarity}: {claim.facet} {claim.value}."
+                )
+            context = {
+                "facet": str(one["facet"]),
+                "value": str(one["value"]),
+                "polarity": claim.polarity,
+            }
             found.append(({**context, WITHDRAWN: "yes"}, ""))
         return found
 
@@ -237,23 +294,31 @@ class DataEditor:
     def erase(self, user_id: str) -> Erased:
         """Erase a user, and all that names them. Raises UnknownIdError.
 
-        What was learned over everyone holds no names; it is counted anew, and trained anew with the next training.
+        What was learned over everyone holds no names; it is counted anew, and trained anew with the
+        next training.
         """
         self._store.require_user(user_id)
         with self._store.changing(wait=self._wait):
-            self._snapshots.forget(user_id)  # first: where the index is away, nothing is erased by half
+            self._snapshots.forget(
+                user_id
+            )  # first: where the index is away, nothing is erased by half
             gone = self._store.erase_user(user_id)
             for name in ("population", "demographics", "holders"):
                 shutil.rmtree(self._store.folder / name, ignore_errors=True)
             self._clean_rejects(user_id)
         return Erased(
-            user_id=user_id, events=gone,
+            user_id=user_id,
+            events=gone,
             notes=[
-                "The trained channels, which hold no ids, forget them with the next `limner train`.",
-                "The log of the vectors' database may name them until it is swept, after some thousand writes, or "
+                (
+                    "The trained channels, which hold no ids, forget them with the next "
+                    "`limner train`."
+                ),
+                "The log of the vectors' database may name them until it is swept, after "
+                "some thousand writes, or "
                 "`limner profile build --reindex` makes the vectors anew.",
             ],
-        )  # fmt: skip
+        )
 
     def _clean_rejects(self, user_id: str) -> None:
         """Take the user's rows out of the files of rejected rows."""
@@ -278,17 +343,26 @@ _LOOSE = ("price", "image", "audio")
 def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
     """The whole item as a row."""
     # null takes a price, picture or sound away; of what every item has it says nothing.
-    given = {one for one in patch.model_fields_set if one in _LOOSE or getattr(patch, one) is not None}
+    given = {
+        one for one in patch.model_fields_set if one in _LOOSE or getattr(patch, one) is not None
+    }
     row: dict[str, object] = {
         name: getattr(patch if name in given else item, name)
         for name in ("title", "text", "categories", "price", "image", "audio")
     }
     attributes: dict[str, Scalar | list[str]] = dict(item.attributes)
     if patch.categories is not None:
-        attributes |= {name: patch.categories for name, value in attributes.items() if value == item.categories}
-    for names, flag, name in ((HIDDEN, patch.hidden, "hidden"), (AVAILABLE, patch.available, "available")):
+        attributes |= {
+            name: patch.categories for name, value in attributes.items() if value == item.categories
+        }
+    for names, flag, name in (
+        (HIDDEN, patch.hidden, "hidden"),
+        (AVAILABLE, patch.available, "available"),
+    ):
         if flag is not None:
-            attributes = {one: value for one, value in attributes.items() if one.lower() not in names}
+            attributes = {
+                one: value for one, value in attributes.items() if one.lower() not in names
+            }
             attributes[name] = flag
     for name, value in patch.attributes.items():
         if value is None:

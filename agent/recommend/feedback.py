@@ -1,4 +1,6 @@
-"""What people did with lists that were shown: events like any others, and counts of how each channel does."""
+"""What people did with lists that were shown: events like any others, and counts of how each
+channel does.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -13,9 +15,22 @@ from limner.recommend.edits import HIDDEN_BY, DataEditor
 from limner.store import ResponseLog, Store
 
 FeedbackType = Literal[
-    "impression", "click", "view", "like", "dislike", "hide", "cart", "purchase", "return", "play", "skip", "rating",
-    "review", "share", "withdraw",
-]  # fmt: skip
+    "impression",
+    "click",
+    "view",
+    "like",
+    "dislike",
+    "hide",
+    "cart",
+    "purchase",
+    "return",
+    "play",
+    "skip",
+    "rating",
+    "review",
+    "share",
+    "withdraw",
+]
 SEEN: FeedbackType = "impression"
 """Counted, and no event: that an item was seen in a list says nothing of taste."""
 HIDE: FeedbackType = "hide"
@@ -32,8 +47,8 @@ class FeedbackItem(Value):
 
     item_id: str = Field(min_length=1, max_length=255)
     type: FeedbackType
-    """`impression` is only counted; `withdraw` takes back the newest `like`, `dislike` or `hide` of the item, before
-    what else is told; all others become events, of which `hide` is a `skip`.
+    """`impression` is only counted; `withdraw` takes back the newest `like`, `dislike` or `hide` of
+    the item, before what else is told; all others become events, of which `hide` is a `skip`.
     """
     value: float | None = None
     """A rating on its scale, seconds played."""
@@ -78,7 +93,9 @@ class ClickThrough(Value):
     impressions: int
     """Items that were seen, as told."""
     clicks: int
-    """Outcomes by which someone chose an item: click, view, like, cart, purchase, play, review, share."""
+    """Outcomes by which someone chose an item: click, view, like, cart, purchase, play, review,
+    share.
+    """
     click_through: float | None
     """clicks / impressions; null where no impression was told."""
     outcomes: dict[str, int]
@@ -91,7 +108,9 @@ class FeedbackService:
     def __init__(self, store: Store, editor: DataEditor) -> None:
         self._store, self._editor, self._kept = store, editor, ResponseLog(store)
 
-    def keep(self, answer: Recommendations, model_version: int, *, anonymous: bool = False) -> Recommendations:
+    def keep(
+        self, answer: Recommendations, model_version: int, *, anonymous: bool = False
+    ) -> Recommendations:
         """The answer with its `recommendation_id`; without one while another process loads data."""
         if not answer.recommendations or self._store.is_loaded_elsewhere():
             return answer
@@ -108,19 +127,33 @@ class FeedbackService:
         return answer.model_copy(update={"recommendation_id": shown.recommendation_id})
 
     def hear(self, user_id: str, feedback: Feedback) -> FeedbackReport:
-        """Raises UnknownIdError for a user or list that is not there, BadInputError for an item that was not on it."""
+        """Raises UnknownIdError for a user or list that is not there, BadInputError for an item
+        that was not on it.
+        """
         self._store.require_user(user_id)
         shown = self._of(user_id, feedback)
         taken = {
-            id(one) for one in feedback.items if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
+            id(one)
+            for one in feedback.items
+            if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
         }
         told = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
-        report = self._editor.take("events", [_row(user_id, one, feedback) for one in told]) if told else None
+        report = (
+            self._editor.take("events", [_row(user_id, one, feedback) for one in told])
+            if told
+            else None
+        )
         rejected = {id(told[one.row]): one.reason for one in report.rows} if report else {}
-        rejected |= {id(one): NOTHING for one in feedback.items if one.type == WITHDRAW and id(one) not in taken}
+        rejected |= {
+            id(one): NOTHING
+            for one in feedback.items
+            if one.type == WITHDRAW and id(one) not in taken
+        }
         counted = 0
         if shown is not None:
-            good = [one for one in feedback.items if one.type != WITHDRAW and id(one) not in rejected]
+            good = [
+                one for one in feedback.items if one.type != WITHDRAW and id(one) not in rejected
+            ]
             counted = self._kept.add_outcomes([_outcome(user_id, one, shown) for one in good])
         rows = [
             RejectedRow(row=at, reason=rejected[id(one)])
@@ -128,9 +161,13 @@ class FeedbackService:
             if id(one) in rejected
         ]
         return FeedbackReport(
-            recommendation_id=feedback.recommendation_id, read=len(feedback.items),
-            events=report.kept if report else 0, counted=counted, withdrawn=len(taken), rows=rows,
-        )  # fmt: skip
+            recommendation_id=feedback.recommendation_id,
+            read=len(feedback.items),
+            events=report.kept if report else 0,
+            counted=counted,
+            withdrawn=len(taken),
+            rows=rows,
+        )
 
     def _of(self, user_id: str, feedback: Feedback) -> ShownList | None:
         if feedback.recommendation_id is None:
@@ -138,8 +175,12 @@ class FeedbackService:
         shown = self._kept.shown(feedback.recommendation_id)
         # A list of a visitor may be claimed by the user that they turn out to be.
         if shown is None or shown.user_id not in (None, user_id):
-            raise UnknownIdError(f"User '{user_id}' was shown no list '{feedback.recommendation_id}'.")
-        foreign = next((one.item_id for one in feedback.items if one.item_id not in shown.items), None)
+            raise UnknownIdError(
+                f"User '{user_id}' was shown no list '{feedback.recommendation_id}'."
+            )
+        foreign = next(
+            (one.item_id for one in feedback.items if one.item_id not in shown.items), None
+        )
         if foreign is not None:
             raise BadInputError(f"Item '{foreign}' was not on list '{shown.recommendation_id}'.")
         return shown
@@ -150,33 +191,50 @@ class FeedbackService:
         found = []
         for channel, version in sorted({*listed, *outcomes}, key=lambda key: (-key[1], key[0])):
             of: Mapping[str, int] = outcomes.get((channel, version), {})
-            impressions, clicks = of.get(SEEN, 0), sum(n for kind, n in of.items() if kind in CHOSEN)
+            impressions, clicks = (
+                of.get(SEEN, 0),
+                sum(n for kind, n in of.items() if kind in CHOSEN),
+            )
             found.append(
                 ClickThrough(
-                    channel=channel, model_version=version, listed=listed[channel, version], impressions=impressions,
-                    clicks=clicks, click_through=clicks / impressions if impressions else None, outcomes=dict(of),
+                    channel=channel,
+                    model_version=version,
+                    listed=listed[channel, version],
+                    impressions=impressions,
+                    clicks=clicks,
+                    click_through=clicks / impressions if impressions else None,
+                    outcomes=dict(of),
                 )
-            )  # fmt: skip
+            )
         return found
 
 
 def _row(user_id: str, one: FeedbackItem, feedback: Feedback) -> dict[str, object]:
     row: dict[str, object] = {
-        "user_id": user_id, "item_id": one.item_id, "type": "skip" if one.type == HIDE else one.type, "text": one.text,
-    }  # fmt: skip
+        "user_id": user_id,
+        "item_id": one.item_id,
+        "type": "skip" if one.type == HIDE else one.type,
+        "text": one.text,
+    }
     if one.value is not None:
         row["value"] = one.value
     if one.timestamp is not None:
         row["timestamp"] = one.timestamp.isoformat()
     if one.event_id is not None:
         row["event_id"] = one.event_id
-    context = {"recommendation_id": feedback.recommendation_id} if feedback.recommendation_id else {}
+    context = (
+        {"recommendation_id": feedback.recommendation_id} if feedback.recommendation_id else {}
+    )
     row["context"] = {**context, **({HIDDEN_BY: True} if one.type == HIDE else {})}
     return row
 
 
 def _outcome(user_id: str, one: FeedbackItem, shown: ShownList) -> Outcome:
     return Outcome(
-        recommendation_id=shown.recommendation_id, user_id=user_id, item_id=one.item_id, type=one.type,
-        channel=shown.channels[shown.items.index(one.item_id)], model_version=shown.model_version,
-    )  # fmt: skip
+        recommendation_id=shown.recommendation_id,
+        user_id=user_id,
+        item_id=one.item_id,
+        type=one.type,
+        channel=shown.channels[shown.items.index(one.item_id)],
+        model_version=shown.model_version,
+    )

@@ -30,12 +30,12 @@ from limner.rank import (
     Model,
     RankedCandidate,
     UserList,
-    diversify,
+    diversify_list,
     lists,
     order,
     shelf_flags,
     shortfall,
-    stated_preferences,
+    stated_preferences_of,
     with_context,
 )
 from limner.rerank import Reranked, Taste, load_weight, rerank
@@ -67,7 +67,12 @@ class RecommendationPipeline:
     """Answers with a store's trained ranker; what is missing was trained and painted before."""
 
     def __init__(
-        self, settings: Settings, store: Store, snapshots: DerivedState, models: ModelSession, watch: Telemetry
+        self,
+        settings: Settings,
+        store: Store,
+        snapshots: DerivedState,
+        models: ModelSession,
+        watch: Telemetry,
     ) -> None:
         self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
         self.watch, self.kept = watch, ResponseLog(store)
@@ -80,7 +85,12 @@ class RecommendationPipeline:
         items = known_items(events, world.items)
         signal = signals_of(events, self.settings.signals, world.scales)
         placed = ((e.item_id, place_of(e, world.scales)) for e in events)
-        return Past(events, items, signal, [(item, place) for item, place in placed if item and place is not None])
+        return Past(
+            events,
+            items,
+            signal,
+            [(item, place) for item, place in placed if item and place is not None],
+        )
 
     def size(self, n: int, wishes: RecommendationRequest) -> int:
         """How many items are chosen where n are asked for; lists of the same size begin alike."""
@@ -90,48 +100,72 @@ class RecommendationPipeline:
     def choose(
         self, profile: Profile, past: Past, n: int, wishes: RecommendationRequest, *, repeats: bool
     ) -> list[RankedCandidate]:
-        """At least n items (while the catalogue has them), best first: none that the user had unless `repeats`, none
-        that is excluded, none of this visit's.
+        """At least n items (while the catalogue has them), best first: none that the user had
+        unless `repeats`, none that is excluded, none of this visit's.
         """
         omitted = {*wishes.exclude, *wishes.context, *(() if repeats else past.had)}
         with timed(self.watch, "rank"):
             return self._order(profile, past, wishes, exclude=frozenset(omitted), n=n)
 
-    def choose_among(self, profile: Profile, past: Past, item_ids: Sequence[str]) -> list[RankedCandidate]:
+    def choose_among(
+        self, profile: Profile, past: Past, item_ids: Sequence[str]
+    ) -> list[RankedCandidate]:
         """Every given item, each once, best first."""
         given = dict.fromkeys(item_ids)
         with timed(self.watch, "rank"):
             # Fusion learned places among candidates that the user had not had.
-            ranked = self._order(profile, past, None, exclude=past.had - given.keys(), include=list(given))
+            ranked = self._order(
+                profile, past, None, exclude=past.had - given.keys(), include=list(given)
+            )
         return [one for one in ranked if one.candidate.item_id in given]
 
     def _order(
-        self, profile: Profile, past: Past, wishes: RecommendationRequest | None, *, exclude: frozenset[str],
-        include: Sequence[str] = (), n: int = CANDIDATES,
-    ) -> list[RankedCandidate]:  # fmt: skip
-        """Channels -> candidates -> learned order -> what was wished for: content from the portrait's vectors, the rest
-        from the model. Without wishes the whole catalogue is open, hidden items too.
+        self,
+        profile: Profile,
+        past: Past,
+        wishes: RecommendationRequest | None,
+        *,
+        exclude: frozenset[str],
+        include: Sequence[str] = (),
+        n: int = CANDIDATES,
+    ) -> list[RankedCandidate]:
+        """Channels -> candidates -> learned order -> what was wished for: content from the
+        portrait's vectors, the rest from the model. Without wishes the whole catalogue is open,
+        hidden items too.
         """
         model = self.model()
-        content = self.snapshots.content(profile, past.taste, max((e.seq for e in past.events), default=0))
+        content = self.snapshots.content(
+            profile, past.taste, max((e.seq for e in past.events), default=0)
+        )
         context = wishes.context if wishes else []
         times = [milliseconds(e.timestamp) for e in past.events if e.item_id is not None]
-        history = with_context(model.history(past.taste, times), [model.positions[one] for one in context], model)
+        history = with_context(
+            model.history(past.taste, times), [model.positions[one] for one in context], model
+        )
         allowed = self.snapshots.allowed(wishes) if wishes else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 
         def ordered(k: int, only: "NDArray[np.bool_] | None" = allowed) -> list[RankedCandidate]:
             return order(
-                model, history, content=content, exclude=exclude, include=include, allowed=only, demographic=group, n=k
-            )  # fmt: skip
+                model,
+                history,
+                content=content,
+                exclude=exclude,
+                include=include,
+                allowed=only,
+                demographic=group,
+                n=k,
+            )
 
         if wishes is None:
             return ordered(n)
         world = self.snapshots.world()
-        said = stated_preferences(profile.preferences, past.events, world.facets_of)
+        said = stated_preferences_of(profile.preferences, past.events, world.facets_of)
 
         def joined(k: int) -> list[RankedCandidate]:
-            """With the best of what the user said to like, where candidates hold too little of it."""
+            """With the best of what the user said to like, where candidates hold too little of
+            it.
+            """
             found = ordered(k)
             if said is None or len(found) < k:
                 return found  # the whole catalogue, or nothing to look for
@@ -142,17 +176,23 @@ class RecommendationPipeline:
                 if sum(like in one for one in held) < PROMISED:
                     carry = self.snapshots.carrying(*like)
                     fit = ordered(PROMISED, carry if allowed is None else carry & allowed)
-                    more |= {one.candidate.item_id: one for one in fit if one.candidate.item_id not in known}
+                    more |= {
+                        one.candidate.item_id: one
+                        for one in fit
+                        if one.candidate.item_id not in known
+                    }
             return [*found[: k - len(more)], *more.values()]
 
-        return diversify(joined, self.size(n, wishes), wishes, model, world.items, said)
+        return diversify_list(joined, self.size(n, wishes), wishes, model, world.items, said)
 
     def shortfall(self, asked: int, given: int, wishes: RecommendationRequest) -> list[str]:
         """A note where a list is shorter than was asked for, and why."""
         if given >= asked:
             return []
         fit = self.snapshots.allowed(wishes)
-        return shortfall(asked, given, wishes, len(self.model().item_ids) if fit is None else int(fit.sum()))
+        return shortfall(
+            asked, given, wishes, len(self.model().item_ids) if fit is None else int(fit.sum())
+        )
 
     def model(self) -> Model:
         model = self.snapshots.model()
@@ -161,38 +201,62 @@ class RecommendationPipeline:
         return model
 
     def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":
-        """[items] score among users with the same attributes; None where the user has none that are counted."""
+        """[items] score among users with the same attributes; None where the user has none that are
+        counted.
+        """
         attributes = self._attributes(user_id)
-        return self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
+        return (
+            self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
+        )
 
     async def answer(
-        self, profile: Profile, past: Past, ranked: Sequence[RankedCandidate], n: int, with_reasons: bool, wishes: RecommendationRequest,
+        self,
+        profile: Profile,
+        past: Past,
+        ranked: Sequence[RankedCandidate],
+        n: int,
+        with_reasons: bool,
+        wishes: RecommendationRequest,
         notes: Sequence[str],
-    ) -> Recommendations:  # fmt: skip
+    ) -> Recommendations:
         """Shortlist -> reranked order -> reasons -> recommendations."""
         model = await self.models.ready()
         short = self._shortlist(ranked)
         weight, why = self._say_of(model, past)
         with timed(self.watch, "rerank"):
             reranked = await rerank(
-                list(short.scores), short.items, self.taste(profile, past), model.chat, model.grade, self.settings,
-                weight=weight, user_id=profile.user_id,
+                list(short.scores),
+                short.items,
+                self.taste(profile, past),
+                model.chat,
+                model.grade,
+                self.settings,
+                weight=weight,
+                user_id=profile.user_id,
                 likeness=self.likeness(past, list(short.scores)) if weight else None,
-            )  # fmt: skip
+            )
         top = reranked.order[:n]
         told = None
         if with_reasons:
             with timed(self.watch, "explain"):
-                told = await self.worded(profile, past, [short.items[i] for i in top], short.placed, model)
+                told = await self.worded(
+                    profile, past, [short.items[i] for i in top], short.placed, model
+                )
         said = [*notes, *model.notes, *(told.notes if told else []), *([why] if why else [])]
         return self._listed(profile, past, short, top, model, reranked, told, wishes, said)
 
     def at_once(
-        self, profile: Profile, past: Past, ranked: Sequence[RankedCandidate], n: int, with_reasons: bool, wishes: RecommendationRequest,
+        self,
+        profile: Profile,
+        past: Past,
+        ranked: Sequence[RankedCandidate],
+        n: int,
+        with_reasons: bool,
+        wishes: RecommendationRequest,
         notes: Sequence[str],
-    ) -> Recommendations:  # fmt: skip
-        """The same while no model is waited for: in the fused order, in stored words where they still hold, else in
-        template words.
+    ) -> Recommendations:
+        """The same while no model is waited for: in the fused order, in stored words where they
+        still hold, else in template words.
         """
         short = self._shortlist(ranked)
         top, model = list(short.scores)[:n], self.models.opened()
@@ -201,73 +265,114 @@ class RecommendationPipeline:
             with timed(self.watch, "explain"):
                 told = self._told(profile, past, [short.items[i] for i in top], short.placed, model)
         said = [*notes, *(told.notes if told else [])]
-        return self._listed(profile, past, short, top, model, Reranked(top, "skipped"), told, wishes, said)
+        return self._listed(
+            profile, past, short, top, model, Reranked(top, "skipped"), told, wishes, said
+        )
 
-    async def word(self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores) -> None:
+    async def word(
+        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores
+    ) -> None:
         """Have the model say why for each item, and keep what it says for the next time."""
         await self.worded(profile, past, items, ways, await self.models.ready())
 
     async def worded(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores, model: ModelHandle
-    ) -> Explained:  # fmt: skip
+        self,
+        profile: Profile,
+        past: Past,
+        items: Sequence[Item],
+        ways: ChannelScores,
+        model: ModelHandle,
+    ) -> Explained:
         """A reason for each item in a model's words, which are kept, or in template words."""
         world = self.snapshots.world()
         told = await explain(
-            profile, items, past, model.chat, model.grade, self.settings,
+            profile,
+            items,
+            past,
+            model.chat,
+            model.grade,
+            self.settings,
             led=self._leads(past, [one.item_id for one in items], ways),
             channels={one.item_id: list(ways[one.item_id]) for one in items},
             lexicon=world.lexicon(self.settings.reasons.language or profile.language),
             values_of=world.facets_of,
             scales=world.scales,
-        )  # fmt: skip
+        )
         stamps = self._stamps(profile, past, items, model)
         self.kept.save_wordings(
             profile.user_id,
-            {i: (stamps[i], reason) for i, reason in told.reasons.items() if reason.source == "llm" and i in stamps},
+            {
+                i: (stamps[i], reason)
+                for i, reason in told.reasons.items()
+                if reason.source == "llm" and i in stamps
+            },
         )
         return told
 
     def _told(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores, model: ModelHandle
-    ) -> Explained:  # fmt: skip
+        self,
+        profile: Profile,
+        past: Past,
+        items: Sequence[Item],
+        ways: ChannelScores,
+        model: ModelHandle,
+    ) -> Explained:
         told = self.plainly(profile, past, items, ways)
         stamps = self._stamps(profile, past, items, model)
         stored = self.kept.wordings(profile.user_id, stamps) if stamps else {}
         return replace(told, reasons=told.reasons | stored)
 
     def plainly(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores, language: str = ""
-    ) -> Explained:  # fmt: skip
+        self,
+        profile: Profile,
+        past: Past,
+        items: Sequence[Item],
+        ways: ChannelScores,
+        language: str = "",
+    ) -> Explained:
         """A reason for each item in template words, of a language or of the portrait's."""
         world = self.snapshots.world()
         return explain_plainly(
-            profile, items, past, self.settings,
+            profile,
+            items,
+            past,
+            self.settings,
             led=self._leads(past, [one.item_id for one in items], ways),
             channels={one.item_id: list(ways[one.item_id]) for one in items},
             values_of=world.facets_of,
             scales=world.scales,
             language=language,
-        )  # fmt: skip
+        )
 
     def retold(
         self, found: Sequence[Recommendation], profile: Profile, past: Past, language: str
-    ) -> dict[str, Reason]:  # fmt: skip
-        """By item id, a list's reasons in template words of a language; empty where they are in that language."""
+    ) -> dict[str, Reason]:
+        """By item id, a list's reasons in template words of a language; empty where they are in
+        that language.
+        """
         if not found or language == spoken(self.settings.reasons.language or profile.language).code:
             return {}
         ways = {one.item.item_id: one.channels for one in found}
         return self.plainly(profile, past, [one.item for one in found], ways, language).reasons
 
-    def _stamps(self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle) -> dict[str, str]:
-        """By item id what a model's reason rests on: while it is the same, the words hold. Empty without a model."""
+    def _stamps(
+        self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
+    ) -> dict[str, str]:
+        """By item id what a model's reason rests on: while it is the same, the words hold. Empty
+        without a model.
+        """
         if model.name is None or not profile.version:
             return {}
         last = max((event.seq for event in past.events), default=0)
         style = self.settings.reasons.model_dump_json()
 
         def stamp(item: Item) -> str:
-            said = "\x1f".join([model.name or "", str(profile.version), str(last), item.title, style])
-            return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+            said = "\x1f".join(
+                [model.name or "", str(profile.version), str(last), item.title, style]
+            )
+            return hashlib.blake2b(
+                said.encode("utf-8", "surrogatepass"), digest_size=16
+            ).hexdigest()
 
         return {item.item_id: stamp(item) for item in items}
 
@@ -275,14 +380,24 @@ class RecommendationPipeline:
         held = self.snapshots.world().items
         by_id = {one.candidate.item_id: one for one in ranked}
         return Shortlist(
-            by_id, {i: one.score for i, one in by_id.items()}, {i: held.get(i) or Item(item_id=i) for i in by_id},
+            by_id,
+            {i: one.score for i, one in by_id.items()},
+            {i: held.get(i) or Item(item_id=i) for i in by_id},
             channel_scores([one.candidate for one in ranked]),
-        )  # fmt: skip
+        )
 
     def _listed(
-        self, profile: Profile, past: Past, short: Shortlist, top: Sequence[str], model: ModelHandle, reranked: Reranked,
-        told: Explained | None, wishes: RecommendationRequest, said: Sequence[str],
-    ) -> Recommendations:  # fmt: skip
+        self,
+        profile: Profile,
+        past: Past,
+        short: Shortlist,
+        top: Sequence[str],
+        model: ModelHandle,
+        reranked: Reranked,
+        told: Explained | None,
+        wishes: RecommendationRequest,
+        said: Sequence[str],
+    ) -> Recommendations:
         ratings = self.model().ratings_of(past.rated, top)
         fallback = not past.items and not wishes.context
         painted = [] if profile.version else profile.notes
@@ -295,8 +410,13 @@ class RecommendationPipeline:
                     score=reranked.scores.get(item_id, short.scores[item_id]),
                     probability=short.ranked[item_id].probability,
                     predicted_rating=ratings.get(item_id),
-                    channels={name: short.ranked[item_id].candidate.scores[name] for name in short.placed[item_id]},
-                    rerank=reranked.state if item_id in reranked.scores or reranked.state != "applied" else "skipped",
+                    channels={
+                        name: short.ranked[item_id].candidate.scores[name]
+                        for name in short.placed[item_id]
+                    },
+                    rerank=reranked.state
+                    if item_id in reranked.scores or reranked.state != "applied"
+                    else "skipped",
                     flags=self._flags(item_id, past.had, fallback),
                     reason=told.reasons.get(item_id) if told else None,
                 )
@@ -308,7 +428,14 @@ class RecommendationPipeline:
             fallback=fallback,
             wishes=None if wishes == RecommendationRequest() else wishes,
             notes=list(
-                dict.fromkeys([*said, *painted, *self.snapshots.embedding_error(), *self._used(profile.user_id, past, wishes)])
+                dict.fromkeys(
+                    [
+                        *said,
+                        *painted,
+                        *self.snapshots.embedding_error(),
+                        *self._used(profile.user_id, past, wishes),
+                    ]
+                )
             ),
             dropped=told.dropped if told else [],
         )
@@ -325,13 +452,19 @@ class RecommendationPipeline:
         weight = fitted.of(bucket_of(len(past.taste)))
         asked = fitted.buckets[0].cases
         return weight, "" if weight else (
-            f"{model.chat.name} is not asked for the order: it did not improve it for {asked} users of the past."
+            f"{model.chat.name} is not asked for the order: it did not improve it for "
+            f"{asked} users of the past."
         )
 
     def _used(self, user_id: str, past: Past, wishes: RecommendationRequest) -> list[str]:
         """What the list rests on where it is not the user's own past alone."""
         if wishes.context:
-            return [f"Ordered for this visit: its items ({len(wishes.context)}) count as the newest events."]
+            return [
+                (
+                    f"Ordered for this visit: its items ({len(wishes.context)}) count as the "
+                    "newest events."
+                )
+            ]
         if past.items:
             return []
         attributes = self._attributes(user_id)
@@ -339,7 +472,12 @@ class RecommendationPipeline:
         if not shared:
             return ["Too little is known of this user; these are popular with others."]
         names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
-        return [f"Too little is known of what this user did; these are popular with users of the same {names}."]
+        return [
+            (
+                "Too little is known of what this user did; these are popular with users of "
+                f"the same {names}."
+            )
+        ]
 
     def _attributes(self, user_id: str) -> Attributes:
         """None of a visitor who is nobody in the store."""
@@ -359,24 +497,36 @@ class RecommendationPipeline:
     def _leads(
         self, past: Past, item_ids: Sequence[str], placed: Mapping[str, Mapping[str, float]]
     ) -> dict[str, list[Attribution]]:
-        """The user's events that speak most for each item, by channel, and checked against what others did."""
+        """The user's events that speak most for each item, by channel, and checked against what
+        others did.
+        """
         holders = self.snapshots.holders()
 
         def companions(first: str, second: str, in_order: bool) -> int:
             return holders.companions(first, second, in_order) - (second in past.had)
 
-        return attributions(item_ids, past, self.model(), self.snapshots.vectors(), placed, companions)
+        return attributions(
+            item_ids, past, self.model(), self.snapshots.vectors(), placed, companions
+        )
 
     def likeness(self, past: Past, item_ids: Sequence[str]) -> dict[str, float]:
-        """Cosine of items to what a user liked, less half that to what they disliked; of items that have vectors."""
+        """Cosine of items to what a user liked, less half that to what they disliked; of items that
+        have vectors.
+        """
         vectors = self.snapshots.vectors()
         score = content_scores(vectors, past.taste)
-        return {one: float(score[vectors.positions[one]]) for one in item_ids if one in vectors.positions}
+        return {
+            one: float(score[vectors.positions[one]])
+            for one in item_ids
+            if one in vectors.positions
+        }
 
     def taste(self, profile: Profile, past: Past) -> Taste:
         ranked = sorted(past.events, key=lambda e: (past.signal[e.event_id], e.seq))
         titled = [
-            (past.items[e.item_id], past.signal[e.event_id]) for e in ranked if e.item_id and e.item_id in past.items
+            (past.items[e.item_id], past.signal[e.event_id])
+            for e in ranked
+            if e.item_id and e.item_id in past.items
         ]
         return Taste(
             preferences=sorted(profile.preferences, key=lambda one: -one.strength)[:8],
@@ -390,18 +540,27 @@ class RecommendationPipeline:
         people = {user.user_id: user for user in self.store.users()}
         known = any(user.attributes for user in people.values())
         return lists(
-            model, self.snapshots.crowd(model), self.snapshots.world().items, n, wishes,
-            repeats=repeats, allowed=self.snapshots.allowed(wishes), attributes=people,
+            model,
+            self.snapshots.crowd(model),
+            self.snapshots.world().items,
+            n,
+            wishes,
+            repeats=repeats,
+            allowed=self.snapshots.allowed(wishes),
+            attributes=people,
             demographics=self.snapshots.demographics() if known else None,
-        )  # fmt: skip
+        )
 
-    def plain(self, one: UserList, wishes: RecommendationRequest, notes: Sequence[str]) -> Recommendations:
+    def plain(
+        self, one: UserList, wishes: RecommendationRequest, notes: Sequence[str]
+    ) -> Recommendations:
         items = self.snapshots.world().items
         return Recommendations(
             user_id=one.user_id,
             recommendations=[
                 Recommendation(
-                    item=items.get(found.candidate.item_id) or Item(item_id=found.candidate.item_id),
+                    item=items.get(found.candidate.item_id)
+                    or Item(item_id=found.candidate.item_id),
                     rank=rank,
                     score=found.score,
                     probability=found.probability,

@@ -1,4 +1,6 @@
-"""What must be learned before anything can be recommended, and what is done where that cannot be."""
+"""What must be learned before anything can be recommended, and what is done where that cannot
+be.
+"""
 
 from contextlib import suppress
 from threading import Lock, Thread
@@ -23,8 +25,12 @@ from limner.store import Store
 class Trainer:
     """Trains a store's ranker and keeps its index sound."""
 
-    def __init__(self, store: Store, progress: Progress, snapshots: DerivedState, wait: float) -> None:
-        """wait: seconds for another process that writes, as a server does now and then for a moment."""
+    def __init__(
+        self, store: Store, progress: Progress, snapshots: DerivedState, wait: float
+    ) -> None:
+        """wait: seconds for another process that writes, as a server does now and then for a
+        moment.
+        """
         self.store, self.progress, self.snapshots = store, progress, snapshots
         self._wait = wait
         self._guard, self._starting = Lock(), Lock()
@@ -35,7 +41,8 @@ class Trainer:
         with self.store.writing(self._wait):
             embedder = self.sound_index()
             embedded = self.snapshots.embed_items()
-            # Last, so that a model is only there where the vectors are too, whenever the run was killed.
+            # Last, so that a model is only there where the vectors are too, whenever the run was
+            # killed.
             model = self.snapshots.train()
         return train_report(model, embedder, embedded)
 
@@ -45,7 +52,9 @@ class Trainer:
         return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
 
     def sound_index(self) -> str:
-        """The embedder's name; the index is made anew where it cannot be read. Raises IndexMismatchError."""
+        """The embedder's name; the index is made anew where it cannot be read. Raises
+        IndexMismatchError.
+        """
         try:
             return self.snapshots.check_index()
         except IndexBrokenError:
@@ -54,42 +63,60 @@ class Trainer:
             return self.snapshots.check_index()
 
     def reindex(self) -> int:
-        """Embed everything anew with the embedder that the settings name now; how many texts that were."""
+        """Embed everything anew with the embedder that the settings name now; how many texts that
+        were.
+        """
         with self.store.writing(self._wait):
             self.snapshots.reindex()
             embedded = self.snapshots.embed_items()
             return embedded + self.snapshots.embed_portraits()
 
     def embed_portraits(self) -> list[str]:
-        """Embed what was painted since, before it is looked through; what could not be done, as notes."""
+        """Embed what was painted since, before it is looked through; what could not be done, as
+        notes.
+        """
         try:
             self.snapshots.embed_portraits()
         except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
             waiting = self.store.count_unembedded()
-            return [f"Portraits that are not found yet, since they are not embedded: {waiting:,}. {error}"]
+            return [
+                (
+                    "Portraits that are not found yet, since they are not embedded: "
+                    f"{waiting:,}. {error}"
+                )
+            ]
         return []
 
     def ready(self, wishes: RecommendationRequest) -> list[str]:
-        """Do what is missing: training, and vectors of items that came after it. What could not be done, as notes.
+        """Do what is missing: training, and vectors of items that came after it. What could not be
+        done, as notes.
 
-        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
+        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not
+        have.
         """
         self._check(wishes)
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
-        idle = [f"No item has {one}, so its quota changes nothing." for one in self.snapshots.idle_quotas(wishes)]
+        idle = [
+            f"No item has {one}, so its quota changes nothing."
+            for one in self.snapshots.idle_quotas(wishes)
+        ]
         if not notes and (unreached := self.snapshots.unreached()):
             try:
                 with self.store.writing():
                     self.snapshots.embed_new()
             except (StoreBusyError, FetchError, ModelError) as error:
                 notes = [
-                    f"New items that nothing can find yet, since they are not embedded: {len(unreached):,}. {error}"
+                    (
+                        "New items that nothing can find yet, since they are not embedded: "
+                        f"{len(unreached):,}. {error}"
+                    )
                 ]
         return [*notes, *idle]
 
     def within(self, seconds: float, wishes: RecommendationRequest) -> None:
-        """Where nothing is trained, begin it behind the answers and wait so long: `ready` would wait to the end.
+        """Where nothing is trained, begin it behind the answers and wait so long: `ready` would
+        wait to the end.
 
         Raises NotTrainedError where that does not do, and as `ready` does for the wishes.
         """
@@ -104,14 +131,19 @@ class Trainer:
         behind.join(seconds)
         if behind.is_alive():
             raise NotTrainedError(
-                "The ranker is being trained for the first time; ask again in a minute. What is popular can be had now."
+                "The ranker is being trained for the first time; ask again in a minute. "
+                "What is popular can be had now."
             )
 
     def _check(self, wishes: RecommendationRequest) -> None:
-        """What cannot be answered need not wait until something is trained; who wishes for nothing can be answered."""
+        """What cannot be answered need not wait until something is trained; who wishes for nothing
+        can be answered.
+        """
         if wishes == RecommendationRequest():
             return
-        with suppress(StoreError):  # a model that cannot be read is trained anew, an index that is away done without
+        with suppress(
+            StoreError
+        ):  # a model that cannot be read is trained anew, an index that is away done without
             self.snapshots.allowed(wishes)
 
     def _train_behind(self) -> None:
@@ -123,7 +155,9 @@ class Trainer:
                 self.progress.say(str(error))
 
     def _has_model(self) -> bool:
-        """Whether there is a trained model; one that cannot be read, of an older version say, is as good as none."""
+        """Whether there is a trained model; one that cannot be read, of an older version say, is as
+        good as none.
+        """
         try:
             return self.snapshots.trained() is not None
         except StoreError as error:
@@ -146,5 +180,10 @@ class Trainer:
             self.snapshots.disable_vectors(error)
             with self.store.writing(self._wait):
                 self.snapshots.train()
-            return [f"Trained without what items are about; run `limner train` when it can be embedded: {error}"]
+            return [
+                (
+                    "Trained without what items are about; run `limner train` when it can "
+                    f"be embedded: {error}"
+                )
+            ]
         return []

@@ -12,7 +12,14 @@ from limner.rerank.order import (
     prompts_of,
     rerank,
 )
-from limner.rerank.weight import TasteBefore, WeightCase, fit_weight, load_weight, save_weight, weigh
+from limner.rerank.weight import (
+    TasteBefore,
+    WeightCase,
+    fit_weight,
+    load_weight,
+    save_weight,
+    weigh,
+)
 
 __all__ = [
     "NEUTRAL",

@@ -1,15 +1,18 @@
-"""Reordering a shortlist with a model: listwise in shuffled rounds, or pointwise by log-odds; never leaving the list.
+"""Reordering a shortlist with a model: listwise in shuffled rounds, or pointwise by log-odds; never
+leaving the list.
 
-**Listwise** (grade `full`). Each round shows the candidates in another order under short local numbers. Rounds come in
-pairs: the second shows the first's order reversed, so that a preference for places at the top of the prompt cancels out
-(a model that only copies the order it is shown leaves the prior order as it was). Orders are joined by mean rank
-(Borda 1781); asking stops when a further round hardly moves the joint order (Kendall's tau of at least STABLE).
+**Listwise** (grade `full`). Each round shows the candidates in another order under short local
+numbers. Rounds come in pairs: the second shows the first's order reversed, so that a preference for
+places at the top of the prompt cancels out (a model that only copies the order it is shown leaves
+the prior order as it was). Orders are joined by mean rank (Borda 1781); asking stops when a further
+round hardly moves the joint order (Kendall's tau of at least STABLE).
 
-**Pointwise** (grades `full` and `phrase`). Log-odds of "yes" for this user minus the log-odds for a user of whom
-nothing is known, which takes out what the model thinks of the item itself.
+**Pointwise** (grades `full` and `phrase`). Log-odds of "yes" for this user minus the log-odds for a
+user of whom nothing is known, which takes out what the model thinks of the item itself.
 
-Either order is blended with the prior order by ranks: blend = (1 - w) prior + w model, each 1 for the first place and 0
-for the last. The weight w is fitted on the past (`limner.rerank.weight`); a model whose weight is zero is not asked.
+Either order is blended with the prior order by ranks: blend = (1 - w) prior + w model, each 1 for
+the first place and 0 for the last. The weight w is fitted on the past (`limner.rerank.weight`); a
+model whose weight is zero is not asked.
 """
 
 import asyncio
@@ -29,7 +32,9 @@ from limner.words import plain_title, spoken
 LISTWISE, POINTWISE = "rerank", "judge-item"
 """Prompts."""
 STABLE = 0.9
-"""Kendall's tau between the joint orders before and after a round from which they count as the same."""
+"""Kendall's tau between the joint orders before and after a round from which they count as the
+same.
+"""
 MIN_RETURNED = 0.5
 """Share of the candidates that a listwise answer must name to count."""
 MAX_PREFERENCES = 8
@@ -106,18 +111,23 @@ async def rerank(
 ) -> Reranked:
     """The prior order, its first `settings.rerank.top` items reordered.
 
-    prior: different item ids, best first, all in `items`. weight: share in [0, 1] of the model's order in the blend; at
-    0 the model is not asked. likeness: see `judge`. A model that fails leaves the prior order and the state `failed`.
+    prior: different item ids, best first, all in `items`. weight: share in [0, 1] of the model's
+    order in the blend; at 0 the model is not asked. likeness: see `judge`. A model that fails
+    leaves the prior order and the state `failed`.
     """
     if not weight:
         return Reranked(list(prior), "skipped")
     head = list(prior[: settings.rerank.top])
-    judged = await judge(head, items, taste, chat, grade, settings, user_id=user_id, likeness=likeness)
+    judged = await judge(
+        head, items, taste, chat, grade, settings, user_id=user_id, likeness=likeness
+    )
     if not judged.order:
         return Reranked(list(prior), judged.state, invented=judged.invented, note=judged.note)
     blended, scores = blend(head, judged.order, weight)
     order = [*blended, *prior[len(head) :]]
-    return Reranked(order, "applied", scores, judged.method, judged.rounds, judged.invented, judged.note)
+    return Reranked(
+        order, "applied", scores, judged.method, judged.rounds, judged.invented, judged.note
+    )
 
 
 async def judge(
@@ -133,8 +143,8 @@ async def judge(
 ) -> ModelOrder:
     """The model's own order of `head`, different item ids that are all in `items`.
 
-    likeness: for pointwise mode where the model tells no log-probabilities (or there is none), e.g. cosine to the
-    user's likes minus cosine to their dislikes.
+    likeness: for pointwise mode where the model tells no log-probabilities (or there is none), e.g.
+    cosine to the user's likes minus cosine to their dislikes.
     """
     mode, note = _mode(settings, chat, grade, likeness)
     if not mode or len(head) < 2 or taste.is_empty:
@@ -148,7 +158,9 @@ async def judge(
         return ModelOrder([], state="failed", note=str(error))
 
 
-def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping[str, float] | None) -> tuple[str, str]:
+def _mode(
+    settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping[str, float] | None
+) -> tuple[str, str]:
     """listwise, pointwise or nothing, and why nothing. A model is never trusted above its grade."""
     mode = settings.rerank.mode
     able = chat is not None and grade != "none"
@@ -159,7 +171,11 @@ def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping
             return ("listwise" if grade == "full" else "pointwise"), ""
         return "", "There is no model to reorder by."
     if mode == "listwise":
-        return ("listwise", "") if able and grade == "full" else ("", f"A model graded {grade} does not rank lists.")
+        return (
+            ("listwise", "")
+            if able and grade == "full"
+            else ("", f"A model graded {grade} does not rank lists.")
+        )
     if able or likeness is not None:
         return "pointwise", ""
     return "", f"A model graded {grade} does not judge items."
@@ -169,9 +185,13 @@ def _mode(settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping
 
 
 async def _listwise(
-    head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat, settings: Settings,
+    head: list[str],
+    items: Mapping[str, Item],
+    taste: Taste,
+    chat: Chat,
+    settings: Settings,
     user_id: str | None,
-) -> ModelOrder:  # fmt: skip
+) -> ModelOrder:
     prompt = _prompt(LISTWISE, settings)
     shuffler = random.Random(settings.rerank.seed)
     orders: list[list[str]] = []
@@ -201,11 +221,21 @@ async def _listwise(
 
 
 async def _round(
-    shown: Sequence[str], head: Sequence[str], items: Mapping[str, Item], taste: Taste, chat: Chat, prompt: Prompt,
-    settings: Settings, user_id: str | None,
-) -> tuple[list[str] | None, int]:  # fmt: skip
-    """One order of all candidates (None where too few were named), and how many numbers stood for none."""
-    lines = "\n".join(f"{number}. {item_line(items[item_id])}" for number, item_id in enumerate(shown, 1))
+    shown: Sequence[str],
+    head: Sequence[str],
+    items: Mapping[str, Item],
+    taste: Taste,
+    chat: Chat,
+    prompt: Prompt,
+    settings: Settings,
+    user_id: str | None,
+) -> tuple[list[str] | None, int]:
+    """One order of all candidates (None where too few were named), and how many numbers stood for
+    none.
+    """
+    lines = "\n".join(
+        f"{number}. {item_line(items[item_id])}" for number, item_id in enumerate(shown, 1)
+    )
     request = ChatRequest(
         purpose="rerank",
         prompt=prompt.label,
@@ -228,7 +258,9 @@ async def _round(
 
 
 def mean_rank_order(orders: Sequence[Sequence[str]], prior: Sequence[str]) -> list[str]:
-    """Items of `prior` by mean rank over the orders; ties keep the prior order. Each order holds every item."""
+    """Items of `prior` by mean rank over the orders; ties keep the prior order. Each order holds
+    every item.
+    """
     total = dict.fromkeys(prior, 0)
     for order in orders:
         for rank, item_id in enumerate(order):
@@ -251,32 +283,50 @@ def kendall_tau(a: Sequence[str], b: Sequence[str]) -> float:
 
 
 async def _pointwise(
-    head: list[str], items: Mapping[str, Item], taste: Taste, chat: Chat | None, settings: Settings,
-    user_id: str | None, likeness: Mapping[str, float] | None,
-) -> ModelOrder:  # fmt: skip
+    head: list[str],
+    items: Mapping[str, Item],
+    taste: Taste,
+    chat: Chat | None,
+    settings: Settings,
+    user_id: str | None,
+    likeness: Mapping[str, float] | None,
+) -> ModelOrder:
     odds = None
     if chat is not None:
         odds = await _contrast(head, items, taste, chat, settings, user_id)
     method = "pointwise"
     if odds is None:
         if likeness is None or any(item_id not in likeness for item_id in head):
-            return ModelOrder([], note=f"{chat.name if chat else 'The model'} tells no log-probabilities.")
+            return ModelOrder(
+                [], note=f"{chat.name if chat else 'The model'} tells no log-probabilities."
+            )
         odds, method = {item_id: likeness[item_id] for item_id in head}, "likeness"
     return ModelOrder(sorted(head, key=lambda item_id: -odds[item_id]), method, state="applied")
 
 
 async def _contrast(
-    head: Sequence[str], items: Mapping[str, Item], taste: Taste, chat: Chat, settings: Settings, user_id: str | None
+    head: Sequence[str],
+    items: Mapping[str, Item],
+    taste: Taste,
+    chat: Chat,
+    settings: Settings,
+    user_id: str | None,
 ) -> dict[str, float] | None:
-    """Log-odds of yes for this user minus those for a user of whom nothing is known; None without log-probabilities."""
+    """Log-odds of yes for this user minus those for a user of whom nothing is known; None without
+    log-probabilities.
+    """
     first, *rest = head
     mine = taste_text(taste, settings.portrait.language)
     probe = await _log_odds(items[first], mine, chat, settings, user_id)
     if probe is None:
         return None
     # The user's part was read by the first call; the others find it in the server's cache.
-    own = [probe, *await asyncio.gather(*(_log_odds(items[i], mine, chat, settings, user_id) for i in rest))]
-    # Without a user: these answers are the same for everyone and come from the answer cache next time.
+    own = [
+        probe,
+        *await asyncio.gather(*(_log_odds(items[i], mine, chat, settings, user_id) for i in rest)),
+    ]
+    # Without a user: these answers are the same for everyone and come from the answer cache next
+    # time.
     bare = await asyncio.gather(*(_log_odds(items[i], NEUTRAL, chat, settings, None) for i in head))
     odds: dict[str, float] = {}
     for item_id, with_user, without in zip(head, own, bare, strict=True):
@@ -286,7 +336,9 @@ async def _contrast(
     return odds
 
 
-async def _log_odds(item: Item, taste: str, chat: Chat, settings: Settings, user_id: str | None) -> float | None:
+async def _log_odds(
+    item: Item, taste: str, chat: Chat, settings: Settings, user_id: str | None
+) -> float | None:
     prompt = _prompt(POINTWISE, settings)
     answer = await chat.complete(
         ChatRequest(
@@ -308,8 +360,12 @@ async def _log_odds(item: Item, taste: str, chat: Chat, settings: Settings, user
 NEUTRAL = "Nothing is known about this user's taste."
 
 
-def blend(prior: Sequence[str], judged: Sequence[str], weight: float) -> tuple[list[str], dict[str, float]]:
-    """Two orders of the same items joined by ranks; `weight` is the second's share. Ties keep the prior order."""
+def blend(
+    prior: Sequence[str], judged: Sequence[str], weight: float
+) -> tuple[list[str], dict[str, float]]:
+    """Two orders of the same items joined by ranks; `weight` is the second's share. Ties keep the
+    prior order.
+    """
     last = max(1, len(prior) - 1)
     place = {item_id: rank for rank, item_id in enumerate(judged)}
     scores = {
@@ -324,7 +380,9 @@ def taste_text(taste: Taste, language: str) -> str:
     said = spoken(language)
     lines = []
     for word, polarity in (("likes", "like"), ("dislikes", "dislike")):
-        named = [f"{said.facet(p.facet)}: {p.value}" for p in taste.preferences if p.polarity == polarity]
+        named = [
+            f"{said.facet(p.facet)}: {p.value}" for p in taste.preferences if p.polarity == polarity
+        ]
         if named:
             lines.append(f"The user {word} {'; '.join(named[:MAX_PREFERENCES])}.")
     for word, found in (("enjoyed", taste.liked), ("did not enjoy", taste.disliked)):
@@ -349,7 +407,9 @@ def item_line(item: Item) -> str:
 
 
 def prompts_of(settings: Settings) -> list[str]:
-    """Labels of the prompts that a model may be asked with: each holds the version and a hash of the content."""
+    """Labels of the prompts that a model may be asked with: each holds the version and a hash of
+    the content.
+    """
     return [_prompt(one, settings).label for one in (LISTWISE, POINTWISE)]
 
 

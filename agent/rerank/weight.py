@@ -1,13 +1,14 @@
 """How much a model's order is worth beside the ranker's: fitted on the past, by length of history.
 
-For users that the ranker's fusion did not see, the model reorders the shortlist as of a moment of the past. Orders are
-blended with every weight of `WEIGHTS` and scored by what the user had next. A weight is taken only where it is better
-than none with some certainty: the gain is measured on other users than those the weight was chosen on (five folds),
-and the lower end of its 95% bootstrap interval is above zero (each length of history by itself, without correction for
-there being several). Otherwise the weight is zero, and the model is not asked.
+For users that the ranker's fusion did not see, the model reorders the shortlist as of a moment of
+the past. Orders are blended with every weight of `WEIGHTS` and scored by what the user had next. A
+weight is taken only where it is better than none with some certainty: the gain is measured on other
+users than those the weight was chosen on (five folds), and the lower end of its 95% bootstrap
+interval is above zero (each length of history by itself, without correction for there being
+several). Otherwise the weight is zero, and the model is not asked.
 
-Asked are only moments at which something that the user had next stands in the shortlist: where nothing does, no order
-of it is better than another, and the gain is zero without asking.
+Asked are only moments at which something that the user had next stands in the shortlist: where
+nothing does, no order of it is better than another, and the gain is zero without asking.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -66,7 +67,8 @@ async def weigh(
     settings: Settings,
     progress: Progress,
 ) -> tuple[RerankWeight | None, str]:
-    """Have the model order the shortlists of the past and fit its weight; None, and why, where it gave no order.
+    """Have the model order the shortlists of the past and fit its weight; None, and why, where it
+    gave no order.
 
     known_of: what is known of a moment's user from the events before it.
     """
@@ -80,14 +82,25 @@ async def weigh(
         if one.relevant & set(head):
             known = await known_of(one)
             answer = await judge(
-                head, items, known.taste, chat, grade, settings, user_id=one.user_id, likeness=known.likeness
+                head,
+                items,
+                known.taste,
+                chat,
+                grade,
+                settings,
+                user_id=one.user_id,
+                likeness=known.likeness,
             )
             failed = failed + 1 if answer.state == "failed" else 0
             if failed >= settings.llm.give_up_after:
                 progress.done()
                 return None, answer.note
             # A failure leaves the order as it was, here as in use.
-            judged, method, note = answer.order or head, answer.method or method, answer.note or note
+            judged, method, note = (
+                answer.order or head,
+                answer.method or method,
+                answer.note or note,
+            )
         cases.append(WeightCase(one.history, head, judged, one.relevant))
         progress.advance()
     progress.done()
@@ -97,7 +110,9 @@ async def weigh(
 
 
 def fit_weight(cases: Sequence[WeightCase], model: str, method: str, seed: int = 0) -> RerankWeight:
-    """The weight of `model` for all users, and for each length of history with at least `MIN_CASES` cases."""
+    """The weight of `model` for all users, and for each length of history with at least `MIN_CASES`
+    cases.
+    """
     gains = np.array([_gains(one) for one in cases]).reshape(len(cases), len(WEIGHTS))
     names = np.array([bucket_of(one.history) for one in cases])
     found = [_fit("all", gains, seed)]
@@ -109,7 +124,9 @@ def fit_weight(cases: Sequence[WeightCase], model: str, method: str, seed: int =
 
 
 def _gains(one: WeightCase) -> NDArray[np.float64]:
-    """[weights] ndcg@10 of the blend less that of the ranker's order, over the items that the model saw."""
+    """[weights] ndcg@10 of the blend less that of the ranker's order, over the items that the model
+    saw.
+    """
     relevant = np.array([len(one.relevant & set(one.prior))])
 
     def score(order: Sequence[str]) -> float:
@@ -130,8 +147,14 @@ def _fit(name: str, gains: NDArray[np.float64], seed: int) -> BucketWeight:
     gain = interval(honest, seed=seed)
     trusted = len(gains) >= MIN_CASES and gain.low > 0
     weight = WEIGHTS[int(np.argmax(gains.mean(axis=0)))] if trusted else 0.0
-    return BucketWeight(bucket=name, cases=len(gains), weight=weight, gain=_sound(gain.mean), low=_sound(gain.low),
-                        high=_sound(gain.high))  # fmt: skip
+    return BucketWeight(
+        bucket=name,
+        cases=len(gains),
+        weight=weight,
+        gain=_sound(gain.mean),
+        low=_sound(gain.low),
+        high=_sound(gain.high),
+    )
 
 
 def _sound(value: float) -> float | None:
@@ -146,7 +169,9 @@ def save_weight(store: Store, weight: RerankWeight) -> None:
 
 
 def load_weight(store: Store, model: str) -> RerankWeight | None:
-    """What was fitted for a model on this store; None where nothing was, or by a version that kept something else."""
+    """What was fitted for a model on this store; None where nothing was, or by a version that kept
+    something else.
+    """
     text = store.note(_note(model))
     if text is None:
         return None

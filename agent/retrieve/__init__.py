@@ -13,11 +13,23 @@ from limner.retrieve.base import (
 )
 from limner.retrieve.bm25 import BM25, bm25_postings, words
 from limner.retrieve.collaborative import Collaborative, ease_weights, fit_collaborative
-from limner.retrieve.content import ContentBook, ItemVectors, Wording, content_candidates, content_scores
+from limner.retrieve.content import (
+    ContentBook,
+    ItemVectors,
+    Wording,
+    content_candidates,
+    content_scores,
+)
 from limner.retrieve.demographic import Demographics, count_demographics, load_demographics
 from limner.retrieve.item_similarity import ItemSimilarity
 from limner.retrieve.next_item import NextItem, fit_next_item, normalised, transitions
-from limner.retrieve.popular import EventStream, PopularChannel, RecentChannel, fit_popular, fit_recent
+from limner.retrieve.popular import (
+    EventStream,
+    PopularChannel,
+    RecentChannel,
+    fit_popular,
+    fit_recent,
+)
 from limner.retrieve.user_knn import UserKNN, users_matrix
 
 __all__ = [

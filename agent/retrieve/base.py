@@ -29,8 +29,9 @@ class History:
     now: int = int(NO_TIME)
     """The moment to recommend for, epoch milliseconds UTC; NO_TIME where none is known."""
     time: NDArray[np.int64] | None = None
-    """[events] when the user did anything, epoch milliseconds UTC, NO_TIME where an event has none; None where no time
-    is known. Channels do not look at it."""
+    """[events] when the user did anything, epoch milliseconds UTC, NO_TIME where an event has none;
+    None where no time is known. Channels do not look at it.
+    """
 
     @cached_property
     def distinct(self) -> NDArray[np.int64]:
@@ -59,7 +60,9 @@ class History:
 
 @lru_cache(maxsize=200)
 def recency(n: int, half_life: float) -> NDArray[np.float32]:
-    """[n] weights of a history, oldest first: 1 for the last event, a half `half_life` events before it. Read only."""
+    """[n] weights of a history, oldest first: 1 for the last event, a half `half_life` events
+    before it. Read only.
+    """
     age = np.arange(n - 1, -1, -1, dtype=np.float32)
     found = np.asarray(np.power(0.5, age / half_life), dtype=np.float32)
     found.flags.writeable = False
@@ -90,9 +93,11 @@ class Weighed:
 
 
 class Weighing(ABC):
-    """A channel that weighs a user's events and spreads the weights over the catalogue by something it learned.
+    """A channel that weighs a user's events and spreads the weights over the catalogue by something
+    it learned.
 
-    Channels of one kind that learned the same thing differ in how they weigh; `score_all` spreads for all at once.
+    Channels of one kind that learned the same thing differ in how they weigh; `score_all` spreads
+    for all at once.
     """
 
     name: str
@@ -122,7 +127,9 @@ def weigh_all(groups: Sequence[Sequence[Weighing]], history: History) -> list[We
     """A history as the channels of each group, which learned the same, weigh it."""
     if not groups:
         return []
-    weights = history.largest(np.stack([one.weigh(history) for alike in groups for one in alike], axis=1))
+    weights = history.largest(
+        np.stack([one.weigh(history) for alike in groups for one in alike], axis=1)
+    )
     found, at = [], 0
     for alike in groups:
         own = weights[:, at : at + len(alike)]
@@ -161,7 +168,9 @@ def together(channels: Sequence[Kind]) -> list[list[Kind]]:
     return [*shared.values()]
 
 
-def score_all(channels: Sequence[Channel], histories: Sequence[History]) -> dict[str, NDArray[np.float32]]:
+def score_all(
+    channels: Sequence[Channel], histories: Sequence[History]
+) -> dict[str, NDArray[np.float32]]:
     """[users, items] by channel, in the channels' order."""
     found: dict[str, NDArray[np.float32]] = {}
     weighing = [one for one in channels if isinstance(one, Weighing)]
@@ -188,13 +197,19 @@ def seen_matrix(x: Interactions) -> "sp.csr_array":
     """[users, items] sparse, 1 where the user had the item."""
     import scipy.sparse as sp
 
-    seen = sp.csr_array((np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids)))
+    seen = sp.csr_array(
+        (np.ones(len(x), np.float32), (x.user, x.item)), shape=(len(x.user_ids), len(x.item_ids))
+    )
     seen.data = np.ones_like(seen.data)
     return seen
 
 
-def weights_matrix(histories: Sequence[History], weights: Sequence[NDArray[np.float32]], items: int) -> "sp.csr_array":
-    """[users, items] sparse; an item met twice keeps its largest weight, weights of 0 are left out."""
+def weights_matrix(
+    histories: Sequence[History], weights: Sequence[NDArray[np.float32]], items: int
+) -> "sp.csr_array":
+    """[users, items] sparse; an item met twice keeps its largest weight, weights of 0 are left
+    out.
+    """
     import scipy.sparse as sp
 
     rows = np.repeat(np.arange(len(histories)), [len(h.items) for h in histories])

@@ -19,8 +19,8 @@ _ASKED = 100
 
 @dataclass(frozen=True)
 class BM25(Weighing):
-    """BM25 (Robertson and others 1994, Lucene's variant): the words of the items that a user had ask, each by the share
-    of the weight of the items that have it.
+    """BM25 (Robertson and others 1994, Lucene's variant): the words of the items that a user had
+    ask, each by the share of the weight of the items that have it.
 
     `postings` [words, items] sparse, what a word that asks adds to an item.
     """
@@ -67,7 +67,9 @@ class BM25(Weighing):
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case, by Unicode's rules; Chinese, Japanese and Thai by ICU's dictionaries."""
+    """The words of a text in lower case, by Unicode's rules; Chinese, Japanese and Thai by ICU's
+    dictionaries.
+    """
     from icu4py.breakers import WordBreaker
 
     return [one for one in WordBreaker(text.casefold(), "en") if any(map(str.isalnum, one))]
@@ -79,11 +81,15 @@ def bm25_postings(texts: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> 
     import scipy.sparse as sp
 
     corpus = [words(text) for text in texts]
-    vocabulary = {word: at for at, word in enumerate(dict.fromkeys(word for text in corpus for word in text))}
+    vocabulary = {
+        word: at for at, word in enumerate(dict.fromkeys(word for text in corpus for word in text))
+    }
     if not vocabulary:
         return sp.csr_array((0, len(corpus)), dtype=np.float32)
     index = bm25s.BM25(k1=k1, b=b, method="lucene")
-    index.index(([[vocabulary[word] for word in text] for text in corpus], vocabulary), show_progress=False)
+    index.index(
+        ([[vocabulary[word] for word in text] for text in corpus], vocabulary), show_progress=False
+    )
     held = index.scores
     # The package adds a word of its own, the empty one, at the end.
     shape = (len(corpus), len(held["indptr"]) - 1)

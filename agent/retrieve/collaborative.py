@@ -18,7 +18,9 @@ _LAMBDA = 300.0
 _NEIGHBOURS = 500
 """Weights kept a row: at 9,066 items a tenth of the file, and no worse."""
 _HALF_LIFE = 10.0
-"""Events after which an event speaks half as loud (ndcg@10 on ML-100K's validation .096 against .070 without)."""
+"""Events after which an event speaks half as loud (ndcg@10 on ML-100K's validation .096 against
+.070 without).
+"""
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,26 @@ class Collaborative(ItemWeights):
     name: str = "collaborative"
     half_life: float = _HALF_LIFE
     liked: bool = False
-    """Events count by their signal, so that dislikes speak against; else every event that is no dislike counts 1."""
+    """Events count by their signal, so that dislikes speak against; else every event that is no
+    dislike counts 1.
+    """
 
     def weigh(self, history: History) -> NDArray[np.float32]:
-        return np.asarray((history.signal if self.liked else history.taste()) * history.recency(self.half_life))
+        return np.asarray(
+            (history.signal if self.liked else history.taste()) * history.recency(self.half_life)
+        )
 
     def holds(self) -> str:
         return f"{self.method}, {self.weights.nnz:,} weights"
 
 
 def fit_collaborative(x: Interactions, ease_items: int = EASE_ITEMS) -> Collaborative:
-    """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data") over the `ease_items` items with the
-    most users: B = I - P / diag(P), P = (XᵀX + λI)⁻¹. Its largest weights a row are kept.
+    """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data") over the
+    `ease_items` items with the most users: B = I - P / diag(P), P = (XᵀX + λI)⁻¹. Its largest
+    weights a row are kept.
 
-    Items beyond have no weights: their few users tell EASE nothing that the penalty would not take back.
+    Items beyond have no weights: their few users tell EASE nothing that the penalty would not take
+    back.
     """
     import scipy.sparse as sp
 
@@ -53,7 +61,9 @@ def fit_collaborative(x: Interactions, ease_items: int = EASE_ITEMS) -> Collabor
     counts = np.asarray(seen.sum(axis=0)).ravel()
     kept = np.sort(np.argsort(-counts, kind="stable")[:ease_items])
     part = keep_top(ease_weights(seen[:, kept]), _NEIGHBOURS).tocoo()
-    weights = sp.csr_array((part.data, (kept[part.coords[0]], kept[part.coords[1]])), shape=(items, items))
+    weights = sp.csr_array(
+        (part.data, (kept[part.coords[0]], kept[part.coords[1]])), shape=(items, items)
+    )
     return Collaborative(weights, f"EASE over {len(kept):,} items")
 
 

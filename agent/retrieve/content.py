@@ -23,13 +23,19 @@ _DISLIKES = 0.5
 """What nearness to dislikes takes away, against what nearness to likes adds."""
 _NEAR_SHARE = 0.01
 _NEAR_LEAST = 5
-"""What counts as near an item: the hundredth of the catalogue that is nearest to it, and at least so many items."""
+"""What counts as near an item: the hundredth of the catalogue that is nearest to it, and at least
+so many items.
+"""
 _NEAR_COSINE = 0.45
-"""And no farther than this, without the catalogue's mean: the nearest of a kind of one are not near."""
+"""And no farther than this, without the catalogue's mean: the nearest of a kind of one are not
+near.
+"""
 _NEAR_KEPT = 200_000
 """Pairs of near items that are kept (about 20 MB)."""
 _WORDS = 0.5
-"""Share of portrait and preferences in the score, where there are any; the rest is the items' own vectors."""
+"""Share of portrait and preferences in the score, where there are any; the rest is the items' own
+vectors.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class ItemVectors:
 
     @cached_property
     def mean(self) -> Vectors:
-        """[dimensions] what all items share; e5's cosines lie between .75 and .9 unless it is taken away."""
+        """[dimensions] what all items share; e5's cosines lie between .75 and .9 unless it is taken
+        away.
+        """
         return np.asarray(self.vectors.mean(axis=0, keepdims=True), dtype=np.float32)
 
     @cached_property
@@ -53,13 +61,17 @@ class ItemVectors:
         return self.centre(self.vectors)
 
     def centre(self, vectors: Vectors) -> Vectors:
-        """[n, dimensions] without the catalogue's mean, of length 1 again; zeros where nothing is left."""
+        """[n, dimensions] without the catalogue's mean, of length 1 again; zeros where nothing is
+        left.
+        """
         moved = vectors - self.mean
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(moved / np.where(length < 1e-6, np.inf, length), dtype=np.float32)
 
     def neighbours(self, item_ids: Sequence[str], item_id: str) -> Vectors:
-        """[n] cosine of each of `item_ids` to an item, 0 where it is not among those nearest to it in the catalogue."""
+        """[n] cosine of each of `item_ids` to an item, 0 where it is not among those nearest to it
+        in the catalogue.
+        """
         here = self.positions.get(item_id)
         if here is None:
             return np.zeros(len(item_ids), dtype=np.float32)
@@ -69,8 +81,8 @@ class ItemVectors:
 
     @cached_property
     def _nearest(self) -> Callable[[int], dict[int, float]]:
-        """The cosines of the items that are near the one at a position, by position: kept, since what is recommended to
-        one user is recommended to others.
+        """The cosines of the items that are near the one at a position, by position: kept, since
+        what is recommended to one user is recommended to others.
         """
         return lru_cache(max(_NEAR_KEPT // max(self._near, 1), 1))(self._nearest_to)
 
@@ -99,10 +111,12 @@ class Wording:
 def content_scores(
     items: ItemVectors, events: Sequence[tuple[str, float]], wording: Wording | None = None
 ) -> NDArray[np.float32]:
-    """[items] score in about [-1, 1]: cosine to the likes' mean minus half the cosine to the dislikes' mean.
+    """[items] score in about [-1, 1]: cosine to the likes' mean minus half the cosine to the
+    dislikes' mean.
 
-    `events`: (item id, signal), oldest first; each counts by the size of its signal, halved every 20 events. The
-    portrait's likes and dislikes enter by the nearest of them. Zeros where nothing is known of the user.
+    `events`: (item id, signal), oldest first; each counts by the size of its signal, halved every
+    20 events. The portrait's likes and dislikes enter by the nearest of them. Zeros where nothing
+    is known of the user.
     """
     if not items.item_ids:
         return np.empty(0, dtype=np.float32)
@@ -124,11 +138,14 @@ def content_scores(
             total += share * cosine
     if not said:
         return score
-    return np.asarray((1 - _WORDS) * score + _WORDS * words if score.any() else words, dtype=np.float32)
+    return np.asarray(
+        (1 - _WORDS) * score + _WORDS * words if score.any() else words, dtype=np.float32
+    )
 
 
 def _nearness(items: ItemVectors, asked: Sequence[Vectors]) -> list[Vectors]:
-    """[items] cosine to the nearest of some vectors [n, dimensions] of length 1, for each of several such.
+    """[items] cosine to the nearest of some vectors [n, dimensions] of length 1, for each of
+    several such.
 
     All in one product, since it is reading the catalogue's vectors that takes long.
     """
@@ -147,7 +164,9 @@ def content_candidates(
     exclude: frozenset[str] = frozenset(),
     k: int = 300,
 ) -> dict[str, float]:
-    """The k best items by content with a score above 0, best first, ties in the catalogue's order."""
+    """The k best items by content with a score above 0, best first, ties in the catalogue's
+    order.
+    """
     score = content_scores(items, events, wording)
     score[[items.positions[one] for one in exclude if one in items.positions]] = 0
     named = np.flatnonzero(score > 0)
@@ -164,7 +183,9 @@ class ContentBook:
         self._folder = folder
 
     def get(self, user_id: str, key: str) -> dict[str, float] | None:
-        """What was kept under this key (portrait version, index generation, last event), None where it is another."""
+        """What was kept under this key (portrait version, index generation, last event), None where
+        it is another.
+        """
         try:
             kept = json.loads(self._file(user_id).read_text("utf-8"))
         except (OSError, ValueError):
@@ -172,13 +193,18 @@ class ContentBook:
         return kept["scores"] if kept["key"] == key else None
 
     def put(self, user_id: str, key: str, scores: Mapping[str, float]) -> None:
-        """Keep them in the place of older ones; a disk that does not take them costs the next request time only."""
+        """Keep them in the place of older ones; a disk that does not take them costs the next
+        request time only.
+        """
         file = self._file(user_id)
         # Of a name of its own, since another process may be keeping the same user's.
         part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"key": key, "scores": dict(scores)}, ensure_ascii=False), encoding="utf-8")
+            part.write_text(
+                json.dumps({"key": key, "scores": dict(scores)}, ensure_ascii=False),
+                encoding="utf-8",
+            )
             part.replace(file)
         except OSError:
             with suppress(OSError):

@@ -1,4 +1,6 @@
-"""Who had what, for the question of how many had both of two items. Users are places in a table, and have no ids."""
+"""Who had what, for the question of how many had both of two items. Users are places in a table,
+and have no ids.
+"""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ _ARRAYS = ("starts", "users", "first", "last")
 
 @dataclass(frozen=True)
 class Holders:
-    """By item its users, with the places of their first and last event on it among the user's own events."""
+    """By item its users, with the places of their first and last event on it among the user's own
+    events.
+    """
 
     item_ids: list[str]
     starts: NDArray[np.int64]
@@ -32,7 +36,9 @@ class Holders:
         return {one: place for place, one in enumerate(self.item_ids)}
 
     def companions(self, first: str, second: str, in_order: bool = False) -> int:
-        """How many users had both items; in_order: only those who had the second at some time after the first."""
+        """How many users had both items; in_order: only those who had the second at some time after
+        the first.
+        """
         a, b = self.positions.get(first), self.positions.get(second)
         if a is None or b is None:
             return 0
@@ -50,7 +56,9 @@ class Holders:
         """A folder of `holders.npz` and `holders.json`, in place of what is there."""
         with written_whole(folder) as part:
             np.savez(part / "holders.npz", **{name: getattr(self, name) for name in _ARRAYS})
-            (part / "holders.json").write_text(json.dumps(self.item_ids, ensure_ascii=False), encoding="utf-8")
+            (part / "holders.json").write_text(
+                json.dumps(self.item_ids, ensure_ascii=False), encoding="utf-8"
+            )
 
 
 def load_holders(folder: Path) -> Holders | None:

@@ -1,13 +1,14 @@
 """What users with the same attributes have had: the voice for a user of whom nothing else is known.
 
-For item i and a user with attribute values a, as naive Bayes joins them (Pazzani 1999 ranks by demographics so):
+For item i and a user with attribute values a, as naive Bayes joins them (Pazzani 1999 ranks by
+demographics so):
 
     score(i) = p(i) Π_a lift(i, a) ** w,    lift(i, a) = (n(i, a) + k p(i)) / ((N(a) + k) p(i))
 
-p(i): share of all users who had the item; n(i, a): users with the value who had it; N(a): users with the value; k =
-`SHRINK` users' worth of belief that the value changes nothing; w = 1 / √(number of values), since attributes tell much
-of the same. Numbers are read by fifths of the population. Values that all users or fewer than `FEWEST` carry are left
-out.
+p(i): share of all users who had the item; n(i, a): users with the value who had it; N(a): users
+with the value; k = `SHRINK` users' worth of belief that the value changes nothing; w = 1 / √(number
+of values), since attributes tell much of the same. Numbers are read by fifths of the population.
+Values that all users or fewer than `FEWEST` carry are left out.
 """
 
 import json
@@ -66,31 +67,48 @@ class Demographics:
         return [one for one in _read(attributes, self.edges) if one in self.position]
 
     def score(self, attributes: Attributes, item_ids: Sequence[str]) -> NDArray[np.float32] | None:
-        """[items] largest 1, 0 for what nobody had; None where no value of the user's is counted."""
+        """[items] largest 1, 0 for what nobody had; None where no value of the user's is
+        counted.
+        """
         at = [self.position[one] for one in self.known(attributes)]
         if not at:
             return None
         had = np.maximum(self.share, 1e-12)
         counted = self.counts[at].toarray()
         lift = (counted + SHRINK * had) / ((self.sizes[at, None] + SHRINK) * had)
-        score = np.where(self.share > 0, np.log(had) + np.log(lift).sum(axis=0) / np.sqrt(len(at)), -np.inf)
+        score = np.where(
+            self.share > 0, np.log(had) + np.log(lift).sum(axis=0) / np.sqrt(len(at)), -np.inf
+        )
         score = np.exp(score - score.max(initial=-np.inf))
         by_id = dict(zip(self.item_ids, score.tolist(), strict=True))
         return np.array([by_id.get(one, 0.0) for one in item_ids], dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """A folder of `demographics.npz` and `demographics.json`, in place of what is there."""
-        head = {"format": FORMAT, "item_ids": self.item_ids, "values": self.values, "edges": self.edges}
+        head = {
+            "format": FORMAT,
+            "item_ids": self.item_ids,
+            "values": self.values,
+            "edges": self.edges,
+        }
         with written_whole(folder) as part:
             np.savez_compressed(
-                part / "demographics.npz", sizes=self.sizes, share=self.share, data=self.counts.data,
-                indices=self.counts.indices, indptr=self.counts.indptr,
-            )  # fmt: skip
-            (part / "demographics.json").write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
+                part / "demographics.npz",
+                sizes=self.sizes,
+                share=self.share,
+                data=self.counts.data,
+                indices=self.counts.indices,
+                indptr=self.counts.indptr,
+            )
+            (part / "demographics.json").write_text(
+                json.dumps(head, ensure_ascii=False), encoding="utf-8"
+            )
 
 
 def load_demographics(folder: Path) -> Demographics | None:
-    """None where there is none of this format that can be read; it is derived, and counted again."""
+    """None where there is none of this format that can be read; it is derived, and counted
+    again.
+    """
     import scipy.sparse as sp
 
     try:
@@ -120,16 +138,22 @@ def count_demographics(x: Interactions, users: Sequence[User]) -> Demographics:
         for one in _read(attributes.get(x.user_ids[at], {}), edges):
             rows.append(codes.setdefault(one, len(codes)))
             columns.append(at)
-    carried = sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(codes), len(x.user_ids)))
+    carried = sp.csr_array(
+        (np.ones(len(rows)), (rows, columns)), shape=(len(codes), len(x.user_ids))
+    )
     sizes = np.asarray(carried.sum(axis=1)).ravel()
     kept = np.flatnonzero((sizes >= FEWEST) & (sizes < len(active)))
     names = list(codes)
     counts = (carried[kept] @ seen).tocsr().astype(np.float32)
     share = np.asarray(seen.sum(axis=0)).ravel() / max(len(active), 1)
     return Demographics(
-        list(x.item_ids), [names[at] for at in kept], edges, counts, sizes[kept].astype(np.int64),
+        list(x.item_ids),
+        [names[at] for at in kept],
+        edges,
+        counts,
+        sizes[kept].astype(np.int64),
         share.astype(np.float64),
-    )  # fmt: skip
+    )
 
 
 def _read(attributes: Attributes, edges: Mapping[str, list[float]]) -> list[str]:

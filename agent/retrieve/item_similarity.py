@@ -17,13 +17,17 @@ Counting = Literal["all", "liked"]
 
 @dataclass(frozen=True)
 class ItemSimilarity(Weighing):
-    """`traits` [items, traits], rows of length 1 (or 0): attributes weighed by rarity (sparse), or vectors (dense)."""
+    """`traits` [items, traits], rows of length 1 (or 0): attributes weighed by rarity (sparse), or
+    vectors (dense).
+    """
 
     traits: "sp.csr_array | NDArray[np.float32]"
     name: str
     half_life: float = np.inf
     weighing: Counting = "all"
-    """`liked` counts each event by its signal, so that dislikes take away; `all` counts every event."""
+    """`liked` counts each event by its signal, so that dislikes take away; `all` counts every
+    event.
+    """
 
     @property
     def learned(self) -> "sp.csr_array | NDArray[np.float32]":
@@ -31,10 +35,14 @@ class ItemSimilarity(Weighing):
 
     def weigh(self, history: History) -> NDArray[np.float32]:
         recency = history.recency(self.half_life)
-        return np.asarray(recency * history.signal if self.weighing == "liked" else recency, dtype=np.float32)
+        return np.asarray(
+            recency * history.signal if self.weighing == "liked" else recency, dtype=np.float32
+        )
 
     def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
-        """Nearness of each item to the weighted mean of the user's items: a cosine where all of them are alike."""
+        """Nearness of each item to the weighted mean of the user's items: a cosine where all of
+        them are alike.
+        """
         asked = np.stack([self._mean(one) for one in past])
         users, traits, channels = asked.shape
         near = self.traits @ asked.transpose(1, 0, 2).reshape(traits, users * channels)

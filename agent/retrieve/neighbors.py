@@ -32,7 +32,9 @@ class Neighbor(Value):
 
 
 def most_had(holders: Holders, allowed: Collection[str], n: int) -> list[tuple[str, int]]:
-    """(item id, users) of the n items that most users had, most first, ties in the catalogue's order."""
+    """(item id, users) of the n items that most users had, most first, ties in the catalogue's
+    order.
+    """
     users = np.diff(holders.starts)
     order = np.argsort(-users, kind="stable")
     found = ((holders.item_ids[at], int(users[at])) for at in order.tolist())
@@ -46,7 +48,9 @@ def most_had(holders: Holders, allowed: Collection[str], n: int) -> list[tuple[s
 
 
 def near_in_text(vectors: ItemVectors, item_id: str) -> list[tuple[str, float]]:
-    """(item id, cosine) of every other item, nearest first; nothing where the item has no vector."""
+    """(item id, cosine) of every other item, nearest first; nothing where the item has no
+    vector.
+    """
     here = vectors.positions.get(item_id)
     if here is None:
         return []
@@ -54,7 +58,9 @@ def near_in_text(vectors: ItemVectors, item_id: str) -> list[tuple[str, float]]:
 
 
 def near_in_users(holders: Holders, item_id: str) -> list[tuple[str, float]]:
-    """(item id, cosine of the sets of users) of the other items with users in common, most first."""
+    """(item id, cosine of the sets of users) of the other items with users in common, most
+    first.
+    """
     here = holders.positions.get(item_id)
     if here is None:
         return []
@@ -64,7 +70,9 @@ def near_in_users(holders: Holders, item_id: str) -> list[tuple[str, float]]:
     shared = np.concatenate([[0], np.cumsum(mine[holders.users])])
     both = shared[holders.starts[1:]] - shared[holders.starts[:-1]]
     cosine = both / np.sqrt(np.maximum(size * size[here], 1))
-    return [one for one in _ordered(holders.item_ids, cosine.astype(np.float32), here) if one[1] > 0]
+    return [
+        one for one in _ordered(holders.item_ids, cosine.astype(np.float32), here) if one[1] > 0
+    ]
 
 
 def _ordered(ids: Sequence[str], score: NDArray[np.float32], here: int) -> list[tuple[str, float]]:

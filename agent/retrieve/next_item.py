@@ -57,12 +57,19 @@ def transitions(x: Interactions, *, window: int = _WINDOW, decay: float = _DECAY
     return total
 
 
-def normalised(counts: "sp.csr_array", x: Interactions, *, source: float = 0.5, target: float = 0.5) -> "sp.csr_array":
+def normalised(
+    counts: "sp.csr_array", x: Interactions, *, source: float = 0.5, target: float = 0.5
+) -> "sp.csr_array":
     """Transition counts of i to j over nᵢ^source nⱼ^target, n being an item's events.
 
-    With both exponents a half it is the cosine. A smaller `target` lets what many have come forward.
+    With both exponents a half it is the cosine. A smaller `target` lets what many have come
+    forward.
     """
     import scipy.sparse as sp
 
     seen = np.maximum(np.bincount(x.item, minlength=len(x.item_ids)), 1).astype(np.float32)
-    return (sp.diags_array(seen**-source) @ counts @ sp.diags_array(seen**-target)).tocsr().astype(np.float32)
+    return (
+        (sp.diags_array(seen**-source) @ counts @ sp.diags_array(seen**-target))
+        .tocsr()
+        .astype(np.float32)
+    )

@@ -13,8 +13,9 @@ from limner.retrieve.base import DISLIKED, History
 MOMENTS = 16
 """At which recent popularity is kept summed up, where there is room for so many."""
 _CELLS = 16_000_000
-"""Sums that are kept at most (64 MB), of all half-lives, moments and items; with fewer moments more events are added up
-at each question, and the answer is the same."""
+"""Sums that are kept at most (64 MB), of all half-lives, moments and items; with fewer moments more
+events are added up at each question, and the answer is the same.
+"""
 RECENT = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
 
@@ -34,7 +35,9 @@ class PopularChannel:
 
 
 def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> PopularChannel:
-    """Users who had an item, over all users; with `signal` [n] events that speak against the item are left out."""
+    """Users who had an item, over all users; with `signal` [n] events that speak against the item
+    are left out.
+    """
     if signal is not None:
         x = x.take(signal >= DISLIKED)
     pairs = np.unique(x.user.astype(np.int64) * len(x.item_ids) + x.item)
@@ -51,15 +54,18 @@ class EventStream:
     item: NDArray[np.int32]
     """[n]."""
     edges: NDArray[np.int64]
-    """[moments] epoch milliseconds, ascending, about as many events between any two; the first before all events."""
+    """[moments] epoch milliseconds, ascending, about as many events between any two; the first
+    before all events.
+    """
 
 
 @dataclass(frozen=True)
 class RecentChannel:
     """What many have had of late, at the moment of each user: counts that halve every `half_life`.
 
-    Of an item at a moment: Σ 0.5^(age of event / half-life) over the events up to then, over the largest of all items.
-    `heat` [moments, items] is the sum at each of the stream's edges, over the events before it.
+    Of an item at a moment: Σ 0.5^(age of event / half-life) over the events up to then, over the
+    largest of all items. `heat` [moments, items] is the sum at each of the stream's edges, over the
+    events before it.
     """
 
     heat: NDArray[np.float32]
@@ -77,11 +83,15 @@ class RecentChannel:
         stream, last = self.stream, self.stream.edges[-1]
         kept = stream.time >= last
         return replace(
-            self, heat=self.heat[-1:], stream=EventStream(stream.time[kept], stream.item[kept], stream.edges[-1:])
+            self,
+            heat=self.heat[-1:],
+            stream=EventStream(stream.time[kept], stream.item[kept], stream.edges[-1:]),
         )
 
     def holds(self) -> str:
-        return f"half-life {_span(self.half_life)}" if len(self.stream.time) else "order without times"
+        return (
+            f"half-life {_span(self.half_life)}" if len(self.stream.time) else "order without times"
+        )
 
     def _at(self, now: int) -> NDArray[np.float32]:
         """[items], the largest 1."""
@@ -98,8 +108,12 @@ class RecentChannel:
         if len(stream.time):
             first, last = np.searchsorted(stream.time, [stream.edges[edge], now + 1])
             since = np.power(0.5, (now - stream.time[first:last]) / self.half_life)
-            total = total * np.float32(0.5 ** (max(now - int(stream.edges[edge]), 0) / self.half_life))
-            total = total + np.bincount(stream.item[first:last], weights=since, minlength=len(total))
+            total = total * np.float32(
+                0.5 ** (max(now - int(stream.edges[edge]), 0) / self.half_life)
+            )
+            total = total + np.bincount(
+                stream.item[first:last], weights=since, minlength=len(total)
+            )
         return np.asarray(total / max(float(total.max(initial=0.0)), 1e-30), dtype=np.float32)
 
 
@@ -108,7 +122,8 @@ def fit_recent(
     signal: NDArray[np.float32] | None = None,
     half_lives: Mapping[str, float] | None = None,
 ) -> list[RecentChannel]:
-    """By name the half-lives, as shares of the time that the data spans; popularity itself where it has no times.
+    """By name the half-lives, as shares of the time that the data spans; popularity itself where it
+    has no times.
 
     With `signal` [n] events that speak against an item are left out.
     """
@@ -118,14 +133,18 @@ def fit_recent(
     timed = np.flatnonzero(x.time != NO_TIME)
     if not len(timed):
         stream = EventStream(np.empty(0, np.int64), np.empty(0, np.int32), np.array([NO_TIME]))
-        return [RecentChannel(fit_popular(x).share[None, :], stream, 1.0, name) for name in half_lives]
+        return [
+            RecentChannel(fit_popular(x).share[None, :], stream, 1.0, name) for name in half_lives
+        ]
     order = timed[np.argsort(x.time[timed], kind="stable")]
     time = x.time[order]
     moments = min(MOMENTS, max(_CELLS // max(len(half_lives) * len(x.item_ids), 1) - 1, 1))
     edges = np.unique(time[:: max(-(-len(time) // moments), 1)])
     stream = EventStream(time, x.item[order], edges)
     span = max(int(time[-1] - time[0]), 1)
-    return [_heated(stream, len(x.item_ids), share * span, name) for name, share in half_lives.items()]
+    return [
+        _heated(stream, len(x.item_ids), share * span, name) for name, share in half_lives.items()
+    ]
 
 
 def _heated(stream: EventStream, items: int, half_life: float, name: str) -> RecentChannel:
@@ -135,7 +154,9 @@ def _heated(stream: EventStream, items: int, half_life: float, name: str) -> Rec
         part = slice(bounds[row - 1], bounds[row])
         age = stream.edges[row] - stream.time[part]
         faded = heat[row - 1] * 0.5 ** ((stream.edges[row] - stream.edges[row - 1]) / half_life)
-        heat[row] = faded + np.bincount(stream.item[part], weights=np.power(0.5, age / half_life), minlength=items)
+        heat[row] = faded + np.bincount(
+            stream.item[part], weights=np.power(0.5, age / half_life), minlength=items
+        )
     return RecentChannel(heat, stream, half_life, name)
 
 
@@ -143,7 +164,9 @@ _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second
 
 
 def _span(milliseconds: float) -> str:
-    """A time in the largest unit of which it has one at least, to three digits: "1.5 days", "44.5 seconds"."""
+    """A time in the largest unit of which it has one at least, to three digits: "1.5 days", "44.5
+    seconds".
+    """
     name, unit = next((one for one in _UNITS if milliseconds >= one[1]), _UNITS[-1])
     value = milliseconds / unit
     number = f"{value:.3g}" if value < 100 else f"{value:,.0f}"

@@ -1,4 +1,6 @@
-"""Users like this one: cosine of histories, and what the nearest had (Resnick et al. 1994, "GroupLens")."""
+"""Users like this one: cosine of histories, and what the nearest had (Resnick et al. 1994,
+"GroupLens").
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +74,9 @@ class UserKNN(Weighing):
 
 
 def users_matrix(x: Interactions, users: int = USERS) -> "sp.csr_array":
-    """[users, items] 1 where a user had an item, of the `users` with the most items; users without any are left out."""
+    """[users, items] 1 where a user had an item, of the `users` with the most items; users without
+    any are left out.
+    """
     seen = seen_matrix(x)
     size = np.diff(seen.indptr)
     most = np.argsort(-size, kind="stable")[: min(users, int((size > 0).sum()))]

@@ -1,4 +1,6 @@
-"""What a store's things are called: titles, facet values, facets, event types and attributes, found in any text."""
+"""What a store's things are called: titles, facet values, facets, event types and attributes, found
+in any text.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,7 +57,11 @@ class EntityIndex:
     """Of one state of a store; each table is made when it is first needed."""
 
     def __init__(
-        self, items: Mapping[str, Item], population: Population, users: Sequence[User], types: Mapping[str, int]
+        self,
+        items: Mapping[str, Item],
+        population: Population,
+        users: Sequence[User],
+        types: Mapping[str, int],
     ) -> None:
         self._items, self._population, self._users = items, population, users
         self.types = types
@@ -82,7 +88,9 @@ class EntityIndex:
         return table
 
     def exactly(self, text: str) -> list[str]:
-        """Items whose title is this text, or a way to say it; those of the very title first and alone."""
+        """Items whose title is this text, or a way to say it; those of the very title first and
+        alone.
+        """
         ids = self.titles.get(title_key(text)) or []
         same = [one for one in ids if fold(self._items[one].title) == fold(text)]
         return same or ids
@@ -116,7 +124,12 @@ class EntityIndex:
         for item in self._items.values():
             for name, value in [("category", item.categories), *item.attributes.items()]:
                 for one in value if isinstance(value, list) else [value]:
-                    if not isinstance(one, str) or len(one) > _LONGEST or one.casefold() in counted or one in seen:
+                    if (
+                        not isinstance(one, str)
+                        or len(one) > _LONGEST
+                        or one.casefold() in counted
+                        or one in seen
+                    ):
                         continue
                     seen.add(one)
                     if len(seen) > _MANY_VALUES:
@@ -128,13 +141,18 @@ class EntityIndex:
         """Facet by `value_key` of its name in several languages."""
         found: dict[tuple[str, ...], str] = {}
         for facet in self._population.facet_names:
-            for form in [facet.replace("_", " "), *(load_language(one).facet(facet) for one in LANGUAGES)]:
+            for form in [
+                facet.replace("_", " "),
+                *(load_language(one).facet(facet) for one in LANGUAGES),
+            ]:
                 found.setdefault(value_key(form), facet)
         return found
 
     @cached_property
     def themes(self) -> frozenset[str]:
-        """Facets whose values are words of titles, which a question may well say without meaning them."""
+        """Facets whose values are words of titles, which a question may well say without meaning
+        them.
+        """
         return frozenset(rule.facet for rule in self._population.rules if rule.kind == "theme")
 
     @property
@@ -144,8 +162,8 @@ class EntityIndex:
 
     @cached_property
     def measures(self) -> dict[str, str]:
-        """Items' attributes most of whose values are numbers, by folded name, and how conditions call them; `price`
-        too, where any item has one.
+        """Items' attributes most of whose values are numbers, by folded name, and how conditions
+        call them; `price` too, where any item has one.
         """
         numbers: Counter[str] = Counter()
         values: Counter[str] = Counter()
@@ -154,9 +172,16 @@ class EntityIndex:
             for name, value in item.attributes.items():
                 values[name] += 1
                 numbers[name] += isinstance(value, int | float) and not isinstance(value, bool)
-        found = {fold(name).replace("_", " "): name for name, n in numbers.items() if n and 2 * n > values[name]}
+        found = {
+            fold(name).replace("_", " "): name
+            for name, n in numbers.items()
+            if n and 2 * n > values[name]
+        }
         for rule in self._population.rules:  # the year that an item is of, whatever data call it
-            if rule.facet == "era" and (name := rule.where.removeprefix("attributes.")) in found.values():
+            if (
+                rule.facet == "era"
+                and (name := rule.where.removeprefix("attributes.")) in found.values()
+            ):
                 found.setdefault("year", name)
         return found
 
@@ -165,7 +190,9 @@ class EntityIndex:
     @cached_property
     def attributes(self) -> dict[str, str]:
         """Users' attributes by folded name, and how the data spell them."""
-        return {fold(name).replace("_", " "): name for one in self._users for name in one.attributes}
+        return {
+            fold(name).replace("_", " "): name for one in self._users for name in one.attributes
+        }
 
     @cached_property
     def texts(self) -> dict[str, list[str]]:
@@ -179,7 +206,9 @@ class EntityIndex:
 
     @cached_property
     def groups(self) -> Phrases[NamedValue]:
-        """Text values of users' attributes that few values divide them by: "student" is an occupation."""
+        """Text values of users' attributes that few values divide them by: "student" is an
+        occupation.
+        """
         table: Phrases[NamedValue] = Phrases()
         for name, values in self.texts.items():
             if len(values) <= _FEW:

@@ -1,7 +1,9 @@
-"""Counting over all events of a store at once: who had what, when, and how much of it. Arrays in, arrays out.
+"""Counting over all events of a store at once: who had what, when, and how much of it. Arrays in,
+arrays out.
 
-Users and items are positions in `Census.user_ids` and `item_ids`. "Liked" is a positive signal, "disliked" a negative
-one, as `limner.core.signals` reads an event; events nearer to zero than NEUTRAL say neither.
+Users and items are positions in `Census.user_ids` and `item_ids`. "Liked" is a positive signal,
+"disliked" a negative one, as `limner.core.signals` reads an event; events nearer to zero than
+NEUTRAL say neither.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -129,16 +131,26 @@ class Census:
         return self._ordered(np.flatnonzero(counts), counts, kept)
 
     def likers(
-        self, rows: Mask, polarity: Polarity, course: Course, among: Mask | None, least: int = MIN_LIKED
+        self,
+        rows: Mask,
+        polarity: Polarity,
+        course: Course,
+        among: Mask | None,
+        least: int = MIN_LIKED,
     ) -> UserCounts:
-        """Users who liked (or disliked) at least `least` items of some events and most of those that they judged there.
+        """Users who liked (or disliked) at least `least` items of some events and most of those
+        that they judged there.
 
-        course: `stopped`, those none of whose liked ones lie in the newer half of all their events, though they liked
-        some before; `started`, those all of whose liked ones lie there. Counted by different items.
+        course: `stopped`, those none of whose liked ones lie in the newer half of all their events,
+        though they liked some before; `started`, those all of whose liked ones lie there. Counted
+        by different items.
         """
         x, users = self.x, len(self.user_ids)
         on = rows if among is None else rows & among[x.user]
-        yes, no = on & self.judged(polarity), on & self.judged("dislike" if polarity == "like" else "like")
+        yes, no = (
+            on & self.judged(polarity),
+            on & self.judged("dislike" if polarity == "like" else "like"),
+        )
         liked, turned = self._different(yes), self._different(no)
         kept = (liked >= least) & (liked > turned)
         if course:
@@ -160,15 +172,25 @@ class Census:
 
     def _different(self, rows: Mask) -> NDArray[np.int64]:
         """[users] different items among the events."""
-        pairs = np.unique(self.x.user[rows].astype(np.int64) * max(len(self.item_ids), 1) + self.x.item[rows])
+        pairs = np.unique(
+            self.x.user[rows].astype(np.int64) * max(len(self.item_ids), 1) + self.x.item[rows]
+        )
         return np.bincount(pairs // max(len(self.item_ids), 1), minlength=len(self.user_ids))
 
-    def _ordered(self, users: NDArray[np.int64], counts: NDArray[np.int64], rows: Mask) -> UserCounts:
+    def _ordered(
+        self, users: NDArray[np.int64], counts: NDArray[np.int64], rows: Mask
+    ) -> UserCounts:
         newest = np.zeros(len(self.user_ids), dtype=np.int64)
         at = np.flatnonzero(rows)
-        newest[self.x.user[at]] = self.x.seq[at]  # rows are in order of time, and the last assignment stays
+        newest[self.x.user[at]] = self.x.seq[
+            at
+        ]  # rows are in order of time, and the last assignment stays
         ids = np.array([self.user_ids[one] for one in users.tolist()], dtype=object)
-        ties = np.argsort(np.argsort(ids, kind="stable"), kind="stable") if len(ids) else np.empty(0, np.int64)
+        ties = (
+            np.argsort(np.argsort(ids, kind="stable"), kind="stable")
+            if len(ids)
+            else np.empty(0, np.int64)
+        )
         order = np.lexsort((ties, -counts[users]))
         users = users[order]
         return UserCounts(users, counts[users].astype(np.int64), newest[users])
@@ -190,16 +212,26 @@ class Census:
         )
 
 
-def carriers(population: Population, items: Mapping[str, Item], facets: Sequence[str], value: str) -> frozenset[str]:
-    """Ids of the items that carry a value, under one of these facets (under any where none is named).
+def carriers(
+    population: Population, items: Mapping[str, Item], facets: Sequence[str], value: str
+) -> frozenset[str]:
+    """Ids of the items that carry a value, under one of these facets (under any where none is
+    named).
 
-    Values that too few items share to be counted as a facet are looked for among the items' categories and attributes.
+    Values that too few items share to be counted as a facet are looked for among the items'
+    categories and attributes.
     """
     wanted = value.casefold()
-    codes = [one for one in population.known.get(wanted, ()) if not facets or population.facets[one] in facets]
+    codes = [
+        one
+        for one in population.known.get(wanted, ())
+        if not facets or population.facets[one] in facets
+    ]
     if codes:
         row = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))
-        return frozenset(population.item_ids[at] for at in row[np.isin(population.codes, codes)].tolist())
+        return frozenset(
+            population.item_ids[at] for at in row[np.isin(population.codes, codes)].tolist()
+        )
     return frozenset(one.item_id for one in items.values() if _says(one, wanted))
 
 
@@ -207,6 +239,8 @@ def _says(item: Item, wanted: str) -> bool:
     if any(one.casefold() == wanted for one in item.categories):
         return True
     return any(
-        wanted in (part.casefold() for part in value) if isinstance(value, list) else str(value).casefold() == wanted
+        wanted in (part.casefold() for part in value)
+        if isinstance(value, list)
+        else str(value).casefold() == wanted
         for value in item.attributes.values()
     )

@@ -1,4 +1,6 @@
-"""What is derived from all events: items, base rates, trained channels, vectors; made anew when events came."""
+"""What is derived from all events: items, base rates, trained channels, vectors; made anew when
+events came.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,13 +62,17 @@ R = TypeVar("R")
 _KEPT = 32
 """Answers to which items of the catalogue a request may see that are kept."""
 _AT_ONCE = 64
-"""Portraits that are embedded and written together; nothing else can be changed while they are written."""
+"""Portraits that are embedded and written together; nothing else can be changed while they are
+written.
+"""
 EMBEDDER_NOTE = "embedder"
 DIMENSIONS_NOTE = "dimensions"
 
 
 _DRIFT = 0.01
-"""Share of users, items and events that may come or change before what is counted over all of them is counted anew."""
+"""Share of users, items and events that may come or change before what is counted over all of them
+is counted anew.
+"""
 
 
 @dataclass(frozen=True)
@@ -127,11 +133,15 @@ class CatalogueSnapshot:
     def lexicon(self, language: str) -> Lexicon:
         """Titles and facet values of the catalogue as they are looked for in text of a language."""
         if language not in self.lexicons:
-            self.lexicons[language] = lexicon_from(self.items.values(), spoken(language), self.population.values)
+            self.lexicons[language] = lexicon_from(
+                self.items.values(), spoken(language), self.population.values
+            )
         return self.lexicons[language]
 
 
-def locked(work: "Callable[Concatenate[DerivedState, P], R]") -> "Callable[Concatenate[DerivedState, P], R]":
+def locked(
+    work: "Callable[Concatenate[DerivedState, P], R]",
+) -> "Callable[Concatenate[DerivedState, P], R]":
     """One thread at a time: what events have outdated is made anew once, and others wait for it."""
 
     @wraps(work)
@@ -182,10 +192,19 @@ def uses_snapshot(work: "Callable[[DerivedState], R]") -> "Callable[[DerivedStat
 
 
 class DerivedState:
-    """Keeps the newest world, model and item vectors of a store, and makes anew what events have outdated."""
+    """Keeps the newest world, model and item vectors of a store, and makes anew what events have
+    outdated.
+    """
 
-    def __init__(self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None) -> None:
-        self._settings, self._store, self._progress, self._embedder = settings, store, progress, embedder
+    def __init__(
+        self, settings: Settings, store: Store, progress: Progress, embedder: Embedder | None = None
+    ) -> None:
+        self._settings, self._store, self._progress, self._embedder = (
+            settings,
+            store,
+            progress,
+            embedder,
+        )
         self._world: CatalogueSnapshot | None = None
         self._model: Model | None = None
         self._index: Index | None = None
@@ -205,8 +224,8 @@ class DerivedState:
 
     @contextmanager
     def request_snapshot(self) -> Iterator[None]:
-        """Around one request in one thread: what is derived is looked up once, and stays what it was, until the thread
-        makes something anew.
+        """Around one request in one thread: what is derived is looked up once, and stays what it
+        was, until the thread makes something anew.
         """
         self._own.view, self._own.embedding_error = {}, None
         try:
@@ -249,14 +268,18 @@ class DerivedState:
     def _population(
         self, now: Counted, items: Mapping[str, Item], scales: Mapping[str, Scale]
     ) -> tuple[Population, Counted]:
-        """Base rates, and of what they were counted: as they are kept, if that is of now, else counted anew."""
+        """Base rates, and of what they were counted: as they are kept, if that is of now, else
+        counted anew.
+        """
         folder = self._store.folder / "population"
         kept = Counted.from_key(self._store.note("population") or "")
         if kept is not None and kept.holds(now) and (found := load_population(folder)) is not None:
             return found, kept
         self._progress.start("counting base rates")
         x = self._store.interactions()
-        population = build_population(x, list(items.values()), signals(x, self._settings.signals, scales))
+        population = build_population(
+            x, list(items.values()), signals(x, self._settings.signals, scales)
+        )
         # Kept only where no other process writes: it saves the next one the counting.
         with suppress(StoreBusyError), self._store.writing():
             population.save(folder)
@@ -282,7 +305,9 @@ class DerivedState:
     @uses_snapshot
     @locked
     def model(self) -> Model | None:
-        """The same over the catalogue as it is now: items that came since are known by their content."""
+        """The same over the catalogue as it is now: items that came since are known by their
+        content.
+        """
         trained = self.trained()
         if trained is None:
             return None
@@ -301,18 +326,22 @@ class DerivedState:
     def _since(self, trained: Model) -> list[str]:
         """Items that the store came to have after training."""
         key = f"{trained.manifest.version}:{self.world().catalogue}"
-        return self._new.of(key, lambda: [one for one in self.world().items if one not in trained.positions])
+        return self._new.of(
+            key, lambda: [one for one in self.world().items if one not in trained.positions]
+        )
 
     @locked
     def allowed(self, wishes: RecommendationRequest) -> NDArray[np.bool_] | None:
         """[items of the model] whether each may come back, None where all may.
 
-        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not have.
+        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not
+        have.
         """
         check_context(wishes, self.world().items)
         model = self.model()
         ids = model.item_ids if model else []
-        key = f"{self.world().catalogue}:{model.manifest.version if model else 0}:{len(ids)}:{fitting_key(wishes)}"
+        version = model.manifest.version if model else 0
+        key = f"{self.world().catalogue}:{version}:{len(ids)}:{fitting_key(wishes)}"
         if key not in self._allowed:
             check_wishes(wishes, self.world().items)
             if len(self._allowed) >= _KEPT:
@@ -356,7 +385,9 @@ class DerivedState:
             return count_demographics(self._store.interactions(), self._store.users())
 
         counted = self.world().counted.key
-        return self._demographics.of(counted, lambda: self._saved("demographics", counted, load_demographics, count))
+        return self._demographics.of(
+            counted, lambda: self._saved("demographics", counted, load_demographics, count)
+        )
 
     @uses_snapshot
     @locked
@@ -367,10 +398,16 @@ class DerivedState:
             return holders_of(self._store.interactions())
 
         counted = self.world().counted.key
-        return self._holders.of(counted, lambda: self._saved("holders", counted, load_holders, count))
+        return self._holders.of(
+            counted, lambda: self._saved("holders", counted, load_holders, count)
+        )
 
-    def _saved(self, name: str, stamp: str, load: Callable[[Path], S | None], count: Callable[[], S]) -> S:
-        """As it lies in a folder of the store, if that is of now; else counted, and kept if no other process writes."""
+    def _saved(
+        self, name: str, stamp: str, load: Callable[[Path], S | None], count: Callable[[], S]
+    ) -> S:
+        """As it lies in a folder of the store, if that is of now; else counted, and kept if no
+        other process writes.
+        """
         folder = self._store.folder / name
         found = load(folder) if self._store.note(name) == stamp else None
         if found is None:
@@ -388,7 +425,9 @@ class DerivedState:
         def count() -> Census:
             x = self._store.interactions().over(world.items)
             is_rating = np.array([kind in RATED_TYPES for kind in x.types], dtype=bool)
-            counted = is_rating[x.type] & np.isfinite(x.value) if len(x) else np.empty(0, dtype=bool)
+            counted = (
+                is_rating[x.type] & np.isfinite(x.value) if len(x) else np.empty(0, dtype=bool)
+            )
             return Census(x, signals(x, self._settings.signals, world.scales), counted)
 
         return self._census.of(world.stamp, count)
@@ -399,13 +438,17 @@ class DerivedState:
         world = self.world()
 
         def gather() -> EntityIndex:
-            return EntityIndex(world.items, world.population, self._store.users(), self._store.event_types())
+            return EntityIndex(
+                world.items, world.population, self._store.users(), self._store.event_types()
+            )
 
         return self._names.of(world.stamp, gather)
 
     @locked
     def period(self) -> tuple[datetime, datetime] | None:
-        """First and last time of all events, None where none has one; kept until the store changes."""
+        """First and last time of all events, None where none has one; kept until the store
+        changes.
+        """
         return self._period.of(f"{self._store.revision()}", self._store.period)
 
     def crowd(self, model: Model) -> HistoryBatch:
@@ -414,13 +457,17 @@ class DerivedState:
         return history_batch(x, signals(x, self._settings.signals, self.world().scales), model)
 
     def train(self) -> Model:
-        """Fit channels and fusion on every event, over the whole catalogue. The items must be embedded before."""
+        """Fit channels and fusion on every event, over the whole catalogue. The items must be
+        embedded before.
+        """
         world = self.world()
         x = self._store.interactions().over(world.items)
         signal = signals(x, self._settings.signals, world.scales)
         catalogue = self._catalogue(x.item_ids)
         ratings = rated(x, world.scales)
-        self._model = train(x, signal, self.models_folder, catalogue, rated=ratings, progress=self._progress)
+        self._model = train(
+            x, signal, self.models_folder, catalogue, rated=ratings, progress=self._progress
+        )
         self._renew()
         return self._model
 
@@ -440,7 +487,9 @@ class DerivedState:
 
     def _choose(self, stored: str | None) -> Embedder:
         size = int(self._store.note(DIMENSIONS_NOTE) or 0)
-        return self._embedder or choose_embedder(self._settings, self._store.counts().items, stored, size)
+        return self._embedder or choose_embedder(
+            self._settings, self._store.counts().items, stored, size
+        )
 
     def _keep_choice(self) -> None:
         """From the first vectors on the store has an embedder of its own."""
@@ -460,7 +509,9 @@ class DerivedState:
         return embedded
 
     def unreached(self) -> set[str]:
-        """Items that came after training and are not embedded yet, so that nothing can find them."""
+        """Items that came after training and are not embedded yet, so that nothing can find
+        them.
+        """
         trained = self.trained()
         new = self._since(trained) if trained else []
         return set(new) - self.vectors().positions.keys() if new else set()
@@ -479,12 +530,15 @@ class DerivedState:
 
     def is_indexed(self) -> bool:
         """Whether anything was ever embedded."""
-        return self._store.note(EMBEDDER_NOTE) is not None or (self._store.folder / "chroma").exists()
+        return (
+            self._store.note(EMBEDDER_NOTE) is not None or (self._store.folder / "chroma").exists()
+        )
 
     def _item_rows(self) -> list[IndexRow]:
         reviews = self._store.reviews()
         return [
-            IndexRow(one.item_id, item_text(one, reviews.get(one.item_id, ()))) for one in self.world().items.values()
+            IndexRow(one.item_id, item_text(one, reviews.get(one.item_id, ())))
+            for one in self.world().items.values()
         ]
 
     @locked
@@ -492,7 +546,8 @@ class DerivedState:
         """Forget all vectors and choose the embedder anew."""
         embedder = self._choose(None)
         embedder.passages(["whether it answers"])  # before anything is thrown away
-        self._store.set_unembedded()  # first, so that a process that is killed in between forgets none
+        # first, so that a process that is killed in between forgets none
+        self._store.set_unembedded()
         index = self._make_index(embedder)
         index.clear()
         self._index, self._vectors = index, None
@@ -507,7 +562,9 @@ class DerivedState:
         self.vectors()
 
     def disable_vectors(self, error: LimnerError) -> None:
-        """Do without vectors, until the next look: there is no content channel, and no portrait can be embedded."""
+        """Do without vectors, until the next look: there is no content channel, and no portrait can
+        be embedded.
+        """
         self._away = error
         self._renew()
 
@@ -523,16 +580,20 @@ class DerivedState:
         return self._vectors[1]
 
     def load_embedder(self) -> None:
-        """Read an embedder of this machine into memory, where there are vectors; one at an endpoint is not asked."""
+        """Read an embedder of this machine into memory, where there are vectors; one at an endpoint
+        is not asked.
+        """
         if self.vectors().item_ids and not is_hosted(self.index().embedder):
             self.index().embedder.passages(["a word"])
 
     def wording(self, profile: Profile) -> Wording:
-        """The vectors of a portrait's preferences: those of texts embedded before, in this process or in the index,
-        and the rest embedded now.
+        """The vectors of a portrait's preferences: those of texts embedded before, in this process
+        or in the index, and the rest embedded now.
         """
         index = self.index()
-        ids = {preference_text(one): preference_id(profile.user_id, one) for one in profile.preferences}
+        ids = {
+            preference_text(one): preference_id(profile.user_id, one) for one in profile.preferences
+        }
         found = index.embedder.kept(list(ids))
         if sought := [text for text in ids if text not in found]:
             stored = index.vectors("preferences", [ids[text] for text in sought])
@@ -544,15 +605,21 @@ class DerivedState:
         empty = np.empty((0, index.embedder.dimensions), dtype=np.float32)
 
         def of(polarity: str) -> Vectors:
-            texts = dict.fromkeys(preference_text(one) for one in profile.preferences if one.polarity == polarity)
+            texts = dict.fromkeys(
+                preference_text(one) for one in profile.preferences if one.polarity == polarity
+            )
             return np.stack([found[text] for text in texts]) if texts else empty
 
         return Wording(of("like"), of("dislike"))
 
-    def content(self, profile: Profile, events: Sequence[tuple[str, float]], last_seq: int) -> dict[str, float]:
-        """Items nearest to a portrait and to what its user liked, kept until portrait, events or items change.
+    def content(
+        self, profile: Profile, events: Sequence[tuple[str, float]], last_seq: int
+    ) -> dict[str, float]:
+        """Items nearest to a portrait and to what its user liked, kept until portrait, events or
+        items change.
 
-        By the events alone where the portrait's words cannot be embedded, which `embedding_error` tells until the next call.
+        By the events alone where the portrait's words cannot be embedded, which `embedding_error`
+        tells until the next call.
         """
         self._own.embedding_error = None
         key = f"{profile.version}:{last_seq}:{self.generation()}"
@@ -571,12 +638,20 @@ class DerivedState:
         return kept
 
     def embedding_error(self) -> list[str]:
-        """Why this thread's list is made without the portrait's words, as a note; empty where it is made with them."""
-        error: LimnerError | None = getattr(self._own, "unheard", None)
-        return [] if error is None else [f"Without the portrait's vectors, which cannot be made: {error}"]
+        """Why this thread's list is made without the portrait's words, as a note; empty where it is
+        made with them.
+        """
+        error: LimnerError | None = getattr(self._own, "embedding_error", None)
+        return (
+            []
+            if error is None
+            else [f"Without the portrait's vectors, which cannot be made: {error}"]
+        )
 
     def embed_portraits(self) -> int:
-        """Embed every portrait that was painted since; how many texts that were. Raises as `embed_some` does."""
+        """Embed every portrait that was painted since; how many texts that were. Raises as
+        `embed_some` does.
+        """
         embedded, waiting = 0, self._store.count_unembedded()
         if waiting:
             self._progress.start("embedding portraits", waiting)
@@ -589,10 +664,12 @@ class DerivedState:
         return embedded
 
     def embed_some(self) -> int:
-        """Embed some of the portraits that wait for it, and each of their preferences; how many texts that were.
+        """Embed some of the portraits that wait for it, and each of their preferences; how many
+        texts that were.
 
-        A portrait waits in the store from the moment it is stored until its vectors are. Raises StoreBusyError where
-        others write, IndexAwayError, ModelError or FetchError where nothing can be embedded now.
+        A portrait waits in the store from the moment it is stored until its vectors are. Raises
+        StoreBusyError where others write, IndexAwayError, ModelError or FetchError where nothing
+        can be embedded now.
         """
         waiting = self._store.unembedded(_AT_ONCE)
         if not waiting:
@@ -602,9 +679,12 @@ class DerivedState:
         index = self.index()
         held = [self._store.profile(user_id, version) for user_id, version in waiting.items()]
         portraits = [one for one in held if one is not None]
-        # The slow part, while others may still write; of short texts the embedder keeps what it made.
+        # The slow part, while others may still write; of short texts the embedder keeps what it
+        # made.
         made = index.embedder.passages([portrait_text(one) for one in portraits])
-        index.embedder.passages([preference_text(each) for one in portraits for each in one.preferences])
+        index.embedder.passages(
+            [preference_text(each) for one in portraits for each in one.preferences]
+        )
         with self._store.changing(wait=self._settings.server.write_wait):
             # Whoever was erased or painted anew meanwhile is left out.
             now = {
@@ -612,19 +692,29 @@ class DerivedState:
                 for user, version in self._store.unembedded(_AT_ONCE).items()
                 if waiting.get(user) == version
             }
-            embedded = self._write_vectors(index, [
-                (one, vector) for one, vector in zip(portraits, made, strict=True) if one.user_id in now
-            ])  # fmt: skip
+            embedded = self._write_vectors(
+                index,
+                [
+                    (one, vector)
+                    for one, vector in zip(portraits, made, strict=True)
+                    if one.user_id in now
+                ],
+            )
             self._store.set_embedded(now)
         return embedded
 
     def _write_vectors(self, index: Index, portraits: Sequence[tuple[Profile, Vectors]]) -> int:
-        """One write for the portraits, and one for their preferences; those that they held no more are forgotten."""
+        """One write for the portraits, and one for their preferences; those that they held no more
+        are forgotten.
+        """
         rows = [
-            IndexRow(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector) for one, vector in portraits
+            IndexRow(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector)
+            for one, vector in portraits
         ]
         preferences = [
-            IndexRow(preference_id(one.user_id, each), preference_text(each), {"user_id": one.user_id})
+            IndexRow(
+                preference_id(one.user_id, each), preference_text(each), {"user_id": one.user_id}
+            )
             for one, _ in portraits
             for each in one.preferences
         ]
@@ -636,7 +726,8 @@ class DerivedState:
         return embedded
 
     def portraits_like(self, words: str, among: Sequence[str] | None, n: int | None) -> list[Hit]:
-        """The n users (all where None) whose portraits are likest to some words, best first; cosine similarity.
+        """The n users (all where None) whose portraits are likest to some words, best first; cosine
+        similarity.
 
         among: only these users. Raises as `Index.search` does.
         """
@@ -649,7 +740,11 @@ class DerivedState:
         else:
             found = index.vectors("portraits", among)
             ids = sorted(found)
-            vectors = np.stack([found[one] for one in ids]) if ids else np.empty((0, len(asked[0])), np.float32)
+            vectors = (
+                np.stack([found[one] for one in ids])
+                if ids
+                else np.empty((0, len(asked[0])), np.float32)
+            )
         likeness = vectors @ asked[0]
         order = np.argsort(-likeness, kind="stable")[:n]
         return [Hit(ids[at], float(likeness[at])) for at in order.tolist()]
@@ -687,4 +782,8 @@ def preference_id(user_id: str, one: Preference) -> str:
 
 def known_items(events: Sequence[Event], catalogue: Mapping[str, Item]) -> dict[str, Item]:
     """The items of some events, by id."""
-    return {e.item_id: catalogue[e.item_id] for e in events if e.item_id is not None and e.item_id in catalogue}
+    return {
+        e.item_id: catalogue[e.item_id]
+        for e in events
+        if e.item_id is not None and e.item_id in catalogue
+    }

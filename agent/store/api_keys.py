@@ -1,4 +1,6 @@
-"""Keys of the REST API: made, listed, revoked. A key is shown once; the store holds its hash alone."""
+"""Keys of the REST API: made, listed, revoked. A key is shown once; the store holds its hash
+alone.
+"""
 
 import hashlib
 import secrets
@@ -25,15 +27,28 @@ class NewKey(Value):
     """What is sent as `Authorization: Bearer …`."""
 
 
-def create_key(store: Store, scope: Scope = "read", *, name: str = "", user_id: str | None = None) -> NewKey:
-    """A new key, for everyone or for one end user. Raises UnknownIdError, or UsageError for a user's admin key."""
+def create_key(
+    store: Store, scope: Scope = "read", *, name: str = "", user_id: str | None = None
+) -> NewKey:
+    """A new key, for everyone or for one end user. Raises UnknownIdError, or UsageError for a
+    user's admin key.
+    """
     if user_id is not None:
         store.require_user(user_id)
         if scope == "admin":
-            raise UsageError("A key of one user cannot be an admin's; give it --scope read or write.")
-    # 256 random bits cannot be guessed or tabulated, so one round of SHA-256 hides them as well as a slow hash would.
+            raise UsageError(
+                "A key of one user cannot be an admin's; give it --scope read or write."
+            )
+    # 256 random bits cannot be guessed or tabulated, so one round of SHA-256 hides them as well as
+    # a slow hash would.
     secret = PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey(key_id=f"k{secrets.token_hex(4)}", name=name, scope=scope, user_id=user_id, created=datetime.now(UTC))
+    key = ApiKey(
+        key_id=f"k{secrets.token_hex(4)}",
+        name=name,
+        scope=scope,
+        user_id=user_id,
+        created=datetime.now(UTC),
+    )
     store.add_api_key(key, hash_of(secret))
     return NewKey(key=key, secret=secret)
 

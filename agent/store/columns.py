@@ -12,7 +12,8 @@ _MASK = (1 << 63) - 1
 def event_hash(event_id: str) -> int:
     """63 bits that stand for an event id. A made id is its own hash in 16 hex digits.
 
-    Two different ids share a hash with a probability of about n^2 / 2^64 over n events (1e-6 at 5 million).
+    Two different ids share a hash with a probability of about n^2 / 2^64 over n events (1e-6 at 5
+    million).
     """
     if len(event_id) == 16:
         try:

@@ -22,14 +22,19 @@ class StorePage(Generic[V]):
 
 
 class StorePages:
-    """A store's users, items and events in pages of at most `limit`, each beginning after the key of the one before."""
+    """A store's users, items and events in pages of at most `limit`, each beginning after the key
+    of the one before.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def users(self, after: int, limit: int) -> StorePage[User]:
         keys, rows = self._rows(sa.select(t.users), t.users.c.key, after, limit)
-        users = [User(user_id=r.user_id, source=r.source, attributes=json.loads(r.attributes)) for r in rows]
+        users = [
+            User(user_id=r.user_id, source=r.source, attributes=json.loads(r.attributes))
+            for r in rows
+        ]
         return _page(keys, users, limit)
 
     def items(self, after: int, limit: int) -> StorePage[Item]:

@@ -1,5 +1,5 @@
-"""What is kept of answers, beside whichever process writes: lists that were shown and what came of them, reasons in a
-model's words, conversations.
+"""What is kept of answers, beside whichever process writes: lists that were shown and what came of
+them, reasons in a model's words, conversations.
 """
 
 import secrets
@@ -31,9 +31,11 @@ class ResponseLog:
 
     def keep_list(self, shown: ShownList) -> None:
         row = {
-            "recommendation_id": shown.recommendation_id, "user_id": shown.user_id, "time": _ms(shown.at),
+            "recommendation_id": shown.recommendation_id,
+            "user_id": shown.user_id,
+            "time": _ms(shown.at),
             "body": shown.model_dump_json(),
-        }  # fmt: skip
+        }
         with self._store.adding() as connection:
             connection.execute(sa.insert(t.shown), row)
             if not secrets.randbelow(_SWEEP):
@@ -48,7 +50,9 @@ class ResponseLog:
 
     def lists_of(self, user_id: str) -> list[ShownList]:
         """A user's, oldest first."""
-        query = sa.select(t.shown.c.body).where(t.shown.c.user_id == user_id).order_by(t.shown.c.time)
+        query = (
+            sa.select(t.shown.c.body).where(t.shown.c.user_id == user_id).order_by(t.shown.c.time)
+        )
         with self._store.reading() as connection:
             return [ShownList.model_validate_json(body) for body in connection.scalars(query)]
 
@@ -56,7 +60,9 @@ class ResponseLog:
         """By channel and model version, how many places of kept lists it led."""
         found: Counter[tuple[str, int]] = Counter()
         with self._store.reading() as connection:
-            for body in connection.execution_options(yield_per=1000).scalars(sa.select(t.shown.c.body)):
+            for body in connection.execution_options(yield_per=1000).scalars(
+                sa.select(t.shown.c.body)
+            ):
                 shown = ShownList.model_validate_json(body)
                 found.update((channel, shown.model_version) for channel in shown.channels)
         return found
@@ -70,9 +76,13 @@ class ResponseLog:
         with self._store.adding() as connection:
             for one in {(o.recommendation_id, o.item_id, o.type): o for o in outcomes}.values():
                 same = (
-                    (o.recommendation_id == one.recommendation_id) & (o.item_id == one.item_id) & (o.type == one.type)
+                    (o.recommendation_id == one.recommendation_id)
+                    & (o.item_id == one.item_id)
+                    & (o.type == one.type)
                 )
-                if connection.scalar(sa.select(sa.func.count()).select_from(t.outcomes).where(same)):
+                if connection.scalar(
+                    sa.select(sa.func.count()).select_from(t.outcomes).where(same)
+                ):
                     continue
                 connection.execute(sa.insert(t.outcomes), one.model_dump())
                 added += 1
@@ -93,7 +103,9 @@ class ResponseLog:
     def wordings(self, user_id: str, stamps: Mapping[str, str]) -> dict[str, Reason]:
         """Reasons of a user by item id, of those items whose stored stamp is the one given."""
         w = t.wordings.c
-        query = sa.select(w.item_id, w.stamp, w.body).where(w.user_id == user_id, w.item_id.in_(list(stamps)))
+        query = sa.select(w.item_id, w.stamp, w.body).where(
+            w.user_id == user_id, w.item_id.in_(list(stamps))
+        )
         with self._store.reading() as connection:
             return {
                 row.item_id: Reason.model_validate_json(row.body)
@@ -107,11 +119,18 @@ class ResponseLog:
             return
         w = t.wordings.c
         rows = [
-            {"user_id": user_id, "item_id": item_id, "stamp": stamp, "body": reason.model_dump_json()}
+            {
+                "user_id": user_id,
+                "item_id": item_id,
+                "stamp": stamp,
+                "body": reason.model_dump_json(),
+            }
             for item_id, (stamp, reason) in reasons.items()
         ]
         with self._store.adding() as connection:
-            connection.execute(sa.delete(t.wordings).where(w.user_id == user_id, w.item_id.in_(list(reasons))))
+            connection.execute(
+                sa.delete(t.wordings).where(w.user_id == user_id, w.item_id.in_(list(reasons)))
+            )
             connection.execute(sa.insert(t.wordings), rows)
 
     # ------------------------------------------------------------ conversations
@@ -120,14 +139,18 @@ class ResponseLog:
         """As it was saved."""
         c = t.conversations.c
         with self._store.reading() as connection:
-            found: str | None = connection.scalar(sa.select(c.body).where(c.conversation_id == conversation_id))
+            found: str | None = connection.scalar(
+                sa.select(c.body).where(c.conversation_id == conversation_id)
+            )
         return found
 
     def save_conversation(self, conversation_id: str, body: str) -> None:
         c = t.conversations.c
         row = {"conversation_id": conversation_id, "time": _ms(datetime.now(UTC)), "body": body}
         with self._store.adding() as connection:
-            connection.execute(sa.delete(t.conversations).where(c.conversation_id == conversation_id))
+            connection.execute(
+                sa.delete(t.conversations).where(c.conversation_id == conversation_id)
+            )
             connection.execute(sa.insert(t.conversations), row)
             newest = sa.select(c.time).order_by(c.time.desc()).offset(CONVERSATIONS - 1).limit(1)
             if (least := connection.scalar(newest)) is not None:

@@ -8,11 +8,14 @@ import sqlalchemy as sa
 from limner.core.errors import BadInputError
 
 
-def read_query(url: str, query: str, rows: int) -> Iterator[tuple[list[str], list[Sequence[object]]]]:
-    """(column names, at most `rows` rows) at a time. Raises BadInputError where the database or the query fails.
+def read_query(
+    url: str, query: str, rows: int
+) -> Iterator[tuple[list[str], list[Sequence[object]]]]:
+    """(column names, at most `rows` rows) at a time. Raises BadInputError where the database or the
+    query fails.
 
-    Nothing is written: what a query changes is rolled back, and no file is made. Messages never hold the URL, which may
-    hold a password.
+    Nothing is written: what a query changes is rolled back, and no file is made. Messages never
+    hold the URL, which may hold a password.
     """
     try:
         where = sa.make_url(url)
@@ -21,7 +24,11 @@ def read_query(url: str, query: str, rows: int) -> Iterator[tuple[list[str], lis
             "The database's URL cannot be read; it looks like dialect://user:password@host/name."
         ) from None
     file = where.database or ""
-    if where.get_backend_name() == "sqlite" and file not in ("", ":memory:") and not Path(file).is_file():
+    if (
+        where.get_backend_name() == "sqlite"
+        and file not in ("", ":memory:")
+        and not Path(file).is_file()
+    ):
         raise BadInputError(f"The query could not be read: there is no database file '{file}'.")
     try:
         engine = sa.create_engine(where)

@@ -1,4 +1,5 @@
-"""One store: a folder with a SQLite file, or any database that SQLAlchemy reaches. The only place for SQLAlchemy.
+"""One store: a folder with a SQLite file, or any database that SQLAlchemy reaches. The only place
+for SQLAlchemy.
 
 One process writes (`writing()` holds the lock), any number read.
 """
@@ -18,7 +19,13 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from limner.core.errors import StoreBusyError, StoreError, StoreFullError, UnknownIdError, UsageError
+from limner.core.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    UnknownIdError,
+    UsageError,
+)
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from limner.store import tables as t
@@ -46,7 +53,9 @@ def open_store(data: str, *, create: bool = True, folder: Path | None = None) ->
     if home.exists() and not home.is_dir():
         raise UsageError(f"'{data}' is a file; name a folder for the store.")
     if not file.exists() and not create:
-        raise UsageError(f"There is no store at '{data}'; run `limner --data {data} ingest ...` first.")
+        raise UsageError(
+            f"There is no store at '{data}'; run `limner --data {data} ingest ...` first."
+        )
     made = [file, home] if not home.exists() else [] if file.exists() else [file]
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -59,7 +68,9 @@ class Store:
     """Events as they came, and everything derived from them, versioned."""
 
     def __init__(self, url: str, folder: Path, made: Sequence[Path] = ()) -> None:
-        """`made`: the file and the folder that are only now made; they go again if nothing is ever stored in them."""
+        """`made`: the file and the folder that are only now made; they go again if nothing is ever
+        stored in them.
+        """
         self.folder = folder
         self._made = made
         try:
@@ -94,7 +105,8 @@ class Store:
             self.set_note("schema", t.SCHEMA_VERSION)
         elif found != t.SCHEMA_VERSION:
             raise StoreError(
-                f"The store has schema {found}, this Limner reads {t.SCHEMA_VERSION}; ingest into a new folder."
+                f"The store has schema {found}, this Limner reads {t.SCHEMA_VERSION}; "
+                "ingest into a new folder."
             )
 
     # ------------------------------------------------------------ writing
@@ -106,7 +118,10 @@ class Store:
         Raises StoreBusyError if another process is writing, and does not end within `wait` seconds.
         """
         if not self._lock.acquire(wait):
-            raise StoreBusyError(f"Another process is writing to the store at '{self.folder}'; wait for it or stop it.")
+            raise StoreBusyError(
+                f"Another process is writing to the store at '{self.folder}'; wait for "
+                "it or stop it."
+            )
         try:
             yield
         finally:
@@ -114,11 +129,12 @@ class Store:
 
     @contextmanager
     def changing(self, wait: float = 0.0) -> Iterator[None]:
-        """Be the one thread of the one process that writes, so that what it reads stays true until it has written.
+        """Be the one thread of the one process that writes, so that what it reads stays true until
+        it has written.
 
-        Re-entrant. Threads that only add, as those of a build of minutes, are not kept out: `writing` is theirs.
-        Raises StoreBusyError if another thread changes something, or another process writes, and does not end within
-        `wait` seconds.
+        Re-entrant. Threads that only add, as those of a build of minutes, are not kept out:
+        `writing` is theirs. Raises StoreBusyError if another thread changes something, or another
+        process writes, and does not end within `wait` seconds.
         """
         until = monotonic() + wait
         if not self._changing.acquire(timeout=wait):
@@ -137,10 +153,11 @@ class Store:
 
     @contextmanager
     def loading(self, *, few: bool = False, wait: float = 0.0) -> Iterator[None]:
-        """A bulk load as one transaction; an exception leaves the store as it was. A first load indexes last.
+        """A bulk load as one transaction; an exception leaves the store as it was. A first load
+        indexes last.
 
-        few: only some rows come, so that each is looked up, rather than all that is known read before. Raises
-        StoreBusyError as `writing` does.
+        few: only some rows come, so that each is looked up, rather than all that is known read
+        before. Raises StoreBusyError as `writing` does.
         """
         with self.writing(wait), self._guard, self._loading:
             try:
@@ -159,7 +176,9 @@ class Store:
                 self._own.load = None
 
     def is_loaded_elsewhere(self) -> bool:
-        """Whether another process is in the middle of a bulk load, so that nothing can be added before its end."""
+        """Whether another process is in the middle of a bulk load, so that nothing can be added
+        before its end.
+        """
         if self._load is not None:
             return False
         if not self._loading.acquire(0.1):
@@ -182,14 +201,18 @@ class Store:
     def _begin(self, *, beside: bool = False) -> Iterator[sa.Connection]:
         """The load's transaction if one is open, else one of its own.
 
-        beside: rows that concern nobody else, and that a process may add beside the one that writes.
+        beside: rows that concern nobody else, and that a process may add beside the one that
+        writes.
         """
         with self._guard:
             if self._load is not None:
                 yield self._load.connection
                 return
             try:
-                with nullcontext() if beside else self.writing(), self._engine.begin() as connection:
+                with (
+                    nullcontext() if beside else self.writing(),
+                    self._engine.begin() as connection,
+                ):
                     yield connection
             except sa.exc.DatabaseError as error:
                 raise _translated(error) from error
@@ -220,21 +243,33 @@ class Store:
         return self._load.events(columns)
 
     def add_items(self, items: Sequence[Item]) -> Added:
-        """Insert or replace; a row that says what is stored already is merged. The last of equal ids wins."""
+        """Insert or replace; a row that says what is stored already is merged. The last of equal
+        ids wins.
+        """
         rows = {
             item.item_id: {
-                "item_id": item.item_id, "source": item.source, "title": item.title, "text": item.text,
-                "categories": _dump(item.categories), "price": item.price, "image": item.image, "audio": item.audio,
+                "item_id": item.item_id,
+                "source": item.source,
+                "title": item.title,
+                "text": item.text,
+                "categories": _dump(item.categories),
+                "price": item.price,
+                "image": item.image,
+                "audio": item.audio,
                 "attributes": _dump(item.attributes),
             }
             for item in items
-        }  # fmt: skip
+        }
         with self._begin() as connection:
             return _upsert(connection, t.items, "item_id", rows, len(items))
 
     def add_users(self, users: Sequence[User]) -> Added:
         rows = {
-            user.user_id: {"user_id": user.user_id, "source": user.source, "attributes": _dump(user.attributes)}
+            user.user_id: {
+                "user_id": user.user_id,
+                "source": user.source,
+                "attributes": _dump(user.attributes),
+            }
             for user in users
         }
         with self._begin() as connection:
@@ -246,7 +281,9 @@ class Store:
         if old is not None and not scale.declared:
             if old.declared:
                 return
-            scale = scale.model_copy(update={"low": min(old.low, scale.low), "high": max(old.high, scale.high)})
+            scale = scale.model_copy(
+                update={"low": min(old.low, scale.low), "high": max(old.high, scale.high)}
+            )
         with self._begin() as connection:
             connection.execute(sa.delete(t.scales).where(t.scales.c.source == scale.source))
             connection.execute(sa.insert(t.scales), scale.model_dump())
@@ -254,12 +291,16 @@ class Store:
     def first_source(self) -> str:
         """The source of the first event; empty where there is none."""
         with self._read() as connection:
-            found = connection.scalar(sa.select(t.events.c.source).order_by(t.events.c.seq).limit(1))
+            found = connection.scalar(
+                sa.select(t.events.c.source).order_by(t.events.c.seq).limit(1)
+            )
         return found or ""
 
     def scales(self) -> dict[str, Scale]:
         with self._read() as connection:
-            return {row.source: Scale(**row._mapping) for row in connection.execute(sa.select(t.scales))}
+            return {
+                row.source: Scale(**row._mapping) for row in connection.execute(sa.select(t.scales))
+            }
 
     # ------------------------------------------------------------ reading
 
@@ -269,11 +310,15 @@ class Store:
             def size(table: sa.Table) -> int:
                 return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
-            profiles = connection.scalar(sa.select(sa.func.count(sa.distinct(t.profiles.c.user_id)))) or 0
+            profiles = (
+                connection.scalar(sa.select(sa.func.count(sa.distinct(t.profiles.c.user_id)))) or 0
+            )
             return Counts(size(t.users), size(t.items), size(t.events), profiles)
 
     def last_seq(self, *, of_items: bool = False) -> int:
-        """Number of the newest event, or of the newest that names an item; 0 where there is none."""
+        """Number of the newest event, or of the newest that names an item; 0 where there is
+        none.
+        """
         query = sa.select(t.events.c.seq).order_by(t.events.c.seq.desc()).limit(1)
         if of_items:
             query = query.where(t.events.c.item_key.is_not(None))
@@ -290,9 +335,12 @@ class Store:
             counted = {row.name: int(row.text) for row in connection.execute(_COUNTERS)}
             events = connection.scalar(_NEWEST) or 0
         return State(
-            counted.get("revision", 0), counted.get("users changed", 0), counted.get("items changed", 0), events,
+            counted.get("revision", 0),
+            counted.get("users changed", 0),
+            counted.get("items changed", 0),
+            events,
             counted.get("users erased", 0),
-        )  # fmt: skip
+        )
 
     def user_ids(self) -> list[str]:
         with self._read() as connection:
@@ -303,19 +351,23 @@ class Store:
         u = t.users.c.user_id
         with self._read() as connection:
             return {
-                one for part in _parts(list(set(among))) for one in connection.scalars(sa.select(u).where(u.in_(part)))
+                one
+                for part in _parts(list(set(among)))
+                for one in connection.scalars(sa.select(u).where(u.in_(part)))
             }
 
     def require_user(self, user_id: str) -> User:
         """Raises UnknownIdError."""
         found = self.user(user_id)
         if found is None:
-            raise UnknownIdError(f"There is no user '{user_id}' in the store; ids are used exactly as in the data.")
+            raise UnknownIdError(
+                f"There is no user '{user_id}' in the store; ids are used exactly as in the data."
+            )
         return found
 
     def newest(self, user_id: str) -> tuple[int, int] | None:
-        """(a number that is another whenever an event of a user came or went, version of their newest portrait), each 0
-        where there is none; None for nobody.
+        """(a number that is another whenever an event of a user came or went, version of their
+        newest portrait), each 0 where there is none; None for nobody.
         """
         with self._read() as connection:
             row = connection.execute(_NEWEST_OF, {"one": user_id}).first()
@@ -324,13 +376,20 @@ class Store:
     def user(self, user_id: str) -> User | None:
         with self._read() as connection:
             row = connection.execute(sa.select(t.users).where(t.users.c.user_id == user_id)).first()
-        return User(user_id=row.user_id, source=row.source, attributes=json.loads(row.attributes)) if row else None
+        return (
+            User(user_id=row.user_id, source=row.source, attributes=json.loads(row.attributes))
+            if row
+            else None
+        )
 
     def users(self) -> list[User]:
         """All users by key."""
         with self._read() as connection:
             rows = connection.execute(sa.select(t.users).order_by(t.users.c.key))
-            return [User(user_id=r.user_id, source=r.source, attributes=json.loads(r.attributes)) for r in rows]
+            return [
+                User(user_id=r.user_id, source=r.source, attributes=json.loads(r.attributes))
+                for r in rows
+            ]
 
     def item(self, item_id: str) -> Item | None:
         found = self.items([item_id])
@@ -391,7 +450,11 @@ class Store:
     def event_types(self) -> dict[str, int]:
         """Events by type, those without an item too; most first."""
         count = sa.func.count()
-        query = sa.select(t.events.c.type, count).group_by(t.events.c.type).order_by(count.desc(), t.events.c.type)
+        query = (
+            sa.select(t.events.c.type, count)
+            .group_by(t.events.c.type)
+            .order_by(count.desc(), t.events.c.type)
+        )
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -425,7 +488,9 @@ class Store:
             return [(row.user_id, row.n) for row in connection.execute(query)]
 
     def heard_lately(self, limit: int) -> list[tuple[str, int]]:
-        """(user id, milliseconds of their last event), the latest first; only of those whose events have times."""
+        """(user id, milliseconds of their last event), the latest first; only of those whose events
+        have times.
+        """
         last = sa.func.max(t.events.c.time).label("last")
         query = (
             sa.select(t.users.c.user_id, last)
@@ -453,24 +518,49 @@ class Store:
             result = connection.execution_options(yield_per=_CHUNK).execute(query)
             for chunk in result.partitions(_CHUNK):
                 users_, items_, types_, sources_, values_, times_, seqs_ = zip(*chunk, strict=True)
-                parts.append([
-                    np.searchsorted(user_keys, np.fromiter(users_, np.int64, len(chunk))),
-                    np.searchsorted(item_keys, np.fromiter(items_, np.int64, len(chunk))),
-                    np.fromiter((types.setdefault(one, len(types)) for one in types_), np.int64, len(chunk)),
-                    np.fromiter((sources.setdefault(one, len(sources)) for one in sources_), np.int64, len(chunk)),
-                    np.array(values_, dtype=np.float64),
-                    np.fromiter((NO_TIME if one is None else one for one in times_), np.int64, len(chunk)),
-                    np.fromiter(seqs_, np.int64, len(chunk)),
-                ])  # fmt: skip
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 7
+                parts.append(
+                    [
+                        np.searchsorted(user_keys, np.fromiter(users_, np.int64, len(chunk))),
+                        np.searchsorted(item_keys, np.fromiter(items_, np.int64, len(chunk))),
+                        np.fromiter(
+                            (types.setdefault(one, len(types)) for one in types_),
+                            np.int64,
+                            len(chunk),
+                        ),
+                        np.fromiter(
+                            (sources.setdefault(one, len(sources)) for one in sources_),
+                            np.int64,
+                            len(chunk),
+                        ),
+                        np.array(values_, dtype=np.float64),
+                        np.fromiter(
+                            (NO_TIME if one is None else one for one in times_),
+                            np.int64,
+                            len(chunk),
+                        ),
+                        np.fromiter(seqs_, np.int64, len(chunk)),
+                    ]
+                )
+        columns = (
+            [np.concatenate(column) for column in zip(*parts, strict=True)]
+            if parts
+            else [np.empty(0)] * 7
+        )
         user, item, type_, source, value, time, seq = columns
         order = np.lexsort((seq, time, user))
         return Interactions(
-            user_ids, item_ids, list(types), list(sources),
-            user[order].astype(np.int32), item[order].astype(np.int32), type_[order].astype(np.int16),
-            source[order].astype(np.int16), value[order].astype(np.float64), time[order].astype(np.int64),
+            user_ids,
+            item_ids,
+            list(types),
+            list(sources),
+            user[order].astype(np.int32),
+            item[order].astype(np.int32),
+            type_[order].astype(np.int16),
+            source[order].astype(np.int16),
+            value[order].astype(np.float64),
+            time[order].astype(np.int64),
             seq[order].astype(np.int64),
-        )  # fmt: skip
+        )
 
     # ------------------------------------------------------------ what is derived
 
@@ -478,7 +568,12 @@ class Store:
         """Store as the next version, which waits to be embedded, and return it with its number."""
         p = t.profiles.c
         with self._begin() as connection:
-            last = connection.scalar(sa.select(sa.func.max(p.version)).where(p.user_id == profile.user_id)) or 0
+            last = (
+                connection.scalar(
+                    sa.select(sa.func.max(p.version)).where(p.user_id == profile.user_id)
+                )
+                or 0
+            )
             profile = profile.model_copy(update={"version": last + 1})
             connection.execute(
                 sa.insert(t.profiles),
@@ -491,7 +586,9 @@ class Store:
             )
             waiting = t.unembedded
             connection.execute(sa.delete(waiting).where(waiting.c.user_id == profile.user_id))
-            connection.execute(sa.insert(waiting), {"user_id": profile.user_id, "version": profile.version})
+            connection.execute(
+                sa.insert(waiting), {"user_id": profile.user_id, "version": profile.version}
+            )
         return profile
 
     def count_unembedded(self) -> int:
@@ -500,7 +597,9 @@ class Store:
             return connection.scalar(sa.select(sa.func.count()).select_from(t.unembedded)) or 0
 
     def unembedded(self, n: int) -> dict[str, int]:
-        """Users whose newest portrait waits to be embedded, and its version; the first n by user id."""
+        """Users whose newest portrait waits to be embedded, and its version; the first n by user
+        id.
+        """
         w = t.unembedded.c
         with self._read() as connection:
             rows = connection.execute(sa.select(w.user_id, w.version).order_by(w.user_id).limit(n))
@@ -510,9 +609,13 @@ class Store:
         """These portraits wait no more; newer ones of the same users do."""
         w = t.unembedded.c
         if versions:
-            done = sa.delete(t.unembedded).where(w.user_id == sa.bindparam("user"), w.version == sa.bindparam("held"))
+            done = sa.delete(t.unembedded).where(
+                w.user_id == sa.bindparam("user"), w.version == sa.bindparam("held")
+            )
             with self._begin() as connection:
-                connection.execute(done, [{"user": user, "held": version} for user, version in versions.items()])
+                connection.execute(
+                    done, [{"user": user, "held": version} for user, version in versions.items()]
+                )
 
     def set_unembedded(self) -> None:
         """Everyone's newest portrait waits to be embedded."""
@@ -529,9 +632,16 @@ class Store:
     def profile_body(
         self, user_id: str, version: int | None = None, as_of: datetime | None = None
     ) -> tuple[int, str] | None:
-        """(version, JSON) of a portrait: the newest, or of a version, or the newest painted no later than `as_of`."""
+        """(version, JSON) of a portrait: the newest, or of a version, or the newest painted no
+        later than `as_of`.
+        """
         p = t.profiles.c
-        query = sa.select(p.version, p.body).where(p.user_id == user_id).order_by(p.version.desc()).limit(1)
+        query = (
+            sa.select(p.version, p.body)
+            .where(p.user_id == user_id)
+            .order_by(p.version.desc())
+            .limit(1)
+        )
         if version is not None:
             query = query.where(p.version == version)
         if as_of is not None:
@@ -543,21 +653,32 @@ class Store:
     def profile_versions(self, user_id: str) -> list[Profile]:
         p = t.profiles.c
         with self._read() as connection:
-            bodies = connection.scalars(sa.select(p.body).where(p.user_id == user_id).order_by(p.version))
+            bodies = connection.scalars(
+                sa.select(p.body).where(p.user_id == user_id).order_by(p.version)
+            )
             return [Profile.model_validate_json(body) for body in bodies]
 
     def profiles(self, holding: str = "") -> list[Profile]:
-        """Everyone's newest portrait, by user id; only those that hold a text somewhere, where one is given."""
+        """Everyone's newest portrait, by user id; only those that hold a text somewhere, where one
+        is given.
+        """
         p = t.profiles.c
-        newest = sa.select(p.user_id, sa.func.max(p.version).label("version")).group_by(p.user_id).subquery()
+        newest = (
+            sa.select(p.user_id, sa.func.max(p.version).label("version"))
+            .group_by(p.user_id)
+            .subquery()
+        )
         query = (
             sa.select(p.body)
             .join(newest, (p.user_id == newest.c.user_id) & (p.version == newest.c.version))
             .order_by(p.user_id)
         )
         if holding:
-            # Reading a body is the slow part; a database passes over those without the text far faster.
-            query = query.where(p.body.icontains(json.dumps(holding, ensure_ascii=False)[1:-1], autoescape=True))
+            # Reading a body is the slow part; a database passes over those without the text far
+            # faster.
+            query = query.where(
+                p.body.icontains(json.dumps(holding, ensure_ascii=False)[1:-1], autoescape=True)
+            )
         with self._read() as connection:
             return [Profile.model_validate_json(body) for body in connection.scalars(query)]
 
@@ -574,15 +695,24 @@ class Store:
     def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
         with self._begin(beside=True) as connection:
             connection.execute(sa.delete(t.answers).where(t.answers.c.key == key))
-            connection.execute(sa.insert(t.answers), {"key": key, "user_id": user_id, "body": answer.model_dump_json()})
+            connection.execute(
+                sa.insert(t.answers),
+                {"key": key, "user_id": user_id, "body": answer.model_dump_json()},
+            )
 
     def add_ledger(self, row: LedgerRow) -> None:
         with self._begin(beside=True) as connection:
-            connection.execute(sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()})
+            connection.execute(
+                sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()}
+            )
 
     def ledger_since(self, row: int) -> Iterator[tuple[int, LedgerRow]]:
         """Rows above a row's number, each with its own."""
-        query = sa.select(t.ledger.c.row, t.ledger.c.body).where(t.ledger.c.row > row).order_by(t.ledger.c.row)
+        query = (
+            sa.select(t.ledger.c.row, t.ledger.c.body)
+            .where(t.ledger.c.row > row)
+            .order_by(t.ledger.c.row)
+        )
         with self._read() as connection:
             for number, body in connection.execution_options(yield_per=10_000).execute(query):
                 yield number, LedgerRow.model_validate_json(body)
@@ -596,7 +726,12 @@ class Store:
 
     def add_api_key(self, key: ApiKey, hash_: str) -> None:
         """hash_: SHA-256 of the key, in hex."""
-        row = {"key_id": key.key_id, "hash": hash_, "user_id": key.user_id, "body": key.model_dump_json()}
+        row = {
+            "key_id": key.key_id,
+            "hash": hash_,
+            "user_id": key.user_id,
+            "body": key.model_dump_json(),
+        }
         with self._begin(beside=True) as connection:
             connection.execute(sa.insert(t.keys), row)
 
@@ -609,7 +744,10 @@ class Store:
     def api_keys(self) -> list[ApiKey]:
         """All keys, revoked ones too, oldest first."""
         with self._read() as connection:
-            found = [ApiKey.model_validate_json(body) for body in connection.scalars(sa.select(t.keys.c.body))]
+            found = [
+                ApiKey.model_validate_json(body)
+                for body in connection.scalars(sa.select(t.keys.c.body))
+            ]
         return sorted(found, key=lambda key: (key.created, key.key_id))
 
     def change_api_key(self, key: ApiKey) -> None:
@@ -631,7 +769,9 @@ class Store:
         """Erase a user and all that was derived from them; how many events went."""
         with self._begin() as connection:
             key = connection.scalar(sa.select(t.users.c.key).where(t.users.c.user_id == user_id))
-            gone = connection.execute(sa.delete(t.events).where(t.events.c.user_key == key)).rowcount
+            gone = connection.execute(
+                sa.delete(t.events).where(t.events.c.user_key == key)
+            ).rowcount
             _revise(connection, "users erased")
             for table in (
                 t.users,
@@ -645,28 +785,39 @@ class Store:
                 t.wordings,
             ):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
-            # What was said of them is theirs too; a name in half a word costs a conversation, and nothing else.
-            said = t.conversations.c.body.contains(json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True)
+            # What was said of them is theirs too; a name in half a word costs a conversation, and
+            # nothing else.
+            said = t.conversations.c.body.contains(
+                json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True
+            )
             connection.execute(sa.delete(t.conversations).where(said))
         with suppress(StoreError):
             self._checkpoint("TRUNCATE")  # the log holds the rows that are gone
         return gone
 
     def erase_event(self, event: Event) -> None:
-        """Erase an event, what it counted for on a list, and the reasons in a model's words, which may name it."""
+        """Erase an event, what it counted for on a list, and the reasons in a model's words, which
+        may name it.
+        """
         with self._begin() as connection:
             connection.execute(sa.delete(t.events).where(t.events.c.seq == event.seq))
             _revise(connection)
             o = t.outcomes.c
             shown = str(event.context.get("recommendation_id", ""))
-            told = (o.recommendation_id == shown) & (o.item_id == event.item_id) & (o.user_id == event.user_id)
+            told = (
+                (o.recommendation_id == shown)
+                & (o.item_id == event.item_id)
+                & (o.user_id == event.user_id)
+            )
             connection.execute(sa.delete(t.outcomes).where(told & o.type.in_((event.type, "hide"))))
             connection.execute(sa.delete(t.wordings).where(t.wordings.c.user_id == event.user_id))
 
     def erase_profiles(self, user_id: str, versions: Sequence[int]) -> None:
         p = t.profiles.c
         with self._begin() as connection:
-            connection.execute(sa.delete(t.profiles).where(p.user_id == user_id, p.version.in_(versions)))
+            connection.execute(
+                sa.delete(t.profiles).where(p.user_id == user_id, p.version.in_(versions))
+            )
 
     def close(self) -> None:
         if self._made:
@@ -746,8 +897,13 @@ class _Load:
         connection = self.connection
         self.users = dict(connection.execute(sa.select(t.users.c.user_id, t.users.c.key)).all())
         self.items = dict(connection.execute(sa.select(t.items.c.item_id, t.items.c.key)).all())
-        hashes = connection.execution_options(yield_per=_CHUNK).execute(sa.select(t.events.c.id_hash))
-        parts = [np.fromiter((row[0] for row in chunk), np.int64, len(chunk)) for chunk in hashes.partitions(_CHUNK)]
+        hashes = connection.execution_options(yield_per=_CHUNK).execute(
+            sa.select(t.events.c.id_hash)
+        )
+        parts = [
+            np.fromiter((row[0] for row in chunk), np.int64, len(chunk))
+            for chunk in hashes.partitions(_CHUNK)
+        ]
         self.seen = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
         self.first = len(self.seen) == 0
         if self.first:
@@ -757,9 +913,12 @@ class _Load:
     def _recall(self, hashes: NDArray[np.int64]) -> None:
         """Read which of some ids are stored."""
         found = {
-            row.id_hash for part in _parts(hashes.tolist())
-            for row in self.connection.execute(sa.select(t.events.c.id_hash).where(t.events.c.id_hash.in_(part)))
-        }  # fmt: skip
+            row.id_hash
+            for part in _parts(hashes.tolist())
+            for row in self.connection.execute(
+                sa.select(t.events.c.id_hash).where(t.events.c.id_hash.in_(part))
+            )
+        }
         self.seen = np.union1d(self.seen, np.array(sorted(found), dtype=np.int64))
 
     def events(self, c: EventColumns) -> Added:
@@ -775,13 +934,17 @@ class _Load:
             named = list(compress(c.item_id, fresh))
             user_ids = list(compress(c.user_id, fresh))
             users = self._known(self.users, t.users, "user_id", user_ids)
-            items = self._known(self.items, t.items, "item_id", [one for one in named if one is not None])
+            items = self._known(
+                self.items, t.items, "item_id", [one for one in named if one is not None]
+            )
             insert_columns(
                 self.connection,
                 t.events,
                 {
                     "id_hash": c.id_hash[fresh].tolist(),
-                    "event_id": [None] * rows if c.event_id is None else list(compress(c.event_id, fresh)),
+                    "event_id": [None] * rows
+                    if c.event_id is None
+                    else list(compress(c.event_id, fresh)),
                     "user_key": [users[one] for one in user_ids],
                     "item_key": [None if one is None else items[one] for one in named],
                     "type": list(compress(c.type, fresh)),
@@ -797,7 +960,9 @@ class _Load:
             self.seen = np.insert(self.seen, np.searchsorted(self.seen, added), added)
         return Added(rows, len(c.id_hash) - rows)
 
-    def _known(self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]) -> dict[str, int]:
+    def _known(
+        self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]
+    ) -> dict[str, int]:
         new = list(dict.fromkeys(one for one in ids if one not in keys))
         # Rows that came as items or users in this load have keys that are not known here yet.
         self._look_up(keys, table, column, new)
@@ -818,7 +983,9 @@ class _Load:
             index.create(self.connection, checkfirst=True)
 
 
-def _or_none(values: NDArray[np.float64] | NDArray[np.int64], missing: NDArray[np.bool_]) -> list[object]:
+def _or_none(
+    values: NDArray[np.float64] | NDArray[np.int64], missing: NDArray[np.bool_]
+) -> list[object]:
     """[n] the values as Python's own numbers, None where one is missing."""
     out = values.astype(object)
     out[missing] = None
@@ -834,14 +1001,21 @@ def _first_of_each(hashes: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _upsert(
-    connection: sa.Connection, table: sa.Table, column: str, rows: Mapping[str, Mapping[str, object]], given: int
+    connection: sa.Connection,
+    table: sa.Table,
+    column: str,
+    rows: Mapping[str, Mapping[str, object]],
+    given: int,
 ) -> Added:
     names = [c.name for c in table.columns if c.name != "key"]
     stored: dict[str, tuple[object, ...]] = {}
     for part in _parts(list(rows)):
         query = sa.select(table).where(table.c[column].in_(part))
         stored.update(
-            {row._mapping[column]: tuple(row._mapping[n] for n in names) for row in connection.execute(query)}
+            {
+                row._mapping[column]: tuple(row._mapping[n] for n in names)
+                for row in connection.execute(query)
+            }
         )
     new = [row for one, row in rows.items() if one not in stored]
     changed = [
@@ -861,7 +1035,9 @@ def _upsert(
 
 
 def _revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:
-    """Count up the revision of what everything else is derived from, and another counter of `state`."""
+    """Count up the revision of what everything else is derived from, and another counter of
+    `state`.
+    """
     for name, more in (("revision", 1), (counter, by)) if counter else (("revision", 1),):
         is_this = t.notes.c.name == name
         now = int(connection.scalar(sa.select(t.notes.c.text).where(is_this)) or 0)
@@ -869,17 +1045,26 @@ def _revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:
         connection.execute(sa.insert(t.notes), {"name": name, "text": str(now + more)})
 
 
-_COUNTERS = sa.select(t.notes).where(t.notes.c.name.in_(("revision", "users changed", "items changed", "users erased")))
+_COUNTERS = sa.select(t.notes).where(
+    t.notes.c.name.in_(("revision", "users changed", "items changed", "users erased"))
+)
 _NEWEST = sa.select(sa.func.max(t.events.c.seq))
 _EVENTS = 2**32
 """More events than one user has."""
 _NEWEST_OF = sa.select(
-    sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.user_key == t.users.c.key).scalar_subquery().label("seq"),
-    sa.select(sa.func.count(t.events.c.seq)).where(t.events.c.user_key == t.users.c.key).scalar_subquery()
+    sa.select(sa.func.max(t.events.c.seq))
+    .where(t.events.c.user_key == t.users.c.key)
+    .scalar_subquery()
+    .label("seq"),
+    sa.select(sa.func.count(t.events.c.seq))
+    .where(t.events.c.user_key == t.users.c.key)
+    .scalar_subquery()
     .label("events"),
-    sa.select(sa.func.max(t.profiles.c.version)).where(t.profiles.c.user_id == t.users.c.user_id).scalar_subquery()
+    sa.select(sa.func.max(t.profiles.c.version))
+    .where(t.profiles.c.user_id == t.users.c.user_id)
+    .scalar_subquery()
     .label("version"),
-).where(t.users.c.user_id == sa.bindparam("one"))  # fmt: skip
+).where(t.users.c.user_id == sa.bindparam("one"))
 
 EVENT_QUERY = (
     sa.select(t.events, t.users.c.user_id, t.items.c.item_id)
@@ -889,7 +1074,8 @@ EVENT_QUERY = (
 
 
 def event_of(row: sa.Row[tuple[object, ...]]) -> Event:
-    # The row was validated when it came in; building without a second check makes long histories cheap.
+    # The row was validated when it came in; building without a second check makes long histories
+    # cheap.
     return Event.model_construct(
         event_id=row.event_id or made_id(row.id_hash),
         user_id=row.user_id,
@@ -910,12 +1096,21 @@ def _when(event: Event) -> tuple[float, int]:
 
 def item_of(row: sa.Row[tuple[object, ...]]) -> Item:
     return Item.model_construct(
-        item_id=row.item_id, source=row.source, title=row.title, text=row.text, categories=json.loads(row.categories),
-        price=row.price, image=row.image, audio=row.audio, attributes=json.loads(row.attributes),
-    )  # fmt: skip
+        item_id=row.item_id,
+        source=row.source,
+        title=row.title,
+        text=row.text,
+        categories=json.loads(row.categories),
+        price=row.price,
+        image=row.image,
+        audio=row.audio,
+        attributes=json.loads(row.attributes),
+    )
 
 
-def _keys(connection: sa.Connection, table: sa.Table, column: sa.Column[str]) -> tuple[NDArray[np.int64], list[str]]:
+def _keys(
+    connection: sa.Connection, table: sa.Table, column: sa.Column[str]
+) -> tuple[NDArray[np.int64], list[str]]:
     rows = connection.execute(sa.select(table.c.key, column).order_by(table.c.key)).all()
     return np.array([row[0] for row in rows], dtype=np.int64), [row[1] for row in rows]
 
@@ -944,16 +1139,24 @@ def _tune_sqlite(connection: object, _: object) -> None:
 def _translated(error: sa.exc.DatabaseError) -> StoreError:
     text = str(error.orig)
     if "full" in text:
-        return StoreFullError("No space is left where the store lies; free some, then run the command again.")
+        return StoreFullError(
+            "No space is left where the store lies; free some, then run the command again."
+        )
     if "disk I/O" in text:
         return StoreFullError(
-            "The store's disk cannot be written, perhaps for want of space or by a limit on the size of files; "
+            "The store's disk cannot be written, perhaps for want of space or by a limit "
+            "on the size of files; "
             "free some, then run the command again."
         )
     if "not a database" in text or "malformed" in text:
-        return StoreError("The store's file is not a Limner store; name another folder with --data.")
+        return StoreError(
+            "The store's file is not a Limner store; name another folder with --data."
+        )
     if "unable to open" in text:
-        return StoreError("The store's file cannot be opened; check its path, and that it may be read and written.")
+        return StoreError(
+            "The store's file cannot be opened; check its path, and that it may be read "
+            "and written."
+        )
     if "locked" in text:
         return StoreBusyError("Another process holds the store; wait for it or stop it.")
     return StoreError(f"The store could not do that: {text.splitlines()[0]}.")

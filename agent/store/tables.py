@@ -1,7 +1,8 @@
 """The store's tables.
 
-Users and items have integer keys, so that events are narrow rows. An event is unique by `id_hash`, the 63-bit hash of
-its id; `event_id` is kept as text only where the data brought its own (a made id is the hash in hex).
+Users and items have integer keys, so that events are narrow rows. An event is unique by `id_hash`,
+the 63-bit hash of its id; `event_id` is kept as text only where the data brought its own (a made id
+is the hash in hex).
 """
 
 import sqlalchemy as sa
@@ -11,7 +12,10 @@ SCHEMA_VERSION = "1"
 meta = sa.MetaData()
 
 notes = sa.Table(
-    "notes", meta, sa.Column("name", sa.String(200), primary_key=True), sa.Column("text", sa.Text, nullable=False)
+    "notes",
+    meta,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
 )
 users = sa.Table(
     "users",
@@ -39,7 +43,12 @@ events = sa.Table(
     "events",
     meta,
     # BigInteger is INTEGER on SQLite, where only that spelling is the row id.
-    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column(
+        "seq",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
     sa.Column("id_hash", sa.BigInteger, nullable=False),
     sa.Column("event_id", sa.Text),
     sa.Column("user_key", sa.Integer, nullable=False),
@@ -74,7 +83,8 @@ profiles = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 unembedded = sa.Table(
-    # Users whose newest portrait is not in the index yet, written with it; what a killed process left stays here.
+    # Users whose newest portrait is not in the index yet, written with it; what a killed process
+    # left stays here.
     "unembedded",
     meta,
     sa.Column("user_id", sa.String(255), primary_key=True),

@@ -1,8 +1,9 @@
-"""Reading a text against its grounds: every word, number, name, quotation, date, polarity and claim.
+"""Reading a text against its grounds: every word, number, name, quotation, date, polarity and
+claim.
 
-A text is cut into segments by longest match over the grounds, the catalogue and the language's lexicon; what is left
-over is refused. Segments are then read clause by clause for polarity, claims of extent and trend, and numbers that
-belong to something else than what they stand beside.
+A text is cut into segments by longest match over the grounds, the catalogue and the language's
+lexicon; what is left over is refused. Segments are then read clause by clause for polarity, claims
+of extent and trend, and numbers that belong to something else than what they stand beside.
 """
 
 import re
@@ -24,18 +25,25 @@ _QUOTATION = re.compile(r"“[^”]*”|„[^“”]*[“”]|«[^»]*»|《[^�
 
 
 def check_words(
-    text: str, grounds: Grounds, language: Language | None = None, catalogue: Lexicon = EMPTY_LEXICON
+    text: str,
+    grounds: Grounds,
+    language: Language | None = None,
+    catalogue: Lexicon = EMPTY_LEXICON,
 ) -> list[str]:
-    """Refusal codes for a text of one or more sentences; empty if it says nothing beyond its grounds.
+    """Refusal codes for a text of one or more sentences; empty if it says nothing beyond its
+    grounds.
 
-    Codes: "uncited" (nothing to stand on), "unsupported_word: X", "unsupported_name: X", "unsupported_number: X",
-    "unsupported_date: X", "unsupported_quote: X", "unsupported_value: X" (a catalogue value or title not cited),
-    "unsupported_claim: X" (recently, mostly, always, rising … that the facts do not bear out), "flipped_polarity: X",
-    "wrong_pairing: X with Y", "sensitive: TRAIT". `language` must be the one that the grounds were built for.
+    Codes: "uncited" (nothing to stand on), "unsupported_word: X", "unsupported_name: X",
+    "unsupported_number: X", "unsupported_date: X", "unsupported_quote: X", "unsupported_value: X"
+    (a catalogue value or title not cited), "unsupported_claim: X" (recently, mostly, always, rising
+    … that the facts do not bear out), "flipped_polarity: X", "wrong_pairing: X with Y", "sensitive:
+    TRAIT". `language` must be the one that the grounds were built for.
     """
     language = language or grounds.language
     if language.code != grounds.language.code:
-        raise ValueError(f"grounds are in {grounds.language.code}, text is to be read in {language.code}")
+        raise ValueError(
+            f"grounds are in {grounds.language.code}, text is to be read in {language.code}"
+        )
     problems: list[str] = []
     for sentence in split_sentences(text):
         problems += _problems(Sentence(sentence, grounds, language, catalogue))
@@ -66,7 +74,11 @@ def _problems(sentence: Sentence) -> list[str]:
     check_extent(sentence, segments)
     check_pairs(sentence, segments)
     named = [
-        (sentence.tokens[s.start].start, sentence.tokens[s.end - 1].end, s.quoted or s.phrase.kind == "title")
+        (
+            sentence.tokens[s.start].start,
+            sentence.tokens[s.end - 1].end,
+            s.quoted or s.phrase.kind == "title",
+        )
         for s in segments
         if s.phrase is not None
     ]

@@ -1,4 +1,6 @@
-"""Words without spaces: the segmentation of a run of CJK characters that leaves the fewest of them unknown."""
+"""Words without spaces: the segmentation of a run of CJK characters that leaves the fewest of them
+unknown.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,9 +11,14 @@ _PARTICLE = frozenset({"particle"})
 
 
 def cut_cjk(sentence: Sentence, at: int, end: int) -> list[Segment]:
-    """The segmentation of a run of CJK characters with the fewest unknown characters, then the fewest pieces."""
+    """The segmentation of a run of CJK characters with the fewest unknown characters, then the
+    fewest pieces.
+    """
     korean = sentence.language.code == "ko"
-    best: list[tuple[float, int, Segment | None]] = [(0.0, at, None), *([(1e9, at, None)] * (end - at))]
+    best: list[tuple[float, int, Segment | None]] = [
+        (0.0, at, None),
+        *([(1e9, at, None)] * (end - at)),
+    ]
     for i in range(at, end):
         cost = best[i - at][0]
         if cost >= 1e9:
@@ -20,7 +27,11 @@ def cut_cjk(sentence: Sentence, at: int, end: int) -> list[Segment]:
         starts_word = (
             korean
             and sentence.tokens[i].spaced
-            and not (i and sentence.tokens[i - 1].kind in ("number", "mark", "word") and not sentence.tokens[i].spaced)
+            and not (
+                i
+                and sentence.tokens[i - 1].kind in ("number", "mark", "word")
+                and not sentence.tokens[i].spaced
+            )
         )
         for length, segment, price in _pieces(sentence, i, end, starts_word, before):
             j = i + length - at
@@ -47,19 +58,36 @@ def _pieces(
         return text[sentence.tokens[i].start : sentence.tokens[i + length - 1].end]
 
     for length, phrase in sentence.grounds.phrases.lengths(window, 0):
-        yield length, Segment("phrase", said(length), i, i + length, phrase=phrase), 1.0 if length > 1 else 1.4
+        yield (
+            length,
+            Segment("phrase", said(length), i, i + length, phrase=phrase),
+            1.0 if length > 1 else 1.4,
+        )
     for length, tags in sentence.language.lexicon.lengths(window, 0):
-        if sentence.language.code == "ko" and tags == _PARTICLE and (starts_word or _crosses(sentence, i, length)):
+        if (
+            sentence.language.code == "ko"
+            and tags == _PARTICLE
+            and (starts_word or _crosses(sentence, i, length))
+        ):
             continue
         yield length, Segment("word", said(length), i, i + length, tags), 1.1 if length > 1 else 1.5
     for table in (sentence.catalogue.values, sentence.catalogue.titles):
         for length, name in table.lengths(window, 0):
             key = tuple(window[:length])
-            if length > 1 and key not in sentence.grounds.phrases and key not in sentence.language.lexicon:
+            if (
+                length > 1
+                and key not in sentence.grounds.phrases
+                and key not in sentence.language.lexicon
+            ):
                 yield length, Segment("unknown", f"\0{name}", i, i + length), 1.05
     if fraction := sentence.language.fractions.longest(window, 0):
         length, share = fraction
-        near = tuple(p for o in sentence.grounds.origins for p in sentence.percents(o) if abs(p - 100 * share) <= 3)
+        near = tuple(
+            p
+            for o in sentence.grounds.origins
+            for p in sentence.percents(o)
+            if abs(p - 100 * share) <= 3
+        )
         if near:
             tags = frozenset({"percent"})
             yield length, Segment("number", said(length), i, i + length, tags, numbers=near), 1.0

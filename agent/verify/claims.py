@@ -1,4 +1,6 @@
-"""Verifying what a model proposes: preferences, the project's own fields, and prose sentence by sentence."""
+"""Verifying what a model proposes: preferences, the project's own fields, and prose sentence by
+sentence.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +24,14 @@ from limner.core.schema import (
 )
 from limner.core.settings import PortraitField
 from limner.verify.check import check_words, split_sentences
-from limner.verify.grounds import EMPTY_LEXICON, NEUTRAL_SIGNAL, Grounds, Lexicon, grounds_from, item_values
+from limner.verify.grounds import (
+    EMPTY_LEXICON,
+    NEUTRAL_SIGNAL,
+    Grounds,
+    Lexicon,
+    grounds_from,
+    item_values,
+)
 from limner.verify.sensitive import sensitive
 from limner.words.language import Language
 from limner.words.templates import preference_text, right_particles
@@ -39,7 +48,9 @@ CONFIDENCE_AT = 3.0
 """Events at which the confidence in a value that no fact counted is one half: n / (n + 3)."""
 
 _CITED = r"(?:\s*[,;，、]\s*[EFef]?\d+)*"
-_CITATION = re.compile(rf"\s*(?:[\[【]\s*([EFef]?\d+{_CITED})\s*[\]】]|[(（]\s*([EFef]\d+{_CITED})\s*[)）])")
+_CITATION = re.compile(
+    rf"\s*(?:[\[【]\s*([EFef]?\d+{_CITED})\s*[\]】]|[(（]\s*([EFef]\d+{_CITED})\s*[)）])"
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,14 @@ class Citations:
 
 
 def strip_citations(text: str) -> tuple[str, list[str]]:
-    """A text without its inline citations ("likes comedies [F1, 12]") and the citations, in order."""
-    cited = [part.strip() for match in _CITATION.finditer(text) for part in re.split(r"[,;，、]", match[1] or match[2])]
+    """A text without its inline citations ("likes comedies [F1, 12]") and the citations, in
+    order.
+    """
+    cited = [
+        part.strip()
+        for match in _CITATION.finditer(text)
+        for part in re.split(r"[,;，、]", match[1] or match[2])
+    ]
     return _CITATION.sub("", text).strip(), cited
 
 
@@ -65,7 +82,9 @@ def tidy(text: str, language: Language) -> str:
     return text[:1].upper() + text[1:]
 
 
-def resolve(evidence: Sequence[str | int], facts: Sequence[Fact], window: Window) -> Citations | str:
+def resolve(
+    evidence: Sequence[str | int], facts: Sequence[Fact], window: Window
+) -> Citations | str:
     """What is cited: "F3" a fact, 12, "12" or "E12" an event; or a refusal code.
 
     Codes: "uncited", "unknown_evidence: X", "not_users_event: X".
@@ -92,7 +111,9 @@ def resolve(evidence: Sequence[str | int], facts: Sequence[Fact], window: Window
 def verify_text(
     text: str, grounds: Grounds, catalogue: Lexicon = EMPTY_LEXICON, *, stage: Stage = "summary"
 ) -> tuple[str, list[Dropped]]:
-    """The sentences that hold, joined, and those that were dropped. Inline citations are removed first."""
+    """The sentences that hold, joined, and those that were dropped. Inline citations are removed
+    first.
+    """
     kept: list[str] = []
     dropped: list[Dropped] = []
     for sentence in split_sentences(strip_citations(text)[0]):
@@ -118,12 +139,14 @@ def verify_preference(
     scales: Mapping[str, Scale] | None = None,
     values_of: ValuesOf = item_values,
 ) -> Preference | Dropped:
-    """A preference that a model proposes, checked against what it cites; numbers come from code, never from the model.
+    """A preference that a model proposes, checked against what it cites; numbers come from code,
+    never from the model.
 
-    A value that was mined takes strength, confidence, trend and dates from its fact. A value that was not (a theme)
-    needs at least two cited events of the right signal whose item or review says it, and is computed from those.
-    Without text template words stand in. Codes: those of `resolve` and `check_words`, and
-    "flipped_polarity: VALUE", "attribute_missing: VALUE", "too_little_evidence: VALUE", "sensitive: TRAIT".
+    A value that was mined takes strength, confidence, trend and dates from its fact. A value that
+    was not (a theme) needs at least two cited events of the right signal whose item or review says
+    it, and is computed from those. Without text template words stand in. Codes: those of `resolve`
+    and `check_words`, and "flipped_polarity: VALUE", "attribute_missing: VALUE",
+    "too_little_evidence: VALUE", "sensitive: TRAIT".
     """
     claim = f"{polarity} {facet}: {value}" + (f" — {text}" if text else "")
 
@@ -142,7 +165,9 @@ def verify_preference(
         return drop(f"attribute_missing: {value}")
     wanted = 1 if polarity == "like" else -1
     carrying = [e for e in cited.events if _carries(e, value, fact, language, values_of)]
-    supporting = [e for e in carrying if abs(e.signal) >= NEUTRAL_SIGNAL and (e.signal > 0) == (wanted > 0)]
+    supporting = [
+        e for e in carrying if abs(e.signal) >= NEUTRAL_SIGNAL and (e.signal > 0) == (wanted > 0)
+    ]
     if cited.events and len(carrying) * 2 < len(cited.events):
         return drop(f"attribute_missing: {value}")
     if cited.events and len(supporting) * 2 < len(carrying):
@@ -157,17 +182,23 @@ def verify_preference(
         return preference.model_copy(update={"text": preference_text(fact or preference, language)})
     # A proposed value is one of the grounds too: its events were just found to say it.
     grounds = grounds_from(
-        language, facts=[*cited.facts, *([fact] if fact and fact not in cited.facts else [])], events=cited.events,
-        preferences=[] if fact else [preference], scales=scales, total=window.total,
+        language,
+        facts=[*cited.facts, *([fact] if fact and fact not in cited.facts else [])],
+        events=cited.events,
+        preferences=[] if fact else [preference],
+        scales=scales,
+        total=window.total,
         as_of=window.events[-1].event.timestamp if window.events else None,
-    )  # fmt: skip
+    )
     if problems := check_words(text, grounds, language, catalogue):
         return drop("; ".join(problems))
     return preference.model_copy(update={"text": text, "source": "llm"})
 
 
 def mined(facet: str, value: str, facts: Sequence[Fact], language: Language) -> Fact | None:
-    """The fact about a value: of the same facet where there is one, else of any; plural and language aside."""
+    """The fact about a value: of the same facet where there is one, else of any; plural and
+    language aside.
+    """
     keys = _value_keys(value, language)
     same = [fact for fact in facts if _value_keys(fact.value, language) & keys]
     wanted = stems_of(facet, "en")
@@ -184,8 +215,12 @@ def _sensitive_facet(facet: str, language: Language) -> str | None:
     return f"sensitive: {trait}" if trait else None
 
 
-def _carries(shown: WindowEvent, value: str, fact: Fact | None, language: Language, values_of: ValuesOf) -> bool:
-    """Whether an event's item has the value, or (for a value that was not mined) its words stand in item or review."""
+def _carries(
+    shown: WindowEvent, value: str, fact: Fact | None, language: Language, values_of: ValuesOf
+) -> bool:
+    """Whether an event's item has the value, or (for a value that was not mined) its words stand in
+    item or review.
+    """
     if fact is not None and shown.event.event_id in fact.evidence:
         return True
     keys = _value_keys(value, language) | (_value_keys(fact.value, language) if fact else set())
@@ -199,7 +234,11 @@ def _carries(shown: WindowEvent, value: str, fact: Fact | None, language: Langua
         return False
     texts = [shown.event.text]
     if item is not None:
-        texts += [item.title, item.text, *(v for values in item_values(item).values() for v in values)]
+        texts += [
+            item.title,
+            item.text,
+            *(v for values in item_values(item).values() for v in values),
+        ]
     said = {s for t in texts for s in stems_of(t, language.code)}
     return any(all(word in said for word in key) for key in keys)
 
@@ -216,22 +255,43 @@ def _counted(
     ids = [e.event.event_id for e in supporting]
     if fact is not None:
         return Preference(
-            facet=fact.facet, value=fact.value, polarity=polarity, kind=kind, basis=fact.basis, strength=fact.strength,
-            confidence=fact.confidence, trend=fact.trend, first_seen=fact.first_seen, last_seen=fact.last_seen,
+            facet=fact.facet,
+            value=fact.value,
+            polarity=polarity,
+            kind=kind,
+            basis=fact.basis,
+            strength=fact.strength,
+            confidence=fact.confidence,
+            trend=fact.trend,
+            first_seen=fact.first_seen,
+            last_seen=fact.last_seen,
             evidence=list(dict.fromkeys([*ids, *fact.evidence]))[:MAX_EVIDENCE],
-        )  # fmt: skip
+        )
     times = [e.event.timestamp for e in supporting if e.event.timestamp is not None]
-    stated: Basis = "stated" if any(e.event.type in ("answer", "preference") for e in supporting) else "inferred"
+    stated: Basis = (
+        "stated"
+        if any(e.event.type in ("answer", "preference") for e in supporting)
+        else "inferred"
+    )
     return Preference(
-        facet=facet, value=value, polarity=polarity, kind=kind, basis=stated,
+        facet=facet,
+        value=value,
+        polarity=polarity,
+        kind=kind,
+        basis=stated,
         strength=round(sum(abs(e.signal) for e in supporting) / len(supporting), 4),
-        confidence=round(len(supporting) / (len(supporting) + CONFIDENCE_AT), 4), trend=_trend(supporting, window),
-        first_seen=min(times, default=None), last_seen=max(times, default=None), evidence=ids[:MAX_EVIDENCE],
-    )  # fmt: skip
+        confidence=round(len(supporting) / (len(supporting) + CONFIDENCE_AT), 4),
+        trend=_trend(supporting, window),
+        first_seen=min(times, default=None),
+        last_seen=max(times, default=None),
+        evidence=ids[:MAX_EVIDENCE],
+    )
 
 
 def _trend(supporting: Sequence[WindowEvent], window: Window) -> Trend:
-    """Supporting events in the window's later half against its earlier: rising from twice as many; unknown below 4."""
+    """Supporting events in the window's later half against its earlier: rising from twice as many;
+    unknown below 4.
+    """
     if len(supporting) < 4:
         return "unknown"
     order = {e.number: i for i, e in enumerate(window.events)}
@@ -252,11 +312,13 @@ def verify_field(
     catalogue: Lexicon = EMPTY_LEXICON,
     scales: Mapping[str, Scale] | None = None,
 ) -> FieldValue | Dropped:
-    """A value for one of the project's own portrait fields, checked against its declaration and what it cites.
+    """A value for one of the project's own portrait fields, checked against its declaration and
+    what it cites.
 
-    A choice must be one of the allowed (others only where the field is not strict, and then in its grounds' words); a
-    number must be one of the grounds'; text is read word by word. Codes: those of `resolve` and `check_words`, and
-    "wrong_type: X", "not_allowed: X", "sensitive: TRAIT". The evidence kept is event ids.
+    A choice must be one of the allowed (others only where the field is not strict, and then in its
+    grounds' words); a number must be one of the grounds'; text is read word by word. Codes: those
+    of `resolve` and `check_words`, and "wrong_type: X", "not_allowed: X", "sensitive: TRAIT". The
+    evidence kept is event ids.
     """
 
     def drop(reason: str) -> Dropped:
@@ -273,7 +335,9 @@ def verify_field(
             return drop(trait)
     if trait := _sensitive_facet(name, language):
         return drop(trait)
-    grounds = grounds_from(language, facts=cited.facts, events=cited.events, scales=scales, total=window.total)
+    grounds = grounds_from(
+        language, facts=cited.facts, events=cited.events, scales=scales, total=window.total
+    )
     checked: Scalar | list[str] = value
     if field.type in ("choice", "choices"):
         allowed = {fold(choice): choice for choice in field.allowed}
@@ -293,7 +357,9 @@ def verify_field(
         checked = strip_citations(str(value))[0]
         if problems := check_words(checked, grounds, language, catalogue):
             return drop("; ".join(problems))
-    ids = [e.event.event_id for e in cited.events] + [i for fact in cited.facts for i in fact.evidence]
+    ids = [e.event.event_id for e in cited.events] + [
+        i for fact in cited.facts for i in fact.evidence
+    ]
     if not ids:
         return drop("uncited")
     return FieldValue(name=name, value=checked, evidence=list(dict.fromkeys(ids))[:MAX_EVIDENCE])
@@ -301,7 +367,10 @@ def verify_field(
 
 def _wrong_type(field: PortraitField, value: Scalar | list[str]) -> str | None:
     right = {
-        "text": isinstance(value, str), "choice": isinstance(value, str), "choices": isinstance(value, list),
-        "number": isinstance(value, int | float) and not isinstance(value, bool), "flag": isinstance(value, bool),
-    }[field.type]  # fmt: skip
+        "text": isinstance(value, str),
+        "choice": isinstance(value, str),
+        "choices": isinstance(value, list),
+        "number": isinstance(value, int | float) and not isinstance(value, bool),
+        "flag": isinstance(value, bool),
+    }[field.type]
     return None if right else f"wrong_type: {value!r} is not {field.type}"

@@ -1,4 +1,6 @@
-"""Claims of extent, trend and time: rising, recently, mostly, only, always, never, often, rarely, most of all."""
+"""Claims of extent, trend and time: rising, recently, mostly, only, always, never, often, rarely,
+most of all.
+"""
 
 from datetime import timedelta
 
@@ -35,14 +37,23 @@ def check_extent(sentence: Sentence, segments: list[Segment]) -> None:
                 sentence.found.append(f"unsupported_claim: {s.text}")
         for s in piece:
             groups = [tag for tag in s.tags if tag.startswith("group:")]
-            if groups and not s.tags - frozenset(groups) and not any(sentence.labelled(g) for g in groups):
+            if (
+                groups
+                and not s.tags - frozenset(groups)
+                and not any(sentence.labelled(g) for g in groups)
+            ):
                 word = sentence.stems[s.start]
                 if s.end - s.start > 1 or word not in sentence.grounds.words:
                     sentence.found.append(f"unsupported_word: {s.text}")
 
 
 def _backed(
-    sentence: Sentence, claim: str, here: list[Origin], everywhere: list[Origin], piece: list[Segment], at: int
+    sentence: Sentence,
+    claim: str,
+    here: list[Origin],
+    everywhere: list[Origin],
+    piece: list[Segment],
+    at: int,
 ) -> bool:
     facts = [o for o in here if o.kind != "event"]
     if facts:
@@ -76,7 +87,9 @@ def _holds(sentence: Sentence, claim: str, o: Origin, piece: list[Segment], at: 
         # "most of which they enjoyed" speaks of the value's own events.
         kind = o.positive if o.polarity > 0 else o.negative
         judged = any(s.tags & TASTE for s in piece[at + 1 :]) and o.count and kind is not None
-        return (share is not None and share > 0.5) or bool(judged and (kind or 0) * 2 > (o.count or 0))
+        return (share is not None and share > 0.5) or bool(
+            judged and (kind or 0) * 2 > (o.count or 0)
+        )
     if claim == "only":
         return share is not None and share >= ALL_SHARE
     if claim == "always":
@@ -91,7 +104,11 @@ def _holds(sentence: Sentence, claim: str, o: Origin, piece: list[Segment], at: 
         few = share is not None and share < RARE_SHARE
         return few and (o.polarity < 0 or not any(s.tags & TASTE for s in piece))
     if claim == "superlative":
-        rivals = [r for i in sentence.grounds.facts if (r := sentence.grounds.origins[i]).polarity == o.polarity]
+        rivals = [
+            r
+            for i in sentence.grounds.facts
+            if (r := sentence.grounds.origins[i]).polarity == o.polarity
+        ]
         return any(
             own is not None and all((theirs or 0) <= own for theirs in others)
             for own, others in (

@@ -1,4 +1,6 @@
-"""What a text may speak of: the facts, events, items, habits and preferences it cites, read into words and numbers."""
+"""What a text may speak of: the facts, events, items, habits and preferences it cites, read into
+words and numbers.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from limner.core.schema import Fact, Item, Polarity, Preference, Scalar, Scale, Trait, Trend, WindowEvent
+from limner.core.schema import (
+    Fact,
+    Item,
+    Polarity,
+    Preference,
+    Scalar,
+    Scale,
+    Trait,
+    Trend,
+    WindowEvent,
+)
 from limner.words.language import Language
 from limner.words.text import Phrases, fold, readings, stem, tokens_of
 from limner.words.titles import title_variants
@@ -27,7 +39,8 @@ NEUTRAL_SIGNAL = 0.1
 class Origin:
     """One cited thing and what may be said of it.
 
-    numbers and percents are rounded to four places; percents are 0 to 100. polarity is 1 like, -1 dislike, 0 unknown.
+    numbers and percents are rounded to four places; percents are 0 to 100. polarity is 1 like, -1
+    dislike, 0 unknown.
     """
 
     key: str
@@ -40,7 +53,9 @@ class Origin:
     usual: frozenset[float] = frozenset()
     """Percentages of the whole population: said only as such ("on average")."""
     judged: frozenset[float] = frozenset()
-    """Percentages of a value's events that were liked or disliked: said only beside a taste word."""
+    """Percentages of a value's events that were liked or disliked: said only beside a taste
+    word.
+    """
     dates: frozenset[Date] = frozenset()
     count: int | None = None
     positive: int | None = None
@@ -86,11 +101,15 @@ class Grounds:
 
 
 def value_variants(value: str, language: Language) -> list[str]:
-    """How prose may say a facet value: as it is, translated, and each part of "Movies & TV" or "electronics.audio"."""
+    """How prose may say a facet value: as it is, translated, and each part of "Movies & TV" or
+    "electronics.audio".
+    """
     variants = [value, *language.concepts.get(fold(value), ())]
     if re.fullmatch(r"(?:1[5-9]|20)\d0s", value):
         variants += [form.format(year=value[:4], short=value[2:4]) for form in language.decades]
-    parts = [part.strip() for part in re.split(r"[>/|.&,;:_]| and ", value) if len(part.strip()) > 1]
+    parts = [
+        part.strip() for part in re.split(r"[>/|.&,;:_]| and ", value) if len(part.strip()) > 1
+    ]
     if len(parts) > 1:
         joined = " ".join(parts)
         variants.append(joined)
@@ -100,7 +119,9 @@ def value_variants(value: str, language: Language) -> list[str]:
 
 
 def item_values(item: Item) -> dict[str, list[str]]:
-    """Facet values that an item carries, by attribute: categories, attributes, and the decade of its year."""
+    """Facet values that an item carries, by attribute: categories, attributes, and the decade of
+    its year.
+    """
     values: dict[str, list[str]] = {}
     if item.categories:
         values["category"] = list(item.categories)
@@ -136,7 +157,9 @@ class _Builder:
         return len(self.origins) - 1
 
     def key(self, text: str) -> tuple[str, ...]:
-        return tuple(stem(t.folded, self.language.code) for t in tokens_of(text) if t.kind != "mark")
+        return tuple(
+            stem(t.folded, self.language.code) for t in tokens_of(text) if t.kind != "mark"
+        )
 
     def phrase(self, text: str, kind: PhraseKind, origin: int, shown: str = "") -> None:
         key = self.key(text)
@@ -144,7 +167,9 @@ class _Builder:
             return
         old = self.table.get(key)
         kind = "value" if old and old.kind == "value" else kind
-        self.table[key] = Phrase(shown or text, kind, (old.origins if old else frozenset()) | {origin})
+        self.table[key] = Phrase(
+            shown or text, kind, (old.origins if old else frozenset()) | {origin}
+        )
 
     def value(self, value: str, origin: int) -> None:
         for variant in value_variants(value, self.language):
@@ -176,9 +201,11 @@ class _Builder:
     def numbers(self, text: str) -> set[float]:
         return {
             round(n, 4)
-            for t in tokens_of(text) if t.kind == "number"
-            for n in readings(t.text, self.language.decimal_comma) + readings(t.text, not self.language.decimal_comma)
-        }  # fmt: skip
+            for t in tokens_of(text)
+            if t.kind == "number"
+            for n in readings(t.text, self.language.decimal_comma)
+            + readings(t.text, not self.language.decimal_comma)
+        }
 
     def item_numbers(self, item: Item) -> set[float]:
         """Numbers that an item's title, attributes and price have."""
@@ -208,7 +235,9 @@ class _Builder:
 def _percents(*shares: float) -> frozenset[float]:
     """Percentages as prose rounds them: to none, one or two places."""
     return frozenset(
-        form for x in shares for form in (*(round(x * 100, places) for places in (0, 1, 2)), float(int(x * 100 + 0.5)))
+        form
+        for x in shares
+        for form in (*(round(x * 100, places) for places in (0, 1, 2)), float(int(x * 100 + 0.5)))
     )
 
 
@@ -259,7 +288,9 @@ def _fact_origin(fact: Fact) -> Origin:
 
 def _preference_origin(preference: Preference) -> Origin:
     dates = _date(preference.first_seen) | _date(preference.last_seen)
-    numbers = {round(x, places) for x in (preference.strength, preference.confidence) for places in (1, 2)}
+    numbers = {
+        round(x, places) for x in (preference.strength, preference.confidence) for places in (1, 2)
+    }
     return Origin(
         key=f"{preference.facet}:{preference.value}",
         kind="preference",
@@ -301,7 +332,12 @@ def _trait_origin(b: "_Builder", trait: Trait) -> Origin:
     if trait.value is not None:
         numbers |= {round(trait.value, places) for places in (0, 1, 2, 4)}
         percents |= _percents(trait.value) if 0 <= trait.value <= 1 else frozenset()
-    return Origin(key=f"trait:{trait.name}", kind="trait", numbers=frozenset(numbers), percents=frozenset(percents))
+    return Origin(
+        key=f"trait:{trait.name}",
+        kind="trait",
+        numbers=frozenset(numbers),
+        percents=frozenset(percents),
+    )
 
 
 def grounds_from(
@@ -319,9 +355,10 @@ def grounds_from(
 ) -> Grounds:
     """Grounds of a text that cites these things; nothing else may be said.
 
-    items are those recommended or spoken of without an event. total is the number of the user's events. as_of (the
-    user's last event, or now) decides what may be called recent; without it only a rising trend may. notes are plain
-    words that code vouches for, e.g. "popular" where the popularity channel found the item.
+    items are those recommended or spoken of without an event. total is the number of the user's
+    events. as_of (the user's last event, or now) decides what may be called recent; without it only
+    a rising trend may. notes are plain words that code vouches for, e.g. "popular" where the
+    popularity channel found the item.
     """
     b = _Builder(language)
     for fact in facts:
@@ -363,9 +400,11 @@ def grounds_from(
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Every title and facet value of a catalogue, so that a text cannot speak of one that it does not cite.
+    """Every title and facet value of a catalogue, so that a text cannot speak of one that it does
+    not cite.
 
-    Built once per catalogue and language with `lexicon_from`; look-ups do not depend on the catalogue's size.
+    Built once per catalogue and language with `lexicon_from`; look-ups do not depend on the
+    catalogue's size.
     """
 
     values: Phrases[str]

@@ -4,12 +4,20 @@ from limner.verify.sentence import ARTICLES, Segment, Sentence
 
 
 def check_names(sentence: Sentence, segments: list[Segment]) -> None:
-    """Capitalised words that the grounds do not have as a name, in languages where capitals mean names."""
+    """Capitalised words that the grounds do not have as a name, in languages where capitals mean
+    names.
+    """
     if not sentence.language.capital_names:
         return
     for s in segments:
         token = sentence.tokens[s.start]
-        if s.kind != "word" or s.quoted or not sentence.named(s.start) or "name" in s.tags or "grounded" in s.tags:
+        if (
+            s.kind != "word"
+            or s.quoted
+            or not sentence.named(s.start)
+            or "name" in s.tags
+            or "grounded" in s.tags
+        ):
             continue
         before = sentence.tokens[s.start - 1]
         if (
@@ -18,7 +26,11 @@ def check_names(sentence: Sentence, segments: list[Segment]) -> None:
             or token.text == "I"
         ):
             continue
-        if token.folded in ARTICLES and s.end < len(sentence.tokens) and sentence.tokens[s.end].capital:
+        if (
+            token.folded in ARTICLES
+            and s.end < len(sentence.tokens)
+            and sentence.tokens[s.end].capital
+        ):
             continue
         sentence.found.append(f"unsupported_name: {s.text}")
     names: list[Segment] = []

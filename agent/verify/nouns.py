@@ -1,4 +1,6 @@
-"""What a text says that items are: a film catalogue has no books, and a small model does not know which it is."""
+"""What a text says that items are: a film catalogue has no books, and a small model does not know
+which it is.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -9,10 +11,11 @@ from limner.words.text import stem, stems_of, tokens_of
 
 
 def foreign_noun(text: str, grounds: Grounds) -> str | None:
-    """A noun for items ("books", "films") that neither the grounds nor the language's templates use; None without any.
+    """A noun for items ("books", "films") that neither the grounds nor the language's templates
+    use; None without any.
 
-    `check_words` lets such nouns stand, since prose needs them; this is the stricter reading for models that only word
-    claims.
+    `check_words` lets such nouns stand, since prose needs them; this is the stricter reading for
+    models that only word claims.
     """
     language = grounds.language
     known = grounds.words | grounds.title_words | _plain(language)

@@ -1,4 +1,6 @@
-"""Numbers, percentages, fractions and dates in digits and words, each checked against all of the grounds."""
+"""Numbers, percentages, fractions and dates in digits and words, each checked against all of the
+grounds.
+"""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +18,19 @@ _DAY_WORDS = frozenset({"de", "del", "of", "the", "st", "nd", "rd", "th", "er", 
 
 
 def read_number(sentence: Sentence, at: int) -> Segment | None:
-    """A number in digits or words, a percentage or a fraction; checked against all of the grounds."""
+    """A number in digits or words, a percentage or a fraction; checked against all of the
+    grounds.
+    """
     token, language = sentence.tokens[at], sentence.language
     if fraction := language.fractions.longest(sentence.folded, at):
         length, share = fraction
         said = sentence.said(at, at + length)
-        near = tuple(p for o in sentence.grounds.origins for p in sentence.percents(o) if abs(p - 100 * share) <= 3)
+        near = tuple(
+            p
+            for o in sentence.grounds.origins
+            for p in sentence.percents(o)
+            if abs(p - 100 * share) <= 3
+        )
         if near:
             return Segment("number", said, at, at + length, frozenset({"percent"}), numbers=near)
         if (token.kind != "number" and share != 0.5) or share == 0.5:
@@ -33,21 +42,28 @@ def read_number(sentence: Sentence, at: int) -> Segment | None:
         return Segment("word", token.text, at, at + 1)
     if token.kind == "number":
         values = readings(token.text, language.decimal_comma)
-    elif token.folded in language.numbers and not (language.numbers[token.folded] == 1 and _is_word(sentence, at)):
+    elif token.folded in language.numbers and not (
+        language.numbers[token.folded] == 1 and _is_word(sentence, at)
+    ):
         values = (language.numbers[token.folded],)
     else:
         return None
     end = at + 1
     if end < len(sentence.tokens) and sentence.tokens[end].folded in language.percent:
         end += 1
-        tags, known = frozenset({"percent"}), [sentence.percents(o) for o in sentence.grounds.origins]
+        tags, known = (
+            frozenset({"percent"}),
+            [sentence.percents(o) for o in sentence.grounds.origins],
+        )
     else:
         tags, known = frozenset[str](), [o.numbers | o.scale for o in sentence.grounds.origins]
     good = tuple(v for v in values if any(round(v, 4) in numbers for numbers in known))
     said = sentence.said(at, end)
     if good:
         return Segment("number", said, at, end, tags, numbers=good)
-    if token.kind != "number" and ((token.folded,) in language.lexicon or values[0] == _listed(sentence)):
+    if token.kind != "number" and (
+        (token.folded,) in language.lexicon or values[0] == _listed(sentence)
+    ):
         # "one of", "both", or the count of what the sentence lists.
         return Segment("word", said, at, end)
     if token.kind == "number" and token.text in sentence.grounds.title_words and not tags:
@@ -69,9 +85,15 @@ def _beside_month(sentence: Sentence, at: int) -> bool:
     place = next(i for i, t in enumerate(near) if t.start == sentence.tokens[at].start)
     for step in (1, -1):
         i = place + step
-        while 0 <= i < len(near) and (near[i].folded in _DAY_WORDS or (near[i].kind == "number" and step < 0)):
+        while 0 <= i < len(near) and (
+            near[i].folded in _DAY_WORDS or (near[i].kind == "number" and step < 0)
+        ):
             i += step
-        if 0 <= i < len(near) and near[i].folded in sentence.language.months and _is_month(sentence, near[i].start):
+        if (
+            0 <= i < len(near)
+            and near[i].folded in sentence.language.months
+            and _is_month(sentence, near[i].start)
+        ):
             return True
     return False
 
@@ -101,10 +123,16 @@ def read_date(sentence: Sentence, at: int) -> Segment:
         orders = [(padded[0], padded[1], padded[2])]
     else:
         day, month, year = parts
-        orders = [(year, month, day), (year, day, month)] if sentence.language.code == "en" else [(year, month, day)]
+        orders = (
+            [(year, month, day), (year, day, month)]
+            if sentence.language.code == "en"
+            else [(year, month, day)]
+        )
     owners = _dated(sentence, orders)
     if not owners and orders[0][1] is None:
-        owners = frozenset(i for i, o in enumerate(sentence.grounds.origins) if float(parts[0]) in o.numbers)
+        owners = frozenset(
+            i for i, o in enumerate(sentence.grounds.origins) if float(parts[0]) in o.numbers
+        )
     if not owners:
         sentence.found.append(f"unsupported_date: {token.text}")
     return Segment("number", token.text, at, at + 1, frozenset({"date"}), owners=owners)
@@ -120,10 +148,14 @@ def _dated(sentence: Sentence, dates: Sequence[PartialDate]) -> frozenset[int]:
 
 
 def read_month(sentence: Sentence, at: int) -> Segment | None:
-    """A month's name, with a day before or after it and a year after, as far as they stand there."""
+    """A month's name, with a day before or after it and a year after, as far as they stand
+    there.
+    """
     month = sentence.language.months.get(sentence.folded[at])
     if month is None or (
-        sentence.language.capital_names and sentence.language.code == "en" and not sentence.tokens[at].capital
+        sentence.language.capital_names
+        and sentence.language.code == "en"
+        and not sentence.tokens[at].capital
     ):
         return None
     year = day = None
@@ -143,7 +175,9 @@ def read_month(sentence: Sentence, at: int) -> Segment | None:
     owners = _dated(sentence, [(year, month, day)])
     if not owners:
         sentence.found.append(f"unsupported_date: {sentence.tokens[at].text}")
-    return Segment("number", sentence.tokens[at].text, at, at + 1, frozenset({"date"}), owners=owners)
+    return Segment(
+        "number", sentence.tokens[at].text, at, at + 1, frozenset({"date"}), owners=owners
+    )
 
 
 def _same_date(partial: PartialDate, date: Date) -> bool:

@@ -17,25 +17,51 @@ OFFER = 5
 """Words after "may" within which the thing offered stands, unless a clause begins."""
 _CLAUSE = frozenset(
     {
-        "since", "after", "because", "as", "if", "weil", "nach", "da", "wenn", "après", "puisque", "comme", "si",
-        "después", "porque", "como", ",", ";", ":",
+        "since",
+        "after",
+        "because",
+        "as",
+        "if",
+        "weil",
+        "nach",
+        "da",
+        "wenn",
+        "après",
+        "puisque",
+        "comme",
+        "si",
+        "después",
+        "porque",
+        "como",
+        ",",
+        ";",
+        ":",
     }
-)  # fmt: skip
-_DEEDS = frozenset({"looked", "chose", "enjoyed", "liked", "loved", "watched", "bought", "rated", "gave"})
+)
+_DEEDS = frozenset(
+    {"looked", "chose", "enjoyed", "liked", "loved", "watched", "bought", "rated", "gave"}
+)
 """What users do and items do not."""
 _RELATIVE = frozenset({"which", "that", "das", "die", "der", "den", "que"})
 _OWN, _NAME = "§", "*"
 
 
 def misread(
-    text: str, language: Language, *, own: Iterable[str], names: Iterable[str], people: bool, looked: bool = False
+    text: str,
+    language: Language,
+    *,
+    own: Iterable[str],
+    names: Iterable[str],
+    people: bool,
+    looked: bool = False,
 ) -> str:
     """A refusal code where a reason makes of its event what is not so; empty if nothing is wrong.
 
-    own: how the title of the user's own item may be said; names: titles and values whose words are names. Other people
-    may be spoken of only where they led to the item (`people`), and not as if their taste were known: they had both
-    items, and no more is counted. The user's own item may not be offered in the recommended one's place ("you may like
-    “X”", of an X that they had), nor be called liked where they only `looked` at it.
+    own: how the title of the user's own item may be said; names: titles and values whose words are
+    names. Other people may be spoken of only where they led to the item (`people`), and not as if
+    their taste were known: they had both items, and no more is counted. The user's own item may not
+    be offered in the recommended one's place ("you may like “X”", of an X that they had), nor be
+    called liked where they only `looked` at it.
     """
     said = _aside(_aside(fold(text), own, _OWN), names, _NAME)
     words = [said] if language.cjk else [token.folded for token in tokens_of(said)]
@@ -44,7 +70,11 @@ def misread(
         return f"unsupported_claim: {crowd[0][1]}"
     felt = _found(words, _taste_words(language), language)
     for at, word in felt:
-        ahead = [place - at for place, _ in crowd] if language.verb_last or language.code == "zh" else []
+        ahead = (
+            [place - at for place, _ in crowd]
+            if language.verb_last or language.code == "zh"
+            else []
+        )
         behind = [at - place for place, _ in crowd] if not ahead else []
         if any(0 < step <= (NEAR_CJK if language.cjk else NEAR) for step in [*ahead, *behind]):
             return f"unsupported_claim: {word}"
@@ -64,7 +94,9 @@ def misread(
 
 
 def _is_of_own(words: Sequence[str], at: int) -> bool:
-    """Whether the word there is said of the user's own item: right before it, or after it by a relative pronoun."""
+    """Whether the word there is said of the user's own item: right before it, or after it by a
+    relative pronoun.
+    """
     if _OWN in words[at + 1 : at + 3]:
         return True
     before = [word for word in words[:at] if word == _OWN or word.isalnum()][-4:]
@@ -85,7 +117,9 @@ def _aside(text: str, names: Iterable[str], mark: str) -> str:
     return text
 
 
-def _found(words: Sequence[str], wanted: frozenset[str], language: Language) -> list[tuple[int, str]]:
+def _found(
+    words: Sequence[str], wanted: frozenset[str], language: Language
+) -> list[tuple[int, str]]:
     """Places and words, in order: of tokens, or of characters where words are not set apart."""
     if not language.cjk:
         return [(at, word) for at, word in enumerate(words) if word in wanted]
@@ -100,6 +134,8 @@ def _places(text: str, word: str) -> list[int]:
 def _taste_words(language: Language) -> frozenset[str]:
     """Single words of liking and disliking; in Chinese and Korean of two characters and more."""
     found = (
-        "".join(key) for key, tags in language.lexicon.entries() if tags & TASTE and (language.cjk or len(key) == 1)
+        "".join(key)
+        for key, tags in language.lexicon.entries()
+        if tags & TASTE and (language.cjk or len(key) == 1)
     )
     return frozenset(word for word in found if len(word) > 1)

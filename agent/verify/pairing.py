@@ -8,7 +8,9 @@ _ONE = frozenset({"a", "an", "un", "une", "una", "ein", "eine"})
 
 
 def check_pairs(sentence: Sentence, segments: list[Segment]) -> None:
-    """Numbers beside what a piece speaks of must be its own; titles given as examples must carry the value."""
+    """Numbers beside what a piece speaks of must be its own; titles given as examples must carry
+    the value.
+    """
     pieces: list[list[Segment]] = [[]]
     for s in segments:
         if (s.kind == "mark" and s.text in STRONG | frozenset(",，、")) or (
@@ -27,23 +29,41 @@ def check_pairs(sentence: Sentence, segments: list[Segment]) -> None:
                 continue
             owners = _owners(sentence, s, [n for n in piece if n.kind == "number" and n is not s])
             beside = {i for t in subject if t.phrase for i in t.phrase.origins}
-            counted = next((t for t in piece if t.start == s.end and t.phrase and t.phrase.kind == "value"), None)
+            counted = next(
+                (t for t in piece if t.start == s.end and t.phrase and t.phrase.kind == "value"),
+                None,
+            )
             if counted is not None and counted.phrase is not None and "percent" not in s.tags:
-                # "4 comedies" is a count: a rating of 4 does not bear it out, four cited comedies do.
-                events = {i for i in counted.phrase.origins if sentence.grounds.origins[i].kind == "event"}
+                # "4 comedies" is a count: a rating of 4 does not bear it out, four cited comedies
+                # do.
+                events = {
+                    i for i in counted.phrase.origins if sentence.grounds.origins[i].kind == "event"
+                }
                 if float(len(events)) not in s.numbers:
-                    owners = {i for i in owners if sentence.grounds.origins[i].kind in ("fact", "preference")} or {-1}
+                    owners = {
+                        i
+                        for i in owners
+                        if sentence.grounds.origins[i].kind in ("fact", "preference")
+                    } or {-1}
             if not owners or not mentioned or owners & (beside or mentioned):
                 continue
-            if -1 not in owners and all(sentence.grounds.origins[i].kind in ("note", "trait") for i in owners):
+            if -1 not in owners and all(
+                sentence.grounds.origins[i].kind in ("note", "trait") for i in owners
+            ):
                 continue
-            about = subject[0].text if subject else next((s.text for s in segments if s.phrase), "the rest")
+            about = (
+                subject[0].text
+                if subject
+                else next((s.text for s in segments if s.phrase), "the rest")
+            )
             sentence.found.append(f"wrong_pairing: {s.text} with {about}")
     _examples(sentence, segments)
 
 
 def _owners(sentence: Sentence, s: Segment, others: Sequence[Segment]) -> set[int]:
-    """Origins that have this number; the top of a scale only beside a rating of its own ("1 of 5")."""
+    """Origins that have this number; the top of a scale only beside a rating of its own ("1 of
+    5").
+    """
 
     def has(numbers: frozenset[float], segment: Segment) -> bool:
         return any(round(n, 4) in numbers for n in segment.numbers)
@@ -60,21 +80,27 @@ def _owners(sentence: Sentence, s: Segment, others: Sequence[Segment]) -> set[in
 
 
 def _examples(sentence: Sentence, segments: list[Segment]) -> None:
-    """A value said of a title ("the horror film “X”", "comedies such as “Y”") must be one that its item carries."""
+    """A value said of a title ("the horror film “X”", "comedies such as “Y”") must be one that its
+    item carries.
+    """
     for n, s in enumerate(segments):
         if s.phrase is None or s.phrase.kind != "title":
             continue
         value = _value_before(sentence, segments, n) or _value_after(sentence, segments, n)
         if value is None or value.phrase is None:
             continue
-        items = [i for i in s.phrase.origins if sentence.grounds.origins[i].kind in ("event", "item")]
+        items = [
+            i for i in s.phrase.origins if sentence.grounds.origins[i].kind in ("event", "item")
+        ]
         valued = [i for i in items if i in sentence.grounds.valued]
         if valued and not value.phrase.origins & set(valued):
             sentence.found.append(f"wrong_pairing: {value.phrase.text} with {s.phrase.text}")
 
 
 def _value_before(sentence: Sentence, segments: list[Segment], n: int) -> Segment | None:
-    """The value said of the title at `n`: nothing but nouns, articles and "such as" between them."""
+    """The value said of the title at `n`: nothing but nouns, articles and "such as" between
+    them.
+    """
     comma = example = False
     for back in range(n - 1, max(-1, n - 6), -1):
         s = segments[back]
@@ -85,7 +111,10 @@ def _value_before(sentence: Sentence, segments: list[Segment], n: int) -> Segmen
         elif "exemplify" in s.tags:
             example = True
         elif not (
-            (s.kind == "mark" and (s.text in QUOTES or s.text in QUOTES.values() or s.text in "(（"))
+            (
+                s.kind == "mark"
+                and (s.text in QUOTES or s.text in QUOTES.values() or s.text in "(（")
+            )
             or ("noun" in s.tags and not s.tags & TASTE)
             or s.text.casefold() in ARTICLES
         ):
@@ -102,6 +131,9 @@ def _value_after(sentence: Sentence, segments: list[Segment], n: int) -> Segment
             return s if said and s.phrase.kind == "value" else None
         if word in sentence.language.attribute_verbs or word in _ONE:
             said = True
-        elif not (word in ARTICLES or (s.kind == "mark" and (s.text in QUOTES.values() or s.text in '",，'))):
+        elif not (
+            word in ARTICLES
+            or (s.kind == "mark" and (s.text in QUOTES.values() or s.text in '",，'))
+        ):
             return None
     return None

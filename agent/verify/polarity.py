@@ -57,7 +57,9 @@ def check_polarity(sentence: Sentence, segments: list[Segment]) -> None:
 
 
 def _bind(sentence: Sentence, piece: list[Segment]) -> None:
-    """Each phrase takes the sign of the taste word before it, else of the next (the other way round in Korean)."""
+    """Each phrase takes the sign of the taste word before it, else of the next (the other way round
+    in Korean).
+    """
     taste = [i for i, s in enumerate(piece) if s.tags & TASTE and not s.phrase and not s.quoted]
     contrast = [i for i, s in enumerate(piece) if "contrast" in s.tags]
     for i, s in enumerate(piece):
@@ -65,7 +67,11 @@ def _bind(sentence: Sentence, piece: list[Segment]) -> None:
             continue
         before = [t for t in taste if t < i]
         after = [t for t in taste if t > i]
-        nearest = (after[:1] or before[-1:]) if sentence.language.verb_last else (before[-1:] or after[:1])
+        nearest = (
+            (after[:1] or before[-1:])
+            if sentence.language.verb_last
+            else (before[-1:] or after[:1])
+        )
         if not nearest or any(nearest[0] < c < i for c in contrast):
             continue
         sign = _sign(sentence, nearest[0], piece)
@@ -82,7 +88,11 @@ def _compare(sentence: Sentence, piece: list[Segment]) -> None:
     for more in left:
         for less in right:
             same = more.polarity == less.polarity and "event" not in (more.kind, less.kind)
-            if same and (more.count or 0) < (less.count or 0) and (more.strength or 0) < (less.strength or 0):
+            if (
+                same
+                and (more.count or 0) < (less.count or 0)
+                and (more.strength or 0) < (less.strength or 0)
+            ):
                 sentence.found.append(f"unsupported_claim: {piece[at].text}")
                 return
 
@@ -91,6 +101,8 @@ def _agree(sentence: Sentence, segment: Segment, sign: int | None) -> None:
     if not sign or segment.phrase is None or segment.phrase.kind == "person":
         return
     origins = [sentence.grounds.origins[i] for i in segment.phrase.origins]
-    judged = [o for o in origins if o.kind in ("fact", "preference")] or [o for o in origins if o.polarity]
+    judged = [o for o in origins if o.kind in ("fact", "preference")] or [
+        o for o in origins if o.polarity
+    ]
     if judged and all(o.polarity == -sign for o in judged):
         sentence.found.append(f"flipped_polarity: {segment.phrase.text}")

@@ -1,4 +1,6 @@
-"""One sentence as verification sees it: tokens, segments with what they stand for, and the clauses they make."""
+"""One sentence as verification sees it: tokens, segments with what they stand for, and the clauses
+they make.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +12,42 @@ from limner.words.text import stem, tokens_of
 
 SegmentKind = Literal["phrase", "word", "number", "mark", "unknown"]
 
-QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "»": "«", "《": "》", "「": "」", "『": "』", "〈": "〉", "‹": "›"}
+QUOTES = {
+    '"': '"',
+    "“": "”",
+    "„": "“",
+    "«": "»",
+    "»": "«",
+    "《": "》",
+    "「": "」",
+    "『": "』",
+    "〈": "〉",
+    "‹": "›",
+}
 STRONG = frozenset(".;:!?。；：！？")
 SOFT = frozenset(",，、(（)）-–—[]")
 TASTE = frozenset({"like", "dislike"})
 FRAME = frozenset({"function", "like", "dislike", "negation", "particle"}) | CLAIMS
 BOUND = frozenset({"function", "like", "dislike", "negation", "contrast", "reset"})
-ARTICLES = frozenset({"the", "a", "an", "ein", "eine", "le", "la", "les", "l", "el", "los", "las", "un", "une", "una"})
+ARTICLES = frozenset(
+    {
+        "the",
+        "a",
+        "an",
+        "ein",
+        "eine",
+        "le",
+        "la",
+        "les",
+        "l",
+        "el",
+        "los",
+        "las",
+        "un",
+        "une",
+        "una",
+    }
+)
 _NONE: frozenset[float] = frozenset()
 
 
@@ -54,7 +85,9 @@ class Sentence:
         self._said_tags: Tags | None = None
 
     def run(self, at: int) -> tuple[list[str], list[int]]:
-        """Stems from here to the next comma or quotation, marks left out, with their token positions."""
+        """Stems from here to the next comma or quotation, marks left out, with their token
+        positions.
+        """
         words, positions = [], []
         for i in range(at, min(at + 14, len(self.tokens))):
             if i > at and i in self.taken:
@@ -74,9 +107,15 @@ class Sentence:
         return self.text[self.tokens[at].start : self.tokens[end - 1].end]
 
     def percents(self, o: Origin) -> frozenset[float]:
-        """Percentages that may be said of an origin: everybody's and ratings' only where the sentence names them."""
+        """Percentages that may be said of an origin: everybody's and ratings' only where the
+        sentence names them.
+        """
         said = self.tags()
-        return o.percents | (o.usual if "baseline" in said else _NONE) | (o.judged if said & TASTE else _NONE)
+        return (
+            o.percents
+            | (o.usual if "baseline" in said else _NONE)
+            | (o.judged if said & TASTE else _NONE)
+        )
 
     def tags(self) -> Tags:
         if self._said_tags is None:
@@ -94,7 +133,9 @@ class Sentence:
         current: list[Segment] = []
         opened = False
         for s in segments:
-            if (s.kind == "mark" and s.text in STRONG | SOFT) or ("split" in s.tags and not s.phrase):
+            if (s.kind == "mark" and s.text in STRONG | SOFT) or (
+                "split" in s.tags and not s.phrase
+            ):
                 pieces.append((current, opened))
                 current, opened = [], False
             elif "reset" in s.tags:

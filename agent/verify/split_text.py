@@ -1,4 +1,6 @@
-"""Cutting a sentence into segments by the longest match over the grounds, the catalogue and the lexicon."""
+"""Cutting a sentence into segments by the longest match over the grounds, the catalogue and the
+lexicon.
+"""
 
 import re
 from collections.abc import Sequence
@@ -23,11 +25,15 @@ def take_quotations(sentence: Sentence) -> None:
             continue
         first, last = inside[0], inside[-1] + 1
         key = tuple(
-            s for s, t in zip(sentence.stems[first:last], sentence.tokens[first:last], strict=True) if t.kind != "mark"
+            s
+            for s, t in zip(sentence.stems[first:last], sentence.tokens[first:last], strict=True)
+            if t.kind != "mark"
         )
         phrase = sentence.grounds.phrases.get(key)
         said = " ".join(key)
-        if phrase is None and not any(f" {said} " in f" {review} " for review in sentence.grounds.reviews):
+        if phrase is None and not any(
+            f" {said} " in f" {review} " for review in sentence.grounds.reviews
+        ):
             sentence.found.append(f"unsupported_quote: {match.group(group)}")
         kind: SegmentKind = "phrase" if phrase else "word"
         segment = Segment(kind, match.group(group), first, last, phrase=phrase, quoted=True)
@@ -58,7 +64,9 @@ def cut(sentence: Sentence) -> list[Segment]:
 
 
 def _mixed(sentence: Sentence, at: int) -> Segment | None:
-    """A name in the grounds that begins with characters and goes on with figures or letters: "록키 4"."""
+    """A name in the grounds that begins with characters and goes on with figures or letters: "록키
+    4".
+    """
     words, positions = sentence.run(at)
     phrase = sentence.grounds.phrases.longest(words, 0)
     if phrase is None or all(sentence.tokens[i].kind == "cjk" for i in positions[: phrase[0]]):
@@ -89,15 +97,26 @@ def _next(sentence: Sentence, at: int) -> Segment:
         return Segment("unknown", sentence.said(at, end), at, end)
     if phrase and _is_title_only(sentence, phrase[1], at, positions[p - 1] + 1):
         phrase, p = None, 0
-    if phrase and p >= w and not (lexical and p == 1 and not sentence.named(at) and lexical[1] & BOUND):
+    if (
+        phrase
+        and p >= w
+        and not (lexical and p == 1 and not sentence.named(at) and lexical[1] & BOUND)
+    ):
         end = positions[p - 1] + 1
         return Segment(
-            "phrase", sentence.said(at, end), at, end, lexical[1] if lexical and w == p else frozenset(), phrase[1]
+            "phrase",
+            sentence.said(at, end),
+            at,
+            end,
+            lexical[1] if lexical and w == p else frozenset(),
+            phrase[1],
         )
     number = read_number(sentence, at)
     if number is not None and not (lexical and w > number.end - at):
         return number
-    month = read_month(sentence, at) if sentence.named(at) or sentence.language.code != "en" else None
+    month = (
+        read_month(sentence, at) if sentence.named(at) or sentence.language.code != "en" else None
+    )
     if month is not None:
         return month
     if lexical:
@@ -138,7 +157,9 @@ def _compound(sentence: Sentence, at: int) -> str:
     return sentence.said(start, end)
 
 
-def _foreign(sentence: Sentence, at: int, words: list[str], positions: list[int]) -> tuple[int, str] | None:
+def _foreign(
+    sentence: Sentence, at: int, words: list[str], positions: list[int]
+) -> tuple[int, str] | None:
     """The longest catalogue value or title here that is not the grounds', as (length, value)."""
     best: tuple[int, str] | None = None
     for length, value in sentence.catalogue.values.lengths(words, 0):
@@ -161,7 +182,9 @@ def _foreign(sentence: Sentence, at: int, words: list[str], positions: list[int]
 
 
 def _common(sentence: Sentence, at: int) -> bool:
-    """A word of the language's frame, in lower case: it is not taken for a value that is spelled alike."""
+    """A word of the language's frame, in lower case: it is not taken for a value that is spelled
+    alike.
+    """
     token = sentence.tokens[at]
     tags = sentence.language.lexicon.get((token.folded,)) or frozenset()
     return (not token.capital or at == 0 or not sentence.language.capital_names) and bool(
@@ -170,7 +193,9 @@ def _common(sentence: Sentence, at: int) -> bool:
 
 
 def _capitalised(sentence: Sentence, positions: Sequence[int]) -> bool:
-    """Whether these tokens are written as a name: capitals past the first word, not all of them plain words."""
+    """Whether these tokens are written as a name: capitals past the first word, not all of them
+    plain words.
+    """
     tokens = [sentence.tokens[i] for i in positions]
     if sentence.language.cjk:
         known = sentence.language.lexicon.get(tuple(t.folded for t in tokens))

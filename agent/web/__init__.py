@@ -1,4 +1,6 @@
-"""The page in the browser, rendered here from the engine's values: a door, without logic of its own."""
+"""The page in the browser, rendered here from the engine's values: a door, without logic of its
+own.
+"""
 
 from limner.web.pages import router
 from limner.web.problems import ProblemPages

@@ -1,4 +1,6 @@
-"""What a language model was asked for, and what that cost: sums of the ledger by purpose and model."""
+"""What a language model was asked for, and what that cost: sums of the ledger by purpose and
+model.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -67,16 +69,27 @@ class Accountant:
         fresh = row.outcome != "cached"
         self._sums.setdefault((row.purpose, row.model), Counter()).update(
             {
-                "calls": 1, "cached": not fresh, "failed": row.has_failed, "input": row.input_tokens,
-                "output": row.output_tokens, "nanodollars": round(row.cost * 1e9),
+                "calls": 1,
+                "cached": not fresh,
+                "failed": row.has_failed,
+                "input": row.input_tokens,
+                "output": row.output_tokens,
+                "nanodollars": round(row.cost * 1e9),
                 "ms": round(row.seconds * 1000) if fresh else 0,
             }
-        )  # fmt: skip
+        )
 
 
 def _line(purpose: str, model: str, sums: Counter[str]) -> LedgerLine:
     fresh = sums["calls"] - sums["cached"]
     return LedgerLine(
-        purpose, model, sums["calls"], sums["cached"], sums["failed"], sums["input"], sums["output"],
-        sums["nanodollars"] / 1e9, sums["ms"] / 1000 / fresh if fresh else 0.0,
-    )  # fmt: skip
+        purpose,
+        model,
+        sums["calls"],
+        sums["cached"],
+        sums["failed"],
+        sums["input"],
+        sums["output"],
+        sums["nanodollars"] / 1e9,
+        sums["ms"] / 1000 / fresh if fresh else 0.0,
+    )

@@ -55,11 +55,14 @@ class Cartographer:
         first = [taste for taste, _ in named.most_common(COLOURS)]
         points = [
             Point(
-                user_id, x, y, first.index(taste) if taste in first else COLOURS,
+                user_id,
+                x,
+                y,
+                first.index(taste) if taste in first else COLOURS,
                 words.value(*taste) if taste else words("no-taste"),
             )
             for user_id, (x, y), taste in zip(drawn.ids, drawn.places, drawn.tastes, strict=True)
-        ]  # fmt: skip
+        ]
         legend = [(words.value(*taste), named[taste]) for taste in first]
         return Map(points, legend, drawn.portraits, counts.users, drawn.share)
 
@@ -85,7 +88,9 @@ class _Drawn:
 
 
 def _project(
-    ids: Sequence[str], vectors: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", portraits: Sequence[Profile]
+    ids: Sequence[str],
+    vectors: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
+    portraits: Sequence[Profile],
 ) -> _Drawn:
     """By principal components, a sample where there are many."""
     from sklearn.decomposition import PCA
@@ -103,9 +108,12 @@ def _project(
     tastes = {one.user_id: _foremost(one) for one in portraits}
     shown = [ids[row] for row in rows.tolist()]
     return _Drawn(
-        shown, [(round(x, 1), round(y, 1)) for x, y in places.tolist()], [tastes.get(one) for one in shown], len(ids),
+        shown,
+        [(round(x, 1), round(y, 1)) for x, y in places.tolist()],
+        [tastes.get(one) for one in shown],
+        len(ids),
         float(fitted.explained_variance_ratio_.sum()),
-    )  # fmt: skip
+    )
 
 
 def _foremost(profile: Profile) -> tuple[str, str] | None:

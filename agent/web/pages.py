@@ -36,7 +36,10 @@ from limner.web.versions import compared
 
 UserId = Annotated[Decoded, Path()]
 Text = Annotated[str, Form(max_length=2000)]
-_A_YEAR = {"cache-control": "public, max-age=31536000, immutable", "content-security-policy": "default-src 'none'"}
+_A_YEAR = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "content-security-policy": "default-src 'none'",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,11 @@ class StatusLine:
 def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     """Every path of the page; none stands in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
-    directory, cartographer, accountant = Directory(engine), Cartographer(engine), Accountant(engine.store)
+    directory, cartographer, accountant = (
+        Directory(engine),
+        Cartographer(engine),
+        Accountant(engine.store),
+    )
     ring, talks, kept = KeyRing(engine.store), ConversationLog(engine), ResponseLog(engine.store)
 
     async def show_person(
@@ -61,7 +68,14 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         found = await pool.call(person, engine, user_id, wanted, words)
         # A part that htmx asked for; a form sent without it gets the whole page.
         template = "person.html" if request.headers.get("hx-request") else "user.html"
-        return renderer.page(request, template, person=found, said=said, size=(COLUMN_WIDTH, COLUMN_HEIGHT), most=MOST)
+        return renderer.page(
+            request,
+            template,
+            person=found,
+            said=said,
+            size=(COLUMN_WIDTH, COLUMN_HEIGHT),
+            most=MOST,
+        )
 
     # ------------------------------------------------------------ looking
 
@@ -79,10 +93,14 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         return renderer.page(request, "found.html" if part else "home.html", people=people)
 
     @routes.get("/users/{user_id}/history")
-    async def history(request: Request, user_id: UserId, page: Annotated[int, Query(ge=1)] = 1) -> Response:
+    async def history(
+        request: Request, user_id: UserId, page: Annotated[int, Query(ge=1)] = 1
+    ) -> Response:
         found = await pool.call(events_of, engine, user_id, page, renderer.language(request))
         part = bool(request.headers.get("hx-request"))
-        return renderer.page(request, "history_part.html" if part else "history.html", history=found, user_id=user_id)
+        return renderer.page(
+            request, "history_part.html" if part else "history.html", history=found, user_id=user_id
+        )
 
     @routes.get("/users/{user_id}/versions")
     async def versions(request: Request, user_id: UserId, a: int = 0, b: int = 0) -> Response:
@@ -92,13 +110,19 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             engine.swift.known(user_id)  # paints the first, where there is none
             return compared(engine.store.profile_versions(user_id), a, b, words)
 
-        return renderer.page(request, "versions.html", compared=await pool.call(look), user_id=user_id)
+        return renderer.page(
+            request, "versions.html", compared=await pool.call(look), user_id=user_id
+        )
 
     @routes.get("/users/{user_id}")
     async def user(
-        request: Request, user_id: UserId, n: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
-        page: Annotated[int, Query(ge=1)] = 1, facet: str = "", before: str = "",
-    ) -> Response:  # fmt: skip
+        request: Request,
+        user_id: UserId,
+        n: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
+        page: Annotated[int, Query(ge=1)] = 1,
+        facet: str = "",
+        before: str = "",
+    ) -> Response:
         return await show_person(request, user_id, PersonQuery(n, page, facet, before))
 
     @routes.get("/map")
@@ -114,34 +138,47 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     @routes.post("/users/{user_id}/feedback")
     async def feedback(
-        request: Request, user_id: UserId, item_id: Annotated[str, Form(min_length=1, max_length=255)],
-        type: Annotated[Literal["like", "dislike", "hide", "withdraw"], Form()], title: Text = "",
+        request: Request,
+        user_id: UserId,
+        item_id: Annotated[str, Form(min_length=1, max_length=255)],
+        type: Annotated[Literal["like", "dislike", "hide", "withdraw"], Form()],
+        title: Text = "",
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
-        n: Annotated[int, Form(ge=1, le=MOST)] = USUAL, given: Annotated[str, Form(max_length=32)] = "",
-    ) -> Response:  # fmt: skip
+        n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
+        given: Annotated[str, Form(max_length=32)] = "",
+    ) -> Response:
         told = FeedbackItem(item_id=item_id, type=type)
-        before = [FeedbackItem(item_id=item_id, type="withdraw")] if given and type != "withdraw" else []
+        before = (
+            [FeedbackItem(item_id=item_id, type="withdraw")] if given and type != "withdraw" else []
+        )
 
         def hear() -> None:
             # A thumb that was given is of the list that showed its item, if that is still kept.
             of = kept.shown(given or recommendation_id)
             shown = of.recommendation_id if of is not None and type != "withdraw" else None
-            engine.feedback_service.hear(user_id, Feedback(recommendation_id=shown, items=[*before, told]))
+            engine.feedback_service.hear(
+                user_id, Feedback(recommendation_id=shown, items=[*before, told])
+            )
 
         await pool.call(hear)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
-        said = StatusLine("done-unthumb" if type == "withdraw" else f"done-{type}", title or item_id)
+        said = StatusLine(
+            "done-unthumb" if type == "withdraw" else f"done-{type}", title or item_id
+        )
         return await show_person(request, user_id, PersonQuery(n, before=recommendation_id), said)
 
     @routes.post("/users/{user_id}/portrait")
     async def portrait(
-        request: Request, user_id: UserId, action: Annotated[Literal["state", "strike", "withdraw"], Form()],
-        value: Annotated[str, Form(max_length=500)] = "", facet: Annotated[str, Form(max_length=100)] = "",
+        request: Request,
+        user_id: UserId,
+        action: Annotated[Literal["state", "strike", "withdraw"], Form()],
+        value: Annotated[str, Form(max_length=500)] = "",
+        facet: Annotated[str, Form(max_length=100)] = "",
         polarity: Annotated[Literal["like", "dislike"], Form()] = "like",
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
         n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
-    ) -> Response:  # fmt: skip
+    ) -> Response:
         claim = ClaimKey(facet=facet, value=value, polarity=polarity)
         if action == "state":
             edit = PortraitEdit(state=[Statement(value=value, facet=facet, polarity=polarity)])
@@ -152,9 +189,13 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
-        undo = claim if action == "strike" else _stated(profile, claim) if action == "state" else None
+        undo = (
+            claim if action == "strike" else _stated(profile, claim) if action == "state" else None
+        )
         named = undo or claim
-        said = StatusLine(f"done-{action}", renderer.language(request).value(named.facet, named.value), undo)
+        said = StatusLine(
+            f"done-{action}", renderer.language(request).value(named.facet, named.value), undo
+        )
         return await show_person(request, user_id, PersonQuery(n, before=recommendation_id), said)
 
     # ------------------------------------------------------------ asking
@@ -163,7 +204,11 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         only = bound_to(request)
         if only is not None and user not in ("", only):
             raise other_user()
-        return await (pool.call(talks.go_on, talk, "", only) if talk else pool.call(talks.begin, (), user, only))
+        return await (
+            pool.call(talks.go_on, talk, "", only)
+            if talk
+            else pool.call(talks.begin, (), user, only)
+        )
 
     @routes.get("/ask")
     async def asked(request: Request, user: str = "", talk: str = "", q: str = "") -> Response:
@@ -180,9 +225,11 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     @routes.post("/ask")
     async def ask(
-        request: Request, question: Annotated[str, Form(min_length=1, max_length=2000)], user: Text = "",
+        request: Request,
+        question: Annotated[str, Form(min_length=1, max_length=2000)],
+        user: Text = "",
         talk: Annotated[str, Form(max_length=64)] = "",
-    ) -> Response:  # fmt: skip
+    ) -> Response:
         held = await talk_of(request, talk, user)
         if EVENTS in request.headers.get("accept", ""):
             pieces = pool.stream(lambda: talks.stream(held, question))
@@ -190,9 +237,16 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         reply = await pool.run(lambda: talks.answer(held, question))
         words = renderer.language(request)
         return renderer.page(
-            request, "ask.html", talk=held.id, user=user, turns=held.pairs, reply=reply, question=question, begun="",
+            request,
+            "ask.html",
+            talk=held.id,
+            user=user,
+            turns=held.pairs,
+            reply=reply,
+            question=question,
+            begun="",
             sources=await pool.call(sources, reply.sources, engine.store, words),
-        )  # fmt: skip
+        )
 
     # ------------------------------------------------------------ who asks
 
@@ -201,14 +255,20 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         return renderer.page(request, "sign_in.html", wrong=False, next=_local(next))
 
     @routes.post("/sign-in")
-    async def signed_in(request: Request, key: Annotated[str, Form(max_length=200)], next: Text = "/") -> Response:
+    async def signed_in(
+        request: Request, key: Annotated[str, Form(max_length=200)], next: Text = "/"
+    ) -> Response:
         found = await pool.call(ring.look_up, key.strip())
         if found is None:
             return renderer.page(request, "sign_in.html", 401, wrong=True, next=_local(next))
         own = f"/users/{segment(found.user_id)}" if found.user_id is not None else _local(next)
         answer = RedirectResponse(own, 303)
         answer.set_cookie(
-            KEY_COOKIE, key.strip(), httponly=True, samesite="strict", secure=request.url.scheme == "https"
+            KEY_COOKIE,
+            key.strip(),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
         )
         return answer
 
@@ -231,14 +291,24 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 def _back(user_id: str, recommendation_id: str, n: int) -> RedirectResponse:
     """To the user's page, which then says how the list moved."""
     more = f"&n={n}" if n != USUAL else ""
-    return RedirectResponse(f"/users/{segment(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303)
+    return RedirectResponse(
+        f"/users/{segment(user_id)}?before={quoted(recommendation_id)}{more}#recommendations", 303
+    )
 
 
 def _stated(profile: Profile, claim: ClaimKey) -> ClaimKey | None:
     """A statement as the portrait holds it, with the facet that knows its value."""
-    held = [one for one in profile.preferences if one.basis == "stated" and one.polarity == claim.polarity]
-    found = next((one for one in held if one.value.casefold() == claim.value.strip().casefold()), None)
-    return ClaimKey(facet=found.facet, value=found.value, polarity=found.polarity) if found else None
+    held = [
+        one
+        for one in profile.preferences
+        if one.basis == "stated" and one.polarity == claim.polarity
+    ]
+    found = next(
+        (one for one in held if one.value.casefold() == claim.value.strip().casefold()), None
+    )
+    return (
+        ClaimKey(facet=found.facet, value=found.value, polarity=found.polarity) if found else None
+    )
 
 
 def _local(path: str) -> str:
@@ -250,14 +320,21 @@ def _local(path: str) -> str:
 
 
 async def _said(
-    request: Request, renderer: Renderer, engine: Engine, pool: Pool, question: str, talk: str,
+    request: Request,
+    renderer: Renderer,
+    engine: Engine,
+    pool: Pool,
+    question: str,
+    talk: str,
     pieces: AsyncGenerator[Piece, None],
-) -> AsyncGenerator[str, None]:  # fmt: skip
+) -> AsyncGenerator[str, None]:
     """The answer as server-sent events, each a piece of HTML and where it goes."""
     turn = f"t{secrets.token_hex(4)}"
 
     def part(kind: str, **values: object) -> str:
-        return lines(renderer.html(request, "ask_part.html", kind=kind, turn=turn, talk=talk, **values))
+        return lines(
+            renderer.html(request, "ask_part.html", kind=kind, turn=turn, talk=talk, **values)
+        )
 
     yield part("question", question=question)
     try:

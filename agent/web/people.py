@@ -16,8 +16,9 @@ from limner.web.words import Words
 SHOWN, FIRST = 24, 12
 """Users that a search names, and a list on the first page."""
 _PATIENCE = 20
-"""Times as long as they took to read, users may be out of date: counting all events again costs seconds where they are
-many."""
+"""Times as long as they took to read, users may be out of date: counting all events again costs
+seconds where they are many.
+"""
 _SIGNS = ("=", "<", ">", "~")
 
 
@@ -94,7 +95,9 @@ class Directory:
         )
 
     def _matching(self, query: str, held: _Read) -> list[str]:
-        """Most active first; the id itself before all. Raises BadInputError for a condition that cannot be read."""
+        """Most active first; the id itself before all. Raises BadInputError for a condition that
+        cannot be read.
+        """
         if not query:
             return list(held.events)
         if any(sign in query for sign in _SIGNS):
@@ -110,7 +113,9 @@ class Directory:
     def _held(self) -> _Read:
         with self._lock:
             held, now, revision = self._read, monotonic(), self._engine.store.revision()
-            if held is not None and (held.revision == revision or now - held.at < _PATIENCE * held.seconds):
+            if held is not None and (
+                held.revision == revision or now - held.at < _PATIENCE * held.seconds
+            ):
                 return held
             users = {user.user_id: user for user in self._engine.store.users()}
             active = {one: n for one, n in self._engine.store.active_users() if one in users}
@@ -118,7 +123,9 @@ class Directory:
             counts = self._engine.store.counts()
             lately = self._engine.store.heard_lately(FIRST)
             example = _example(users.values())
-            self._read = _Read(monotonic(), monotonic() - now, revision, users, events, counts, lately, example)
+            self._read = _Read(
+                monotonic(), monotonic() - now, revision, users, events, counts, lately, example
+            )
             return self._read
 
 
@@ -150,5 +157,7 @@ def _example(users: Iterable[User]) -> str:
 
 def _says(user: User, wanted: str) -> bool:
     return wanted in user.user_id.casefold() or any(
-        wanted in str(value).casefold() for name in user.attributes for value in values_of(user, name)
+        wanted in str(value).casefold()
+        for name in user.attributes
+        for value in values_of(user, name)
     )

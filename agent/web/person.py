@@ -88,7 +88,9 @@ class PersonQuery:
 
 def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> PersonPage:
     """Raises UnknownIdError."""
-    found = engine.swift.recommend(user_id, wanted.n, RecommendationRequest(), repeats=False, explain=True)
+    found = engine.swift.recommend(
+        user_id, wanted.n, RecommendationRequest(), repeats=False, explain=True
+    )
     known = engine.swift.known(user_id)
     world = engine.snapshots.world()
     reader = EventReader(known.past, world, words)
@@ -116,9 +118,17 @@ def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> P
     )
 
 
-def _retold(engine: Engine, found: Recommendations, known: UserState, language: str) -> dict[str, Reason]:
-    """By item id, template reasons in the reader's language; a model's stay as they were checked."""
-    plain = {one.item.item_id for one in found.recommendations if one.reason and one.reason.source == "template"}
+def _retold(
+    engine: Engine, found: Recommendations, known: UserState, language: str
+) -> dict[str, Reason]:
+    """By item id, template reasons in the reader's language; a model's stay as they were
+    checked.
+    """
+    plain = {
+        one.item.item_id
+        for one in found.recommendations
+        if one.reason and one.reason.source == "template"
+    }
     if not plain:
         return {}
     told = engine.recommender.retold(found.recommendations, known.profile, known.past, language)
@@ -127,7 +137,9 @@ def _retold(engine: Engine, found: Recommendations, known: UserState, language: 
 
 def events_of(engine: Engine, user_id: str, page: int, words: Words) -> EventPage:
     """Raises UnknownIdError."""
-    return history(EventReader(engine.swift.known(user_id).past, engine.snapshots.world(), words), page)
+    return history(
+        EventReader(engine.swift.known(user_id).past, engine.snapshots.world(), words), page
+    )
 
 
 def history(reader: EventReader, page: int) -> EventPage:
@@ -160,7 +172,9 @@ def given(past: Past, items: Mapping[str, Item]) -> list[Given]:
         thumb = thumb_of(event)
         shown = str(event.context.get("recommendation_id", ""))
         if thumb is not None and event.item_id is not None and shown:
-            found.setdefault(event.item_id, Given(event.item_id, title_of(event.item_id, items), thumb, shown))
+            found.setdefault(
+                event.item_id, Given(event.item_id, title_of(event.item_id, items), thumb, shown)
+            )
             if len(found) == THUMBS:
                 break
     return list(found.values())

@@ -109,13 +109,17 @@ def claim(one: Preference, profile: Profile, reader: EventReader, words: Words) 
 
 
 def _said_again(source: Source, profile: Profile, words: Words) -> bool:
-    """Template sentences can be said anew in the reader's language; a model's stay as they were checked."""
+    """Template sentences can be said anew in the reader's language; a model's stay as they were
+    checked.
+    """
     return source == "template" and words.code != spoken(profile.language).code
 
 
 def said_of(one: Preference, words: Words) -> str:
     """Strength, trend and confidence in a few words."""
-    strength = "strong" if one.strength >= _STRONG else "clear" if one.strength >= _CLEAR else "slight"
+    strength = (
+        "strong" if one.strength >= _STRONG else "clear" if one.strength >= _CLEAR else "slight"
+    )
     said = [words(f"strength-{strength}"), words(f"sure-{_sureness(one.confidence)}")]
     if one.trend in ("rising", "fading", "steady"):
         said.insert(1, words(f"trend-{one.trend}"))
@@ -131,9 +135,13 @@ def _sureness(confidence: float) -> str:
 
 
 def _facts(one: Preference, words: Words) -> list[str]:
-    found = [words("claim-numbers", strength=f"{one.strength:.2f}", confidence=f"{one.confidence:.2f}")]
+    found = [
+        words("claim-numbers", strength=f"{one.strength:.2f}", confidence=f"{one.confidence:.2f}")
+    ]
     if one.first_seen and one.last_seen:
-        found.append(words("claim-seen", first=words.day(one.first_seen), last=words.day(one.last_seen)))
+        found.append(
+            words("claim-seen", first=words.day(one.first_seen), last=words.day(one.last_seen))
+        )
     return found
 
 
@@ -158,11 +166,15 @@ def _numbers(one: Trait, words: Words) -> str:
         return one.detail
     if one.value is None or f"habit-{one.name}" not in words.forms:
         return ""
-    return words(f"habit-{one.name}", value=f"{one.value:g}", percent=f"{100 * one.value:.0f}", n=one.n)
+    return words(
+        f"habit-{one.name}", value=f"{one.value:g}", percent=f"{100 * one.value:.0f}", n=one.n
+    )
 
 
 def source_of(source: Source, model: str | None, words: Words) -> str:
-    return words("source-model", model=model or "?") if source == "llm" else words("source-template")
+    return (
+        words("source-model", model=model or "?") if source == "llm" else words("source-template")
+    )
 
 
 def _listed(value: object) -> str:

@@ -14,13 +14,19 @@ _API = ("/v1", "/health", "/metrics", "/docs", "/openapi.json", "/static/")
 
 
 class ProblemPages:
-    """Pure ASGI middleware around everything: passes all on but problem documents that a browser would show."""
+    """Pure ASGI middleware around everything: passes all on but problem documents that a browser
+    would show.
+    """
 
     def __init__(self, app: ASGIApp, *, renderer: Renderer) -> None:
         self.app, self.renderer = app, renderer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_API) or not _is_for_people(Request(scope)):
+        if (
+            scope["type"] != "http"
+            or scope["path"].startswith(_API)
+            or not _is_for_people(Request(scope))
+        ):
             await self.app(scope, receive, send)
             return
         held: list[Message] = []
@@ -37,15 +43,24 @@ class ProblemPages:
 
         await self.app(scope, receive, pass_on)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, held: "list[Message]") -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, held: "list[Message]"
+    ) -> None:
         start, *bodies = held
         problem = json.loads(b"".join(one.get("body", b"") for one in bodies))
         request = Request(scope, receive)
         status = int(start["status"])
         kept = {
-            name.decode(): value.decode("latin-1") for name, value in start["headers"]
-            if name in (b"retry-after", b"x-request-id", b"x-content-type-options", b"cross-origin-resource-policy")
-        }  # fmt: skip
+            name.decode(): value.decode("latin-1")
+            for name, value in start["headers"]
+            if name
+            in (
+                b"retry-after",
+                b"x-request-id",
+                b"x-content-type-options",
+                b"cross-origin-resource-policy",
+            )
+        }
         kept["cache-control"] = "no-store"
         if request.headers.get("hx-request"):
             # A part of a page was asked for: the rest stays as it is, and says what is wrong.
@@ -53,7 +68,12 @@ class ProblemPages:
             answer = self.renderer.page(request, "problem_part.html", status, kept, problem=problem)
         elif status == 401:
             answer = self.renderer.page(
-                request, "sign_in.html", status, kept, wrong=False, next=_asked(request) if _is_look(request) else "/"
+                request,
+                "sign_in.html",
+                status,
+                kept,
+                wrong=False,
+                next=_asked(request) if _is_look(request) else "/",
             )
         else:
             answer = self.renderer.page(request, "problem.html", status, kept, problem=problem)

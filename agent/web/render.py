@@ -1,4 +1,6 @@
-"""Values into HTML: templates, static files, the headers that every page carries. All text of the data is escaped."""
+"""Values into HTML: templates, static files, the headers that every page carries. All text of the
+data is escaped.
+"""
 
 import hashlib
 import re
@@ -53,10 +55,15 @@ class Renderer:
         self.words = read_words()
         self.static = dict(_static())
         self._environment = Environment(
-            loader=PackageLoader("limner.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            loader=PackageLoader("limner.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
             lstrip_blocks=True,
-        )  # fmt: skip
-        version = hashlib.sha256(b"".join(one.body for one in self.static.values())).hexdigest()[:12]
+        )
+        version = hashlib.sha256(b"".join(one.body for one in self.static.values())).hexdigest()[
+            :12
+        ]
         self._environment.globals["static"] = lambda name: f"/static/{name}?{version}"
         self._environment.filters |= {"id": segment, "quoted": quoted, "cited": cited}
 
@@ -68,23 +75,35 @@ class Renderer:
         return self.words[chosen(request.headers.get("accept-language", ""))]
 
     def page(
-        self, request: Request, template: str, status: int = 200, headers: Mapping[str, str] | None = None,
+        self,
+        request: Request,
+        template: str,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
         **values: Any,
-    ) -> HTMLResponse:  # fmt: skip
+    ) -> HTMLResponse:
         """A template over its values as an answer."""
         answer = HTMLResponse(
-            self.html(request, template, **values), status, {"content-security-policy": POLICY, **(headers or {})}
+            self.html(request, template, **values),
+            status,
+            {"content-security-policy": POLICY, **(headers or {})},
         )
         if request.query_params.get("lang") in LANGUAGES:
             answer.set_cookie(
-                LANGUAGE_COOKIE, request.query_params["lang"], max_age=_YEAR, httponly=True, samesite="strict",
+                LANGUAGE_COOKIE,
+                request.query_params["lang"],
+                max_age=_YEAR,
+                httponly=True,
+                samesite="strict",
                 secure=request.url.scheme == "https",
-            )  # fmt: skip
+            )
         return answer
 
     def html(self, request: Request, template: str, **values: Any) -> str:
         words = self.language(request)
-        return self._environment.get_template(template).render(at=_at(request, words), t=words, **values)
+        return self._environment.get_template(template).render(
+            at=_at(request, words), t=words, **values
+        )
 
 
 def quoted(one: str) -> str:
@@ -93,16 +112,25 @@ def quoted(one: str) -> str:
 
 
 def cited(text: str) -> list[tuple[str, str]]:
-    """(text, number of the event that is cited after it) in order; the number is empty at the end."""
+    """(text, number of the event that is cited after it) in order; the number is empty at the
+    end.
+    """
     pieces = _CITED.split(text)
-    return [(piece, number) for piece, number in zip(pieces[::2], [*pieces[1::2], ""], strict=True) if piece or number]
+    return [
+        (piece, number)
+        for piece, number in zip(pieces[::2], [*pieces[1::2], ""], strict=True)
+        if piece or number
+    ]
 
 
 def _at(request: Request, words: Words) -> At:
     given = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     # What a form was sent to is no page of its own.
     path = path_sent(request.scope) if request.method == "GET" else "/"
-    languages = [(code, name, f"{path}?{urlencode([*given, ('lang', code)])}") for code, name in LANGUAGES.items()]
+    languages = [
+        (code, name, f"{path}?{urlencode([*given, ('lang', code)])}")
+        for code, name in LANGUAGES.items()
+    ]
     caller: Caller | None = getattr(request.state, "caller", None)
     return At(path, words.code, languages, caller or Caller(), _places(caller, path))
 

@@ -1,4 +1,6 @@
-"""Notes and errors, which the engine says in English, in the reader's language: read back by forms of `retold.yaml`."""
+"""Notes and errors, which the engine says in English, in the reader's language: read back by forms
+of `retold.yaml`.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -31,12 +33,16 @@ class SentenceForm:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         parts = _PLACE.split(self.said[SOURCE])
-        literal = [re.escape(part) if at % 2 == 0 else f"(?P<{part}>.+?)" for at, part in enumerate(parts)]
+        literal = [
+            re.escape(part) if at % 2 == 0 else f"(?P<{part}>.+?)" for at, part in enumerate(parts)
+        ]
         return re.compile("".join(literal), re.DOTALL)
 
     @property
     def fixed(self) -> int:
-        """Characters that are not values: of two forms that fit, the one with more of them is meant."""
+        """Characters that are not values: of two forms that fit, the one with more of them is
+        meant.
+        """
         return len(_PLACE.sub("", self.said[SOURCE]))
 
 

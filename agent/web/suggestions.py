@@ -1,4 +1,6 @@
-"""Recommendations as the page shows them: reasons whose claims point at events, and how the list moved."""
+"""Recommendations as the page shows them: reasons whose claims point at events, and how the list
+moved.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,14 +51,22 @@ class SuggestionList:
 
 
 def listed(
-    found: Recommendations, profile: Profile, reader: EventReader, words: Words, before: ShownList | None = None,
+    found: Recommendations,
+    profile: Profile,
+    reader: EventReader,
+    words: Words,
+    before: ShownList | None = None,
     retold: Mapping[str, Reason] | None = None,
-) -> SuggestionList:  # fmt: skip
-    """before: what the list is compared with. retold: by item id, template reasons said in the reader's language."""
+) -> SuggestionList:
+    """before: what the list is compared with. retold: by item id, template reasons said in the
+    reader's language.
+    """
     return SuggestionList(
         id=found.recommendation_id or "",
         suggestions=[
-            _suggestion(one, found, profile, reader, words, before, (retold or {}).get(one.item.item_id))
+            _suggestion(
+                one, found, profile, reader, words, before, (retold or {}).get(one.item.item_id)
+            )
             for one in found.recommendations
         ],
         notes=found.notes,
@@ -73,9 +83,14 @@ def _changed(items: Sequence[str], before: ShownList | None) -> bool | None:
 
 
 def _suggestion(
-    one: Recommendation, found: Recommendations, profile: Profile, reader: EventReader, words: Words,
-    before: ShownList | None, retold: Reason | None,
-) -> Suggestion:  # fmt: skip
+    one: Recommendation,
+    found: Recommendations,
+    profile: Profile,
+    reader: EventReader,
+    words: Words,
+    before: ShownList | None,
+    retold: Reason | None,
+) -> Suggestion:
     reason = retold or one.reason or Reason(text="")
     lang = words.code if retold else profile.language
     return Suggestion(
@@ -117,17 +132,24 @@ def _moved(one: Recommendation, before: ShownList | None, words: Words) -> str:
 
 
 def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "") -> list[Part]:
-    """The text cut at its claims: titles of the events that it cites, and values of the preferences.
+    """The text cut at its claims: titles of the events that it cites, and values of the
+    preferences.
 
-    lang: of the text; the portrait's where it is left out. Where neither is found in the text, all of it is one claim;
-    without events it is none.
+    lang: of the text; the portrait's where it is left out. Where neither is found in the text, all
+    of it is one claim; without events it is none.
     """
     marks = reader.keys(reason.evidence)
     # Of an event without words there is nothing to find; an empty form would be found everywhere.
-    forms = {form: lights for form, lights in _forms(reason, profile, reader, lang or profile.language) if form}
+    forms = {
+        form: lights
+        for form, lights in _forms(reason, profile, reader, lang or profile.language)
+        if form
+    }
     if not marks or not forms:
         return [Part(reason.text, marks)]
-    pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
+    pattern = re.compile(
+        "|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE
+    )
     found: list[Part] = []
     at = 0
     for match in pattern.finditer(reason.text):
@@ -140,7 +162,9 @@ def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "")
     return [*found, Part(reason.text[at:])] if at < len(reason.text) else found
 
 
-def _forms(reason: Reason, profile: Profile, reader: EventReader, lang: str) -> Iterator[tuple[str, str]]:
+def _forms(
+    reason: Reason, profile: Profile, reader: EventReader, lang: str
+) -> Iterator[tuple[str, str]]:
     """What a claim may read as in the text, and the marks of its events."""
     language = spoken(lang)
     for one in profile.preferences:

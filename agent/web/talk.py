@@ -23,7 +23,10 @@ class Source:
 
 def sources(cited: Sequence[CitedEvent], store: Store, words: Words) -> list[Source]:
     """With what was said or searched, of events without an item."""
-    bare = {one.event_id: one for one in store.events_by_id([one.event_id for one in cited if one.item_id is None])}
+    bare = {
+        one.event_id: one
+        for one in store.events_by_id([one.event_id for one in cited if one.item_id is None])
+    }
 
     def said(one: CitedEvent) -> str:
         event = bare.get(one.event_id)
@@ -31,11 +34,15 @@ def sources(cited: Sequence[CitedEvent], store: Store, words: Words) -> list[Sou
 
     return [
         Source(
-            one.number, one.user_id, one.title or one.item_id or said(one), words.day(one.timestamp),
-            words.known(f"type-{one.type}", one.type), "" if one.value is None else f"{one.value:g}",
+            one.number,
+            one.user_id,
+            one.title or one.item_id or said(one),
+            words.day(one.timestamp),
+            words.known(f"type-{one.type}", one.type),
+            "" if one.value is None else f"{one.value:g}",
         )
         for one in cited
-    ]  # fmt: skip
+    ]
 
 
 def lines(html: str) -> str:

@@ -1,4 +1,6 @@
-"""A user's taste over time: what share each value of a facet has in each period, and a mark for every event."""
+"""A user's taste over time: what share each value of a facet has in each period, and a mark for
+every event.
+"""
 
 import itertools
 from collections import Counter
@@ -66,12 +68,16 @@ class Timeline:
     sampled: bool
 
 
-def timeline(reader: EventReader, world: CatalogueSnapshot, words: Words, facet: str = "") -> Timeline | None:
+def timeline(
+    reader: EventReader, world: CatalogueSnapshot, words: Words, facet: str = ""
+) -> Timeline | None:
     """None where no event is of an item with a facet."""
     events = [event for event in reader.past.events if event.item_id in reader.past.items]
     held = [world.facets_of(reader.past.items[event.item_id or ""]) for event in events]
     covered = Counter(name for one in held for name in one)
-    enough = [name for name, n in covered.most_common() if n >= max(2, len(events) // 10)] or list(covered)[:1]
+    enough = [name for name, n in covered.most_common() if n >= max(2, len(events) // 10)] or list(
+        covered
+    )[:1]
     # What items are comes first.
     facets = sorted(enough, key=lambda name: name != world.population.primary)[:_FACETS]
     if not facets:
@@ -102,7 +108,9 @@ def timeline(reader: EventReader, world: CatalogueSnapshot, words: Words, facet:
 
 
 def _periods(times: Sequence[datetime | None], words: Words) -> list[tuple[str, list[int]]]:
-    """(label, positions of its events) in order: calendar periods, else equal parts of the history."""
+    """(label, positions of its events) in order: calendar periods, else equal parts of the
+    history.
+    """
     known = [one for one in times if one is not None]
     if len(known) == len(times):
         for name in _UNITS:
@@ -138,9 +146,11 @@ _UNITS: Mapping[str, Callable[[datetime], str]] = {
 
 
 def _columns(
-    periods: Sequence[tuple[str, list[int]]], held: Sequence[Sequence[str]], values: Sequence[str],
+    periods: Sequence[tuple[str, list[int]]],
+    held: Sequence[Sequence[str]],
+    values: Sequence[str],
     legend: Sequence[str],
-) -> list[TimelineColumn]:  # fmt: skip
+) -> list[TimelineColumn]:
     """held: values of each event; values: those of the legend, "" for all others."""
     step = WIDTH / max(len(periods), 1)
     columns = []
@@ -153,11 +163,14 @@ def _columns(
         shares = [counts[value] / whole if whole else 0.0 for value in values]
         columns.append(
             TimelineColumn(
-                label, len(positions), round(step * (at + _GAP / 2), 1), round(step * (1 - _GAP), 1),
+                label,
+                len(positions),
+                round(step * (at + _GAP / 2), 1),
+                round(step * (1 - _GAP), 1),
                 _blocks(shares, legend, label),
                 [f"{share:.0%}" for share in shares],
             )
-        )  # fmt: skip
+        )
     return columns
 
 
@@ -167,7 +180,9 @@ def _blocks(shares: Sequence[float], names: Sequence[str], label: str) -> list[B
         height = share * HEIGHT
         below -= height
         if height > 0:
-            found.append(Block(series, round(below, 1), round(height, 1), f"{label}: {name} {share:.0%}"))
+            found.append(
+                Block(series, round(below, 1), round(height, 1), f"{label}: {name} {share:.0%}")
+            )
     return found
 
 

@@ -58,8 +58,11 @@ def compared(profiles: Sequence[Profile], before: int, after: int, words: Words)
     rows = rows_of(first, last, words)
     return Compared(
         [(one.version, words.day(one.as_of)) for one in reversed(profiles)],
-        _version(first, words), _version(last, words), rows, sum(one.change != "same" for one in rows),
-    )  # fmt: skip
+        _version(first, words),
+        _version(last, words),
+        rows,
+        sum(one.change != "same" for one in rows),
+    )
 
 
 def rows_of(before: Profile, after: Profile, words: Words) -> list[VersionRow]:
@@ -67,9 +70,18 @@ def rows_of(before: Profile, after: Profile, words: Words) -> list[VersionRow]:
     found = diff(before, after)
     rows = [_row(None, one, "new", words) for one in found.added]
     rows += [_row(one, None, "gone", words) for one in found.removed]
-    rows += [_row(one.before, one.after, _course(one.before, one.after, words), words) for one in found.changed]
-    touched = {(one.facet, one.value) for one in [*found.added, *(pair.after for pair in found.changed)]}
-    rows += [_row(one, one, "same", words) for one in after.preferences if (one.facet, one.value) not in touched]
+    rows += [
+        _row(one.before, one.after, _course(one.before, one.after, words), words)
+        for one in found.changed
+    ]
+    touched = {
+        (one.facet, one.value) for one in [*found.added, *(pair.after for pair in found.changed)]
+    }
+    rows += [
+        _row(one, one, "same", words)
+        for one in after.preferences
+        if (one.facet, one.value) not in touched
+    ]
     return sorted(rows, key=lambda one: CHANGES.index(one.change))
 
 
@@ -81,14 +93,21 @@ def _course(before: Preference, after: Preference, words: Words) -> str:
     return "same" if said_of(before, words) == said_of(after, words) else "other"
 
 
-def _row(before: Preference | None, after: Preference | None, change: str, words: Words) -> VersionRow:
+def _row(
+    before: Preference | None, after: Preference | None, change: str, words: Words
+) -> VersionRow:
     one = after or before
     assert one is not None
     return VersionRow(
-        words.facet(one.facet), words.value(one.facet, one.value), one.polarity,
-        said_of(before, words) if before else "", said_of(after, words) if after else "",
-        round(100 * before.strength) if before else None, round(100 * after.strength) if after else None, change,
-    )  # fmt: skip
+        words.facet(one.facet),
+        words.value(one.facet, one.value),
+        one.polarity,
+        said_of(before, words) if before else "",
+        said_of(after, words) if after else "",
+        round(100 * before.strength) if before else None,
+        round(100 * after.strength) if after else None,
+        change,
+    )
 
 
 def _version(one: Profile, words: Words) -> Version:

@@ -35,7 +35,11 @@ class Words:
         form = self.forms[key]
         if not isinstance(form, str):
             form = form["one" if values.get("n") == 1 else "other"]
-        return form.format_map({name: self.number(one) for name, one in values.items()}) if values else form
+        return (
+            form.format_map({name: self.number(one) for name, one in values.items()})
+            if values
+            else form
+        )
 
     def number(self, value: object) -> object:
         return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
@@ -49,7 +53,9 @@ class Words:
         return spoken(self.code).facet(facet)
 
     def value(self, facet: str, value: str) -> str:
-        """A catalogue value, translated where a translation is known; as the data have it in English."""
+        """A catalogue value, translated where a translation is known; as the data have it in
+        English.
+        """
         if self.code == "en" and facet != "price band":
             return value
         language = spoken(self.code)
@@ -59,7 +65,9 @@ class Words:
 
     def tools(self, names: Iterable[str]) -> str:
         """What was looked up, each kind once."""
-        return self("comma").join(dict.fromkeys(self.known(f"tool-{one}", one.replace("_", " ")) for one in names))
+        return self("comma").join(
+            dict.fromkeys(self.known(f"tool-{one}", one.replace("_", " ")) for one in names)
+        )
 
     def told(self, text: str) -> Told:
         """A note or an error of the engine, as far as it can be said in this language."""
@@ -75,13 +83,20 @@ def read_words() -> Mapping[str, Words]:
     found: dict[str, dict[str, Form]] = yaml.safe_load(text)
     for key, said in found.items():
         if set(said) != set(LANGUAGES):
-            raise SettingsError(f"'{key}' in agent/web/words.yaml is not in every language: {sorted(said)}.")
+            raise SettingsError(
+                f"'{key}' in agent/web/words.yaml is not in every language: {sorted(said)}."
+            )
     sentences = read_forms()
-    return {code: Words(code, {key: said[code] for key, said in found.items()}, sentences) for code in LANGUAGES}
+    return {
+        code: Words(code, {key: said[code] for key, said in found.items()}, sentences)
+        for code in LANGUAGES
+    }
 
 
 def chosen(accepted: str) -> str:
-    """The first language of an Accept-Language header that the page speaks; English where it speaks none."""
+    """The first language of an Accept-Language header that the page speaks; English where it speaks
+    none.
+    """
     weighed = []
     for at, part in enumerate(accepted.split(",")):
         name, _, weight = part.strip().partition(";q=")
@@ -90,4 +105,6 @@ def chosen(accepted: str) -> str:
         except ValueError:
             quality = 0.0
         weighed.append((-quality, at, name.split("-")[0].lower()))
-    return next((code for quality, _, code in sorted(weighed) if quality < 0 and code in LANGUAGES), "en")
+    return next(
+        (code for quality, _, code in sorted(weighed) if quality < 0 and code in LANGUAGES), "en"
+    )

@@ -1,7 +1,23 @@
-"""The words a portrait may use, by language: closed vocabularies for verification, and template sentences."""
+"""The words a portrait may use, by language: closed vocabularies for verification, and template
+sentences.
+"""
 
-from limner.words.language import Language, is_spoken, load_language, spoken, supported_languages, unspoken
-from limner.words.templates import preference_text, reason_text, summary_text, thing, things, trait_text
+from limner.words.language import (
+    Language,
+    is_spoken,
+    load_language,
+    spoken,
+    supported_languages,
+    unspoken,
+)
+from limner.words.templates import (
+    preference_text,
+    reason_text,
+    summary_text,
+    thing,
+    things,
+    trait_text,
+)
 from limner.words.titles import is_shouted, last_level, listed_title, plain_title, title_variants
 
 __all__ = [

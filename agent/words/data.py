@@ -1,4 +1,6 @@
-"""The YAML file of one language as it is written: every key is declared, and an unknown or missing one is an error."""
+"""The YAML file of one language as it is written: every key is declared, and an unknown or missing
+one is an error.
+"""
 
 from importlib.resources import files
 
@@ -39,7 +41,9 @@ class SummaryForms(Data):
 
 
 class ReasonForms(Data):
-    """Why an item, by its grounds. Three forms each where an event is named: chosen, only looked at, or rated."""
+    """Why an item, by its grounds. Three forms each where an event is named: chosen, only looked
+    at, or rated.
+    """
 
     shared: Forms
     """A taste that the item shares, without an event."""
@@ -72,7 +76,9 @@ class ReasonForms(Data):
 
 
 class Openings(Data):
-    """First words of reasons for small models, and the last after "…"; empty where the phrasing prompt has one form."""
+    """First words of reasons for small models, and the last after "…"; empty where the phrasing
+    prompt has one form.
+    """
 
     liked: Forms = ()
     alike: Forms = ()
@@ -84,7 +90,9 @@ class Openings(Data):
 
 class Templates(Data):
     value: dict[str, str]
-    """How a facet's value stands in a sentence, by facet; `default`, `named` and `sensitive` too."""
+    """How a facet's value stands in a sentence, by facet; `default`, `named` and `sensitive`
+    too.
+    """
     prices: dict[str, str]
     """The price bands low, mid and high."""
     list_: ListForm = Field(alias="list")
@@ -167,4 +175,6 @@ class _Values(Data):
 
 def _read(name: str) -> object:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(files("limner.words").joinpath(name).read_text(encoding="utf-8"), Loader=loader)
+    return yaml.load(
+        files("limner.words").joinpath(name).read_text(encoding="utf-8"), Loader=loader
+    )

@@ -1,4 +1,5 @@
-"""Inflected forms of lexicon entries, by language: generous rules, since a form that no one writes does no harm.
+"""Inflected forms of lexicon entries, by language: generous rules, since a form that no one writes
+does no harm.
 
 Irregular forms are in the language data.
 """
@@ -8,12 +9,29 @@ from collections.abc import Iterable, Mapping
 Irregular = Mapping[str, list[str]]
 
 _SEPARABLE = (
-    "hervor", "heraus", "zurück", "weiter", "auf", "aus", "fort", "hin", "nach", "dar", "ein", "vor", "an", "ab", "zu",
-)  # fmt: skip
+    "hervor",
+    "heraus",
+    "zurück",
+    "weiter",
+    "auf",
+    "aus",
+    "fort",
+    "hin",
+    "nach",
+    "dar",
+    "ein",
+    "vor",
+    "an",
+    "ab",
+    "zu",
+)
 _HADA = (
-    "하다 한다 합니다 하며 하고 하는 한 할 해 해서 해요 하여 했습니다 했으며 했고 했다 했던 하지 하지만 "
-    "하지는 하지도 하므로 하기 함 하면 하시 하시는 하시고 하시며 합니다만 하는데 하게 하셨습니다 하신 하시기 "
-    "하였습니다 하기도 하기에 하시니 하셨기 하셨으니 하신다면 하니 해온 해왔습니다 하시기에 하셨고 하셨으며 "
+    "하다 한다 합니다 하며 하고 하는 한 할 해 해서 해요 하여 했습니다 했으며 했고 했다 "
+    "했던 하지 하지만 "
+    "하지는 하지도 하므로 하기 함 하면 하시 하시는 하시고 하시며 합니다만 하는데 하게 "
+    "하셨습니다 하신 하시기 "
+    "하였습니다 하기도 하기에 하시니 하셨기 하셨으니 하신다면 하니 해온 해왔습니다 "
+    "하시기에 하셨고 하셨으며 "
     "하셨던 하십니다 하시면 하실 하시므로"
 )
 _FR_ER = "e es ent é ée és ées ait aient ant a ons ez era"
@@ -23,7 +41,8 @@ _ES_ER = "e en es ió ieron ido ida idos idas iendo ía ían a an o iste"
 
 
 def inflect(entry: str, kind: str, code: str, irregular: Irregular) -> Iterable[str]:
-    """All forms of an entry of a kind: verbs, nouns, adjectives, hada (Korean verbs in 하다), or words (as they stand).
+    """All forms of an entry of a kind: verbs, nouns, adjectives, hada (Korean verbs in 하다), or
+    words (as they stand).
 
     Of a verb phrase the first word is inflected, of any other the last.
     """
@@ -63,7 +82,12 @@ def _verb_en(word: str) -> Iterable[str]:
 
 def _doubled(word: str) -> str:
     """The final consonant doubled before -ed and -ing, in short words: plan, planned."""
-    short = 2 < len(word) <= 4 and word[-1] not in "aeiouwxy" and word[-2] in "aeiou" and word[-3] not in "aeiou"
+    short = (
+        2 < len(word) <= 4
+        and word[-1] not in "aeiouwxy"
+        and word[-2] in "aeiou"
+        and word[-3] not in "aeiou"
+    )
     return word + word[-1] if short else word
 
 
@@ -71,7 +95,16 @@ def _verb_de(word: str) -> Iterable[str]:
     prefix = next((p for p in _SEPARABLE if word.startswith(p) and len(word) > len(p) + 4), "")
     root = word.removesuffix("en") if word.endswith("en") else word.removesuffix("n")
     past = root + ("e" if root.endswith(("t", "d")) else "")
-    forms = [word, root + "e", past + "t", past + "te", past + "ten", past + "st", root + "end", root + "ende"]
+    forms = [
+        word,
+        root + "e",
+        past + "t",
+        past + "te",
+        past + "ten",
+        past + "st",
+        root + "end",
+        root + "ende",
+    ]
     forms += [root + "enden", f"{prefix}ge{past.removeprefix(prefix)}t"]
     return [*forms, f"{prefix}zu{word.removeprefix(prefix)}"] if prefix else forms
 
@@ -80,7 +113,11 @@ def _noun(word: str, code: str) -> Iterable[str]:
     if code == "en":
         if word.endswith("y") and word[-2] not in "aeiou":
             return [word, word[:-1] + "ies", word + "'s"]
-        return [word, word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s"), word + "'s"]
+        return [
+            word,
+            word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s"),
+            word + "'s",
+        ]
     if code == "de":
         return [word, *(word + ending for ending in ["e", "en", "n", "er", "ern", "s", "es"])]
     if code == "fr":
@@ -92,7 +129,13 @@ def _noun(word: str, code: str) -> Iterable[str]:
 
 def _adjective(word: str, code: str) -> Iterable[str]:
     if code == "de":
-        return [word, *(word + ending for ending in ["e", "en", "er", "es", "em", "ere", "eren", "sten", "ste"])]
+        return [
+            word,
+            *(
+                word + ending
+                for ending in ["e", "en", "er", "es", "em", "ere", "eren", "sten", "ste"]
+            ),
+        ]
     if code == "fr":
         ends = {"f": "ve", "x": "se"}
         feminine = word[:-1] + ends[word[-1]] if word[-1] in ends else word.removesuffix("e") + "e"

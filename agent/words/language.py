@@ -13,9 +13,22 @@ Tags = frozenset[str]
 LANGUAGES = ("en", "zh", "ko", "de", "fr", "es")
 FALLBACK = "en"
 CLAIMS = frozenset(
-    {"rising", "fading", "steady", "recent", "majority", "only", "always", "never", "often", "rare", "superlative",
-     "broad", "narrow"}
-)  # fmt: skip
+    {
+        "rising",
+        "fading",
+        "steady",
+        "recent",
+        "majority",
+        "only",
+        "always",
+        "never",
+        "often",
+        "rare",
+        "superlative",
+        "broad",
+        "narrow",
+    }
+)
 """Words of these kinds are accepted only where the cited facts bear them out."""
 
 
@@ -23,9 +36,9 @@ CLAIMS = frozenset(
 class Language:
     """What a portrait in one language may say without grounds, and how templates say it.
 
-    `lexicon` maps folded token sequences to tags: function, noun, verb, neutral, like, dislike, negation, contrast,
-    reset, neutralizing, baseline (words for everybody), exemplify, split, the CLAIMS, particle (Korean), and
-    `group:NAME` (words for a habit's label).
+    `lexicon` maps folded token sequences to tags: function, noun, verb, neutral, like, dislike,
+    negation, contrast, reset, neutralizing, baseline (words for everybody), exemplify, split, the
+    CLAIMS, particle (Korean), and `group:NAME` (words for a habit's label).
     """
 
     code: str
@@ -72,7 +85,9 @@ class Language:
 
 
 def spoken(code: str) -> Language:
-    """The language of a code; English where there is no vocabulary for it, since nothing could be checked."""
+    """The language of a code; English where there is no vocabulary for it, since nothing could be
+    checked.
+    """
     return load_language(code if is_spoken(code) else FALLBACK)
 
 
@@ -84,7 +99,12 @@ def unspoken(code: str) -> list[str]:
     """A note where another language than the one asked for is used; empty where not."""
     if is_spoken(code):
         return []
-    return [f"There is no vocabulary for '{code}' yet, so this is in English; there is one for {', '.join(LANGUAGES)}."]
+    return [
+        (
+            f"There is no vocabulary for '{code}' yet, so this is in English; there is one "
+            f"for {', '.join(LANGUAGES)}."
+        )
+    ]
 
 
 def _primary(code: str) -> str:
@@ -165,7 +185,9 @@ def load_language(code: str) -> Language:
     """
     primary = _primary(code)
     if primary not in LANGUAGES:
-        raise UsageError(f"Portraits in '{code}' cannot be verified; choose one of {', '.join(LANGUAGES)}.")
+        raise UsageError(
+            f"Portraits in '{code}' cannot be verified; choose one of {', '.join(LANGUAGES)}."
+        )
     data = read_language(primary)
     fractions: Phrases[float] = Phrases()
     for phrase, share in data.fractions.items():
@@ -186,7 +208,9 @@ def load_language(code: str) -> Language:
         lexicon=_lexicon(data),
         numbers={fold(word): n for word, n in data.numbers.items()},
         fractions=fractions,
-        months={fold(name): i + 1 for i, names in enumerate(data.months) for name in str(names).split()},
+        months={
+            fold(name): i + 1 for i, names in enumerate(data.months) for name in str(names).split()
+        },
         percent=words(data.percent) | {"%", "％"},
         concepts=_concepts(primary),
         person=words(data.person),

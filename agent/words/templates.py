@@ -1,4 +1,6 @@
-"""Template sentences: what stands in a portrait or a reason where no model words it, or its words were refused."""
+"""Template sentences: what stands in a portrait or a reason where no model words it, or its words
+were refused.
+"""
 
 import re
 from collections.abc import Sequence
@@ -26,20 +28,39 @@ NEAR = 0.02
 """Distance of a share to the base rate below which whole per cents hide it."""
 
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
-"""Facets whose known values are common nouns, in lower case where a language has that; others stand in quotes."""
+"""Facets whose known values are common nouns, in lower case where a language has that; others stand
+in quotes.
+"""
 _NAMES = frozenset(
-    {"brand", "author", "director", "actor", "cast", "creator", "artist", "publisher", "studio", "manufacturer"}
+    {
+        "brand",
+        "author",
+        "director",
+        "actor",
+        "cast",
+        "creator",
+        "artist",
+        "publisher",
+        "studio",
+        "manufacturer",
+    }
 )
 """Facets whose values are names and stay as they are."""
 _LITERAL = _NAMES | {"theme", "language"}
-"""Facets whose values are not translated: names, words of titles, and languages (their adjectives name countries)."""
+"""Facets whose values are not translated: names, words of titles, and languages (their adjectives
+name countries).
+"""
 
-Origin = Literal["next_item", "collaborative", "content", "similar", "popular", "recent", "nothing", ""]
+Origin = Literal[
+    "next_item", "collaborative", "content", "similar", "popular", "recent", "nothing", ""
+]
 """Where a recommendation comes from: a channel, or the history as a whole."""
 
 
 def _variant(key: str, forms: Forms, turn: int = 0) -> str:
-    """One of the forms, the same for the same key on every machine; each `turn` takes the next one."""
+    """One of the forms, the same for the same key on every machine; each `turn` takes the next
+    one.
+    """
     return forms[(crc32(key.encode()) + turn) % len(forms)]
 
 
@@ -52,7 +73,7 @@ def join(words: Sequence[str], language: Language) -> str:
 
 
 def particles(text: str) -> str:
-    """Korean particles by the sound before them: "코미디{을/를}" becomes "코미디를", "호러물{을/를}" "호러물을"."""
+    """Korean particles by the sound before them: "코미디{을/를}" becomes "코미디를"."""
 
     def choose(match: re.Match[str]) -> str:
         with_final, without = match[1], match[2]
@@ -87,7 +108,9 @@ _PAIRS = {
 
 
 def right_particles(text: str) -> str:
-    """Korean prose with the particles that follow quoted names as their sounds ask for; models guess them."""
+    """Korean prose with the particles that follow quoted names as their sounds ask for; models
+    guess them.
+    """
     return particles(_QUOTED_PARTICLE.sub(lambda match: "{" + _PAIRS[match[1]] + "}", text))
 
 
@@ -113,17 +136,22 @@ def _number(value: object, language: Language) -> str:
 
 
 def _is_sensitive(value: str, language: Language) -> bool:
-    """Whether a value names a sensitive trait, in the language of the text or in English, as catalogues often are."""
+    """Whether a value names a sensitive trait, in the language of the text or in English, as
+    catalogues often are.
+    """
     folded = [t.folded for t in tokens_of(value)]
     return not language.item_nouns & set(folded) and any(
         table.longest(folded, at) is not None
         for spoken in (language, load_language("en"))
-        for table in (spoken.sensitive_person, spoken.sensitive_topic) for at in range(len(folded))
-    )  # fmt: skip
+        for table in (spoken.sensitive_person, spoken.sensitive_topic)
+        for at in range(len(folded))
+    )
 
 
 def spoken_value(facet: str, value: str, language: Language) -> str:
-    """A facet value as prose writes it: translated where that is known, not shouted, prices in words."""
+    """A facet value as prose writes it: translated where that is known, not shouted, prices in
+    words.
+    """
     if facet == "price band" and value in language.templates.prices:
         return language.templates.prices[value]
     name = value if facet in _LITERAL else language.value(value)
@@ -131,7 +159,9 @@ def spoken_value(facet: str, value: str, language: Language) -> str:
 
 
 def thing(facet: str, value: str, language: Language) -> str:
-    """A facet value as a sentence speaks of it: "comedy", "titles from the 1990s", "the brand Sony"."""
+    """A facet value as a sentence speaks of it: "comedy", "titles from the 1990s", "the brand
+    Sony".
+    """
     forms = language.templates.value
     name = spoken_value(facet, value, language)
     if _is_sensitive(name, language):
@@ -152,7 +182,9 @@ def thing(facet: str, value: str, language: Language) -> str:
 
 def things(claims: Sequence[Fact | Preference], language: Language, limit: int = MAX_NAMED) -> str:
     """Several values as a list in words; one that two facets share is named once."""
-    names = {fold(language.value(c.value)): thing(c.facet, c.value, language) for c in reversed(claims)}
+    names = {
+        fold(language.value(c.value)): thing(c.facet, c.value, language) for c in reversed(claims)
+    }
     order = dict.fromkeys(fold(language.value(c.value)) for c in claims)
     return join([names[value] for value in order][:limit], language)
 
@@ -193,18 +225,24 @@ def is_tentative(claim: Fact | Preference) -> bool:
 
 
 def preference_text(claim: Fact | Preference, language: Language) -> str:
-    """One sentence about one preference: with its numbers where it is a fact, without where it is not."""
+    """One sentence about one preference: with its numbers where it is a fact, without where it is
+    not.
+    """
     key = f"{claim.facet}:{claim.value}"
     name = thing(claim.facet, claim.value, language)
     forms = language.templates
     if not isinstance(claim, Fact):
         return _fill(
-            _variant(key, forms.like_bare if claim.polarity == "like" else forms.dislike_bare), language, thing=name
+            _variant(key, forms.like_bare if claim.polarity == "like" else forms.dislike_bare),
+            language,
+            thing=name,
         ) + _trend(claim, name, language)
     share, base = percents(claim.share, claim.base_rate, language)
     numbers = {"count": claim.count, "negative": claim.negative, "share": share, "base": base}
     if claim.polarity == "dislike":
-        form = _variant(key, forms.dislike if claim.count > 1 and claim.negative > 0 else forms.dislike_bare)
+        form = _variant(
+            key, forms.dislike if claim.count > 1 and claim.negative > 0 else forms.dislike_bare
+        )
     elif claim.basis == "stated" or claim.share <= claim.base_rate or share == base:
         form = _variant(key, forms.like_bare)
     elif claim.count < 2:
@@ -230,7 +268,8 @@ def _space(language: Language) -> str:
 
 
 def values_text(claims: Sequence[Fact | Preference], language: Language, key: str = "") -> str:
-    """One sentence that names what is liked, or what is disliked, of claims that are all one or the other.
+    """One sentence that names what is liked, or what is disliked, of claims that are all one or the
+    other.
 
     Likes that are all tentative are first signs. `key` chooses among the forms.
     """
@@ -242,8 +281,11 @@ def values_text(claims: Sequence[Fact | Preference], language: Language, key: st
     return _fill(_variant(key, chosen), language, things=things(claims, language))
 
 
-def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], language: Language) -> str:
-    """Two to four sentences: what the user likes, what stands out or changes, what they turn down, how they behave.
+def summary_text(
+    facts: Sequence[Fact | Preference], traits: Sequence[Trait], language: Language
+) -> str:
+    """Two to four sentences: what the user likes, what stands out or changes, what they turn down,
+    how they behave.
 
     facts: strongest first. One honest sentence where there is nothing to say.
     """
@@ -256,8 +298,9 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
         likes = [f for f in likes if not is_tentative(f)] or likes
         sure = [f for f in likes if not is_tentative(f)]
         top = next(
-            (f for f in sure if isinstance(f, Fact) and stands_out(f) and f.count >= FEW * f.share), None
-        )  # fmt: skip
+            (f for f in sure if isinstance(f, Fact) and stands_out(f) and f.count >= FEW * f.share),
+            None,
+        )
         if top is not None and len(likes) == 1:
             sentences.append(preference_text(top, language))
         else:
@@ -284,15 +327,21 @@ def summary_text(facts: Sequence[Fact | Preference], traits: Sequence[Trait], la
         sentences.append(values_text(dislikes, language, key))
     priced = any(f.facet == "price band" for f in facts)  # once is enough
     traits = [t for t in traits if not (priced and t.name == "price_band")]
-    if len(sentences) < 4 and (habits := [said for t in traits if (said := trait_text(t, language))]):
-        sentences.append(_fill(templates.traits, language, traits=_habits(habits[:MAX_NAMED], language)))
+    if len(sentences) < 4 and (
+        habits := [said for t in traits if (said := trait_text(t, language))]
+    ):
+        sentences.append(
+            _fill(templates.traits, language, traits=_habits(habits[:MAX_NAMED], language))
+        )
     if not sentences:
         return templates.nothing
     return _space(language).join(sentences)
 
 
 def trait_text(trait: Trait, language: Language) -> str:
-    """A counted habit as a verb phrase ("rates generously"); empty where it is average, unknown or has no words."""
+    """A counted habit as a verb phrase ("rates generously"); empty where it is average, unknown or
+    has no words.
+    """
     return language.phrases.get(trait.name, {}).get(trait.label, "")
 
 
@@ -317,10 +366,11 @@ def reason_text(
 ) -> str:
     """Why an item: one or two sentences to the user.
 
-    preferences: those that the item shares, strongest first. seen: an event of the user whose item led here, and high
-    the top of its rating scale where its rating may be said. origin: how that event led here, or the channel where
-    nothing of the user's did; cold where nothing is known of the user. Which form is taken depends on the item's id, so
-    that ten reasons in a row do not read alike; each `turn` takes the next form.
+    preferences: those that the item shares, strongest first. seen: an event of the user whose item
+    led here, and high the top of its rating scale where its rating may be said. origin: how that
+    event led here, or the channel where nothing of the user's did; cold where nothing is known of
+    the user. Which form is taken depends on the item's id, so that ten reasons in a row do not read
+    alike; each `turn` takes the next form.
     """
     forms = language.templates.reason
     shared = [p for p in preferences if p.polarity == "like"]
@@ -335,7 +385,11 @@ def reason_text(
             values |= {"rating": float(event.value), "high": float(high)}
     if shared:
         values["things"] = things(shared, language, 2)
-        chosen = (forms.shared_event, forms.shared_looked, forms.shared_rated)[how] if seen else forms.shared
+        chosen = (
+            (forms.shared_event, forms.shared_looked, forms.shared_rated)[how]
+            if seen
+            else forms.shared
+        )
         if not item.title:
             chosen = tuple(form for form in chosen if "{title}" not in form)
     elif seen is not None:

@@ -24,7 +24,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_LIGATURES = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i", "’": "'", "‘": "'"})
+_LIGATURES = str.maketrans(
+    {"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i", "’": "'", "‘": "'"}
+)
 _ACCENT = re.compile("[\u0300-\u036f]")
 
 
@@ -38,7 +40,9 @@ def fold(text: str) -> str:
 
 
 def _undouble(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls" else word
+    return (
+        word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls" else word
+    )
 
 
 def _stem_en(word: str) -> str:
@@ -96,7 +100,9 @@ class Token:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """Words, numbers, dates, single CJK characters and marks, in order. Decades ("1990s") are words."""
+    """Words, numbers, dates, single CJK characters and marks, in order. Decades ("1990s") are
+    words.
+    """
     found: list[Token] = []
     end = -1
     for match in _TOKEN.finditer(text):
@@ -105,7 +111,9 @@ def tokens_of(text: str) -> list[Token]:
         if kind == "decade":
             kind = "word"
         folded = (
-            raw if kind in ("number", "date", "mark") else fold(raw).replace("'s", "s" if raw[0].isdigit() else "'s")
+            raw
+            if kind in ("number", "date", "mark")
+            else fold(raw).replace("'s", "s" if raw[0].isdigit() else "'s")
         )
         found.append(Token(raw, folded, kind, match.start(), match.end(), match.start() != end))  # type: ignore[arg-type]
         end = match.end()
@@ -118,7 +126,9 @@ def stems_of(text: str, code: str) -> tuple[str, ...]:
 
 
 class Phrases(Generic[T]):
-    """A table of token sequences with a payload each; finds the longest that starts at a position."""
+    """A table of token sequences with a payload each; finds the longest that starts at a
+    position.
+    """
 
     def __init__(self) -> None:
         self._table: dict[tuple[str, ...], T] = {}
@@ -164,7 +174,9 @@ class Phrases(Generic[T]):
 
 
 def readings(number: str, decimal_comma: bool) -> tuple[float, ...]:
-    """What a number may mean: "1,682" is 1682 in English; "4,2" is 4.2 where the comma is decimal."""
+    """What a number may mean: "1,682" is 1682 in English; "4,2" is 4.2 where the comma is
+    decimal.
+    """
     separators = [c for c in number if c in ".,"]
     if not separators:
         return (float(number),)
@@ -172,7 +184,9 @@ def readings(number: str, decimal_comma: bool) -> tuple[float, ...]:
     grouping = "." if decimal_comma else ","
     found = []
     parts = number.split(grouping)
-    if all(len(part) == 3 for part in parts[1:-1]) and (len(parts) == 1 or len(parts[-1].split(decimal)[0]) == 3):
+    if all(len(part) == 3 for part in parts[1:-1]) and (
+        len(parts) == 1 or len(parts[-1].split(decimal)[0]) == 3
+    ):
         plain = number.replace(grouping, "").replace(decimal, ".")
         if plain.count(".") <= 1:
             found.append(float(plain))

@@ -3,26 +3,51 @@
 import re
 from functools import lru_cache
 
-_TURNED = re.compile(r"(.+),\s+(The|A|An|Le|La|Les|L'|Il|El|Los|Las|Der|Die|Das|Un|Une|Ein|Eine)", re.IGNORECASE)
+_TURNED = re.compile(
+    r"(.+),\s+(The|A|An|Le|La|Les|L'|Il|El|Los|Las|Der|Die|Das|Un|Une|Ein|Eine)", re.IGNORECASE
+)
 _YEAR = re.compile(r"\s*\((?:19|20)\d\d(?:[-–]\d*)?\)\s*$")
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _PATH = re.compile(r"(?<![\w.@/])[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+(?![\w@/])")
 """A dotted path of categories: "electronics.audio.headphone"."""
-_SITES = ("com", "org", "net", "de", "fr", "es", "uk", "kr", "cn", "jp", "io", "co", "fm", "eu", "us", "it", "info")
+_SITES = (
+    "com",
+    "org",
+    "net",
+    "de",
+    "fr",
+    "es",
+    "uk",
+    "kr",
+    "cn",
+    "jp",
+    "io",
+    "co",
+    "fm",
+    "eu",
+    "us",
+    "it",
+    "info",
+)
 _SHOUTED = 5
-"""Capitals in a row from which a word is taken to be written for effect, not for its letters (USB, DVD, BMW)."""
+"""Capitals in a row from which a word is taken to be written for effect, not for its letters (USB,
+DVD, BMW).
+"""
 
 
 def title_variants(title: str) -> list[str]:
-    """How prose may say a title: without the year, with the article in front, and each alias in parentheses.
+    """How prose may say a title: without the year, with the article in front, and each alias in
+    parentheses.
 
-    "Matrix, The (1999)" is also "The Matrix" and "Matrix, The"; "City, The (Cité, La) (1995)" is also "La Cité".
+    "Matrix, The (1999)" is also "The Matrix" and "Matrix, The"; "City, The (Cité, La) (1995)" is
+    also "La Cité".
     """
     title = " ".join(title.split())
     bare = _YEAR.sub("", title)
     main = _ASIDE.sub("", bare).strip()
     aliases = (
-        re.sub(r"^a\.?k\.?a\.?\s+", "", alias, flags=re.IGNORECASE) for alias in re.findall(r"\(([^()]{2,})\)", bare)
+        re.sub(r"^a\.?k\.?a\.?\s+", "", alias, flags=re.IGNORECASE)
+        for alias in re.findall(r"\(([^()]{2,})\)", bare)
     )
     variants = [title, bare]
     for name in [main, *aliases]:
@@ -39,7 +64,9 @@ def title_variants(title: str) -> list[str]:
 
 @lru_cache(maxsize=65536)
 def plain_title(title: str) -> str:
-    """The title as prose says it: year and aliases dropped, article in front, no capitals throughout, no paths."""
+    """The title as prose says it: year and aliases dropped, article in front, no capitals
+    throughout, no paths.
+    """
     bare = _YEAR.sub("", " ".join(title.split()))
     main = _ASIDE.sub("", bare).strip() or bare or title
     turned = _TURNED.fullmatch(main)
@@ -58,13 +85,17 @@ def last_level(category: str) -> str:
 
 
 def shown_title(title: str) -> str:
-    """A title for reading: a dotted path by its last level, and a title in capitals as a sentence."""
+    """A title for reading: a dotted path by its last level, and a title in capitals as a
+    sentence.
+    """
     calm = _PATH.sub(_last_level, title)
     if " " not in calm or not is_shouted(calm):  # WALL-E and SPACED are names
         return calm
     lower = calm.lower()
     first = re.search(r"\w", lower)
-    return lower if first is None else lower[: first.start()] + first[0].upper() + lower[first.end() :]
+    return (
+        lower if first is None else lower[: first.start()] + first[0].upper() + lower[first.end() :]
+    )
 
 
 def is_shouted(text: str) -> bool:

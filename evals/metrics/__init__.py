@@ -1,8 +1,9 @@
 """The metrics of the harness: pure kernels on arrays, and what is certain about their means.
 
-Accuracy of lists (`accuracy`) and of full rows of scores (`ranks`), what accuracy does not show (`beyond`), errors of
-predicted ratings and probabilities (`predictions`), intervals and tests (`statistics`), names (`registry`). Undefined
-is NaN, never 0, and every mean says over how many it is.
+Accuracy of lists (`accuracy`) and of full rows of scores (`ranks`), what accuracy does not show
+(`beyond`), errors of predicted ratings and probabilities (`predictions`), intervals and tests
+(`statistics`), names (`registry`). Undefined is NaN, never 0, and every mean says over how many it
+is.
 """
 
 from limner.core.metrics import Bins, Mean, Style, ece, interval, intervals, mae, ndcg, rmse
@@ -19,16 +20,20 @@ from limner.evals.metrics.accuracy import (
     recall,
     style_of,
 )
-from limner.evals.metrics.beyond import arp, calibration_kl, coverage, gini, ild, novelty, serendipity, user_coverage
+from limner.evals.metrics.beyond import (
+    arp,
+    calibration_kl,
+    coverage,
+    gini,
+    ild,
+    novelty,
+    serendipity,
+    user_coverage,
+)
 from limner.evals.metrics.predictions import accuracy, by_user, log_loss, shares
 from limner.evals.metrics.ranks import Ties, auc, midranks, rank_auc, rank_hit, rank_ndcg
 from limner.evals.metrics.registry import METRICS, MetricSpec, parse
-from limner.evals.metrics.statistics import (
-    PairedTest,
-    holm,
-    paired_test,
-    paired_tests,
-)
+from limner.evals.metrics.statistics import PairedTest, holm, paired_test, paired_tests
 
 __all__ = [
     "LIST_KERNELS",

@@ -1,7 +1,8 @@
-"""Accuracy of ranked lists, as pure kernels: boolean hits in, one value per user out. Undefined is NaN, never 0.
+"""Accuracy of ranked lists, as pure kernels: boolean hits in, one value per user out. Undefined is
+NaN, never 0.
 
-A list is a row of item positions, best first, padded with -1. R are a user's relevant items, k the cut. Where tools
-differ, `style` says whose definition counts:
+A list is a row of item positions, best first, padded with -1. R are a user's relevant items, k the
+cut. Where tools differ, `style` says whose definition counts:
 
 =========== ========================== ========== ================= =================
 metric@k    ours                       recbole    lenskit           rectools
@@ -16,13 +17,14 @@ ndcg        ideal over min(|R|, k)     as ours    as ours, but the  ideal over k
                                                   both weigh 1
 =========== ========================== ========== ================= =================
 
-`length` is how many items the list has, k at most; an empty list has no precision, f1 or map in LensKit's style. A user
-with nothing relevant has no value in any style: RecTools leaves such users out, RecBole never asks about them, and
-LensKit has NaN or an error, but for its precision, which says 0. What is called F1 in LensKit's and RecBole's style is
-the harmonic mean of their precision and recall. Ours are RecBole's: its `evaluator/metrics.py` (1.2) divides MAP by
-min(|R|, k), so that a full list of hits scores 1, as `map_at_k` in Microsoft Recommenders does. LensKit is
-`lenskit.metrics.ranking` (2025.8), RecTools `rectools.metrics` (0.19) with its default flags; `tests/reference` runs
-all three.
+`length` is how many items the list has, k at most; an empty list has no precision, f1 or map in
+LensKit's style. A user with nothing relevant has no value in any style: RecTools leaves such users
+out, RecBole never asks about them, and LensKit has NaN or an error, but for its precision, which
+says 0. What is called F1 in LensKit's and RecBole's style is the harmonic mean of their precision
+and recall. Ours are RecBole's: its `evaluator/metrics.py` (1.2) divides MAP by min(|R|, k), so that
+a full list of hits scores 1, as `map_at_k` in Microsoft Recommenders does. LensKit is
+`lenskit.metrics.ranking` (2025.8), RecTools `rectools.metrics` (0.19) with its default flags;
+`tests/reference` runs all three.
 """
 
 from collections.abc import Callable
@@ -51,8 +53,9 @@ def style_of(name: str) -> Style:
 def hit_matrix(lists: Ints, indptr: Ints, indices: Ints) -> Bools:
     """[users, K] True where the item at that place of [users, K] lists is relevant to the user.
 
-    User u's relevant items are `indices[indptr[u]:indptr[u + 1]]`, each named once. An item that a list names again
-    counts where it stands first. Raises ValueError where the two are not of the same users.
+    User u's relevant items are `indices[indptr[u]:indptr[u + 1]]`, each named once. An item that a
+    list names again counts where it stands first. Raises ValueError where the two are not of the
+    same users.
     """
     users, width = lists.shape
     if len(indptr) != users + 1 or indptr[-1] != len(indices):
@@ -90,51 +93,74 @@ def list_lengths(lists: Ints) -> NDArray[np.int64]:
     return np.asarray(np.count_nonzero(lists >= 0, axis=1), dtype=np.int64)
 
 
-def precision(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
+def precision(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
     """[users] share of the first k that is relevant; LensKit's: of those that the list has.
 
-    hits: [users, K]. relevant_counts: [users] |R|. lengths: [users] of the lists, K where not given.
+    hits: [users, K]. relevant_counts: [users] |R|. lengths: [users] of the lists, K where not
+    given.
     """
     if style == "lenskit":
         return defined(ratio(_count(hits, k), _lengths(hits, k, lengths)), relevant_counts)
     return defined(_count(hits, k) / k, relevant_counts)
 
 
-def recall(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
-    """[users] share of the relevant items that is among the first k; LensKit's: of as many of them as k lets in."""
+def recall(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
+    """[users] share of the relevant items that is among the first k; LensKit's: of as many of them
+    as k lets in.
+    """
     wanted = np.minimum(relevant_counts, k) if style == "lenskit" else relevant_counts
     return ratio(_count(hits, k), wanted)
 
 
-def f1(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
+def f1(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
     """[users] harmonic mean of precision and recall; 0 where both are 0."""
     exact = precision(hits, relevant_counts, k, style, lengths)
     complete = recall(hits, relevant_counts, k, style, lengths)
     total = exact + complete
-    return np.asarray(np.where(total == 0, 0.0, ratio(2 * exact * complete, total)), dtype=np.float64)
+    return np.asarray(
+        np.where(total == 0, 0.0, ratio(2 * exact * complete, total)), dtype=np.float64
+    )
 
 
-def hit(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
+def hit(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
     """[users] 1 where any of the first k is relevant, else 0."""
     return defined(np.asarray(hits[:, :k].any(axis=1), dtype=np.float64), relevant_counts)
 
 
-def mrr(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
-    """[users] 1 / rank (from 1) of the first relevant item among the first k, 0 where there is none."""
+def mrr(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
+    """[users] 1 / rank (from 1) of the first relevant item among the first k, 0 where there is
+    none.
+    """
     top = hits[:, :k]
     if not top.shape[1]:
         return defined(np.zeros(len(top)), relevant_counts)
     first = top.argmax(axis=1)
-    return defined(np.where(top[np.arange(len(top)), first], 1 / (first + 1.0), 0.0), relevant_counts)
+    return defined(
+        np.where(top[np.arange(len(top)), first], 1 / (first + 1.0), 0.0), relevant_counts
+    )
 
 
-def map_(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None) -> Floats:
-    """[users] average precision: the sum of precision at each hit among the first k, over min(|R|, k).
+def map_(
+    hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", lengths: Ints | None = None
+) -> Floats:
+    """[users] average precision: the sum of precision at each hit among the first k, over min(|R|,
+    k).
 
     RecTools divides by |R| (its `divide_by_k=False`), LensKit by min(|R|, length).
     """
     rows, places = np.nonzero(hits[:, :k])
-    # Hits come row by row, so the how-manieth a hit is in its row follows from where the row begins.
+    # Hits come row by row, so the how-manieth a hit is in its row follows from where the row
+    # begins.
     begins = np.searchsorted(rows, np.arange(len(hits)))
     nth = np.arange(len(rows)) - begins[rows] + 1
     gained = np.bincount(rows, weights=nth / (places + 1.0), minlength=len(hits))
@@ -146,8 +172,14 @@ def map_(hits: Bools, relevant_counts: Ints, k: int, style: Style = "ours", leng
 
 ListKernel = Callable[[Bools, Ints, int, Style, Ints | None], Floats]
 LIST_KERNELS: dict[str, ListKernel] = {
-    "precision": precision, "recall": recall, "f1": f1, "hit": hit, "mrr": mrr, "map": map_, "ndcg": ndcg,
-}  # fmt: skip
+    "precision": precision,
+    "recall": recall,
+    "f1": f1,
+    "hit": hit,
+    "mrr": mrr,
+    "map": map_,
+    "ndcg": ndcg,
+}
 """The kernels above by the names that `parse` reads."""
 
 

@@ -1,7 +1,8 @@
-"""Errors of predicted ratings and of probabilities, each one number over its pairs. Nothing to measure is NaN.
+"""Errors of predicted ratings and of probabilities, each one number over its pairs. Nothing to
+measure is NaN.
 
-A prediction that is NaN makes the result NaN: leave such pairs out yourself, and say how many. Means over users with an
-interval come from `by_user` and `interval`.
+A prediction that is NaN makes the result NaN: leave such pairs out yourself, and say how many.
+Means over users with an interval come from `by_user` and `interval`.
 """
 
 import numpy as np
@@ -13,7 +14,9 @@ _TINY = 1e-15
 
 
 def accuracy(y: Labels, p: Floats) -> float:
-    """Share of cases y (0 or 1) on the right side of a probability of one half; exactly one half says yes."""
+    """Share of cases y (0 or 1) on the right side of a probability of one half; exactly one half
+    says yes.
+    """
     right = ((p >= 0.5) == (y > 0)).astype(np.float64)
     return mean_or_nan(np.where(np.isnan(p), np.nan, right))
 
@@ -34,13 +37,15 @@ def by_user(values: Floats, user: Ints, users: int) -> tuple[Floats, NDArray[np.
 
 
 def shares(name: str, true: Floats, predicted: Floats, user: Ints, users: int) -> Floats:
-    """[users] what each user does to an error over all cases [n], NaN for users without one: their mean is that error.
+    """[users] what each user does to an error over all cases [n], NaN for users without one: their
+    mean is that error.
 
-    name: `rmse`, `mae`, `accuracy`, `log_loss` or `ece` (ten bins of equal width). With m_u a user's own mean over n_u
-    cases, M the mean over all and w_u = n_u over the users' mean number of cases, the share is M + w_u (m_u - M), the
-    linearisation of a ratio (Särndal, Swensson and Wretman, Model Assisted Survey Sampling, 1992, 5.6), so that
-    intervals and paired tests over users hold for errors that are no means of users. The root of `rmse` is linearised
-    at its value, and `ece` with the signs of its bins held.
+    name: `rmse`, `mae`, `accuracy`, `log_loss` or `ece` (ten bins of equal width). With m_u a
+    user's own mean over n_u cases, M the mean over all and w_u = n_u over the users' mean number of
+    cases, the share is M + w_u (m_u - M), the linearisation of a ratio (Särndal, Swensson and
+    Wretman, Model Assisted Survey Sampling, 1992, 5.6), so that intervals and paired tests over
+    users hold for errors that are no means of users. The root of `rmse` is linearised at its value,
+    and `ece` with the signs of its bins held.
     """
     if name == "rmse":
         squares = _pooled(np.square(predicted - true), user, users)

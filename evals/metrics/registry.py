@@ -19,11 +19,13 @@ class MetricSpec:
     k: int | None
     """Cut of the list; None for a metric that has none."""
     kind: Kind
-    """`user`: a value for each user, whose mean is the result; `pooled`: an error over all cases of all users, in which
-    each has a share; `whole`: one number over everything."""
+    """`user`: a value for each user, whose mean is the result; `pooled`: an error over all cases of
+    all users, in which each has a share; `whole`: one number over everything.
+    """
     needs: Needs
-    """`list` and the relevant items; `scores` of the whole catalogue; `items`, the list and what is known of its items;
-    predicted `ratings`; predicted `probabilities`."""
+    """`list` and the relevant items; `scores` of the whole catalogue; `items`, the list and what is
+    known of its items; predicted `ratings`; predicted `probabilities`.
+    """
     higher_is_better: bool
     """False where lower is better, or where neither is: those are told by their meaning."""
 
@@ -33,7 +35,9 @@ class MetricSpec:
         return self.name if self.k is None else f"{self.name}@{self.k}"
 
 
-def _metric(name: str, kind: Kind, needs: Needs, *, cut: bool = True, higher: bool = True) -> MetricSpec:
+def _metric(
+    name: str, kind: Kind, needs: Needs, *, cut: bool = True, higher: bool = True
+) -> MetricSpec:
     return MetricSpec(name, DEFAULT_K if cut else None, kind, needs, higher)
 
 
@@ -67,16 +71,22 @@ METRICS: dict[str, MetricSpec] = {
 
 
 def parse(label: str) -> MetricSpec:
-    """`ndcg@10` -> the metric with its cut, 10 where none is given. Raises UsageError, naming what there is."""
+    """`ndcg@10` -> the metric with its cut, 10 where none is given. Raises UsageError, naming what
+    there is.
+    """
     name, at, cut = label.strip().lower().partition("@")
     known = METRICS.get(name)
     if known is None:
-        names = ", ".join(one.name if one.k is None else f"{one.name}@K" for one in METRICS.values())
+        names = ", ".join(
+            one.name if one.k is None else f"{one.name}@K" for one in METRICS.values()
+        )
         raise UsageError(f"There is no metric '{label}'; choose from {names}.")
     if not at:
         return known
     if known.k is None:
         raise UsageError(f"The metric '{name}' takes no cut; write it without '@{cut}'.")
     if not (cut.isascii() and cut.isdigit() and int(cut) > 0):
-        raise UsageError(f"The cut of '{label}' must be a whole number above 0, as in {name}@{DEFAULT_K}.")
+        raise UsageError(
+            f"The cut of '{label}' must be a whole number above 0, as in {name}@{DEFAULT_K}."
+        )
     return MetricSpec(name, int(cut), known.kind, known.needs, known.higher_is_better)

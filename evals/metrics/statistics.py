@@ -1,4 +1,5 @@
-"""How sure a mean is, and whether two systems differ: bootstrap over users, paired tests, correction for many.
+"""How sure a mean is, and whether two systems differ: bootstrap over users, paired tests,
+correction for many.
 
 NaN marks a user for whom a metric is undefined; every result says over how many users it is.
 """
@@ -30,7 +31,9 @@ class PairedTest:
 def paired_test(
     a: Floats, b: Floats, seed: int = 0, rounds: int = 10_000, method: Test = "randomisation"
 ) -> PairedTest:
-    """Whether [users] a and b differ in the mean, over users with both values; see `paired_tests`."""
+    """Whether [users] a and b differ in the mean, over users with both values; see
+    `paired_tests`.
+    """
     return paired_tests(a[None], b[None], seed, rounds, method)[0]
 
 
@@ -39,9 +42,10 @@ def paired_tests(
 ) -> list[PairedTest]:
     """The same for each row of [comparisons, users], with the same signs and resamples.
 
-    method: `randomisation` flips the sign of each user's difference at random, `rounds` times, and counts the means at
-    least as far from 0, itself included (Fisher 1935; for ranking metrics Smucker and others 2007), so that no p is
-    below 1 / (rounds + 1); `t`, Student's paired test; `wilcoxon`, the signed ranks, zeros left out.
+    method: `randomisation` flips the sign of each user's difference at random, `rounds` times, and
+    counts the means at least as far from 0, itself included (Fisher 1935; for ranking metrics
+    Smucker and others 2007), so that no p is below 1 / (rounds + 1); `t`, Student's paired test;
+    `wilcoxon`, the signed ranks, zeros left out.
     """
     differences = a - b
     means = intervals(differences, seed=seed)
@@ -56,7 +60,9 @@ def paired_tests(
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:
-    """Each p corrected for all of them (Holm 1979), in the order given; a NaN stays one and counts for none."""
+    """Each p corrected for all of them (Holm 1979), in the order given; a NaN stays one and counts
+    for none.
+    """
     given = np.asarray(p_values, dtype=np.float64)
     out = np.full(given.shape, np.nan)
     known = np.flatnonzero(~np.isnan(given))
@@ -74,7 +80,8 @@ def _sign_flips(differences: Floats, rounds: int, seed: int) -> list[float]:
     if not users:
         return [1.0] * len(filled)
     total = filled.sum(axis=1)
-    # Sums in single precision are off by far less than this; without it, a tie could count as smaller.
+    # Sums in single precision are off by far less than this; without it, a tie could count as
+    # smaller.
     bar = np.abs(total) - 1e-6 * np.abs(filled).sum(axis=1)
     # A row of zeros, since a product with a single column takes five times as long as with two.
     columns = np.concatenate([filled, np.zeros((1, users))]).astype(np.float32).T
@@ -82,7 +89,9 @@ def _sign_flips(differences: Floats, rounds: int, seed: int) -> list[float]:
     far = np.zeros(len(filled), dtype=np.int64)
     for begin in range(0, rounds, ROUNDS):
         some = min(ROUNDS, rounds - begin)
-        bits = np.unpackbits(np.frombuffer(random.bytes(some * users // 8 + 1), np.uint8), count=some * users)
+        bits = np.unpackbits(
+            np.frombuffer(random.bytes(some * users // 8 + 1), np.uint8), count=some * users
+        )
         kept = (bits.reshape(some, users).astype(np.float32) @ columns)[:, :-1]
         # Those kept less those flipped, and these are the rest.
         far += (np.abs(2 * kept - total) >= bar).sum(axis=0)

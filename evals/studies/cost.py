@@ -10,7 +10,9 @@ _RAN = {"llm": "ran", "failed": "fell back", "template": "skipped"}
 
 
 def cost_of(rows: Sequence[LedgerRow], cases: Sequence[Case]) -> Cost:
-    """`cases`: what was finished; means per user are over their different users, and None without any."""
+    """`cases`: what was finished; means per user are over their different users, and None without
+    any.
+    """
     done = [one for one in cases if one.state == "ok"]
     total = spent(rows)
     users = len({one.user_id for one in done})
@@ -29,12 +31,16 @@ def cost_of(rows: Sequence[LedgerRow], cases: Sequence[Case]) -> Cost:
             for name in dict.fromkeys(one.purpose for one in rows)
         },
         per_user={
-            "calls": per(total.calls, users), "tokens": per(tokens, users), "cost": per(total.cost, users),
-            "model_seconds": per(total.seconds, users), "seconds": per(sum(one.seconds for one in done), users),
+            "calls": per(total.calls, users),
+            "tokens": per(tokens, users),
+            "cost": per(total.cost, users),
+            "model_seconds": per(total.seconds, users),
+            "seconds": per(sum(one.seconds for one in done), users),
         },
         per_request={
-            "tokens": per(tokens, total.calls), "cost": per(total.cost, total.calls),
+            "tokens": per(tokens, total.calls),
+            "cost": per(total.cost, total.calls),
             "seconds": per(total.seconds, total.calls),
         },
         llm=llm,
-    )  # fmt: skip
+    )

@@ -1,7 +1,7 @@
 """A model's opinion of a reason: whether it follows from what it cites.
 
-A verdict that cannot be read is unscored, never a no: a judge that does not understand the form says nothing of what
-it judges.
+A verdict that cannot be read is unscored, never a no: a judge that does not understand the form
+says nothing of what it judges.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,9 @@ class Judge:
     override: str = ""
     """Path of a prompt file instead of the built-in one."""
 
-    async def supported(self, user_id: str, title: str, text: str, evidence: Sequence[str]) -> bool | None:
+    async def supported(
+        self, user_id: str, title: str, text: str, evidence: Sequence[str]
+    ) -> bool | None:
         """Whether a reason follows; None where there is no verdict. Raises BudgetSpentError."""
         prompt = load_prompt("judge-reason", self.override)
         messages = prompt.render(
@@ -37,7 +39,7 @@ class Judge:
         )
         request = ChatRequest(
             purpose="judge", prompt=prompt.label, messages=messages, user_id=user_id, max_tokens=40
-        )  # fmt: skip
+        )
         try:
             verdict, _ = await ask(self.chat, request, Verdict)
         except BudgetSpentError:

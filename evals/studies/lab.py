@@ -1,7 +1,9 @@
-"""A store that holds only what may be known, with a real engine over it: where every study asks its questions.
+"""A store that holds only what may be known, with a real engine over it: where every study asks its
+questions.
 
-Of the events that name an item it holds the split's training part. Events without one (searches, stated preferences)
-are held where they lie before the moment that is asked about: T, or the user's own first hidden event.
+Of the events that name an item it holds the split's training part. Events without one (searches,
+stated preferences) are held where they lie before the moment that is asked about: T, or the user's
+own first hidden event.
 """
 
 import json
@@ -85,9 +87,13 @@ class Lab:
             raise ValueError("the lab is not trained")
         return model.history(self.engine.recommender.past_of(events).taste)
 
-    def subject(self, user_id: str, model: "ModelHandle", events: Sequence[Event] | None = None) -> Subject:
+    def subject(
+        self, user_id: str, model: "ModelHandle", events: Sequence[Event] | None = None
+    ) -> Subject:
         """A user as a portrait would be painted of them, of these events where given."""
-        return self.engine.profile_builder.subject(user_id, model, self.events(user_id) if events is None else events)
+        return self.engine.profile_builder.subject(
+            user_id, model, self.events(user_id) if events is None else events
+        )
 
 
 def open_lab(
@@ -103,19 +109,28 @@ def open_lab(
     embedder: "Embedder | None" = None,
     kept: Path | None = None,
 ) -> Lab:
-    """Fill the store in `folder` (or go on with one that was filled of the same), and train its engine.
+    """Fill the store in `folder` (or go on with one that was filled of the same), and train its
+    engine.
 
-    neutral: items under names that mean nothing and without prose, to see what a model knows by heart.
-    kept: where the lab of this data set, split and embedder lies as it was trained, for a new `folder` to begin as its
-    copy; made where there is none yet. Training asks no model, so labs of several models begin alike.
-    Raises UsageError and BadInputError as `eval run` does, BadInputError where the folder holds another lab.
+    neutral: items under names that mean nothing and without prose, to see what a model knows by
+    heart. kept: where the lab of this data set, split and embedder lies as it was trained, for a
+    new `folder` to begin as its copy; made where there is none yet. Training asks no model, so labs
+    of several models begin alike. Raises UsageError and BadInputError as `eval run` does,
+    BadInputError where the folder holds another lab.
     """
     if kept is not None and not folder.exists():
         if not kept.exists():
             made = open_lab(
-                dataset, split, settings, kept, limit=limit, seed=seed, neutral=neutral, progress=progress,
+                dataset,
+                split,
+                settings,
+                kept,
+                limit=limit,
+                seed=seed,
+                neutral=neutral,
+                progress=progress,
                 embedder=embedder,
-            )  # fmt: skip
+            )
             made.engine.store.close()
         shutil.copytree(kept, folder)
     with opened(dataset, progress) as (name, source):
@@ -124,12 +139,17 @@ def open_lab(
         cut = make_split(split, x)
         cut = cut if limit is None else cut.limited(limit, seed)
         engine = open_engine(
-            _settings(settings, folder, len(x.item_ids)), create=True, progress=progress, embedder=embedder
+            _settings(settings, folder, len(x.item_ids)),
+            create=True,
+            progress=progress,
+            embedder=embedder,
         )
         stamp = f"{name} {cut.name} {_hash_of(cut)} {'neutral' if neutral else 'plain'}"
         held = engine.store.note(_STAMP)
         if held not in (None, stamp):
-            raise BadInputError(f"'{folder}' holds another lab ({held}, not {stamp}); name another --out.")
+            raise BadInputError(
+                f"'{folder}' holds another lab ({held}, not {stamp}); name another --out."
+            )
         if held is None:
             with engine.store.writing():
                 _fill(engine.store, source, cut, x, neutral=neutral)
@@ -140,11 +160,15 @@ def open_lab(
     hidden = {
         user: frozenset(x.item_ids[one] for one in relevant)
         for user, relevant in zip(users, cut.relevant, strict=True)
-    }  # fmt: skip
+    }
     info = SplitInfo(
-        name=cut.name, hash=cut.digest, users=len(users), train_events=len(cut.train), test_events=cut.test_events,
+        name=cut.name,
+        hash=cut.digest,
+        users=len(users),
+        train_events=len(cut.train),
+        test_events=cut.test_events,
         items=len(x.item_ids),
-    )  # fmt: skip
+    )
     return Lab(name, engine, info, users, hidden, _groups(engine.store, users), list(cut.notes))
 
 
@@ -180,13 +204,17 @@ def _fill(store: Store, source: Store, cut: Split, x: Interactions, *, neutral: 
     first = _first_hidden(cut, x)
     with store.loading():
         for user_id in source.user_ids():
-            events = [one for one in source.events(user_id) if _is_known(one, kept, first.get(user_id))]
+            events = [
+                one for one in source.events(user_id) if _is_known(one, kept, first.get(user_id))
+            ]
             for named in sorted({one.source for one in events}):
                 store.add_events(_columns([one for one in events if one.source == named], named))
 
 
 def _first_hidden(cut: Split, x: Interactions) -> dict[str, int]:
-    """By user, epoch milliseconds before which an event without an item is known; not of those with nothing hidden."""
+    """By user, epoch milliseconds before which an event without an item is known; not of those with
+    nothing hidden.
+    """
     if cut.moment is not None:
         return dict.fromkeys(x.user_ids, cut.moment)
     hidden: NDArray[np.int64] = np.flatnonzero(~np.isin(x.seq, cut.train.seq))
@@ -201,42 +229,61 @@ def _is_known(event: Event, kept: frozenset[int], first: int | None) -> bool:
         return event.seq in kept
     if first is None:
         return True
-    return event.timestamp is not None and first != NO_TIME and event.timestamp.timestamp() * 1000 < first
+    return (
+        event.timestamp is not None
+        and first != NO_TIME
+        and event.timestamp.timestamp() * 1000 < first
+    )
 
 
 def _columns(events: Sequence[Event], source: str) -> EventColumns:
     return EventColumns(
         event_id=[one.event_id for one in events],
         id_hash=np.array([event_hash(one.event_id) for one in events], dtype=np.int64),
-        user_id=[one.user_id for one in events], item_id=[one.item_id for one in events],
+        user_id=[one.user_id for one in events],
+        item_id=[one.item_id for one in events],
         type=[one.type for one in events],
-        value=np.array([np.nan if one.value is None else one.value for one in events], dtype=np.float64),
-        time=np.array(
-            [milliseconds(one.timestamp) for one in events], dtype=np.int64
+        value=np.array(
+            [np.nan if one.value is None else one.value for one in events], dtype=np.float64
         ),
-        text=[one.text for one in events], source=source,
-        context=[json.dumps(one.context, ensure_ascii=False) if one.context else "" for one in events],
-    )  # fmt: skip
+        time=np.array([milliseconds(one.timestamp) for one in events], dtype=np.int64),
+        text=[one.text for one in events],
+        source=source,
+        context=[
+            json.dumps(one.context, ensure_ascii=False) if one.context else "" for one in events
+        ],
+    )
 
 
 def nameless(item: Item, number: int) -> Item:
-    """An item that keeps its values but not what it is called: no title, prose or picture, and no text attribute of its
-    own; the year that ended its title stays, since it is a value.
+    """An item that keeps its values but not what it is called: no title, prose or picture, and no
+    text attribute of its own; the year that ended its title stays, since it is a value.
     """
     import re
 
     year = re.search(r"\(\d{4}\)\s*$", item.title)
     title = f"Item {number} {year[0]}".strip() if year else f"Item {number}"
-    kept = {
-        name: value
-        for name, value in item.attributes.items()
-        if not (isinstance(value, str) and (item.title.casefold()[:12] in value.casefold() or "://" in value))
-    } if item.title else dict(item.attributes)  # fmt: skip
-    return item.model_copy(update={"title": title, "text": "", "image": None, "audio": None, "attributes": kept})
+    kept = (
+        {
+            name: value
+            for name, value in item.attributes.items()
+            if not (
+                isinstance(value, str)
+                and (item.title.casefold()[:12] in value.casefold() or "://" in value)
+            )
+        }
+        if item.title
+        else dict(item.attributes)
+    )
+    return item.model_copy(
+        update={"title": title, "text": "", "image": None, "audio": None, "attributes": kept}
+    )
 
 
 def _groups(store: Store, users: Sequence[str]) -> dict[str, dict[str, str]]:
-    """By user, attributes that few values of divide them; numbers in many values (ages) by their thirds."""
+    """By user, attributes that few values of divide them; numbers in many values (ages) by their
+    thirds.
+    """
     raw: dict[str, dict[str, str | float]] = {}
     for user_id in users:
         user = store.user(user_id)
@@ -259,10 +306,16 @@ def _grouped(values: Mapping[str, str | float]) -> dict[str, str]:
             return {}
         low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
         named = {
-            user: f"below {low:g}" if one < low else f"above {high:g}" if one > high else f"{low:g} to {high:g}"
+            user: f"below {low:g}"
+            if one < low
+            else f"above {high:g}"
+            if one > high
+            else f"{low:g} to {high:g}"
             for user, one in numbers.items()
         }
     else:
-        named = {user: f"{one:g}" if isinstance(one, float) else one for user, one in values.items()}
+        named = {
+            user: f"{one:g}" if isinstance(one, float) else one for user, one in values.items()
+        }
     sizes = {group: sum(one == group for one in named.values()) for group in set(named.values())}
     return {user: group for user, group in named.items() if sizes[group] >= _SMALL_GROUP}

@@ -1,27 +1,37 @@
-"""Portraits: are their claims grounded, do they name what matters, do they stay the same, and does ranking gain.
+"""Portraits: are their claims grounded, do they name what matters, do they stay the same, and does
+ranking gain.
 
-=================== ==================================================================================================
+=================== ================================================================================
 measure             of one user
-=================== ==================================================================================================
+=================== ================================================================================
 grounded            share of the preferences that hold in all of the following
 grounded.cited      ... that cite events, all of which exist and are the user's
 grounded.facet      ... all of whose cited events carry the value
 grounded.polarity   ... all of whose cited events can be read as the polarity says
 grounded.basis      ... all of whose cited events are of the kind that the basis speaks of
-grounded.chance     share that would hold if each cited as many of the user's events, drawn by chance: how easy it is
-grounded.summary    share of the catalogue's values named in the summary that an item of the user's carries
-coverage@5          share of the five strongest mined facts that a preference names, with the same polarity
+grounded.chance     share that would hold if each cited as many of the user's events, drawn by
+                    chance: how easy it is
+grounded.summary    share of the catalogue's values named in the summary that an item of the user's
+                    carries
+coverage@5          share of the five strongest mined facts that a preference names, with the same
+                    polarity
 coverage.summary    share of the three strongest that the summary names
-stability.rebuild   Jaccard of the preferences of the portrait and of one painted again (a model is asked anew)
-stability.thinned   the same for a portrait of the history without a tenth of its events, drawn by chance
-utility.SCOPE.ARM   ndcg@10 over the catalogue of what the user went on to; see `limner.evals.studies.utility`
-steer.SCOPE         how far a stated preference lifts the items that carry it; see `limner.evals.studies.utility`
-=================== ==================================================================================================
+stability.rebuild   Jaccard of the preferences of the portrait and of one painted again (a model is
+                    asked anew)
+stability.thinned   the same for a portrait of the history without a tenth of its events, drawn by
+                    chance
+utility.SCOPE.ARM   ndcg@10 over the catalogue of what the user went on to; see
+                    `limner.evals.studies.utility`
+steer.SCOPE         how far a stated preference lifts the items that carry it; see
+                    `limner.evals.studies.utility`
+=================== ================================================================================
 
-Beside them stand `preferences`, how many there are, and `words.model`, the share of them in a model's words.
+Beside them stand `preferences`, how many there are, and `words.model`, the share of them in a
+model's words.
 
-A preference is its facet, value and polarity. Nothing here asks `limner.verify`: `limner.evals.studies.raw` reads the
-events and items anew. The mined facts of coverage are the engine's own, as an oracle of what the history says most.
+A preference is its facet, value and polarity. Nothing here asks `limner.verify`:
+`limner.evals.studies.raw` reads the events and items anew. The mined facts of coverage are the
+engine's own, as an oracle of what the history says most.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -63,30 +73,45 @@ def jaccard(a: Collection[Key], b: Collection[Key]) -> float:
 
 
 def coverage(facts: Sequence[Fact], preferences: Sequence[Preference], k: int) -> float:
-    """Share of the k strongest facts that a preference names; one value under two facets is one fact. NaN without."""
+    """Share of the k strongest facts that a preference names; one value under two facets is one
+    fact. NaN without.
+    """
     wanted = strongest(facts, k)
     named = {(fold(one.value), one.polarity) for one in preferences}
-    return sum((fold(one.value), one.polarity) in named for one in wanted) / len(wanted) if wanted else NAN
+    return (
+        sum((fold(one.value), one.polarity) in named for one in wanted) / len(wanted)
+        if wanted
+        else NAN
+    )
 
 
 def strongest(facts: Sequence[Fact], k: int) -> list[Fact]:
     """Stated before mined, then by strength times confidence."""
     distinct: dict[tuple[str, str], Fact] = {}
-    for one in sorted(facts, key=lambda each: (each.basis != "stated", -each.strength * each.confidence)):
+    for one in sorted(
+        facts, key=lambda each: (each.basis != "stated", -each.strength * each.confidence)
+    ):
         distinct.setdefault((fold(one.value), one.polarity), one)
     return list(distinct.values())[:k]
 
 
 def groundedness(
-    profile: Profile, events: Sequence[Event], items: Mapping[str, Item], types: Mapping[str, float],
-    scales: Mapping[str, Scale], numbers: Numbers, seed: int = 0,
-) -> dict[str, float]:  # fmt: skip
+    profile: Profile,
+    events: Sequence[Event],
+    items: Mapping[str, Item],
+    types: Mapping[str, float],
+    scales: Mapping[str, Scale],
+    numbers: Numbers,
+    seed: int = 0,
+) -> dict[str, float]:
     """Shares of the portrait's preferences; NaN where it has none."""
     own = {one.event_id: one for one in events}
     judged = [judge(one, own, items, types, scales, numbers) for one in profile.preferences]
     random = np.random.default_rng(seed)
     blind = [
-        judge(_citing(one, list(own), random), own, items, types, scales, numbers) for one in profile.preferences if own
+        judge(_citing(one, list(own), random), own, items, types, scales, numbers)
+        for one in profile.preferences
+        if own
     ]
 
     def share(holds: Sequence[bool]) -> float:
@@ -109,10 +134,14 @@ def _citing(claim: Preference, ids: Sequence[str], random: np.random.Generator) 
     return claim.model_copy(update={"evidence": [ids[at] for at in drawn.tolist()]})
 
 
-def summary_grounded(text: str, names: ValueNames, items: Sequence[Item], numbers: Numbers) -> float:
-    """Share of the values that a text names which at least one of the items carries; NaN where it names none.
+def summary_grounded(
+    text: str, names: ValueNames, items: Sequence[Item], numbers: Numbers
+) -> float:
+    """Share of the values that a text names which at least one of the items carries; NaN where it
+    names none.
 
-    A word that is several values' (a genre and a theme, a singular and a plural) holds where one of them is carried.
+    A word that is several values' (a genre and a theme, a singular and a plural) holds where one of
+    them is carried.
     """
     by_word: dict[tuple[str, ...], list[bool]] = {}
     for one in named_in(text, names):
@@ -165,9 +194,15 @@ class PortraitStudy:
         subject = lab.subject(user_id, self._model)
         facts = subject.facts.facts
         types = lab.engine.settings.signals.types
-        values = groundedness(profile, events, lab.items, types, lab.scales, self._numbers, self._seed)
-        own = [lab.items[one] for one in {e.item_id for e in events if e.item_id} if one in lab.items]
-        values["grounded.summary"] = summary_grounded(profile.summary, self._names, own, self._numbers)
+        values = groundedness(
+            profile, events, lab.items, types, lab.scales, self._numbers, self._seed
+        )
+        own = [
+            lab.items[one] for one in {e.item_id for e in events if e.item_id} if one in lab.items
+        ]
+        values["grounded.summary"] = summary_grounded(
+            profile.summary, self._names, own, self._numbers
+        )
         values[f"coverage@{STRONGEST}"] = coverage(facts, profile.preferences, STRONGEST)
         values["coverage.summary"] = self._in_summary(profile, facts)
         values |= await self._stability(user_id, profile)
@@ -177,10 +212,14 @@ class PortraitStudy:
         own_words = [one.source == "llm" for one in profile.preferences]
         values["words.model"] = sum(own_words) / len(own_words) if own_words else NAN
         return Case(
-            id=user_id, user_id=user_id, bucket=lab.bucket(user_id), groups=dict(lab.groups.get(user_id, {})),
+            id=user_id,
+            user_id=user_id,
+            bucket=lab.bucket(user_id),
+            groups=dict(lab.groups.get(user_id, {})),
             values={name: None if np.isnan(one) else float(one) for name, one in values.items()},
-            tried=self._bench.tried(user_id, profile), source=came_from(profile.source, profile.grade, self._model),
-        )  # fmt: skip
+            tried=self._bench.tried(user_id, profile),
+            source=came_from(profile.source, profile.grade, self._model),
+        )
 
     def _in_summary(self, profile: Profile, facts: Sequence[Fact]) -> float:
         wanted = strongest(facts, SUMMARISED)
@@ -200,7 +239,10 @@ class PortraitStudy:
         if len(kept) < len(events):
             painted = await self._paint(user_id, [events[at] for at in kept.tolist()], 0)
             thinned = jaccard(keys, {key_of(one) for one in painted.preferences})
-        return {"stability.rebuild": float(np.mean(again)) if again else NAN, "stability.thinned": thinned}
+        return {
+            "stability.rebuild": float(np.mean(again)) if again else NAN,
+            "stability.thinned": thinned,
+        }
 
     async def _paint(self, user_id: str, events: Sequence[Event] | None, repeat: int) -> Profile:
         chat = Anew(self._model.chat, repeat) if self._model.chat and repeat else self._model.chat
@@ -211,7 +253,9 @@ class PortraitStudy:
 def numbers_of(lab: Lab) -> Numbers:
     """Thirds of the catalogue's numbers over the lab's pairs."""
     x = lab.engine.store.interactions()
-    pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(len(x.item_ids), 1)
+    pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(
+        len(x.item_ids), 1
+    )
     return Numbers.of(lab.items, (x.item_ids[at] for at in pairs.tolist()))
 
 
@@ -235,4 +279,10 @@ def came_from(source: str, grade: str, model: ModelHandle) -> str:
     """llm, template, or failed where a model was there and its words were not."""
     if source == "llm":
         return "llm"
-    return "template" if model.chat is None or model.grade == "none" else "failed" if grade == "none" else "template"
+    return (
+        "template"
+        if model.chat is None or model.grade == "none"
+        else "failed"
+        if grade == "none"
+        else "template"
+    )

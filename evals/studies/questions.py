@@ -1,25 +1,30 @@
 """Questions with known answers, made from the events themselves, and how an answer is read.
 
-================ ===================================================================== ===============================
+================ ===================================================================== =============
 kind             question                                                              right
-================ ===================================================================== ===============================
+================ ===================================================================== =============
 count            How many events does user U have?                                     the number
 count-type       How many TYPE events does user U have? (where there are several)      the number
-last             What is the last item of user U?                                      its title (any of a tie)
-favourite        Which FACET occurs most often among the items of user U?              the value (any of a tie)
+last             What is the last item of user U?                                      its title
+                 (any of a tie)
+favourite        Which FACET occurs most often among the items of user U?              the value
+                 (any of a tie)
 best             Which item did user U rate highest? (where one alone is)              its title
 compare          Who has more events, user U or user V?                                the id
 cohort           How many users have had "TITLE"?                                      the number
 cohort-value     How many users are there whose history has FACET VALUE?               the number
-unanswerable     of what no data hold; of a user who does not exist; of the future     none: it must say so
-================ ===================================================================== ===============================
+unanswerable     of what no data hold; of a user who does not exist; of the future     none: it must
+                 say so
+================ ===================================================================== =============
 
-Questions are asked in words of their own, or in those of a file of phrasings: by kind and language (`en`, `zh`),
-templates with {user}, {other}, {type}, {facet}, {title}, {value} and {nobody}, one drawn by chance for each question.
+Questions are asked in words of their own, or in those of a file of phrasings: by kind and language
+(`en`, `zh`), templates with {user}, {other}, {type}, {facet}, {title}, {value} and {nobody}, one
+drawn by chance for each question.
 
-An answer is read by rules: of the rivals that a right answer could be taken for (any number; any title of the user's;
-any value of the facet; either id), the first that it names counts. Ids, dates and the words of the question itself are
-not read as answers. An answer that says that it does not know, or that there is nothing, is an abstention.
+An answer is read by rules: of the rivals that a right answer could be taken for (any number; any
+title of the user's; any value of the facet; either id), the first that it names counts. Ids, dates
+and the words of the question itself are not read as answers. An answer that says that it does not
+know, or that there is nothing, is an abstention.
 """
 
 import re
@@ -42,30 +47,52 @@ from limner.evals.studies.records import Outcome
 from limner.words import title_variants
 from limner.words.text import fold
 
-KINDS = ("count", "count-type", "last", "favourite", "best", "compare", "cohort", "cohort-value", "unanswerable")
+KINDS = (
+    "count",
+    "count-type",
+    "last",
+    "favourite",
+    "best",
+    "compare",
+    "cohort",
+    "cohort-value",
+    "unanswerable",
+)
 NOBODY = "nobody-0000"
 _ABSTAINS = re.compile(
-    r"\b(?:do(?:es)?n[o']t know|cannot (?:say|answer|tell|know)|can't (?:say|answer|tell)|not known|unknown to me"
-    r"|no (?:data|information|record|such user|user|events|\w+ events)\b[^.]*|there is no user|which user do you mean"
-    r"|hold nothing|not (?:available|recorded|stored)|none of the)\b|不知道|不能回答|没有用户|没有记录",
+    r"\b(?:do(?:es)?n[o']t know|cannot (?:say|answer|tell|know)|can't (?:say|answer|"
+    r"tell)|not known|unknown to me"
+    r"|no (?:data|information|record|such user|user|events|\w+ events)\b[^.]*|"
+    r"there is no user|which user do you mean"
+    r"|hold nothing|not (?:available|recorded|stored)|none of the)\b|不知道|不能回答|"
+    r"没有用户|没有记录",
     re.IGNORECASE,
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?")
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:[.,]\d+)*(?![A-Za-z0-9_])")
 _UNANSWERABLE = (
-    "What is the phone number of user {user}?", "What colour is the car of user {user}?",
-    "Which school did user {user} go to as a child?", "What did user {nobody} choose last?",
-    "How many events does user {nobody} have?", "What will user {user} choose on 1 March 2087?",
-)  # fmt: skip
+    "What is the phone number of user {user}?",
+    "What colour is the car of user {user}?",
+    "Which school did user {user} go to as a child?",
+    "What did user {nobody} choose last?",
+    "How many events does user {nobody} have?",
+    "What will user {user} choose on 1 March 2087?",
+)
 
 
 SHIPPED = "paraphrases"
 """The phrasings that come with the package, by name."""
 _NEEDED: Mapping[str, frozenset[str]] = {
-    "count": frozenset({"user"}), "count-type": frozenset({"user", "type"}), "last": frozenset({"user"}),
-    "favourite": frozenset({"user", "facet"}), "best": frozenset({"user"}), "compare": frozenset({"user", "other"}),
-    "cohort": frozenset({"title"}), "cohort-value": frozenset({"facet", "value"}), "unanswerable": frozenset(),
-}  # fmt: skip
+    "count": frozenset({"user"}),
+    "count-type": frozenset({"user", "type"}),
+    "last": frozenset({"user"}),
+    "favourite": frozenset({"user", "facet"}),
+    "best": frozenset({"user"}),
+    "compare": frozenset({"user", "other"}),
+    "cohort": frozenset({"title"}),
+    "cohort-value": frozenset({"facet", "value"}),
+    "unanswerable": frozenset(),
+}
 """Placeholders that a phrasing of a kind must have."""
 
 
@@ -74,19 +101,31 @@ class Phrasings(RootModel[dict[str, dict[str, list[str]]]]):
 
     def of(self, kind: str) -> list[tuple[str, str]]:
         """(language, template) of a kind, in the order of the file."""
-        return [(language, one) for language, templates in self.root.get(kind, {}).items() for one in templates]
+        return [
+            (language, one)
+            for language, templates in self.root.get(kind, {}).items()
+            for one in templates
+        ]
 
 
 def load_phrasings(name: str) -> Phrasings:
-    """The shipped ones by their name, or those of a file. Raises BadInputError for what cannot be used."""
+    """The shipped ones by their name, or those of a file. Raises BadInputError for what cannot be
+    used.
+    """
     try:
         if name == SHIPPED:
-            text = resources.files("limner.evals").joinpath(f"questions/{SHIPPED}.yaml").read_text(encoding="utf-8")
+            text = (
+                resources.files("limner.evals")
+                .joinpath(f"questions/{SHIPPED}.yaml")
+                .read_text(encoding="utf-8")
+            )
         else:
             text = Path(name).read_text(encoding="utf-8")
         found = Phrasings.model_validate(yaml.safe_load(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise BadInputError(f"The phrasings '{name}' cannot be read: {' '.join(str(error).split())[:200]}.") from error
+        raise BadInputError(
+            f"The phrasings '{name}' cannot be read: {' '.join(str(error).split())[:200]}."
+        ) from error
     for kind, needed in _NEEDED.items():
         templates = found.of(kind)
         if not templates:
@@ -94,10 +133,13 @@ def load_phrasings(name: str) -> Phrasings:
         for _, template in templates:
             has = {one for _, one, _, _ in Formatter().parse(template) if one is not None}
             if missing := needed - has:
-                raise BadInputError(f"'{template}' in '{name}' lacks {{{'}, {'.join(sorted(missing))}}}.")
+                raise BadInputError(
+                    f"'{template}' in '{name}' lacks {{{'}, {'.join(sorted(missing))}}}."
+                )
             if unknown := has - needed - {"user", "nobody"}:
                 raise BadInputError(
-                    f"'{template}' in '{name}' has {{{'}, {'.join(sorted(unknown))}}}, which '{kind}' does not fill."
+                    f"'{template}' in '{name}' has {{{'}, {'.join(sorted(unknown))}}}, "
+                    f"which '{kind}' does not fill."
                 )
     return found
 
@@ -112,7 +154,9 @@ class StudyQuestion:
     expected: tuple[str, ...]
     """Any of these is right; empty where the data hold no answer."""
     rivals: tuple[str, ...] = ()
-    """Everything that an answer could name instead, what is right included; of numbers none, since all are."""
+    """Everything that an answer could name instead, what is right included; of numbers none, since
+    all are.
+    """
     ids: tuple[str, ...] = ()
     """Ids that the question names, which are no answers unless they are rivals."""
     fill: tuple[tuple[str, str], ...] = ()
@@ -149,7 +193,8 @@ def _first_named(answer: str, rivals: Sequence[str]) -> str:
     for rival in rivals:
         for form in dict.fromkeys([rival, *title_variants(rival)]):
             plain = fold(form)
-            # Of thousands of rivals nearly none is there at all, which is told faster without a pattern.
+            # Of thousands of rivals nearly none is there at all, which is told faster without a
+            # pattern.
             if plain not in text or (len(form) == 1 and form != rival):
                 continue
             if match := re.search(rf"(?<!\w){re.escape(plain)}(?!\w)", text):
@@ -159,8 +204,10 @@ def _first_named(answer: str, rivals: Sequence[str]) -> str:
 
 def questions(
     lab: Lab, users: Sequence[str], seed: int = 0, phrasings: Phrasings | None = None
-) -> list[StudyQuestion]:  # fmt: skip
-    """Up to nine about each user; the kinds that need something their history lacks are left out."""
+) -> list[StudyQuestion]:
+    """Up to nine about each user; the kinds that need something their history lacks are left
+    out.
+    """
     found: list[StudyQuestion] = []
     titles = Counter(item.title for item in lab.items.values())
     facet = lab.engine.snapshots.world().population.primary
@@ -174,17 +221,23 @@ def questions(
         drawn = np.random.default_rng((seed, at))
         other = users[(at + 1) % len(users)]
         made = [
-            _count(user_id, events), _count_type(user_id, events), _last(lab, user_id, events),
-            _favourite(lab, user_id, events, facet), _best(lab, user_id, events),
+            _count(user_id, events),
+            _count_type(user_id, events),
+            _last(lab, user_id, events),
+            _favourite(lab, user_id, events, facet),
+            _best(lab, user_id, events),
             _compare(user_id, other, events, lab.events(other), swap=bool(at % 2)),
             _cohort(lab, user_id, events, owners, titles, drawn),
-            _cohort_value(lab, x, user_id, facet, drawn), _unanswerable(user_id, at),
-        ]  # fmt: skip
+            _cohort_value(lab, x, user_id, facet, drawn),
+            _unanswerable(user_id, at),
+        ]
         found += [_phrased(one, phrasings, drawn) for one in made if one is not None]
     return found
 
 
-def _phrased(one: StudyQuestion, phrasings: Phrasings | None, drawn: np.random.Generator) -> StudyQuestion:
+def _phrased(
+    one: StudyQuestion, phrasings: Phrasings | None, drawn: np.random.Generator
+) -> StudyQuestion:
     """The question in one of the phrasings of its kind."""
     if phrasings is None:
         return one
@@ -195,7 +248,9 @@ def _phrased(one: StudyQuestion, phrasings: Phrasings | None, drawn: np.random.G
 
 def _owners(x: Interactions) -> Mapping[str, int]:
     """By item, different users."""
-    pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(len(x.item_ids), 1)
+    pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(
+        len(x.item_ids), 1
+    )
     counts = np.bincount(pairs, minlength=len(x.item_ids))
     return {item_id: int(counts[at]) for at, item_id in enumerate(x.item_ids)}
 
@@ -203,8 +258,14 @@ def _owners(x: Interactions) -> Mapping[str, int]:
 def _count(user_id: str, events: Sequence[Event]) -> StudyQuestion:
     text = f"How many events does user {user_id} have?"
     return StudyQuestion(
-        f"count:{user_id}", "count", user_id, text, (str(len(events)),), ids=(user_id,), fill=(("user", user_id),)
-    )  # fmt: skip
+        f"count:{user_id}",
+        "count",
+        user_id,
+        text,
+        (str(len(events)),),
+        ids=(user_id,),
+        fill=(("user", user_id),),
+    )
 
 
 def _count_type(user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
@@ -214,9 +275,14 @@ def _count_type(user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
     kind, n = min(kinds.items(), key=lambda pair: (pair[1], pair[0]))
     text = f"How many {kind} events does user {user_id} have?"
     return StudyQuestion(
-        f"count-type:{user_id}", "count-type", user_id, text, (str(n),), ids=(user_id,),
+        f"count-type:{user_id}",
+        "count-type",
+        user_id,
+        text,
+        (str(n),),
+        ids=(user_id,),
         fill=(("user", user_id), ("type", kind)),
-    )  # fmt: skip
+    )
 
 
 def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
@@ -229,30 +295,49 @@ def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | No
         return None
     text = f"What is the last item of user {user_id}?"
     return StudyQuestion(
-        f"last:{user_id}", "last", user_id, text, right, _titles(lab, events), (user_id,), (("user", user_id),)
+        f"last:{user_id}",
+        "last",
+        user_id,
+        text,
+        right,
+        _titles(lab, events),
+        (user_id,),
+        (("user", user_id),),
     )
 
 
 def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> StudyQuestion | None:
     population = lab.engine.snapshots.world().population
     items = dict.fromkeys(one.item_id for one in events if one.item_id)
-    counts = Counter(value for one in items for value in population.values_of(one or "").get(facet, ()))
+    counts = Counter(
+        value for one in items for value in population.values_of(one or "").get(facet, ())
+    )
     if len(counts) < 2:
         return None
     most = max(counts.values())
     right = tuple(value for value, n in counts.items() if n == most)
     text = f"Which {facet} occurs most often among the items of user {user_id}?"
     every = tuple(
-        value for name, value in zip(population.facets, population.values, strict=True) if name == facet
-    )  # fmt: skip
+        value
+        for name, value in zip(population.facets, population.values, strict=True)
+        if name == facet
+    )
     return StudyQuestion(
-        f"favourite:{user_id}", "favourite", user_id, text, right, every, (user_id,),
+        f"favourite:{user_id}",
+        "favourite",
+        user_id,
+        text,
+        right,
+        every,
+        (user_id,),
         (("user", user_id), ("facet", facet)),
-    )  # fmt: skip
+    )
 
 
 def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | None:
-    rated = [one for one in events if one.type == "rating" and one.value is not None and _title(lab, one)]
+    rated = [
+        one for one in events if one.type == "rating" and one.value is not None and _title(lab, one)
+    ]
     if len(rated) < 2:
         return None
     top = max(one.value or 0 for one in rated)
@@ -261,7 +346,14 @@ def _best(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | No
         return None
     text = f"Which item did user {user_id} rate highest?"
     return StudyQuestion(
-        f"best:{user_id}", "best", user_id, text, tuple(best), _titles(lab, events), (user_id,), (("user", user_id),)
+        f"best:{user_id}",
+        "best",
+        user_id,
+        text,
+        tuple(best),
+        _titles(lab, events),
+        (user_id,),
+        (("user", user_id),),
     )
 
 
@@ -311,13 +403,17 @@ def _cohort_value(
     n = len(np.unique(x.user[has[x.item]]))
     text = f"How many users are there whose history has the {facet} {population.values[code]}?"
     fill = (("facet", facet), ("value", population.values[code]), ("user", user_id))
-    return StudyQuestion(f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),), fill=fill)
+    return StudyQuestion(
+        f"cohort-value:{user_id}", "cohort-value", user_id, text, (str(n),), fill=fill
+    )
 
 
 def _unanswerable(user_id: str, at: int) -> StudyQuestion:
     text = _UNANSWERABLE[at % len(_UNANSWERABLE)].format(user=user_id, nobody=NOBODY)
     fill = (("user", user_id), ("nobody", NOBODY))
-    return StudyQuestion(f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,), fill=fill)
+    return StudyQuestion(
+        f"unanswerable:{user_id}", "unanswerable", user_id, text, (), ids=(user_id,), fill=fill
+    )
 
 
 def _title(lab: Lab, event: Event) -> str:

@@ -1,6 +1,7 @@
 """A reader of its own for events and items, so that a claim is not judged by the code that made it.
 
-It knows nothing of facts, rules or verification: it looks for a value where the data itself would hold it.
+It knows nothing of facts, rules or verification: it looks for a value where the data itself would
+hold it.
 """
 
 import re
@@ -43,30 +44,38 @@ class Numbers:
 
 
 def carries(item: Item, facet: str, value: str, numbers: Numbers | None = None) -> bool:
-    """Whether an item has a value: in the field of the facet's name, else in any; a decade in any year it names; a
-    word in its title or text; a band (low, mid, high) by the thirds of its number.
+    """Whether an item has a value: in the field of the facet's name, else in any; a decade in any
+    year it names; a word in its title or text; a band (low, mid, high) by the thirds of its number.
     """
     wanted = _plain(value)
     if facet.endswith(" band") and wanted in _BANDS and numbers is not None:
         name = _singular(facet.removesuffix(" band"))
         return any(
-            _singular(one) == name and one in numbers.edges and numbers.band(one, number) == _BANDS[wanted]
+            _singular(one) == name
+            and one in numbers.edges
+            and numbers.band(one, number) == _BANDS[wanted]
             for one, number in _numbers(item)
         )
     if decade := _DECADE.fullmatch(wanted):
         texts = [item.title, *(text for _, text in _texts(item.attributes))]
         return any(year.startswith(decade[1]) for text in texts for year in _YEAR.findall(text))
     fields = [("category", one) for one in item.categories] + list(_texts(item.attributes))
-    own = [text for name, text in fields if _singular(name) == _singular(facet)] or [text for _, text in fields]
+    own = [text for name, text in fields if _singular(name) == _singular(facet)] or [
+        text for _, text in fields
+    ]
     if any(wanted in _readings(text) for text in own):
         return True
-    if any(_singular(name) == _singular(facet) and text.casefold() == "true" for name, text in fields):
+    if any(
+        _singular(name) == _singular(facet) and text.casefold() == "true" for name, text in fields
+    ):
         return wanted == "yes"
     return says(f"{item.title} {item.text}", value)
 
 
 def says(text: str, value: str) -> bool:
-    """Whether a text has all words of a value, in order and beside each other, whatever their endings."""
+    """Whether a text has all words of a value, in order and beside each other, whatever their
+    endings.
+    """
     words, said = _WORD.findall(_plain(value)), _WORD.findall(_plain(text))
     return bool(words) and any(
         all(_same_word(one, other) for one, other in zip(words, said[at:], strict=False))
@@ -74,14 +83,22 @@ def says(text: str, value: str) -> bool:
     )
 
 
-def speaks_for(event: Event, polarity: Polarity, types: Mapping[str, float], scale: Scale | None, own: float) -> bool:
+def speaks_for(
+    event: Event, polarity: Polarity, types: Mapping[str, float], scale: Scale | None, own: float
+) -> bool:
     """Whether an event can be read as the polarity says.
 
-    A rating is read against the middle of its scale and against the user's `own` mean rating (NaN where unknown): it
-    must fit one of the two. Every other event has the sign of its type, turned where its value is below zero.
+    A rating is read against the middle of its scale and against the user's `own` mean rating (NaN
+    where unknown): it must fit one of the two. Every other event has the sign of its type, turned
+    where its value is below zero.
     """
     wanted = 1 if polarity == "like" else -1
-    if event.type in _RATED and event.value is not None and scale is not None and scale.high > scale.low:
+    if (
+        event.type in _RATED
+        and event.value is not None
+        and scale is not None
+        and scale.high > scale.low
+    ):
         middle = (scale.low + scale.high) / 2
         return any(wanted * (event.value - one) > 0 for one in (middle, own) if not np.isnan(one))
     sign = types.get(event.type, 0.0)
@@ -91,7 +108,9 @@ def speaks_for(event: Event, polarity: Polarity, types: Mapping[str, float], sca
 
 
 def rests_on(event: Event, basis: str) -> bool:
-    """Whether an event is of the kind that a basis speaks of: stated, inferred from a search, or revealed by a deed."""
+    """Whether an event is of the kind that a basis speaks of: stated, inferred from a search, or
+    revealed by a deed.
+    """
     if basis == "stated":
         return event.type == "preference"
     if basis == "inferred":
@@ -117,9 +136,13 @@ class JudgedClaim:
 
 
 def judge(
-    claim: Preference, events: Mapping[str, Event], items: Mapping[str, Item], types: Mapping[str, float],
-    scales: Mapping[str, Scale], numbers: Numbers,
-) -> JudgedClaim:  # fmt: skip
+    claim: Preference,
+    events: Mapping[str, Event],
+    items: Mapping[str, Item],
+    types: Mapping[str, float],
+    scales: Mapping[str, Scale],
+    numbers: Numbers,
+) -> JudgedClaim:
     """One claim of a portrait against its user's raw events, by id."""
     cited = [events[one] for one in claim.evidence if one in events]
     if not cited or len(cited) < len(claim.evidence):
@@ -127,19 +150,31 @@ def judge(
     carrying = [_carries(one, claim, items, numbers) for one in cited]
     said = [
         claim.basis != "revealed"
-        or speaks_for(one, claim.polarity, types, scales.get(one.source), own_mean(events.values(), one.source))
+        or speaks_for(
+            one,
+            claim.polarity,
+            types,
+            scales.get(one.source),
+            own_mean(events.values(), one.source),
+        )
         for one in cited
     ]
     return JudgedClaim(
-        True, all(carrying), all(said), all(rests_on(one, claim.basis) for one in cited), sum(carrying) / len(carrying)
+        True,
+        all(carrying),
+        all(said),
+        all(rests_on(one, claim.basis) for one in cited),
+        sum(carrying) / len(carrying),
     )
 
 
 def own_mean(events: Iterable[Event], source: str) -> float:
     """Of a user's ratings of one source; NaN where there are none."""
     rated = [
-        one.value for one in events if one.source == source and one.type in _RATED and one.value is not None
-    ]  # fmt: skip
+        one.value
+        for one in events
+        if one.source == source and one.type in _RATED and one.value is not None
+    ]
     return sum(rated) / len(rated) if rated else float("nan")
 
 
@@ -179,10 +214,18 @@ def _plain(text: str) -> str:
 
 
 def _singular(name: str) -> str:
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").casefold().strip()
+    plain = (
+        re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+        .replace("_", " ")
+        .replace("-", " ")
+        .casefold()
+        .strip()
+    )
     return plain[:-3] + "y" if plain.endswith("ies") else plain.removesuffix("s")
 
 
 def _same_word(one: str, other: str) -> bool:
     short, long = sorted((one, other), key=len)
-    return long == short or (len(short) > 2 and long in (f"{short}s", f"{short}es", f"{short[:-1]}ies"))
+    return long == short or (
+        len(short) > 2 and long in (f"{short}s", f"{short}es", f"{short[:-1]}ies")
+    )

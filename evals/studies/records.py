@@ -1,4 +1,6 @@
-"""What a study says, as typed JSON: a line for each case as it is finished, and one record at the end."""
+"""What a study says, as typed JSON: a line for each case as it is finished, and one record at the
+end.
+"""
 
 from typing import Literal
 
@@ -51,7 +53,9 @@ class Case(StrictRecord):
     groups: dict[str, str] = Field(default={})
     """Attribute to value, of the user."""
     state: State = "ok"
-    """`error` where it raised; `skipped` where the cost limit came first. Neither enters any mean."""
+    """`error` where it raised; `skipped` where the cost limit came first. Neither enters any
+    mean.
+    """
     why: str = ""
     seconds: float = 0.0
     values: dict[str, float | None] = Field(default={})
@@ -59,7 +63,9 @@ class Case(StrictRecord):
     tried: dict[str, list[float | None]] = Field(default={})
     """By arm, a value for each weight that may be chosen on other users."""
     source: str = ""
-    """`llm` where a model's words stand, `template` where they do not, `failed` where a model was asked in vain."""
+    """`llm` where a model's words stand, `template` where they do not, `failed` where a model was
+    asked in vain.
+    """
     said: list[GivenReason] = Field(default=[])
     asked: ChatCase | None = None
 
@@ -99,7 +105,9 @@ class StudyRecord(StrictRecord):
     kinds: dict[str, dict[str, Figure]] = Field(default={})
     """Of the chat: by kind of question."""
     comparisons: list[Comparison] = Field(default=[])
-    """Paired by user, corrected for all of the study (Holm 1979); each difference is `system` minus `baseline`."""
+    """Paired by user, corrected for all of the study (Holm 1979); each difference is `system` minus
+    `baseline`.
+    """
     cost: Cost = Cost()
     seed: int = 0
     notes: list[str] = Field(default=[])

@@ -48,7 +48,9 @@ class StudyPlan:
     judge: bool = False
     """Whether a model judges the reasons."""
     phrasings: str = ""
-    """Of the chat: whose words the questions are in, `paraphrases` or a file; empty for the study's own."""
+    """Of the chat: whose words the questions are in, `paraphrases` or a file; empty for the study's
+    own.
+    """
     variant: str = ""
     """What an experiment calls it."""
 
@@ -74,21 +76,34 @@ class Going:
 
 
 def run_study(
-    plan: StudyPlan, settings: Settings, going: Going | None = None, *, progress: Progress | None = None,
+    plan: StudyPlan,
+    settings: Settings,
+    going: Going | None = None,
+    *,
+    progress: Progress | None = None,
     embedder: Embedder | None = None,
-) -> StudyRecord:  # fmt: skip
+) -> StudyRecord:
     """Ask, measure, and keep each case as it is finished. See `study`."""
-    return asyncio.run(study(plan, settings, going or Going(), progress=progress or Quiet(), embedder=embedder))
+    return asyncio.run(
+        study(plan, settings, going or Going(), progress=progress or Quiet(), embedder=embedder)
+    )
 
 
 async def study(
-    plan: StudyPlan, settings: Settings, going: Going, *, progress: Progress, embedder: Embedder | None = None
+    plan: StudyPlan,
+    settings: Settings,
+    going: Going,
+    *,
+    progress: Progress,
+    embedder: Embedder | None = None,
 ) -> StudyRecord:
-    """With `going.out`, a folder that gets `cases.jsonl`, `study.json` and the store that was asked (`lab`).
+    """With `going.out`, a folder that gets `cases.jsonl`, `study.json` and the store that was asked
+    (`lab`).
 
-    A case that raises is an `error`, one that the cost limit came before is `skipped`; neither enters a mean, and both
-    are counted. With `going.resume` finished cases are not asked again, errors only with `going.retry_errors`.
-    Raises as `open_lab` does, and BadInputError where the folder's study is another.
+    A case that raises is an `error`, one that the cost limit came before is `skipped`; neither
+    enters a mean, and both are counted. With `going.resume` finished cases are not asked again,
+    errors only with `going.retry_errors`. Raises as `open_lab` does, and BadInputError where the
+    folder's study is another.
     """
     if going.retry_errors and not going.resume:
         going = replace(going, resume=True)
@@ -98,11 +113,20 @@ async def study(
         folder = going.out or Path(scratch)
         budget = going.budget or Budget(going.cost_limit or settings.llm.max_cost or None)
         lab = open_lab(
-            plan.dataset, plan.split, settings, folder / LAB, limit=plan.limit, seed=plan.seed, progress=progress,
-            embedder=embedder, kept=going.lab(LAB),
-        )  # fmt: skip
+            plan.dataset,
+            plan.split,
+            settings,
+            folder / LAB,
+            limit=plan.limit,
+            seed=plan.seed,
+            progress=progress,
+            embedder=embedder,
+            kept=going.lab(LAB),
+        )
         try:
-            return await _StudyWork(plan, settings, going, folder, lab, budget, progress, embedder).run()
+            return await _StudyWork(
+                plan, settings, going, folder, lab, budget, progress, embedder
+            ).run()
         finally:
             await lab.engine.close()
 
@@ -112,10 +136,23 @@ Ask = Callable[[], Awaitable[Case]]
 
 class _StudyWork:
     def __init__(
-        self, plan: StudyPlan, settings: Settings, going: Going, folder: Path, lab: Lab, budget: Budget, progress: Progress,
+        self,
+        plan: StudyPlan,
+        settings: Settings,
+        going: Going,
+        folder: Path,
+        lab: Lab,
+        budget: Budget,
+        progress: Progress,
         embedder: Embedder | None,
-    ) -> None:  # fmt: skip
-        self.plan, self.settings, self.going, self.folder, self.lab = plan, settings, going, folder, lab
+    ) -> None:
+        self.plan, self.settings, self.going, self.folder, self.lab = (
+            plan,
+            settings,
+            going,
+            folder,
+            lab,
+        )
         self.budget, self.progress, self.embedder = budget, progress, embedder
         lab.engine.models.budget = budget
         self.stream = CaseStream(going.out)
@@ -135,14 +172,18 @@ class _StudyWork:
         self._write(asked, model, cases.values())
         await self._go(todo, cases)
         for_model = model.chat is not None and model.grade != "none"
-        if self.plan.study == "portraits" and (for_model if self.plan.neutral is None else self.plan.neutral):
+        if self.plan.study == "portraits" and (
+            for_model if self.plan.neutral is None else self.plan.neutral
+        ):
             await self._neutral(cases)
         elif self.plan.study == "portraits" and not for_model:
             self.notes.append(
-                "No model wrote these portraits, so there is nothing that it could know by heart; --neutral compares "
+                "No model wrote these portraits, so there is nothing that it could know "
+                "by heart; --neutral compares "
                 "the embedder's part all the same."
             )
-        # As they were finished until now; whoever reads them is to find the order that the record was made in.
+        # As they were finished until now; whoever reads them is to find the order that the record
+        # was made in.
         self.stream.restart(self._in_order(cases.values()))
         return self._write(asked, model, cases.values())
 
@@ -156,9 +197,16 @@ class _StudyWork:
         if not self.going.resume or out is None or not (out / "study.json").exists():
             return []
         if load_study(out).asked != asked:
-            raise BadInputError(f"'{out}' holds a study of something else; leave --resume out, or name another --out.")
+            raise BadInputError(
+                f"'{out}' holds a study of something else; leave --resume out, or name "
+                "another --out."
+            )
         found = self.stream.read()
-        return [one for one in found if one.state == "ok" or (one.state == "error" and not self.going.retry_errors)]
+        return [
+            one
+            for one in found
+            if one.state == "ok" or (one.state == "error" and not self.going.retry_errors)
+        ]
 
     async def _asks(self, model: ModelHandle, done: set[str]) -> list[tuple[str, str, Ask]]:
         """(id, user, how) of every case that is not done yet."""
@@ -178,14 +226,18 @@ class _StudyWork:
 
         await self._paint(lab.users, lab)
         chat = ChatStudy(lab, model)
-        made = questions(lab, lab.users, plan.seed, load_phrasings(plan.phrasings) if plan.phrasings else None)
+        made = questions(
+            lab, lab.users, plan.seed, load_phrasings(plan.phrasings) if plan.phrasings else None
+        )
         return [(one.id, one.user_id, partial(chat.one, one)) for one in made if one.id not in done]
 
     def _judge(self, model: ModelHandle) -> Judge | None:
         if not self.plan.judge:
             return None
         if model.chat is None or model.grade == "none":
-            self.notes.append("There is no model that may judge, so the reasons are measured by rules alone.")
+            self.notes.append(
+                "There is no model that may judge, so the reasons are measured by rules alone."
+            )
             return None
         return Judge(model.chat, self.settings.prompts.get("judge-reason", ""))
 
@@ -213,7 +265,13 @@ class _StudyWork:
     async def _case(self, case_id: str, user_id: str, ask: Ask) -> Case:
         """A case, whatever becomes of it."""
         bucket = self.lab.bucket(user_id)
-        skipped = Case(id=case_id, user_id=user_id, bucket=bucket, state="skipped", why="the cost limit was reached")
+        skipped = Case(
+            id=case_id,
+            user_id=user_id,
+            bucket=bucket,
+            state="skipped",
+            why="the cost limit was reached",
+        )
         if self._is_spent():
             return skipped
         began = time.monotonic()
@@ -222,7 +280,9 @@ class _StudyWork:
         except BudgetSpentError as error:
             return skipped.model_copy(update={"why": str(error)})
         except Exception as error:  # noqa: BLE001 - one user's failure is counted, and the others go on
-            why = str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
+            why = (
+                str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
+            )
             return Case(id=case_id, user_id=user_id, bucket=bucket, state="error", why=why)
         if self.budget.is_short:
             # The engine went on in template words, which say nothing of the model.
@@ -234,19 +294,29 @@ class _StudyWork:
         return self.budget.is_short or (limit is not None and self.budget.spent >= limit)
 
     async def _neutral(self, cases: dict[str, Case]) -> None:
-        """The same users with items that are called Item 1, Item 2, …: what falls was known by heart."""
+        """The same users with items that are called Item 1, Item 2, …: what falls was known by
+        heart.
+        """
         lab = open_lab(
-            self.plan.dataset, self.plan.split, self.settings, self.folder / NAMELESS, limit=self.plan.limit,
-            seed=self.plan.seed, neutral=True, progress=self.progress, embedder=self.embedder,
+            self.plan.dataset,
+            self.plan.split,
+            self.settings,
+            self.folder / NAMELESS,
+            limit=self.plan.limit,
+            seed=self.plan.seed,
+            neutral=True,
+            progress=self.progress,
+            embedder=self.embedder,
             kept=self.going.lab(NAMELESS),
-        )  # fmt: skip
+        )
         lab.engine.models.budget = self.budget
         try:
             model = await lab.engine.model()
             users = [
-                one.id for one in cases.values()
+                one.id
+                for one in cases.values()
                 if one.state == "ok" and not any(name.startswith(NEUTRAL) for name in one.values)
-            ]  # fmt: skip
+            ]
             await self._paint(users, lab)
             measured = PortraitStudy(lab, model, repeat=self.plan.repeat, seed=self.plan.seed)
             self.progress.start("measuring under neutral names", len(users))
@@ -256,10 +326,12 @@ class _StudyWork:
                     values = {f"{NEUTRAL}{name}": one for name, one in again.values.items()}
                     cases[user_id] = cases[user_id].model_copy(
                         update={"values": {**cases[user_id].values, **values}}
-                    )  # fmt: skip
+                    )
                     self.stream.write(cases[user_id])
                 else:
-                    self.notes.append(f"Under neutral names {user_id} could not be measured: {again.why}")
+                    self.notes.append(
+                        f"Under neutral names {user_id} could not be measured: {again.why}"
+                    )
                 self.progress.advance()
             self.progress.done()
         finally:
@@ -270,17 +342,27 @@ class _StudyWork:
         every = self._in_order(cases)
         done = chosen([one for one in every if one.state == "ok"])
         record = StudyRecord(
-            study=self.plan.study, variant=self.plan.variant, dataset=self.lab.dataset, split=self.lab.split,
-            asked=asked, model=model.name,
-            grade=model.grade, cases=len(every),
-            states={state: sum(one.state == state for one in every) for state in ("ok", "error", "skipped")},
+            study=self.plan.study,
+            variant=self.plan.variant,
+            dataset=self.lab.dataset,
+            split=self.lab.split,
+            asked=asked,
+            model=model.name,
+            grade=model.grade,
+            cases=len(every),
+            states={
+                state: sum(one.state == state for one in every)
+                for state in ("ok", "error", "skipped")
+            },
             figures=figures(done, self.plan.seed, self.features),
             buckets=by_bucket(done, self.plan.seed, self.features),
-            groups=by_group(done, self.plan.seed, self.features), kinds=by_kind(done, self.plan.seed),
+            groups=by_group(done, self.plan.seed, self.features),
+            kinds=by_kind(done, self.plan.seed),
             comparisons=comparisons(self.plan.study, done, self.plan.seed),
-            cost=cost_of([*self.lab.engine.store.ledger(), *self.beside], every), seed=self.plan.seed,
+            cost=cost_of([*self.lab.engine.store.ledger(), *self.beside], every),
+            seed=self.plan.seed,
             notes=list(dict.fromkeys([*self.notes, *_first_errors(every)])),
-        )  # fmt: skip
+        )
         if self.going.out is not None:
             write_record(self.going.out, record)
         return record
@@ -294,7 +376,10 @@ def _first_errors(cases: Sequence[Case]) -> list[str]:
 def _digest(plan: StudyPlan, lab: Lab, model: ModelHandle) -> str:
     """Of what was asked for and of the settings that shape what is found."""
     settings = lab.engine.settings
-    said = f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} {plan.judge} {model.name}"
+    said = (
+        f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} "
+        f"{plan.judge} {model.name}"
+    )
     said += f" {load_phrasings(plan.phrasings).model_dump_json()}" if plan.phrasings else ""
     shaping = f"{model.grade} {settings_digest(settings)} {settings.rerank.model_dump_json()}"
     return hashlib.sha256(f"{said} {shaping}".encode()).hexdigest()[:16]

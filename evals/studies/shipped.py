@@ -1,6 +1,7 @@
 """The shipped question set: what is asked, what is right, and how an answer is judged.
 
-What a right answer must say is stated, or worked out here from events, items and users alone, apart from the tools.
+What a right answer must say is stated, or worked out here from events, items and users alone, apart
+from the tools.
 """
 
 import re
@@ -49,7 +50,11 @@ class JudgedAnswer(StrictRecord):
 
 
 def load_shipped(name: str = "ml-100k") -> list[Shipped]:
-    text = resources.files("limner.evals").joinpath(f"questions/{name}.yaml").read_text(encoding="utf-8")
+    text = (
+        resources.files("limner.evals")
+        .joinpath(f"questions/{name}.yaml")
+        .read_text(encoding="utf-8")
+    )
     return [Shipped.model_validate(one) for one in yaml.safe_load(text)]
 
 
@@ -60,7 +65,9 @@ async def ask_shipped(engine: Engine, asked: Sequence[Shipped]) -> list[JudgedAn
     for one in asked:
         talk = Conversation()
         replies = [await answer(engine, turn, talk) for turn in one.ask]
-        found.append(JudgedAnswer(question=one, answer=replies[-1], wrong=judge(one, replies[-1], key)))
+        found.append(
+            JudgedAnswer(question=one, answer=replies[-1], wrong=judge(one, replies[-1], key))
+        )
     return found
 
 
@@ -76,14 +83,18 @@ def judge(question: Shipped, reply: Answer, key: "Key") -> str:
             return f"it does not say {wanted}"
     if question.cites and not reply.sources:
         return "it cites no event"
-    unknown = set(re.findall(r"\[e(\d+)\]", reply.text)) - {str(one.number) for one in reply.sources}
+    unknown = set(re.findall(r"\[e(\d+)\]", reply.text)) - {
+        str(one.number) for one in reply.sources
+    }
     return f"it cites what is no event: {', '.join(sorted(unknown))}" if unknown else ""
 
 
 def _says(text: str, wanted: str) -> bool:
     """Whether a text has a number, id or name, and not only as part of another one."""
     ends = r"(?![A-Za-z0-9]|[.,]\d)"
-    return re.search(rf"(?<![A-Za-z0-9.]){re.escape(wanted)}{ends}", text, re.IGNORECASE) is not None
+    return (
+        re.search(rf"(?<![A-Za-z0-9.]){re.escape(wanted)}{ends}", text, re.IGNORECASE) is not None
+    )
 
 
 @dataclass
@@ -104,19 +115,32 @@ class Key:
         """What must be said: one alternative, or several parted by `|`."""
         (name, of), *where = asked.items()
         measures: dict[str, Callable[[list[str]], str]] = {
-            "items_of": lambda of: self._count(self._had(of[0])), "last_of": self._last, "rating_of": self._rating,
+            "items_of": lambda of: self._count(self._had(of[0])),
+            "last_of": self._last,
+            "rating_of": self._rating,
             "mean_of": lambda of: f"{fmean(self._values(of[0])):.2f}".rstrip("0").rstrip("."),
-            "events_in": self._in, "top_of": self._top, "best_of": lambda of: self._extreme(of, max),
-            "worst_of": lambda of: self._extreme(of, min), "more_of": lambda of: self._more(of, self._many),
+            "events_in": self._in,
+            "top_of": self._top,
+            "best_of": lambda of: self._extreme(of, max),
+            "worst_of": lambda of: self._extreme(of, min),
+            "more_of": lambda of: self._more(of, self._many),
             "kinder_of": lambda of: self._more(of, lambda user, _: fmean(self._values(user))),
             "shared_by": lambda of: self._count(self._had(of[0]) & self._had(of[1])),
-            "items_with": lambda of: self._count({one for one in self._had(of[0]) if self._is(one, of[1])}),
-            "users_with": lambda of: self._users(lambda user: any(self._is(one, of[0]) for one in self._had(user))),
-            "users_without": lambda of: self._users(lambda user: not self._had(user) & self._titled(of)),
+            "items_with": lambda of: self._count(
+                {one for one in self._had(of[0]) if self._is(one, of[1])}
+            ),
+            "users_with": lambda of: self._users(
+                lambda user: any(self._is(one, of[0]) for one in self._had(user))
+            ),
+            "users_without": lambda of: self._users(
+                lambda user: not self._had(user) & self._titled(of)
+            ),
             "users_over": lambda of: self._users(lambda user: len(self._had(user)) > int(of[0])),
-            "users_of": lambda of: self._users(lambda user: self._titled(of) <= self._had(user), dict(where)),
+            "users_of": lambda of: self._users(
+                lambda user: self._titled(of) <= self._had(user), dict(where)
+            ),
             "stopped": self._stopped,
-        }  # fmt: skip
+        }
         return measures[name]([str(one) for one in (of if isinstance(of, list) else [of])])
 
     # ------------------------------------------------------------ of one user
@@ -125,7 +149,9 @@ class Key:
         return {one.item_id for one in self.events[user] if one.item_id}
 
     def _values(self, user: str) -> list[float]:
-        return [one.value for one in self.events[user] if one.type == "rating" and one.value is not None]
+        return [
+            one.value for one in self.events[user] if one.type == "rating" and one.value is not None
+        ]
 
     def _is(self, item_id: str, category: str) -> bool:
         return category in self.items[item_id].categories
@@ -138,7 +164,11 @@ class Key:
 
     def _last(self, of: Sequence[str]) -> str:
         events = [one for one in self.events[of[0]] if one.item_id]
-        return "|".join(self.items[one.item_id or ""].title for one in events if one.timestamp == events[-1].timestamp)
+        return "|".join(
+            self.items[one.item_id or ""].title
+            for one in events
+            if one.timestamp == events[-1].timestamp
+        )
 
     def _rating(self, of: Sequence[str]) -> str:
         [item] = self._titled(of[1:])
@@ -146,20 +176,29 @@ class Key:
 
     def _in(self, of: Sequence[str]) -> str:
         since, until = date.fromisoformat(of[1]), date.fromisoformat(of[2])
-        return self._count({
-            one.event_id for one in self.events[of[0]] if one.timestamp and since <= one.timestamp.date() <= until
-        })  # fmt: skip
+        return self._count(
+            {
+                one.event_id
+                for one in self.events[of[0]]
+                if one.timestamp and since <= one.timestamp.date() <= until
+            }
+        )
 
     def _top(self, of: Sequence[str]) -> str:
-        counts = Counter(value for item in self._had(of[0]) for value in self.items[item].categories)
+        counts = Counter(
+            value for item in self._had(of[0]) for value in self.items[item].categories
+        )
         most = max(counts.values())
         return "|".join(f"{one}” is the|{one}”是" for one, n in counts.items() if n == most)
 
     def _extreme(self, of: Sequence[str], which: Callable[[list[float]], float]) -> str:
         rated = [
-            (one.value, self.items[one.item_id].title) for one in self.events[of[0]]
-            if one.item_id and one.value is not None and (len(of) < 2 or self._is(one.item_id, of[1]))
-        ]  # fmt: skip
+            (one.value, self.items[one.item_id].title)
+            for one in self.events[of[0]]
+            if one.item_id
+            and one.value is not None
+            and (len(of) < 2 or self._is(one.item_id, of[1]))
+        ]
         edge = which([value for value, _ in rated])
         return "|".join(title for value, title in rated if value == edge)
 
@@ -187,10 +226,11 @@ class Key:
         return self._count({one for one in people if matches(one) and fits(one)})
 
     def _stopped(self, of: Sequence[str]) -> str:
-        """At least two liked, more than disliked, and none of the liked in the newer half of the user's events.
+        """At least two liked, more than disliked, and none of the liked in the newer half of the
+        user's events.
 
-        Liked is a rating more than a tenth of the half scale above its middle and the user's own habit, as the signal
-        table says it.
+        Liked is a rating more than a tenth of the half scale above its middle and the user's own
+        habit, as the signal table says it.
         """
         scales, table = self.engine.store.scales(), self.engine.settings.signals
 

@@ -31,7 +31,8 @@ class CaseStream:
         write_whole(self._file, "".join(one.model_dump_json() + "\n" for one in kept))
 
     def read(self) -> list[Case]:
-        """What was finished, the last line of each id; a last line that was cut off by a kill is left out.
+        """What was finished, the last line of each id; a last line that was cut off by a kill is
+        left out.
 
         Raises BadInputError for any other line that is no case.
         """
@@ -48,7 +49,9 @@ class CaseStream:
             except ValidationError as error:
                 if number == len(lines):
                     break
-                raise BadInputError(f"Line {number} of '{self._file}' is no case; leave --resume out.") from error
+                raise BadInputError(
+                    f"Line {number} of '{self._file}' is no case; leave --resume out."
+                ) from error
             found[case.id] = case
         return list(found.values())
 
@@ -63,11 +66,15 @@ def load_study(path: Path) -> StudyRecord:
     try:
         return StudyRecord.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
-        raise BadInputError(f"There is no study at '{path}'; give its folder or its {RECORD}.") from error
+        raise BadInputError(
+            f"There is no study at '{path}'; give its folder or its {RECORD}."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(one) for one in first["loc"]) or "the whole file"
-        raise BadInputError(f"'{file}' is no study of this version of limner eval: {where}: {first['msg']}.") from error
+        raise BadInputError(
+            f"'{file}' is no study of this version of limner eval: {where}: {first['msg']}."
+        ) from error
 
 
 def load_studies(path: Path) -> list[StudyRecord]:

@@ -1,4 +1,6 @@
-"""From cases to figures: means with intervals, by history length, by group of users, and paired tests."""
+"""From cases to figures: means with intervals, by history length, by group of users, and paired
+tests.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,11 +23,13 @@ PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
         for arm in ("without", "shuffled")
     ),
     "reasons": (
-        ("necessity", "necessity.random"), ("necessity.top", "necessity.top.random"),
-        ("sufficiency", "sufficiency.random"), ("sufficiency.top", "sufficiency.top.random"),
+        ("necessity", "necessity.random"),
+        ("necessity.top", "necessity.top.random"),
+        ("sufficiency", "sufficiency.random"),
+        ("sufficiency.top", "sufficiency.top.random"),
     ),
     "chat": (),
-}  # fmt: skip
+}
 """Of one user's values, the first minus the second is tested."""
 NEUTRAL = "neutral."
 """Before the name of a measure: the same with items under names that mean nothing."""
@@ -33,19 +37,42 @@ NEUTRAL = "neutral."
 
 MEASURES: Mapping[Study, tuple[str, ...]] = {
     "portraits": (
-        *(f"grounded{end}" for end in ("", ".cited", ".facet", ".polarity", ".basis", ".chance", ".summary")),
-        f"coverage@{STRONGEST}", "coverage.summary", "stability.rebuild", "stability.thinned", "preferences",
-        "words.model", *(f"utility.{scope}.{arm}" for scope in (*SCOPES, "facets") for arm in ARMS),
-        "utility.facets.weight", *STEERED,
+        *(
+            f"grounded{end}"
+            for end in ("", ".cited", ".facet", ".polarity", ".basis", ".chance", ".summary")
+        ),
+        f"coverage@{STRONGEST}",
+        "coverage.summary",
+        "stability.rebuild",
+        "stability.thinned",
+        "preferences",
+        "words.model",
+        *(f"utility.{scope}.{arm}" for scope in (*SCOPES, "facets") for arm in ARMS),
+        "utility.facets.weight",
+        *STEERED,
     ),
     "reasons": (
-        "citation.valid", "citation.any", "statement.precision", "statement.recall", "words.model", "feature.match",
-        "feature.coverage", "diversity", "sentences.unique", "shapes.unique", "judge.supported", "judge.unscored",
-        *(f"{name}{end}" for name in ("necessity", "sufficiency") for end in ("", ".random", ".top", ".top.random")),
+        "citation.valid",
+        "citation.any",
+        "statement.precision",
+        "statement.recall",
+        "words.model",
+        "feature.match",
+        "feature.coverage",
+        "diversity",
+        "sentences.unique",
+        "shapes.unique",
+        "judge.supported",
+        "judge.unscored",
+        *(
+            f"{name}{end}"
+            for name in ("necessity", "sufficiency")
+            for end in ("", ".random", ".top", ".top.random")
+        ),
         "necessity.score",
     ),
     "chat": ("exact", "abstained", "false", "silent"),
-}  # fmt: skip
+}
 """All that each study may measure; of portraits also under neutral names."""
 
 
@@ -56,19 +83,37 @@ def check_measures(study: Study, names: Iterable[str]) -> None:
         plain = name.removeprefix(NEUTRAL) if study == "portraits" else name
         if plain not in known:
             lead = f"the study '{study}' measures"
-            raise UsageError(f"There is a threshold on '{name}', which is no measure; {listed(name, known, lead)}.")
+            raise UsageError(
+                f"There is a threshold on '{name}', which is no measure; "
+                f"{listed(name, known, lead)}."
+            )
 
 
 _LESS = ("false", "silent", "judge.unscored", "sufficiency", "diversity")
 _MORE = (
-    "grounded", "coverage", "stability", "utility", "steer", "citation", "statement", "feature", "necessity",
-    "sentences", "shapes", "judge.supported", "sufficiency.top", "exact", "abstained",
-)  # fmt: skip
+    "grounded",
+    "coverage",
+    "stability",
+    "utility",
+    "steer",
+    "citation",
+    "statement",
+    "feature",
+    "necessity",
+    "sentences",
+    "shapes",
+    "judge.supported",
+    "sufficiency.top",
+    "exact",
+    "abstained",
+)
 _CONTROLS = (".random", ".chance", ".shuffled")
 
 
 def direction(measure: str) -> int:
-    """1 where more is better, -1 where less is, 0 where neither (how many preferences, what controls have)."""
+    """1 where more is better, -1 where less is, 0 where neither (how many preferences, what
+    controls have).
+    """
     name = measure.removeprefix(NEUTRAL)
     # The longest name that it begins with says more than a shorter one.
     signs = dict.fromkeys(_LESS, -1) | dict.fromkeys(_MORE, 1)
@@ -84,12 +129,17 @@ def figure(values: Sequence[float | None], seed: int = 0) -> Figure:
     if not found.n:
         return Figure(mean=None, ci95=None, n=0, undefined=missing)
     return Figure(
-        mean=found.mean, ci95=(found.low, found.high) if found.n > 1 else None, n=found.n, undefined=missing
-    )  # fmt: skip
+        mean=found.mean,
+        ci95=(found.low, found.high) if found.n > 1 else None,
+        n=found.n,
+        undefined=missing,
+    )
 
 
 def figures(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, Figure]:
-    """Of finished cases, every measure that any of them has; of lists of reasons also the figures of all together."""
+    """Of finished cases, every measure that any of them has; of lists of reasons also the figures
+    of all together.
+    """
     names = dict.fromkeys(name for one in cases for name in one.values)
     found = {name: figure([one.values.get(name) for one in cases], seed) for name in names}
     said = [each for one in cases for each in one.said]
@@ -101,27 +151,39 @@ def figures(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str
 def _together(said: Sequence[GivenReason], features: int) -> dict[str, Figure]:
     named = [one.features for one in said]
     values = {
-        "feature.coverage": feature_coverage(named, features), "diversity": feature_diversity(named),
+        "feature.coverage": feature_coverage(named, features),
+        "diversity": feature_diversity(named),
         "sentences.unique": unique_ratio([one.text for one in said]),
         "shapes.unique": unique_ratio([one.shape for one in said]),
-    }  # fmt: skip
+    }
     return {
-        name: Figure(mean=None if np.isnan(one) else one, ci95=None, n=len(said), undefined=int(np.isnan(one)))
+        name: Figure(
+            mean=None if np.isnan(one) else one,
+            ci95=None,
+            n=len(said),
+            undefined=int(np.isnan(one)),
+        )
         for name, one in values.items()
-    }  # fmt: skip
+    }
 
 
-def by_bucket(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, dict[str, Figure]]:
+def by_bucket(
+    cases: Sequence[Case], seed: int = 0, features: int = 0
+) -> dict[str, dict[str, Figure]]:
     """By length of history; empty ones are left out."""
     held = {name: [one for one in cases if one.bucket == name] for name, *_ in BUCKETS}
     return {name: figures(some, seed, features) for name, some in held.items() if some}
 
 
-def by_group(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, dict[str, Figure]]:
+def by_group(
+    cases: Sequence[Case], seed: int = 0, features: int = 0
+) -> dict[str, dict[str, Figure]]:
     """By `attribute=value` of the user."""
     names = sorted({f"{name}={value}" for one in cases for name, value in one.groups.items()})
     held = {
-        name: [one for one in cases if one.groups.get(name.partition("=")[0]) == name.partition("=")[2]]
+        name: [
+            one for one in cases if one.groups.get(name.partition("=")[0]) == name.partition("=")[2]
+        ]
         for name in names
     }
     return {name: figures(some, seed, features) for name, some in held.items()}
@@ -131,12 +193,15 @@ def by_kind(cases: Sequence[Case], seed: int = 0) -> dict[str, dict[str, Figure]
     """Of questions."""
     kinds = dict.fromkeys(one.asked.kind for one in cases if one.asked)
     return {
-        kind: figures([one for one in cases if one.asked and one.asked.kind == kind], seed) for kind in kinds
-    }  # fmt: skip
+        kind: figures([one for one in cases if one.asked and one.asked.kind == kind], seed)
+        for kind in kinds
+    }
 
 
 def comparisons(study: Study, cases: Sequence[Case], seed: int = 0) -> list[Comparison]:
-    """The study's own pairs, and each measure against itself under neutral names; Holm over all of them."""
+    """The study's own pairs, and each measure against itself under neutral names; Holm over all of
+    them.
+    """
     names = dict.fromkeys(name for one in cases for name in one.values)
     pairs = [pair for pair in PAIRED[study] if pair[0] in names and pair[1] in names]
     pairs += [(name.removeprefix(NEUTRAL), name) for name in names if name.startswith(NEUTRAL)]
@@ -152,9 +217,15 @@ def comparisons(study: Study, cases: Sequence[Case], seed: int = 0) -> list[Comp
     corrected = kernels.holm([one.p for one in tests])
     return [
         Comparison(
-            system=first, baseline=second, metric=first, difference=one.diff, ci95=(one.low, one.high), p=one.p,
-            p_holm=float(fixed), n=one.n,
+            system=first,
+            baseline=second,
+            metric=first,
+            difference=one.diff,
+            ci95=(one.low, one.high),
+            p=one.p,
+            p_holm=float(fixed),
+            n=one.n,
         )
         for (first, second), one, fixed in zip(pairs, tests, corrected, strict=True)
         if one.n > 1
-    ]  # fmt: skip
+    ]

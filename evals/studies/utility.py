@@ -8,17 +8,21 @@ Three arms differ in one thing alone, whose preferences are added to the user's 
 
 and stand in four scopes:
 
-    content     the content channel by itself, over the whole catalogue; preferences are words, by their vectors
+    content     the content channel by itself, over the whole catalogue; preferences are words, by
+                their vectors
     ranker      the order that `recommend` starts from, as it is shipped
-    blend       both orders joined by reciprocal rank, 1 / (60 + rank) each (Cormack and others 2009)
-    facets      the ranker's order and the preferences as values, no vectors: -log(rank) + w m, with m the sum of
-                strength times confidence of the likes that an item carries, less that of the dislikes; w is chosen for
+    blend       both orders joined by reciprocal rank, 1 / (60 + rank) each (Cormack and others
+                2009)
+    facets      the ranker's order and the preferences as values, no vectors: -log(rank) + w m, with
+                m the sum of
+                strength times confidence of the likes that an item carries, less that of the
+                dislikes; w is chosen for
                 each fifth of the users on the others, 0 among the choices
 
-Steering adds one preference, as if stated, to the portrait: a value of the main facet that nothing in the portrait
-names. The shift is the mean rank of the items that carry it, before minus after, as a share of the items ranked: 0
-where nothing moves, at most (items without it) / (items). It depends on no hidden event. One more scope is of the first
-ten alone:
+Steering adds one preference, as if stated, to the portrait: a value of the main facet that nothing
+in the portrait names. The shift is the mean rank of the items that carry it, before minus after, as
+a share of the items ranked: 0 where nothing moves, at most (items without it) / (items). It depends
+on no hidden event. One more scope is of the first ten alone:
 
     list        what `recommend` gives, which heeds what was stated whatever the ranker makes of it
 """
@@ -39,7 +43,9 @@ from limner.words.text import fold
 CUT = 10
 _RRF = 60
 _LEAST, _MOST = 0.02, 0.3
-"""Base rates between which a value is steered to: common enough to have items, rare enough to be a wish."""
+"""Base rates between which a value is steered to: common enough to have items, rare enough to be a
+wish.
+"""
 SCOPES = ("content", "ranker", "blend")
 STEERED = (*(f"steer.{scope}{end}" for scope in SCOPES for end in ("", ".top")), "steer.list.top")
 """What steering is measured by."""
@@ -70,12 +76,19 @@ def ranks_of(scores: Floats, banned: Ints) -> Ints:
 
 
 def shift(before: Ints, after: Ints, carriers: Ints, ranked: int) -> float:
-    """Mean rank of the carriers before, minus after, as a share of the items ranked; NaN without carriers."""
-    return float((before[carriers] - after[carriers]).mean() / ranked) if len(carriers) and ranked else float("nan")
+    """Mean rank of the carriers before, minus after, as a share of the items ranked; NaN without
+    carriers.
+    """
+    return (
+        float((before[carriers] - after[carriers]).mean() / ranked)
+        if len(carriers) and ranked
+        else float("nan")
+    )
 
 
 def chosen(cases: Sequence[Case]) -> list[Case]:
-    """With `utility.facets.ARM` from what was tried: the weight is that which is best for the other folds' users.
+    """With `utility.facets.ARM` from what was tried: the weight is that which is best for the other
+    folds' users.
 
     Of equally good weights the smaller counts. `utility.facets.weight` is that of the arm `with`.
     """
@@ -85,7 +98,10 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
         known = [at for at, one in enumerate(tried) if one]
         if len(known) < 2:
             continue
-        table = np.array([[np.nan if x is None else x for x in tried[at] or ()] for at in known], dtype=np.float64)
+        table = np.array(
+            [[np.nan if x is None else x for x in tried[at] or ()] for at in known],
+            dtype=np.float64,
+        )
         fold = np.arange(len(known)) % FOLDS
         for one in range(FOLDS):
             other = table[(fold != one) & ~np.isnan(table).any(axis=1)]
@@ -97,8 +113,13 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
                 out[known[row]] = {**out[known[row]], f"utility.facets.{arm}": value}
                 if arm == "with":
                     first = None if np.isnan(table[row, 0]) else float(table[row, 0])
-                    out[known[row]] |= {"utility.facets.without": first, "utility.facets.weight": WEIGHTS[best]}
-    return [one.model_copy(update={"values": values}) for one, values in zip(cases, out, strict=True)]
+                    out[known[row]] |= {
+                        "utility.facets.without": first,
+                        "utility.facets.weight": WEIGHTS[best],
+                    }
+    return [
+        one.model_copy(update={"values": values}) for one, values in zip(cases, out, strict=True)
+    ]
 
 
 class Bench:
@@ -116,7 +137,9 @@ class Bench:
         self._population = snapshots.world().population
         self._codes = {
             (fold(facet), fold(value)): code
-            for code, (facet, value) in enumerate(zip(self._population.facets, self._population.values, strict=True))
+            for code, (facet, value) in enumerate(
+                zip(self._population.facets, self._population.values, strict=True)
+            )
         }
         # Ties fall by chance, the same for every arm, and not to the items that came first.
         self._chance = np.random.default_rng(seed).random(len(self._vectors.item_ids)) * 1e-9
@@ -129,18 +152,28 @@ class Bench:
 
     def utility(self, user_id: str, profile: Profile) -> dict[str, float]:
         """`utility.SCOPE.ARM`: ndcg@10."""
-        wanted = [self._position[one] for one in self._lab.hidden.get(user_id, ()) if one in self._position]
+        wanted = [
+            self._position[one]
+            for one in self._lab.hidden.get(user_id, ())
+            if one in self._position
+        ]
         other = self._lab.engine.store.profile(self._other.get(user_id, user_id))
         said = {
             "without": None,
             "with": self._wording(profile.preferences),
-            "shuffled": self._wording(other.preferences) if other and other.user_id != user_id else None,
+            "shuffled": self._wording(other.preferences)
+            if other and other.user_id != user_id
+            else None,
         }
         found = {f"utility.{scope}.{arm}": float("nan") for scope in SCOPES for arm in ARMS}
         for arm, wording in said.items():
             missing = arm == "shuffled" and wording is None
             for scope, places in self._orders(user_id, wording).items():
-                value = ndcg(places[wanted], len(self._lab.hidden.get(user_id, ()))) if wanted else float("nan")
+                value = (
+                    ndcg(places[wanted], len(self._lab.hidden.get(user_id, ())))
+                    if wanted
+                    else float("nan")
+                )
                 found[f"utility.{scope}.{arm}"] = float("nan") if missing else value
         return found
 
@@ -157,8 +190,9 @@ class Bench:
         for arm, one in (("with", profile), ("shuffled", other)):
             match = self._match(one.preferences)
             found[arm] = [
-                ndcg(ranks_of(weight * match - place, banned)[wanted], len(hidden)) for weight in WEIGHTS
-            ]  # fmt: skip
+                ndcg(ranks_of(weight * match - place, banned)[wanted], len(hidden))
+                for weight in WEIGHTS
+            ]
         return found
 
     def _match(self, preferences: Sequence[Preference]) -> Floats:
@@ -166,7 +200,9 @@ class Bench:
         match = np.zeros(len(self._vectors.item_ids))
         for one in preferences:
             sign = 1.0 if one.polarity == "like" else -1.0
-            match[self._holders(fold(one.facet), fold(one.value))] += sign * one.strength * one.confidence
+            match[self._holders(fold(one.facet), fold(one.value))] += (
+                sign * one.strength * one.confidence
+            )
         return match
 
     def _holders(self, facet: str, value: str) -> Ints:
@@ -175,13 +211,17 @@ class Bench:
         if code is None:
             return np.empty(0, dtype=np.int64)
         population = self._population
-        rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))[population.codes == code]
+        rows = np.repeat(np.arange(len(population.item_ids)), np.diff(population.starts))[
+            population.codes == code
+        ]
         held = [population.item_ids[at] for at in rows.tolist()]
-        return np.array(sorted(self._position[one] for one in held if one in self._position), dtype=np.int64)
+        return np.array(
+            sorted(self._position[one] for one in held if one in self._position), dtype=np.int64
+        )
 
     def steer(self, user_id: str, profile: Profile) -> dict[str, float]:
-        """`steer.SCOPE`: shift of the items that carry the added value; `steer.SCOPE.top`: what it adds to their share
-        of the first ten.
+        """`steer.SCOPE`: shift of the items that carry the added value; `steer.SCOPE.top`: what it
+        adds to their share of the first ten.
         """
         named = dict.fromkeys(STEERED, float("nan"))
         wish = self._wish(user_id, profile)
@@ -196,19 +236,31 @@ class Bench:
         for scope in SCOPES:
             named[f"steer.{scope}"] = shift(before[scope], after[scope], carriers, ranked)
             if len(carriers):
-                top = [(one[scope][carriers] <= CUT).sum() / min(CUT, ranked) for one in (after, before)]
+                top = [
+                    (one[scope][carriers] <= CUT).sum() / min(CUT, ranked)
+                    for one in (after, before)
+                ]
                 named[f"steer.{scope}.top"] = float(top[0] - top[1])
         if len(carriers):
             steered = profile.model_copy(update={"preferences": [*profile.preferences, added]})
-            shares = [np.isin(self._first(user_id, one), carriers).sum() / CUT for one in (steered, profile)]
+            shares = [
+                np.isin(self._first(user_id, one), carriers).sum() / CUT
+                for one in (steered, profile)
+            ]
             named["steer.list.top"] = float(shares[0] - shares[1])
         return named
 
     def _first(self, user_id: str, profile: Profile) -> list[int]:
         """Positions of the first ten of the list that the user is given."""
         recommender = self._lab.engine.recommender
-        chosen = recommender.choose(profile, self._lab.past(user_id), CUT, RecommendationRequest(), repeats=False)[:CUT]
-        return [self._position[one.candidate.item_id] for one in chosen if one.candidate.item_id in self._position]
+        chosen = recommender.choose(
+            profile, self._lab.past(user_id), CUT, RecommendationRequest(), repeats=False
+        )[:CUT]
+        return [
+            self._position[one.candidate.item_id]
+            for one in chosen
+            if one.candidate.item_id in self._position
+        ]
 
     def _wish(self, user_id: str, profile: Profile) -> tuple[Preference, Ints] | None:
         """A value to steer to, and the positions of the items that carry it."""
@@ -226,9 +278,14 @@ class Bench:
         drawn = np.random.default_rng((self._seed, self._lab.users.index(user_id)))
         code = codes[int(drawn.integers(len(codes)))]
         wish = Preference(
-            facet=population.facets[code], value=population.values[code], polarity="like", basis="stated",
-            strength=1.0, confidence=1.0, evidence=[],
-        )  # fmt: skip
+            facet=population.facets[code],
+            value=population.values[code],
+            polarity="like",
+            basis="stated",
+            strength=1.0,
+            confidence=1.0,
+            evidence=[],
+        )
         return wish, self._holders(fold(wish.facet), fold(wish.value))
 
     def _wording(self, preferences: Sequence[Preference]) -> Wording:
@@ -237,7 +294,11 @@ class Bench:
 
         def of(polarity: str) -> NDArray[np.float32]:
             texts = [preference_text(one) for one in preferences if one.polarity == polarity]
-            return embedder.passages(texts) if texts else np.empty((0, embedder.dimensions), dtype=np.float32)
+            return (
+                embedder.passages(texts)
+                if texts
+                else np.empty((0, embedder.dimensions), dtype=np.float32)
+            )
 
         return Wording(of("like"), of("dislike"))
 
@@ -249,17 +310,26 @@ class Bench:
         content = ranks_of(content_scores(self._vectors, pairs, wording) + self._chance, banned)
         near = content_candidates(self._vectors, pairs, wording, k=300 + len(pairs))
         had = frozenset(one for one, _ in pairs)
-        shown = order(self._model, self._lab.history(events), content=near, exclude=had, n=len(self._vectors.item_ids))
+        shown = order(
+            self._model,
+            self._lab.history(events),
+            content=near,
+            exclude=had,
+            n=len(self._vectors.item_ids),
+        )
         score = np.full(len(self._vectors.item_ids), -np.inf)
         for place, one in enumerate(shown):
             if (at := self._position.get(one.candidate.item_id)) is not None:
                 score[at] = -place
         ranker = ranks_of(score, banned)
         return {
-            "content": content, "ranker": ranker,
+            "content": content,
+            "ranker": ranker,
             "blend": ranks_of(1 / (_RRF + content) + 1 / (_RRF + ranker) + self._chance, banned),
-        }  # fmt: skip
+        }
 
     def _banned(self, user_id: str) -> Ints:
         had = {one.item_id for one in self._lab.events(user_id)}
-        return np.array(sorted(self._position[one] for one in had if one in self._position), dtype=np.int64)
+        return np.array(
+            sorted(self._position[one] for one in had if one in self._position), dtype=np.int64
+        )

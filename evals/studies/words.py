@@ -1,4 +1,6 @@
-"""What a text names, found by a reader of its own: values of the catalogue, quoted titles, numbers."""
+"""What a text names, found by a reader of its own: values of the catalogue, quoted titles,
+numbers.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,17 +25,22 @@ class ValueNames:
     """Facet values of a catalogue, as a text in a language may name them."""
 
     def __init__(
-        self, values: Iterable[tuple[str, str]], code: str = "en", forms: Mapping[str, list[str]] | None = None
+        self,
+        values: Iterable[tuple[str, str]],
+        code: str = "en",
+        forms: Mapping[str, list[str]] | None = None,
     ):
-        """`forms`: other words for a value, by value (translations, decades, "low prices"). A band of a number goes by
-        these alone, since "low" says little.
+        """`forms`: other words for a value, by value (translations, decades, "low prices"). A band
+        of a number goes by these alone, since "low" says little.
         """
         self._code = code
         self._by_stems: dict[tuple[str, ...], list[CatalogueValue]] = {}
         self._unquoted: dict[tuple[str, ...], list[CatalogueValue]] = {}
         for facet, value in values:
             own = [] if facet.endswith(" band") else [value]
-            for form in dict.fromkeys([*own, *(forms or {}).get(f"{facet}:{value}" if not own else value, ())]):
+            for form in dict.fromkeys(
+                [*own, *(forms or {}).get(f"{facet}:{value}" if not own else value, ())]
+            ):
                 if key := stems_of(form, code)[: _LONGEST + 1]:
                     self._by_stems.setdefault(key, []).append(CatalogueValue(facet, value))
                     if facet != _THEME:
@@ -42,14 +49,16 @@ class ValueNames:
     def find(self, text: str) -> list[CatalogueValue]:
         """Every value that is named outside quotes, the longest first, without overlap, in order.
 
-        Words of titles (themes) are left out: "what stands out" speaks neither of stands nor of outings. They count in
-        quotes alone (`named_in`), as the project's own sentences have them.
+        Words of titles (themes) are left out: "what stands out" speaks neither of stands nor of
+        outings. They count in quotes alone (`named_in`), as the project's own sentences have them.
         """
         words = stems_of(_QUOTED.sub(" ; ", text), self._code)
         found: list[CatalogueValue] = []
         at = 0
         while at < len(words):
-            size = next((n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._unquoted), 0)
+            size = next(
+                (n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._unquoted), 0
+            )
             found += self._unquoted[words[at : at + size]] if size else []
             at += size or 1
         return list(dict.fromkeys(found))
@@ -65,7 +74,11 @@ class ValueNames:
 
 def named_in(text: str, names: ValueNames) -> list[CatalogueValue]:
     """Values that a text names, in quotes too where the whole quotation is one."""
-    return list(dict.fromkeys([*names.find(text), *(one for said in quoted(text) for one in names.exact(said))]))
+    return list(
+        dict.fromkeys(
+            [*names.find(text), *(one for said in quoted(text) for one in names.exact(said))]
+        )
+    )
 
 
 def quoted(text: str) -> list[str]:

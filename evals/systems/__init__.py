@@ -43,7 +43,7 @@ __all__ = [
     "Training",
     "UserBatch",
     "resolve",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class Contestant:
     name: str
     make: Callable[..., System]
     grid: Mapping[str, tuple[Setting, ...]]
-    """By setting, the values to choose from, the default first; empty where there is nothing to tune."""
+    """By setting, the values to choose from, the default first; empty where there is nothing to
+    tune.
+    """
     seeded: bool = False
     """Whether another seed gives another result."""
     shape: Callable[[Configuration], str] | None = None
@@ -82,7 +84,9 @@ SYSTEMS: dict[str, Contestant] = {
         Contestant(Llm.name, Llm, Llm.grid, shape=shape_of),
         Contestant(LimnerSystem.name, LimnerSystem, LimnerSystem.grid, seeded=True),
         *(
-            Contestant(f"{WITHOUT}{one}", partial(LimnerSystem, one), LimnerSystem.grid, seeded=True)
+            Contestant(
+                f"{WITHOUT}{one}", partial(LimnerSystem, one), LimnerSystem.grid, seeded=True
+            )
             for one in FAMILIES
         ),
     )
@@ -94,14 +98,18 @@ ABLATIONS = [name for name in SYSTEMS if name.startswith(WITHOUT)]
 
 
 def resolve(names: Sequence[str], depth: int) -> list[Contestant]:
-    """Of built-in names, import paths `module:Class`, and run files. `depth`: how many items a list must have.
+    """Of built-in names, import paths `module:Class`, and run files. `depth`: how many items a list
+    must have.
 
-    Raises UsageError for a name that is none of these or is named twice, BadInputError for a run that cannot be read.
+    Raises UsageError for a name that is none of these or is named twice, BadInputError for a run
+    that cannot be read.
     """
     found = [_contestant(name.strip(), depth) for name in names]
     if not found:
         raise UsageError("No system is named.")
-    twice = [one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}]
+    twice = [
+        one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}
+    ]
     if twice:
         raise UsageError(f"The system '{twice[0]}' is named twice.")
     return found
@@ -117,5 +125,6 @@ def _contestant(name: str, depth: int) -> Contestant:
         imported(name, depth)
         return Contestant(name, lambda: imported(name, depth), {}, seeded=True)
     raise UsageError(
-        f"There is no system '{name}'; choose from {', '.join(SYSTEMS)}, an import path module:Class, or a run file."
+        f"There is no system '{name}'; choose from {', '.join(SYSTEMS)}, an import path "
+        "module:Class, or a run file."
     )

@@ -1,4 +1,6 @@
-"""What a system of the harness is: fitted once on the training part, it scores the whole catalogue for many users."""
+"""What a system of the harness is: fitted once on the training part, it scores the whole catalogue
+for many users.
+"""
 
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -40,19 +42,27 @@ class Training:
     """What a system may learn from: the events before the cut, and what items are."""
 
     x: Interactions
-    """Sorted by (user, time); `user_ids` and `item_ids` are of everybody, with and without training events."""
+    """Sorted by (user, time); `user_ids` and `item_ids` are of everybody, with and without training
+    events.
+    """
     signal: NDArray[np.float32]
     """[n] what each event says about taste, in [-1, 1]."""
     shelf: Shelf
     scales: Mapping[str, Scale] = field(default_factory=dict)
     """By source, the scale of its ratings."""
     how: How = "time"
-    """`time` where nobody's later events are in `x`; `user` where each user was cut on their own timeline."""
+    """`time` where nobody's later events are in `x`; `user` where each user was cut on their own
+    timeline.
+    """
     moment: int | None = None
-    """Epoch milliseconds that everybody is asked at; None where each user is at their own last event."""
+    """Epoch milliseconds that everybody is asked at; None where each user is at their own last
+    event.
+    """
     seed: int = 0
     progress: Progress = field(default_factory=Quiet)
-    settings: Configuration = field(default_factory=lambda: Configuration(llm=LlmSettings(choice="none")))
+    settings: Configuration = field(
+        default_factory=lambda: Configuration(llm=LlmSettings(choice="none"))
+    )
     """By which a system that asks a model finds it."""
     money: float | None = None
     """US dollars that a system may spend on a model; no limit where None."""
@@ -75,45 +85,60 @@ class Training:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Facets and, where the fast embedder is installed, vectors of the items."""
-        return catalogue_of(self.x.item_ids, self.population, self.shelf.vectors, self.shelf.plain_texts)
+        return catalogue_of(
+            self.x.item_ids, self.population, self.shelf.vectors, self.shelf.plain_texts
+        )
 
     @cached_property
     def rated(self) -> tuple[NDArray[np.float64], Scale] | None:
-        """[n] places on the scale, in [-1, 1], NaN where an event is no rating, and the scale that ratings are told on:
-        that of the source with the most; None where nothing is rated.
+        """[n] places on the scale, in [-1, 1], NaN where an event is no rating, and the scale that
+        ratings are told on: that of the source with the most; None where nothing is rated.
         """
         return rated(self.x, self.scales)
 
     def again(self, seed: int) -> "Training":
         """The same with another seed; what was computed already is kept."""
         other = replace(self, seed=seed)
-        other.__dict__.update({name: value for name, value in self.__dict__.items() if name in _KEPT})
+        other.__dict__.update(
+            {name: value for name, value in self.__dict__.items() if name in _KEPT}
+        )
         return other
 
     def before(self, cut: Split) -> "Training":
-        """What may be learned of a split of this training's own events: those of its training part."""
+        """What may be learned of a split of this training's own events: those of its training
+        part.
+        """
         # Signals go along by the store's numbers, whatever the order of the rows.
         order = np.argsort(self.x.seq, kind="stable")
         at = order[np.searchsorted(self.x.seq[order], cut.train.seq)]
-        return replace(self, x=cut.train, signal=self.signal[at], moment=cut.moment, progress=Quiet())
+        return replace(
+            self, x=cut.train, signal=self.signal[at], moment=cut.moment, progress=Quiet()
+        )
 
     def asked(self, users: NDArray[np.int64]) -> "UserBatch":
         past = histories(self.x, self.signal, users, self.moment)
         return UserBatch(users, [self.x.user_ids[at] for at in users], past)
 
     def frame(self) -> "pd.DataFrame":
-        """One row an event: user_id, item_id, type, value, timestamp (UTC), signal. For systems that like pandas."""
+        """One row an event: user_id, item_id, type, value, timestamp (UTC), signal. For systems
+        that like pandas.
+        """
         import pandas as pd
 
         x = self.x
         known = x.time != NO_TIME
-        return pd.DataFrame({
-            "user_id": np.array(x.user_ids, dtype=object)[x.user],
-            "item_id": np.array(x.item_ids, dtype=object)[x.item],
-            "type": np.array(x.types, dtype=object)[x.type], "value": x.value,
-            "timestamp": pd.to_datetime(np.where(known, x.time, 0), unit="ms", utc=True).where(known),
-            "signal": self.signal,
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                "user_id": np.array(x.user_ids, dtype=object)[x.user],
+                "item_id": np.array(x.item_ids, dtype=object)[x.item],
+                "type": np.array(x.types, dtype=object)[x.type],
+                "value": x.value,
+                "timestamp": pd.to_datetime(np.where(known, x.time, 0), unit="ms", utc=True).where(
+                    known
+                ),
+                "signal": self.signal,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +155,9 @@ class UserBatch:
         return len(self.histories)
 
     def one(self, at: int) -> "UserBatch":
-        return UserBatch(self.users[at : at + 1], self.user_ids[at : at + 1], self.histories[at : at + 1])
+        return UserBatch(
+            self.users[at : at + 1], self.user_ids[at : at + 1], self.histories[at : at + 1]
+        )
 
 
 class System(Protocol):
@@ -149,9 +176,11 @@ class System(Protocol):
 class Rating(Protocol):
     """A system that predicts ratings."""
 
-    def ratings(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
-        """For each user, of the items at these positions, the rating that the user would give, on the scale that the
-        training tells (`Training.rated`); NaN where it cannot say.
+    def ratings(
+        self, asked: UserBatch, items: Sequence[NDArray[np.int64]]
+    ) -> Sequence[NDArray[np.float64]]:
+        """For each user, of the items at these positions, the rating that the user would give, on
+        the scale that the training tells (`Training.rated`); NaN where it cannot say.
         """
 
 
@@ -159,10 +188,13 @@ class Rating(Protocol):
 class Telling(Protocol):
     """A system that tells how likely an interaction is."""
 
-    def probabilities(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.float64]]:
-        """For each user, of the items at these positions, the probability in [0, 1] that the user has the item in the
-        stretch after the moment in which a fifth as many events happen as the training has, whether or not the user
-        comes back; without a moment, that it is the next. NaN where it cannot say.
+    def probabilities(
+        self, asked: UserBatch, items: Sequence[NDArray[np.int64]]
+    ) -> Sequence[NDArray[np.float64]]:
+        """For each user, of the items at these positions, the probability in [0, 1] that the user
+        has the item in the stretch after the moment in which a fifth as many events happen as the
+        training has, whether or not the user comes back; without a moment, that it is the next. NaN
+        where it cannot say.
         """
 
 
@@ -192,7 +224,9 @@ class Remarking(Protocol):
 
 
 class Personal:
-    """A baseline that needs a history; users without one get what is popular, for any system would do as much."""
+    """A baseline that needs a history; users without one get what is popular, for any system would
+    do as much.
+    """
 
     name: ClassVar[str]
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {}
@@ -220,7 +254,9 @@ class Personal:
 def need(package: str) -> None:
     """Raises CannotRunError where a package of the extra `evals` is not installed."""
     if importlib.util.find_spec(package) is None:
-        raise CannotRunError(f"The package '{package}' is not installed; run: pip install 'limner[evals]'.")
+        raise CannotRunError(
+            f"The package '{package}' is not installed; run: pip install 'limner[evals]'."
+        )
 
 
 def binary(past: Sequence[History], items: int) -> "sp.csr_array":
@@ -242,5 +278,7 @@ def keep_largest(matrix: "sp.csr_array", k: int) -> "sp.csr_array":
         data.append(values)
         columns.append(at)
         ends.append(ends[-1] + len(values))
-    parts = (np.concatenate(data), np.concatenate(columns), np.array(ends)) if data else ([], [], [0])
+    parts = (
+        (np.concatenate(data), np.concatenate(columns), np.array(ends)) if data else ([], [], [0])
+    )
     return sp.csr_array(parts, shape=matrix.shape)

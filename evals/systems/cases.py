@@ -1,12 +1,13 @@
 """The ratings and probabilities that every system is asked for, the same for all.
 
-**Ratings**: every rating of the test part that a user gave to an item that is new to them, the first where there are
-several, told on the scale of the source with the most ratings.
+**Ratings**: every rating of the test part that a user gave to an item that is new to them, the
+first where there are several, told on the scale of the source with the most ratings.
 
-**Probabilities**: for everyone known at the cut, the `POOL` items that most users had before it and this user had not.
-What counts as happened is that the user has the item within the stretch after the cut in which a fifth as many events
-happen as the training has; where each user is cut on their own timeline, that it is the item asked for. Which pairs are
-asked is settled by the training alone, so that the share that happens is not moved by the choice.
+**Probabilities**: for everyone known at the cut, the `POOL` items that most users had before it and
+this user had not. What counts as happened is that the user has the item within the stretch after
+the cut in which a fifth as many events happen as the training has; where each user is cut on their
+own timeline, that it is the item asked for. Which pairs are asked is settled by the training alone,
+so that the share that happens is not moved by the choice.
 """
 
 from dataclasses import dataclass
@@ -59,9 +60,12 @@ def rating_cases(split: Split, training: Training) -> Cases:
     kept = (row >= 0) & ~np.isnan(place) & ~had
     if told is None or not kept.any():
         raise BadInputError(
-            f"No rating can be asked for: the test part of {split.name} has none of an item that is new to its user."
+            f"No rating can be asked for: the test part of {split.name} has none of an "
+            "item that is new to its user."
         )
-    _, first = np.unique(row[kept] * np.int64(len(training.x.item_ids)) + item[kept], return_index=True)
+    _, first = np.unique(
+        row[kept] * np.int64(len(training.x.item_ids)) + item[kept], return_index=True
+    )
     scale = told[1]
     value = scale.low + (place[kept][first] + 1) / 2 * (scale.high - scale.low)
     return Cases(row[kept][first], item[kept][first], value)
@@ -71,7 +75,8 @@ def probability_cases(split: Split, training: Training) -> Cases:
     """Raises BadInputError for a split of which no stretch of time can be told."""
     if split.moment is None and split.name != "leave-last-out":
         raise BadInputError(
-            f"Probabilities are of a stretch of time or of what comes next, and the split {split.name} has neither; "
+            "Probabilities are of a stretch of time or of what comes next, and the "
+            f"split {split.name} has neither; "
             "use global-time or leave-last-out."
         )
     got = split.test if split.moment is None else split.test.take(split.test.time <= _end(split))

@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import CannotRunError
-from limner.evals.systems.base import Personal, Scores, Setting, Training, UserBatch, binary, keep_largest, need
+from limner.evals.systems.base import (
+    Personal,
+    Scores,
+    Setting,
+    Training,
+    UserBatch,
+    binary,
+    keep_largest,
+    need,
+)
 from limner.retrieve import UserKNN, ease_weights, users_matrix
 
 EASE_ITEMS = 20_000
@@ -19,16 +28,18 @@ _EVERY = 1_000_000
 
 @dataclass
 class ItemKnn(Personal):
-    """Sum over the user's items of cosine / (1 + shrink / √(nᵢ nⱼ)) with the candidate's nearest items (Sarwar and
-    others 2001); by default of all, unshrunk."""
+    """Sum over the user's items of cosine / (1 + shrink / √(nᵢ nⱼ)) with the candidate's nearest
+    items (Sarwar and others 2001); by default of all, unshrunk.
+    """
 
     neighbours: int = _EVERY
     shrink: float = 0.0
 
     name: ClassVar[str] = "item-knn"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
-        "neighbours": (_EVERY, 20, 50, 100, 200, 500), "shrink": (0.0, 5.0, 20.0, 100.0),
-    }  # fmt: skip
+        "neighbours": (_EVERY, 20, 50, 100, 200, 500),
+        "shrink": (0.0, 5.0, 20.0, 100.0),
+    }
 
     def learn(self, training: Training) -> None:
         seen = training.seen
@@ -72,12 +83,16 @@ class Ease(Personal):
     penalty: float = 300.0
 
     name: ClassVar[str] = "ease"
-    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {"penalty": (300.0, 10.0, 30.0, 100.0, 1000.0, 3000.0)}
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
+        "penalty": (300.0, 10.0, 30.0, 100.0, 1000.0, 3000.0)
+    }
 
     def learn(self, training: Training) -> None:
         items = len(training.x.item_ids)
         if items > EASE_ITEMS:
-            raise CannotRunError(f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,}).")
+            raise CannotRunError(
+                f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,})."
+            )
         self._weights = ease_weights(training.seen, self.penalty)
 
     def judge(self, asked: UserBatch) -> Scores:
@@ -101,7 +116,8 @@ class _Factors(Personal):
         import scipy.sparse as sp
         from threadpoolctl import threadpool_limits
 
-        # The package runs threads of its own; a second pool beneath them makes it many times slower.
+        # The package runs threads of its own; a second pool beneath them makes it many times
+        # slower.
         with threadpool_limits(1, "blas"):
             model = self._model(training.seed)
             model.fit(sp.csr_matrix(training.seen), show_progress=False)
@@ -125,21 +141,28 @@ class Als(_Factors):
 
     name: ClassVar[str] = "als"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
-        "factors": (64, 16, 32, 128), "regularization": (0.01, 0.1, 1.0, 10.0), "alpha": (1.0, 5.0, 20.0),
-    }  # fmt: skip
+        "factors": (64, 16, 32, 128),
+        "regularization": (0.01, 0.1, 1.0, 10.0),
+        "alpha": (1.0, 5.0, 20.0),
+    }
 
     def _model(self, seed: int) -> "ImplicitModel":
         from implicit.cpu.als import AlternatingLeastSquares
 
         model: ImplicitModel = AlternatingLeastSquares(
-            factors=self.factors, regularization=self.regularization, alpha=self.alpha, random_state=seed
+            factors=self.factors,
+            regularization=self.regularization,
+            alpha=self.alpha,
+            random_state=seed,
         )
         return model
 
 
 @dataclass
 class Bpr(_Factors):
-    """Bayesian personalised ranking (Rendle and others 2009); on one thread, or two runs would differ."""
+    """Bayesian personalised ranking (Rendle and others 2009); on one thread, or two runs would
+    differ.
+    """
 
     factors: int = 64
     learning_rate: float = 0.05
@@ -148,15 +171,21 @@ class Bpr(_Factors):
 
     name: ClassVar[str] = "bpr"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
-        "factors": (64, 16, 32, 128), "learning_rate": (0.05, 0.01, 0.1), "regularization": (0.01, 0.001, 0.05),
+        "factors": (64, 16, 32, 128),
+        "learning_rate": (0.05, 0.01, 0.1),
+        "regularization": (0.01, 0.001, 0.05),
         "iterations": (100, 200),
-    }  # fmt: skip
+    }
 
     def _model(self, seed: int) -> "ImplicitModel":
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         model: ImplicitModel = BayesianPersonalizedRanking(
-            factors=self.factors, learning_rate=self.learning_rate, regularization=self.regularization,
-            iterations=self.iterations, num_threads=1, random_state=seed,
-        )  # fmt: skip
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            iterations=self.iterations,
+            num_threads=1,
+            random_state=seed,
+        )
         return model

@@ -1,4 +1,6 @@
-"""Limner's own ranker: the trained channels and their learned fusion, without portraits and without an LLM."""
+"""Limner's own ranker: the trained channels and their learned fusion, without portraits and without
+an LLM.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +19,17 @@ FAMILIES: Mapping[str, frozenset[str]] = {
     "next_item": CHANNEL_SIGNALS["next_item"] | CHANNEL_SIGNALS["around"],
     "collaborative": CHANNEL_SIGNALS["collaborative"],
     "similar_users": CHANNEL_SIGNALS["similar_users"],
-    "popularity": CHANNEL_SIGNALS["popular"] | CHANNEL_SIGNALS["recent"] | CHANNEL_SIGNALS["latest"] | {"age"},
+    "popularity": CHANNEL_SIGNALS["popular"]
+    | CHANNEL_SIGNALS["recent"]
+    | CHANNEL_SIGNALS["latest"]
+    | {"age"},
     "facets": CHANNEL_SIGNALS["facets"],
     "entry": frozenset({"entry gap", "entry near"}),
     "content": CHANNEL_SIGNALS["content"] | CHANNEL_SIGNALS["bm25"],
 }
-"""Channels that tell much of the same, and columns of the same sort: what is left out together to see what it adds."""
+"""Channels that tell much of the same, and columns of the same sort: what is left out together to
+see what it adds.
+"""
 WITHOUT = "limner-without:"
 """Before the name of a family."""
 
@@ -38,17 +45,23 @@ class LimnerSystem:
     def fit(self, training: Training) -> None:
         muted = FAMILIES[self.without] if self.without else frozenset[str]()
         self._model = fit(
-            training.x, training.signal, training.catalogue, how=training.how, seed=training.seed, muted=muted,
-            rated=training.rated, progress=training.progress,
-        )  # fmt: skip
+            training.x,
+            training.signal,
+            training.catalogue,
+            how=training.how,
+            seed=training.seed,
+            muted=muted,
+            rated=training.rated,
+            progress=training.progress,
+        )
         self._training = training
 
     def score(self, asked: UserBatch) -> Scores:
         return score_users(self._model, asked.histories)
 
     def ratings(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:
-        """By the mean and what the item departs from it for a user who gave no rating; NaN where too little is rated
-        to learn from.
+        """By the mean and what the item departs from it for a user who gave no rating; NaN where
+        too little is rated to learn from.
         """
         learned, rated = self._model.ratings, self._training.rated
         if learned is None or rated is None:

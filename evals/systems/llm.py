@@ -1,4 +1,6 @@
-"""A language model by itself: what is popular and what reads like the user's past, in the model's order alone."""
+"""A language model by itself: what is popular and what reads like the user's past, in the model's
+order alone.
+"""
 
 import asyncio
 import hashlib
@@ -21,16 +23,27 @@ from limner.retrieve import History, ItemSimilarity
 T = TypeVar("T")
 
 _ANSWERS: tuple[str, ...] = (
-    "choice", "model", "base_url", "grade", "local_model", "local_sha256", "context", "temperature", "probe",
-)  # fmt: skip
-"""Of the settings of a model those that shape what it answers; the others say what it may take to get there."""
+    "choice",
+    "model",
+    "base_url",
+    "grade",
+    "local_model",
+    "local_sha256",
+    "context",
+    "temperature",
+    "probe",
+)
+"""Of the settings of a model those that shape what it answers; the others say what it may take to
+get there.
+"""
 _TITLES = 8
 """Items a user liked most, and half as many that they disliked, that the model may be told of."""
 
 
 class _Loop:
-    """An event loop in a thread of its own: clients of models belong to one loop, and the caller may be in another (a
-    notebook's)."""
+    """An event loop in a thread of its own: clients of models belong to one loop, and the caller
+    may be in another (a notebook's).
+    """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -47,14 +60,20 @@ class _Loop:
 def shape_of(settings: Configuration) -> str:
     """Hash of all settings that shape the numbers of the system `llm`."""
     llm = settings.llm.model_dump_json(include=set(_ANSWERS))
-    shaping = (llm, settings.rerank.model_dump_json(), settings.portrait.language, prompts_of(settings))
+    shaping = (
+        llm,
+        settings.rerank.model_dump_json(),
+        settings.portrait.language,
+        prompts_of(settings),
+    )
     return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
 
 
 class Llm:
-    """The shortlist is made of the most popular items and of those whose texts are nearest to what the user has had, in
-    turns, as long as the settings' `rerank.top`; a model orders it as it does for `recommend`, with no weight of any
-    other order. What is not on it follows by popularity. Users of whom there is nothing to tell get the shortlist.
+    """The shortlist is made of the most popular items and of those whose texts are nearest to what
+    the user has had, in turns, as long as the settings' `rerank.top`; a model orders it as it does
+    for `recommend`, with no weight of any other order. What is not on it follows by popularity.
+    Users of whom there is nothing to tell get the shortlist.
 
     Skipped where there is no model; a user for whom the model gives no order has failed.
     """
@@ -80,10 +99,14 @@ class Llm:
         self._ids = training.x.item_ids
         self._by_id = dict(zip(self._ids, self._items, strict=True))
         vectors = training.catalogue.vectors
-        self._content = ItemSimilarity(vectors, "content", 20.0, "liked") if vectors.shape[1] else None
+        self._content = (
+            ItemSimilarity(vectors, "content", 20.0, "liked") if vectors.shape[1] else None
+        )
         rerank = training.settings.rerank
         mode = "auto" if rerank.mode == "off" else rerank.mode
-        self._settings = training.settings.model_copy(update={"rerank": rerank.model_copy(update={"mode": mode})})
+        self._settings = training.settings.model_copy(
+            update={"rerank": rerank.model_copy(update={"mode": mode})}
+        )
         desk = ModelSession(self._settings, self._book, training.progress)
         desk.budget = Budget(training.money)
         self._loop = _Loop()
@@ -93,13 +116,16 @@ class Llm:
         except SettingsError as error:
             raise CannotRunError(str(error)) from error
         if self._ready.chat is None:
-            raise CannotRunError(" ".join(self._ready.notes) or "There is no model to ask (LIMNER_LLM=none).")
+            raise CannotRunError(
+                " ".join(self._ready.notes) or "There is no model to ask (LIMNER_LLM=none)."
+            )
 
     def score(self, asked: UserBatch) -> Scores:
         scores = np.tile(self._share - 2, (len(asked), 1)).astype(np.float64)
         near = self._content.score(asked.histories) if self._content else None
         heads = [
-            self._head(history, None if near is None else near[row]) for row, history in enumerate(asked.histories)
+            self._head(history, None if near is None else near[row])
+            for row, history in enumerate(asked.histories)
         ]
         judged = self._loop.wait(self._judged(asked, heads))
         for row, (head, one) in enumerate(zip(heads, judged, strict=True)):
@@ -122,22 +148,37 @@ class Llm:
         likened = popular if near is None else np.argsort(-near, kind="stable")
         # Of each as many as would do alone, in case the other has nothing new.
         had = np.unique(history.items)
-        some = [one[~np.isin(one, had)][:top] for one in (popular[: top + len(had)], likened[: top + len(had)])]
-        turns = np.column_stack(some).ravel() if len(some[0]) == len(some[1]) else np.concatenate(some)
+        some = [
+            one[~np.isin(one, had)][:top]
+            for one in (popular[: top + len(had)], likened[: top + len(had)])
+        ]
+        turns = (
+            np.column_stack(some).ravel() if len(some[0]) == len(some[1]) else np.concatenate(some)
+        )
         return np.array(list(dict.fromkeys(turns.tolist()))[:top], dtype=np.int64)
 
-    async def _judged(self, asked: UserBatch, heads: Sequence[NDArray[np.int64]]) -> list[ModelOrder]:
+    async def _judged(
+        self, asked: UserBatch, heads: Sequence[NDArray[np.int64]]
+    ) -> list[ModelOrder]:
         turn = asyncio.Semaphore(self._settings.llm.concurrency)
 
         async def one(history: History, head: NDArray[np.int64]) -> ModelOrder:
             taste = self._taste(history)
             async with turn:
                 found = await judge(
-                    [self._ids[at] for at in head], self._by_id, taste, self._ready.chat, self._ready.grade,
+                    [self._ids[at] for at in head],
+                    self._by_id,
+                    taste,
+                    self._ready.chat,
+                    self._ready.grade,
                     self._settings,
-                )  # fmt: skip
+                )
             if not found.order and not taste.is_empty and len(head) > 1:
-                raise ModelError(found.note) if found.state == "failed" else CannotRunError(found.note)
+                raise (
+                    ModelError(found.note)
+                    if found.state == "failed"
+                    else CannotRunError(found.note)
+                )
             return found
 
         found = await asyncio.gather(*map(one, asked.histories, heads), return_exceptions=True)
@@ -147,12 +188,15 @@ class Llm:
         return [each for each in found if isinstance(each, ModelOrder)]
 
     def _taste(self, history: History) -> Taste:
-        """Of the past alone, what was liked best and latest first: nobody's portrait is painted here. What says nothing
-        of taste counts as liked, after all that does."""
+        """Of the past alone, what was liked best and latest first: nobody's portrait is painted
+        here. What says nothing of taste counts as liked, after all that does.
+        """
         order = np.lexsort((np.arange(len(history.items)), history.signal))
         liked = [self._items[at] for at in history.items[order[history.signal[order] >= 0][::-1]]]
         disliked = [self._items[at] for at in history.items[order[history.signal[order] < 0]]]
-        return Taste(liked=_different(liked)[:_TITLES], disliked=_different(disliked)[: _TITLES // 2])
+        return Taste(
+            liked=_different(liked)[:_TITLES], disliked=_different(disliked)[: _TITLES // 2]
+        )
 
 
 def _different(items: Sequence[Item]) -> list[Item]:

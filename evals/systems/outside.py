@@ -25,7 +25,9 @@ class ExternalRecommender(Protocol):
 
 
 class Unknown:
-    """Ids from outside that the data set does not have, which would otherwise only look like a poor system."""
+    """Ids from outside that the data set does not have, which would otherwise only look like a poor
+    system.
+    """
 
     def __init__(self) -> None:
         self._ids, self._strange, self._first = 0, 0, ""
@@ -42,13 +44,16 @@ class Unknown:
         if not self._strange:
             return ""
         return (
-            f"{self._strange:,} of {self._ids:,} item ids that it gave are no items of this data set, the first "
+            f"{self._strange:,} of {self._ids:,} item ids that it gave are no items of "
+            "this data set, the first "
             f"'{self._first}'"
         )
 
 
 class Outsider:
-    """A `fit` and `recommend` as a System: its items score by their places, others are not recommended."""
+    """A `fit` and `recommend` as a System: its items score by their places, others are not
+    recommended.
+    """
 
     def __init__(self, name: str, inner: ExternalRecommender, depth: int) -> None:
         self.name, self._inner, self._depth = name, inner, depth
@@ -74,7 +79,9 @@ class Outsider:
         for row, listed in enumerate(lists):
             for place, item_id in enumerate(listed):
                 if not isinstance(item_id, str):
-                    raise TypeError(f"recommend gave {item_id!r} ({type(item_id).__name__}); item ids are text")
+                    raise TypeError(
+                        f"recommend gave {item_id!r} ({type(item_id).__name__}); item ids are text"
+                    )
                 given += 1
                 at = self._position.get(item_id)
                 if at is None:
@@ -99,7 +106,9 @@ class RenamedSystem:
 
 
 class RunFile:
-    """`user_id,item_id,score` of another tool, CSV or Parquet; users it does not name get nothing."""
+    """`user_id,item_id,score` of another tool, CSV or Parquet; users it does not name get
+    nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises BadInputError where the file is not of that form."""
@@ -107,16 +116,22 @@ class RunFile:
         self._by_user = _read_run(path)
 
     def fit(self, training: Training) -> None:
-        """Raises BadInputError where the file knows none of the data set's users, or none of its items."""
+        """Raises BadInputError where the file knows none of the data set's users, or none of its
+        items.
+        """
         self._position = {item_id: at for at, item_id in enumerate(training.x.item_ids)}
         self._unknown = Unknown()
         listed = [item_id for some in self._by_user.values() for item_id, _ in some]
         self._unknown.count(len(listed), [one for one in listed if one not in self._position])
         users = list(self._by_user)
-        for what, known, given in (("user", training.x.user_ids, users), ("item", self._position, listed)):
+        for what, known, given in (
+            ("user", training.x.user_ids, users),
+            ("item", self._position, listed),
+        ):
             if given and not set(given) & set(known):
                 raise BadInputError(
-                    f"The run '{self.name}' names no {what} of this data set: its first {what}_id is '{given[0]}'."
+                    f"The run '{self.name}' names no {what} of this data set: its first "
+                    f"{what}_id is '{given[0]}'."
                 )
 
     @property
@@ -150,7 +165,10 @@ def imported(path: str, depth: int) -> System:
         return RenamedSystem(path, cast(System, made))
     if hasattr(made, "fit") and hasattr(made, "recommend"):
         return Outsider(path, cast(ExternalRecommender, made), depth)
-    raise UsageError(f"'{path}' is no system: it needs `fit`, and `score` or `recommend`; see docs/evaluation.md.")
+    raise UsageError(
+        f"'{path}' is no system: it needs `fit`, and `score` or `recommend`; see "
+        "docs/evaluation.md."
+    )
 
 
 @contextmanager
@@ -176,17 +194,25 @@ def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         else:
             # Ids are text, or 007 would become 7.
             kinds = {"user_id": pa.string(), "item_id": pa.string(), "score": pa.float64()}
-            table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=kinds))
+            table = pyarrow.csv.read_csv(
+                path, convert_options=pyarrow.csv.ConvertOptions(column_types=kinds)
+            )
         missing = [one for one in _COLUMNS if one not in table.column_names]
         if missing:
-            raise BadInputError(f"The run '{path}' has no column {missing[0]}; it needs {', '.join(_COLUMNS)}.")
+            raise BadInputError(
+                f"The run '{path}' has no column {missing[0]}; it needs {', '.join(_COLUMNS)}."
+            )
         users, items = (table.column(one).cast(pa.string()).to_pylist() for one in _COLUMNS[:2])
         scores = table.column("score").cast(pa.float64()).to_pylist()
     except pa.ArrowException as error:
-        raise BadInputError(f"The run '{path}' cannot be read: {str(error).splitlines()[0]}") from error
+        raise BadInputError(
+            f"The run '{path}' cannot be read: {str(error).splitlines()[0]}"
+        ) from error
     found: dict[str, list[tuple[str, float]]] = {}
     for user_id, item_id, score in zip(users, items, scores, strict=True):
         if user_id is None or item_id is None or score is None or score != score:
-            raise BadInputError(f"The run '{path}' has an empty cell; every row needs {', '.join(_COLUMNS)}.")
+            raise BadInputError(
+                f"The run '{path}' has an empty cell; every row needs {', '.join(_COLUMNS)}."
+            )
         found.setdefault(user_id, []).append((item_id, score))
     return found

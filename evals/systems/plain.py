@@ -21,7 +21,10 @@ class Random:
         self._seed, self._items = training.seed, len(training.x.item_ids)
 
     def score(self, asked: UserBatch) -> Scores:
-        rows = [np.random.default_rng((self._seed, int(user))).random(self._items) for user in asked.users]
+        rows = [
+            np.random.default_rng((self._seed, int(user))).random(self._items)
+            for user in asked.users
+        ]
         return np.array(rows).reshape(len(asked), self._items)
 
 
@@ -47,7 +50,9 @@ class RecentSystem:
     """As a share of the time that the training spans."""
 
     name: ClassVar[str] = "recent"
-    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {"half_life": (0.1, 0.005, 0.01, 0.02, 0.05, 0.2, 0.4)}
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
+        "half_life": (0.1, 0.005, 0.01, 0.02, 0.05, 0.2, 0.4)
+    }
 
     def fit(self, training: Training) -> None:
         [self._channel] = fit_recent(training.x, half_lives={self.name: self.half_life})

@@ -1,4 +1,6 @@
-"""Baselines of predicted ratings and probabilities: means, and what each user and item departs from them by."""
+"""Baselines of predicted ratings and probabilities: means, and what each user and item departs from
+them by.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +23,11 @@ _RATE_DAMPING = 20.0
 
 @dataclass
 class RatingMean:
-    """The mean of all ratings, for every pair; with deviations of items, and of users, where they are asked for.
+    """The mean of all ratings, for every pair; with deviations of items, and of users, where they
+    are asked for.
 
-    b_i = Σ (r - μ) / (n_i + 25) and b_u = Σ (r - μ - b_i) / (n_u + 10) (Koren, Factor in the Neighbors, 2010, 2.1).
+    b_i = Σ (r - μ) / (n_i + 25) and b_u = Σ (r - μ - b_i) / (n_u + 10) (Koren, Factor in the
+    Neighbors, 2010, 2.1).
     """
 
     items: bool = False
@@ -61,7 +65,7 @@ class RatingMean:
         return [
             np.asarray(np.clip(one + self._item[at], self._low, self._high))
             for one, at in zip(own, items, strict=True)
-        ]  # fmt: skip
+        ]
 
 
 def _damped(left: Floats, key: NDArray[np.int32], size: int, damping: float) -> Floats:
@@ -71,8 +75,8 @@ def _damped(left: Floats, key: NDArray[np.int32], size: int, damping: float) -> 
 
 @dataclass
 class BaseRate:
-    """How often what was asked happened when the same was asked of the training's own end; for each item where that is
-    asked for, drawn to the whole by twenty cases.
+    """How often what was asked happened when the same was asked of the training's own end; for each
+    item where that is asked for, drawn to the whole by twenty cases.
     """
 
     items: bool = False
@@ -88,7 +92,9 @@ class BaseRate:
             cut = make_split(name, training.x).everyone()
             cases = probability_cases(cut, training.before(cut))
         except BadInputError as error:
-            raise CannotRunError(f"The training is too short to be asked what happened at its end: {error}") from error
+            raise CannotRunError(
+                f"The training is too short to be asked what happened at its end: {error}"
+            ) from error
         items = len(training.x.item_ids)
         whole = float(cases.truth.mean())
         self._rate = np.full(items, whole)

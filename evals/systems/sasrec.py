@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 
 SECONDS = 100.0
-"""Of the processor's time for learning, after which the best epoch so far stands: a trial has two minutes in all, and
-what else the machine does takes nothing from it."""
+"""Of the processor's time for learning, after which the best epoch so far stands: a trial has two
+minutes in all, and what else the machine does takes nothing from it.
+"""
 _LOGITS = 40_000_000
 """Places in sequences by items that are scored at once while learning."""
 _VALIDATED = 500
@@ -29,16 +30,19 @@ _PATIENCE = 10
 """Epochs without a better one after which learning stops."""
 _EPOCHS = 300
 _BATCH = 16
-"""Sequences a step at most; small, since time is short: on ml-100k's validation .09 with 128, .11 with 16."""
+"""Sequences a step at most; small, since time is short: on ml-100k's validation .09 with 128, .11
+with 16.
+"""
 
 
 @dataclass
 class SasRec(Personal):
-    """Self-attention over a user's last items (Kang and McAuley 2018), with cross-entropy over the whole catalogue,
-    without which it falls short of its published numbers (Klenitskiy and Vasilev 2023).
+    """Self-attention over a user's last items (Kang and McAuley 2018), with cross-entropy over the
+    whole catalogue, without which it falls short of its published numbers (Klenitskiy and Vasilev
+    2023).
 
-    Learning stops by ndcg@10 of the last items of some users, and after `SECONDS` at the latest. What a user had
-    before is no target, since nothing that was had is recommended.
+    Learning stops by ndcg@10 of the last items of some users, and after `SECONDS` at the latest.
+    What a user had before is no target, since nothing that was had is recommended.
     """
 
     dropout: float = 0.2
@@ -49,15 +53,24 @@ class SasRec(Personal):
     rate: float = 2e-3
 
     name: ClassVar[str] = "sasrec"
-    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {"dropout": (0.2, 0.5), "factors": (64, 128)}
+    grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
+        "dropout": (0.2, 0.5),
+        "factors": (64, 128),
+    }
 
     def learn(self, training: Training) -> None:
         if importlib.util.find_spec("torch") is None:
-            raise CannotRunError("The package 'torch' is not installed; run: pip install 'limner[neural]'.")
+            raise CannotRunError(
+                "The package 'torch' is not installed; run: pip install 'limner[neural]'."
+            )
         import torch
 
         items = len(training.x.item_ids)
-        past = [one.items for one in training.asked(np.arange(len(training.x.user_ids))).histories if len(one.items)]
+        past = [
+            one.items
+            for one in training.asked(np.arange(len(training.x.user_ids))).histories
+            if len(one.items)
+        ]
         random = np.random.default_rng(training.seed)
         # The seed of torch is everybody's, so it is put back.
         with torch.random.fork_rng(devices=[]):
@@ -72,15 +85,21 @@ class SasRec(Personal):
         scores = np.zeros((len(asked), self._network.items), dtype=np.float32)
         if rows:
             with torch.inference_mode():
-                scores[rows] = self._network.last([asked.histories[at].items for at in rows]).numpy()
+                scores[rows] = self._network.last(
+                    [asked.histories[at].items for at in rows]
+                ).numpy()
         return scores
 
     def _fit(self, past: Sequence[Ints], random: np.random.Generator) -> None:
-        """Learn from different users' items, oldest first; at the end the network is that of its best epoch."""
+        """Learn from different users' items, oldest first; at the end the network is that of its
+        best epoch.
+        """
         import torch
 
         held = _held_out(past, random)
-        lessons = [_windows(one[:-1] if at in held else one, self.length) for at, one in enumerate(past)]
+        lessons = [
+            _windows(one[:-1] if at in held else one, self.length) for at, one in enumerate(past)
+        ]
         windows = [window for some in lessons for window in some]
         optimiser = torch.optim.Adam(self._network.parameters, lr=self.rate, betas=(0.9, 0.98))
         began, best, waited = time.thread_time(), -1.0, 0
@@ -103,7 +122,9 @@ class SasRec(Personal):
         self._network.restore(kept)
 
     def _reached(self, held: Sequence[Ints]) -> float:
-        """Mean ndcg@10 of each one's last item from those before; 0 where nobody is held out, so that time decides."""
+        """Mean ndcg@10 of each one's last item from those before; 0 where nobody is held out, so
+        that time decides.
+        """
         import torch
 
         if not held:
@@ -147,12 +168,19 @@ def _windows(items: Ints, length: int) -> list[_Window]:
     again[np.unique(items, return_index=True)[1]] = False
     following = np.where(again, -1, items)[1:]
     ends = range(len(following), 0, -length)
-    found = [_Window(items[max(end - length, 0) : end], following[max(end - length, 0) : end]) for end in ends]
+    found = [
+        _Window(items[max(end - length, 0) : end], following[max(end - length, 0) : end])
+        for end in ends
+    ]
     return [one for one in found if (one.next >= 0).any()]
 
 
-def _batches(windows: Sequence[_Window], items: int, random: np.random.Generator) -> Iterator[list[_Window]]:
-    """In random order, up to `_BATCH` of them and as many as may be scored at once; those of like length together."""
+def _batches(
+    windows: Sequence[_Window], items: int, random: np.random.Generator
+) -> Iterator[list[_Window]]:
+    """In random order, up to `_BATCH` of them and as many as may be scored at once; those of like
+    length together.
+    """
     order = random.permutation(len(windows))
     order = order[np.argsort([len(windows[at].read) // 10 for at in order], kind="stable")]
     parts: list[list[_Window]] = [[]]
@@ -170,20 +198,31 @@ def _batches(windows: Sequence[_Window], items: int, random: np.random.Generator
 
 
 class _Network:
-    """Items and places as vectors, causal self-attention over them, and the same items as what is predicted."""
+    """Items and places as vectors, causal self-attention over them, and the same items as what is
+    predicted.
+    """
 
     def __init__(self, items: int, factors: int, layers: int, length: int, dropout: float) -> None:
         from torch import nn
 
         self.items, self._length = items, length
-        self._item, self._place = nn.Embedding(items + 1, factors, padding_idx=items), nn.Embedding(length, factors)
+        self._item, self._place = (
+            nn.Embedding(items + 1, factors, padding_idx=items),
+            nn.Embedding(length, factors),
+        )
         nn.init.normal_(self._item.weight, std=0.02)
         nn.init.normal_(self._place.weight, std=0.02)
         layer = nn.TransformerEncoderLayer(
-            factors, nhead=max(1, factors // 64), dim_feedforward=factors, dropout=dropout, batch_first=True,
+            factors,
+            nhead=max(1, factors // 64),
+            dim_feedforward=factors,
+            dropout=dropout,
+            batch_first=True,
             norm_first=True,
-        )  # fmt: skip
-        self._read = nn.TransformerEncoder(layer, layers, nn.LayerNorm(factors), enable_nested_tensor=False)
+        )
+        self._read = nn.TransformerEncoder(
+            layer, layers, nn.LayerNorm(factors), enable_nested_tensor=False
+        )
         self._drop = nn.Dropout(dropout)
         self._all = nn.ModuleList([self._item, self._place, self._read, self._drop])
         self.parameters = list(self._all.parameters())
@@ -212,17 +251,23 @@ class _Network:
         for row, one in enumerate(batch):
             following[row, : sizes[row]] = torch.from_numpy(one.next)
         kept = following >= 0
-        return functional.cross_entropy(states[kept] @ self._item.weight[: self.items].T, following[kept])
+        return functional.cross_entropy(
+            states[kept] @ self._item.weight[: self.items].T, following[kept]
+        )
 
     def last(self, past: Sequence[Ints]) -> "torch.Tensor":
         """[users, items] scores of what comes after each user's items."""
         import torch
 
         states, sizes = self._states(past)
-        return states[torch.arange(len(past)), torch.tensor(sizes) - 1] @ self._item.weight[: self.items].T
+        return (
+            states[torch.arange(len(past)), torch.tensor(sizes) - 1]
+            @ self._item.weight[: self.items].T
+        )
 
     def _states(self, past: Sequence[Ints]) -> "tuple[torch.Tensor, list[int]]":
-        """[users, longest, factors], and how many of each user's are no padding, which stands at the end.
+        """[users, longest, factors], and how many of each user's are no padding, which stands at
+        the end.
 
         Places are counted from the end of what is read, as in the paper, which pads in front.
         """
@@ -235,9 +280,9 @@ class _Network:
         items = torch.full((len(shown), longest), self.items, dtype=torch.int64)
         for row, one in enumerate(shown):
             items[row, : sizes[row]] = torch.from_numpy(one)
-        place = (torch.arange(longest)[None, :] + self._length - torch.tensor(sizes)[:, None]).clamp(
-            max=self._length - 1
-        )
+        place = (
+            torch.arange(longest)[None, :] + self._length - torch.tensor(sizes)[:, None]
+        ).clamp(max=self._length - 1)
         given = self._drop(self._item(items) * self._item.embedding_dim**0.5 + self._place(place))
         mask = nn.Transformer.generate_square_subsequent_mask(longest)
         states: torch.Tensor = self._read(given, mask=mask, is_causal=True)

@@ -1,4 +1,6 @@
-"""Baselines that read what items are, and nothing of other users: BM25 over texts, nearness of texts' vectors."""
+"""Baselines that read what items are, and nothing of other users: BM25 over texts, nearness of
+texts' vectors.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ from limner.retrieve import ItemSimilarity, bm25_postings, weights_matrix
 
 @dataclass
 class Bm25(Personal):
-    """BM25 (Robertson and others 1994, Lucene's variant, by the package bm25s): the texts of what the user has had ask,
-    each word by the recency and signal of its items."""
+    """BM25 (Robertson and others 1994, Lucene's variant, by the package bm25s): the texts of what
+    the user has had ask, each word by the recency and signal of its items.
+    """
 
     k1: float = 1.2
     b: float = 0.75
@@ -23,8 +26,10 @@ class Bm25(Personal):
 
     name: ClassVar[str] = "bm25"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
-        "half_life": (20.0, 2.0, 5.0, 100.0), "k1": (1.2, 0.6, 2.0), "b": (0.75, 0.3, 1.0),
-    }  # fmt: skip
+        "half_life": (20.0, 2.0, 5.0, 100.0),
+        "k1": (1.2, 0.6, 2.0),
+        "b": (0.75, 0.3, 1.0),
+    }
 
     def learn(self, training: Training) -> None:
         self._words_to_items = bm25_postings(training.shelf.texts, k1=self.k1, b=self.b)
@@ -34,7 +39,9 @@ class Bm25(Personal):
         self._items_to_words.data = np.ones_like(self._items_to_words.data)
 
     def judge(self, asked: UserBatch) -> Scores:
-        weights = [np.maximum(one.signal, 0.05) * one.recency(self.half_life) for one in asked.histories]
+        weights = [
+            np.maximum(one.signal, 0.05) * one.recency(self.half_life) for one in asked.histories
+        ]
         said = weights_matrix(asked.histories, weights, self._items_to_words.shape[0])
         return np.asarray(((said @ self._items_to_words) @ self._words_to_items).todense())
 
@@ -48,13 +55,16 @@ class Content(Personal):
 
     name: ClassVar[str] = "content"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
-        "half_life": (20.0, 1.0, 3.0, 8.0, 100.0), "weighing": ("liked", "all"),
-    }  # fmt: skip
+        "half_life": (20.0, 1.0, 3.0, 8.0, 100.0),
+        "weighing": ("liked", "all"),
+    }
 
     def learn(self, training: Training) -> None:
         vectors = training.catalogue.vectors
         if not vectors.shape[1]:
-            raise CannotRunError("The embedder 'wordllama' is not installed; run: pip install 'limner[local]'.")
+            raise CannotRunError(
+                "The embedder 'wordllama' is not installed; run: pip install 'limner[local]'."
+            )
         self._channel = ItemSimilarity(
             vectors, "content", self.half_life, "liked" if self.weighing == "liked" else "all"
         )

@@ -38,7 +38,11 @@ class Done:
     @property
     def warnings(self) -> list[str]:
         assert "Traceback" not in self.out + self.err, self.err
-        return [line.removeprefix("Note: ") for line in self.err.splitlines() if line.startswith("Note: ")]
+        return [
+            line.removeprefix("Note: ")
+            for line in self.err.splitlines()
+            if line.startswith("Note: ")
+        ]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -50,7 +54,14 @@ def environment(**more: str) -> dict[str, str]:
     }
     # The quick embedder where there is one: what is embedded does not matter here.
     embedder = {"LIMNER_EMBED": "wordllama"} if importlib.util.find_spec("wordllama") else {}
-    return {**kept, "LIMNER_LLM": "none", "PYTHONPATH": str(ROOT), "COLUMNS": "200", **embedder, **more}
+    return {
+        **kept,
+        "LIMNER_LLM": "none",
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+        **embedder,
+        **more,
+    }
 
 
 def asking(server: ScriptedServer, **more: str) -> dict[str, str]:
@@ -78,7 +89,11 @@ def start(folder: Path, *args: str | Path, **env: str) -> "subprocess.Popen[str]
 
 
 def limner(
-    folder: Path, *args: str | Path, before: Callable[[], None] | None = None, given: str = "", **env: str
+    folder: Path,
+    *args: str | Path,
+    before: Callable[[], None] | None = None,
+    given: str = "",
+    **env: str,
 ) -> Done:
     """The same, waited for. `before` runs in the new process before the command does."""
     done = subprocess.run(
@@ -106,14 +121,20 @@ def together(*runs: Callable[[], Done]) -> list[Done]:
 
 
 def write_tables(folder: Path) -> None:
-    """Users with a taste, each with another number of events, and one of whom nothing else is known."""
+    """Users with a taste, each with another number of events, and one of whom nothing else is
+    known.
+    """
     write_taste(folder, lambda user: 8 + user)
     (folder / "users.csv").write_text("\n".join(["user_id", *IDS, SILENT]) + "\n", encoding="utf-8")
 
 
 def write_taste(folder: Path, until: Callable[[int], int]) -> int:
-    """`items.csv` and `events.csv`: each user likes a genre and had its items before `until(user)`; how many events."""
-    items = ["item_id,title,genres"] + [f"{i:02},Film {i} (19{70 + i}),{GENRES[i % 3]}" for i in range(ITEMS)]
+    """`items.csv` and `events.csv`: each user likes a genre and had its items before `until(user)`;
+    how many events.
+    """
+    items = ["item_id,title,genres"] + [
+        f"{i:02},Film {i} (19{70 + i}),{GENRES[i % 3]}" for i in range(ITEMS)
+    ]
     events = ["user_id,item_id,rating,timestamp"]
     for user in range(USERS):
         liked = user % 3

@@ -20,9 +20,13 @@ RIGHT_AT_LEAST = 36
 
 
 def ml_100k(scratch: Path) -> Path:
-    """As installed with the reference libraries, in the wheel that LIMNER_ML100K_WHEEL names, or from its mirrors."""
+    """As installed with the reference libraries, in the wheel that LIMNER_ML100K_WHEEL names, or
+    from its mirrors.
+    """
     inside = "recbole/dataset_example/ml-100k"
-    installed = next(Path(__file__).parents[2].glob(f".venv-reference/lib/python*/site-packages/{inside}"), None)
+    installed = next(
+        Path(__file__).parents[2].glob(f".venv-reference/lib/python*/site-packages/{inside}"), None
+    )
     if installed:
         return installed
     if wheel := os.environ.get("LIMNER_ML100K_WHEEL", ""):
@@ -38,8 +42,15 @@ def test_the_set_is_what_it_says() -> None:
     asked = load_shipped()
     assert len(asked) == 40 and len({one.id for one in asked}) == 40
     assert {one.kind for one in asked} == {
-        "lookup", "favourite", "comparison", "cohort", "why", "follow-up", "unanswerable", "hostile"
-    }  # fmt: skip
+        "lookup",
+        "favourite",
+        "comparison",
+        "cohort",
+        "why",
+        "follow-up",
+        "unanswerable",
+        "hostile",
+    }
     assert sum(not one.ask[-1].isascii() for one in asked) >= 5
     assert all(one.says or one.computed or one.abstains or one.refuses for one in asked)
 
@@ -50,7 +61,9 @@ async def test_the_planner_alone_answers_them(tmp_path: Path) -> None:
     found = known(ml_100k(tmp_path / "data"))
     assert found is not None
     ingest(store, *found[1])
-    settings = load_settings({}, overrides={("data",): str(tmp_path / "store"), ("llm",): {"choice": "none"}})
+    settings = load_settings(
+        {}, overrides={("data",): str(tmp_path / "store"), ("llm",): {"choice": "none"}}
+    )
     engine = Engine(settings, store, Quiet(), FakeEmbedder())
     judged = await ask_shipped(engine, load_shipped())
     await engine.close()

@@ -1,4 +1,6 @@
-"""`limner chat` in a pseudo-terminal: streaming, commands, and Ctrl-C that stops an answer and not the program."""
+"""`limner chat` in a pseudo-terminal: streaming, commands, and Ctrl-C that stops an answer and not
+the program.
+"""
 
 import os
 import pty
@@ -24,10 +26,14 @@ class Terminal:
         env = {**os.environ, "LIMNER_LLM": "none", "TERM": "dumb", "COLUMNS": "200"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "limner.cli", "--data", str(folder), "chat"],
-            stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=env,
+            start_new_session=True,
             # Tests that run in a shell's background inherit that Ctrl-C is ignored.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+        )
         os.close(theirs)
         self.said = ""
 
@@ -39,7 +45,9 @@ class Terminal:
         self.said = self.said.split(word, 1)[1]
 
     def interrupt(self, word: str) -> None:
-        """Press Ctrl-C until a word comes: Python shows a prompt a moment before it listens for signals there."""
+        """Press Ctrl-C until a word comes: Python shows a prompt a moment before it listens for
+        signals there.
+        """
         end = time.monotonic() + PATIENCE
         while word not in self.said:
             assert time.monotonic() < end, f"{word!r} did not come; so far: {self.said!r}"
@@ -49,7 +57,9 @@ class Terminal:
 
     def _read(self, word: str, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        ready = select.poll()  # select() takes no file beyond the 1,024th, and hundreds of tests may run before
+        ready = (
+            select.poll()
+        )  # select() takes no file beyond the 1,024th, and hundreds of tests may run before
         ready.register(self.ours, select.POLLIN)
         while word not in self.said and ready.poll(1000 * max(0.0, end - time.monotonic())):
             self.said += os.read(self.ours, 65536).decode(errors="replace")

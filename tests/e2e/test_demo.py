@@ -1,4 +1,6 @@
-"""What `make demo` runs, for real: the data from its mirrors, the embedded models, and a second run on top."""
+"""What `make demo` runs, for real: the data from its mirrors, the embedded models, and a second run
+on top.
+"""
 
 import json
 from pathlib import Path
@@ -18,7 +20,9 @@ USERS = 2
 def test_the_demo_shows_template_words_then_a_models_and_does_no_work_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("xllamacpp", reason="THE EMBEDDED RUNTIME IS MISSING: pip install 'limner[local]'")
+    pytest.importorskip(
+        "xllamacpp", reason="THE EMBEDDED RUNTIME IS MISSING: pip install 'limner[local]'"
+    )
     for name in ("LIMNER_LLM", "LIMNER_DATA", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -57,11 +61,16 @@ def test_the_demo_shows_template_words_then_a_models_and_does_no_work_twice(
     assert {(one.source, one.model) for one in before} == {("template", None)}
     assert {one.grade for one in after} == {"phrase"}
     assert any(
-        one.summary_source == "llm" and one.summary != old.summary for old, one in zip(before, after, strict=True)
+        one.summary_source == "llm" and one.summary != old.summary
+        for old, one in zip(before, after, strict=True)
     )
-    [reasons] = [Recommendations.model_validate(one) for one in document["recommendations"]["model"]]
+    [reasons] = [
+        Recommendations.model_validate(one) for one in document["recommendations"]["model"]
+    ]
     plain = Recommendations.model_validate(document["recommendations"]["template"][0])
     assert [one.item.item_id for one in reasons.recommendations]
-    assert {one.item.item_id for one in reasons.recommendations} == {one.item.item_id for one in plain.recommendations}
+    assert {one.item.item_id for one in reasons.recommendations} == {
+        one.item.item_id for one in plain.recommendations
+    }
     assert {one.reason.source for one in plain.recommendations if one.reason} == {"template"}
     assert "llm" in {one.reason.source for one in reasons.recommendations if one.reason}

@@ -1,4 +1,6 @@
-"""Facts and windows of every user of real data: bounds hold, and what is known of the data comes out."""
+"""Facts and windows of every user of real data: bounds hold, and what is known of the data comes
+out.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -60,7 +62,12 @@ def test_facts_of_real_users(
                 carried = population.values_of(own[event_id].item_id or "")
                 assert one.value in carried[one.facet]
         window = cut_window(
-            events, by_id, signals_of(events, TABLE, scales), budget=500, scales=scales, population=population
+            events,
+            by_id,
+            signals_of(events, TABLE, scales),
+            budget=500,
+            scales=scales,
+            population=population,
         )
         assert window.tokens == count("\n".join(one.line for one in window.events)) <= 500
         assert window.events

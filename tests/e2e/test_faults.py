@@ -1,4 +1,6 @@
-"""Bad input and bad luck: one sentence that says what is wrong and what to do, and the store as it was before."""
+"""Bad input and bad luck: one sentence that says what is wrong and what to do, and the store as it
+was before.
+"""
 
 import json
 import shutil
@@ -16,7 +18,17 @@ import pytest
 from limner.core.schema import Profile
 from limner.store import Counts, open_store
 from limner.testing import Failure, ScriptedServer
-from tests.e2e.running import ITEMS, SILENT, TABLES, Done, asking, environment, limner, together, write_tables
+from tests.e2e.running import (
+    ITEMS,
+    SILENT,
+    TABLES,
+    Done,
+    asking,
+    environment,
+    limner,
+    together,
+    write_tables,
+)
 
 
 def newest(place: Path, user: str) -> Profile:
@@ -52,7 +64,9 @@ def no_model(kind: str) -> Iterator[tuple[dict[str, str], str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unreachable", "wrong key"])
-def test_without_its_model_every_verb_answers_in_template_words(kind: str, made: Path, tmp_path: Path) -> None:
+def test_without_its_model_every_verb_answers_in_template_words(
+    kind: str, made: Path, tmp_path: Path
+) -> None:
     commands: tuple[tuple[str, ...], ...] = (
         ("profile", "show", "u0"),
         ("profile", "build", "u0", "u1"),
@@ -62,7 +76,10 @@ def test_without_its_model_every_verb_answers_in_template_words(kind: str, made:
     places = [Path(shutil.copytree(made, tmp_path / str(at))) for at in range(len(commands))]
     with no_model(kind) as (env, why):
         *told, asked = together(
-            *(partial(limner, place, *command, **env) for place, command in zip(places, commands, strict=True))
+            *(
+                partial(limner, place, *command, **env)
+                for place, command in zip(places, commands, strict=True)
+            )
         )
     for done in told:
         assert done.code == 0, done.err
@@ -74,7 +91,11 @@ def test_without_its_model_every_verb_answers_in_template_words(kind: str, made:
     assert {one["reason"]["source"] for one in answer["recommendations"]} == {"template"}
     for place in places:
         portrait = newest(place, "u0")
-        assert (portrait.source, portrait.summary_source, portrait.grade) == ("template", "template", "none")
+        assert (portrait.source, portrait.summary_source, portrait.grade) == (
+            "template",
+            "template",
+            "none",
+        )
         assert any(why in note for note in portrait.notes)
 
 
@@ -88,8 +109,12 @@ def nobody_at() -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("away", ["chroma", "embeddings"])
-def test_without_vectors_recommendations_are_made_without_content(away: str, made: Path, tmp_path: Path) -> None:
-    """On a store that was only ingested the rest is trained; on a trained one the rest still ranks."""
+def test_without_vectors_recommendations_are_made_without_content(
+    away: str, made: Path, tmp_path: Path
+) -> None:
+    """On a store that was only ingested the rest is trained; on a trained one the rest still
+    ranks.
+    """
     fresh, trained = tmp_path / "fresh", Path(shutil.copytree(made, tmp_path / "trained"))
     fresh.mkdir()
     write_tables(fresh)
@@ -99,21 +124,35 @@ def test_without_vectors_recommendations_are_made_without_content(away: str, mad
         env = (
             {"LIMNER_CHROMA_URL": address}
             if away == "chroma"
-            else {"LIMNER_EMBED": "openai", "OPENAI_BASE_URL": address, "OPENAI_API_KEY": "x", "LIMNER_LLM": "none"}
+            else {
+                "LIMNER_EMBED": "openai",
+                "OPENAI_BASE_URL": address,
+                "OPENAI_API_KEY": "x",
+                "LIMNER_LLM": "none",
+            }
         )
         for place in (fresh, trained) if away == "chroma" else (fresh,):
             done = limner(place, "recommend", "u0", "-n", "3", "--json", **env)
             assert done.code == 0, done.err
             answer = json.loads(done.out)
             assert len(answer["recommendations"]) == 3
-            assert any("ithout" in note and "vectors" in note for note in answer["notes"]) == (place is trained)
-            assert any("ithout what items are about" in note for note in answer["notes"]) == (place is fresh)
+            assert any("ithout" in note and "vectors" in note for note in answer["notes"]) == (
+                place is trained
+            )
+            assert any("ithout what items are about" in note for note in answer["notes"]) == (
+                place is fresh
+            )
             # A trained model keeps the vectors that it was trained with.
-            assert place is trained or all("content" not in one["channels"] for one in answer["recommendations"])
+            assert place is trained or all(
+                "content" not in one["channels"] for one in answer["recommendations"]
+            )
             assert all(one["reason"]["text"] for one in answer["recommendations"])
         # What needs the vectors says so in one sentence.
         done = limner(fresh, "train", **env)
-        assert done.code == 1 and ("Chroma" if away == "chroma" else "embedding endpoint") in done.failure
+        assert (
+            done.code == 1
+            and ("Chroma" if away == "chroma" else "embedding endpoint") in done.failure
+        )
     assert limner(fresh, "train").code == 0
     again = limner(fresh, "recommend", "u0", "-n", "3", "--json")
     assert not any("ithout what items" in note for note in json.loads(again.out)["notes"])
@@ -173,7 +212,9 @@ def no_larger(files: int) -> Callable[[], None]:
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_leaves_the_store_as_it_was(place: Path) -> None:
     before = counts(place)
-    rows = "".join(f"v{at % 500},i{at % 300},{at % 5 + 1},{1_000_000_000 + at}\n" for at in range(20_000))
+    rows = "".join(
+        f"v{at % 500},i{at % 300},{at % 5 + 1},{1_000_000_000 + at}\n" for at in range(20_000)
+    )
     (place / "many.csv").write_text(f"user_id,item_id,rating,timestamp\n{rows}")
     room = (place / "store" / "limner.db").stat().st_size
     for command in (
@@ -189,7 +230,9 @@ def test_a_full_disk_leaves_the_store_as_it_was(place: Path) -> None:
     assert (after.users, after.items, after.events) == (before.users, before.items, before.events)
     for command in (("profile", "build", "--all"), ("ingest", "--events", "many.csv")):
         assert limner(place, *command).code == 0
-    assert counts(place) == Counts(before.users + 500, before.items + 300, before.events + 20_000, before.users)
+    assert counts(place) == Counts(
+        before.users + 500, before.items + 300, before.events + 20_000, before.users
+    )
 
 
 @pytest.mark.slow
@@ -209,7 +252,9 @@ def test_an_index_of_another_embedder_is_refused_and_made_anew(place: Path) -> N
         assert json.loads(made.out)["embedded"] > ITEMS
     shutil.rmtree(place / "store" / "chroma")
     (place / "chroma").rename(place / "store" / "chroma")
-    for done in together(*(partial(limner, place, *verb) for verb in (("recommend", "u1"), ("doctor",)))):
+    for done in together(
+        *(partial(limner, place, *verb) for verb in (("recommend", "u1"), ("doctor",)))
+    ):
         assert done.code == 1
         assert "limner profile build --reindex" in done.out + done.err
     assert limner(place, "profile", "build", "u1", "--reindex").code == 0
@@ -265,10 +310,15 @@ def test_one_process_writes_and_others_read(place: Path) -> None:
     assert limner(place, "profile", "build", "u0").code == 0
     code = (
         "import sys; from limner.store import open_store\n"
-        "with open_store('store').loading():\n    print('loading', flush=True); sys.stdin.readline()\n"
+        "with open_store('store').loading():\n    print('loading', flush=True); "
+        "sys.stdin.readline()\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=place, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", code],
+        cwd=place,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
         assert other.stdout is not None and other.stdout.readline()
@@ -287,7 +337,9 @@ def test_one_process_writes_and_others_read(place: Path) -> None:
                 *(partial(limner, place, *command, **asking(server)) for command in reading)
             )
             assert not server.requests  # no answer could be kept
-        assert [one.code for one in (*done, found, passing)] == [0, 0, 0, 0], found.err + passing.err
+        assert [one.code for one in (*done, found, passing)] == [0, 0, 0, 0], (
+            found.err + passing.err
+        )
         assert any("another process" in warning for warning in found.warnings)
         assert json.loads(passing.out)["version"] == 0
     finally:
@@ -295,12 +347,16 @@ def test_one_process_writes_and_others_read(place: Path) -> None:
     assert counts(place).profiles == 1
 
 
-@pytest.mark.parametrize("tags", [b"\x00\x01\x02\xff" * 500, b"who,what\n1,2\n"], ids=["binary", "no user column"])
+@pytest.mark.parametrize(
+    "tags", [b"\x00\x01\x02\xff" * 500, b"who,what\n1,2\n"], ids=["binary", "no user column"]
+)
 def test_a_data_set_whose_last_file_is_bad_is_not_read_in_part(tags: bytes, place: Path) -> None:
     before = counts(place)
     folder = place / "ml"
     folder.mkdir()
-    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,1000000000\n,1,4.0,1000000000\n")
+    (folder / "ratings.csv").write_text(
+        "userId,movieId,rating,timestamp\n1,1,4.0,1000000000\n,1,4.0,1000000000\n"
+    )
     (folder / "movies.csv").write_text("movieId,title,genres\n1,Toy Story (1995),Comedy\n")
     (folder / "tags.csv").write_bytes(tags)
     done = limner(place, "ingest", "ml")
@@ -346,14 +402,24 @@ def test_bad_rows_are_rejected_and_counted(place: Path) -> None:
     before = counts(place)
     rows = [row for row, _ in BAD_ROWS]
     (place / "mapping.yaml").write_text("scale: [1, 5]\n")
-    (place / "bad.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", "new,03,5,1000000000", *rows]) + "\n")
+    (place / "bad.csv").write_text(
+        "\n".join(["user_id,item_id,rating,timestamp", "new,03,5,1000000000", *rows]) + "\n"
+    )
     (place / "bad.jsonl").write_text(
         '{"user_id": "new", "item_id": "03", "rating": 4}\n'
         '{"user_id": "\\ud800", "item_id": "03", "rating": 4}\n'
         '{"user_id"\n'
     )
     done = limner(
-        place, "ingest", "--events", "bad.csv", "--events", "bad.jsonl", "--mapping", "mapping.yaml", "--json"
+        place,
+        "ingest",
+        "--events",
+        "bad.csv",
+        "--events",
+        "bad.jsonl",
+        "--mapping",
+        "mapping.yaml",
+        "--json",
     )
     assert done.code == 0, done.err
     report = json.loads(done.out)
@@ -386,7 +452,9 @@ def test_unusable_files_are_refused(tmp_path: Path) -> None:
             (place / "f.csv").write_bytes(content)
         return limner(place, "ingest", "--events", "f.csv", "--json")
 
-    found = together(*(partial(ingested, tmp_path / what, content) for what, content in UNUSABLE.items()))
+    found = together(
+        *(partial(ingested, tmp_path / what, content) for what, content in UNUSABLE.items())
+    )
     for what, done in zip(UNUSABLE, found, strict=True):
         assert done.code == 2, f"{what}: {done.err}"
         assert json.loads(done.out)["error"]["message"] == done.failure

@@ -1,4 +1,6 @@
-"""Whatever the table: the real engine, its store, index and channels, over small random tables and no model."""
+"""Whatever the table: the real engine, its store, index and channels, over small random tables and
+no model.
+"""
 
 import asyncio
 import csv
@@ -39,12 +41,15 @@ class Tables:
             out = csv.writer(file)
             out.writerow(self.columns)
             out.writerows(
-                [cell for name, cell in zip(names, row, strict=True) if name in self.columns] for row in self.events
+                [cell for name, cell in zip(names, row, strict=True) if name in self.columns]
+                for row in self.events
             )
         with (folder / "items.csv").open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
             out.writerow(["item_id", "title", "genres"])
-            out.writerows([one, f"Film {one[1:]}", GENRES[int(one[1:]) % len(GENRES)]] for one in self.items)
+            out.writerows(
+                [one, f"Film {one[1:]}", GENRES[int(one[1:]) % len(GENRES)]] for one in self.items
+            )
         # A user of whom nothing is known but the id.
         (folder / "users.csv").write_text("user_id,age\nnewcomer,30\n", encoding="utf-8")
         named = {name: [str(folder / f"{name}.csv")] for name in ("events", "items", "users")}
@@ -54,7 +59,11 @@ class Tables:
 @st.composite
 def tables(draw: st.DrawFn) -> Tables:
     optional = draw(st.sets(st.sampled_from(["type", "rating", "timestamp"])))
-    columns = ("user_id", "item_id", *(one for one in ("type", "rating", "timestamp") if one in optional))
+    columns = (
+        "user_id",
+        "item_id",
+        *(one for one in ("type", "rating", "timestamp") if one in optional),
+    )
     times = st.integers(1_000_000_000, 1_000_000_000 + 90 * 86_400).map(str)
     events = draw(
         st.lists(
@@ -76,7 +85,9 @@ def tables(draw: st.DrawFn) -> Tables:
 def engine_of(given_tables: Tables) -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = Path(folder)
-        chosen = load_settings({}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"})
+        chosen = load_settings(
+            {}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"}
+        )
         engine = open_engine(chosen, create=True, embedder=FakeEmbedder())
         engine.ingest(given_tables.write(place))
         yield engine
@@ -85,7 +96,9 @@ def engine_of(given_tables: Tables) -> Iterator[Engine]:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.integers(1, 20), st.data())
-def test_recommendations_are_the_best_unseen_items_each_once(given_tables: Tables, n: int, data: st.DataObject) -> None:
+def test_recommendations_are_the_best_unseen_items_each_once(
+    given_tables: Tables, n: int, data: st.DataObject
+) -> None:
     with engine_of(given_tables) as engine:
         users = engine.store.user_ids()
         catalogue = {item.item_id for item in engine.store.items()}

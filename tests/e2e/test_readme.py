@@ -1,4 +1,6 @@
-"""What README shows is run: its own-data commands and its Python, on a small table, without a model."""
+"""What README shows is run: its own-data commands and its Python, on a small table, without a
+model.
+"""
 
 import contextlib
 import io
@@ -19,10 +21,18 @@ TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="u
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the tables that README speaks of."""
-    events = [f"u{user},i{item},{5 - item % 3},{1_000_000_000 + item}" for user in range(6) for item in range(user, 12)]
+    events = [
+        f"u{user},i{item},{5 - item % 3},{1_000_000_000 + item}"
+        for user in range(6)
+        for item in range(user, 12)
+    ]
     items = [f"i{item},Film {item},{('Comedy', 'Drama')[item % 2]}" for item in range(15)]
-    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *events]), encoding="utf-8")
-    (tmp_path / "items.csv").write_text("\n".join(["item_id,title,genres", *items]), encoding="utf-8")
+    (tmp_path / "events.csv").write_text(
+        "\n".join(["user_id,item_id,rating,timestamp", *events]), encoding="utf-8"
+    )
+    (tmp_path / "items.csv").write_text(
+        "\n".join(["item_id,title,genres", *items]), encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LIMNER_DATA", raising=False)
     monkeypatch.setenv("LIMNER_LLM", "none")

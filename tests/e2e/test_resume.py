@@ -1,4 +1,6 @@
-"""A run of `profile build --all` that is killed at any moment goes on, loses nothing and pays nothing twice."""
+"""A run of `profile build --all` that is killed at any moment goes on, loses nothing and pays
+nothing twice.
+"""
 
 import json
 import re
@@ -24,7 +26,9 @@ BUILD = ("profile", "build", "--all", "--concurrency", str(CONCURRENCY), "--json
 
 
 class Gate:
-    """Lets so many answers through and holds the others until it is opened, so that a kill always comes between."""
+    """Lets so many answers through and holds the others until it is opened, so that a kill always
+    comes between.
+    """
 
     def __init__(self, answers: int) -> None:
         self._left, self._open = Semaphore(answers), Event()
@@ -71,8 +75,12 @@ def test_a_killed_build_goes_on(place: Path) -> None:
         for kills, enough in enumerate((1, 3, 6), 1):
             gate = Gate(0 if kills == 1 else 4)
             run = start(place, *BUILD, **asking(server))
-            # The first is killed while its first answers come, the others when more portraits are finished.
-            while run.poll() is None and (len(server.requests) if kills == 1 else len(portraits(place))) < enough:
+            # The first is killed while its first answers come, the others when more portraits are
+            # finished.
+            while (
+                run.poll() is None
+                and (len(server.requests) if kills == 1 else len(portraits(place))) < enough
+            ):
                 time.sleep(0.01)
             run.kill()
             gate.open()
@@ -89,9 +97,13 @@ def test_a_killed_build_goes_on(place: Path) -> None:
         assert json.loads(done.out)["skipped"] == len(finished)
         stored = portraits(place)
         assert finished.items() <= stored.items()
-        assert {user for user, versions in stored.items() if versions[-1].source == "llm"} == set(IDS)
+        assert {user for user, versions in stored.items() if versions[-1].source == "llm"} == set(
+            IDS
+        )
         assert all(len(versions) == 1 for versions in stored.values())
-        assert len(server.requests) - repeated(server) == len(IDS), "their questions should all be different"
+        assert len(server.requests) - repeated(server) == len(IDS), (
+            "their questions should all be different"
+        )
         assert repeated(server) <= CONCURRENCY * kills
 
         paid = len(server.requests)
@@ -99,15 +111,23 @@ def test_a_killed_build_goes_on(place: Path) -> None:
         assert (again["built"], again["skipped"]) == ([], len(stored))
         assert len(server.requests) == paid
 
-    settings = load_settings({}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"})
+    settings = load_settings(
+        {}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"}
+    )
     index = open_engine(settings).snapshots.index()
     assert index.count("portraits") == len(stored)
-    assert index.count("preferences") == sum(len(versions[-1].preferences) for versions in stored.values())
+    assert index.count("preferences") == sum(
+        len(versions[-1].preferences) for versions in stored.values()
+    )
 
 
 async def test_a_portrait_painted_anew_takes_its_preferences_place(place: Path) -> None:
-    (place / "more.csv").write_text("user_id,item_id,type\n" + "".join(f"u0,{i:02},like\n" for i in range(1, 30, 3)))
-    settings = load_settings({}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"})
+    (place / "more.csv").write_text(
+        "user_id,item_id,type\n" + "".join(f"u0,{i:02},like\n" for i in range(1, 30, 3))
+    )
+    settings = load_settings(
+        {}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"}
+    )
     engine = open_engine(settings)
     await engine.build(["u0"])
     engine.ingest(Sources([str(place / "more.csv")]))

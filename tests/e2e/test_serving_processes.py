@@ -1,4 +1,6 @@
-"""`limner serve` as processes of its own: several over one store, a model trained meanwhile, and the end of it all."""
+"""`limner serve` as processes of its own: several over one store, a model trained meanwhile, and
+the end of it all.
+"""
 
 import json
 import re
@@ -118,7 +120,10 @@ def test_a_write_waits_until_another_process_has_written(place: Path) -> None:
 def test_a_running_answer_is_finished_before_the_server_ends(place: Path, workers: str) -> None:
     """A model that takes its time is waited for; new requests are not taken."""
     words = Drip(ScriptedAnswer('{"yes": "really"}'), size=64, pause=0.1)
-    with ScriptedServer(otherwise=words) as model, served(place, "--workers", workers, **asking(model)) as server:
+    with (
+        ScriptedServer(otherwise=words) as model,
+        served(place, "--workers", workers, **asking(model)) as server,
+    ):
         answers: list[httpx.Response] = []
         asked = threading.Thread(target=lambda: answers.append(server.get("/v1/users/u3/profile")))
         asked.start()
@@ -159,10 +164,15 @@ def test_the_models_key_is_in_no_answer_and_no_line_of_log(place: Path) -> None:
             )
             told = [server.get(path).text for path in paths]
             server.stop()
-        assert any(seen.headers.get("authorization") == f"Bearer {secret}" for seen in model.requests)
+        assert any(
+            seen.headers.get("authorization") == f"Bearer {secret}" for seen in model.requests
+        )
         assert secret not in "".join([*told, *server.said])
     # Every question to the model stands in the counts, from the ledger; every stage was timed.
-    assert re.search(r'limner_model_calls_total\{model="scripted",outcome="refused",purpose="\w+"\} [1-9]', told[2])
+    assert re.search(
+        r'limner_model_calls_total\{model="scripted",outcome="refused",purpose="\w+"\} [1-9]',
+        told[2],
+    )
     for stage in ("portrait", "rank", "explain"):
         assert re.search(rf'limner_stage_seconds_count\{{stage="{stage}"\}} [1-9]', told[2]), stage
     assert re.search(r'limner_reasons_total\{source="template"\} [1-9]', told[2])

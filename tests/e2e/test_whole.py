@@ -1,4 +1,6 @@
-"""The whole flow on a small store: ingest, recommend, rank, chat, REST, evaluation; no model, no network."""
+"""The whole flow on a small store: ingest, recommend, rank, chat, REST, evaluation; no model, no
+network.
+"""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +31,9 @@ def settings_for(folder: Path) -> Settings:
 def engine(tmp_path: Path) -> Iterator[Engine]:
     events = write_taste(tmp_path, lambda user: 24)
     made = open_engine(settings_for(tmp_path / "store"), create=True)
-    report = made.ingest(Sources(events=[str(tmp_path / "events.csv")], items=[str(tmp_path / "items.csv")]))
+    report = made.ingest(
+        Sources(events=[str(tmp_path / "events.csv")], items=[str(tmp_path / "items.csv")])
+    )
     assert report.events.read == report.events.kept == events
     yield made
     made.store.close()
@@ -94,7 +98,13 @@ def test_rest(engine: Engine) -> None:
 
 async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) -> None:
     with ScriptedServer(otherwise=Failure(500)) as server:
-        llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "phrase", "retry_budget": 0.05}
+        llm = {
+            "choice": "openai",
+            "base_url": server.base_url,
+            "model": "m",
+            "grade": "phrase",
+            "retry_budget": 0.05,
+        }
         llm["backoff"] = 0.01
         settings = load_settings({}, overrides={("data",): str(engine.store.folder), ("llm",): llm})
         asking = open_engine(settings)
@@ -108,7 +118,9 @@ async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) 
         await asking.close()
 
 
-async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_more(engine: Engine) -> None:
+async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_more(
+    engine: Engine,
+) -> None:
     """One that copies the order it is shown adds nothing, and its answers go over real HTTP."""
     copied = json.dumps({"order": list(range(1, 21))})
     with ScriptedServer(otherwise=ScriptedAnswer(copied)) as server:
@@ -157,7 +169,9 @@ async def test_a_weight_that_was_set_has_the_model_reorder(engine: Engine) -> No
 
 
 def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
-    """`ease` is plain EASE, and `limner` fuses as recommending does: what a user has had takes no rank."""
+    """`ease` is plain EASE, and `limner` fuses as recommending does: what a user has had takes no
+    rank.
+    """
     from limner.evals.data import Shelf
     from limner.evals.scoring import histories
     from limner.evals.systems import SYSTEMS, Training
@@ -186,7 +200,9 @@ def test_evaluation(engine: Engine) -> None:
     from limner.evals.run import run
 
     folder = str(engine.store.folder)
-    report = run(folder, "leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"], trials=0)
+    report = run(
+        folder, "leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"], trials=0
+    )
     document = json.loads(report.model_dump_json())
     assert [one["name"] for one in document["systems"]] == ["popular", "ease", "limner"]
     assert all(one["metrics"]["ndcg@10"]["n"] == USERS for one in document["systems"])

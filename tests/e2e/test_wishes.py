@@ -1,4 +1,6 @@
-"""Wishes, hidden and new items, users of whom nothing is known, everyone at once: the real engine and command line."""
+"""Wishes, hidden and new items, users of whom nothing is known, everyone at once: the real engine
+and command line.
+"""
 
 import csv
 import json
@@ -29,7 +31,9 @@ USERS, ITEMS = 24, 60
 
 
 def write_items(folder: Path, **more: str) -> None:
-    """Items 0 … 59 of three genres; `more` rows, or other states of these, by item id: genre,price,hidden,available."""
+    """Items 0 … 59 of three genres; `more` rows, or other states of these, by item id:
+    genre,price,hidden,available.
+    """
     rows = {f"i{at}": f"{GENRES[at % 3]},{at},false,yes" for at in range(ITEMS)} | more
     lines = [f"{name},Film {name[1:]},{cells}" for name, cells in rows.items()]
     head = "item_id,title,genres,price,hidden,available"
@@ -38,19 +42,28 @@ def write_items(folder: Path, **more: str) -> None:
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """Users of each genre, of one age each, and two of whom nothing but their attributes or their id is known."""
+    """Users of each genre, of one age each, and two of whom nothing but their attributes or their
+    id is known.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LIMNER_LLM", "none")
     events = [
-        f"u{user},i{(user % 3 + 3 * (user // 3 + step)) % ITEMS},purchase,{1_000_000_000 + 1000 * step + user}"
+        f"u{user},i{(user % 3 + 3 * (user // 3 + step)) % ITEMS},purchase,"
+        f"{1_000_000_000 + 1000 * step + user}"
         for user in range(USERS)
         for step in range(12)
     ]
     people = [f"u{user},{('young', 'grown', 'old')[user % 3]}" for user in range(USERS)]
-    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,type,timestamp", *events]), encoding="utf-8")
-    (tmp_path / "users.csv").write_text("\n".join(["user_id,life", *people, "fresh,old", "blank,"]), encoding="utf-8")
+    (tmp_path / "events.csv").write_text(
+        "\n".join(["user_id,item_id,type,timestamp", *events]), encoding="utf-8"
+    )
+    (tmp_path / "users.csv").write_text(
+        "\n".join(["user_id,life", *people, "fresh,old", "blank,"]), encoding="utf-8"
+    )
     write_items(tmp_path)
-    settings = load_settings({}, overrides={("data",): str(tmp_path / "store"), ("llm", "choice"): "none"})
+    settings = load_settings(
+        {}, overrides={("data",): str(tmp_path / "store"), ("llm", "choice"): "none"}
+    )
     made = open_engine(settings, create=True, embedder=FakeEmbedder())
     made.ingest(Sources(events=["events.csv"], items=["items.csv"], users=["users.csv"]))
     yield made
@@ -58,7 +71,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 
 async def one(engine: Engine, user: str, n: int = 10, **wishes: object) -> Recommendations:
-    [found] = await engine.recommend([user], n, wishes=RecommendationRequest.model_validate(wishes), explain=False)
+    [found] = await engine.recommend(
+        [user], n, wishes=RecommendationRequest.model_validate(wishes), explain=False
+    )
     return found
 
 
@@ -72,7 +87,11 @@ async def test_filters_look_at_the_whole_catalogue(engine: Engine) -> None:
     fits = {f"i{at}" for at in range(10, 50) if at % 3 == 2} - had
     assert set(ids(found)) == fits
     assert found.notes == [f"{len(fits)} of 50 items: no others fit that the user has not had."]
-    assert found.wishes is not None and found.wishes.category == ["war"] and found.wishes.filter == "price < 50"
+    assert (
+        found.wishes is not None
+        and found.wishes.category == ["war"]
+        and found.wishes.filter == "price < 50"
+    )
     assert (await one(engine, "u0")).wishes is None
     with pytest.raises(BadInputError, match="items have"):
         await one(engine, "u0", filter="colour = red")
@@ -80,8 +99,12 @@ async def test_filters_look_at_the_whole_catalogue(engine: Engine) -> None:
 
 async def test_quotas_hold_and_excluded_items_stay_away(engine: Engine) -> None:
     first = ids(await one(engine, "u1", 3))
-    found = await one(engine, "u1", 6, quota={"category": 2}, exclude=first, diversity=0.3, novelty=0.2)
-    assert Counter(each.item.categories[0] for each in found.recommendations) == dict.fromkeys(GENRES, 2)
+    found = await one(
+        engine, "u1", 6, quota={"category": 2}, exclude=first, diversity=0.3, novelty=0.2
+    )
+    assert Counter(each.item.categories[0] for each in found.recommendations) == dict.fromkeys(
+        GENRES, 2
+    )
     assert not set(first) & set(ids(found))
     assert not any("quota" in note for note in found.notes)
 
@@ -105,7 +128,9 @@ async def test_with_a_user_goes_what_was_counted_of_them(engine: Engine, tmp_pat
     assert not any(folder.exists() for folder in derived)
     assert not [*(tmp_path / "store").glob(".*.part"), *(tmp_path / "store").glob(".*.old")]
     after = engine.snapshots.demographics()
-    assert after.sizes[after.position["life: old"]] == before.sizes[before.position["life: old"]] - 1
+    assert (
+        after.sizes[after.position["life: old"]] == before.sizes[before.position["life: old"]] - 1
+    )
     assert engine.snapshots.world().population.pairs == pairs - 12
 
 
@@ -115,7 +140,9 @@ async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_
     write_items(tmp_path, **{best: "Comedy,1,true,yes", second: "Comedy,1,,out of stock"})
     engine.ingest(Sources(items=["items.csv"]))
     assert not {best, second} & set(ids(await one(engine, "u0", 50)))
-    assert best not in (also := ids(await one(engine, "u0", 50, available=False))) and second in also
+    assert (
+        best not in (also := ids(await one(engine, "u0", 50, available=False))) and second in also
+    )
     everyone = [found async for found in engine.recommend_all(50)]
     assert not {best, second} & {name for found in everyone for name in ids(found)}
     ranked = await engine.rank("u0", [best, second, "i5"])
@@ -129,7 +156,9 @@ async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_
     assert "hidden" not in engine.snapshots.world().population.facets
 
 
-async def test_an_item_that_came_after_training_is_found_without_training(engine: Engine, tmp_path: Path) -> None:
+async def test_an_item_that_came_after_training_is_found_without_training(
+    engine: Engine, tmp_path: Path
+) -> None:
     await one(engine, "u0")
     write_items(tmp_path, new="Comedy,5,false,yes", later="War,5,false,no")
     engine.ingest(Sources(items=["items.csv"]))
@@ -146,7 +175,9 @@ async def test_an_item_that_came_after_training_is_found_without_training(engine
 async def test_a_short_list_says_why(engine: Engine) -> None:
     had = sorted({event.item_id or "" for event in engine.history("u0")})
     three = " or ".join(f"title = 'Film {one[1:]}'" for one in had[:3])
-    assert (await one(engine, "u0", 5, filter=three)).notes == ["The user has had each of the 3 items that fit."]
+    assert (await one(engine, "u0", 5, filter=three)).notes == [
+        "The user has had each of the 3 items that fit."
+    ]
     nothing = await one(engine, "u0", 5, filter="price > 20 and price < 3")
     assert nothing.notes == ["No item fits what was asked for."] and not nothing.recommendations
     rest = [name for name in (f"i{at}" for at in range(ITEMS)) if name not in had]
@@ -156,7 +187,11 @@ async def test_a_short_list_says_why(engine: Engine) -> None:
 
 async def test_a_visitor_is_nobody_in_the_store(engine: Engine) -> None:
     found = engine.visit(5, wishes=RecommendationRequest(context=["i0", "i3"]))
-    assert found.user_id == "" and found.recommendation_id is None and not {"i0", "i3"} & set(ids(found))
+    assert (
+        found.user_id == ""
+        and found.recommendation_id is None
+        and not {"i0", "i3"} & set(ids(found))
+    )
     assert {each.item.categories[0] for each in found.recommendations} == {"Comedy"}
     assert all(each.reason is not None for each in found.recommendations)
 
@@ -169,7 +204,11 @@ async def test_who_did_nothing_gets_what_their_like_had(engine: Engine) -> None:
     unknown = await one(engine, "blank", 5)
     assert unknown.fallback and any("popular with others" in note for note in unknown.notes)
     visit = await one(engine, "blank", 5, context=["i0", "i3"])
-    assert not visit.fallback and not {"i0", "i3"} & set(ids(visit)) and any("this visit" in n for n in visit.notes)
+    assert (
+        not visit.fallback
+        and not {"i0", "i3"} & set(ids(visit))
+        and any("this visit" in n for n in visit.notes)
+    )
     assert {each.item.categories[0] for each in visit.recommendations} == {"Comedy"}
     with pytest.raises(UnknownIdError):
         await one(engine, "blank", context=["nowhere"])
@@ -187,7 +226,13 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
         return allowed(ids, items, wishes)
 
     monkeypatch.setattr(limner.state.snapshots, "allowed", watched)
-    for wishes in ({}, {"context": ["i0"]}, {"context": ["i1", "i2"]}, {"exclude": ["i4"]}, {"novelty": 0.5}):
+    for wishes in (
+        {},
+        {"context": ["i0"]},
+        {"context": ["i1", "i2"]},
+        {"exclude": ["i4"]},
+        {"novelty": 0.5},
+    ):
         await one(engine, "u0", 3, **wishes)
     assert len(asked) == 1
     await one(engine, "u0", 3, price_min=3)
@@ -201,7 +246,10 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
 async def test_everyone_at_once_gets_what_each_gets_alone(engine: Engine) -> None:
     for wishes in ({}, {"quota": {"category": 2}, "diversity": 0.4, "category": ["War", "Drama"]}):
         everyone = [
-            found async for found in engine.recommend_all(7, wishes=RecommendationRequest.model_validate(wishes))
+            found
+            async for found in engine.recommend_all(
+                7, wishes=RecommendationRequest.model_validate(wishes)
+            )
         ]
         assert [found.user_id for found in everyone] == engine.store.user_ids()
         for found in everyone[::5]:
@@ -229,7 +277,9 @@ def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture
     assert short["short"] == sum(n < 10 for n in of.values()) == USERS // 3 and said["short"] == 0
     again = ["recommend", "--all", "--out", "s.csv", "-n", "10", "--category", "War"]
     assert main(["--data", "store", *again], open_engine=opener) == 0
-    assert "8 users got fewer items than were asked for." in " ".join(capsys.readouterr().out.split())
+    assert "8 users got fewer items than were asked for." in " ".join(
+        capsys.readouterr().out.split()
+    )
     run("recommend", "--all", "--out", "why.csv", "-n", "2", "--explain")
     with Path("why.csv").open(encoding="utf-8", newline="") as file:
         told = list(csv.DictReader(file))
@@ -237,7 +287,11 @@ def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture
     run("recommend", "u0", "u1", "--out", "two.jsonl", "--no-explain")
     assert len(Path("two.jsonl").read_text(encoding="utf-8").splitlines()) == 20
     found = run("users", "--for-item", "i5", "--where", "life = old", "-n", "3")
-    assert found["matching"] == 9 and found["considered"] + found["had"] == 9 and len(found["users"]) == 3
+    assert (
+        found["matching"] == 9
+        and found["considered"] + found["had"] == 9
+        and len(found["users"]) == 3
+    )
     wide = run("users", "--for-item", "i5", "--out", "whom.csv")
     assert wide["rows"] == wide["considered"] and "users" not in wide
     assert len(Path("whom.csv").read_text(encoding="utf-8").splitlines()) == wide["rows"] + 1
@@ -245,7 +299,10 @@ def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("given", [["--all"], ["--all", "--explain"], ["u0", "u1"]])
 def test_a_table_says_what_it_had_to_do_without(
-    given: list[str], engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    given: list[str],
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def away(self: DerivedState) -> None:
         raise IndexAwayError("No server answers.")
@@ -256,7 +313,9 @@ def test_a_table_says_what_it_had_to_do_without(
     assert not any("No server" in note for note in json.loads(capsys.readouterr().out)["notes"])
     monkeypatch.setattr(DerivedState, "look", away)
     assert main([*call, "--json"], open_engine=opener) == 0
-    assert any("No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"])
+    assert any(
+        "No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"]
+    )
     assert main(call, open_engine=opener) == 0
     assert "No server answers." in " ".join(capsys.readouterr().err.split())
 
@@ -266,7 +325,14 @@ def test_the_python_door_has_them_too(engine: Engine) -> None:
     engine.store.close()
     with Limner(settings=settings) as limner:
         limner.engine.snapshots._embedder = FakeEmbedder()
-        assert len(limner.recommend("u0", 4, wishes=RecommendationRequest(category=["War"]), explain=False)) == 4
+        assert (
+            len(
+                limner.recommend(
+                    "u0", 4, wishes=RecommendationRequest(category=["War"]), explain=False
+                )
+            )
+            == 4
+        )
         assert len(limner.recommend_all(2)) == 2 * (USERS + 2)
         users = limner.users("i5", 3)
         assert list(users["rank"]) == [1, 2, 3]

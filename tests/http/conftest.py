@@ -1,4 +1,6 @@
-"""One trained store for all tests of the API that only read, and copies for those that change it."""
+"""One trained store for all tests of the API that only read, and copies for those that change
+it.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

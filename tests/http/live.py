@@ -24,12 +24,16 @@ USERS = ("ann", "bob")
 def settings_for(folder: Path, **server: object) -> Settings:
     """Without a model; `server` overrules the settings of that section."""
     given = {("server", name): value for name, value in server.items()}
-    return load_settings({}, None, {("data",): str(folder / "store"), ("llm", "choice"): "none", **given})
+    return load_settings(
+        {}, None, {("data",): str(folder / "store"), ("llm", "choice"): "none", **given}
+    )
 
 
 def small_engine(folder: Path, *, watch: Telemetry | None = None, **server: object) -> Engine:
     """Two users of whom nothing is known, and an item."""
-    engine = open_engine(settings_for(folder, **server), create=True, embedder=FakeEmbedder(), watch=watch)
+    engine = open_engine(
+        settings_for(folder, **server), create=True, embedder=FakeEmbedder(), watch=watch
+    )
     engine.store.add_users([User(user_id=one) for one in USERS])
     engine.store.add_items([Item(item_id="i1", title="One")])
     return engine
@@ -44,7 +48,9 @@ class Live:
 
 
 @contextmanager
-def live(app: FastAPI, settings: ServerSettings | None = None, *, quiet: bool = True) -> Iterator[Live]:
+def live(
+    app: FastAPI, settings: ServerSettings | None = None, *, quiet: bool = True
+) -> Iterator[Live]:
     """Serve an application as `limner serve` does, until the block ends."""
     with listen("127.0.0.1", 0) as held:
         server = uvicorn.Server(configured(lambda: app, settings or ServerSettings(), quiet=quiet))

@@ -43,9 +43,14 @@ def engine_of(folder: Path, **llm: object) -> Engine:
 
 def scripted(server: ScriptedServer, **more: object) -> dict[str, object]:
     return {
-        "choice": "openai", "base_url": server.base_url, "model": "m", "grade": "phrase", "retry_budget": 0.05,
-        "backoff": 0.01, **more,
-    }  # fmt: skip
+        "choice": "openai",
+        "base_url": server.base_url,
+        "model": "m",
+        "grade": "phrase",
+        "retry_budget": 0.05,
+        "backoff": 0.01,
+        **more,
+    }
 
 
 @contextmanager

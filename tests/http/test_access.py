@@ -27,7 +27,9 @@ def engine(tmp_path: Path) -> Engine:
 @pytest.fixture
 def guarded(engine: Engine) -> Iterator[Live]:
     """A server that asks for keys."""
-    with live(create_app(engine, access=Access(KeyRing(engine.store), engine.settings.server))) as server:
+    with live(
+        create_app(engine, access=Access(KeyRing(engine.store), engine.settings.server))
+    ) as server:
         yield server
 
 
@@ -55,16 +57,22 @@ def test_without_a_key_only_health_and_the_document_answer(guarded: Live) -> Non
         assert guarded.client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer limner_invented", "Basic YTpi", "limner_x", "Bearer \xff"])
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer limner_invented", "Basic YTpi", "limner_x", "Bearer \xff"]
+)
 def test_what_is_no_key(guarded: Live, header: str) -> None:
-    answer = guarded.client.get("/v1/users/ann/profile", headers={b"Authorization": header.encode("latin-1")})
+    answer = guarded.client.get(
+        "/v1/users/ann/profile", headers={b"Authorization": header.encode("latin-1")}
+    )
     assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
 
 
 def test_a_key_opens_until_it_is_revoked(engine: Engine, guarded: Live) -> None:
     made = create_key(engine.store)
     assert code(guarded, "/v1/users/ann/profile", made.secret) == (200, "")
-    assert guarded.client.get("/v1/users/ann/profile", headers={"authorization": f"bearer {made.secret}"}).is_success
+    assert guarded.client.get(
+        "/v1/users/ann/profile", headers={"authorization": f"bearer {made.secret}"}
+    ).is_success
     revoke_key(engine.store, made.key.key_id)
     until = time.monotonic() + 30
     while (found := code(guarded, "/v1/users/ann/profile", made.secret)) == (200, ""):
@@ -101,10 +109,15 @@ def test_every_path_has_the_scope_that_was_meant_for_it(engine: Engine) -> None:
         if one.include_in_schema
     }
     looks = {name for name, scope in found.items() if scope == "read"}
-    assert {name for name, scope in found.items() if scope is None} == {f"GET {p}" for p in PUBLIC if "health" in p}
+    assert {name for name, scope in found.items() if scope is None} == {
+        f"GET {p}" for p in PUBLIC if "health" in p
+    }
     assert {name for name in looks if not name.startswith("GET ")} <= {
-        "POST /v1/users/{user_id}/rank", "POST /v1/chat", "POST /v1/chat/completions", "POST /ask",
-    }  # fmt: skip
+        "POST /v1/users/{user_id}/rank",
+        "POST /v1/chat",
+        "POST /v1/chat/completions",
+        "POST /ask",
+    }
     assert {name for name, scope in found.items() if scope == "admin"} >= {"GET /metrics"}
     for name, scope in found.items():
         if name.startswith("DELETE ") or "export" in name:
@@ -137,7 +150,9 @@ def test_too_many_requests_are_told_when_to_come_back(tmp_path: Path) -> None:
 
 
 def test_without_keys_other_sites_stay_out(engine: Engine) -> None:
-    """What a page of another site can make a browser send: another host's name, or a request that changes something."""
+    """What a page of another site can make a browser send: another host's name, or a request that
+    changes something.
+    """
     access = Access(None, ServerSettings(cors=["https://shop.example"]), only_loopback=True)
     with live(create_app(engine, access=access)) as server:
 
@@ -157,7 +172,9 @@ def test_without_keys_other_sites_stay_out(engine: Engine) -> None:
         assert asked("PUT", origin="https://shop.example") == "wrong_method"
 
 
-def test_a_public_address_needs_keys_and_a_private_one_says_that_it_asks_for_none(engine: Engine) -> None:
+def test_a_public_address_needs_keys_and_a_private_one_says_that_it_asks_for_none(
+    engine: Engine,
+) -> None:
     settings = engine.settings
     with ExitStack() as sockets:
         here = sockets.enter_context(listen("127.0.0.1", 0))
@@ -178,20 +195,28 @@ def test_the_command_refuses_a_public_address_without_keys(
     engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine.store.close()
-    assert main(["--data", str(tmp_path / "store"), "serve", "--host", "0.0.0.0", "--port", "0"]) == 2
+    assert (
+        main(["--data", str(tmp_path / "store"), "serve", "--host", "0.0.0.0", "--port", "0"]) == 2
+    )
     assert "limner keys create" in capsys.readouterr().err
     assert main(["--data", str(tmp_path / "none"), "serve", "--port", "0"]) == 2
     assert "There is no store" in capsys.readouterr().err
 
 
-def test_the_log_names_the_key_and_no_user(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_names_the_key_and_no_user(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = create_key(engine.store)
     access = Access(KeyRing(engine.store), engine.settings.server)
     with live(create_app(engine, access=access), quiet=False) as server:
         headers = {**bearer(made.secret), "X-Request-ID": "r-1"}
-        assert server.client.get("/v1/users/ann/profile?version=7", headers=headers).status_code == 404
+        assert (
+            server.client.get("/v1/users/ann/profile?version=7", headers=headers).status_code == 404
+        )
     shown = capsys.readouterr().err
-    [line] = [line for line in map(json.loads, shown.splitlines()) if line.get("request_id") == "r-1"]
+    [line] = [
+        line for line in map(json.loads, shown.splitlines()) if line.get("request_id") == "r-1"
+    ]
     assert line["route"] == "/v1/users/{user_id}/profile"
     assert (line["method"], line["status"], line["key_id"]) == ("GET", 404, made.key.key_id)
     assert "ann" not in shown

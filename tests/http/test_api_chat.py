@@ -50,9 +50,13 @@ def test_a_conversation_goes_on_under_its_id(painted: httpx.Client) -> None:
     talk = first["conversation_id"]
     second = painted.post("/v1/chat", json={"question": "and u1?", "conversation_id": talk}).json()
     assert second["conversation_id"] == talk and "u1" in second["answer"]["text"]
-    third = painted.post("/v1/chat", json={"question": "What did they rate last?", "conversation_id": talk}).json()
+    third = painted.post(
+        "/v1/chat", json={"question": "What did they rate last?", "conversation_id": talk}
+    ).json()
     assert "u1" in json.dumps(third["answer"]["calls"])
-    problem(painted.post("/v1/chat", json={"question": "x", "conversation_id": "c0"}), 404, "unknown_id")
+    problem(
+        painted.post("/v1/chat", json={"question": "x", "conversation_id": "c0"}), 404, "unknown_id"
+    )
 
 
 def test_another_process_goes_on_with_a_conversation(trained: Path, tmp_path: Path) -> None:
@@ -64,25 +68,38 @@ def test_another_process_goes_on_with_a_conversation(trained: Path, tmp_path: Pa
         assert "u0" in json.dumps(other.post("/v1/chat", json=body).json()["answer"]["calls"])
 
 
-def test_messages_stand_in_for_a_conversation_and_a_user_may_be_named(painted: httpx.Client) -> None:
+def test_messages_stand_in_for_a_conversation_and_a_user_may_be_named(
+    painted: httpx.Client,
+) -> None:
     messages = [
-        {"role": "user", "content": ASK}, {"role": "assistant", "content": "Comedy."},
+        {"role": "user", "content": ASK},
+        {"role": "assistant", "content": "Comedy."},
         {"role": "user", "content": "What did they rate last?"},
-    ]  # fmt: skip
+    ]
     answer = painted.post("/v1/chat", json={"messages": messages}).json()["answer"]
     assert "u0" in json.dumps(answer["calls"])
-    answer = painted.post("/v1/chat", json={"question": "What did they rate last?", "user_id": "u1"}).json()["answer"]
+    answer = painted.post(
+        "/v1/chat", json={"question": "What did they rate last?", "user_id": "u1"}
+    ).json()["answer"]
     assert "u1" in json.dumps(answer["calls"])
-    problem(painted.post("/v1/chat", json={"question": "x", "user_id": "nobody"}), 404, "unknown_id")
+    problem(
+        painted.post("/v1/chat", json={"question": "x", "user_id": "nobody"}), 404, "unknown_id"
+    )
 
 
-@pytest.mark.parametrize("body", [{}, {"question": "  "}, {"messages": [{"role": "assistant", "content": "x"}]}])
-def test_a_chat_without_a_question_is_refused(client: httpx.Client, body: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "body", [{}, {"question": "  "}, {"messages": [{"role": "assistant", "content": "x"}]}]
+)
+def test_a_chat_without_a_question_is_refused(
+    client: httpx.Client, body: dict[str, object]
+) -> None:
     problem(client.post("/v1/chat", json=body), 422, "bad_input")
 
 
 def test_a_question_longer_than_anybody_asks_is_refused_at_every_door(client: httpx.Client) -> None:
-    """Reading one takes longer than its length grows: a hundred thousand characters held a thread for minutes."""
+    """Reading one takes longer than its length grows: a hundred thousand characters held a thread
+    for minutes.
+    """
     question = f"{ASK} " * 1000
     asked = [{"role": "user", "content": question}]
     problem(client.post("/v1/chat", json={"messages": asked}), 422, "bad_input")
@@ -92,20 +109,28 @@ def test_a_question_longer_than_anybody_asks_is_refused_at_every_door(client: ht
 
 
 def test_the_pieces_of_a_stream_are_the_answer(painted: httpx.Client) -> None:
-    answer = painted.post("/v1/chat", json={"question": ASK}, headers={"Accept": "text/event-stream"})
+    answer = painted.post(
+        "/v1/chat", json={"question": ASK}, headers={"Accept": "text/event-stream"}
+    )
     assert answer.headers["content-type"].startswith("text/event-stream")
     found = events(answer.text)
     assert found[0][0] == "tool" and found[-1][0] == "answer"
     whole = found[-1][1]["answer"]
     assert "".join(str(data["text"]) for kind, data in found if kind == "text") == whole["text"]  # type: ignore[index]
-    again = painted.post("/v1/chat", json={"question": "and u1?", "conversation_id": found[-1][1]["conversation_id"]})
+    again = painted.post(
+        "/v1/chat", json={"question": "and u1?", "conversation_id": found[-1][1]["conversation_id"]}
+    )
     assert "u1" in again.json()["answer"]["text"]
 
 
-def test_a_client_that_goes_away_mid_stream_leaves_a_server_that_answers(painted: httpx.Client) -> None:
+def test_a_client_that_goes_away_mid_stream_leaves_a_server_that_answers(
+    painted: httpx.Client,
+) -> None:
     for _ in range(12):  # more than there are threads
         asked = {"question": ASK}
-        with painted.stream("POST", "/v1/chat", json=asked, headers={"Accept": "text/event-stream"}) as answer:
+        with painted.stream(
+            "POST", "/v1/chat", json=asked, headers={"Accept": "text/event-stream"}
+        ) as answer:
             next(answer.iter_raw(1))
     assert painted.post("/v1/chat", json={"question": ASK}).status_code == 200
 
@@ -134,18 +159,25 @@ def test_the_openai_client_asks_and_streams(painted: httpx.Client) -> None:
     client = openai_client(painted)
     assert [one.id for one in client.models.list()] == ["limner"]
     made = client.chat.completions.create(
-        model="limner", messages=[{"role": "system", "content": "Be rude."}, {"role": "user", "content": ASK}],
-        temperature=0.3, max_completion_tokens=50,
-    )  # fmt: skip
+        model="limner",
+        messages=[{"role": "system", "content": "Be rude."}, {"role": "user", "content": ASK}],
+        temperature=0.3,
+        max_completion_tokens=50,
+    )
     text = made.choices[0].message.content
     assert text and "Comedy" in text and made.choices[0].finish_reason == "stop"
-    assert made.usage and made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens
+    assert (
+        made.usage
+        and made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens
+    )
     chunks = list(
         client.chat.completions.create(
-            model="limner", messages=[{"role": "user", "content": ASK}], stream=True,
+            model="limner",
+            messages=[{"role": "user", "content": ASK}],
+            stream=True,
             stream_options={"include_usage": True},
         )
-    )  # fmt: skip
+    )
     assert "".join(one.choices[0].delta.content or "" for one in chunks if one.choices) == text
     assert [one.choices[0].finish_reason for one in chunks if one.choices][-1] == "stop"
     assert chunks[-1].usage and not chunks[-1].choices
@@ -158,19 +190,25 @@ def test_user_or_metadata_names_the_end_user(painted: httpx.Client) -> None:
     for given in ({"user": "u1"}, {"metadata": {"user_id": "u1"}}):
         made = client.chat.completions.create(model="limner", messages=asked, **given)  # type: ignore[call-overload]
         assert "u1" in made.choices[0].message.content
-    front_end = client.chat.completions.create(model="limner", messages=asked, user="someone-at-a-front-end")  # type: ignore[arg-type]
+    front_end = client.chat.completions.create(
+        model="limner", messages=asked, user="someone-at-a-front-end"
+    )  # type: ignore[arg-type]
     assert front_end.choices[0].message.content
 
 
 def test_what_openai_calls_an_error_is_one(painted: httpx.Client) -> None:
     client = openai_client(painted)
     with pytest.raises(openai.UnprocessableEntityError) as caught:
-        client.chat.completions.create(model="limner", messages=[{"role": "system", "content": "x"}])
+        client.chat.completions.create(
+            model="limner", messages=[{"role": "system", "content": "x"}]
+        )
     assert caught.value.body["code"] == "bad_input"  # type: ignore[index]
 
 
 async def test_langchain_talks_as_to_openai(painted: httpx.Client) -> None:
-    model = ChatOpenAI(model="limner", base_url=f"{painted.base_url}/v1", api_key=SecretStr("none"), max_retries=0)
+    model = ChatOpenAI(
+        model="limner", base_url=f"{painted.base_url}/v1", api_key=SecretStr("none"), max_retries=0
+    )
     parts = [
         HumanMessage([{"type": "text", "text": ASK}]),
         AIMessage("Comedy."),

@@ -48,8 +48,12 @@ def test_the_requests_that_are_shown_work(client: httpx.Client) -> None:
     talk = ""
     for words in commands:
         url = next(word for word in words if word.startswith("http"))
-        headers = dict(one.split(": ") for one, flag in zip(words[1:], words, strict=False) if flag == "-H")
-        body = next((one for one, flag in zip(words[1:], words, strict=False) if flag == "-d"), None)
+        headers = dict(
+            one.split(": ") for one, flag in zip(words[1:], words, strict=False) if flag == "-H"
+        )
+        body = next(
+            (one for one, flag in zip(words[1:], words, strict=False) if flag == "-d"), None
+        )
         if body is not None:
             body = body.replace("r1f0c…", shown["recommendation_id"]).replace("c…", talk)
             body = body.replace('"00"', json.dumps(shown["recommendations"][0]["item"]["item_id"]))

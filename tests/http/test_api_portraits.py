@@ -28,7 +28,9 @@ def test_a_portrait_is_painted_once_and_known_by_its_etag(client: httpx.Client) 
     for given in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
         again = client.get("/v1/users/u0/profile", headers={"If-None-Match": given})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-    assert client.get("/v1/users/u0/profile", headers={"If-None-Match": '"x"'}).json() == first.json()
+    assert (
+        client.get("/v1/users/u0/profile", headers={"If-None-Match": '"x"'}).json() == first.json()
+    )
     client.post("/v1/users/u0/profile/build", json={"force": True})
     moved = client.get("/v1/users/u0/profile", headers={"If-None-Match": tag})
     assert moved.status_code == 200 and moved.json()["version"] == 2
@@ -60,19 +62,25 @@ def test_versions_moments_and_differences(client: httpx.Client) -> None:
     problem(client.get("/v1/users/u0/profile/diff", params={"from": 1, "to": 7}), 404, "unknown_id")
 
 
-def test_a_stated_preference_stands_in_the_portrait_and_moves_the_list_at_once(client: httpx.Client) -> None:
+def test_a_stated_preference_stands_in_the_portrait_and_moves_the_list_at_once(
+    client: httpx.Client,
+) -> None:
     query = {"n": 50, "explain": "false"}
 
     def wars() -> float:
         """How high they stand: the mean of their places, negated."""
-        items = [client.get(f"/v1/items/{one}").json() for one in ids(client.get(path, params=query))]
+        items = [
+            client.get(f"/v1/items/{one}").json() for one in ids(client.get(path, params=query))
+        ]
         places = [place for place, one in enumerate(items) if "War" in one["categories"]]
         return -sum(places) / len(places)
 
     path = "/v1/users/u0/recommendations"
     assert ("like", "War") not in claims(client.get("/v1/users/u0/profile").json())
     before = wars()
-    edited = client.patch("/v1/users/u0/profile", json={"state": [{"value": "war", "text": "War films, please"}]})
+    edited = client.patch(
+        "/v1/users/u0/profile", json={"state": [{"value": "war", "text": "War films, please"}]}
+    )
     assert edited.status_code == 200, edited.text
     profile = edited.json()
     stated = profile["preferences"][0]
@@ -98,7 +106,9 @@ def test_a_struck_claim_is_gone_and_stays_gone_until_it_is_stated(client: httpx.
     assert ("like", claim["value"]) not in claims(client.get("/v1/users/u0/profile").json())
     refused = client.patch("/v1/users/u0/profile", json={"strike": [named]})
     assert "does not claim" in problem(refused, 422, "bad_input")
-    back = client.patch("/v1/users/u0/profile", json={"state": [{"facet": claim["facet"], "value": claim["value"]}]})
+    back = client.patch(
+        "/v1/users/u0/profile", json={"state": [{"facet": claim["facet"], "value": claim["value"]}]}
+    )
     assert ("like", claim["value"]) in claims(back.json())
 
 
@@ -106,9 +116,14 @@ def test_what_was_said_can_be_taken_back_as_if_it_never_had_been(client: httpx.C
     claim = likes(client, "u0")[0]
     named = {"facet": claim["facet"].upper(), "value": claim["value"].lower()}
     before = client.get("/v1/users/u0/profile").json()["preferences"]
-    for said in ({"strike": [named]}, {"state": [{"facet": claim["facet"], "value": claim["value"]}]}):
+    for said in (
+        {"strike": [named]},
+        {"state": [{"facet": claim["facet"], "value": claim["value"]}]},
+    ):
         changed = client.patch("/v1/users/u0/profile", json=said).json()["preferences"]
-        assert [(one["value"], one["basis"]) for one in changed] != [(one["value"], one["basis"]) for one in before]
+        assert [(one["value"], one["basis"]) for one in changed] != [
+            (one["value"], one["basis"]) for one in before
+        ]
         back = client.patch("/v1/users/u0/profile", json={"withdraw": [named]})
         assert back.json()["preferences"] == before
     refused = client.patch("/v1/users/u0/profile", json={"withdraw": [named]})
@@ -132,15 +147,21 @@ def test_a_model_cannot_bring_back_what_was_struck(trained: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "edit", [{}, {"state": [{}]}, {"state": [{"value": " "}]}, {"strike": [{"facet": "a", "value": "b"}]}]
+    "edit",
+    [{}, {"state": [{}]}, {"state": [{"value": " "}]}, {"strike": [{"facet": "a", "value": "b"}]}],
 )
-def test_an_edit_that_says_nothing_is_refused(client: httpx.Client, edit: dict[str, object]) -> None:
+def test_an_edit_that_says_nothing_is_refused(
+    client: httpx.Client, edit: dict[str, object]
+) -> None:
     problem(client.patch("/v1/users/u0/profile", json=edit), 422, "bad_input")
 
 
 def test_a_context_never_passes_its_budget_and_names_its_evidence(client: httpx.Client) -> None:
     client.patch("/v1/users/u0/profile", json={"state": [{"value": one} for one in GENRES]})
-    own = {one["event_id"] for one in client.get("/v1/events", params={"user_id": "u0", "limit": 1000}).json()["rows"]}
+    own = {
+        one["event_id"]
+        for one in client.get("/v1/events", params={"user_id": "u0", "limit": 1000}).json()["rows"]
+    }
     held = []
     for budget in (16, 40, 80, 160, 500):
         found = client.get("/v1/users/u0/context", params={"max_tokens": budget}).json()
@@ -167,7 +188,18 @@ def test_someone_of_whom_nothing_is_known_has_an_honest_portrait(client: httpx.C
 
 
 def test_unknown_users_are_problems_everywhere(client: httpx.Client) -> None:
-    for path in ("profile", "profile/versions", "profile/diff?from=1", "context", "recommendations", "export"):
+    for path in (
+        "profile",
+        "profile/versions",
+        "profile/diff?from=1",
+        "context",
+        "recommendations",
+        "export",
+    ):
         problem(client.get(f"/v1/users/nobody/{path}"), 404, "unknown_id")
-    problem(client.patch("/v1/users/nobody/profile", json={"state": [{"value": "x"}]}), 404, "unknown_id")
+    problem(
+        client.patch("/v1/users/nobody/profile", json={"state": [{"value": "x"}]}),
+        404,
+        "unknown_id",
+    )
     problem(client.post("/v1/users/nobody/profile/build"), 404, "unknown_id")

@@ -25,10 +25,14 @@ def test_three_lines_to_the_first_answer(client: httpx.Client) -> None:
 
 
 def test_every_call_comes_back_as_its_value(limner: LimnerClient) -> None:
-    shown = limner.recommend("u0", 5, category=["Comedy"], boost=["category:Comedy*1.5"], diversity=0.2)
+    shown = limner.recommend(
+        "u0", 5, category=["Comedy"], boost=["category:Comedy*1.5"], diversity=0.2
+    )
     assert {one.item.categories[0] for one in shown.recommendations} == {"Comedy"}
     item = shown.recommendations[0].item.item_id
-    told = limner.recommend.feedback("u0", [FeedbackItem(item_id=item, type="click")], shown.recommendation_id)
+    told = limner.recommend.feedback(
+        "u0", [FeedbackItem(item_id=item, type="click")], shown.recommendation_id
+    )
     assert (told.events, told.counted) == (1, 1)
     assert sum(one.clicks for one in limner.stats().rows) == 1
     assert limner.visit(["00"], 3).recommendations
@@ -48,7 +52,9 @@ def test_every_call_comes_back_as_its_value(limner: LimnerClient) -> None:
     assert limner.user("x y").attributes == {"age": 99}
     assert [one.user_id for one in limner.recommend.audience(where="age > 98").users] == ["x y"]
     page = limner.users(limit=5)
-    assert [one.user_id for one in page.rows] == IDS[:5] and limner.users(page.next or "", 5).rows[0].user_id == IDS[5]
+    assert [one.user_id for one in page.rows] == IDS[:5] and limner.users(page.next or "", 5).rows[
+        0
+    ].user_id == IDS[5]
     assert limner.items(limit=1).rows[0] == limner.item("00")
     assert {one.user_id for one in limner.events(user_id="u1").rows} == {"u1"}
     assert limner.change("00", ItemPatch(price=3)).price == 3

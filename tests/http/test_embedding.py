@@ -31,16 +31,22 @@ def until_embedded(engine: Engine) -> None:
     pytest.fail("no portrait was embedded in half a minute")
 
 
-def test_a_server_embeds_what_it_or_another_process_painted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_embeds_what_it_or_another_process_painted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
-    engine.profile_builder.at_once("u1")  # as a process did that was killed before it embedded anything
+    engine.profile_builder.at_once(
+        "u1"
+    )  # as a process did that was killed before it embedded anything
     with live(create_app(engine), engine.settings.server) as server:
         assert ids(server.client.get("/v1/users/u0/recommendations?n=3"))
         until_embedded(engine)
         assert {"u0", "u1"} == set(engine.snapshots.index().everything("portraits")[0])
 
 
-def test_a_server_tries_again_where_nothing_could_be_embedded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_tries_again_where_nothing_could_be_embedded(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
     monkeypatch.setattr("limner.api.background.PATIENCE", 0.01)
     embed, tried = DerivedState.embed_some, []

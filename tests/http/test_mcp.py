@@ -67,7 +67,9 @@ async def test_the_tools_are_the_chats_and_answer(place: Path) -> None:
         ("recommend", {"user_id": "u1", "n": "many"}, "n:"),
     ],
 )
-async def test_a_mistake_is_told_to_the_model(place: Path, tool: str, arguments: dict[str, str], said: str) -> None:
+async def test_a_mistake_is_told_to_the_model(
+    place: Path, tool: str, arguments: dict[str, str], said: str
+) -> None:
     async with connected(place) as client:
         found = await client.call_tool(tool, arguments)
         [content] = found.content
@@ -79,7 +81,9 @@ async def test_a_mistake_is_told_to_the_model(place: Path, tool: str, arguments:
 
 async def test_portraits_and_contexts_are_resources(place: Path) -> None:
     async with connected(place) as client:
-        templates = {one.uri_template for one in (await client.list_resource_templates()).resource_templates}
+        templates = {
+            one.uri_template for one in (await client.list_resource_templates()).resource_templates
+        }
         assert templates == {"limner://users/{id}/portrait", "limner://users/{id}/context"}
         [portrait] = (await client.read_resource("limner://users/u2/portrait")).contents
         assert isinstance(portrait, TextResourceContents)
@@ -94,14 +98,21 @@ async def test_portraits_and_contexts_are_resources(place: Path) -> None:
         assert json.loads(quoted.text)["user_id"] == "a/b c"
         listed = {str(one.uri) for one in (await client.list_resources()).resources}
         assert {"limner://users/u2/portrait", "limner://users/a%2Fb%20c/portrait"} <= listed
-        for uri in ("limner://users/nobody/portrait", "limner://users/nobody/context", "limner://items/1/portrait"):
+        for uri in (
+            "limner://users/nobody/portrait",
+            "limner://users/nobody/context",
+            "limner://items/1/portrait",
+        ):
             with pytest.raises(MCPError):
                 await client.read_resource(uri)
 
 
 async def test_prompts_carry_the_users_context(place: Path) -> None:
     async with connected(place) as client:
-        assert {one.name for one in (await client.list_prompts()).prompts} == {"describe_user", "recommend_to_user"}
+        assert {one.name for one in (await client.list_prompts()).prompts} == {
+            "describe_user",
+            "recommend_to_user",
+        }
         asked = {"user_id": "u3", "question": "Does this user like horror?"}
         context, words = (await client.get_prompt("describe_user", asked)).messages
         assert context.content.type == "resource"
@@ -117,22 +128,37 @@ async def test_prompts_carry_the_users_context(place: Path) -> None:
                 await client.get_prompt(name, arguments)
 
 
-def test_stdout_carries_the_protocol_alone_and_the_end_of_stdin_ends_it(place: Path, tmp_path: Path) -> None:
+def test_stdout_carries_the_protocol_alone_and_the_end_of_stdin_ends_it(
+    place: Path, tmp_path: Path
+) -> None:
     """On a store that was only ingested, so that the first answer trains."""
     folder = Path(shutil.copytree(place, tmp_path / "fresh"))
     shutil.rmtree(folder / "store")
     assert limner(folder, "ingest", *TABLES).code == 0
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
     sent = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/call",
-         "params": {"name": "recommend", "arguments": {"user_id": "u1", "n": 2}}},
-    ]  # fmt: skip
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "recommend", "arguments": {"user_id": "u1", "n": 2}},
+        },
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "limner.cli", "--data", "store", "mcp"], cwd=folder, env=environment(), text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-m", "limner.cli", "--data", "store", "mcp"],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     for one in sent:
         process.stdin.write(json.dumps(one) + "\n")

@@ -40,7 +40,12 @@ GOOD = '{"colour": "blue", "evidence": [2]}'
 
 
 def chat_of(server: ScriptedServer, retries: Retries = FAST, **options: object) -> OpenAIChat:
-    defaults: dict[str, object] = {"name": "scripted", "base_url": server.base_url, "retries": retries, "timeout": 5.0}
+    defaults: dict[str, object] = {
+        "name": "scripted",
+        "base_url": server.base_url,
+        "retries": retries,
+        "timeout": 5.0,
+    }
     return OpenAIChat(**(defaults | options))  # type: ignore[arg-type]
 
 
@@ -118,7 +123,9 @@ async def test_waits_as_long_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) 
         await sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", record)
-    with ScriptedServer([Failure(429, retry_after=7), Failure(503), Failure(503), ScriptedAnswer(GOOD)]) as server:
+    with ScriptedServer(
+        [Failure(429, retry_after=7), Failure(503), Failure(503), ScriptedAnswer(GOOD)]
+    ) as server:
         await ask(chat_of(server, Retries(budget=20.0, backoff=0.5)), question(), Colour)
     asked, first, second = [seconds for seconds in slept if seconds]
     assert 7.0 <= asked <= 8.0, "what the server asked, with a little jitter"
@@ -136,7 +143,10 @@ async def test_no_retry_begins_after_the_budget() -> None:
 
 
 async def test_gives_up_when_the_budget_is_spent() -> None:
-    with ScriptedServer(otherwise=Failure(500)) as server, pytest.raises(ModelUnavailableError, match="answers 500"):
+    with (
+        ScriptedServer(otherwise=Failure(500)) as server,
+        pytest.raises(ModelUnavailableError, match="answers 500"),
+    ):
         await chat_of(server, Retries(budget=0.3, backoff=0.02)).complete(question())
     assert len(server.requests) > 1
 
@@ -173,7 +183,10 @@ async def test_a_wrong_key_is_said_once_and_never_shown() -> None:
 
 
 async def test_a_refusal_is_final() -> None:
-    with ScriptedServer([Refusal("I will not.")]) as server, pytest.raises(ModelDeclinedError, match=r"I will not\."):
+    with (
+        ScriptedServer([Refusal("I will not.")]) as server,
+        pytest.raises(ModelDeclinedError, match=r"I will not\."),
+    ):
         await ask(chat_of(server), question(), Colour)
     assert len(server.requests) == 1
 
@@ -187,23 +200,34 @@ async def test_a_content_filter_is_final() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [WrongSchema(), Truncated(GOOD), ScriptedAnswer("no JSON at all"), ScriptedAnswer("")], ids=str
+    "bad",
+    [WrongSchema(), Truncated(GOOD), ScriptedAnswer("no JSON at all"), ScriptedAnswer("")],
+    ids=str,
 )
 async def test_a_bad_answer_is_sent_back_once_with_the_error(bad: ScriptedAnswer) -> None:
     with ScriptedServer([bad, ScriptedAnswer(GOOD)]) as server:
         value, answer = await ask(chat_of(server), question(), Colour)
     assert value.colour == "blue" and answer.outcome == "repaired"
     messages = server.requests[1].body["messages"]
-    assert isinstance(messages, list) and [message["role"] for message in messages] == ["user", "assistant", "user"]
+    assert isinstance(messages, list) and [message["role"] for message in messages] == [
+        "user",
+        "assistant",
+        "user",
+    ]
     assert "corrected JSON" in messages[2]["content"]
     assert answer.usage.output_tokens >= 4, "both answers are counted"
 
 
 async def test_the_error_is_named_when_sent_back() -> None:
-    with ScriptedServer([ScriptedAnswer('{"colour": "green", "evidence": []}'), ScriptedAnswer(GOOD)]) as server:
+    with ScriptedServer(
+        [ScriptedAnswer('{"colour": "green", "evidence": []}'), ScriptedAnswer(GOOD)]
+    ) as server:
         await ask(chat_of(server), question(), Colour)
     text = server.requests[1].text
-    assert "colour: Input should be 'red' or 'blue'" in text and "evidence: List should have at least 1 item" in text
+    assert (
+        "colour: Input should be 'red' or 'blue'" in text
+        and "evidence: List should have at least 1 item" in text
+    )
 
 
 async def test_a_cut_answer_is_given_more_room() -> None:
@@ -214,7 +238,10 @@ async def test_a_cut_answer_is_given_more_room() -> None:
 
 
 async def test_two_bad_answers_are_an_error() -> None:
-    with ScriptedServer(otherwise=WrongSchema()) as server, pytest.raises(ModelAnswerError, match="colour"):
+    with (
+        ScriptedServer(otherwise=WrongSchema()) as server,
+        pytest.raises(ModelAnswerError, match="colour"),
+    ):
         await ask(chat_of(server), question(), Colour)
     assert len(server.requests) == 2
 
@@ -230,14 +257,18 @@ async def test_invented_ids_pass_the_schema() -> None:
 
 
 async def test_steps_down_to_json_object_and_remembers() -> None:
-    with ScriptedServer(otherwise=ScriptedAnswer(f"```json\n{GOOD}\n```"), speaks=["json_object", "text"]) as server:
+    with ScriptedServer(
+        otherwise=ScriptedAnswer(f"```json\n{GOOD}\n```"), speaks=["json_object", "text"]
+    ) as server:
         chat = chat_of(server)
         for _ in range(2):
             value, _ = await ask(chat, question(), Colour)
             assert value.colour == "blue"
     forms = [seen.body["response_format"]["type"] for seen in server.requests]  # type: ignore[index]
     assert forms == ["json_schema", "json_object", "json_object"]
-    assert '"enum":["red","blue"]' in server.requests[1].text, "the schema stands in the prompt instead"
+    assert '"enum":["red","blue"]' in server.requests[1].text, (
+        "the schema stands in the prompt instead"
+    )
 
 
 async def test_steps_down_to_words_only() -> None:
@@ -267,7 +298,9 @@ async def test_a_server_that_contradicts_itself_is_not_asked_forever() -> None:
 
 async def test_too_long_is_not_mistaken_for_a_missing_feature() -> None:
     with (
-        ScriptedServer(otherwise=Failure(400, "the request exceeds the available context size")) as server,
+        ScriptedServer(
+            otherwise=Failure(400, "the request exceeds the available context size")
+        ) as server,
         pytest.raises(ModelRefusedError, match="context"),
     ):
         await ask(chat_of(server), question(), Colour)
@@ -277,25 +310,41 @@ async def test_too_long_is_not_mistaken_for_a_missing_feature() -> None:
 async def test_leaves_out_what_a_reasoning_model_refuses() -> None:
     with ScriptedServer(
         [
-            Failure(400, "Unsupported parameter: use 'max_completion_tokens' instead.", param="max_tokens"),
-            Failure(400, "Unsupported value: 'temperature' does not support 0.", param="temperature"),
+            Failure(
+                400,
+                "Unsupported parameter: use 'max_completion_tokens' instead.",
+                param="max_tokens",
+            ),
+            Failure(
+                400, "Unsupported value: 'temperature' does not support 0.", param="temperature"
+            ),
             ScriptedAnswer("yes"),
         ]
     ) as server:
         assert (await chat_of(server).complete(question())).text == "yes"
     last = server.requests[-1].body
-    assert last["max_completion_tokens"] == 512 and "max_tokens" not in last and "temperature" not in last
+    assert (
+        last["max_completion_tokens"] == 512
+        and "max_tokens" not in last
+        and "temperature" not in last
+    )
 
 
 # ---------------------------------------------------------------- log-probabilities
 
 
 async def test_log_probabilities_of_the_first_token() -> None:
-    with ScriptedServer([ScriptedAnswer("Yes", {"Yes": -0.5, " yes": -1.5, "No": -2.0, "maybe": -6.0})]) as server:
-        answer = await chat_of(server).complete(question(choices=("yes", "no", "unsure"), max_tokens=1))
+    with ScriptedServer(
+        [ScriptedAnswer("Yes", {"Yes": -0.5, " yes": -1.5, "No": -2.0, "maybe": -6.0})]
+    ) as server:
+        answer = await chat_of(server).complete(
+            question(choices=("yes", "no", "unsure"), max_tokens=1)
+        )
     assert server.requests[0].body["top_logprobs"] == 20
     assert answer.logprobs is not None
-    assert answer.logprobs["yes"] == pytest.approx(-0.1867, abs=1e-3), "spellings add up: ln(e^-0.5 + e^-1.5)"
+    assert answer.logprobs["yes"] == pytest.approx(-0.1867, abs=1e-3), (
+        "spellings add up: ln(e^-0.5 + e^-1.5)"
+    )
     assert answer.logprobs["no"] == pytest.approx(-2.0)
     assert answer.logprobs["unsure"] == pytest.approx(-6.0), "bounded by the lowest that is listed"
 
@@ -327,7 +376,10 @@ async def test_a_slow_stream_arrives_whole() -> None:
 
 
 async def test_a_refusal_in_a_stream() -> None:
-    with ScriptedServer([Refusal("I will not.")]) as server, pytest.raises(ModelDeclinedError, match="I will not"):
+    with (
+        ScriptedServer([Refusal("I will not.")]) as server,
+        pytest.raises(ModelDeclinedError, match="I will not"),
+    ):
         await _collect(chat_of(server))
 
 

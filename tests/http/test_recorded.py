@@ -1,4 +1,6 @@
-"""The answer cache, the ledger, the cost limit, single flight and giving up, over real HTTP where it matters."""
+"""The answer cache, the ledger, the cost limit, single flight and giving up, over real HTTP where
+it matters.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ from limner.llm import (
     Retries,
     answer_key,
     ask,
-)  # fmt: skip
+)
 from limner.testing import Drip, Failure, FakeChat, ScriptedAnswer, ScriptedServer, WrongSchema
 
 
@@ -35,11 +37,15 @@ class Number(BaseModel):
 
 
 def question(text: str = "How many?", **options: object) -> ChatRequest:
-    return ChatRequest("test", "test@1#0", [ChatMessage(role="user", content=text)], user_id="u1", **options)  # type: ignore[arg-type]
+    return ChatRequest(
+        "test", "test@1#0", [ChatMessage(role="user", content=text)], user_id="u1", **options
+    )  # type: ignore[arg-type]
 
 
 def http_chat(server: ScriptedServer, budget: float = 0.05) -> OpenAIChat:
-    return OpenAIChat("scripted", server.base_url, retries=Retries(budget=budget, backoff=0.01), timeout=5.0)
+    return OpenAIChat(
+        "scripted", server.base_url, retries=Retries(budget=budget, backoff=0.01), timeout=5.0
+    )
 
 
 async def test_nothing_is_paid_twice() -> None:
@@ -50,7 +56,9 @@ async def test_nothing_is_paid_twice() -> None:
     assert first == again and len(server.requests) == 1
     assert answer.outcome == "cached" and answer.usage == Usage()
     assert [row.outcome for row in book.rows] == ["ok", "cached"]
-    assert {row.user_id for row in book.rows} == {"u1"} and {row.purpose for row in book.rows} == {"test"}
+    assert {row.user_id for row in book.rows} == {"u1"} and {row.purpose for row in book.rows} == {
+        "test"
+    }
     assert book.rows[0].input_tokens > 0 and book.rows[1].input_tokens == 0
 
 
@@ -94,7 +102,9 @@ def test_the_key_holds_whatever_shapes_the_answer(other: ChatRequest) -> None:
 
 
 def test_the_key_is_the_same_whoever_it_is_about() -> None:
-    assert answer_key("m", replace(question(), user_id="u2", purpose="x")) == answer_key("m", question())
+    assert answer_key("m", replace(question(), user_id="u2", purpose="x")) == answer_key(
+        "m", question()
+    )
 
 
 async def test_identical_questions_at_once_are_one_call() -> None:
@@ -134,8 +144,13 @@ async def test_whoever_stops_waiting_does_not_stop_the_others() -> None:
 async def test_a_failure_reaches_everyone_who_waits() -> None:
     with ScriptedServer(otherwise=Failure(404)) as server:
         chat = CachedChat(http_chat(server), MemoryCache())
-        results = await asyncio.gather(*(chat.complete(question()) for _ in range(3)), return_exceptions=True)
-    assert all(isinstance(result, ModelRefusedError) for result in results) and len(server.requests) == 1
+        results = await asyncio.gather(
+            *(chat.complete(question()) for _ in range(3)), return_exceptions=True
+        )
+    assert (
+        all(isinstance(result, ModelRefusedError) for result in results)
+        and len(server.requests) == 1
+    )
 
 
 # ---------------------------------------------------------------- giving up
@@ -149,7 +164,9 @@ async def test_three_failures_in_a_row_end_the_asking() -> None:
             with pytest.raises(ModelUnavailableError, match="answers 500"):
                 await chat.complete(question(str(i)))
         asked = len(server.requests)
-        with pytest.raises(ModelUnavailableError, match="failed 3 times in a row and is not asked any more"):
+        with pytest.raises(
+            ModelUnavailableError, match="failed 3 times in a row and is not asked any more"
+        ):
             await chat.complete(question("4"))
     assert len(server.requests) == asked and len(book.rows) == 3
     assert chat.gave_up is not None and "answers 500" in chat.gave_up
@@ -157,7 +174,14 @@ async def test_three_failures_in_a_row_end_the_asking() -> None:
 
 async def test_success_starts_the_count_anew() -> None:
     with ScriptedServer(
-        [Failure(404), Failure(404), ScriptedAnswer("ok"), Failure(404), Failure(404), ScriptedAnswer("ok")]
+        [
+            Failure(404),
+            Failure(404),
+            ScriptedAnswer("ok"),
+            Failure(404),
+            Failure(404),
+            ScriptedAnswer("ok"),
+        ]
     ) as server:
         chat = CachedChat(http_chat(server), MemoryCache(), give_up_after=3)
         for i, good in enumerate([False, False, True, False, False, True]):
@@ -170,7 +194,9 @@ async def test_success_starts_the_count_anew() -> None:
 
 
 async def test_declining_is_not_failing() -> None:
-    chat = CachedChat(FakeChat(lambda _: ModelDeclinedError("no")), book := MemoryCache(), give_up_after=2)
+    chat = CachedChat(
+        FakeChat(lambda _: ModelDeclinedError("no")), book := MemoryCache(), give_up_after=2
+    )
     for i in range(4):
         with pytest.raises(ModelDeclinedError):
             await chat.complete(question(str(i)))
@@ -188,7 +214,9 @@ async def test_what_is_cached_still_answers_after_giving_up() -> None:
 
 async def test_a_long_lived_process_tries_again_after_cooling_down() -> None:
     replies: Iterator[Exception | str] = iter([ModelUnavailableError("down"), "up"])
-    chat = CachedChat(FakeChat(lambda _: next(replies)), MemoryCache(), give_up_after=1, cool_down=0.0)
+    chat = CachedChat(
+        FakeChat(lambda _: next(replies)), MemoryCache(), give_up_after=1, cool_down=0.0
+    )
     with pytest.raises(ModelUnavailableError):
         await chat.complete(question("1"))
     assert (await chat.complete(question("2"))).text == "up"
@@ -216,7 +244,9 @@ async def test_a_price_that_is_not_known_is_said() -> None:
     chat = CachedChat(paid(name="mystery"), MemoryCache(), prices=PRICES, max_cost=1.0)
     assert (await chat.complete(question())).usage.cost == 0.0
     assert "price of mystery is not known" in chat.notes[0] and "--max-cost" in chat.notes[0]
-    assert CachedChat(paid(name="gpt-4o-mini-audio"), MemoryCache(), prices=PRICES).notes, "a family is not a prefix"
+    assert CachedChat(paid(name="gpt-4o-mini-audio"), MemoryCache(), prices=PRICES).notes, (
+        "a family is not a prefix"
+    )
 
 
 async def test_what_stays_on_the_machine_costs_nothing() -> None:
@@ -229,11 +259,15 @@ async def test_the_cost_limit_stops_before_the_call_that_would_exceed_it() -> No
     book = MemoryCache()
     chat = CachedChat(inner, book, prices=PRICES, max_cost=0.0055)
     for i in range(2):
-        await chat.complete(question(str(i), max_tokens=20))  # $0.002 each, at most $0.002 and a little expected
+        await chat.complete(
+            question(str(i), max_tokens=20)
+        )  # $0.002 each, at most $0.002 and a little expected
     with pytest.raises(BudgetSpentError, match="higher --max-cost"):
         await chat.complete(question("3", max_tokens=20))
     assert len(inner.requests) == 2 and chat.spent <= 0.0055
-    assert (await chat.complete(question("0", max_tokens=20))).outcome == "cached", "what is paid for stays usable"
+    assert (await chat.complete(question("0", max_tokens=20))).outcome == "cached", (
+        "what is paid for stays usable"
+    )
 
 
 async def test_calls_at_once_share_the_limit() -> None:
@@ -255,7 +289,11 @@ async def test_several_chats_may_pay_from_one_purse() -> None:
     assert not budget.is_short
     with pytest.raises(BudgetSpentError):
         await chats[2].complete(question(max_tokens=20))
-    assert budget.is_short and budget.spent == pytest.approx(0.004) and chats[0].spent == pytest.approx(0.002)
+    assert (
+        budget.is_short
+        and budget.spent == pytest.approx(0.004)
+        and chats[0].spent == pytest.approx(0.002)
+    )
 
 
 # ---------------------------------------------------------------- streams
@@ -267,8 +305,15 @@ async def test_a_stream_is_recorded_and_replayed() -> None:
         chat = CachedChat(http_chat(server), book)
         first = [piece async for piece in chat.stream(question())]
         again = [piece async for piece in chat.stream(question())]
-    assert first == ["one ", "two ", "three"] and again == ["one two three"] and len(server.requests) == 1
-    assert book.rows[0].output_tokens == 3 and [row.outcome for row in book.rows] == ["ok", "cached"]
+    assert (
+        first == ["one ", "two ", "three"]
+        and again == ["one two three"]
+        and len(server.requests) == 1
+    )
+    assert book.rows[0].output_tokens == 3 and [row.outcome for row in book.rows] == [
+        "ok",
+        "cached",
+    ]
 
 
 async def test_a_stream_that_fails_is_in_the_ledger() -> None:

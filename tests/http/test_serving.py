@@ -1,4 +1,6 @@
-"""How requests end: limits, slow and vanishing clients, faults, streams; and what goes with every answer."""
+"""How requests end: limits, slow and vanishing clients, faults, streams; and what goes with every
+answer.
+"""
 
 import asyncio
 import gzip
@@ -60,13 +62,18 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 def test_request_ids_come_back(server: Live) -> None:
     def of(given: str) -> str:
-        return server.client.get("/health/live", headers={"X-Request-ID": given}).headers["x-request-id"]
+        return server.client.get("/health/live", headers={"X-Request-ID": given}).headers[
+            "x-request-id"
+        ]
 
     assert of("abc-1.2_3") == "abc-1.2_3"
     for bad in ("", "a" * 65, "a b", "a\tb", "<x>", "a;b"):
         assert re.fullmatch(r"[0-9a-f]{16}", of(bad)), bad
     assert of("") != of("")
-    assert server.client.get("/v1/nowhere", headers={"X-Request-ID": "x"}).headers["x-request-id"] == "x"
+    assert (
+        server.client.get("/v1/nowhere", headers={"X-Request-ID": "x"}).headers["x-request-id"]
+        == "x"
+    )
 
 
 def test_security_headers(server: Live) -> None:
@@ -83,14 +90,20 @@ def test_security_headers(server: Live) -> None:
 
 def test_cors_is_off_unless_an_origin_is_named(tmp_path: Path, server: Live) -> None:
     asks = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
-    assert problem(server.client.options("/v1/users/ann/profile", headers=asks)) == (405, "wrong_method")
+    assert problem(server.client.options("/v1/users/ann/profile", headers=asks)) == (
+        405,
+        "wrong_method",
+    )
     engine = small_engine(tmp_path / "other", cors=["https://shop.example"])
     with live(create_app(engine)) as open_to:
         answer = open_to.client.options("/v1/users/ann/profile", headers=asks)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "https://shop.example"
         asks["Origin"] = "https://other.example"
-        assert "access-control-allow-origin" not in open_to.client.options("/health/live", headers=asks).headers
+        assert (
+            "access-control-allow-origin"
+            not in open_to.client.options("/health/live", headers=asks).headers
+        )
         for path in ("/health/live", "/v1/nowhere"):
             answer = open_to.client.get(path, headers={"Origin": "https://shop.example"})
             assert answer.headers["access-control-allow-origin"] == "https://shop.example"
@@ -120,7 +133,9 @@ def test_the_documents_page_needs_nothing_from_outside(server: Live) -> None:
     for path in named:
         file = server.client.get(path)
         assert file.status_code == 200
-        assert file.headers["content-type"].startswith("text/css" if path.endswith(".css") else "text/javascript")
+        assert file.headers["content-type"].startswith(
+            "text/css" if path.endswith(".css") else "text/javascript"
+        )
     assert server.client.get("/openapi.json").json()["openapi"].startswith("3.")
     assert problem(server.client.get("/docs/other.js")) == (404, "unknown_path")
 
@@ -130,14 +145,19 @@ def test_the_documents_page_needs_nothing_from_outside(server: Live) -> None:
 
 def test_bodies_that_are_no_json_or_too_large(server: Live) -> None:
     def post(content: bytes | Iterator[bytes]) -> httpx.Response:
-        return server.client.post("/v1/test/echo", content=content, headers={"Content-Type": "application/json"})
+        return server.client.post(
+            "/v1/test/echo", content=content, headers={"Content-Type": "application/json"}
+        )
 
     assert post(b'{"text": "x"}').json() == "x"
     assert problem(post(b'{"text": ')) == (400, "invalid_json")
     assert problem(post(b'{"text": ' + b"[" * 9000))[0] == 400
     assert problem(post(b"\xff\xfe"))[0] == 400
     assert problem(post(b'{"text": "' + b"x" * 10_000 + b'"}')) == (413, "body_too_large")
-    assert problem(post(iter([b'{"text": "', *[b"x" * 1000] * 20, b'"}']))) == (413, "body_too_large")
+    assert problem(post(iter([b'{"text": "', *[b"x" * 1000] * 20, b'"}']))) == (
+        413,
+        "body_too_large",
+    )
     assert server.client.get("/health/live").status_code == 200
 
 
@@ -191,7 +211,9 @@ def test_a_server_that_is_full_says_so_and_stays_alive(tmp_path: Path) -> None:
         return "done"
 
     with live(app) as server:
-        first = threading.Thread(target=lambda: httpx.get(f"http://127.0.0.1:{server.port}/v1/test/long", timeout=60))
+        first = threading.Thread(
+            target=lambda: httpx.get(f"http://127.0.0.1:{server.port}/v1/test/long", timeout=60)
+        )
         first.start()
         assert begun.wait(30)
         answer = server.client.get("/v1/users/ann/profile")
@@ -262,7 +284,10 @@ def test_a_body_that_does_not_come_is_not_waited_for(app: FastAPI, engine: Engin
         return text
 
     with live(app, ServerSettings()) as server, connection(server) as held:
-        head = "POST /v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+        head = (
+            "POST /v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: "
+            "application/json\r\nContent-Length: 99\r\n\r\n"
+        )
         held.sendall(head.encode() + b'{"te')
         answer = everything(held)
         assert answer.startswith(b"HTTP/1.1 408")
@@ -356,7 +381,9 @@ def test_streams_come_piece_by_piece_and_end_when_the_client_goes_away(app: Fast
         return StreamingResponse(pool.stream(words), media_type="text/event-stream")
 
     with live(app) as server:
-        with server.client.stream("GET", "/v1/test/words", headers={"Accept-Encoding": "gzip"}) as answer:
+        with server.client.stream(
+            "GET", "/v1/test/words", headers={"Accept-Encoding": "gzip"}
+        ) as answer:
             assert "content-encoding" not in answer.headers
             lines = answer.iter_lines()
             for number in range(3):  # the next is only made once this one has come
@@ -432,7 +459,9 @@ def test_a_server_answers_where_what_it_would_read_first_is_damaged(
     assert '"not warmed"' in capsys.readouterr().err
 
 
-def test_a_server_that_reads_for_long_takes_requests_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_reads_for_long_takes_requests_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = small_engine(tmp_path)
     done = threading.Event()
     monkeypatch.setattr(engine.swift, "warm", done.wait)

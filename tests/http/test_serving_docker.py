@@ -15,7 +15,9 @@ def test_the_linter_finds_nothing() -> None:
     linter = shutil.which("hadolint", path=str(Path(sys.executable).parent))
     if linter is None:
         pytest.skip("HADOLINT IS MISSING: its wheel is for Linux on x86-64 alone")
-    done = subprocess.run([linter, str(ROOT / "Dockerfile")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [linter, str(ROOT / "Dockerfile")], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 

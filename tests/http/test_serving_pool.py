@@ -1,4 +1,6 @@
-"""Where requests work: what runs there does not hold up the loop that serves, and ends when nobody waits for it."""
+"""Where requests work: what runs there does not hold up the loop that serves, and ends when nobody
+waits for it.
+"""
 
 import asyncio
 import threading

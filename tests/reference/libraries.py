@@ -1,14 +1,16 @@
-"""What RecTools, LensKit, RecBole and ranx say about the same lists; runs in an environment of its own.
+"""What RecTools, LensKit, RecBole and ranx say about the same lists; runs in an environment of its
+own.
 
     .venv-reference/bin/python libraries.py values FOLDER
     .venv-reference/bin/python libraries.py times FOLDER
     .venv-reference/bin/python libraries.py recommend FOLDER
 
-FOLDER holds `lists.csv` (user, item, rank from 1), `relevant.csv` and `history.csv` (user, item), `features.csv` (item,
-then 0/1 columns), `ratings.csv` (user, item, rating, predicted) and `shape.json` (users, items, ks). `values` writes
-`values.csv` (library, metric, k, user, value; user -1 for a number over everybody), `times` needs only lists and
-relevant items and writes `times.json`, seconds. `recommend` needs only `events.npz` (user, item, time, asked) and
-writes `times.json`, by method the milliseconds of CPU of ten items for each user asked.
+FOLDER holds `lists.csv` (user, item, rank from 1), `relevant.csv` and `history.csv` (user, item),
+`features.csv` (item, then 0/1 columns), `ratings.csv` (user, item, rating, predicted) and
+`shape.json` (users, items, ks). `values` writes `values.csv` (library, metric, k, user, value; user
+-1 for a number over everybody), `times` needs only lists and relevant items and writes
+`times.json`, seconds. `recommend` needs only `events.npz` (user, item, time, asked) and writes
+`times.json`, by method the milliseconds of CPU of ten items for each user asked.
 """
 
 import importlib.util
@@ -30,7 +32,9 @@ EVERYBODY = -1
 def main() -> None:
     mode, folder = sys.argv[1], Path(sys.argv[2])
     if mode == "times":
-        (folder / "times.json").write_text(json.dumps({"ranx": time_ranx(folder), "lenskit": time_lenskit(folder)}))
+        (folder / "times.json").write_text(
+            json.dumps({"ranx": time_ranx(folder), "lenskit": time_lenskit(folder)})
+        )
         return
     if mode == "recommend":
         (folder / "times.json").write_text(json.dumps(time_recommending(folder)))
@@ -51,7 +55,10 @@ def ranked(folder: Path) -> dict[int, list[int]]:
 
 
 def relevant(folder: Path) -> dict[int, list[int]]:
-    return {int(u): group.to_list() for u, group in pd.read_csv(folder / "relevant.csv").groupby("user")["item"]}
+    return {
+        int(u): group.to_list()
+        for u, group in pd.read_csv(folder / "relevant.csv").groupby("user")["item"]
+    }
 
 
 def rectools(folder: Path) -> Iterator[Row]:
@@ -59,10 +66,13 @@ def rectools(folder: Path) -> Iterator[Row]:
 
     names = {"user": "user_id", "item": "item_id"}
     reco, test, past = (
-        pd.read_csv(folder / f"{name}.csv").rename(columns=names) for name in ("lists", "relevant", "history")
+        pd.read_csv(folder / f"{name}.csv").rename(columns=names)
+        for name in ("lists", "relevant", "history")
     )
     catalog = np.arange(shape(folder)["items"])
-    distances = m.PairwiseHammingDistanceCalculator(pd.read_csv(folder / "features.csv").set_index("item"))
+    distances = m.PairwiseHammingDistanceCalculator(
+        pd.read_csv(folder / "features.csv").set_index("item")
+    )
     for k in shape(folder)["ks"]:
         per_user = {
             "precision": m.Precision(k).calc_per_user(reco, test),
@@ -79,12 +89,22 @@ def rectools(folder: Path) -> Iterator[Row]:
             "ild": m.IntraListDiversity(k, distances).calc_per_user(reco),
         }
         for name, values in per_user.items():
-            yield from (("rectools", name, k, int(user), float(value)) for user, value in values.items())
-        yield "rectools", "coverage", k, EVERYBODY, m.CatalogCoverage(k, normalize=True).calc(reco, catalog)
+            yield from (
+                ("rectools", name, k, int(user), float(value)) for user, value in values.items()
+            )
+        yield (
+            "rectools",
+            "coverage",
+            k,
+            EVERYBODY,
+            m.CatalogCoverage(k, normalize=True).calc(reco, catalog),
+        )
 
 
 def stand_in_for_torch() -> None:
-    """LensKit and RecBole import torch for their models; what their modules touch at import is this."""
+    """LensKit and RecBole import torch for their models; what their modules touch at import is
+    this.
+    """
     torch = types.ModuleType("torch")
     torch.Tensor = type("Tensor", (), {})
     torch.jit = types.SimpleNamespace(ignore=lambda function: function)
@@ -99,21 +119,33 @@ def lenskit(folder: Path) -> Iterator[Row]:
 
     lists, wanted = ranked(folder), relevant(folder)
     users, items = shape(folder)["users"], shape(folder)["items"]
-    outputs = [ItemList(item_ids=np.array(lists.get(user, []), dtype=np.int64), ordered=True) for user in range(users)]
-    tests = [ItemList(item_ids=np.array(wanted.get(user, []), dtype=np.int64)) for user in range(users)]
+    outputs = [
+        ItemList(item_ids=np.array(lists.get(user, []), dtype=np.int64), ordered=True)
+        for user in range(users)
+    ]
+    tests = [
+        ItemList(item_ids=np.array(wanted.get(user, []), dtype=np.int64)) for user in range(users)
+    ]
     kinds = {
-        "precision": m.Precision, "recall": m.Recall, "hit": m.Hit, "mrr": m.RecipRank, "ndcg": m.NDCG,
+        "precision": m.Precision,
+        "recall": m.Recall,
+        "hit": m.Hit,
+        "mrr": m.RecipRank,
+        "ndcg": m.NDCG,
         "map": AveragePrecision,
-    }  # fmt: skip
+    }
     for k in shape(folder)["ks"]:
         for name, kind in kinds.items():
             metric = kind(n=k)
             for user, (output, test) in enumerate(zip(outputs, tests, strict=True)):
-                # Without test items its precision is 0, its recall NaN, and its AveragePrecision divides by zero.
+                # Without test items its precision is 0, its recall NaN, and its AveragePrecision
+                # divides by zero.
                 if len(test):
                     yield "lenskit", name, k, user, float(metric.measure_list(output, test))
         gini = m.ListGini(n=k, items=items)
-        value = gini.global_aggregate([gini.compute_list_data(output, None) for output in outputs if len(output)])
+        value = gini.global_aggregate(
+            [gini.compute_list_data(output, None) for output in outputs if len(output)]
+        )
         yield "lenskit", "gini", k, EVERYBODY, float(value)
     ratings = pd.read_csv(folder / "ratings.csv")
     pairs = ItemList(item_ids=np.arange(len(ratings)), scores=ratings["predicted"].to_numpy())
@@ -134,7 +166,14 @@ def recbole(folder: Path) -> Iterator[Row]:
     sizes = np.array([len(wanted[user]) for user in users])
     counts = pd.read_csv(folder / "history.csv")["item"].value_counts().to_dict()
     config = {"topk": known["ks"], "metric_decimal_place": 20}
-    kinds = {"precision": m.Precision, "hit": m.Hit, "mrr": m.MRR, "recall": m.Recall, "map": m.MAP, "ndcg": m.NDCG}
+    kinds = {
+        "precision": m.Precision,
+        "hit": m.Hit,
+        "mrr": m.MRR,
+        "recall": m.Recall,
+        "map": m.MAP,
+        "ndcg": m.NDCG,
+    }
     tables = {}
     for name, kind in kinds.items():
         needs = (hits, sizes) if name in ("recall", "map", "ndcg") else (hits,)
@@ -143,8 +182,17 @@ def recbole(folder: Path) -> Iterator[Row]:
     tables["arp"] = popularity.metric_info(popularity.get_pop(top, counts))
     for k in known["ks"]:
         for name, table in tables.items():
-            yield from (("recbole", name, k, user, float(row[k - 1])) for user, row in zip(users, table, strict=True))
-        yield "recbole", "gini", k, EVERYBODY, float(m.GiniIndex(config).get_gini(top[:, :k], known["items"]))
+            yield from (
+                ("recbole", name, k, user, float(row[k - 1]))
+                for user, row in zip(users, table, strict=True)
+            )
+        yield (
+            "recbole",
+            "gini",
+            k,
+            EVERYBODY,
+            float(m.GiniIndex(config).get_gini(top[:, :k], known["items"])),
+        )
         yield (
             "recbole",
             "coverage",
@@ -155,7 +203,9 @@ def recbole(folder: Path) -> Iterator[Row]:
 
 
 def recbole_metrics() -> types.ModuleType:
-    """RecBole's own `evaluator/metrics.py`, without the packages around it, which want torch and scikit-learn."""
+    """RecBole's own `evaluator/metrics.py`, without the packages around it, which want torch and
+    scikit-learn.
+    """
     stand_in_for_torch()
     np.float = float  # The name that numpy 1.24 took away.
     root = Path(next(iter(importlib.util.find_spec("recbole").submodule_search_locations)))
@@ -163,7 +213,9 @@ def recbole_metrics() -> types.ModuleType:
         package = types.ModuleType(name)
         package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = package
-    sys.modules["recbole.utils"].EvaluatorType = importlib.import_module("recbole.utils.enum_type").EvaluatorType
+    sys.modules["recbole.utils"].EvaluatorType = importlib.import_module(
+        "recbole.utils.enum_type"
+    ).EvaluatorType
     learn = types.ModuleType("sklearn.metrics")
     learn.auc = learn.mean_absolute_error = learn.mean_squared_error = None
     sys.modules["sklearn"], sys.modules["sklearn.metrics"] = types.ModuleType("sklearn"), learn
@@ -177,7 +229,14 @@ def ranx(folder: Path) -> Iterator[Row]:
     from ranx import evaluate
 
     qrels, run, users = ranx_objects(folder)
-    names = {"precision": "precision", "recall": "recall", "f1": "f1", "hit": "hit_rate", "mrr": "mrr", "map": "map"}
+    names = {
+        "precision": "precision",
+        "recall": "recall",
+        "f1": "f1",
+        "hit": "hit_rate",
+        "mrr": "mrr",
+        "map": "map",
+    }
     for k in shape(folder)["ks"]:
         for ours, theirs in {**names, "ndcg": "ndcg"}.items():
             evaluate(qrels, run, f"{theirs}@{k}")
@@ -191,7 +250,12 @@ def ranx_objects(folder: Path):
     lists, wanted = ranked(folder), relevant(folder)
     users = [user for user in lists if user in wanted]
     qrels = Qrels({str(user): {str(item): 1 for item in wanted[user]} for user in users})
-    run = Run({str(user): {str(item): 1 / rank for rank, item in enumerate(lists[user], 1)} for user in users})
+    run = Run(
+        {
+            str(user): {str(item): 1 / rank for rank, item in enumerate(lists[user], 1)}
+            for user in users
+        }
+    )
     return qrels, run, users
 
 
@@ -201,7 +265,9 @@ def time_ranx(folder: Path) -> float:
 
     qrels, run, _ = ranx_objects(folder)
     k = max(shape(folder)["ks"])
-    names = [f"{one}@{k}" for one in ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg")]
+    names = [
+        f"{one}@{k}" for one in ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg")
+    ]
     evaluate(qrels, run, names)
     return min(clock(lambda: evaluate(qrels, run, names)) for _ in range(3))
 
@@ -215,9 +281,13 @@ def time_lenskit(folder: Path) -> float:
 
     k = max(shape(folder)["ks"])
     wanted = relevant(folder)
-    lists = {user: ItemList(item_ids=np.array(one), ordered=True) for user, one in ranked(folder).items()}
+    lists = {
+        user: ItemList(item_ids=np.array(one), ordered=True) for user, one in ranked(folder).items()
+    }
     outputs = ItemListCollection.from_dict(lists, "user_id")
-    tests = ItemListCollection.from_dict({u: ItemList(item_ids=np.array(one)) for u, one in wanted.items()}, "user_id")
+    tests = ItemListCollection.from_dict(
+        {u: ItemList(item_ids=np.array(one)) for u, one in wanted.items()}, "user_id"
+    )
     analysis = m.RunAnalysis()
     for kind in (m.Precision, m.Recall, m.Hit, m.RecipRank, AveragePrecision, m.NDCG):
         analysis.add_metric(kind(n=k))
@@ -233,7 +303,11 @@ def time_recommending(folder: Path) -> dict[str, list[float]]:
 
     with np.load(folder / "events.npz") as held:
         asked = held["asked"].tolist()
-        names = {"user_id": held["user"], "item_id": held["item"], "weight": np.ones(len(held["user"]))}
+        names = {
+            "user_id": held["user"],
+            "item_id": held["item"],
+            "weight": np.ones(len(held["user"])),
+        }
         frame = pd.DataFrame({**names, "datetime": pd.to_datetime(held["time"], unit="ms")})
     dataset = Dataset.construct(frame)
     models = {
@@ -244,7 +318,10 @@ def time_recommending(folder: Path) -> dict[str, list[float]]:
     }
     if frame["item_id"].nunique() <= 10_000:  # its matrix is dense
         models["EASE"] = EASEModel()
-    return {name: [1000 * one for one in recommending(model, dataset, asked)] for name, model in models.items()}
+    return {
+        name: [1000 * one for one in recommending(model, dataset, asked)]
+        for name, model in models.items()
+    }
 
 
 def recommending(model, dataset, asked: list[int]) -> Iterator[float]:

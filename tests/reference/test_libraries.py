@@ -1,6 +1,7 @@
 """Our metrics beside what RecTools, LensKit, RecBole and ranx themselves say about the same lists.
 
-The libraries run in `.venv-reference` (`make test` makes it), and exchange files: see `libraries.py`.
+The libraries run in `.venv-reference` (`make test` makes it), and exchange files: see
+`libraries.py`.
 """
 
 import csv
@@ -28,7 +29,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.reference]
 
 @dataclass(frozen=True)
 class Case:
-    """Lists of every kind: empty, short, full; users with nothing relevant, with one item, with more than k."""
+    """Lists of every kind: empty, short, full; users with nothing relevant, with one item, with
+    more than k.
+    """
 
     lists: NDArray[np.int64]
     relevant: list[NDArray[np.int64]]
@@ -73,7 +76,9 @@ def made(seed: int = 5) -> Case:
     features = (random.random((ITEMS, FEATURES)) < 0.35).astype(np.int64)
     true = random.integers(1, 6, 50).astype(np.float64)
     # Eighths, since LensKit keeps scores in single precision.
-    return Case(lists, relevant, history, features, true, true + np.round(8 * random.normal(0, 1, 50)) / 8)
+    return Case(
+        lists, relevant, history, features, true, true + np.round(8 * random.normal(0, 1, 50)) / 8
+    )
 
 
 def write(case: Case, folder: Path) -> None:
@@ -83,7 +88,12 @@ def write(case: Case, folder: Path) -> None:
     tables: dict[str, tuple[list[str], list[tuple[float, ...]]]] = {
         "lists": (
             ["user", "item", "rank"],
-            [(u, int(i), r) for u, row in enumerate(case.lists) for r, i in enumerate(row, 1) if i >= 0],
+            [
+                (u, int(i), r)
+                for u, row in enumerate(case.lists)
+                for r, i in enumerate(row, 1)
+                if i >= 0
+            ],
         ),
         "relevant": (["user", "item"], list(pairs(case.relevant))),
         "history": (["user", "item"], list(pairs(case.history))),
@@ -91,7 +101,10 @@ def write(case: Case, folder: Path) -> None:
             ["item", *(f"f{at}" for at in range(FEATURES))],
             [(item, *row) for item, row in enumerate(case.features.tolist())],
         ),
-        "ratings": (["rating", "predicted"], list(zip(case.true.tolist(), case.predicted.tolist(), strict=True))),
+        "ratings": (
+            ["rating", "predicted"],
+            list(zip(case.true.tolist(), case.predicted.tolist(), strict=True)),
+        ),
     }
     for name, (head, rows) in tables.items():
         with (folder / f"{name}.csv").open("w", newline="") as file:
@@ -101,9 +114,14 @@ def write(case: Case, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    found = Path(os.environ.get("LIMNER_REFERENCE_PYTHON", ROOT / ".venv-reference" / "bin" / "python"))
+    found = Path(
+        os.environ.get("LIMNER_REFERENCE_PYTHON", ROOT / ".venv-reference" / "bin" / "python")
+    )
     if not found.exists():
-        pytest.skip("REFERENCE LIBRARIES ARE MISSING: run `make .venv-reference/.installed` to check metrics by them")
+        pytest.skip(
+            "REFERENCE LIBRARIES ARE MISSING: run `make .venv-reference/.installed` to "
+            "check metrics by them"
+        )
     return found
 
 
@@ -121,7 +139,10 @@ def theirs(python: Path, case: Case, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("exchange")
     write(case, folder)
     done = subprocess.run(
-        [str(python), "-W", "ignore", str(SCRIPT), "values", str(folder)], capture_output=True, text=True, check=False
+        [str(python), "-W", "ignore", str(SCRIPT), "values", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found: Values = {}
@@ -146,12 +167,16 @@ LISTED = sum(user % 10 != 4 for user in range(3, USERS))
 
 @pytest.mark.parametrize("k", KS)
 @pytest.mark.parametrize("name", list(LIST_KERNELS))
-def test_accuracy_in_each_style_is_the_librarys_own(theirs: Values, case: Case, name: str, k: int) -> None:
+def test_accuracy_in_each_style_is_the_librarys_own(
+    theirs: Values, case: Case, name: str, k: int
+) -> None:
     users: dict[Style, int] = {"rectools": ASKED, "lenskit": ASKED, "recbole": FULL}
     for style, asked in users.items():
         if (style, name) in {("lenskit", "f1"), ("recbole", "f1")}:
             continue
-        ours = LIST_KERNELS[name](case.hits, case.counts, k, style, metrics.list_lengths(case.lists))
+        ours = LIST_KERNELS[name](
+            case.hits, case.counts, k, style, metrics.list_lengths(case.lists)
+        )
         agree(theirs[style, name, k], ours, asked)
 
 
@@ -173,7 +198,9 @@ def test_ndcg_is_what_rectools_calls_achievable(theirs: Values, case: Case, k: i
 def test_beyond_accuracy(theirs: Values, case: Case, k: int) -> None:
     share = case.popularity / USERS
     listed = USERS - 3
-    agree(theirs["rectools", "novelty", k], metrics.novelty(case.lists, share, k, users=USERS), listed)
+    agree(
+        theirs["rectools", "novelty", k], metrics.novelty(case.lists, share, k, users=USERS), listed
+    )
     arp = metrics.arp(case.lists, case.popularity, k)
     agree(theirs["rectools", "arp", k], arp, listed)
     agree(theirs["recbole", "arp", k], arp, FULL)
@@ -187,7 +214,9 @@ def test_beyond_accuracy(theirs: Values, case: Case, k: int) -> None:
     pairs = np.minimum(metrics.list_lengths(case.lists), k) > 1
     # Theirs is 0 for a list without a pair.
     assert all(found[user] == 0 and np.isnan(diversity[user]) for user in found if not pairs[user])
-    agree({user: value for user, value in found.items() if pairs[user]}, diversity, int(pairs.sum()))
+    agree(
+        {user: value for user, value in found.items() if pairs[user]}, diversity, int(pairs.sum())
+    )
 
 
 @pytest.mark.parametrize("k", KS)
@@ -204,8 +233,12 @@ def test_numbers_over_everybody(theirs: Values, case: Case, k: int) -> None:
 
 
 def test_errors_of_ratings(theirs: Values, case: Case) -> None:
-    assert metrics.rmse(case.true, case.predicted) == pytest.approx(theirs["lenskit", "rmse", 0][-1], abs=1e-9)
-    assert metrics.mae(case.true, case.predicted) == pytest.approx(theirs["lenskit", "mae", 0][-1], abs=1e-9)
+    assert metrics.rmse(case.true, case.predicted) == pytest.approx(
+        theirs["lenskit", "rmse", 0][-1], abs=1e-9
+    )
+    assert metrics.mae(case.true, case.predicted) == pytest.approx(
+        theirs["lenskit", "mae", 0][-1], abs=1e-9
+    )
 
 
 def test_the_styles_differ_on_these_lists(case: Case) -> None:
@@ -213,7 +246,8 @@ def test_the_styles_differ_on_these_lists(case: Case) -> None:
     lengths = metrics.list_lengths(case.lists)
     for name, differing in {"precision": 1, "recall": 1, "map": 2, "ndcg": 2}.items():
         values = [
-            LIST_KERNELS[name](case.hits, case.counts, 10, style, lengths) for style in ("ours", "lenskit", "rectools")
+            LIST_KERNELS[name](case.hits, case.counts, 10, style, lengths)
+            for style in ("ours", "lenskit", "rectools")
         ]
         distinct = {np.nan_to_num(one, nan=-1.0).round(9).tobytes() for one in values}
         assert len(distinct) == differing + 1, name

@@ -14,7 +14,9 @@ from limner.store import open_store
 from tests.http.live import small_engine
 
 
-def test_two_changes_of_an_item_at_once_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_changes_of_an_item_at_once_are_both_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = small_engine(tmp_path)
     read, both = engine.store.item, Barrier(2)
 

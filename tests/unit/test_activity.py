@@ -15,7 +15,16 @@ from limner.core.settings import load_settings
 from limner.engine import open_engine
 from limner.evals.metrics import auc, ece
 from limner.ingest import Sources
-from limner.rank import Model, audience, history_batch, load_model, order, train, train_report, with_context
+from limner.rank import (
+    Model,
+    audience,
+    history_batch,
+    load_model,
+    order,
+    train,
+    train_report,
+    with_context,
+)
 from limner.rank.activity import Activity, fit_activity, load_activity
 from limner.rank.fusion import Method, TrainingExamples, learn
 from limner.rank.training_queries import moments
@@ -26,8 +35,8 @@ DAY = 86_400_000
 
 
 def leaving(users: int, seed: int = 3) -> Interactions:
-    """Users who come over a hundred days, do something every few days, and leave for good at a moment of their own;
-    a third of them has only one item, again and again.
+    """Users who come over a hundred days, do something every few days, and leave for good at a
+    moment of their own; a third of them has only one item, again and again.
     """
     random = np.random.default_rng(seed)
     user, time, item = [], [], []
@@ -41,17 +50,28 @@ def leaving(users: int, seed: int = 3) -> Interactions:
     n = sum(map(len, user))
     zeros = np.zeros(n, np.int16)
     return Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at:02}" for at in range(40)], ["like"], ["made"],
-        np.concatenate(user).astype(np.int32), np.concatenate(item).astype(np.int32), zeros, zeros,
-        np.full(n, np.nan), (np.concatenate(time) * DAY).astype(np.int64), np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(users)],
+        [f"i{at:02}" for at in range(40)],
+        ["like"],
+        ["made"],
+        np.concatenate(user).astype(np.int32),
+        np.concatenate(item).astype(np.int32),
+        zeros,
+        zeros,
+        np.full(n, np.nan),
+        (np.concatenate(time) * DAY).astype(np.int64),
+        np.arange(1, n + 1),
+    )
 
 
 def timed(x: Interactions) -> list[History]:
     """Of every user who has done anything."""
     starts = x.starts()
     spans = [slice(starts[one], starts[one + 1]) for one in np.unique(x.user)]
-    return [History(x.item[span].astype(np.int64), np.ones(0, np.float32), time=x.time[span]) for span in spans]
+    return [
+        History(x.item[span].astype(np.int64), np.ones(0, np.float32), time=x.time[span])
+        for span in spans
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +97,9 @@ def test_the_chance_to_come_back_is_what_happens() -> None:
     found = fit_activity(past)
     assert found is not None and found.ece < 0.08
     told = found.probability(timed(past))
-    came = (np.bincount(x.user[(x.time >= moment) & (x.time <= end)], minlength=3000) > 0)[np.unique(past.user)]
+    came = (np.bincount(x.user[(x.time >= moment) & (x.time <= end)], minlength=3000) > 0)[
+        np.unique(past.user)
+    ]
     assert 0.1 < came.mean() < 0.6
     assert abs(told.mean() - came.mean()) < 0.06 and ece(came, told, 10, "mass") < 0.08
     assert ece(came, np.full(len(came), 0.9), 10, "mass") > 0.08, "the bound tells good from bad"
@@ -89,13 +111,19 @@ def test_the_later_the_last_event_the_likelier_the_next() -> None:
     nothing = np.empty(0, np.int64), np.empty(0, np.float32)
 
     def chance(*days: float) -> float:
-        return float(found.probability([History(*nothing, time=np.array([day * DAY for day in days], np.int64))])[0])
+        return float(
+            found.probability(
+                [History(*nothing, time=np.array([day * DAY for day in days], np.int64))]
+            )[0]
+        )
 
     assert chance(10) < chance(50) < chance(99) < chance(98, 99)
     assert chance(100) == chance(140), "what came after training is as good as now"
     unknown = [
-        History(*nothing), History(*nothing, time=np.empty(0, np.int64)), History(*nothing, time=np.array([NO_TIME]))
-    ]  # fmt: skip
+        History(*nothing),
+        History(*nothing, time=np.empty(0, np.int64)),
+        History(*nothing, time=np.array([NO_TIME])),
+    ]
     assert found.probability([*unknown]).tolist() == [0.25] * 3
 
 
@@ -106,10 +134,17 @@ def test_events_without_times_tell_nothing(tmp_path: Path) -> None:
     some = replace(x, time=np.where(np.arange(len(x)) == 5, NO_TIME, x.time))
     model = train(some, np.ones(len(x), np.float32), tmp_path)
     loaded = load_model(tmp_path)
-    assert model.fusion is not None and model.activity is None and loaded is not None and loaded.activity is None
+    assert (
+        model.fusion is not None
+        and model.activity is None
+        and loaded is not None
+        and loaded.activity is None
+    )
     assert train_report(model, "none", 0).activity_error is None
     score = np.array([[0.5, 1.5]])
-    assert model.probability(score, timed(x)[:1]).tolist() == model.fusion.probability(score).tolist()
+    assert (
+        model.probability(score, timed(x)[:1]).tolist() == model.fusion.probability(score).tolist()
+    )
 
 
 def test_it_is_stored_with_the_model(model: Model, home: Path, tmp_path: Path) -> None:
@@ -139,12 +174,17 @@ def test_it_changes_the_order_of_users_and_not_of_items(model: Model) -> None:
     events = [("i03", 1.0), ("i04", 1.0)]
     old, new = (model.history(events, [now - days * DAY, now - days * DAY]) for days in (60, 1))
     without = replace(model, activity=None)
-    lists = [order(*asked, exclude=frozenset(["i03", "i04"])) for asked in ((model, old), (model, new), (without, new))]
+    lists = [
+        order(*asked, exclude=frozenset(["i03", "i04"]))
+        for asked in ((model, old), (model, new), (without, new))
+    ]
     assert len({tuple(one.candidate.item_id for one in found) for found in lists}) == 1
     past, present, given = ([one.probability or 0.0 for one in found] for found in lists)
     active = model.activity.probability([old, new])
     assert active[0] < active[1]
-    assert np.allclose(past, active[0] * np.array(given)) and np.allclose(present, active[1] * np.array(given))
+    assert np.allclose(past, active[0] * np.array(given)) and np.allclose(
+        present, active[1] * np.array(given)
+    )
     visit = with_context(old, [7], model)
     assert model.activity.probability([visit])[0] > active[0], "who visits is there"
 
@@ -153,9 +193,17 @@ def test_users_of_an_item_are_ordered_by_who_is_still_there(model: Model) -> Non
     x = leaving(300)
     crowd = history_batch(x, np.ones(len(x), np.float32), model)
     item = Item(item_id="i05")
-    found = audience(model, crowd, item, crowd.user_ids, None, repeats=False, advance=lambda _: None)
+    found = audience(
+        model, crowd, item, crowd.user_ids, None, repeats=False, advance=lambda _: None
+    )
     given = audience(
-        replace(model, activity=None), crowd, item, crowd.user_ids, None, repeats=False, advance=lambda _: None
+        replace(model, activity=None),
+        crowd,
+        item,
+        crowd.user_ids,
+        None,
+        repeats=False,
+        advance=lambda _: None,
     )
     assert "does anything" in found.definition and "next" in given.definition
     assert model.activity is not None
@@ -180,10 +228,16 @@ def test_probabilities_count_questions_without_an_answer(method: Method) -> None
     random = np.random.default_rng(5)
     questions, each = 2000, 20
     columns = random.normal(size=(questions * each, 3)).astype(np.float32)
-    chance = 1 / (1 + np.exp(3 - 1.5 * columns[:, 0])) * np.repeat(random.random(questions) < 0.4, each)
+    chance = (
+        1 / (1 + np.exp(3 - 1.5 * columns[:, 0])) * np.repeat(random.random(questions) < 0.4, each)
+    )
     relevant = random.random(len(columns)) < chance
     whole = TrainingExamples(
-        columns, relevant, np.full(questions, each), np.arange(questions), ["next_item", "content", "history"]
+        columns,
+        relevant,
+        np.full(questions, each),
+        np.arange(questions),
+        ["next_item", "content", "history"],
     )
     fusion = learn(whole, method).fusion
     assert fusion.asked == questions and fusion.queries == whole.answered.sum() < 0.5 * questions
@@ -197,23 +251,36 @@ def test_probabilities_count_questions_without_an_answer(method: Method) -> None
 
 async def test_every_door_tells_the_same_chance(tmp_path: Path) -> None:
     x = leaving(200)
-    rows = [f"u{u},i{i:02},like,{t // 1000 + 1_000_000_000}" for u, i, t in zip(x.user, x.item, x.time, strict=True)]
-    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,type,timestamp", *rows]), encoding="utf-8")
-    settings = load_settings({}, overrides={("data",): str(tmp_path / "store"), ("llm", "choice"): "none"})
+    rows = [
+        f"u{u},i{i:02},like,{t // 1000 + 1_000_000_000}"
+        for u, i, t in zip(x.user, x.item, x.time, strict=True)
+    ]
+    (tmp_path / "events.csv").write_text(
+        "\n".join(["user_id,item_id,type,timestamp", *rows]), encoding="utf-8"
+    )
+    settings = load_settings(
+        {}, overrides={("data",): str(tmp_path / "store"), ("llm", "choice"): "none"}
+    )
     engine = open_engine(settings, create=True, embedder=FakeEmbedder())
     try:
         engine.ingest(Sources(events=[str(tmp_path / "events.csv")]))
         everyone = {found.user_id: found async for found in engine.recommend_all(5)}
-        user = x.user_ids[int(np.flatnonzero((np.bincount(x.user) == 10) & (np.arange(200) % 3 > 0))[0])]
+        user = x.user_ids[
+            int(np.flatnonzero((np.bincount(x.user) == 10) & (np.arange(200) % 3 > 0))[0])
+        ]
         told = {one.item.item_id: one.probability for one in everyone[user].recommendations}
         assert len(told) == 5 and all(told.values()), "a fusion was learned"
         [alone] = await engine.recommend([user], 5, explain=False)
         ranked = await engine.rank(user, list(told))
         for found in (alone, ranked):
-            assert {one.item.item_id: one.probability for one in found.recommendations} == pytest.approx(told)
+            assert {
+                one.item.item_id: one.probability for one in found.recommendations
+            } == pytest.approx(told)
         for item_id, probability in told.items():
             reached = engine.users_for_item(item_id, None)
-            assert next(one for one in reached.users if one.user_id == user).probability == pytest.approx(probability)
+            assert next(
+                one for one in reached.users if one.user_id == user
+            ).probability == pytest.approx(probability)
         model = engine.snapshots.model()
         assert model is not None and model.activity is not None and model.activity.rate < 0.9
     finally:
@@ -226,16 +293,26 @@ def test_how_many_come_back_is_told_as_of_the_last_moment() -> None:
     for one in range(600):
         begin = random.uniform(0, 100)
         # Whoever comes late leaves soon, and from day 80 on many leave whatever they did before.
-        gone = min(begin + random.exponential(60 - 0.5 * begin), 80.0 if random.random() < 0.7 else 100.0)
+        gone = min(
+            begin + random.exponential(60 - 0.5 * begin), 80.0 if random.random() < 0.7 else 100.0
+        )
         at = np.r_[begin, begin + np.cumsum(random.exponential(4, 40))]
         rows += [(one, moment) for moment in at[(at < gone) | (np.arange(41) == 0)]]
     table = np.array(rows)
     zeros = np.zeros(len(rows), np.int16)
     x = Interactions(
-        [f"u{at}" for at in range(600)], ["i0"], ["like"], ["made"], table[:, 0].astype(np.int32),
-        zeros.astype(np.int32), zeros, zeros, np.full(len(rows), np.nan), (table[:, 1] * DAY).astype(np.int64),
+        [f"u{at}" for at in range(600)],
+        ["i0"],
+        ["like"],
+        ["made"],
+        table[:, 0].astype(np.int32),
+        zeros.astype(np.int32),
+        zeros,
+        zeros,
+        np.full(len(rows), np.nan),
+        (table[:, 1] * DAY).astype(np.int64),
         np.arange(1, len(rows) + 1),
-    )  # fmt: skip
+    )
     learned = fit_activity(x)
     assert learned is not None
     begin, end = moments(x)[-1]

@@ -17,9 +17,13 @@ def test_any_id_is_one_segment_and_comes_back(one: str) -> None:
     part = segment(one)
     assert part.isascii() and not set(part) & set("/?#")
     assert id_of(part) == one
-    assert urljoin("http://host/v1/users/x", part) == f"http://host/v1/users/{part}"  # which no client walks up from
+    assert (
+        urljoin("http://host/v1/users/x", part) == f"http://host/v1/users/{part}"
+    )  # which no client walks up from
 
 
-@pytest.mark.parametrize(("one", "part"), [(".", "~."), ("..", "~.."), ("~..", "~~.."), ("~", "~"), ("...", "...")])
+@pytest.mark.parametrize(
+    ("one", "part"), [(".", "~."), ("..", "~.."), ("~..", "~~.."), ("~", "~"), ("...", "...")]
+)
 def test_dots_are_hidden(one: str, part: str) -> None:
     assert segment(one) == part and id_of(part) == one

@@ -16,15 +16,28 @@ from limner.server import create_app
 from tests.http.live import small_engine
 
 PATHS = {
-    "/v1/users": "get post", "/v1/items": "get post", "/v1/events": "get post", "/v1/users/{user_id}": "get delete",
-    "/v1/users/{user_id}/export": "get", "/v1/users/{user_id}/profile": "get patch",
-    "/v1/users/{user_id}/profile/build": "post", "/v1/users/{user_id}/profile/versions": "get",
-    "/v1/users/{user_id}/profile/diff": "get", "/v1/users/{user_id}/context": "get",
-    "/v1/users/{user_id}/recommendations": "get", "/v1/users/{user_id}/rank": "post",
-    "/v1/users/{user_id}/feedback": "post", "/v1/recommendations": "get", "/v1/recommendations/stats": "get",
-    "/v1/items/{item_id}": "get patch", "/v1/items/{item_id}/neighbors": "get", "/v1/popular": "get",
-    "/v1/chat": "post", "/v1/chat/completions": "post", "/v1/models": "get",
-}  # fmt: skip
+    "/v1/users": "get post",
+    "/v1/items": "get post",
+    "/v1/events": "get post",
+    "/v1/users/{user_id}": "get delete",
+    "/v1/users/{user_id}/export": "get",
+    "/v1/users/{user_id}/profile": "get patch",
+    "/v1/users/{user_id}/profile/build": "post",
+    "/v1/users/{user_id}/profile/versions": "get",
+    "/v1/users/{user_id}/profile/diff": "get",
+    "/v1/users/{user_id}/context": "get",
+    "/v1/users/{user_id}/recommendations": "get",
+    "/v1/users/{user_id}/rank": "post",
+    "/v1/users/{user_id}/feedback": "post",
+    "/v1/recommendations": "get",
+    "/v1/recommendations/stats": "get",
+    "/v1/items/{item_id}": "get patch",
+    "/v1/items/{item_id}/neighbors": "get",
+    "/v1/popular": "get",
+    "/v1/chat": "post",
+    "/v1/chat/completions": "post",
+    "/v1/models": "get",
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +53,11 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_every_path_is_there(document: dict[str, Any]) -> None:
-    found = {path: " ".join(methods) for path, methods in document["paths"].items() if path.startswith("/v1")}
+    found = {
+        path: " ".join(methods)
+        for path, methods in document["paths"].items()
+        if path.startswith("/v1")
+    }
     assert {path: set(methods.split()) for path, methods in found.items()} == {
         path: set(methods.split()) for path, methods in PATHS.items()
     }
@@ -60,10 +77,16 @@ def test_every_model_field_and_parameter_is_described(document: dict[str, Any]) 
         if not one.get("description")
     ]
     assert missing == []
-    assert [path for path, one in operations(document) if not (one.get("summary") and one.get("description"))] == []
+    assert [
+        path
+        for path, one in operations(document)
+        if not (one.get("summary") and one.get("description"))
+    ] == []
 
 
-def test_every_body_has_an_example_and_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
+def test_every_body_has_an_example_and_every_error_is_a_problem_document(
+    document: dict[str, Any],
+) -> None:
     schemas = document["components"]["schemas"]
     for path, operation in operations(document):
         if "requestBody" in operation:
@@ -88,7 +111,9 @@ def test_nothing_refers_to_what_is_not_there(document: dict[str, Any]) -> None:
 
 def test_every_model_has_an_example_that_it_takes(document: dict[str, Any]) -> None:
     models = {re.sub(r"\W", "_", one.__name__): one for one in models_under(BaseModel)}
-    takes = {name: TypeAdapter[object](model) for name, model in models.items()} | {"JsonValue": TypeAdapter(JsonValue)}
+    takes = {name: TypeAdapter[object](model) for name, model in models.items()} | {
+        "JsonValue": TypeAdapter(JsonValue)
+    }
     schemas = document["components"]["schemas"]
     assert [name for name, schema in schemas.items() if not schema.get("examples")] == []
     for name, schema in schemas.items():
@@ -100,7 +125,11 @@ def test_every_model_has_an_example_that_it_takes(document: dict[str, Any]) -> N
 def test_what_is_answered_is_shown_whole(document: dict[str, Any]) -> None:
     """Every field stands in the example of a model that no body holds."""
     schemas = document["components"]["schemas"]
-    bodies = {name for _, one in operations(document) for name in named_in(one.get("requestBody", {}), schemas)}
+    bodies = {
+        name
+        for _, one in operations(document)
+        for name in named_in(one.get("requestBody", {}), schemas)
+    }
     missing = {
         name: sorted(schema["properties"].keys() - schema["examples"][0].keys())
         for name, schema in schemas.items()
@@ -115,7 +144,9 @@ def named_in(part: object, schemas: dict[str, Any]) -> set[str]:
     wanted = set(re.findall(r"#/components/schemas/(\w+)", str(part)))
     while wanted - found:
         found |= wanted
-        wanted = set(re.findall(r"#/components/schemas/(\w+)", str([schemas[name] for name in found])))
+        wanted = set(
+            re.findall(r"#/components/schemas/(\w+)", str([schemas[name] for name in found]))
+        )
     return found
 
 

@@ -23,10 +23,23 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
     if shutil.which("wrk") is None:
         pytest.skip("WRK IS MISSING: the API is not measured")
     write_shop(tmp_path, items=60, users=30, each=15)
-    limner(tmp_path, "ingest", "--events", str(tmp_path / "events.csv"), "--items", str(tmp_path / "items.csv"))
+    limner(
+        tmp_path,
+        "ingest",
+        "--events",
+        str(tmp_path / "events.csv"),
+        "--items",
+        str(tmp_path / "items.csv"),
+    )
     limner(tmp_path, "train")
     measured = run(tmp_path, 1, asked=5, users=30)
-    assert [one.asked for one in measured] == ["recommendations", "recommendations", "explained", "profile", "first"]
+    assert [one.asked for one in measured] == [
+        "recommendations",
+        "recommendations",
+        "explained",
+        "profile",
+        "first",
+    ]
     for one in measured:
         assert one.requests > 0
         assert one.failed == 0

@@ -1,4 +1,6 @@
-"""The check of a model's answer: what results hold stays, everything else goes, sentence by sentence."""
+"""The check of a model's answer: what results hold stays, everything else goes, sentence by
+sentence.
+"""
 
 from collections.abc import Iterator
 
@@ -29,19 +31,31 @@ def talk() -> Conversation:
 @pytest.fixture
 def lines(talk: Conversation) -> list[AnswerLine]:
     likes = ToolStatement(
-        form="preference", values={"value": "Film-Noir", "facet": "genre", "trend": ""}, evidence=["ev-0"]
+        form="preference",
+        values={"value": "Film-Noir", "facet": "genre", "trend": ""},
+        evidence=["ev-0"],
     )
     return lines_of(
         [
             ToolStatement(
                 form="compare.events",
-                values={"more": "13", "n": 6, "less": "7", "m": 3, "type": "", "of": "", "when": "", "what": ""},
+                values={
+                    "more": "13",
+                    "n": 6,
+                    "less": "7",
+                    "m": 3,
+                    "type": "",
+                    "of": "",
+                    "when": "",
+                    "what": "",
+                },
                 evidence=["ev-5", "ev-8"],
             ),
             ToolStatement(form="portrait.likes", values={"user": "13", "things": likes}),
         ],
-        "en", talk,
-    )  # fmt: skip
+        "en",
+        talk,
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +66,9 @@ def lines(talk: Conversation) -> list[AnswerLine]:
         "It is user 13, with 6 events. [e1] They like Film-Noir. [e3]",
     ],
 )
-def test_what_the_results_hold_stays(engine: Engine, talk: Conversation, lines: list[AnswerLine], text: str) -> None:
+def test_what_the_results_hold_stays(
+    engine: Engine, talk: Conversation, lines: list[AnswerLine], text: str
+) -> None:
     found = check(engine, text, lines, QUESTION, talk)
     assert found.text == text and not found.dropped
 
@@ -89,18 +105,23 @@ def test_the_failing_sentence_goes_and_the_rest_stays(
 def test_marks_of_no_event_are_taken_out_and_missing_ones_put_in(
     engine: Engine, talk: Conversation, lines: list[AnswerLine]
 ) -> None:
-    found = check(engine, "User 13 has 6 events, user 7 has 3. [e77] [e<event>]", lines, QUESTION, talk)
+    found = check(
+        engine, "User 13 has 6 events, user 7 has 3. [e77] [e<event>]", lines, QUESTION, talk
+    )
     assert "[e77]" not in found.text and "<event>" not in found.text and "[e1]" in found.text
 
 
-def test_too_little_left_is_nothing(engine: Engine, talk: Conversation, lines: list[AnswerLine]) -> None:
+def test_too_little_left_is_nothing(
+    engine: Engine, talk: Conversation, lines: list[AnswerLine]
+) -> None:
     text = "User 13 has 6 events. They have 4 cats. They have 5 dogs."
     assert check(engine, text, lines, QUESTION, talk).text == ""
 
 
 def test_sentences_joined_are_the_text() -> None:
     text = (
-        "1. “What now? (1999)”: You liked it. [e1] [e2]\n2. “M”: Fine.\nUser 5 has “A. B.” [e3]; done! 好。是的。[e4] x"
+        "1. “What now? (1999)”: You liked it. [e1] [e2]\n2. “M”: Fine.\nUser 5 has "
+        "“A. B.” [e3]; done! 好。是的。[e4] x"
     )
     parts = sentences(text)
     assert "".join(parts) == text
@@ -118,11 +139,19 @@ def test_lists_stand_on_lines_of_their_own() -> None:
 
 def test_a_taste_that_no_line_tells_of_goes(engine: Engine, talk: Conversation) -> None:
     counted = [AnswerLine("User 13 had 6 items of Film-Noir.", "counted", ("ev-5",))]
-    found = check(engine, "User 13 likes Film-Noir: 6 items.", counted, "What does user 13 like?", talk)
+    found = check(
+        engine, "User 13 likes Film-Noir: 6 items.", counted, "What does user 13 like?", talk
+    )
     assert found.text == "" and found.dropped == ("like",)
 
 
 def test_a_reason_stays_where_a_line_gives_one(engine: Engine, talk: Conversation) -> None:
-    told = [AnswerLine("“Fargo” is recommended to user 13 because user 13 likes Film-Noir.", "reason", ("ev-5",))]
+    told = [
+        AnswerLine(
+            "“Fargo” is recommended to user 13 because user 13 likes Film-Noir.",
+            "reason",
+            ("ev-5",),
+        )
+    ]
     text = "“Fargo” is recommended because user 13 likes Film-Noir. [e1]"
     assert check(engine, text, told, "Why is Fargo recommended to user 13?", talk).text == text

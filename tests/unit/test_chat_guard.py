@@ -1,4 +1,6 @@
-"""No plan answers another question than the one asked: what was read of it must stand in the calls, or it declines."""
+"""No plan answers another question than the one asked: what was read of it must stand in the calls,
+or it declines.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,22 +25,55 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.mark.parametrize(
     ("question", "tool", "given"),
     [
-        ("Who liked Apollo 13 but not Fargo?", "cohort",
-         {"item": "i1", "polarity": "like", "not_item": "i2", "not_polarity": "like"}),
-        ("How many users liked comedies but never watched Apollo 13?", "cohort",
-         {"value": "Comedy", "polarity": "like", "not_item": "i1"}),
-        ("Who liked both Apollo 13 and Fargo?", "cohort",
-         {"item": "i1", "polarity": "like", "and_item": "i2", "and_polarity": "like"}),
-        ("Who liked film noir but disliked comedies?", "cohort",
-         {"value": "Film-Noir", "polarity": "like", "and_value": "Comedy", "and_polarity": "dislike"}),
-        ("Which users liked comedies or film noir?", "cohort", {"value": "Comedy", "or_value": "Film-Noir"}),
-        ("有多少用户喜欢Film-Noir但不喜欢Comedy？", "cohort",
-         {"value": "Film-Noir", "polarity": "like", "and_value": "Comedy", "and_polarity": "dislike"}),
+        (
+            "Who liked Apollo 13 but not Fargo?",
+            "cohort",
+            {"item": "i1", "polarity": "like", "not_item": "i2", "not_polarity": "like"},
+        ),
+        (
+            "How many users liked comedies but never watched Apollo 13?",
+            "cohort",
+            {"value": "Comedy", "polarity": "like", "not_item": "i1"},
+        ),
+        (
+            "Who liked both Apollo 13 and Fargo?",
+            "cohort",
+            {"item": "i1", "polarity": "like", "and_item": "i2", "and_polarity": "like"},
+        ),
+        (
+            "Who liked film noir but disliked comedies?",
+            "cohort",
+            {
+                "value": "Film-Noir",
+                "polarity": "like",
+                "and_value": "Comedy",
+                "and_polarity": "dislike",
+            },
+        ),
+        (
+            "Which users liked comedies or film noir?",
+            "cohort",
+            {"value": "Comedy", "or_value": "Film-Noir"},
+        ),
+        (
+            "有多少用户喜欢Film-Noir但不喜欢Comedy？",
+            "cohort",
+            {
+                "value": "Film-Noir",
+                "polarity": "like",
+                "and_value": "Comedy",
+                "and_polarity": "dislike",
+            },
+        ),
         ("Which users gave Apollo 13 5 stars?", "cohort", {"item": "i1", "rating": "= 5"}),
         ("How many users rated Apollo 13 below 3?", "cohort", {"item": "i1", "rating": "< 3"}),
         ("users who rated Fargo 4", "cohort", {"item": "i2", "rating": "= 4"}),
         ("哪些用户给《Fargo》打了4分？", "cohort", {"item": "i2", "rating": "= 4"}),
-        ("Users whose interest in film noir is fading", "cohort", {"value": "Film-Noir", "course": "stopped"}),
+        (
+            "Users whose interest in film noir is fading",
+            "cohort",
+            {"value": "Film-Noir", "course": "stopped"},
+        ),
         ("What is the total number of ratings?", "count_events", {"type": "rating"}),
         ("How many ratings were made in January 2020?", "count_events", {"since": "2020-01-01"}),
         ("What are the most popular categories?", "popular_values", {}),
@@ -46,7 +81,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ("films like Fargo", "similar_items", {"item": "i2"}),
         ("Which items are similar to Fargo?", "similar_items", {"item": "i2"}),
         ("users similar to 13", "similar_users", {"user_id": "13"}),
-        ("Recommend something for user 13 that is not a comedy", "recommend", {"user_id": "13", "not_value": "Comedy"}),
+        (
+            "Recommend something for user 13 that is not a comedy",
+            "recommend",
+            {"user_id": "13", "not_value": "Comedy"},
+        ),
         ("Is user 13 generous with ratings?", "ratings", {"user_id": "13"}),
         ("users likely to buy Fargo", "audience", {"item": "i2"}),
         ("Who would buy Fargo next?", "audience", {"item": "i2"}),
@@ -54,20 +93,45 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ("Whom should a campaign for Fargo address?", "audience", {"item": "i2"}),
         ("谁最可能购买《Fargo》？", "audience", {"item": "i2"}),
         ("购买《Fargo》概率最高的用户", "audience", {"item": "i2"}),
-        ("retired gardeners who buy gifts", "audience", {"like": "retired gardeners who buy gifts"}),
+        (
+            "retired gardeners who buy gifts",
+            "audience",
+            {"like": "retired gardeners who buy gifts"},
+        ),
         ("Which customers returned the most items?", "cohort", {}),
         ("How many movies are in the catalogue?", "catalogue", {"topic": "items"}),
-        ("Put user 13 next to user 7 and say who has the most entries.", "compare_users", {"aspect": "events"}),
-        ("Which films did user 13 and user 7 both watch?", "compare_users", {"user_id": "13", "other_id": "7"}),
-        ("How many people older than 13 watched Fargo?", "cohort", {"item": "i2", "where": "age > 13"}),
+        (
+            "Put user 13 next to user 7 and say who has the most entries.",
+            "compare_users",
+            {"aspect": "events"},
+        ),
+        (
+            "Which films did user 13 and user 7 both watch?",
+            "compare_users",
+            {"user_id": "13", "other_id": "7"},
+        ),
+        (
+            "How many people older than 13 watched Fargo?",
+            "cohort",
+            {"item": "i2", "where": "age > 13"},
+        ),
         ("users younger than 20", "cohort", {"where": "age < 20"}),
-        ("the best comedy before 1990", "popular_items",
-         {"by": "rating", "value": "Comedy", "where": "year <= 1989"}),
-        ("Which comedies from 1995 are most popular?", "popular_items", {"value": "Comedy", "where": "year = 1995"}),
+        (
+            "the best comedy before 1990",
+            "popular_items",
+            {"by": "rating", "value": "Comedy", "where": "year <= 1989"},
+        ),
+        (
+            "Which comedies from 1995 are most popular?",
+            "popular_items",
+            {"value": "Comedy", "where": "year = 1995"},
+        ),
         ("Top rated comedy", "popular_items", {"by": "rating", "value": "Comedy"}),
     ],
-)  # fmt: skip
-def test_what_is_asked_is_in_the_call(engine: Engine, question: str, tool: str, given: dict[str, str]) -> None:
+)
+def test_what_is_asked_is_in_the_call(
+    engine: Engine, question: str, tool: str, given: dict[str, str]
+) -> None:
     found, _ = plan(engine, question, Conversation())
     [one] = found.steps
     assert (one.tool.name, given.items() <= one.shown().items()) == (tool, True), one.shown()
@@ -105,20 +169,46 @@ async def test_it_says_what_it_did_not_understand(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("turns", "tool", "given"),
     [
-        (["Compare user 13 and user 7", "who of them rates higher?"], "compare_users",
-         {"user_id": "13", "other_id": "7", "aspect": "rating"}),
-        (["Compare user 13 and user 7", "which of them has more events?"], "compare_users", {"aspect": "events"}),
-        (["How many films has user 13 seen?", "and how many of them are comedies?"], "history",
-         {"user_id": "13", "value": "Comedy", "count": "items"}),
-        (["Who liked Apollo 13?", "How many of them liked Fargo too?"], "cohort",
-         {"item": "i1", "polarity": "like", "and_item": "i2", "and_polarity": "like"}),
-        (["Has user 13 seen Fargo?", "did she like it?"], "history", {"user_id": "13", "item": "i2"}),
-        (["Recommend 2 comedies to user 13", "why?"], "explain_recommendation", {"value": "Comedy"}),
-        (["Recommend 2 comedies to user ann-1", "why?", "and why the second?"], "explain_recommendation",
-         {"value": "Comedy"}),
+        (
+            ["Compare user 13 and user 7", "who of them rates higher?"],
+            "compare_users",
+            {"user_id": "13", "other_id": "7", "aspect": "rating"},
+        ),
+        (
+            ["Compare user 13 and user 7", "which of them has more events?"],
+            "compare_users",
+            {"aspect": "events"},
+        ),
+        (
+            ["How many films has user 13 seen?", "and how many of them are comedies?"],
+            "history",
+            {"user_id": "13", "value": "Comedy", "count": "items"},
+        ),
+        (
+            ["Who liked Apollo 13?", "How many of them liked Fargo too?"],
+            "cohort",
+            {"item": "i1", "polarity": "like", "and_item": "i2", "and_polarity": "like"},
+        ),
+        (
+            ["Has user 13 seen Fargo?", "did she like it?"],
+            "history",
+            {"user_id": "13", "item": "i2"},
+        ),
+        (
+            ["Recommend 2 comedies to user 13", "why?"],
+            "explain_recommendation",
+            {"value": "Comedy"},
+        ),
+        (
+            ["Recommend 2 comedies to user ann-1", "why?", "and why the second?"],
+            "explain_recommendation",
+            {"value": "Comedy"},
+        ),
     ],
-)  # fmt: skip
-async def test_what_was_said_before_is_kept(engine: Engine, turns: list[str], tool: str, given: dict[str, str]) -> None:
+)
+async def test_what_was_said_before_is_kept(
+    engine: Engine, turns: list[str], tool: str, given: dict[str, str]
+) -> None:
     talk = Conversation()
     for turn in turns:
         reply = await answer(engine, turn, talk)
@@ -161,7 +251,12 @@ def test_the_plural_of_every_noun_means_what_the_noun_means() -> None:
         assert stem(singular, "en") == stem(plural, "en")
     known = vocabulary()
     for key, tags in list(known.entries()):
-        if len(key) == 1 and tags & {"item", "event", "person", "category"} and key[0].isascii() and key[0].isalpha():
+        if (
+            len(key) == 1
+            and tags & {"item", "event", "person", "category"}
+            and key[0].isascii()
+            and key[0].isalpha()
+        ):
             plural = key[0] + ("es" if key[0].endswith(("s", "x", "ch", "sh")) else "s")
             found = known.get((stem(plural, "en"),))
             assert found is None or found & tags, key
@@ -169,7 +264,8 @@ def test_the_plural_of_every_noun_means_what_the_noun_means() -> None:
 
 async def test_what_two_users_both_had_is_what_they_share(engine: Engine) -> None:
     assert (
-        "stand in the history of both" in (await answer(engine, "Which films did user 13 and user 7 both watch?")).text
+        "stand in the history of both"
+        in (await answer(engine, "Which films did user 13 and user 7 both watch?")).text
     )
 
 
@@ -182,8 +278,13 @@ async def test_types_are_said_in_the_language_of_the_question(engine: Engine) ->
     assert "购买事件" in reply.text and "purchase" not in reply.text
 
 
-def test_had_or_bought_is_had_and_a_value_beside_its_facet_is_never_passed_over(engine: Engine) -> None:
-    for question in ("category 为 Comedy 的电影，一共有多少人看过或买过？", "有多少人买过或看过 Comedy 电影？"):
+def test_had_or_bought_is_had_and_a_value_beside_its_facet_is_never_passed_over(
+    engine: Engine,
+) -> None:
+    for question in (
+        "category 为 Comedy 的电影，一共有多少人看过或买过？",
+        "有多少人买过或看过 Comedy 电影？",
+    ):
         found, _ = plan(engine, question, Conversation())
         assert [one.shown().get("value") for one in found.steps] == ["Comedy"], question
         assert all("type" not in one.shown() for one in found.steps)

@@ -1,4 +1,6 @@
-"""Items by a number that they have: the cheapest, cheaper than 20, before 1960; against the items of a store."""
+"""Items by a number that they have: the cheapest, cheaper than 20, before 1960; against the items
+of a store.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,9 +20,23 @@ from limner.tools.items import ItemsResult
 from tests.unit.chat_store import ITEMS, make_engine
 
 GOODS = [
-    Item(item_id="a", title="Red Lamp", categories=["Lamp"], price=30.0, attributes={"runtime": 90, "abv": 4.5}),
-    Item(item_id="b", title="Blue Lamp", categories=["Lamp"], price=12.5, attributes={"runtime": 120}),
-    Item(item_id="c", title="Oak Table", categories=["Table"], price=30.0, attributes={"runtime": 100, "abv": 8}),
+    Item(
+        item_id="a",
+        title="Red Lamp",
+        categories=["Lamp"],
+        price=30.0,
+        attributes={"runtime": 90, "abv": 4.5},
+    ),
+    Item(
+        item_id="b", title="Blue Lamp", categories=["Lamp"], price=12.5, attributes={"runtime": 120}
+    ),
+    Item(
+        item_id="c",
+        title="Oak Table",
+        categories=["Table"],
+        price=30.0,
+        attributes={"runtime": 100, "abv": 8},
+    ),
     Item(item_id="d", title="Old Chair", categories=["Chair"]),
 ]
 
@@ -37,7 +53,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Goods with prices that nobody has had yet."""
     store = open_store(str(tmp_path_factory.mktemp("shop") / "store"))
     store.add_items(GOODS)
-    made = Engine(load_settings({}, overrides={("llm",): {"choice": "none"}}), store, Quiet(), FakeEmbedder())
+    made = Engine(
+        load_settings({}, overrides={("llm",): {"choice": "none"}}), store, Quiet(), FakeEmbedder()
+    )
     yield made
     store.close()
 
@@ -63,13 +81,18 @@ def year_of(one: Item) -> int:
         ("Which films came out between 1940 and 1980?", lambda one: 1940 <= year_of(one) <= 1980),
         ("films from 1995", lambda one: year_of(one) == 1995),
         ("1960年以前的电影有哪些？", lambda one: year_of(one) < 1960),
-        ("1990年以后上映的喜剧有多少部？", lambda one: year_of(one) >= 1990 and "Comedy" in one.categories),
+        (
+            "1990年以后上映的喜剧有多少部？",
+            lambda one: year_of(one) >= 1990 and "Comedy" in one.categories,
+        ),
         ("Which films are older than 1946?", lambda one: year_of(one) < 1946),
         ("比1946年更老的电影", lambda one: year_of(one) < 1946),
         ("year < 1945", lambda one: year_of(one) < 1945),
     ],
-)  # fmt: skip
-async def test_items_within_years(engine: Engine, question: str, fits: Callable[[Item], bool]) -> None:
+)
+async def test_items_within_years(
+    engine: Engine, question: str, fits: Callable[[Item], bool]
+) -> None:
     right = {one.item_id for one in ITEMS if fits(one)}
     result = await found(engine, question)
     assert result.total == len(right) and {one.item_id for one in result.items} <= right
@@ -84,7 +107,7 @@ async def test_items_within_years(engine: Engine, question: str, fits: Callable[
         ("最新的喜剧是什么？", ["i7"]),
         ("film with the lowest year", ["i5"]),
     ],
-)  # fmt: skip
+)
 async def test_items_in_order_of_years(engine: Engine, question: str, first: Sequence[str]) -> None:
     assert (await found(engine, question)).items[0].item_id in first
 
@@ -92,25 +115,40 @@ async def test_items_in_order_of_years(engine: Engine, question: str, first: Seq
 @pytest.mark.parametrize(
     ("question", "ids"),
     [
-        ("What is the most expensive item?", ["a", "c", "b"]), ("the cheapest lamp", ["b", "a"]),
-        ("something cheaper than 20", ["b"]), ("items under $31", ["a", "b", "c"]), ("lamps over 20 euros", ["a"]),
-        ("items that cost between 10 and 20", ["b"]), ("items longer than 95 minutes", ["b", "c"]),
-        ("items with the highest abv", ["c", "a"]), ("items with abv over 5", ["c"]), ("最便宜的商品", ["b", "a", "c"]),
-        ("最贵的商品是什么？", ["a", "c", "b"]), ("比20元便宜的东西", ["b"]), ("20元以上的商品", ["a", "c"]),
+        ("What is the most expensive item?", ["a", "c", "b"]),
+        ("the cheapest lamp", ["b", "a"]),
+        ("something cheaper than 20", ["b"]),
+        ("items under $31", ["a", "b", "c"]),
+        ("lamps over 20 euros", ["a"]),
+        ("items that cost between 10 and 20", ["b"]),
+        ("items longer than 95 minutes", ["b", "c"]),
+        ("items with the highest abv", ["c", "a"]),
+        ("items with abv over 5", ["c"]),
+        ("最便宜的商品", ["b", "a", "c"]),
+        ("最贵的商品是什么？", ["a", "c", "b"]),
+        ("比20元便宜的东西", ["b"]),
+        ("20元以上的商品", ["a", "c"]),
     ],
-)  # fmt: skip
-async def test_goods_by_price_and_by_any_number(shop: Engine, question: str, ids: list[str]) -> None:
+)
+async def test_goods_by_price_and_by_any_number(
+    shop: Engine, question: str, ids: list[str]
+) -> None:
     assert [one.item_id for one in (await found(shop, question)).items] == ids
 
 
 async def test_an_attribute_called_as_ratings_are_is_not_what_users_gave(tmp_path: Path) -> None:
     films = make_engine(tmp_path / "store")
-    films.store.add_items([one.model_copy(update={"attributes": {"rating": 7.5, "year": 1990}}) for one in ITEMS])
+    films.store.add_items(
+        [one.model_copy(update={"attributes": {"rating": 7.5, "year": 1990}}) for one in ITEMS]
+    )
     for question, tool in (
         ("Which film got the highest rating from user 13?", "history"),
-        ("Who gave Fargo the highest rating?", "raters"), ("the films with the highest rating", "popular_items"),
-    ):  # fmt: skip
-        assert [one.tool.name for one in plan(films, question, Conversation())[0].steps] == [tool], question
+        ("Who gave Fargo the highest rating?", "raters"),
+        ("the films with the highest rating", "popular_items"),
+    ):
+        assert [one.tool.name for one in plan(films, question, Conversation())[0].steps] == [
+            tool
+        ], question
     await films.close()
 
 
@@ -126,17 +164,23 @@ async def test_ties_and_what_has_no_price_are_said(shop: Engine) -> None:
     talk = Conversation()
     await answer(shop, "the cheapest lamp", talk)
     dearest = await answer(shop, "and the most expensive?", talk)
-    assert dearest.calls[0].arguments["value"] == "Lamp" and dearest.calls[0].arguments["descending"] == "True"
+    assert (
+        dearest.calls[0].arguments["value"] == "Lamp"
+        and dearest.calls[0].arguments["descending"] == "True"
+    )
 
 
 @pytest.mark.parametrize(
     ("question", "lacking"),
     [
-        ("films longer than 100 minutes", "no item in the store has a length"), ("the shortest film", "has a length"),
+        ("films longer than 100 minutes", "no item in the store has a length"),
+        ("the shortest film", "has a length"),
         ("片长超过100分钟的电影", "没有物品有长度"),
     ],
-)  # fmt: skip
-async def test_a_number_that_no_item_has_is_named(engine: Engine, question: str, lacking: str) -> None:
+)
+async def test_a_number_that_no_item_has_is_named(
+    engine: Engine, question: str, lacking: str
+) -> None:
     reply = await answer(engine, question)
     assert not reply.answered and lacking in reply.text
 
@@ -170,11 +214,13 @@ def test_what_no_search_takes_is_declined(engine: Engine, question: str) -> None
 @pytest.mark.parametrize(
     ("question", "tool"),
     [
-        ("How many ratings were made in 2020?", "count_events"), ("What did user 13 watch in 2020?", "history"),
-        ("Who saw the most films in 2020?", "cohort"), ("the most popular films in 2020", "popular_items"),
+        ("How many ratings were made in 2020?", "count_events"),
+        ("What did user 13 watch in 2020?", "history"),
+        ("Who saw the most films in 2020?", "cohort"),
+        ("the most popular films in 2020", "popular_items"),
         ("What is the newest rating of user 13?", "last_item"),
     ],
-)  # fmt: skip
+)
 def test_times_of_what_was_done_stay_so(engine: Engine, question: str, tool: str) -> None:
     [step] = plan(engine, question, Conversation())[0].steps
     assert step.tool.name == tool and "where" not in step.shown()
@@ -182,10 +228,17 @@ def test_times_of_what_was_done_stay_so(engine: Engine, question: str, tool: str
 
 def test_what_users_are_is_no_number_of_items() -> None:
     measures = {"price": "price", "runtime": "runtime"}
-    for text in ("users older than 30", "users with more than 20 events", "rated Fargo below 3", "more than 20 films"):
+    for text in (
+        "users older than 30",
+        "users with more than 20 events",
+        "rated Fargo below 3",
+        "more than 20 films",
+    ):
         assert not find_bounds(text, measures)[1], text
 
 
 async def test_the_tool_says_where_no_item_has_such_a_number(engine: Engine) -> None:
-    result = await tools.search_items.run(engine, tools.search_items.args.model_validate({"by": "weight"}))
+    result = await tools.search_items.run(
+        engine, tools.search_items.args.model_validate({"by": "weight"})
+    )
     assert not result.found and result.answer == "I don't know: no item has a weight."

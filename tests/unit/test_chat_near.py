@@ -1,4 +1,6 @@
-"""Recommendations like an item: in many words, and only what the item's own users had, against events counted here."""
+"""Recommendations like an item: in many words, and only what the item's own users had, against
+events counted here.
+"""
 
 import math
 from collections.abc import Iterator
@@ -23,8 +25,9 @@ def likeness(item: str) -> dict[str, float]:
     users = {one: {user for user, i, *_ in EVENTS if i == one} for _, one, *_ in EVENTS}
     near = {
         one: len(users[item] & had) / math.sqrt(len(users[item]) * len(had))
-        for one, had in users.items() if one != item
-    }  # fmt: skip
+        for one, had in users.items()
+        if one != item
+    }
     return {one: value for one, value in near.items() if value}
 
 
@@ -37,26 +40,40 @@ async def test_only_what_is_like_it_and_was_not_had(engine: Engine, user: str, i
     result = await recommend.run(engine, args)
     listed = {one["item"]["item_id"] for one in result.model_dump()["recommendations"]}
     assert listed == right.keys() - had
-    assert "in the order of the user's own taste" in result.answer and "Likeness is the cosine" in result.answer
+    assert (
+        "in the order of the user's own taste" in result.answer
+        and "Likeness is the cosine" in result.answer
+    )
 
 
 @pytest.mark.parametrize(
     ("question", "given"),
     [
         ("Recommend user 7 something like Fargo", {"near": "i2"}),
-        ("Recommend 2 comedies like Apollo 13 to user 7", {"near": "i1", "value": "Comedy", "n": "2"}),
+        (
+            "Recommend 2 comedies like Apollo 13 to user 7",
+            {"near": "i1", "value": "Comedy", "n": "2"},
+        ),
         ("something like Fargo for user 7", {"near": "i2"}),
         ("Which films similar to Fargo would you suggest to user 7?", {"near": "i2"}),
         ("films like Fargo that user 7 has not seen", {"near": "i2"}),
-        ("Recommend user 7 something like Fargo that is not a comedy", {"near": "i2", "not_value": "Comedy"}),
-        ("Recommend user 7 films like Fargo from before 1950", {"near": "i2", "where": "year <= 1949"}),
+        (
+            "Recommend user 7 something like Fargo that is not a comedy",
+            {"near": "i2", "not_value": "Comedy"},
+        ),
+        (
+            "Recommend user 7 films like Fargo from before 1950",
+            {"near": "i2", "where": "year <= 1949"},
+        ),
         ("给用户7推荐类似《Fargo》的电影", {"near": "i2"}),
         ("给用户7推荐2部像Fargo一样的电影", {"near": "i2", "n": "2"}),
     ],
-)  # fmt: skip
+)
 def test_it_is_asked_in_many_words(engine: Engine, question: str, given: dict[str, str]) -> None:
     [step] = plan(engine, question, Conversation())[0].steps
-    assert step.tool.name == "recommend" and {"user_id": "7", **given}.items() <= step.shown().items()
+    assert (
+        step.tool.name == "recommend" and {"user_id": "7", **given}.items() <= step.shown().items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,4 +99,6 @@ async def test_whether_they_like_it_is_no_wish_for_the_like(engine: Engine) -> N
     reply = await answer(engine, "Recommend something like Fargo", talk)
     assert reply.calls[0].arguments == {"user_id": "ann-1", "near": "i2"}
     why = await answer(engine, "why?", talk)
-    assert why.calls[0].arguments["near"] == "i2" and "among what is like “Fargo (1996)”" in why.text
+    assert (
+        why.calls[0].arguments["near"] == "i2" and "among what is like “Fargo (1996)”" in why.text
+    )

@@ -1,4 +1,4 @@
-""" "And before that?", "since when?": the last call one on in time, or from its beginning; against a small store."""
+"""The last call one on in time ("and before that?"), or from its beginning ("since when?")."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -42,7 +42,13 @@ async def test_the_item_before(engine: Engine, turns: list[str]) -> None:
 
 
 async def test_on_and_back_again_and_for_another_user(engine: Engine) -> None:
-    turns = ["What did user 13 watch last?", "and before that?", "and after that?", "and user 7?", "and before that?"]
+    turns = [
+        "What did user 13 watch last?",
+        "and before that?",
+        "and after that?",
+        "and user 7?",
+        "and before that?",
+    ]
     replies = await said(engine, turns)
     of_7 = [TITLES[item] for user, item, *_ in EVENTS if user == "7"][::-1]
     for reply, title in zip(replies[1:], [OF_13[1], OF_13[0], *of_7[:2]], strict=True):
@@ -51,7 +57,9 @@ async def test_on_and_back_again_and_for_another_user(engine: Engine) -> None:
 
 async def test_lists_go_on_where_they_ended(engine: Engine) -> None:
     _, more = await said(engine, ["What are the last 2 films of user 13?", "and before that?"])
-    assert all(one in more for one in OF_13[2:4]) and not any(one in more for one in (*OF_13[:2], *OF_13[4:]))
+    assert all(one in more for one in OF_13[2:4]) and not any(
+        one in more for one in (*OF_13[:2], *OF_13[4:])
+    )
     _, then = await said(engine, ["What did user 13 watch first?", "and then?"])
     assert OF_13[-2] in then and OF_13[-1] not in then
 
@@ -59,14 +67,26 @@ async def test_lists_go_on_where_they_ended(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("turns", "days"),
     [
-        (["How many films did user 13 rate in January 2020?", "and before that?"], ("2019-12-01", "2019-12-31")),
-        (["How many films did user 13 rate in 2019?", "and before that?"], ("2018-01-01", "2018-12-31")),
-        (["How many ratings were made in 2020?", "And before that?", "and after that?"], ("2020-01-01", "2020-12-31")),
+        (
+            ["How many films did user 13 rate in January 2020?", "and before that?"],
+            ("2019-12-01", "2019-12-31"),
+        ),
+        (
+            ["How many films did user 13 rate in 2019?", "and before that?"],
+            ("2018-01-01", "2018-12-31"),
+        ),
+        (
+            ["How many ratings were made in 2020?", "And before that?", "and after that?"],
+            ("2020-01-01", "2020-12-31"),
+        ),
         (["How many comedies did user 13 see after 2019?", "and before that?"], ("", "2019-12-31")),
-        (["Who was most active in January 2020?", "and before that?"], ("2019-12-01", "2019-12-31")),
+        (
+            ["Who was most active in January 2020?", "and before that?"],
+            ("2019-12-01", "2019-12-31"),
+        ),
         (["用户13在2020年1月看了多少部电影？", "那之前呢？"], ("2019-12-01", "2019-12-31")),
     ],
-)  # fmt: skip
+)
 async def test_the_period_before(engine: Engine, turns: list[str], days: tuple[str, str]) -> None:
     talk = Conversation()
     first = await answer(engine, turns[0], talk)
@@ -75,7 +95,9 @@ async def test_the_period_before(engine: Engine, turns: list[str], days: tuple[s
     given = reply.calls[0].arguments
     assert reply.calls[0].tool == first.calls[0].tool
     assert (given.pop("since", ""), given.pop("until", "")) == days
-    assert given == {k: v for k, v in first.calls[0].arguments.items() if k not in ("since", "until")}
+    assert given == {
+        k: v for k, v in first.calls[0].arguments.items() if k not in ("since", "until")
+    }
 
 
 @pytest.mark.parametrize(
@@ -94,7 +116,9 @@ def test_periods_beside(
     since: str | None, until: str | None, later: bool, found: tuple[str | None, str | None] | None
 ) -> None:
     day = date.fromisoformat
-    moved = beside(Period(day(since) if since else None, day(until) if until else None), later=later)
+    moved = beside(
+        Period(day(since) if since else None, day(until) if until else None), later=later
+    )
     right = None if found is None else Period(*(day(one) if one else None for one in found))
     assert moved == right
 
@@ -104,23 +128,52 @@ def test_periods_beside(
     [
         (["How many comedies has user 13 seen?", "Since when?"], "“Airplane! (1980)”"),
         (["Has user 13 seen Fargo?", "since when?"], "rating 3 of “Fargo (1996)” on 2020-01-04"),
-        (["Why does user 13 like film noir?", "since when?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
-        (["Why does user 13 dislike comedies?", "since when?"], "“Comedy” since rating 1 of “Airplane! (1980)”"),
-        (["When did user 13 start liking film noir?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
-        (["What did user 13 watch first and what last?"], "The first item of user 13 is “The Big Sleep (1946)”"),
-        (["What does user 13 dislike?", "since when?"], "“Comedy” since rating 1 of “Airplane! (1980)” on 2020-01-03"),
-        (["Since when does user 13 like film noir?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
-        (["How long has user 13 liked film noir?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
-        (["Since when has user 13 been active?"], "rating 5 of “The Big Sleep (1946)” on 2020-01-01"),
+        (
+            ["Why does user 13 like film noir?", "since when?"],
+            "rating 5 of “The Big Sleep (1946)” on 2020-01-01",
+        ),
+        (
+            ["Why does user 13 dislike comedies?", "since when?"],
+            "“Comedy” since rating 1 of “Airplane! (1980)”",
+        ),
+        (
+            ["When did user 13 start liking film noir?"],
+            "rating 5 of “The Big Sleep (1946)” on 2020-01-01",
+        ),
+        (
+            ["What did user 13 watch first and what last?"],
+            "The first item of user 13 is “The Big Sleep (1946)”",
+        ),
+        (
+            ["What does user 13 dislike?", "since when?"],
+            "“Comedy” since rating 1 of “Airplane! (1980)” on 2020-01-03",
+        ),
+        (
+            ["Since when does user 13 like film noir?"],
+            "rating 5 of “The Big Sleep (1946)” on 2020-01-01",
+        ),
+        (
+            ["How long has user 13 liked film noir?"],
+            "rating 5 of “The Big Sleep (1946)” on 2020-01-01",
+        ),
+        (
+            ["Since when has user 13 been active?"],
+            "rating 5 of “The Big Sleep (1946)” on 2020-01-01",
+        ),
         (["用户13从什么时候开始喜欢黑色电影？"], "“The Big Sleep (1946)”（评分 5，2020-01-01）"),
-        (["用户13不喜欢什么？", "从什么时候开始？"], "“Comedy”，始于“Airplane! (1980)”（评分 1，2020-01-03）"),
+        (
+            ["用户13不喜欢什么？", "从什么时候开始？"],
+            "“Comedy”，始于“Airplane! (1980)”（评分 1，2020-01-03）",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_since_when(engine: Engine, turns: list[str], first: str) -> None:
     assert first in (await said(engine, turns))[-1]
 
 
-async def test_a_taste_that_the_portrait_does_not_hold_is_not_said_to_be_one(engine: Engine) -> None:
+async def test_a_taste_that_the_portrait_does_not_hold_is_not_said_to_be_one(
+    engine: Engine,
+) -> None:
     reply = await answer(engine, "Since when does user 13 like crime?")
     assert "likes" not in reply.text
     assert not (await answer(engine, "Since when does user 13 like comedies?")).answered
@@ -129,14 +182,20 @@ async def test_a_taste_that_the_portrait_does_not_hold_is_not_said_to_be_one(eng
 @pytest.mark.parametrize(
     "turns",
     [
-        ["Since when?"], ["and before that?"], ["Who rated Fargo highest?", "since when?"],
-        ["Who rated Fargo highest?", "and before that?"], ["Recommend 2 films to user ann-1", "since when?"],
-        ["Compare users 13 and 7", "and before that?"], ["Which film did user 13 rate highest?", "and before that?"],
+        ["Since when?"],
+        ["and before that?"],
+        ["Who rated Fargo highest?", "since when?"],
+        ["Who rated Fargo highest?", "and before that?"],
+        ["Recommend 2 films to user ann-1", "since when?"],
+        ["Compare users 13 and 7", "and before that?"],
+        ["Which film did user 13 rate highest?", "and before that?"],
         ["Did user 13 rate more films in 2019 or in 2020?", "and before that?"],
-        ["What did user 13 watch last?", "and after that?"], ["What did user 13 watch first?", "and before that?"],
-        ["What did user 13 watch last?", "What did user 7 watch before that?"], ["Who watched Fargo before that?"],
+        ["What did user 13 watch last?", "and after that?"],
+        ["What did user 13 watch first?", "and before that?"],
+        ["What did user 13 watch last?", "What did user 7 watch before that?"],
+        ["Who watched Fargo before that?"],
     ],
-)  # fmt: skip
+)
 async def test_what_has_nothing_before_is_declined(engine: Engine, turns: list[str]) -> None:
     talk = Conversation()
     for turn in turns:

@@ -1,4 +1,6 @@
-"""What the planner makes of questions: tools and arguments in English and Chinese, follow-ups, and what it declines."""
+"""What the planner makes of questions: tools and arguments in English and Chinese, follow-ups, and
+what it declines.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,45 +33,96 @@ def planned(engine: Engine, question: str) -> list[tuple[str, dict[str, str]]]:
     ("question", "tool", "given"),
     [
         ("How many events does user 13 have?", "history", {"user_id": "13", "limit": "0"}),
-        ("How many purchase events does user 13 have?", "history", {"user_id": "13", "type": "purchase"}),
+        (
+            "How many purchase events does user 13 have?",
+            "history",
+            {"user_id": "13", "type": "purchase"},
+        ),
         ("What did user 13 watch last?", "last_item", {"user_id": "13"}),
         ("what was ann-1's latest film", "last_item", {"user_id": "ann-1"}),
-        ("Which category does user 13 watch most often?", "favourites", {"user_id": "13", "facet": "category"}),
+        (
+            "Which category does user 13 watch most often?",
+            "favourites",
+            {"user_id": "13", "facet": "category"},
+        ),
         ("Which item did user 13 rate highest?", "history", {"user_id": "13", "order": "highest"}),
         ("What is the average rating of user 7?", "ratings", {"user_id": "7"}),
-        ("Who has more events, user 13 or user 7?", "compare_users", {"user_id": "13", "other_id": "7"}),
+        (
+            "Who has more events, user 13 or user 7?",
+            "compare_users",
+            {"user_id": "13", "other_id": "7"},
+        ),
         ("Who has rated more films, user 13 or user 7?", "compare_users", {"aspect": "items"}),
         ("Who rates higher, user 13 or user 7?", "compare_users", {"aspect": "rating"}),
         ("How many users have had Apollo 13?", "cohort", {"item": "i1"}),
         ("Did user 13 see Apollo 13?", "history", {"user_id": "13", "item": "i1"}),
         ("How many users watched a comedy?", "cohort", {"value": "Comedy"}),
-        ("Who liked film noir and stopped?", "cohort", {"value": "Film-Noir", "polarity": "like", "course": "stopped"}),
+        (
+            "Who liked film noir and stopped?",
+            "cohort",
+            {"value": "Film-Noir", "polarity": "like", "course": "stopped"},
+        ),
         ("How many women watched Fargo?", "cohort", {"item": "i2", "where": 'gender = "F"'}),
-        ("How many students under 20 years old watched a comedy?", "cohort",
-         {"where": 'occupation = "student" and age < 20'}),
+        (
+            "How many students under 20 years old watched a comedy?",
+            "cohort",
+            {"where": 'occupation = "student" and age < 20'},
+        ),
         ("Which users have more than 3 events?", "cohort", {"min_events": "4"}),
         ("How many users never watched Fargo?", "cohort", {"item": "i2", "max_events": "0"}),
-        ("How many users saw both Fargo and Apollo 13?", "cohort", {"item": "i2", "and_item": "i1"}),
-        ("Recommend 3 comedies to user 13", "recommend", {"user_id": "13", "n": "3", "value": "Comedy"}),
+        (
+            "How many users saw both Fargo and Apollo 13?",
+            "cohort",
+            {"item": "i2", "and_item": "i1"},
+        ),
+        (
+            "Recommend 3 comedies to user 13",
+            "recommend",
+            {"user_id": "13", "n": "3", "value": "Comedy"},
+        ),
         ("Who is most like user 13?", "similar_users", {"user_id": "13"}),
         ("What does user 13 dislike?", "portrait", {"user_id": "13", "polarity": "dislike"}),
-        ("Why is Fargo recommended to user 7?", "explain_recommendation", {"user_id": "7", "item": "i2"}),
-        ("Why does user 13 like film noir?", "explain_preference", {"user_id": "13", "value": "Film-Noir"}),
+        (
+            "Why is Fargo recommended to user 7?",
+            "explain_recommendation",
+            {"user_id": "7", "item": "i2"},
+        ),
+        (
+            "Why does user 13 like film noir?",
+            "explain_preference",
+            {"user_id": "13", "value": "Film-Noir"},
+        ),
         ("How old is user 13?", "user_attributes", {"user_id": "13", "attribute": "age"}),
         ("What are the most popular films?", "popular_items", {}),
         ("What is the price of Apollo 13?", "item", {"item": "i1"}),
         ("How many users are there?", "catalogue", {"topic": "users"}),
-        ('Find users like "gardeners who buy gifts"', "find_users", {"like": "gardeners who buy gifts"}),
-        ("What did user 13 do in January 2020?", "history", {"since": "2020-01-01", "until": "2020-01-31"}),
+        (
+            'Find users like "gardeners who buy gifts"',
+            "find_users",
+            {"like": "gardeners who buy gifts"},
+        ),
+        (
+            "What did user 13 do in January 2020?",
+            "history",
+            {"since": "2020-01-01", "until": "2020-01-31"},
+        ),
         ("用户13最近看了什么？", "last_item", {"user_id": "13"}),
         ("13号用户一共有多少个事件？", "history", {"user_id": "13", "limit": "0"}),
         ("有多少用户看过《Fargo》？", "cohort", {"item": "i2"}),
-        ("有多少用户喜欢过黑色电影后来不再看了？", "cohort", {"value": "Film-Noir", "course": "stopped"}),
-        ("用户13和用户7谁的事件更多？", "compare_users", {"user_id": "13", "other_id": "7", "aspect": "events"}),
+        (
+            "有多少用户喜欢过黑色电影后来不再看了？",
+            "cohort",
+            {"value": "Film-Noir", "course": "stopped"},
+        ),
+        (
+            "用户13和用户7谁的事件更多？",
+            "compare_users",
+            {"user_id": "13", "other_id": "7", "aspect": "events"},
+        ),
         ("给用户13推荐3部电影", "recommend", {"user_id": "13", "n": "3"}),
         ("有多少女性用户看过喜剧？", "cohort", {"value": "Comedy", "where": 'gender = "F"'}),
     ],
-)  # fmt: skip
+)
 def test_what_is_called(engine: Engine, question: str, tool: str, given: dict[str, str]) -> None:
     [(name, arguments)] = planned(engine, question)
     assert name == tool
@@ -119,16 +172,42 @@ def test_a_number_that_counts_is_no_user(engine: Engine) -> None:
     ("turns", "tool", "given"),
     [
         (["What did user 13 watch last?", "And user 7?"], "last_item", {"user_id": "7"}),
-        (["What does user 13 like?", "And what did she watch last?"], "last_item", {"user_id": "13"}),
-        (["How many comedies has user 13 seen?", "What about film noir?"], "history", {"value": "Film-Noir"}),
-        (["What does user 13 like?", "And user 7?", "Compare those two."], "compare_users", {"other_id": "7"}),
-        (["What does user 13 dislike?", "Why?"], "explain_preference", {"user_id": "13", "polarity": "dislike"}),
+        (
+            ["What does user 13 like?", "And what did she watch last?"],
+            "last_item",
+            {"user_id": "13"},
+        ),
+        (
+            ["How many comedies has user 13 seen?", "What about film noir?"],
+            "history",
+            {"value": "Film-Noir"},
+        ),
+        (
+            ["What does user 13 like?", "And user 7?", "Compare those two."],
+            "compare_users",
+            {"other_id": "7"},
+        ),
+        (
+            ["What does user 13 dislike?", "Why?"],
+            "explain_preference",
+            {"user_id": "13", "polarity": "dislike"},
+        ),
         (["用户13喜欢什么？", "那用户7呢？"], "portrait", {"user_id": "7", "polarity": "like"}),
-        (["What did user 13 watch last?", "What genres are there?"], "catalogue", {"topic": "values"}),
-        (["What did user 13 watch last?", "How many users are there?"], "catalogue", {"topic": "users"}),
+        (
+            ["What did user 13 watch last?", "What genres are there?"],
+            "catalogue",
+            {"topic": "values"},
+        ),
+        (
+            ["What did user 13 watch last?", "How many users are there?"],
+            "catalogue",
+            {"topic": "users"},
+        ),
     ],
 )
-async def test_follow_ups(engine: Engine, turns: list[str], tool: str, given: dict[str, str]) -> None:
+async def test_follow_ups(
+    engine: Engine, turns: list[str], tool: str, given: dict[str, str]
+) -> None:
     talk = Conversation()
     for turn in turns:
         reply = await answer(engine, turn, talk)
@@ -146,7 +225,10 @@ async def test_a_conversation_is_recalled_from_its_turns(engine: Engine) -> None
 def test_memory_is_bounded_in_tokens() -> None:
     talk = Conversation(max_tokens=60)
     for at in range(20):
-        talk.add(f"question {at} about films and genres", "an answer of several words that goes on a little")
+        talk.add(
+            f"question {at} about films and genres",
+            "an answer of several words that goes on a little",
+        )
     assert talk.turns[-2].content.startswith("question 19") and len(talk.turns) < 10
     talk.add("word " * 500, "word " * 500)
     assert sum(len(turn.content.split()) for turn in talk.turns) <= 61
@@ -155,12 +237,16 @@ def test_memory_is_bounded_in_tokens() -> None:
 @pytest.mark.parametrize(
     ("text", "since", "until"),
     [
-        ("in January 1998", "1998-01-01", "1998-01-31"), ("on 1 March 2087", "2087-03-01", "2087-03-01"),
-        ("since 2019", "2019-01-01", None), ("before 2019-05-02", None, "2019-05-01"),
-        ("between 2018 and 2019", "2018-01-01", "2019-12-31"), ("1998年1月", "1998-01-01", "1998-01-31"),
-        ("the last week", "2020-01-04", "2020-01-10"), ("最近3天", "2020-01-08", "2020-01-10"),
+        ("in January 1998", "1998-01-01", "1998-01-31"),
+        ("on 1 March 2087", "2087-03-01", "2087-03-01"),
+        ("since 2019", "2019-01-01", None),
+        ("before 2019-05-02", None, "2019-05-01"),
+        ("between 2018 and 2019", "2018-01-01", "2019-12-31"),
+        ("1998年1月", "1998-01-01", "1998-01-31"),
+        ("the last week", "2020-01-04", "2020-01-10"),
+        ("最近3天", "2020-01-08", "2020-01-10"),
     ],
-)  # fmt: skip
+)
 def test_periods(text: str, since: str | None, until: str | None) -> None:
     from datetime import date
 
@@ -211,10 +297,14 @@ BOUGHT = ["用户 13 买过什么", "用户 13 购买过什么电影？", "What 
 async def test_bought_means_had_where_no_purchase_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
-    monkeypatch.setattr(chat_store, "EVENTS", [one for one in chat_store.EVENTS if one[2] == "rating"])
+    monkeypatch.setattr(
+        chat_store, "EVENTS", [one for one in chat_store.EVENTS if one[2] == "rating"]
+    )
     engine = make_engine(tmp_path / "store")
     found, _ = plan(engine, question, Conversation())
-    assert [(one.tool.name, one.args.model_dump()["type"]) for one in found.steps] == [("history", "")]
+    assert [(one.tool.name, one.args.model_dump()["type"]) for one in found.steps] == [
+        ("history", "")
+    ]
     assert [one.form for one in found.readings] == ["chat.absent_type"]
     await engine.close()
 
@@ -231,7 +321,10 @@ def test_those_like_a_user_are_not_what_the_user_likes(engine: Engine, question:
 
 
 def test_who_a_user_is_and_likes_is_of_that_user(engine: Engine) -> None:
-    assert all(name != "similar_users" for name, _ in planned(engine, "Who is user 13 and what does the user like?"))
+    assert all(
+        name != "similar_users"
+        for name, _ in planned(engine, "Who is user 13 and what does the user like?")
+    )
 
 
 # ---------------------------------------------------------------- two questions in one
@@ -257,7 +350,7 @@ def test_who_a_user_is_and_likes_is_of_that_user(engine: Engine) -> None:
             [("last_item", {"user_id": "13"}), ("cohort", {"value": "Comedy"})],
         ),
     ],
-)  # fmt: skip
+)
 def test_two_questions_in_one_are_answered_one_by_one(
     engine: Engine, question: str, expected: list[tuple[str, dict[str, str]]]
 ) -> None:
@@ -270,7 +363,10 @@ def test_two_questions_in_one_are_answered_one_by_one(
 @pytest.mark.parametrize(
     ("question", "found"),
     [
-        ("Who liked Heat and What's Eating Gilbert Grape?", ["Who liked Heat and What's Eating Gilbert Grape?"]),
+        (
+            "Who liked Heat and What's Eating Gilbert Grape?",
+            ["Who liked Heat and What's Eating Gilbert Grape?"],
+        ),
         ('Who saw "Now and When"?', ['Who saw "Now and When"?']),
         ("Who saw Fargo and Heat?", ["Who saw Fargo and Heat?"]),
         ("Who is 1? Who is 2? Who is 3? Who is 4?", ["Who is 1? Who is 2? Who is 3? Who is 4?"]),

@@ -44,7 +44,9 @@ async def told(pseudonymizer: Pseudonymizer, user_id: str) -> tuple[str, str]:
         return Found(found=True, said=[said], user_id="196", others=[{"user_id": "bo"}])
 
     one = Tool("portrait", "a portrait", Asked, run)
-    read = await langchain_tool(engine(), one, CallLog(), pseudonymizer, "en", Conversation()).ainvoke({"user_id": user_id})
+    read = await langchain_tool(
+        engine(), one, CallLog(), pseudonymizer, "en", Conversation()
+    ).ainvoke({"user_id": user_id})
     return asked[0], read
 
 
@@ -60,7 +62,9 @@ async def test_a_hosted_model_reads_pseudonyms_and_asks_by_them() -> None:
 
 
 async def test_settings_and_models_on_this_machine_leave_ids_as_they_are() -> None:
-    open_ = Pseudonymizer.of(engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True)
+    open_ = Pseudonymizer.of(
+        engine(PrivacySettings(pseudonyms=False)), QUESTION, Conversation(), hosted=True
+    )
     assert open_.out(QUESTION) == QUESTION
     asked, read = await told(open_, "196")
     assert asked == "196" and "bo" in read and "a@b.org" not in read
@@ -69,11 +73,18 @@ async def test_settings_and_models_on_this_machine_leave_ids_as_they_are() -> No
     assert here.out(QUESTION) == QUESTION and asked == "196" and "a@b.org" in read
 
 
-async def test_a_hosted_model_that_words_results_reads_pseudonyms_of_the_users_in_them_too() -> None:
+async def test_a_hosted_model_that_words_results_reads_pseudonyms_of_the_users_in_them_too() -> (
+    None
+):
     alike = ToolStatement(form="similar.user", values={"user": "bo", "likeness": 0.5, "shared": 3})
-    result = Result(found=True, said=[ToolStatement(form="similar.users", values={"users": alike, "user": "196", "n": 7})])
+    result = Result(
+        found=True,
+        said=[ToolStatement(form="similar.users", values={"users": alike, "user": "196", "n": 7})],
+    )
     talk, chat = Conversation(), FakeChat(lambda request: request.messages[-1].content, hosted=True)
-    said = await phrased(engine(), chat, "Who is like 196?", [result], lines_of(result.said, "en", talk), "en", talk)
+    said = await phrased(
+        engine(), chat, "Who is like 196?", [result], lines_of(result.said, "en", talk), "en", talk
+    )
     sent = chat.requests[0].messages[-1].content
     assert "likeness 0.5" in sent and not {"196", "bo"} & set(sent.split())
     assert "Most like user 196 are users bo " in said

@@ -1,4 +1,6 @@
-"""Who rated an item highest or lowest: in words of both languages, against what the events of a small store say."""
+"""Who rated an item highest or lowest: in words of both languages, against what the events of a
+small store say.
+"""
 
 from collections.abc import Iterator
 
@@ -22,7 +24,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def truth(item: str, pick: str, gender: str = "") -> tuple[float, set[str], int]:
     """(the highest or lowest rating, who gave it, how many rated it), from the events alone."""
     among = {one.user_id for one in USERS if not gender or one.attributes["gender"] == gender}
-    given = {user: value for user, i, kind, value, _ in EVENTS if i == item and kind == "rating" and user in among}
+    given = {
+        user: value
+        for user, i, kind, value, _ in EVENTS
+        if i == item and kind == "rating" and user in among
+    }
     edge = (max if pick == "highest" else min)(given.values())
     return edge, {user for user, value in given.items() if value == edge}, len(given)
 
@@ -49,14 +55,19 @@ async def test_who_rated_it_so(engine: Engine, item: str, order: str, gender: st
         ("Who gave Fargo the lowest rating?", {"item": "i2", "order": "lowest"}),
         ("who liked Fargo best", {"item": "i2"}),
         ("Who disliked Fargo most?", {"item": "i2", "order": "lowest"}),
-        ("Which woman rated Fargo highest in January 2020?",
-         {"item": "i2", "where": 'gender = "F"', "since": "2020-01-01", "until": "2020-01-31"}),
+        (
+            "Which woman rated Fargo highest in January 2020?",
+            {"item": "i2", "where": 'gender = "F"', "since": "2020-01-01", "until": "2020-01-31"},
+        ),
         ("What is the lowest rating of Fargo?", {"item": "i2", "order": "lowest"}),
         ("Which 3 users rated Fargo lowest?", {"item": "i2", "order": "lowest", "limit": "3"}),
         ("谁给《Fargo》打分最高？", {"item": "i2"}),
-        ("哪些女性用户给《Fargo》评分最低？", {"item": "i2", "order": "lowest", "where": 'gender = "F"'}),
+        (
+            "哪些女性用户给《Fargo》评分最低？",
+            {"item": "i2", "order": "lowest", "where": 'gender = "F"'},
+        ),
     ],
-)  # fmt: skip
+)
 def test_it_is_asked_in_many_words(engine: Engine, question: str, given: dict[str, str]) -> None:
     [step] = plan(engine, question, Conversation())[0].steps
     assert step.tool.name == "raters" and step.shown() == given

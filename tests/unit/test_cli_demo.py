@@ -15,7 +15,9 @@ from tests.unit.cli_fake import FakeEngine, Opening
 class NoModel(Opening):
     """Opens engines only for template words."""
 
-    def __call__(self, settings: Settings, *, create: bool = False, progress: Progress | None = None) -> FakeEngine:
+    def __call__(
+        self, settings: Settings, *, create: bool = False, progress: Progress | None = None
+    ) -> FakeEngine:
         if settings.llm.choice != "none":
             raise SettingsError("There is no model; set OPENAI_API_KEY or install limner[local].")
         return super().__call__(settings, create=create, progress=progress)
@@ -36,7 +38,9 @@ def asked(engine: FakeEngine) -> list[str]:
     return [name for name, _ in engine.asked]
 
 
-def test_template_words_come_first_and_a_model_rewords_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_template_words_come_first_and_a_model_rewords_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     opening = Opening()
     assert main(["demo"], open_engine=opening) == 0
     first, second = opening.engines
@@ -47,7 +51,13 @@ def test_template_words_come_first_and_a_model_rewords_them(capsys: pytest.Captu
     assert first.closed
     assert second.closed
     shown = capsys.readouterr()
-    for part in ("For user 196", "User 196", "after", "What to try next", "--data demo-data profile show 196 --why"):
+    for part in (
+        "For user 196",
+        "User 196",
+        "after",
+        "What to try next",
+        "--data demo-data profile show 196 --why",
+    ):
         assert part in shown.out
     assert "may be used for research" in shown.err
 
@@ -63,7 +73,9 @@ def test_without_a_model_the_demo_is_complete_all_the_same(
     assert [engine.settings.llm.choice for engine in opening.engines] == ["none", "none"]
 
 
-def test_the_demo_never_touches_the_store_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_never_touches_the_store_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("LIMNER_DATA", "precious")
     opening = NoModel()
     assert main(["demo"], open_engine=opening) == 0

@@ -1,4 +1,6 @@
-"""`limner erase` on a real store: it asks, it is all or nothing about wrong ids, and it says what lingers."""
+"""`limner erase` on a real store: it asks, it is all or nothing about wrong ids, and it says what
+lingers.
+"""
 
 import io
 import json
@@ -39,7 +41,10 @@ def erase(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Erase:
 
     def run(*argv: str, typed: str | None = None) -> int:
         monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else AtTerminal(typed))
-        return main(["--data", str(folder), "erase", *argv], open_engine=partial(open_engine, embedder=FakeEmbedder()))
+        return main(
+            ["--data", str(folder), "erase", *argv],
+            open_engine=partial(open_engine, embedder=FakeEmbedder()),
+        )
 
     return run
 
@@ -63,14 +68,18 @@ def test_several_are_erased_at_once_and_json_says_what(
     assert users(folder) == there - {"u0", "u1"}
 
 
-def test_one_unknown_id_erases_nobody(erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_unknown_id_erases_nobody(
+    erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     there = users(folder)
     assert erase("u0", "nobody", "--yes") == 2
     assert "no user 'nobody'" in capsys.readouterr().err
     assert users(folder) == there
 
 
-def test_without_a_terminal_it_must_be_said(erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_it_must_be_said(
+    erase: Erase, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     there = users(folder)
     assert erase("u0") == 2
     assert "--yes" in capsys.readouterr().err

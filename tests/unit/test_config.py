@@ -16,7 +16,9 @@ def project(folder: Path, text: str) -> Path:
 
 
 def test_signals_are_laid_over_the_default_table(tmp_path: Path) -> None:
-    file = project(tmp_path, "signals: {types: {view: 0, wishlist: 0.6}}\nllm: {prices: {mine: {input: 1}}}\n")
+    file = project(
+        tmp_path, "signals: {types: {view: 0, wishlist: 0.6}}\nllm: {prices: {mine: {input: 1}}}\n"
+    )
     settings = load_settings({}, file)
     assert settings.signals.types == {**SIGNALS, "view": 0.0, "wishlist": 0.6}
     assert settings.llm.prices == {**PRICES, "mine": Price(input=1.0)}
@@ -32,13 +34,22 @@ def test_a_signal_that_is_none_is_refused(tmp_path: Path, table: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("portrait: {max_preference: 3}\n", "There is no setting 'portrait.max_preference'; perhaps "
-         "'portrait.max_preferences' was meant."),
+        (
+            "portrait: {max_preference: 3}\n",
+            "There is no setting 'portrait.max_preference'; perhaps "
+            "'portrait.max_preferences' was meant.",
+        ),
         ("colours: {}\n", "There is no setting 'colours'; docs/settings.md lists them."),
-        ("llm: {\n", "limner.yaml' is not valid YAML: expected the node content, but found '<stream end>' in line 2."),
+        (
+            "llm: {\n",
+            (
+                "limner.yaml' is not valid YAML: expected the node content, but found "
+                "'<stream end>' in line 2."
+            ),
+        ),
         ("llm: {threads: none}\n", "Setting 'llm.threads' is wrong: "),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_settings_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({}, project(tmp_path, text))
@@ -54,7 +65,9 @@ def test_what_is_wrong_with_settings_is_one_sentence(tmp_path: Path, text: str, 
         (b"\xff\xfe\x00", "cannot be read"),
     ],
 )
-def test_what_is_wrong_with_a_prompt_file_is_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_is_wrong_with_a_prompt_file_is_one_sentence(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
     file = tmp_path / "reason.yaml"
     file.write_bytes(content)
     with pytest.raises(SettingsError) as caught:

@@ -1,4 +1,6 @@
-"""Known data sets: told by their files, fetched from the first mirror that gives the right bytes."""
+"""Known data sets: told by their files, fetched from the first mirror that gives the right
+bytes.
+"""
 
 import hashlib
 import io
@@ -29,7 +31,10 @@ ITEM = (
     "1\tToy Story\t1995\tAnimation Children's Comedy\n267\tunkonwn\tunkonwn\tunknown\n"
     "543\tMisérables, Les\t1995\tDrama Musical\n"
 )
-USER = "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n" + U_USER.replace("|", "\t")
+USER = (
+    "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n"
+    + U_USER.replace("|", "\t")
+)
 
 
 def packed(inside: str, files: dict[str, str], encoding: str = "utf-8") -> bytes:
@@ -69,7 +74,9 @@ def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def mirror(address: str, content: bytes, inside: str = "ml-100k/") -> Mirror:
-    return Mirror(address=address, checksum=f"sha256:{hashlib.sha256(content).hexdigest()}", inside=inside)
+    return Mirror(
+        address=address, checksum=f"sha256:{hashlib.sha256(content).hexdigest()}", inside=inside
+    )
 
 
 def test_the_next_mirror_serves_where_one_is_down_or_wrong(
@@ -86,7 +93,12 @@ def test_the_next_mirror_serves_where_one_is_down_or_wrong(
     )
     monkeypatch.setattr(datasets, "MIRRORS", {"ml-100k": mirrors})
     target = fetch("ml-100k", tmp_path / "data")
-    assert sorted(file.name for file in target.iterdir()) == ["SHA256SUMS", "u.data", "u.item", "u.user"]
+    assert sorted(file.name for file in target.iterdir()) == [
+        "SHA256SUMS",
+        "u.data",
+        "u.item",
+        "u.user",
+    ]
     # Whole files are not asked for again; one that changed is.
     before = Silent.asked
     assert fetch("ml-100k", tmp_path / "data") == target
@@ -98,7 +110,9 @@ def test_the_next_mirror_serves_where_one_is_down_or_wrong(
 
 
 def test_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "MIRRORS", {"ml-100k": (mirror("http://127.0.0.1:9/x.zip", GROUPLENS),)})
+    monkeypatch.setattr(
+        datasets, "MIRRORS", {"ml-100k": (mirror("http://127.0.0.1:9/x.zip", GROUPLENS),)}
+    )
     with pytest.raises(FetchError, match="could not be fetched") as caught:
         fetch("ml-100k", tmp_path)
     assert caught.value.exit_code == 1
@@ -112,13 +126,23 @@ def test_the_shipped_mirrors_are_checked() -> None:
     assert first.address.startswith("https://files.grouplens.org/")
     assert first.checksum == "md5:0e33842e24a9c977be4e0107933c0723"
     assert second.requirement == "recbole==1.2.1"
-    assert second.checksum == "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
+    assert (
+        second.checksum == "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
+    )
 
 
 def test_both_forms_of_ml_100k_come_to_the_same(tmp_path: Path) -> None:
     forms = {
-        "grouplens": {"u.data": U_DATA.encode(), "u.item": U_ITEM.encode("latin-1"), "u.user": U_USER.encode()},
-        "recbole": {"ml-100k.inter": INTER.encode(), "ml-100k.item": ITEM.encode(), "ml-100k.user": USER.encode()},
+        "grouplens": {
+            "u.data": U_DATA.encode(),
+            "u.item": U_ITEM.encode("latin-1"),
+            "u.user": U_USER.encode(),
+        },
+        "recbole": {
+            "ml-100k.inter": INTER.encode(),
+            "ml-100k.item": ITEM.encode(),
+            "ml-100k.user": USER.encode(),
+        },
     }
     found = []
     for form, files in forms.items():
@@ -132,7 +156,9 @@ def test_both_forms_of_ml_100k_come_to_the_same(tmp_path: Path) -> None:
         store = open_store(str(tmp_path / f"{form}-store"))
         ingest(store, *told[1])
         events = [event for user in store.user_ids() for event in store.events(user)]
-        found.append((store.items(), [store.user(one) for one in store.user_ids()], events, store.scales()))
+        found.append(
+            (store.items(), [store.user(one) for one in store.user_ids()], events, store.scales())
+        )
     assert found[0] == found[1]
     items = {item.item_id: item for item in found[0][0]}
     assert items["1"].title == "Toy Story (1995)"

@@ -17,7 +17,12 @@ def users() -> list[User]:
     return [
         User(
             user_id=f"u{at}",
-            attributes={"job": "Smith" if at < 10 else "baker", "age": 70 - at, "town": "Ulm", "pet": f"p{at}"},
+            attributes={
+                "job": "Smith" if at < 10 else "baker",
+                "age": 70 - at,
+                "town": "Ulm",
+                "pet": f"p{at}",
+            },
         )
         for at in range(30)
     ]
@@ -30,7 +35,12 @@ def counted() -> Demographics:
 
 def test_the_formula_is_naive_bayes_shrunk(counted: Demographics) -> None:
     x = made()
-    n = np.array([len({u for u, i in zip(x.user, x.item, strict=True) if i == item and u < 10}) for item in range(20)])
+    n = np.array(
+        [
+            len({u for u, i in zip(x.user, x.item, strict=True) if i == item and u < 10})
+            for item in range(20)
+        ]
+    )
     lift = (n + SHRINK * counted.share) / ((10 + SHRINK) * counted.share)
     expected = counted.share * lift
     assert counted.known({"job": "smith"}) == ["job: smith"]
@@ -40,13 +50,22 @@ def test_the_formula_is_naive_bayes_shrunk(counted: Demographics) -> None:
     assert both is not None and score is not None and not np.allclose(both, score)
 
 
-def test_numbers_are_read_by_fifths_and_values_that_tell_nothing_are_left_out(counted: Demographics) -> None:
-    assert {one for one in counted.values if one.startswith("age")} == {f"age: {part}/5" for part in range(1, 6)}
-    assert counted.known({"age": 200}) == ["age: 5/5"] and counted.known({"age": -1.5}) == ["age: 1/5"]
+def test_numbers_are_read_by_fifths_and_values_that_tell_nothing_are_left_out(
+    counted: Demographics,
+) -> None:
+    assert {one for one in counted.values if one.startswith("age")} == {
+        f"age: {part}/5" for part in range(1, 6)
+    }
+    assert counted.known({"age": 200}) == ["age: 5/5"] and counted.known({"age": -1.5}) == [
+        "age: 1/5"
+    ]
     assert counted.known({"town": "Ulm"}) == []  # all live there
     assert counted.known({"pet": "p3"}) == []  # fewer than FEWEST have it
     assert FEWEST > 1
-    assert counted.score({"town": "Ulm", "shoe": 42}, made().item_ids) is None and counted.score({}, ["i1"]) is None
+    assert (
+        counted.score({"town": "Ulm", "shoe": 42}, made().item_ids) is None
+        and counted.score({}, ["i1"]) is None
+    )
 
 
 def test_items_unknown_or_had_by_nobody_score_nothing(counted: Demographics) -> None:

@@ -29,7 +29,9 @@ def test_every_example_is_a_mapping() -> None:
 
 
 def test_the_aliases_that_are_named_are_found() -> None:
-    table = re.findall(r"^\| `(\w+)` \| (`.*?) \|", TEXT.split("## Events")[1].split("## Items")[0], re.M)
+    table = re.findall(
+        r"^\| `(\w+)` \| (`.*?) \|", TEXT.split("## Events")[1].split("## Items")[0], re.M
+    )
     assert len(table) == 8
     for field, names in table:
         for name in re.findall(r"`([^`]+)`", names):

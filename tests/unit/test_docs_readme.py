@@ -1,4 +1,6 @@
-"""README's commands, options, targets, settings and links exist; `tests/e2e/test_readme.py` runs them."""
+"""README's commands, options, targets, settings and links exist; `tests/e2e/test_readme.py` runs
+them.
+"""
 
 import re
 import shlex
@@ -19,7 +21,9 @@ OUTPUT = "\n".join(re.findall(r"```text\n(.*?)```", TEXT, re.S))
 
 
 def commands(program: str) -> list[list[str]]:
-    """The words after `program` of every command that README shows, without variables, comments and redirections."""
+    """The words after `program` of every command that README shows, without variables, comments and
+    redirections.
+    """
     found = []
     for line in [*SHELL.splitlines(), *INLINE]:
         words = shlex.split(line, comments=True)
@@ -66,7 +70,9 @@ def test_every_link_leads_somewhere() -> None:
         assert (ROOT / path).is_file(), link
         if heading:
             headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.M)
-            assert heading in [re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in headings]
+            assert heading in [
+                re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in headings
+            ]
 
 
 def test_the_output_that_is_shown_is_drawn_whole() -> None:

@@ -23,12 +23,17 @@ def engine(trained: Path, tmp_path: Path) -> Engine:
 
 
 def counted(**more: int) -> Counted:
-    return Counted(State(**{"revision": 0, "users": 1000, "items": 1000, "events": 1000, "erased": 0, **more}), "t")
+    return Counted(
+        State(**{"revision": 0, "users": 1000, "items": 1000, "events": 1000, "erased": 0, **more}),
+        "t",
+    )
 
 
 def test_a_hundredth_more_is_true_enough() -> None:
     held = counted()
-    assert held.holds(counted()) and held.holds(counted(events=1010, users=1010, items=1010, revision=9))
+    assert held.holds(counted()) and held.holds(
+        counted(events=1010, users=1010, items=1010, revision=9)
+    )
     assert not any(held.holds(counted(**{name: 1011})) for name in ("events", "users", "items"))
     assert not held.holds(counted(events=999)) and not held.holds(counted(erased=1))
     assert not held.holds(Counted(held.state, "another table"))
@@ -43,7 +48,11 @@ def test_items_are_always_of_now_and_base_rates_only_where_much_changed(
     before = engine.snapshots.world()
     engine.editor.take("events", [{"user_id": "u0", "item_id": "00", "type": "view"}])
     after = engine.snapshots.world()
-    assert after.population is before.population and after.items is before.items and after.stamp != before.stamp
+    assert (
+        after.population is before.population
+        and after.items is before.items
+        and after.stamp != before.stamp
+    )
     engine.editor.patch_item("00", ItemPatch(price=3))
     assert engine.snapshots.world().items["00"].price == 3
     rows = [{"user_id": "u0", "item_id": f"{at:02}", "type": "click"} for at in range(30)]
@@ -79,6 +88,11 @@ def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> Non
 def test_a_thread_sees_what_it_makes_anew_though_its_view_is_steady(engine: Engine) -> None:
     engine.editor.take("items", [{"item_id": "new", "title": "New Laughter", "genres": "Comedy"}])
     with engine.snapshots.request_snapshot():
-        assert "new" not in engine.snapshots.vectors().positions and engine.snapshots.unreached() == {"new"}
+        assert (
+            "new" not in engine.snapshots.vectors().positions
+            and engine.snapshots.unreached() == {"new"}
+        )
         engine.snapshots.embed_new()
-        assert "new" in engine.snapshots.vectors().positions and engine.snapshots.unreached() == set()
+        assert (
+            "new" in engine.snapshots.vectors().positions and engine.snapshots.unreached() == set()
+        )

@@ -1,4 +1,6 @@
-"""Comparing two runs: paired by user, corrected over the table, honest where nothing can be tested."""
+"""Comparing two runs: paired by user, corrected over the table, honest where nothing can be
+tested.
+"""
 
 import json
 from pathlib import Path
@@ -30,7 +32,9 @@ def test_it_says_which_is_significantly_better(runs: tuple[Path, Path]) -> None:
     found = compare(*map(load_run, runs))
     line = {one.metric: one for one in found.lines}
     ndcg = line["ndcg@10"]
-    expected = paired_test(np.array(STRONG["limner"]["ndcg@10"]), np.array(WEAK["limner"]["ndcg@10"]))
+    expected = paired_test(
+        np.array(STRONG["limner"]["ndcg@10"]), np.array(WEAK["limner"]["ndcg@10"])
+    )
     assert ndcg.verdict == "B better"
     assert (ndcg.difference, ndcg.ci95) == (expected.diff, (expected.low, expected.high))
     assert (ndcg.p, ndcg.n) == (expected.p, USERS)
@@ -44,9 +48,14 @@ def test_lengths_of_history_are_compared_by_themselves(
 ) -> None:
     a, b = map(load_run, runs)
     found = compare(a, b)
-    assert [(one.metric, one.bucket) for one in found.buckets] == [("ndcg@10", one) for one in NAMED]
+    assert [(one.metric, one.bucket) for one in found.buckets] == [
+        ("ndcg@10", one) for one in NAMED
+    ]
     assert sum(one.n for one in found.buckets) == found.lines[0].n
-    assert all(one.p is not None and one.p_holm is not None and one.p_holm >= one.p for one in found.buckets)
+    assert all(
+        one.p is not None and one.p_holm is not None and one.p_holm >= one.p
+        for one in found.buckets
+    )
     assert not any(one.bucket for one in found.lines)
     assert main(["eval", "compare", *map(str, runs)]) == 0
     assert "5-19, n=50" in capsys.readouterr().out
@@ -54,7 +63,9 @@ def test_lengths_of_history_are_compared_by_themselves(
 
 def test_p_is_corrected_over_the_table(runs: tuple[Path, Path]) -> None:
     found = compare(*map(load_run, runs))
-    tested = sorted((one.p, one.p_holm) for one in found.lines if one.p is not None and one.p_holm is not None)
+    tested = sorted(
+        (one.p, one.p_holm) for one in found.lines if one.p is not None and one.p_holm is not None
+    )
     assert len(tested) == 4
     assert tested[0][1] == pytest.approx(4 * tested[0][0])
     [alone] = compare(*map(load_run, runs), metrics=["ndcg@10"]).lines
@@ -66,7 +77,9 @@ def test_less_is_better_where_it_is(tmp_path: Path) -> None:
     for name, level in (("a", 1.0), ("b", 0.5)):
         values = {"limner": {"calibration@10": [level + at / 100 for at in range(50)]}}
         runs.append(load_run(write_run(tmp_path / name, evaluation(values), values)))
-    assert [one.verdict for one in compare(*runs).lines if one.metric != "coverage@10"] == ["B better"]
+    assert [one.verdict for one in compare(*runs).lines if one.metric != "coverage@10"] == [
+        "B better"
+    ]
 
 
 def test_a_metric_nobody_knows_only_differs(tmp_path: Path) -> None:
@@ -101,10 +114,13 @@ def test_without_values_by_user_nothing_is_tested(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"dataset": "kmrd"}, {"split": "global-time"}, {"digest": "f" * 16}, {"candidates": "sampled 100"},
+        {"dataset": "kmrd"},
+        {"split": "global-time"},
+        {"digest": "f" * 16},
+        {"candidates": "sampled 100"},
         {"style": "lenskit"},
     ],
-)  # fmt: skip
+)
 def test_other_questions_cannot_be_compared(tmp_path: Path, other: dict[str, str]) -> None:
     a = load_run(write_run(tmp_path / "a", evaluation(WEAK)))
     b = load_run(write_run(tmp_path / "b", evaluation(STRONG, **other)))  # type: ignore[arg-type]
@@ -170,12 +186,19 @@ def test_the_command(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
     assert main(["eval", "compare", before, after, "--metrics", "ndcg@10", "--fail-if-worse"]) == 0
     [row] = [line for line in capsys.readouterr().out.splitlines() if "ndcg@10" in line]
     assert row.split()[-2] == "B", "also on 80 columns"
-    assert main(["eval", "compare", after, before, "--metrics", "ndcg@10", "--fail-if-worse", "--json"]) == 100
+    assert (
+        main(
+            ["eval", "compare", after, before, "--metrics", "ndcg@10", "--fail-if-worse", "--json"]
+        )
+        == 100
+    )
     assert json.loads(capsys.readouterr().out)["lines"][0]["verdict"] == "A better"
     assert main(["eval", "compare", after, before, "--metrics", "ndcg@10"]) == 0
 
 
-def test_hostile_names_are_shown_harmless(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hostile_names_are_shown_harmless(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = f"\x1b[31m{HOSTILE}[/red]"
     values = made_up({name: 0.1})
     run = str(write_run(tmp_path / "run", evaluation(values, dataset=name), values))

@@ -21,7 +21,16 @@ from limner.evals.measure import Truth, measure, rank
 from limner.evals.records import Evaluation
 from limner.evals.run import frames, run, training_of
 from limner.evals.runs import load_run
-from limner.evals.splits import SPLITS, Split, cold_items, cold_users, global_time, leave_last_out, make_split, ratio
+from limner.evals.splits import (
+    SPLITS,
+    Split,
+    cold_items,
+    cold_users,
+    global_time,
+    leave_last_out,
+    make_split,
+    ratio,
+)
 from limner.evals.suite import below, run_experiment
 from limner.evals.systems import SYSTEMS, Contestant, Training, UserBatch, resolve
 from limner.evals.systems.base import Scores, keep_largest
@@ -31,15 +40,25 @@ USERS, ITEMS, DAY = 40, 30, 86_400_000
 FAST = ["random", "popular", "recent", "item-knn", "user-knn", "ease"]
 
 
-def made(rows: Sequence[tuple[int, int, int]], items: int = ITEMS, users: int = USERS) -> Interactions:
+def made(
+    rows: Sequence[tuple[int, int, int]], items: int = ITEMS, users: int = USERS
+) -> Interactions:
     """Of (user, item, time)."""
     table = np.array(sorted(rows, key=lambda row: (row[0], row[2])), dtype=np.int64).reshape(-1, 3)
     n = len(table)
     return Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["like"], ["made"],
-        table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), np.zeros(n, np.int16), np.zeros(n, np.int16),
-        np.full(n, 4.0), table[:, 2], np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(users)],
+        [f"i{at}" for at in range(items)],
+        ["like"],
+        ["made"],
+        table[:, 0].astype(np.int32),
+        table[:, 1].astype(np.int32),
+        np.zeros(n, np.int16),
+        np.zeros(n, np.int16),
+        np.full(n, 4.0),
+        table[:, 2],
+        np.arange(1, n + 1),
+    )
 
 
 def many(seed: int = 0) -> Interactions:
@@ -47,7 +66,9 @@ def many(seed: int = 0) -> Interactions:
     random = np.random.default_rng(seed)
     rows = []
     for user in range(USERS):
-        half = random.permutation(ITEMS // 2)[: int(random.integers(4, 13))] + (user % 2) * (ITEMS // 2)
+        half = random.permutation(ITEMS // 2)[: int(random.integers(4, 13))] + (user % 2) * (
+            ITEMS // 2
+        )
         times = np.sort(random.choice(1000, len(half), replace=False)) * DAY + user
         rows += [(user, int(item), int(time)) for item, time in zip(half, times, strict=True)]
     return made(rows)
@@ -55,7 +76,11 @@ def many(seed: int = 0) -> Interactions:
 
 def dataset(x: Interactions) -> EvaluationData:
     items = [
-        Item(item_id=one, title=f"Title {at}", categories=["left" if at < ITEMS // 2 else "right", f"group {at % 3}"])
+        Item(
+            item_id=one,
+            title=f"Title {at}",
+            categories=["left" if at < ITEMS // 2 else "right", f"group {at % 3}"],
+        )
         for at, one in enumerate(x.item_ids)
     ]
     return EvaluationData("made", x, {}, Shelf(items))
@@ -71,7 +96,18 @@ def truth_of(split: Split, x: Interactions) -> Truth:
 
 def test_global_time_cuts_at_one_moment_and_asks_what_is_new() -> None:
     x = made(
-        [(0, 0, 1), (0, 1, 2), (1, 0, 3), (1, 1, 4), (0, 1, 8), (0, 2, 9), (1, 1, 9), (2, 3, 9), (2, 4, 9), (0, 2, 10)]
+        [
+            (0, 0, 1),
+            (0, 1, 2),
+            (1, 0, 3),
+            (1, 1, 4),
+            (0, 1, 8),
+            (0, 2, 9),
+            (1, 1, 9),
+            (2, 3, 9),
+            (2, 4, 9),
+            (0, 2, 10),
+        ]
     )
     split = global_time(x, share=0.4)
     assert split.moment == 8
@@ -114,11 +150,18 @@ def test_cold_users_have_few_events_and_cold_items_none() -> None:
     assert (size[np.setdiff1d(warm.users, cold.users)] >= 5).all()
     # One more item, which comes after the cut.
     late = made(
-        [*zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True), (3, ITEMS, 10_000 * DAY)], ITEMS + 1
+        [
+            *zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True),
+            (3, ITEMS, 10_000 * DAY),
+        ],
+        ITEMS + 1,
     )
     split = cold_items(late)
     assert ITEMS in np.concatenate(split.relevant)
-    assert np.bincount(split.train.item, minlength=ITEMS + 1)[np.concatenate(split.relevant)].sum() == 0
+    assert (
+        np.bincount(split.train.item, minlength=ITEMS + 1)[np.concatenate(split.relevant)].sum()
+        == 0
+    )
 
 
 def test_events_without_a_time_stay_out_of_global_time() -> None:
@@ -165,13 +208,18 @@ class Spy:
 MOVED = ["item-knn", "user-knn", "ease", "bm25"]
 """Systems that say something else after any change of what they learn from."""
 LEARNERS = [
-    (*FAST, "bm25"), ("content",), ("als", "bpr"), pytest.param(("limner",), marks=pytest.mark.slow)
-]  # fmt: skip
+    (*FAST, "bm25"),
+    ("content",),
+    ("als", "bpr"),
+    pytest.param(("limner",), marks=pytest.mark.slow),
+]
 
 
 def everything(split: Split, x: Interactions) -> Truth:
     """What a leaking run would put together: every event, the hidden ones too."""
-    return Truth(split, replace(truth_of(split, x).training, x=x, signal=np.ones(len(x), np.float32)))
+    return Truth(
+        split, replace(truth_of(split, x).training, x=x, signal=np.ones(len(x), np.float32))
+    )
 
 
 def changed_after(x: Interactions, moment: int, change: str) -> Interactions:
@@ -217,7 +265,9 @@ def assert_same_said(names: Sequence[str], before: Truth, after: Truth) -> None:
 
 @pytest.mark.parametrize("change", ["deleted", "shuffled"])
 @pytest.mark.parametrize("names", LEARNERS, ids=str)
-def test_nothing_after_the_moment_reaches_a_system_under_global_time(change: str, names: Sequence[str]) -> None:
+def test_nothing_after_the_moment_reaches_a_system_under_global_time(
+    change: str, names: Sequence[str]
+) -> None:
     """Whatever happens after T, what systems learn from and say is the same to the last bit."""
     x = many()
     split = global_time(x)
@@ -230,20 +280,28 @@ def test_nothing_after_the_moment_reaches_a_system_under_global_time(change: str
     assert_same_said(names, before, after)
     one, two = validation("global-time", before.training), validation("global-time", after.training)
     assert one.split.digest == two.split.digest
-    chosen = [tune(SYSTEMS["item-knn"], truth, 5, truth.training.progress).settings for truth in (one, two)]
+    chosen = [
+        tune(SYSTEMS["item-knn"], truth, 5, truth.training.progress).settings
+        for truth in (one, two)
+    ]
     assert chosen[0] == chosen[1]
 
 
 @pytest.mark.parametrize("name", ["leave-last-out", "ratio"])
 @pytest.mark.parametrize("names", LEARNERS, ids=str)
-def test_no_users_own_last_event_reaches_what_is_said_to_them(name: str, names: Sequence[str]) -> None:
+def test_no_users_own_last_event_reaches_what_is_said_to_them(
+    name: str, names: Sequence[str]
+) -> None:
     x = many()
     other = changed_last(x)
     split, again = make_split(name, x), make_split(name, other)
     assert again.digest != split.digest and len(split.users) == USERS
     before, after = truth_of(split, x), truth_of(again, other)
     assert_same_said(names, before, after)
-    assert validation(name, before.training).split.digest == validation(name, after.training).split.digest
+    assert (
+        validation(name, before.training).split.digest
+        == validation(name, after.training).split.digest
+    )
 
 
 @pytest.mark.parametrize("name", MOVED)
@@ -255,7 +313,9 @@ def test_a_leak_would_be_seen(name: str) -> None:
     for change in ("deleted", "shuffled"):
         other = changed_after(x, split.moment, change)
         with pytest.raises(AssertionError, match=name):
-            assert_same_said([name], everything(split, x), everything(cut_again(other, split.moment), other))
+            assert_same_said(
+                [name], everything(split, x), everything(cut_again(other, split.moment), other)
+            )
     other = changed_last(x)
     for cut in (leave_last_out, ratio):
         with pytest.raises(AssertionError, match=name):
@@ -280,7 +340,10 @@ class Fixed:
     name = "fixed"
 
     def __init__(
-        self, scores: NDArray[np.float64], bad: frozenset[str] = frozenset(), silent: frozenset[str] = frozenset()
+        self,
+        scores: NDArray[np.float64],
+        bad: frozenset[str] = frozenset(),
+        silent: frozenset[str] = frozenset(),
     ) -> None:
         self._scores, self._bad, self._silent = scores, bad, silent
 
@@ -309,9 +372,15 @@ def test_lists_are_the_best_items_less_what_the_user_had() -> None:
 def test_ties_fall_as_often_to_any_item() -> None:
     x = many()
     truth = truth_of(leave_last_out(x), x)
-    first = {rank(Fixed(np.zeros(ITEMS)), truth, 1, truth.training.progress, seed=one).items[0, 0] for one in range(20)}
+    first = {
+        rank(Fixed(np.zeros(ITEMS)), truth, 1, truth.training.progress, seed=one).items[0, 0]
+        for one in range(20)
+    }
     assert len(first) > 5
-    twice = [rank(Fixed(np.zeros(ITEMS)), truth, 9, truth.training.progress, seed=4).items for _ in range(2)]
+    twice = [
+        rank(Fixed(np.zeros(ITEMS)), truth, 9, truth.training.progress, seed=4).items
+        for _ in range(2)
+    ]
     assert np.array_equal(*twice)
 
 
@@ -319,9 +388,15 @@ def test_users_for_whom_a_system_raises_are_misses_not_absent() -> None:
     x = many()
     truth = truth_of(leave_last_out(x), x)
     specs = [kernels.parse(one) for one in ("hit@30", "auc", "precision@3")]
-    perfect = rank(Fixed(np.arange(ITEMS, dtype=float)), truth, ITEMS, truth.training.progress, auc=True)
+    perfect = rank(
+        Fixed(np.arange(ITEMS, dtype=float)), truth, ITEMS, truth.training.progress, auc=True
+    )
     partly = rank(
-        Fixed(np.arange(ITEMS, dtype=float), frozenset({"u0", "u5"})), truth, ITEMS, truth.training.progress, auc=True
+        Fixed(np.arange(ITEMS, dtype=float), frozenset({"u0", "u5"})),
+        truth,
+        ITEMS,
+        truth.training.progress,
+        auc=True,
     )
     assert (perfect.failed, partly.failed) == (0, 2)
     whole, part = (measure(one, truth, specs).by_user for one in (perfect, partly))
@@ -329,9 +404,12 @@ def test_users_for_whom_a_system_raises_are_misses_not_absent() -> None:
     assert part["hit@30"].mean() == (USERS - 2) / USERS
     assert not np.isnan(part["auc"]).any() and part["auc"][0] == 0
     silent = rank(
-        Fixed(np.arange(ITEMS, dtype=float), silent=frozenset({"u0", "u5"})), truth, ITEMS, truth.training.progress,
+        Fixed(np.arange(ITEMS, dtype=float), silent=frozenset({"u0", "u5"})),
+        truth,
+        ITEMS,
+        truth.training.progress,
         auc=True,
-    )  # fmt: skip
+    )
     assert silent.failed == 2 and not silent.raised.any()
     assert measure(silent, truth, specs).by_user["auc"].tolist() == part["auc"].tolist()
     with pytest.raises(RuntimeError):
@@ -417,7 +495,13 @@ def test_keep_largest() -> None:
 
 
 def test_unknown_systems_and_names_twice_are_refused() -> None:
-    for names in (["nothing"], ["popular", "popular"], ["no.such.module:Thing"], ["json:JSONDecoder"], []):
+    for names in (
+        ["nothing"],
+        ["popular", "popular"],
+        ["no.such.module:Thing"],
+        ["json:JSONDecoder"],
+        [],
+    ):
         with pytest.raises(UsageError):
             resolve(names, 10)
 
@@ -457,8 +541,21 @@ def test_anyone_can_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         f"u{user},i{item},{ITEMS - item}" for user in range(30) for item in range(ITEMS)
     ]
     (tmp_path / "other.csv").write_text("\n".join(rows))
-    names = ["popular", "own_systems:Lists", "own_systems:Scores", "own_systems:Broken", "other.csv"]
-    found = run(dataset(many()), "leave-last-out", names, ["hit@10", "coverage@10"], against="popular", trials=0)
+    names = [
+        "popular",
+        "own_systems:Lists",
+        "own_systems:Scores",
+        "own_systems:Broken",
+        "other.csv",
+    ]
+    found = run(
+        dataset(many()),
+        "leave-last-out",
+        names,
+        ["hit@10", "coverage@10"],
+        against="popular",
+        trials=0,
+    )
     by_name = {one.name: one for one in found.systems}
     assert [one.state for one in found.systems] == ["ok", "ok", "ok", "failed", "ok"]
     assert by_name["own_systems:Broken"].why == "RuntimeError: no luck"
@@ -466,9 +563,15 @@ def test_anyone_can_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "KeyError" in by_name["own_systems:Scores"].why
     assert by_name["other.csv"].failed_users == 10
     assert all(one.metrics["hit@10"].n == USERS for one in found.systems if one.state == "ok")
-    popular, same = by_name["popular"].metrics["hit@10"].mean, by_name["own_systems:Lists"].metrics["hit@10"].mean
+    popular, same = (
+        by_name["popular"].metrics["hit@10"].mean,
+        by_name["own_systems:Lists"].metrics["hit@10"].mean,
+    )
     assert popular is not None and same is not None and abs(popular - same) < 0.2
-    assert {one.baseline for one in found.comparisons} == set(names) - {"popular", "own_systems:Broken"}
+    assert {one.baseline for one in found.comparisons} == set(names) - {
+        "popular",
+        "own_systems:Broken",
+    }
 
 
 class Numbers:
@@ -504,8 +607,10 @@ class Together:
 
 def test_ids_from_outside_that_nothing_has_are_said(tmp_path: Path) -> None:
     for name, rows in (
-        ("users", ["7,i1,1"]), ("items", ["u0,1,1"]), ("some", [f"u0,i{at},1" for at in range(9)] + ["u0,x9,2"]),
-    ):  # fmt: skip
+        ("users", ["7,i1,1"]),
+        ("items", ["u0,1,1"]),
+        ("some", [f"u0,i{at},1" for at in range(9)] + ["u0,x9,2"]),
+    ):
         (tmp_path / f"{name}.csv").write_text("\n".join(["user_id,item_id,score", *rows]))
     files = [f"{tmp_path}/{one}.csv" for one in ("users", "items", "some")]
     names = [f"{__name__}:Numbers", f"{__name__}:Prefixed", *files]
@@ -518,11 +623,15 @@ def test_ids_from_outside_that_nothing_has_are_said(tmp_path: Path) -> None:
     said = "item ids that it gave are no items of this data set, the first"
     assert prefixed.why == f"{USERS * 10} of {USERS * 20} {said} 'xi0'"
     assert some.why == f"1 of 10 {said} 'x9'"
-    assert "no items of this data set, the first 'x9'" in " ".join(drawn(found).replace("│", " ").split())
+    assert "no items of this data set, the first 'x9'" in " ".join(
+        drawn(found).replace("│", " ").split()
+    )
 
 
 def test_a_system_that_raises_for_many_at_once_is_told_from_a_clean_one() -> None:
-    found = run(dataset(many()), "leave-last-out", [f"{__name__}:Together", "popular"], ["hit@10"], trials=0)
+    found = run(
+        dataset(many()), "leave-last-out", [f"{__name__}:Together", "popular"], ["hit@10"], trials=0
+    )
     assert found.systems[0].failed_users == 0
     assert found.systems[0].metrics == found.systems[1].metrics
     said = "raised when asked for many at once, so it was asked one by one: MemoryError: too many"
@@ -533,7 +642,9 @@ def test_a_system_that_raises_for_many_at_once_is_told_from_a_clean_one() -> Non
 def test_a_run_that_was_kept_ranks_as_it_did(tmp_path: Path) -> None:
     data = dataset(many())
     first = run(data, "leave-last-out", ["ease"], ["ndcg@10"], trials=0, out=tmp_path)
-    again = run(data, "leave-last-out", [str(tmp_path / "runs" / "ease.parquet")], ["ndcg@10"], trials=0)
+    again = run(
+        data, "leave-last-out", [str(tmp_path / "runs" / "ease.parquet")], ["ndcg@10"], trials=0
+    )
     assert again.systems[0].metrics == first.systems[0].metrics
 
 
@@ -580,10 +691,14 @@ def test_tuning_takes_what_is_best_on_validation_and_counts_trials() -> None:
     assert found.settings == {"good": 3}
     assert found.trials == 4
     slow = tune(knob, held, 10, training.progress, seconds=-1)
-    assert (slow.trials, slow.settings) == (1, {"good": 0}) and slow.note.endswith("the defaults stand.")
+    assert (slow.trials, slow.settings) == (1, {"good": 0}) and slow.note.endswith(
+        "the defaults stand."
+    )
 
 
-def test_a_trial_that_overran_is_the_last_and_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_overran_is_the_last_and_is_not_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The best settings of all, but too slow: a clock that tells three seconds for them."""
     now = [0.0]
     monkeypatch.setattr("limner.evals.tuning.time.monotonic", lambda: now[0])
@@ -636,9 +751,25 @@ def test_signals_go_along_with_their_events_into_validation() -> None:
 
 
 def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
-    labels = ["ndcg@10", "recall@5", "coverage@10", "novelty@10", "ild@10", "arp@10", "gini@10", "auc", "serendipity@5"]
+    labels = [
+        "ndcg@10",
+        "recall@5",
+        "coverage@10",
+        "novelty@10",
+        "ild@10",
+        "arp@10",
+        "gini@10",
+        "auc",
+        "serendipity@5",
+    ]
     found = run(
-        dataset(many()), "leave-last-out", ["popular", "ease"], labels, against="ease", trials=2, out=tmp_path / "one"
+        dataset(many()),
+        "leave-last-out",
+        ["popular", "ease"],
+        labels,
+        against="ease",
+        trials=2,
+        out=tmp_path / "one",
     )
     assert found.split.users == USERS and found.split.items == ITEMS and found.split.hash
     ease = found.systems[1]
@@ -650,8 +781,9 @@ def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
     assert sum(one["ndcg@10"].n for one in ease.buckets.values()) == USERS
     assert set(ease.buckets) == {"1-4", "5-19"}
     assert [(one.system, one.baseline, one.metric) for one in found.comparisons][:2] == [
-        ("ease", "popular", "ndcg@10"), ("ease", "popular", "recall@5"),
-    ]  # fmt: skip
+        ("ease", "popular", "ndcg@10"),
+        ("ease", "popular", "recall@5"),
+    ]
     by_hand = (ease.metrics["ndcg@10"].mean or 0) - (found.systems[0].metrics["ndcg@10"].mean or 0)
     assert found.comparisons[0].difference == pytest.approx(by_hand)
     kept = Evaluation.model_validate_json((tmp_path / "one" / "run.json").read_text())
@@ -662,7 +794,9 @@ def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
     assert table.column_names[:3] == ["user_id", "system", "bucket"]
     assert table.num_rows == 2 * USERS
     rows = table.to_pandas()
-    assert rows[rows.system == "ease"]["ndcg@10"].mean() == pytest.approx(ease.metrics["ndcg@10"].mean)
+    assert rows[rows.system == "ease"]["ndcg@10"].mean() == pytest.approx(
+        ease.metrics["ndcg@10"].mean
+    )
     listed = pq.read_table(tmp_path / "one" / "runs" / "ease.parquet").to_pandas()
     assert listed.groupby("user_id")["rank"].max().eq(10).all()
     shown = frames(found)
@@ -673,7 +807,9 @@ def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
 
 def test_a_run_is_the_same_twice_and_another_with_another_seed() -> None:
     def once(seed: int) -> list[object]:
-        found = run(dataset(many()), "global-time", ["random", "item-knn"], ["ndcg@10"], seed=seed, trials=3)
+        found = run(
+            dataset(many()), "global-time", ["random", "item-knn"], ["ndcg@10"], seed=seed, trials=3
+        )
         return [(one.metrics, one.settings) for one in found.systems]
 
     assert once(1) == once(1)
@@ -682,7 +818,10 @@ def test_a_run_is_the_same_twice_and_another_with_another_seed() -> None:
 
 def test_repeats_average_each_user() -> None:
     data = dataset(many())
-    single = [run(data, "leave-last-out", ["random"], ["hit@10"], seed=0, trials=0, repeat=n) for n in (1, 2)]
+    single = [
+        run(data, "leave-last-out", ["random"], ["hit@10"], seed=0, trials=0, repeat=n)
+        for n in (1, 2)
+    ]
     means = [one.systems[0].metrics["hit@10"].mean for one in single]
     assert means[0] != means[1]
     assert all(one.systems[0].metrics["hit@10"].n == USERS for one in single)
@@ -703,7 +842,9 @@ def drawn(record: Evaluation, width: int = 110) -> str:
 
 
 def test_the_style_of_the_metrics_is_in_the_record_and_above_the_table() -> None:
-    theirs = run(dataset(many()), "leave-last-out", ["popular"], ["recall@10"], style="lenskit", trials=0)
+    theirs = run(
+        dataset(many()), "leave-last-out", ["popular"], ["recall@10"], style="lenskit", trials=0
+    )
     assert theirs.style == "lenskit" and "lenskit metrics" in drawn(theirs)
     ours = run(dataset(many()), "leave-last-out", ["popular"], ["recall@10"], trials=0)
     assert ours.style == "ours" and "metrics" not in drawn(ours)
@@ -715,10 +856,16 @@ def test_sampled_candidates_are_labelled_and_inflate() -> None:
     some = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0, candidates=6)
     assert (full.split.candidates, some.split.candidates) == ("all", "sampled 6")
     assert "sampled" not in drawn(full) and "inflates" not in drawn(full)
-    assert "leave-last-out · sampled 6 candidates" in drawn(some) and "inflates every number" in drawn(some)
-    assert (some.systems[0].metrics["hit@5"].mean or 0) > (full.systems[0].metrics["hit@5"].mean or 0)
+    assert "leave-last-out · sampled 6 candidates" in drawn(
+        some
+    ) and "inflates every number" in drawn(some)
+    assert (some.systems[0].metrics["hit@5"].mean or 0) > (
+        full.systems[0].metrics["hit@5"].mean or 0
+    )
     truth = truth_of(leave_last_out(data.x), data.x)
-    lists = rank(Fixed(np.arange(ITEMS, dtype=float)), truth, 20, truth.training.progress, candidates=6)
+    lists = rank(
+        Fixed(np.arange(ITEMS, dtype=float)), truth, 20, truth.training.progress, candidates=6
+    )
     assert ((lists.items >= 0).sum(axis=1) == 7).all()
     found = kernels.hit_matrix(lists.items, truth.indptr, truth.indices)
     assert found.any(axis=1).all()
@@ -792,7 +939,9 @@ def test_one_bad_cell_is_named_before_anything_is_fitted(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("limner.evals.suite.load", lambda name, _: held[name])
     monkeypatch.setattr("limner.evals.suite.run", fitted)
-    grid = Experiment(datasets=["good", "untimed"], splits=["leave-last-out", "global-time"], systems=["popular"])
+    grid = Experiment(
+        datasets=["good", "untimed"], splits=["leave-last-out", "global-time"], systems=["popular"]
+    )
     with pytest.raises(BadInputError, match="untimed, global-time: The split"):
         run_experiment(grid, Settings())
 
@@ -801,17 +950,26 @@ def test_who_is_tested_is_said_where_it_is_not_limner() -> None:
     data = dataset(many())
     found = run(data, "leave-last-out", ["popular", "ease", "random"], ["hit@10"], trials=0)
     assert {one.system for one in found.comparisons} == {"popular"} and len(found.comparisons) == 2
-    assert "limner is not among the systems, so popular is tested against the others." in found.notes
-    with pytest.raises(UsageError, match="'eaze' cannot be tested against the others: the systems are popular, ease"):
+    assert (
+        "limner is not among the systems, so popular is tested against the others." in found.notes
+    )
+    with pytest.raises(
+        UsageError,
+        match="'eaze' cannot be tested against the others: the systems are popular, ease",
+    ):
         run(data, "leave-last-out", ["popular", "ease"], ["hit@10"], against="eaze", trials=0)
     broken = f"{__name__}:Numbers"
-    failed = run(data, "leave-last-out", [broken, "popular", "ease"], ["hit@10"], against=broken, trials=0)
+    failed = run(
+        data, "leave-last-out", [broken, "popular", "ease"], ["hit@10"], against=broken, trials=0
+    )
     assert not failed.comparisons
     assert f"{broken} was not measured, so nothing is tested." in failed.notes
 
 
 def test_the_table_tells_lengths_of_history_and_where_users_are_others() -> None:
-    found = run(dataset(many()), "leave-last-out", ["popular", "ease"], ["hit@10", "ild@10"], trials=0)
+    found = run(
+        dataset(many()), "leave-last-out", ["popular", "ease"], ["hit@10", "ild@10"], trials=0
+    )
     text = drawn(found)
     assert "hit@10 by length of history" in text
     sizes = {bucket: one["hit@10"].n for bucket, one in found.systems[0].buckets.items()}
@@ -821,14 +979,20 @@ def test_the_table_tells_lengths_of_history_and_where_users_are_others() -> None
     assert drawn(found, 60).count("[") == 2
     assert "n=" not in text
     fewer = found.systems[0].metrics["ild@10"].model_copy(update={"n": 7})
-    one = found.systems[0].model_copy(update={"metrics": {**found.systems[0].metrics, "ild@10": fewer}})
+    one = found.systems[0].model_copy(
+        update={"metrics": {**found.systems[0].metrics, "ild@10": fewer}}
+    )
     assert "n=7" in drawn(found.model_copy(update={"systems": [one]}))
 
 
 def test_cold_splits_have_hashes_of_their_own() -> None:
     x = many()
     late = made(
-        [*zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True), (3, ITEMS, 10_000 * DAY)], ITEMS + 1
+        [
+            *zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True),
+            (3, ITEMS, 10_000 * DAY),
+        ],
+        ITEMS + 1,
     )
     assert len({cut(late).digest for cut in (global_time, cold_users, cold_items)}) == 3
 
@@ -860,27 +1024,37 @@ def test_the_command_runs_an_experiment(
         return code, said.out, said.err
 
     (tmp_path / "exp.yaml").write_text(
-        "splits: [leave-last-out, ratio]\nsystems: [popular, item-knn]\nmetrics: [ndcg@10, coverage@10]\n"
+        "splits: [leave-last-out, ratio]\nsystems: [popular, item-knn]\nmetrics: "
+        "[ndcg@10, coverage@10]\n"
         "against: item-knn\nthresholds: {item-knn: {ndcg@10: 0.01}}\ntrials: 0\nout: kept\n"
     )
     code, out, _ = given("exp.yaml", "--json")
     document = json.loads(out)
     assert code == 0
     assert [one["split"]["name"] for one in document["evaluations"]] == ["leave-last-out", "ratio"]
-    assert sorted(one.name for one in (tmp_path / "kept").iterdir()) == ["store.leave-last-out", "store.ratio"]
+    assert sorted(one.name for one in (tmp_path / "kept").iterdir()) == [
+        "store.leave-last-out",
+        "store.ratio",
+    ]
     code, _, err = given("exp.yaml", "--split", "ratio", "--systems", "popular", "--json")
     assert code == 2 and "threshold on item-knn, which is not among the systems: popular" in err
     code, _, err = given("exp.yaml", "--metrics", "hit@10")
     assert code == 2 and "threshold on ndcg@10, which is not measured" in err
-    (tmp_path / "hard.yaml").write_text("systems: [popular]\nthresholds: {popular: {ndcg@10: 0.99}}\ntrials: 0\n")
+    (tmp_path / "hard.yaml").write_text(
+        "systems: [popular]\nthresholds: {popular: {ndcg@10: 0.99}}\ntrials: 0\n"
+    )
     code, out, _ = given("hard.yaml", "--split", "ratio", "--json")
     assert code == 100
     assert json.loads(out)["split"]["name"] == "ratio"
     shape = {"mean", "ci95", "n"}
     assert set(json.loads(out)["systems"][0]["metrics"]["ndcg@10"]) == shape
-    code, out, err = given("--split", "ratio", "--systems", "popular,own_failing:Broken,item-knn", "--trials", "0")
+    code, out, err = given(
+        "--split", "ratio", "--systems", "popular,own_failing:Broken,item-knn", "--trials", "0"
+    )
     assert code == 1
-    assert "own_failing:Broken failed: RuntimeError: no luck" in " ".join(out.replace("│", " ").split())
+    assert "own_failing:Broken failed: RuntimeError: no luck" in " ".join(
+        out.replace("│", " ").split()
+    )
     code, out, err = given("exp.yaml", "--split", "cold")
     assert code == 2 and "There is no split 'cold'" in err
 
@@ -896,31 +1070,48 @@ def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
     metrics["arp@10"] = Metric(mean=1234.5, ci95=None, n=9)
     tests = [
         Comparison(
-            system="limner", baseline="ease", metric=label, difference=sign * 0.1, ci95=(0, 1), p=p, p_holm=p, n=9
+            system="limner",
+            baseline="ease",
+            metric=label,
+            difference=sign * 0.1,
+            ci95=(0, 1),
+            p=p,
+            p_holm=p,
+            n=9,
         )
         for label, sign, p in (("ndcg@10", 1, 0.01), ("hit@10", -1, 0.01), ("coverage@10", 1, 0.2))
     ]
     record = Evaluation(
-        dataset="made", split=SplitInfo(name="ratio", hash="abc", users=9, train_events=1, test_events=1, items=3),
+        dataset="made",
+        split=SplitInfo(name="ratio", hash="abc", users=9, train_events=1, test_events=1, items=3),
         systems=[
-            SystemResult(name="limner", metrics=metrics), SystemResult(name="ease", metrics=metrics, failed_users=2),
+            SystemResult(name="limner", metrics=metrics),
+            SystemResult(name="ease", metrics=metrics, failed_users=2),
             SystemResult(name="als", state="skipped", why="not installed"),
         ],
         comparisons=tests,
-    )  # fmt: skip
+    )
     for width in (60, 80, 110):
         console = Console(width=width, color_system=None)
         with console.capture() as captured:
             console.print(evaluation(record))
         text = captured.get()
         assert max(len(line) for line in text.splitlines()) <= width
-        for said in ("0.1234 [0.0000, 0.2000]↓", "0.1234↑", "1,234.5", "als skipped: not installed", "2 users"):
+        for said in (
+            "0.1234 [0.0000, 0.2000]↓",
+            "0.1234↑",
+            "1,234.5",
+            "als skipped: not installed",
+            "2 users",
+        ):
             assert said in text, (width, said)
         assert text.count("↓") == 2  # the mark, and what it means
 
 
 def test_every_system_and_split_and_key_is_documented() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(
+        encoding="utf-8"
+    )
     for name in (*SYSTEMS, *SPLITS):
         assert f"`{name}`" in text, name
     block = text.split("```yaml")[1].split("```")[0]
@@ -957,44 +1148,78 @@ def test_a_run_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.M
     Path("fitted").unlink()
     run(data, "leave-last-out", [COUNTED], trials=0, out=tmp_path / "run")
     again = run(
-        data, "leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular", out=tmp_path / "run",
+        data,
+        "leave-last-out",
+        [COUNTED, "popular", "recent"],
+        trials=0,
+        against="popular",
+        out=tmp_path / "run",
         resume=True,
-    )  # fmt: skip
+    )
     assert Path("fitted").read_text(encoding="utf-8") == "x"  # once, in the first call
     assert [one.metrics for one in again.systems] == [one.metrics for one in whole.systems]
     assert again.comparisons == whole.comparisons
     with pytest.raises(BadInputError, match=r"another run \(its seed 0, not 1\)"):
-        run(data, "leave-last-out", ["popular"], trials=0, seed=1, out=tmp_path / "run", resume=True)
+        run(
+            data, "leave-last-out", ["popular"], trials=0, seed=1, out=tmp_path / "run", resume=True
+        )
     with pytest.raises(BadInputError, match=r"its metrics ndcg@10.*, not hit@3\)"):
-        run(data, "leave-last-out", ["popular"], ["hit@3"], trials=0, out=tmp_path / "run", resume=True)
+        run(
+            data,
+            "leave-last-out",
+            ["popular"],
+            ["hit@3"],
+            trials=0,
+            out=tmp_path / "run",
+            resume=True,
+        )
 
 
 def test_going_on_with_fewer_systems_leaves_nothing_of_the_others(tmp_path: Path) -> None:
     data, out = dataset(many()), tmp_path / "run"
     run(data, "leave-last-out", ["popular", "recent", "random"], ["hit@10"], trials=0, out=out)
-    fewer = run(data, "leave-last-out", ["random", "popular"], ["hit@10"], trials=0, out=out, resume=True)
+    fewer = run(
+        data, "leave-last-out", ["random", "popular"], ["hit@10"], trials=0, out=out, resume=True
+    )
     held = load_run(out)
     assert [one.name for one in held.evaluation.systems] == ["random", "popular"]
     assert set(held.per_user) == {"random", "popular"}
     assert held.evaluation == fewer
 
 
-def test_failures_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_kept_until_they_are_to_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     data, out = dataset(many()), tmp_path / "run"
     Path("broken").touch()
     first = run(data, "leave-last-out", [COUNTED], trials=0, out=out)
     assert first.systems[0].state == "failed"
     Path("broken").unlink()
-    assert run(data, "leave-last-out", [COUNTED], trials=0, out=out, resume=True).systems[0].state == "failed"
-    assert run(data, "leave-last-out", [COUNTED], trials=0, out=out, retry_errors=True).systems[0].state == "ok"
+    assert (
+        run(data, "leave-last-out", [COUNTED], trials=0, out=out, resume=True).systems[0].state
+        == "failed"
+    )
+    assert (
+        run(data, "leave-last-out", [COUNTED], trials=0, out=out, retry_errors=True)
+        .systems[0]
+        .state
+        == "ok"
+    )
 
 
 def test_systems_side_by_side_give_what_they_give_one_after_another(tmp_path: Path) -> None:
     data = dataset(many())
     names = ["popular", "recent"]
     one = run(data, "leave-last-out", names, trials=0, against="popular")
-    both = run(data, "leave-last-out", names, trials=0, against="popular", jobs=2, out=tmp_path / "run")
+    both = run(
+        data, "leave-last-out", names, trials=0, against="popular", jobs=2, out=tmp_path / "run"
+    )
     assert [x.metrics for x in both.systems] == [x.metrics for x in one.systems]
     assert both.comparisons == one.comparisons
-    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["systems"][1]["name"] == "recent"
+    assert (
+        json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["systems"][1][
+            "name"
+        ]
+        == "recent"
+    )

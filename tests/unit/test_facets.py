@@ -8,12 +8,16 @@ from limner.facts.titles import find_themes, themes_in
 
 
 def catalogue(n: int, **columns: object) -> list[Item]:
-    """n items; each column is a function of the position, an attribute unless Item has such a field."""
+    """n items; each column is a function of the position, an attribute unless Item has such a
+    field.
+    """
     items = []
     for at in range(n):
         made = {name: make(at) for name, make in columns.items() if callable(make)}
         fields = {name: value for name, value in made.items() if name in Item.model_fields}
-        rest: Attributes = {name: value for name, value in made.items() if name not in fields and value is not None}
+        rest: Attributes = {
+            name: value for name, value in made.items() if name not in fields and value is not None
+        }
         items.append(Item(item_id=f"i{at}", attributes=rest, **fields))
     return items
 
@@ -32,7 +36,9 @@ def test_what_repeats_is_a_facet_and_what_names_one_item_is_none() -> None:
         category_id=lambda at: 2103807459595387724 + at % 5,
         poster=lambda at: f"https://example.org/{at % 3}.png",
         made_by=lambda at: "the same for all",
-        story=lambda at: f"A long story about a thing of kind {at % 3}, told again and again to whoever listens.",
+        story=lambda at: (
+            f"A long story about a thing of kind {at % 3}, told again and again to whoever listens."
+        ),
     )
     assert named(items) == {"brand": "value"}
 
@@ -49,9 +55,14 @@ def test_lists_numbers_years_and_paths() -> None:
         on_sale=lambda at: at % 3 == 0,
     )
     assert named(items) == {
-        "category": "path", "cast": "value", "price band": "band", "runtime band": "band", "era": "era",
-        "age limit": "value", "on sale": "value",
-    }  # fmt: skip
+        "category": "path",
+        "cast": "value",
+        "price band": "band",
+        "runtime band": "band",
+        "era": "era",
+        "age limit": "value",
+        "on sale": "value",
+    }
     rules = discover(items)
     first, last = facets_of(items[0], rules), facets_of(items[59], rules)
     assert first["category"] == ["shop", "part 0", "kind 0"]
@@ -72,7 +83,11 @@ def test_categories_take_the_name_that_an_attribute_gives_them() -> None:
 
 @pytest.mark.parametrize(
     ("title", "era"),
-    [("Heat (1995)", "1990s"), ("Cinema Paradiso , 1988", "1980s"), ("2001: A Space Odyssey (1968)", "1960s")],
+    [
+        ("Heat (1995)", "1990s"),
+        ("Cinema Paradiso , 1988", "1980s"),
+        ("2001: A Space Odyssey (1968)", "1960s"),
+    ],
 )
 def test_the_year_that_ends_a_title_is_its_era(title: str, era: str) -> None:
     assert facets_of(Item(item_id="x", title=title))["era"] == [era]
@@ -85,7 +100,11 @@ def test_a_year_that_is_not_the_items_own_keeps_its_name() -> None:
 
 
 def test_dates_are_read_for_their_decade() -> None:
-    items = catalogue(30, release_date=lambda at: f"01-Jan-{1970 + at}", seen_first=lambda at: f"{1990 + at}-05-01")
+    items = catalogue(
+        30,
+        release_date=lambda at: f"01-Jan-{1970 + at}",
+        seen_first=lambda at: f"{1990 + at}-05-01",
+    )
     assert named(items) == {"era": "era", "seen first era": "era"}
     assert facets_of(items[0], discover(items)) == {"era": ["1970s"], "seen first era": ["1990s"]}
 
@@ -109,15 +128,20 @@ def test_dates_are_read_for_their_decade() -> None:
         ("date_first_available", ["September 10, 2013", "May 3, 2014", "June 1, 2009"]),
         ("updated_at", ["2013-09-10", "2014-05-03", "2009-06-01T10:00:00Z"]),
         ("page", ["https://a.example/x", "https://a.example/y"]),
-        ("remark", ["This item ships in its own packaging.", "Not sold to people under the age of 18."]),
+        (
+            "remark",
+            ["This item ships in its own packaging.", "Not sold to people under the age of 18."],
+        ),
         ("blank", ["^", "--"]),
     ],
 )
 def test_what_measures_and_registers_a_thing_is_no_taste(name: str, values: list[object]) -> None:
     items = catalogue(
-        60, title=lambda at: f"Thing {at}", brand=lambda at: f"brand {at % 7}",
+        60,
+        title=lambda at: f"Thing {at}",
+        brand=lambda at: f"brand {at % 7}",
         **{name: lambda at: values[at % len(values)]},
-    )  # fmt: skip
+    )
     assert set(named(items)) == {"brand"}
 
 
@@ -134,20 +158,30 @@ def test_what_measures_and_registers_a_thing_is_no_taste(name: str, values: list
     ],
 )
 def test_what_only_looks_like_a_measure_stays(name: str, values: list[object]) -> None:
-    items = catalogue(120, title=lambda at: f"Thing {at}", **{name: lambda at: values[at % len(values)]})
+    items = catalogue(
+        120, title=lambda at: f"Thing {at}", **{name: lambda at: values[at % len(values)]}
+    )
     assert len(named(items)) == 1
 
 
 def test_a_sentence_among_names_is_dropped_alone() -> None:
-    items = catalogue(40, categories=lambda at: [f"Kind {at % 4}", "No expiration, no fees.", "For any occasion, " * 6])
+    items = catalogue(
+        40,
+        categories=lambda at: [
+            f"Kind {at % 4}",
+            "No expiration, no fees.",
+            "For any occasion, " * 6,
+        ],
+    )
     assert facets_of(items[1], discover(items)) == {"category": ["Kind 1"]}
 
 
 def test_a_category_that_nearly_all_share_leaves_room_for_themes() -> None:
     items = catalogue(
-        90, title=lambda at: f"Card {('Birthday', 'Christmas', 'Wedding', *'abcdef')[at % 9]} {at}",
+        90,
+        title=lambda at: f"Card {('Birthday', 'Christmas', 'Wedding', *'abcdef')[at % 9]} {at}",
         categories=lambda at: ["Cards"] if at % 20 else ["Cards", "Sets"],
-    )  # fmt: skip
+    )
     found = {value for item in items for value in facets_of(item, discover(items)).get("theme", [])}
     assert found >= {"Birthday", "Christmas", "Wedding"}
 
@@ -155,15 +189,22 @@ def test_a_category_that_nearly_all_share_leaves_room_for_themes() -> None:
 def test_placeholders_are_no_values() -> None:
     named = ("(no genres listed)", "Drama", "N/A", "War", "NR", "Unrated")
     items = catalogue(20, categories=lambda at: [named[at % 6]])
-    found = {value for item in items for values in facets_of(item, discover(items)).values() for value in values}
+    found = {
+        value
+        for item in items
+        for values in facets_of(item, discover(items)).values()
+        for value in values
+    }
     assert found == {"Drama", "War"}
 
 
 def test_korean_values_and_names() -> None:
     items = catalogue(
-        30, title=lambda at: f"영화 {at}", categories=lambda at: [("드라마", "멜로/로맨스", "액션")[at % 3]],
+        30,
+        title=lambda at: f"영화 {at}",
+        categories=lambda at: [("드라마", "멜로/로맨스", "액션")[at % 3]],
         국가=lambda at: ("한국", "미국")[at % 2],
-    )  # fmt: skip
+    )
     assert named(items) == {"category": "value", "국가": "value"}
     assert facets_of(items[1], discover(items)) == {"category": ["멜로/로맨스"], "국가": ["미국"]}
 
@@ -181,7 +222,9 @@ def test_a_catalogue_without_attributes_has_themes() -> None:
 
 def test_a_pair_stands_for_its_words_and_chance_pairs_do_not_count() -> None:
     titles = (
-        [f"{colour} LUNCH BAG" for colour in "abcdefgh"] + [f"{c} HEART" for c in "abcdefgh"] + list("ijklmnopqrst" * 2)
+        [f"{colour} LUNCH BAG" for colour in "abcdefgh"]
+        + [f"{c} HEART" for c in "abcdefgh"]
+        + list("ijklmnopqrst" * 2)
     )
     themes = find_themes([*titles, *(f"word{n}" for n in range(40))], 100)
     assert themes == {"lunch bag", "heart"}
@@ -195,8 +238,16 @@ def test_no_items_no_facets() -> None:
 
 @pytest.mark.parametrize(
     ("name", "facet"),
-    [("Genres", "genre"), ("countries", "country"), ("cast", "cast"), ("main_cat", "main cat"),
-     ("mainActor", "main actor"), ("series", "series"), ("status", "status"), ("배우", "배우")],
-)  # fmt: skip
+    [
+        ("Genres", "genre"),
+        ("countries", "country"),
+        ("cast", "cast"),
+        ("main_cat", "main cat"),
+        ("mainActor", "main actor"),
+        ("series", "series"),
+        ("status", "status"),
+        ("배우", "배우"),
+    ],
+)
 def test_facet_names(name: str, facet: str) -> None:
     assert facet_name(name) == facet

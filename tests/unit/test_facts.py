@@ -14,12 +14,18 @@ from limner.core.schema import Event, Fact, Item
 from limner.facts import load_population, mine_facts
 from tests.unit.mining import SCALES, START, TABLE, Row, World, event, fact, values, world
 
-FILMS = [Item(item_id=f"{kind[0].lower()}{n}", title=f"{kind} {n}", categories=[kind])
-         for kind in ("War", "Comedy", "Drama") for n in range(1, 13)]  # fmt: skip
+FILMS = [
+    Item(item_id=f"{kind[0].lower()}{n}", title=f"{kind} {n}", categories=[kind])
+    for kind in ("War", "Comedy", "Drama")
+    for n in range(1, 13)
+]
 
 
 def bought(user: str, *items: str, days: float | None = None) -> list[Row]:
-    return [(user, item, "purchase", 1, None if days is None else days + at) for at, item in enumerate(items)]
+    return [
+        (user, item, "purchase", 1, None if days is None else days + at)
+        for at, item in enumerate(items)
+    ]
 
 
 def rated(user: str, stars: dict[str, float]) -> list[Row]:
@@ -60,7 +66,8 @@ def test_a_dislike_by_hand() -> None:
     w = world([*rated("a", stars), *CROWD], FILMS)
     drama = fact(w.facts("a"), "Drama")
     assert (drama.polarity, drama.count, drama.positive, drama.negative) == ("dislike", 3, 0, 3)
-    # Places 1 and -1, mean 1/3: signals 1 - 1/6 and max(-1, -1 - 1/6) = -1; their mean is (6 x 5/6 - 3) / 9 = 2/9.
+    # Places 1 and -1, mean 1/3: signals 1 - 1/6 and max(-1, -1 - 1/6) = -1; their mean is (6 x 5/6
+    # - 3) / 9 = 2/9.
     assert drama.affinity == pytest.approx((-1 - 2 / 9) * 3 / (3 + 1.5), abs=1e-4)
     spread = math.sqrt((6 * (5 / 6 - 2 / 9) ** 2 + 3 * (1 + 2 / 9) ** 2 + 4 * 0.4**2) / (9 + 4))
     z = (1 + 2 / 9) / (spread / math.sqrt(3))
@@ -113,9 +120,13 @@ def test_what_everyone_has_is_no_taste() -> None:
 
 def test_names_that_share_their_items_are_one_fact() -> None:
     trilogy = [
-        Item(item_id=f"r{n}", title=f"Ring {n}", attributes={"cast": ["Wood", "Astin", "Bloom"]}) for n in range(3)
+        Item(item_id=f"r{n}", title=f"Ring {n}", attributes={"cast": ["Wood", "Astin", "Bloom"]})
+        for n in range(3)
     ]
-    others = [Item(item_id=f"o{n}", title=f"Other {n}", attributes={"cast": [f"X{n % 4}"]}) for n in range(20)]
+    others = [
+        Item(item_id=f"o{n}", title=f"Other {n}", attributes={"cast": [f"X{n % 4}"]})
+        for n in range(20)
+    ]
     rows = [*bought("a", "r0", "r1", "r2"), *bought("b", *(f"o{n}" for n in range(20)))]
     cast = [one for one in world(rows, [*trilogy, *others]).facts("a").facts if one.facet == "cast"]
     assert len(cast) == 1
@@ -126,9 +137,16 @@ def test_names_that_share_their_items_are_one_fact() -> None:
 
 def over_time(early: str, late: str, gap: float = 100) -> World:
     rows = bought("a", *(f"{early}{n}" for n in range(1, 8)), days=0)
-    rows += bought("a", *(f"{late}{n}" for n in range(8, 13)), *(f"w{n}" for n in range(1, 3)), days=gap)
+    rows += bought(
+        "a", *(f"{late}{n}" for n in range(8, 13)), *(f"w{n}" for n in range(1, 3)), days=gap
+    )
     return world(
-        [*rows, *CROWD, *bought("z", *(f"d{n}" for n in range(1, 13)), *(f"w{n}" for n in range(1, 13)))], FILMS
+        [
+            *rows,
+            *CROWD,
+            *bought("z", *(f"d{n}" for n in range(1, 13)), *(f"w{n}" for n in range(1, 13))),
+        ],
+        FILMS,
     )
 
 
@@ -149,8 +167,12 @@ def test_a_taste_that_stays_is_steady() -> None:
 
 
 def test_one_burst_and_no_times_have_no_trend() -> None:
-    rows = [(user, item, type_, value, 0.001 * at) for at, (user, item, type_, value, _) in enumerate(
-        bought("a", *(f"d{n}" for n in range(1, 8)), *(f"c{n}" for n in range(1, 8))))]  # fmt: skip
+    rows = [
+        (user, item, type_, value, 0.001 * at)
+        for at, (user, item, type_, value, _) in enumerate(
+            bought("a", *(f"d{n}" for n in range(1, 8)), *(f"c{n}" for n in range(1, 8)))
+        )
+    ]
     assert {one.trend for one in world([*rows, *CROWD], FILMS).facts("a").facts} == {"unknown"}
     timeless = [(user, item, type_, value, None) for user, item, type_, value, _ in rows]
     found = world([*timeless, *CROWD], FILMS).facts("a")
@@ -159,12 +181,22 @@ def test_one_burst_and_no_times_have_no_trend() -> None:
 
 
 def test_evidence_is_extreme_first_then_recent_and_bounded() -> None:
-    stars = {f"c{n}": 4.0 for n in range(1, 11)} | {"c11": 5.0, "c12": 5.0} | {f"d{n}": 2.0 for n in range(1, 6)}
-    rows: list[Row] = [("a", item, "rating", value, float(at)) for at, (item, value) in enumerate(stars.items())]
+    stars = (
+        {f"c{n}": 4.0 for n in range(1, 11)}
+        | {"c11": 5.0, "c12": 5.0}
+        | {f"d{n}": 2.0 for n in range(1, 6)}
+    )
+    rows: list[Row] = [
+        ("a", item, "rating", value, float(at)) for at, (item, value) in enumerate(stars.items())
+    ]
     comedy = fact(
-        world([*rows, *bought("z", *(f"d{n}" for n in range(1, 13)), *(f"w{n}" for n in range(1, 13)))], FILMS).facts(
-            "a"
-        ),
+        world(
+            [
+                *rows,
+                *bought("z", *(f"d{n}" for n in range(1, 13)), *(f"w{n}" for n in range(1, 13))),
+            ],
+            FILMS,
+        ).facts("a"),
         "Comedy",
     )
     assert comedy.evidence == ["e12", "e11", *(f"e{n}" for n in range(10, 0, -1))]
@@ -175,9 +207,16 @@ def test_evidence_is_extreme_first_then_recent_and_bounded() -> None:
 
 def test_a_stated_preference_is_a_fact_of_its_own() -> None:
     w = world([*bought("a", "w1", "w2", "w3"), *CROWD], FILMS)
-    said = event("s", type_="preference", context={"facet": "category", "value": "War", "polarity": "dislike"}, days=1)
+    said = event(
+        "s",
+        type_="preference",
+        context={"facet": "category", "value": "War", "polarity": "dislike"},
+        days=1,
+    )
     found = w.facts("a", said)
-    assert [(one.value, one.polarity, one.basis) for one in found.facts] == [("War", "dislike", "stated")]
+    assert [(one.value, one.polarity, one.basis) for one in found.facts] == [
+        ("War", "dislike", "stated")
+    ]
     assert found.facts[0].evidence == ["s"]
     assert found.facts[0].confidence == 0.9
 
@@ -209,17 +248,25 @@ def test_the_newest_statement_wins() -> None:
             seq=91,
         ),
         event(
-            "s2", type_="preference", context={"facet": "category", "value": "war", "polarity": "like"}, days=2, seq=92
+            "s2",
+            type_="preference",
+            context={"facet": "category", "value": "war", "polarity": "like"},
+            days=2,
+            seq=92,
         ),
     ]
     found = world([*bought("a", "d1"), *CROWD], FILMS).facts("a", *said)
-    assert [(one.polarity, one.evidence) for one in found.facts if one.basis == "stated"] == [("like", ["s2"])]
+    assert [(one.polarity, one.evidence) for one in found.facts if one.basis == "stated"] == [
+        ("like", ["s2"])
+    ]
 
 
 def test_a_search_infers_only_what_the_catalogue_knows() -> None:
     w = world([*bought("a", "d1"), *CROWD, *bought("z", "w1", "w2")], FILMS)
     found = w.facts(
-        "a", event("q1", type_="search", text="best war movies"), event("q2", type_="search", text="weather")
+        "a",
+        event("q1", type_="search", text="best war movies"),
+        event("q2", type_="search", text="weather"),
     )
     inferred = [one for one in found.facts if one.basis == "inferred"]
     assert [(one.value, one.polarity, one.evidence, one.confidence) for one in inferred] == [
@@ -228,7 +275,10 @@ def test_a_search_infers_only_what_the_catalogue_knows() -> None:
 
 
 def test_a_korean_search_needs_no_spaces() -> None:
-    items = [Item(item_id=f"m{n}", title=f"영화 {n}", categories=[("드라마", "공포")[n % 2]]) for n in range(8)]
+    items = [
+        Item(item_id=f"m{n}", title=f"영화 {n}", categories=[("드라마", "공포")[n % 2]])
+        for n in range(8)
+    ]
     w = world([*bought("b", *(f"m{n}" for n in range(8)))], items)
     found = w.facts("a", event("q", type_="search", text="무서운공포영화"))
     assert values(found) == ["공포"]
@@ -247,7 +297,10 @@ def test_a_korean_catalogue() -> None:
         )
         for n in range(20)
     ]
-    w = world([*bought("a", "m1", "m3", "m5", "m7"), *bought("b", *(f"m{n}" for n in range(0, 20, 2)))], items)
+    w = world(
+        [*bought("a", "m1", "m3", "m5", "m7"), *bought("b", *(f"m{n}" for n in range(0, 20, 2)))],
+        items,
+    )
     assert values(w.facts("a")) == ["멜로/로맨스"]
 
 
@@ -255,12 +308,23 @@ def test_a_word_that_titles_share_is_a_theme_only_where_people_follow_it() -> No
     """Hearts are bought with hearts; what is large is bought as anything else is."""
     nouns = ("HEART", "CLOCK", "LANTERN", "TEAPOT", "RIBBON", "BASKET")
     items = [
-        Item(item_id=f"{noun}{n}", title=f"{'LARGE ' if n < 2 else ''}{noun} N{chr(65 + n)}{noun[0]}")
-        for noun in nouns for n in range(10)
-    ]  # fmt: skip
-    rows = [row for u in range(60) for row in bought(f"u{u}", *(f"{nouns[u % 6]}{n}" for n in range(10)))]
+        Item(
+            item_id=f"{noun}{n}", title=f"{'LARGE ' if n < 2 else ''}{noun} N{chr(65 + n)}{noun[0]}"
+        )
+        for noun in nouns
+        for n in range(10)
+    ]
+    rows = [
+        row
+        for u in range(60)
+        for row in bought(f"u{u}", *(f"{nouns[u % 6]}{n}" for n in range(10)))
+    ]
     w = world(rows, items)
-    themes = {value for facet, value in zip(w.population.facets, w.population.values, strict=True) if facet == "theme"}
+    themes = {
+        value
+        for facet, value in zip(w.population.facets, w.population.values, strict=True)
+        if facet == "theme"
+    }
     assert themes == {noun.lower() for noun in nouns}
     new = Item(item_id="new", title="LARGE HEART")
     assert w.population.facets_of(new) == {"theme": ["heart"]}
@@ -277,14 +341,29 @@ def w_facts(rows: list[Row]) -> list[Fact]:
 
 
 def test_how_little_is_known_is_said_in_words() -> None:
-    loyalty = {one.name: one.detail for one in world([*bought("a", "w1", "w2"), *CROWD], FILMS).facts("a").traits}
-    assert loyalty["loyalty"] == "only 2 purchases or plays" and loyalty["rating_habit"] == "no ratings"
+    loyalty = {
+        one.name: one.detail
+        for one in world([*bought("a", "w1", "w2"), *CROWD], FILMS).facts("a").traits
+    }
+    assert (
+        loyalty["loyalty"] == "only 2 purchases or plays"
+        and loyalty["rating_habit"] == "no ratings"
+    )
 
 
 def test_a_catalogue_without_attributes_has_themes() -> None:
-    items = [Item(item_id=f"{t}{n}", title=f"{c} {t}") for t in ("LUNCH BAG", "HEART", "CLOCK", "MUG", "LAMP", "FORK")
-             for n, c in enumerate(("RED", "BLUE", "PINK", "GREEN", "WHITE", "BLACK"))]  # fmt: skip
-    w = world([*bought("a", *(f"LUNCH BAG{n}" for n in range(5))), *bought("b", *(i.item_id for i in items))], items)
+    items = [
+        Item(item_id=f"{t}{n}", title=f"{c} {t}")
+        for t in ("LUNCH BAG", "HEART", "CLOCK", "MUG", "LAMP", "FORK")
+        for n, c in enumerate(("RED", "BLUE", "PINK", "GREEN", "WHITE", "BLACK"))
+    ]
+    w = world(
+        [
+            *bought("a", *(f"LUNCH BAG{n}" for n in range(5))),
+            *bought("b", *(i.item_id for i in items)),
+        ],
+        items,
+    )
     assert values(w.facts("a"))[0] == "lunch bag"
 
 
@@ -304,12 +383,19 @@ def habits(w: World, user: str) -> dict[str, tuple[str, str]]:
 
 
 def test_rating_habit() -> None:
-    rows = [row for user in "bcdefg" for row in rated(user, {f"c{n}": 3.0 + n % 2 for n in range(1, 9)})]
-    rows += rated("high", {f"d{n}": 5.0 for n in range(1, 9)}) + rated("low", {f"d{n}": 1.0 for n in range(1, 9)})
+    rows = [
+        row for user in "bcdefg" for row in rated(user, {f"c{n}": 3.0 + n % 2 for n in range(1, 9)})
+    ]
+    rows += rated("high", {f"d{n}": 5.0 for n in range(1, 9)}) + rated(
+        "low", {f"d{n}": 1.0 for n in range(1, 9)}
+    )
     rows += rated("few", {"d1": 1.0})
     w = world(rows, FILMS)
     assert habits(w, "high")["rating_habit"][0] == "generous"
-    assert "mean rating 5.0 of 5 over 8 ratings, everyone 3.3; always the same" in habits(w, "high")["rating_habit"][1]
+    assert (
+        "mean rating 5.0 of 5 over 8 ratings, everyone 3.3; always the same"
+        in habits(w, "high")["rating_habit"][1]
+    )
     assert habits(w, "low")["rating_habit"][0] == "critical"
     assert habits(w, "b")["rating_habit"][0] == "balanced"
     assert habits(w, "few")["rating_habit"] == ("unknown", "only 1 rating")
@@ -339,10 +425,14 @@ def test_price_band_rhythm_and_loyalty() -> None:
     assert found["price_band"][0] == "high"
     assert found["rhythm"] == (
         "now and then, Mondays",
-        "20 events on 20 days in 20 sessions, 2020-01-06 to 2020-05-18; 100% of sessions on Mondays; "
+        "20 events on 20 days in 20 sessions, 2020-01-06 to 2020-05-18; 100% of sessions "
+        "on Mondays; "
         "100% of sessions in the afternoon, UTC",
     )
-    assert found["loyalty"] == ("returning", "15 of 20 purchases or plays were of an item had before")
+    assert found["loyalty"] == (
+        "returning",
+        "15 of 20 purchases or plays were of an item had before",
+    )
     assert habits(w, "b")["loyalty"][0] == "trying"
     assert habits(w, "b")["rhythm"] == ("unknown", "no dated events")
 

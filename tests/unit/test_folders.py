@@ -1,4 +1,6 @@
-"""What is derived lies in folders that are whole or not there: base rates, demographics, who had what."""
+"""What is derived lies in folders that are whole or not there: base rates, demographics, who had
+what.
+"""
 
 import json
 from pathlib import Path
@@ -17,7 +19,9 @@ from tests.unit.test_evaluation import many
 
 def population() -> Population:
     x = many()
-    items = [Item(item_id=one, categories=["a" if at % 2 else "b"]) for at, one in enumerate(x.item_ids)]
+    items = [
+        Item(item_id=one, categories=["a" if at % 2 else "b"]) for at, one in enumerate(x.item_ids)
+    ]
     return build_population(x, items, np.ones(len(x), dtype=np.float32))
 
 
@@ -46,15 +50,24 @@ def test_what_goes_wrong_leaves_what_stood_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["population", "demographics", "holders"])
-def test_derived_files_are_never_of_two_savings(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_derived_files_are_never_of_two_savings(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A save that dies between its two files leaves both of the one before."""
     x = many()
-    users = [User(user_id=one, attributes={"side": "lr"[at % 2]}) for at, one in enumerate(x.user_ids)]
+    users = [
+        User(user_id=one, attributes={"side": "lr"[at % 2]}) for at, one in enumerate(x.user_ids)
+    ]
     value = {
-        "population": population, "demographics": lambda: count_demographics(x, users),
+        "population": population,
+        "demographics": lambda: count_demographics(x, users),
         "holders": lambda: holders_of(x),
-    }[kind]()  # fmt: skip
-    load = {"population": load_population, "demographics": load_demographics, "holders": load_holders}[kind]
+    }[kind]()
+    load = {
+        "population": load_population,
+        "demographics": load_demographics,
+        "holders": load_holders,
+    }[kind]
     folder = tmp_path / kind
     value.save(folder)
     before = {one.name: one.read_bytes() for one in folder.iterdir()}
@@ -75,12 +88,19 @@ def test_derived_files_are_never_of_two_savings(kind: str, tmp_path: Path, monke
 @pytest.mark.parametrize("name", ["population", "demographics"])
 def test_another_version_of_the_format_is_counted_anew(name: str, tmp_path: Path) -> None:
     x = many()
-    users = [User(user_id=one, attributes={"side": "lr"[at % 2]}) for at, one in enumerate(x.user_ids)]
+    users = [
+        User(user_id=one, attributes={"side": "lr"[at % 2]}) for at, one in enumerate(x.user_ids)
+    ]
     (population() if name == "population" else count_demographics(x, users)).save(tmp_path / name)
     head = tmp_path / name / f"{name}.json"
     told = json.loads(head.read_text())
-    for other in ({**told, "format": told["format"] + 1}, {key: one for key, one in told.items() if key != "format"}):
+    for other in (
+        {**told, "format": told["format"] + 1},
+        {key: one for key, one in told.items() if key != "format"},
+    ):
         head.write_text(json.dumps(other))
         # Of other arrays too.
         np.savez(tmp_path / name / f"{name}.npz", other=np.zeros(1))
-        assert (load_population if name == "population" else load_demographics)(tmp_path / name) is None
+        assert (load_population if name == "population" else load_demographics)(
+            tmp_path / name
+        ) is None

@@ -5,12 +5,19 @@ import numpy as np
 from limner.core.schema import Event, Item, Preference
 from limner.facts import STRUCK as MARK
 from limner.facts import WITHDRAWN, standing
-from limner.rank import stated_preferences
+from limner.rank import stated_preferences_of
 from limner.rank.stated_preferences import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
 
 
 def preference(value: str, **more: object) -> Preference:
-    given = {"facet": "genre", "polarity": "like", "strength": 1, "confidence": 1, "evidence": [], **more}
+    given = {
+        "facet": "genre",
+        "polarity": "like",
+        "strength": 1,
+        "confidence": 1,
+        "evidence": [],
+        **more,
+    }
     return Preference.model_validate({"value": value, **given})
 
 
@@ -28,15 +35,19 @@ def of(*categories: str) -> Item:
 
 
 def test_what_was_never_said_weighs_nothing() -> None:
-    assert stated_preferences([preference("War")], [], facets) is None
-    assert stated_preferences([], [Event(event_id="1", user_id="u", item_id="i")], facets) is None
+    assert stated_preferences_of([preference("War")], [], facets) is None
+    assert (
+        stated_preferences_of([], [Event(event_id="1", user_id="u", item_id="i")], facets) is None
+    )
 
 
 def test_stated_likes_lift_and_dislikes_lower() -> None:
     stated = [
-        preference("War", basis="stated"), preference("Drama", basis="stated", polarity="dislike"), preference("Noir"),
-    ]  # fmt: skip
-    said = stated_preferences(stated, [], facets)
+        preference("War", basis="stated"),
+        preference("Drama", basis="stated", polarity="dislike"),
+        preference("Noir"),
+    ]
+    said = stated_preferences_of(stated, [], facets)
     assert said is not None
     weight = said.weight
     assert weight(of("war")) == STATED_LIKE
@@ -47,11 +58,11 @@ def test_stated_likes_lift_and_dislikes_lower() -> None:
 
 def test_a_struck_claim_counts_less_until_it_is_stated_again() -> None:
     strikes = [said("War", **{MARK: "yes"}), said("Drama", "dislike", **{MARK: "yes"})]
-    said_ = stated_preferences([], strikes, facets)
+    said_ = stated_preferences_of([], strikes, facets)
     assert said_ is not None
     weight = said_.weight
     assert weight(of("War")) == STRUCK and weight(of("Drama")) == 1 / STRUCK
-    assert stated_preferences([], [*strikes[:1], said("War")], facets) is None
+    assert stated_preferences_of([], [*strikes[:1], said("War")], facets) is None
 
 
 def test_what_was_taken_back_was_never_said() -> None:
@@ -63,7 +74,7 @@ def test_what_was_taken_back_was_never_said() -> None:
     assert standing([back, first]) == [first]
     other = said("War", "dislike", **{WITHDRAWN: "yes"})
     assert standing([first, other]) == [first]
-    assert stated_preferences([], [strike, back], facets) is None
+    assert stated_preferences_of([], [strike, back], facets) is None
 
 
 def first_of(value: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[int]:
@@ -73,7 +84,7 @@ def first_of(value: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[int]
 def test_a_stated_like_reaches_the_first_ten_from_the_last_places() -> None:
     catalogue = [of("Drama")] * 40 + [of("War")] * 3
     given = np.linspace(1, 0, len(catalogue))
-    said_ = stated_preferences([preference("War", basis="stated")], [], facets)
+    said_ = stated_preferences_of([preference("War", basis="stated")], [], facets)
     assert said_ is not None
     first = first_of(said_.heard(given, catalogue))
     assert [first.index(40), first.index(41)] == [1, 3] and PROMISED == 2
@@ -82,15 +93,17 @@ def test_a_stated_like_reaches_the_first_ten_from_the_last_places() -> None:
 
 def test_what_is_there_already_brings_nothing_more_in() -> None:
     catalogue = [of("War"), of("War"), *[of("Drama")] * 20, of("War")]
-    said_ = stated_preferences([preference("War", basis="stated")], [], facets)
+    said_ = stated_preferences_of([preference("War", basis="stated")], [], facets)
     assert said_ is not None
-    assert first_of(said_.heard(np.linspace(1, 0.1, len(catalogue)), catalogue)) == list(range(FIRST))
+    assert first_of(said_.heard(np.linspace(1, 0.1, len(catalogue)), catalogue)) == list(
+        range(FIRST)
+    )
 
 
 def test_many_likes_take_half_of_the_first_places_at_most() -> None:
     names = [f"G{at}" for at in range(9)]
     catalogue = [of("Drama")] * 30 + [of(one) for one in names for _ in range(3)]
-    said_ = stated_preferences([preference(one, basis="stated") for one in names], [], facets)
+    said_ = stated_preferences_of([preference(one, basis="stated") for one in names], [], facets)
     assert said_ is not None
     first = first_of(said_.heard(np.linspace(1, 0, len(catalogue)), catalogue))
     assert sum(one >= 30 for one in first) == FIRST // 2
@@ -98,8 +111,11 @@ def test_many_likes_take_half_of_the_first_places_at_most() -> None:
 
 def test_a_like_brings_nothing_in_that_is_disliked_too() -> None:
     catalogue = [of("Drama")] * 30 + [of("War", "Horror"), of("War")]
-    stated = [preference("War", basis="stated"), preference("Horror", basis="stated", polarity="dislike")]
-    said_ = stated_preferences(stated, [], facets)
+    stated = [
+        preference("War", basis="stated"),
+        preference("Horror", basis="stated", polarity="dislike"),
+    ]
+    said_ = stated_preferences_of(stated, [], facets)
     assert said_ is not None
     first = first_of(said_.heard(np.linspace(1, 0, len(catalogue)), catalogue))
     assert 31 in first and 30 not in first

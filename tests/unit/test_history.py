@@ -13,14 +13,27 @@ from limner.profile.window import cut_window, split_history
 from tests.unit.mining import SCALES, TABLE, event
 
 FILM = Item(
-    item_id="x", title="Star Wars (1977)", categories=["Action", "Adventure"],
-    attributes={"genre": ["Action", "Adventure"], "director": "George Lucas", "imdb_id": "tt0076759", "year": 1977},
-)  # fmt: skip
-ITEMS = {"x": FILM} | {f"i{n}": Item(item_id=f"i{n}", title=f"Film {n}", categories=["Drama"]) for n in range(400)}
+    item_id="x",
+    title="Star Wars (1977)",
+    categories=["Action", "Adventure"],
+    attributes={
+        "genre": ["Action", "Adventure"],
+        "director": "George Lucas",
+        "imdb_id": "tt0076759",
+        "year": 1977,
+    },
+)
+ITEMS = {"x": FILM} | {
+    f"i{n}": Item(item_id=f"i{n}", title=f"Film {n}", categories=["Drama"]) for n in range(400)
+}
 
 
-def window(events: list[Event], budget: int = 1500, start: int = 1, items: Mapping[str, Item] = ITEMS) -> Window:
-    return cut_window(events, items, signals_of(events, TABLE, SCALES), budget=budget, start=start, scales=SCALES)
+def window(
+    events: list[Event], budget: int = 1500, start: int = 1, items: Mapping[str, Item] = ITEMS
+) -> Window:
+    return cut_window(
+        events, items, signals_of(events, TABLE, SCALES), budget=budget, start=start, scales=SCALES
+    )
 
 
 def line(one: Event) -> str:
@@ -39,22 +52,39 @@ def stars(n: int, value: float, at: int, text: str = "") -> Event:
     [
         (
             event("a", item="x", type_="rating", value=5, days=0),
-            '[1] 2020-01-06 rated 5 of 5 "Star Wars (1977)" | genre: Action, Adventure | director: George Lucas '
+            '[1] 2020-01-06 rated 5 of 5 "Star Wars (1977)" | genre: Action, Adventure | '
+            "director: George Lucas "
             "| era: 1970s",
         ),
         (
             event("a", item="i1", type_="review", value=4.5, days=0, text='So "good",\nreally '),
             '[1] 2020-01-06 rated 4.5 of 5 "Film 1" | category: Drama | "So \'good\', really"',
         ),
-        (event("a", item="i1", type_="purchase", value=12), '[1] bought 12 "Film 1" | category: Drama'),
-        (event("a", item="i1", type_="purchase", value=-2), '[1] returned 2 "Film 1" | category: Drama'),
+        (
+            event("a", item="i1", type_="purchase", value=12),
+            '[1] bought 12 "Film 1" | category: Drama',
+        ),
+        (
+            event("a", item="i1", type_="purchase", value=-2),
+            '[1] returned 2 "Film 1" | category: Drama',
+        ),
         (event("a", item="gone", type_="view"), "[1] viewed item gone"),
-        (event("a", item="i1", type_="rating", value=7, source="?"), '[1] rated 7 "Film 1" | category: Drama'),
-        (event("a", item="i1", type_="play", value=31.5), '[1] played (31.5) "Film 1" | category: Drama'),
+        (
+            event("a", item="i1", type_="rating", value=7, source="?"),
+            '[1] rated 7 "Film 1" | category: Drama',
+        ),
+        (
+            event("a", item="i1", type_="play", value=31.5),
+            '[1] played (31.5) "Film 1" | category: Drama',
+        ),
         (event("a", type_="search", text="red mug", days=1), '[1] 2020-01-07 searched | "red mug"'),
         (event("a", type_="answer", text="I cook daily"), '[1] answered | "I cook daily"'),
         (
-            event("a", type_="preference", context={"facet": "genre", "value": "War", "polarity": "dislike"}),
+            event(
+                "a",
+                type_="preference",
+                context={"facet": "genre", "value": "War", "polarity": "dislike"},
+            ),
             "[1] said: dislike genre War",
         ),
     ],
@@ -124,7 +154,9 @@ def test_likes_and_dislikes_go_in_in_turn() -> None:
 
 def test_no_events_and_no_room() -> None:
     assert window([]) == Window(user_id="", events=[], total=0, tokens=0)
-    assert window([stars(1, 4, at=0)], budget=3) == Window(user_id="a", events=[], total=1, tokens=0)
+    assert window([stars(1, 4, at=0)], budget=3) == Window(
+        user_id="a", events=[], total=1, tokens=0
+    )
     assert window([stars(1, 4, at=0)], budget=0).events == []
 
 
@@ -141,7 +173,9 @@ def test_a_long_history_is_cut_into_parts_by_time() -> None:
     )
     times = [one.event.timestamp for part in parts for one in part.events]
     assert times == sorted(times, key=str)
-    assert all(count("\n".join(one.line for one in part.events)) == part.tokens <= 400 for part in parts)
+    assert all(
+        count("\n".join(one.line for one in part.events)) == part.tokens <= 400 for part in parts
+    )
     assert sum(part.total for part in parts) == 300
 
 
@@ -155,11 +189,15 @@ def test_a_short_history_is_one_part_and_none_is_none() -> None:
 # ---------------------------------------------------------------- whatever the data
 
 
-TEXTS = st.text(max_size=80) | st.sampled_from(["", "", "재미있어요", "👍🏽" * 30, "\n\n|[1]", "the " * 90])
+TEXTS = st.text(max_size=80) | st.sampled_from(
+    ["", "", "재미있어요", "👍🏽" * 30, "\n\n|[1]", "the " * 90]
+)
 HISTORIES = st.lists(
     st.tuples(
         st.sampled_from([*(f"i{n}" for n in range(30)), "x", "gone", "odd", None]),
-        st.sampled_from(["rating", "view", "purchase", "search", "review", "preference", "made up"]),
+        st.sampled_from(
+            ["rating", "view", "purchase", "search", "review", "preference", "made up"]
+        ),
         st.one_of(st.none(), st.floats(-9, 1e9)),
         st.one_of(st.none(), st.floats(0, 4000)),
         TEXTS,
@@ -169,9 +207,19 @@ HISTORIES = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(HISTORIES, st.integers(0, 700), st.sampled_from([1, 95, 999, 123456]), TEXTS, st.sampled_from(["", "gpt-4"]))
+@given(
+    HISTORIES,
+    st.integers(0, 700),
+    st.sampled_from([1, 95, 999, 123456]),
+    TEXTS,
+    st.sampled_from(["", "gpt-4"]),
+)
 def test_the_budget_is_never_exceeded(
-    rows: list[tuple[str | None, str, float | None, float | None, str]], budget: int, start: int, title: str, model: str
+    rows: list[tuple[str | None, str, float | None, float | None, str]],
+    budget: int,
+    start: int,
+    title: str,
+    model: str,
 ) -> None:
     events = [
         event(f"e{n}", item=item, type_=type_, value=value, days=days, seq=n, text=text)
@@ -179,7 +227,9 @@ def test_the_budget_is_never_exceeded(
     ]
     items = {**ITEMS, "odd": Item(item_id="odd", title=title, categories=[title])}
     signal = signals_of(events, TABLE, SCALES)
-    found = cut_window(events, items, signal, budget=budget, start=start, scales=SCALES, model=model)
+    found = cut_window(
+        events, items, signal, budget=budget, start=start, scales=SCALES, model=model
+    )
     assert found.tokens == count("\n".join(one.line for one in found.events), model) <= budget
     assert all("\n" not in one.line for one in found.events)
     assert [one.number for one in found.events] == list(range(start, start + len(found.events)))

@@ -15,17 +15,25 @@ def interactions(histories: dict[str, str]) -> Interactions:
     users, items = list(histories), sorted({item for _, item in rows})
     n = len(rows)
     return Interactions(
-        users, items, ["view"], ["s"],
+        users,
+        items,
+        ["view"],
+        ["s"],
         np.array([users.index(user) for user, _ in rows], dtype=np.int32),
         np.array([items.index(item) for _, item in rows], dtype=np.int32),
-        np.zeros(n, np.int16), np.zeros(n, np.int16), np.full(n, np.nan), np.full(n, NO_TIME, np.int64),
+        np.zeros(n, np.int16),
+        np.zeros(n, np.int16),
+        np.full(n, np.nan),
+        np.full(n, NO_TIME, np.int64),
         np.arange(n, dtype=np.int64),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
 def holders() -> Holders:
-    return holders_of(interactions({"u1": "ab", "u2": "ba", "u3": "ab", "u4": "a", "u5": "cb", "u6": "bab"}))
+    return holders_of(
+        interactions({"u1": "ab", "u2": "ba", "u3": "ab", "u4": "a", "u5": "cb", "u6": "bab"})
+    )
 
 
 def test_counts_those_who_had_both(holders: Holders) -> None:

@@ -1,4 +1,6 @@
-"""What becomes of every row: kept, merged or rejected with a reason; and what is made of each field."""
+"""What becomes of every row: kept, merged or rejected with a reason; and what is made of each
+field.
+"""
 
 import errno
 import json
@@ -50,16 +52,26 @@ def test_each_bad_row_is_rejected_with_line_and_reason(bench: Bench) -> None:
     report = bench.run(bench.write("e.csv", text), mapping={"scale": [1, 5]})
     assert (report.events.read, report.events.kept, report.events.rejected) == (15, 1, 14)
     assert report.events.reasons == {
-        "impossible time": 3, "missing user_id": 2, "unparseable rating": 2, "missing item_id": 1,
-        "rating out of scale": 1, "unparseable timestamp": 1, "missing timestamp": 1, "wrong number of cells": 1,
-        "user_id too long": 1, "broken text (NUL or lone surrogate)": 1,
-    }  # fmt: skip
+        "impossible time": 3,
+        "missing user_id": 2,
+        "unparseable rating": 2,
+        "missing item_id": 1,
+        "rating out of scale": 1,
+        "unparseable timestamp": 1,
+        "missing timestamp": 1,
+        "wrong number of cells": 1,
+        "user_id too long": 1,
+        "broken text (NUL or lone surrogate)": 1,
+    }
     rows = bench.rejected(report)
     assert [row["line"] for row in rows] == list(range(3, 17))
     assert rows[0] == {
-        "table": "events", "file": "e.csv", "line": 3, "reason": "missing user_id",
+        "table": "events",
+        "file": "e.csv",
+        "line": 3,
+        "reason": "missing user_id",
         "row": {"user_id": "", "item_id": "i1", "rating": "4", "timestamp": "1365029107"},
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("broken", [b"\xed\xa0\x80", b"\x00", b"\xff"])
@@ -76,8 +88,13 @@ def test_broken_bytes_cost_their_row_only(bench: Bench, broken: bytes) -> None:
 
 
 def test_broken_text_in_json(bench: Bench) -> None:
-    lines = ['{"user_id": "u1", "item_id": "a\\ud800"}', '{"user_id": "u1", "item_id": "i\\u0000"}', "{oops", "[1]",
-             '{"user_id": "u1", "item_id": "i1", "x": {"y": 1}}']  # fmt: skip
+    lines = [
+        '{"user_id": "u1", "item_id": "a\\ud800"}',
+        '{"user_id": "u1", "item_id": "i\\u0000"}',
+        "{oops",
+        "[1]",
+        '{"user_id": "u1", "item_id": "i1", "x": {"y": 1}}',
+    ]
     report = bench.run(bench.write("e.jsonl", "\n".join(lines)))
     assert report.events.kept == 1
     assert report.events.reasons == {"broken text (NUL or lone surrogate)": 2, "not valid JSON": 2}
@@ -145,44 +162,81 @@ def test_an_id_column_of_events_is_neither_item_nor_event_id(bench: Bench) -> No
 
 def test_ids_stay_as_they_are(bench: Bench) -> None:
     bench.run(bench.write("e.csv", "user_id,item_id\n13995.0,0002844\n 007 ,1e5\n"))
-    assert [(e.user_id, e.item_id) for e in bench.events()] == [("13995", "0002844"), ("007", "1e5")]
+    assert [(e.user_id, e.item_id) for e in bench.events()] == [
+        ("13995", "0002844"),
+        ("007", "1e5"),
+    ]
 
 
 # ---------------------------------------------------------------- types
 
 
 def test_types(bench: Bench) -> None:
-    kinds = ["view", "addtocart", "add_to_cart", "transaction", "Favorite", "listen", "wishlist", ""]
+    kinds = [
+        "view",
+        "addtocart",
+        "add_to_cart",
+        "transaction",
+        "Favorite",
+        "listen",
+        "wishlist",
+        "",
+    ]
     text = "user_id,item_id,action\n" + "".join(f"u,i{n},{kind}\n" for n, kind in enumerate(kinds))
     bench.run(bench.write("e.csv", text), mapping={"types": {"wishlist": "like"}})
-    assert [e.type for e in bench.events()] == ["view", "cart", "cart", "purchase", "like", "play", "like", "view"]
+    assert [e.type for e in bench.events()] == [
+        "view",
+        "cart",
+        "cart",
+        "purchase",
+        "like",
+        "play",
+        "like",
+        "view",
+    ]
 
 
 def test_types_that_are_not_given(bench: Bench) -> None:
-    bench.run(bench.write("e.csv", "user_id,item_id,rating,review\nu,a,4,fine\nu,b,4,\nu,c,,only words\nu,d,,\n"))
+    bench.run(
+        bench.write(
+            "e.csv", "user_id,item_id,rating,review\nu,a,4,fine\nu,b,4,\nu,c,,only words\nu,d,,\n"
+        )
+    )
     assert [(e.type, e.value, e.text) for e in bench.events()] == [
-        ("rating", 4.0, "fine"), ("rating", 4.0, ""), ("review", None, "only words"), ("view", None, ""),
-    ]  # fmt: skip
+        ("rating", 4.0, "fine"),
+        ("rating", 4.0, ""),
+        ("review", None, "only words"),
+        ("view", None, ""),
+    ]
 
 
 def test_events_without_an_item(bench: Bench) -> None:
     text = (
-        "user_id,item_id,type,text\nu,,search,red shoes\nu,,answer,vegetarian\nu,,preference,no horror\n"
+        "user_id,item_id,type,text\nu,,search,red "
+        "shoes\nu,,answer,vegetarian\nu,,preference,no horror\n"
         "u,,comment,nice shop\nu,,purchase,x\nu,,view,\n"
     )
     report = bench.run(bench.write("e.csv", text))
     assert report.events.reasons == {"missing item_id": 2}
     assert [(e.type, e.item_id, e.text) for e in bench.events()][:2] == [
-        ("search", None, "red shoes"), ("answer", None, "vegetarian"),
-    ]  # fmt: skip
+        ("search", None, "red shoes"),
+        ("answer", None, "vegetarian"),
+    ]
     assert bench.run(bench.write("s.csv", "user_id,type,query\nu,search,blue\n")).events.kept == 1
 
 
 def test_returns(bench: Bench) -> None:
     text = "user_id,item_id,quantity,invoice\nu,a,2,536\nu,b,-2,536\nu,c,2,C536\n"
-    mapping = {"events": {"type": {"constant": "purchase"}, "value": "quantity"}, "returns": "invoice=C"}
+    mapping = {
+        "events": {"type": {"constant": "purchase"}, "value": "quantity"},
+        "returns": "invoice=C",
+    }
     bench.run(bench.write("e.csv", text), mapping=mapping)
-    assert [(e.type, e.value) for e in bench.events()] == [("purchase", 2.0), ("return", -2.0), ("return", 2.0)]
+    assert [(e.type, e.value) for e in bench.events()] == [
+        ("purchase", 2.0),
+        ("return", -2.0),
+        ("return", 2.0),
+    ]
     assert bench.events()[0].context == {"invoice": 536}
 
 
@@ -213,23 +267,33 @@ def test_no_time_is_said(bench: Bench) -> None:
 
 
 def test_zone_and_date_order_are_said(bench: Bench) -> None:
-    report = bench.run(bench.write("e.csv", "user_id,item_id,date\nu,i,01/02/2011\nu,i,13/02/2011\n"))
+    report = bench.run(
+        bench.write("e.csv", "user_id,item_id,date\nu,i,01/02/2011\nu,i,13/02/2011\n")
+    )
     assert any("day/month/year" in note for note in report.notes)
     assert any("no zone and were read as UTC" in note for note in report.notes)
     assert [e.timestamp.month for e in bench.events() if e.timestamp] == [2, 2]
     report = bench.run(bench.write("f.csv", "user_id,item_id,date\nu,z,01/02/2011\n"))
     assert any("no date tells" in note for note in report.notes)
-    bench.run(bench.write("g.csv", "user_id,item_id,date\nu,q,01/02/2011\n"), mapping={"times": "%d/%m/%Y"})
+    bench.run(
+        bench.write("g.csv", "user_id,item_id,date\nu,q,01/02/2011\n"),
+        mapping={"times": "%d/%m/%Y"},
+    )
     assert next(e.timestamp.month for e in bench.events() if e.item_id == "q" and e.timestamp) == 2
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 100_000])
 def test_times_that_begin_late_are_times(bench: Bench, chunk_rows: int) -> None:
-    """Rows before the first time are rejected for want of one, however the file is cut; none loses its time."""
+    """Rows before the first time are rejected for want of one, however the file is cut; none loses
+    its time.
+    """
     rows = "u,a,\nu,b,\nu,c,25/12/2011\nu,d,\nu,e,13/02/2012\n"
     report = bench.run(bench.write("e.csv", "user_id,item_id,timestamp\n" + rows), chunk_rows)
     assert report.events.reasons == {"missing timestamp": 3}
-    assert {e.item_id: e.timestamp.month for e in bench.events() if e.timestamp} == {"c": 12, "e": 2}
+    assert {e.item_id: e.timestamp.month for e in bench.events() if e.timestamp} == {
+        "c": 12,
+        "e": 2,
+    }
     assert any("day/month/year" in note for note in report.notes)
 
 
@@ -259,7 +323,9 @@ def test_items_without_a_title_are_counted(bench: Bench) -> None:
 
 
 def test_columns_that_are_not_named_are_kept(bench: Bench) -> None:
-    events = bench.write("e.csv", "user_id,item_id,rating,quantity,Device Kind,zip\nu,i,4,2,phone,01234\n")
+    events = bench.write(
+        "e.csv", "user_id,item_id,rating,quantity,Device Kind,zip\nu,i,4,2,phone,01234\n"
+    )
     items = bench.write("i.csv", "item_id,title,Country,release year\ni,A,Peru,1999\n")
     users = bench.write("u.csv", "user_id,age,note\nu,31,a &amp; b\n")
     report = bench.run(events, items=items, users=users)
@@ -269,7 +335,9 @@ def test_columns_that_are_not_named_are_kept(bench: Bench) -> None:
     assert user is not None
     assert item.attributes == {"country": "Peru", "release_year": 1999}
     assert user.attributes == {"age": 31, "note": "a & b"}
-    assert any("became context of events: quantity, device_kind, zip" in note for note in report.notes)
+    assert any(
+        "became context of events: quantity, device_kind, zip" in note for note in report.notes
+    )
 
 
 def test_named_columns_beyond_the_canonical_become_context(bench: Bench) -> None:
@@ -312,9 +380,19 @@ def test_numbers_with_commas(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "price"),
-    [("$25.00", 25.0), ("12,50 €", 12.5), ("1,234.50", 1234.5), ("1.234,50", 1234.5), ("9.99 USD", 9.99), ("0", 0.0),
-     ("", None), ("free", None), ("$5 - $10", None), ("-3", None)],
-)  # fmt: skip
+    [
+        ("$25.00", 25.0),
+        ("12,50 €", 12.5),
+        ("1,234.50", 1234.5),
+        ("1.234,50", 1234.5),
+        ("9.99 USD", 9.99),
+        ("0", 0.0),
+        ("", None),
+        ("free", None),
+        ("$5 - $10", None),
+        ("-3", None),
+    ],
+)
 def test_prices(cell: str, price: float | None) -> None:
     assert price_of(cell) == price
 
@@ -342,7 +420,9 @@ def test_text_is_cleaned(raw: str, clean: str) -> None:
     assert clean_text(raw) == clean
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "<b>x</b>", "<img src=x onerror=alert(1)>", "a <!-- b"])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "<b>x</b>", "<img src=x onerror=alert(1)>", "a <!-- b"]
+)
 def test_what_things_are_called_stays_whole(bench: Bench, name: str) -> None:
     items = bench.write("i.csv", f"item_id,title,categories,maker\n{name},{name},{name}|x,{name}\n")
     bench.run(bench.write("e.csv", f"user_id,item_id,note\n{name},{name},{name}\n"), items=items)
@@ -354,8 +434,12 @@ def test_what_things_are_called_stays_whole(bench: Bench, name: str) -> None:
 
 def test_every_text_field_is_cleaned(bench: Bench) -> None:
     dirty = "A &amp; <b>B</b>"
-    items = bench.write("i.csv", f"item_id,title,text,categories,maker\ni,{dirty},{dirty},{dirty}|x,{dirty}\n")
-    bench.run(bench.write("e.csv", f"user_id,item_id,text,note\nu,i,{dirty},{dirty}\n"), items=items)
+    items = bench.write(
+        "i.csv", f"item_id,title,text,categories,maker\ni,{dirty},{dirty},{dirty}|x,{dirty}\n"
+    )
+    bench.run(
+        bench.write("e.csv", f"user_id,item_id,text,note\nu,i,{dirty},{dirty}\n"), items=items
+    )
     item, event = bench.store.item("i"), bench.events()[0]
     assert item is not None
     assert (item.title, item.text, item.categories, item.attributes["maker"]) == (
@@ -369,10 +453,15 @@ def test_every_text_field_is_cleaned(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("header", "row", "year"),
-    [("title", "Heat (1995)", 1995), ("title,year", "Heat (1995),1994", 1994), ("title", "2001 Odyssey", None),
-     ("title", "Series (1999-2004)", 1999), ("title", "Odd (9999)", None),
-     ("title,original_title", '밀정,"Heat , 1995"', 1995)],
-)  # fmt: skip
+    [
+        ("title", "Heat (1995)", 1995),
+        ("title,year", "Heat (1995),1994", 1994),
+        ("title", "2001 Odyssey", None),
+        ("title", "Series (1999-2004)", 1999),
+        ("title", "Odd (9999)", None),
+        ("title,original_title", '밀정,"Heat , 1995"', 1995),
+    ],
+)
 def test_year_in_title(bench: Bench, header: str, row: str, year: int | None) -> None:
     bench.run(items=bench.write("i.csv", f"item_id,{header}\ni,{row}\n"))
     item = bench.store.item("i")
@@ -400,7 +489,14 @@ def test_joins(bench: Bench) -> None:
     mapping = {
         "joins": [
             {"file": "genres.csv", "key": "movie", "column": "genre", "into": "categories"},
-            {"file": "cast.csv", "key": "movie", "column": "person", "into": "cast", "limit": 2, "through": through},
+            {
+                "file": "cast.csv",
+                "key": "movie",
+                "column": "person",
+                "into": "cast",
+                "limit": 2,
+                "through": through,
+            },
         ]
     }
     bench.run(items=items, mapping=mapping)
@@ -409,7 +505,10 @@ def test_joins(bench: Bench) -> None:
     assert (first.categories, first.attributes["cast"]) == (["x", "y"], ["Ada", "Bob"])
     with pytest.raises(BadInputError, match="no column 'nope'"):
         bench.run(
-            items=items, mapping={"joins": [{"file": "cast.csv", "key": "nope", "column": "person", "into": "x"}]}
+            items=items,
+            mapping={
+                "joins": [{"file": "cast.csv", "key": "nope", "column": "person", "into": "x"}]
+            },
         )
 
 
@@ -434,7 +533,10 @@ def test_json_keys_that_come_late(bench: Bench) -> None:
         (b"colour,shape\nred,round\n", r"No user column .*'colour', 'shape'.*mapping"),
         (b"user_id^item_id\nu^i\n", "one column only.*separator"),
         (b"1,31,2.5\n2,31,3.0\n", "first line looks like data"),
-        (b"user_id,item_id\n,i\n,j\n", "No row of the events table can be used .2 missing user_id."),
+        (
+            b"user_id,item_id\n,i\n,j\n",
+            "No row of the events table can be used .2 missing user_id.",
+        ),
         (b"\x1f\x8b\x08\x00broken", "damaged"),
         (b"PAR1 not really", "damaged Parquet"),
         (b"PK\x03\x04 not really", "Excel|damaged"),
@@ -471,9 +573,10 @@ def test_a_bad_second_file_undoes_the_first(bench: Bench) -> None:
 
 def test_parts_with_mappings_of_their_own_are_one_ingest(bench: Bench) -> None:
     first = Sources([bench.write("a.csv", "user_id,item_id\nu,i\n,i\n")])
-    second = Sources([bench.write("b.csv", "who,item_id\nv,i\nw,\n,j\n")], mapping=parse_mapping(
-        {"events": {"user_id": "who", "type": {"constant": "like"}}}, "test"
-    ))  # fmt: skip
+    second = Sources(
+        [bench.write("b.csv", "who,item_id\nv,i\nw,\n,j\n")],
+        mapping=parse_mapping({"events": {"user_id": "who", "type": {"constant": "like"}}}, "test"),
+    )
     broken = Sources([bench.write("c.csv", "colour\nred\n")])
     with pytest.raises(BadInputError):
         ingest(bench.store, first, second, broken, chunk_rows=1)
@@ -518,8 +621,12 @@ def test_mapping_files(bench: Bench) -> None:
         load_mapping(bench.write("bad.yaml", "events: [\n"))
     with pytest.raises(BadInputError, match="returns look at column 'invoice'"):
         bench.run(bench.write("e.csv", "user_id,item_id\nu,i\n"), mapping={"returns": "invoice=C"})
-    with pytest.raises(BadInputError, match=r"events\.user_id is column 'Who'.*'user_id', 'item_id'"):
-        bench.run(bench.write("e.csv", "user_id,item_id\nu,i\n"), mapping={"events": {"user_id": "Who"}})
+    with pytest.raises(
+        BadInputError, match=r"events\.user_id is column 'Who'.*'user_id', 'item_id'"
+    ):
+        bench.run(
+            bench.write("e.csv", "user_id,item_id\nu,i\n"), mapping={"events": {"user_id": "Who"}}
+        )
 
 
 def test_a_full_disk_is_the_stores_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,17 +645,25 @@ def test_a_full_disk_is_the_stores_failure(bench: Bench, monkeypatch: pytest.Mon
 
 
 def test_json_that_does_not_begin_at_once(bench: Bench) -> None:
-    assert bench.run(bench.write("e.json", '\n [\n{"user_id": "u", "item_id": "i"}\n]')).events.kept == 1
+    assert (
+        bench.run(bench.write("e.json", '\n [\n{"user_id": "u", "item_id": "i"}\n]')).events.kept
+        == 1
+    )
 
 
 def test_what_pandas_leaves_in_files(bench: Bench) -> None:
     events = bench.write("e.csv", ",user_id,item_id\n0,u,i\n1,u,j\n")
-    items = bench.write("i.csv", "Unnamed: 0,item_id,genres,tags\n0,i,\"['a', 'b']\",\"['x', 1]\"\n")
+    items = bench.write(
+        "i.csv", "Unnamed: 0,item_id,genres,tags\n0,i,\"['a', 'b']\",\"['x', 1]\"\n"
+    )
     report = bench.run(events, items=items)
     assert [event.context for event in bench.events()] == [{}, {}]
     item = bench.store.item("i")
     assert item is not None
-    assert (item.categories, item.attributes) == (["a", "b"], {"genre": ["a", "b"], "tags": ["x", "1"]})
+    assert (item.categories, item.attributes) == (
+        ["a", "b"],
+        {"genre": ["a", "b"], "tags": ["x", "1"]},
+    )
     assert sum("has no name and was left out" in note for note in report.notes) == 2
 
 
@@ -558,6 +673,10 @@ def test_a_long_cell_is_no_reason_to_give_up(bench: Bench) -> None:
 
 
 def test_columns_set_into_a_form(bench: Bench) -> None:
-    mapping = {"items": {"title": {"columns": ["name", "year"], "format": "{} ({})"}, "year": "year"}}
-    bench.run(items=bench.write("i.csv", "item_id,name,year\na,Heat,1995\nb,Odd,\n"), mapping=mapping)
+    mapping = {
+        "items": {"title": {"columns": ["name", "year"], "format": "{} ({})"}, "year": "year"}
+    }
+    bench.run(
+        items=bench.write("i.csv", "item_id,name,year\na,Heat,1995\nb,Odd,\n"), mapping=mapping
+    )
     assert [item.title for item in bench.store.items()] == ["Heat (1995)", "Odd"]

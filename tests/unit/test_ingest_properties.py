@@ -1,4 +1,6 @@
-"""Ingest is idempotent, independent of chunks, loses nothing, and where rows have times, independent of their order."""
+"""Ingest is idempotent, independent of chunks, loses nothing, and where rows have times,
+independent of their order.
+"""
 
 import tempfile
 from pathlib import Path
@@ -37,7 +39,9 @@ def write(bench: Bench, rows: list[Row]) -> str:
     return bench.write("e.csv", out.getvalue())
 
 
-def ingested(rows: list[Row], chunk_rows: int = 1000, times: int = 1) -> tuple[list[IngestReport], Found]:
+def ingested(
+    rows: list[Row], chunk_rows: int = 1000, times: int = 1
+) -> tuple[list[IngestReport], Found]:
     """The report of each time, and what the store then holds, apart from its numbering."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))

@@ -18,7 +18,11 @@ from limner.ingest.mapping import FileFormat
 from limner.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
 from tests.unit.ingesting import Bench
 
-ROWS = [("u1", "007", 4.0, 1365029107), ("u2", "007", 5.0, 1365029108), ("u1", "tt9", 1.0, 1365029109)]
+ROWS = [
+    ("u1", "007", 4.0, 1365029107),
+    ("u2", "007", 5.0, 1365029108),
+    ("u1", "tt9", 1.0, 1365029109),
+]
 
 
 @pytest.fixture
@@ -27,7 +31,11 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def check(bench: Bench) -> None:
-    found = [(e.user_id, e.item_id, e.value, int(e.timestamp.timestamp())) for e in bench.events() if e.timestamp]
+    found = [
+        (e.user_id, e.item_id, e.value, int(e.timestamp.timestamp()))
+        for e in bench.events()
+        if e.timestamp
+    ]
     assert sorted(found) == sorted(ROWS)
     assert {e.type for e in bench.events()} == {"rating"}
 
@@ -45,19 +53,27 @@ def test_separators(bench: Bench, separator: str) -> None:
 
 @pytest.mark.parametrize("separator", ["::", "^^", "~", " "])
 def test_any_separator_by_mapping(bench: Bench, separator: str) -> None:
-    bench.run(bench.write("e.dat", table(separator)), mapping={"read": {"events": {"separator": separator}}})
+    bench.run(
+        bench.write("e.dat", table(separator)),
+        mapping={"read": {"events": {"separator": separator}}},
+    )
     check(bench)
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        "userId,movieId,rating,timestamp", "USER_ID,ITEM_ID,RATING,TIMESTAMP", "user,item,rate,time",
-        "uid,iid,score,datetime", "CustomerID,StockCode,stars,InvoiceDate", "reviewerID,asin,overall,unixReviewTime",
+        "userId,movieId,rating,timestamp",
+        "USER_ID,ITEM_ID,RATING,TIMESTAMP",
+        "user,item,rate,time",
+        "uid,iid,score,datetime",
+        "CustomerID,StockCode,stars,InvoiceDate",
+        "reviewerID,asin,overall,unixReviewTime",
         "User ID,Product ID,Rating,Date",
-        "user_id:token,item_id:token,rating:float,timestamp:float", "visitorid,itemId,rating,event_time",
+        "user_id:token,item_id:token,rating:float,timestamp:float",
+        "visitorid,itemId,rating,event_time",
     ],
-)  # fmt: skip
+)
 def test_aliases(bench: Bench, header: str) -> None:
     bench.run(bench.write("e.csv", table(",", header)))
     check(bench)
@@ -71,12 +87,16 @@ def test_compressed(bench: Bench, pack: object) -> None:
 
 
 def test_json_lines_and_json(bench: Bench) -> None:
-    rows = [dict(zip(("user_id", "item_id", "rating", "timestamp"), row, strict=True)) for row in ROWS]
+    rows = [
+        dict(zip(("user_id", "item_id", "rating", "timestamp"), row, strict=True)) for row in ROWS
+    ]
     bench.run(bench.write("e.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
     check(bench)
     assert bench.run(bench.write("e.json", json.dumps(rows))).events.merged == 3
     assert (
-        bench.run(bench.write("e.jsonl.gz", gzip.compress("\n".join(map(json.dumps, rows)).encode()))).events.merged
+        bench.run(
+            bench.write("e.jsonl.gz", gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+        ).events.merged
         == 3
     )
 
@@ -106,7 +126,9 @@ def test_parquet_keeps_long_ids_with_gaps_and_times(bench: Bench) -> None:
 
 
 def test_frames(bench: Bench) -> None:
-    frame = pd.DataFrame({"user_id": [1.0, None, 2.0], "item_id": ["007", "008", "009"], "rating": [1, 2, 3]})
+    frame = pd.DataFrame(
+        {"user_id": [1.0, None, 2.0], "item_id": ["007", "008", "009"], "rating": [1, 2, 3]}
+    )
     report = ingest_frames(bench.store, frame)
     assert (report.events.kept, report.events.reasons) == (2, {"missing user_id": 1})
     assert bench.store.user_ids() == ["1", "2"]
@@ -115,7 +137,8 @@ def test_frames(bench: Bench) -> None:
 def parts() -> list[tuple[str, bytes]]:
     head = "user_id,item_id,rating,timestamp\n"
     return [
-        (f"days/{at}.csv", (head + ",".join(str(cell) for cell in row) + "\n").encode()) for at, row in enumerate(ROWS)
+        (f"days/{at}.csv", (head + ",".join(str(cell) for cell in row) + "\n").encode())
+        for at, row in enumerate(ROWS)
     ]
 
 
@@ -123,7 +146,11 @@ def parts() -> list[tuple[str, bytes]]:
 def test_tar_archives(bench: Bench, mode: str) -> None:
     name = bench.folder / ("e.tar" + mode[1:].replace(":", "."))
     with tarfile.open(name, mode) as archive:  # type: ignore[call-overload]
-        for member, content in [*reversed(parts()), ("days/README.md", b"# not a table"), ("days/._x", b"\x00")]:
+        for member, content in [
+            *reversed(parts()),
+            ("days/README.md", b"# not a table"),
+            ("days/._x", b"\x00"),
+        ]:
             info = tarfile.TarInfo(member)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
@@ -204,7 +231,11 @@ def test_not_utf8_is_said(bench: Bench, encoding: str, word: str) -> None:
 
 
 def test_the_letter_that_tells_the_encoding_may_come_late(bench: Bench) -> None:
-    text = "item_id,title\n" + "".join(f"{i},plain title number {i}\n" for i in range(10_000)) + "x,Café\n"
+    text = (
+        "item_id,title\n"
+        + "".join(f"{i},plain title number {i}\n" for i in range(10_000))
+        + "x,Café\n"
+    )
     bench.run(items=bench.write("i.csv", text.encode("latin-1")))
     item = bench.store.item("x")
     assert item is not None
@@ -213,12 +244,17 @@ def test_the_letter_that_tells_the_encoding_may_come_late(bench: Bench) -> None:
 
 def test_encoding_by_mapping(bench: Bench) -> None:
     mapping = {"read": {"items": {"encoding": "euc-kr"}}}
-    bench.run(items=bench.write("i.csv", "item_id,title\n1,시네마 천국\n".encode("euc-kr")), mapping=mapping)
+    bench.run(
+        items=bench.write("i.csv", "item_id,title\n1,시네마 천국\n".encode("euc-kr")),
+        mapping=mapping,
+    )
     item = bench.store.item("1")
     assert item is not None
     assert item.title == "시네마 천국"
     with pytest.raises(BadInputError, match="encoding"):
-        bench.run(items=str(bench.folder / "i.csv"), mapping={"read": {"items": {"encoding": "no-such"}}})
+        bench.run(
+            items=str(bench.folder / "i.csv"), mapping={"read": {"items": {"encoding": "no-such"}}}
+        )
 
 
 # ---------------------------------------------------------------- shapes
@@ -252,7 +288,11 @@ def test_duplicate_and_empty_names_and_many_columns(bench: Bench) -> None:
     frame = frames(bench, "user_id,item_id,x,x,,\nu,i,1,2,3,4\n")
     assert [c for c in frame.columns if c != LINE] == ["user_id", "item_id", "x", "x.1", "", ".1"]
     names = ",".join(f"c{i}" for i in range(3000))
-    bench.run(bench.write("w.csv", f"user_id,item_id,{names}\n" + ("u,i," + ",".join(["1"] * 3000) + "\n") * 3))
+    bench.run(
+        bench.write(
+            "w.csv", f"user_id,item_id,{names}\n" + ("u,i," + ",".join(["1"] * 3000) + "\n") * 3
+        )
+    )
     assert len(bench.events()[0].context) == 3000
 
 
@@ -264,7 +304,9 @@ def test_guessing_the_separator() -> None:
 
 
 def test_estimated_rows(bench: Bench) -> None:
-    assert estimated_rows(bench.write("e.csv", "a,b\n" + "1,2\n" * 100_000)) == pytest.approx(100_000, rel=0.01)
+    assert estimated_rows(bench.write("e.csv", "a,b\n" + "1,2\n" * 100_000)) == pytest.approx(
+        100_000, rel=0.01
+    )
     assert estimated_rows(bench.write("e.gz", gzip.compress(b"a,b\n1,2\n"))) is None
     assert estimated_rows(str(bench.folder)) is None
     assert estimated_rows(bench.write("e.bz2", bz2.compress(b"a,b\n1,2\n"))) is None
@@ -275,9 +317,14 @@ def test_estimated_rows(bench: Bench) -> None:
 
 def test_a_proposal_reads_a_file_without_a_header(bench: Bench) -> None:
     events = bench.write(
-        "r.dat", "\n".join(f"{u}::00{m}::{m % 10}::136502{u}{m}" for u in range(10, 20) for m in range(10, 30))
+        "r.dat",
+        "\n".join(
+            f"{u}::00{m}::{m % 10}::136502{u}{m}" for u in range(10, 20) for m in range(10, 30)
+        ),
     )
-    items = bench.write("m.dat", "\n".join(f"00{m}::Title {m} (19{m})::Drama|Crime" for m in range(10, 30)))
+    items = bench.write(
+        "m.dat", "\n".join(f"00{m}::Title {m} (19{m})::Drama|Crime" for m in range(10, 30))
+    )
     path = bench.write("m.yaml", propose_mapping([events, items]))
     from limner.ingest import Sources, ingest
 
@@ -285,19 +332,30 @@ def test_a_proposal_reads_a_file_without_a_header(bench: Bench) -> None:
     assert (report.events.kept, report.items.kept) == (200, 20)
     item = bench.store.item("0010")
     assert item is not None
-    assert (item.title, item.categories, item.attributes["year"]) == ("Title 10 (1910)", ["Drama", "Crime"], 1910)
+    assert (item.title, item.categories, item.attributes["year"]) == (
+        "Title 10 (1910)",
+        ["Drama", "Crime"],
+        1910,
+    )
     assert bench.events()[0].timestamp is not None
 
 
 def test_a_proposal_finds_names_that_no_alias_covers(bench: Bench) -> None:
     text = propose_mapping(
-        [bench.write("w.csv", "UserRef,WineID,Rating,Bought\n1,9,4.5,2019-01-02\n2,9,3.0,2019-01-03\n")]
+        [
+            bench.write(
+                "w.csv", "UserRef,WineID,Rating,Bought\n1,9,4.5,2019-01-02\n2,9,3.0,2019-01-03\n"
+            )
+        ]
     )
     from yaml import safe_load
 
     assert safe_load(text)["events"] == {
-        "user_id": "UserRef", "item_id": "WineID", "rating": "Rating", "timestamp": "Bought",
-    }  # fmt: skip
+        "user_id": "UserRef",
+        "item_id": "WineID",
+        "rating": "Rating",
+        "timestamp": "Bought",
+    }
 
 
 def test_a_proposal_joins_side_tables_and_doubles_a_table(bench: Bench) -> None:
@@ -307,7 +365,9 @@ def test_a_proposal_joins_side_tables_and_doubles_a_table(bench: Bench) -> None:
     movies = bench.write("movies.csv", "movie,title\n1,A\n2,B\n")
     genres = bench.write("genres.csv", "movie,genre\n1,x\n1,y\n2,x\n")
     tree = safe_load(propose_mapping([rates, genres, movies]))
-    assert tree["joins"] == [{"file": "genres.csv", "key": "movie", "column": "genre", "into": "genre"}]
+    assert tree["joins"] == [
+        {"file": "genres.csv", "key": "movie", "column": "genre", "into": "genre"}
+    ]
     assert tree["items"]["title"] == "title"
     shop = bench.write(
         "shop.csv",

@@ -17,9 +17,21 @@ def store(tmp_path: Path) -> Store:
 def test_rows_are_cleaned_as_those_of_files_are(store: Store, tmp_path: Path) -> None:
     """One table, read from a file and sent as rows, comes to the same."""
     rows = [
-        {"userId": "u1", "movieId": "13995.0", "rating": "4,5", "timestamp": "2024-01-02 03:04:05", "tag": "<b>c</b>"},
-        {"userId": " u2 ", "movieId": "7", "rating": "5", "timestamp": "1700000000", "tag": "&amp;"},
-    ]  # fmt: skip
+        {
+            "userId": "u1",
+            "movieId": "13995.0",
+            "rating": "4,5",
+            "timestamp": "2024-01-02 03:04:05",
+            "tag": "<b>c</b>",
+        },
+        {
+            "userId": " u2 ",
+            "movieId": "7",
+            "rating": "5",
+            "timestamp": "1700000000",
+            "tag": "&amp;",
+        },
+    ]
     lines = [",".join(rows[0]), *(",".join(f'"{cell}"' for cell in row.values()) for row in rows)]
     (tmp_path / "x.csv").write_text("\n".join(lines), encoding="utf-8")
     other = open_store(str(tmp_path / "other"))
@@ -31,10 +43,17 @@ def test_rows_are_cleaned_as_those_of_files_are(store: Store, tmp_path: Path) ->
 
 
 def test_each_row_stands_for_itself(store: Store) -> None:
-    rows = [{"user_id": "u", "item_id": "i", "type": "view"}, {"user_id": "", "item_id": "i"}, {"user_id": "u" * 300}]
+    rows = [
+        {"user_id": "u", "item_id": "i", "type": "view"},
+        {"user_id": "", "item_id": "i"},
+        {"user_id": "u" * 300},
+    ]
     report = ingest_rows(store, "events", rows)
     assert (report.read, report.kept, report.merged, report.rejected) == (3, 1, 0, 2)
-    assert [(one.row, one.reason) for one in report.rows] == [(1, "missing user_id"), (2, "user_id too long")]
+    assert [(one.row, one.reason) for one in report.rows] == [
+        (1, "missing user_id"),
+        (2, "user_id too long"),
+    ]
     assert store.events("u")[0].timestamp is not None  # now
 
 
@@ -59,20 +78,42 @@ def test_what_is_sent_again_under_its_id_is_merged(store: Store) -> None:
     row = {"user_id": "u", "item_id": "i", "type": "view", "event_id": "mine"}
     assert ingest_rows(store, "events", [row, {**row, "event_id": ""}]).kept == 2
     assert ingest_rows(store, "events", [row]).merged == 1
-    other = ingest_rows(store, "events", [{**row, "event_id": "a"}, {**row, "event_id": "a", "type": "click"}])
+    other = ingest_rows(
+        store, "events", [{**row, "event_id": "a"}, {**row, "event_id": "a", "type": "click"}]
+    )
     assert (other.kept, other.rows[0].reason) == (1, "event_id used for another event")
 
 
 def test_no_name_in_the_free_object_is_taken_for_a_field(store: Store) -> None:
-    context = {"title": "t", "value": "v", "user_id": "other", "Time": 3, "list": ["a", "b"], "inner": {"x": 1}}
-    ingest_rows(store, "events", [{"user_id": "u", "item_id": "i", "type": "view", "context": context}])
+    context = {
+        "title": "t",
+        "value": "v",
+        "user_id": "other",
+        "Time": 3,
+        "list": ["a", "b"],
+        "inner": {"x": 1},
+    }
+    ingest_rows(
+        store, "events", [{"user_id": "u", "item_id": "i", "type": "view", "context": context}]
+    )
     [event] = store.events("u")
     assert event.context == {
-        "title": "t", "value": "v", "user_id": "other", "time": 3, "list": ["a", "b"], "inner.x": 1,
-    }  # fmt: skip
-    ingest_rows(store, "items", [{"item_id": "i", "attributes": {"title": "x", "price": 3, "name": "n"}}])
+        "title": "t",
+        "value": "v",
+        "user_id": "other",
+        "time": 3,
+        "list": ["a", "b"],
+        "inner.x": 1,
+    }
+    ingest_rows(
+        store, "items", [{"item_id": "i", "attributes": {"title": "x", "price": 3, "name": "n"}}]
+    )
     [item] = store.items(["i"])
-    assert (item.title, item.price, item.attributes) == ("", None, {"title": "x", "price": 3, "name": "n"})
+    assert (item.title, item.price, item.attributes) == (
+        "",
+        None,
+        {"title": "x", "price": 3, "name": "n"},
+    )
 
 
 def test_a_scale_that_was_only_observed_is_not_declared_by_rows(store: Store) -> None:
@@ -84,7 +125,10 @@ def test_a_scale_that_was_only_observed_is_not_declared_by_rows(store: Store) ->
 
 
 def test_a_small_load_looks_up_what_it_needs_and_a_large_one_knows_all(store: Store) -> None:
-    rows = [{"user_id": f"u{at % 3}", "item_id": f"i{at}", "event_id": f"e{at}", "type": "view"} for at in range(50)]
+    rows = [
+        {"user_id": f"u{at % 3}", "item_id": f"i{at}", "event_id": f"e{at}", "type": "view"}
+        for at in range(50)
+    ]
     for at in range(0, 50, 7):
         ingest_rows(store, "events", rows[at : at + 7])
     assert ingest_rows(store, "events", rows).merged == 50

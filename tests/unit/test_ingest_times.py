@@ -43,7 +43,9 @@ def test_forms(cell: str, expected: datetime) -> None:
     assert read(cell) == expected
 
 
-@pytest.mark.parametrize("cell", ["soon", "Monday", "12:30:00", "2019-02-30", "13/45/2019", "2019-13-01", "inf"])
+@pytest.mark.parametrize(
+    "cell", ["soon", "Monday", "12:30:00", "2019-02-30", "13/45/2019", "2019-13-01", "inf"]
+)
 def test_what_is_no_time_is_unparseable(cell: str) -> None:
     assert read(cell) is None
 
@@ -87,5 +89,10 @@ def test_clock_and_zone() -> None:
     assert not is_clock([""])
     assert lacks_zone(["2019-10-01 12:30:00"])
     assert not lacks_zone(
-        ["2019-10-01T12:30:00Z", "2019-10-01 00:00:00 UTC", "2019-10-01T12:30:00+02:00", "1365029107"]
+        [
+            "2019-10-01T12:30:00Z",
+            "2019-10-01 00:00:00 UTC",
+            "2019-10-01T12:30:00+02:00",
+            "1365029107",
+        ]
     )

@@ -1,4 +1,6 @@
-"""Which of a user's events led to an item, channel by channel, and what may be said of other people."""
+"""Which of a user's events led to an item, channel by channel, and what may be said of other
+people.
+"""
 
 import numpy as np
 import pytest
@@ -19,9 +21,13 @@ def model() -> Model:
 
 
 def past(*items: str) -> Past:
-    events = [Event(event_id=f"e{at}", user_id="u", item_id=item, seq=at) for at, item in enumerate(items)]
+    events = [
+        Event(event_id=f"e{at}", user_id="u", item_id=item, seq=at) for at, item in enumerate(items)
+    ]
     return Past(
-        events, {item: Item(item_id=item, title=item) for item in items}, {event.event_id: 0.8 for event in events}
+        events,
+        {item: Item(item_id=item, title=item) for item in items},
+        {event.event_id: 0.8 for event in events},
     )
 
 
@@ -41,7 +47,9 @@ def test_every_channel_names_its_events_strongest_first(model: Model) -> None:
 
 
 def test_only_channels_that_found_the_item_speak(model: Model) -> None:
-    assert {lead.link for lead in found(model, "i3", "i4", placed={"i5": {"content": 1.0}})} == {"content"}
+    assert {lead.link for lead in found(model, "i3", "i4", placed={"i5": {"content": 1.0}})} == {
+        "content"
+    }
     assert found(model, "i3", "i4", placed={}) == []
 
 
@@ -65,7 +73,16 @@ def test_order_is_asked_of_what_follows_only(model: Model) -> None:
 def test_an_item_does_not_lead_to_itself_and_one_of_many_views_speaks_for_all(model: Model) -> None:
     said = found(model, "i5", "i4", "i4", "i4")
     assert {lead.event_id for lead in said} == {"e3"}
-    assert len([lead for lead in found(model, *[f"i{n}" for n in range(5)]) if lead.link == "next_item"]) <= EACH
+    assert (
+        len(
+            [
+                lead
+                for lead in found(model, *[f"i{n}" for n in range(5)])
+                if lead.link == "next_item"
+            ]
+        )
+        <= EACH
+    )
 
 
 def test_places_fall_with_rank_and_put_the_best_channel_first() -> None:
@@ -76,5 +93,8 @@ def test_places_fall_with_rank_and_put_the_best_channel_first() -> None:
             Candidate(item_id="c", scores={"content": 0.0}),
         ]
     )
-    assert list(placed["a"]) == ["popular", "content"] and list(placed["b"]) == ["content", "popular"]
+    assert list(placed["a"]) == ["popular", "content"] and list(placed["b"]) == [
+        "content",
+        "popular",
+    ]
     assert placed["a"]["popular"] == 1.0 and 0 < placed["b"]["popular"] < 1 and placed["c"] == {}

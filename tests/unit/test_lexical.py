@@ -62,9 +62,14 @@ def test_nothing_is_said_without_words_or_history() -> None:
 
 def test_an_items_words_are_its_own() -> None:
     item = Item(
-        item_id="7", title="Lamp", categories=["Home"], text="Warm light. " * 200,
+        item_id="7",
+        title="Lamp",
+        categories=["Home"],
+        text="Warm light. " * 200,
         attributes={"brand": "Lux", "colours": ["red", "blue"], "available": True, "stock": 3},
-    )  # fmt: skip
+    )
     said = plain_text(item)
-    assert said.startswith("Lamp. Home. Lux. red. blue. ") and "True" not in said and len(said) < 900
+    assert (
+        said.startswith("Lamp. Home. Lux. red. blue. ") and "True" not in said and len(said) < 900
+    )
     assert plain_text(Item(item_id="7")).startswith("7")

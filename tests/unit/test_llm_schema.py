@@ -30,20 +30,32 @@ class Home(BaseModel):
 
 def test_every_object_is_closed_and_everything_required() -> None:
     schema = strict_schema(Home)
-    assert schema["required"] == ["pet", "others", "note"] and schema["additionalProperties"] is False
+    assert (
+        schema["required"] == ["pet", "others", "note"] and schema["additionalProperties"] is False
+    )
     definitions = schema["$defs"]
     assert isinstance(definitions, dict)
     assert definitions["Cat"]["required"] == ["kind", "title"]
     assert definitions["Cat"]["additionalProperties"] is False
-    assert definitions["Cat"]["properties"]["title"] == {"type": "string", "description": "What it is called"}
-    assert definitions["Dog"]["properties"]["age"] == {"type": "integer", "minimum": 0, "maximum": 30}
+    assert definitions["Cat"]["properties"]["title"] == {
+        "type": "string",
+        "description": "What it is called",
+    }
+    assert definitions["Dog"]["properties"]["age"] == {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 30,
+    }
 
 
 def test_alternatives_are_any_of_and_a_property_may_be_called_title() -> None:
     schema = strict_schema(Home)
     properties, definitions = schema["properties"], schema["$defs"]
     assert isinstance(properties, dict) and isinstance(definitions, dict)
-    assert [option["$ref"] for option in properties["pet"]["anyOf"]] == ["#/$defs/Cat", "#/$defs/Dog"]
+    assert [option["$ref"] for option in properties["pet"]["anyOf"]] == [
+        "#/$defs/Cat",
+        "#/$defs/Dog",
+    ]
     assert "discriminator" not in properties["pet"] and "oneOf" not in properties["pet"]
     assert "default" not in properties["others"]
     assert "title" in definitions["Cat"]["properties"]
@@ -69,7 +81,9 @@ def test_json_is_found_inside_an_answer(text: str) -> None:
     assert parse(text, Dog) == Dog(kind="dog", age=3)
 
 
-@pytest.mark.parametrize("text", ["", "no", "{", '{"kind": "dog"}', '{"kind": "dog", "age": 31}', "}{"])
+@pytest.mark.parametrize(
+    "text", ["", "no", "{", '{"kind": "dog"}', '{"kind": "dog", "age": 31}', "}{"]
+)
 def test_anything_else_is_an_error(text: str) -> None:
     with pytest.raises(ValidationError):
         parse(text, Dog)
@@ -98,13 +112,17 @@ def installed(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
         (LlmSettings(choice="none", api_key="k"), "none"),
     ],
 )
-def test_auto_takes_an_endpoint_then_the_embedded_model(installed: None, llm: LlmSettings, wanted: str) -> None:
+def test_auto_takes_an_endpoint_then_the_embedded_model(
+    installed: None, llm: LlmSettings, wanted: str
+) -> None:
     assert which(llm) == wanted
 
 
 @pytest.mark.parametrize("installed", [False], indirect=True)
 @pytest.mark.parametrize("choice", ["auto", "local"])
-def test_without_any_model_it_says_what_to_install(installed: None, choice: Literal["auto", "local"]) -> None:
+def test_without_any_model_it_says_what_to_install(
+    installed: None, choice: Literal["auto", "local"]
+) -> None:
     with pytest.raises(SettingsError, match=r"pip install 'limner\[local\]'") as caught:
         which(LlmSettings(choice=choice))
     assert "LIMNER_LLM=none" in str(caught.value)
@@ -132,7 +150,13 @@ def test_an_address_that_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("host", "here"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("10.0.0.2", False), ("api.openai.com", False)],
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("10.0.0.2", False),
+        ("api.openai.com", False),
+    ],
 )
 def test_only_loopback_is_on_this_machine(host: str, here: bool) -> None:
     assert choose._on_this_machine(host) is here
@@ -143,5 +167,7 @@ def test_importing_costs_no_heavy_module() -> None:
 
     heavy = "openai", "tenacity", "xllamacpp", "filelock", "httpx2", "tiktoken"
     script = f"import sys, limner.llm; print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,6 @@
-"""The metric kernels against definitions written out with sets and loops, and what undefined looks like."""
+"""The metric kernels against definitions written out with sets and loops, and what undefined looks
+like.
+"""
 
 import math
 from collections.abc import Sequence
@@ -28,12 +30,16 @@ def packed(sets: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
 
 
 def padded(lists: Sequence[Sequence[int]], width: int) -> Ints:
-    return np.array([[*one, *[-1] * (width - len(one))] for one in lists], dtype=np.int64).reshape(len(lists), width)
+    return np.array([[*one, *[-1] * (width - len(one))] for one in lists], dtype=np.int64).reshape(
+        len(lists), width
+    )
 
 
 items = st.integers(0, ITEMS - 1)
 one_list = st.lists(items, max_size=8, unique=True)
-many = st.lists(st.tuples(one_list, st.lists(items, max_size=10, unique=True)), min_size=1, max_size=6)
+many = st.lists(
+    st.tuples(one_list, st.lists(items, max_size=10, unique=True)), min_size=1, max_size=6
+)
 
 
 def defined(name: str, style: Style, ranked: Sequence[int], relevant: set[int], k: int) -> float:
@@ -64,7 +70,9 @@ def defined(name: str, style: Style, ranked: Sequence[int], relevant: set[int], 
         below = {"rectools": size, "lenskit": min(size, len(top))}.get(style, min(size, k))
         return total / below if below else nan
     gained = sum(discount(rank) for rank, one in enumerate(hits, 1) if one)
-    return gained / sum(discount(rank) for rank in range(1, (k if style == "rectools" else min(size, k)) + 1))
+    return gained / sum(
+        discount(rank) for rank in range(1, (k if style == "rectools" else min(size, k)) + 1)
+    )
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -80,7 +88,9 @@ def test_accuracy_is_what_its_definition_says(
     values = LIST_KERNELS[name](hits, np.diff(indptr), k, style, metrics.list_lengths(lists))
     assert values.dtype == np.float64
     np.testing.assert_allclose(
-        values, [defined(name, style, ranked, set(relevant), k) for ranked, relevant in users], atol=1e-12
+        values,
+        [defined(name, style, ranked, set(relevant), k) for ranked, relevant in users],
+        atol=1e-12,
     )
 
 
@@ -120,7 +130,9 @@ scores_row = st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, -np.inf]), min_size=3
 def test_auc_counts_pairs(row: list[float], data: st.DataObject) -> None:
     relevant = data.draw(st.lists(st.integers(0, len(row) - 1), unique=True))
     others = [score for item, score in enumerate(row) if item not in relevant and score > -np.inf]
-    pairs = [float(row[one] > other) + 0.5 * (row[one] == other) for one in relevant for other in others]
+    pairs = [
+        float(row[one] > other) + 0.5 * (row[one] == other) for one in relevant for other in others
+    ]
     found = metrics.auc(np.array([row]), *packed([relevant]))
     np.testing.assert_allclose(found, [np.mean(pairs) if pairs else nan])
     if len(relevant) == 1 and row[relevant[0]] > -np.inf:
@@ -135,12 +147,16 @@ def test_ties_count_half_or_for_or_against_the_target() -> None:
     assert metrics.midranks(scores, target, "last").tolist() == [3.0]
     ranks = np.array([0.0, 1.0, 9.0, 10.0])
     assert metrics.rank_hit(ranks, 10).tolist() == [1, 1, 1, 0]
-    np.testing.assert_allclose(metrics.rank_ndcg(ranks, 10), [1, 1 / math.log2(3), 1 / math.log2(11), 0])
+    np.testing.assert_allclose(
+        metrics.rank_ndcg(ranks, 10), [1, 1 / math.log2(3), 1 / math.log2(11), 0]
+    )
 
 
 FEATURES = 4
 features_rows = st.lists(
-    st.lists(st.integers(0, 1), min_size=FEATURES, max_size=FEATURES), min_size=ITEMS, max_size=ITEMS
+    st.lists(st.integers(0, 1), min_size=FEATURES, max_size=FEATURES),
+    min_size=ITEMS,
+    max_size=ITEMS,
 )
 
 
@@ -150,7 +166,9 @@ def cosine_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 @settings(max_examples=60, deadline=None)
 @given(lists=st.lists(one_list, min_size=1, max_size=4), rows=features_rows, k=st.integers(1, 9))
-def test_diversity_is_the_mean_over_pairs(lists: list[list[int]], rows: list[list[int]], k: int) -> None:
+def test_diversity_is_the_mean_over_pairs(
+    lists: list[list[int]], rows: list[list[int]], k: int
+) -> None:
     features = np.array(rows, dtype=np.float64)
     apart, differing = [], []
     for one in lists:
@@ -184,15 +202,21 @@ def test_calibration_is_steck_s_divergence(
         mixed = 0.99 * q + 0.01 * p
         expected.append(sum(a * math.log(a / b) for a, b in zip(p, mixed, strict=True) if a > 0))
     indptr, indices = packed([past for _, past in users])
-    found = metrics.calibration_kl(padded([ranked for ranked, _ in users], 8), indptr, indices, features, k)
+    found = metrics.calibration_kl(
+        padded([ranked for ranked, _ in users], 8), indptr, indices, features, k
+    )
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_calibration_ends() -> None:
     features = np.eye(2)
-    found = metrics.calibration_kl(np.array([[0], [1], [-1]]), *packed([[0], [0], [0]]), features, 1)
+    found = metrics.calibration_kl(
+        np.array([[0], [1], [-1]]), *packed([[0], [0], [0]]), features, 1
+    )
     np.testing.assert_allclose(found, [0, -math.log(0.01), nan], atol=1e-12)
-    assert np.isnan(metrics.calibration_kl(np.array([[0]]), *packed([[0]]), np.zeros((1, 0)), 1)).all()
+    assert np.isnan(
+        metrics.calibration_kl(np.array([[0]]), *packed([[0]]), np.zeros((1, 0)), 1)
+    ).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -206,7 +230,9 @@ def test_novelty_popularity_and_spread(lists: list[list[int]], k: int, data: st.
 
     np.testing.assert_allclose(metrics.arp(ranked, counts, k), means(counts.astype(np.float64)))
     known = -np.log2(np.maximum(counts, 1) / 10)
-    np.testing.assert_allclose(metrics.novelty(ranked, counts / 10, k, users=10), means(known), atol=1e-9)
+    np.testing.assert_allclose(
+        metrics.novelty(ranked, counts / 10, k, users=10), means(known), atol=1e-9
+    )
     seen = [item for top in tops for item in top]
     assert metrics.coverage(ranked, ITEMS, k) == len(set(seen)) / ITEMS
     assert metrics.user_coverage(ranked, k) == sum(bool(top) for top in tops) / len(tops)
@@ -214,7 +240,9 @@ def test_novelty_popularity_and_spread(lists: list[list[int]], k: int, data: st.
     if seen:
         # Half the mean difference between two items, over the mean (Gini 1912).
         differences = np.abs(np.subtract.outer(times, times)).mean()
-        assert metrics.gini(ranked, ITEMS, k) == pytest.approx(differences / (2 * np.mean(times)), abs=1e-9)
+        assert metrics.gini(ranked, ITEMS, k) == pytest.approx(
+            differences / (2 * np.mean(times)), abs=1e-9
+        )
     else:
         assert np.isnan(metrics.gini(ranked, ITEMS, k))
 
@@ -229,8 +257,12 @@ def test_serendipity_is_what_rectools_documents() -> None:
     lists = padded([[0, 1], [1, 2], [2], [1, 2]], 2)
     hits = metrics.hit_matrix(lists, *packed([[0, 1], [1, 2], [1], [1]]))
     relevant, popularity = np.array([2, 2, 1, 1]), np.array([3, 2, 0, 0])
-    np.testing.assert_allclose(metrics.serendipity(lists, hits, relevant, popularity, 1), [0, 0.25, 0, 0.25])
-    np.testing.assert_allclose(metrics.serendipity(lists, hits, relevant, popularity, 2), [0, 0.5, 0, 0.125])
+    np.testing.assert_allclose(
+        metrics.serendipity(lists, hits, relevant, popularity, 1), [0, 0.25, 0, 0.25]
+    )
+    np.testing.assert_allclose(
+        metrics.serendipity(lists, hits, relevant, popularity, 2), [0, 0.5, 0, 0.125]
+    )
     assert np.isnan(metrics.serendipity(lists, hits, np.zeros(4, int), popularity, 2)).all()
 
 
@@ -244,9 +276,12 @@ def test_undefined_is_not_zero() -> None:
     assert np.isnan(metrics.user_coverage(nobody)) and metrics.coverage(nobody, 3) == 0
     none = np.zeros(0)
     for number in (
-        metrics.rmse(none, none), metrics.mae(none, none), metrics.accuracy(none, none), metrics.log_loss(none, none),
+        metrics.rmse(none, none),
+        metrics.mae(none, none),
+        metrics.accuracy(none, none),
+        metrics.log_loss(none, none),
         metrics.ece(none, none),
-    ):  # fmt: skip
+    ):
         assert np.isnan(number)
 
 
@@ -263,7 +298,9 @@ def test_errors_by_hand() -> None:
     y, p = np.array([1, 0, 1, 0]), np.array([0.9, 0.2, 0.5, 0.6])
     assert metrics.accuracy(y, p) == 0.75
     assert metrics.log_loss(y, p) == pytest.approx(-np.mean(np.log([0.9, 0.8, 0.5, 0.4])))
-    assert metrics.log_loss(np.array([0]), np.array([1.0])) == pytest.approx(-math.log(1e-15), rel=1e-3)
+    assert metrics.log_loss(np.array([0]), np.array([1.0])) == pytest.approx(
+        -math.log(1e-15), rel=1e-3
+    )
     means, counts = metrics.by_user(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 2]), 3)
     np.testing.assert_allclose(means, [2.0, nan, 5.0])
     assert counts.tolist() == [2, 0, 1]
@@ -275,18 +312,29 @@ def test_errors_by_hand() -> None:
     bins=st.integers(1, 12),
     equal=st.sampled_from(["width", "mass"]),
 )
-def test_calibration_error_of_probabilities(cases: list[tuple[bool, float]], bins: int, equal: metrics.Bins) -> None:
+def test_calibration_error_of_probabilities(
+    cases: list[tuple[bool, float]], bins: int, equal: metrics.Bins
+) -> None:
     """Bin by bin, as Guo and others (2017) write it."""
     y, p = np.array([float(one) for one, _ in cases]), np.array([one for _, one in cases])
     if equal == "width":
         parts = [
-            [at for at, one in enumerate(p) if low / bins < one <= (low + 1) / bins or (low == 0 and one == 0)]
+            [
+                at
+                for at, one in enumerate(p)
+                if low / bins < one <= (low + 1) / bins or (low == 0 and one == 0)
+            ]
             for low in range(bins)
         ]
     else:
         order = sorted(range(len(p)), key=lambda at: (p[at], at))
-        parts = [[at for nth, at in enumerate(order) if nth * bins // len(p) == part] for part in range(bins)]
-    expected = sum(len(part) / len(p) * abs(y[part].mean() - p[part].mean()) for part in parts if part)
+        parts = [
+            [at for nth, at in enumerate(order) if nth * bins // len(p) == part]
+            for part in range(bins)
+        ]
+    expected = sum(
+        len(part) / len(p) * abs(y[part].mean() - p[part].mean()) for part in parts if part
+    )
     assert metrics.ece(y, p, bins, equal) == pytest.approx(expected, abs=1e-9)
 
 
@@ -311,10 +359,16 @@ def test_every_metric_has_a_name() -> None:
 @pytest.mark.parametrize(
     ("label", "told"),
     [
-        ("dcg@10", "ndcg@K"), ("", "ndcg@K"), ("ndcg@0", "above 0"), ("ndcg@", "above 0"), ("ndcg@ten", "above 0"),
-        ("ndcg@-5", "above 0"), ("ndcg@²", "above 0"), ("rmse@10", "takes no cut"),
+        ("dcg@10", "ndcg@K"),
+        ("", "ndcg@K"),
+        ("ndcg@0", "above 0"),
+        ("ndcg@", "above 0"),
+        ("ndcg@ten", "above 0"),
+        ("ndcg@-5", "above 0"),
+        ("ndcg@²", "above 0"),
+        ("rmse@10", "takes no cut"),
     ],
-)  # fmt: skip
+)
 def test_an_unknown_metric_is_told_what_there_is(label: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         metrics.parse(label)

@@ -1,4 +1,6 @@
-"""Intervals, paired tests and their correction against exact answers, and what they make of undefined values."""
+"""Intervals, paired tests and their correction against exact answers, and what they make of
+undefined values.
+"""
 
 import itertools
 import math
@@ -62,7 +64,10 @@ def test_the_same_seed_gives_the_same_interval_and_rows_do_not_touch_each_other(
     for row, found in zip(values, both, strict=True):
         alone = interval(row, seed=4)
         assert (found.mean, found.n) == (alone.mean, alone.n)
-        assert (found.low, found.high) == (pytest.approx(alone.low, rel=1e-5), pytest.approx(alone.high, rel=1e-5))
+        assert (found.low, found.high) == (
+            pytest.approx(alone.low, rel=1e-5),
+            pytest.approx(alone.high, rel=1e-5),
+        )
     assert both[1].n == 200
 
 
@@ -86,8 +91,10 @@ def test_many_rounds_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_randomisation_test_counts_sign_flips(differences: list[int]) -> None:
     """Against every way to flip the signs."""
     a = np.array(differences, dtype=np.float64)
-    flips = [abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
-             for signs in itertools.product((-1, 1), repeat=len(a))]  # fmt: skip
+    flips = [
+        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
+        for signs in itertools.product((-1, 1), repeat=len(a))
+    ]
     exact = np.mean([one >= abs(a.sum()) for one in flips])
     found = paired_test(a, np.zeros(len(a)))
     assert found.p == pytest.approx(exact, abs=0.025)
@@ -95,7 +102,9 @@ def test_the_randomisation_test_counts_sign_flips(differences: list[int]) -> Non
 
 
 def test_a_tie_with_what_was_seen_counts_whatever_the_rounding() -> None:
-    """Of eight ways to sign three values, the one that was seen and its opposite are as far from 0 as itself."""
+    """Of eight ways to sign three values, the one that was seen and its opposite are as far from 0
+    as itself.
+    """
     random = np.random.default_rng(7)
     for values in (np.full(3, 1 / 3), *random.random((20, 3))):
         assert paired_test(values, np.zeros(3), rounds=4000).p == pytest.approx(0.25, abs=0.03)

@@ -14,10 +14,14 @@ from limner.llm.session import ModelSession
 from limner.store import open_store
 from limner.testing import FakeChat
 
-REQUEST = ChatRequest("test", "test@1#0", [ChatMessage(role="user", content="How many?")], max_tokens=20)
+REQUEST = ChatRequest(
+    "test", "test@1#0", [ChatMessage(role="user", content="How many?")], max_tokens=20
+)
 
 
-@pytest.mark.parametrize(("setting", "run", "asked"), [(0.0, None, 1), (0.0, 0.0, 0), (1e-9, None, 0), (1.0, None, 1)])
+@pytest.mark.parametrize(
+    ("setting", "run", "asked"), [(0.0, None, 1), (0.0, 0.0, 0), (1e-9, None, 0), (1.0, None, 1)]
+)
 async def test_without_a_cost_limit_a_hosted_model_is_asked(
     setting: float, run: float | None, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,12 +30,16 @@ def test_parts_sum_to_the_score(model: Model) -> None:
     for channel in model.channels.traced:
         whole = channel.score([events])[0]
         for item in (5, 6, 10):
-            assert np.isclose(channel.neighbours(events, np.array([item])).sum(), whole[item], atol=1e-5), channel.name
+            assert np.isclose(
+                channel.neighbours(events, np.array([item])).sum(), whole[item], atol=1e-5
+            ), channel.name
 
 
 def test_the_event_that_item_follows_speaks_most(model: Model) -> None:
     for channel in model.channels.traced:
-        assert channel.neighbours(history(12, 4, 11), np.array([5]))[:, 0].argmax() == 1, channel.name
+        assert channel.neighbours(history(12, 4, 11), np.array([5]))[:, 0].argmax() == 1, (
+            channel.name
+        )
 
 
 def test_a_long_history_keeps_its_length_and_old_events_are_silent(model: Model) -> None:
@@ -52,7 +56,8 @@ def vectors(n: int = 300) -> ItemVectors:
     """Items on a circle: neighbours by number are neighbours by content."""
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
     return ItemVectors(
-        [f"i{at}" for at in range(n)], np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+        [f"i{at}" for at in range(n)],
+        np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32),
     )
 
 

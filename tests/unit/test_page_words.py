@@ -39,10 +39,16 @@ def test_languages_take_the_same_values() -> None:
 @pytest.mark.parametrize(
     ("accepted", "code"),
     [
-        ("", "en"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("de,zh;q=0.5,en;q=0.7", "en"), ("fr", "en"), ("zh;q=0", "en"),
-        ("en-GB", "en"), ("zh;q=x,en", "en"), (",;", "en"),
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("de,zh;q=0.5,en;q=0.7", "en"),
+        ("fr", "en"),
+        ("zh;q=0", "en"),
+        ("en-GB", "en"),
+        ("zh;q=x,en", "en"),
+        (",;", "en"),
     ],
-)  # fmt: skip
+)
 def test_the_browsers_language(accepted: str, code: str) -> None:
     assert chosen(accepted) == code
 
@@ -116,6 +122,9 @@ def _sentences(*packages: str) -> Iterator[str]:
         for file in (Path(__file__).parents[2] / package).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):
-                    yield "".join(str(one.value) if isinstance(one, ast.Constant) else "\0" for one in node.values)
+                    yield "".join(
+                        str(one.value) if isinstance(one, ast.Constant) else "\0"
+                        for one in node.values
+                    )
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield node.value

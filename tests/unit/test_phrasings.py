@@ -20,7 +20,11 @@ def test_the_shipped_phrasings_fill() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "template", "complaint"),
-    [("count", "How many?", "lacks {user}"), ("last", "{user} and {other}", "has {other}"), ("best", None, "none for")],
+    [
+        ("count", "How many?", "lacks {user}"),
+        ("last", "{user} and {other}", "has {other}"),
+        ("best", None, "none for"),
+    ],
 )
 def test_what_does_not_fit(tmp_path: Path, kind: str, template: str | None, complaint: str) -> None:
     templates = {one: {"en": list(texts)} for one, texts in _fitting().items()}
@@ -38,7 +42,13 @@ def test_a_file_that_is_not_there() -> None:
 
 def _fitting() -> dict[str, list[str]]:
     return {
-        "count": ["{user}"], "count-type": ["{user} {type}"], "last": ["{user}"], "favourite": ["{user} {facet}"],
-        "best": ["{user}"], "compare": ["{user} {other}"], "cohort": ["{title}"], "cohort-value": ["{facet} {value}"],
+        "count": ["{user}"],
+        "count-type": ["{user} {type}"],
+        "last": ["{user}"],
+        "favourite": ["{user} {facet}"],
+        "best": ["{user}"],
+        "compare": ["{user} {other}"],
+        "cohort": ["{title}"],
+        "cohort-value": ["{facet} {value}"],
         "unanswerable": ["{nobody}"],
-    }  # fmt: skip
+    }

@@ -1,4 +1,6 @@
-"""Predicted ratings and probabilities in the harness: what is asked, what is answered, and how it is measured."""
+"""Predicted ratings and probabilities in the harness: what is asked, what is answered, and how it
+is measured.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,16 +32,26 @@ FIVE = {"stars": Scale(source="stars", low=1, high=5)}
 ALL = ["rmse", "mae", "accuracy", "log_loss", "ece"]
 
 
-def rated(rows: Sequence[tuple[int, int, int, float]], users: int = USERS, items: int = ITEMS) -> Interactions:
+def rated(
+    rows: Sequence[tuple[int, int, int, float]], users: int = USERS, items: int = ITEMS
+) -> Interactions:
     """Of (user, item, time, rating)."""
     found = sorted(rows, key=lambda row: (row[0], row[2]))
     n = len(found)
     zeros = np.zeros(n, np.int16)
     return Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["rating"], ["stars"],
-        np.array([one[0] for one in found], np.int32), np.array([one[1] for one in found], np.int32), zeros, zeros,
-        np.array([one[3] for one in found]), np.array([one[2] for one in found], np.int64), np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(users)],
+        [f"i{at}" for at in range(items)],
+        ["rating"],
+        ["stars"],
+        np.array([one[0] for one in found], np.int32),
+        np.array([one[1] for one in found], np.int32),
+        zeros,
+        zeros,
+        np.array([one[3] for one in found]),
+        np.array([one[2] for one in found], np.int64),
+        np.arange(1, n + 1),
+    )
 
 
 def tastes(seed: int = 0) -> Interactions:
@@ -50,13 +62,17 @@ def tastes(seed: int = 0) -> Interactions:
     for user in range(USERS):
         some = random.permutation(ITEMS)[: int(random.integers(12, 30))]
         for item in some.tolist():
-            value = float(np.clip(np.round(3.2 + good[item] + mild[user] + random.normal(0, 0.5)), 1, 5))
+            value = float(
+                np.clip(np.round(3.2 + good[item] + mild[user] + random.normal(0, 0.5)), 1, 5)
+            )
             rows.append((user, item, int(random.integers(0, 1000)) * DAY + user, value))
     return rated(rows)
 
 
 def dataset(x: Interactions) -> EvaluationData:
-    return EvaluationData("made", x, FIVE, Shelf([Item(item_id=one, categories=["any"]) for one in x.item_ids]))
+    return EvaluationData(
+        "made", x, FIVE, Shelf([Item(item_id=one, categories=["any"]) for one in x.item_ids])
+    )
 
 
 def truth_of(split: Split, x: Interactions) -> Truth:
@@ -67,17 +83,34 @@ def truth_of(split: Split, x: Interactions) -> Truth:
 
 
 def test_the_first_rating_of_each_new_item_is_asked_for() -> None:
-    x = rated([(0, 0, 1, 4), (1, 1, 2, 3), (0, 0, 8, 1), (0, 2, 8, 5), (0, 2, 9, 1), (1, 3, 9, 2), (2, 4, 9, 2)])
+    x = rated(
+        [
+            (0, 0, 1, 4),
+            (1, 1, 2, 3),
+            (0, 0, 8, 1),
+            (0, 2, 8, 5),
+            (0, 2, 9, 1),
+            (1, 3, 9, 2),
+            (2, 4, 9, 2),
+        ]
+    )
     split = global_time(x, share=0.3)
     truth = truth_of(split, x)
     cases = truth.ratings
-    told = [(split.users[user], item, value) for user, item, value in zip(*vars(cases).values(), strict=True)]
+    told = [
+        (split.users[user], item, value)
+        for user, item, value in zip(*vars(cases).values(), strict=True)
+    ]
     assert told == [(0, 2, 5.0), (1, 3, 2.0)]  # 0 had item 0 before; user 2 was not known
 
 
 def test_ratings_of_another_scale_are_told_on_that_of_the_most() -> None:
     x = rated([(0, 0, 1, 4), (1, 1, 2, 3), (0, 2, 8, 5), (1, 3, 9, 10)])
-    x = replace(x, sources=["stars", "tens"], source=np.array([0, 0, 0, 1], np.int16)[np.argsort([0, 1, 2, 3])])
+    x = replace(
+        x,
+        sources=["stars", "tens"],
+        source=np.array([0, 0, 0, 1], np.int16)[np.argsort([0, 1, 2, 3])],
+    )
     scales = {**FIVE, "tens": Scale(source="tens", low=0, high=10)}
     split = global_time(x, share=0.5)
     data = replace(dataset(x), scales=scales)
@@ -101,7 +134,9 @@ def test_probabilities_are_asked_of_everyone_known_about_what_most_had() -> None
     had = set(zip(split.train.user.tolist(), split.train.item.tolist(), strict=True))
     within = split.test.time <= end
     got = set(zip(split.test.user[within].tolist(), split.test.item[within].tolist(), strict=True))
-    for user, item, happened in zip(split.users[cases.user].tolist(), cases.item.tolist(), cases.truth, strict=True):
+    for user, item, happened in zip(
+        split.users[cases.user].tolist(), cases.item.tolist(), cases.truth, strict=True
+    ):
         assert (user, item) not in had
         assert happened == ((user, item) in got)
     assert 0 < cases.truth.mean() < 1
@@ -126,7 +161,9 @@ def test_a_split_that_asks_everyone_says_so_and_has_another_hash() -> None:
 def test_probabilities_of_what_comes_next_are_asked_where_each_user_is_cut() -> None:
     x = tastes()
     truth = truth_of(leave_last_out(x), x)
-    assert truth.probabilities.truth.sum() == len(truth.split.users)  # the catalogue is small enough to hold each
+    assert truth.probabilities.truth.sum() == len(
+        truth.split.users
+    )  # the catalogue is small enough to hold each
     with pytest.raises(BadInputError, match="global-time or leave-last-out"):
         run(dataset(x), "ratio", ["base-rate"], ["log_loss"])
     assert ratio(x).moment is None
@@ -142,12 +179,18 @@ def test_the_mean_of_shares_is_the_error_over_all_cases(cases: int, users: int, 
     stars, said = random.integers(1, 6, cases).astype(float), random.uniform(1, 5, cases)
     happened, told = random.integers(0, 2, cases).astype(float), random.random(cases)
     for name, true, predicted in (
-        ("rmse", stars, said), ("mae", stars, said), ("accuracy", happened, told), ("log_loss", happened, told),
-        ("ece", happened, told), ("rmse", stars, stars),
-    ):  # fmt: skip
+        ("rmse", stars, said),
+        ("mae", stars, said),
+        ("accuracy", happened, told),
+        ("log_loss", happened, told),
+        ("ece", happened, told),
+        ("rmse", stars, stars),
+    ):
         found = kernels.shares(name, true, predicted, user, users)
         assert np.isnan(found).sum() == users - len(np.unique(user))
-        assert np.nanmean(found) == pytest.approx(getattr(kernels, name)(true, predicted), abs=1e-12)
+        assert np.nanmean(found) == pytest.approx(
+            getattr(kernels, name)(true, predicted), abs=1e-12
+        )
 
 
 def test_their_interval_is_that_of_the_error_itself() -> None:
@@ -170,7 +213,9 @@ class Guess:
 
     name = "guess"
 
-    def __init__(self, rating: float = 3.0, chance: float = 0.2, raises: int = -1, silent: int = -1) -> None:
+    def __init__(
+        self, rating: float = 3.0, chance: float = 0.2, raises: int = -1, silent: int = -1
+    ) -> None:
         self._rating, self._chance, self._raises, self._silent = rating, chance, raises, silent
 
     def fit(self, training: Training) -> None:
@@ -179,7 +224,9 @@ class Guess:
     def score(self, asked: UserBatch) -> Scores:
         return np.tile(np.arange(self._items, dtype=float), (len(asked), 1))
 
-    def _say(self, value: float, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    def _say(
+        self, value: float, asked: UserBatch, items: Sequence[NDArray[np.int64]]
+    ) -> list[NDArray[np.float64]]:
         if self._raises in asked.users:
             raise RuntimeError("no such user")
         return [
@@ -187,10 +234,14 @@ class Guess:
             for user, one in zip(asked.users, items, strict=True)
         ]
 
-    def ratings(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    def ratings(
+        self, asked: UserBatch, items: Sequence[NDArray[np.int64]]
+    ) -> list[NDArray[np.float64]]:
         return self._say(self._rating, asked, items)
 
-    def probabilities(self, asked: UserBatch, items: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    def probabilities(
+        self, asked: UserBatch, items: Sequence[NDArray[np.int64]]
+    ) -> list[NDArray[np.float64]]:
         return self._say(self._chance, asked, items)
 
 
@@ -200,14 +251,18 @@ def test_errors_are_those_of_the_cases_whole_and_by_bucket() -> None:
     guess = Guess()
     guess.fit(truth.training)
     specs = [parse(one) for one in ["ndcg@5", *ALL]]
-    found = measure(rank(guess, truth, 5, Quiet()), truth, specs, predictions=predict(guess, truth, specs))
+    found = measure(
+        rank(guess, truth, 5, Quiet()), truth, specs, predictions=predict(guess, truth, specs)
+    )
     stars, chances = truth.ratings, truth.probabilities
     whole = found.summary(truth, [one.label for one in specs], seed=0)
     assert whole["rmse"].mean == pytest.approx(np.sqrt(np.mean((stars.truth - 3) ** 2)))
     assert whole["mae"].mean == pytest.approx(np.mean(np.abs(stars.truth - 3)))
     assert whole["ece"].mean == pytest.approx(abs(chances.truth.mean() - 0.2))
     assert whole["accuracy"].mean == pytest.approx(1 - chances.truth.mean())
-    assert whole["rmse"].n == len(np.unique(stars.user)) and whole["ece"].n == len(truth.split.users)
+    assert whole["rmse"].n == len(np.unique(stars.user)) and whole["ece"].n == len(
+        truth.split.users
+    )
     for bucket, held in found.buckets(truth, ["mae"], seed=0).items():
         inside = np.array(truth.buckets)[stars.user] == bucket
         expected = np.mean(np.abs(stars.truth - 3)[inside]) if inside.any() else None
@@ -217,7 +272,10 @@ def test_errors_are_those_of_the_cases_whole_and_by_bucket() -> None:
 def test_what_was_not_predicted_is_counted_and_stands_as_usual() -> None:
     x = tastes()
     truth = truth_of(global_time(x).everyone(), x)
-    first, second = truth.split.users[truth.ratings.user[0]], truth.split.users[truth.ratings.user[-1]]
+    first, second = (
+        truth.split.users[truth.ratings.user[0]],
+        truth.split.users[truth.ratings.user[-1]],
+    )
     guess = Guess(raises=int(first), silent=int(second))
     guess.fit(truth.training)
     said = predict_ratings(guess, truth.ratings, truth.split, truth.training)
@@ -225,7 +283,9 @@ def test_what_was_not_predicted_is_counted_and_stands_as_usual() -> None:
     missing = np.isin(truth.split.users[truth.ratings.user], [first, second])
     assert said.silent == missing.sum()
     place, scale = truth.training.rated
-    assert said.told[missing] == pytest.approx(scale.low + (np.nanmean(place) + 1) / 2 * (scale.high - scale.low))
+    assert said.told[missing] == pytest.approx(
+        scale.low + (np.nanmean(place) + 1) / 2 * (scale.high - scale.low)
+    )
     assert (said.told[~missing] == 3.0).all()
     assert "the first time it raised RuntimeError: no such user" in said.remark("ratings")
 
@@ -240,16 +300,25 @@ def test_what_is_no_probability_is_refused() -> None:
 
 def test_systems_that_predict_nothing_have_no_such_number_and_others_are_compared() -> None:
     record = run(
-        dataset(tastes()), "global-time", ["popular", "rating-mean", "rating-bias", "base-rate"], ["ndcg@5", *ALL]
+        dataset(tastes()),
+        "global-time",
+        ["popular", "rating-mean", "rating-bias", "base-rate"],
+        ["ndcg@5", *ALL],
     )
     by_name = {one.name: one for one in record.systems}
     assert [one.state for one in record.systems] == ["ok"] * 4
     for name in ALL:
-        assert by_name["popular"].metrics[name].mean is None and by_name["popular"].metrics[name].n == 0
+        assert (
+            by_name["popular"].metrics[name].mean is None
+            and by_name["popular"].metrics[name].n == 0
+        )
     mean, bias = (by_name[one].metrics["rmse"] for one in ("rating-mean", "rating-bias"))
     assert mean.mean is not None and bias.mean is not None and bias.mean < mean.mean - 0.2
     assert mean.ci95 is not None and mean.ci95[0] < mean.mean < mean.ci95[1]
-    assert by_name["base-rate"].metrics["ece"].mean is not None and by_name["base-rate"].metrics["ece"].mean < 0.1
+    assert (
+        by_name["base-rate"].metrics["ece"].mean is not None
+        and by_name["base-rate"].metrics["ece"].mean < 0.1
+    )
 
 
 def test_limner_predicts_better_than_the_means_and_sees_nothing_of_the_test() -> None:

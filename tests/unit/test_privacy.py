@@ -103,7 +103,11 @@ def test_the_list_of_outgoing_fields_follows_the_settings() -> None:
     assert "masked" in said
     assert "None of the user's own attributes" in said
     opened = " ".join(
-        outgoing(Settings(privacy=PrivacySettings(demographics=["age", "city"], pseudonyms=False, mask=False)))
+        outgoing(
+            Settings(
+                privacy=PrivacySettings(demographics=["age", "city"], pseudonyms=False, mask=False)
+            )
+        )
     )
     assert "age, city" in opened
     assert "user ids as they are" in opened and "No user id goes with portraits" in opened

@@ -10,7 +10,15 @@ from limner.core.schema import SkillScore
 from limner.core.settings import ProbeThresholds
 from limner.llm import ChatRequest
 from limner.llm.fetch import QWEN, SMOLLM2
-from limner.llm.probe import cached_probe, grade_of, judged, known_probe, probe, probe_version, shipped_probes
+from limner.llm.probe import (
+    cached_probe,
+    grade_of,
+    judged,
+    known_probe,
+    probe,
+    probe_version,
+    shipped_probes,
+)
 from limner.llm.probe_tasks import SKILLS, Skill, questions, words_hold
 from limner.testing import FakeChat, Reply
 
@@ -23,31 +31,61 @@ def solve(request: ChatRequest) -> str:
 
     text = request.messages[-1].content
     skill = request.prompt.split("@")[0].removeprefix("probe-")
-    genres = {int(number): genre for number, genre in re.findall(r"^ *\[(\d)\] .*genre: (.+)$", text, re.M)}
+    genres = {
+        int(number): genre
+        for number, genre in re.findall(r"^ *\[(\d)\] .*genre: (.+)$", text, re.M)
+    }
     if skill == "schema":
         fields = dict(re.findall(r"(customer|age|town) ([^;]+)", text))
-        bought = [{"thing": thing, "count": int(n)} for n, thing in re.findall(r"(\d+) x (\w+)", text)]
+        bought = [
+            {"thing": thing, "count": int(n)} for n, thing in re.findall(r"(\d+) x (\w+)", text)
+        ]
         return json.dumps(
-            {"name": fields["customer"], "age": int(fields["age"]), "town": fields["town"], "bought": bought}
+            {
+                "name": fields["customer"],
+                "age": int(fields["age"]),
+                "town": fields["town"],
+                "bought": bought,
+            }
         )
     if skill == "word":
         value, polarity, height, count, total = re.search(  # type: ignore[union-attr]
             r'"(.+)" \| polarity: (\w+) \| rated (\w+) in (\d+) of (\d+)', text
         ).groups()
-        return json.dumps({"text": f"The user {polarity}s {value}, rated {height} in {count} of {total} events."})
+        return json.dumps(
+            {"text": f"The user {polarity}s {value}, rated {height} in {count} of {total} events."}
+        )
     if skill == "cite":
         verb, claimed = re.search(r"The user (\w+) (.+)\.", text).groups()  # type: ignore[union-attr]
-        ratings = {int(number): int(rating) for number, rating in re.findall(r"\[(\d)\] rated (\d)", text)}
+        ratings = {
+            int(number): int(rating) for number, rating in re.findall(r"\[(\d)\] rated (\d)", text)
+        }
         good = verb == "likes"
-        return json.dumps({"evidence": [n for n, g in genres.items() if g == claimed and (ratings[n] >= 4) == good]})
+        return json.dumps(
+            {
+                "evidence": [
+                    n for n, g in genres.items() if g == claimed and (ratings[n] >= 4) == good
+                ]
+            }
+        )
     if skill == "refuse":
         asked = text.split("Question: ")[1]
         for line in text.split("\n"):
             match = re.match(
-                r"\s*- (\w+) (lives in|bought|reads|is a neighbour of|trusts the maker|joined in) (.+)\.", line
+                (
+                    r"\s*- (\w+) (lives in|bought|reads|is a neighbour of|trusts the maker|"
+                    r"joined in) (.+)\."
+                ),
+                line,
             )
-            keys = {"lives in": "town", "bought": "buy", "reads": "read", "is a neighbour of": "neighbour",
-                    "trusts the maker": "trust", "joined in": "join"}  # fmt: skip
+            keys = {
+                "lives in": "town",
+                "bought": "buy",
+                "reads": "read",
+                "is a neighbour of": "neighbour",
+                "trusts the maker": "trust",
+                "joined in": "join",
+            }
             if match and match[1] in asked and keys[match[2]] in asked:
                 return json.dumps({"answer": match[3].removesuffix(" last").removesuffix(" most")})
         return json.dumps({"answer": "unknown"})
@@ -56,20 +94,28 @@ def solve(request: ChatRequest) -> str:
         if who is None:
             polarity = "dislike" if "cannot stand" in text else "like"
             value = re.search(r"(?:likes|stand) (.+)\?", text)[1]  # type: ignore[index]
-            return json.dumps({"call": {"tool": "find_users", "value": value, "polarity": polarity}})
+            return json.dumps(
+                {"call": {"tool": "find_users", "value": value, "polarity": polarity}}
+            )
         if "Suggest" in text or "next" in text:
             n = re.search(r"Suggest (\d)", text)
-            return json.dumps({"call": {"tool": "recommend", "user_id": who[0], "n": int(n[1]) if n else 5}})
+            return json.dumps(
+                {"call": {"tool": "recommend", "user_id": who[0], "n": int(n[1]) if n else 5}}
+            )
         tool = "history" if "March" in text or "last" in text else "portrait"
         return json.dumps({"call": {"tool": tool, "user_id": who[0]}})
     liked, disliked = re.search(r"likes (.+), dislikes (.+)\.", text).groups()  # type: ignore[union-attr]
-    return json.dumps({"order": sorted(genres, key=lambda n: (genres[n] != liked, genres[n] == disliked))})
+    return json.dumps(
+        {"order": sorted(genres, key=lambda n: (genres[n] != liked, genres[n] == disliked))}
+    )
 
 
 async def test_a_model_with_every_skill_is_full() -> None:
     chat = FakeChat(solve)
     result = await probe(chat, THRESHOLDS, stop_early=False)
-    assert {score.skill: (score.right, score.asked) for score in result.skills} == dict.fromkeys(SKILLS, (20, 20))
+    assert {score.skill: (score.right, score.asked) for score in result.skills} == dict.fromkeys(
+        SKILLS, (20, 20)
+    )
     assert result.grade == "full"
 
 
@@ -84,9 +130,15 @@ def without(skill: Skill) -> FakeChat:
 
 @pytest.mark.parametrize(
     ("skill", "grade"),
-    [("schema", "none"), ("word", "none"), ("cite", "phrase"), ("refuse", "phrase"), ("tool", "phrase"),
-     ("order", "phrase")],
-)  # fmt: skip
+    [
+        ("schema", "none"),
+        ("word", "none"),
+        ("cite", "phrase"),
+        ("refuse", "phrase"),
+        ("tool", "phrase"),
+        ("order", "phrase"),
+    ],
+)
 async def test_each_skill_counts(skill: Skill, grade: str) -> None:
     assert (await probe(without(skill), THRESHOLDS)).grade == grade
 
@@ -95,7 +147,10 @@ async def test_stops_as_soon_as_it_is_decided() -> None:
     result = await probe(without("cite"), THRESHOLDS)
     asked = {score.skill: score.asked for score in result.skills}
     assert asked == {"schema": 18, "word": 16, "cite": 3, "refuse": 16, "tool": 17, "order": 16}
-    assert [score.skill for score in (await probe(without("word"), THRESHOLDS)).skills] == ["schema", "word"]
+    assert [score.skill for score in (await probe(without("word"), THRESHOLDS)).skills] == [
+        "schema",
+        "word",
+    ]
 
 
 async def test_answering_everything_or_nothing_is_no_skill() -> None:
@@ -140,7 +195,9 @@ def test_questions_are_generated_alike_and_differ(skill: Skill) -> None:
     texts = [asked.messages[-1].content for question in one for asked in question.asked]
     assert texts == [asked.messages[-1].content for question in other for asked in question.asked]
     assert len(set(texts)) == len(texts)
-    assert questions(skill, 30)[:20][3].asked[0].messages == one[3].asked[0].messages, "more questions keep the first"
+    assert questions(skill, 30)[:20][3].asked[0].messages == one[3].asked[0].messages, (
+        "more questions keep the first"
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,8 +221,16 @@ def test_words_are_checked(text: str, holds: bool) -> None:
 
 def test_words_of_a_dislike_are_checked() -> None:
     numbers = {"4", "5"}
-    assert words_hold("The user dislikes Osk and rated it low in 4 of 5 events.", "Osk", like=False, numbers=numbers)
-    for text in ("The user likes Osk, rated low in 4 of 5 events.", "The user enjoys Osk in 4 of 5 events."):
+    assert words_hold(
+        "The user dislikes Osk and rated it low in 4 of 5 events.",
+        "Osk",
+        like=False,
+        numbers=numbers,
+    )
+    for text in (
+        "The user likes Osk, rated low in 4 of 5 events.",
+        "The user enjoys Osk in 4 of 5 events.",
+    ):
         assert not words_hold(text, "Osk", like=False, numbers=numbers)
 
 
@@ -176,7 +241,10 @@ async def test_is_asked_once_per_model_and_thresholds(tmp_path: Path) -> None:
     chat = without("cite")
     first = await cached_probe(chat, "m at x", THRESHOLDS, tmp_path)
     asked = len(chat.requests)
-    assert await cached_probe(chat, "m at x", THRESHOLDS, tmp_path) == first and len(chat.requests) == asked
+    assert (
+        await cached_probe(chat, "m at x", THRESHOLDS, tmp_path) == first
+        and len(chat.requests) == asked
+    )
     assert known_probe("m at x", THRESHOLDS, tmp_path) == first
     assert known_probe("m at y", THRESHOLDS, tmp_path) is None
     assert known_probe("m at x", ProbeThresholds(word=0.7), tmp_path) is None
@@ -192,7 +260,9 @@ async def test_a_spoilt_cache_is_measured_again(tmp_path: Path) -> None:
 
 def test_shipped_results_belong_to_these_questions_and_grade_as_promised(tmp_path: Path) -> None:
     shipped = shipped_probes()
-    assert {result.probe for result in shipped.values()} == {probe_version(20)}, "run python -m limner.llm.measure"
+    assert {result.probe for result in shipped.values()} == {probe_version(20)}, (
+        "run python -m limner.llm.measure"
+    )
     qwen = known_probe(f"any name {QWEN.sha256}", THRESHOLDS, tmp_path)
     smollm2 = known_probe(f"any name {SMOLLM2.sha256}", THRESHOLDS, tmp_path)
     assert qwen is not None and qwen.grade == "phrase"

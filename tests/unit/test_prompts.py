@@ -1,6 +1,7 @@
 """Golden tests: every prompt of portraits, reasons and reranking, as rendered for one made-up user.
 
-After an intended change: `python -m tests.unit.test_prompts` writes the files anew; a published version stays as it is.
+After an intended change: `python -m tests.unit.test_prompts` writes the files anew; a published
+version stays as it is.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,13 @@ from limner.explain.reasons import ReasonGrounds, list_request, phrase_request
 from limner.llm import ChatRequest
 from limner.llm.prompts import load_prompt
 from limner.profile.draft import Draft, DraftSentence
-from limner.profile.full import DraftReader, merge_request, part_requests, portrait_request, repair_request
+from limner.profile.full import (
+    DraftReader,
+    merge_request,
+    part_requests,
+    portrait_request,
+    repair_request,
+)
 from limner.profile.phrase import claims_of, request
 from limner.profile.template import preference_of
 from limner.rerank import NEUTRAL, Taste
@@ -35,13 +42,17 @@ WHYS = [
     ReasonGrounds(OTHERS[2], (), EVENTS[4], "collaborative"),
 ]
 TASTE = Taste(
-    PREFERENCES, [shown.item for shown in EVENTS[:1] if shown.item], [shown.item for shown in EVENTS[1:2] if shown.item]
+    PREFERENCES,
+    [shown.item for shown in EVENTS[:1] if shown.item],
+    [shown.item for shown in EVENTS[1:2] if shown.item],
 )
 
 
 def phrase(code: str) -> ChatRequest:
     language = load_language(code)
-    return request(SUBJECT, claims_of(FACTS, SUBJECT.facts.traits, language), Settings(), language)[0]
+    return request(SUBJECT, claims_of(FACTS, SUBJECT.facts.traits, language), Settings(), language)[
+        0
+    ]
 
 
 def repair() -> ChatRequest:
@@ -61,24 +72,36 @@ def rendered(prompt_id: str, **values: str) -> list[ChatMessage]:
 
 
 CASES: dict[str, Callable[[], list[ChatMessage]]] = {
-    **{f"portrait-phrase.{code}": lambda code=code: list(phrase(code).messages) for code in supported_languages()},
+    **{
+        f"portrait-phrase.{code}": lambda code=code: list(phrase(code).messages)
+        for code in supported_languages()
+    },
     "portrait": lambda: list(portrait_request(SUBJECT, FIELDS, EN, hosted=False).messages),
     "portrait-part": lambda: list(part_requests(LONG, FIELDS, EN, hosted=False)[0].messages),
     "portrait-merge": lambda: list(
-        merge_request([DraftSentence(sentence="A note.", evidence=["E12"])], LONG, FIELDS, EN, hosted=False).messages
+        merge_request(
+            [DraftSentence(sentence="A note.", evidence=["E12"])], LONG, FIELDS, EN, hosted=False
+        ).messages
     ),
     "portrait-repair": lambda: list(repair().messages),
-    **{f"reason-phrase.{code}": lambda code=code: list(reason(code, 1).messages) for code in supported_languages()},
+    **{
+        f"reason-phrase.{code}": lambda code=code: list(reason(code, 1).messages)
+        for code in supported_languages()
+    },
     "reason-phrase.both": lambda: list(reason("en", 0).messages),
     "reason-phrase.event": lambda: list(reason("en", 2).messages),
     "reason-phrase.others": lambda: list(reason("en", 3).messages),
-    "reasons": lambda: list(list_request(WHYS, load_prompt("reasons"), Settings(), EN, "u1")[0].messages),
+    "reasons": lambda: list(
+        list_request(WHYS, load_prompt("reasons"), Settings(), EN, "u1")[0].messages
+    ),
     "rerank": lambda: rendered(
         "rerank",
         taste=taste_text(TASTE, "en"),
         items="\n".join(f"{n}. {item_line(i)}" for n, i in enumerate(OTHERS, 1)),
     ),
-    "judge-item": lambda: rendered("judge-item", taste=taste_text(TASTE, "en"), item=item_line(OTHERS[0])),
+    "judge-item": lambda: rendered(
+        "judge-item", taste=taste_text(TASTE, "en"), item=item_line(OTHERS[0])
+    ),
     "judge-item.neutral": lambda: rendered("judge-item", taste=NEUTRAL, item=item_line(OTHERS[0])),
 }
 

@@ -28,9 +28,18 @@ def made(users: int = 30, items: int = 20) -> Interactions:
     n = len(user)
     zeros = np.zeros(n, np.int16)
     return Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at}" for at in range(items)], ["like"], ["made"], user, item, zeros,
-        zeros, np.full(n, np.nan), np.arange(n, dtype=np.int64) * 1000, np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(users)],
+        [f"i{at}" for at in range(items)],
+        ["like"],
+        ["made"],
+        user,
+        item,
+        zeros,
+        zeros,
+        np.full(n, np.nan),
+        np.arange(n, dtype=np.int64) * 1000,
+        np.arange(1, n + 1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +54,9 @@ def test_a_stored_model_scores_as_the_fitted_one(model: Model, tmp_path: Path) -
     for _ in range(3):
         train(x, np.ones(len(x), np.float32), tmp_path)
     loaded = load_model(tmp_path)
-    assert loaded is not None and loaded.manifest.version == 3 and loaded.manifest.last_seq == len(x)
+    assert (
+        loaded is not None and loaded.manifest.version == 3 and loaded.manifest.last_seq == len(x)
+    )
     assert sorted(one.name for one in tmp_path.glob("v*")) == ["v2", "v3"]
     history = model.history([("i3", 1.0), ("i4", 1.0), ("never seen", 1.0)])
     assert len(history.items) == 2
@@ -68,7 +79,9 @@ def test_a_model_whose_file_was_cut_off_says_so(name: str, share: float, tmp_pat
     train(x, np.ones(len(x), np.float32), tmp_path)
     folder = tmp_path / "v1"
     if name == "ratings.npz":
-        report = RatingReport(ratings=1, rmse=1, rmse_of_mean=1, mae=1, calibration_error=0, low=1, high=5)
+        report = RatingReport(
+            ratings=1, rmse=1, rmse_of_mean=1, mae=1, calibration_error=0, low=1, high=5
+        )
         Ratings(0.0, np.zeros(len(x.item_ids)), (0.0, 1.0, 1.0, 1.0), 1, 5, report).save(folder)
         assert load_model(tmp_path) is not None
     whole = (folder / name).read_bytes()
@@ -91,12 +104,21 @@ def test_a_version_that_is_gone_before_it_was_read_gives_way_to_the_newer(
 
 def test_what_follows_comes_first(model: Model) -> None:
     events = [("i3", 1.0), ("i4", 1.0), ("i5", 1.0)]
-    assert order(model, model.history(events), exclude=frozenset(dict(events)), n=5)[0].candidate.item_id == "i6"
+    assert (
+        order(model, model.history(events), exclude=frozenset(dict(events)), n=5)[
+            0
+        ].candidate.item_id
+        == "i6"
+    )
 
 
 def test_a_disliked_item_is_no_sign_of_taste(model: Model) -> None:
-    liked = model.channels.collaborative.score([History(np.array([3]), np.array([1.0], np.float32))])
-    disliked = model.channels.collaborative.score([History(np.array([3]), np.array([-1.0], np.float32))])
+    liked = model.channels.collaborative.score(
+        [History(np.array([3]), np.array([1.0], np.float32))]
+    )
+    disliked = model.channels.collaborative.score(
+        [History(np.array([3]), np.array([-1.0], np.float32))]
+    )
     assert liked.any() and not disliked.any()
 
 
@@ -119,10 +141,14 @@ def test_every_item_asked_for_comes_back_cold_ones_by_content(model: Model) -> N
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
 
-def test_a_voice_is_named_only_for_items_among_its_best(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
+def test_a_voice_is_named_only_for_items_among_its_best(
+    monkeypatch: pytest.MonkeyPatch, model: Model
+) -> None:
     monkeypatch.setattr(sys.modules["limner.rank.features"], "DEPTH", 2)
     monkeypatch.setattr(sys.modules["limner.rank.order"], "CANDIDATES", 2)
-    found = order(model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=frozenset(["i3", "i4"]), n=2)
+    found = order(
+        model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=frozenset(["i3", "i4"]), n=2
+    )
     named = [one.candidate.item_id for one in found if "next_item" in one.candidate.scores]
     assert len(named) <= 2 and "i5" in named
 
@@ -138,11 +164,17 @@ def test_an_item_is_added_to_the_candidates_of_every_user(model: Model) -> None:
 
 
 @given(st.lists(st.booleans(), min_size=20, max_size=20), st.integers(1, 25))
-def test_only_allowed_items_come_back_as_many_as_there_are(model: Model, mask: list[bool], n: int) -> None:
+def test_only_allowed_items_come_back_as_many_as_there_are(
+    model: Model, mask: list[bool], n: int
+) -> None:
     allowed = np.array(mask)
     had = frozenset(["i3", "i4"])
-    found = [one.candidate.item_id for one in order(
-        model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=had, allowed=allowed, n=n)]  # fmt: skip
+    found = [
+        one.candidate.item_id
+        for one in order(
+            model, model.history([("i3", 1.0), ("i4", 1.0)]), exclude=had, allowed=allowed, n=n
+        )
+    ]
     may = {f"i{at}" for at in np.flatnonzero(allowed)} - had
     assert set(found) <= may and len(found) == len(set(found)) and len(found) >= min(n, len(may))
 
@@ -153,7 +185,9 @@ def test_items_that_came_after_training_are_reached_by_content(model: Model) -> 
     vectors[20:] = vectors[3]  # like i3
     plain = model.over(ids, catalogue_of(ids))
     wide = model.over(ids, replace(catalogue_of(ids), vectors=vectors))
-    assert [one for one in range(20, len(ids)) if one in wide.channels.fresh] == [*range(20, len(ids))]
+    assert [one for one in range(20, len(ids)) if one in wide.channels.fresh] == [
+        *range(20, len(ids))
+    ]
     history = model.history([("i3", 1.0)])
     for before, after in zip(model.channels.all, plain.channels.all, strict=True):
         old, new = before.score([history]), after.score([history])
@@ -174,11 +208,18 @@ def test_reciprocal_ranks_add_up_by_weight() -> None:
     }
     total = (WEIGHTS["next_item"] + WEIGHTS["popular"]) / (RRF + 1)
     first, second = 1 / (RRF + 1), 1 / (RRF + 2)
-    expected = [WEIGHTS["next_item"] * first, WEIGHTS["next_item"] * second + WEIGHTS["popular"] * first]
+    expected = [
+        WEIGHTS["next_item"] * first,
+        WEIGHTS["next_item"] * second + WEIGHTS["popular"] * first,
+    ]
     open_ = np.array([True, True, True, False])
     choice = choose(scores, open_, 4)
-    assert choice.items.tolist() == [0, 1] and choice.prior == pytest.approx(np.array(expected) / total)
-    assert choice.heard["next_item"].items.tolist() == [0, 1] and choice.heard["popular"].scores.tolist() == [0.5]
+    assert choice.items.tolist() == [0, 1] and choice.prior == pytest.approx(
+        np.array(expected) / total
+    )
+    assert choice.heard["next_item"].items.tolist() == [0, 1] and choice.heard[
+        "popular"
+    ].scores.tolist() == [0.5]
     more = choose(scores, open_, 4, {"demographic": np.array([1.0, 0.0, 0.0, 1.0], np.float32)})
     expected[0] += WEIGHTS["demographic"] * first
     assert more.prior == pytest.approx(np.array(expected) / total)
@@ -189,12 +230,18 @@ def test_a_voice_names_its_best_and_ties_in_order(values: list[int], depth: int)
     score = np.array(values, dtype=np.float32)
     open_ = np.arange(len(values)) % 3 > 0
     expected = sorted(
-        (at for at in range(len(values)) if open_[at] and values[at] > 0), key=lambda at: (-values[at], at)
+        (at for at in range(len(values)) if open_[at] and values[at] > 0),
+        key=lambda at: (-values[at], at),
     )
-    assert choose({"popular": score}, open_, depth).heard["popular"].items.tolist() == expected[:depth]
+    assert (
+        choose({"popular": score}, open_, depth).heard["popular"].items.tolist() == expected[:depth]
+    )
     standing = {"popular": np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)]}
     found = choose({"popular": score}, open_, depth, standing=standing).heard["popular"]
-    assert found.items.tolist() == expected[:depth] and found.scores.tolist() == score[expected[:depth]].tolist()
+    assert (
+        found.items.tolist() == expected[:depth]
+        and found.scores.tolist() == score[expected[:depth]].tolist()
+    )
 
 
 def test_what_everyone_is_told_stands_in_its_order(model: Model) -> None:
@@ -204,7 +251,9 @@ def test_what_everyone_is_told_stands_in_its_order(model: Model) -> None:
     for name, order_ in channels.standing.items():
         said = next(one for one in channels.voices if one.name == name)
         [score] = said.score([History(np.array([3]), np.ones(1, np.float32))])
-        assert order_.tolist() == sorted(np.flatnonzero(score > 0).tolist(), key=lambda at: (-score[at], at))
+        assert order_.tolist() == sorted(
+            np.flatnonzero(score > 0).tolist(), key=lambda at: (-score[at], at)
+        )
     early = History(np.array([3]), np.ones(1, np.float32), now=1)
     table = tabulate(channels, [early], [early.items])
     one = next(one for one in channels.voices if one.name == "latest")
@@ -220,11 +269,15 @@ def test_ids_are_ordered_as_people_count(model: Model) -> None:
     assert mixed.entry.tolist() == [2, 1, 0, 3, 4]
 
 
-def test_columns_say_how_far_ids_are_from_the_last_and_the_nearest_that_a_user_had(model: Model) -> None:
+def test_columns_say_how_far_ids_are_from_the_last_and_the_nearest_that_a_user_had(
+    model: Model,
+) -> None:
     history = model.history([("i4", 1.0), ("i9", 1.0)])
     table = tabulate(model.channels, [history], [history.items])
     ids = [model.item_ids[at] for at in table.items[0]]
-    gap, near = (table.columns[0][:, table.names.index(name)] for name in ("entry gap", "entry near"))
+    gap, near = (
+        table.columns[0][:, table.names.index(name)] for name in ("entry gap", "entry near")
+    )
     for one in ("i5", "i12"):
         number, at = int(one[1:]), ids.index(one)
         assert gap[at] == number - 9 and near[at] == min(abs(number - 4), abs(number - 9))
@@ -243,7 +296,9 @@ def test_ease_keeps_to_the_items_with_the_most_users() -> None:
 
 def test_content_is_likes_minus_dislikes() -> None:
     axes = np.eye(4, dtype=np.float32)
-    vectors = np.stack([axes[0], axes[0] * 0.9 + axes[3] * 0.1, axes[1], axes[1] * 0.9 + axes[3] * 0.1])
+    vectors = np.stack(
+        [axes[0], axes[0] * 0.9 + axes[3] * 0.1, axes[1], axes[1] * 0.9 + axes[3] * 0.1]
+    )
     items = ItemVectors(["a", "a2", "b", "b2"], vectors.astype(np.float32))
     found = content_candidates(items, [("a", 1.0), ("b", -1.0)], exclude=frozenset(["a", "b"]))
     assert list(found) == ["a2"]
@@ -274,7 +329,11 @@ def test_splits_leak_nothing() -> None:
     timed = global_time(x, 0.5)
     assert timed.train.time.max() < x.time[len(x) // 2 + 1]
     had = {(int(u), int(i)) for u, i in zip(timed.train.user, timed.train.item, strict=True)}
-    assert not any((int(u), int(i)) in had for u, items in zip(timed.users, timed.relevant, strict=True) for i in items)
+    assert not any(
+        (int(u), int(i)) in had
+        for u, items in zip(timed.users, timed.relevant, strict=True)
+        for i in items
+    )
 
 
 def lively(users: int = 120, items: int = 30) -> Interactions:
@@ -289,9 +348,18 @@ def lively(users: int = 120, items: int = 30) -> Interactions:
     n = len(user)
     zeros = np.zeros(n, np.int16)
     return Interactions(
-        [f"u{at}" for at in range(users)], [f"i{at:02}" for at in range(items)], ["like"], ["made"], user, item, zeros,
-        zeros, np.full(n, np.nan), time, np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(users)],
+        [f"i{at:02}" for at in range(items)],
+        ["like"],
+        ["made"],
+        user,
+        item,
+        zeros,
+        zeros,
+        np.full(n, np.nan),
+        time,
+        np.arange(1, n + 1),
+    )
 
 
 @pytest.mark.parametrize("how", ["time", "user"])
@@ -314,12 +382,16 @@ def test_fusion_learns_and_is_stored(how: How, method: Method, tmp_path: Path) -
     assert loaded is not None and loaded.fusion is not None
     assert how == "user" or loaded.fusion.adds == model.fusion.adds
     again = order(loaded, history, exclude=frozenset(["i03", "i04"]))
-    assert how == "user" or [one.candidate.item_id for one in again] == [one.candidate.item_id for one in found]
+    assert how == "user" or [one.candidate.item_id for one in again] == [
+        one.candidate.item_id for one in found
+    ]
 
 
 @pytest.mark.parametrize("method", ["lightgbm", "logistic"])
 def test_a_fusion_orders_by_the_columns_that_it_learned_from(method: Method) -> None:
-    """Vectors that came after training bring columns that it does not know; without vectors some are missing."""
+    """Vectors that came after training bring columns that it does not know; without vectors some
+    are missing.
+    """
     x = lively()
     signal = np.ones(len(x), np.float32)
     bare, told = (catalogue_of(x.item_ids, vectors=one) for one in (None, pictured(x.item_ids)))
@@ -331,7 +403,9 @@ def test_a_fusion_orders_by_the_columns_that_it_learned_from(method: Method) -> 
 
 
 def pictured(item_ids: list[str]) -> ItemVectors:
-    return ItemVectors(item_ids, np.random.default_rng(3).normal(size=(len(item_ids), 4)).astype(np.float32))
+    return ItemVectors(
+        item_ids, np.random.default_rng(3).normal(size=(len(item_ids), 4)).astype(np.float32)
+    )
 
 
 def test_lessons_by_time_see_nothing_later() -> None:
@@ -363,7 +437,9 @@ def test_lessons_by_user_hold_out_what_they_ask_for() -> None:
             assert not lesson.seen[at]
 
 
-def test_without_lightgbms_library_logistic_regression_joins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_lightgbms_library_logistic_regression_joins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Missing:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == "lightgbm":

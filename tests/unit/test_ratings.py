@@ -1,4 +1,6 @@
-"""Predicted ratings: a linear model that knows generous users, good items and what a user makes of their like."""
+"""Predicted ratings: a linear model that knows generous users, good items and what a user makes of
+their like.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,9 @@ FACETS = sp.csr_array(np.repeat(np.eye(2, dtype=np.float32), ITEMS // 2, axis=0)
 
 
 def made(noise: float = 0.05) -> tuple[Interactions, NDArray[np.float64]]:
-    """Users differ in how generously they rate and in which half they like, items in how good they are."""
+    """Users differ in how generously they rate and in which half they like, items in how good they
+    are.
+    """
     random = np.random.default_rng(0)
     user = np.repeat(np.arange(USERS), EACH).astype(np.int32)
     item = np.concatenate([random.permutation(ITEMS)[:EACH] for _ in range(USERS)]).astype(np.int32)
@@ -29,9 +33,18 @@ def made(noise: float = 0.05) -> tuple[Interactions, NDArray[np.float64]]:
     place = np.clip(place + random.normal(0, noise, len(user)), -1, 1)
     n, zeros = len(user), np.zeros(len(user), np.int16)
     x = Interactions(
-        [f"u{at}" for at in range(USERS)], [f"i{at}" for at in range(ITEMS)], ["rating"], ["made"], user, item, zeros,
-        zeros, place * 2 + 3, np.arange(n, dtype=np.int64), np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(USERS)],
+        [f"i{at}" for at in range(ITEMS)],
+        ["rating"],
+        ["made"],
+        user,
+        item,
+        zeros,
+        zeros,
+        place * 2 + 3,
+        np.arange(n, dtype=np.int64),
+        np.arange(1, n + 1),
+    )
     return x, place
 
 
@@ -58,12 +71,17 @@ def test_a_generous_user_a_good_item_and_a_liked_kind_raise_the_rating() -> None
     first, second = level.predict(split, FACETS, np.array([5, 15]))
     assert first > second
     best, worst = int(model.deviation.argmax()), int(model.deviation.argmin())
-    assert model.predict(mild, sp.csr_array((ITEMS, 1), dtype=np.float32), np.array([best, worst]))[0] > 3
+    assert (
+        model.predict(mild, sp.csr_array((ITEMS, 1), dtype=np.float32), np.array([best, worst]))[0]
+        > 3
+    )
 
 
 def test_predictions_stay_on_the_scale() -> None:
     wild = replace(fitted(), coefficients=(5.0, 0.0, 0.0, 0.0))
-    assert wild.predict(Rated(np.array([0]), np.array([1.0])), FACETS, np.array([1])).tolist() == [5.0]
+    assert wild.predict(Rated(np.array([0]), np.array([1.0])), FACETS, np.array([1])).tolist() == [
+        5.0
+    ]
 
 
 def test_the_test_ratings_are_not_seen_while_fitting() -> None:
@@ -72,7 +90,9 @@ def test_the_test_ratings_are_not_seen_while_fitting() -> None:
     nth = np.tile(np.arange(EACH), USERS)
     place = np.where(nth >= EACH * 0.8, np.random.default_rng(1).uniform(-1, 1, len(place)), place)
     found = fit_ratings(x, place, FACETS, SCALE)
-    assert found is not None and found.report.rmse == pytest.approx(found.report.rmse_of_mean, rel=0.1)
+    assert found is not None and found.report.rmse == pytest.approx(
+        found.report.rmse_of_mean, rel=0.1
+    )
 
 
 def test_too_few_ratings_teach_nothing() -> None:
@@ -80,7 +100,9 @@ def test_too_few_ratings_teach_nothing() -> None:
     assert fit_ratings(x, np.where(x.user < 5, place, np.nan), FACETS, SCALE) is None
 
 
-def test_a_stored_model_predicts_the_same_and_a_wider_catalogue_knows_no_more(tmp_path: Path) -> None:
+def test_a_stored_model_predicts_the_same_and_a_wider_catalogue_knows_no_more(
+    tmp_path: Path,
+) -> None:
     model = fitted()
     assert load_ratings(tmp_path) is None
     model.save(tmp_path)

@@ -20,10 +20,18 @@ def events(pairs: list[tuple[int, int]]) -> Interactions:
     n = len(pairs)
     zeros = np.zeros(n, np.int16)
     return Interactions(
-        [f"u{at}" for at in range(n)], [f"i{at}" for at in range(ITEMS)], ["view"], ["made"],
-        np.arange(n, dtype=np.int32), np.array([item for _, item in pairs], dtype=np.int32), zeros, zeros,
-        np.full(n, np.nan), np.array([time for time, _ in pairs], dtype=np.int64), np.arange(1, n + 1),
-    )  # fmt: skip
+        [f"u{at}" for at in range(n)],
+        [f"i{at}" for at in range(ITEMS)],
+        ["view"],
+        ["made"],
+        np.arange(n, dtype=np.int32),
+        np.array([item for _, item in pairs], dtype=np.int32),
+        zeros,
+        zeros,
+        np.full(n, np.nan),
+        np.array([time for time, _ in pairs], dtype=np.int64),
+        np.arange(1, n + 1),
+    )
 
 
 def at(now: int) -> History:
@@ -38,11 +46,15 @@ def brute(pairs: list[tuple[int, int]], now: int, half_life: float) -> NDArray[n
     return total / max(total.max(), 1e-30)
 
 
-PAIRS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, ITEMS - 1)), min_size=2, max_size=200)
+PAIRS = st.lists(
+    st.tuples(st.integers(0, 10_000), st.integers(0, ITEMS - 1)), min_size=2, max_size=200
+)
 
 
 @given(PAIRS, st.integers(-5, 10_500), st.sampled_from([0.5, 0.1, 0.02]))
-def test_it_is_the_sum_over_events_up_to_the_moment(pairs: list[tuple[int, int]], now: int, share: float) -> None:
+def test_it_is_the_sum_over_events_up_to_the_moment(
+    pairs: list[tuple[int, int]], now: int, share: float
+) -> None:
     [recent] = fit_recent(events(pairs), half_lives={"recent": share})
     times = [time for time, _ in pairs]
     wanted = brute(pairs, now, share * max(max(times) - min(times), 1))
@@ -85,7 +97,9 @@ def test_data_without_times_has_popularity() -> None:
 
 
 @given(PAIRS, st.integers(0, 500))
-def test_what_is_kept_for_now_says_the_same_of_now(pairs: list[tuple[int, int]], later: int) -> None:
+def test_what_is_kept_for_now_says_the_same_of_now(
+    pairs: list[tuple[int, int]], later: int
+) -> None:
     [whole] = fit_recent(events(pairs))
     kept = whole.from_now_on()
     now = max(time for time, _ in pairs)
@@ -95,7 +109,9 @@ def test_what_is_kept_for_now_says_the_same_of_now(pairs: list[tuple[int, int]],
 
 
 @pytest.mark.parametrize("cells", [0, 12, 60, 10**9])
-def test_memory_is_bounded_and_what_it_says_is_the_same(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_and_what_it_says_is_the_same(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pairs = [(time, time % ITEMS if time < 700 else 1) for time in range(0, 1000, 3)]
     half_lives = {"long": 0.5, "short": 0.05}
     wide = fit_recent(events(pairs), half_lives=half_lives)
@@ -111,11 +127,16 @@ def test_memory_is_bounded_and_what_it_says_is_the_same(cells: int, monkeypatch:
 @pytest.mark.parametrize(
     ("span", "said"),
     [
-        (4_000 * 86_400_000, "200 days"), (100 * 86_400_000, "5 days"), (20 * 86_400_000, "1 day"),
-        (30 * 3_600_000, "1.5 hours"), (30 * 60_000, "1.5 minutes"), (890_000, "44.5 seconds"), (20, "0.001 seconds"),
+        (4_000 * 86_400_000, "200 days"),
+        (100 * 86_400_000, "5 days"),
+        (20 * 86_400_000, "1 day"),
+        (30 * 3_600_000, "1.5 hours"),
+        (30 * 60_000, "1.5 minutes"),
+        (890_000, "44.5 seconds"),
+        (20, "0.001 seconds"),
         (40_000 * 86_400_000, "2,000 days"),
     ],
-)  # fmt: skip
+)
 def test_a_half_life_is_told_in_a_unit_that_fits(span: int, said: str) -> None:
     [recent] = fit_recent(events([(0, 0), (span, 1)]), half_lives={"recent": 0.05})
     assert recent.holds() == f"half-life {said}"

@@ -1,4 +1,6 @@
-"""The channels and metrics give the published numbers of leave-last-out on ml-latest-small and ML-100K."""
+"""The channels and metrics give the published numbers of leave-last-out on ml-latest-small and
+ML-100K.
+"""
 
 import os
 import zipfile
@@ -19,10 +21,16 @@ def small(shared_data: Path) -> Split:
 
 @pytest.fixture(scope="module")
 def hundred_k(tmp_path_factory: pytest.TempPathFactory) -> Split:
-    """From the package that `limner data fetch ml-100k` reads: as installed with the reference libraries, or the wheel
-    that LIMNER_ML100K_WHEEL names."""
+    """From the package that `limner data fetch ml-100k` reads: as installed with the reference
+    libraries, or the wheel that LIMNER_ML100K_WHEEL names.
+    """
     name, inside = "ml-100k", "recbole/dataset_example"
-    installed = next(Path(__file__).parents[2].glob(f".venv-reference/lib/python*/site-packages/{inside}/{name}"), None)
+    installed = next(
+        Path(__file__)
+        .parents[2]
+        .glob(f".venv-reference/lib/python*/site-packages/{inside}/{name}"),
+        None,
+    )
     if installed:
         return load(name, installed.parent)
     wheel = os.environ.get("LIMNER_ML100K_WHEEL", "")
@@ -30,7 +38,9 @@ def hundred_k(tmp_path_factory: pytest.TempPathFactory) -> Split:
         pytest.skip("ML-100K IS MISSING: run `make .venv-reference/.installed` to run this test")
     folder = tmp_path_factory.mktemp("data") / name
     folder.mkdir()
-    (folder / f"{name}.inter").write_bytes(zipfile.ZipFile(wheel).read(f"{inside}/{name}/{name}.inter"))
+    (folder / f"{name}.inter").write_bytes(
+        zipfile.ZipFile(wheel).read(f"{inside}/{name}/{name}.inter")
+    )
     return load(name, folder.parent)
 
 
@@ -38,7 +48,8 @@ def hundred_k(tmp_path_factory: pytest.TempPathFactory) -> Split:
 def test_ml_latest_small(small: Split) -> None:
     lines = compare("ml-latest-small", small)
     assert [line.system for line in lines if not line.agrees] == []
-    # To the last published digit, give or take one: sums in single precision differ between machines.
+    # To the last published digit, give or take one: sums in single precision differ between
+    # machines.
     for line in lines:
         assert np.round(line.ours, 4) == pytest.approx(line.published, abs=1.01e-4), line.system
 
@@ -48,15 +59,25 @@ def test_ml_100k(hundred_k: Split) -> None:
     lines = {line.system: line for line in compare("ml-100k", hundred_k)}
     for line in lines.values():
         assert np.round(line.favoured, 4) == pytest.approx(line.published, abs=1.01e-4), line.system
-    # Published is an ndcg@10 of .0257, which is what comes out when every tie goes to the item asked for; with ties
-    # counting half, as the protocol says, it is .0253.
+    # Published is an ndcg@10 of .0257, which is what comes out when every tie goes to the item
+    # asked for; with ties counting half, as the protocol says, it is .0253.
     assert np.round(lines["popular"].ours, 4) == pytest.approx((0.0253, 0.0498), abs=1.01e-4)
 
 
 def written(folder: Path) -> Path:
-    """A small data set in MovieLens' layout; user 2's two last ratings are tied, the higher item id is the last."""
+    """A small data set in MovieLens' layout; user 2's two last ratings are tied, the higher item id
+    is the last.
+    """
     folder.mkdir(parents=True)
-    rows = ["userId,movieId,rating,timestamp", "1,1,4,10", "1,2,3,11", "1,3,5,12", "2,10,5,7", "2,9,5,7", "2,1,1,1"]
+    rows = [
+        "userId,movieId,rating,timestamp",
+        "1,1,4,10",
+        "1,2,3,11",
+        "1,3,5,12",
+        "2,10,5,7",
+        "2,9,5,7",
+        "2,1,1,1",
+    ]
     (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
     return folder
 
@@ -82,7 +103,9 @@ def test_a_number_that_is_off_is_marked_and_fails_the_run(
     split = leave_last_out(read(tmp_path / "ml-latest-small"))
     shown = table("ml-latest-small", split, compare("ml-latest-small", split))
     assert shown.count("DIFFERS") == len(PUBLISHED["ml-latest-small"])
-    monkeypatch.setattr("limner.evals.reference.PUBLISHED", {"ml-latest-small": PUBLISHED["ml-latest-small"]})
+    monkeypatch.setattr(
+        "limner.evals.reference.PUBLISHED", {"ml-latest-small": PUBLISHED["ml-latest-small"]}
+    )
     assert main([str(tmp_path)]) == 1
     assert "NOT CHECKED" in capsys.readouterr().out
     monkeypatch.setattr("limner.evals.reference.SHAPE", {"ml-latest-small": (2, 5)})

@@ -53,7 +53,9 @@ def shown_order(request: ChatRequest) -> list[str]:
 def ranker(key: Callable[[str], float]) -> FakeChat:
     def answer(request: ChatRequest) -> str:
         listed = shown_order(request)
-        return json.dumps({"order": sorted(range(1, len(listed) + 1), key=lambda n: key(listed[n - 1]))})
+        return json.dumps(
+            {"order": sorted(range(1, len(listed) + 1), key=lambda n: key(listed[n - 1]))}
+        )
 
     return FakeChat(answer)
 
@@ -81,7 +83,10 @@ async def test_a_model_that_copies_the_order_it_is_shown_changes_nothing() -> No
     assert found.order == IDS
 
 
-@given(st.lists(st.integers(min_value=-3, max_value=30), max_size=20), st.integers(min_value=0, max_value=10))
+@given(
+    st.lists(st.integers(min_value=-3, max_value=30), max_size=20),
+    st.integers(min_value=0, max_value=10),
+)
 def test_whatever_is_answered_the_list_is_never_left(order: list[int], seed: int) -> None:
     import asyncio
 
@@ -91,7 +96,7 @@ def test_whatever_is_answered_the_list_is_never_left(order: list[int], seed: int
     assert found.order[5:] == IDS[5:]
 
 
-async def test_invented_and_repeated_numbers_are_counted_and_missing_items_follow_in_prior_order() -> None:
+async def test_invented_numbers_are_counted_and_missing_items_follow_in_prior_order() -> None:
     def answer(request: ChatRequest) -> str:
         listed = shown_order(request)
         best = [listed.index(f"i{n}") + 1 for n in (7, 6, 5, 4)]
@@ -103,7 +108,9 @@ async def test_invented_and_repeated_numbers_are_counted_and_missing_items_follo
 
 
 async def test_answers_that_name_too_few_items_count_as_failure() -> None:
-    found = await rerank(IDS, ITEMS, TASTE, FakeChat(lambda r: '{"order": [1, 44, 45]}'), "full", settings())
+    found = await rerank(
+        IDS, ITEMS, TASTE, FakeChat(lambda r: '{"order": [1, 44, 45]}'), "full", settings()
+    )
     assert found.state == "failed" and found.order == IDS and found.note
 
 
@@ -128,9 +135,12 @@ async def test_a_model_that_dies_in_a_later_round_keeps_what_was_ordered() -> No
 
 
 @pytest.mark.parametrize(
-    ("grade", "modes"), [("phrase", ("listwise", "off")), ("none", ("auto", "listwise", "pointwise", "off"))]
+    ("grade", "modes"),
+    [("phrase", ("listwise", "off")), ("none", ("auto", "listwise", "pointwise", "off"))],
 )
-async def test_lists_are_not_given_to_a_model_below_full(grade: str, modes: tuple[str, ...]) -> None:
+async def test_lists_are_not_given_to_a_model_below_full(
+    grade: str, modes: tuple[str, ...]
+) -> None:
     chat = FakeChat()
     for mode in modes:
         found = await rerank(IDS, ITEMS, TASTE, chat, grade, settings(mode=mode))  # type: ignore[arg-type]
@@ -144,7 +154,9 @@ def judge(likes: set[str]) -> FakeChat:
     def answer(request: ChatRequest) -> ChatReply:
         text = request.messages[-1].content
         item_id = re.search(r"Title (i\d+)", text)[1]  # type: ignore[index]
-        odds = 3.0 * (int(item_id[1:]) % 2 == 0) + (0 if NEUTRAL in text else 1.0 * (item_id in likes))
+        odds = 3.0 * (int(item_id[1:]) % 2 == 0) + (
+            0 if NEUTRAL in text else 1.0 * (item_id in likes)
+        )
         return ChatReply("yes", logprobs={"yes": odds, "no": 0.0})
 
     return FakeChat(answer)
@@ -152,7 +164,9 @@ def judge(likes: set[str]) -> FakeChat:
 
 async def test_pointwise_takes_out_what_the_model_thinks_of_the_item_itself() -> None:
     chat = judge({"i5", "i7"})
-    found = await rerank(IDS, ITEMS, TASTE, chat, "phrase", settings(mode="pointwise"), user_id="u1")
+    found = await rerank(
+        IDS, ITEMS, TASTE, chat, "phrase", settings(mode="pointwise"), user_id="u1"
+    )
     assert found.order == ["i5", "i7", "i0", "i1", "i2", "i3", "i4", "i6"]
     assert found.method == "pointwise" and found.state == "applied"
     neutral = [request for request in chat.requests if NEUTRAL in request.messages[-1].content]
@@ -164,7 +178,9 @@ async def test_pointwise_takes_out_what_the_model_thinks_of_the_item_itself() ->
 async def test_without_log_probabilities_likeness_judges() -> None:
     chat = FakeChat(lambda request: "yes" if not request.choices else ChatReply("yes"))
     likeness = {item_id: float(item_id == "i3") for item_id in IDS}
-    found = await rerank(IDS, ITEMS, TASTE, chat, "phrase", settings(mode="pointwise"), likeness=likeness)
+    found = await rerank(
+        IDS, ITEMS, TASTE, chat, "phrase", settings(mode="pointwise"), likeness=likeness
+    )
     assert (found.order[0], found.method) == ("i3", "likeness")
     assert len(chat.requests) == 1
     bare = await rerank(IDS, ITEMS, TASTE, chat, "phrase", settings(mode="pointwise"))
@@ -205,11 +221,14 @@ async def test_auto_judges_one_by_one_with_a_model_that_only_phrases() -> None:
 # ---------------------------------------------------------------- its weight
 
 
-def cases(judged: Callable[[str], list[str]], count: int = 60, history: int = 7) -> list[WeightCase]:
+def cases(
+    judged: Callable[[str], list[str]], count: int = 60, history: int = 7
+) -> list[WeightCase]:
     """What was wanted stands anywhere in the ranker's order."""
     random = np.random.default_rng(0)
     return [
-        WeightCase(history, IDS, judged(wanted), frozenset({wanted})) for wanted in random.choice(IDS, count).tolist()
+        WeightCase(history, IDS, judged(wanted), frozenset({wanted}))
+        for wanted in random.choice(IDS, count).tolist()
     ]
 
 
@@ -222,7 +241,9 @@ def test_a_model_that_knows_gets_the_say() -> None:
     assert [one.bucket for one in found.buckets] == ["all", "5-19"]
     everyone = found.buckets[0]
     assert everyone.weight >= 0.7 and everyone.cases == 60
-    assert everyone.low is not None and everyone.gain is not None and 0 < everyone.low <= everyone.gain
+    assert (
+        everyone.low is not None and everyone.gain is not None and 0 < everyone.low <= everyone.gain
+    )
     assert found.of("5-19") == everyone.weight and found.of("100+") == everyone.weight
 
 
@@ -289,7 +310,11 @@ async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:
     def answer(request: ChatRequest) -> str | Exception:
         nonlocal calls
         calls += 1
-        return ModelUnavailableError("hiccup") if calls == 1 else json.dumps({"order": list(range(8, 0, -1))})
+        return (
+            ModelUnavailableError("hiccup")
+            if calls == 1
+            else json.dumps({"order": list(range(8, 0, -1))})
+        )
 
     past = [EvaluationPoint(f"u{at}", 12, IDS, frozenset({"i5"})) for at in range(3)]
     weight, why = await weigh(past, ITEMS, known_of, FakeChat(answer), "full", settings(), Quiet())

@@ -24,9 +24,15 @@ def written(file: Path) -> None:
 def test_every_kind_of_table_holds_the_rows(tmp_path: Path) -> None:
     for name in ("a.parquet", "a.csv", "a.JSONL"):
         written(tmp_path / name)
-    assert [tuple(row.values()) for row in pq.read_table(tmp_path / "a.parquet").to_pylist()] == ROWS
+    assert [
+        tuple(row.values()) for row in pq.read_table(tmp_path / "a.parquet").to_pylist()
+    ] == ROWS
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
-        assert list(csv.reader(file)) == [list(COLUMNS), ["u,1", "1", "0.5"], ['"기생충"\n', "2", ""]]
+        assert list(csv.reader(file)) == [
+            list(COLUMNS),
+            ["u,1", "1", "0.5"],
+            ['"기생충"\n', "2", ""],
+        ]
     lines = (tmp_path / "a.JSONL").read_text(encoding="utf-8").splitlines()
     assert [tuple(json.loads(line).values()) for line in lines] == ROWS
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.JSONL", "a.csv", "a.parquet"]

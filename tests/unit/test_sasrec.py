@@ -1,4 +1,6 @@
-"""SASRec on tiny data. Without torch, which CI does not install (its usual build is gigabytes), these are skipped."""
+"""SASRec on tiny data. Without torch, which CI does not install (its usual build is gigabytes),
+these are skipped.
+"""
 
 import importlib.util
 
@@ -15,19 +17,30 @@ from limner.evals.systems.sasrec import SasRec, _batches, _held_out, _windows
 from tests.unit.test_evaluation import DAY, dataset, made, many, truth_of
 
 needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="TORCH IS MISSING: pip install torch, any CPU build, to run this"
+    importlib.util.find_spec("torch") is None,
+    reason="TORCH IS MISSING: pip install torch, any CPU build, to run this",
 )
 
 
 def walks(users: int = 60, items: int = 12) -> list[tuple[int, int, int]]:
-    """Everyone goes up the items one by one, from somewhere: what comes next is certain, popularity tells nothing."""
-    return [(user, (user + step) % items, step * DAY + user) for user in range(users) for step in range(6)]
+    """Everyone goes up the items one by one, from somewhere: what comes next is certain, popularity
+    tells nothing.
+    """
+    return [
+        (user, (user + step) % items, step * DAY + user)
+        for user in range(users)
+        for step in range(6)
+    ]
 
 
 def test_every_item_but_the_first_is_once_a_target_and_repeats_are_none() -> None:
     items = np.array([4, 5, 6, 5, 7, 8, 9], dtype=np.int64)
     found = _windows(items, 3)
-    pairs = [pair for one in found[::-1] for pair in zip(one.read.tolist(), one.next.tolist(), strict=True)]
+    pairs = [
+        pair
+        for one in found[::-1]
+        for pair in zip(one.read.tolist(), one.next.tolist(), strict=True)
+    ]
     assert pairs == [(4, 5), (5, 6), (6, -1), (5, 7), (7, 8), (8, 9)]
     assert _windows(items[:1], 3) == []
     assert _windows(np.array([2, 2]), 3) == []
@@ -62,7 +75,9 @@ def test_it_learns_what_follows_what() -> None:
     truth = truth_of(leave_last_out(x), x)
     system = SasRec(factors=16, dropout=0.0, rate=0.01)
     system.fit(truth.training)
-    reached = measure(rank(system, truth, 10, truth.training.progress), truth, [parse("hit@1")]).by_user["hit@1"]
+    reached = measure(
+        rank(system, truth, 10, truth.training.progress), truth, [parse("hit@1")]
+    ).by_user["hit@1"]
     assert reached.mean() > 0.9
 
 
@@ -83,7 +98,9 @@ def test_the_same_seed_gives_the_same_and_leaves_the_seed_of_torch_alone() -> No
 
 
 @needs_torch
-def test_time_ends_learning_and_a_user_without_history_gets_what_is_popular(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_ends_learning_and_a_user_without_history_gets_what_is_popular(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sasrec, "SECONDS", 0.0)
     x = made([row for row in walks() if row[0] != 7], items=12, users=60)
     truth = truth_of(leave_last_out(x), x)

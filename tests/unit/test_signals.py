@@ -40,7 +40,10 @@ ALL_SCALES = {**SCALES, "flat": Scale(source="flat", low=1, high=1)}
 
 
 def test_a_rating_by_hand() -> None:
-    events = [event("a", item="x", type_="rating", value=5), event("b", item="y", type_="rating", value=2)]
+    events = [
+        event("a", item="x", type_="rating", value=5),
+        event("b", item="y", type_="rating", value=2),
+    ]
     # Places 1 and -0.5, own mean 0.25, h = 0.5: 0.5 x 1 + 0.5 x 0.75, and 0.5 x -0.5 + 0.5 x -0.75.
     assert mean_place(events, SCALES) == 0.25
     assert signals_of(events, TABLE, SCALES) == {"a": 0.875, "b": -0.625}
@@ -80,15 +83,27 @@ def test_without_habit_a_rating_is_its_place() -> None:
     ],
 )
 def test_by_type_and_value(type_: str, value: float | None, expected: float) -> None:
-    assert signal_of(event("a", item="x", type_=type_, value=value), TABLE, SCALES, None) == expected
+    assert (
+        signal_of(event("a", item="x", type_=type_, value=value), TABLE, SCALES, None) == expected
+    )
 
 
 def test_a_scale_of_one_step_says_that_the_item_was_chosen() -> None:
-    assert signal_of(event("a", item="x", type_="rating", value=1, source="flat"), TABLE, ALL_SCALES, None) == 0.2
+    assert (
+        signal_of(
+            event("a", item="x", type_="rating", value=1, source="flat"), TABLE, ALL_SCALES, None
+        )
+        == 0.2
+    )
 
 
 def test_a_rating_without_a_scale_says_nothing() -> None:
-    assert signal_of(event("a", item="x", type_="rating", value=4, source="unknown"), TABLE, SCALES, None) == 0.0
+    assert (
+        signal_of(
+            event("a", item="x", type_="rating", value=4, source="unknown"), TABLE, SCALES, None
+        )
+        == 0.0
+    )
 
 
 @given(histories())

@@ -1,4 +1,6 @@
-"""Studies from end to end on a small store: leaks, going on, errors, cost limits, and the command."""
+"""Studies from end to end on a small store: leaks, going on, errors, cost limits, and the
+command.
+"""
 
 import json
 import shutil
@@ -34,28 +36,47 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Users who like the genre of their number, and a search each before and after the cut."""
     folder = tmp_path_factory.mktemp("source")
     held = open_store(str(folder))
-    held.add_items([
-        Item(item_id=f"i{at}", title=f"Title {chr(65 + at)} ({1980 + at})", categories=[GENRES[at % 4]])
-        for at in range(ITEMS)
-    ])  # fmt: skip
-    held.add_users([User(user_id=f"u{at}", attributes={"sex": "FM"[at % 2]}) for at in range(USERS)])
+    held.add_items(
+        [
+            Item(
+                item_id=f"i{at}",
+                title=f"Title {chr(65 + at)} ({1980 + at})",
+                categories=[GENRES[at % 4]],
+            )
+            for at in range(ITEMS)
+        ]
+    )
+    held.add_users(
+        [User(user_id=f"u{at}", attributes={"sex": "FM"[at % 2]}) for at in range(USERS)]
+    )
     random = np.random.default_rng(3)
     rows: list[tuple[str, str | None, str, float, int, str]] = []
     for user in range(USERS):
         own = [one for one in range(ITEMS) if one % 4 == user % 4]
         other = [one for one in range(ITEMS) if one % 4 != user % 4]
-        some = [*random.permutation(own)[:5].tolist(), *random.permutation(other)[: 5 + user % 3].tolist()]
+        some = [
+            *random.permutation(own)[:5].tolist(),
+            *random.permutation(other)[: 5 + user % 3].tolist(),
+        ]
         for place, item in enumerate(random.permutation(some).tolist()):
             rated = 5.0 if item % 4 == user % 4 else 2.0
             rows.append((f"u{user}", f"i{item}", "rating", rated, place * 10 + user % 10, ""))
         rows += [(f"u{user}", None, "search", np.nan, day, f"crime {day}") for day in (1, 200)]
     ids = [f"e{at}" for at in range(len(rows))]
-    held.add_events(EventColumns(
-        event_id=ids, id_hash=np.array([event_hash(one) for one in ids]), user_id=[row[0] for row in rows],
-        item_id=[row[1] for row in rows], type=[row[2] for row in rows], value=np.array([row[3] for row in rows]),
-        time=np.array([row[4] * DAY for row in rows], dtype=np.int64), text=[row[5] for row in rows], source="s",
-        context=[""] * len(rows),
-    ))  # fmt: skip
+    held.add_events(
+        EventColumns(
+            event_id=ids,
+            id_hash=np.array([event_hash(one) for one in ids]),
+            user_id=[row[0] for row in rows],
+            item_id=[row[1] for row in rows],
+            type=[row[2] for row in rows],
+            value=np.array([row[3] for row in rows]),
+            time=np.array([row[4] * DAY for row in rows], dtype=np.int64),
+            text=[row[5] for row in rows],
+            source="s",
+            context=[""] * len(rows),
+        )
+    )
     from limner.core.schema import Scale
 
     held.set_scale(Scale(source="s", low=1, high=5, declared=True))
@@ -79,7 +100,9 @@ def out(trained: Path, tmp_path: Path) -> Path:
 
 
 def lab(store: str, folder: Path, *, neutral: bool = False, split: str = "global-time") -> Lab:
-    return open_lab(store, split, SETTINGS, folder, neutral=neutral, progress=Quiet(), embedder=FakeEmbedder())
+    return open_lab(
+        store, split, SETTINGS, folder, neutral=neutral, progress=Quiet(), embedder=FakeEmbedder()
+    )
 
 
 def go(store: str, study: str, going: Going, **more: object) -> StudyRecord:
@@ -95,7 +118,11 @@ def test_the_lab_holds_nothing_of_what_is_hidden(store: str, tmp_path: Path, spl
     source = open_store(store, create=False)
     for user in made.users:
         events = made.events(user)
-        later = [one for one in source.events(user) if one.event_id not in {each.event_id for each in events}]
+        later = [
+            one
+            for one in source.events(user)
+            if one.event_id not in {each.event_id for each in events}
+        ]
         assert made.hidden[user] <= {one.item_id for one in later}
         assert not made.hidden[user] & {one.item_id for one in events}
         last = max(one.timestamp for one in events if one.timestamp)
@@ -115,7 +142,9 @@ def test_a_lab_is_gone_on_with_and_never_mixed(store: str, tmp_path: Path) -> No
 
 def test_neutral_names_leave_facts_as_they_are(store: str, tmp_path: Path) -> None:
     bare = lab(store, tmp_path / "lab", neutral=True)
-    assert {one.title.rsplit(" ", 1)[0] for one in bare.items.values()} == {f"Item {at}" for at in range(1, ITEMS + 1)}
+    assert {one.title.rsplit(" ", 1)[0] for one in bare.items.values()} == {
+        f"Item {at}" for at in range(1, ITEMS + 1)
+    }
     assert {one.categories[0] for one in bare.items.values()} == set(GENRES)
 
 
@@ -131,20 +160,32 @@ def test_portraits_from_end_to_end(store: str, out: Path) -> None:
     steered = found.figures["steer.list.top"]
     assert steered.mean is not None and 0 <= steered.mean <= 1
     assert {one.system for one in found.comparisons} >= {"utility.content.with", "grounded"}
-    assert found.cost.total.calls == 0 and found.cost.llm == {"ran": 0, "fell back": 0, "skipped": 8}
+    assert found.cost.total.calls == 0 and found.cost.llm == {
+        "ran": 0,
+        "fell back": 0,
+        "skipped": 8,
+    }
     assert load_study(out) == found and load_studies(out.parent) == [found]
-    assert set(found.groups) <= {"sex=F", "sex=M"} and sum(one["grounded"].n for one in found.buckets.values()) == 8
+    assert (
+        set(found.groups) <= {"sex=F", "sex=M"}
+        and sum(one["grounded"].n for one in found.buckets.values()) == 8
+    )
 
 
 def test_what_is_drawn_by_chance_depends_on_the_seed(store: str, out: Path) -> None:
-    chances = [go(store, "portraits", Going(out), limit=None, seed=seed).figures["grounded.chance"] for seed in (0, 1)]
+    chances = [
+        go(store, "portraits", Going(out), limit=None, seed=seed).figures["grounded.chance"]
+        for seed in (0, 1)
+    ]
     assert chances[0].n == chances[1].n and chances[0].mean != chances[1].mean
 
 
 def test_reasons_from_end_to_end(store: str, out: Path) -> None:
     found = go(store, "reasons", Going(out))
     assert found.figures["citation.valid"].mean == 1
-    assert found.figures["statement.precision"].n + found.figures["statement.precision"].undefined == 8
+    assert (
+        found.figures["statement.precision"].n + found.figures["statement.precision"].undefined == 8
+    )
     assert 0 < (found.figures["sentences.unique"].mean or 0) <= 1
     assert {one.baseline for one in found.comparisons} >= {"necessity.random", "sufficiency.random"}
 
@@ -159,7 +200,9 @@ def test_the_chat_is_exact_and_declines_what_no_data_hold(store: str, out: Path)
     assert found.kinds["unanswerable"]["abstained"].mean == 1
 
 
-def test_a_study_goes_on_where_it_was_killed(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_goes_on_where_it_was_killed(
+    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = go(store, "reasons", Going(out))
     lines = (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()
     (out / "cases.jsonl").write_text("\n".join([*lines[:3], lines[3][:40]]), encoding="utf-8")
@@ -179,10 +222,17 @@ def test_a_study_goes_on_where_it_was_killed(store: str, out: Path, monkeypatch:
         go(store, "reasons", Going(out, resume=True), seed=1)
     other = SETTINGS.model_copy(update={"rerank": RerankSettings(top=5)})
     with pytest.raises(BadInputError, match="something else"):
-        run_study(StudyPlan("reasons", store, limit=8), other, Going(out, resume=True), embedder=FakeEmbedder())
+        run_study(
+            StudyPlan("reasons", store, limit=8),
+            other,
+            Going(out, resume=True),
+            embedder=FakeEmbedder(),
+        )
 
 
-def test_errors_are_counted_and_tried_again_on_request(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_counted_and_tried_again_on_request(
+    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = running.ReasonStudy
 
     class Broken(study):  # type: ignore[valid-type,misc]
@@ -198,12 +248,18 @@ def test_errors_are_counted_and_tried_again_on_request(store: str, out: Path, mo
     assert 0 < wrong < 8 and first.figures["citation.any"].n == 8 - wrong
     assert any(f"{wrong} of 8 raised" in note and "not today" in note for note in first.notes)
     assert go(store, "reasons", Going(out, resume=True)).states["error"] == wrong
-    assert go(store, "reasons", Going(out, retry_errors=True)).states == {"ok": 8, "error": 0, "skipped": 0}
+    assert go(store, "reasons", Going(out, retry_errors=True)).states == {
+        "ok": 8,
+        "error": 0,
+        "skipped": 0,
+    }
 
 
-def test_what_comes_after_the_cost_limit_is_skipped(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_after_the_cost_limit_is_skipped(
+    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done: list[str] = []
-    monkeypatch.setattr(running._Work, "_is_spent", lambda self: len(done) >= 3)
+    monkeypatch.setattr(running._StudyWork, "_is_spent", lambda self: len(done) >= 3)
     study = running.ReasonStudy
 
     class Watched(study):  # type: ignore[valid-type,misc]
@@ -213,19 +269,28 @@ def test_what_comes_after_the_cost_limit_is_skipped(store: str, out: Path, monke
 
     monkeypatch.setattr(running, "ReasonStudy", Watched)
     found = go(store, "reasons", Going(out, cost_limit=1.0))
-    assert found.states == {"ok": 3, "error": 0, "skipped": 5} and found.figures["citation.any"].n == 3
+    assert (
+        found.states == {"ok": 3, "error": 0, "skipped": 5} and found.figures["citation.any"].n == 3
+    )
 
 
 def test_nobody_is_measured_in_template_words_for_want_of_money(
     store: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(request: ChatRequest) -> ChatReply:
-        return ChatReply("no", Usage(input_tokens=1000 * (request.purpose == "reason"), output_tokens=0))
+        return ChatReply(
+            "no", Usage(input_tokens=1000 * (request.purpose == "reason"), output_tokens=0)
+        )
 
     chat = FakeChat(answer, name="dear", hosted=True)
-    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
-    llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
-    # A reason costs a dollar, the ten of the first user do not fit, and what is left pays for no other call.
+    monkeypatch.setattr(
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+    )
+    llm = LlmSettings(
+        choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}
+    )
+    # A reason costs a dollar, the ten of the first user do not fit, and what is left pays for no
+    # other call.
     plan, going = StudyPlan("reasons", store, limit=8), Going(out, cost_limit=1.05)
     found = run_study(plan, Settings(llm=llm), going, embedder=FakeEmbedder())
     assert 0 < found.cost.total.cost < 1.05
@@ -236,10 +301,16 @@ def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
     store: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = FakeChat(
-        lambda _: ChatReply("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True
-    )  # fmt: skip
-    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
-    llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
+        lambda _: ChatReply("no", Usage(input_tokens=100, output_tokens=0)),
+        name="dear",
+        hosted=True,
+    )
+    monkeypatch.setattr(
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+    )
+    llm = LlmSettings(
+        choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}
+    )
     plan = StudyPlan("portraits", store, limit=8, neutral=True)
     found = run_study(plan, Settings(llm=llm), Going(out, cost_limit=3.0), embedder=FakeEmbedder())
     # Ten cents a call; what is counted before sending is more, so that not all of it can be spent.
@@ -284,7 +355,9 @@ def test_the_command(
 
 def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> None:
     with ScriptedServer(otherwise=Failure(400, "no such model")) as server:
-        llm = LlmSettings(choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase")
+        llm = LlmSettings(
+            choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase"
+        )
         plan = StudyPlan("reasons", store, limit=3, judge=True)
         found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
     assert found.states == {"ok": 3, "error": 0, "skipped": 0}
@@ -299,7 +372,9 @@ def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> 
 
 def test_what_neutral_names_cost_is_counted_too(store: str, out: Path) -> None:
     with ScriptedServer(otherwise=Failure(400, "no such model")) as server:
-        llm = LlmSettings(choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase")
+        llm = LlmSettings(
+            choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase"
+        )
         plan = StudyPlan("portraits", store, limit=2, neutral=True)
         found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
     rows = []

@@ -1,4 +1,6 @@
-"""One experiment with studies: the grid, thresholds, the cost limit, going on, and comparing what two studies found."""
+"""One experiment with studies: the grid, thresholds, the cost limit, going on, and comparing what
+two studies found.
+"""
 
 import json
 import shutil
@@ -34,18 +36,31 @@ BARE = Settings(llm=LlmSettings(choice="none"))
 
 def test_a_grid_is_every_model_with_every_set_of_prompts() -> None:
     grid = [
-        StudyOf(study="portraits", models=["none", "org/m:1"], prompts={"a": {}, "b": {"portrait": "x.yaml"}}),
+        StudyOf(
+            study="portraits",
+            models=["none", "org/m:1"],
+            prompts={"a": {}, "b": {"portrait": "x.yaml"}},
+        ),
         StudyOf(study="reasons", judge=True, models=["own.gguf"]),
     ]
     found = variants(grid)
     assert [one.name for one in found] == [
-        "portraits.none.a", "portraits.none.b", "portraits.org_m_1.a", "portraits.org_m_1.b", "reasons",
-    ]  # fmt: skip
-    base = Settings(llm=LlmSettings(choice="auto", model="m", grade="full"), prompts={"reasons": "r.yaml"})
+        "portraits.none.a",
+        "portraits.none.b",
+        "portraits.org_m_1.a",
+        "portraits.org_m_1.b",
+        "reasons",
+    ]
+    base = Settings(
+        llm=LlmSettings(choice="auto", model="m", grade="full"), prompts={"reasons": "r.yaml"}
+    )
     chosen = [one.settings(base) for one in found]
     assert [one.llm.choice for one in chosen] == ["none", "none", "openai", "openai", "local"]
     assert chosen[2].llm.model == "org/m:1" and chosen[4].llm.local_model == "own.gguf"
-    assert chosen[1].prompts == {"reasons": "r.yaml", "portrait": "x.yaml"} and chosen[0].prompts == base.prompts
+    assert (
+        chosen[1].prompts == {"reasons": "r.yaml", "portrait": "x.yaml"}
+        and chosen[0].prompts == base.prompts
+    )
     assert found[4].plan.judge and not found[0].plan.judge
     with pytest.raises(UsageError, match="two studies 'chat'"):
         variants([StudyOf(study="chat"), StudyOf(study="chat", limit=3)])
@@ -58,47 +73,71 @@ def test_studies_alone_ask_no_system(tmp_path: Path) -> None:
     file.write_text("studies: [{study: chat}]\nsystems: [popular]\n")
     assert read_experiment(file).systems == ["popular"]
     for text, said in (
-        ("systems: []", "neither systems nor studies"), ("studies: [{study: art}]", "studies.0.study"),
-        ("studies: [{study: chat, limits: 3}]", "limits"), ("cost_limit: 0", "cost_limit"),
-    ):  # fmt: skip
+        ("systems: []", "neither systems nor studies"),
+        ("studies: [{study: art}]", "studies.0.study"),
+        ("studies: [{study: chat, limits: 3}]", "limits"),
+        ("cost_limit: 0", "cost_limit"),
+    ):
         file.write_text(text)
         with pytest.raises(BadInputError, match=said):
             read_experiment(file)
 
 
-def test_an_experiment_runs_systems_and_studies_and_says_what_is_below(store: str, tmp_path: Path) -> None:
+def test_an_experiment_runs_systems_and_studies_and_says_what_is_below(
+    store: str, tmp_path: Path
+) -> None:
     asked = Experiment(
-        datasets=[store], systems=["popular"], metrics=["ndcg@10"], trials=0, against="popular",
+        datasets=[store],
+        systems=["popular"],
+        metrics=["ndcg@10"],
+        trials=0,
+        against="popular",
         studies=[
             StudyOf(
-                study="reasons", limit=4,
+                study="reasons",
+                limit=4,
                 thresholds={"citation.valid": 0.99, "sufficiency": -1.0, "judge.supported": 0.0},
             )
         ],
         out=str(tmp_path / "out"),
-    )  # fmt: skip
+    )
     found = run_experiment(asked, BARE, embedder=FakeEmbedder())
     assert [one.systems[0].name for one in found.evaluations] == ["popular"]
     [record] = found.studies
     assert record.states["ok"] == 4 and record.variant == "reasons"
-    assert (tmp_path / "out" / "run.json").is_file() and load_study(tmp_path / "out" / "reasons") == record
+    assert (tmp_path / "out" / "run.json").is_file() and load_study(
+        tmp_path / "out" / "reasons"
+    ) == record
     lines = missed(found, asked)
     # Less sufficiency is better, so that its threshold is the greatest that passes.
-    assert len(lines) == 2 and "sufficiency is" in lines[0] and "judge.supported was not measured" in lines[1]
+    assert (
+        len(lines) == 2
+        and "sufficiency is" in lines[0]
+        and "judge.supported was not measured" in lines[1]
+    )
     again = run_experiment(asked, BARE, resume=True, embedder=FakeEmbedder())
     assert again == found
     assert found.document == found and not found.is_wrong
 
 
 def test_a_misspelt_threshold_is_found_before_anything_runs(tmp_path: Path) -> None:
-    studies = [StudyOf(study="chat"), StudyOf(study="portraits", thresholds={"neutral.grounded": 0.5, "groundd": 0.9})]
+    studies = [
+        StudyOf(study="chat"),
+        StudyOf(study="portraits", thresholds={"neutral.grounded": 0.5, "groundd": 0.9}),
+    ]
     asked = Experiment(datasets=[str(tmp_path / "nowhere")], systems=["popular"], studies=studies)
-    with pytest.raises(UsageError, match=r"'groundd', which is no measure; the study 'portraits' measures grounded"):
+    with pytest.raises(
+        UsageError, match=r"'groundd', which is no measure; the study 'portraits' measures grounded"
+    ):
         run_experiment(asked, BARE)
-    assert main(["eval", "chat", "--dataset", str(tmp_path / "nowhere"), "--least", "exct=0.5"]) == 2
+    assert (
+        main(["eval", "chat", "--dataset", str(tmp_path / "nowhere"), "--least", "exct=0.5"]) == 2
+    )
 
 
-def test_studies_of_one_split_share_what_was_trained(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_studies_of_one_split_share_what_was_trained(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained: list[str] = []
     train = Engine.train
 
@@ -117,15 +156,25 @@ def test_studies_of_one_split_share_what_was_trained(store: str, monkeypatch: py
     assert len(trained) == 2  # under the items' names, and under neutral ones
     trained.clear()
     for at, one in enumerate(studies):
-        alone = run_experiment(asked.model_copy(update={"studies": [one]}), BARE, embedder=FakeEmbedder())
+        alone = run_experiment(
+            asked.model_copy(update={"studies": [one]}), BARE, embedder=FakeEmbedder()
+        )
         assert alone.studies[0].figures == found.studies[at].figures
     assert len(trained) == 4
 
 
 def test_the_cost_limit_is_one_for_all_studies(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    chat = FakeChat(lambda _: ChatReply("no", Usage(input_tokens=100, output_tokens=0)), name="dear", hosted=True)
-    monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", ""))
-    llm = LlmSettings(choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)})
+    chat = FakeChat(
+        lambda _: ChatReply("no", Usage(input_tokens=100, output_tokens=0)),
+        name="dear",
+        hosted=True,
+    )
+    monkeypatch.setattr(
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+    )
+    llm = LlmSettings(
+        choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}
+    )
     studies = [StudyOf(study="reasons", limit=4), StudyOf(study="portraits", limit=4)]
     asked = Experiment(datasets=[store], systems=[], studies=studies, cost_limit=2.0)
     found = run_experiment(asked, Settings(llm=llm), embedder=FakeEmbedder())
@@ -139,20 +188,32 @@ def test_the_command_reads_studies_from_the_file(
     monkeypatch.setenv("LIMNER_LLM", "none")
     file = tmp_path / "e.yaml"
     file.write_text(
-        f"datasets: [{store}]\nstudies:\n  - {{study: reasons, limit: 3, thresholds: {{citation.valid: 1.1}}}}\n"
+        f"datasets: [{store}]\nstudies:\n  - {{study: reasons, limit: 3, thresholds: "
+        f"{{citation.valid: 1.1}}}}\n"
     )
     assert main(["--quiet", "eval", "run", str(file), "--json"]) == 100
     said = capsys.readouterr()
     record = StudyRecord.model_validate_json(said.out)
     assert record.study == "reasons" and record.cases == 3
-    assert main(["--quiet", "eval", "run", str(file), "--systems", "popular", "--trials", "0", "--json"]) == 100
+    assert (
+        main(
+            ["--quiet", "eval", "run", str(file), "--systems", "popular", "--trials", "0", "--json"]
+        )
+        == 100
+    )
     assert set(json.loads(capsys.readouterr().out)) == {"evaluations", "studies"}
 
 
 # ---------------------------------------------------------------- comparing
 
 
-def kept(folder: Path, values: dict[str, dict[str, float | None]], *, digest: str = "h", error: bool = False) -> Path:
+def kept(
+    folder: Path,
+    values: dict[str, dict[str, float | None]],
+    *,
+    digest: str = "h",
+    error: bool = False,
+) -> Path:
     """A study as it lies on disk, by case and measure."""
     cases = [Case(id=one, user_id=one, bucket="1-4", values=some) for one, some in values.items()]
     if error:
@@ -160,12 +221,21 @@ def kept(folder: Path, values: dict[str, dict[str, float | None]], *, digest: st
     stream = CaseStream(folder)
     for one in cases:
         stream.write(one)
-    info = SplitInfo(name="ratio", hash=digest, users=len(values), train_events=9, test_events=9, items=9)
+    info = SplitInfo(
+        name="ratio", hash=digest, users=len(values), train_events=9, test_events=9, items=9
+    )
     done = [one for one in cases if one.state == "ok"]
-    write_record(folder, StudyRecord(
-        study="reasons", dataset="made", split=info, cases=len(cases), states={"ok": len(done), "error": int(error)},
-        figures=figures(done),
-    ))  # fmt: skip
+    write_record(
+        folder,
+        StudyRecord(
+            study="reasons",
+            dataset="made",
+            split=info,
+            cases=len(cases),
+            states={"ok": len(done), "error": int(error)},
+            figures=figures(done),
+        ),
+    )
     return folder
 
 
@@ -173,11 +243,13 @@ def made(shift: float, seed: int) -> dict[str, dict[str, float | None]]:
     random = np.random.default_rng(seed)
     return {
         f"u{at}": {
-            "necessity": float(0.5 + shift + random.normal(0, 0.05)), "sufficiency": float(0.5 + shift),
-            "preferences": float(5 + shift), "feature.match": None if at % 3 else 0.5,
+            "necessity": float(0.5 + shift + random.normal(0, 0.05)),
+            "sufficiency": float(0.5 + shift),
+            "preferences": float(5 + shift),
+            "feature.match": None if at % 3 else 0.5,
         }
         for at in range(60)
-    }  # fmt: skip
+    }
 
 
 def test_two_studies_are_paired_case_by_case(tmp_path: Path) -> None:
@@ -185,11 +257,16 @@ def test_two_studies_are_paired_case_by_case(tmp_path: Path) -> None:
     found = compare(load_either(a), load_either(b / RECORD))
     verdicts = {one.metric: one.verdict for one in found.lines}
     assert verdicts == {
-        "necessity": "B better", "sufficiency": "A better", "preferences": "differs", "feature.match": "no difference",
-    }  # fmt: skip
+        "necessity": "B better",
+        "sufficiency": "A better",
+        "preferences": "differs",
+        "feature.match": "no difference",
+    }
     by_name = {one.metric: one for one in found.lines}
     assert by_name["necessity"].n == 60 and by_name["feature.match"].n == 20
-    assert all(one.p is not None and one.p_holm is not None and one.p_holm >= one.p for one in found.lines)
+    assert all(
+        one.p is not None and one.p_holm is not None and one.p_holm >= one.p for one in found.lines
+    )
     assert (found.a, found.b, found.lines[0].a) == ("a", "b", "reasons")
     assert "b: 1 error of 61 cases, which enter nothing." in found.notes
     assert [one.metric for one in found.worse] == ["sufficiency"]
@@ -213,12 +290,22 @@ def test_studies_of_other_data_or_of_another_kind_are_refused(tmp_path: Path) ->
 
 def test_the_command_compares_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = kept(tmp_path / "a", made(0.2, 1)), kept(tmp_path / "b", made(0.0, 2))
-    assert main(["eval", "compare", str(a), str(b), "--metrics", "necessity", "--fail-if-worse"]) == 100
+    assert (
+        main(["eval", "compare", str(a), str(b), "--metrics", "necessity", "--fail-if-worse"])
+        == 100
+    )
     assert "necessity" in capsys.readouterr().out
 
 
-def test_what_was_chosen_on_others_is_compared_as_the_record_has_it(store: str, tmp_path: Path) -> None:
-    asked = Experiment(datasets=[store], systems=[], studies=[StudyOf(study="portraits", limit=8)], out=str(tmp_path))
+def test_what_was_chosen_on_others_is_compared_as_the_record_has_it(
+    store: str, tmp_path: Path
+) -> None:
+    asked = Experiment(
+        datasets=[store],
+        systems=[],
+        studies=[StudyOf(study="portraits", limit=8)],
+        out=str(tmp_path),
+    )
     [record] = run_experiment(asked, BARE, jobs=3, embedder=FakeEmbedder()).studies
     values = load_either(tmp_path / "portraits").per_user["portraits"].metrics
     for name, figure in record.figures.items():
@@ -229,13 +316,31 @@ def test_what_was_chosen_on_others_is_compared_as_the_record_has_it(store: str, 
 @pytest.mark.parametrize(
     ("measure", "sign"),
     [
-        ("grounded", 1), ("grounded.facet", 1), ("grounded.chance", 0), ("neutral.grounded", 1), ("coverage@5", 1),
-        ("utility.blend.with", 1), ("utility.blend.shuffled", 0), ("steer.content.top", 1), ("preferences", 0),
-        ("words.model", 0), ("sufficiency", -1), ("sufficiency.top", 1), ("sufficiency.top.random", 0),
-        ("necessity.random", 0), ("false", -1), ("exact", 1), ("silent", -1), ("diversity", -1), ("ndcg@10", 1),
-        ("arp@10", -1), ("judge.unscored", -1), ("judge.supported", 1), ("what", 0),
+        ("grounded", 1),
+        ("grounded.facet", 1),
+        ("grounded.chance", 0),
+        ("neutral.grounded", 1),
+        ("coverage@5", 1),
+        ("utility.blend.with", 1),
+        ("utility.blend.shuffled", 0),
+        ("steer.content.top", 1),
+        ("preferences", 0),
+        ("words.model", 0),
+        ("sufficiency", -1),
+        ("sufficiency.top", 1),
+        ("sufficiency.top.random", 0),
+        ("necessity.random", 0),
+        ("false", -1),
+        ("exact", 1),
+        ("silent", -1),
+        ("diversity", -1),
+        ("ndcg@10", 1),
+        ("arp@10", -1),
+        ("judge.unscored", -1),
+        ("judge.supported", 1),
+        ("what", 0),
     ],
-)  # fmt: skip
+)
 def test_which_way_is_better(measure: str, sign: int) -> None:
     assert direction(measure) == sign
 
@@ -252,5 +357,7 @@ def test_a_report_tells_variants_apart(tmp_path: Path) -> None:
 def test_a_threshold_without_a_measure_is_missed(tmp_path: Path) -> None:
     record = load_study(kept(tmp_path / "a", made(0.0, 1)))
     assert short_of(record, {"necessity": 0.1, "sufficiency": 0.6}) == []
-    assert short_of(record, {"sufficiency": 0.4}) == ["sufficiency is 0.5000, the threshold is 0.4."]
+    assert short_of(record, {"sufficiency": 0.4}) == [
+        "sufficiency is 0.5000, the threshold is 0.4."
+    ]
     shutil.rmtree(tmp_path / "a")

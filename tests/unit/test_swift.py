@@ -24,7 +24,9 @@ def engine(trained: Path, tmp_path: Path) -> Engine:
 
 
 def asked(engine: Engine, user: str = "u0", **wishes: object) -> Recommendations:
-    return engine.swift.recommend(user, 5, RecommendationRequest.model_validate(wishes), repeats=False, explain=True)
+    return engine.swift.recommend(
+        user, 5, RecommendationRequest.model_validate(wishes), repeats=False, explain=True
+    )
 
 
 def ids(answer: Recommendations) -> list[str]:
@@ -44,7 +46,9 @@ def orders(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made_for
 
 
-def test_the_same_request_is_answered_without_ordering_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_request_is_answered_without_ordering_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = asked(engine)
     made_for = orders(engine, monkeypatch)
     again = asked(engine)
@@ -56,7 +60,9 @@ def test_the_same_request_is_answered_without_ordering_again(engine: Engine, mon
     assert made_for == ["u0", "u1"]
 
 
-def test_a_new_list_looks_up_once_how_far_the_store_has_come(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_list_looks_up_once_how_far_the_store_has_come(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked(engine)
     looked: list[str] = []
     for name in ("state", "newest"):
@@ -94,7 +100,11 @@ def test_another_process_that_writes_ends_it_too(engine: Engine) -> None:
 def test_nothing_is_kept_of_an_erased_user(engine: Engine) -> None:
     asked(engine)
     engine.erase("u0")
-    assert "u0" not in engine.swift._known and not len(engine.swift._orders) and not len(engine.swift._answers)
+    assert (
+        "u0" not in engine.swift._known
+        and not len(engine.swift._orders)
+        and not len(engine.swift._answers)
+    )
     with pytest.raises(UnknownIdError):
         asked(engine)
 
@@ -127,7 +137,9 @@ def test_what_was_not_asked_for_longest_goes_first() -> None:
     assert held.get("a", "x", 1) is None and len(held) == 1
 
 
-def test_what_every_answer_needs_can_be_read_before_the_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_every_answer_needs_can_be_read_before_the_first(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine.swift.warm()
 
     def unread(*_: object) -> None:

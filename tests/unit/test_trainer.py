@@ -28,7 +28,9 @@ from tests.http.live import USERS, small_engine
         RecommendationRequest(context=["none"]),
     ],
 )
-def test_what_cannot_be_answered_does_not_wait_for_training(tmp_path: Path, wishes: RecommendationRequest) -> None:
+def test_what_cannot_be_answered_does_not_wait_for_training(
+    tmp_path: Path, wishes: RecommendationRequest
+) -> None:
     engine = small_engine(tmp_path)
     with pytest.raises(LimnerError, match=r"No item has|There is no item"):
         engine.swift.recommend(USERS[0], 3, wishes, repeats=False, explain=False)
@@ -50,11 +52,15 @@ def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
 
     monkeypatch.setattr(engine.snapshots, "train", slow)
     monkeypatch.setattr("limner.recommend.serving.PATIENCE", 0.05)
-    ask = partial(engine.swift.recommend, USERS[0], 3, RecommendationRequest(), repeats=False, explain=False)
+    ask = partial(
+        engine.swift.recommend, USERS[0], 3, RecommendationRequest(), repeats=False, explain=False
+    )
     for _ in range(2):
         with pytest.raises(NotTrainedError, match="ask again"):
             ask()
-    assert engine.swift.popular(3, RecommendationRequest()) == []  # nobody had anything; it does not wait
+    assert (
+        engine.swift.popular(3, RecommendationRequest()) == []
+    )  # nobody had anything; it does not wait
     let_go.set()
     monkeypatch.setattr("limner.recommend.serving.PATIENCE", 60)
     assert len(ask().recommendations) == 1 and begun == [1]
@@ -71,7 +77,11 @@ def test_a_command_waits_for_a_server_that_writes_for_a_moment(tmp_path: Path) -
             letting.set()
             sleep(0.3)
 
-    for command in (engine.train, engine.reindex, partial(engine.ingest, Sources(events=[str(events_file(tmp_path))]))):
+    for command in (
+        engine.train,
+        engine.reindex,
+        partial(engine.ingest, Sources(events=[str(events_file(tmp_path))])),
+    ):
         letting.clear()
         busy = held.submit(hold)
         assert letting.wait(60)
@@ -85,7 +95,9 @@ def events_file(folder: Path) -> Path:
     return folder / "more.csv"
 
 
-def test_a_first_training_that_fails_is_told_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_training_that_fails_is_told_to_who_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = small_engine(tmp_path)
 
     def fail() -> Model:

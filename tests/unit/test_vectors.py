@@ -1,5 +1,6 @@
-"""Portraits are embedded behind the answers, or before they are looked through; none is forgotten, none outlives its
-user."""
+"""Portraits are embedded behind the answers, or before they are looked through; none is forgotten,
+none outlives its user.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,24 +67,35 @@ def in_index(engine: Engine) -> tuple[set[str], set[str]]:
 
 def in_store(engine: Engine) -> tuple[set[str], set[str]]:
     held = engine.portraits()
-    return {one.user_id for one in held}, {preference_id(one.user_id, p) for one in held for p in one.preferences}
+    return {one.user_id for one in held}, {
+        preference_id(one.user_id, p) for one in held for p in one.preferences
+    }
 
 
-def test_a_first_list_and_a_stated_preference_write_no_vector(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_list_and_a_stated_preference_write_no_vector(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = writes(monkeypatch)
     for user in USERS:
         assert asked(engine, user).profile_version == 1
-    edited = engine.editor.edit_portrait("u0", PortraitEdit(state=[Statement(facet="genre", value="Noir")]))
+    edited = engine.editor.edit_portrait(
+        "u0", PortraitEdit(state=[Statement(facet="genre", value="Noir")])
+    )
     assert asked(engine, "u0").profile_version == edited.version
     assert done == []
     engine.snapshots.embed_portraits()
-    assert [what for what, _ in done if what.startswith("upsert")] == ["upsert portraits", "upsert preferences"]
+    assert [what for what, _ in done if what.startswith("upsert")] == [
+        "upsert portraits",
+        "upsert preferences",
+    ]
     assert in_index(engine) == in_store(engine) and in_index(engine)[0] == set(USERS)
     before = len(done)
     assert engine.snapshots.embed_portraits() == 0 and len(done) == before
 
 
-def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(engine: Engine, trained: Path) -> None:
+def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(
+    engine: Engine, trained: Path
+) -> None:
     first = asked(engine, "u0").recommendations
     engine.snapshots.embed_portraits()
     engine.swift.forget("u0")
@@ -92,7 +104,9 @@ def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(engine: En
     assert asked(again, "u0").recommendations == first
 
 
-def test_a_vector_that_other_portraits_hold_too_is_read_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vector_that_other_portraits_hold_too_is_read_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for user in USERS:
         asked(engine, user)
     engine.snapshots.embed_portraits()
@@ -102,7 +116,9 @@ def test_a_vector_that_other_portraits_hold_too_is_read_once(engine: Engine, mon
     wordings = [again.snapshots.wording(one) for one in profiles if one is not None]
     monkeypatch.setattr(Index, "vectors", None)
     anew = [again.snapshots.wording(one) for one in profiles if one is not None]
-    assert [one.likes.tolist() for one in anew] == [one.likes.tolist() for one in wordings] and len(anew) == len(USERS)
+    assert [one.likes.tolist() for one in anew] == [one.likes.tolist() for one in wordings] and len(
+        anew
+    ) == len(USERS)
 
 
 def test_users_are_found_by_words_as_soon_as_they_are_painted(engine: Engine) -> None:
@@ -144,12 +160,16 @@ def test_what_cannot_be_embedded_now_is_said_and_embedded_later(
 
         patch.setattr(engine.store, "changing", busy)
         found = engine.users_like("war")
-        assert found.users == [] and any("not embedded: 1. Another process" in note for note in found.notes)
+        assert found.users == [] and any(
+            "not embedded: 1. Another process" in note for note in found.notes
+        )
     assert [one.user_id for one in engine.users_like("war").users] == ["u3"]
 
 
 @pytest.mark.parametrize("at", ["portraits", "preferences", "set_embedded"])
-def test_a_process_that_is_killed_forgets_no_vector(at: str, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_killed_forgets_no_vector(
+    at: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for user in USERS[:3]:
         asked(engine, user)
     with monkeypatch.context() as patch:
@@ -174,16 +194,22 @@ def test_a_process_that_is_killed_forgets_no_vector(at: str, engine: Engine, mon
     assert in_index(other) == in_store(other) and in_index(other)[0] == set(USERS[:3])
 
 
-def test_what_is_erased_or_changed_while_it_is_embedded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_erased_or_changed_while_it_is_embedded(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for user in ("u0", "u1", "u2"):
         asked(engine, user)
     passages = engine.snapshots.index().embedder.passages
-    monkeypatch.setattr(engine.snapshots.index().embedder, "passages", lambda texts: meanwhile(texts))
+    monkeypatch.setattr(
+        engine.snapshots.index().embedder, "passages", lambda texts: meanwhile(texts)
+    )
 
     def meanwhile(texts: Sequence[str]) -> Vectors:
         monkeypatch.setattr(engine.snapshots.index().embedder, "passages", passages)
         engine.erase("u0")
-        engine.editor.edit_portrait("u1", PortraitEdit(state=[Statement(facet="genre", value="Noir")]))
+        engine.editor.edit_portrait(
+            "u1", PortraitEdit(state=[Statement(facet="genre", value="Noir")])
+        )
         return passages(texts)
 
     engine.snapshots.embed_some()
@@ -198,10 +224,13 @@ def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
     engine.snapshots.embed_portraits()
     one = held.preferences[0]
     engine.editor.edit_portrait(
-        "u0", PortraitEdit(strike=[ClaimKey(facet=one.facet, value=one.value, polarity=one.polarity)])
+        "u0",
+        PortraitEdit(strike=[ClaimKey(facet=one.facet, value=one.value, polarity=one.polarity)]),
     )
     engine.snapshots.embed_portraits()
-    assert in_index(engine) == in_store(engine) and preference_id("u0", one) not in in_index(engine)[1]
+    assert (
+        in_index(engine) == in_store(engine) and preference_id("u0", one) not in in_index(engine)[1]
+    )
 
 
 def test_vectors_that_rest_on_an_event_go_with_it(engine: Engine) -> None:
@@ -235,7 +264,9 @@ def test_a_list_without_the_portraits_words_says_so_and_is_not_kept(
         patch.setattr(engine.snapshots.index().embedder, "passages", gone)
         found = asked(engine, "u0")
         assert found.profile_version == 1 and len(found.recommendations) == 5
-        assert any("portrait's vectors" in note and "No endpoint answers." in note for note in found.notes)
+        assert any(
+            "portrait's vectors" in note and "No endpoint answers." in note for note in found.notes
+        )
     assert not any("No endpoint" in note for note in asked(engine, "u0").notes)
 
 

@@ -1,4 +1,6 @@
-"""Claims that a model proposes: what is kept, with whose numbers, and what is dropped for which reason."""
+"""Claims that a model proposes: what is kept, with whose numbers, and what is dropped for which
+reason.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +8,14 @@ import pytest
 
 from limner.core.schema import Dropped, FieldValue, Polarity, Preference, Scalar
 from limner.core.settings import PortraitField
-from limner.verify import grounds_from, resolve, strip_citations, verify_field, verify_preference, verify_text
+from limner.verify import (
+    grounds_from,
+    resolve,
+    strip_citations,
+    verify_field,
+    verify_preference,
+    verify_text,
+)
 from limner.words import load_language
 from tests.unit.portraits import EVENTS, FACTS, WINDOW, grounds, lexicon
 
@@ -15,12 +24,23 @@ LEXICON = lexicon()
 
 
 def proposed(
-    value: str, polarity: Polarity, evidence: Sequence[str | int], text: str = "", facet: str = "genre"
+    value: str,
+    polarity: Polarity,
+    evidence: Sequence[str | int],
+    text: str = "",
+    facet: str = "genre",
 ) -> Preference | Dropped:
     return verify_preference(
-        facet=facet, value=value, polarity=polarity, evidence=evidence, text=text, facts=FACTS, window=WINDOW,
-        language=ENGLISH, catalogue=LEXICON,
-    )  # fmt: skip
+        facet=facet,
+        value=value,
+        polarity=polarity,
+        evidence=evidence,
+        text=text,
+        facts=FACTS,
+        window=WINDOW,
+        language=ENGLISH,
+        catalogue=LEXICON,
+    )
 
 
 def reason(outcome: Preference | Dropped | FieldValue) -> str:
@@ -33,8 +53,12 @@ def test_a_mined_value_takes_its_numbers_from_the_fact() -> None:
     assert isinstance(kept, Preference)
     fact = FACTS[0]
     assert (kept.facet, kept.value, kept.strength, kept.confidence, kept.trend) == (
-        "genre", "Comedy", fact.strength, fact.confidence, fact.trend,
-    )  # fmt: skip
+        "genre",
+        "Comedy",
+        fact.strength,
+        fact.confidence,
+        fact.trend,
+    )
     assert kept.evidence == ["e14"]
     assert (kept.text, kept.source) == ("This user enjoys comedies.", "llm")
 
@@ -99,14 +123,17 @@ def test_a_sensitive_facet_is_never_inferred() -> None:
 
 def test_citations_are_read_and_removed() -> None:
     assert strip_citations("They like comedies [F1, 12] and dramas (F3).") == (
-        "They like comedies and dramas.", ["F1", "12", "F3"],
-    )  # fmt: skip
+        "They like comedies and dramas.",
+        ["F1", "12", "F3"],
+    )
     assert strip_citations("They rated Heat (1995).")[1] == []
 
 
 def test_sentences_are_kept_or_dropped_one_by_one() -> None:
     kept, dropped = verify_text(
-        "They like comedies [F1]. They love award-winning dramas. Horror leaves them cold.", grounds(), LEXICON
+        "They like comedies [F1]. They love award-winning dramas. Horror leaves them cold.",
+        grounds(),
+        LEXICON,
     )
     assert kept == "They like comedies. Horror leaves them cold."
     assert [d.reason for d in dropped] == ["unsupported_word: award-winning"]
@@ -122,11 +149,21 @@ def field(kind: str, **options: object) -> PortraitField:
 
 
 def checked(
-    declared: PortraitField, value: Scalar | list[str], evidence: Sequence[str | int] = (14,), name: str = "style"
+    declared: PortraitField,
+    value: Scalar | list[str],
+    evidence: Sequence[str | int] = (14,),
+    name: str = "style",
 ) -> FieldValue | Dropped:
     return verify_field(
-        name, declared, value, evidence, facts=FACTS, window=WINDOW, language=ENGLISH, catalogue=LEXICON
-    )  # fmt: skip
+        name,
+        declared,
+        value,
+        evidence,
+        facts=FACTS,
+        window=WINDOW,
+        language=ENGLISH,
+        catalogue=LEXICON,
+    )
 
 
 def test_fields_keep_what_is_declared_and_grounded() -> None:
@@ -148,7 +185,12 @@ def test_fields_keep_what_is_declared_and_grounded() -> None:
     [
         (field("choice", allowed=["a"]), "b", [14], "not_allowed: b"),
         (field("choice", allowed=["a"]), ["a"], [14], "wrong_type: ['a'] is not choice"),
-        (field("choices", allowed=["a"], strict=False), ["gritty"], [14], "unsupported_word: gritty"),
+        (
+            field("choices", allowed=["a"], strict=False),
+            ["gritty"],
+            [14],
+            "unsupported_word: gritty",
+        ),
         (field("number"), 17, [14], "unsupported_number: 17"),
         (field("number"), True, [14], "wrong_type: True is not number"),
         (field("flag"), "yes", [14], "wrong_type: 'yes' is not flag"),

@@ -33,24 +33,41 @@ CASES = [
 
 
 @pytest.mark.parametrize(("code", "text", "people", "refusal"), CASES)
-def test_what_is_said_of_others_and_of_the_users_own(code: str, text: str, people: bool, refusal: str) -> None:
-    said = misread(text, load_language(code), own=title_variants("Heat (1995)"), names=[], people=people)
+def test_what_is_said_of_others_and_of_the_users_own(
+    code: str, text: str, people: bool, refusal: str
+) -> None:
+    said = misread(
+        text, load_language(code), own=title_variants("Heat (1995)"), names=[], people=people
+    )
     assert said.startswith(refusal) if refusal else said == "", said
 
 
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        ("After looking at a Heat, which you enjoyed, this is more of it.", "unsupported_claim: enjoyed"),
+        (
+            "After looking at a Heat, which you enjoyed, this is more of it.",
+            "unsupported_claim: enjoyed",
+        ),
         ("Since you enjoyed “Heat”, this may suit you.", "unsupported_claim: enjoyed"),
-        ("After looking at “Heat”, which you liked, this is more of it.", "unsupported_claim: liked"),
+        (
+            "After looking at “Heat”, which you liked, this is more of it.",
+            "unsupported_claim: liked",
+        ),
         ("You like crime and looked at “Heat”, so this may suit you.", ""),
         ("Since you looked at “Heat”, you may enjoy this.", ""),
         ("This looked at Heat, which is close in theme to your taste.", "off_claim"),
     ],
 )
 def test_a_look_is_no_liking_and_an_item_looks_at_nothing(text: str, refusal: str) -> None:
-    said = misread(text, load_language("en"), own=title_variants("Heat (1995)"), names=[], people=False, looked=True)
+    said = misread(
+        text,
+        load_language("en"),
+        own=title_variants("Heat (1995)"),
+        names=[],
+        people=False,
+        looked=True,
+    )
     assert said.startswith(refusal) if refusal else said == "", said
 
 
@@ -67,7 +84,9 @@ def test_words_inside_names_say_nothing() -> None:
     english = load_language("en")
     own = title_variants("Ordinary People (1980)")
     assert misread("You chose “Ordinary People”.", english, own=own, names=[], people=False) == ""
-    assert misread("It is close to “Others”.", english, own=[], names=["Others"], people=False) == ""
+    assert (
+        misread("It is close to “Others”.", english, own=[], names=["Others"], people=False) == ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Conditions on attributes: what they mean, what they refuse; and whether an item is on the shelf."""
+"""Conditions on attributes: what they mean, what they refuse; and whether an item is on the
+shelf.
+"""
 
 import pytest
 from hypothesis import given
@@ -10,9 +12,18 @@ from limner.core.filters import fitting, names_of, parse
 from limner.core.schema import Item, User
 
 FILM = Item(
-    item_id="7", title="Heat (1995)", categories=["Crime", "Film Noir"], price=12.5,
-    attributes={"Year": 1995, "genre": ["Crime", "Drama"], "code": "0049", "on_disc": True, "out": "1995-12-15"},
-)  # fmt: skip
+    item_id="7",
+    title="Heat (1995)",
+    categories=["Crime", "Film Noir"],
+    price=12.5,
+    attributes={
+        "Year": 1995,
+        "genre": ["Crime", "Drama"],
+        "code": "0049",
+        "on_disc": True,
+        "out": "1995-12-15",
+    },
+)
 PHONE = Item(item_id="8", categories=["electronics.smartphone"], attributes={"brand": "lg"})
 
 
@@ -68,14 +79,24 @@ def test_a_category_is_found_by_a_level_of_its_path(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "empty"), ("price", "after 'price'"), ("price <", "value is missing"), ("< 5", "name of an attribute"),
-        ("price < 5 and", "name of an attribute is missing at the end"), ("(price < 5", r"'\)' is missing"),
-        ("price < 5)", r"'\)' stands where"), ("price is cheap", "'missing' is missing"), ("year in 1995", r"'\(' is"),
-        ("year in (1995", r"'\)' is missing"), ('title = "open', "cannot be read"), ("and = 5", "before 'and'"),
-        ("(" * 60 + "a=1" + ")" * 60, "too deep"), ("not " * 60 + "a=1", "too deep"),
-        ("price < 5 = 6", "stands where"), ("__import__('os')", "after '__import__'"),
+        ("", "empty"),
+        ("price", "after 'price'"),
+        ("price <", "value is missing"),
+        ("< 5", "name of an attribute"),
+        ("price < 5 and", "name of an attribute is missing at the end"),
+        ("(price < 5", r"'\)' is missing"),
+        ("price < 5)", r"'\)' stands where"),
+        ("price is cheap", "'missing' is missing"),
+        ("year in 1995", r"'\(' is"),
+        ("year in (1995", r"'\)' is missing"),
+        ('title = "open', "cannot be read"),
+        ("and = 5", "before 'and'"),
+        ("(" * 60 + "a=1" + ")" * 60, "too deep"),
+        ("not " * 60 + "a=1", "too deep"),
+        ("price < 5 = 6", "stands where"),
+        ("__import__('os')", "after '__import__'"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         parse(text)
@@ -110,10 +131,15 @@ def test_words_that_python_reads_as_numbers_are_words(code: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    users = [User(user_id="a", attributes={"age": 30}), User(user_id="b", attributes={"Age": 20, "job": "smith"})]
+    users = [
+        User(user_id="a", attributes={"age": 30}),
+        User(user_id="b", attributes={"Age": 20, "job": "smith"}),
+    ]
     assert [one.user_id for one in fitting(users, "age < 25", "users")] == ["b"]
     assert fitting(users, "", "users") == users
-    with pytest.raises(BadInputError, match=r"No user has 'agee'; users have age, job, source, user_id\."):
+    with pytest.raises(
+        BadInputError, match=r"No user has 'agee'; users have age, job, source, user_id\."
+    ):
         fitting(users, "agee < 25", "users")
     with pytest.raises(BadInputError, match="No user has 'categories'"):
         fitting(users, "categories = Drama", "users")
@@ -123,15 +149,26 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("attributes", "hidden", "gone"),
     [
-        ({}, False, False), ({"hidden": True}, True, False), ({"hidden": "False"}, False, False),
-        ({"is_hidden": 1}, True, False), ({"hidden": "0"}, False, False), ({"hidden": 0.0}, False, False),
-        ({"available": False}, False, True), ({"available": "no"}, False, True), ({"Available": "true"}, False, False),
-        ({"in_stock": 0}, False, True), ({"in_stock": 12}, False, False),
-        ({"availability": "https://schema.org/OutOfStock"}, False, True), ({"availability": "in_stock"}, False, False),
-        ({"availability": "out_of_stock"}, False, True), ({"availability": "preorder"}, False, False),
+        ({}, False, False),
+        ({"hidden": True}, True, False),
+        ({"hidden": "False"}, False, False),
+        ({"is_hidden": 1}, True, False),
+        ({"hidden": "0"}, False, False),
+        ({"hidden": 0.0}, False, False),
+        ({"available": False}, False, True),
+        ({"available": "no"}, False, True),
+        ({"Available": "true"}, False, False),
+        ({"in_stock": 0}, False, True),
+        ({"in_stock": 12}, False, False),
+        ({"availability": "https://schema.org/OutOfStock"}, False, True),
+        ({"availability": "in_stock"}, False, False),
+        ({"availability": "out_of_stock"}, False, True),
+        ({"availability": "preorder"}, False, False),
         ({"stock": 0, "colour": "hidden"}, False, False),
     ],
-)  # fmt: skip
-def test_the_shelf_is_read_from_the_words_of_the_field(attributes: dict, hidden: bool, gone: bool) -> None:  # type: ignore[type-arg]
+)
+def test_the_shelf_is_read_from_the_words_of_the_field(
+    attributes: dict, hidden: bool, gone: bool
+) -> None:  # type: ignore[type-arg]
     assert is_hidden(attributes) is hidden
     assert is_unavailable(attributes) is gone

@@ -1,4 +1,6 @@
-"""Languages and template sentences: they are whole, they vary, and they pass the verification that models must pass."""
+"""Languages and template sentences: they are whole, they vary, and they pass the verification that
+models must pass.
+"""
 
 from datetime import UTC, datetime
 
@@ -18,44 +20,109 @@ from limner.words import (
     supported_languages,
     thing,
 )
-from limner.words.templates import Origin, join, particles, percent, percents, right_particles, stands_out
+from limner.words.templates import (
+    Origin,
+    join,
+    particles,
+    percent,
+    percents,
+    right_particles,
+    stands_out,
+)
 from limner.words.text import tokens_of
 from tests.unit.portraits import EVENTS, FACTS, TRAITS, fact
 
 CODES = supported_languages()
 VALUES = [
-    "Comedy", "Horror", "Sci-Fi", "드라마", "Film-Noir", "1990s", "France", "Sony", "oak", "Gay & Lesbian", "Health",
-    "Children's", "Movies & TV", "smartphone", "수상한 그녀", "Christian", "Politics",
-]  # fmt: skip
+    "Comedy",
+    "Horror",
+    "Sci-Fi",
+    "드라마",
+    "Film-Noir",
+    "1990s",
+    "France",
+    "Sony",
+    "oak",
+    "Gay & Lesbian",
+    "Health",
+    "Children's",
+    "Movies & TV",
+    "smartphone",
+    "수상한 그녀",
+    "Christian",
+    "Politics",
+]
 FACETS = [
-    "genre", "category", "theme", "era", "brand", "director", "author", "actor", "country", "material", "price band",
-]  # fmt: skip
+    "genre",
+    "category",
+    "theme",
+    "era",
+    "brand",
+    "director",
+    "author",
+    "actor",
+    "country",
+    "material",
+    "price band",
+]
 TITLES = [
-    "Star Wars (1977)", "Full Monty, The (1997)", "괴물 (2006)", "WHITE HANGING HEART T-LIGHT HOLDER", "Léon",
-    "8½ (1963)", "2001: A Space Odyssey (1968)",
-]  # fmt: skip
+    "Star Wars (1977)",
+    "Full Monty, The (1997)",
+    "괴물 (2006)",
+    "WHITE HANGING HEART T-LIGHT HOLDER",
+    "Léon",
+    "8½ (1963)",
+    "2001: A Space Odyssey (1968)",
+]
 
 facts = st.builds(
     Fact,
-    number=st.integers(1, 40), facet=st.sampled_from(FACETS), value=st.sampled_from(VALUES),
-    polarity=st.sampled_from(["like", "dislike"]), basis=st.just("revealed"), count=st.integers(1, 500),
-    positive=st.integers(0, 20), negative=st.integers(0, 20), share=st.floats(0.01, 1), base_rate=st.floats(0.001, 1),
-    affinity=st.floats(-3, 3), strength=st.floats(0, 1), confidence=st.floats(0, 1),
-    trend=st.sampled_from(["rising", "steady", "fading", "unknown"]), first_seen=st.none(), last_seen=st.none(),
+    number=st.integers(1, 40),
+    facet=st.sampled_from(FACETS),
+    value=st.sampled_from(VALUES),
+    polarity=st.sampled_from(["like", "dislike"]),
+    basis=st.just("revealed"),
+    count=st.integers(1, 500),
+    positive=st.integers(0, 20),
+    negative=st.integers(0, 20),
+    share=st.floats(0.01, 1),
+    base_rate=st.floats(0.001, 1),
+    affinity=st.floats(-3, 3),
+    strength=st.floats(0, 1),
+    confidence=st.floats(0, 1),
+    trend=st.sampled_from(["rising", "steady", "fading", "unknown"]),
+    first_seen=st.none(),
+    last_seen=st.none(),
     evidence=st.just(["e1"]),
-)  # fmt: skip
+)
 fact_lists = st.lists(facts, max_size=5, unique_by=lambda f: f.value)
-traits = st.sampled_from([
-    [],
-    TRAITS,
-    [Trait(name="popularity_taste", label="niche", n=9), Trait(name="novelty_seeking", label="exploring", n=9)],
-    [Trait(name="rating_habit", label="critical", n=9), Trait(name="price_band", label="low", n=9)],
-    [Trait(name="breadth", label="narrow", n=9), Trait(name="loyalty", label="returning", n=9)],
-    [Trait(name="rating_habit", label="unknown"), Trait(name="rhythm", label="often, weekend", n=9)],
-    [Trait(name="price_band", label="high", n=9), Trait(name="loyalty", label="trying", n=9)],
-    [Trait(name="popularity_taste", label="mainstream", n=9), Trait(name="novelty_seeking", label="habitual", n=9)],
-])  # fmt: skip
-items = st.builds(Item, item_id=st.text("abc123", min_size=1, max_size=4), title=st.sampled_from(TITLES))
+traits = st.sampled_from(
+    [
+        [],
+        TRAITS,
+        [
+            Trait(name="popularity_taste", label="niche", n=9),
+            Trait(name="novelty_seeking", label="exploring", n=9),
+        ],
+        [
+            Trait(name="rating_habit", label="critical", n=9),
+            Trait(name="price_band", label="low", n=9),
+        ],
+        [Trait(name="breadth", label="narrow", n=9), Trait(name="loyalty", label="returning", n=9)],
+        [
+            Trait(name="rating_habit", label="unknown"),
+            Trait(name="rhythm", label="often, weekend", n=9),
+        ],
+        [Trait(name="price_band", label="high", n=9), Trait(name="loyalty", label="trying", n=9)],
+        [
+            Trait(name="popularity_taste", label="mainstream", n=9),
+            Trait(name="novelty_seeking", label="habitual", n=9),
+        ],
+    ]
+)
+items = st.builds(
+    Item, item_id=st.text("abc123", min_size=1, max_size=4), title=st.sampled_from(TITLES)
+)
 
 
 def test_a_stated_taste_that_nobody_shows_does_not_stand_out() -> None:
@@ -63,7 +130,9 @@ def test_a_stated_taste_that_nobody_shows_does_not_stand_out() -> None:
         update={"basis": "stated", "facet": "stated"}
     )
     assert not stands_out(never)
-    assert "%" not in summary_text([never, fact(2, "Comedy", share=0.3, base=0.3)], [], load_language("en"))
+    assert "%" not in summary_text(
+        [never, fact(2, "Comedy", share=0.3, base=0.3)], [], load_language("en")
+    )
     assert stands_out(fact(3, "Comedy", share=0.1, base=0.0))
 
 
@@ -80,11 +149,14 @@ def test_preference_sentences_pass_verification(one: Fact, code: str) -> None:
 def test_summaries_pass_verification(some: list[Fact], habits: list[Trait], code: str) -> None:
     language = load_language(code)
     text = summary_text(some, habits, language)
-    assert check_words(text, grounds_from(language, facts=some, traits=habits), language) == [], text
+    assert check_words(text, grounds_from(language, facts=some, traits=habits), language) == [], (
+        text
+    )
 
 
 VOUCHED = [
-    "popular beliebt populaires populares 热门 인기 recently zuletzt récemment recientemente 最近 최근 "
+    "popular beliebt populaires populares 热门 인기 recently zuletzt récemment "
+    "recientemente 最近 최근 "
     "populäres populaire popular mainstream many viele vielen 很多 nombreuses muchas"
 ]
 """What code vouches for where a reason speaks of what others chose."""
@@ -98,46 +170,80 @@ VOUCHED = [
     st.sampled_from(CODES),
     st.booleans(),
     st.booleans(),
-    st.sampled_from(["", "next_item", "collaborative", "content", "similar", "popular", "recent", "nothing"]),
+    st.sampled_from(
+        ["", "next_item", "collaborative", "content", "similar", "popular", "recent", "nothing"]
+    ),
     st.booleans(),
     st.integers(0, 2),
     st.sampled_from(["rating", "view", "purchase"]),
 )
 @settings(max_examples=400, deadline=None)
 def test_reasons_pass_verification(
-    item: Item, seen: Item, some: list[Fact], value: float, code: str, with_seen: bool, rated: bool, origin: Origin,
-    cold: bool, turn: int, kind: str,
-) -> None:  # fmt: skip
+    item: Item,
+    seen: Item,
+    some: list[Fact],
+    value: float,
+    code: str,
+    with_seen: bool,
+    rated: bool,
+    origin: Origin,
+    cold: bool,
+    turn: int,
+    kind: str,
+) -> None:
     language = load_language(code)
     when = datetime(2020, 5, 4, tzinfo=UTC)
-    event = Event(event_id="e", user_id="u", item_id=seen.item_id, type=kind, value=value, timestamp=when)
+    event = Event(
+        event_id="e", user_id="u", item_id=seen.item_id, type=kind, value=value, timestamp=when
+    )
     shown = EVENTS[0].model_copy(
-        update={"event": event, "item": seen, "signal": 1.0, "line": f"[1] 2020-05-04 rated {value:g} of 10"}
+        update={
+            "event": event,
+            "item": seen,
+            "signal": 1.0,
+            "line": f"[1] 2020-05-04 rated {value:g} of 10",
+        }
     )
     text = reason_text(
-        item, language=language, preferences=some, seen=(event, seen) if with_seen else None,
-        high=10.0 if rated else None, origin=origin, cold=cold, turn=turn,
-    )  # fmt: skip
+        item,
+        language=language,
+        preferences=some,
+        seen=(event, seen) if with_seen else None,
+        high=10.0 if rated else None,
+        origin=origin,
+        cold=cold,
+        turn=turn,
+    )
     here = grounds_from(language, facts=some, events=[shown], items=[item], notes=VOUCHED)
     assert check_words(text, here, language) == [], text
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize(("kind", "rated"), [("purchase", False), ("view", False), ("rating", True)])
+@pytest.mark.parametrize(
+    ("kind", "rated"), [("purchase", False), ("view", False), ("rating", True)]
+)
 def test_each_way_to_an_item_has_its_own_words(code: str, kind: str, rated: bool) -> None:
-    """What follows what, what the same people had and what is described alike are three things to say."""
+    """What follows what, what the same people had and what is described alike are three things to
+    say.
+    """
     language, seen = load_language(code), Item(item_id="s", title="Léon")
     event = Event(event_id="e", user_id="u", item_id="s", type=kind, value=4)
     ways: list[Origin] = ["next_item", "collaborative", "content"]
     for turn in range(2):
         said = [
             reason_text(
-                Item(item_id="a", title="X"), language=language, seen=(event, seen), origin=way, turn=turn,
+                Item(item_id="a", title="X"),
+                language=language,
+                seen=(event, seen),
+                origin=way,
+                turn=turn,
                 high=5.0 if rated else None,
             )
             for way in ways
-        ]  # fmt: skip
-        assert len(set(said)) == 3 and all("Léon" in text and ("5" in text) == rated for text in said), said
+        ]
+        assert len(set(said)) == 3 and all(
+            "Léon" in text and ("5" in text) == rated for text in said
+        ), said
 
 
 def test_a_look_is_no_choice() -> None:
@@ -151,12 +257,16 @@ def test_a_look_is_no_choice() -> None:
                 for event in (looked, looked.model_copy(update={"type": "purchase"}))
             ]
             assert one[0] != one[1]
-    assert "looked at" in reason_text(Item(item_id="a"), language=load_language("en"), seen=(looked, seen))
+    assert "looked at" in reason_text(
+        Item(item_id="a"), language=load_language("en"), seen=(looked, seen)
+    )
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_words_for_other_people_stand_in_every_sentence_about_them(code: str) -> None:
-    """What verification looks for in a model's reason is what the templates themselves say of others."""
+    """What verification looks for in a model's reason is what the templates themselves say of
+    others.
+    """
     language = load_language(code)
     forms = language.templates.reason
     for form in (*forms.followed, *forms.together_rated, *forms.together_looked, *forms.similar):
@@ -173,7 +283,10 @@ def test_what_is_merely_popular_is_told_from_what_is_unknown(code: str, origin: 
     """Of someone known nothing points to it; of someone new too little is known to say so."""
     language = load_language(code)
     known, cold = (
-        {reason_text(Item(item_id="a"), language=language, origin=origin, cold=c, turn=t) for t in range(2)}
+        {
+            reason_text(Item(item_id="a"), language=language, origin=origin, cold=c, turn=t)
+            for t in range(2)
+        }
         for c in (False, True)
     )
     assert len(known) == len(cold) == 2 and not known & cold
@@ -186,15 +299,33 @@ def test_every_language_is_whole(code: str) -> None:
     language, english = load_language(code), load_language("en")
     assert set(language.templates.trend) == set(english.templates.trend)
     assert set(language.templates.prices) == set(english.templates.prices) == {"low", "mid", "high"}
-    assert {"default", "named", "genre", "brand", "era", "sensitive"} <= set(language.templates.value)
+    assert {"default", "named", "genre", "brand", "era", "sensitive"} <= set(
+        language.templates.value
+    )
     assert set(language.templates.value) == set(english.templates.value)
-    assert set(language.facets) >= set(english.facets) - {"categories", "decade", "year", "price_band"}
+    assert set(language.facets) >= set(english.facets) - {
+        "categories",
+        "decade",
+        "year",
+        "price_band",
+    }
     for form in (*language.templates.reason, *language.templates.summary):
         assert form[1], f"{form[0]} has no words"
     assert {name: set(labels) for name, labels in language.phrases.items()} == {
         name: set(labels) for name, labels in english.phrases.items()
     }
-    for tag in ("like", "dislike", "negation", "reset", "rising", "fading", "majority", "recent", "always", "only"):
+    for tag in (
+        "like",
+        "dislike",
+        "negation",
+        "reset",
+        "rising",
+        "fading",
+        "majority",
+        "recent",
+        "always",
+        "only",
+    ):
         assert any(tag in tags for _, tags in language.lexicon.entries()), tag
     assert len(language.lexicon) >= (3000 if code == "en" else 900)
 
@@ -217,7 +348,9 @@ def test_few_events_are_a_first_sign_and_not_a_taste(code: str) -> None:
     )
     summary = summary_text([one, two], [], language)
     assert "%" not in summary and language.value("Comedy").lower() in summary.lower()
-    assert not any(summary.startswith(form.partition("{")[0]) for form in language.templates.summary.likes)
+    assert not any(
+        summary.startswith(form.partition("{")[0]) for form in language.templates.summary.likes
+    )
     for claim in (one, two):
         assert "%" not in preference_text(claim, language)
     assert "2" in preference_text(two, language)
@@ -225,19 +358,32 @@ def test_few_events_are_a_first_sign_and_not_a_taste(code: str) -> None:
 
 def test_small_shares_are_not_rounded_to_nothing() -> None:
     english, german = load_language("en"), load_language("de")
-    assert [percent(x, english) for x in (0.42, 0.0149, 0.0099, 0.004, 0.0004)] == ["42", "1", "1", "0.4", "0.04"]
+    assert [percent(x, english) for x in (0.42, 0.0149, 0.0099, 0.004, 0.0004)] == [
+        "42",
+        "1",
+        "1",
+        "0.4",
+        "0.04",
+    ]
     assert percent(0.004, german) == "0,4"
 
 
 def test_a_share_is_never_said_beside_an_average_that_reads_the_same() -> None:
     english, german = load_language("en"), load_language("de")
-    assert percents(0.0223, 0.0179, english) == ("2.2", "1.8") and percents(0.0223, 0.0179, german) == ("2,2", "1,8")
-    assert percents(0.36, 0.26, english) == ("36", "26") and percents(0.054, 0.035, english) == ("5.4", "3.5")
+    assert percents(0.0223, 0.0179, english) == ("2.2", "1.8") and percents(
+        0.0223, 0.0179, german
+    ) == ("2,2", "1,8")
+    assert percents(0.36, 0.26, english) == ("36", "26") and percents(0.054, 0.035, english) == (
+        "5.4",
+        "3.5",
+    )
     near = fact(1, "Western", count=10, share=0.0223, base=0.0221)
     assert "%" not in preference_text(near, english)
     little = fact(1, "Western", count=10, share=0.0223, base=0.0179)
     assert "2.2%" in preference_text(little, english)
-    assert "%" not in summary_text([little], [], english), "a share near the average does not stand out"
+    assert "%" not in summary_text([little], [], english), (
+        "a share near the average does not stand out"
+    )
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -249,7 +395,10 @@ def test_looks_are_not_called_choices(code: str) -> None:
         said = [preference_text(one, language) for one in (chosen, looked)]
         assert said[0] != said[1] or (code == "de" and count == 40)
         assert check_words(said[1], grounds_from(language, facts=[looked]), language) == []
-    two = [fact(n, v, count=40, share=0.4, base=0.1, trend="unknown") for n, v in enumerate(("Comedy", "Drama"), 1)]
+    two = [
+        fact(n, v, count=40, share=0.4, base=0.1, trend="unknown")
+        for n, v in enumerate(("Comedy", "Drama"), 1)
+    ]
     text = summary_text([one.model_copy(update={"looked": True}) for one in two], [], language)
     assert check_words(text, grounds_from(language, facts=two), language) == [], text
     if code == "en":
@@ -308,10 +457,14 @@ def test_titles_as_prose_says_them(title: str, said: str) -> None:
 
 def test_ten_reasons_do_not_read_the_same() -> None:
     english = load_language("en")
-    texts = [reason_text(Item(item_id=f"i{n}", title="X"), language=english, preferences=[FACTS[0]]) for n in range(10)]
+    texts = [
+        reason_text(Item(item_id=f"i{n}", title="X"), language=english, preferences=[FACTS[0]])
+        for n in range(10)
+    ]
     assert len(set(texts)) >= 3
     assert texts == [
-        reason_text(Item(item_id=f"i{n}", title="X"), language=english, preferences=[FACTS[0]]) for n in range(10)
+        reason_text(Item(item_id=f"i{n}", title="X"), language=english, preferences=[FACTS[0]])
+        for n in range(10)
     ]
 
 
@@ -319,10 +472,14 @@ def test_english_sentences_as_they_read() -> None:
     english = load_language("en")
     item = Item(item_id="a", title="Airplane! (1980)", categories=["Comedy"])
     assert summary_text(FACTS, TRAITS, english) == (
-        "This user is fond of comedy, drama, and westerns. What stands out is comedy, at 42% of their choices "
+        "This user is fond of comedy, drama, and westerns. What stands out is comedy, at "
+        "42% of their choices "
         "against 30% on average. The interest in drama is rising. They respond less well to horror."
     )
-    rising = [FACTS[0].model_copy(update={"trend": "rising"}), *(f for f in FACTS if f.value == "Drama")]
+    rising = [
+        FACTS[0].model_copy(update={"trend": "rising"}),
+        *(f for f in FACTS if f.value == "Drama"),
+    ]
     said = summary_text(rising, [], english)
     assert "against 30% on average. The interest is rising." in said
     assert summary_text(FACTS[:1], [], english).count("comedy") == 1, "one like is one sentence"
@@ -336,7 +493,9 @@ def test_english_sentences_as_they_read() -> None:
         "You gave “Star Wars” 5 of 5; people who chose that chose this too.",
         "Close in theme to “Star Wars”, which you gave 5 of 5.",
     ]
-    assert "little about you yet" in reason_text(item, language=english, origin="popular", cold=True)
+    assert "little about you yet" in reason_text(
+        item, language=english, origin="popular", cold=True
+    )
     assert "4.5 of 5" in reason_text(
         item, language=english, seen=(seen[0].model_copy(update={"value": 4.5}), seen[1]), high=5
     )
@@ -380,12 +539,16 @@ def test_a_models_particles_after_quoted_names_are_set_right() -> None:
 
 def test_a_preference_without_numbers_has_a_plain_sentence() -> None:
     english = load_language("en")
-    bare = Preference(facet="mood", value="witty", polarity="like", strength=0.5, confidence=0.4, evidence=["e1"])
+    bare = Preference(
+        facet="mood", value="witty", polarity="like", strength=0.5, confidence=0.4, evidence=["e1"]
+    )
     assert "%" not in preference_text(bare, english)
     assert "Comedy" in preference_text(fact(1, "Comedy", facet="brand"), english)
 
 
 def test_a_language_without_words_is_refused_with_the_choice() -> None:
     assert load_language("zh-Hans-CN").code == "zh"
-    with pytest.raises(UsageError, match="cannot be verified; choose one of en, zh, ko, de, fr, es"):
+    with pytest.raises(
+        UsageError, match="cannot be verified; choose one of en, zh, ko, de, fr, es"
+    ):
         load_language("ja")

@@ -1,4 +1,6 @@
-"""A made store for the page, small and quick to train, with a user, a title and a review that mean harm."""
+"""A made store for the page, small and quick to train, with a user, a title and a review that mean
+harm.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +30,9 @@ _BEGAN = datetime(2024, 1, 5, 12, tzinfo=UTC)
 def make(folder: Path) -> None:
     """A store that is trained and painted."""
     with opened(folder) as engine:
-        engine.editor.take("items", [*_items(), {"item_id": "harm", "title": TITLE, "categories": ["Comedy"]}])
+        engine.editor.take(
+            "items", [*_items(), {"item_id": "harm", "title": TITLE, "categories": ["Comedy"]}]
+        )
         engine.editor.take("users", _users())
         engine.editor.take("events", _events(), "made")
         engine.train()
@@ -37,10 +41,18 @@ def make(folder: Path) -> None:
         for purpose, cost in (("portrait", 0.02), ("reason", 0.01), ("reason", 0.01)):
             engine.store.add_ledger(
                 LedgerRow(
-                    purpose=purpose, model="a-model", prompt="p@1#x", user_id=ANN, input_tokens=1200, output_tokens=80,
-                    cost=cost, seconds=0.5, outcome="ok", at=_BEGAN,
+                    purpose=purpose,
+                    model="a-model",
+                    prompt="p@1#x",
+                    user_id=ANN,
+                    input_tokens=1200,
+                    output_tokens=80,
+                    cost=cost,
+                    seconds=0.5,
+                    outcome="ok",
+                    at=_BEGAN,
                 )
-            )  # fmt: skip
+            )
 
 
 def _items() -> list[dict[str, object]]:
@@ -53,7 +65,8 @@ def _items() -> list[dict[str, object]]:
 
 def _users() -> list[dict[str, object]]:
     others: list[dict[str, object]] = [
-        {"user_id": f"u{at}", "age": 20 + at, "occupation": "writer" if at % 2 else "nurse"} for at in range(USERS - 2)
+        {"user_id": f"u{at}", "age": 20 + at, "occupation": "writer" if at % 2 else "nurse"}
+        for at in range(USERS - 2)
     ]
     return [
         {"user_id": ANN, "age": 41, "occupation": "gardener"},
@@ -63,7 +76,11 @@ def _users() -> list[dict[str, object]]:
 
 
 def _events() -> list[dict[str, object]]:
-    rows = [row for at in range(USERS - 2) for row in _history(f"u{at}", GENRES[at % 4], GENRES[(at + 1) % 4], at)]
+    rows = [
+        row
+        for at in range(USERS - 2)
+        for row in _history(f"u{at}", GENRES[at % 4], GENRES[(at + 1) % 4], at)
+    ]
     rows += _history(ANN, "Comedy", "Horror", 1)
     harmed = _history(HARM, "Comedy", "Western", 2)
     harmed[-1] |= {"item_id": "harm", "text": REVIEW, "rating": 5}
@@ -80,11 +97,13 @@ def _history(user_id: str, liked: str, disliked: str, seed: int) -> list[dict[st
     order = sorted(range(len(chosen)), key=lambda at: (at * 7) % len(chosen))
     return [
         {
-            "user_id": user_id, "item_id": f"{chosen[at][0][0]}{chosen[at][1]}", "rating": chosen[at][2],
+            "user_id": user_id,
+            "item_id": f"{chosen[at][0][0]}{chosen[at][1]}",
+            "rating": chosen[at][2],
             "timestamp": time.isoformat(),
         }
         for at, time in zip(order, times, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""The page as people meet it: in Chromium, by mouse, by keyboard, without scripts, in both schemes and languages."""
+"""The page as people meet it: in Chromium, by mouse, by keyboard, without scripts, in both schemes
+and languages.
+"""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -85,7 +87,9 @@ def changing(made: Path, tmp_path: Path) -> Iterator[tuple[str, Engine]]:
 
 
 @contextmanager
-def opening(browser: Browser, origin: str, *, size: tuple[int, int] = WIDE, **more: object) -> Iterator[Opened]:
+def opening(
+    browser: Browser, origin: str, *, size: tuple[int, int] = WIDE, **more: object
+) -> Iterator[Opened]:
     options: dict[str, object] = {"locale": "en-US", **more}
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)  # type: ignore[arg-type]
     context.set_default_timeout(10_000)
@@ -122,7 +126,9 @@ GONE = "Failed to load resource: the server responded with a status of 404 (Not 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_any_view(browser: Browser, standing: str, scheme: str) -> None:
+def test_axe_finds_nothing_serious_in_any_view(
+    browser: Browser, standing: str, scheme: str
+) -> None:
     with opening(browser, standing, color_scheme=scheme, reduced_motion="reduce") as found:
         for name, path in VIEWS.items():
             unfold(found.go(path))
@@ -143,7 +149,9 @@ def test_no_view_scrolls_sideways(browser: Browser, standing: str, width: int) -
     with opening(browser, standing, size=(width, 740)) as found:
         for name, path in VIEWS.items():
             unfold(found.go(path))
-            wide, seen = found.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+            wide, seen = found.page.evaluate(
+                "[document.documentElement.scrollWidth, window.innerWidth]"
+            )
             assert wide <= seen, name
         assert found.complaints == [GONE]
 
@@ -176,12 +184,20 @@ ODD_VIEWS = {
     "too-many": f"{ANNS}?n=999",
     "two-versions": f"{ANNS}/versions?a=1&b=2",
 }
-QUESTIONS = ("这位用户喜欢什么？", "推荐三件物品", "他最近做了什么？", "谁喜欢喜剧？", "有多少用户？")
+QUESTIONS = (
+    "这位用户喜欢什么？",
+    "推荐三件物品",
+    "他最近做了什么？",
+    "谁喜欢喜剧？",
+    "有多少用户？",
+)
 PRODUCT = ("limner profile build --all", "limner ingest", "Limner", "English", "API", "a-model")
 """Names that are the same in every language."""
 
 
-def test_nothing_but_data_is_said_in_english_on_a_chinese_page(browser: Browser, changing: tuple[str, Engine]) -> None:
+def test_nothing_but_data_is_said_in_english_on_a_chinese_page(
+    browser: Browser, changing: tuple[str, Engine]
+) -> None:
     """Every view, every note and every refusal, after some of everything was done."""
     origin, engine = changing
     engine.editor.take("users", [{"user_id": "fresh", "age": 33}])
@@ -191,7 +207,9 @@ def test_nothing_but_data_is_said_in_english_on_a_chinese_page(browser: Browser,
         assert _latin("A claim of the portrait", data) == ["claim", "of", "the", "portrait"]
         for press in ("喜欢 .*", "不喜欢 .*", "隐藏 .*"):
             found.go(ANNS)
-            page.locator(".list > li").first.get_by_role("button", name=re.compile(f"^{press}")).click()
+            page.locator(".list > li").first.get_by_role(
+                "button", name=re.compile(f"^{press}")
+            ).click()
             expect(page.locator("#status")).to_contain_text("已")
             assert _english(page, data) == []
         found.go(ANNS)
@@ -216,18 +234,30 @@ def test_nothing_but_data_is_said_in_english_on_a_chinese_page(browser: Browser,
 def _data(engine: Engine) -> list[str]:
     """Texts that stand as the data have them, the longest first."""
     users, items = list(engine.store.users()), engine.snapshots.world().items.values()
-    found = {str(value) for user in users for value in [*user.attributes.values(), user.user_id, "user_id", "source"]}
-    found |= {form for user in users for name in user.attributes for form in (name, name.replace("_", " "))}
+    found = {
+        str(value)
+        for user in users
+        for value in [*user.attributes.values(), user.user_id, "user_id", "source"]
+    }
+    found |= {
+        form
+        for user in users
+        for name in user.attributes
+        for form in (name, name.replace("_", " "))
+    }
     found |= {form for item in items for form in (item.title, plain_title(item.title))}
     return sorted({*found, *PRODUCT, REVIEW, "height", "zzz", "nobody"}, key=len, reverse=True)
 
 
 def _english(page: Page, data: list[str]) -> list[str]:
-    """Words in Latin letters that a reader sees or hears, without those of the data and of what they quote."""
+    """Words in Latin letters that a reader sees or hears, without those of the data and of what
+    they quote.
+    """
     said = page.evaluate(
         """() => [document.title, document.body.innerText, ...[...document.querySelectorAll(
-        '[aria-label],[title],[placeholder],svg title')].flatMap(
-        one => [one.ariaLabel, one.title, one.placeholder, one.matches('svg title') ? one.textContent : ''])]"""
+        '[aria-label],[title],[placeholder],svg title')].flatMap( one => [one.ariaLabel, one.title,
+        one.placeholder, one.matches('svg title') ? one.textContent : ''])]
+        """
     )
     return [word for text in said if isinstance(text, str) for word in _latin(text, data)]
 
@@ -261,7 +291,11 @@ def test_the_map_of_portraits_goes_by_arrow_keys(opened: Opened) -> None:
     page.keyboard.press("ArrowRight")
     after = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert after != before or page.evaluate("document.activeElement.tabIndex") == 0
-    assert page.locator('.map a[tabindex="0"]').count() + page.locator(".map a:not([tabindex])").count() == 1
+    assert (
+        page.locator('.map a[tabindex="0"]').count()
+        + page.locator(".map a:not([tabindex])").count()
+        == 1
+    )
     page.keyboard.press("Enter")
     page.wait_for_url("**/users/**")
     opened.is_clean()
@@ -271,7 +305,16 @@ def test_the_ledger_adds_up(opened: Opened) -> None:
     page = opened.go("/ledger")
     rows = page.locator("tbody tr")
     assert rows.count() == 3
-    assert rows.nth(2).inner_text().split() == ["All", "3", "0", "0", "3,600", "240", "0.0400", "0.50"]
+    assert rows.nth(2).inner_text().split() == [
+        "All",
+        "3",
+        "0",
+        "0",
+        "3,600",
+        "240",
+        "0.0400",
+        "0.50",
+    ]
 
 
 # ---------------------------------------------------------------- finding users
@@ -297,7 +340,9 @@ def test_users_are_found_as_one_types(opened: Opened) -> None:
 
 def claims(page: Page, value: str) -> Locator:
     """Claims of a value, whatever their events are called."""
-    return page.locator(".claims li").filter(has=page.locator(".name", has_text=re.compile(f"^{value}$")))
+    return page.locator(".claims li").filter(
+        has=page.locator(".name", has_text=re.compile(f"^{value}$"))
+    )
 
 
 def test_claims_open_their_events(opened: Opened) -> None:
@@ -346,7 +391,9 @@ def test_thumbs_change_the_list_at_once(mine: Opened, changing: tuple[str, Engin
     page = mine.go(ANNS)
     for press, kind in (("Like", "like"), ("Dislike", "dislike"), ("Hide", "skip")):
         before = mine.titles()
-        page.locator(".list > li").first.get_by_role("button", name=re.compile(f"^{press} ")).click()
+        page.locator(".list > li").first.get_by_role(
+            "button", name=re.compile(f"^{press} ")
+        ).click()
         expect(page.locator(".list h3").first).not_to_have_text(before[0])
         assert before[0] not in mine.titles()
         expect(page.locator("#status")).to_contain_text(before[0])
@@ -357,12 +404,16 @@ def test_thumbs_change_the_list_at_once(mine: Opened, changing: tuple[str, Engin
     mine.is_clean()
 
 
-def test_a_thumb_is_pressed_until_it_is_pressed_again(mine: Opened, changing: tuple[str, Engine]) -> None:
+def test_a_thumb_is_pressed_until_it_is_pressed_again(
+    mine: Opened, changing: tuple[str, Engine]
+) -> None:
     page = mine.go(ANNS)
     before, events = mine.titles(), changing[1].history(ANN)
     given = page.locator(".given li")
     for press in ("Like", "Dislike", "Hide"):
-        page.locator(".list > li").first.get_by_role("button", name=f"{press} {before[0]}", exact=True).click()
+        page.locator(".list > li").first.get_by_role(
+            "button", name=f"{press} {before[0]}", exact=True
+        ).click()
         pressed = given.get_by_role("button", name=f"{press} {before[0]}", exact=True)
         expect(pressed).to_have_attribute("aria-pressed", "true")
         expect(given.locator("[aria-pressed=true]")).to_have_count(1)
@@ -379,7 +430,9 @@ def test_a_thumb_is_pressed_until_it_is_pressed_again(mine: Opened, changing: tu
     mine.is_clean()
 
 
-def test_another_thumb_takes_the_place_of_the_first(mine: Opened, changing: tuple[str, Engine]) -> None:
+def test_another_thumb_takes_the_place_of_the_first(
+    mine: Opened, changing: tuple[str, Engine]
+) -> None:
     page = mine.go(ANNS)
     title, events = mine.titles()[0], changing[1].history(ANN)
     page.locator(".list > li").first.get_by_role("button", name=f"Like {title}", exact=True).click()
@@ -389,11 +442,15 @@ def test_another_thumb_takes_the_place_of_the_first(mine: Opened, changing: tupl
     mine.is_clean()
 
 
-def test_a_thumb_is_taken_back_without_scripts(browser: Browser, changing: tuple[str, Engine]) -> None:
+def test_a_thumb_is_taken_back_without_scripts(
+    browser: Browser, changing: tuple[str, Engine]
+) -> None:
     with opening(browser, changing[0], java_script_enabled=False) as plain:
         page = plain.go(ANNS)
         before = plain.titles()
-        page.locator(".list > li").first.get_by_role("button", name=f"Like {before[0]}", exact=True).click()
+        page.locator(".list > li").first.get_by_role(
+            "button", name=f"Like {before[0]}", exact=True
+        ).click()
         page.locator(".given").get_by_role("button", name=f"Like {before[0]}", exact=True).click()
         assert plain.titles() == before and page.locator(".given").count() == 0
 
@@ -449,7 +506,10 @@ def test_versions_say_what_changed(mine: Opened) -> None:
     mine.go(f"{ANNS}/versions")
     row = page.locator("tr.is-new")
     expect(row).to_contain_text("Western")
-    assert page.locator("select[name=a]").input_value() == "1" and page.locator("select[name=b]").input_value() == "2"
+    assert (
+        page.locator("select[name=a]").input_value() == "1"
+        and page.locator("select[name=b]").input_value() == "2"
+    )
 
 
 # ---------------------------------------------------------------- asking
@@ -481,7 +541,9 @@ def test_answers_stream_with_sources_to_follow(opened: Opened) -> None:
 def test_the_stream_is_one_of_events(opened: Opened) -> None:
     opened.go("/")
     answer = opened.page.request.post(
-        f"{opened.origin}/ask", form={"question": "How many users are there?"}, headers={"Accept": "text/event-stream"}
+        f"{opened.origin}/ask",
+        form={"question": "How many users are there?"},
+        headers={"Accept": "text/event-stream"},
     )
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text().count("\n\n") >= 3 and str(USERS) in answer.text()
@@ -513,7 +575,14 @@ def test_an_answer_that_breaks_off_says_so(opened: Opened, monkeypatch: pytest.M
 
 
 def test_what_came_from_data_stays_text(opened: Opened) -> None:
-    for path in (HARMS, f"{HARMS}/history", f"{HARMS}/versions", "/", "/map", f"/ask?user={quote(HARM, safe='')}"):
+    for path in (
+        HARMS,
+        f"{HARMS}/history",
+        f"{HARMS}/versions",
+        "/",
+        "/map",
+        f"/ask?user={quote(HARM, safe='')}",
+    ):
         page = opened.go(path)
         page.wait_for_load_state("networkidle")
         assert page.locator("#harm, main script, main img, i").count() == 0
@@ -640,11 +709,15 @@ def test_scopes_hold_for_the_page(browser: Browser, guarded: tuple[str, Engine])
         sign_in(found, create_key(engine.store, "read").secret)
         found.go(ANNS)
         assert page.get_by_role("button", name=re.compile("Like|wrong|Add")).count() == 0
-        answer = page.request.post(f"{origin}{ANNS}/feedback", form={"item_id": "C1", "type": "like"})
+        answer = page.request.post(
+            f"{origin}{ANNS}/feedback", form={"item_id": "C1", "type": "like"}
+        )
         assert answer.status == 403
 
 
-def test_a_key_of_one_user_opens_their_page_alone(browser: Browser, guarded: tuple[str, Engine]) -> None:
+def test_a_key_of_one_user_opens_their_page_alone(
+    browser: Browser, guarded: tuple[str, Engine]
+) -> None:
     origin, engine = guarded
     with opening(browser, origin) as found:
         page = found.go("/")
@@ -666,9 +739,14 @@ def test_a_key_of_one_user_opens_their_page_alone(browser: Browser, guarded: tup
         expect(page.locator(".answer .text").last).to_contain_text("nothing of other users")
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str
+)
 def test_forms_of_other_sites_change_nothing(
-    browser: Browser, guarded: tuple[str, Engine], changing: tuple[str, Engine], headers: dict[str, str]
+    browser: Browser,
+    guarded: tuple[str, Engine],
+    changing: tuple[str, Engine],
+    headers: dict[str, str],
 ) -> None:
     for origin, engine, secret in (
         (*guarded, create_key(guarded[1].store, "write").secret),
@@ -683,6 +761,8 @@ def test_forms_of_other_sites_change_nothing(
                 ("feedback", {"item_id": "C1", "type": "like"}),
                 ("portrait", {"action": "state", "value": "Western"}),
             ):
-                answer = found.page.request.post(f"{origin}{ANNS}/{path}", form=form, headers=headers)
+                answer = found.page.request.post(
+                    f"{origin}{ANNS}/{path}", form=form, headers=headers
+                )
                 assert answer.status == 403
         assert len(engine.history(ANN)) == before

@@ -1,4 +1,6 @@
-"""The report as a reader sees it: in Chromium, in both colour schemes, on a desktop and on a phone."""
+"""The report as a reader sees it: in Chromium, in both colour schemes, on a desktop and on a
+phone.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +23,8 @@ LONG = "a-system-with-a-name-that-has-no-place-to-break:its.module.and.ItsClassN
 
 CONTRAST = """(selector) => {
   const linear = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  const light = rgb => rgb.slice(0, 3).map(linear).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const weights = [0.2126, 0.7152, 0.0722];
+  const light = rgb => rgb.slice(0, 3).map(linear).reduce((sum, c, i) => sum + c * weights[i], 0);
   const numbers = text => (text.match(/[\\d.]+/g) || []).map(Number);
   const paper = element => {
     for (let one = element; one; one = one.parentElement) {
@@ -32,7 +35,8 @@ CONTRAST = """(selector) => {
   return [...document.querySelectorAll(selector)].filter(one => one.textContent.trim()).map(one => {
     const style = getComputedStyle(one);
     const pair = [light(numbers(one instanceof SVGElement ? style.fill : style.color)), paper(one)];
-    return [(Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05), one.textContent.trim().slice(0, 40)];
+    return [(Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05), one.textContent.trim().slice(0,
+    40)];
   }).sort((a, b) => a[0] - b[0])[0];
 }"""
 """The least contrast of any text (WCAG 2), and the text."""
@@ -49,17 +53,25 @@ class Opened:
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with everything in it: two data sets, hostile and long names, portraits."""
     folder = tmp_path_factory.mktemp("report")
-    first = made_up({"random": 0.01, "popular": 0.03, HOSTILE: 0.05, LONG: 0.07, "als": 0.1, "limner": 0.12})
+    first = made_up(
+        {"random": 0.01, "popular": 0.03, HOSTILE: 0.05, LONG: 0.07, "als": 0.1, "limner": 0.12}
+    )
     second = made_up({"ease": 0.12, "limner": 0.05})
     skipped = SystemResult(name="llm-only", state="skipped", why="No model is at hand")
     runs = [
         load_run(write_run(folder / "a", evaluation(first, ours="limner", more=[skipped]), first)),
         load_run(
-            write_run(folder / "b", evaluation(second, dataset="online-retail", candidates="sampled 100"), second)
+            write_run(
+                folder / "b",
+                evaluation(second, dataset="online-retail", candidates="sampled 100"),
+                second,
+            )
         ),
     ]
     vectors = np.random.default_rng(0).normal(size=(60, 16)).astype(np.float32)
-    portraits = project([f"u{at}" for at in range(60)], vectors, {f"u{at}": 3 * at for at in range(60)})
+    portraits = project(
+        [f"u{at}" for at in range(60)], vectors, {f"u{at}": 3 * at for at in range(60)}
+    )
     report(runs, folder / "report.html", portraits)
     return folder / "report.html"
 
@@ -70,7 +82,9 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def opened(browser: Browser, file: Path, scheme: str, request: pytest.FixtureRequest) -> Iterator[Opened]:
+def opened(
+    browser: Browser, file: Path, scheme: str, request: pytest.FixtureRequest
+) -> Iterator[Opened]:
     width, height = request.param
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
     found = Opened(context.new_page())
@@ -138,10 +152,12 @@ def test_plots_are_drawn_as_wide_as_there_is_room(opened: Opened) -> None:
 CROSSED = """() => [...document.querySelectorAll('figure svg')].flatMap(svg => {
   const box = one => one.getBoundingClientRect();
   const ticks = [...svg.querySelectorAll('[id*="tick"] text')].map(box);
-  const names = [...svg.querySelectorAll('text')].filter(one => !one.closest('[id*="axis"],[id*="legend"]'));
+  const names = [...svg.querySelectorAll('text')]
+    .filter(one => !one.closest('[id*="axis"],[id*="legend"]'));
   return names.filter(one => ticks.some(tick => {
     const own = box(one);
-    return own.left < tick.right && tick.left < own.right && own.top < tick.bottom && tick.top < own.bottom;
+    return own.left < tick.right && tick.left < own.right && own.top < tick.bottom && tick.top <
+    own.bottom;
   })).map(one => one.textContent);
 })"""
 """Names of points that stand upon numbers of an axis."""
@@ -150,17 +166,28 @@ CROSSED = """() => [...document.querySelectorAll('figure svg')].flatMap(svg => {
 def test_names_do_not_run_into_the_axes(browser: Browser, tmp_path: Path) -> None:
     """Of many systems, some of which find next to nothing and are as quick as each other."""
     reached = {
-        "random": (0.0005, 0.02), "popular": (0.012, 0.021), "recent": (0.013, 0.5), "item-knn": (0.05, 0.3),
-        "als": (0.045, 0.1), "ease": (0.055, 0.12), "next-item": (0.06, 0.11), "bm25": (0.0012, 0.03),
-        "content": (0.001, 0.025), "limner": (0.09, 20.0),
-    }  # fmt: skip
+        "random": (0.0005, 0.02),
+        "popular": (0.012, 0.021),
+        "recent": (0.013, 0.5),
+        "item-knn": (0.05, 0.3),
+        "als": (0.045, 0.1),
+        "ease": (0.055, 0.12),
+        "next-item": (0.06, 0.11),
+        "bm25": (0.0012, 0.03),
+        "content": (0.001, 0.025),
+        "limner": (0.09, 20.0),
+    }
     values = made_up({name: mean for name, (mean, _) in reached.items()})
     found = evaluation(values, ours="limner")
 
     def told(one: SystemResult) -> SystemResult:
         mean, seconds = reached[one.name]
-        ndcg = one.metrics["ndcg@10"].model_copy(update={"mean": mean, "ci95": (0.7 * mean, 1.3 * mean)})
-        return one.model_copy(update={"metrics": {**one.metrics, "ndcg@10": ndcg}, "rank_seconds": seconds})
+        ndcg = one.metrics["ndcg@10"].model_copy(
+            update={"mean": mean, "ci95": (0.7 * mean, 1.3 * mean)}
+        )
+        return one.model_copy(
+            update={"metrics": {**one.metrics, "ndcg@10": ndcg}, "rank_seconds": seconds}
+        )
 
     systems = [told(one) for one in found.systems]
     run = load_run(write_run(tmp_path / "a", found.model_copy(update={"systems": systems}), values))

@@ -1,4 +1,6 @@
-"""The paths under /v1, one file a subject; each makes its router over an engine and the pool that works for it."""
+"""The paths under /v1, one file a subject; each makes its router over an engine and the pool that
+works for it.
+"""
 
 from fastapi import APIRouter
 
@@ -9,4 +11,6 @@ from limner.engine import Engine
 
 def routers(engine: Engine, pool: Pool) -> list[APIRouter]:
     """Every path under /v1."""
-    return [one.router(engine, pool) for one in (data, portraits, recommendations, items, chat, openai)]
+    return [
+        one.router(engine, pool) for one in (data, portraits, recommendations, items, chat, openai)
+    ]

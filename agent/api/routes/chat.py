@@ -27,7 +27,10 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         response_model=ChatAnswer,
         responses={
             **usual(404, 502, body=True),
-            200: {"description": "The answer; or, where `Accept` names it, its pieces.", "content": {EVENTS: _STREAM}},
+            200: {
+                "description": "The answer; or, where `Accept` names it, its pieces.",
+                "content": {EVENTS: _STREAM},
+            },
         },
         summary="Ask",
     )
@@ -35,16 +38,21 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         request: Request,
         asks: Question,
         accept: Annotated[
-            str, Header(max_length=1000, description="text/event-stream: the answer piece by piece, as it is made.")
+            str,
+            Header(
+                max_length=1000,
+                description="text/event-stream: the answer piece by piece, as it is made.",
+            ),
         ] = "application/json",
     ) -> Response:
-        """Ask about users in words. Answers say only what tools found, cite events as `[e1]`, and are checked.
+        """Ask about users in words. Answers say only what tools found, cite events as `[e1]`, and
+        are checked.
 
-        As server-sent events: `tool` as each tool begins, `text` with more of the answer, `answer` once, last. Should
-        the answer fail after its begin, `problem` comes instead of `answer`.
+        As server-sent events: `tool` as each tool begins, `text` with more of the answer, `answer`
+        once, last. Should the answer fail after its begin, `problem` comes instead of `answer`.
 
-        With a key of one end user the conversation is of that user alone: what would tell of others is declined, and
-        "I" is that user.
+        With a key of one end user the conversation is of that user alone: what would tell of others
+        is declined, and "I" is that user.
         """
         question, pairs = _of(asks)
         only = bound_to(request)
@@ -77,7 +85,9 @@ def _of(asks: Question) -> tuple[str, list[tuple[str, str]]]:
     question = asks.question.strip()
     if not question:
         if not turns or turns[-1][0] != "user" or not turns[-1][1].strip():
-            raise BadInputError("Ask something: give `question`, or `messages` of which the last is the user's.")
+            raise BadInputError(
+                "Ask something: give `question`, or `messages` of which the last is the user's."
+            )
         question = turns.pop()[1].strip()
     if turns and asks.conversation_id:
         raise BadInputError("Give `conversation_id` or `messages`, not both.")
@@ -90,7 +100,11 @@ def pairs_of(turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
     for role, content in turns:
         if role == "user":
             open_ = pairs and not pairs[-1][1]
-            pairs = [*pairs[:-1], (f"{pairs[-1][0]}\n{content}", "")] if open_ else [*pairs, (content, "")]
+            pairs = (
+                [*pairs[:-1], (f"{pairs[-1][0]}\n{content}", "")]
+                if open_
+                else [*pairs, (content, "")]
+            )
         elif role == "assistant" and pairs:
             pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]}\n{content}".strip())
     return pairs
@@ -101,7 +115,10 @@ async def _events(talk: Talk, pieces: AsyncGenerator[Piece, None]) -> AsyncGener
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, Finished):
-                    yield _event("answer", ChatAnswer(conversation_id=talk.id, answer=piece.answer).model_dump_json())
+                    yield _event(
+                        "answer",
+                        ChatAnswer(conversation_id=talk.id, answer=piece.answer).model_dump_json(),
+                    )
                 else:
                     yield _event(piece.kind, piece.model_dump_json())
     except LimnerError as error:

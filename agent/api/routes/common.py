@@ -13,30 +13,46 @@ from limner.api.problems import Documented, problems
 
 EVENTS = "text/event-stream"
 UserId = Annotated[
-    Decoded, Path(min_length=1, max_length=255, description="The user's id, exactly as in the data.", examples=["196"])
+    Decoded,
+    Path(
+        min_length=1,
+        max_length=255,
+        description="The user's id, exactly as in the data.",
+        examples=["196"],
+    ),
 ]
 ItemId = Annotated[
-    Decoded, Path(min_length=1, max_length=255, description="The item's id, exactly as in the data.", examples=["50"])
+    Decoded,
+    Path(
+        min_length=1,
+        max_length=255,
+        description="The item's id, exactly as in the data.",
+        examples=["50"],
+    ),
 ]
 _ANY = (401, 403, 429, 500, 503, 504)
 _BODIES = (400, 408, 413)
 
 
 def bound_to(request: Request) -> str | None:
-    """The one end user whom the request's key may ask about; None where it may ask about everyone."""
+    """The one end user whom the request's key may ask about; None where it may ask about
+    everyone.
+    """
     caller: Caller = request.state.caller
     return caller.user_id
 
 
 def usual(*more: int, body: bool = False, plain: bool = False) -> Documented:
-    """The problems of every path, of those that take a body, and `more` of one's own. plain: there is nothing to ask
-    for, and so nothing to ask wrongly.
+    """The problems of every path, of those that take a body, and `more` of one's own. plain: there
+    is nothing to ask for, and so nothing to ask wrongly.
     """
     return problems(*sorted({*_ANY, *(() if plain else (422,)), *(_BODIES if body else ()), *more}))
 
 
 def told(value: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A value as JSON by its own serializer: it was validated when it was made, and is not validated again."""
+    """A value as JSON by its own serializer: it was validated when it was made, and is not
+    validated again.
+    """
     return Response(value.model_dump_json(), status, headers, media_type="application/json")
 
 

@@ -19,18 +19,37 @@ _EXAMPLES: dict[Table, dict[str, object]] = {
     "users": {"rows": [{"user_id": "u1", "attributes": {"age": 34, "city": "Lyon"}}]},
     "items": {
         "rows": [
-            {"item_id": "i1", "title": "Green Tea", "categories": ["Tea"], "price": 4.5, "attributes": {"from": "Uji"}}
+            {
+                "item_id": "i1",
+                "title": "Green Tea",
+                "categories": ["Tea"],
+                "price": 4.5,
+                "attributes": {"from": "Uji"},
+            }
         ]
     },
     "events": {
-        "rows": [{"user_id": "u1", "item_id": "i1", "type": "purchase", "timestamp": "2026-03-01T10:30:00Z"}],
+        "rows": [
+            {
+                "user_id": "u1",
+                "item_id": "i1",
+                "type": "purchase",
+                "timestamp": "2026-03-01T10:30:00Z",
+            }
+        ],
         "source": "shop",
     },
-}  # fmt: skip
+}
 _DOES: dict[Table, str] = {
     "users": "Store users; each takes the place of one with the same `user_id`.",
-    "items": "Store items; each takes the place of one with the same `item_id`. To change some of one, PATCH it.",
-    "events": "Store events. One whose `event_id` is stored already is merged; without an id, one is made.",
+    "items": (
+        "Store items; each takes the place of one with the same `item_id`. To "
+        "change some of one, PATCH it."
+    ),
+    "events": (
+        "Store events. One whose `event_id` is stored already is merged; without "
+        "an id, one is made."
+    ),
 }
 
 
@@ -43,31 +62,52 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             return told(await pool.call(engine.editor.take, table, rows.rows, rows.source))
 
         routes.add_api_route(
-            f"/{table}", upsert, methods=["POST"], response_model=RowsReport, responses=usual(body=True),
-            name=f"upsert_{table}", summary=f"Store {table}", description=_DOES[table],
-            openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLES[table]}}}},
-        )  # fmt: skip
+            f"/{table}",
+            upsert,
+            methods=["POST"],
+            response_model=RowsReport,
+            responses=usual(body=True),
+            name=f"upsert_{table}",
+            summary=f"Store {table}",
+            description=_DOES[table],
+            openapi_extra={
+                "requestBody": {"content": {"application/json": {"example": _EXAMPLES[table]}}}
+            },
+        )
 
     for table in _DOES:
         add_upsert(table)
 
-    @routes.get("/users", response_model=Listing[User] | Audience, responses=usual(404), summary="Users")
+    @routes.get(
+        "/users", response_model=Listing[User] | Audience, responses=usual(404), summary="Users"
+    )
     async def list_users(
         cursor: Cursor = "",
         limit: Limit = 100,
         for_item: Annotated[
-            str | None, Query(max_length=255, description="Those likeliest for this item, best first; no pages.")
+            str | None,
+            Query(
+                max_length=255, description="Those likeliest for this item, best first; no pages."
+            ),
         ] = None,
         like: Annotated[
-            str | None, Query(max_length=500, description="Those whose portraits are likest to these words; no pages.")
+            str | None,
+            Query(
+                max_length=500,
+                description="Those whose portraits are likest to these words; no pages.",
+            ),
         ] = None,
         where: Annotated[
             str | None,
-            Query(max_length=2000, description="Those whose attributes fit a condition.", examples=["age < 30"]),
+            Query(
+                max_length=2000,
+                description="Those whose attributes fit a condition.",
+                examples=["age < 30"],
+            ),
         ] = None,
     ) -> Response:
-        """All users in pages; or, with `for_item`, `like` or `where`, the best `limit` users as an audience: what they
-        are ordered by, and among how many they were looked for.
+        """All users in pages; or, with `for_item`, `like` or `where`, the best `limit` users as an
+        audience: what they are ordered by, and among how many they were looked for.
         """
         if for_item is not None and like is not None:
             raise BadInputError("Give `for_item` or `like`, not both.")
@@ -90,8 +130,12 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     async def list_events(
         cursor: Cursor = "",
         limit: Limit = 100,
-        user_id: Annotated[str | None, Query(max_length=255, description="Of this user alone.")] = None,
-        item_id: Annotated[str | None, Query(max_length=255, description="On this item alone.")] = None,
+        user_id: Annotated[
+            str | None, Query(max_length=255, description="Of this user alone.")
+        ] = None,
+        item_id: Annotated[
+            str | None, Query(max_length=255, description="On this item alone.")
+        ] = None,
     ) -> Response:
         """Events in pages, in the order in which they came."""
         page = await pool.call(pages.events, after_of("events", cursor), limit, user_id, item_id)
@@ -102,12 +146,21 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """A user with their attributes."""
         return told(await pool.call(engine.store.require_user, user_id))
 
-    @routes.delete("/users/{user_id}", response_model=Erased, responses=usual(404), summary="Erase a user")
+    @routes.delete(
+        "/users/{user_id}", response_model=Erased, responses=usual(404), summary="Erase a user"
+    )
     async def erase_user(user_id: UserId) -> Response:
-        """Erase a user: their events, portraits, vectors, lists, feedback, wording, conversations and keys."""
+        """Erase a user: their events, portraits, vectors, lists, feedback, wording, conversations
+        and keys.
+        """
         return told(await pool.call(engine.erase, user_id))
 
-    @routes.get("/users/{user_id}/export", response_model=Export, responses=usual(404), summary="Export a user")
+    @routes.get(
+        "/users/{user_id}/export",
+        response_model=Export,
+        responses=usual(404),
+        summary="Export a user",
+    )
     async def export_user(user_id: UserId) -> Response:
         """All that is stored of a user, in one document."""
         headers = {"Content-Disposition": 'attachment; filename="user.json"'}

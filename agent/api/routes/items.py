@@ -15,9 +15,14 @@ from limner.recommend.edits import ItemPatch
 from limner.retrieve.neighbors import Near, Neighbor, PopularItem
 
 Count = Annotated[int, Query(ge=1, le=100, description="How many items, at most.")]
-Categories = Annotated[list[str], Query(description="Only items of one of these.", examples=[["Drama"]])]
+Categories = Annotated[
+    list[str], Query(description="Only items of one of these.", examples=[["Drama"]])
+]
 Filter = Annotated[
-    str, Query(max_length=2000, description="Only items that a condition fits.", examples=["year >= 1990"])
+    str,
+    Query(
+        max_length=2000, description="Only items that a condition fits.", examples=["year >= 1990"]
+    ),
 ]
 
 
@@ -27,7 +32,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     def found(item_id: str) -> Item:
         item = engine.store.item(item_id)
         if item is None:
-            raise UnknownIdError(f"There is no item '{item_id}' in the store; ids are used exactly as in the data.")
+            raise UnknownIdError(
+                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
+            )
         return item
 
     @routes.get("/items/{item_id}", response_model=Item, responses=usual(404), summary="An item")
@@ -35,18 +42,30 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """An item with its attributes."""
         return told(await pool.call(found, item_id))
 
-    @routes.patch("/items/{item_id}", response_model=Item, responses=usual(404, body=True), summary="Change an item")
+    @routes.patch(
+        "/items/{item_id}",
+        response_model=Item,
+        responses=usual(404, body=True),
+        summary="Change an item",
+    )
     async def patch_item(item_id: ItemId, patch: ItemPatch) -> Response:
-        """Change some of an item: seen by the next request. What it is *about* is embedded with the next training."""
+        """Change some of an item: seen by the next request. What it is *about* is embedded with the
+        next training.
+        """
         return told(await pool.call(engine.editor.patch_item, item_id, patch))
 
     @routes.get(
-        "/items/{item_id}/neighbors", response_model=Neighbors[Neighbor], responses=usual(404), summary="Similar items"
+        "/items/{item_id}/neighbors",
+        response_model=Neighbors[Neighbor],
+        responses=usual(404),
+        summary="Similar items",
     )
     async def neighbors(
         item_id: ItemId,
         n: Count = 10,
-        by: Annotated[Near, Query(description="Near in what is written of them, or in who had them.")] = "text",
+        by: Annotated[
+            Near, Query(description="Near in what is written of them, or in who had them.")
+        ] = "text",
         category: Categories = [],  # noqa: B006  FastAPI copies it
         filter: Filter = "",
     ) -> Response:
@@ -56,10 +75,14 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         near = await pool.call(engine.swift.neighbours, item_id, n, by, wishes)
         return told(Neighbors[Neighbor](item=item, neighbors=near))
 
-    @routes.get("/popular", response_model=Popular[PopularItem], responses=usual(), summary="Popular items")
+    @routes.get(
+        "/popular", response_model=Popular[PopularItem], responses=usual(), summary="Popular items"
+    )
     async def popular(n: Count = 10, category: Categories = [], filter: Filter = "") -> Response:  # noqa: B006
         """What most users have had, most first."""
-        found = await pool.call(engine.swift.popular, n, RecommendationRequest(category=category, filter=filter))
+        found = await pool.call(
+            engine.swift.popular, n, RecommendationRequest(category=category, filter=filter)
+        )
         return told(Popular[PopularItem](items=found))
 
     return routes

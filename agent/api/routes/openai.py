@@ -1,4 +1,6 @@
-"""OpenAI's protocol, so that its clients, langchain's and chat front ends talk to Limner unchanged."""
+"""OpenAI's protocol, so that its clients, langchain's and chat front ends talk to Limner
+unchanged.
+"""
 
 import secrets
 import time
@@ -47,13 +49,16 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         response_model=Completion,
         responses={
             **usual(502, body=True),
-            200: {"description": "A completion; with `stream`, chunks.", "content": {EVENTS: _STREAM}},
+            200: {
+                "description": "A completion; with `stream`, chunks.",
+                "content": {EVENTS: _STREAM},
+            },
         },
         summary="Chat completions",
     )
     async def complete(http: Request, request: CompletionRequest) -> Response:
-        """Answer the last of the user's messages, as `POST /v1/chat` does. System messages are passed over: they cannot
-        change what may be said.
+        """Answer the last of the user's messages, as `POST /v1/chat` does. System messages are
+        passed over: they cannot change what may be said.
         """
         question, pairs = _asked(request)
         only = bound_to(http)
@@ -83,7 +88,9 @@ _STREAM = {
 
 def _asked(request: CompletionRequest) -> tuple[str, list[tuple[str, str]]]:
     """The question, and the questions and answers before it. Raises BadInputError."""
-    turns = [(one.role, _text(one)) for one in request.messages if one.role in ("user", "assistant")]
+    turns = [
+        (one.role, _text(one)) for one in request.messages if one.role in ("user", "assistant")
+    ]
     if not turns or turns[-1][0] != "user" or not turns[-1][1]:
         raise BadInputError("The last message must be the user's, and hold text.")
     question = turns.pop()[1]
@@ -109,22 +116,33 @@ class _Made:
     def usage(self, text: str) -> CompletionUsage:
         asked = tokens.count("\n".join(_text(one) for one in self._request.messages))
         said = tokens.count(text)
-        return CompletionUsage(prompt_tokens=asked, completion_tokens=said, total_tokens=asked + said)
+        return CompletionUsage(
+            prompt_tokens=asked, completion_tokens=said, total_tokens=asked + said
+        )
 
     def whole(self, text: str) -> Completion:
         return Completion(
-            id=self.id, created=self.created, model=self._request.model,
-            choices=[CompletionChoice(message=Said(content=text))], usage=self.usage(text),
-        )  # fmt: skip
+            id=self.id,
+            created=self.created,
+            model=self._request.model,
+            choices=[CompletionChoice(message=Said(content=text))],
+            usage=self.usage(text),
+        )
 
     def chunk(self, delta: Delta, *, last: bool = False) -> str:
         choice = ChunkChoice(delta=delta, finish_reason="stop" if last else None)
-        return self._event(Chunk(id=self.id, created=self.created, model=self._request.model, choices=[choice]))
+        return self._event(
+            Chunk(id=self.id, created=self.created, model=self._request.model, choices=[choice])
+        )
 
     def counted(self, text: str) -> str:
         chunk = Chunk(
-            id=self.id, created=self.created, model=self._request.model, choices=[], usage=self.usage(text)
-        )  # fmt: skip
+            id=self.id,
+            created=self.created,
+            model=self._request.model,
+            choices=[],
+            usage=self.usage(text),
+        )
         return self._event(chunk)
 
     def _event(self, chunk: Chunk) -> str:

@@ -28,19 +28,28 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     @routes.get(
         "/profile",
         response_model=Profile,
-        responses={**usual(404), 304: {"description": "The portrait is the one that `If-None-Match` names."}},
+        responses={
+            **usual(404),
+            304: {"description": "The portrait is the one that `If-None-Match` names."},
+        },
         summary="A portrait",
     )
     async def get_profile(
         user_id: UserId,
         version: Annotated[
-            int | None, Query(ge=1, le=2**31, description="A stored version; the newest if left out.")
+            int | None,
+            Query(ge=1, le=2**31, description="A stored version; the newest if left out."),
         ] = None,
         as_of: Annotated[
-            datetime | None, Query(description="The newest that was painted no later; UTC where no zone is named.")
+            datetime | None,
+            Query(description="The newest that was painted no later; UTC where no zone is named."),
         ] = None,
         if_none_match: Annotated[
-            str | None, Header(max_length=4000, description="ETags that the client has; 304 where one is still true.")
+            str | None,
+            Header(
+                max_length=4000,
+                description="ETags that the client has; 304 where one is still true.",
+            ),
         ] = None,
     ) -> Response:
         """The portrait of a user; built first where there is none."""
@@ -62,25 +71,45 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=_JSON)
 
-    @routes.patch("/profile", response_model=Profile, responses=usual(404, body=True), summary="Edit a portrait")
+    @routes.patch(
+        "/profile",
+        response_model=Profile,
+        responses=usual(404, body=True),
+        summary="Edit a portrait",
+    )
     async def edit_profile(user_id: UserId, edit: PortraitEdit) -> Response:
-        """Add stated preferences, strike claims that are wrong, or take back what was said. All are kept as events, so
-        that every portrait built later heeds them; the portrait and the next list move at once.
+        """Add stated preferences, strike claims that are wrong, or take back what was said. All are
+        kept as events, so that every portrait built later heeds them; the portrait and the next
+        list move at once.
         """
         profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
         return told(profile, headers={"ETag": _tag(profile.model_dump_json())})
 
     @routes.post(
-        "/profile/build", response_model=BuildReport, responses=usual(404, 502, body=True), summary="Build a portrait"
+        "/profile/build",
+        response_model=BuildReport,
+        responses=usual(404, 502, body=True),
+        summary="Build a portrait",
     )
     async def build_profile(user_id: UserId, request: BuildRequest | None = None) -> Response:
-        """Paint the portrait anew from all events; one that is up to date is passed over unless forced."""
+        """Paint the portrait anew from all events; one that is up to date is passed over unless
+        forced.
+        """
         asked = request or BuildRequest()
         return told(
-            await pool.run(lambda: engine.build([user_id], max_cost=asked.max_cost, force=asked.force, embed=False))
+            await pool.run(
+                lambda: engine.build(
+                    [user_id], max_cost=asked.max_cost, force=asked.force, embed=False
+                )
+            )
         )
 
-    @routes.get("/profile/versions", response_model=Versions, responses=usual(404), summary="Versions of a portrait")
+    @routes.get(
+        "/profile/versions",
+        response_model=Versions,
+        responses=usual(404),
+        summary="Versions of a portrait",
+    )
     async def versions(user_id: UserId) -> Response:
         """Every stored version, oldest first, without what it says."""
 
@@ -91,12 +120,20 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
         return told(await pool.call(listed))
 
-    @routes.get("/profile/diff", response_model=ProfileDiff, responses=usual(404), summary="Compare two versions")
+    @routes.get(
+        "/profile/diff",
+        response_model=ProfileDiff,
+        responses=usual(404),
+        summary="Compare two versions",
+    )
     async def compare(
         user_id: UserId,
-        from_: Annotated[int, Query(alias="from", ge=1, le=2**31, description="The earlier version.")],
+        from_: Annotated[
+            int, Query(alias="from", ge=1, le=2**31, description="The earlier version.")
+        ],
         to: Annotated[
-            int | None, Query(ge=1, le=2**31, description="The later version; the newest if left out.")
+            int | None,
+            Query(ge=1, le=2**31, description="The later version; the newest if left out."),
         ] = None,
     ) -> Response:
         """What changed from one version to another."""
@@ -107,19 +144,36 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
         return told(await pool.call(compared))
 
-    @routes.get("/context", response_model=Context, responses=usual(404), summary="A portrait for another model")
+    @routes.get(
+        "/context",
+        response_model=Context,
+        responses=usual(404),
+        summary="A portrait for another model",
+    )
     async def context(
         user_id: UserId,
-        max_tokens: Annotated[int, Query(ge=16, le=100_000, description="Tokens of the text, at most.")] = 500,
+        max_tokens: Annotated[
+            int, Query(ge=16, le=100_000, description="Tokens of the text, at most.")
+        ] = 500,
         query: Annotated[
-            str, Query(max_length=2000, description="What it is for: preferences nearest to it come first.")
+            str,
+            Query(
+                max_length=2000, description="What it is for: preferences nearest to it come first."
+            ),
         ] = "",
         model: Annotated[
-            str, Query(max_length=100, description="Whose tokens count; o200k_base where it is not known.")
+            str,
+            Query(
+                max_length=100, description="Whose tokens count; o200k_base where it is not known."
+            ),
         ] = "",
     ) -> Response:
-        """The portrait packed for another model's prompt, most relevant first, never above the budget."""
-        return told(await pool.call(engine.swift.context, user_id, max_tokens, query.strip(), model))
+        """The portrait packed for another model's prompt, most relevant first, never above the
+        budget.
+        """
+        return told(
+            await pool.call(engine.swift.context, user_id, max_tokens, query.strip(), model)
+        )
 
     return routes
 
@@ -127,7 +181,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 def _stored(engine: Engine, user_id: str, version: int | None) -> Profile:
     found = engine.store.profile(user_id, version)
     if found is None:
-        raise UnknownIdError(f"User '{user_id}' has no portrait" + (f" version {version}." if version else "."))
+        raise UnknownIdError(
+            f"User '{user_id}' has no portrait" + (f" version {version}." if version else ".")
+        )
     return found
 
 
@@ -139,4 +195,6 @@ def _tag(body: str) -> str:
 def _holds(given: str, tag: str) -> bool:
     """Weak comparison (RFC 9110, 8.8.3.2)."""
     plain = tag.removeprefix("W/")
-    return given.strip() == "*" or any(one.strip().removeprefix("W/") == plain for one in given.split(","))
+    return given.strip() == "*" or any(
+        one.strip().removeprefix("W/") == plain for one in given.split(",")
+    )

@@ -1,4 +1,6 @@
-"""What words of a question mean, in English and Chinese: tags by phrase, from the YAML files beside this one."""
+"""What words of a question mean, in English and Chinese: tags by phrase, from the YAML files beside
+this one.
+"""
 
 from functools import lru_cache
 from importlib import resources
@@ -31,7 +33,11 @@ def vocabulary() -> Phrases[frozenset[str]]:
     """Tags by `key_of` of a phrase, both languages in one table: a question may mix them."""
     found: dict[tuple[str, ...], set[str]] = {}
     for language in LANGUAGES:
-        text = resources.files("limner.chat.vocabulary").joinpath(f"{language}.yaml").read_text(encoding="utf-8")
+        text = (
+            resources.files("limner.chat.vocabulary")
+            .joinpath(f"{language}.yaml")
+            .read_text(encoding="utf-8")
+        )
         data = _File.model_validate(yaml.safe_load(text))
         for tag, words in [*data.cues.items(), (FILLER, data.filler)]:
             for phrase in words.split(","):
