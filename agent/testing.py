@@ -16,7 +16,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -534,51 +534,55 @@ def _echo(seen: SeenRequest) -> str:
 
 def smallest(schema: Json | None, word: str = "text", number: int = 1) -> object:
     """A small value that fits a JSON schema of the kinds that strict mode allows."""
+    definitions = (schema or {}).get("$defs")
+    return _Smallest(definitions if isinstance(definitions, dict) else {}, word, number).of(schema)
 
-    def fit(node: object) -> object:
+
+@dataclass(frozen=True)
+class _Smallest:
+    definitions: Mapping[str, object]
+    word: str
+    number: int
+
+    def of(self, node: object) -> object:
         if not isinstance(node, dict):
-            return word
+            return self.word
         if isinstance(reference := node.get("$ref"), str):
-            definitions = (schema or {}).get("$defs")
-            return (
-                fit(definitions[reference.rsplit("/", 1)[-1]])
-                if isinstance(definitions, dict)
-                else word
-            )
+            return self.of(self.definitions.get(reference.rsplit("/", 1)[-1]))
         for key in ("anyOf", "allOf", "oneOf"):
             if isinstance(options := node.get(key), list):
-                return fit(options[0])
+                return self.of(options[0])
         if "const" in node:
             return node["const"]
         if isinstance(values := node.get("enum"), list):
             return values[0]
+        return self._of_type(node)
+
+    def _of_type(self, node: Mapping[str, object]) -> object:
         match node.get("type"):
             case "object":
                 properties = node.get("properties")
-                return (
-                    {key: fit(value) for key, value in properties.items()}
-                    if isinstance(properties, dict)
-                    else {}
-                )
+                fields = properties if isinstance(properties, dict) else {}
+                return {key: self.of(value) for key, value in fields.items()}
             case "array":
-                return [fit(node.get("items"))] * max(1, int(node.get("minItems") or 1))
+                return [self.of(node.get("items"))] * max(1, _whole(node.get("minItems"), 1))
             case "integer" | "number":
-                low, high = node.get("minimum"), node.get("maximum")
+                low = _whole(node.get("minimum"), self.number)
                 return (
-                    max(low, number)
-                    if low is not None
-                    else min(high, number)
-                    if high is not None
-                    else number
+                    max(low, self.number)
+                    if "minimum" in node
+                    else min(_whole(node.get("maximum"), self.number), self.number)
                 )
             case "boolean":
                 return True
             case "null":
                 return None
             case _:
-                return word
+                return self.word
 
-    return fit(schema)
+
+def _whole(bound: object, otherwise: int) -> int:
+    return int(bound) if isinstance(bound, int | float) else otherwise
 
 
 def hash_vector(text: str, dimensions: int = 16) -> list[float]:

@@ -128,7 +128,7 @@ def eval_run(
     """Compare systems offline: rank the full catalogue for each user, measure, and test the
     differences.
     """
-    from limner.cli import show_study
+    from limner.cli.show import studies as show_studies
     from limner.evals.compare import BELOW
     from limner.evals.experiment import Experiment, overruled, read_experiment
     from limner.evals.suite import missed, run_experiment
@@ -164,7 +164,7 @@ def eval_run(
             wait=session.wait,
         )
         short = missed(found, asked)
-        session.give(found.document, *show_study.experiment(found))
+        session.give(found.document, *show_studies.experiment(found))
         session.notes([*found.notes, *short])
         if found.is_wrong:
             raise typer.Exit(1)
@@ -217,7 +217,7 @@ def eval_compare(
     """Compare two runs, or two studies, of the same split user by user, and say which is
     significantly better.
     """
-    from limner.cli.show_evaluation import run_comparison
+    from limner.cli.show.evaluations import run_comparison
     from limner.evals.compare import BELOW, compare, load_either
 
     with Session(ctx, as_json) as session:
@@ -253,7 +253,7 @@ def eval_report(
     as_json: Json = False,
 ) -> None:
     """Write runs as one HTML page: who wins, where it does not, tables and plots."""
-    from limner.cli.show_evaluation import written as drawn
+    from limner.cli.show.evaluations import written as drawn
     from limner.evals.portraits import portrait_map
     from limner.evals.report import report
     from limner.evals.runs import load_runs

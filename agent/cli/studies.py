@@ -142,7 +142,7 @@ def _run(
 ) -> None:
     from dataclasses import replace
 
-    from limner.cli.show_study import study as drawn
+    from limner.cli.show.studies import study as drawn
     from limner.evals.compare import BELOW
     from limner.evals.studies.run import Going, study
     from limner.evals.studies.summary import check_measures

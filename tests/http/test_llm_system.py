@@ -156,7 +156,7 @@ def test_the_cost_limit_is_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_it_cost_is_shown() -> None:
     from rich.console import Console
 
-    from limner.cli.show_study import models_asked
+    from limner.cli.show.studies import models_asked
 
     with ScriptedServer(otherwise=half) as server:
         found = evaluated(settings(server), limit=2)

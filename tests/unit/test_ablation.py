@@ -86,7 +86,7 @@ def test_each_family_is_a_contestant(training: Training) -> None:
 def test_the_table_says_what_each_family_adds_most_first() -> None:
     from rich.console import Console
 
-    from limner.cli.show_study import ablation
+    from limner.cli.show.studies import ablation
 
     record = evaluation(
         made_up({"limner": 0.3, f"{WITHOUT}facets": 0.3, f"{WITHOUT}next_item": 0.1}), ours="limner"

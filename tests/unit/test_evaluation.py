@@ -831,7 +831,7 @@ def drawn(record: Evaluation, width: int = 110) -> str:
     """As a terminal of that width shows it."""
     from rich.console import Console
 
-    from limner.cli.show_evaluation import evaluation
+    from limner.cli.show.evaluations import evaluation
 
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
@@ -1062,7 +1062,7 @@ def test_the_command_runs_an_experiment(
 def test_the_table_fits_the_terminal_and_marks_what_is_certain() -> None:
     from rich.console import Console
 
-    from limner.cli.show_evaluation import evaluation
+    from limner.cli.show.evaluations import evaluation
     from limner.evals.records import Comparison, Metric, SplitInfo, SystemResult
 
     labels = ["ndcg@10", "hit@10", "coverage@10", "novelty@10", "arp@10"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from limner.cli.show import Wide, card, plain_table, words
+from limner.cli.show.layout import Wide, card, plain_table, words
 from limner.cli.text import clean, counted
 
 if TYPE_CHECKING:
@@ -23,34 +23,10 @@ def study(record: "StudyRecord") -> RenderableType:
 
 
 def _study(record: "StudyRecord", width: int) -> RenderableType:
-    apart = (
-        {f"{name} events": some for name, some in record.buckets.items()}
-        if len(record.buckets) > 1
-        else {}
-    )
-    columns = ["mean", "95% interval", "n", *(list(apart) if width >= 90 else [])]
-    table = plain_table("measure", *columns, right=columns)
-    for name, one in record.figures.items():
-        inside = [_mean(some.get(name)) for some in apart.values()] if width >= 90 else []
-        table.add_row(words(name), _mean(one), _interval(one), _n(one), *inside)
-    parts: list[RenderableType] = [table]
+    parts: list[RenderableType] = [_measures(record, width)]
     if record.kinds:
         parts += [Text(), _kinds(record.kinds)]
-    sure = [one for one in record.comparisons if one.p_holm < 0.05]
-    parts += [
-        words(
-            f"{one.system} differs from {one.baseline}: {one.difference:+.4f} (p {one.p_holm:.4f})"
-        )
-        for one in sure
-    ]
-    if record.comparisons and not sure:
-        parts.append(
-            words(
-                "No pair of measures differs significantly (paired test, Holm's correction, 5%).",
-                "dim",
-            )
-        )
-    parts.append(words(_spent(record.cost), "dim"))
+    parts += [*_differences(record), words(_spent(record.cost), "dim")]
     states = ", ".join(f"{n:,} {state}" for state, n in record.states.items() if n)
     who = record.model or "template words"
     what = clean(record.variant or record.study)
@@ -58,9 +34,39 @@ def _study(record: "StudyRecord", width: int) -> RenderableType:
     return card(Group(*parts), Text(title))
 
 
+def _measures(record: "StudyRecord", width: int) -> RenderableType:
+    """A row a measure; its means by length of history where there is room for them."""
+    buckets: Mapping[str, Mapping[str, Figure]] = {}
+    if len(record.buckets) > 1 and width >= 90:
+        buckets = {f"{name} events": figures for name, figures in record.buckets.items()}
+    columns = ["mean", "95% interval", "n", *buckets]
+    table = plain_table("measure", *columns, right=columns)
+    for name, figure in record.figures.items():
+        inside = [_mean(figures.get(name)) for figures in buckets.values()]
+        table.add_row(words(name), _mean(figure), _interval(figure), _n(figure), *inside)
+    return table
+
+
+def _differences(record: "StudyRecord") -> list[Text]:
+    """Pairs of measures that differ significantly, or that none does; empty where none was
+    tested.
+    """
+    sure = [test for test in record.comparisons if test.p_holm < 0.05]
+    if record.comparisons and not sure:
+        text = "No pair of measures differs significantly (paired test, Holm's correction, 5%)."
+        return [words(text, "dim")]
+    return [
+        words(
+            f"{test.system} differs from {test.baseline}: "
+            f"{test.difference:+.4f} (p {test.p_holm:.4f})"
+        )
+        for test in sure
+    ]
+
+
 def experiment(found: "ExperimentResults") -> list[RenderableType]:
     """All that an experiment found, one table below another."""
-    from limner.cli.show_evaluation import evaluation
+    from limner.cli.show.evaluations import evaluation
 
     drawn = [
         part

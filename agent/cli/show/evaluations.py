@@ -2,15 +2,16 @@
 report says.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from limner.cli.show import Wide, bullets, card, plain_table, words
+from limner.cli.show.layout import Wide, bullets, card, plain_table, words
 from limner.cli.text import counted
 from limner.core.metrics import BUCKETS
 from limner.evals.records import Evaluation, Metric, SystemResult, apart
@@ -31,68 +32,73 @@ def evaluation(report: Evaluation) -> RenderableType:
 
 
 def _evaluation(report: Evaluation, width: int) -> RenderableType:
-    marks = {
-        (one.baseline, one.metric): "↓" if one.difference > 0 else "↑"
-        for one in report.comparisons
-        if one.p_holm < 0.05
-    }
+    systems = [system for system in report.systems if system.state == "ok"]
+    names = [system.name for system in systems]
     labels = list(dict.fromkeys(label for one in report.systems for label in one.metrics))
-    rows = [one for one in report.systems if one.state == "ok"]
-
-    def drawn(spans: Collection[str]) -> dict[str, list[str]]:
-        return {
-            label: [
-                _mean(
-                    one.metrics[label],
-                    marks.get((one.name, label), ""),
-                    label in spans,
-                    report.split.users,
-                )
-                for one in rows
-            ]
-            for label in labels
-        }
-
-    room = width - 6 - max(cell_len(one) for one in ("system", *(row.name for row in rows)))
-    columns = drawn(labels)
+    room = width - 6 - max(cell_len(name) for name in ("system", *names))
+    columns = _metric_columns(report, systems, labels, spans=labels)
     if len(_fitting(columns, room)) > 1:
-        columns = drawn(labels[:1])
-    parts: list[RenderableType] = _tables([one.name for one in rows], columns, room)
-    inside = _by_bucket(rows)
-    if len(inside) > 1:
+        columns = _metric_columns(report, systems, labels, spans=labels[:1])
+    parts: list[RenderableType] = _tables(names, columns, room)
+    by_bucket = _by_bucket(systems)
+    if len(by_bucket) > 1:
         parts.append(words(f"{labels[0]} by length of history, and of how many users", "bold"))
-        parts += _tables([one.name for one in rows], inside, room)
-    tested = next((one.system for one in report.comparisons), "")
-    if tested:
-        parts.append(
-            words(
-                f"↓ significantly below {tested}, ↑ above (paired test, Holm's correction, 5%)",
-                "dim",
-            )
-        )
-    said = [f"{one.name} {one.state}: {one.why}" for one in report.systems if one.state != "ok"]
-    for one in rows:
-        missed = counted(one.failed_users, "user")
-        troubles = [
-            f"gave nothing for {missed}, who count as misses" if one.failed_users else "",
-            one.why,
+        parts += _tables(names, by_bucket, room)
+    if report.comparisons:
+        tested = report.comparisons[0].system
+        legend = f"↓ significantly below {tested}, ↑ above (paired test, Holm's correction, 5%)"
+        parts.append(words(legend, "dim"))
+    if troubles := [*_troubles(report)]:
+        parts.append(bullets(troubles))
+    return card(Group(*parts), words(_evaluation_title(report)))
+
+
+def _metric_columns(
+    report: Evaluation,
+    systems: Sequence[SystemResult],
+    labels: Sequence[str],
+    spans: Collection[str],
+) -> dict[str, list[str]]:
+    """By metric a cell a system; those of `spans` with their intervals."""
+    marks = {
+        (test.baseline, test.metric): "↓" if test.difference > 0 else "↑"
+        for test in report.comparisons
+        if test.p_holm < 0.05
+    }
+    users = report.split.users
+    return {
+        label: [
+            _mean(one.metrics[label], marks.get((one.name, label), ""), label in spans, users)
+            for one in systems
         ]
-        if any(troubles):
-            said.append(f"{one.name} {'; '.join(trouble for trouble in troubles if trouble)}.")
+        for label in labels
+    }
+
+
+def _troubles(report: Evaluation) -> Iterator[str]:
+    """What a reader must know of the numbers: systems that did not run or missed users, and
+    sampled candidates.
+    """
+    for system in report.systems:
+        if system.state != "ok":
+            yield f"{system.name} {system.state}: {system.why}"
+    for system in report.systems:
+        missed = counted(system.failed_users, "user")
+        troubles = [
+            f"gave nothing for {missed}, who count as misses" if system.failed_users else "",
+            system.why,
+        ]
+        if system.state == "ok" and any(troubles):
+            yield f"{system.name} {'; '.join(trouble for trouble in troubles if trouble)}."
+    if (candidates := report.split.candidates) != "all":
+        yield f"Ranked among {candidates} candidates a user, which inflates every number."
+
+
+def _evaluation_title(report: Evaluation) -> str:
     split = report.split
-    if split.candidates != "all":
-        said.append(
-            f"Ranked among {split.candidates} candidates a user, which inflates every number."
-        )
-    if said:
-        parts.append(bullets(said))
-    named = [
-        report.dataset,
-        split.name,
-        *apart(split.candidates, report.style),
-        f"{split.users:,} users",
-    ]
-    return card(Group(*parts), words(" · ".join([*named, f"test set {split.hash}"])))
+    protocol = apart(split.candidates, report.style)
+    users, test_set = f"{split.users:,} users", f"test set {split.hash}"
+    return " · ".join([report.dataset, split.name, *protocol, users, test_set])
 
 
 def _by_bucket(rows: Sequence[SystemResult]) -> dict[str, list[str]]:
@@ -154,39 +160,47 @@ def _mean(metric: Metric, mark: str, whole: bool, asked: int) -> str:
     return f"{number(metric.mean)}{interval}{n}{mark or ' '}"
 
 
+_VERDICTS = {
+    "A better": ("A", "yellow"),
+    "B better": ("B", "green"),
+    "no difference": ("even", "dim"),
+    "untested": ("-", "dim"),
+}
+
+
 def run_comparison(found: "RunComparison") -> RenderableType:
-    """One line a metric: A, B, how far apart, and which is significantly better; of the first also
-    by history.
+    """A row a metric: A, B, how far apart, and which is significantly better; below it the same
+    metric by length of history, where that was compared.
     """
     numbers = ("A", "B", "B - A", "95% interval", "Holm p")
     table = plain_table("metric", *numbers, "better", right=numbers)
     table.padding = (0, 1, 0, 0)
     for column in table.columns[1:]:
         column.no_wrap = True
-    better = {
-        "A better": Text("A", "yellow"),
-        "B better": Text("B", "green"),
-        "no difference": Text("even", "dim"),
-        "untested": Text("-", "dim"),
-    }
-    pairs = dict.fromkeys((line.a, line.b) for line in found.lines)
-    for one, other in pairs:
+    pairs = list(dict.fromkeys((line.a, line.b) for line in found.lines))
+    for a, b in pairs:
         if len(pairs) > 1:
-            table.add_row(words(one, "bold"))
-        for line in [each for each in found.lines if (each.a, each.b) == (one, other)]:
-            table.add_row(words(line.metric), *_compared(line, better))
-            for inside in found.buckets:
-                if (inside.a, inside.b, inside.metric) == (line.a, line.b, line.metric):
-                    name = Text.assemble("  ", words(f"{inside.bucket}, n={inside.n:,}", "dim"))
-                    table.add_row(name, *_compared(inside, better))
+            table.add_row(words(a, "bold"))
+        for line in found.lines:
+            if (line.a, line.b) == (a, b):
+                _add_comparison(table, line, found.buckets)
     alone = [" against ".join(dict.fromkeys(pair)) for pair in pairs if len(pairs) == 1]
-    title = " · ".join(
-        [found.dataset, found.split, *apart(found.candidates, found.style), found.hash, *alone]
-    )
+    protocol = apart(found.candidates, found.style)
+    title = " · ".join([found.dataset, found.split, *protocol, found.hash, *alone])
     return card(table, words(title), words(f"A {found.a} · B {found.b}"), padding=(0, 1))
 
 
-def _compared(line: "MetricComparison", better: Mapping[str, Text]) -> list[RenderableType]:
+def _add_comparison(
+    table: Table, line: "MetricComparison", buckets: "Sequence[MetricComparison]"
+) -> None:
+    table.add_row(words(line.metric), *_compared(line))
+    for inside in buckets:
+        if (inside.a, inside.b, inside.metric) == (line.a, line.b, line.metric):
+            name = Text.assemble("  ", words(f"{inside.bucket}, n={inside.n:,}", "dim"))
+            table.add_row(name, *_compared(inside))
+
+
+def _compared(line: "MetricComparison") -> list[RenderableType]:
     """The cells of a line behind its name."""
     span = (
         "" if line.ci95 is None else f"{_decimal(line.ci95[0], '+')} {_decimal(line.ci95[1], '+')}"
@@ -198,7 +212,7 @@ def _compared(line: "MetricComparison", better: Mapping[str, Text]) -> list[Rend
         span,
         _decimal(line.p_holm),
     ]
-    return [*numbers, better.get(line.verdict, Text(line.verdict, "dim"))]
+    return [*numbers, Text(*_VERDICTS.get(line.verdict, (line.verdict, "dim")))]
 
 
 def _decimal(number: float | None, sign: str = "") -> str:

@@ -1,0 +1,33 @@
+"""Keys of the REST API."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+
+from limner.cli.show.layout import plain_table, words
+from limner.cli.text import day
+from limner.core.schema import ApiKey
+
+if TYPE_CHECKING:
+    from limner.store.api_keys import NewKey
+
+
+def new_key(made: "NewKey") -> RenderableType:
+    return Group(keys([made.key]), words(made.secret, "bold"))
+
+
+def keys(found: Sequence[ApiKey]) -> RenderableType:
+    if not found:
+        return words("No keys yet; `limner keys create` makes one.")
+    table = plain_table("key", "scope", "user", "name", "created", "revoked")
+    for one in found:
+        table.add_row(
+            words(one.key_id),
+            one.scope,
+            words(one.user_id or "everyone"),
+            words(one.name),
+            day(one.created),
+            words(day(one.revoked) if one.revoked else "", "yellow"),
+        )
+    return table
