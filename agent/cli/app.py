@@ -7,9 +7,10 @@ LIMNER_DEBUG=1 adds its traceback.
 
 import contextlib
 import errno
+import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,36 +40,44 @@ keys_app = typer.Typer(no_args_is_help=True, help="Keys of the REST API: make, l
 
 DATA, PORTRAITS, OTHER = "Data", "Portraits and recommendations", "More"
 
-app.command(rich_help_panel=DATA)(data.init)
+
+def _add(group: typer.Typer, name: str, verb: Callable[..., object], panel: str = "") -> None:
+    """Make a function a verb; its docstring is the help, each paragraph laid out to the width."""
+    paragraphs = inspect.getdoc(verb) or ""
+    text = "\n\n".join(" ".join(lines.split()) for lines in paragraphs.split("\n\n"))
+    group.command(name, help=text, rich_help_panel=panel or None)(verb)
+
+
+_add(app, "init", data.init, DATA)
 app.add_typer(data_app, name="data", rich_help_panel=DATA)
-data_app.command("list")(data.data_list)
-data_app.command("fetch")(data.data_fetch)
-app.command(rich_help_panel=DATA)(data.ingest)
-app.command(rich_help_panel=DATA)(data.history)
-app.command(rich_help_panel=DATA)(data.erase)
-app.command(rich_help_panel=PORTRAITS)(profiles.train)
+_add(data_app, "list", data.data_list)
+_add(data_app, "fetch", data.data_fetch)
+_add(app, "ingest", data.ingest, DATA)
+_add(app, "history", data.history, DATA)
+_add(app, "erase", data.erase, DATA)
+_add(app, "train", profiles.train, PORTRAITS)
 app.add_typer(profile_app, name="profile", rich_help_panel=PORTRAITS)
-profile_app.command("build")(profiles.build)
-profile_app.command("show")(profiles.show_profile)
-app.command(rich_help_panel=PORTRAITS)(recommend.recommend)
-app.command(rich_help_panel=PORTRAITS)(recommend.rank)
-app.command(rich_help_panel=PORTRAITS)(recommend.users)
-app.command(rich_help_panel=OTHER)(chat.chat)
-app.command(rich_help_panel=OTHER)(serve.serve)
-app.command(rich_help_panel=OTHER)(connect.mcp)
+_add(profile_app, "build", profiles.build)
+_add(profile_app, "show", profiles.show_profile)
+_add(app, "recommend", recommend.recommend, PORTRAITS)
+_add(app, "rank", recommend.rank, PORTRAITS)
+_add(app, "users", recommend.users, PORTRAITS)
+_add(app, "chat", chat.chat, OTHER)
+_add(app, "serve", serve.serve, OTHER)
+_add(app, "mcp", connect.mcp, OTHER)
 app.add_typer(keys_app, name="keys", rich_help_panel=OTHER)
-keys_app.command("create")(keys.create)
-keys_app.command("list")(keys.list_keys)
-keys_app.command("revoke")(keys.revoke)
+_add(keys_app, "create", keys.create)
+_add(keys_app, "list", keys.list_keys)
+_add(keys_app, "revoke", keys.revoke)
 app.add_typer(eval_app, name="eval", rich_help_panel=OTHER)
-eval_app.command("run")(serve.eval_run)
-eval_app.command("compare")(serve.eval_compare)
-eval_app.command("report")(serve.eval_report)
-eval_app.command("portraits")(studies.portraits)
-eval_app.command("reasons")(studies.reasons)
-eval_app.command("chat")(studies.chat)
-app.command(rich_help_panel=OTHER)(profiles.doctor)
-app.command(rich_help_panel=OTHER)(recommend.demo)
+_add(eval_app, "run", serve.eval_run)
+_add(eval_app, "compare", serve.eval_compare)
+_add(eval_app, "report", serve.eval_report)
+_add(eval_app, "portraits", studies.portraits)
+_add(eval_app, "reasons", studies.reasons)
+_add(eval_app, "chat", studies.chat)
+_add(app, "doctor", profiles.doctor, OTHER)
+_add(app, "demo", recommend.demo, OTHER)
 
 
 def _version(wanted: bool) -> None:
