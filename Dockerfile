@@ -7,8 +7,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
 
 WORKDIR /app
 COPY . .
-# hadolint ignore=DL3013
-RUN pip install --no-cache-dir '.[local]'
+RUN pip install --no-cache-dir -c constraints.txt '.[local]'
 
 USER 1000
 ENV LIMNER_DATA=/data/store LIMNER_CACHE=/data/cache

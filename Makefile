@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip
 OTHERS := .venv-reference
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint typed unit programs bench reference clean
+.PHONY: help demo test lint typed layers unit programs bench reference lock clean
 
 help:
 	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
@@ -15,6 +15,7 @@ help:
 	@echo "make unit    only the unit tests"
 	@echo "make bench   timings, as ratios against something real in the same run"
 	@echo "make reference [DATA=FOLDER]   published numbers side by side with ours"
+	@echo "make lock    renew constraints.txt, the versions that everything is installed with"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -24,14 +25,15 @@ $(BIN)/python:
 	@# Older resolvers give up on this set of packages.
 	@$(PIP) install --quiet --disable-pip-version-check --upgrade 'pip>=25'
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Limner and its embedded models' runtime (a minute or two) ..."
-	@$(PIP) install --quiet --disable-pip-version-check -e '.[local]'
+	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Limner with its test tools (a minute or two) ..."
-	@$(PIP) install --quiet --disable-pip-version-check -e '.[local,evals,dev]'
+	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[local,evals,dev]'
 	@touch $@ $(VENV)/.installed
 
 # The libraries that metrics are checked against, in an environment of their own, since they want older numpy and pandas.
@@ -52,10 +54,12 @@ typed: $(VENV)/.installed-dev
 	@rm -rf build/typed build/lib
 	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/typed .
 
-lint: typed
+lint: layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=build/typed $(BIN)/mypy
+
+layers: typed
 	PYTHONPATH=build/typed $(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
@@ -82,6 +86,11 @@ bench: programs $(VENV)/.installed-dev $(OTHERS)/.installed
 
 reference: $(VENV)/.installed-dev
 	$(BIN)/python -m limner.evals.reference $(DATA)
+
+# For all extras, platforms and Pythons that are supported; without the address of an index, so that any mirror serves.
+lock: $(VENV)/.installed-dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header \
+		--all-extras --upgrade --output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(OTHERS) build dist *.egg-info demo-data

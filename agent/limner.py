@@ -1,4 +1,4 @@
-"""`from agent import Limner`: the same verbs as methods, for scripts and notebooks; pandas frames
+"""`from limner import Limner`: the same verbs as methods, for scripts and notebooks; pandas frames
 in and out.
 """
 

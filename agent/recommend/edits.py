@@ -85,9 +85,9 @@ class PortraitEdit(Value):
     state: list[Statement] = Field(default=[], max_length=50)
     """Preferences to add."""
     strike: list[ClaimKey] = Field(default=[], max_length=50)
-    """Claims of the portrait that are wrong."""
+    """Claims of the portrait that are wrong, and are removed from it."""
     withdraw: list[ClaimKey] = Field(default=[], max_length=50)
-    """Claims that were stated or struck before: what was said of them last is taken back, and
+    """Claims that were stated or removed before: what was said of them last is taken back, and
     events speak again.
     """
 

@@ -1,4 +1,4 @@
-"""Who is in the store: found by id or attribute, the most active, those heard from lately."""
+"""Who is in the store: found by id or attribute, the most active, those recently active."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ version stays as it is.
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ from limner.words import load_language, supported_languages
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
 from tests.unit.test_profile import FIELDS, PARTS, SUBJECT
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
 EN = load_language("en")
 LONG = replace(SUBJECT, parts=PARTS)
 PREFERENCES = [preference_of(fact, EN) for fact in FACTS]
@@ -131,6 +133,25 @@ def test_the_phrasing_prompt_is_small_enough_for_the_embedded_model() -> None:
 
     first = [tokens.count(message.content) for message in phrase("en").messages]
     assert sum(first) <= 350 and first[-1] <= 100
+
+
+def test_only_the_version_that_is_used_is_kept() -> None:
+    files = [entry.name for entry in resources.files("limner.prompts").iterdir()]
+    ids = [name.split(".v")[0] for name in files if name.endswith(".yaml")]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_every_prompt_is_asked_for_somewhere() -> None:
+    """By its id, or by its id without a language or skill at its end."""
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("agent", "evals")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    for path in (ROOT / "prompts").glob("*.yaml"):
+        prompt_id = path.name.split(".v")[0]
+        stem = prompt_id.rpartition("-")[0]
+        assert any(f'"{name}"' in code or f'"{stem}-' in code for name in (prompt_id, stem)), path
 
 
 if __name__ == "__main__":

@@ -78,9 +78,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         summary="Edit a portrait",
     )
     async def edit_profile(user_id: UserId, edit: PortraitEdit) -> Response:
-        """Add stated preferences, strike claims that are wrong, or take back what was said. All are
-        kept as events, so that every portrait built later heeds them; the portrait and the next
-        list move at once.
+        """Add stated preferences, remove claims that are wrong (`strike`), or take back what was
+        said (`withdraw`). All are kept as events, so that every later portrait follows them; the
+        portrait and the next list change at once.
         """
         profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
         return told(profile, headers={"ETag": _tag(profile.model_dump_json())})
