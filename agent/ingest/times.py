@@ -81,12 +81,14 @@ def _words(
     for form in _COLUMN_FORMATS:
         if (unread := words & (out == NO_TIME)).any():
             _put(out, unread, cells, form)
+    worded = words & (out == NO_TIME)
     # Left out, for dateutil would make 2019-13-01 a valid date by swapping month and day.
-    worded = words & ~cells.str.match(_YEAR_FIRST).to_numpy(dtype=bool)
-    if (unread := worded & (out == NO_TIME)).any():
-        form = guess_datetime_format(cells[unread].iloc[0], dayfirst=day_first) or ""
-        if all(part in form for part in ("%Y", "%d")):
-            _put(out, unread, cells, form)
+    worded[worded] = [_YEAR_FIRST.match(cell) is None for cell in cells[worded]]
+    if not worded.any():
+        return
+    form = guess_datetime_format(cells[worded].iloc[0], dayfirst=day_first) or ""
+    if "%Y" in form and "%d" in form:
+        _put(out, worded, cells, form)
     for at in np.flatnonzero(worded & (out == NO_TIME)).tolist():
         out[at] = _written(cells[at], day_first)
 
