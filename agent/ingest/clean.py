@@ -13,7 +13,9 @@ from itertools import compress
 
 import numpy as np
 import pandas as pd
+from lxml import etree
 from numpy.typing import NDArray
+from price_parser import Price
 
 from limner.core.interactions import NO_TIME
 from limner.core.schema import Attributes, Item, Scalar, User
@@ -43,13 +45,6 @@ _MASK = (1 << 63) - 1
 _LONGEST_ID = 255
 _FIRST_YEAR, _LAST_YEAR = 1800, 2100
 _DAY = 86_400_000
-_HIDDEN = re.compile(
-    r"<(script|style)\b[^<>]*>(?:(?!<(?:script|style)\b).)*?</\1\s*>|<!--(?:(?!<!--).)*?-->",
-    re.IGNORECASE | re.DOTALL,
-)
-"""What a browser would show nothing of; up to the next opening, so that many that are never closed
-cost no more.
-"""
 _LAYOUT = (
     "a|abbr|address|article|b|big|blockquote|br|center|cite|dd|del|div|dl|dt|em|figure|font|footer|h[1-6]|header|hr|i"
     "|iframe|img|input|ins|li|ol|p|pre|s|section|small|span|strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|wbr"
@@ -57,9 +52,13 @@ _LAYOUT = (
 """Elements that shops lay out reviews and descriptions with. Names of others, in prose, are what it
 speaks of.
 """
-_ATTRIBUTE = r"""\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
-_TAG = re.compile(rf"</(?:{_LAYOUT})\s*>|<(?:{_LAYOUT})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
-"""Their tags: attributes have values, so that "if a <b and c> d" is none."""
+_HIDDEN = {r"/?script\b": "</script", r"/?style\b": "</style", "!--": "-->"}
+"""What a browser shows nothing of: the opening as a pattern, and its end."""
+_MARKUP = re.compile(
+    rf"</?(?:{_LAYOUT})(?:\s[^<>=]*=[^<>]*)?\s*/?>|{'|'.join(_HIDDEN.values())}", re.IGNORECASE
+)
+"""What makes a text HTML; attributes have values, so that "if a <b and c> d" is none."""
+_SHOWN = etree.XPath("//text()[not(parent::script or parent::style)]")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
@@ -70,7 +69,8 @@ _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$|\s,\s(\d{4})$")
 _NUMBER = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$")
 _DECIMAL_COMMA = re.compile(r"^-?(\d{1,3}(\.\d{3})+|\d+),\d{1,2}$")
 _THOUSANDS = re.compile(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
-_PRICE = re.compile(r"-?\d[\d.,]*\d|-?\d")
+_AMOUNT = re.compile(r"-?\d+(?:[ \u00a0\u202f'’]\d{3})*[\d.,]*")
+"""A number as people write it, with blanks or apostrophes between thousands."""
 _NOTHING = frozenset({"", "nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "NA", "<NA>"})
 
 
@@ -82,12 +82,29 @@ def clean_name(text: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """A review or description: the same, without the tags that it was laid out with."""
+    """A review or description as a browser shows it. Angle brackets stay where they are no markup
+    that lays a text out.
+    """
     if "&" in text:
         text = html.unescape(text)
-    if "<" in text:
-        text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
+    if "<" in text and _MARKUP.search(text):
+        text = _rendered(text)
     return _folded(text)
+
+
+def _rendered(markup: str) -> str:
+    """HTML as text, each element apart. Elements that lay nothing out stay as they are written."""
+    lower = markup.lower()
+    hidden = (opening for opening, end in _HIDDEN.items() if end in lower)
+    tags = "|".join([rf"/?(?:{_LAYOUT})\b", *hidden])
+    # Entities were read before; the blank keeps cells of a table apart whose table is missing.
+    source = markup.replace("&", "&amp;")
+    source = re.sub(rf"<(?!{tags})", "&lt;", source, flags=re.IGNORECASE).replace("<", " <")
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
+    tree = etree.fromstring(f"<div>{source}</div>".encode("utf-8", "replace"), parser)
+    if parser.error_log.filter_from_fatals():
+        return _MARKUP.sub(" ", markup)  # nested too deep for a tree
+    return " ".join(_SHOWN(tree))
 
 
 def _folded(text: str) -> str:
@@ -334,11 +351,15 @@ def price_of(cell: str) -> float | None:
     """ "$1,234.50", "12,50 €" and "9.99 USD" as a number; None where there is none, or a range or
     text.
     """
-    found = _PRICE.findall(cell)
-    if len(found) != 1:
+    cell = something(cell)
+    amounts = _AMOUNT.findall(cell)
+    if len(amounts) != 1 or amounts[0].startswith("-"):
         return None
-    number = numbers_of([number_text(found[0])])[0]
-    return float(number) if np.isfinite(number) and number >= 0 else None
+    try:
+        # A bare number is read as Python does: 19.999 is not nineteen thousand.
+        return float(cell)
+    except ValueError:
+        return Price.fromstring(cell).amount_float
 
 
 def _type(cell: str, own: dict[str, str]) -> str:
@@ -458,7 +479,9 @@ def clean_items(
     reason = _faulty(frame, layout, ids, "item_id")
     titles = _clean_column(_joined(frame, fields.get("title")), clean_name)
     texts = _clean_column(_joined(frame, fields.get("text")), clean_text)
-    prices = [price_of(cell) for cell in Cells.of(frame, fields.get("price")).all()]
+    price_cells = Cells.of(frame, fields.get("price"))
+    distinct_prices = [price_of(cell) for cell in price_cells.distinct]
+    prices = [distinct_prices[code] for code in price_cells.codes.tolist()]
     categories = _lists(frame, fields.get("categories"))
     facet = _facet_name(fields.get("categories"))
     images, audios = (

@@ -423,12 +423,7 @@ class IngestRun:
                 frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
-            known = [
-                c
-                for spec in layout.fields.values()
-                for c in [spec.column, *spec.columns, *spec.flags]
-                if c
-            ]
+            known = [c for rule in layout.fields.values() for c in rule.sources]
             known += [
                 *layout.rest,
                 *([self.mapping.returns.split("=", 1)[0]] if self.mapping.returns else []),
@@ -585,9 +580,7 @@ def _columns(
 
 def _row_keys(frame: pd.DataFrame, layout: Layout) -> list[int]:
     """[n] a hash of each row's columns that are used."""
-    used = [
-        c for spec in layout.fields.values() for c in [spec.column, *spec.columns, *spec.flags] if c
-    ]
+    used = [c for rule in layout.fields.values() for c in rule.sources]
     names = list(dict.fromkeys([*used, *layout.rest, *([BROKEN] if BROKEN in frame else [])]))
     return [hash(row) for row in zip(*(frame[name] for name in names), strict=True)]
 

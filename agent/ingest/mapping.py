@@ -202,6 +202,11 @@ class ColumnRule(StrictMapping):
     flags: list[str] = []
     """0/1 columns; the value is the list of names of those that are 1."""
 
+    @property
+    def sources(self) -> list[str]:
+        """The columns that it reads."""
+        return [name for name in (self.column, *self.columns, *self.flags) if name]
+
     @model_validator(mode="after")
     def _format_fits(self) -> "ColumnRule":
         if self.format and re.findall(r"{[^}]*}?|}", self.format) != ["{}"] * len(self.columns):
@@ -348,67 +353,85 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
     Raises BadInputError where the mapping names a column that is not there, or no user (item)
     column is found.
     """
-    named: dict[str, ColumnRule] = {}
-    for target, spec in mapping.table(table).items():
-        column = (
-            ColumnRule(column=spec)
-            if isinstance(spec, str)
-            else ColumnRule(columns=spec)
-            if isinstance(spec, list)
-            else spec
-        )
-        wanted = [column.column, *column.columns, *column.flags]
-        missing = [one for one in wanted if one and one not in columns]
+    named = {target: as_rule(spec) for target, spec in mapping.table(table).items()}
+    _require_columns(table, named, mapping, columns, name)
+    taken = {column for rule in named.values() for column in rule.sources}
+    free = [c for c in columns if c not in taken and not mapping.ignores(c)]
+    aliased = _aliased(table, free, named)
+    fields = {**named, **aliased}
+    key = "item_id" if table == "items" else "user_id"
+    if key not in fields:
+        raise _no_key(key, columns, name)
+    used = {rule.column for rule in aliased.values()}
+    return Layout(fields, [c for c in free if c not in used and not nameless(c)])
+
+
+def as_rule(spec: Spec) -> ColumnRule:
+    """A field of a mapping file in its long form."""
+    if isinstance(spec, str):
+        return ColumnRule(column=spec)
+    return ColumnRule(columns=spec) if isinstance(spec, list) else spec
+
+
+def _require_columns(
+    table: TableName,
+    named: dict[str, ColumnRule],
+    mapping: Mapping,
+    columns: Sequence[str],
+    name: str,
+) -> None:
+    """Raises BadInputError for the first column that the mapping names and the table lacks."""
+    for target, rule in named.items():
+        missing = [column for column in rule.sources if column not in columns]
         if missing:
             raise BadInputError(
                 f"The mapping says that {table}.{target} is column '{missing[0]}', but "
                 f"{name} has {_listed(columns)}."
             )
-        named[target] = column
     marked = mapping.returns.split("=", 1)[0]
     if table == "events" and marked and marked not in columns:
         raise BadInputError(
             f"The mapping's returns look at column '{marked}', but {name} has {_listed(columns)}."
         )
-    taken = {
-        one
-        for column in named.values()
-        for one in [column.column, *column.columns, *column.flags]
-        if one
-    }
+
+
+def _aliased(
+    table: TableName, free: Sequence[str], named: dict[str, ColumnRule]
+) -> dict[str, ColumnRule]:
+    """Fields that the mapping does not name, by their aliases among the columns that are free."""
     by_name: dict[str, str] = {}
-    for one in columns:
-        if one not in taken and not mapping.ignores(one):
-            by_name.setdefault(alias_key(one), one)
+    for column in free:
+        by_name.setdefault(alias_key(column), column)
+    rules: dict[str, ColumnRule] = {}
     for target in FIELDS[table]:
-        found = next((by_name[a] for a in aliases_of(table, target) if a in by_name), None)
-        if target in named or found is None or found in taken:
+        # A table with ratings has no other value.
+        if target in named or (target == "value" and {"rating"} & {*named, *rules}):
             continue
-        if target == "value" and "rating" in named:
-            continue
-        separator = " " if found.endswith("_seq") and target == "categories" else ""
-        named[target] = ColumnRule(column=found, separator=separator)
-        taken.add(found)
-    key = "item_id" if table == "items" else "user_id"
-    if key not in named:
-        if not columns:
-            raise BadInputError(
-                f"No row of {name} has named columns; each is to be an object such as "
-                f'{{"{key}": …}}.'
-            )
-        hint = (
-            "check the separator"
-            if len(columns) == 1
-            else f"write a mapping file (`limner init {name}` proposes one)"
+        alias = next((a for a in aliases_of(table, target) if a in by_name), None)
+        if alias is not None:
+            # Popped, for no column is two fields.
+            column = by_name.pop(alias)
+            is_list = target == "categories" and column.endswith("_seq")
+            rules[target] = ColumnRule(column=column, separator=" " if is_list else "")
+    return rules
+
+
+def _no_key(key: str, columns: Sequence[str], name: str) -> BadInputError:
+    """Why a table without its key cannot be used, and what to do."""
+    if not columns:
+        return BadInputError(
+            f'No row of {name} has named columns; each is to be an object such as {{"{key}": …}}.'
         )
-        if looks_headless(columns):
-            hint = f"the first line looks like data, not a header; {hint}"
-        raise BadInputError(
-            f"No {key.replace('_id', '')} column was found in {name}, which has "
-            f"{_listed(columns)}: {hint}."
-        )
-    return Layout(
-        named, [c for c in columns if c not in taken and not mapping.ignores(c) and not nameless(c)]
+    hint = (
+        "check the separator"
+        if len(columns) == 1
+        else f"write a mapping file (`limner init {name}` proposes one)"
+    )
+    if looks_headless(columns):
+        hint = f"the first line looks like data, not a header; {hint}"
+    return BadInputError(
+        f"No {key.replace('_id', '')} column was found in {name}, which has "
+        f"{_listed(columns)}: {hint}."
     )
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import pandas as pd
+from charset_normalizer import from_bytes
 
 from limner.core.errors import BadInputError, StoreFullError
 from limner.ingest.mapping import FileFormat
@@ -40,6 +41,8 @@ _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
 """In a folder or archive, files that are passed over; so are those called README or LICENSE."""
 _SAMPLE = 64 * 1024
+_DETECTED = 8 * 1024
+"""Bytes whose encoding is guessed."""
 _CELLS = 4_000_000
 """Cells in one chunk at most: a table of thousands of columns is read in fewer rows at a time."""
 _LONGEST_CELL = 4 << 20
@@ -175,8 +178,11 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
             raise BadInputError(f"'{name}' is empty; name a table with a header and rows.")
         rows = max(1, min(rows, _CHUNK_BYTES * max(sample.count(b"\n"), 1) // len(sample)))
         encoding = reading.encoding or _encoding(name, sample, stream)
-        if encoding in _FALLBACKS and not reading.encoding:
-            notes.append(f"'{name}' is not UTF-8; it was read as {encoding}.")
+        if not encoding.startswith("utf") and not reading.encoding:
+            notes.append(
+                f"'{name}' is not UTF-8; it was read as {encoding} "
+                "(`read: {encoding: …}` in a mapping file says otherwise)."
+            )
         _check_encoding(encoding)
         text = sample.decode(encoding, errors="replace").lstrip("\ufeff")
         if lower.endswith(_JSON_LINES) or text.lstrip().startswith("{"):
@@ -196,7 +202,22 @@ def _binary(name: str) -> BadInputError:
     )
 
 
-_FALLBACKS = ("cp1252", "latin-1")
+_OTHER_SCRIPTS = (
+    "gb18030",
+    "big5",
+    "cp932",
+    "euc_jp",
+    "cp949",
+    "cp1251",
+    "koi8_r",
+    "cp1253",
+    "cp1255",
+    "cp1256",
+)
+"""Encodings of scripts other than Latin that tables are met in."""
+_HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
+_UTF16_SHARE = 0.4
+"""Share of NUL among every second byte from which a text without a mark is UTF-16."""
 _SURROGATE_BYTES = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
@@ -216,7 +237,7 @@ def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     if sample[:4096].count(b"\x00") > 16:
-        raise _binary(name)
+        return _utf16(name, sample[:4096])
     # The first letter that tells may come late.
     where = sample
     if sample.isascii() and len(sample) == _SAMPLE:
@@ -238,11 +259,36 @@ def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
         return "utf-8-sig"
     if _strange(cut) > len(cut) * 0.05:
         raise _binary(name)
+    return _legacy_encoding(cut)
+
+
+def _legacy_encoding(text: bytes) -> str:
+    """The encoding of a text that is not UTF-8. Accented Latin letters stand alone among ASCII;
+    other scripts come in runs, and are told apart by charset-normalizer.
+    """
+    runs = [len(run) for run in _HIGH_BYTES.findall(text)]
+    if sum(length for length in runs if length > 2) > sum(runs) / 2:
+        lines = (
+            text[:_DETECTED] if len(text) <= _DETECTED else text[: text.rfind(b"\n", 0, _DETECTED)]
+        )
+        best = from_bytes(lines, cp_isolation=list(_OTHER_SCRIPTS)).best()
+        if best is not None:
+            return best.encoding
     try:
-        cut.decode("cp1252")
+        text.decode("cp1252")
     except UnicodeDecodeError:
         return "latin-1"
-    return "cp1252" if len(cut.translate(None, _C1_BYTES)) < len(cut) else "latin-1"
+    return "cp1252" if len(text.translate(None, _C1_BYTES)) < len(text) else "latin-1"
+
+
+def _utf16(name: str, sample: bytes) -> str:
+    """UTF-16 without a byte order mark, by the half of its bytes that is NUL. Raises BadInputError
+    for other files with NULs.
+    """
+    high, low = (sample[at::2].count(b"\x00") / len(sample) * 2 for at in (0, 1))
+    if max(high, low) < _UTF16_SHARE or min(high, low) > 0.01:
+        raise _binary(name)
+    return "utf-16-le" if low > high else "utf-16-be"
 
 
 _ESCAPED = re.compile("[\udc80-\udcff]")

@@ -2,27 +2,27 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
+from dateutil import parser
 from numpy.typing import NDArray
+from pandas.tseries.api import guess_datetime_format
 
 from limner.core.interactions import NO_TIME
 
 _SLASHED = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?=$|[ T,])")
+_YEAR_FIRST = re.compile(r"^\d{4}[./-]\d{1,2}\b")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
 _ZONE = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$|[+-]\d{4} \d{4}$", re.IGNORECASE)
-_DATE_LIKE = re.compile(r"\d{4}|\d{1,2}\D+\d{1,2}\D+\d{2}")
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_OTHERS = (
-    "%a %b %d %H:%M:%S %z %Y",
-    "%m %d, %Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d %b %Y",
-    "%Y/%m/%d",
-    "%Y/%m/%d %H:%M:%S",
-)
+_COLUMN_FORMATS = ("ISO8601", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p")
+"""Formats that pandas parses a whole column by."""
+_DEFAULTS = (datetime(1900, 1, 1), datetime(1904, 2, 1))
+"""What dateutil completes a date from: where the two differ, the text gives no year or month."""
+_CENTURY_PIVOT = 69
+"""Two-digit years from here on are of the 20th century (POSIX strptime)."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = (1900, 2100)
 
 
@@ -76,44 +76,59 @@ def parse_times(
 def _words(
     out: NDArray[np.int64], words: NDArray[np.bool_], series: "pd.Series[str]", day_first: bool
 ) -> None:
-    clean = pd.Series(
-        [_tidy(cell) for cell in series[words].to_list()], index=np.flatnonzero(words), dtype=object
-    )
-    # pandas would read 03-04-2011 as ISO; what is slashed is not.
-    slashed = np.zeros(len(out), dtype=bool)
-    slashed[clean.index] = [cell[1:3].find("/") >= 0 for cell in clean]
-    cells = pd.Series("", index=range(len(out)), dtype=object)
-    cells[clean.index] = clean
-
-    def left(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        open_: NDArray[np.bool_] = out == NO_TIME
-        return mask & open_
-
-    _put(out, words & ~slashed, cells, "ISO8601")
-    if slashed.any():
-        days = "%d/%m/" if day_first else "%m/%d/"
-        for year in ("%Y", "%y"):
-            for clock in _CLOCKS:
-                if left(slashed).any():
-                    _put(out, left(slashed), cells, days + year + clock)
-    for form in _OTHERS:
-        if left(words).any():
-            _put(out, left(words), cells, form)
-    # The last resort is slow and generous: it would read "Monday" or "12:30" as a time of today.
-    rest = left(words & ~slashed)
-    rest[rest] = [
-        bool(_DATE_LIKE.search(cell)) and not _CLOCK.fullmatch(cell) for cell in cells[rest]
-    ]
-    if rest.any():
-        _put(out, rest, cells, "mixed", day_first=day_first)
+    """Parse written times into `out`: by column where one format reads them, else by dateutil."""
+    cells = pd.Series([_year_first(cell, day_first) for cell in series], dtype=object)
+    for form in _COLUMN_FORMATS:
+        if (unread := words & (out == NO_TIME)).any():
+            _put(out, unread, cells, form)
+    worded = words & (out == NO_TIME)
+    # Left out, for dateutil would make 2019-13-01 a valid date by swapping month and day.
+    worded[worded] = [_YEAR_FIRST.match(cell) is None for cell in cells[worded]]
+    if not worded.any():
+        return
+    form = guess_datetime_format(cells[worded].iloc[0], dayfirst=day_first) or ""
+    if "%Y" in form and "%d" in form:
+        _put(out, worded, cells, form)
+    for at in np.flatnonzero(worded & (out == NO_TIME)).tolist():
+        out[at] = _written(cells[at], day_first)
 
 
-def _tidy(cell: str) -> str:
-    """Days, months and years between slashes, and UTC as ISO writes it."""
-    if cell.endswith(" UTC"):
+def _year_first(cell: str, day_first: bool) -> str:
+    """A slashed date as ISO writes it, whether it exists or not; UTC as ISO writes it."""
+    if cell.endswith((" UTC", " GMT")):
         cell = cell[:-4] + "Z"
-    # A search through the whole of every ISO time would cost more than parsing it.
-    return _SLASHED.sub(r"\1/\2/\3", cell) if _SLASHED.match(cell) else cell
+    match = _SLASHED.match(cell)
+    if match is None:
+        return cell
+    first, second, year = match.groups()
+    day, month = (first, second) if day_first else (second, first)
+    if len(year) == 2:
+        year = ("19" if int(year) >= _CENTURY_PIVOT else "20") + year
+    return f"{year}-{month:0>2}-{day:0>2}{cell[match.end() :].replace(',', '', 1)}"
+
+
+def _written(cell: str, day_first: bool) -> int:
+    """Epoch milliseconds of a time in words, or NO_TIME where it is none or lacks year or month."""
+    try:
+        time, other = (
+            parser.parse(cell, dayfirst=day_first, default=default, tzinfos=_zone)
+            for default in _DEFAULTS
+        )
+        if time != other:
+            return int(NO_TIME)
+        time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return int(NO_TIME)
+    return (time - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _zone(name: str | None, seconds: int | None) -> timezone | None:
+    """An offset as a zone. Raises ValueError for a name whose offset is not known."""
+    if seconds is None:
+        if name:
+            raise ValueError(f"unknown time zone {name}")
+        return None
+    return timezone(timedelta(seconds=seconds))
 
 
 def _put(
@@ -123,11 +138,10 @@ def _put(
     form: str,
     *,
     aligned: bool = False,
-    day_first: bool = False,
 ) -> None:
     """Parse the masked cells by one format into `out`; what does not parse stays as it was."""
     chosen = cells if aligned else cells[mask]
-    parsed = pd.to_datetime(chosen, utc=True, errors="coerce", format=form, dayfirst=day_first)
+    parsed = pd.to_datetime(chosen, utc=True, errors="coerce", format=form)
     good = ~parsed.isna().to_numpy()
     milliseconds = parsed.dt.as_unit("ms").astype("int64").to_numpy()
     out[np.flatnonzero(mask)[good]] = milliseconds[good]

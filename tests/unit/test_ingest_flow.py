@@ -386,6 +386,10 @@ def test_numbers_with_commas(bench: Bench) -> None:
         ("1,234.50", 1234.5),
         ("1.234,50", 1234.5),
         ("9.99 USD", 9.99),
+        ("EUR 1 234,50", 1234.5),
+        ("1'234.50 CHF", 1234.5),
+        ("19.999", 19.999),
+        ("2 for 5", None),
         ("0", 0.0),
         ("", None),
         ("free", None),
@@ -414,6 +418,14 @@ def test_prices(cell: str, price: float | None) -> None:
         ("if a <b and c> d, List<String> too", "if a <b and c> d, List<String> too"),
         ("the <script> tag, never closed", "the <script> tag, never closed"),
         ("&amp;lt;br&amp;gt; is a line break", "&lt;br&gt; is a line break"),
+        ("<p>One<p>Two<li>three", "One Two three"),
+        ("<td>Size</td><td>L</td>", "Size L"),
+        ("<b>a</b> &amp;lt; b", "a &lt; b"),
+        (
+            "<br>the <script> tag and <canvas>, never closed <!--",
+            "the <script> tag and <canvas>, never closed <!--",
+        ),
+        ("not " + "<b>" * 3000 + "deep", "not deep"),
     ],
 )
 def test_text_is_cleaned(raw: str, clean: str) -> None:

@@ -230,6 +230,30 @@ def test_not_utf8_is_said(bench: Bench, encoding: str, word: str) -> None:
     assert any(encoding in note for note in report.notes)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "header", "title"),
+    [
+        ("gb18030", "item_id,title,品牌", "红色的帆布鞋，秋季新款"),
+        ("big5", "item_id,title,品牌", "紅色的帆布鞋，秋季新款"),
+        ("cp932", "item_id,title,メーカー", "赤いスニーカーと青い茶碗"),
+        ("cp949", "item_id,title,상표", "가을밤의 빨간 운동화"),
+        ("cp1251", "item_id,title,бренд", "Красные осенние туфли"),
+        ("koi8_r", "item_id,title,бренд", "Красные осенние туфли"),
+        ("utf-16-le", "item_id,title,brand", "plain words with an é"),
+        ("utf-16-be", "item_id,title,brand", "plain words with an é"),
+    ],
+)
+def test_encodings_of_other_scripts_are_found(
+    bench: Bench, encoding: str, header: str, title: str
+) -> None:
+    rows = "".join(f"{at},{title} {at},{header[14:]}\n" for at in range(5))
+    report = bench.run(items=bench.write("i.csv", f"{header}\n{rows}".encode(encoding)))
+    item = bench.store.item("3")
+    assert item is not None
+    assert item.title == f"{title} 3"
+    assert any(encoding in note for note in report.notes) or encoding.startswith("utf")
+
+
 def test_the_letter_that_tells_the_encoding_may_come_late(bench: Bench) -> None:
     text = (
         "item_id,title\n"

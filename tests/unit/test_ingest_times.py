@@ -37,6 +37,12 @@ def read(cell: str, pattern: str = "", day_first: bool = False) -> datetime | No
         ("06 17, 2018", datetime(2018, 6, 17, tzinfo=UTC)),
         ("Sat Oct 10 20:19:24 +0000 2020", datetime(2020, 10, 10, 20, 19, 24, tzinfo=UTC)),
         ("Jun 17, 2018", datetime(2018, 6, 17, tzinfo=UTC)),
+        ("17-JUN-18", datetime(2018, 6, 17, tzinfo=UTC)),
+        ("1st of May 2011", datetime(2011, 5, 1, tzinfo=UTC)),
+        ("Thu, 01 Jan 2015 00:00:00 GMT", datetime(2015, 1, 1, tzinfo=UTC)),
+        ("2019-10-01 00:00:00 GMT", datetime(2019, 10, 1, tzinfo=UTC)),
+        ("10/1/2019, 8:05:09 PM", datetime(2019, 10, 1, 20, 5, 9, tzinfo=UTC)),
+        ("1/2/2019 10:00 +0200", datetime(2019, 1, 2, 8, tzinfo=UTC)),
     ],
 )
 def test_forms(cell: str, expected: datetime) -> None:
@@ -44,10 +50,29 @@ def test_forms(cell: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["soon", "Monday", "12:30:00", "2019-02-30", "13/45/2019", "2019-13-01", "inf"]
+    "cell",
+    [
+        "soon",
+        "Monday",
+        "12:30:00",
+        "2019-02-30",
+        "13/45/2019",
+        "2019-13-01",
+        "inf",
+        "5 May",
+        "October",
+        "10 Oct 2020 8:05 PM EST",
+    ],
 )
 def test_what_is_no_time_is_unparseable(cell: str) -> None:
     assert read(cell) is None
+
+
+def test_a_date_that_does_not_exist_is_unparseable_whichever_order_is_read() -> None:
+    assert read("2019-13-01", day_first=True) is None
+    assert read("2019-01-02 10:20:30 PM", day_first=True) == datetime(
+        2019, 1, 2, 22, 20, 30, tzinfo=UTC
+    )
 
 
 def test_an_empty_cell_is_not_unparseable() -> None:
