@@ -24,11 +24,14 @@
         ├── ModelAnswerError        answered, but not in the schema asked for, even after repair
         └── BudgetSpentError        the run's --max-cost is reached
 
-Each message is one sentence that says what is wrong and what to do about it.
+Each message is one sentence that says what is wrong and what to do about it: a code of
+`messages.yaml` and its arguments.
 """
 
 import zlib
 from zipfile import BadZipFile
+
+from limner.core.messages import Message, message_of
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error)
 """What reading a file of JSON or arrays may raise where it is damaged, cut off, or of another
@@ -41,9 +44,19 @@ class LimnerError(Exception):
 
     exit_code = 1
 
+    def __init__(self, sentence: str | Message = "", /, **args: object) -> None:
+        """sentence: a code of the message catalogue, whose arguments follow; a message; or plain
+        words.
+        """
+        self.message = sentence if isinstance(sentence, Message) else message_of(sentence, **args)
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message.text
+
     @property
     def code(self) -> str:
-        """Stable name for programs: UnknownIdError -> unknown_id."""
+        """Stable name of the kind of error, for programs: UnknownIdError -> unknown_id."""
         name = type(self).__name__.removesuffix("Error")
         return "".join(
             f"_{letter.lower()}" if letter.isupper() else letter for letter in name
