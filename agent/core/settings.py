@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -292,6 +291,8 @@ def debugging(environment: Mapping[str, str] | None = None) -> bool:
 
 def yaml_complaint(error: Exception) -> str:
     """What is wrong with a YAML text and where, in half a line."""
+    import yaml
+
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem or error.context} in line {error.problem_mark.line + 1}"
     return " ".join(str(error).split())
