@@ -40,11 +40,11 @@ class DocumentExamples(Value):
 
     def of(self, path: str, method: str, status: int) -> Mapping[str, Problem]:
         """By code, the problems of one status that an operation can give."""
-        found: dict[str, Problem] = {}
-        for one in self.problems:
-            if one.fits(path, method, status):
-                found.setdefault(one.code, Problem.of(one.status, one.code, one.detail))
-        return found
+        problems: dict[str, Problem] = {}
+        for shown in self.problems:
+            if shown.fits(path, method, status):
+                problems.setdefault(shown.code, Problem.of(shown.status, shown.code, shown.detail))
+        return problems
 
 
 def read_examples() -> DocumentExamples:

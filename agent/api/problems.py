@@ -78,7 +78,7 @@ class Problem(Value):
         description="What is wrong and what to do about it, in a sentence.",
         examples=["There is no user '197' in the store; ids are used exactly as in the data."],
     )
-    code: str = Field(description="Stable, for programs.", examples=["unknown_id"])
+    code: str = Field(description="A stable code, for programs.", examples=["unknown_id"])
 
     @classmethod
     def of(cls, status: int, code: str, detail: str) -> "Problem":

@@ -1,14 +1,6 @@
 """Conditions on the attributes of items and users: `price < 20 and category = Drama`.
 
-::
-
-    condition  = every { "or" every }
-    every      = one { "and" one }
-    one        = "not" one | "(" condition ")" | NAME operator value | NAME "in" "(" value { ","
-               value } ")"
-               | NAME "is" ["not"] "missing"
-    operator   = "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" (contains)
-    value      = one or more words, or "quoted text"
+`limner.core.filter_grammar` is the language. A value is one or more words, or quoted text.
 
 Names are those of the data, whatever their case. Text is compared whatever its case, and as numbers
 where both sides are numbers; ids are equal only to the letter. A list fits where one of its values
@@ -21,26 +13,24 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from limner.core.errors import BadInputError
 from limner.core.schema import Item, Scalar, User
 
 Record = Item | User
+AnyRecord = TypeVar("AnyRecord", Item, User)
 Ordered = TypeVar("Ordered", float, str)
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<sign><=|>=|!=|==|[=<>~(),])|(?P<word>[^\s=<>!~(),"']+))"""
-)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?")
 _LEVEL = re.compile(r"\s*[.>|/]\s*")
 _SHORT = re.compile(r"([^\s:=<>!~(),\"']+):\s*([^\"'()=<>!~]+)")
-_WORDS = ("and", "or", "not", "in", "is")
 _OF_ITEMS = ("item_id", "title", "text", "category", "price", "source")
 _OF_USERS = ("user_id", "source")
 _IDS = ("item_id", "user_id")
-_DEEP = 50
-"""Brackets and negations within each other."""
+_CACHED_LENGTH = 1000
+"""Characters of a text up to which its condition is cached: servers get the same ones again."""
 _SHOWN = 20
 """Names that a complaint lists at most."""
 
@@ -204,145 +194,24 @@ def _number(text: str) -> float | None:
 # ---------------------------------------------------------------- reading an expression
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    """quoted, sign or word."""
-    text: str
-
-    def is_(self, word: str) -> bool:
-        return self.kind != "quoted" and self.text.lower() == word
-
-
-class _FilterParser:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.deep = 0
-        self.tokens: list[_Token] = []
-        place = 0
-        while place < len(text.rstrip()):
-            match = _TOKEN.match(text, place)
-            if match is None:
-                raise self._wrong(
-                    f"'{text[place:].strip()[:20]}' cannot be read; quote values with other signs"
-                )
-            kind = str(match.lastgroup)
-            self.tokens.append(_Token(kind, match[kind][1:-1] if kind == "quoted" else match[kind]))
-            place = match.end()
-
-    def whole(self) -> Condition:
-        if not self.tokens:
-            raise self._wrong("it is empty")
-        found = self._either()
-        if self.at < len(self.tokens):
-            raise self._wrong(
-                f"'{self.tokens[self.at].text}' stands where 'and', 'or' or the end should"
-            )
-        return found
-
-    def _either(self) -> Condition:
-        parts = [self._both()]
-        while self._take("or"):
-            parts.append(self._both())
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
-
-    def _both(self) -> Condition:
-        parts = [self._one()]
-        while self._take("and"):
-            parts.append(self._one())
-        return parts[0] if len(parts) == 1 else Both(tuple(parts))
-
-    def _one(self) -> Condition:
-        if (negated := self._take("not")) or self._take("("):
-            self.deep += 1
-            if self.deep > _DEEP:
-                raise self._wrong("it is too deep")
-            inner = Not(self._one()) if negated else self._either()
-            if not negated:
-                self._need(")")
-            self.deep -= 1
-            return inner
-        name = self._word("the name of an attribute").lower()
-        if self._take("is"):
-            known = self._take("not")
-            self._need("missing")
-            return Not(Missing(name)) if known else Missing(name)
-        if self._take("in"):
-            self._need("(")
-            values = [self._value(name, "in")]
-            while self._take(","):
-                values.append(self._value(name, "in"))
-            self._need(")")
-            return Compare(name, "=", tuple(values))
-        sign = self._sign(name)
-        value = self._value(name, sign)
-        if sign in ("!=", "=", "=="):
-            same = Compare(name, "=", (value,))
-            return Not(same) if sign == "!=" else same
-        return Compare(name, sign, (value,))
-
-    def _sign(self, name: str) -> str:
-        token = self._next()
-        if token is None or token.kind != "sign" or token.text in "(),":
-            raise self._wrong(f"after '{name}' comes = != < <= > >= ~, 'in (…)' or 'is missing'")
-        return token.text
-
-    def _value(self, name: str, sign: str) -> str:
-        token = self._next()
-        if token is not None and token.kind == "quoted":
-            return token.text
-        words: list[str] = []
-        while (
-            token is not None
-            and token.kind == "word"
-            and not (words and token.text.lower() in ("and", "or"))
-        ):
-            words.append(token.text)
-            token = self._next()
-        if token is not None:
-            self.at -= 1
-        if not words:
-            raise self._wrong(f"a value is missing after '{name} {sign}'")
-        return " ".join(words)
-
-    def _word(self, what: str) -> str:
-        token = self._next()
-        if (
-            token is None
-            or token.kind == "sign"
-            or (token.kind == "word" and token.text.lower() in _WORDS)
-        ):
-            where = f"before '{token.text}'" if token else "at the end"
-            raise self._wrong(f"{what} is missing {where}")
-        return token.text
-
-    def _next(self) -> _Token | None:
-        self.at += 1
-        return self.tokens[self.at - 1] if self.at <= len(self.tokens) else None
-
-    def _take(self, word: str) -> bool:
-        taken = self.at < len(self.tokens) and self.tokens[self.at].is_(word)
-        self.at += taken
-        return taken
-
-    def _need(self, word: str) -> None:
-        if not self._take(word):
-            raise self._wrong(f"'{word}' is missing")
-
-    def _wrong(self, why: str) -> BadInputError:
-        return BadInputError(f"The condition '{self.text}' cannot be used: {why}.")
-
-
 def parse(text: str) -> Condition:
-    """Raises BadInputError with what is wrong."""
-    return _FilterParser(text).whole()
+    """Raises BadInputError with what is wrong and where."""
+    return _parse_short_text(text) if len(text) <= _CACHED_LENGTH else _parse(text)
+
+
+def _parse(text: str) -> Condition:
+    from limner.core.filter_grammar import parse_condition
+
+    return parse_condition(text)
+
+
+_parse_short_text = lru_cache(maxsize=256)(_parse)
 
 
 def parse_short(text: str) -> Condition:
-    """The same, or `NAME:VALUE` for equality: `category:Drama`."""
-    found = _SHORT.fullmatch(text.strip())
-    return Compare(found[1].lower(), "=", (found[2],)) if found else parse(text)
+    """A condition, or `NAME:VALUE` for equality: `category:Drama`. Raises BadInputError."""
+    short = _SHORT.fullmatch(text.strip())
+    return Compare(short[1].lower(), "=", (short[2],)) if short else parse(text)
 
 
 def boost_of(text: str) -> tuple[str, float]:
@@ -386,10 +255,7 @@ def listed(asked: str, known: Sequence[str], lead: str) -> str:
     return f"{lead} {', '.join(names[:_SHOWN])}" + (f" and {more:,} more" if more > 0 else "")
 
 
-Held = TypeVar("Held", Item, User)
-
-
-def fitting(records: Sequence[Held], text: str, of: str) -> Sequence[Held]:
+def fitting(records: Sequence[AnyRecord], text: str, of: str) -> Sequence[AnyRecord]:
     """The records that an expression fits, all where it is empty. Raises BadInputError. `of`:
     "items" or "users".
     """

@@ -47,44 +47,69 @@ table names them.
 
 
 class Value(BaseModel):
-    """Base of all values: immutable, unknown keys refused."""
+    """Base of all values: immutable, unknown keys refused, fields described by their docstrings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 # ---------------------------------------------------------------- what came in
 
 
 class User(Value):
+    """Somebody whose events are known."""
+
     user_id: str
+    """The user's id, exactly as in the data."""
     source: str = ""
+    """The data set that the user comes from."""
     attributes: Attributes = {}
+    """Free attributes by name: text, numbers, flags, or lists of text."""
 
 
 class Item(Value):
+    """Something that can be recommended."""
+
     item_id: str
+    """The item's id, exactly as in the data."""
     source: str = ""
+    """The data set that the item comes from."""
     title: str = ""
+    """The name that people know it by."""
     text: str = ""
+    """A description."""
     categories: list[str] = []
+    """From the widest to the narrowest, or side by side, as the data has them."""
     price: float | None = None
+    """In the data's currency; null where it is not known."""
     image: str | None = None
+    """Path or address of a picture."""
     audio: str | None = None
+    """Path or address of a sound."""
     attributes: Attributes = {}
+    """Free attributes by name: text, numbers, flags, or lists of text."""
 
 
 class Event(Value):
+    """Something that a user did, at one time, mostly with one item."""
+
     event_id: str
+    """Unique in the store; an event that is sent again under its id is stored once."""
     user_id: str
+    """The user's id, exactly as in the data."""
     item_id: str | None = None
     """`None` for a search, a survey answer or a stated preference."""
     type: str = "view"
+    """What was done: view, click, like, purchase, rating, …"""
     value: float | None = None
     """As it came: a rating on its own scale, a quantity, seconds played."""
     timestamp: datetime | None = None
+    """When it happened, UTC; null where the data has no times."""
     text: str = ""
+    """What the user wrote: a review, a comment, the words of a search."""
     source: str = ""
+    """The data set that the event comes from."""
     context: Attributes = {}
+    """Free attributes of the situation: device, page, query, …"""
     seq: int = 0
     """The store's sequence number: 1 for the first event ever ingested."""
 
@@ -93,29 +118,39 @@ class Scale(Value):
     """The rating scale of a source, as declared or observed."""
 
     source: str
+    """The data set whose ratings are on this scale."""
     low: float
+    """The lowest rating."""
     high: float
+    """The highest rating."""
     declared: bool = False
+    """True where a mapping file names the scale; false where it was observed in the ratings."""
 
 
 class TableReport(Value):
     """What became of one table's rows. read = kept + merged + rejected."""
 
     read: int = 0
+    """Rows in the table."""
     kept: int = 0
+    """Rows that were stored: new ones, and newer versions of stored ones."""
     merged: int = 0
-    """Rows that say what a stored row says already (re-ingest, exact copies of a users or items
-    row).
-    """
+    """Rows that repeat a stored row: ingested before, or exact copies."""
     rejected: int = 0
+    """Rows that could not be used."""
     reasons: dict[str, int] = {}
     """Rejected rows by reason; sums to `rejected`."""
 
 
 class IngestReport(Value):
+    """What became of the rows of each table."""
+
     events: TableReport = TableReport()
+    """The table of events."""
     items: TableReport = TableReport()
+    """The table of items."""
     users: TableReport = TableReport()
+    """The table of users."""
     notes: list[str] = []
     """What a person should know: no time column, scale observed, columns that became attributes."""
     rejected_file: str | None = None
@@ -123,32 +158,38 @@ class IngestReport(Value):
 
 
 class RejectedRow(Value):
+    """A row that could not be used."""
+
     row: int
-    """Its place among the rows that were sent, from 0."""
+    """Position among the rows that were sent; 0 is the first."""
     reason: str
+    """Why it could not be used."""
 
 
 class RowsReport(Value):
     """What became of rows that a program sent. read = kept + merged + rejected."""
 
     source: str = ""
-    """Where the rows are said to be from; ratings are read on its scale."""
+    """The data set that the rows belong to; ratings are read on its scale."""
     read: int = 0
+    """Rows that were sent."""
     kept: int = 0
-    """New, or in the place of what was stored under the same id."""
+    """Rows that were stored: new ones, and newer versions of stored ones."""
     merged: int = 0
-    """Say what is stored already."""
+    """Rows that repeat a stored row."""
     rejected: int = 0
+    """Rows that could not be used."""
     rows: list[RejectedRow] = []
     """Each row that was rejected, and why."""
     notes: list[str] = []
+    """What a person should know: columns that became attributes, a scale that was observed."""
 
 
 # ---------------------------------------------------------------- what was counted
 
 
 LOOKS = ("view", "click")
-"""Event types that are a look, and no choice."""
+"""Event types that show interest without a choice."""
 
 
 class Fact(Value):
@@ -157,31 +198,42 @@ class Fact(Value):
     number: int
     """Short local number that a model may cite as F<number>."""
     facet: str
+    """The dimension of taste: genre, brand, era, …"""
     value: str
+    """The value of that facet: Drama, Sony, 1990s."""
     polarity: Polarity
+    """like or dislike."""
     basis: Basis = "revealed"
+    """What it rests on: stated, revealed or inferred."""
     count: int
     """Events of this user that carry the value."""
     positive: int
+    """Of these events, those with a signal above 0."""
     negative: int
+    """Of these events, those with a signal below 0."""
     share: float
     """Of the user's different items, the share that carries the value."""
     base_rate: float
-    """The same share over the whole population: all its user-item pairs."""
+    """Of all user-item pairs of the population, the share whose item carries the value."""
     affinity: float
     """Likes: shrunk log2 lift of liked items over the base rate. Dislikes: shrunk distance of the
     value's mean signal below the user's own, negative. 0 is average; the formulae stand in
     `limner.facts.mine`.
     """
     strength: float
+    """How much it counts, in [0, 1]."""
     confidence: float
+    """How sure it is, in [0, 1]."""
     trend: Trend
+    """rising, steady, fading, or unknown."""
     first_seen: datetime | None
+    """Time of the first of these events, UTC."""
     last_seen: datetime | None
+    """Time of the last of these events, UTC."""
     evidence: list[str]
     """Event ids that support the polarity, best first (bounded)."""
     looked: bool = False
-    """Whether every one of these events was a look, and none a choice."""
+    """True where every one of these events is a view or a click."""
 
 
 class Trait(Value):
@@ -194,6 +246,7 @@ class Trait(Value):
     known.
     """
     value: float | None = None
+    """The measured number; null where the habit has none."""
     detail: str = ""
     """The numbers in words, e.g. "mean rating 4.2 over 61 ratings, population 3.5"."""
     n: int = 0
@@ -204,9 +257,13 @@ class WindowEvent(Value):
     """One event as the model sees it, under a short local number."""
 
     number: int
+    """1 for the oldest; a model cites the event by it."""
     event: Event
+    """The event itself."""
     item: Item | None
+    """The item of the event; None where it has none, or the item is not in the store."""
     signal: float
+    """What the event says about taste, in [-1, 1]."""
     line: str
     """The rendered line, number included."""
 
@@ -215,7 +272,9 @@ class Window(Value):
     """The part of a user's history that fits the token budget, oldest first."""
 
     user_id: str
+    """The user's id, exactly as in the data."""
     events: list[WindowEvent]
+    """The chosen events, oldest first."""
     total: int
     """Events the user has in all."""
     tokens: int
@@ -226,27 +285,47 @@ class Window(Value):
 
 
 class Preference(Value):
+    """One claim of a portrait: what the user likes or dislikes, how much, how sure that is, and
+    from which events it is known.
+    """
+
     facet: str
+    """The dimension of taste: genre, brand, era, …"""
     value: str
+    """The value of that facet: Drama, Sony, 1990s."""
     polarity: Polarity
+    """like or dislike."""
     kind: Kind = "taste"
+    """taste, constraint (never without it) or need (for now)."""
     basis: Basis = "revealed"
+    """stated: the user said so. revealed: their choices show it. inferred: it follows from searches
+    or words.
+    """
     strength: float
+    """How much it counts, from 0 to 1."""
     confidence: float
+    """How sure it is, from 0 to 1."""
     trend: Trend = "unknown"
+    """rising, steady, fading, or unknown."""
     first_seen: datetime | None = None
+    """Time of the first event that supports it, UTC."""
     last_seen: datetime | None = None
+    """Time of the last event that supports it, UTC."""
     evidence: list[str]
+    """Ids of the events that support it."""
     text: str = ""
     """The preference in words, in the portrait's language."""
     source: Source = "template"
+    """Who wrote it: llm (a language model), or template (fixed sentences)."""
 
 
 class Dropped(Value):
     """A claim that verification refused."""
 
     stage: Literal["summary", "preference", "field", "reason"]
+    """What was being made: summary, preference, field or reason."""
     claim: str
+    """The sentence or value that was refused."""
     reason: str
     """A stable code, then words: "unsupported_word: award-winning"."""
 
@@ -255,27 +334,40 @@ class FieldValue(Value):
     """One of the project's own portrait fields."""
 
     name: str
+    """The field's name, as in the settings."""
     value: Scalar | list[str]
+    """What the field says of the user."""
     evidence: list[str]
+    """Ids of the events that support it."""
     source: Source = "llm"
+    """Who wrote it: llm (a language model), or template (fixed sentences)."""
 
 
 class BuiltFrom(Value):
-    """Provenance: enough to say what a portrait rests on and what it cost."""
+    """What a portrait was built from, and what building it cost."""
 
     events: int = 0
+    """Events in the user's history."""
     first_event: datetime | None = None
+    """Time of the first event, UTC."""
     last_event: datetime | None = None
+    """Time of the last event, UTC."""
     last_seq: int = 0
+    """The store's sequence number of the last event."""
     window_events: int = 0
+    """Events that the model read."""
     window_tokens: int = 0
+    """Tokens of the events that the model read."""
     parts: int = 1
-    """Into how many parts a long history was cut."""
+    """Parts that a long history was cut into; each was read by itself."""
     population: str = ""
     """Version of the base-rate snapshot."""
     calls: int = 0
+    """Calls of the language model."""
     input_tokens: int = 0
+    """Tokens sent to the model."""
     output_tokens: int = 0
+    """Tokens that the model answered with."""
     cost: float = 0.0
     """US dollars; 0 for embedded models."""
     claims: int = 0
@@ -285,27 +377,48 @@ class BuiltFrom(Value):
 
 
 class Profile(Value):
+    """A portrait: a user's taste in words and in claims, each of which names the events that
+    support it.
+    """
+
     user_id: str
+    """The user's id, exactly as in the data."""
     version: int = 0
     """1 for the first; 0 while not stored."""
     as_of: datetime
+    """When the portrait was built, UTC."""
     language: str = "en"
+    """Language of the text, as a BCP 47 tag: en, zh, pt-BR."""
     summary: str
+    """The user in a few sentences."""
     summary_source: Source = "template"
+    """Who wrote the summary: llm (a language model), or template (fixed sentences)."""
     summary_evidence: list[str] = []
+    """Ids of the events that support the summary."""
     preferences: list[Preference] = []
+    """Likes and dislikes, strongest first."""
     traits: list[Trait] = []
+    """Counted habits: breadth, rating habit, price band, rhythm, …"""
     fields: list[FieldValue] = []
+    """The project's own portrait fields."""
     segments: list[str] = []
+    """Groups of users that the user belongs to."""
     unknowns: list[str] = []
     """What was asked for and cannot be said from the events."""
     dropped: list[Dropped] = []
+    """Claims that verification refused; none of them is shown."""
     built_from: BuiltFrom = BuiltFrom()
+    """What the portrait rests on, and what it cost."""
     source: Source = "template"
+    """Who wrote it: llm where a language model wrote any of it, else template."""
     grade: Grade = "none"
+    """How far the model is trusted. full: it proposes claims; phrase: it words claims that code
+    picked; none: it writes nothing.
+    """
     model: str | None = None
+    """The language model that wrote it; null where none did."""
     prompt: str | None = None
-    """`id@version#hash` of the prompt."""
+    """The prompt, as `id@version#hash`; null where no model was asked."""
     notes: list[str] = []
     """What a person should know of how it was made: the model that did not answer, parts of the
     history left out.
@@ -316,33 +429,51 @@ class Profile(Value):
 
 
 class Candidate(Value):
+    """An item that may be recommended, before it is ranked."""
+
     item_id: str
+    """The item's id, exactly as in the data."""
     scores: dict[str, float] = {}
-    """Score per channel; absent where the channel did not find it."""
+    """Score by channel; channels that did not find the item are absent."""
 
 
 class Reason(Value):
+    """Why an item is recommended: a sentence that was verified against the events that it cites."""
+
     text: str
+    """The sentence."""
     preferences: list[str] = []
-    """`facet:value` of the preferences it cites."""
+    """The preferences that it cites, each as `facet:value`."""
     evidence: list[str] = []
-    """Event ids of this user."""
+    """Ids of the events of this user that it cites."""
     source: Source = "template"
+    """Who wrote it: llm (a language model), or template (fixed sentences)."""
 
 
 class Recommendation(Value):
+    """A recommended item, with its place in the list."""
+
     item: Item
+    """The item, as the store has it now."""
     rank: int
     """1 is best."""
     score: float
+    """Higher is better; comparable within one answer only."""
     probability: float | None = None
+    """Probability that the user interacts with the item; null where that was not learned."""
     predicted_rating: float | None = None
+    """The rating that the user would give, on the data's scale; null where nobody rates."""
     channels: dict[str, float] = {}
     """Score in each channel that found it; the channel that places it highest comes first."""
     rerank: RerankState = "skipped"
+    """Whether a language model reordered the list: applied, skipped or failed."""
     flags: list[str] = []
-    """seen, unknown, cold_item, fallback, …"""
+    """seen: the user had the item before. unknown: the store does not know the item. cold_item:
+    nobody had the item when the channels were trained. fallback: popular, since the user has no
+    usable history.
+    """
     reason: Reason | None = None
+    """Why it is recommended; null where no reason was asked for."""
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -354,6 +485,7 @@ class RecommendationRequest(Value):
     category: list[str] = []
     """Only items of one of these; a level of a category's path will do."""
     price_min: float | None = None
+    """Only items whose price is known and no lower."""
     price_max: float | None = None
     """Only items whose price is known and lies between, both ends included."""
     available: bool = True
@@ -395,106 +527,142 @@ class RecommendationRequest(Value):
 
 
 class Recommendations(Value):
+    """A list for one user, best first."""
+
     user_id: str
+    """The user's id, exactly as in the data."""
     recommendations: list[Recommendation]
+    """Best first."""
     recommendation_id: str | None = None
-    """What feedback names; None where the list was not kept."""
+    """Names the list, for feedback; null where the list was not kept."""
     profile_version: int | None = None
+    """Version of the portrait it was made from; null or 0 where no portrait is stored."""
     grade: Grade = "none"
+    """How far the model is trusted. full: it proposes claims; phrase: it words claims that code
+    picked; none: it writes nothing.
+    """
     model: str | None = None
+    """The language model that had a part in it; null where none had."""
     fallback: bool = False
-    """True where the user has no usable history and the list is what is popular."""
+    """True where the user has no usable history and the list holds popular items."""
     wishes: RecommendationRequest | None = None
-    """What was asked of the list; None where nothing was."""
+    """Filters and shaping that were asked for; null where there were none."""
     notes: list[str] = []
+    """What a reader should know about how it was made."""
     dropped: list[Dropped] = []
+    """Claims that verification refused; none of them is shown."""
 
 
 class ShownList(Value):
-    """A list that was answered with, as it is kept so that feedback may name it."""
+    """A list that was given as an answer, stored so that feedback can refer to it."""
 
     recommendation_id: str
+    """Names the list; feedback refers to it."""
     user_id: str | None
-    """None for a visitor who is nobody in the store."""
+    """The user; null for a visitor who is not in the store."""
     at: datetime
+    """When it was answered, UTC."""
     items: list[str]
     """Item ids, best first."""
     channels: list[str]
-    """The channel that leads each item; "" where none does."""
+    """For each item the channel that placed it highest; "" where none did."""
     model_version: int
-    """Of the trained channels."""
+    """Version of the trained channels."""
     profile_version: int | None = None
+    """Version of the portrait it was made from; null or 0 where no portrait is stored."""
 
 
 class Outcome(Value):
     """What somebody did with one item of a list that was shown."""
 
     recommendation_id: str
+    """The list that the item was shown in."""
     user_id: str | None
+    """The user; null for a visitor who is not in the store."""
     item_id: str
+    """The item's id, exactly as in the data."""
     type: str
     """impression, click, like, …"""
     channel: str
+    """The channel that placed the item highest; "" where none did."""
     model_version: int
+    """Version of the trained channels."""
 
 
 class RankedUser(Value):
+    """A user with their place in an order of users."""
+
     user_id: str
+    """The user's id, exactly as in the data."""
     rank: int
     """1 is best."""
     score: float
+    """Higher is better; comparable within one answer only."""
     probability: float | None = None
-    """Of an interaction with the item; None where it was not learned, or nothing is known of the
-    user.
+    """Probability that the user interacts with the item; null where that was not learned, or
+    nothing is known of the user.
     """
     flags: list[str] = []
     """seen (had the item already), cold_user (no usable history)."""
 
 
 class Audience(Value):
-    """Users that an item, or words, are likeliest for, and among how many they were looked for."""
+    """The users who would like an item or a description most, and how many were considered."""
 
     item: Item | None = None
-    """What they are ordered for; None where it is words, or nothing."""
+    """The item that users are ordered by; null where it is a description, or nothing."""
     like: str = ""
-    """The words that portraits are compared with."""
+    """The description that portraits are compared with."""
     users: list[RankedUser]
+    """Best first."""
     definition: str
     """What the users are ordered by, in words."""
     period: str = ""
-    """The time of the events that this rests on, in words; empty where they have none."""
+    """The period of the events used, in words; empty where events have no times."""
     population: int
     """Users in the store."""
     matching: int
-    """Of these, users that the condition on their attributes fits."""
+    """Users who meet the condition on their attributes."""
     had: int
-    """Of these, users who had the item already and are left out."""
+    """Of the matching users, those who had the item already; they are left out."""
     considered: int
-    """Users that were ordered: the denominator of every share of them."""
+    """Users that were ordered."""
     filter: str = ""
     """The condition on users' attributes that was asked for."""
     notes: list[str] = []
+    """What a reader should know about how it was made."""
 
 
 # ---------------------------------------------------------------- models
 
 
 class ChatMessage(Value):
+    """One message to a language model, or its answer."""
+
     role: Literal["system", "user", "assistant"]
+    """Who wrote the message."""
     content: str
+    """The text of the message."""
 
 
 class Usage(Value):
+    """What one call of a language model took."""
+
     input_tokens: int = 0
+    """Tokens sent to the model."""
     output_tokens: int = 0
+    """Tokens that the model answered with."""
     cost: float = 0.0
+    """US dollars; 0 for embedded models."""
 
 
 class StoredAnswer(Value):
-    """A model's answer as the answer cache keeps it."""
+    """A model's answer as the response cache stores it."""
 
     text: str
+    """The answer as the model wrote it."""
     usage: Usage = Usage()
+    """What the call took when it was made."""
     logprobs: dict[str, float] | None = None
     """Log-probability of each choice as the first token, where the request asked for choices."""
 
@@ -503,20 +671,30 @@ LedgerOutcome = Literal["ok", "repaired", "cached", "unavailable", "refused", "b
 
 
 class LedgerRow(Value):
-    """Written for every model call, cached answers included."""
+    """One call of a language model; answers from the cache are recorded too."""
 
     purpose: str
-    """portrait, phrase, reason, rerank, judge, probe, chat, embed, …"""
+    """What the model was asked for: portrait, phrase, reason, rerank, judge, probe, chat, …"""
     model: str
+    """The language model that was asked."""
     prompt: str
-    """`id@version#hash`."""
+    """The prompt, as `id@version#hash`."""
     user_id: str | None
+    """The user that the call was about; null where it was about none."""
     input_tokens: int
+    """Tokens sent to the model."""
     output_tokens: int
+    """Tokens that the model answered with."""
     cost: float
+    """US dollars; 0 for embedded models."""
     seconds: float
+    """How long the call took."""
     outcome: LedgerOutcome
+    """ok; repaired: right at the second try; cached: not asked again; unavailable, refused or
+    bad_answer: failed.
+    """
     at: datetime
+    """When the call ended, UTC."""
 
     @property
     def has_failed(self) -> bool:
@@ -527,20 +705,32 @@ class SkillScore(Value):
     """How a model did at one skill of the capability probe."""
 
     skill: str
+    """The skill: schema, word, cite, refuse, tool or order."""
     asked: int
+    """Questions that were asked."""
     right: int
+    """Questions that were answered rightly."""
     threshold: float
     """Share that must be right."""
     passed: bool
+    """Whether the share of right answers reaches the threshold."""
 
 
 class ProbeResult(Value):
+    """What the capability probe found out about a language model."""
+
     model: str
+    """The model that was examined."""
     probe: str
     """Version hash of the questions."""
     skills: list[SkillScore]
+    """The model's score at each skill."""
     grade: Grade
+    """How far the model is trusted. full: it proposes claims; phrase: it words claims that code
+    picked; none: it writes nothing.
+    """
     seconds: float = Field(default=0.0, ge=0)
+    """How long the probe took."""
 
 
 # ---------------------------------------- what the engine says of its own work
@@ -550,25 +740,26 @@ class ChannelReport(Value):
     """What one channel learned."""
 
     name: str
+    """The channel: content, next_item, collaborative, …"""
     holds: str
-    """In words: "1,682 items", "EASE over 1,682 items"."""
+    """What it learned from, in words: "1,682 items", "EASE over 1,682 items"."""
     ndcg: float | None = None
-    """ndcg@10 of this channel alone over the candidates of users that were held out; None where
-    nothing was learned.
+    """ndcg@10 of this channel alone, on candidates of held-out users; None where nothing was
+    learned.
     """
     adds: float | None = None
-    """What the fusion loses of its own there where what this channel tells is shuffled among the
-    candidates.
+    """Permutation importance: by how much the fusion's ndcg@10 falls, on held-out users, when this
+    channel's scores are shuffled among the candidates.
     """
 
 
 class BucketWeight(Value):
-    """What a model's order was worth for users of one length of history."""
+    """How much a model's order helped, for users with a certain number of events."""
 
     bucket: str
     """`all`, or a range of events such as `5-19`."""
     cases: int
-    """Users asked about."""
+    """Users that it was measured on."""
     weight: float
     """Share of the model's order in the blend, in [0, 1]; 0 where it did not help with 95%
     certainty.
@@ -576,14 +767,16 @@ class BucketWeight(Value):
     gain: float | None
     """Mean change of ndcg@10, each user's at the weight that was best for other users."""
     low: float | None
+    """Lower end of the gain's 95% bootstrap interval."""
     high: float | None
-    """The gain's 95% bootstrap interval."""
+    """Upper end of the gain's 95% bootstrap interval."""
 
 
 class RerankWeight(Value):
     """How far a model may reorder a store's recommendations, fitted on the past."""
 
     model: str
+    """The language model whose order was measured."""
     method: str
     """listwise, pointwise or likeness."""
     buckets: list[BucketWeight]
@@ -596,108 +789,142 @@ class RerankWeight(Value):
 
 
 class RatingReport(Value):
-    """How far predicted ratings are off on users that their model did not see, in steps of the
-    scale.
-    """
+    """Errors of predicted ratings, on users that were held out, in points of the rating scale."""
 
     ratings: int
+    """Ratings that it was measured on."""
     rmse: float
+    """Root mean squared error of the predicted ratings."""
     rmse_of_mean: float
-    """Of saying the mean rating every time."""
+    """Root mean squared error of always predicting the mean rating."""
     mae: float
+    """Mean absolute error of the predicted ratings."""
     calibration_error: float
     """Mean distance of predicted from given ratings, over ten bins by prediction."""
     low: float
+    """Lowest rating of the scale."""
     high: float
-    """The scale that predictions are told on."""
+    """Highest rating of the scale."""
 
 
 class TrainReport(Value):
+    """What a training run learned, and how well."""
+
     version: int
+    """1 for the first; each training adds one."""
     events: int
+    """Events trained on."""
     users: int
+    """Users trained on."""
     items: int
+    """Items trained on."""
     channels: list[ChannelReport]
+    """What each channel learned."""
     embedder: str
+    """The model that turns item texts into vectors."""
     embedded: int
     """Item texts embedded anew; the others were up to date."""
     lessons: int = 0
-    """Questions of the past that fusion learned to order from; 0 where there were too few, and
-    fixed weights order.
+    """Training queries from which the fusion learned to rank; 0 where there were too few and fixed
+    weights are used.
     """
     unanswered: int = 0
-    """Further questions without an answer among their candidates; they count in the probabilities
-    alone.
+    """Further training queries whose candidates hold no right answer; only the probabilities are
+    fitted on them.
     """
     fusion_ndcg: float | None = None
-    """ndcg@10 of the learned fusion over the same candidates as each channel's."""
+    """ndcg@10 of the learned fusion, on the candidates that channels are measured on."""
     calibration_error: float | None = None
-    """Expected calibration error of its probabilities of an item for users who do anything, on
-    users it did not see.
+    """Expected calibration error of the probabilities of an item, given that the user does anything
+    at all, on held-out users.
     """
     probability_mean: float | None = None
-    """Probability told of a held-out candidate, on average."""
+    """Mean predicted probability of a held-out candidate."""
     probability_share: float | None = None
-    """Of these candidates that were had in fact."""
+    """Share of the held-out candidates that the user did interact with."""
     activity_error: float | None = None
-    """The same of the probabilities that a user does anything; None where events have no times to
-    learn them from.
+    """Expected calibration error of the probability that a user does anything at all; None where
+    events have no times to learn it from.
     """
     ratings: RatingReport | None = None
-    """Of predicted ratings; None where there are too few to learn from."""
+    """Errors of predicted ratings; None where there are too few ratings to learn from."""
     rerank: RerankWeight | None = None
-    """What a model's reordering adds; None where none was measured."""
+    """How much a language model's reordering helps; None where it was not measured."""
     seconds: float
+    """How long training took."""
     notes: list[str] = []
+    """What a reader should know about how it was made."""
 
 
 class BuildReport(Value):
+    """What a run that built portraits came to."""
+
     built: list[Profile]
+    """The portraits that were built."""
     skipped: int = 0
     """Portraits that were up to date."""
     failed: dict[str, str] = {}
-    """User id to what went wrong; such users keep the portrait they had."""
+    """By user id, why the portrait could not be built; the user keeps the portrait from before."""
     notes: list[str] = []
+    """What a reader should know about how it was made."""
     stopped: str | None = None
-    """Why the run ended early: cost limit, model gave up. The next run goes on."""
+    """Why the run ended early: the cost limit, or a model that failed. The next run goes on."""
 
 
 class Estimate(Value):
     """What a build would cost, from a sample."""
 
     users: int
+    """Users whose portraits would be built."""
     sample: int
+    """Users that were looked at for the estimate."""
     model: str | None
+    """The language model that would write; null where none would."""
     grade: Grade
+    """How far the model is trusted. full: it proposes claims; phrase: it words claims that code
+    picked; none: it writes nothing.
+    """
     calls: int
+    """Calls of the language model."""
     input_tokens: int
+    """Tokens sent to the model."""
     output_tokens: int
+    """Tokens that the model answers with."""
     cost: float
+    """US dollars; 0 for embedded models."""
     hours: float
+    """Time that the build would take."""
 
 
 class Check(Value):
     """One line of `limner doctor`."""
 
     name: str
+    """What was checked."""
     state: Literal["ok", "warn", "fail"]
+    """ok, warn (works, but not as well as it could) or fail."""
     detail: str
+    """What was seen, and what to do about it."""
 
 
 # ---------------------------------------------------------------- who may ask
 
 Scope = Literal["read", "write", "admin"]
-"""What a key may do, each also what those before it may."""
+"""What a key may do; each scope includes those before it."""
 
 
 class ApiKey(Value):
-    """A key of the REST API, as everyone but its holder knows it."""
+    """A key of the REST API, without its secret."""
 
     key_id: str
+    """Names the key; no secret."""
     name: str = ""
-    """For people: whose it is, what for."""
+    """A label for people: whose key it is, what it is for."""
     scope: Scope = "read"
+    """What it allows: read, write (also read) or admin (everything)."""
     user_id: str | None = None
-    """The one end user whom it may ask about; None: everyone."""
+    """The only user whose data it gives access to; null: all users."""
     created: datetime
+    """When it was made, UTC."""
     revoked: datetime | None = None
+    """When it was revoked, UTC; null while it is valid."""

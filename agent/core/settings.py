@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from limner.core.errors import SettingsError
 
@@ -21,16 +21,14 @@ T = TypeVar("T")
 
 
 class SettingsSection(BaseModel):
+    """Base of all settings: immutable, unknown keys refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _over(table: Mapping[str, T]) -> BeforeValidator:
-    """What is given is laid over the default table: naming one row leaves the others as they
-    are.
-    """
-    return BeforeValidator(
-        lambda given: {**table, **given} if isinstance(given, Mapping) else given
-    )
+    """Lay the rows that are set over a default table; the other rows keep their default."""
+    return BeforeValidator(lambda rows: {**table, **rows} if isinstance(rows, Mapping) else rows)
 
 
 SIGNALS: dict[str, float] = {
@@ -250,7 +248,11 @@ class Settings(SettingsSection):
         return Path(".limner" if self.is_url else self.data)
 
 
-ENVIRONMENT: dict[str, tuple[str, ...]] = {
+PREFIX = "LIMNER_"
+SettingPath = tuple[str, ...]
+"""Where a setting stands: its section, then its name."""
+
+ENVIRONMENT: dict[str, SettingPath] = {
     "LIMNER_DATA": ("data",),
     "LIMNER_LLM": ("llm", "choice"),
     "LIMNER_LLM_MODEL": ("llm", "model"),
@@ -266,8 +268,7 @@ ENVIRONMENT: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "api_key"),
     "OPENAI_BASE_URL": ("llm", "base_url"),
 }
-
-Tree = dict[str, object]
+"""Variables with a short name of their own; every setting also has `LIMNER_SECTION__NAME`."""
 
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
@@ -288,78 +289,57 @@ def debugging(environment: Mapping[str, str] | None = None) -> bool:
     return env.get("LIMNER_DEBUG", "") not in ("", "0")
 
 
-def _put(tree: Tree, path: tuple[str, ...], value: object) -> None:
-    for key in path[:-1]:
-        branch = tree.setdefault(key, {})
-        if not isinstance(branch, dict):
-            raise SettingsError(f"{PROJECT_FILE}: '{key}' must be a section, not {branch!r}.")
-        tree = branch
-    tree[path[-1]] = value
-
-
 def yaml_complaint(error: Exception) -> str:
     """What is wrong with a YAML text and where, in half a line."""
+    import yaml
+
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem or error.context} in line {error.problem_mark.line + 1}"
     return " ".join(str(error).split())
 
 
+def section_type(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that is a section of settings; None for a single setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
 def setting_names(section: type[BaseModel] = Settings, path: str = "") -> Iterator[str]:
-    """Every setting by its dotted name."""
+    """Every setting and every section by its dotted name."""
     for name, field in section.model_fields.items():
-        here = f"{path}{field.alias or name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield here
-            yield from setting_names(field.annotation, f"{here}.")
-        else:
-            yield here
+        dotted_name = f"{path}{field.alias or name}"
+        yield dotted_name
+        if inner := section_type(field):
+            yield from setting_names(inner, f"{dotted_name}.")
 
 
 def _nearest(name: str) -> str:
     """A suggestion where a setting is only misspelt."""
-    found = get_close_matches(name, list(setting_names()), n=1)
-    return f"; perhaps '{found[0]}' was meant" if found else "; docs/settings.md lists them"
+    close = get_close_matches(name, list(setting_names()), n=1)
+    return f"; perhaps '{close[0]}' was meant" if close else "; docs/settings.md lists them"
 
 
 def load_settings(
     environment: Mapping[str, str] | None = None,
     project: Path | None = None,
-    overrides: Mapping[tuple[str, ...], object] | None = None,
+    overrides: Mapping[SettingPath, object] | None = None,
 ) -> Settings:
     """Settings from `limner.yaml` (if there), the environment, and a door's arguments.
 
     Raises SettingsError, one sentence that names the key and what was expected.
     """
-    env = os.environ if environment is None else environment
-    path = project or Path(PROJECT_FILE)
-    tree: Tree = {}
-    if path.exists():
-        try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SettingsError(f"'{path}' is not valid YAML: {yaml_complaint(error)}.") from error
-        if loaded is not None and not isinstance(loaded, dict):
-            raise SettingsError(f"{path} must be a mapping of sections; see docs/settings.md.")
-        tree = dict(loaded or {})
-        llm = tree.get("llm")
-        if isinstance(llm, dict) and "api_key" in llm:
-            raise SettingsError(
-                f"{path}: keep the key out of files; set OPENAI_API_KEY in the environment."
-            )
-    elif project is not None:
-        raise SettingsError(f"There is no settings file '{path}'.")
-    for name, where in ENVIRONMENT.items():
-        if env.get(name):
-            _put(tree, where, env[name])
-    for where, value in (overrides or {}).items():
-        _put(tree, where, value)
+    from limner.core.settings_sources import read_settings
+
+    if project is not None and not project.exists():
+        raise SettingsError(f"There is no settings file '{project}'.")
+    variables = os.environ if environment is None else environment
     try:
-        return Settings.model_validate(tree)
+        return read_settings(variables, project or Path(PROJECT_FILE), overrides or {})
     except ValidationError as error:
         first = error.errors()[0]
-        where_text = ".".join(str(part) for part in first["loc"])
+        dotted_name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise SettingsError(
-                f"There is no setting '{where_text}'{_nearest(where_text)}."
+                f"There is no setting '{dotted_name}'{_nearest(dotted_name)}."
             ) from error
-        raise SettingsError(f"Setting '{where_text}' is wrong: {first['msg']}.") from error
+        raise SettingsError(f"Setting '{dotted_name}' is wrong: {first['msg']}.") from error

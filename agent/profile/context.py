@@ -17,24 +17,28 @@ EVIDENCE = 3
 
 
 class Context(Value):
-    """A portrait as a text that fits a prompt."""
+    """A portrait as a text that fits into a prompt."""
 
     user_id: str
+    """The user's id, exactly as in the data."""
     text: str
-    """Lines, most relevant first; each preference ends with the event ids that it rests on, in
-    square brackets.
+    """Lines, most relevant first; each preference ends with the ids of its events in square
+    brackets.
     """
     tokens: int
-    """Of the text; never above the budget."""
+    """Tokens of the text; never more than `max_tokens`."""
     max_tokens: int
+    """Tokens that the text may have."""
     preferences: list[Preference]
-    """Those that the text holds, in its order."""
+    """The preferences that the text states, in its order."""
     evidence: list[str]
-    """Event ids that the text names."""
+    """Ids of the events that the text names."""
     left_out: int
     """Preferences for which there was no room."""
     profile_version: int
+    """Version of the portrait; 0 where it is not stored."""
     query: str = ""
+    """What the text was asked for; preferences near it come first."""
 
 
 def pack(

@@ -4,28 +4,35 @@ from limner.core.schema import Preference, Profile, Trait, Value
 
 
 class ChangedPreference(Value):
-    """A claim of both versions, with other numbers or on other events."""
+    """A claim of both versions whose numbers or events differ."""
 
     before: Preference
+    """The claim in the earlier version."""
     after: Preference
+    """The claim in the later version."""
 
 
 class ProfileDiff(Value):
     """What changed from one version of a portrait to another."""
 
     user_id: str
+    """The user's id, exactly as in the data."""
     from_version: int
+    """The earlier version."""
     to_version: int
+    """The later version."""
     added: list[Preference]
-    """Claims of the later version alone."""
+    """Claims that only the later version has."""
     removed: list[Preference]
-    """Claims of the earlier version alone."""
+    """Claims that only the earlier version has."""
     changed: list[ChangedPreference]
     """Claims of both whose strength, confidence, trend, basis or evidence differ."""
     traits: list[Trait]
-    """Habits as the later version has them, of those that differ."""
+    """Habits that differ, as the later version has them."""
     summary_before: str
+    """The summary of the earlier version."""
     summary_after: str
+    """The summary of the later version."""
 
 
 def diff(before: Profile, after: Profile) -> ProfileDiff:

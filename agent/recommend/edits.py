@@ -40,46 +40,55 @@ STATED = "stated"
 
 
 class ItemPatch(Value):
-    """What changes of an item; what is left out stays."""
+    """Changes to an item; fields that are left out stay as they are."""
 
     title: str | None = Field(default=None, min_length=1)
+    """The new name."""
     text: str | None = None
+    """The new description."""
     categories: list[str] | None = None
+    """From the widest to the narrowest, or side by side, as the data has them."""
     price: float | None = Field(default=None, ge=0, strict=True)
-    """null: not known any more; so for `image` and `audio`."""
+    """In the data's currency; null removes it, as it does for `image` and `audio`."""
     image: str | None = None
+    """Path or address of a picture."""
     audio: str | None = None
+    """Path or address of a sound."""
     hidden: StrictBool | None = None
-    """True: never recommended, from the next request on."""
+    """True: the item is not recommended any more, from the next request on."""
     available: StrictBool | None = None
-    """False: recommended only where unavailable items are asked for."""
+    """False: the item is recommended only where unavailable items are asked for."""
     attributes: dict[str, Scalar | list[str] | None] = Field(default={})
-    """By name; null takes one away."""
+    """Attributes by name; null removes an attribute, others stay."""
 
 
 class ClaimKey(Value):
-    """A claim of a portrait, by what it says."""
+    """Names a claim of a portrait."""
 
     facet: str = Field(max_length=100)
+    """The dimension of taste: genre, brand, era, …"""
     value: str = Field(max_length=500)
+    """The value of that facet, as the portrait has it."""
     polarity: Polarity = "like"
+    """like or dislike."""
 
 
 class Statement(Value):
     """A preference that the user states."""
 
     value: str = Field(default="", max_length=500)
-    """What is liked or disliked: "Film-Noir". Left out, known values are looked for in `text`."""
+    """What is liked or disliked: "Film-Noir". Where it is left out, it is searched in `text`."""
     facet: str = Field(default="", max_length=100)
-    """genre, brand, …; left out, the facet that knows the value."""
+    """genre, brand, …; where it is left out, the facet that has the value."""
     polarity: Polarity = "like"
+    """like or dislike."""
     text: str = Field(default="", max_length=2000)
-    """In the user's own words."""
+    """The preference in the user's own words."""
 
 
 class PortraitEdit(Value):
-    """What a user says of their own portrait. Each becomes an event, so that every portrait built
-    later heeds it.
+    """Corrections of a portrait by its user. Each is stored as an event, which later portraits take
+    into account.
     """
 
     state: list[Statement] = Field(default=[], max_length=50)
@@ -87,8 +96,8 @@ class PortraitEdit(Value):
     strike: list[ClaimKey] = Field(default=[], max_length=50)
     """Claims of the portrait that are wrong, and are removed from it."""
     withdraw: list[ClaimKey] = Field(default=[], max_length=50)
-    """Claims that were stated or removed before: what was said of them last is taken back, and
-    events speak again.
+    """Claims that were stated or removed before: the latest correction is undone, and the other
+    events count again.
     """
 
 
@@ -96,22 +105,26 @@ class Erased(Value):
     """What was erased with a user."""
 
     user_id: str
+    """The user's id, exactly as in the data."""
     events: int
+    """Events that were erased."""
     notes: list[str] = Field(default=[])
+    """What a reader should know about how it was made."""
 
 
 class Export(Value):
     """All that is stored of a user."""
 
     user: User
+    """The user, with attributes."""
     events: list[Event]
     """Oldest first."""
     profiles: list[Profile]
-    """Every stored version."""
+    """Every stored version of the portrait."""
     recommendations: list[ShownList]
-    """Lists that were answered with."""
+    """Lists that were recommended to the user and are still stored."""
     ledger: list[LedgerRow]
-    """Calls of a language model about them."""
+    """Calls of a language model about the user."""
 
 
 def thumb_of(event: Event) -> Thumb | None:

@@ -46,60 +46,66 @@ class FeedbackItem(Value):
     """What somebody did with an item."""
 
     item_id: str = Field(min_length=1, max_length=255)
+    """The item's id, exactly as in the data."""
     type: FeedbackType
-    """`impression` is only counted; `withdraw` takes back the newest `like`, `dislike` or `hide` of
-    the item, before what else is told; all others become events, of which `hide` is a `skip`.
+    """`impression` is only counted. `withdraw` undoes the newest `like`, `dislike` or `hide` of the
+    item, before the other rows are read. All others are stored as events; `hide` as a `skip`.
     """
     value: float | None = None
-    """A rating on its scale, seconds played."""
+    """A rating on the data's scale, or seconds played."""
     text: str = Field(default="", max_length=20_000)
+    """What the user wrote about the item."""
     timestamp: datetime | None = None
-    """Now, if left out."""
+    """When it happened; now where it is left out."""
     event_id: str | None = Field(default=None, min_length=1, max_length=255)
-    """Of the sender's own; what is sent again under it counts once."""
+    """The sender's own id of the row; a row that is sent again under the same id counts once."""
 
 
 class Feedback(Value):
     """Feedback on a list, or on items shown elsewhere."""
 
     recommendation_id: str | None = Field(default=None, max_length=32)
-    """Of the list in which the items were shown."""
+    """The list that the items were shown in."""
     items: list[FeedbackItem] = Field(min_length=1, max_length=1000)
+    """What was done with each item, oldest first."""
 
 
 class FeedbackReport(Value):
     """What became of feedback."""
 
     recommendation_id: str | None
+    """The list that the feedback is on; null where it names none."""
     read: int
+    """Rows that were sent."""
     events: int
     """New events."""
     counted: int
-    """New outcomes of the list, impressions among them."""
+    """New outcomes of the list, impressions included."""
     withdrawn: int = 0
-    """Events that were taken back."""
+    """Events that were undone."""
     rows: list[RejectedRow] = Field(default=[])
-    """Each that was rejected, and why."""
+    """Each row that was rejected, and why."""
 
 
 class ClickThrough(Value):
-    """How the items that one channel led fared, under one version of the trained channels."""
+    """What came of the items that one channel placed highest, for one version of the channels."""
 
     channel: str
     """The channel that placed the items highest; empty where none did."""
     model_version: int
+    """Version of the trained channels."""
     listed: int
-    """Places on lists that were answered with and are still kept."""
+    """Items in recommended lists that are still stored."""
     impressions: int
-    """Items that were seen, as told."""
+    """Items that were reported as seen."""
     clicks: int
     """Outcomes by which someone chose an item: click, view, like, cart, purchase, play, review,
     share.
     """
     click_through: float | None
-    """clicks / impressions; null where no impression was told."""
+    """clicks / impressions; null where no impression was reported."""
     outcomes: dict[str, int]
-    """Outcomes by type."""
+    """Number of outcomes by type."""
 
 
 class FeedbackService:

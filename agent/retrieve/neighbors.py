@@ -17,18 +17,22 @@ class PopularItem(Value):
     """An item and how many had it."""
 
     item: Item
+    """The item, as the store has it now."""
     rank: int
+    """1 is the most popular."""
     users: int
     """Different users who had it."""
 
 
 class Neighbor(Value):
-    """An item near another."""
+    """An item that is similar to another."""
 
     item: Item
+    """The item, as the store has it now."""
     rank: int
+    """1 is the most similar."""
     score: float
-    """Cosine: of the two items' texts, or of the sets of users who had them."""
+    """Cosine similarity of the two items' texts, or of the sets of users who had them."""
 
 
 def most_had(holders: Holders, allowed: Collection[str], n: int) -> list[tuple[str, int]]:

@@ -20,9 +20,10 @@ _KEPT = 1024
 
 
 class NewKey(Value):
-    """A key as its holder gets it, this once."""
+    """A new key with its secret, which is shown only once."""
 
     key: ApiKey
+    """The key, as it can be listed."""
     secret: str
     """What is sent as `Authorization: Bearer …`."""
 

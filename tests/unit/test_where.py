@@ -95,11 +95,38 @@ def test_a_category_is_found_by_a_level_of_its_path(text: str) -> None:
         ("not " * 60 + "a=1", "too deep"),
         ("price < 5 = 6", "stands where"),
         ("__import__('os')", "after '__import__'"),
+        ("year in ()", "a value is missing after 'year in'"),
+        ("year in (1995, )", "a value is missing after 'year in'"),
+        ("a = 1 and Price != and or", "name of an attribute is missing at the end"),
+        ("a = 1 and Price !=", "a value is missing after 'price !='"),
+        ("price is not cheap", "'missing' is missing"),
+        ("a = !b", "'!b' cannot be read; quote values with other signs"),
+        ("(" * 5000 + "a=1" + ")" * 5000, "too deep"),
+        ("(" * 5000 + "a=1" + ")" * 5001, r"'\)' stands where"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         parse(text)
+
+
+def test_keywords_are_words_where_no_keyword_may_stand() -> None:
+    item = Item(item_id="i", attributes={"band": "and", "song": "Not in love", "android": "is"})
+    assert parse("band = and and android = is").fits(item)
+    assert parse("song = not in love or band = x").fits(item)
+    assert parse("'song' ~ is").names() == {"song"}
+
+
+def test_nesting_is_read_up_to_fifty_deep() -> None:
+    item = Item(item_id="i", attributes={"a": 1})
+    assert parse("(" * 25 + "not " * 24 + "a=1" + ")" * 25).fits(item)
+    assert parse("(" * 50 + "a=1" + ")" * 50).fits(item)
+
+
+def test_a_condition_of_any_length_is_read() -> None:
+    ids = ", ".join(str(number) for number in range(5000))
+    condition = parse(f"item_id in ({ids})")
+    assert condition.fits(Item(item_id="4999")) and not condition.fits(Item(item_id="5000"))
 
 
 @given(st.text(max_size=40) | st.text(alphabet="ab =<>()!~,'\"andortis missing5", max_size=40))
