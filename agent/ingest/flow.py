@@ -36,6 +36,7 @@ from limner.ingest.clean import (
     something,
     split_list,
 )
+from limner.ingest.column_profile import LOOK, TableProfile
 from limner.ingest.mapping import (
     FileFormat,
     Join,
@@ -47,7 +48,7 @@ from limner.ingest.mapping import (
     resolve,
 )
 from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
-from limner.ingest.refine_layout import LOOK, settle_events
+from limner.ingest.refine_layout import refine_events
 from limner.ingest.rejects import RejectedRows
 from limner.store import EventColumns, Store
 
@@ -450,11 +451,11 @@ class IngestRun:
                     )
                 )
 
-            settled = settle_events(
-                made, frame, self.mapping, f"'{_name(place)}'", later, self.day_first
+            refined = refine_events(
+                made, TableProfile(frame), self.mapping, f"'{_name(place)}'", later, self.day_first
             )
-            made, self.day_first = settled.layout, settled.day_first
-            self.notes += settled.notes
+            made, self.day_first = refined.layout, refined.day_first
+            self.notes += refined.notes
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
             self.notes.append(f"A column of '{_name(place)}' has no name and was left out.")
         self._note_rest(table, made.rest, place)
