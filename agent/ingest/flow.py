@@ -43,6 +43,7 @@ from limner.ingest.mapping import (
     Layout,
     Mapping,
     TableName,
+    as_rule,
     load_mapping,
     nameless,
     resolve,
@@ -67,6 +68,8 @@ class Sources:
     items: Sequence[str] = ()
     users: Sequence[str] = ()
     mapping: str | Mapping | None = None
+    allow_unknown_items: bool = False
+    """Store events though not one of them is about an item of the items table."""
 
 
 def ingest(
@@ -114,6 +117,8 @@ def ingest(
                     estimated_rows(place),
                 )
             run.check()
+            if not (sources.allow_unknown_items or mapping.allow_unknown_items):
+                run.check_items()
         bad.write()
     return _merged([run.report() for run in runs], bad.path)
 
@@ -264,6 +269,7 @@ class IngestRun:
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
         self.items_used: Counter[str] = Counter()
+        self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
 
     # ------------------------------------------------------------ tables
@@ -314,6 +320,7 @@ class IngestRun:
             titles.vote(good[key] for key in keys if key in good)
             read += len(chunk.frame) - len(bad)
             self._count("items", chunk, bad, 0, 0)
+        self.items_read |= seen.keys()
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items([titles.settle(item) for item in seen.values()])
         self.tally["items"].kept += added.kept
@@ -422,6 +429,10 @@ class IngestRun:
         if self.mapping.nothing:
             for name in frame.columns.difference(list(META)):
                 frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
+        for rule in map(as_rule, self.mapping.table(table).values()):
+            if rule.nothing and rule.column in frame:
+                cells = frame[rule.column]
+                frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
             known = [c for rule in layout.fields.values() for c in rule.sources]
@@ -519,6 +530,17 @@ class IngestRun:
         if not any(tally.read for tally in self.tally.values()):
             raise BadInputError("The files hold a header and no rows; name a table with rows.")
         self._note_untitled()
+
+    def check_items(self) -> None:
+        """Raises BadInputError where items were read and no event is about one of them."""
+        if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
+            named, known = next(iter(self.items_used)), min(self.items_read)
+            raise BadInputError(
+                f"No event is about an item of the items table: events name '{named[:40]}' and "
+                f"{len(self.items_used) - 1:,} others, items are called '{known[:40]}'; check "
+                "item_id of both (`limner init` compares them), or allow it with "
+                "--allow-unknown-items."
+            )
 
     def _note_untitled(self) -> None:
         """Say how many events name an item of which nothing is known but its id."""
