@@ -4,6 +4,7 @@ erase.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,6 +139,13 @@ def ingest(
             "--mapping", metavar="F.yaml", help="Which column means what; see `limner init`."
         ),
     ] = None,
+    allow_unknown_items: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown-items",
+            help="Store events though none is about an item of the items table.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read events, items and users into the store, and report what became of every row.
@@ -149,7 +157,10 @@ def ingest(
     from limner.cli import show
 
     with Session(ctx, as_json) as session:
-        sources = _sources(folder, events or [], items or [], users or [], mapping)
+        sources = [
+            replace(part, allow_unknown_items=allow_unknown_items)
+            for part in _sources(folder, events or [], items or [], users or [], mapping)
+        ]
         engine = session.engine(create=True)
         report = engine.ingest(*sources)
         session.give(report, show.ingest_report(report))

@@ -36,18 +36,20 @@ from limner.ingest.clean import (
     something,
     split_list,
 )
+from limner.ingest.column_profile import LOOK, TableProfile
 from limner.ingest.mapping import (
     FileFormat,
     Join,
     Layout,
     Mapping,
     TableName,
+    as_rule,
     load_mapping,
     nameless,
     resolve,
 )
 from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
-from limner.ingest.refine_layout import LOOK, settle_events
+from limner.ingest.refine_layout import refine_events
 from limner.ingest.rejects import RejectedRows
 from limner.store import EventColumns, Store
 
@@ -66,6 +68,8 @@ class Sources:
     items: Sequence[str] = ()
     users: Sequence[str] = ()
     mapping: str | Mapping | None = None
+    allow_unknown_items: bool = False
+    """Store events though not one of them is about an item of the items table."""
 
 
 def ingest(
@@ -113,6 +117,8 @@ def ingest(
                     estimated_rows(place),
                 )
             run.check()
+            if not (sources.allow_unknown_items or mapping.allow_unknown_items):
+                run.check_items()
         bad.write()
     return _merged([run.report() for run in runs], bad.path)
 
@@ -263,6 +269,7 @@ class IngestRun:
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
         self.items_used: Counter[str] = Counter()
+        self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
 
     # ------------------------------------------------------------ tables
@@ -313,6 +320,7 @@ class IngestRun:
             titles.vote(good[key] for key in keys if key in good)
             read += len(chunk.frame) - len(bad)
             self._count("items", chunk, bad, 0, 0)
+        self.items_read |= seen.keys()
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items([titles.settle(item) for item in seen.values()])
         self.tally["items"].kept += added.kept
@@ -421,6 +429,10 @@ class IngestRun:
         if self.mapping.nothing:
             for name in frame.columns.difference(list(META)):
                 frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
+        for rule in map(as_rule, self.mapping.table(table).values()):
+            if rule.nothing and rule.column in frame:
+                cells = frame[rule.column]
+                frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
             known = [c for rule in layout.fields.values() for c in rule.sources]
@@ -450,11 +462,11 @@ class IngestRun:
                     )
                 )
 
-            settled = settle_events(
-                made, frame, self.mapping, f"'{_name(place)}'", later, self.day_first
+            refined = refine_events(
+                made, TableProfile(frame), self.mapping, f"'{_name(place)}'", later, self.day_first
             )
-            made, self.day_first = settled.layout, settled.day_first
-            self.notes += settled.notes
+            made, self.day_first = refined.layout, refined.day_first
+            self.notes += refined.notes
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
             self.notes.append(f"A column of '{_name(place)}' has no name and was left out.")
         self._note_rest(table, made.rest, place)
@@ -518,6 +530,17 @@ class IngestRun:
         if not any(tally.read for tally in self.tally.values()):
             raise BadInputError("The files hold a header and no rows; name a table with rows.")
         self._note_untitled()
+
+    def check_items(self) -> None:
+        """Raises BadInputError where items were read and no event is about one of them."""
+        if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
+            named, known = next(iter(self.items_used)), min(self.items_read)
+            raise BadInputError(
+                f"No event is about an item of the items table: events name '{named[:40]}' and "
+                f"{len(self.items_used) - 1:,} others, items are called '{known[:40]}'; check "
+                "item_id of both (`limner init` compares them), or allow it with "
+                "--allow-unknown-items."
+            )
 
     def _note_untitled(self) -> None:
         """Say how many events name an item of which nothing is known but its id."""

@@ -201,6 +201,8 @@ class ColumnRule(StrictMapping):
     """The cell is a list, split at this."""
     flags: list[str] = []
     """0/1 columns; the value is the list of names of those that are 1."""
+    nothing: list[str] = []
+    """Cells that mean nothing in this column, such as -1 for "seen, not rated"."""
 
     @property
     def sources(self) -> list[str]:
@@ -270,6 +272,8 @@ class Mapping(StrictMapping):
     """Cells that mean nothing in this data ("unknown", "-"), besides the field's own words for it
     (NaN, NULL, …).
     """
+    allow_unknown_items: bool = False
+    """Store events though not one of them is about an item of the items table."""
     times: str = ""
     """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and
     the common forms.

@@ -1,16 +1,18 @@
 """`limner init`: look at tables and propose a mapping file for a person to check."""
 
+import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from limner.core.errors import BadInputError
-from limner.core.interactions import NO_TIME
-from limner.ingest.clean import attribute_name, number_text, numbers_of, something
+from limner.ingest.clean import attribute_name, number_text, numbers_of
+from limner.ingest.column_profile import ColumnProfile, TableProfile
 from limner.ingest.mapping import (
     ALIASES,
     FIELDS,
@@ -21,15 +23,23 @@ from limner.ingest.mapping import (
     looks_headless,
 )
 from limner.ingest.read import META, guess_separator, opening, read_table
-from limner.ingest.times import day_comes_first, is_clock, is_slashed, parse_times
+from limner.ingest.times import day_comes_first, is_slashed, parse_times
 
-_SAMPLE_ROWS = 2000
+_PROFILED_ROWS = 2000
+_READ_ROWS = 50_000
+"""Rows whose ids are compared with those of other tables."""
 _USER = re.compile(
     r"user|customer|client|member|reviewer|visitor|account|buyer|person|player|patient|reader"
 )
 _ITEM = re.compile(r"item|product|article|movie|film|book|song|track|sku|asin|code$|_?id$")
-_EPOCH = (np.int64(315_532_800_000), np.int64(4_102_444_800_000))
-"""1980 to 2100 in epoch milliseconds: what a column of times holds."""
+_TITLE = re.compile(r"name|title")
+_WORD = re.compile(r"[^\W\d_]{3}")
+_JOINED_SHARE = 0.1
+"""Overlap of ids from which two tables are about the same things."""
+_SURER = 2.0
+"""How much surer a key is that never repeats, and a pair that aliases name."""
+_FEW_TYPES = 20
+_FEW_RATINGS = 101
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ class _Field:
     column: str
     why: str
     separator: str = ""
+    nothing: str = ""
+    """A cell that means nothing in this column."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class _Look:
     """A table as its first rows show it."""
 
     file: str
-    frame: pd.DataFrame
+    profile: TableProfile
     headless: bool
     separator: str
     table: TableName = "events"
@@ -52,10 +64,24 @@ class _Look:
 
     @property
     def columns(self) -> list[str]:
-        return [str(c) for c in self.frame.columns if c not in META]
+        return self.profile.columns
 
-    def cells(self, column: str) -> list[str]:
-        return [one for cell in self.frame[column] if (one := something(cell))]
+    @property
+    def name(self) -> str:
+        return Path(self.file).name
+
+    def free(self, fields: Iterable[str] = ()) -> list[str]:
+        """Columns that are no field yet, but for these fields."""
+        taken = {one.column for target, one in self.fields.items() if target not in fields}
+        return [column for column in self.columns if column not in taken]
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Which look is which table; others lie beside them."""
+
+    used: dict[TableName, _Look]
+    beside: list[_Look]
 
 
 def propose_mapping(files: Sequence[str]) -> str:
@@ -64,33 +90,24 @@ def propose_mapping(files: Sequence[str]) -> str:
     What it proposes is valid as it stands wherever a user and an item column could be guessed; the
     comments say what to check. Raises BadInputError for a file that cannot be read as a table.
     """
-    looks = [_understand(_look(file)) for file in files]
-    used: dict[TableName, _Look] = {}
-    beside: list[_Look] = []
-    for look in looks:
-        if look.table in used:
-            beside.append(look)
-        else:
-            used[look.table] = look
-    better = next((one for one in beside if one.table == "items" and _is_catalogue(one)), None)
-    if better is not None and "items" in used and not _is_catalogue(used["items"]):
-        beside[beside.index(better)] = used["items"]
-        used["items"] = better
-    twofold = "items" not in used and "events" in used and _catalogue_inside(used, used["events"])
+    tables = _keyed(_arranged([_understand(_look(file)) for file in files]))
+    used = tables.used
+    events = used.get("events")
+    twofold = events is not None and "items" not in used and _catalogue_inside(used, events)
     lines = ["# Proposed by looking at the first rows: check every line, then run"]
     options = " ".join(f"--{table} {look.file}" for table, look in used.items())
     lines.append(f"#   limner ingest {options} --mapping THIS_FILE")
     for table in FIELDS:
         if table in used:
             lines += ["", *_table_lines(table, used[table], used["items"] if twofold else None)]
-    lines += _join_lines(used, beside)
-    if twofold:
-        lines += _ignore_lines(used["events"], used["items"])
+    lines += _join_lines(tables)
+    if events is not None and twofold:
+        lines += _ignore_lines(events, used["items"])
     read = [_read_line(table, look) for table, look in used.items() if look.headless]
     if read:
         lines += ["", "read:  # files without a header", *read]
-    if (events := used.get("events")) is not None:
-        lines += _hints(events)
+    if events is not None:
+        lines += _hints(used["events"])
     return "\n".join(lines) + "\n"
 
 
@@ -98,219 +115,331 @@ def propose_mapping(files: Sequence[str]) -> str:
 
 
 def _look(file: str) -> _Look:
-    chunk = next(iter(read_table(file, FileFormat(), _SAMPLE_ROWS)), None)
-    if chunk is None:
-        raise BadInputError(f"'{file}' holds no rows.")
-    columns = [str(c) for c in chunk.frame.columns if c not in META]
+    frame = _frame(file, FileFormat())
+    columns = [str(c) for c in frame.columns if c not in META]
     separator = guess_separator(text) if (text := opening(file)) else ""
-    if not looks_headless(columns):
-        return _Look(file, chunk.frame, False, separator)
-    names = [f"column{i}" for i in range(1, len(columns) + 1)]
-    again = next(
-        iter(read_table(file, FileFormat(columns=names, separator=separator), _SAMPLE_ROWS))
-    )
-    return _Look(file, again.frame, True, separator)
+    headless = looks_headless(columns)
+    if headless:
+        names = [f"column{i}" for i in range(1, len(columns) + 1)]
+        frame = _frame(file, FileFormat(columns=names, separator=separator))
+    return _Look(file, TableProfile(frame, _PROFILED_ROWS), headless, separator)
+
+
+def _frame(file: str, reading: FileFormat) -> pd.DataFrame:
+    """The first rows of a table. Raises BadInputError where it has none."""
+    chunks = islice(read_table(file, reading, _PROFILED_ROWS), _READ_ROWS // _PROFILED_ROWS)
+    frames = [chunk.frame for chunk in chunks]
+    if not frames:
+        raise BadInputError(f"'{file}' holds no rows.")
+    return pd.concat(frames, ignore_index=True).fillna("")
 
 
 def _understand(look: _Look) -> _Look:
     """Which table it is, and which column is which field."""
-    names = {alias_key(column): column for column in reversed(look.columns)}
-    has = {field for field, aliases in ALIASES.items() if any(one in names for one in aliases)}
     if look.headless:
-        by_place = _by_content(look)
-        table: TableName = "items" if "title" in by_place else "events"
-        return _Look(look.file, look.frame, True, look.separator, table, by_place)
-    user = "user_id" in has or any(_USER.search(name) for name in names)
-    if user and (
-        has & {"item_id", "timestamp", "rating", "type"} or any(_ITEM.search(one) for one in names)
-    ):
-        table = "events"
-    elif user:
-        table = "users"
-    else:
-        table = "items"
-    if (
-        table == "events"
-        and len(names) > 2
-        and not has & {"item_id", "timestamp", "rating", "type", "value"}
-    ):
-        # One row a user, or several?
-        column = next((names[a] for a in ALIASES["user_id"] if a in names), "")
-        if (
-            column
-            and look.frame[column].is_unique
-            and not any(_ITEM.search(n) for n in names if names[n] != column)
-        ):
-            table = "users"
-    return _Look(look.file, look.frame, False, look.separator, table, _by_name(table, look, names))
+        by_content = _by_content(look)
+        kind: TableName = "items" if "title" in by_content else "events"
+        return replace(look, table=kind, fields=by_content)
+    table = _kind(look)
+    return replace(look, table=table, fields=_by_name(table, look))
 
 
-def _by_name(table: TableName, look: _Look, names: dict[str, str]) -> dict[str, _Field]:
+def _by_alias(look: _Look) -> dict[str, str]:
+    """Columns by the names that aliases know; the first of equal ones."""
+    return {alias_key(column): column for column in reversed(look.columns)}
+
+
+def _kind(look: _Look) -> TableName:
+    """Items have no user, users one row each, events a user and what was done."""
+    names = _by_alias(look)
+    has = {target for target, aliases in ALIASES.items() if any(a in names for a in aliases)}
+    user = next((names[a] for a in ALIASES["user_id"] if a in names), "") or next(
+        (column for name, column in names.items() if _USER.search(name)), ""
+    )
+    if not user:
+        return "items"
+    done = has & {"item_id", "rating", "type", "value"}
+    if not done and len(names) > 2 and look.profile[user].unique:
+        return "users"
+    acts = done or "timestamp" in has
+    about = any(_ITEM.search(name) for name, column in names.items() if column != user)
+    return "events" if acts or about else "users"
+
+
+def _arranged(looks: Sequence[_Look]) -> _Tables:
+    """The first table of each kind is used; a catalogue with titles goes before one without, and
+    events whose items are known before tables that only have a user.
+    """
+    used: dict[TableName, _Look] = {}
+    for table in FIELDS:
+        of_kind = [look for look in looks if look.table == table]
+        if of_kind:
+            used[table] = max(of_kind, key=lambda look: _worth(look, looks))
+    order = [look.table for look in looks]
+    used = {table: used[table] for table in dict.fromkeys(order)}
+    return _Tables(used, [look for look in looks if look not in used.values()])
+
+
+def _worth(look: _Look, looks: Sequence[_Look]) -> float:
+    """How well a table serves as the one of its kind."""
+    if look.table == "items":
+        return float("title" in look.fields)
+    if look.table == "events":
+        keys = [other for other in looks if other.table == "items"]
+        return max((_best_key(look, other)[0] for other in keys), default=0.0)
+    return 0.0
+
+
+# ---------------------------------------------------------------- fields by name
+
+
+_Test = Callable[[str, ColumnProfile], bool]
+_GUESSES: dict[TableName, tuple[tuple[str, str, _Test], ...]] = {
+    "events": (
+        (
+            "user_id",
+            "guessed by its name, please check; ",
+            lambda name, _: bool(_USER.search(name)),
+        ),
+        (
+            "item_id",
+            "guessed by its name, please check; ",
+            lambda name, column: bool(_ITEM.search(name)) and column.is_key,
+        ),
+        ("timestamp", "its cells are times; ", lambda _, column: column.type == "time"),
+    ),
+    "items": (
+        (
+            "item_id",
+            "guessed by its name, please check; ",
+            lambda name, column: bool(_ITEM.search(name)) and column.unique and column.is_key,
+        ),
+        (
+            "item_id",
+            "guessed by its name, please check; ",
+            lambda name, column: bool(_ITEM.search(name)) and column.is_key,
+        ),
+        ("item_id", "the first column, please check; ", lambda _, column: True),
+        ("title", "guessed by its name; ", lambda name, _: bool(_TITLE.search(name))),
+    ),
+    "users": (
+        (
+            "user_id",
+            "guessed by its name, please check; ",
+            lambda name, _: bool(_USER.search(name)),
+        ),
+        (
+            "user_id",
+            "guessed by its name, please check; ",
+            lambda name, _: bool(_ITEM.search(name)),
+        ),
+    ),
+}
+"""What a field is guessed by where no alias finds it, in this order: (field, why, test of name and
+cells).
+"""
+
+
+def _by_name(
+    table: TableName, look: _Look, names: dict[str, str] | None = None
+) -> dict[str, _Field]:
+    """Fields by the aliases of their names where the cells fit them, then by guesses."""
+    names = _by_alias(look) if names is None else names
     chosen: dict[str, _Field] = {}
-    taken: set[str] = set()
+    free = set(names.values())
 
     def take(target: str, column: str, why: str = "") -> None:
-        taken.add(column)
-        chosen[target] = _Field(
-            column, f"{why}e.g. {_example(look, column)}", _list_separator(target, look, column)
-        )
+        free.discard(column)
+        chosen[target] = _field(target, look.profile[column], why)
 
     for target in FIELDS[table]:
         if target == "value" and "rating" in chosen:
             continue
-        usable = (names[a] for a in aliases_of(table, target) if a in names)
-        column = next(
-            (one for one in usable if one not in taken and _fits(target, look.cells(one))), None
-        )
-        if column is not None:
-            take(target, column)
-    keys = (
-        (("user_id", _USER), ("item_id", _ITEM))
-        if table == "events"
-        else ((f"{table[:-1]}_id", _ITEM),)
-    )
-    for target, pattern in keys:
+        aliased = (names[alias] for alias in aliases_of(table, target) if alias in names)
+        for column in aliased:
+            if column in free and _fits(target, look.profile[column]):
+                take(target, column)
+                break
+    for target, why, test in _GUESSES[table]:
         if target not in chosen:
-            by_word = next(
-                (c for n, c in names.items() if c not in taken and pattern.search(n)), None
-            )
-            if by_word:
-                take(target, by_word, "guessed by its name, please check; ")
-    if table == "events" and "timestamp" not in chosen:
-        timed = next(
-            (c for c in look.columns if c not in taken and _are_times(look.cells(c))), None
-        )
-        if timed:
-            take("timestamp", timed, "its cells are times; ")
-    if table == "items" and "item_id" not in chosen and look.columns[0] not in taken:
-        take("item_id", look.columns[0], "the first column, please check; ")
-    if table == "items" and "title" not in chosen:
-        worded = next(
-            (
-                c
-                for c in look.columns
-                if c not in taken and re.search(r"name|title", c, re.IGNORECASE)
-            ),
-            None,
-        )
-        if worded:
-            take("title", worded, "guessed by its name; ")
+            fitting = (c for c in look.columns if c in free and test(alias_key(c), look.profile[c]))
+            guess = next(fitting, None)
+            if guess is not None:
+                take(target, guess, why)
     return {target: chosen[target] for target in FIELDS[table] if target in chosen}
 
 
-def _by_content(look: _Look) -> dict[str, _Field]:
-    """A file without a header, by what the cells hold: words, times, small ranges of numbers."""
-    columns = look.columns
-    cells = {column: look.cells(column) for column in columns}
-    words = [c for c in columns if _share(cells[c], r"[^\W\d_]{3}") > 0.5]
-    chosen: dict[str, _Field] = {}
-    others = [c for c in columns if c not in words and not _are_times(cells[c])]
-    # A catalogue: one key, then its title. Of two key columns the file is one of events, whatever
-    # words it has.
-    first = columns[0]
-    if words and first not in words and look.frame[first].is_unique:
-        chosen["item_id"] = _Field(
-            first, f"first column, never repeats; e.g. {_example(look, first)}"
-        )
-        rest = [c for c in words if c != first]
-        title = max(rest[:2], key=lambda c: len(set(cells[c])))
-        chosen["title"] = _Field(title, f"words; e.g. {_example(look, title)}")
-        listed = next(
-            (c for c in rest if c != title and _list_separator("categories", look, c)), None
-        )
-        if listed:
-            separator = _list_separator("categories", look, listed)
-            chosen["categories"] = _Field(
-                listed, f"a list; e.g. {_example(look, listed)}", separator
-            )
-        return chosen
-    for target, column in zip(("user_id", "item_id"), columns, strict=False):
-        chosen[target] = _Field(
-            column, f"by its place, please check; e.g. {_example(look, column)}"
-        )
-    keys = {one.column for one in chosen.values()}
-    for column in columns:
-        if column in keys:
-            continue
-        if "timestamp" not in chosen and _are_times(cells[column]):
-            chosen["timestamp"] = _Field(
-                column, f"its cells are times; e.g. {_example(look, column)}"
-            )
-        elif column in words:
-            few = len(set(cells[column])) <= 20
-            if few and "type" not in chosen:
-                chosen["type"] = _Field(
-                    column, f"few words that repeat; e.g. {_example(look, column)}"
-                )
-        elif "rating" not in chosen and column in others and _fits("rating", cells[column]):
-            number = numbers_of([number_text(one) for one in cells[column]])
-            if len(set(number.tolist())) <= 101:
-                span = f"from {number.min():g} to {number.max():g}"
-                chosen["rating"] = _Field(column, f"{span}; e.g. {_example(look, column)}")
-    return {target: chosen[target] for target in FIELDS["events"] if target in chosen}
+def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:
+    """A field with its example, its list's separator and what means nothing in it."""
+    nothing = ""
+    if target == "rating" and column.sentinel is not None:
+        nothing = next(c for c in column.cells if numbers_of([c])[0] == column.sentinel)
+        why += f"{nothing} stands apart, as for what was not rated; "
+    separator = column.separator if target == "categories" else ""
+    return _Field(column.name, f"{why}e.g. {_example(column)}", separator, nothing)
 
 
-def _catalogue_inside(used: dict[TableName, _Look], events: _Look) -> bool:
-    """An events table that also describes its items: then the same file is the items table, too."""
-    names = {
-        alias_key(c): c
-        for c in reversed(events.columns)
-        if c not in {f.column for f in events.fields.values()}
-    }
-    key = events.fields.get("item_id")
-    described = any(
-        a in names for target in ("title", "categories") for a in aliases_of("items", target)
-    )
-    if key is None or not described or events.headless:
-        return False
-    fields = _by_name(
-        "items", _Look(events.file, events.frame, False, events.separator, "items"), names
-    )
-    used["items"] = _Look(
-        events.file,
-        events.frame,
-        False,
-        events.separator,
-        "items",
-        {**fields, "item_id": _Field(key.column, key.why)},
-    )
-    return True
-
-
-def _is_catalogue(look: _Look) -> bool:
-    return "title" in look.fields
-
-
-def _fits(target: str, cells: list[str]) -> bool:
+def _fits(target: str, column: ColumnProfile) -> bool:
     """Whether a column holds what a field needs; an empty column fits nothing that is read as a
     number or a time.
     """
     if target in ("rating", "value"):
-        return bool(cells) and bool(
-            np.isfinite(numbers_of([number_text(one) for one in cells])).mean() > 0.5
-        )
+        return column.numeric > 0.5
     if target == "timestamp":
-        return bool(cells) and (is_clock(cells) or not parse_times(cells)[1].all())
+        return column.type in ("time", "clock") or (
+            bool(column.cells) and not parse_times(column.cells)[1].all()
+        )
     return True
 
 
-def _are_times(cells: list[str]) -> bool:
-    if not cells:
+# ---------------------------------------------------------------- fields by content
+
+
+def _by_content(look: _Look) -> dict[str, _Field]:
+    """A file without a header, by what the cells hold: words, times, small ranges of numbers."""
+    first = look.profile[look.columns[0]]
+    words = [c for c in look.columns if _is_wordy(look.profile[c])]
+    # A catalogue: one key, then its title. Of two key columns the file is one of events, whatever
+    # words it has.
+    if words and first.name not in words and first.unique and not _looks_done(look):
+        return _catalogue_by_content(look, first, words)
+    return _events_by_content(look, words)
+
+
+def _looks_done(look: _Look) -> bool:
+    """Whether a row says when something was done, and by a word that few others stand beside."""
+    profiles = [look.profile[column] for column in look.columns]
+    return any(column.type == "time" for column in profiles) and any(map(_is_type, profiles))
+
+
+def _is_wordy(column: ColumnProfile) -> bool:
+    share = sum(bool(_WORD.search(cell)) for cell in column.cells) / max(len(column.cells), 1)
+    return share > 0.5 and column.type not in ("time", "clock")
+
+
+def _is_type(column: ColumnProfile) -> bool:
+    """A few short words that repeat."""
+    return (
+        column.type == "word"
+        and 1 < column.distinct <= min(_FEW_TYPES, len(column.cells) // 2)
+        and column.shape.replace("_", "") == "a"
+    )
+
+
+def _catalogue_by_content(
+    look: _Look, key: ColumnProfile, words: Sequence[str]
+) -> dict[str, _Field]:
+    chosen = {"item_id": _Field(key.name, f"first column, never repeats; e.g. {_example(key)}")}
+    title = max((look.profile[c] for c in words[:2]), key=lambda column: column.distinct)
+    chosen["title"] = _Field(title.name, f"words; e.g. {_example(title)}")
+    lists = (look.profile[c] for c in words if c != title.name)
+    listed = next((column for column in lists if column.separator), None)
+    if listed is not None:
+        chosen["categories"] = _field("categories", listed, "a list; ")
+    return chosen
+
+
+def _events_by_content(look: _Look, words: Sequence[str]) -> dict[str, _Field]:
+    chosen: dict[str, _Field] = {}
+    for target, name in zip(("user_id", "item_id"), look.columns, strict=False):
+        chosen[target] = _field(target, look.profile[name], "by its place, please check; ")
+    for name in look.columns[2:]:
+        column = look.profile[name]
+        if column.type == "time":
+            chosen.setdefault("timestamp", _field("timestamp", column, "its cells are times; "))
+        elif _is_type(column) or (name in words and column.distinct <= _FEW_TYPES):
+            chosen.setdefault("type", _field("type", column, "few words that repeat; "))
+        elif _is_rating(column):
+            low, high = column.span or (0.0, 0.0)
+            why = f"from {low:g} to {high:g}; "
+            chosen.setdefault("rating", _field("rating", column, why))
+    return {target: chosen[target] for target in FIELDS["events"] if target in chosen}
+
+
+def _is_rating(column: ColumnProfile) -> bool:
+    """Few numbers, none large: a column of millions is one of ids."""
+    if column.numeric <= 0.5 or column.span is None:
         return False
-    times, bad = parse_times(cells, day_first=bool(day_comes_first(cells)))
-    good = times[times != NO_TIME]
-    return not bad.any() and bool((good > _EPOCH[0]).all()) and bool((good < _EPOCH[1]).all())
+    low, high = column.span
+    return column.distinct <= _FEW_RATINGS and low >= -100 and high <= 100
 
 
-def _share(cells: list[str], pattern: str) -> float:
-    return sum(bool(re.search(pattern, cell)) for cell in cells) / max(len(cells), 1)
+# ---------------------------------------------------------------- keys by overlap
 
 
-def _list_separator(target: str, look: _Look, column: str) -> str:
-    if target != "categories":
-        return ""
-    cells = look.cells(column)
-    return next((mark for mark in ("|", ";") if _share(cells, re.escape(mark)) > 0.05), "")
+def _best_key(look: _Look, items: _Look) -> tuple[float, str, str]:
+    """(score, column, column of the items table) of the ids that two tables share most of; score 0
+    where they share none.
+    """
+    pairs = [
+        (_key_score(look.profile[column], items.profile, key), column, key)
+        for column in look.free(["item_id"])
+        if look.profile[column].is_key
+        for key in items.columns
+        if items.profile[key].is_key
+    ]
+    return max(pairs, key=lambda pair: pair[0], default=(0.0, "", ""))
+
+
+def _key_score(column: ColumnProfile, items: TableProfile, key: str) -> float:
+    """How well a column names the rows of an items table by one of its columns.
+
+    The share of its values that are found, times the root of their number, for a few small numbers
+    are found anywhere; halved where the key repeats, doubled where aliases name both.
+    """
+    ids = items.ids(key)
+    score = column.overlap(ids) * math.sqrt(len(ids.intersection(column.cells)))
+    if not items[key].unique:
+        score /= _SURER
+    aliased = {alias_key(column.name), alias_key(key)} <= set(ALIASES["item_id"])
+    return score * _SURER if aliased else score
+
+
+def _keyed(tables: _Tables) -> _Tables:
+    """Ids of events and items as the columns whose values they share."""
+    events, items = tables.used.get("events"), tables.used.get("items")
+    if events is None or items is None or "item_id" not in items.fields:
+        return tables
+    _, column, key = _best_key(events, items)
+    share = events.profile[column].overlap(items.profile.ids(key)) if column else 0.0
+    used = dict(tables.used)
+    if share >= _JOINED_SHARE:
+        why = f"{share:.0%} of its values are among '{key}' of {items.name}; "
+        used["events"] = _with_item_id(events, _field("item_id", events.profile[column], why))
+        if key != items.fields["item_id"].column:
+            why = f"holds the items of {events.name}; "
+            used["items"] = _with_item_id(items, _field("item_id", items.profile[key], why))
+    elif "item_id" in events.fields:
+        chosen = events.fields["item_id"]
+        why = f"CHECK: none of its values is an item of {items.name}; {chosen.why}"
+        if not events.profile[chosen.column].overlap(
+            items.profile.ids(items.fields["item_id"].column)
+        ):
+            used["events"] = _with_item_id(events, replace(chosen, why=why))
+    return replace(tables, used=used)
+
+
+def _with_item_id(look: _Look, item_id: _Field) -> _Look:
+    fields = {t: one for t, one in look.fields.items() if one.column != item_id.column}
+    fields["item_id"] = item_id
+    return replace(look, fields={t: fields[t] for t in FIELDS[look.table] if t in fields})
+
+
+def _catalogue_inside(used: dict[TableName, _Look], events: _Look) -> bool:
+    """An events table that also describes its items: then the same file is the items table, too."""
+    names = {alias_key(column): column for column in reversed(events.free())}
+    key = events.fields.get("item_id")
+    described = any(
+        alias in names
+        for target in ("title", "categories")
+        for alias in aliases_of("items", target)
+    )
+    if key is None or not described or events.headless:
+        return False
+    fields = _by_name("items", events, names)
+    item_id = _Field(key.column, key.why)
+    used["items"] = replace(events, table="items", fields={**fields, "item_id": item_id})
+    return True
 
 
 # ---------------------------------------------------------------- writing
@@ -320,34 +449,43 @@ def _table_lines(table: TableName, look: _Look, both: _Look | None) -> list[str]
     head = f"# {look.file}: {len(look.columns)} columns"
     lines = [f"{head}, no header" if look.headless else head]
     lines.append(f"{table}:" if look.fields else f"{table}: {{}}")
-    for target, one in look.fields.items():
-        spec = _quoted(one.column)
-        if one.separator:
-            spec = f"{{column: {spec}, separator: {_quoted(one.separator)}}}"
-        lines.append(f"  {target}: {spec}  # {one.why}")
-    if table == "events" and not look.fields.keys() & {"type", "rating"}:
-        lines.append(
-            "  # type: {constant: purchase}  # no type and no rating: each row is a "
-            "view, unless you say otherwise"
-        )
-    if table == "events" and "timestamp" not in look.fields:
-        lines.append("  # timestamp: …  # none found: the order of the rows stands for time")
-    for target in ("user_id", "item_id"):
-        if table == "events" and target not in look.fields:
-            lines.append(f"  # {target}: …  # not found: name one of {', '.join(look.columns[:8])}")
-    used = {one.column for one in look.fields.values()}
+    lines += [f"  {target}: {_spec(one)}  # {one.why}" for target, one in look.fields.items()]
+    if table == "events":
+        lines += _missing_lines(look)
+    rest = look.free()
     if both is not None:
         # Named, for what is not named of a file that is both tables is left out.
-        own = [c for c in _of_the_event(look, both) if c not in used] if table == "events" else []
-        lines += [f"  {_quoted(attribute_name(c))}: {_quoted(c)}  # context" for c in own]
-        return lines
-    rest = [c for c in look.columns if c not in used]
+        own = [c for c in _of_the_event(look, both) if c in rest] if table == "events" else []
+        return lines + [f"  {_quoted(attribute_name(c))}: {_quoted(c)}  # context" for c in own]
     if rest:
         kind = "context of each event" if table == "events" else "attributes"
         more = f" and {len(rest) - 12} more" if len(rest) > 12 else ""
         lines.append(
             f"  # not named, so {kind}: {', '.join(' '.join(c.split()) for c in rest[:12])}{more}"
         )
+    return lines
+
+
+def _spec(one: _Field) -> str:
+    spec = _quoted(one.column)
+    more = f", separator: {_quoted(one.separator)}" if one.separator else ""
+    more += f", nothing: [{_quoted(one.nothing)}]" if one.nothing else ""
+    return f"{{column: {spec}{more}}}" if more else spec
+
+
+def _missing_lines(look: _Look) -> list[str]:
+    """What an events table lacks, as comments to fill in."""
+    lines: list[str] = []
+    if not look.fields.keys() & {"type", "rating"}:
+        lines.append(
+            "  # type: {constant: purchase}  # no type and no rating: each row is a "
+            "view, unless you say otherwise"
+        )
+    if "timestamp" not in look.fields:
+        lines.append("  # timestamp: …  # none found: the order of the rows stands for time")
+    for target in ("user_id", "item_id"):
+        if target not in look.fields:
+            lines.append(f"  # {target}: …  # not found: name one of {', '.join(look.columns[:8])}")
     return lines
 
 
@@ -370,27 +508,25 @@ def _of_the_event(events: _Look, items: _Look) -> list[str]:
     is both's.
     """
     named = {one.column for target, one in items.fields.items() if target != "price"}
-    by_item = events.frame.groupby(items.fields["item_id"].column)
-    return [c for c in events.columns if c not in named and by_item[c].nunique().max() > 1]
+    key = items.fields["item_id"].column
+    return [c for c in events.columns if c not in named and events.profile.values_per(key, c) > 1]
 
 
-def _join_lines(used: dict[TableName, _Look], beside: Sequence[_Look]) -> list[str]:
-    """Side tables of items: those that share the items' key and have a column more."""
+def _join_lines(tables: _Tables) -> list[str]:
+    """Side tables of items, as joins by the ids that they share; what else lies beside."""
     joins: list[str] = []
     others: list[str] = []
-    for look in beside:
-        key = look.fields.get("item_id")
-        other = next((c for c in look.columns if key and c != key.column), None)
-        if look.table == "items" and "items" in used and key is not None and other is not None:
-            file, column = _quoted(Path(look.file).name), _quoted(other)
+    items, events = tables.used.get("items"), tables.used.get("events")
+    for look in tables.beside:
+        key = _side_key(look, items) if items is not None else ""
+        other = next((c for c in look.columns if c != key), None)
+        if key and other is not None and look.table == "items":
+            file, column = _quoted(look.name), _quoted(other)
             joins.append(
-                f"  - {{file: {file}, key: {_quoted(key.column)}, column: {column}, "
-                f"into: {column}}}"
+                f"  - {{file: {file}, key: {_quoted(key)}, column: {column}, into: {column}}}"
             )
         else:
-            others.append(
-                f"# {look.file}: another table of {look.table}; ingest it in a run of its own"
-            )
+            others.append(f"# {look.file}: {_beside(look, events, bool(key))}")
     if joins:
         joins = [
             "joins:  # side tables with many rows an item; they lie beside the items file",
@@ -399,30 +535,51 @@ def _join_lines(used: dict[TableName, _Look], beside: Sequence[_Look]) -> list[s
     return ["", *others, *joins] if others or joins else []
 
 
+def _side_key(look: _Look, items: _Look) -> str:
+    """The column of a side table that holds the items' ids; "" where none does."""
+    ids = items.profile.ids(items.fields["item_id"].column)
+    shares = {c: look.profile[c].overlap(ids) for c in look.columns if look.profile[c].is_key}
+    best = max(shares, key=lambda c: shares[c], default="")
+    return best if best and shares[best] >= _JOINED_SHARE else ""
+
+
+def _beside(look: _Look, events: _Look | None, about_items: bool) -> str:
+    """What a table is that no table of the mapping takes."""
+    if look.table == "items":
+        return "shares no id with the items, so it is not joined"
+    user = look.fields.get("user_id")
+    known = events.fields.get("user_id") if events is not None else None
+    if events is not None and user is not None and known is not None and not about_items:
+        ids = events.profile.ids(known.column)
+        if look.profile[user.column].overlap(ids) >= _JOINED_SHARE:
+            return "a side table of users, about no item; joins are of items, so it is left out"
+    return f"another table of {look.table}; ingest it in a run of its own"
+
+
 def _hints(look: _Look) -> list[str]:
     lines: list[str] = []
     rating = look.fields.get("rating")
     if rating is not None:
-        number = numbers_of([number_text(one) for one in look.cells(rating.column)])
+        cells = [c for c in look.profile[rating.column].cells if c != rating.nothing]
+        number = numbers_of([number_text(cell) for cell in cells])
         number = number[np.isfinite(number)]
         if len(number):
-            span = f"[{number.min():g}, {number.max():g}]"
             lines += [
                 "",
                 (
-                    f"# scale: {span}  # as seen in the first rows; declare the true one, "
-                    "ratings outside are rejected"
+                    f"# scale: [{number.min():g}, {number.max():g}]  # as seen in the first rows; "
+                    "declare the true one, ratings outside are rejected"
                 ),
             ]
     stamp = look.fields.get("timestamp")
-    if stamp is not None and is_slashed(cells := look.cells(stamp.column)):
+    if stamp is not None and is_slashed(cells := list(look.profile[stamp.column].cells)):
         order = '"%d/%m/%Y"' if day_comes_first(cells) else '"%m/%d/%Y"'
         lines += ["", f"# times: {order}  # if the order of day and month is not read right"]
     return lines
 
 
-def _example(look: _Look, column: str) -> str:
-    cell = next(iter(look.cells(column)), "(empty)")
+def _example(column: ColumnProfile) -> str:
+    cell = next(iter(column.cells), "(empty)")
     return " ".join(cell.split())[:40]
 
 

@@ -1,93 +1,114 @@
 """A second look at a layout, by what the cells hold: a name alone may mislead."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import pandas as pd
-
-from limner.ingest.clean import number_text, numbers_of, something
+from limner.ingest.column_profile import LOOK, ColumnProfile, TableProfile, profile_column
 from limner.ingest.mapping import ColumnRule, Layout, Mapping, alias_key
-from limner.ingest.times import day_comes_first, is_clock, is_slashed, lacks_zone
+from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
 
-LOOK = 5000
-"""Rows that are looked at."""
 _DATES = ("date", "day", "event_date", "purchase_date", "order_date")
+_FEW_TYPES = 50
 
 
-@dataclass(frozen=True)
-class Settled:
+@dataclass
+class RefinedLayout:
+    """A layout on its way to what the cells of a file bear out."""
+
     layout: Layout
     day_first: bool | None = None
     """Whether slashed dates put the day first; None where they do not tell."""
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def drop(self, name: str) -> None:
+        """Let a field's column become context."""
+        self.layout.rest.append(self.layout.fields.pop(name).column)
 
 
-def settle_events(
+def refine_events(
     layout: Layout,
-    frame: pd.DataFrame,
+    table: TableProfile,
     mapping: Mapping,
     file: str,
     later: Callable[[str], list[str]],
-    told: bool | None = None,
-) -> Settled:
+    day_first: bool | None = None,
+) -> RefinedLayout:
     """Take back what the aliases found and the cells of a file's first chunk deny; the mapping is
     not questioned.
 
     A `value` without numbers and a `type` that rarely repeats become context; a time of day is
     joined to the date beside it; a column of times without any is none. `later` gives the first
-    cells of a column, anywhere in the file, that hold something. `told` is what earlier files of
-    the table said of day and month.
+    cells of a column, anywhere in the file, that hold something. `day_first` is what earlier files
+    of the table showed.
     """
-    fields, rest, notes = dict(layout.fields), list(layout.rest), []
-    own = set(mapping.events)
+    refined = RefinedLayout(Layout(dict(layout.fields), list(layout.rest)), day_first)
+    for name, denied in (("value", _no_value), ("type", _no_type)):
+        rule = layout.fields.get(name)
+        if rule and rule.column and name not in mapping.events and denied(table[rule.column]):
+            refined.drop(name)
+    rule = layout.fields.get("timestamp")
+    if rule and rule.column:
+        _refine_clock(refined, _filled(table[rule.column], later), mapping, file)
+    rule = refined.layout.fields.get("timestamp")
+    if rule and rule.constant is None and not mapping.times:
+        _note_times(refined, table, rule, file, later)
+    return refined
 
-    def cells(name: str) -> list[str]:
-        column = frame[fields[name].column] if fields[name].column else pd.Series([], dtype=object)
-        return [one for cell in column[:LOOK] if (one := something(cell))]
 
-    def give_back(name: str) -> None:
-        rest.append(fields.pop(name).column)
+def _no_value(column: ColumnProfile) -> bool:
+    return bool(column.cells) and column.numeric < 0.5
 
-    if "value" in fields and "value" not in own:
-        found = cells("value")
-        if found and pd.isna(numbers_of([number_text(cell) for cell in found])).mean() > 0.5:
-            give_back("value")
-    if "type" in fields and "type" not in own:
-        found = cells("type")
-        if len(set(found)) > max(50, len(found) // 2):
-            give_back("type")
-    if "timestamp" in fields and fields["timestamp"].column:
-        found = cells("timestamp") or later(fields["timestamp"].column)
-        if not found:
-            notes.append(f"Column '{fields['timestamp'].column}' of {file} holds no time.")
-            give_back("timestamp")
-        elif is_clock(found) and "timestamp" not in own:
-            date = next((column for column in rest if alias_key(column) in _DATES), None)
-            clock = fields["timestamp"].column
-            if date is None:
-                notes.append(
-                    f"Column '{clock}' of {file} is a time of day without a date; it "
-                    "became context."
-                )
-                give_back("timestamp")
-            else:
-                rest.remove(date)
-                fields["timestamp"] = ColumnRule(columns=[date, clock])
-                found = [something(cell) for cell in frame[date][:LOOK]]
-    if "timestamp" in fields and fields["timestamp"].constant is None and not mapping.times:
-        spec = fields["timestamp"]
-        column = [something(cell) for cell in frame[spec.column or spec.columns[0]]]
-        if spec.column and not any(column[:LOOK]):
-            column = later(spec.column)
-        if is_slashed(column[:LOOK]):
-            told = day_comes_first(column) if told is None else told
-            order = "day/month/year" if told else "month/day/year"
-            doubt = (
-                ""
-                if told is not None
-                else ", though no date tells; `times:` in a mapping file says otherwise"
+
+def _no_type(column: ColumnProfile) -> bool:
+    return column.distinct > max(_FEW_TYPES, len(column.cells) // 2)
+
+
+def _filled(column: ColumnProfile, later: Callable[[str], list[str]]) -> ColumnProfile:
+    """The column, or what comes of it later in the file where its first rows are empty."""
+    return column if column.cells else profile_column(column.name, later(column.name))
+
+
+def _refine_clock(
+    refined: RefinedLayout, column: ColumnProfile, mapping: Mapping, file: str
+) -> None:
+    """Drop a time column that is empty, or one of times of day that has no date beside it."""
+    if column.type == "empty":
+        refined.notes.append(f"Column '{column.name}' of {file} holds no time.")
+        refined.drop("timestamp")
+    elif column.type == "clock" and "timestamp" not in mapping.events:
+        rest = refined.layout.rest
+        date = next((name for name in rest if alias_key(name) in _DATES), None)
+        if date is None:
+            refined.notes.append(
+                f"Column '{column.name}' of {file} is a time of day without a date; it "
+                "became context."
             )
-            notes.append(f"Dates of {file} were read as {order}{doubt}.")
-        if lacks_zone(column[:LOOK]):
-            notes.append(f"Times of {file} name no zone and were read as UTC.")
-    return Settled(Layout(fields, rest), told, tuple(notes))
+            refined.drop("timestamp")
+        else:
+            rest.remove(date)
+            refined.layout.fields["timestamp"] = ColumnRule(columns=[date, column.name])
+
+
+def _note_times(
+    refined: RefinedLayout,
+    table: TableProfile,
+    rule: ColumnRule,
+    file: str,
+    later: Callable[[str], list[str]],
+) -> None:
+    """Say how slashed dates and times without a zone are read."""
+    cells = table.all_cells(rule.column or rule.columns[0])
+    if rule.column and not any(cells[:LOOK]):
+        cells = later(rule.column)
+    if is_slashed(cells[:LOOK]):
+        if refined.day_first is None:
+            refined.day_first = day_comes_first(cells)
+        order = "day/month/year" if refined.day_first else "month/day/year"
+        doubt = (
+            ""
+            if refined.day_first is not None
+            else ", though no date tells; `times:` in a mapping file says otherwise"
+        )
+        refined.notes.append(f"Dates of {file} were read as {order}{doubt}.")
+    if lacks_zone(cells[:LOOK]):
+        refined.notes.append(f"Times of {file} name no zone and were read as UTC.")

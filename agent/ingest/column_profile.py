@@ -1,0 +1,193 @@
+"""What the columns of a table hold: one look at the first rows, shared by `init` and `ingest`."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from limner.core.interactions import NO_TIME
+from limner.ingest.clean import number_text, numbers_of, something
+from limner.ingest.read import META
+from limner.ingest.times import day_comes_first, is_clock, parse_times
+
+LOOK = 5000
+"""Rows that are looked at."""
+ColumnType = Literal["empty", "number", "time", "clock", "list", "word", "text"]
+
+_LISTED_SHARE = 0.05
+"""Share of cells that hold "|" or ";" from which a column is one of lists."""
+_COMMA_SHARE = 0.3
+"""Share of cells that hold a comma from which a column may be one of lists."""
+_REPEATED_SHARE = 0.5
+"""Share of parts, and of first parts, that come again where commas separate a list."""
+_LONGEST_PART = 40
+_TEXT_LENGTH = 60
+"""Mean length, in characters, from which words are text."""
+_EARLY, _LATE = 315_532_800_000, 4_102_444_800_000
+"""1980 to 2100 in epoch milliseconds: what a column of times holds."""
+_SHAPES = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """A column as its first rows show it."""
+
+    name: str
+    type: ColumnType
+    span: tuple[float, float] | None
+    """Lowest and highest number; None where no cell is one."""
+    numeric: float
+    """Share of the filled cells that are numbers."""
+    filled: float
+    """Share of the cells that hold something."""
+    distinct: int
+    """How many different cells there are, of those that hold something."""
+    unique: bool
+    """No cell comes twice, and none is empty."""
+    shape: str
+    """The commonest form of a cell: letters as "a", digits as "9", runs of them shortened."""
+    separator: str
+    """What separates the parts of a list; "" where the column is none of lists."""
+    sentinel: float | None
+    """-1 or 0 apart from the other numbers, as ratings have it for "seen, not rated"."""
+    cells: tuple[str, ...] = field(repr=False)
+    """The cells that hold something, in order."""
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the cells can be ids: one word or whole number each."""
+        return self.type in ("number", "word") and not {" ", "."} & set(self.shape)
+
+    def overlap(self, ids: AbstractSet[str]) -> float:
+        """Share of the different cells that are among another table's ids; in [0, 1]."""
+        values = set(self.cells)
+        return len(values & ids) / len(values) if values else 0.0
+
+
+class TableProfile:
+    """A table's first rows, and the profile of each column, made when first asked for."""
+
+    def __init__(self, frame: pd.DataFrame, rows: int = LOOK) -> None:
+        self._frame, self._rows = frame, rows
+        self._profiles: dict[str, ColumnProfile] = {}
+        self._ids: dict[str, frozenset[str]] = {}
+        self.columns = [str(column) for column in frame.columns if column not in META]
+
+    def __getitem__(self, name: str) -> ColumnProfile:
+        if name not in self._profiles:
+            self._profiles[name] = profile_column(name, self._frame[name][: self._rows])
+        return self._profiles[name]
+
+    def all_cells(self, name: str) -> list[str]:
+        """Each row's cell, beyond those that are profiled; "" for nothing."""
+        return [something(cell) for cell in self._frame[name]]
+
+    def ids(self, name: str) -> frozenset[str]:
+        """The different cells of all rows."""
+        if name not in self._ids:
+            self._ids[name] = frozenset(filter(None, map(something, set(self._frame[name]))))
+        return self._ids[name]
+
+    def values_per(self, key: str, name: str) -> int:
+        """The most different cells that one key has in another column."""
+        return int(self._frame.groupby(key)[name].nunique().max())
+
+
+def profile_column(name: str, column: "Sequence[str] | pd.Series[str]") -> ColumnProfile:
+    """Look at the cells of a column, each different one once."""
+    cells = [cell for raw in column if (cell := something(raw))]
+    counts = Counter(cells)
+    numbers = numbers_of([number_text(cell) for cell in counts])
+    finite = np.isfinite(numbers)
+    repeats = np.array(list(counts.values()), dtype=np.float64)
+    numeric = float(repeats[finite].sum() / max(repeats.sum(), 1.0))
+    separator = _separator(list(counts))
+    return ColumnProfile(
+        name=name,
+        type=_type_of(cells, numeric, separator),
+        span=(float(numbers[finite].min()), float(numbers[finite].max())) if numeric else None,
+        numeric=numeric,
+        filled=len(cells) / max(len(column), 1),
+        distinct=len(counts),
+        unique=len(counts) == len(column),
+        shape=Counter(_shape(cell) for cell in list(counts)[:500]).most_common(1)[0][0]
+        if counts
+        else "",
+        separator=separator,
+        sentinel=_sentinel(numbers[finite], repeats[finite]),
+        cells=tuple(cells),
+    )
+
+
+def _type_of(cells: list[str], numeric: float, separator: str) -> ColumnType:
+    if not cells:
+        return "empty"
+    if is_clock(cells):
+        return "clock"
+    # A few first: reading every sentence of a column of texts as a time is slow.
+    if _are_times(cells[:20]) and _are_times(cells):
+        return "time"
+    if numeric == 1.0:
+        return "number"
+    if separator:
+        return "list"
+    return "text" if sum(map(len, cells)) > _TEXT_LENGTH * len(cells) else "word"
+
+
+def _are_times(cells: list[str]) -> bool:
+    times, bad = parse_times(cells, day_first=bool(day_comes_first(cells)))
+    good = times[times != NO_TIME]
+    return not bad.any() and bool((good > _EARLY).all()) and bool((good < _LATE).all())
+
+
+def _shape(cell: str) -> str:
+    for pattern, mark in _SHAPES:
+        cell = pattern.sub(mark, cell[:80])
+    return cell
+
+
+def _separator(cells: list[str]) -> str:
+    """What separates the parts of the cells; commas only where parts are short and come again."""
+    if not cells:
+        return ""
+    for mark in ("|", ";"):
+        if sum(mark in cell for cell in cells) > _LISTED_SHARE * len(cells):
+            return mark
+    return next((mark for mark in (", ", ",") if _comma_lists(cells, mark)), "")
+
+
+def _comma_lists(cells: list[str], mark: str) -> bool:
+    rows = [cell.split(mark) for cell in cells]
+    lists = [parts for parts in rows if len(parts) > 1]
+    if len(lists) < max(2, _COMMA_SHARE * len(cells)):
+        return False
+    counts = Counter(part for parts in rows for part in parts)
+    mean = sum(len(part) * count for part, count in counts.items()) / sum(counts.values())
+    if mean > _LONGEST_PART or any(part.strip().isdigit() for part in counts):
+        return False
+    firsts = [parts[0] for parts in lists]
+    return _repeated(firsts, counts) and _repeated(
+        (part for parts in lists for part in parts), counts
+    )
+
+
+def _repeated(parts: Iterable[str], counts: Counter[str]) -> bool:
+    again = [counts[part] > 1 for part in parts]
+    return sum(again) >= _REPEATED_SHARE * len(again)
+
+
+def _sentinel(numbers: NDArray[np.float64], repeats: NDArray[np.float64]) -> float | None:
+    """The lowest number where it is -1, or a frequent 0, and all others are whole and above 0."""
+    if len(numbers) < 3:
+        return None
+    low, others = float(numbers.min()), np.delete(numbers, numbers.argmin())
+    if others.min() < 1 or (others != np.floor(others)).any():
+        return None
+    share = float(repeats[numbers.argmin()] / repeats.sum())
+    return low if low == -1 or (low == 0 and share >= 0.2) else None

@@ -1,0 +1,220 @@
+"""What `init` proposes from what columns hold, and what ingest makes of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from yaml import safe_load
+
+from limner.core.errors import BadInputError
+from limner.ingest import Sources, ingest, parse_mapping, propose_mapping
+from limner.ingest.column_profile import TableProfile, profile_column
+from tests.unit.ingesting import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def proposed(*files: str) -> dict[str, Any]:
+    tree = safe_load(propose_mapping(files))
+    parse_mapping(tree, "proposed")
+    assert isinstance(tree, dict)
+    return tree
+
+
+# ---------------------------------------------------------------- profiles
+
+
+@pytest.mark.parametrize(
+    ("cells", "type_", "shape"),
+    [
+        (["1", "2", ""], "number", "9"),
+        (["A1", "B2"], "word", "a9"),
+        (["2019-01-02", "2020-01-02"], "time", "9-9-9"),
+        (["12:30", "1:05"], "clock", "9:9"),
+        (["a|b", "c|a"], "list", "a|a"),
+        (["word " * 20, "other " * 20], "text", " ".join("a" * 17)),
+        (["", "NULL"], "empty", ""),
+    ],
+)
+def test_types_of_columns(cells: list[str], type_: str, shape: str) -> None:
+    column = profile_column("x", cells)
+    assert column.type == type_
+    assert column.shape == shape or type_ == "text"
+
+
+def test_a_profile_counts() -> None:
+    column = profile_column("x", ["3", "1", "3", ""])
+    assert (column.span, column.filled, column.distinct, column.unique) == (
+        (1.0, 3.0),
+        0.75,
+        2,
+        False,
+    )
+    assert column.overlap({"3", "9"}) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"),
+    [
+        (["Drama|Crime", "Drama"], "|"),
+        (["tea; green", "tea"], ";"),
+        (["Tea, Green", "Tea, Black", "Pots, Black", "Pots, Green"], ", "),
+        (["tea,green", "tea,black", "pots,black", "pots,green"], ","),
+        (["Wells, The", "Pier, The", "Lantern, The", "Harbour, The"], ""),
+        (["1,234", "5,678", "1,678"], ""),
+        (["I came, I saw, and I was so very much impressed by it all that I left"] * 3, ""),
+        (["plain", "words"], ""),
+    ],
+)
+def test_separators_of_lists(cells: list[str], separator: str) -> None:
+    assert profile_column("x", cells).separator == separator
+
+
+@pytest.mark.parametrize(
+    ("ratings", "sentinel"),
+    [
+        (["-1", "7", "8", "-1"], -1.0),
+        (["0", "7", "8", "0", "9"], 0.0),
+        (["0", "1", "2", "3", "4", "5", *"12345" * 5], None),
+        (["0.5", "1", "2"], None),
+        (["-1", "0", "1"], None),
+        (["1", "2", "3"], None),
+    ],
+)
+def test_sentinels_of_ratings(ratings: list[str], sentinel: float | None) -> None:
+    assert profile_column("rating", ratings).sentinel == sentinel
+
+
+def test_a_table_profiles_its_first_rows_once() -> None:
+    table = TableProfile(pd.DataFrame({"a": ["1", "2", "3"]}, dtype=object), rows=2)
+    assert table["a"] is table["a"]
+    assert table["a"].distinct == 2
+    assert table.ids("a") == {"1", "2", "3"}
+
+
+# ---------------------------------------------------------------- proposals
+
+
+def test_what_was_seen_but_not_rated_is_a_view(bench: Bench) -> None:
+    events = bench.write(
+        "e.csv", "user_id,item_id,rating\nu,a,-1\nu,b,7\nv,a,9\nv,b,-1\nw,a,4\nw,c,-1\n"
+    )
+    text = propose_mapping([events])
+    assert safe_load(text)["events"]["rating"] == {"column": "rating", "nothing": ["-1"]}
+    assert "scale: [4, 9]" in text
+    bench.run(events, mapping=safe_load(text))
+    assert [e.type for e in bench.events()] == [
+        "view",
+        "rating",
+        "rating",
+        "view",
+        "rating",
+        "view",
+    ]
+    assert (bench.store.scales()["e"].low, bench.store.scales()["e"].high) == (4, 9)
+
+
+def test_lists_of_categories_are_split(bench: Bench) -> None:
+    items = bench.write(
+        "i.csv",
+        'item_id,title,categories\n1,A,"Tea, Green"\n2,B,"Tea, Black"\n'
+        '3,C,"Pots, Black"\n4,D,Pots\n',
+    )
+    tree = proposed(items)
+    assert tree["items"]["categories"] == {"column": "categories", "separator": ", "}
+    bench.run(items=items, mapping=tree)
+    item = bench.store.item("1")
+    assert item is not None
+    assert item.categories == ["Tea", "Green"]
+
+
+def test_the_item_id_is_the_column_whose_values_events_name(bench: Bench) -> None:
+    items = bench.write(
+        "plants.csv",
+        "plant,label,maker_code,shop_id\n"
+        + "".join(f"p{n},Plant {n},m{n % 3},{n}\n" for n in range(9)),
+    )
+    events = bench.write(
+        "sales.csv",
+        "buyer,what,shop_id,day\n"
+        + "".join(f"b{n % 4},p{n % 9},{n % 2},2024-01-0{n % 9 + 1}\n" for n in range(20)),
+    )
+    tree = proposed(events, items)
+    assert tree["events"]["item_id"] == "what"
+    assert tree["events"]["user_id"] == "buyer"
+    assert tree["items"]["item_id"] == "plant"
+    assert bench.run(events, items=items, mapping=tree).events.kept == 20
+
+
+def test_users_and_their_side_tables_are_told_from_events(bench: Bench) -> None:
+    events = bench.write(
+        "orders.csv",
+        "user_id,item_id,day\n" + "".join(f"u{n % 5},i{n % 4},2024-01-01\n" for n in range(20)),
+    )
+    items = bench.write("things.csv", "item_id,title\n" + "".join(f"i{n},T{n}\n" for n in range(4)))
+    people = bench.write(
+        "people.csv", "user_id,zip_code,city\n" + "".join(f"u{n},0100{n},Riga\n" for n in range(5))
+    )
+    cards = bench.write(
+        "cards.csv",
+        "user_id,card_id,since\n" + "".join(f"u{n % 5},c{n},2020-01-01\n" for n in range(9)),
+    )
+    text = propose_mapping([cards, people, items, events])
+    tree = safe_load(text)
+    assert (tree["users"], tree["events"]["item_id"]) == ({"user_id": "user_id"}, "item_id")
+    assert "cards.csv: a side table of users" in text
+    assert "joins" not in tree
+
+
+def test_a_table_that_shares_no_id_is_not_joined(bench: Bench) -> None:
+    movies = bench.write("films.csv", "film_id,title\n" + "".join(f"f{n},T{n}\n" for n in range(5)))
+    tags = bench.write("tags.csv", "tag_id,tag\n" + "".join(f"{n},t{n}\n" for n in range(5)))
+    linked = bench.write(
+        "film_tags.csv", "tag_id,film_ref\n" + "".join(f"{n % 3},f{n % 5}\n" for n in range(15))
+    )
+    text = propose_mapping([movies, tags, linked])
+    assert safe_load(text)["joins"] == [
+        {"file": "film_tags.csv", "key": "film_ref", "column": "tag_id", "into": "tag_id"}
+    ]
+    assert "tags.csv: shares no id with the items" in text
+
+
+def test_a_file_without_a_header_is_read_by_content(bench: Bench) -> None:
+    kinds = ("see", "see", "basket", "buy")
+    events = bench.write(
+        "log.csv",
+        "".join(
+            f"{n + 1},{7_100_000 + n % 7},{3_300_000 + n % 3},{kinds[n % 4]},"
+            f"{1_600_000_000 + 60 * n}\n"
+            for n in range(40)
+        ),
+    )
+    tree = proposed(events)
+    assert tree["events"] == {
+        "user_id": "column1",
+        "item_id": "column2",
+        "type": "column4",
+        "timestamp": "column5",
+    }
+    bench.run(events, mapping=tree)
+    assert {e.type for e in bench.events()} == {"see", "cart", "purchase"}
+    assert len({e.item_id for e in bench.events()}) == 7
+
+
+# ---------------------------------------------------------------- events about unknown items
+
+
+def test_events_about_no_item_of_the_table_store_nothing_unless_told(bench: Bench) -> None:
+    events = bench.write("e.csv", "user_id,item_id\nu,1\nv,2\n")
+    items = bench.write("i.csv", "item_id,title\na,A\nb,B\n")
+    with pytest.raises(BadInputError, match=r"No event is about an item.*--allow-unknown-items"):
+        bench.run(events, items=items)
+    assert (bench.store.counts().events, bench.store.counts().items) == (0, 0)
+    ingest(bench.store, Sources([events], [items], allow_unknown_items=True))
+    assert bench.store.counts().events == 2
+    other = bench.write("f.csv", "user_id,item_id\nw,9\n")
+    assert bench.run(other, items=items, mapping={"allow_unknown_items": True}).events.kept == 1
