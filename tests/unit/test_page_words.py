@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from limner.core.messages import catalogue
 from limner.web.render import cited
 from limner.web.retold import Told, read_forms
 from limner.web.talk import lines
@@ -108,12 +109,20 @@ FOREIGN = ("{where}.{name}: ", "Not Found")
 
 def test_sentences_are_those_that_the_code_says() -> None:
     """A note that is worded otherwise one day must be so here too."""
-    said = [one for one in _sentences("agent", "tools") if len(one.replace("\0", "")) > 8]
+    sentences = [*_sentences("agent", "tools"), *_coded()]
+    said = [one for one in sentences if len(one.replace("\0", "")) > 8]
     patterns = [re.compile(".*".join(map(re.escape, one.split("\0"))), re.DOTALL) for one in said]
     for form in read_forms():
         english = form.said["en"]
         if not english.startswith(FOREIGN):
             assert any(one.fullmatch(english) for one in patterns), english
+
+
+def _coded() -> Iterator[str]:
+    """Every English text of the message catalogue, in the same form."""
+    for said in catalogue().values():
+        if isinstance(english := said["en"], str):
+            yield re.sub(r"\{\w+(:[^}]*)?\}", "\0", english)
 
 
 def _sentences(*packages: str) -> Iterator[str]:
