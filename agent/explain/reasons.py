@@ -239,67 +239,139 @@ def choose_grounds(
 
     A like that one event speaks for says no more than that event. A decade or a price alone is
     named only where the user's own channels found the item and no event leads to it.
+
+    led: by item id, the events that led to it. channels: by item id, those that found it.
     """
-    shown = {
-        event.event_id: _shown(number, event, past)
-        for number, event in enumerate(past.events, 1)
-        if (item := past.items.get(event.item_id or "")) is not None and item.title
-    }
-    liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
-    borne = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
-    values = {
-        s.item.item_id: _values(s.item, values_of) for s in liked.values() if s.item is not None
-    }
-    likes = [
-        p
-        for p in profile.preferences
-        if p.polarity == "like" and (p.basis == "stated" or len(p.evidence) > 1)
-    ]
+    history = _seen_history(past, values_of)
+    likes = [p for p in profile.preferences if _is_general_like(p)]
     used: Counter[str] = Counter()
-    whys = []
+    grounds = []
     for item in items:
-        mine = _values(item, values_of)
-        shared = [p for p in likes if fold(p.value) in mine]
-        shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
-        # An item of the same name comes last: a person reads another as more of a reason.
-        name = fold(item.title)
-        others = {
-            i: s
-            for i, s in liked.items()
-            if s.item and s.item.item_id != item.item_id and fold(s.item.title) != name
-        }
-        leads = led.get(item.item_id, ())
-        rest = {
-            i: s for i, s in borne.items() if i not in liked and s.event.item_id != item.item_id
-        }
-        kin = {
-            lead.event_id: _overlap(mine, _values(seen_item, values_of))
-            for lead in leads
-            if lead.event_id in borne and (seen_item := borne[lead.event_id].item) is not None
-        }
-        namesakes = {
-            i: s for i, s in borne.items() if i not in others and s.event.item_id != item.item_id
-        }
-        lead = next(
-            filter(None, (_foremost(leads, some, kin, used) for some in (others, rest, namesakes))),
-            None,
-        )
-        telling = _apart([p for p in shared if p.facet not in _BARE_FACETS])
-        seen: WindowEvent | None
-        origin: Origin
-        if lead is not None and (
-            not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]
-        ):
-            shared, seen, origin = [], borne[lead.event_id], lead.link
-        else:
-            whence = _channel(channels.get(item.item_id, ("content",)), is_known=bool(borne))
-            usable = telling or ([] if whence else shared)
-            shared, seen = _together(usable, mine, values, others, leads, kin, used)
-            alike = "similar_users" in channels.get(item.item_id, ()) and bool(borne)
-            origin = "" if shared or seen else whence or ("similar" if alike else "")
+        links = _links(item, likes, history, led.get(item.item_id, ()), values_of, used)
+        found_by = channels.get(item.item_id, ("content",))
+        shared, seen, origin = _grounds_of(links, history, found_by, used)
         used.update([*map(_name, shared), *([seen.event.event_id] if seen else [])])
-        whys.append(ReasonGrounds(item, tuple(shared), seen, origin, cold=not past.items))
-    return whys
+        grounds.append(ReasonGrounds(item, tuple(shared), seen, origin, cold=not past.items))
+    return grounds
+
+
+@dataclass(frozen=True)
+class _SeenHistory:
+    """The user's events with titled items, by event id."""
+
+    tolerated: Mapping[str, WindowEvent]
+    """Events that are no dislike."""
+    liked: Mapping[str, WindowEvent]
+    """Of these the ones whose signal is not below neutral."""
+    values: Mapping[str, frozenset[str]]
+    """Facet values of the liked events' items, by item id."""
+
+
+def _seen_history(past: Past, values_of: ValuesOf) -> _SeenHistory:
+    shown = {}
+    for number, event in enumerate(past.events, 1):
+        item = past.items.get(event.item_id or "")
+        if item is not None and item.title:
+            shown[event.event_id] = _shown(number, event, past)
+    liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
+    tolerated = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
+    liked_items = (s.item for s in liked.values() if s.item is not None)
+    values = {item.item_id: _values(item, values_of) for item in liked_items}
+    return _SeenHistory(tolerated, liked, values)
+
+
+def _is_general_like(preference: Preference) -> bool:
+    """Whether a like says more than a single event does."""
+    several = preference.basis == "stated" or len(preference.evidence) > 1
+    return preference.polarity == "like" and several
+
+
+@dataclass(frozen=True)
+class _ItemLinks:
+    """What links one recommended item to the user's history."""
+
+    values: frozenset[str]
+    """The item's facet values, folded."""
+    shared: Sequence[Preference]
+    """Likes whose value the item carries, strongest first; those used already come later."""
+    leads: Sequence[Attribution]
+    """Events that led to the item."""
+    kin: Mapping[str, float]
+    """By event id of a lead, see `_kinship`."""
+    liked: Mapping[str, WindowEvent]
+    """Liked events on other items with other names."""
+    best_lead: Attribution | None
+
+
+def _links(
+    item: Item,
+    likes: Sequence[Preference],
+    history: _SeenHistory,
+    leads: Sequence[Attribution],
+    values_of: ValuesOf,
+    used: Counter[str],
+) -> _ItemLinks:
+    values = _values(item, values_of)
+    shared = [p for p in likes if fold(p.value) in values]
+    shared.sort(key=lambda p: -_weight(p) * USED_AGAIN ** used[_name(p)])
+    kin = {lead.event_id: _kinship(lead, values, history, values_of) for lead in leads}
+    liked, *others = _other_events(item, history)
+    best = (_foremost(leads, events, kin, used) for events in (liked, *others))
+    return _ItemLinks(values, shared, leads, kin, liked, next(filter(None, best), None))
+
+
+def _other_events(item: Item, history: _SeenHistory) -> list[dict[str, WindowEvent]]:
+    """Events on other items than this one, in the order in which they are preferred as reasons:
+    liked ones; neutral ones; all but the liked ones.
+
+    Liked events on items of the same name come last: a person reads another as more of a reason.
+    """
+    name = fold(item.title)
+    others = {i: s for i, s in history.tolerated.items() if s.event.item_id != item.item_id}
+    namesakes = {i for i, s in others.items() if s.item is not None and fold(s.item.title) == name}
+    liked = {i: s for i, s in others.items() if i in history.liked and i not in namesakes}
+    neutral = {i: s for i, s in others.items() if i not in history.liked}
+    return [liked, neutral, {i: s for i, s in others.items() if i not in liked}]
+
+
+def _kinship(
+    lead: Attribution, values: frozenset[str], history: _SeenHistory, values_of: ValuesOf
+) -> float:
+    """Overlap of the facet values of a lead's item with `values`, in [0, 1]; 0 for other events."""
+    seen = history.tolerated.get(lead.event_id)
+    if seen is None or seen.item is None:
+        return 0.0
+    return _overlap(values, _values(seen.item, values_of))
+
+
+def _grounds_of(
+    links: _ItemLinks, history: _SeenHistory, found_by: Sequence[str], used: Counter[str]
+) -> tuple[Sequence[Preference], WindowEvent | None, Origin]:
+    """Likes, event and origin of one reason; each may be empty, None or "".
+
+    found_by: the channels that found the item.
+    """
+    lead = links.best_lead
+    telling = _apart([p for p in links.shared if p.facet not in _BARE_FACETS])
+    if lead is not None and _is_better(lead, telling, used):
+        return [], history.tolerated[lead.event_id], lead.link
+    is_known = bool(history.tolerated)
+    crowd_origin = _channel(found_by, is_known=is_known)
+    usable = telling or ([] if crowd_origin else links.shared)
+    shared, seen = _together(
+        usable, links.values, history.values, links.liked, links.leads, links.kin, used
+    )
+    if shared or seen:
+        return shared, seen, ""
+    by_similar_users = is_known and "similar_users" in found_by
+    return shared, seen, crowd_origin or ("similar" if by_similar_users else "")
+
+
+def _is_better(lead: Attribution, telling: Sequence[Preference], used: Counter[str]) -> bool:
+    """Whether an event alone says more than the shared likes: there are none, or the strongest was
+    named too often and the event less so.
+    """
+    return not telling or used[_name(telling[0])] >= SAME > used[lead.event_id]
 
 
 def _together(

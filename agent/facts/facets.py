@@ -8,6 +8,7 @@ repeated words of titles. Rules are found once per population and are plain data
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -25,27 +26,25 @@ MAX_SAMPLE = 50_000
 MIN_COVERAGE = 0.01
 """Share of items that must have an attribute for it to be a facet."""
 MIN_REPEATED = 0.3
-"""Of an attribute's items, the share that must carry a value which other items carry too; ids do
-not reach it.
+"""Share of an attribute's items that must carry a value which other items carry too; ids do not
+reach it.
 """
 FEW_NUMBERS = 12
 """A numeric attribute with at most this many different numbers is read as names, above in bands."""
 LONG_VALUE = 60
 """Mean characters from which an attribute is prose, not a facet."""
 THEMES_BELOW = 0.5
-"""Titles are read for themes where no named facet tells this share of items from others."""
+"""Titles are read for themes if every named facet's `Rule.telling` is below this."""
 TOO_COMMON = 0.8
-"""A value on more items than this share tells none from others."""
+"""Share of items above which a value does not tell items apart."""
 PROSE_WORDS = 4
-"""Words from which a value that ends like a sentence is one."""
+"""Words from which a value that ends like a sentence is taken for one."""
 BANDS = ("low", "mid", "high")
 
 _SPACE = re.compile(r"\s+")
 _PLACEHOLDER = re.compile(
-    (
-        r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available|nr|not rated|unrated|"
-        r"등급없음|미정"
-    ),
+    r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available|nr|not rated|unrated|"
+    r"등급없음|미정",
     re.IGNORECASE,
 )
 _UNIT = (
@@ -57,7 +56,7 @@ _MEASURE = re.compile(
 )
 """A weight or a size: "0.3 ounces", "8.3 x 5.1 x 0.2 inches ; 0.3 ounces"."""
 _CODE = re.compile(r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}")
-"""A number of a register: "B00BWDH2O6"."""
+"""A catalogue number: "B00BWDH2O6"."""
 _PATH = re.compile(r"[^\s.>]+(?:\.[^\s.>]+)+|[^>]+(?: > [^>]+)+")
 _DATE = re.compile(
     r"(1[89]\d\d|20\d\d)(?:[-/.]\d\d?){0,2}(?:[T ].*)?|\d\d?[-/. ]\w{3,9}[-/., ]+(1[89]\d\d|20\d\d)"
@@ -86,8 +85,8 @@ _MEASURED = frozenset(
         "mpn",
     }
 )
-"""Words in the name of what a thing measures, how it is sent and what it is registered as: that is
-nobody's taste.
+"""Words in names of attributes that give a measure, a way of delivery or a catalogue number: no
+taste.
 """
 _OF_A_PACKAGE = frozenset({"product", "item", "package", "cm", "mm", "inch", "in"})
 _COUNTED = frozenset(
@@ -107,7 +106,7 @@ _COUNTED = frozenset(
         "view",
     }
 )
-"""Words in the name of a number that others gave an item."""
+"""Words in names of numbers that say what others thought of an item."""
 _REGISTERED = frozenset(
     {
         "available",
@@ -122,7 +121,7 @@ _REGISTERED = frozenset(
         "stocked",
     }
 )
-"""Words in the name of a date of the shop's, not of the item."""
+"""Words in names of dates that belong to the shop, not to the item."""
 _SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
 FIRST_YEAR, LAST_YEAR = 1850, 2100
 
@@ -157,37 +156,59 @@ def discover(items: Sequence[Item]) -> list[Rule]:
     sample = _sample(items)
     if not sample:
         return []
-    names = Counter(name for item in sample for name in item.attributes)
-    wheres = ["price", *(f"attributes.{name}" for name in sorted(names))]
+    names = sorted(set().union(*(item.attributes for item in sample)))
+    columns = ["price", *(f"attributes.{name}" for name in names)]
     if category_facet(sample) == "category":
-        wheres.insert(0, "categories")
-    rules = [rule for where in wheres if (rule := _rule_for(where, sample)) is not None]
-    rules = _one_each(rules)
-    if not any(rule.facet == "era" for rule in rules) and (era := _era_in_titles(sample, names)):
-        rules.append(era)
-    named = [rule.telling for rule in rules if rule.kind in ("value", "path")]
-    if max(named, default=0.0) < THEMES_BELOW and (theme := _themes(sample)):
-        rules.append(theme)
+        columns.insert(0, "categories")
+    rules = _one_each([rule for where in columns if (rule := _rule_for(where, sample))])
+    if not _has_era(rules):
+        rules += _era_in_titles(sample, names)
+    if all(rule.telling < THEMES_BELOW for rule in rules if rule.kind in ("value", "path")):
+        rules += _themes(sample)
     return sorted(rules, key=lambda rule: (-rule.coverage, rule.facet))[:MAX_FACETS]
 
 
 def read(rule: Rule, item: Item) -> list[str]:
     """The item's values of one facet, in order, without repeats; empty where it has none."""
-    if rule.kind == "theme":
-        return themes_in(item.title.lower() if rule.lower else item.title, rule.vocabulary)
-    if rule.kind == "band":
-        number = number_in(rule, item)
-        return [] if np.isnan(number) or rule.edges is None else [_band(number, rule.edges)]
+    return list(dict.fromkeys(_READERS[rule.kind](rule, item)))
+
+
+def _read_values(rule: Rule, item: Item) -> Iterable[str]:
+    return (value for value in map(_clean, _raw(item, rule.where)) if value)
+
+
+def _read_path(rule: Rule, item: Item) -> Iterable[str]:
+    return (level for value in _raw(item, rule.where) for level in _levels(value))
+
+
+def _read_era(rule: Rule, item: Item) -> Iterable[str]:
+    years = map(_year, _raw(item, rule.where))
+    return (f"{year // 10 * 10}s" for year in years if year is not None)
+
+
+def _read_title_era(rule: Rule, item: Item) -> Iterable[str]:
     raw = _raw(item, rule.where)
-    if rule.kind == "title era":
-        year = _TITLE_YEAR.search(raw[0]) if raw else None
-        return [f"{year[1][:3]}0s"] if year else []
-    if rule.kind == "era":
-        years = (_year(value) for value in raw)
-        return list(dict.fromkeys(f"{year // 10 * 10}s" for year in years if year is not None))
-    if rule.kind == "path":
-        return list(dict.fromkeys(level for value in raw for level in _levels(value)))
-    return list(dict.fromkeys(value for value in map(_clean, raw) if value))
+    year = _TITLE_YEAR.search(raw[0]) if raw else None
+    return [f"{year[1][:3]}0s"] if year else []
+
+
+def _read_band(rule: Rule, item: Item) -> Iterable[str]:
+    number = number_in(rule, item)
+    return [] if np.isnan(number) or rule.edges is None else [_band(number, rule.edges)]
+
+
+def _read_themes(rule: Rule, item: Item) -> Iterable[str]:
+    return themes_in(item.title.lower() if rule.lower else item.title, rule.vocabulary)
+
+
+_READERS: dict[RuleKind, Callable[[Rule, Item], Iterable[str]]] = {
+    "value": _read_values,
+    "path": _read_path,
+    "era": _read_era,
+    "title era": _read_title_era,
+    "band": _read_band,
+    "theme": _read_themes,
+}
 
 
 def facets_of(item: Item, rules: Iterable[Rule] | None = None) -> dict[str, list[str]]:
@@ -197,26 +218,25 @@ def facets_of(item: Item, rules: Iterable[Rule] | None = None) -> dict[str, list
     attributes, the era.
     """
     if rules is None:
-        rules = _rules_of_one(item)
+        rules = _rules_of_item(item)
     return {rule.facet: values for rule in rules if (values := read(rule, item))}
 
 
 def facet_name(name: str) -> str:
     """An attribute's name as a facet: lower case, spaces, singular ("Genres" -> "genre")."""
-    plain = (
-        _SPACE.sub(
-            " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
-        )
-        .strip()
-        .lower()
-    )
-    head, _, last = plain.rpartition(" ")
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
+    head, _, last = _SPACE.sub(" ", spaced).strip().lower().rpartition(" ")
     if last not in _SAME_IN_PLURAL and last.isascii():
-        if last.endswith("ies") and len(last) > 4:
-            last = last[:-3] + "y"
-        elif last.endswith("s") and not last.endswith(("ss", "us", "is")) and len(last) > 3:
-            last = last[:-1]
+        last = _singular(last)
     return f"{head} {last}".strip()
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        return word[:-1]
+    return word
 
 
 def category_facet(items: Iterable[Item]) -> str:
@@ -232,30 +252,41 @@ def category_facet(items: Iterable[Item]) -> str:
     )
 
 
-def _rules_of_one(item: Item) -> list[Rule]:
-    rules = [Rule(facet="category", where="categories", kind=_kind_of_words(item.categories))]
-    if category_facet([item]) != "category":
-        rules.clear()
+def _rules_of_item(item: Item) -> list[Rule]:
+    """Rules that one item alone suggests, for items outside any population."""
+    rules = []
+    if category_facet([item]) == "category":
+        kind = _kind_of_words(item.categories)
+        rules.append(Rule(facet="category", where="categories", kind=kind))
     for name, value in item.attributes.items():
         words = value if isinstance(value, list) else [str(value)]
-        if _is_no_taste(name) or isinstance(value, bool) or not words:
-            continue
-        if _dated(name) and all(_year(word) for word in words):
-            rules.append(Rule(facet="era", where=f"attributes.{name}", kind="era"))
-        elif all(
-            len(word) <= LONG_VALUE and _number(word) is None and "://" not in word
-            for word in words
-        ):
-            rules.append(
-                Rule(facet=facet_name(name), where=f"attributes.{name}", kind=_kind_of_words(words))
-            )
-    if not any(rule.facet == "era" for rule in rules):
+        if words and not isinstance(value, bool) and not _is_no_taste(name):
+            rules += _rule_of_attribute(name, words)
+    if not _has_era(rules):
         rules.append(Rule(facet="era", where="title", kind="title era"))
     return rules
 
 
+def _has_era(rules: Iterable[Rule]) -> bool:
+    return any(rule.facet == "era" for rule in rules)
+
+
+def _rule_of_attribute(name: str, words: Sequence[str]) -> list[Rule]:
+    """The rule for an attribute with these values; empty where they are prose, numbers or links."""
+    where = f"attributes.{name}"
+    if _dated(name) and all(map(_year, words)):
+        return [Rule(facet="era", where=where, kind="era")]
+    if all(map(_is_short_name, words)):
+        return [Rule(facet=facet_name(name), where=where, kind=_kind_of_words(words))]
+    return []
+
+
+def _is_short_name(word: str) -> bool:
+    return len(word) <= LONG_VALUE and _number(word) is None and "://" not in word
+
+
 def _kind_of_words(values: Sequence[str]) -> RuleKind:
-    return "path" if values and all(_PATH.fullmatch(value) for value in values) else "value"
+    return "path" if values and all(map(_PATH.fullmatch, values)) else "value"
 
 
 def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
@@ -263,30 +294,41 @@ def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
     constant, too rare.
     """
     name = where.rpartition(".")[2]
-    rows = [
-        values for item in items if (values := [v for v in map(_clean, _raw(item, where)) if v])
-    ]
+    if _is_no_taste(name):
+        return None
+    rows = list(filter(None, (list(filter(None, map(_clean, _raw(i, where)))) for i in items)))
     coverage = len(rows) / len(items)
+    values = list(chain.from_iterable(rows))
+    if coverage < MIN_COVERAGE or _mostly(values, _is_register):
+        return None
     facet = facet_name(name)
-    if not rows or coverage < MIN_COVERAGE or _is_no_taste(name):
-        return None
-    flat = [value for row in rows for value in row]
-    if _mostly(flat, _is_register):
-        return None
-    single = all(len(row) == 1 for row in rows)
-    numbers = [number for value in flat if (number := _number(value)) is not None]
-    if single and len(numbers) >= 0.95 * len(flat):
-        return _numeric(where, facet, numbers, flat, coverage)
-    if single and _mostly(flat, lambda value: _DATE.fullmatch(value) is not None):
-        return None if _REGISTERED & set(facet.split()) else _era(where, facet, coverage)
-    kind: RuleKind = (
-        "path" if _mostly(flat, lambda value: _PATH.fullmatch(value) is not None, 0.5) else "value"
-    )
+    if len(values) == len(rows):  # one value an item
+        numbers = list(_numbers(values))
+        if len(numbers) >= 0.95 * len(values):
+            return _numeric(where, facet, numbers, values, coverage)
+        if _mostly(values, _is_date):
+            return None if _REGISTERED & set(facet.split()) else _era(where, facet, coverage)
     if not _repeats(rows, coverage):
         return None
     return Rule(
-        facet=facet, where=where, kind=kind, coverage=coverage, telling=_telling(rows, len(items))
+        facet=facet,
+        where=where,
+        kind="path" if _mostly(values, _is_path, 0.5) else "value",
+        coverage=coverage,
+        telling=_telling(rows, len(items)),
     )
+
+
+def _numbers(values: Iterable[str]) -> Iterator[float]:
+    return (number for number in map(_number, values) if number is not None)
+
+
+def _is_date(value: str) -> bool:
+    return _DATE.fullmatch(value) is not None
+
+
+def _is_path(value: str) -> bool:
+    return _PATH.fullmatch(value) is not None
 
 
 def _is_no_taste(name: str) -> bool:
@@ -316,40 +358,45 @@ def _is_register(value: str) -> bool:
 
 def _telling(rows: Sequence[Sequence[str]], items: int) -> float:
     """Share of all items that carry a value which is not on most of them."""
-    carriers = Counter(key for row in rows for key in {value.casefold() for value in row})
-    return (
-        sum(any(carriers[value.casefold()] <= TOO_COMMON * items for value in row) for row in rows)
-        / items
-    )
+    carriers = _carriers(rows)
+    most = TOO_COMMON * items
+    return sum(any(carriers[value.casefold()] <= most for value in row) for row in rows) / items
+
+
+def _carriers(rows: Sequence[Sequence[str]]) -> Counter[str]:
+    """Items that carry each value, by the value in lower case."""
+    return Counter(key for row in rows for key in {value.casefold() for value in row})
 
 
 def _numeric(
-    where: str, facet: str, numbers: list[float], flat: list[str], coverage: float
+    where: str, facet: str, numbers: list[float], values: list[str], coverage: float
 ) -> Rule | None:
+    """The rule for a column of numbers: an era, a few named numbers, or bands."""
     if _COUNTED & set(facet.split()):
         return None
     whole = all(number == int(number) for number in numbers)
     different = len(set(numbers))
-    if whole and different > 2 and _mostly(flat, lambda value: _year(value) is not None):
+    if whole and different > 2 and _mostly(values, _is_year):
         return _era(where, facet, coverage)
     if different <= FEW_NUMBERS and where != "price":
-        return (
-            Rule(facet=facet, where=where, kind="value", coverage=coverage)
-            if 1 < different < len(flat)
-            else None
-        )
-    if different < len(BANDS) or (whole and max(numbers) >= 1e8):
-        # Whole numbers this large are ids or clock times.
+        repeated = 1 < different < len(values)
+        return Rule(facet=facet, where=where, kind="value", coverage=coverage) if repeated else None
+    is_id_or_clock = whole and max(numbers) >= 1e8
+    if different < len(BANDS) or is_id_or_clock:
         return None
-    low, high = (float(edge) for edge in np.quantile(numbers, [1 / 3, 2 / 3]))
+    low, high = map(float, np.quantile(numbers, [1 / 3, 2 / 3]))
     return Rule(
         facet=f"{facet} band", where=where, kind="band", edges=(low, high), coverage=coverage
     )
 
 
+def _is_year(value: str) -> bool:
+    return _year(value) is not None
+
+
 def _era(where: str, facet: str, coverage: float) -> Rule:
-    """Decades; the year that an item is of is its era, any other year (shown, digitised) keeps its
-    name.
+    """A rule that reads decades: the facet "era" for the item's own year, "NAME era" for any other
+    (shown, digitised).
     """
     return Rule(
         facet="era" if _dated(facet) else f"{facet} era", where=where, kind="era", coverage=coverage
@@ -357,67 +404,73 @@ def _era(where: str, facet: str, coverage: float) -> Rule:
 
 
 def _repeats(rows: Sequence[Sequence[str]], coverage: float) -> bool:
-    """Whether values name groups of items: shared by several, and not one and the same on all."""
-    carriers = Counter(key for row in rows for key in {value.casefold() for value in row})
+    """Whether values name groups of items: several items share them, and no single value is on
+    nearly all.
+    """
+    carriers = _carriers(rows)
     if len(carriers) < 2 and coverage > 0.9:
         return False
-    return sum(
-        any(carriers[value.casefold()] > 1 for value in row) for row in rows
-    ) >= MIN_REPEATED * len(rows)
+    sharing = sum(any(carriers[value.casefold()] > 1 for value in row) for row in rows)
+    return sharing >= MIN_REPEATED * len(rows)
 
 
 def _one_each(rules: list[Rule]) -> list[Rule]:
     """One rule a facet: the widest; for eras, a year of the item's own before any other date."""
     best: dict[str, Rule] = {}
     for rule in rules:
-        rank = ("year" in rule.where.lower() or "release" in rule.where.lower(), rule.coverage)
         other = best.get(rule.facet)
-        if other is None or rank > (
-            "year" in other.where.lower() or "release" in other.where.lower(),
-            other.coverage,
-        ):
+        if other is None or _precedence(rule) > _precedence(other):
             best[rule.facet] = rule
     return list(best.values())
 
 
-def _era_in_titles(items: Sequence[Item], names: Iterable[str]) -> Rule | None:
-    """The era from years that end titles, the title proper before other ones ("original_title")."""
-    for where in (
-        "title",
-        *(f"attributes.{name}" for name in sorted(names) if "title" in name.lower()),
-    ):
+def _precedence(rule: Rule) -> tuple[bool, float]:
+    where = rule.where.lower()
+    return "year" in where or "release" in where, rule.coverage
+
+
+def _era_in_titles(items: Sequence[Item], names: Sequence[str]) -> list[Rule]:
+    """The era from years that end titles; empty where too few titles end so.
+
+    The title proper comes before attributes that are titles too ("original_title").
+    """
+    columns = ["title", *(f"attributes.{name}" for name in names if "title" in name.lower())]
+    for where in columns:
         raws = (_raw(item, where) for item in items)
         share = sum(bool(raw and _TITLE_YEAR.search(raw[0])) for raw in raws) / len(items)
         if share >= THEMES_BELOW:
-            return Rule(facet="era", where=where, kind="title era", coverage=share)
-    return None
+            return [Rule(facet="era", where=where, kind="title era", coverage=share)]
+    return []
 
 
-def _themes(items: Sequence[Item]) -> Rule | None:
+def _themes(items: Sequence[Item]) -> list[Rule]:
+    """The rule for themes of titles; empty where titles share no words."""
     vocabulary = find_themes([item.title for item in items], MAX_VALUES)
     if not vocabulary:
-        return None
+        return []
     share = sum(bool(themes_in(item.title, vocabulary)) for item in items) / len(items)
-    shouted = 2 * sum(item.title.isupper() for item in items) > len(items)
-    return Rule(
-        facet="theme",
-        where="title",
-        kind="theme",
-        vocabulary=vocabulary,
-        lower=shouted,
-        coverage=share,
-    )
+    mostly_capitals = 2 * sum(item.title.isupper() for item in items) > len(items)
+    return [
+        Rule(
+            facet="theme",
+            where="title",
+            kind="theme",
+            vocabulary=vocabulary,
+            lower=mostly_capitals,
+            coverage=share,
+        )
+    ]
 
 
 def _sample(items: Sequence[Item]) -> Sequence[Item]:
-    known = [
-        item
-        for item in items
-        if item.title or item.categories or item.attributes or item.price is not None
-    ]
+    known = [item for item in items if _has_metadata(item)]
     if len(known) <= MAX_SAMPLE:
         return known
     return [known[int(at)] for at in np.linspace(0, len(known) - 1, MAX_SAMPLE)]
+
+
+def _has_metadata(item: Item) -> bool:
+    return bool(item.title or item.categories or item.attributes or item.price is not None)
 
 
 def _raw(item: Item, where: str) -> list[str]:
@@ -432,7 +485,7 @@ def _raw(item: Item, where: str) -> list[str]:
         return []
     if isinstance(value, list):
         return value
-    return [("yes" if value else "")] if isinstance(value, bool) else [str(value)]
+    return ["yes" if value else ""] if isinstance(value, bool) else [str(value)]
 
 
 def _clean(value: str) -> str:

@@ -57,31 +57,29 @@ SPREAD_PRIOR = 0.4
 items.
 """
 MIN_CONFIDENCE = 0.6
-"""Below, a fact is left out, unless fewer than FEW others can be said."""
+"""Confidence below which a fact is left out, unless there are fewer than FEW others."""
 MIN_LIFT = 1.15
-"""A smaller lift is average, however sure."""
+"""Lift below which a like is left out, however sure."""
 MIN_BELOW = 0.15
-"""A smaller shrunk distance below the user's own mean signal (a third of a star of five) is no
-dislike.
+"""Shrunk distance below the user's own mean signal that a dislike must have; about a third of a
+star of five.
 """
 MIN_ITEMS = 2
 """Items that must carry a value."""
 FEW = 3
-"""Up to so many facts, less sure ones are said too, with the little confidence they have."""
+"""Facts up to which less sure ones are added, each with its own low confidence."""
 MIN_TENTATIVE = 0.3
-"""Confidence of such a fact on several items."""
+"""Confidence of an added fact on several items."""
 MIN_MEANT = 0.15
-"""Mean signal of such a fact, either way: what was met without liking or disliking it is no sign of
-taste.
-"""
+"""Absolute mean signal of an added fact: nearer to 0 it was neither liked nor disliked."""
 MIN_GUESS = 0.1
-"""Confidence of a fact on a single item, said only where there is no other."""
+"""Confidence of an added fact on a single item, used only where there is no other fact."""
 EVIDENCE = 12
 """Event ids that a fact names."""
 SAME = 0.8
-"""Two values of one facet that share so much of their items (Jaccard) are one fact."""
+"""Jaccard similarity of their items from which two values of one facet are one fact."""
 SAME_NESTED = 0.5
-"""The same where one value's name contains the other's."""
+"""`SAME` for two values of which one's name contains the other's ("cake", "cake cases")."""
 BURST_MS = 24 * 3600 * 1000
 """Halves of a history whose median times are closer than this are one burst."""
 TREND_ITEMS = 5
@@ -135,7 +133,8 @@ def mine_facts(
     spoken = spoken_facts(ordered, population, signal)
     mined = _mine(history, population, limit) if len(history.things) else []
     wrong = struck(ordered)
-    facts = _merge(spoken, [one for one in mined if (*_key(one), one.polarity) not in wrong], limit)
+    right = [fact for fact in mined if (*_key(fact), fact.polarity) not in wrong]
+    facts = _merge(spoken, right, limit)
     return UserFacts(user_id, facts, traits_of(history.events, history.things, population, scales))
 
 
@@ -152,14 +151,14 @@ def _history(
     ordered: Sequence[Event], signal: Mapping[str, float], population: Population
 ) -> UserHistory:
     position = population.position
-    found = [
+    known = [
         (event, at)
         for event in ordered
         if event.item_id is not None and (at := position.get(event.item_id)) is not None
     ]
-    events = [event for event, _ in found]
+    events = [event for event, _ in known]
     _, first, inverse = np.unique(
-        np.fromiter((at for _, at in found), np.int64, len(found)),
+        np.fromiter((at for _, at in known), np.int64, len(known)),
         return_index=True,
         return_inverse=True,
     )
@@ -167,14 +166,14 @@ def _history(
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     unit = rank[inverse]
-    said = np.fromiter((signal[event.event_id] for event in events), np.float64, len(events))
+    event_signal = np.fromiter((signal[e.event_id] for e in events), np.float64, len(events))
     return UserHistory(
         events=events,
-        signal=said,
+        signal=event_signal,
         time=np.fromiter(map(_ms, events), np.int64, len(events)),
         unit=unit,
-        things=np.array([found[at][1] for at in np.sort(first)], dtype=np.int64),
-        unit_signal=strongest(unit, said, len(first)),
+        things=np.array([known[at][1] for at in np.sort(first)], dtype=np.int64),
+        unit_signal=strongest(unit, event_signal, len(first)),
     )
 
 
@@ -213,10 +212,61 @@ def _count(history: UserHistory, population: Population) -> _Counts:
     )
 
 
+@dataclass(frozen=True)
+class _Tests:
+    """What the tests say of each of the `c` counted values: a dislike where one is possible, else a
+    like.
+    """
+
+    dislike: NDArray[np.bool_]
+    affinity: NDArray[np.float64]
+    strength: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    significant: NDArray[np.bool_]
+    """Passes all thresholds."""
+    repeated: NDArray[np.bool_]
+    """On several items, and sure enough to be said where little else can be."""
+    guess: NDArray[np.bool_]
+    """Sure enough to be said where nothing else can be."""
+
+
 def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact]:
     c = _count(history, population)
     if not len(c.code):
         return []
+    tests = _test(c, history, population)
+    halves = _halves(history)
+    first, last = _seen(history)
+    facts = []
+    for number, at in enumerate(_choose(c, tests, population, limit), 1):
+        code, units = int(c.code[at]), c.units(at)
+        rows = np.flatnonzero(np.isin(history.unit, units))
+        polarity: Polarity = "dislike" if tests.dislike[at] else "like"
+        facts.append(
+            Fact(
+                number=number,
+                facet=population.facets[code],
+                value=population.values[code],
+                polarity=polarity,
+                count=len(rows),
+                positive=int((history.signal[rows] > 0).sum()),
+                negative=int((history.signal[rows] < 0).sum()),
+                share=_tidy(c.items[at] / len(history.things)),
+                base_rate=_tidy(population.base[code]),
+                affinity=_tidy(tests.affinity[at]),
+                strength=_tidy(tests.strength[at]),
+                confidence=_tidy(tests.confidence[at]),
+                trend=_trend(units, halves),
+                first_seen=_when(history, first[units], min),
+                last_seen=_when(history, last[units], max),
+                evidence=_evidence(history, rows, polarity),
+                looked=all(history.events[row].type in LOOKS for row in rows.tolist()),
+            )
+        )
+    return facts
+
+
+def _test(c: _Counts, history: UserHistory, population: Population) -> _Tests:
     like_affinity, like_confidence = _likes(c, history, population)
     low_affinity, low_confidence, z = _dislikes(c, history)
     like_strength = (1 - 2.0 ** -np.maximum(like_affinity, 0)) / 2 + np.maximum(c.mean, 0) / 2
@@ -231,56 +281,34 @@ def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact
     )
     disliked = may_dislike & (low_affinity <= -MIN_BELOW) & (c.items >= MIN_ITEMS) & (z >= Z_BELOW)
     disliked &= low_confidence >= MIN_CONFIDENCE
-    affinity = np.where(may_dislike, low_affinity, like_affinity)
-    strength = np.where(may_dislike, low_strength, like_strength)
     confidence = np.where(may_dislike, low_confidence, like_confidence)
-    score = strength * confidence
     may = (may_like | may_dislike) & (np.abs(c.mean) >= MIN_MEANT)
-    repeated = may & (confidence >= MIN_TENTATIVE) & (c.items >= MIN_ITEMS)
-    # What an item is says more than who made it, as long as little can be said at all.
-    guessed = (
-        1.0 * np.array([population.facets[int(code)] == population.primary for code in c.code])
-        + score
+    return _Tests(
+        dislike=may_dislike,
+        affinity=np.where(may_dislike, low_affinity, like_affinity),
+        strength=np.where(may_dislike, low_strength, like_strength),
+        confidence=confidence,
+        significant=liked | disliked,
+        repeated=may & (confidence >= MIN_TENTATIVE) & (c.items >= MIN_ITEMS),
+        guess=may & (confidence >= MIN_GUESS),
     )
-    chosen = _distinct(_ranked(liked | disliked, score, c), c, population, limit)
+
+
+def _choose(c: _Counts, tests: _Tests, population: Population, limit: int) -> list[int]:
+    """Positions of the values that become facts, at most `limit`, best first.
+
+    Significant ones; with fewer than FEW of them also repeated ones; with none at all, guesses.
+    """
+    score = tests.strength * tests.confidence
+    # What an item is says more than who made it, as long as little can be said at all.
+    is_primary = np.array([population.facets[int(code)] == population.primary for code in c.code])
+    weak_score = 1.0 * is_primary + score
+    chosen = _distinct(_ranked(tests.significant, score, c), c, population, limit)
+    few = min(limit, FEW)
     if len(chosen) < FEW:
-        chosen = _distinct(
-            [*chosen, *_ranked(repeated, guessed, c)], c, population, min(limit, FEW)
-        )
-    if not chosen:
-        chosen = _distinct(
-            _ranked(may & (confidence >= MIN_GUESS), guessed, c), c, population, min(limit, FEW)
-        )
-    halves = _halves(history)
-    first, last = _seen(history)
-    total = len(history.things)
-    facts = []
-    for number, at in enumerate(chosen, 1):
-        code, units = int(c.code[at]), c.units(at)
-        rows = np.flatnonzero(np.isin(history.unit, units))
-        polarity: Polarity = "dislike" if may_dislike[at] else "like"
-        facts.append(
-            Fact(
-                number=number,
-                facet=population.facets[code],
-                value=population.values[code],
-                polarity=polarity,
-                count=len(rows),
-                positive=int((history.signal[rows] > 0).sum()),
-                negative=int((history.signal[rows] < 0).sum()),
-                share=_tidy(c.items[at] / total),
-                base_rate=_tidy(population.base[code]),
-                affinity=_tidy(affinity[at]),
-                strength=_tidy(strength[at]),
-                confidence=_tidy(confidence[at]),
-                trend=_trend(units, halves),
-                first_seen=_when(history, first[units], min),
-                last_seen=_when(history, last[units], max),
-                evidence=_evidence(history, rows, polarity),
-                looked=all(history.events[row].type in LOOKS for row in rows.tolist()),
-            )
-        )
-    return facts
+        repeated = _ranked(tests.repeated, weak_score, c)
+        chosen = _distinct([*chosen, *repeated], c, population, few)
+    return chosen or _distinct(_ranked(tests.guess, weak_score, c), c, population, few)
 
 
 def _likes(
@@ -309,8 +337,8 @@ def _dislikes(
 
 
 def _ranked(which: NDArray[np.bool_], score: NDArray[np.float64], c: _Counts) -> list[int]:
-    """Best first; ties fall to the value with more items, then to the lower code, so that order
-    never matters.
+    """Positions that `which` marks, best first; ties go to the value with more items, then to the
+    lower code.
     """
     at = np.flatnonzero(which)
     ranked: list[int] = at[np.lexsort((c.code[at], -c.items[at], -score[at]))].tolist()
@@ -318,32 +346,31 @@ def _ranked(which: NDArray[np.bool_], score: NDArray[np.float64], c: _Counts) ->
 
 
 def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: int) -> list[int]:
-    """The best, without values that say the same again and with at most half of the places for one
-    facet.
+    """The best `limit`, leaving out values with nearly the items of a better one, and giving one
+    facet at most half of the places.
 
-    Of the bands of a number the best alone: who chooses low prices and middling ones chooses no
-    price.
+    A number's bands have one place: who chooses low prices and middling ones has no price band.
     """
     bands = {rule.facet for rule in population.rules if rule.kind == "band"}
     chosen: list[int] = []
     taken: dict[str, list[tuple[str, frozenset[int]]]] = {}
     for at in dict.fromkeys(ranked):
-        others = taken.setdefault(population.facets[int(c.code[at])], [])
-        one = population.values[int(c.code[at])].casefold(), frozenset(c.units(at).tolist())
-        room = 1 if population.facets[int(c.code[at])] in bands else max(2, limit // 2)
-        if len(others) >= room or any(_alike(one, other) for other in others):
+        code = int(c.code[at])
+        facet = population.facets[code]
+        others = taken.setdefault(facet, [])
+        candidate = population.values[code].casefold(), frozenset(c.units(at).tolist())
+        room = 1 if facet in bands else max(2, limit // 2)
+        if len(others) >= room or any(_overlaps(candidate, other) for other in others):
             continue
-        others.append(one)
+        others.append(candidate)
         chosen.append(at)
         if len(chosen) == limit:
             break
     return chosen
 
 
-def _alike(a: tuple[str, frozenset[int]], b: tuple[str, frozenset[int]]) -> bool:
-    """Much the same items; where one name contains the other ("cake", "cake cases"), half the
-    same.
-    """
+def _overlaps(a: tuple[str, frozenset[int]], b: tuple[str, frozenset[int]]) -> bool:
+    """Whether two values, (name, units) each, share so many units that they are one fact."""
     (name, units), (other, others) = a, b
     nested = name in other or other in name
     return len(units & others) >= (SAME_NESTED if nested else SAME) * len(units | others)
@@ -396,8 +423,8 @@ def _seen(history: UserHistory) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _evidence(history: UserHistory, rows: NDArray[np.int64], polarity: Polarity) -> list[str]:
-    """Ids of the events that say it best: strongest signal, then latest, each item once before any
-    twice.
+    """At most `EVIDENCE` ids of events that agree with the polarity: strongest signal first, then
+    latest; each item once before any item twice.
     """
     sign = -1.0 if polarity == "dislike" else 1.0
     signal = history.signal[rows] * sign
@@ -412,16 +439,15 @@ def _evidence(history: UserHistory, rows: NDArray[np.int64], polarity: Polarity)
 
 
 def _merge(spoken: Sequence[Fact], mined: Sequence[Fact], limit: int) -> list[Fact]:
-    """Stated facts first and instead of mined ones on the same value; inferred ones last, where
-    nothing else speaks.
-    """
-    stated = [fact for fact in spoken if fact.basis == "stated"]
-    said = {_key(fact) for fact in stated}
-    revealed = [fact for fact in mined if _key(fact) not in said]
-    said.update(map(_key, revealed))
-    inferred = [fact for fact in spoken if fact.basis == "inferred" and _key(fact) not in said]
-    kept = [*stated, *revealed, *inferred][:limit]
-    return [fact.model_copy(update={"number": number}) for number, fact in enumerate(kept, 1)]
+    """At most `limit` facts: stated ones, then mined and inferred ones on values not named yet."""
+    facts = [fact for fact in spoken if fact.basis == "stated"]
+    inferred = [fact for fact in spoken if fact.basis == "inferred"]
+    for others in (mined, inferred):
+        named = set(map(_key, facts))
+        facts += [fact for fact in others if _key(fact) not in named]
+    return [
+        fact.model_copy(update={"number": number}) for number, fact in enumerate(facts[:limit], 1)
+    ]
 
 
 def _key(fact: Fact) -> tuple[str, str]:

@@ -1,11 +1,10 @@
-"""The population against which one user is read: base rates, item popularity, facet values, norms
+"""The population that one user is compared with: base rates, item popularity, facet values, norms
 of habits.
 
 Built once from all interactions, then shared by every user's facts. Saved as arrays (npz) and JSON,
 without pickle.
 
-Shares are over user-item pairs: an item that a user had nine times counts once, for its facet
-values came once.
+Shares are over user-item pairs: an item that a user had nine times counts once.
 """
 
 import hashlib
@@ -30,10 +29,10 @@ from limner.facts.habits import Norms, build_norms
 
 FORMAT = 3
 MIN_CARRIERS = 2
-"""Items that must carry a value for it to be counted; a value of one item is that item."""
+"""Items that must carry a value for it to be counted; one item's value only names the item."""
 THEME_LIFT = 1.2
-"""How much more often than by chance the same people must have two items of a theme for it to be
-one.
+"""Lift from which a theme is kept: how much more often than by chance one user has two of its
+items.
 """
 THEME_PRIOR = 2.0
 """Pairs of items' worth of belief that a theme groups items by chance."""
@@ -70,7 +69,7 @@ class Population:
     base: NDArray[np.float64]
     """[values] share of all user-item pairs that carry the value."""
     base_positive: NDArray[np.float64]
-    """[values] the same over pairs with positive signal."""
+    """[values] share of the user-item pairs with positive signal that carry the value."""
     popularity: NDArray[np.float32]
     """[items] share of pairs that fall on items had by fewer users, in [0, 1); NaN for items nobody
     had.
@@ -95,10 +94,10 @@ class Population:
     @cached_property
     def known(self) -> dict[str, list[int]]:
         """Lower-case value to its codes, for reading free text."""
-        found: dict[str, list[int]] = {}
+        codes: dict[str, list[int]] = {}
         for code, value in enumerate(self.values):
-            found.setdefault(value.casefold(), []).append(code)
-        return found
+            codes.setdefault(value.casefold(), []).append(code)
+        return codes
 
     @cached_property
     def facet_code(self) -> NDArray[np.int32]:
@@ -120,11 +119,11 @@ class Population:
 
     def values_of(self, item_id: str) -> dict[str, list[str]]:
         """Counted facet values of a known item, by facet; empty for unknown ids."""
-        found: dict[str, list[str]] = {}
+        values: dict[str, list[str]] = {}
         at = self.position.get(item_id)
         for code in () if at is None else self.codes_of(at):
-            found.setdefault(self.facets[code], []).append(self.values[code])
-        return found
+            values.setdefault(self.facets[code], []).append(self.values[code])
+        return values
 
     def save(self, folder: Path) -> None:
         """A folder of `population.npz` and `population.json`, in place of what is there."""
@@ -188,20 +187,14 @@ def build_population(
     users, things, mean_signal = pair_table(x, signal)
     rules = [_banded(rule, ordered, things) for rule in discover(ordered)]
     facets, values, starts, codes = _index(ordered, rules)
-    if any(rule.kind == "theme" for rule in rules) and len(np.unique(users)) >= THEME_USERS:
+    if "theme" in {rule.kind for rule in rules} and len(np.unique(users)) >= THEME_USERS:
         lift = theme_lift(users, things, starts, codes, len(values))
-        told = {
-            value.casefold() for value, one in zip(values, lift, strict=True) if one >= THEME_LIFT
-        }
-        rules = [
-            r.model_copy(update={"vocabulary": r.vocabulary & told}) if r.kind == "theme" else r
-            for r in rules
-        ]
+        grouping = {values[code].casefold() for code in np.flatnonzero(lift >= THEME_LIFT)}
+        rules = _with_themes(rules, grouping)
         facets, values, starts, codes = _index(ordered, rules)
     price = np.array([_price(item) for item in ordered], dtype=np.float64)
     popularity = _popularity(things, len(ordered))
     primary = _primary(rules, facets, category_facet(ordered))
-    rated = _ratings(x)
     norms = build_norms(
         users=users,
         things=things,
@@ -228,9 +221,19 @@ def build_population(
         pairs=len(things),
         users=len(np.unique(users)),
         primary=primary,
-        ratings=rated,
+        ratings=_ratings(x),
     )
     return _versioned(population)
+
+
+def _with_themes(rules: Sequence[Rule], themes: set[str]) -> list[Rule]:
+    """The rules, those for themes reading none but these."""
+    return [
+        rule.model_copy(update={"vocabulary": rule.vocabulary & themes})
+        if rule.kind == "theme"
+        else rule
+        for rule in rules
+    ]
 
 
 def pair_table(
@@ -239,10 +242,10 @@ def pair_table(
     """(user, item, signal) of every different user-item pair, by user, in order of row."""
     key = x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    said = strongest(inverse, signal.astype(np.float64), len(first))
+    pair_signal = strongest(inverse, signal.astype(np.float64), len(first))
     order = np.argsort(first)
     rows = first[order]
-    return x.user[rows].astype(np.int64), x.item[rows].astype(np.int64), said[order]
+    return x.user[rows].astype(np.int64), x.item[rows].astype(np.int64), pair_signal[order]
 
 
 def theme_lift(
@@ -252,12 +255,11 @@ def theme_lift(
     codes: NDArray[np.int32],
     values: int,
 ) -> NDArray[np.float64]:
-    """[values] pairs of a user's items that both carry a value, over those expected of items drawn
-    by popularity alone.
+    """[values] lift of each value: pairs of one user's items that both carry it, over the number
+    expected if items were drawn by popularity alone, none twice.
 
-    A word that titles share ("large", "assorted") need not group what people want: then those who
-    had one item with it have no more of the others than anyone. Shrunk by THEME_PRIOR pairs; no
-    item is drawn twice.
+    A word that titles share ("large", "assorted") need not group what people want: then users with
+    one such item have no more of the others than anyone. Shrunk by THEME_PRIOR pairs.
     """
     row, code = expand(things, starts, codes)
     key, k = np.unique(users[row] * np.int64(max(values, 1)) + code, return_counts=True)
@@ -299,39 +301,43 @@ def expand(
 def _index(
     items: Sequence[Item], rules: Sequence[Rule]
 ) -> tuple[list[str], list[str], NDArray[np.int64], NDArray[np.int32]]:
-    """Facet and value of every code, and the codes of every item, keeping values that group
-    items.
+    """(facets, values, starts, codes) as in `Population`, of the values that `MIN_CARRIERS` items
+    carry.
     """
-    spelled: list[dict[str, Counter[str]]] = [{} for _ in rules]
-    for item in items:
-        for rule, seen in zip(rules, spelled, strict=True):
-            for value in read(rule, item):
-                seen.setdefault(value.casefold(), Counter())[value] += 1
     facets: list[str] = []
     values: list[str] = []
     code_of: list[dict[str, int]] = []
-    for rule, seen in zip(rules, spelled, strict=True):
-        kept = [
-            (key, spellings.total())
-            for key, spellings in seen.items()
-            if spellings.total() >= MIN_CARRIERS
-        ]
-        kept = sorted(kept, key=lambda one: (-one[1], one[0]))[:MAX_VALUES]
+    for rule, counts in zip(rules, _spellings(items, rules), strict=True):
+        common = [key for key, spellings in counts.items() if spellings.total() >= MIN_CARRIERS]
+        common.sort(key=lambda key: (-counts[key].total(), key))
         codes: dict[str, int] = {}
-        for key, _ in kept:
+        for key in common[:MAX_VALUES]:
             codes[key] = len(values)
             facets.append(rule.facet)
-            values.append(max(seen[key].items(), key=lambda one: (one[1], one[0]))[0])
+            values.append(_commonest(counts[key]))
         code_of.append(codes)
     flat: list[int] = []
     starts = np.zeros(len(items) + 1, dtype=np.int64)
     for at, item in enumerate(items):
         for rule, codes in zip(rules, code_of, strict=True):
-            if codes:
-                found = (codes.get(value.casefold()) for value in read(rule, item))
-                flat.extend(dict.fromkeys(code for code in found if code is not None))
+            keys = map(str.casefold, read(rule, item)) if codes else ()
+            flat.extend(dict.fromkeys(codes[key] for key in keys if key in codes))
         starts[at + 1] = len(flat)
     return facets, values, starts, np.array(flat, dtype=np.int32)
+
+
+def _commonest(spellings: Counter[str]) -> str:
+    return max(spellings, key=lambda spelling: (spellings[spelling], spelling))
+
+
+def _spellings(items: Sequence[Item], rules: Sequence[Rule]) -> list[dict[str, Counter[str]]]:
+    """By rule and value in lower case: how often each spelling of the value occurs."""
+    spellings: list[dict[str, Counter[str]]] = [{} for _ in rules]
+    for item in items:
+        for rule, counts in zip(rules, spellings, strict=True):
+            for value in read(rule, item):
+                counts.setdefault(value.casefold(), Counter())[value] += 1
+    return spellings
 
 
 def _share(
@@ -392,15 +398,15 @@ def _primary(rules: Sequence[Rule], facets: Sequence[str], categories: str) -> s
 
 def _ratings(x: Interactions) -> dict[str, tuple[float, float, int]]:
     rated = np.array([kind in RATED_TYPES for kind in x.types], dtype=bool)
-    found: dict[str, tuple[float, float, int]] = {}
+    ratings: dict[str, tuple[float, float, int]] = {}
     if not len(x):
-        return found
+        return ratings
     mask = rated[x.type] & np.isfinite(x.value)
     for code, source in enumerate(x.sources):
         value = x.value[mask & (x.source == code)]
         if len(value):
-            found[source] = (float(value.mean()), float(value.std()), len(value))
-    return found
+            ratings[source] = (float(value.mean()), float(value.std()), len(value))
+    return ratings
 
 
 def _price(item: Item) -> float:

@@ -4,19 +4,20 @@ knows.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from limner.core.schema import Event, Fact, Polarity
 from limner.facts.population import Population
 
 STATED_CONFIDENCE = 0.9
-"""A statement is nearly sure; people do change their minds."""
+"""Confidence of a stated fact: below 1, since people change their minds."""
 SEARCH_PRIOR = 4.0
 """Searches' worth of belief that a search says nothing of taste: confidence is k / (k + this)."""
 STRUCK = "struck"
-"""In the context of a stated preference: that it is the claim named there which is wrong."""
+"""Key in a preference event's context: the event says that the claim it names is wrong."""
 WITHDRAWN = "withdrawn"
-"""The same: that what was said last of the claim is taken back, so that events alone speak of it
-again.
+"""Key in a preference event's context: the event takes back the last statement about the claim it
+names.
 """
 MAX_WORDS = 4
 """Words of the longest value that is looked for in a text."""
@@ -31,6 +32,10 @@ _NEGATIVE = re.compile(
 )
 _NEVER = ("low", "mid", "high", "yes")
 """Values that free text uses for other things."""
+_Mentions = dict[tuple[str, str], list[tuple[Event, str, Polarity]]]
+"""By facet and value in lower case: the events that name it, how they spell it, and its polarity,
+oldest first.
+"""
 
 
 def spoken_facts(
@@ -39,16 +44,11 @@ def spoken_facts(
     """Facts from words: stated ones, the newest statement on a value winning, then those inferred
     from searches.
     """
-    stated: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
-    searched: dict[tuple[str, str], list[tuple[Event, str, Polarity]]] = {}
+    stated: _Mentions = {}
+    searched: _Mentions = {}
     for event in standing(events):
         if is_strike(event):
-            facet, value, polarity = _claim(event)
-            key = facet, value.casefold()
-            if key in stated and stated[key][-1][2] == polarity:
-                del stated[key]
-            if polarity == "like":
-                searched.pop(key, None)
+            _strike_out(event, stated, searched)
         elif event.type == "preference":
             for facet, value, polarity in _statements(
                 event, population, signal.get(event.event_id, 0.0)
@@ -57,17 +57,25 @@ def spoken_facts(
         elif event.type == "search":
             for facet, value in known_values(_words_of(event), population):
                 searched.setdefault((facet, value.casefold()), []).append((event, value, "like"))
-    facts = [_fact(facet, rows, "stated", population) for (facet, _), rows in stated.items()]
-    facts += [
-        _fact(facet, rows, "inferred", population)
-        for key, rows in searched.items()
-        if key not in stated
-        for facet in (key[0],)
+    facts = [
+        *(_fact(key[0], rows, "stated", population) for key, rows in stated.items()),
+        *(
+            _fact(key[0], rows, "inferred", population)
+            for key, rows in searched.items()
+            if key not in stated
+        ),
     ]
-    order = {"stated": 0, "inferred": 1}
-    return sorted(
-        facts, key=lambda fact: (order[fact.basis], -fact.confidence, fact.facet, fact.value)
-    )
+    return sorted(facts, key=lambda f: (f.basis != "stated", -f.confidence, f.facet, f.value))
+
+
+def _strike_out(strike: Event, stated: _Mentions, searched: _Mentions) -> None:
+    """Removes the claim that a strike names from what was said before it."""
+    facet, value, polarity = _claim(strike)
+    key = facet, value.casefold()
+    if key in stated and stated[key][-1][2] == polarity:
+        del stated[key]
+    if polarity == "like":
+        searched.pop(key, None)
 
 
 def is_strike(event: Event) -> bool:
@@ -76,7 +84,7 @@ def is_strike(event: Event) -> bool:
 
 
 def is_withdrawal(event: Event) -> bool:
-    """Whether an event takes back what was said before."""
+    """Whether an event takes back an earlier statement."""
     return _marked(event, WITHDRAWN)
 
 
@@ -85,47 +93,50 @@ def _marked(event: Event, mark: str) -> bool:
 
 
 def standing(events: Sequence[Event]) -> Sequence[Event]:
-    """Events, oldest first, without what their user took back since, and without the taking
-    back.
-    """
-    said: dict[tuple[str, str, Polarity], list[int]] = {}
-    gone: set[int] = set()
+    """Events, oldest first, without withdrawals and without the statements that they take back."""
+    statements: dict[tuple[str, str, Polarity], list[int]] = {}
+    removed: set[int] = set()
     for at, event in enumerate(events):
-        if event.type == "preference" and event.context.get("value") is not None:
+        if _names_claim(event):
             facet, value, polarity = _claim(event)
-            of_it = said.setdefault((facet.casefold(), value.casefold(), polarity), [])
+            earlier = statements.setdefault((facet.casefold(), value.casefold(), polarity), [])
             if not is_withdrawal(event):
-                of_it.append(at)
+                earlier.append(at)
             else:
-                gone.update({at, *of_it[-1:]})
-                del of_it[-1:]
-    return [event for at, event in enumerate(events) if at not in gone] if gone else events
+                removed.update({at, *earlier[-1:]})
+                del earlier[-1:]
+    return [event for at, event in enumerate(events) if at not in removed] if removed else events
 
 
 def struck(events: Sequence[Event]) -> frozenset[tuple[str, str, Polarity]]:
     """(facet, value in lower case, polarity) of claims that the user struck and has not stated
     again since.
     """
-    found: set[tuple[str, str, Polarity]] = set()
+    claims: set[tuple[str, str, Polarity]] = set()
     for event in standing(events):
-        if event.type == "preference" and event.context.get("value") is not None:
+        if _names_claim(event):
             facet, value, polarity = _claim(event)
             key: tuple[str, str, Polarity] = (facet, value.casefold(), polarity)
-            found.add(key) if is_strike(event) else found.discard(key)
-    return frozenset(found)
+            claims.add(key) if is_strike(event) else claims.discard(key)
+    return frozenset(claims)
+
+
+def _names_claim(event: Event) -> bool:
+    return event.type == "preference" and event.context.get("value") is not None
 
 
 def _claim(event: Event) -> tuple[str, str, Polarity]:
     """(facet, value, polarity) that the context names."""
-    said: Polarity = "dislike" if event.context.get("polarity") == "dislike" else "like"
-    return str(event.context.get("facet") or "stated"), str(event.context.get("value", "")), said
+    context = event.context
+    polarity: Polarity = "dislike" if context.get("polarity") == "dislike" else "like"
+    return str(context.get("facet") or "stated"), str(context.get("value", "")), polarity
 
 
 def known_values(text: str, population: Population) -> list[tuple[str, str]]:
     """(facet, value) for the longest known facet values that a text names, without overlap, in
     order.
     """
-    found: list[tuple[str, str]] = []
+    named: list[tuple[str, str]] = []
     covered: list[tuple[int, int]] = []
     for start, end in _spans(text):
         key = text[start:end].casefold()
@@ -134,8 +145,8 @@ def known_values(text: str, population: Population) -> list[tuple[str, str]]:
         codes = population.known.get(key)
         if codes:
             covered.append((start, end))
-            found.extend((population.facets[code], population.values[code]) for code in codes)
-    return list(dict.fromkeys(found))
+            named.extend((population.facets[code], population.values[code]) for code in codes)
+    return list(dict.fromkeys(named))
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -164,48 +175,69 @@ def _words_of(event: Event) -> str:
 def _statements(
     event: Event, population: Population, signal: float
 ) -> list[tuple[str, str, Polarity]]:
-    facet, value, polarity = (event.context.get(name) for name in ("facet", "value", "polarity"))
+    """(facet, value, polarity) of each preference that an event states.
+
+    Values come from the context, else known values from the text, else the text itself is one.
+    """
+    facet = str(event.context.get("facet") or "stated")
+    value = event.context.get("value")
     text = _words_of(event).strip()
-    said: Polarity = "like"
-    if polarity in ("like", "dislike"):
-        said = "dislike" if polarity == "dislike" else "like"
-    elif signal < 0 or _NEGATIVE.search(text):
-        said = "dislike"
-    if value is not None and not (isinstance(value, list) and not value):
+    polarity = _polarity(event, text, signal)
+    if value is not None and value != []:
         values = value if isinstance(value, list) else [str(value)]
-        return [(str(facet or "stated"), one, said) for one in values]
-    named = known_values(text, population)
-    if named:
-        return [(facet_, value_, said) for facet_, value_ in named]
-    return [(str(facet or "stated"), text[:LONGEST], said)] if text else []
+        return [(facet, stated_value, polarity) for stated_value in values]
+    if named := known_values(text, population):
+        return [(known_facet, known_value, polarity) for known_facet, known_value in named]
+    return [(facet, text[:LONGEST], polarity)] if text else []
+
+
+def _polarity(event: Event, text: str, signal: float) -> Polarity:
+    """The context's polarity where it names one, else by the signal and negations in the text."""
+    polarity = event.context.get("polarity")
+    if polarity not in ("like", "dislike"):
+        return "dislike" if signal < 0 or _NEGATIVE.search(text) else "like"
+    return "dislike" if polarity == "dislike" else "like"
+
+
+def _base_rate(facet: str, value: str, population: Population) -> float:
+    """Share of user-item pairs that carry a value; 0 where the catalogue does not know it."""
+    codes = population.known.get(value.casefold(), [])
+    code = next((code for code in codes if population.facets[code] == facet), None)
+    return 0.0 if code is None else round(float(population.base[code]), 4)
 
 
 def _fact(
-    facet: str, rows: Sequence[tuple[Event, str, Polarity]], basis: str, population: Population
+    facet: str,
+    rows: Sequence[tuple[Event, str, Polarity]],
+    basis: Literal["stated", "inferred"],
+    population: Population,
 ) -> Fact:
+    """One fact from the events that name its value, oldest first; the last one gives value and
+    polarity.
+    """
     _, value, polarity = rows[-1]
     agreeing = [event for event, _, said in rows if said == polarity]
+    opposing = len(rows) - len(agreeing)
+    positive, negative = len(agreeing), opposing
+    if polarity == "dislike":
+        positive, negative = negative, positive
     times = [event.timestamp for event in agreeing if event.timestamp is not None]
-    code = next(
-        (c for c in population.known.get(value.casefold(), []) if population.facets[c] == facet),
-        None,
-    )
-    weight = len(agreeing) / (len(agreeing) + SEARCH_PRIOR)
-    stated = basis == "stated"
+    weight = round(len(agreeing) / (len(agreeing) + SEARCH_PRIOR), 4)
+    strength, confidence = (1.0, STATED_CONFIDENCE) if basis == "stated" else (weight, weight)
     return Fact(
         number=1,
         facet=facet,
         value=value,
         polarity=polarity,
-        basis="stated" if stated else "inferred",
+        basis=basis,
         count=len(rows),
-        positive=len(agreeing) if polarity == "like" else len(rows) - len(agreeing),
-        negative=len(agreeing) if polarity == "dislike" else len(rows) - len(agreeing),
+        positive=positive,
+        negative=negative,
         share=0.0,
-        base_rate=0.0 if code is None else round(float(population.base[code]), 4),
+        base_rate=_base_rate(facet, value, population),
         affinity=0.0,
-        strength=1.0 if stated else round(weight, 4),
-        confidence=STATED_CONFIDENCE if stated else round(weight, 4),
+        strength=strength,
+        confidence=confidence,
         trend="unknown",
         first_seen=min(times, default=None),
         last_seen=max(times, default=None),

@@ -10,9 +10,9 @@ from itertools import pairwise
 MIN_TITLES = 3
 """Titles that must share a theme."""
 MAX_SHARE = 0.2
-"""A word on more titles than this share tells nothing."""
+"""Share of titles above which a word groups nothing."""
 ABSORBED = 0.7
-"""A word is left out where one pair of words accounts for this share of its titles."""
+"""Share of a word's titles that a single pair must cover for the word to be left out."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 _SMALL = frozenset(
@@ -76,46 +76,48 @@ def find_themes(titles: Sequence[str], limit: int) -> frozenset[str]:
     Church and Hanks 1990).
     """
     different = list(dict.fromkeys(title.casefold() for title in titles if title))
+    words, pairs = _count_titles(different)
+    most = max(MIN_TITLES, MAX_SHARE * len(different))
+
+    def belongs_together(pair: tuple[str, str]) -> bool:
+        first, second = pair
+        more_than_chance = pairs[pair] * len(different) > 4 * words[first] * words[second]
+        return more_than_chance and all(map(_tells, pair))
+
+    themes: dict[str, int] = {}
+    absorbed: set[str] = set()
+    for pair, n in pairs.items():
+        if MIN_TITLES <= n <= most and belongs_together(pair):
+            themes[" ".join(pair)] = n
+            absorbed.update(word for word in pair if n >= ABSORBED * words[word])
+    for word, n in words.items():
+        if MIN_TITLES <= n <= most and word not in absorbed and _tells(word):
+            themes[word] = n
+    ranked = sorted(themes, key=lambda theme: (-themes[theme], theme))
+    return frozenset(ranked[:limit])
+
+
+def _count_titles(titles: Sequence[str]) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """In how many of the titles each word and each pair of neighbouring words stands."""
     words: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
-    for title in different:
+    for title in titles:
         tokens = _tokens(title)
         words.update(set(tokens))
         pairs.update(set(pairwise(tokens)))
-    most = max(MIN_TITLES, MAX_SHARE * len(different))
-    kept_pairs = {
-        pair: n
-        for pair, n in pairs.items()
-        if MIN_TITLES <= n <= most
-        and all(map(_tells, pair))
-        and n * len(different) > 4 * words[pair[0]] * words[pair[1]]
-    }
-    absorbed: set[str] = set()
-    for pair, n in kept_pairs.items():
-        absorbed.update(word for word in pair if n >= ABSORBED * words[word])
-    themes = Counter({" ".join(pair): n for pair, n in kept_pairs.items()})
-    themes.update(
-        {
-            w: n
-            for w, n in words.items()
-            if MIN_TITLES <= n <= most and _tells(w) and w not in absorbed
-        }
-    )
-    return frozenset(
-        theme for theme, _ in sorted(themes.items(), key=lambda one: (-one[1], one[0]))[:limit]
-    )
+    return words, pairs
 
 
 def themes_in(title: str, vocabulary: frozenset[str]) -> list[str]:
     """The themes of one title, spelled as the title spells them, pairs first."""
-    found: dict[str, str] = {}
+    themes: dict[str, str] = {}
     tokens = _WORD.findall(title)
     for size in (2, 1):
         for words in _runs(tokens, size):
             theme = " ".join(words)
             if theme.casefold() in vocabulary:
-                found.setdefault(theme.casefold(), theme)
-    return list(found.values())
+                themes.setdefault(theme.casefold(), theme)
+    return list(themes.values())
 
 
 def _tokens(title: str) -> list[str]:

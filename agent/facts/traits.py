@@ -22,9 +22,9 @@ MIN_TIMED = 5
 APART = 0.75
 """Standard deviations from the norm at which a habit has a name."""
 SAME = 1e-6
-"""Where all users are alike to this standard deviation, a habit tells nobody apart."""
+"""Standard deviation over users below which a habit tells nobody apart."""
 ALL_NEW = 0.9
-"""Where nearly everyone's every item is a new mix, novelty tells nobody apart."""
+"""Mean novelty above which novelty tells nobody apart: nearly every item is a new mix."""
 RATING_PRIOR = 5.0
 """Ratings' worth of belief that a user rates like everyone."""
 RATING_APART = 0.3
@@ -39,7 +39,7 @@ _PARTS = ("night", "morning", "afternoon", "evening")
 label.
 """
 _HAD_TYPES = ("purchase", "play")
-"""Events that an item can be had by again, where it says loyalty."""
+"""Events that show loyalty when they happen again with one item."""
 
 
 def traits_of(
@@ -66,40 +66,46 @@ def _rating_habit(
     """Mean distance from the source's mean rating in its standard deviations, shrunk by n / (n +
     RATING_PRIOR).
     """
-    rated = [
-        e
-        for e in events
-        if e.type in RATED_TYPES and e.value is not None and e.source in population.ratings
-    ]
-    sources = Counter(event.source for event in rated)
+    rated = [(e.source, e.value) for e in events if _is_comparable_rating(e, population)]
     n = len(rated)
     if n < MIN_RATINGS:
         return Trait(name="rating_habit", label="unknown", detail=_too_few(n, "rating"), n=n)
     distance = 0.0
-    for event in rated:
-        mean, deviation, _ = population.ratings[event.source]
-        distance += ((event.value or 0.0) - mean) / deviation if deviation > 0 else 0.0
-    apart = distance / n * n / (n + RATING_PRIOR)
-    source = sources.most_common(1)[0][0]
-    own = np.array([event.value for event in rated if event.source == source], dtype=np.float64)
+    for source, value in rated:
+        mean, deviation, _ = population.ratings[source]
+        distance += ((value or 0.0) - mean) / deviation if deviation > 0 else 0.0
+    source = Counter(source for source, _ in rated).most_common(1)[0][0]
+    own = np.array([value for name, value in rated if name == source], dtype=np.float64)
     top = f" of {scales[source].high:g}" if source in scales else ""
     detail = (
         f"mean rating {own.mean():.1f}{top} over {_n(len(own), 'rating')}, everyone "
         f"{population.ratings[source][0]:.1f}"
     )
-    if n >= MIN_RATINGS and own.std() == 0:
+    if own.std() == 0:
         detail += "; always the same"
-    label = (
-        "generous" if apart > RATING_APART else "critical" if apart < -RATING_APART else "balanced"
-    )
+    label = _rating_label(distance / n * n / (n + RATING_PRIOR))
     return Trait(
         name="rating_habit", label=label, value=round(float(own.mean()), 2), detail=detail, n=n
+    )
+
+
+def _rating_label(apart: float) -> str:
+    if apart > RATING_APART:
+        return "generous"
+    return "critical" if apart < -RATING_APART else "balanced"
+
+
+def _is_comparable_rating(event: Event, population: Population) -> bool:
+    """Whether an event is a rating from a source whose ratings the population knows."""
+    return (
+        event.type in RATED_TYPES and event.value is not None and event.source in population.ratings
     )
 
 
 def _habits(
     events: Sequence[Event], things: NDArray[np.int64], population: Population
 ) -> list[Trait]:
+    """Breadth, novelty and popularity taste, as `limner.facts.habits` defines them."""
     n = len(things)
     wanted = np.array([facet == population.primary for facet in population.facets], dtype=bool)
     breadth, novelty, popularity = measure(
@@ -111,52 +117,65 @@ def _habits(
         wanted=wanted,
         user_count=1,
     )[0]
+    if any(event.timestamp is None for event in events):
+        novelty = np.nan
+    used = {int(code) for at in things for code in population.codes_of(int(at)) if wanted[code]}
     facet = population.primary
-    timed = all(event.timestamp is not None for event in events)
-    used = (
-        len({int(code) for at in things for code in population.codes_of(int(at)) if wanted[code]})
-        if facet
-        else 0
-    )
-    names = {
-        "breadth": (
+    return [
+        _compared(
+            ("breadth", "breadth", ("narrow", "average", "broad")),
             float(breadth),
-            ("narrow", "average", "broad"),
-            f"{used} of {int(wanted.sum())} {facet} values over {_n(n, 'item')}; "
+            n,
+            population,
+            f"{len(used)} of {int(wanted.sum())} {facet} values over {_n(n, 'item')}; "
             "evenness {own:.2f}, usual {usual:.2f}",
         ),
-        "novelty": (
-            float(novelty) if timed else float("nan"),
-            ("habitual", "average", "exploring"),
-            (
-                f"{{own:.0%}} of the later half of {_n(n, 'item')} had a new mix of {facet} "
-                f"values, usual {{usual:.0%}}"
-            ),
+        _compared(
+            ("novelty", "novelty_seeking", ("habitual", "average", "exploring")),
+            float(novelty),
+            n,
+            population,
+            f"{{own:.0%}} of the later half of {_n(n, 'item')} had a new mix of {facet} "
+            "values, usual {usual:.0%}",
         ),
-        "popularity": (
+        _compared(
+            ("popularity", "popularity_taste", ("niche", "balanced", "mainstream")),
             float(popularity),
-            ("niche", "balanced", "mainstream"),
+            n,
+            population,
             f"mean popularity rank {{own:.0%}} over {_n(n, 'item')}, usual {{usual:.0%}}",
         ),
-    }
-    called = {"breadth": "breadth", "novelty": "novelty_seeking", "popularity": "popularity_taste"}
-    traits = []
-    for habit, (own, labels, detail) in names.items():
-        norm = population.norms.of(habit, n)
-        if norm is not None and (norm[1] < SAME or (habit == "novelty" and norm[0] > ALL_NEW)):
-            norm = None
-        if n < MIN_HABIT or np.isnan(own) or norm is None:
-            why = _too_few(n, "item") if n < MIN_HABIT else "nothing to compare with"
-            traits.append(Trait(name=called[habit], label="unknown", detail=why, n=n))
-            continue
-        mean, deviation = norm
-        z = (own - mean) / deviation
-        label = labels[2] if z > APART else labels[0] if z < -APART else labels[1]
-        words = detail.format(own=own, usual=mean)
-        traits.append(
-            Trait(name=called[habit], label=label, value=round(own, 4), detail=words, n=n)
-        )
-    return traits
+    ]
+
+
+def _compared(
+    habit_name_labels: tuple[str, str, tuple[str, str, str]],
+    own: float,
+    n: int,
+    population: Population,
+    detail: str,
+) -> Trait:
+    """One habit against its norm among users with about as many items.
+
+    habit_name_labels: the habit in `Norms`, the trait's name, and its labels below, within and
+        above the norm. own: the user's number, NaN where it could not be measured. n: the user's
+        items. detail: a format with `own` and `usual`.
+    """
+    habit, name, (below, within, above) = habit_name_labels
+    if n < MIN_HABIT:
+        return Trait(name=name, label="unknown", detail=_too_few(n, "item"), n=n)
+    norm = population.norms.of(habit, n)
+    if np.isnan(own) or norm is None or _tells_nobody_apart(habit, *norm):
+        return Trait(name=name, label="unknown", detail="nothing to compare with", n=n)
+    mean, deviation = norm
+    z = (own - mean) / deviation
+    label = above if z > APART else below if z < -APART else within
+    words = detail.format(own=own, usual=mean)
+    return Trait(name=name, label=label, value=round(own, 4), detail=words, n=n)
+
+
+def _tells_nobody_apart(habit: str, mean: float, deviation: float) -> bool:
+    return deviation < SAME or (habit == "novelty" and mean > ALL_NEW)
 
 
 def _price_band(things: NDArray[np.int64], population: Population) -> Trait:
@@ -189,50 +208,56 @@ def _rhythm(times: Sequence[datetime]) -> Trait:
     if n < MIN_TIMED:
         return Trait(name="rhythm", label="unknown", detail=_too_few(n, "dated event"), n=n)
     days = {time.date() for time in times}
-    span = (max(days) - min(days)).days + 1
-    seconds = np.sort([time.timestamp() for time in times])
-    sessions = 1 + int((np.diff(seconds) > SESSION_GAP).sum())
-    by_day = any(time.hour or time.minute or time.second for time in times)
-    visits = f" in {_n(sessions, 'session')}" if by_day else ""
+    sessions = _session_starts(times)
+    has_clock = any(map(_has_clock, times))
+    visits = f" in {_n(len(sessions), 'session')}" if has_clock else ""
     detail = f"{_n(n, 'event')} on {_n(len(days), 'day')}{visits}, {_dates(days)}"
     if len(days) == 1:
         return Trait(name="rhythm", label="one day", value=float(n), detail=detail, n=n)
-    marks = []
-    # Sessions are what repeats; the events inside one say the same hour and day again.
-    starts = [times[0].fromtimestamp(float(at), times[0].tzinfo) for at in seconds]
-    starts = [
-        at
-        for at, new in zip(starts, np.append(True, np.diff(seconds) > SESSION_GAP), strict=True)
-        if new
-    ]
-    if standing := _stands_out(Counter(at.weekday() for at in starts), len(starts), 7):
-        marks.append(_DAYS[standing[0]])
-        detail += f"; {standing[1]:.0%} of sessions on {_DAYS[standing[0]]}"
-    if by_day and (standing := _stands_out(Counter(at.hour // 6 for at in starts), len(starts), 4)):
-        detail += f"; {standing[1]:.0%} of sessions in the {_PARTS[standing[0]]}, UTC"
-    pace = (
-        "in bursts"
-        if len(days) <= 3 or n / len(days) >= 20
-        else "often"
-        if len(days) >= span / 4
-        else "now and then"
-    )
-    label = ", ".join([pace, *marks])
+    label = _pace(n, days)
+    if weekday := _stands_out(Counter(at.weekday() for at in sessions), len(sessions), 7):
+        label += f", {_DAYS[weekday[0]]}"
+        detail += f"; {weekday[1]:.0%} of sessions on {_DAYS[weekday[0]]}"
+    parts = Counter(at.hour // 6 for at in sessions)
+    if has_clock and (part := _stands_out(parts, len(sessions), 4)):
+        detail += f"; {part[1]:.0%} of sessions in the {_PARTS[part[0]]}, UTC"
     return Trait(name="rhythm", label=label, value=round(n / len(days), 2), detail=detail, n=n)
+
+
+def _has_clock(time: datetime) -> bool:
+    return bool(time.hour or time.minute or time.second)
+
+
+def _session_starts(times: Sequence[datetime]) -> list[datetime]:
+    """When each session began, in order.
+
+    Sessions are what repeats; the events inside one would say its hour and day again.
+    """
+    seconds = np.sort([time.timestamp() for time in times])
+    starts = seconds[np.append(True, np.diff(seconds) > SESSION_GAP)]
+    return [datetime.fromtimestamp(float(at), times[0].tzinfo) for at in starts]
+
+
+def _pace(n: int, days: set[date]) -> str:
+    """How `n` events on these days are spread, in words."""
+    if len(days) <= 3 or n / len(days) >= 20:
+        return "in bursts"
+    span = (max(days) - min(days)).days + 1
+    return "often" if len(days) >= span / 4 else "now and then"
 
 
 def _stands_out(counts: Counter[int], n: int, classes: int) -> tuple[int, float] | None:
     """(class, share) of the commonest class if it is far above chance: z > 2.58."""
     if n < 2 * classes:
         return None
-    top, count = min(counts.items(), key=lambda one: (-one[1], one[0]))
+    top, count = min(counts.items(), key=lambda class_count: (-class_count[1], class_count[0]))
     expected = n / classes
     z = (count - expected) / np.sqrt(expected * (1 - 1 / classes))
     return (top, count / n) if z > 2.58 else None
 
 
 def _loyalty(events: Sequence[Event]) -> list[Trait]:
-    """How often the user takes again what they had; said only where items are bought or played."""
+    """How often the user buys or plays an item again; empty for who never bought or played one."""
     had = [e.item_id for e in events if e.type in _HAD_TYPES and (e.value is None or e.value > 0)]
     n = len(had)
     if n == 0:

@@ -41,10 +41,10 @@ _ES_ER = "e en es ió ieron ido ida idos idas iendo ía ían a an o iste"
 
 
 def inflect(entry: str, kind: str, code: str, irregular: Irregular) -> Iterable[str]:
-    """All forms of an entry of a kind: verbs, nouns, adjectives, hada (Korean verbs in 하다), or
-    words (as they stand).
+    """All forms of an entry of one kind: verbs, nouns, adjectives, hada (Korean verbs in 하다), or
+    words (not inflected).
 
-    Of a verb phrase the first word is inflected, of any other the last.
+    A verb phrase is inflected at its first word, every other phrase at its last.
     """
     if kind == "words":
         return [entry]
@@ -111,13 +111,7 @@ def _verb_de(word: str) -> Iterable[str]:
 
 def _noun(word: str, code: str) -> Iterable[str]:
     if code == "en":
-        if word.endswith("y") and word[-2] not in "aeiou":
-            return [word, word[:-1] + "ies", word + "'s"]
-        return [
-            word,
-            word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s"),
-            word + "'s",
-        ]
+        return _noun_en(word)
     if code == "de":
         return [word, *(word + ending for ending in ["e", "en", "n", "er", "ern", "s", "es"])]
     if code == "fr":
@@ -125,6 +119,13 @@ def _noun(word: str, code: str) -> Iterable[str]:
     if code == "es":
         return [word, word + "s", word + "es", *([word[:-1] + "ces"] if word.endswith("z") else [])]
     return [word]
+
+
+def _noun_en(word: str) -> Iterable[str]:
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return [word, word[:-1] + "ies", word + "'s"]
+    plural = word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s")
+    return [word, plural, word + "'s"]
 
 
 def _adjective(word: str, code: str) -> Iterable[str]:

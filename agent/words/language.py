@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from limner.core.errors import UsageError
 from limner.words.data import Block, LanguageFile, Templates, read_language, read_values
@@ -80,6 +81,11 @@ class Language:
         forms = self.concepts.get(fold(value))
         return forms[0] if forms else value
 
+    @property
+    def lowers_nouns(self) -> bool:
+        """Whether common nouns are in lower case: neither German nor a script without capitals."""
+        return not self.cjk and self.code != "de"
+
     def facet(self, facet: str) -> str:
         return self.facets.get(facet, facet.replace("_", " "))
 
@@ -96,14 +102,12 @@ def is_spoken(code: str) -> bool:
 
 
 def unspoken(code: str) -> list[str]:
-    """A note where another language than the one asked for is used; empty where not."""
+    """A note that English is used instead of the language asked for; empty if it is not."""
     if is_spoken(code):
         return []
     return [
-        (
-            f"There is no vocabulary for '{code}' yet, so this is in English; there is one "
-            f"for {', '.join(LANGUAGES)}."
-        )
+        f"There is no vocabulary for '{code}' yet, so this is in English; there is one "
+        f"for {', '.join(LANGUAGES)}."
     ]
 
 
@@ -128,43 +132,53 @@ def _lexicon(data: LanguageFile) -> Phrases[Tags]:
     table: Phrases[Tags] = Phrases()
     irregular = {word: forms.split() for word, forms in data.irregular.items()}
 
-    def add(block: Block, tag: str) -> None:
-        block = {"words": block} if isinstance(block, str) else block
-        for kind, text in block.items():
-            for entry in _entries(text):
-                for form in inflect(entry, kind, data.code, irregular):
-                    key = _key(form)
-                    tags = {tag, "reset"} if kind == "hada" and form.endswith("지만") else {tag}
-                    table.put(key, (table.get(key) or frozenset()) | tags)
-
-    for section in (data.words, data.taste, data.claims):
-        for tag, block in section.items():
-            add(block, tag)
-    for tag, block in data.groups.items():
-        add(block, f"group:{tag}")
-    add(data.exemplify, "exemplify")
-    add(data.split, "split")
-    for text in (data.percent, data.person):
-        add(text, "noun")
-    for text in (*data.facets.values(), *data.traits.values()):
-        add(text.replace(" ", "_"), "noun")
+    for tag, block in _tagged_blocks(data):
+        for entry, kind in _entries_of_block(block):
+            for form in inflect(entry, kind, data.code, irregular):
+                key = _key(form)
+                tags = {tag, "reset"} if kind == "hada" and form.endswith("지만") else {tag}
+                table.put(key, (table.get(key) or frozenset()) | tags)
     return table
 
 
+def _tagged_blocks(data: LanguageFile) -> Iterable[tuple[str, Block]]:
+    """(tag, words) of all parts of a language file that belong to the lexicon."""
+    for section in (data.words, data.taste, data.claims):
+        yield from section.items()
+    for label, block in data.groups.items():
+        yield f"group:{label}", block
+    yield "exemplify", data.exemplify
+    yield "split", data.split
+    yield "noun", data.percent
+    yield "noun", data.person
+    for phrase in (*data.facets.values(), *data.traits.values()):
+        yield "noun", phrase.replace(" ", "_")
+
+
+def _entries_of_block(block: Block) -> Iterable[tuple[str, str]]:
+    """(entry, kind of inflection) of each word or phrase of a block."""
+    by_kind = {"words": block} if isinstance(block, str) else block
+    return ((entry, kind) for kind, text in by_kind.items() for entry in _entries(text))
+
+
 def _concepts(code: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    """`Language.concepts` of one language.
+
+    Where two values share a form, the value whose name it is has it, then the first in the file;
+    this language's own first form comes before both.
+    """
+    concepts: dict[str, tuple[str, ...]] = {}
     values = read_values()
     for name, forms in values.items():
         own = tuple(forms.get(code, [name]))
-        for other in forms.values():
-            for form in other:
-                found.setdefault(fold(form), own)
-        found[fold(name)] = own
+        for form in chain.from_iterable(forms.values()):
+            concepts.setdefault(fold(form), own)
+        concepts[fold(name)] = own
     for forms in values.values():
         own = tuple(forms.get(code, ()))
         if own:
-            found[fold(own[0])] = own
-    return found
+            concepts[fold(own[0])] = own
+    return concepts
 
 
 def _sensitive(data: LanguageFile, kind: str) -> Phrases[str]:

@@ -17,20 +17,21 @@ MAX_NAMED = 3
 """Values that one sentence lists."""
 
 FEW = 10
-"""Below so many items shares say little, and counts are said instead."""
+"""Items below which a sentence gives counts, since shares would say little."""
 TENTATIVE = 3
-"""Below so many events a like is a first sign."""
+"""Events below which a like is called a first sign."""
 TOO_FEW = 5
-"""Of a user with fewer items every like is."""
+"""Items of a user below which each of their likes is called a first sign."""
 MIN_RATIO, MIN_GAP = 1.5, 0.1
-"""Of a share to the base rate, and above it, from which a value stands out."""
+"""A value stands out if share / base rate >= MIN_RATIO or share - base rate >= MIN_GAP."""
 NEAR = 0.02
-"""Distance of a share to the base rate below which whole per cents hide it."""
+"""Distance between share and base rate below which a decimal is needed to tell them apart."""
 
 _COMMON = frozenset({"genre", "category", "theme", "mood", "format"})
 """Facets whose known values are common nouns, in lower case where a language has that; others stand
 in quotes.
 """
+_DECADE = re.compile(r"(?:1[5-9]|20)\d0s")
 _NAMES = frozenset(
     {
         "brand",
@@ -58,8 +59,8 @@ Origin = Literal[
 
 
 def _variant(key: str, forms: Forms, turn: int = 0) -> str:
-    """One of the forms, the same for the same key on every machine; each `turn` takes the next
-    one.
+    """One of the forms, chosen by the key's CRC-32 (so equal on every machine); each `turn` takes
+    the next one.
     """
     return forms[(crc32(key.encode()) + turn) % len(forms)]
 
@@ -173,15 +174,15 @@ def thing(facet: str, value: str, language: Language) -> str:
         if facet == "theme" or fold(value) not in language.concepts:
             # Words of the catalogue's own, of any number and case: a sentence can only quote them.
             form = forms["named"] if form == "{value}" else form
-        elif not language.cjk and language.code != "de":
+        elif language.lowers_nouns:
             name = name.lower()
-    if re.fullmatch(r"(?:1[5-9]|20)\d0s", value):
+    if _DECADE.fullmatch(value):
         name = language.decades[0].format(year=value[:4], short=value[2:4])
     return form.format(value=name, facet=language.facet(facet))
 
 
 def things(claims: Sequence[Fact | Preference], language: Language, limit: int = MAX_NAMED) -> str:
-    """Several values as a list in words; one that two facets share is named once."""
+    """Several values as a list in words; a value that two facets share is named once."""
     names = {
         fold(language.value(c.value)): thing(c.facet, c.value, language) for c in reversed(claims)
     }
@@ -211,7 +212,7 @@ def percent(share: float, language: Language, *, fine: bool = False) -> str:
 def stands_out(fact: Fact) -> bool:
     """Whether a share is so far above the average that it is worth its own sentence."""
     if fact.share <= fact.base_rate:
-        return False  # nothing, against nothing on average, is no more than that
+        return False  # 0 against a base rate of 0 does not stand out
     return fact.share >= MIN_RATIO * fact.base_rate or fact.share >= fact.base_rate + MIN_GAP
 
 
@@ -225,40 +226,58 @@ def is_tentative(claim: Fact | Preference) -> bool:
 
 
 def preference_text(claim: Fact | Preference, language: Language) -> str:
-    """One sentence about one preference: with its numbers where it is a fact, without where it is
-    not.
-    """
-    key = f"{claim.facet}:{claim.value}"
+    """One sentence about one preference: with its numbers if it is a fact, else without."""
     name = thing(claim.facet, claim.value, language)
-    forms = language.templates
     if not isinstance(claim, Fact):
-        return _fill(
-            _variant(key, forms.like_bare if claim.polarity == "like" else forms.dislike_bare),
-            language,
-            thing=name,
-        ) + _trend(claim, name, language)
+        return _fill(_bare_form(claim, language), language, thing=name) + _trend(
+            claim, name, language
+        )
     share, base = percents(claim.share, claim.base_rate, language)
     numbers = {"count": claim.count, "negative": claim.negative, "share": share, "base": base}
     if claim.polarity == "dislike":
-        form = _variant(
-            key, forms.dislike if claim.count > 1 and claim.negative > 0 else forms.dislike_bare
-        )
+        form = _dislike_form(claim, language)
     elif claim.basis == "stated" or claim.share <= claim.base_rate or share == base:
-        form = _variant(key, forms.like_bare)
-    elif claim.count < 2:
-        form = forms.like_one_looked if claim.looked else forms.like_one
-    elif is_tentative(claim) or claim.count < FEW * claim.share:
-        form = forms.like_few_looked if claim.looked else forms.like_few
-    elif claim.looked:
-        form = forms.like_looked
+        form = _bare_form(claim, language)
     else:
-        # Nobody has a soft spot for a price; the last form is the soberest.
-        form = forms.like[-1] if claim.facet == "price band" else _variant(key, forms.like)
+        form = _like_form(claim, language)
     return _fill(form, language, thing=name, **numbers) + _trend(claim, name, language)
 
 
+def _bare_form(claim: Fact | Preference, language: Language) -> str:
+    """A form without numbers."""
+    forms = language.templates
+    chosen = forms.like_bare if claim.polarity == "like" else forms.dislike_bare
+    return _variant(_key_of(claim), chosen)
+
+
+def _dislike_form(fact: Fact, language: Language) -> str:
+    if fact.count > 1 and fact.negative > 0:
+        return _variant(_key_of(fact), language.templates.dislike)
+    return _bare_form(fact, language)
+
+
+def _like_form(fact: Fact, language: Language) -> str:
+    """A form with numbers: the fewer the items, the humbler it is."""
+    forms = language.templates
+    if fact.count < 2:
+        return forms.like_one_looked if fact.looked else forms.like_one
+    if is_tentative(fact) or fact.count < FEW * fact.share:
+        return forms.like_few_looked if fact.looked else forms.like_few
+    if fact.looked:
+        return forms.like_looked
+    # Nobody has a soft spot for a price; the last form is the soberest.
+    return forms.like[-1] if fact.facet == "price band" else _variant(_key_of(fact), forms.like)
+
+
+def _key_of(claim: Fact | Preference) -> str:
+    return f"{claim.facet}:{claim.value}"
+
+
 def _trend(claim: Fact | Preference, name: str, language: Language) -> str:
-    """Of likes only: what is turned down and met more often is no interest that grows."""
+    """A sentence on a like that rises or fades, else empty.
+
+    A dislike has none: meeting more of what one turns down is no growing interest.
+    """
     form = language.templates.trend.get(claim.trend) if claim.polarity == "like" else None
     return _space(language) + _fill(form, language, thing=name) if form else ""
 
@@ -268,13 +287,12 @@ def _space(language: Language) -> str:
 
 
 def values_text(claims: Sequence[Fact | Preference], language: Language, key: str = "") -> str:
-    """One sentence that names what is liked, or what is disliked, of claims that are all one or the
-    other.
+    """One sentence that names the values of claims which are all likes or all dislikes.
 
-    Likes that are all tentative are first signs. `key` chooses among the forms.
+    If all likes are tentative, it calls them first signs. `key` chooses among the forms.
     """
     forms = language.templates.summary
-    key = key or "|".join(f"{c.facet}:{c.value}" for c in claims)
+    key = key or "|".join(map(_key_of, claims))
     if claims[0].polarity == "dislike":
         return _fill(_variant(key, forms.dislikes), language, things=things(claims, language, 2))
     chosen = forms.first if all(map(is_tentative, claims)) else forms.likes
@@ -289,53 +307,76 @@ def summary_text(
 
     facts: strongest first. One honest sentence where there is nothing to say.
     """
-    templates = language.templates.summary
     likes = [f for f in facts if f.polarity == "like"]
     dislikes = [f for f in facts if f.polarity == "dislike"]
-    key = "|".join(f"{f.facet}:{f.value}" for f in facts[:4])
-    sentences: list[str] = []
-    if likes:
-        likes = [f for f in likes if not is_tentative(f)] or likes
-        sure = [f for f in likes if not is_tentative(f)]
-        top = next(
-            (f for f in sure if isinstance(f, Fact) and stands_out(f) and f.count >= FEW * f.share),
-            None,
-        )
-        if top is not None and len(likes) == 1:
-            sentences.append(preference_text(top, language))
-        else:
-            sentences.append(values_text(likes, language, key))
-            if top is not None:
-                share, base = percents(top.share, top.base_rate, language)
-                name = thing(top.facet, top.value, language)
-                form = templates.top_looked if top.looked else _variant(key, templates.top)
-                sentences.append(
-                    _fill(
-                        templates.top_looked if top.looked else _variant(key, templates.top),
-                        language,
-                        value=name,
-                        share=share,
-                        base=base,
-                    )
-                    + _trend(top, name, language)
-                )
-        for trend, form in (("rising", templates.rising), ("fading", templates.fading)):
-            moving = [f for f in sure if f.trend == trend and f is not top]
-            if moving and len(sentences) < 3:
-                sentences.append(_fill(form, language, things=things(moving, language, 2)))
+    key = "|".join(map(_key_of, facts[:4]))
+    sentences = _like_sentences(likes, language, key) if likes else []
     if dislikes:
         sentences.append(values_text(dislikes, language, key))
-    priced = any(f.facet == "price band" for f in facts)  # once is enough
-    traits = [t for t in traits if not (priced and t.name == "price_band")]
-    if len(sentences) < 4 and (
-        habits := [said for t in traits if (said := trait_text(t, language))]
-    ):
-        sentences.append(
-            _fill(templates.traits, language, traits=_habits(habits[:MAX_NAMED], language))
-        )
-    if not sentences:
-        return templates.nothing
-    return _space(language).join(sentences)
+    if len(sentences) < 4:
+        sentences += _habit_sentence(facts, traits, language)
+    return _space(language).join(sentences) if sentences else language.templates.summary.nothing
+
+
+def _like_sentences(likes: Sequence[Fact | Preference], language: Language, key: str) -> list[str]:
+    """One to three sentences: the likes, the one that stands out, those that rise or fade."""
+    certain = [f for f in likes if not is_tentative(f)]
+    top = next((f for f in certain if isinstance(f, Fact) and _is_headline(f)), None)
+    shown = certain or likes
+    if top is not None and len(shown) == 1:
+        sentences = [preference_text(top, language)]
+    else:
+        sentences = [values_text(shown, language, key)]
+        if top is not None:
+            sentences.append(_headline(top, language, key))
+    return [*sentences, *_change_sentences(certain, top, language)][:3]
+
+
+def _change_sentences(
+    likes: Sequence[Fact | Preference], top: Fact | None, language: Language
+) -> list[str]:
+    """One sentence on the likes that rise, one on those that fade, `top` left out of both."""
+    templates = language.templates.summary
+    forms = {"rising": templates.rising, "fading": templates.fading}
+    changing = {trend: [f for f in likes if f.trend == trend and f is not top] for trend in forms}
+    return [
+        _fill(forms[trend], language, things=things(values, language, 2))
+        for trend, values in changing.items()
+        if values
+    ]
+
+
+def _is_headline(fact: Fact) -> bool:
+    """Whether a fact stands out and is counted over at least `FEW` items."""
+    return stands_out(fact) and fact.count >= FEW * fact.share
+
+
+def _headline(fact: Fact, language: Language, key: str) -> str:
+    """The sentence that compares the share of one liked value with the average."""
+    templates = language.templates.summary
+    share, base = percents(fact.share, fact.base_rate, language)
+    name = thing(fact.facet, fact.value, language)
+    form = templates.top_looked if fact.looked else _variant(key, templates.top)
+    return _fill(form, language, value=name, share=share, base=base) + _trend(fact, name, language)
+
+
+def _habit_sentence(
+    facts: Sequence[Fact | Preference], traits: Sequence[Trait], language: Language
+) -> list[str]:
+    """The user's habits in one sentence; empty where no trait has words.
+
+    The price band is left out where a fact says it already.
+    """
+    has_price_fact = any(f.facet == "price band" for f in facts)
+    habits = [
+        phrase
+        for t in traits
+        if (phrase := trait_text(t, language)) and not (has_price_fact and t.name == "price_band")
+    ]
+    if not habits:
+        return []
+    habit_list = _join_habits(habits[:MAX_NAMED], language)
+    return [_fill(language.templates.summary.traits, language, traits=habit_list)]
 
 
 def trait_text(trait: Trait, language: Language) -> str:
@@ -345,7 +386,7 @@ def trait_text(trait: Trait, language: Language) -> str:
     return language.phrases.get(trait.name, {}).get(trait.label, "")
 
 
-def _habits(phrases: Sequence[str], language: Language) -> str:
+def _join_habits(phrases: Sequence[str], language: Language) -> str:
     if language.code == "ko":
         return ". ".join(phrases)
     if language.code == "zh":
@@ -364,48 +405,61 @@ def reason_text(
     cold: bool = False,
     turn: int = 0,
 ) -> str:
-    """Why an item: one or two sentences to the user.
+    """Why an item is recommended: one or two sentences addressed to the user.
 
-    preferences: those that the item shares, strongest first. seen: an event of the user whose item
-    led here, and high the top of its rating scale where its rating may be said. origin: how that
-    event led here, or the channel where nothing of the user's did; cold where nothing is known of
-    the user. Which form is taken depends on the item's id, so that ten reasons in a row do not read
-    alike; each `turn` takes the next form.
+    preferences: those that the item shares, strongest first.
+    seen: an event of the user whose item led here.
+    high: top of that event's rating scale; None where its rating must not be named.
+    origin: the channel from that event to the item, or the item's channel where there is no event.
+    cold: nothing is known of the user.
+    turn: each turn takes the next form. The first one depends on the item's id, so that ten reasons
+        in a row differ.
     """
-    forms = language.templates.reason
-    shared = [p for p in preferences if p.polarity == "like"]
+    likes = [p for p in preferences if p.polarity == "like"]
     values: dict[str, object] = {"title": plain_title(item.title)}
-    how = 0
-    if seen is not None:
-        event, earlier = seen
-        values["liked"] = plain_title(earlier.title or earlier.item_id)
-        how = 1 if event.type in LOOKS else 0
-        if event.value is not None and high is not None and event.type in ("rating", "review"):
-            how = 2
-            values |= {"rating": float(event.value), "high": float(high)}
-    if shared:
-        values["things"] = things(shared, language, 2)
-        chosen = (
-            (forms.shared_event, forms.shared_looked, forms.shared_rated)[how]
-            if seen
-            else forms.shared
-        )
-        if not item.title:
-            chosen = tuple(form for form in chosen if "{title}" not in form)
-    elif seen is not None:
-        ways = {
-            "next_item": (forms.followed, forms.followed_looked, forms.followed_rated),
-            "collaborative": (forms.together, forms.together_looked, forms.together_rated),
-        }
-        chosen = ways.get(origin, (forms.alike, forms.alike_looked, forms.alike_rated))[how]
-    elif origin == "similar":
-        chosen = forms.similar
-    elif origin == "popular":
-        chosen = forms.popular_cold if cold else forms.popular
-    elif origin == "recent":
-        chosen = forms.recent_cold if cold else forms.recent
-    elif origin == "nothing":
-        chosen = forms.nothing
+    ground: str = origin
+    if likes:
+        ground = "shared"
+        values["things"] = things(likes, language, 2)
+    if seen is None:
+        forms = _forms_without_event(language, ground, cold)
     else:
-        chosen = forms.plain
-    return _fill(_variant(item.item_id, chosen, turn), language, **values)
+        forms = _forms_with_event(language, ground, *seen, high, values)
+    if likes and not item.title:
+        forms = tuple(form for form in forms if "{title}" not in form)
+    return _fill(_variant(item.item_id, forms, turn), language, **values)
+
+
+def _forms_without_event(language: Language, ground: str, cold: bool) -> Forms:
+    """The forms for an item that a taste ("shared") or a channel led to."""
+    forms = language.templates.reason
+    by_ground = {
+        "shared": forms.shared,
+        "similar": forms.similar,
+        "popular": forms.popular_cold if cold else forms.popular,
+        "recent": forms.recent_cold if cold else forms.recent,
+        "nothing": forms.nothing,
+    }
+    return by_ground.get(ground, forms.plain)
+
+
+def _forms_with_event(
+    language: Language,
+    ground: str,
+    event: Event,
+    earlier: Item,
+    high: float | None,
+    values: dict[str, object],
+) -> Forms:
+    """The forms that name an earlier item of the user's; puts what they name into `values`."""
+    forms = language.templates.reason
+    chosen, looked, rated = {
+        "shared": (forms.shared_event, forms.shared_looked, forms.shared_rated),
+        "next_item": (forms.followed, forms.followed_looked, forms.followed_rated),
+        "collaborative": (forms.together, forms.together_looked, forms.together_rated),
+    }.get(ground, (forms.alike, forms.alike_looked, forms.alike_rated))
+    values["liked"] = plain_title(earlier.title or earlier.item_id)
+    if event.value is not None and high is not None and event.type in ("rating", "review"):
+        values |= {"rating": float(event.value), "high": float(high)}
+        return rated
+    return looked if event.type in LOOKS else chosen

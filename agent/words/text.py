@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, Literal, TypeVar
@@ -32,7 +32,7 @@ _ACCENT = re.compile("[\u0300-\u036f]")
 
 @lru_cache(maxsize=65536)
 def fold(text: str) -> str:
-    """Case, width and Latin accents folded: "Amélie" and "AMELIE" are one."""
+    """Case, width and Latin accents folded: "Amélie" and "AMELIE" become equal."""
     text = unicodedata.normalize("NFKC", text).casefold().translate(_LIGATURES)
     if text.isascii():
         return text
@@ -49,19 +49,24 @@ def _stem_en(word: str) -> str:
     word = word.removesuffix("'s")
     if len(word) <= 3:
         return word
-    if word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith(("sses", "xes", "zes", "ches", "shes")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
+    word = _singular_en(word)
     for suffix in ("ing", "ed"):
         if word.endswith(suffix) and len(word) > len(suffix) + 3:
             word = _undouble(word[: -len(suffix)])
             break
-    if word.endswith("ie") and len(word) > 4:  # "movie" and "movies" are one word
+    if word.endswith("ie") and len(word) > 4:  # "movie" and "movies" get the same stem
         return f"{word[:-2]}y"
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def _singular_en(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "zes", "ches", "shes")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
 
 
 _SUFFIXES = {
@@ -103,7 +108,7 @@ def tokens_of(text: str) -> list[Token]:
     """Words, numbers, dates, single CJK characters and marks, in order. Decades ("1990s") are
     words.
     """
-    found: list[Token] = []
+    tokens: list[Token] = []
     end = -1
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "mark"
@@ -115,9 +120,9 @@ def tokens_of(text: str) -> list[Token]:
             if kind in ("number", "date", "mark")
             else fold(raw).replace("'s", "s" if raw[0].isdigit() else "'s")
         )
-        found.append(Token(raw, folded, kind, match.start(), match.end(), match.start() != end))  # type: ignore[arg-type]
+        tokens.append(Token(raw, folded, kind, match.start(), match.end(), match.start() != end))  # type: ignore[arg-type]
         end = match.end()
-    return found
+    return tokens
 
 
 def stems_of(text: str, code: str) -> tuple[str, ...]:
@@ -158,19 +163,17 @@ class Phrases(Generic[T]):
 
     def lengths(self, words: Sequence[str], at: int) -> list[tuple[int, T]]:
         """All phrases that start at `at`, longest first, as (length, payload)."""
-        found = []
-        for length in self._lengths.get(words[at], ()):
-            payload = self._table.get(tuple(words[at : at + length]))
-            if payload is not None and at + length <= len(words):
-                found.append((length, payload))
-        return found
+        return list(self._starting(words, at))
 
     def longest(self, words: Sequence[str], at: int) -> tuple[int, T] | None:
+        """The longest phrase that starts at `at`, as (length, payload); None if none does."""
+        return next(self._starting(words, at), None)
+
+    def _starting(self, words: Sequence[str], at: int) -> Iterator[tuple[int, T]]:
         for length in self._lengths.get(words[at], ()):
             payload = self._table.get(tuple(words[at : at + length]))
             if payload is not None and at + length <= len(words):
-                return length, payload
-        return None
+                yield length, payload
 
 
 def readings(number: str, decimal_comma: bool) -> tuple[float, ...]:
@@ -182,15 +185,20 @@ def readings(number: str, decimal_comma: bool) -> tuple[float, ...]:
         return (float(number),)
     decimal = "," if decimal_comma else "."
     grouping = "." if decimal_comma else ","
-    found = []
-    parts = number.split(grouping)
-    if all(len(part) == 3 for part in parts[1:-1]) and (
-        len(parts) == 1 or len(parts[-1].split(decimal)[0]) == 3
-    ):
-        plain = number.replace(grouping, "").replace(decimal, ".")
-        if plain.count(".") <= 1:
-            found.append(float(plain))
+    values = []
+    if _is_grouped(number, grouping, decimal):
+        values.append(float(number.replace(grouping, "").replace(decimal, ".")))
     # Models mix the habits of languages: a single separator may always be the decimal one.
     if len(separators) == 1 and (separators[0] == "." or decimal_comma):
-        found.append(float(number.replace(",", ".")))
-    return tuple(dict.fromkeys(found))
+        values.append(float(number.replace(",", ".")))
+    return tuple(dict.fromkeys(values))
+
+
+def _is_grouped(number: str, grouping: str, decimal: str) -> bool:
+    """Whether every group after a grouping mark has three digits, and at most one decimal mark
+    stands in the number.
+    """
+    _, *groups = number.split(grouping)
+    if groups:
+        groups[-1] = groups[-1].split(decimal)[0]
+    return number.count(decimal) <= 1 and all(len(digits) == 3 for digits in groups)
