@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Limner with its test tools (a minute or two) ..."
 	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt \
-		-e '.[local,evals,dev]'
+		-e '.[local,evals,postgres,dev]'
 	@touch $@ $(VENV)/.installed
 
 # The libraries that metrics are checked against, in an environment of their own, since they want older numpy and pandas.
@@ -65,12 +65,13 @@ layers: typed
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit
 
-# Pages are tested in Chromium, and the API is measured with wrk; where they are missing and may not be installed, those
-# tests are skipped and say so.
+# Pages are tested in Chromium, the API is measured with wrk, and stores are tested on PostgreSQL too; where they are
+# missing and may not be installed, those tests are skipped and say so.
 programs:
-	@{ command -v chromium && command -v wrk; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	@{ command -v chromium && command -v wrk && { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }; } \
+		>/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		{ apt-get update -qq; DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium wrk; } >/dev/null 2>&1; } || true
+		apt-get install -y -qq --no-install-recommends chromium wrk postgresql; } >/dev/null 2>&1; } || true
 
 # Two processes, each with whole files of tests: what waits for servers and models leaves half of a core idle.
 test: lint programs $(OTHERS)/.installed

@@ -2,10 +2,13 @@
 
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.postgres import PostgresServer, postgres_server
 
 # How long an example takes says nothing of whether it is right.
 settings.register_profile("limner", deadline=None)
@@ -33,3 +36,15 @@ def shared_data() -> Path:
             "sets to run this test"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server on a socket of its own; a machine without it skips, and says so."""
+    try:
+        with postgres_server() as server:
+            yield server
+    except FileNotFoundError:
+        pytest.skip(
+            "POSTGRESQL IS MISSING: install it (apt-get install postgresql) to run this test"
+        )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from limner.core.schema import Outcome, Reason, ShownList
 from limner.store import tables as t
+from limner.store.dialects import insert_new, upsert
 from limner.store.store import Store
 
 LISTS_DAYS = 90
@@ -60,9 +61,8 @@ class ResponseLog:
         """By channel and model version, how many places of kept lists it led."""
         found: Counter[tuple[str, int]] = Counter()
         with self._store.reading() as connection:
-            for body in connection.execution_options(yield_per=1000).scalars(
-                sa.select(t.shown.c.body)
-            ):
+            bodies = sa.select(t.shown.c.body)
+            for body in connection.scalars(bodies, execution_options={"yield_per": 1000}):
                 shown = ShownList.model_validate_json(body)
                 found.update((channel, shown.model_version) for channel in shown.channels)
         return found
@@ -71,22 +71,11 @@ class ResponseLog:
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
         """How many of them are new."""
-        o = t.outcomes.c
-        added = 0
         with self._store.adding() as connection:
-            for one in {(o.recommendation_id, o.item_id, o.type): o for o in outcomes}.values():
-                same = (
-                    (o.recommendation_id == one.recommendation_id)
-                    & (o.item_id == one.item_id)
-                    & (o.type == one.type)
-                )
-                if connection.scalar(
-                    sa.select(sa.func.count()).select_from(t.outcomes).where(same)
-                ):
-                    continue
-                connection.execute(sa.insert(t.outcomes), one.model_dump())
-                added += 1
-        return added
+            return sum(
+                insert_new(connection, t.outcomes, outcome.model_dump())
+                for outcome in sorted(outcomes, key=_outcome_key)
+            )
 
     def outcomes(self) -> dict[tuple[str, int], Counter[str]]:
         """By channel and model version, outcomes of each type."""
@@ -117,7 +106,6 @@ class ResponseLog:
         """By item id stamp and reason, in the place of older ones."""
         if not reasons:
             return
-        w = t.wordings.c
         rows = [
             {
                 "user_id": user_id,
@@ -125,13 +113,11 @@ class ResponseLog:
                 "stamp": stamp,
                 "body": reason.model_dump_json(),
             }
-            for item_id, (stamp, reason) in reasons.items()
+            # In one order, so that two processes never wait for each other's rows.
+            for item_id, (stamp, reason) in sorted(reasons.items(), key=lambda pair: pair[0])
         ]
         with self._store.adding() as connection:
-            connection.execute(
-                sa.delete(t.wordings).where(w.user_id == user_id, w.item_id.in_(list(reasons)))
-            )
-            connection.execute(sa.insert(t.wordings), rows)
+            upsert(connection, t.wordings, rows)
 
     # ------------------------------------------------------------ conversations
 
@@ -148,13 +134,14 @@ class ResponseLog:
         c = t.conversations.c
         row = {"conversation_id": conversation_id, "time": _ms(datetime.now(UTC)), "body": body}
         with self._store.adding() as connection:
-            connection.execute(
-                sa.delete(t.conversations).where(c.conversation_id == conversation_id)
-            )
-            connection.execute(sa.insert(t.conversations), row)
+            upsert(connection, t.conversations, [row])
             newest = sa.select(c.time).order_by(c.time.desc()).offset(CONVERSATIONS - 1).limit(1)
             if (least := connection.scalar(newest)) is not None:
                 connection.execute(sa.delete(t.conversations).where(c.time < least))
+
+
+def _outcome_key(outcome: Outcome) -> tuple[str, str, str]:
+    return outcome.recommendation_id, outcome.item_id, outcome.type
 
 
 def _ms(moment: datetime) -> int:

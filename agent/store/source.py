@@ -34,7 +34,7 @@ def read_query(
         engine = sa.create_engine(where)
         try:
             with engine.connect() as connection:
-                result = connection.execution_options(yield_per=rows).execute(sa.text(query))
+                result = connection.execute(sa.text(query), execution_options={"yield_per": rows})
                 names = list(result.keys())
                 for part in result.partitions(rows):
                     yield names, [tuple(row) for row in part]

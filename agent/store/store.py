@@ -10,35 +10,28 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
-from threading import Lock, RLock, local
-from time import monotonic, sleep
+from threading import RLock, local
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from limner.core.errors import (
-    StoreBusyError,
-    StoreError,
-    StoreFullError,
-    UnknownIdError,
-    UsageError,
-)
+from limner.core.errors import StoreBusyError, StoreError, UnknownIdError, UsageError
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from limner.store import tables as t
 from limner.store.bulk import insert_columns
 from limner.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
+from limner.store.dialects import make_engine, sqlite_file, translated, upsert
+from limner.store.locks import process_lock
 
 T = TypeVar("T")
 
 _CHUNK = 100_000
 _MANY = 500
 """Ids in one IN (...), well under every database's limit."""
-_LOOK = 0.02
-"""Seconds between two looks at whether another process still writes."""
 
 
 def open_store(data: str, *, create: bool = True, folder: Path | None = None) -> "Store":
@@ -73,19 +66,17 @@ class Store:
         """
         self.folder = folder
         self._made = made
-        try:
-            self._engine = sa.create_engine(url)
-        except (sa.exc.ArgumentError, ImportError) as error:
-            said = " ".join(str(error).split())
-            raise UsageError(
-                f"The store's address cannot be used ({said}); is its database's driver installed?"
-            ) from error
-        self._lock = _ProcessLock(folder / "write.lock")
-        self._loading = _ProcessLock(folder / "load.lock")
+        self._engine = make_engine(url)
+        # What a reader reads is of one moment, however many queries it makes.
+        self._reader = (
+            self._engine
+            if sqlite_file(self._engine)
+            else self._engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+        self._lock = process_lock(self._engine, "write")
+        self._loading = process_lock(self._engine, "load")
         self._changing, self._guard = RLock(), RLock()
         self._own = local()
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _tune_sqlite)
         try:
             self._prepare()
         except BaseException:
@@ -100,7 +91,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             found = self.note("schema")
         except sa.exc.DatabaseError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         if found is None:
             self.set_note("schema", t.SCHEMA_VERSION)
         elif found != t.SCHEMA_VERSION:
@@ -117,7 +108,7 @@ class Store:
 
         Raises StoreBusyError if another process is writing, and does not end within `wait` seconds.
         """
-        if not self._lock.acquire(wait):
+        if not self._acquired(wait):
             raise StoreBusyError(
                 f"Another process is writing to the store at '{self.folder}'; wait for "
                 "it or stop it."
@@ -126,6 +117,12 @@ class Store:
             yield
         finally:
             self._lock.release()
+
+    def _acquired(self, wait: float) -> bool:
+        try:
+            return self._lock.acquire(wait)
+        except sa.exc.DatabaseError as error:
+            raise translated(error) from error
 
     @contextmanager
     def changing(self, wait: float = 0.0) -> Iterator[None]:
@@ -168,7 +165,7 @@ class Store:
                     load.finish()
             except sa.exc.DatabaseError as error:
                 self._shrink()
-                raise _translated(error) from error
+                raise translated(error) from error
             except BaseException:
                 self._shrink()
                 raise
@@ -188,7 +185,7 @@ class Store:
 
     def _checkpoint(self, mode: str) -> None:
         """Move what is committed from SQLite's log into its file."""
-        if self._engine.dialect.name == "sqlite":
+        if sqlite_file(self._engine):
             with self._engine.connect() as connection:
                 connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
 
@@ -215,7 +212,7 @@ class Store:
                 ):
                     yield connection
             except sa.exc.DatabaseError as error:
-                raise _translated(error) from error
+                raise translated(error) from error
 
     def adding(self) -> AbstractContextManager[sa.Connection]:
         """A transaction for rows that concern nobody else, beside whichever process writes."""
@@ -230,10 +227,10 @@ class Store:
             yield self._load.connection
             return
         try:
-            with self._engine.connect() as connection:
+            with self._reader.connect() as connection:
                 yield connection
         except sa.exc.DatabaseError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def add_events(self, columns: EventColumns) -> Added:
         """Add a chunk inside `loading()`; events whose id is stored already are merged."""
@@ -285,8 +282,7 @@ class Store:
                 update={"low": min(old.low, scale.low), "high": max(old.high, scale.high)}
             )
         with self._begin() as connection:
-            connection.execute(sa.delete(t.scales).where(t.scales.c.source == scale.source))
-            connection.execute(sa.insert(t.scales), scale.model_dump())
+            upsert(connection, t.scales, [scale.model_dump()])
 
     def first_source(self) -> str:
         """The source of the first event; empty where there is none."""
@@ -468,7 +464,7 @@ class Store:
         )
         found: dict[str, list[str]] = {}
         with self._read() as connection:
-            for row in connection.execution_options(yield_per=10_000).execute(query):
+            for row in connection.execute(query, execution_options={"yield_per": 10_000}):
                 texts = found.setdefault(row.item_id, [])
                 if len(texts) < per_item:
                     texts.append(row.text)
@@ -515,7 +511,7 @@ class Store:
         with self._read() as connection:
             user_keys, user_ids = _keys(connection, t.users, t.users.c.user_id)
             item_keys, item_ids = _keys(connection, t.items, t.items.c.item_id)
-            result = connection.execution_options(yield_per=_CHUNK).execute(query)
+            result = connection.execute(query, execution_options={"yield_per": _CHUNK})
             for chunk in result.partitions(_CHUNK):
                 users_, items_, types_, sources_, values_, times_, seqs_ = zip(*chunk, strict=True)
                 parts.append(
@@ -584,11 +580,8 @@ class Store:
                     "body": profile.model_dump_json(),
                 },
             )
-            waiting = t.unembedded
-            connection.execute(sa.delete(waiting).where(waiting.c.user_id == profile.user_id))
-            connection.execute(
-                sa.insert(waiting), {"user_id": profile.user_id, "version": profile.version}
-            )
+            waiting = {"user_id": profile.user_id, "version": profile.version}
+            upsert(connection, t.unembedded, [waiting])
         return profile
 
     def count_unembedded(self) -> int:
@@ -694,11 +687,8 @@ class Store:
 
     def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
         with self._begin(beside=True) as connection:
-            connection.execute(sa.delete(t.answers).where(t.answers.c.key == key))
-            connection.execute(
-                sa.insert(t.answers),
-                {"key": key, "user_id": user_id, "body": answer.model_dump_json()},
-            )
+            row = {"key": key, "user_id": user_id, "body": answer.model_dump_json()}
+            upsert(connection, t.answers, [row])
 
     def add_ledger(self, row: LedgerRow) -> None:
         with self._begin(beside=True) as connection:
@@ -714,7 +704,7 @@ class Store:
             .order_by(t.ledger.c.row)
         )
         with self._read() as connection:
-            for number, body in connection.execution_options(yield_per=10_000).execute(query):
+            for number, body in connection.execute(query, execution_options={"yield_per": 10_000}):
                 yield number, LedgerRow.model_validate_json(body)
 
     def ledger(self, user_id: str | None = None) -> list[LedgerRow]:
@@ -762,8 +752,7 @@ class Store:
 
     def set_note(self, name: str, text: str) -> None:
         with self._begin() as connection:
-            connection.execute(sa.delete(t.notes).where(t.notes.c.name == name))
-            connection.execute(sa.insert(t.notes), {"name": name, "text": text})
+            upsert(connection, t.notes, [{"name": name, "text": text}])
 
     def erase_user(self, user_id: str) -> int:
         """Erase a user and all that was derived from them; how many events went."""
@@ -834,51 +823,10 @@ class Store:
             for ending in ("", "-wal", "-shm"):
                 Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
             for lock in (self._lock, self._loading):
-                lock.file.unlink(missing_ok=True)
+                lock.remove()
             if self.folder in self._made:
                 self.folder.rmdir()
         self._made = ()
-
-
-class _ProcessLock:
-    """A lock between processes, which all threads of the one that has it hold together."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._between = FileLock(file, thread_local=False)
-        self._counting = Lock()
-        self._holders = 0
-
-    def acquire(self, wait: float) -> bool:
-        """Whether it is had, within `wait` seconds."""
-        until = monotonic() + wait
-        while not self._taken():
-            if monotonic() >= until:
-                return False
-            sleep(_LOOK)
-        return True
-
-    def _taken(self) -> bool:
-        with self._counting:
-            if not self._holders:
-                try:
-                    self._between.acquire(timeout=0)
-                except Timeout:
-                    return False
-            self._holders += 1
-            return True
-
-    def release(self) -> None:
-        with self._counting:
-            self._holders -= 1
-            if not self._holders:
-                self._between.release()
-
-    def __enter__(self) -> None:
-        self.acquire(float("inf"))
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
 
 class _Load:
@@ -889,7 +837,6 @@ class _Load:
         self.users: dict[str, int] = {}
         self.items: dict[str, int] = {}
         self.seen = np.empty(0, np.int64)
-        self.first = False
         if not few:
             self._read_all()
 
@@ -897,16 +844,16 @@ class _Load:
         connection = self.connection
         self.users = dict(connection.execute(sa.select(t.users.c.user_id, t.users.c.key)).all())
         self.items = dict(connection.execute(sa.select(t.items.c.item_id, t.items.c.key)).all())
-        hashes = connection.execution_options(yield_per=_CHUNK).execute(
-            sa.select(t.events.c.id_hash)
+        hashes = connection.execute(
+            sa.select(t.events.c.id_hash), execution_options={"yield_per": _CHUNK}
         )
         parts = [
             np.fromiter((row[0] for row in chunk), np.int64, len(chunk))
             for chunk in hashes.partitions(_CHUNK)
         ]
         self.seen = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
-        self.first = len(self.seen) == 0
-        if self.first:
+        # Without its indexes a table is filled faster; on PostgreSQL readers would wait meanwhile.
+        if len(self.seen) == 0 and connection.dialect.name == "sqlite":
             for index in t.EVENT_INDEXES:
                 index.drop(connection, checkfirst=True)
 
@@ -968,7 +915,7 @@ class _Load:
         self._look_up(keys, table, column, new)
         missing = [one for one in new if one not in keys]
         if missing:
-            self.connection.execute(sa.insert(table), [{column: one} for one in missing])
+            insert_columns(self.connection, table, {column: missing})
             _revise(self.connection, f"{table.name} changed", len(missing))
             self._look_up(keys, table, column, missing)
         return keys
@@ -1024,7 +971,7 @@ def _upsert(
         if one in stored and stored[one] != tuple(row[n] for n in names)
     ]
     if new:
-        connection.execute(sa.insert(table), new)
+        insert_columns(connection, table, {name: [row[name] for row in new] for name in new[0]})
     if changed:
         update = sa.update(table).where(table.c[column] == sa.bindparam("_id"))
         connection.execute(update.values({n: sa.bindparam(n) for n in names}), changed)
@@ -1041,8 +988,7 @@ def _revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:
     for name, more in (("revision", 1), (counter, by)) if counter else (("revision", 1),):
         is_this = t.notes.c.name == name
         now = int(connection.scalar(sa.select(t.notes.c.text).where(is_this)) or 0)
-        connection.execute(sa.delete(t.notes).where(is_this))
-        connection.execute(sa.insert(t.notes), {"name": name, "text": str(now + more)})
+        upsert(connection, t.notes, [{"name": name, "text": str(now + more)}])
 
 
 _COUNTERS = sa.select(t.notes).where(
@@ -1121,42 +1067,3 @@ def _parts(ids: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _tune_sqlite(connection: object, _: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "cache_size=-65536",
-        "secure_delete=ON",
-        "busy_timeout=5000",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _translated(error: sa.exc.DatabaseError) -> StoreError:
-    text = str(error.orig)
-    if "full" in text:
-        return StoreFullError(
-            "No space is left where the store lies; free some, then run the command again."
-        )
-    if "disk I/O" in text:
-        return StoreFullError(
-            "The store's disk cannot be written, perhaps for want of space or by a limit "
-            "on the size of files; "
-            "free some, then run the command again."
-        )
-    if "not a database" in text or "malformed" in text:
-        return StoreError(
-            "The store's file is not a Limner store; name another folder with --data."
-        )
-    if "unable to open" in text:
-        return StoreError(
-            "The store's file cannot be opened; check its path, and that it may be read "
-            "and written."
-        )
-    if "locked" in text:
-        return StoreBusyError("Another process holds the store; wait for it or stop it.")
-    return StoreError(f"The store could not do that: {text.splitlines()[0]}.")

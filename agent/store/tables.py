@@ -7,6 +7,8 @@ is the hash in hex).
 
 import sqlalchemy as sa
 
+from limner.store.text_types import PortableText
+
 SCHEMA_VERSION = "1"
 
 meta = sa.MetaData()
@@ -14,30 +16,30 @@ meta = sa.MetaData()
 notes = sa.Table(
     "notes",
     meta,
-    sa.Column("name", sa.String(200), primary_key=True),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("name", PortableText(200), primary_key=True),
+    sa.Column("text", PortableText(), nullable=False),
 )
 users = sa.Table(
     "users",
     meta,
     sa.Column("key", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("user_id", sa.String(255), nullable=False, unique=True),
-    sa.Column("source", sa.Text, nullable=False, server_default=""),
-    sa.Column("attributes", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("user_id", PortableText(255), nullable=False, unique=True),
+    sa.Column("source", PortableText(), nullable=False, server_default=""),
+    sa.Column("attributes", PortableText(), nullable=False, server_default="{}"),
 )
 items = sa.Table(
     "items",
     meta,
     sa.Column("key", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("item_id", sa.String(255), nullable=False, unique=True),
-    sa.Column("source", sa.Text, nullable=False, server_default=""),
-    sa.Column("title", sa.Text, nullable=False, server_default=""),
-    sa.Column("text", sa.Text, nullable=False, server_default=""),
-    sa.Column("categories", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("item_id", PortableText(255), nullable=False, unique=True),
+    sa.Column("source", PortableText(), nullable=False, server_default=""),
+    sa.Column("title", PortableText(), nullable=False, server_default=""),
+    sa.Column("text", PortableText(), nullable=False, server_default=""),
+    sa.Column("categories", PortableText(), nullable=False, server_default="[]"),
     sa.Column("price", sa.Float),
-    sa.Column("image", sa.Text),
-    sa.Column("audio", sa.Text),
-    sa.Column("attributes", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("image", PortableText()),
+    sa.Column("audio", PortableText()),
+    sa.Column("attributes", PortableText(), nullable=False, server_default="{}"),
 )
 events = sa.Table(
     "events",
@@ -50,15 +52,15 @@ events = sa.Table(
         autoincrement=True,
     ),
     sa.Column("id_hash", sa.BigInteger, nullable=False),
-    sa.Column("event_id", sa.Text),
+    sa.Column("event_id", PortableText()),
     sa.Column("user_key", sa.Integer, nullable=False),
     sa.Column("item_key", sa.Integer),
-    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("type", PortableText(64), nullable=False),
     sa.Column("value", sa.Float),
     sa.Column("time", sa.BigInteger),
-    sa.Column("text", sa.Text),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("context", sa.Text),
+    sa.Column("text", PortableText()),
+    sa.Column("source", PortableText(), nullable=False),
+    sa.Column("context", PortableText()),
     sqlite_autoincrement=True,
 )
 EVENT_INDEXES = (
@@ -69,7 +71,7 @@ EVENT_INDEXES = (
 scales = sa.Table(
     "scales",
     meta,
-    sa.Column("source", sa.String(255), primary_key=True),
+    sa.Column("source", PortableText(255), primary_key=True),
     sa.Column("low", sa.Float, nullable=False),
     sa.Column("high", sa.Float, nullable=False),
     sa.Column("declared", sa.Boolean, nullable=False),
@@ -77,73 +79,73 @@ scales = sa.Table(
 profiles = sa.Table(
     "profiles",
     meta,
-    sa.Column("user_id", sa.String(255), primary_key=True),
+    sa.Column("user_id", PortableText(255), primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("as_of", sa.BigInteger, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", PortableText(), nullable=False),
 )
 unembedded = sa.Table(
     # Users whose newest portrait is not in the index yet, written with it; what a killed process
     # left stays here.
     "unembedded",
     meta,
-    sa.Column("user_id", sa.String(255), primary_key=True),
+    sa.Column("user_id", PortableText(255), primary_key=True),
     sa.Column("version", sa.Integer, nullable=False),
 )
 answers = sa.Table(
     "answers",
     meta,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("user_id", sa.String(255), index=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("key", PortableText(64), primary_key=True),
+    sa.Column("user_id", PortableText(255), index=True),
+    sa.Column("body", PortableText(), nullable=False),
 )
 ledger = sa.Table(
     "ledger",
     meta,
     sa.Column("row", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("user_id", sa.String(255), index=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("user_id", PortableText(255), index=True),
+    sa.Column("body", PortableText(), nullable=False),
 )
 keys = sa.Table(
     "keys",
     meta,
-    sa.Column("key_id", sa.String(32), primary_key=True),
+    sa.Column("key_id", PortableText(32), primary_key=True),
     # SHA-256 of the key in hex; the key itself is nowhere.
-    sa.Column("hash", sa.String(64), nullable=False, unique=True),
-    sa.Column("user_id", sa.String(255), index=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("hash", PortableText(64), nullable=False, unique=True),
+    sa.Column("user_id", PortableText(255), index=True),
+    sa.Column("body", PortableText(), nullable=False),
 )
 shown = sa.Table(
     "shown",
     meta,
-    sa.Column("recommendation_id", sa.String(32), primary_key=True),
-    sa.Column("user_id", sa.String(255), index=True),
+    sa.Column("recommendation_id", PortableText(32), primary_key=True),
+    sa.Column("user_id", PortableText(255), index=True),
     sa.Column("time", sa.BigInteger, nullable=False, index=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", PortableText(), nullable=False),
 )
 outcomes = sa.Table(
     "outcomes",
     meta,
     # One of each kind an item of a list, however often it is told.
-    sa.Column("recommendation_id", sa.String(32), primary_key=True),
-    sa.Column("item_id", sa.String(255), primary_key=True),
-    sa.Column("type", sa.String(64), primary_key=True),
-    sa.Column("user_id", sa.String(255), index=True),
-    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("recommendation_id", PortableText(32), primary_key=True),
+    sa.Column("item_id", PortableText(255), primary_key=True),
+    sa.Column("type", PortableText(64), primary_key=True),
+    sa.Column("user_id", PortableText(255), index=True),
+    sa.Column("channel", PortableText(64), nullable=False),
     sa.Column("model_version", sa.Integer, nullable=False),
 )
 wordings = sa.Table(
     "wordings",
     meta,
-    sa.Column("user_id", sa.String(255), primary_key=True),
-    sa.Column("item_id", sa.String(255), primary_key=True),
-    sa.Column("stamp", sa.String(64), nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("user_id", PortableText(255), primary_key=True),
+    sa.Column("item_id", PortableText(255), primary_key=True),
+    sa.Column("stamp", PortableText(64), nullable=False),
+    sa.Column("body", PortableText(), nullable=False),
 )
 conversations = sa.Table(
     "conversations",
     meta,
-    sa.Column("conversation_id", sa.String(64), primary_key=True),
+    sa.Column("conversation_id", PortableText(64), primary_key=True),
     sa.Column("time", sa.BigInteger, nullable=False, index=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", PortableText(), nullable=False),
 )

@@ -2,22 +2,25 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
 
 from limner.core.errors import StoreBusyError
+from limner.core.progress import Quiet
 from limner.core.schema import Item
+from limner.engine import Engine
 from limner.recommend.edits import ItemPatch
-from limner.store import open_store
-from tests.http.live import small_engine
+from limner.testing import FakeEmbedder
+from tests.http.live import settings_for
+from tests.store.conftest import StorePlace
 
 
 def test_two_changes_of_an_item_at_once_are_both_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = small_engine(tmp_path)
+    engine = Engine(settings_for(place.files), place.open(), Quiet(), FakeEmbedder())
+    engine.store.add_items([Item(item_id="i1", title="One")])
     read, both = engine.store.item, Barrier(2)
 
     def slowly(item_id: str) -> Item | None:
@@ -35,8 +38,8 @@ def test_two_changes_of_an_item_at_once_are_both_kept(
     engine.store.close()
 
 
-def test_changing_nests_and_keeps_other_threads_out_alone(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_changing_nests_and_keeps_other_threads_out_alone(place: StorePlace) -> None:
+    store = place.open()
     inside, done = Event(), Event()
 
     def hold() -> None:

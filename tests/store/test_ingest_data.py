@@ -2,6 +2,7 @@
 notes.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from limner.core.schema import IngestReport, Item
 from limner.ingest import Sources, ingest, propose_mapping
 from limner.ingest.datasets import known
-from limner.store import Store, open_store
+from limner.store import Store
+from tests.store.conftest import StorePlace
 
 
-def load(folder: Path, data: Path) -> tuple[Store, list[IngestReport], list[Sources]]:
-    store = open_store(str(data / "store"))
+def load(folder: Path, place: StorePlace) -> tuple[Store, list[IngestReport], list[Sources]]:
+    store = place.open()
     told = known(folder)
     assert told is not None
     reports = [ingest(store, sources) for sources in told[1]]
@@ -37,9 +39,15 @@ def load(folder: Path, data: Path) -> tuple[Store, list[IngestReport], list[Sour
     ],
 )
 def test_counts(
-    shared_data: Path, tmp_path: Path, name: str, users: int, items: int, events: int, rejected: int
+    shared_data: Path,
+    place: StorePlace,
+    name: str,
+    users: int,
+    items: int,
+    events: int,
+    rejected: int,
 ) -> None:
-    store, reports, sources = load(shared_data / name, tmp_path)
+    store, reports, sources = load(shared_data / name, place)
     counts = store.counts()
     assert (counts.users, counts.items, counts.events) == (users, items, events)
     assert sum(report.events.rejected for report in reports) == rejected
@@ -49,8 +57,8 @@ def test_counts(
 
 
 @pytest.mark.slow
-def test_online_retail(shared_data: Path, tmp_path: Path) -> None:
-    store, (report,), _ = load(shared_data / "online-retail", tmp_path)
+def test_online_retail(shared_data: Path, place: StorePlace) -> None:
+    store, (report,), _ = load(shared_data / "online-retail", place)
     assert (report.events.read, report.events.kept) == (541_909, 406_829)
     assert report.events.reasons == {"missing user_id": 135_080}
     # Descriptions of stock that no customer bought count as items, too.
@@ -72,24 +80,24 @@ def item_of(store: Store, item_id: str) -> Item:
     return item
 
 
-def test_what_items_hold(shared_data: Path, tmp_path: Path) -> None:
-    store, _, _ = load(shared_data / "kmrd-small", tmp_path / "kmrd")
+def test_what_items_hold(shared_data: Path, new_place: Callable[[], StorePlace]) -> None:
+    store, _, _ = load(shared_data / "kmrd-small", new_place())
     film = item_of(store, "10001")
     assert film.title == "시네마 천국"
     assert film.categories == ["드라마", "멜로/로맨스"]
     assert (film.attributes["year"], film.attributes["country"]) == (1988, ["이탈리아", "프랑스"])
     assert len(film.attributes["cast"]) == 5  # type: ignore[arg-type]
-    store, _, _ = load(shared_data / "movietweetings-100k", tmp_path / "tweets")
+    store, _, _ = load(shared_data / "movietweetings-100k", new_place())
     film = item_of(store, "0002844")
     assert (film.title, film.attributes["year"]) == (
         "Fantômas - À l'ombre de la guillotine (1913)",
         1913,
     )
-    store, _, _ = load(shared_data / "rees46-2019-Oct-5k", tmp_path / "rees46")
+    store, _, _ = load(shared_data / "rees46-2019-Oct-5k", new_place())
     thing = item_of(store, "3900821")
     assert thing.categories == ["appliances", "environment", "water_heater"]
     assert (thing.price, thing.attributes["brand"]) == (33.2, "aqua")
-    store, _, _ = load(shared_data / "amazon-gift-cards", tmp_path / "cards")
+    store, _, _ = load(shared_data / "amazon-gift-cards", new_place())
     card = item_of(store, "B001BKEWF2")
     assert (card.categories, card.attributes["brand"]) == (["Gift Cards"], "Serendipity 3")
     assert card.text.startswith("Gift card for the purchase")
@@ -99,8 +107,8 @@ def test_what_items_hold(shared_data: Path, tmp_path: Path) -> None:
     )
 
 
-def test_tags_are_comments(shared_data: Path, tmp_path: Path) -> None:
-    store, _, _ = load(shared_data / "ml-latest-small", tmp_path)
+def test_tags_are_comments(shared_data: Path, place: StorePlace) -> None:
+    store, _, _ = load(shared_data / "ml-latest-small", place)
     assert any(
         e.type == "comment" and e.text == "sandra 'boring' bullock" for e in store.events("15")
     )
@@ -119,12 +127,10 @@ def test_tags_are_comments(shared_data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_proposed_mapping_reads_the_data(
-    shared_data: Path, tmp_path: Path, events: str, items: str, kept: int
+    shared_data: Path, tmp_path: Path, place: StorePlace, events: str, items: str, kept: int
 ) -> None:
     files = [str(shared_data / name) for name in (events, items) if name]
     path = tmp_path / "mapping.yaml"
     path.write_text(propose_mapping(files), encoding="utf-8")
-    report = ingest(
-        open_store(str(tmp_path / "store")), Sources(files[:1], files[1:], [], str(path))
-    )
+    report = ingest(place.open(), Sources(files[:1], files[1:], [], str(path)))
     assert report.events.kept == kept

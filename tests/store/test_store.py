@@ -1,4 +1,4 @@
-"""The store against real SQLite: idempotent, all or nothing, one writer, erasable."""
+"""The store on real SQLite and PostgreSQL: idempotent, all or nothing, one writer, erasable."""
 
 import subprocess
 import sys
@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from limner.core.errors import StoreBusyError, StoreError, UsageError
 from limner.core.interactions import NO_TIME
-from limner.core.schema import Item, Profile, StoredAnswer
-from limner.store import EventColumns, bulk, open_store
+from limner.core.schema import Item, Outcome, Profile, StoredAnswer
+from limner.store import EventColumns, ResponseLog, open_store
 from limner.store import tables as t
-from limner.store.bulk import insert_by_core, insert_by_driver, insert_columns
+from limner.store.bulk import Columns, insert_columns
+from tests.store.conftest import StorePlace
 
 
 def columns(*ids: str, user: str = "u1") -> EventColumns:
@@ -38,8 +39,8 @@ def columns(*ids: str, user: str = "u1") -> EventColumns:
     )
 
 
-def test_adding_again_merges(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_adding_again_merges(place: StorePlace) -> None:
+    store = place.open()
     assert store.add_events(columns("a", "b")).kept == 2
     added = store.add_events(columns("b", "c", "c"))
     assert (added.kept, added.merged) == (1, 2)
@@ -47,8 +48,8 @@ def test_adding_again_merges(tmp_path: Path) -> None:
     assert len(store.interactions()) == 3
 
 
-def test_a_failed_load_leaves_the_store_as_it_was(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_a_failed_load_leaves_the_store_as_it_was(place: StorePlace) -> None:
+    store = place.open()
     store.add_events(columns("a"))
     with pytest.raises(RuntimeError), store.loading():
         store.add_events(columns("b"))
@@ -57,8 +58,8 @@ def test_a_failed_load_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     assert store.add_events(columns("b")).kept == 1
 
 
-def test_everyones_newest_portrait_is_one_query(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_everyones_newest_portrait_is_one_query(place: StorePlace) -> None:
+    store = place.open()
     store.add_events(columns("a"))
     store.add_events(columns("b", user="u2"))
     for user, language in (("u2", "en"), ("u1", "en"), ("u1", "de")):
@@ -77,23 +78,23 @@ def test_everyones_newest_portrait_is_one_query(tmp_path: Path) -> None:
     assert sum("profiles" in query for query in asked) == 1
 
 
-def test_known_ids_are_asked_for_without_reading_all(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_known_ids_are_asked_for_without_reading_all(place: StorePlace) -> None:
+    store = place.open()
     store.add_events(columns("a"))
     store.add_events(columns("b", user="u2"))
     assert store.known_users(["u2", "like", "u9", *(f"w{n}" for n in range(2000))]) == {"u2"}
     assert store.known_users([]) == set()
 
 
-def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_a_second_writing_process_is_refused(place: StorePlace) -> None:
+    store = place.open()
     code = (
-        "import sys; from limner.store import open_store\n"
-        "store = open_store(sys.argv[1])\n"
+        "import sys; from pathlib import Path; from limner.store import open_store\n"
+        "store = open_store(sys.argv[1], folder=Path(sys.argv[2]))\n"
         "with store.writing():\n    print('held', flush=True); sys.stdin.readline()\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", code, place.address, str(place.files)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -108,8 +109,8 @@ def test_a_second_writing_process_is_refused(tmp_path: Path) -> None:
         assert store.add_events(columns("a")).kept == 1
 
 
-def test_other_threads_read_what_is_stored_until_a_load_is_done(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_other_threads_read_what_is_stored_until_a_load_is_done(place: StorePlace) -> None:
+    store = place.open()
     store.add_events(columns("a"))
     with ThreadPoolExecutor(1) as thread:
         with store.loading():
@@ -119,8 +120,8 @@ def test_other_threads_read_what_is_stored_until_a_load_is_done(tmp_path: Path) 
         assert thread.submit(store.counts).result().events == 2
 
 
-def test_the_threads_of_a_process_hold_the_store_together(tmp_path: Path) -> None:
-    mine, other = open_store(str(tmp_path)), open_store(str(tmp_path))
+def test_the_threads_of_a_process_hold_the_store_together(place: StorePlace) -> None:
+    mine, other = place.open(), place.open()
     with ThreadPoolExecutor(4) as threads, mine.writing():
         kept = threads.map(lambda i: mine.add_events(columns(f"{i}")).kept, range(40))
         assert sum(kept) == 40
@@ -129,8 +130,8 @@ def test_the_threads_of_a_process_hold_the_store_together(tmp_path: Path) -> Non
     assert other.add_events(columns("x")).kept == 1
 
 
-def test_erasing_a_user_erases_what_was_theirs(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_erasing_a_user_erases_what_was_theirs(place: StorePlace) -> None:
+    store = place.open()
     store.add_events(columns("a"))
     store.add_events(columns("b", user="u2"))
     assert store.erase_user("u1") == 1
@@ -146,9 +147,8 @@ def test_no_store_and_no_database(tmp_path: Path) -> None:
         open_store(str(tmp_path))
 
 
-def test_both_ways_to_insert_many_rows_leave_the_same(tmp_path: Path) -> None:
-    """SQLite's rows go to its driver as they are; every other database's go through SQLAlchemy."""
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'both.db'}")
+def test_rows_that_come_as_columns_are_those_that_an_insert_leaves(place: StorePlace) -> None:
+    store = place.open()
     rows = {
         "id_hash": [1, 2],
         "event_id": ["a", None],
@@ -157,14 +157,20 @@ def test_both_ways_to_insert_many_rows_leave_the_same(tmp_path: Path) -> None:
         "type": ["view", "play"],
         "value": [None, 0.5],
         "time": [None, -1],
-        "text": ["“é”", None],
+        "text": ["“é”\n\t\\", None],
         "source": ["s", "s"],
         "context": [None, "{}"],
     }
+
+    def by_insert(connection: sa.Connection, table: sa.Table, columns: Columns) -> None:
+        values = zip(*columns.values(), strict=True)
+        connection.execute(
+            sa.insert(table), [dict(zip(columns, row, strict=True)) for row in values]
+        )
+
     found = []
-    for insert in (insert_by_driver, insert_by_core, insert_columns):
-        with engine.begin() as connection:
-            t.events.create(connection, checkfirst=True)
+    for insert in (by_insert, insert_columns):
+        with store.adding() as connection:
             connection.execute(sa.delete(t.events))
             insert(connection, t.events, rows)
             found.append(
@@ -173,22 +179,87 @@ def test_both_ways_to_insert_many_rows_leave_the_same(tmp_path: Path) -> None:
                 .all()
             )
     plain = [[{k: v for k, v in row.items() if k != "seq"} for row in one] for one in found]
-    assert plain[0] == plain[1] == plain[2]
+    assert plain[0] == plain[1]
     assert [row["value"] for row in plain[0]] == [None, 0.5]
 
 
-def test_only_sqlite_takes_rows_past_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[str] = []
-    monkeypatch.setattr(bulk, "insert_by_driver", lambda *_: taken.append("driver"))
-    monkeypatch.setattr(bulk, "insert_by_core", lambda *_: taken.append("core"))
-    for url in ("sqlite://", "postgresql://"):
-        connection = sa.create_mock_engine(url, lambda *_: None)
-        bulk.insert_columns(connection, t.events, {})
-    assert taken == ["driver", "core"]
+def test_a_row_that_the_database_refuses_is_the_stores_error(place: StorePlace) -> None:
+    store = place.open()
+    with pytest.raises(StoreError, match="could not do that"), store.adding() as connection:
+        insert_columns(connection, t.events, {"id_hash": [1], "user_key": [None]})
+    assert store.counts().events == 0
 
 
-def test_the_revision_counts_what_changed(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_a_nul_is_neither_refused_nor_found(place: StorePlace) -> None:
+    store = place.open()
+    store.add_items([Item(item_id="i1", title="a\0b")])
+    assert store.item("i\01") is None and store.user("\0") is None
+    item = store.item("i1")
+    assert item is not None and item.title in ("a\0b", "a\ufffdb")
+
+
+def test_ids_are_sorted_by_code_point(place: StorePlace) -> None:
+    store = place.open()
+    ids = ["b", "B", "a", "é", "_", "10", "9"]
+    for number, user_id in enumerate(ids):
+        store.add_events(columns(f"e{number}", user=user_id))
+    assert [user_id for user_id, _ in store.active_users()] == sorted(ids)
+
+
+def test_rows_are_read_in_chunks_beside_other_queries(place: StorePlace) -> None:
+    """A chunked read changes nothing of its connection's later statements."""
+    store = place.open()
+    store.add_items([Item(item_id="i1")])
+    with store.loading():
+        store.interactions()
+        list(store.ledger_since(0))
+        store.reviews()
+        assert store.add_events(columns("a", "b")).kept == 2
+    assert store.counts().events == 2
+
+
+def test_two_processes_may_save_the_same_rows_at_once(place: StorePlace) -> None:
+    stores = [place.open() for _ in range(4)]
+    log = [ResponseLog(store) for store in stores]
+    outcome = Outcome(
+        recommendation_id="r",
+        item_id="i",
+        type="click",
+        user_id="u",
+        channel="content",
+        model_version=1,
+    )
+
+    def save(at: int) -> int:
+        for turn in range(10):
+            stores[at].save_answer("k", None, StoredAnswer(text=f"{at} {turn}"))
+            log[at].save_conversation("c", f"{at} {turn}")
+        return log[at].add_outcomes([outcome])
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(save, range(4))) == 1
+    answer = stores[0].answer("k")
+    assert answer is not None and answer.text.endswith(" 9")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["mysql://u:secret@host/db", "sqlite://", "sqlite:///:memory:", "postgresql://u:secret@h:x/d"],
+)
+def test_an_address_that_no_store_can_have_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        open_store(address, folder=tmp_path)
+    assert "secret" not in str(error.value)
+
+
+def test_a_server_that_is_away_is_said_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be reached") as error:
+        open_store(f"postgresql://u:secret@/d?host={tmp_path}", folder=tmp_path)
+    assert "secret" not in str(error.value)
+
+
+def test_the_revision_counts_what_changed(place: StorePlace) -> None:
+    store = place.open()
     seen = [store.revision()]
     for change in (
         lambda: store.add_events(columns("a")),
@@ -202,8 +273,8 @@ def test_the_revision_counts_what_changed(tmp_path: Path) -> None:
     assert store.revision() == seen[-1]
 
 
-def test_users_and_items_that_events_name_first_change_what_there_is(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_users_and_items_that_events_name_first_change_what_there_is(place: StorePlace) -> None:
+    store = place.open()
     before = store.state()
     store.add_events(columns("a"))
     named = store.state()
@@ -212,8 +283,8 @@ def test_users_and_items_that_events_name_first_change_what_there_is(tmp_path: P
     assert (store.state().users, store.state().items) == (named.users, named.items)
 
 
-def test_the_newest_event_that_names_an_item(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
+def test_the_newest_event_that_names_an_item(place: StorePlace) -> None:
+    store = place.open()
     assert (store.last_seq(), store.last_seq(of_items=True)) == (0, 0)
     store.add_events(columns("a"))
     store.add_events(replace(columns("b"), item_id=[None]))
@@ -233,8 +304,8 @@ def test_a_store_that_nothing_went_into_goes_again(tmp_path: Path) -> None:
     assert open_store(str(tmp_path / "new"), create=False).counts().events == 1
 
 
-def test_answers_are_kept_beside_a_writer_but_not_beside_a_load(tmp_path: Path) -> None:
-    mine, other = open_store(str(tmp_path)), open_store(str(tmp_path))
+def test_answers_are_kept_beside_a_writer_but_not_beside_a_load(place: StorePlace) -> None:
+    mine, other = place.open(), place.open()
     with other.writing():
         mine.save_answer("k", None, StoredAnswer(text="yes"))
         assert not mine.is_loaded_elsewhere()

@@ -1,0 +1,166 @@
+"""What SQLite and PostgreSQL do differently: how they are opened, written to, and fail."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from limner.core.errors import StoreBusyError, StoreError, StoreFullError, UsageError
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "cache_size=-65536",
+    "secure_delete=ON",
+    "busy_timeout=5000",
+)
+_POSTGRES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+
+
+def make_engine(url: str) -> sa.Engine:
+    """An engine for an SQLite file or a PostgreSQL database.
+
+    Raises UsageError where the address cannot be read, its driver is missing, or it names another
+    kind of database. Messages never hold the URL, which may hold a password.
+    """
+    try:
+        address = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise UsageError(
+            "The store's address cannot be read; it looks like "
+            "postgresql://user:password@host/name, or is a folder."
+        ) from None
+    if address.drivername in _POSTGRES:
+        return _postgres_engine(address.set(drivername="postgresql+psycopg"))
+    if address.drivername in ("sqlite", "sqlite+pysqlite") and address.database:
+        if address.database == ":memory:":
+            raise UsageError("A store in memory would be lost at once; name a folder.")
+        return _sqlite_engine(address)
+    raise UsageError(
+        f"A store cannot lie in a database of '{address.drivername}'; name a folder, or a "
+        "PostgreSQL database (postgresql://user:password@host/name)."
+    )
+
+
+def _postgres_engine(address: sa.URL) -> sa.Engine:
+    try:
+        # A prepared plan of when a table was empty would still be used when a load has filled it.
+        return sa.create_engine(
+            address, pool_pre_ping=True, connect_args={"prepare_threshold": None}
+        )
+    except ImportError as error:
+        raise UsageError(
+            "PostgreSQL's driver is not installed; run `pip install 'limner[postgres]'`."
+        ) from error
+
+
+def _sqlite_engine(address: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(address)
+    sa.event.listen(engine, "connect", _tune_sqlite)
+    return engine
+
+
+def _tune_sqlite(connection: object, _: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def sqlite_file(engine: sa.Engine) -> Path | None:
+    """The file of an SQLite database; None for PostgreSQL."""
+    return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+
+
+def upsert(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Insert rows, each in the place of the one with its primary key, also where another process
+    inserts the same key meanwhile.
+    """
+    if not rows:
+        return
+    insert = _insert(connection, table)
+    values = {
+        column.name: insert.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key and column.name in rows[0]
+    }
+    keys = list(table.primary_key.columns)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=keys, set_=values), [dict(row) for row in rows]
+    )
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, row: Mapping[str, object]) -> bool:
+    """Insert a row if none has its primary key; whether it was inserted."""
+    insert = _insert(connection, table).on_conflict_do_nothing()
+    counted = {"preserve_rowcount": True}
+    return connection.execute(insert, dict(row), execution_options=counted).rowcount > 0
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+# ---------------------------------------------------------------- failures
+
+_NO_SPACE = "No space is left where the store lies; free some, then run the command again."
+_SQLITE_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (("full",), StoreFullError, _NO_SPACE),
+    (
+        ("disk I/O",),
+        StoreFullError,
+        "The store's disk cannot be written, perhaps for want of space or by a limit "
+        "on the size of files; "
+        "free some, then run the command again.",
+    ),
+    (
+        ("not a database", "malformed"),
+        StoreError,
+        "The store's file is not a Limner store; name another folder with --data.",
+    ),
+    (
+        ("unable to open",),
+        StoreError,
+        "The store's file cannot be opened; check its path, and that it may be read and written.",
+    ),
+    (("locked",), StoreBusyError, "Another process holds the store; wait for it or stop it."),
+)
+_POSTGRES_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (("53100",), StoreFullError, _NO_SPACE),
+    (("53300",), StoreBusyError, "The store's database takes no more connections; try again."),
+    (
+        ("40001", "40P01", "55P03"),
+        StoreBusyError,
+        "Another process changed the same rows of the store; run the command again.",
+    ),
+    (
+        ("08", "28", "3D", "57P"),
+        StoreError,
+        "The store's database cannot be reached; check its address, its user, and that it runs",
+    ),
+)
+"""By the beginning of an SQLSTATE (PostgreSQL manual, appendix A)."""
+
+
+def translated(error: sa.exc.DatabaseError) -> StoreError:
+    """A driver's error as the store's own, in words that say what to do."""
+    text = str(error.orig)
+    first = text.splitlines()[0] if text else type(error.orig).__name__
+    if not (type(error.orig).__module__ or "").startswith("psycopg"):
+        for signs, kind, message in _SQLITE_FAILURES:
+            if any(sign in text for sign in signs):
+                return kind(message)
+        return StoreError(f"The store could not do that: {first}.")
+    # A connection that could not be made has no state.
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None and isinstance(error, sa.exc.OperationalError):
+        state = "08"
+    for states, kind, message in _POSTGRES_FAILURES:
+        if str(state).startswith(states):
+            return kind(message if message.endswith(".") else f"{message} ({first}).")
+    return StoreError(f"The store could not do that: {first}.")
