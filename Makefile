@@ -78,12 +78,7 @@ test: lint programs $(OTHERS)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
 bench: programs $(VENV)/.installed-dev $(OTHERS)/.installed
-	$(BIN)/python -m limner.evals.bench_ingest
-	$(BIN)/python -m limner.evals.bench_facts
-	$(BIN)/python -m limner.evals.bench_embed
-	$(BIN)/python -m limner.evals.bench_metrics
-	$(BIN)/python -m limner.evals.bench_api
-	$(BIN)/python -m limner.evals.bench_rank
+	$(BIN)/python -m limner.evals.bench
 
 reference: $(VENV)/.installed-dev
 	$(BIN)/python -m limner.evals.reference $(DATA)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from limner.evals.bench_api import limner, remember, run, table, write_shop
+from limner.evals.bench import memory
+from limner.evals.bench.api import files_of, limner, report, run, write_shop
 
 
 def test_a_made_shop_has_what_it_says(tmp_path: Path) -> None:
@@ -23,29 +24,22 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
     if shutil.which("wrk") is None:
         pytest.skip("WRK IS MISSING: the API is not measured")
     write_shop(tmp_path, items=60, users=30, each=15)
-    limner(
-        tmp_path,
-        "ingest",
-        "--events",
-        str(tmp_path / "events.csv"),
-        "--items",
-        str(tmp_path / "items.csv"),
-    )
+    limner(tmp_path, "ingest", *files_of(tmp_path))
     limner(tmp_path, "train")
     measured = run(tmp_path, 1, asked=5, users=30)
-    assert [one.asked for one in measured] == [
+    assert [figures.asked for figures in measured] == [
         "recommendations",
         "recommendations",
         "explained",
         "profile",
         "first",
     ]
-    for one in measured:
-        assert one.requests > 0
-        assert one.failed == 0
-        assert 0 < one.p50_ms <= one.p95_ms <= one.p99_ms
-        assert one.cpu_ms > 0
-        assert one.memory_mb > 50
-    assert "ms CPU each" in table(measured)
-    [(done, memory)] = remember(tmp_path, 1, users=30)
-    assert done >= 1 and memory > 50
+    for figures in measured:
+        assert figures.requests > 0
+        assert figures.failed == 0
+        assert 0 < figures.p50_ms <= figures.p95_ms <= figures.p99_ms
+        assert figures.cpu_ms > 0
+        assert figures.memory_mb > 50
+    assert "ms CPU each" in report(measured).text
+    [figures] = memory.run(tmp_path, 1, users=30)
+    assert figures.requests >= 1 and figures.memory_mb > 50

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limner.evals.bench_embed import adder, make_texts, measure, multiplier, table
+from limner.evals.bench.embed import adder, make_texts, measure, multiplier, report
 from limner.testing import FakeEmbedder
 
 
@@ -15,4 +15,4 @@ def test_a_small_run_measures_every_figure(other: type) -> None:
     assert 5 * 70 < bench.tokens < 60 * 70
     assert min(bench.seconds, bench.beside_seconds) > 0
     assert bench.ratio == bench.seconds / bench.beside_seconds
-    assert "numpy" in table([bench])
+    assert "numpy" in report([bench]).text

@@ -1,6 +1,6 @@
 """The facts benchmark runs, and what it counts is there."""
 
-from limner.evals.bench_facts import run, table
+from limner.evals.bench.facts import report, run
 
 
 def test_a_small_run_measures_every_figure() -> None:
@@ -9,4 +9,4 @@ def test_a_small_run_measures_every_figure() -> None:
     assert bench.facts > 40
     assert min(bench.population_seconds, bench.facts_seconds, bench.pandas_seconds) > 0
     assert bench.ratio == bench.facts_seconds / bench.pandas_seconds
-    assert "pandas groupby" in table(bench)
+    assert "pandas groupby" in report(bench).text

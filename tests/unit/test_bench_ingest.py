@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from limner.evals.bench_ingest import run, table, write_events
+from limner.evals.bench.ingest import report, run, write_events
 
 
 def test_the_file_is_the_same_each_time(tmp_path: Path) -> None:
@@ -18,5 +18,5 @@ def test_a_run(tmp_path: Path) -> None:
     bench = run(1000, tmp_path)
     assert (bench.rows, bench.kept) == (1000, 1000)
     assert bench.ratio == bench.ingest_seconds / bench.pandas_seconds
-    assert "ratio" in table(bench)
+    assert "ratio" in report(bench).text
     assert not list(tmp_path.iterdir())

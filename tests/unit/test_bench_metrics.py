@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from limner.evals.bench_metrics import ITEMS, accuracy, make, run, table
+from limner.evals.bench.metrics import ITEMS, accuracy, make, report, run
 
 
 def test_the_lists_are_whole() -> None:
@@ -29,4 +29,4 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
         bench.paired_seconds,
     )
     assert min(*seconds, bench.shared_seconds) > 0
-    assert bench.ranx_seconds is None and "not installed" in table(bench)
+    assert bench.ranx_seconds is None and "not installed" in report(bench).text

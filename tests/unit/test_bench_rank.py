@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from limner.evals.bench_rank import make, run, table
+from limner.evals.bench.rank import make, report, run
 
 
 def test_the_shop_is_sorted_and_whole() -> None:
@@ -30,4 +30,4 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
     )
     assert 0 < bench.limner_ms <= bench.limner_p95_ms
     assert set(bench.others_ms) == {"implicit, ALS", "implicit, item-item"}
-    assert "times as long" in table(bench)
+    assert "times as long" in report(bench).text

@@ -1,7 +1,4 @@
-"""Metrics benchmark: every kernel on lists of 100,000 users, and the accuracy metrics beside ranx
-and LensKit.
-
-    python -m limner.evals.bench_metrics [USERS] [SHARED_USERS]
+"""Metrics: every kernel on lists of 100,000 users, the accuracy metrics beside ranx and LensKit.
 
 Our clock starts at integer arrays: [users, 100] lists of item positions and the relevant items as
 CSR. The libraries run in `.venv-reference` (`make .venv-reference/.installed`) on the first
@@ -13,26 +10,26 @@ accuracy, 10 s with intervals and diversity, no slower than either library.
 
 import csv
 import json
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limner.evals import metrics
+from limner.evals.bench.harness import (
+    REFERENCE_PYTHON,
+    SEED,
+    Report,
+    in_turns,
+    line,
+    reference_times,
+    timed,
+)
 
 USERS, SHARED_USERS, ITEMS, DEPTH, GENRES = 100_000, 5_000, 20_000, 100, 19
-_SEED = 7
-_T = TypeVar("_T")
-_ROOT = Path(__file__).resolve().parents[1]
-_OTHERS = _ROOT / ".venv-reference" / "bin" / "python"
-_SCRIPT = _ROOT / "tests" / "reference" / "libraries.py"
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class BenchLists:
 
 
 @dataclass(frozen=True)
-class MetricsBench:
+class MetricsFigures:
     """What one run measured; seconds are wall clock."""
 
     users: int
@@ -67,7 +64,71 @@ class MetricsBench:
     lenskit_seconds: float | None
 
 
-def make(users: int, seed: int = _SEED) -> BenchLists:
+def reports(users: int = USERS, shared_users: int = SHARED_USERS) -> Iterator[Report]:
+    yield report(run(users, shared_users))
+
+
+def run(
+    users: int = USERS, shared_users: int = SHARED_USERS, *, python: Path = REFERENCE_PYTHON
+) -> MetricsFigures:
+    """Make the lists and measure; the libraries only where `python` is there."""
+    data, shared = make(users), make(shared_users)
+    popularity = np.bincount(data.indices, minlength=ITEMS)
+    accuracy_seconds, (hits, values) = timed(lambda: accuracy(data))
+    interval_seconds, _ = timed(lambda: metrics.intervals(values))
+    beyond_seconds, _ = timed(lambda: beyond(data, hits, popularity))
+    ndcg = values[-1]
+    paired_seconds, _ = timed(lambda: metrics.paired_test(ndcg, np.roll(ndcg, 1)))
+    # The best of three, as of the libraries.
+    shared_seconds = float(in_turns({"limner": lambda _: accuracy(shared)}, 3)["limner"].min())
+    libraries = _libraries(shared, python) if python.exists() else {}
+    return MetricsFigures(
+        users,
+        DEPTH,
+        accuracy_seconds,
+        interval_seconds,
+        beyond_seconds,
+        paired_seconds,
+        shared_users,
+        shared_seconds,
+        libraries.get("ranx"),
+        libraries.get("lenskit"),
+    )
+
+
+def report(figures: MetricsFigures) -> Report:
+    total = figures.accuracy_seconds + figures.interval_seconds + figures.beyond_seconds
+    return Report(
+        f"metrics: {figures.users:,} users x {figures.depth} recommendations, from integer arrays",
+        [
+            line(
+                "accuracy, 7 metrics",
+                f"{figures.accuracy_seconds:.2f} s",
+                "(target 3 s for 100,000 users)",
+            ),
+            line("+ intervals, 1,000 rounds", f"{figures.interval_seconds:.2f} s"),
+            line(
+                "+ coverage, diversity, ...",
+                f"{figures.beyond_seconds:.2f} s",
+                f"together {total:.2f} s (target 10 s)",
+            ),
+            line("paired test, 10,000 flips", f"{figures.paired_seconds:.2f} s"),
+            f"accuracy on the same {figures.shared_users:,} lists, each from its own objects",
+            line("limner, 7 metrics", f"{figures.shared_seconds:.3f} s"),
+            _library_line("ranx, 7 metrics", figures.ranx_seconds, figures.shared_seconds),
+            _library_line("LensKit, 6 metrics", figures.lenskit_seconds, figures.shared_seconds),
+        ],
+        figures,
+    )
+
+
+def _library_line(name: str, seconds: float | None, our_seconds: float) -> str:
+    if seconds is None:
+        return line(name, "", "not installed; run make .venv-reference/.installed")
+    return line(name, f"{seconds:.3f} s", f"{seconds / our_seconds:6.0f} times as long")
+
+
+def make(users: int, seed: int = SEED) -> BenchLists:
     """Long-tailed lists and relevant items, a twentieth of which are in the list."""
     random = np.random.default_rng(seed)
     start = (ITEMS * random.random(users) ** 2).astype(np.int64)
@@ -91,11 +152,12 @@ def accuracy(data: BenchLists) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     hits = metrics.hit_matrix(data.lists, data.indptr, data.indices)
     counts = np.diff(data.indptr)
     return hits, np.stack(
-        [one(hits, counts, DEPTH, "ours", None) for one in metrics.LIST_KERNELS.values()]
+        [kernel(hits, counts, DEPTH, "ours", None) for kernel in metrics.LIST_KERNELS.values()]
     )
 
 
 def beyond(data: BenchLists, hits: NDArray[np.bool_], popularity: NDArray[np.int64]) -> None:
+    """Compute every metric beyond accuracy at the full depth."""
     counts = np.diff(data.indptr)
     metrics.coverage(data.lists, ITEMS)
     metrics.gini(data.lists, ITEMS)
@@ -105,65 +167,8 @@ def beyond(data: BenchLists, hits: NDArray[np.bool_], popularity: NDArray[np.int
     metrics.serendipity(data.lists, hits, counts, popularity, DEPTH)
 
 
-def run(
-    users: int = USERS, shared_users: int = SHARED_USERS, *, python: Path = _OTHERS
-) -> MetricsBench:
-    """Generate and measure; the libraries only where `python` is there."""
-    data, small = make(users), make(shared_users)
-    popularity = np.bincount(data.indices, minlength=ITEMS)
-    accuracy_seconds, (hits, values) = _clock(lambda: accuracy(data))
-    interval_seconds, _ = _clock(lambda: metrics.intervals(values))
-    beyond_seconds, _ = _clock(lambda: beyond(data, hits, popularity))
-    ndcg = values[-1]
-    paired_seconds, _ = _clock(lambda: metrics.paired_test(ndcg, np.roll(ndcg, 1)))
-    shared_seconds = min(_clock(lambda: accuracy(small))[0] for _ in range(3))
-    theirs = _libraries(small, python) if python.exists() else {}
-    return MetricsBench(
-        users,
-        DEPTH,
-        accuracy_seconds,
-        interval_seconds,
-        beyond_seconds,
-        paired_seconds,
-        shared_users,
-        shared_seconds,
-        theirs.get("ranx"),
-        theirs.get("lenskit"),
-    )
-
-
-def table(bench: MetricsBench) -> str:
-    """The figures as text."""
-    total = bench.accuracy_seconds + bench.interval_seconds + bench.beyond_seconds
-    lines = [
-        f"metrics: {bench.users:,} users x {bench.depth} recommendations, from integer arrays",
-        (
-            f"  accuracy, 7 metrics          {bench.accuracy_seconds:8.2f} s  (target 3 s "
-            "for 100,000 users)"
-        ),
-        f"  + intervals, 1,000 rounds    {bench.interval_seconds:8.2f} s",
-        (
-            f"  + coverage, diversity, ...   {bench.beyond_seconds:8.2f} s  together "
-            f"{total:.2f} s (target 10 s)"
-        ),
-        f"  paired test, 10,000 flips    {bench.paired_seconds:8.2f} s",
-        f"accuracy on the same {bench.shared_users:,} lists, each from its own objects",
-        f"  limner, 7 metrics            {bench.shared_seconds:8.3f} s",
-    ]
-    for name, seconds in (
-        ("ranx, 7 metrics", bench.ranx_seconds),
-        ("LensKit, 6 metrics", bench.lenskit_seconds),
-    ):
-        if seconds is None:
-            lines.append(f"  {name:29}not installed; run make .venv-reference/.installed")
-        else:
-            lines.append(
-                f"  {name:29}{seconds:8.3f} s  {seconds / bench.shared_seconds:6.0f} times as long"
-            )
-    return "\n".join(lines)
-
-
 def _libraries(data: BenchLists, python: Path) -> dict[str, float]:
+    """Seconds of each reference library on the same lists."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         users, depth = data.lists.shape
@@ -178,32 +183,12 @@ def _libraries(data: BenchLists, python: Path) -> dict[str, float]:
         (folder / "shape.json").write_text(
             json.dumps({"users": users, "items": ITEMS, "ks": [depth]})
         )
-        subprocess.run(
-            [str(python), "-W", "ignore", str(_SCRIPT), "times", scratch],
-            check=True,
-            capture_output=True,
-        )
-        found: dict[str, float] = json.loads((folder / "times.json").read_text())
-    return found
+        times = reference_times("times", folder, python)
+    return {name: min(seconds) for name, seconds in times.items()}
 
 
 def _write(file: Path, head: list[str], columns: list[NDArray[np.int64]]) -> None:
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(head)
-        writer.writerows(zip(*(one.tolist() for one in columns), strict=True))
-
-
-def _clock(work: Callable[[], _T]) -> tuple[float, _T]:
-    start = time.perf_counter()
-    made = work()
-    return time.perf_counter() - start, made
-
-
-def main() -> None:
-    bench = run(*(int(argument) for argument in sys.argv[1:3]))
-    sys.stdout.write(f"{table(bench)}\n{json.dumps(asdict(bench))}\n")
-
-
-if __name__ == "__main__":
-    main()
+        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
