@@ -364,6 +364,7 @@ def _address_on_hub(mirror: HubMirror, model: NamedModel) -> str:
     Raises _MirrorError where the hub cannot be asked, or has another file under that name.
     """
     try:
+        from httpx2 import HTTPError  # the client that huggingface_hub asks with
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
@@ -381,18 +382,11 @@ def _address_on_hub(mirror: HubMirror, model: NamedModel) -> str:
         )
     except HfHubHTTPError as error:
         raise _MirrorError(f"answers {error.response.status_code}") from error
-    except _hub_errors() as error:
+    except (HTTPError, OSError) as error:  # set to be offline is an OSError too
         raise _MirrorError(f"broke off ({' '.join(str(error).split())[:200]})") from error
     if _is_sha256(metadata.etag) and metadata.etag != model.sha256:
         raise _MirrorError(f"has a file with another checksum ({metadata.etag[:12]}…)")
     return metadata.location
-
-
-def _hub_errors() -> tuple[type[Exception], ...]:
-    """What huggingface_hub raises where a connection fails, or where it was set to be offline."""
-    from huggingface_hub import errors
-
-    return (errors.HTTPError, errors.OfflineModeIsEnabled, OSError)
 
 
 def _is_sha256(etag: str | None) -> TypeGuard[str]:
