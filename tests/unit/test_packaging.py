@@ -29,7 +29,7 @@ def test_a_copy_that_is_not_installed_has_a_version_too(monkeypatch: pytest.Monk
 
 def test_an_unknown_attribute_is_refused() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Painter'"):
-        limner.Painter  # type: ignore[attr-defined]  # noqa: B018
+        limner.Painter  # noqa: B018
 
 
 def test_types_are_shipped() -> None:

@@ -9,7 +9,7 @@ from limner.core.errors import ModelDeclinedError, ModelUnavailableError
 from limner.core.schema import SkillScore
 from limner.core.settings import ProbeThresholds
 from limner.llm import ChatRequest
-from limner.llm.fetch import QWEN, SMOLLM2
+from limner.llm.fetch import known_models
 from limner.llm.probe import (
     cached_probe,
     grade_of,
@@ -21,6 +21,8 @@ from limner.llm.probe import (
 )
 from limner.llm.probe_tasks import SKILLS, Skill, questions, words_hold
 from limner.testing import FakeChat, Reply
+
+QWEN, SMOLLM2 = known_models()["qwen2.5-coder-1.5b"], known_models()["smollm2"]
 
 THRESHOLDS = ProbeThresholds()
 
