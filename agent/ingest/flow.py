@@ -537,8 +537,8 @@ class IngestRun:
             named, known = next(iter(self.items_used)), min(self.items_read)
             raise BadInputError(
                 f"No event is about an item of the items table: the {len(self.items_used):,} that "
-                f"events name are such as '{named[:40]}', the {len(self.items_read):,} of the table "
-                f"such as '{known[:40]}'; check item_id of both (`limner init` compares them), or "
+                f"events name are such as '{named[:40]}', the {len(self.items_read):,} of the "
+                f"table such as '{known[:40]}'; check item_id of both (`limner init` compares them), or "
                 "allow it with "
                 "--allow-unknown-items."
             )
