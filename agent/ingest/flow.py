@@ -536,9 +536,10 @@ class IngestRun:
         if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
             named, known = next(iter(self.items_used)), min(self.items_read)
             raise BadInputError(
-                f"No event is about an item of the items table: events name '{named[:40]}' and "
-                f"{len(self.items_used) - 1:,} others, items are called '{known[:40]}'; check "
-                "item_id of both (`limner init` compares them), or allow it with "
+                f"No event is about an item of the items table: the {len(self.items_used):,} that "
+                f"events name are such as '{named[:40]}', the {len(self.items_read):,} of the "
+                f"table such as '{known[:40]}'; check item_id of both (`limner init` compares them), or "
+                "allow it with "
                 "--allow-unknown-items."
             )
 
