@@ -177,8 +177,8 @@ def table(bench: RankBench) -> str:
 def _limner(
     model: Model, x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    crowd = history_batch(x, signal, model)
-    histories = [crowd.history(int(one)) for one in users]
+    batch = history_batch(x, signal, model)
+    histories = [batch.history(int(one)) for one in users]
     had = [frozenset(model.item_ids[at] for at in one.items) for one in histories]
     order(model, histories[0], n=10)  # what is made at the first request
     with threadpool_limits(1):  # threads that wait for work burn CPU, too
