@@ -321,7 +321,7 @@ class Engine:
         self.progress.start("users", len(matching))
         found = audience(
             model,
-            self.snapshots.crowd(model),
+            self.snapshots.history_batch(model),
             item,
             matching,
             n,

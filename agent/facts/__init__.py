@@ -5,7 +5,14 @@ habits.
 from limner.facts.facets import facets_of
 from limner.facts.mine import UserFacts, in_order, mine_facts
 from limner.facts.population import Population, build_population, load_population
-from limner.facts.stated import STRUCK, WITHDRAWN, is_strike, is_withdrawal, standing, struck
+from limner.facts.stated import (
+    STRUCK,
+    WITHDRAWN,
+    is_strike,
+    is_withdrawal,
+    struck,
+    without_withdrawn,
+)
 
 __all__ = [
     "STRUCK",
@@ -19,6 +26,6 @@ __all__ = [
     "is_withdrawal",
     "load_population",
     "mine_facts",
-    "standing",
     "struck",
+    "without_withdrawn",
 ]

@@ -46,7 +46,7 @@ def spoken_facts(
     """
     stated: _Mentions = {}
     searched: _Mentions = {}
-    for event in standing(events):
+    for event in without_withdrawn(events):
         if is_strike(event):
             _strike_out(event, stated, searched)
         elif event.type == "preference":
@@ -92,7 +92,7 @@ def _marked(event: Event, mark: str) -> bool:
     return event.type == "preference" and event.context.get(mark) not in (None, False, "", "false")
 
 
-def standing(events: Sequence[Event]) -> Sequence[Event]:
+def without_withdrawn(events: Sequence[Event]) -> Sequence[Event]:
     """Events, oldest first, without withdrawals and without the statements that they take back."""
     statements: dict[tuple[str, str, Polarity], list[int]] = {}
     removed: set[int] = set()
@@ -113,7 +113,7 @@ def struck(events: Sequence[Event]) -> frozenset[tuple[str, str, Polarity]]:
     again since.
     """
     claims: set[tuple[str, str, Polarity]] = set()
-    for event in standing(events):
+    for event in without_withdrawn(events):
         if _names_claim(event):
             facet, value, polarity = _claim(event)
             key: tuple[str, str, Polarity] = (facet, value.casefold(), polarity)

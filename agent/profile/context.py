@@ -64,7 +64,7 @@ def pack(
             f"{max_tokens} tokens are too few; the heading alone takes {size([heading])}."
         )
     lines: list[str] = [heading]
-    held: list[Preference] = []
+    packed: list[Preference] = []
     named: list[str] = []
 
     def fits(*more: str) -> bool:
@@ -74,17 +74,21 @@ def pack(
     # A query asks for what bears on it. Without one the summary, which speaks of everything, leads,
     # where it leaves room for what matters most; else it comes where there is room left.
     summary = [profile.summary.strip()] if profile.summary.strip() else []
-    if not query and summary and fits(*summary, *(_short(one) for one in ordered[:1])):
+    if (
+        not query
+        and summary
+        and fits(*summary, *(_short(preference) for preference in ordered[:1]))
+    ):
         lines += summary
         summary = []
-    for one in ordered:
+    for preference in ordered:
         for line, events in (
-            (_line(one), one.evidence[:EVIDENCE]),
-            (_short(one), one.evidence[:1]),
+            (_line(preference), preference.evidence[:EVIDENCE]),
+            (_short(preference), preference.evidence[:1]),
         ):
             if fits(line):
                 lines.append(line)
-                held.append(one)
+                packed.append(preference)
                 named += events
                 break
     for extra in [*summary, *_habits(profile)]:
@@ -96,9 +100,9 @@ def pack(
         text=text,
         tokens=tokens.count(text, model),
         max_tokens=max_tokens,
-        preferences=held,
+        preferences=packed,
         evidence=list(dict.fromkeys(named)),
-        left_out=len(profile.preferences) - len(held),
+        left_out=len(profile.preferences) - len(packed),
         profile_version=profile.version,
         query=query,
     )
@@ -112,38 +116,42 @@ def relevance_to(
     """
     scores = vectors @ query
     return {
-        preference_text(one): float(score) for one, score in zip(preferences, scores, strict=True)
+        preference_text(preference): float(score)
+        for preference, score in zip(preferences, scores, strict=True)
     }
 
 
 def _key(relevance: Mapping[str, float] | None) -> Callable[[Preference], tuple[float, float]]:
-    def key(one: Preference) -> tuple[float, float]:
-        near = relevance.get(preference_text(one), 0.0) if relevance is not None else 0.0
-        return -near, -one.strength * one.confidence
+    def key(preference: Preference) -> tuple[float, float]:
+        near = relevance.get(preference_text(preference), 0.0) if relevance is not None else 0.0
+        return -near, -preference.strength * preference.confidence
 
     return key
 
 
-def _line(one: Preference) -> str:
-    sign = "likes" if one.polarity == "like" else "dislikes"
-    said = one.text.strip() or f"{sign} {one.value}"
-    how = [one.basis, f"strength {one.strength:.2f}"]
-    how += [one.trend] if one.trend in ("rising", "fading") else []
+def _line(preference: Preference) -> str:
+    sign = "likes" if preference.polarity == "like" else "dislikes"
+    text = preference.text.strip() or f"{sign} {preference.value}"
+    how = [preference.basis, f"strength {preference.strength:.2f}"]
+    how += [preference.trend] if preference.trend in ("rising", "fading") else []
     return (
-        f"- {sign} {one.facet}: {one.value} ({', '.join(how)}). {said} "
-        f"[{', '.join(one.evidence[:EVIDENCE])}]"
+        f"- {sign} {preference.facet}: {preference.value} ({', '.join(how)}). {text} "
+        f"[{', '.join(preference.evidence[:EVIDENCE])}]"
     )
 
 
-def _short(one: Preference) -> str:
-    """The same in few tokens."""
-    sign = "likes" if one.polarity == "like" else "dislikes"
-    return f"- {sign} {one.facet}: {one.value}" + (f" [{one.evidence[0]}]" if one.evidence else "")
+def _short(preference: Preference) -> str:
+    """A preference in few tokens: polarity, facet, value and one event id."""
+    sign = "likes" if preference.polarity == "like" else "dislikes"
+    return f"- {sign} {preference.facet}: {preference.value}" + (
+        f" [{preference.evidence[0]}]" if preference.evidence else ""
+    )
 
 
 def _habits(profile: Profile) -> list[str]:
     return [
-        f"- {one.name.replace('_', ' ')}: {one.label}" + (f" ({one.detail})" if one.detail else "")
-        for one in profile.traits
-        if one.label != "unknown"
+        f"- {trait.name.replace('_', ' ')}: {trait.label}"
+        + (f" ({trait.detail})" if trait.detail else "")
+        for trait in profile.traits
+        if trait.label != "unknown"
     ]

@@ -14,9 +14,9 @@ from limner.profile.subject import Subject
 from limner.words import Language, spoken
 
 ANSWER_SHARE = 0.5
-"""Of the tokens that a draft may have, how many it usually has: a guess."""
+"""Share of `max_tokens` that a draft usually has; a guess."""
 PHRASE_SHARE = 0.35
-"""The same at grade `phrase`, measured with the embedded model: 61 of 180."""
+"""Share of `max_tokens` that an answer at grade `phrase` has; 61 of 180 with the embedded model."""
 REPAIRED = 0.5
 """Share of portraits whose refused claims are sent back once, with about half of the prompt."""
 
@@ -58,7 +58,7 @@ def estimate(
     may have. `price` None looks the model up in `settings.llm.prices`, and costs nothing where it
     is not hosted or not listed.
     """
-    said = spoken(language or settings.portrait.language)
+    resolved_language = spoken(language or settings.portrait.language)
     if model is None or grade == "none" or not sample:
         return Estimate(
             users=users,
@@ -73,7 +73,7 @@ def estimate(
         )
     total = _CallCost()
     for subject in sample:
-        total = total.plus(_one(subject, model, grade, settings, said, hosted))
+        total = total.plus(_one(subject, model, grade, settings, resolved_language, hosted))
     scale = users / len(sample)
     calls, read, written = total.calls * scale, total.read * scale, total.written * scale
     price = price or (price_of(model, settings.llm.prices) if hosted else None) or Price()

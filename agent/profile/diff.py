@@ -36,28 +36,36 @@ class ProfileDiff(Value):
 
 
 def diff(before: Profile, after: Profile) -> ProfileDiff:
-    old, new = ({_key(one): one for one in profile.preferences} for profile in (before, after))
-    habits = {one.name: one for one in before.traits}
+    old = {_key(preference): preference for preference in before.preferences}
+    new = {_key(preference): preference for preference in after.preferences}
+    both = [(old[key], preference) for key, preference in new.items() if key in old]
+    old_traits = {trait.name: trait for trait in before.traits}
     return ProfileDiff(
         user_id=after.user_id,
         from_version=before.version,
         to_version=after.version,
-        added=[one for key, one in new.items() if key not in old],
-        removed=[one for key, one in old.items() if key not in new],
+        added=[preference for key, preference in new.items() if key not in old],
+        removed=[preference for key, preference in old.items() if key not in new],
         changed=[
-            ChangedPreference(before=old[key], after=one)
-            for key, one in new.items()
-            if key in old and _numbers(old[key]) != _numbers(one)
+            ChangedPreference(before=earlier, after=later)
+            for earlier, later in both
+            if _numbers(earlier) != _numbers(later)
         ],
-        traits=[one for one in after.traits if habits.get(one.name) != one],
+        traits=[trait for trait in after.traits if old_traits.get(trait.name) != trait],
         summary_before=before.summary,
         summary_after=after.summary,
     )
 
 
-def _key(one: Preference) -> tuple[str, str, str]:
-    return one.facet, one.value.casefold(), one.polarity
+def _key(preference: Preference) -> tuple[str, str, str]:
+    return preference.facet, preference.value.casefold(), preference.polarity
 
 
-def _numbers(one: Preference) -> tuple[object, ...]:
-    return one.strength, one.confidence, one.trend, one.basis, one.evidence
+def _numbers(preference: Preference) -> tuple[object, ...]:
+    return (
+        preference.strength,
+        preference.confidence,
+        preference.trend,
+        preference.basis,
+        preference.evidence,
+    )

@@ -2,7 +2,7 @@
 unknown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from limner.core.schema import Event, FieldValue, Profile, Scalar
 from limner.core.settings import PortraitField, PortraitSettings
@@ -89,27 +89,35 @@ def update_fields(
     else as replace. keep_first: the previous value where there is one. A previous value goes where
     its field is no longer declared or no longer allows it, or where none of its events is left.
     """
-    known = {event.event_id for event in events}
     fields = declared(portrait)
-    old = {}
-    for value in previous.fields if previous else []:
+    old = _still_valid(previous.fields if previous else (), fields, events)
+    fresh = {value.name: value for value in new}
+    joined = (_join(old.get(name), fresh.get(name), field) for name, field in fields.items())
+    return [value for value in joined if value is not None]
+
+
+def _still_valid(
+    values: Iterable[FieldValue], fields: Mapping[str, PortraitField], events: Sequence[Event]
+) -> dict[str, FieldValue]:
+    """By name, the previous values that may stay, with the evidence that is left."""
+    known = {event.event_id for event in events}
+    valid = {}
+    for value in values:
         field = fields.get(value.name)
         evidence = [event_id for event_id in value.evidence if event_id in known]
         if field is not None and evidence and _still_allowed(value, field):
-            old[value.name] = value.model_copy(update={"evidence": evidence})
-    fresh = {value.name: value for value in new if value.name in fields}
-    merged = []
-    for name, field in fields.items():
-        before, after = old.get(name), fresh.get(name)
-        chosen = after or before
-        if before is not None and after is not None:
-            if field.update == "keep_first":
-                chosen = before
-            elif field.update == "merge":
-                chosen = _merge(before, after)
-        if chosen is not None:
-            merged.append(chosen)
-    return merged
+            valid[value.name] = value.model_copy(update={"evidence": evidence})
+    return valid
+
+
+def _join(
+    before: FieldValue | None, after: FieldValue | None, field: PortraitField
+) -> FieldValue | None:
+    if before is None or after is None:
+        return after or before
+    if field.update == "keep_first":
+        return before
+    return _merge(before, after) if field.update == "merge" else after
 
 
 def unanswered(portrait: PortraitSettings, fields: Iterable[FieldValue]) -> list[str]:

@@ -81,16 +81,16 @@ class DraftReader:
         return self.subject.facts.facts
 
     def check(self, draft: Draft) -> CheckedDraft:
-        found = CheckedDraft()
+        checked = CheckedDraft()
         for sentence in draft.summary:
-            found.add(self.sentence(sentence))
+            checked.add(self.sentence(sentence))
         for preference in draft.preferences:
-            found.add(self.preference(preference))
+            checked.add(self.preference(preference))
         unknown = {fold(name) for name in draft.unknowns}
         for value in draft.fields:
             if fold(value.name) not in unknown:  # said both ways: unknown is the safer one
-                found.add(self.field(value))
-        return found
+                checked.add(self.field(value))
+        return checked
 
     def sentence(self, claim: DraftSentence) -> CheckedDraft:
         text, inline = strip_citations(claim.sentence.strip())
@@ -124,7 +124,7 @@ class DraftReader:
         return CheckedDraft(sentences=[(text, list(dict.fromkeys(ids)))])
 
     def preference(self, claim: DraftPreference) -> CheckedDraft:
-        found = verify_preference(
+        verified = verify_preference(
             facet=claim.facet,
             value=claim.value,
             polarity=claim.polarity,
@@ -139,9 +139,9 @@ class DraftReader:
             values_of=self.subject.values_of,
         )
         return (
-            CheckedDraft(refused=[(claim, found)])
-            if isinstance(found, Dropped)
-            else CheckedDraft(preferences=[found])
+            CheckedDraft(refused=[(claim, verified)])
+            if isinstance(verified, Dropped)
+            else CheckedDraft(preferences=[verified])
         )
 
     def field(self, claim: DraftField) -> CheckedDraft:
@@ -158,7 +158,7 @@ class DraftReader:
             return CheckedDraft(refused=[(claim, dropped)])
         _, evidence = self._habits(claim.evidence)
         value = coerce(claim.value, wanted)
-        found = verify_field(
+        verified = verify_field(
             name,
             wanted,
             value,
@@ -170,9 +170,9 @@ class DraftReader:
             scales=self.subject.scales,
         )
         return (
-            CheckedDraft(refused=[(claim, found)])
-            if isinstance(found, Dropped)
-            else CheckedDraft(fields=[found])
+            CheckedDraft(refused=[(claim, verified)])
+            if isinstance(verified, Dropped)
+            else CheckedDraft(fields=[verified])
         )
 
     def _habits(self, evidence: Sequence[str]) -> tuple[list[Trait], list[str]]:
@@ -407,7 +407,7 @@ async def _read_parts(
     failed = [answer for answer in answers if isinstance(answer, ModelError)]
     if len(failed) == len(answers):
         raise failed[0]
-    kept: list[DraftSentence] = []
+    verified: list[DraftSentence] = []
     dropped: list[Dropped] = []
     for answer in answers:
         if isinstance(answer, ModelError):
@@ -416,18 +416,18 @@ async def _read_parts(
         tally.add(used)
         tally.claims += len(notes.notes)
         for note in notes.notes:
-            found = reader.sentence(note)
-            dropped += [refusal for _, refusal in found.refused]
-            if found.sentences:
+            checked = reader.sentence(note)
+            dropped += [refusal for _, refusal in checked.refused]
+            if checked.sentences:
                 _, inline = strip_citations(note.sentence)
                 evidence = list(dict.fromkeys([*note.evidence, *inline]))
-                kept.append(DraftSentence(sentence=found.sentences[0][0], evidence=evidence))
-    said = (
+                verified.append(DraftSentence(sentence=checked.sentences[0][0], evidence=evidence))
+    failures = (
         [f"{len(failed)} of {len(answers)} parts of the history could not be read: {failed[0]}"]
         if failed
         else []
     )
-    return kept, dropped, said
+    return verified, dropped, failures
 
 
 async def _part(chat: Chat, request: ChatRequest) -> tuple[Notes, ChatReply] | ModelError:
@@ -453,10 +453,12 @@ async def _repair(
         if 1 <= fix.number <= len(refused) and fix.text.strip():
             claim = refused[fix.number - 1][0]
             evidence = fix.evidence or claim.evidence
-            said = {DraftSentence: "sentence", DraftPreference: "text", DraftField: "value"}[
+            field_name = {DraftSentence: "sentence", DraftPreference: "text", DraftField: "value"}[
                 type(claim)
             ]
-            mended[id(claim)] = claim.model_copy(update={said: fix.text, "evidence": evidence})
+            mended[id(claim)] = claim.model_copy(
+                update={field_name: fix.text, "evidence": evidence}
+            )
     update = {
         part: [mended.get(id(claim), claim) for claim in claims]
         for part, claims in (
@@ -484,15 +486,19 @@ def _assemble(
     preferences = join_preferences(checked.preferences, reader.facts, reader.language)
     fields = update_fields(portrait, subject.previous, checked.fields, subject.events)
     evidence = list(dict.fromkeys(event_id for _, ids in checked.sentences for event_id in ids))
-    kept = strongest(preferences, portrait.max_preferences)
-    theirs = mine or bool(checked.fields) or any(preference.source == "llm" for preference in kept)
+    preferences_shown = strongest(preferences, portrait.max_preferences)
+    theirs = (
+        mine
+        or bool(checked.fields)
+        or any(preference.source == "llm" for preference in preferences_shown)
+    )
     joint = "" if reader.language.code == "zh" else " "
     return base.model_copy(
         update={
             "summary": joint.join(text for text, _ in checked.sentences) if mine else base.summary,
             "summary_source": "llm" if mine else "template",
             "summary_evidence": evidence[: 2 * MAX_EVIDENCE] if mine else base.summary_evidence,
-            "preferences": kept,
+            "preferences": preferences_shown,
             "fields": fields,
             "unknowns": unanswered(portrait, fields),
             "dropped": dropped,

@@ -72,17 +72,17 @@ def _heeded(profile: Profile, base: Profile, subject: Subject) -> Profile:
     wrong = struck(subject.events)
     if not wrong:
         return profile
-    kept = [
+    unstruck = [
         one
         for one in profile.preferences
         if (one.facet, one.value.casefold(), one.polarity) not in wrong
     ]
     said = fold(profile.summary)
     if not any(fold(value) in said for _, value, _ in wrong):
-        return profile.model_copy(update={"preferences": kept})
+        return profile.model_copy(update={"preferences": unstruck})
     return profile.model_copy(
         update={
-            "preferences": kept,
+            "preferences": unstruck,
             "summary": base.summary,
             "summary_source": base.summary_source,
             "summary_evidence": base.summary_evidence,

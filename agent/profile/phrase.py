@@ -5,7 +5,7 @@ A sentence that fails is replaced by its template sentence. The summary counts a
 at least half of its sentences are; else the template summary stands whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from limner.core.schema import Dropped, Fact, Profile, Trait
@@ -37,7 +37,7 @@ class PhrasedClaim:
     """likes, share, interest_rising, interest_fading, dislikes or habits: its name in prompt and
     answer.
     """
-    said: str
+    content: str
     """What is claimed, as the model sees it."""
     template: str
     """The sentence that stands in where the model's fails."""
@@ -56,36 +56,38 @@ def claims_of(
     the user behaves.
     """
     facts = distinct(facts)
-    likes = [fact for fact in facts if fact.polarity == "like"]
     dislikes = [fact for fact in facts if fact.polarity == "dislike"][:DISLIKES]
-    claims = []
-    signs = [fact for fact in likes if is_tentative(fact)]
-    likes = [fact for fact in likes if not is_tentative(fact)]
-    top = next((f for f in likes if stands_out(f) and f.count > 2), None)
-    # The template's sentence on looks says the liking too.
-    if (likes or signs) and not (top is not None and top.looked and len(likes) == 1):
-        claims.append(_values("likes", (likes or signs)[:LIKES], language, is_asked=bool(likes)))
-    if top is not None:
-        claims.append(_counted(top, language))
-    moving = next(
-        (fact for fact in likes if fact.trend in ("rising", "fading") and fact is not top), None
-    )
-    if moving is not None:
-        claims.append(_counted(moving, language, trend_only=True))
+    claims = _like_claims([fact for fact in facts if fact.polarity == "like"], language)
     if dislikes:
         claims.append(_values("dislikes", dislikes, language))
-    habits = [(trait, said) for trait in traits if (said := trait_text(trait, language))][:HABITS]
-    if habits:
-        shown = tuple(trait for trait, _ in habits)
-        claims.append(
-            PhrasedClaim(
-                "habits",
-                "; ".join(said for _, said in habits),
-                summary_text([], shown, language),
-                traits=shown,
-            )
-        )
+    return claims + _habit_claims(traits, language)
+
+
+def _like_claims(likes: Sequence[Fact], language: Language) -> list[PhrasedClaim]:
+    """At most three claims: likes or first signs of them, the share that stands out, a trend."""
+    certain = [fact for fact in likes if not is_tentative(fact)]
+    top = next((f for f in certain if stands_out(f) and f.count > 2), None)
+    claims = []
+    # The template's sentence on a share of looks says the liking too.
+    is_said_by_top = top is not None and top.looked and len(certain) == 1
+    if likes and not is_said_by_top:
+        shown = (certain or likes)[:LIKES]
+        claims.append(_values("likes", shown, language, is_asked=bool(certain)))
+    if top is not None:
+        claims.append(_counted(top, language))
+    changing = (f for f in certain if f.trend in ("rising", "fading") and f is not top)
+    if moving := next(changing, None):
+        claims.append(_counted(moving, language, trend_only=True))
     return claims
+
+
+def _habit_claims(traits: Sequence[Trait], language: Language) -> list[PhrasedClaim]:
+    """One claim of at most `HABITS` traits that have words; empty where none has."""
+    shown = tuple([trait for trait in traits if trait_text(trait, language)][:HABITS])
+    if not shown:
+        return []
+    phrases = "; ".join(trait_text(trait, language) for trait in shown)
+    return [PhrasedClaim("habits", phrases, summary_text([], shown, language), traits=shown)]
 
 
 def _values(
@@ -105,10 +107,10 @@ def _counted(fact: Fact, language: Language, *, trend_only: bool = False) -> Phr
         )
     still = fact.model_copy(update={"trend": "unknown"})
     share, base = percents(fact.share, fact.base_rate, language)
-    said = f"{name} {share}%, average {base}%"
+    content = f"{name} {share}%, average {base}%"
     # Models say "of what they choose" whatever it was.
     return PhrasedClaim(
-        "share", said, preference_text(still, language), facts=(fact,), is_asked=not fact.looked
+        "share", content, preference_text(still, language), facts=(fact,), is_asked=not fact.looked
     )
 
 
@@ -118,7 +120,7 @@ def request(
     # Small models answer in the language of the examples, so each language has its own.
     prompt_id = PROMPT if language.code == "en" else f"{PROMPT}-{language.code}"
     prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
-    lines = "\n".join(f"{claim.key}: {claim.said}" for claim in claims)
+    lines = "\n".join(f"{claim.key}: {claim.content}" for claim in claims)
     asked = ChatRequest(
         purpose="phrase",
         prompt=prompt.label,
@@ -182,11 +184,11 @@ def unsaid(text: str, key: str, language: Language) -> str:
 
 
 def _mentions(text: str, fact: Fact, language: Language) -> bool:
-    said = f" {' '.join(stems_of(text, language.code))} "
+    stems = f" {' '.join(stems_of(text, language.code))} "
     forms = [
         " ".join(stems_of(form, language.code)) for form in value_variants(fact.value, language)
     ]
-    return any(f" {form} " in said for form in forms if form)
+    return any(f" {form} " in stems for form in forms if form)
 
 
 async def phrase(
@@ -209,34 +211,45 @@ async def phrase(
     asked, prompt = request(subject, wanted, settings, language)
     answered, answer = await ask(chat, asked, phrased(tuple(claim.key for claim in wanted)))
     tally.add(answer)
-    said = answered.model_dump()
+    tally.claims += len(wanted)
+    sentences, dropped = _checked(claims, answered.model_dump(), subject, language)
+    evidence = [i for claim in claims for fact in claim.facts for i in fact.evidence[:2]]
+    update = {
+        "summary_evidence": list(dict.fromkeys(evidence))[: 2 * MAX_EVIDENCE],
+        "dropped": dropped,
+        "grade": "phrase",
+        "model": chat.name,
+        "prompt": prompt.label,
+        "built_from": built_from(subject, tally, settings),
+        "summary": base.summary,
+        "summary_source": "template",
+        "source": "template",
+    }
+    if 2 * len(dropped) <= len(wanted):
+        summary = ("" if language.code == "zh" else " ").join(sentences)
+        update |= {"summary": summary, "summary_source": "llm", "source": "llm"}
+    return base.model_copy(update=update)
+
+
+def _checked(
+    claims: Sequence[PhrasedClaim],
+    answers: Mapping[str, object],
+    subject: Subject,
+    language: Language,
+) -> tuple[list[str], list[Dropped]]:
+    """One sentence a claim, the template's where the model was not asked or its own is refused; and
+    the refused ones.
+
+    answers: the model's sentence by the claim's key.
+    """
     sentences, dropped = [], []
     for claim in claims:
-        if not claim.is_asked:
-            sentences.append(claim.template)
-            continue
-        tally.claims += 1
-        text = tidy(str(said[claim.key]), language)
-        reason = refusal(text, claim, subject, language)
-        if reason:
-            dropped.append(Dropped(stage="summary", claim=text, reason=reason))
-        sentences.append(claim.template if reason else text)
-    mine = 2 * len(dropped) <= len(wanted)
-    evidence = [
-        event_id for claim in claims for fact in claim.facts for event_id in fact.evidence[:2]
-    ]
-    return base.model_copy(
-        update={
-            "summary": ("" if language.code == "zh" else " ").join(sentences)
-            if mine
-            else base.summary,
-            "summary_source": "llm" if mine else "template",
-            "summary_evidence": list(dict.fromkeys(evidence))[: 2 * MAX_EVIDENCE],
-            "dropped": dropped,
-            "source": "llm" if mine else "template",
-            "grade": "phrase",
-            "model": chat.name,
-            "prompt": prompt.label,
-            "built_from": built_from(subject, tally, settings),
-        }
-    )
+        sentence = claim.template
+        if claim.is_asked:
+            text = tidy(str(answers[claim.key]), language)
+            if reason := refusal(text, claim, subject, language):
+                dropped.append(Dropped(stage="summary", claim=text, reason=reason))
+            else:
+                sentence = text
+        sentences.append(sentence)
+    return sentences, dropped

@@ -18,7 +18,7 @@ from limner.core.schema import (
 )
 from limner.core.settings import Settings
 from limner.core.signals import signals_of
-from limner.facts import Population, UserFacts, is_strike, mine_facts, standing
+from limner.facts import Population, UserFacts, is_strike, mine_facts, without_withdrawn
 from limner.llm import ChatReply
 from limner.profile.window import cut_window, split_history
 from limner.verify import EMPTY_LEXICON, Lexicon, item_values
@@ -45,7 +45,7 @@ class Subject:
     population: str = ""
     """Version of the base-rate snapshot."""
     lexicon: Lexicon = EMPTY_LEXICON
-    """Of the whole catalogue, in the portrait's language."""
+    """Words of the whole catalogue, in the portrait's language."""
     values_of: ValuesOf = item_values
     now: datetime | None = None
     """When the portrait is painted; None for the clock's now."""
@@ -108,7 +108,7 @@ def subject_of(
     if grade == "full" and events:
         portrait = settings.portrait
         # That a claim was struck supports none.
-        read = [event for event in standing(events) if not is_strike(event)]
+        read = [event for event in without_withdrawn(events) if not is_strike(event)]
         signal = signals_of(events, settings.signals, scales)
         if len(read) > portrait.parts_above and portrait.max_parts > 1:
             parts = split_history(

@@ -34,8 +34,9 @@ def preference_of(fact: Fact, language: Language) -> Preference:
 def distinct(facts: Sequence[Fact]) -> list[Fact]:
     """Facts without those that repeat an earlier one's value under another facet.
 
-    The same value (genre and category, say), or one that holds the other's name and rests on the
-    same events ("Amazon" the brand and "Amazon.com" in titles).
+    A fact repeats another if both have one value (as genre and as category, say), or if its value
+    contains the other's name and rests on the same events ("Amazon" the brand and "Amazon.com" in
+    titles).
     """
     kept: list[Fact] = []
     for fact in facts:
@@ -60,12 +61,12 @@ def strongest(preferences: Sequence[Preference], limit: int) -> list[Preference]
     what someone turns down says as much.
     """
     ranked = sorted(preferences, key=lambda p: (p.basis != "stated", -p.strength * p.confidence))
-    kept, rest = ranked[:limit], ranked[limit:]
-    if limit > 1 and len({p.polarity for p in kept}) == 1:
-        other = next((p for p in rest if p.polarity != kept[0].polarity), None)
+    chosen, rest = ranked[:limit], ranked[limit:]
+    if limit > 1 and len({p.polarity for p in chosen}) == 1:
+        other = next((p for p in rest if p.polarity != chosen[0].polarity), None)
         if other is not None:
-            kept[-1] = other
-    return kept
+            chosen[-1] = other
+    return chosen
 
 
 def template_profile(

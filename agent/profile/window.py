@@ -286,13 +286,17 @@ class _Renderer:
         title.
         """
         shown: dict[tuple[str, ...], str] = {}
-        found = self._facets(item)
-        for facet in sorted(found, key=lambda facet: facet != self._first):
+        values_by_facet = self._facets(item)
+        for facet in sorted(values_by_facet, key=lambda facet: facet != self._first):
             if facet != "theme":
                 shown.setdefault(
-                    tuple(dict.fromkeys(value.casefold() for value in found[facet])), facet
+                    tuple(dict.fromkeys(value.casefold() for value in values_by_facet[facet])),
+                    facet,
                 )
-        return [(facet, found[facet][:MAX_VALUES]) for facet in list(shown.values())[:MAX_FACETS]]
+        return [
+            (facet, values_by_facet[facet][:MAX_VALUES])
+            for facet in list(shown.values())[:MAX_FACETS]
+        ]
 
     def _did(self, entry: _Entry) -> str:
         event = entry.last

@@ -1,11 +1,11 @@
-"""Whether a user does anything at all in the stretch after a moment; fusion says what, of those who
-do.
+"""The probability that a user has any event in the stretch after an evaluation time; fusion then
+says with which item.
 
-Logistic regression on three things known at the moment: how long ago the last event was, how long
-the user had been about before it, and how many events there were. Times are shares of all the time
-that the data spans, and all three are logarithms. Fitted over everyone known by the later moments
-of the lessons; how many come back at all is then drawn to what was so after the last of them, since
-it moves with time.
+Logistic regression on the logarithms of three numbers known at that time: time since the user's
+last event, time from the first event to the last, and number of events. Times are shares of the
+time that the data spans. Fitted over all users known by the last `_LATER` evaluation times; the
+intercept is then moved towards the share of users active after the last one, since that share
+drifts.
 """
 
 import json
@@ -18,97 +18,101 @@ from numpy.typing import NDArray
 
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.metrics import ece
-from limner.rank.training_queries import moments
+from limner.rank.training_queries import evaluation_windows
 from limner.retrieve import History
 
 Floats = NDArray[np.float64]
 
 _LATER = 2
-"""Of the moments, how many are learned from: as users pile up fewer of them return, so early ones
-promise too much.
+"""Evaluation times that are learned from, the last ones: the share of users who return falls as
+users pile up.
 """
 _LEAST = 1e-3
 """Share of the span added to times before their logarithm."""
 _TIES = 11.0
-"""Weight against moving to the last moment's level, as of so many users at even odds: a normal
-prior of spread 0.3.
-"""
-_HELD = 0.2
+"""Precision of the normal prior on the intercept's move (standard deviation 0.3)."""
+_HELD_OUT = 0.2
+"""Share of users that the calibration error is measured on."""
 _BINS = 10
 
 
 @dataclass(frozen=True)
 class Activity:
-    """A fitted predictor of any event that names an item, within the stretch that lessons ask
-    about.
+    """A fitted predictor of any event that names an item, within the stretch that training queries
+    ask about.
     """
 
     coefficients: list[float]
-    """Of the logarithms of time since the last event, time from first to last and number of events;
-    the intercept.
+    """Three, of the logarithms of time since the last event, time from first to last and number of
+    events; then the intercept.
     """
     now: int
-    """The moment it is asked for: that of the last event of all, epoch milliseconds UTC."""
+    """Time of the last event of all, for which probabilities hold; epoch milliseconds UTC."""
     span: int
     """From the first event of all to the last, in milliseconds."""
     rate: float
-    """Share of users who were active; said of a user whose times are not known."""
+    """Share of users who were active: the probability of a user whose times are not known."""
     ece: float
-    """Expected calibration error over ten bins of equal size, on a fifth of the users that was held
-    out, at the last moment.
+    """Expected calibration error over ten bins of equal size, at the last evaluation time, on the
+    fifth of the users that was held out.
     """
 
     def probability(self, histories: Sequence[History]) -> Floats:
         """[users] in [0, 1]; events after `now` count as of now."""
-        told = np.full(len(histories), self.rate)
-        times = [
-            np.empty(0, np.int64) if one.time is None else one.time[one.time != NO_TIME]
-            for one in histories
-        ]
-        known = np.array([len(one) > 0 for one in times], dtype=bool)
+        probability = np.full(len(histories), self.rate)
+        times = list(map(_known_times, histories))
+        known = np.array([len(time) > 0 for time in times], dtype=bool)
         if known.any():
-            own = [one for one in times if len(one)]
-            first, last = np.array([one.min() for one in own]), np.array([one.max() for one in own])
-            columns = _columns(
-                first, last, np.array([len(one) for one in own]), self.now, self.span
-            )
-            told[known] = _told(columns, np.array(self.coefficients))
-        return told
+            known_times = [time for time in times if len(time)]
+            first = np.array([time.min() for time in known_times])
+            last = np.array([time.max() for time in known_times])
+            count = np.array(list(map(len, known_times)))
+            columns = _columns(first, last, count, self.now, self.span)
+            probability[known] = _predicted(columns, np.array(self.coefficients))
+        return probability
 
     def save(self, folder: Path) -> None:
         (folder / "activity.json").write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
 
 
+def _known_times(history: History) -> NDArray[np.int64]:
+    """[events with a time]."""
+    if history.time is None:
+        return np.empty(0, np.int64)
+    return np.asarray(history.time[history.time != NO_TIME])
+
+
 def load_activity(folder: Path) -> Activity | None:
-    """None where there is none. Raises OSError, ValueError or TypeError where it is damaged."""
+    """The saved predictor; None where none was saved. Raises OSError, ValueError or TypeError where
+    it is damaged.
+    """
     file = folder / "activity.json"
     return Activity(**json.loads(file.read_text("utf-8"))) if file.exists() else None
 
 
 def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
-    """Of events sorted by (user, time); None where one has no time, or all or none of the users
+    """Fit on events sorted by (user, time); None where one has no time, or all or none of the users
     came back.
     """
     if not len(x) or (x.time == NO_TIME).any():
         return None
     span = int(np.ptp(x.time))
     columns, active, user = [], [], []
-    for moment, end in moments(x)[-_LATER:]:  # the last one at last
-        seen = x.take(x.time < moment)
+    for begin, end in evaluation_windows(x)[-_LATER:]:
+        seen = x.take(x.time < begin)
         known, first, count = np.unique(seen.user, return_index=True, return_counts=True)
-        later = np.bincount(x.user[(x.time >= moment) & (x.time <= end)], minlength=len(x.user_ids))
-        columns.append(
-            _columns(seen.time[first], seen.time[first + count - 1], count, moment, span)
-        )
+        later = np.bincount(x.user[(x.time >= begin) & (x.time <= end)], minlength=len(x.user_ids))
+        columns.append(_columns(seen.time[first], seen.time[first + count - 1], count, begin, span))
         active.append(later[known] > 0)
         user.append(known)
     table, came, whose = np.concatenate(columns), np.concatenate(active), np.concatenate(user)
     last = np.arange(len(table)) >= len(table) - len(columns[-1])
-    held = np.random.default_rng(seed).random(len(x.user_ids))[whose] < _HELD
-    if not (held & last).any() or len(np.unique(came[~held])) < 2:
+    held_out = np.random.default_rng(seed).random(len(x.user_ids))[whose] < _HELD_OUT
+    tested = held_out & last
+    if not tested.any() or len(np.unique(came[~held_out])) < 2:
         return None
-    told = _told(table[held & last], _fitted(table[~held], came[~held], last[~held]))
-    error = ece(came[held & last], told, _BINS, "mass")
+    trial = _fitted(table[~held_out], came[~held_out], last[~held_out])
+    error = ece(came[tested], _predicted(table[tested], trial), _BINS, "mass")
     coefficients = _fitted(table, came, last).tolist()
     return Activity(coefficients, int(x.time.max()), span, float(came[last].mean()), error)
 
@@ -116,13 +120,13 @@ def fit_activity(x: Interactions, seed: int = 0) -> Activity | None:
 def _columns(
     first: NDArray[np.int64], last: NDArray[np.int64], count: NDArray[np.int64], now: int, span: int
 ) -> Floats:
-    """[users, 3]."""
+    """[users, 3] the three logarithms that the regression is on."""
     whole = max(span, 1)
     gap, stay = np.maximum(now - last, 0) / whole, (last - first) / whole
     return np.column_stack([np.log(gap + _LEAST), np.log(stay + _LEAST), np.log1p(count)])
 
 
-def _told(columns: Floats, coefficients: Floats) -> Floats:
+def _predicted(columns: Floats, coefficients: Floats) -> Floats:
     """[users] probability."""
     from scipy.special import expit
 
@@ -130,21 +134,22 @@ def _told(columns: Floats, coefficients: Floats) -> Floats:
 
 
 def _fitted(table: Floats, came: NDArray[np.bool_], last: NDArray[np.bool_]) -> Floats:
-    """Coefficients, then the intercept: moved to where what is told of the `last` rows is what was
-    so of them.
+    """Coefficients, then the intercept, which is moved so that the mean probability of the `last`
+    rows nears the share of them that came true.
     """
     from scipy.optimize import minimize_scalar
 
-    learned = _logistic(table, came)
-    logits, happened = table[last] @ learned[:-1] + learned[-1], came[last]
+    coefficients = _logistic(table, came)
+    logits = table[last] @ coefficients[:-1] + coefficients[-1]
+    happened = came[last]
 
     def loss(move: float) -> float:
         """Negative log-posterior."""
         moved = logits + move
         return float(np.logaddexp(0, np.where(happened, -moved, moved)).sum() + _TIES * move**2 / 2)
 
-    learned[-1] += minimize_scalar(loss, bounds=(-3, 3), method="bounded").x
-    return learned
+    coefficients[-1] += minimize_scalar(loss, bounds=(-3, 3), method="bounded").x
+    return coefficients
 
 
 def _logistic(table: Floats, came: NDArray[np.bool_]) -> Floats:

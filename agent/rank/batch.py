@@ -1,7 +1,8 @@
-"""Everyone at once: all histories as arrays, lists for every user, and the users of one item, in
-bounded memory.
+"""Many users at once: all histories as arrays, a list for every user, and the users whom an item is
+likeliest for, in bounded memory.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,17 +49,16 @@ class HistoryBatch:
 
     def had(self, item: int) -> NDArray[np.bool_]:
         """[users] who had an item."""
-        found = np.zeros(len(self), dtype=bool)
-        found[
-            np.searchsorted(self.starts, np.flatnonzero(self.items == item), side="right") - 1
-        ] = True
-        return found
+        events = np.flatnonzero(self.items == item)
+        had = np.zeros(len(self), dtype=bool)
+        had[np.searchsorted(self.starts, events, side="right") - 1] = True
+        return had
 
 
 def history_batch(x: Interactions, signal: NDArray[np.float32], model: Model) -> HistoryBatch:
-    """Events on items that the model does not hold are left out."""
-    place = np.array([model.positions.get(one, -1) for one in x.item_ids], dtype=np.int64)
-    items = place[x.item] if len(x) else np.empty(0, np.int64)
+    """All users' histories; events on items that the model does not hold are left out."""
+    position = np.array([model.positions.get(item_id, -1) for item_id in x.item_ids], np.int64)
+    items = position[x.item] if len(x) else np.empty(0, np.int64)
     known = items >= 0
     starts = np.searchsorted(x.user[known], np.arange(len(x.user_ids) + 1)).astype(np.int64)
     return HistoryBatch(x.user_ids, starts, items[known], signal[known], x.time[known])
@@ -79,7 +79,7 @@ class UserList:
 
 def lists(
     model: Model,
-    crowd: HistoryBatch,
+    batch: HistoryBatch,
     items: Mapping[str, Item],
     n: int,
     wishes: RecommendationRequest,
@@ -90,40 +90,38 @@ def lists(
     demographics: Demographics | None,
 ) -> Iterator[UserList]:
     """The n best items of every user in turn, as `order` has them one by one."""
-    context = [model.positions[one] for one in wishes.context if one in model.positions]
+    context = [model.positions[item_id] for item_id in wishes.context if item_id in model.positions]
     banned = frozenset(wishes.exclude) | frozenset(wishes.context)
-    for part in batches(model.channels, range(len(crowd))):
-        asked = []
-        for user in part:
-            own = crowd.history(user)
-            history = with_context(own, context, model)
-            group = None
-            if demographics is not None and not len(history.items):
-                group = demographics.score(
-                    attributes[crowd.user_ids[user]].attributes, model.item_ids
-                )
-            had = frozenset() if repeats else frozenset(model.item_ids[at] for at in own.items)
-            asked.append(OrderRequest(history, banned | had, demographic=group))
-        size = max(n, CANDIDATES) if wishes.shapes else n
-        for user, one, first in zip(
-            part, asked, order_many(model, asked, allowed=allowed, n=size), strict=True
-        ):
+
+    def request_of(user: int) -> OrderRequest:
+        own = batch.history(user)
+        history = with_context(own, context, model)
+        group = None
+        if demographics is not None and not len(history.items):
+            group = demographics.score(attributes[batch.user_ids[user]].attributes, model.item_ids)
+        had = frozenset() if repeats else frozenset(model.item_ids[at] for at in own.items)
+        return OrderRequest(history, banned | had, demographic=group)
+
+    size = max(n, CANDIDATES) if wishes.shapes else n
+    for part in batches(model.channels, range(len(batch))):
+        requests = list(map(request_of, part))
+        orders = order_many(model, requests, allowed=allowed, n=size)
+        for user, request, first in zip(part, requests, orders, strict=True):
 
             def ordered(
-                k: int,
-                one: OrderRequest = one,
-                first: list[RankedCandidate] = first,
-                size: int = size,
+                k: int, request: OrderRequest = request, first: list[RankedCandidate] = first
             ) -> list[RankedCandidate]:
-                return first if k <= size else next(order_many(model, [one], allowed=allowed, n=k))
+                if k <= size:
+                    return first
+                return next(order_many(model, [request], allowed=allowed, n=k))
 
             chosen = diversify_list(ordered, n, wishes, model, items)[:n]
-            yield UserList(crowd.user_ids[user], chosen, cold=not len(one.history.items))
+            yield UserList(batch.user_ids[user], chosen, cold=not len(request.history.items))
 
 
 def with_context(history: History, context: Sequence[int], model: Model) -> History:
-    """A history that ends with the items of this visit, each a clear sign of taste, had at the
-    model's moment.
+    """The history followed by the items of this visit, with signal 1 and the time of the model's
+    last event.
     """
     if not context:
         return history
@@ -150,30 +148,30 @@ class Reach:
 
 def reach(
     model: Model,
-    crowd: HistoryBatch,
+    batch: HistoryBatch,
     users: Sequence[int],
     item: int,
     advance: Callable[[int], None],
 ) -> Reach:
-    """Of users at positions in the crowd, by the trained model: the item is a candidate of each,
-    whatever they had.
+    """How likely an item is for users at positions in the batch, whatever they had.
 
-    An item that nobody had is scored by content alone, the mean of the likeness of its text and of
-    its attributes to what the user had, and has no probability.
+    An item that nobody had is scored by content alone, the mean similarity of its text and of its
+    attributes to what the user had, and has no probability. advance: called with the number of
+    users done since the last call.
     """
     score = np.full(len(users), np.nan)
     probability = np.full(len(users), np.nan)
-    content = bool(model.channels.is_fresh[item])
+    fresh = bool(model.channels.is_fresh[item])
     done = 0
     for part in batches(model.channels, users):
-        histories = [crowd.history(user) for user in part]
-        known = [at for at, one in enumerate(histories) if len(one.items)]
-        rows = np.array(known, dtype=np.int64) + done
-        if known and content:
-            score[rows] = nearness(model, [histories[at] for at in known], item)
+        histories = [batch.history(user) for user in part]
+        rows = np.flatnonzero([len(history.items) > 0 for history in histories])
+        known = [histories[row] for row in rows]
+        if known and fresh:
+            score[rows + done] = nearness(model, known, item)
         elif known:
-            asked = [np.array([item])] * len(known)
-            score[rows], probability[rows] = _fused(model, [histories[at] for at in known], asked)
+            items = [np.array([item])] * len(known)
+            score[rows + done], probability[rows + done] = _fused(model, known, items)
         done += len(part)
         advance(len(part))
     return Reach(score, probability)
@@ -182,29 +180,29 @@ def reach(
 def probabilities_of(
     model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]
 ) -> list[Floats]:
-    """For each user, of the items at these positions, the probability that `Model.probability`
-    tells: each is a candidate, whatever the voices say. NaN where nothing was learned, and for
-    users without history.
+    """For each user the probabilities, as `Model.probability` gives them, of the items at these
+    positions; each item counts as a candidate.
+
+    NaN where nothing was learned, and for users without history.
     """
-    found = [np.full(len(one), np.nan) for one in items]
-    known = [at for at, one in enumerate(histories) if len(one.items) and len(items[at])]
+    probabilities = [np.full(len(positions), np.nan) for positions in items]
+    known = [at for at, past in enumerate(histories) if len(past.items) and len(items[at])]
     for part in batches(model.channels, known):
-        _, told = _fused(model, [histories[at] for at in part], [items[at] for at in part])
+        _, fused = _fused(model, [histories[at] for at in part], [items[at] for at in part])
         ends = np.cumsum([len(items[at]) for at in part])
-        for at, own in zip(part, np.split(told, ends[:-1]), strict=True):
-            found[at] = own
-    return found
+        for at, own in zip(part, np.split(fused, ends[:-1]), strict=True):
+            probabilities[at] = own
+    return probabilities
 
 
 def _fused(
     model: Model, histories: Sequence[History], items: Sequence[NDArray[np.int64]]
 ) -> tuple[Floats, Floats]:
     """[pairs] scores and probabilities of the items asked about for each user, user by user."""
-    table = tabulate(model.channels, histories, [one.items for one in histories], add=items)
-    row = np.repeat(np.arange(len(items)), [len(one) for one in items])
-    place = np.concatenate(
-        [_places(own, asked) for own, asked in zip(table.items, items, strict=True)]
-    )
+    exclude = [history.items for history in histories]
+    table = tabulate(model.channels, histories, exclude, add=items)
+    row = np.repeat(np.arange(len(items)), [len(positions) for positions in items])
+    place = np.concatenate(list(map(_places, table.items, items)))
     if model.fusion is None:
         return table.prior[row, place].astype(np.float64), np.full(len(row), np.nan)
     score = np.full(table.items.shape, np.nan)
@@ -215,29 +213,31 @@ def _fused(
 
 
 def _places(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where items stand among candidates, which hold each."""
+    """[items] index of each item in `candidates`, which contain them all."""
     order = np.argsort(candidates, kind="stable")
     return order[np.searchsorted(candidates, items, sorter=order)]
 
 
 def nearness(model: Model, histories: Sequence[History], item: int) -> Floats:
-    """[users] mean of the voices `content` and `facets` for one item, in about [-1, 1]."""
-    voices = [one for one in model.channels.voices if one.name in ("content", "facets")]
-    return np.asarray(
-        np.mean([one.score(histories)[:, item] for one in voices], axis=0), dtype=np.float64
-    )
+    """[users] mean score of the channels `content` and `facets` for one item, in about [-1, 1]."""
+    scores = [
+        channel.score(histories)[:, item]
+        for channel in model.channels.candidate_generators
+        if channel.name in ("content", "facets")
+    ]
+    return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
 
 
-def order_users(found: Reach, user_ids: Sequence[str]) -> NDArray[np.int64]:
+def order_users(reached: Reach, user_ids: Sequence[str]) -> NDArray[np.int64]:
     """Positions, likeliest first, users without score last; ties by id."""
-    score = np.where(np.isnan(found.probability), found.score, found.probability)
+    score = np.where(np.isnan(reached.probability), reached.score, reached.probability)
     ties = np.argsort(np.argsort(np.array(user_ids, dtype=object), kind="stable"), kind="stable")
     return np.lexsort((ties, -np.nan_to_num(score, nan=-np.inf))).astype(np.int64)
 
 
 def audience(
     model: Model,
-    crowd: HistoryBatch,
+    batch: HistoryBatch,
     item: Item,
     matching: Sequence[str],
     n: int | None,
@@ -250,14 +250,42 @@ def audience(
     Those who had it already are left out unless `repeats`.
     """
     at = model.positions[item.item_id]
-    had = crowd.had(at)
-    wanted = [crowd.position[one] for one in matching if one in crowd.position]
-    users = [user for user in wanted if repeats or not had[user]]
-    found = reach(model, crowd, users, at, advance)
-    ids = [crowd.user_ids[user] for user in users]
-    best = order_users(found, ids)[:n]
+    had = batch.had(at)
+    known = [batch.position[user_id] for user_id in matching if user_id in batch.position]
+    users = [user for user in known if repeats or not had[user]]
+    reached = reach(model, batch, users, at, advance)
+    ids = [batch.user_ids[user] for user in users]
+    best = order_users(reached, ids)[:n].tolist()
     fresh = bool(model.channels.is_fresh[at])
-    unknown = int(np.isnan(found.score).sum())
+    return Audience(
+        item=item,
+        users=[
+            _ranked_user(ids[place], rank, reached, place, seen=bool(had[users[place]]))
+            for rank, place in enumerate(best, 1)
+        ],
+        definition=_definition(model, fresh),
+        population=len(batch),
+        matching=len(known),
+        had=len(known) - len(users) if not repeats else 0,
+        considered=len(users),
+        notes=_audience_notes(model, fresh, int(np.isnan(reached.score).sum())),
+    )
+
+
+def _ranked_user(user_id: str, rank: int, reached: Reach, place: int, seen: bool) -> RankedUser:
+    score, probability = float(reached.score[place]), float(reached.probability[place])
+    cold = math.isnan(score)
+    return RankedUser(
+        user_id=user_id,
+        rank=rank,
+        score=0.0 if cold else round(score, 6),
+        probability=None if math.isnan(probability) else probability,
+        flags=["seen"] * seen + ["cold_user"] * cold,
+    )
+
+
+def _audience_notes(model: Model, fresh: bool, unknown: int) -> list[str]:
+    """What to know about the order; `unknown` users have no usable history."""
     notes = []
     if fresh:
         notes.append(
@@ -270,28 +298,7 @@ def audience(
         )
     if unknown:
         notes.append(f"{unknown:,} of them did nothing that can be used; they come last, by id.")
-    return Audience(
-        item=item,
-        users=[
-            RankedUser(
-                user_id=ids[place],
-                rank=rank,
-                score=0.0 if np.isnan(found.score[place]) else round(float(found.score[place]), 6),
-                probability=None
-                if np.isnan(found.probability[place])
-                else float(found.probability[place]),
-                flags=["seen"] * bool(had[users[place]])
-                + ["cold_user"] * bool(np.isnan(found.score[place])),
-            )
-            for rank, place in enumerate(best.tolist(), 1)
-        ],
-        definition=_definition(model, fresh),
-        population=len(crowd),
-        matching=len(wanted),
-        had=len(wanted) - len(users) if not repeats else 0,
-        considered=len(users),
-        notes=notes,
-    )
+    return notes
 
 
 def _definition(model: Model, fresh: bool) -> str:
@@ -303,15 +310,13 @@ def _definition(model: Model, fresh: bool) -> str:
 
 
 _LIKELY = (
-    "calibrated probability that the user has the item within the stretch that training "
-    "asks about (a fifth of all "
-    "events): that the user does anything in it, times that the item is among it if so; "
-    "highest first"
+    "calibrated probability that the user has the item within the stretch that training asks about "
+    "(a fifth of all events): that the user does anything in it, times that the item is among it "
+    "if so; highest first"
 )
 _LIKELY_NEXT = (
-    "calibrated probability that the user has the item next, if the user does anything; "
-    "training knows no times that "
-    "tell who will; highest first"
+    "calibrated probability that the user has the item next, if the user does anything; training "
+    "knows no times that tell who will; highest first"
 )
 _NEAR = "likeness of the item's text and attributes to what the user had, nearest first"
 _UNLEARNED = "reciprocal rank fusion of the channels with fixed weights, highest first"

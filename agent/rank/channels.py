@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,11 @@ from limner.retrieve import (
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
+AnyChannel = TypeVar("AnyChannel", bound=Channel)
+
 HALF_LIVES = {"recent": 0.1, "trending": 0.02, "latest": 0.005, "latest_short": 0.001}
-"""As shares of the time that the data spans. Which one finds most differs by data: .1 on ml-100k,
-.01 on online-retail, .005 on movietweetings.
+"""Half-lives of the recency channels, as shares of the time that the data spans. The best one
+differs by data: .1 on ml-100k, .01 on online-retail, .005 on movietweetings.
 """
 _NAMED = ("recent", "latest")
 _DIGITS = re.compile(r"([0-9]+)")
@@ -50,16 +52,16 @@ _TARGET = 0.25
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What items are, whatever anyone did: rows belong to the items of the events."""
+    """What is known of items without any events; rows in the order of a model's item ids."""
 
     facets: "sp.csr_array"
-    """[items, values] facet values weighed by rarity, rows of length 1."""
+    """[items, values] facet values weighted by rarity, rows of length 1."""
     vectors: NDArray[np.float32]
     """[items, dimensions] of item texts, without the catalogue's mean, of length 1; no columns
     where there are none.
     """
     postings: "sp.csr_array"
-    """[words, items] what a word adds to an item by BM25; no rows where there are no texts."""
+    """[words, items] BM25 weight of a word in an item's text; no rows where there are no texts."""
 
 
 def catalogue_of(
@@ -78,26 +80,40 @@ def catalogue_of(
     items = len(item_ids)
     facets = sp.csr_array((items, 1), dtype=np.float32)
     if population is not None and population.values:
-        at = [population.position.get(one, -1) for one in item_ids]
-        codes = [population.codes_of(one) if one >= 0 else np.empty(0, np.int32) for one in at]
-        rows = np.repeat(np.arange(items), [len(one) for one in codes])
-        columns = np.concatenate(codes) if codes else np.empty(0, np.int32)
-        carried = sp.csr_array(
-            (np.ones(len(rows), np.float32), (rows, columns)), shape=(items, len(population.values))
-        )
-        rarity = np.log(
-            items / np.maximum(np.bincount(columns, minlength=len(population.values)), 1)
-        )
-        facets = _unit_rows(carried @ sp.diags_array(rarity.astype(np.float32)))
+        facets = _facet_matrix(item_ids, population)
     dense = np.zeros((items, 0), dtype=np.float32)
     if vectors is not None and vectors.item_ids:
-        dense = np.zeros((items, vectors.vectors.shape[1]), dtype=np.float32)
-        for row, one in enumerate(item_ids):
-            place = vectors.positions.get(one)
-            if place is not None:
-                dense[row] = vectors.centred[place]
+        dense = _vector_matrix(item_ids, vectors)
     postings = bm25_postings(texts) if texts else sp.csr_array((0, items), dtype=np.float32)
     return Catalogue(facets, dense, postings)
+
+
+def _facet_matrix(item_ids: Sequence[str], population: Population) -> "sp.csr_array":
+    """[items, values] 1 where an item carries a value, times the value's log inverse frequency;
+    rows of length 1.
+    """
+    import scipy.sparse as sp
+
+    items, values = len(item_ids), len(population.values)
+    codes = [
+        np.empty(0, np.int32) if position is None else population.codes_of(position)
+        for position in map(population.position.get, item_ids)
+    ]
+    rows = np.repeat(np.arange(items), list(map(len, codes)))
+    columns = np.concatenate(codes) if codes else np.empty(0, np.int32)
+    carried = sp.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(items, values))
+    rarity = np.log(items / np.maximum(np.bincount(columns, minlength=values), 1))
+    return _unit_rows(carried @ sp.diags_array(rarity.astype(np.float32)))
+
+
+def _vector_matrix(item_ids: Sequence[str], vectors: ItemVectors) -> NDArray[np.float32]:
+    """[items, dimensions] centred vectors, zeros for items without one."""
+    dense = np.zeros((len(item_ids), vectors.vectors.shape[1]), dtype=np.float32)
+    for row, item_id in enumerate(item_ids):
+        position = vectors.positions.get(item_id)
+        if position is not None:
+            dense[row] = vectors.centred[position]
+    return dense
 
 
 def _unit_rows(matrix: "sp.csr_array") -> "sp.csr_array":
@@ -126,13 +142,13 @@ class Channels:
     item_ids: list[str]
     popular: PopularChannel
     recent: tuple[RecentChannel, ...]
-    """Popularity of late, by `HALF_LIVES`."""
+    """Popularity that decays with time, one channel for each of `HALF_LIVES`."""
     collaborative: Collaborative
     next_item: NextItem
     next_short: NextItem
-    """Of two steps only."""
+    """From transitions of at most two steps."""
     around: NextItem
-    """What stands near, before or after."""
+    """From transitions in both directions."""
     users: "sp.csr_array"
     catalogue: Catalogue
     statistics: Statistics
@@ -141,9 +157,7 @@ class Channels:
     span: float
     """Milliseconds between the first and the last event, at least 1."""
     muted: frozenset[str] = frozenset()
-    """Names of channels and of further columns that are left out, to measure what they are
-    worth.
-    """
+    """Names of channels and columns that are left out, to measure what they contribute."""
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -151,12 +165,12 @@ class Channels:
 
     @cached_property
     def entry(self) -> NDArray[np.int64]:
-        """[items] places of their ids in natural order, `7` before `10` and `A9` before `A10`.
+        """[items] ranks of their ids in natural order, `7` before `10` and `A9` before `A10`.
 
-        Where ids are given out one after another, or by kind, it is the order in which items came
+        Where ids are given out one after another, or by kind, this is the order in which items came
         into the catalogue, and neighbours have something in common.
         """
-        keys = [_natural(one) for one in self.item_ids]
+        keys = list(map(_natural, self.item_ids))
         places = np.empty(len(keys), dtype=np.int64)
         places[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
         return places
@@ -168,49 +182,52 @@ class Channels:
 
     @cached_property
     def fresh(self) -> NDArray[np.int64]:
-        """Positions of those items."""
+        """Positions of the items that no event names."""
         return np.flatnonzero(self.is_fresh)
 
     @cached_property
-    def voices(self) -> tuple[Channel, ...]:
-        """Those that find candidates and are named to people."""
-        found: list[Channel] = [
+    def candidate_generators(self) -> tuple[Channel, ...]:
+        """Candidate generators whose results are shown to people, in display order."""
+        generators: list[Channel] = [
             self.next_item,
             self.around,
             self.collaborative,
             UserKNN(self.users, "similar_users", 10.0),
-            *(one for one in self.recent if one.name in _NAMED),
+            *(channel for channel in self.recent if channel.name in _NAMED),
             self.popular,
             ItemSimilarity(self.catalogue.facets, "facets", 20.0, "liked"),
         ]
         if self.catalogue.vectors.shape[1]:
-            found.append(ItemSimilarity(self.catalogue.vectors, "content", 20.0, "liked"))
+            generators.append(ItemSimilarity(self.catalogue.vectors, "content", 20.0, "liked"))
         if self.catalogue.postings.shape[0]:
-            found.append(BM25(self.catalogue.postings))
-        return tuple(one for one in found if one.name not in self.muted)
+            generators.append(BM25(self.catalogue.postings))
+        return self._without_muted(generators)
+
+    def _without_muted(self, channels: Iterable[AnyChannel]) -> tuple[AnyChannel, ...]:
+        return tuple(channel for channel in channels if channel.name not in self.muted)
 
     @cached_property
-    def standing(self) -> Mapping[str, NDArray[np.int64]]:
-        """By voice that says the same to everyone, at no moment of their own, the positions of the
-        items that it names: best first, ties in the catalogue's order.
+    def constant_rankings(self) -> Mapping[str, NDArray[np.int64]]:
+        """By candidate generator whose scores are equal for all users without a time of request:
+        positions of the items with a score above 0, best first, ties in the catalogue's order.
         """
         anyone = [History(np.empty(0, np.int64), np.empty(0, np.float32))]
-        said = {
-            one.name: one.score(anyone)[0]
-            for one in self.voices
-            if isinstance(one, PopularChannel | RecentChannel)
+        scores = {
+            generator.name: generator.score(anyone)[0]
+            for generator in self.candidate_generators
+            if isinstance(generator, PopularChannel | RecentChannel)
         }
         return {
             name: np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)]
-            for name, score in said.items()
+            for name, score in scores.items()
         }
 
     @cached_property
-    def wide(self) -> tuple[Channel, ...]:
-        """The voices, and those that cost little more than them over the whole catalogue."""
+    def catalogue_wide(self) -> tuple[Channel, ...]:
+        """The candidate generators, and channels that cost little more over the whole catalogue."""
         next_item, together = self.next_item.weights, self.collaborative
-        found: tuple[Channel, ...] = (
-            *self.voices,
+        channels: tuple[Channel, ...] = (
+            *self.candidate_generators,
             NextItem(next_item, "next_1", 1.0),
             NextItem(next_item, "next_10", 10.0),
             self.next_short,
@@ -220,29 +237,31 @@ class Channels:
                 together.weights, together.method, "collaborative_liked", 20.0, liked=True
             ),
             UserKNN(self.users, "similar_users_all"),
-            *(one for one in self.recent if one.name not in _NAMED),
+            *(channel for channel in self.recent if channel.name not in _NAMED),
         )
-        return tuple(one for one in found if one.name not in self.muted)
+        return self._without_muted(channels)
 
     @cached_property
-    def close(self) -> tuple[ItemSimilarity, ...]:
-        """Those that candidates alone are scored by."""
-        found = [
+    def candidate_only(self) -> tuple[ItemSimilarity, ...]:
+        """Channels that score candidates only, since the whole catalogue would cost too much."""
+        channels = [
             ItemSimilarity(self.catalogue.facets, "facets_late", 3.0),
             ItemSimilarity(self.catalogue.facets, "facets_all"),
         ]
         if self.catalogue.vectors.shape[1]:
-            found.append(ItemSimilarity(self.catalogue.vectors, "content_late", 3.0))
-        return tuple(one for one in found if one.name not in self.muted)
+            channels.append(ItemSimilarity(self.catalogue.vectors, "content_late", 3.0))
+        return self._without_muted(channels)
 
     @property
     def all(self) -> tuple[Channel, ...]:
-        """The voices, and the same with longer and shorter memory for fusion to choose from."""
-        return (*self.wide, *self.close)
+        """The candidate generators and their variants with longer or shorter memory: what fusion
+        learns from.
+        """
+        return (*self.catalogue_wide, *self.candidate_only)
 
     @property
     def traced(self) -> tuple[Traced, ...]:
-        """Those that can say which events speak for an item."""
+        """Channels that can name the events which led to an item."""
         return (self.next_item, self.collaborative)
 
 
@@ -275,41 +294,43 @@ def fit_channels(
     )
 
 
-def widened(held: Channels, item_ids: list[str], catalogue: Catalogue, users: int) -> Channels:
-    """The same channels over a catalogue that items were added to at its end: of these only the
-    catalogue speaks.
+def widened(channels: Channels, item_ids: list[str], catalogue: Catalogue, users: int) -> Channels:
+    """Fitted channels over a catalogue with new items at its end, which have a catalogue entry and
+    no events.
 
-    `users`: of how many the channels learned.
+    users: number of users whose events the channels were fitted on.
     """
-    more = len(item_ids) - len(held.item_ids)
-    known = held.statistics
+    more = len(item_ids) - len(channels.item_ids)
+    known = channels.statistics
 
     def longer(values: NDArray[np.floating], fill: float = 0.0) -> NDArray[np.float32]:
         return np.concatenate([values, np.full(more, fill, dtype=np.float32)]).astype(np.float32)
 
     return Channels(
         item_ids,
-        replace(held.popular, share=longer(held.popular.share)),
-        tuple(replace(one, heat=np.pad(one.heat, ((0, 0), (0, more)))) for one in held.recent),
-        replace(held.collaborative, weights=_padded(held.collaborative.weights, more, more)),
-        next_item(_padded(held.next_item.weights, more, more)),
-        next_short(_padded(held.next_short.weights, more, more)),
-        around(_padded(held.around.weights, more, more)),
-        _padded(held.users, 0, more),
+        replace(channels.popular, share=longer(channels.popular.share)),
+        tuple(replace(c, heat=np.pad(c.heat, ((0, 0), (0, more)))) for c in channels.recent),
+        replace(
+            channels.collaborative, weights=_padded(channels.collaborative.weights, more, more)
+        ),
+        next_item(_padded(channels.next_item.weights, more, more)),
+        next_short(_padded(channels.next_short.weights, more, more)),
+        around(_padded(channels.around.weights, more, more)),
+        _padded(channels.users, 0, more),
         catalogue,
         Statistics(
             longer(known.log_share, math.log(_half(users))),
             longer(known.mean_signal),
             np.concatenate([known.first_seen, np.full(more, np.nan)]),
         ),
-        held.now,
-        held.span,
-        held.muted,
+        channels.now,
+        channels.span,
+        channels.muted,
     )
 
 
 def _padded(matrix: "sp.csr_array", rows: int, columns: int) -> "sp.csr_array":
-    """With empty rows below and empty columns to the right; the entries are shared."""
+    """The matrix with empty rows below and empty columns to the right; entries are not copied."""
     import scipy.sparse as sp
 
     ends = np.concatenate(
@@ -320,17 +341,17 @@ def _padded(matrix: "sp.csr_array", rows: int, columns: int) -> "sp.csr_array":
 
 
 def next_item(weights: "sp.csr_array") -> NextItem:
-    """What follows."""
+    """Items that come next, after the last three events or so."""
     return NextItem(weights, "next_item", 3.0)
 
 
 def next_short(weights: "sp.csr_array") -> NextItem:
-    """What follows at once."""
+    """Items that come within two steps of the last event."""
     return NextItem(weights, "next_short", 1.0)
 
 
 def around(weights: "sp.csr_array") -> NextItem:
-    """What stands near, before or after."""
+    """Items that come before or after the last events."""
     return NextItem(weights, "around", 3.0)
 
 
@@ -340,7 +361,7 @@ def _natural(item_id: str) -> list[tuple[int, str]]:
 
 
 def _half(users: int) -> float:
-    """Share of half a user: what is added to every item's, so that nobody has a logarithm too."""
+    """The share of half a user, added to every item's share so that zero has a logarithm."""
     return 0.5 / max(users, 1)
 
 

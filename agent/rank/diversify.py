@@ -3,18 +3,18 @@
 **Diversity** d is maximal marginal relevance (Carbonell and Goldstein 1998): items are taken one by
 one, each the best by
 
-    (1 - d) relevance - d max over the items taken of their likeness,
+    (1 - d) relevance - d max over the items taken of their similarity,
 
-likeness being the mean of the cosine of the two items' texts and that of their attributes weighed
-by rarity (one of them where an item lacks the other), 0 at least. **Novelty** v mixes the
+where similarity is the mean of two cosines, of the items' texts and of their attributes weighted by
+rarity, each 0 at least; where an item lacks one of them, the other alone. **Novelty** v mixes the
 self-information of an item into its relevance:
 
     relevance = (1 - v) (score - lowest) / (highest - lowest) + v (-log2 share) / (-log2 least
     share)
 
 over the items to choose from; share is that of the users who had the item, half a user added.
-**Quotas** pass over an item of which one value is full already. A **boost** multiplies the
-relevance of the items that fit a condition, several boosts one after the other.
+**Quotas** skip an item if one of its values has as many items as its quota allows. A **boost**
+multiplies the relevance of the items that fit a condition; several boosts multiply.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _MORE = 4
-"""By how much the choice grows where quotas leave too few."""
+"""Factor by which the number of candidates grows where quotas leave too few."""
 
 
 def diversify_list(
@@ -46,56 +46,53 @@ def diversify_list(
     wishes: RecommendationRequest,
     model: Model,
     items: Mapping[str, Item],
-    said: StatedPreferences | None = None,
+    stated: StatedPreferences | None = None,
 ) -> list[RankedCandidate]:
-    """The first n of an order, or the n that wishes for diversity, novelty, boosts or quotas choose
-    from its `CANDIDATES` best.
+    """The first n of an order, or the n that diversity, novelty, boosts or quotas choose from its
+    `CANDIDATES` best.
 
-    `ordered(k)` gives k items, best first, fewer only where there are no more; quotas that leave
-    too few ask for more. said: by the user of their own taste; it multiplies relevance as a boost
-    does, and brings in what they like.
+    ordered: `ordered(k)` gives k items, best first, fewer only where there are no more; called
+        again with a larger k where quotas leave too few.
+    stated: what the user said of their own taste; it multiplies relevance as a boost does, and
+        lifts some items that carry a stated like.
     """
-    if not wishes.shapes and said is None:
+    if not wishes.shapes and stated is None:
         return [*ordered(n)]
     size = max(n, CANDIDATES)
     while True:
-        found = [*ordered(size)][:size]
-        chosen = _choose(found, n, wishes, model, items, said)
-        if len(chosen) >= n or len(found) < size:
+        candidates = [*ordered(size)][:size]
+        chosen = _choose(candidates, n, wishes, model, items, stated)
+        if len(chosen) >= n or len(candidates) < size:
             return chosen
         size *= _MORE
 
 
 def _choose(
-    found: Sequence[RankedCandidate],
+    candidates: Sequence[RankedCandidate],
     n: int,
     wishes: RecommendationRequest,
     model: Model,
     items: Mapping[str, Item],
-    said: StatedPreferences | None,
+    stated: StatedPreferences | None,
 ) -> list[RankedCandidate]:
-    ids = [one.candidate.item_id for one in found]
-    at = np.array([model.positions.get(one, -1) for one in ids], dtype=np.int64)
-    value = relevance(
-        np.array([one.score for one in found]),
-        model.channels.statistics.log_share,
-        at,
-        wishes.novelty,
-    )
+    ids = [ranked.candidate.item_id for ranked in candidates]
+    known_items = [items.get(item_id) for item_id in ids]
+    at = np.array([model.positions.get(item_id, -1) for item_id in ids], dtype=np.int64)
+    score = np.array([ranked.score for ranked in candidates])
+    value = relevance(score, model.channels.statistics.log_share, at, wishes.novelty)
     if wishes.boost:
-        value = value * boosts([items.get(one) for one in ids], wishes.boost)
-    if said is not None:
-        value = said.heard(value, [items.get(one) for one in ids])
-    groups = [_groups(items.get(one), wishes.quota) for one in ids]
-    taken = pick(
+        value = value * boosts(known_items, wishes.boost)
+    if stated is not None:
+        value = stated.reweighted(value, known_items)
+    chosen = pick(
         value,
-        Likeness(model.channels.catalogue, at).to,
+        ItemCosines(model.channels.catalogue, at).to,
         n,
         wishes.diversity,
-        groups,
+        [_groups(item, wishes.quota) for item in known_items],
         _caps(wishes.quota),
     )
-    return [found[one] for one in taken]
+    return [candidates[place] for place in chosen]
 
 
 def relevance(
@@ -116,19 +113,17 @@ def relevance(
 
 
 def boosts(items: Sequence[Item | None], boost: Mapping[str, float]) -> Floats:
-    """[k] what each item's relevance is multiplied by: the product of the boosts whose condition it
-    fits.
-    """
-    found = np.ones(len(items))
+    """[k] the product of the boosts whose condition each item fits, 1 where it fits none."""
+    factors = np.ones(len(items))
     for text, factor in boost.items():
         condition = parse_short(text)
-        found[[item is not None and condition.fits(item) for item in items]] *= factor
-    return found
+        factors[[item is not None and condition.fits(item) for item in items]] *= factor
+    return factors
 
 
 def pick(
     value: Floats,
-    likeness: Callable[[int], Floats],
+    similarity: Callable[[int], Floats],
     n: int,
     diversity: float,
     groups: Sequence[Sequence[str]],
@@ -136,71 +131,73 @@ def pick(
 ) -> list[int]:
     """Positions of at most n items in the order taken; ties go to the first.
 
-    value: [k] relevance. likeness(i): [k] of every item to item i. groups: of each item, the
-    `name:value` that quotas count; caps: by `name:value`, or by name for each of its values, how
-    many items at most.
+    value: [k] relevance.
+    similarity: `similarity(i)` gives [k], of every item to item i.
+    groups: [k] each item's `name:value` that quotas count.
+    caps: most items by `name:value`, or by name for each of its values.
     """
     left = np.ones(len(value), dtype=bool)
     nearest = np.zeros(len(value))
-    held: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     taken: list[int] = []
     while len(taken) < n and left.any():
         gain = np.where(left, (1 - diversity) * value - diversity * nearest, -np.inf)
         best = int(np.argmax(gain))
         left[best] = False
-        if any(held[one] >= _cap(one, caps) for one in groups[best]):
+        if any(counts[group] >= _cap(group, caps) for group in groups[best]):
             continue
-        held.update(groups[best])
+        counts.update(groups[best])
         taken.append(best)
         if diversity:
-            nearest = np.maximum(nearest, likeness(best))
+            nearest = np.maximum(nearest, similarity(best))
     return taken
 
 
-class Likeness:
-    """Cosines between items at positions of a catalogue; 0 to items that it does not hold (-1)."""
+class ItemCosines:
+    """Similarity of the items at positions `at` [k] of a catalogue; 0 for unknown ones (-1)."""
 
     def __init__(self, catalogue: Catalogue, at: NDArray[np.int64]) -> None:
-        held = at >= 0
-        rows = np.where(held, at, 0)
-        self._vectors = catalogue.vectors[rows] * held[:, None]
+        known = at >= 0
+        rows = np.where(known, at, 0)
+        self._vectors = catalogue.vectors[rows] * known[:, None]
         self._facets: sp.csr_array = (
-            catalogue.facets[rows].multiply(held[:, None].astype(np.float32)).tocsr()
+            catalogue.facets[rows].multiply(known[:, None].astype(np.float32)).tocsr()
         )
-        self._worded = np.abs(self._vectors).sum(axis=1) > 0
-        self._marked = np.diff(self._facets.indptr) > 0
+        self._has_vector = np.abs(self._vectors).sum(axis=1) > 0
+        self._has_facets = np.diff(self._facets.indptr) > 0
 
     def to(self, item: int) -> Floats:
-        """[k] in [0, 1]."""
-        worded, marked = self._worded & self._worded[item], self._marked & self._marked[item]
-        words = np.clip(self._vectors @ self._vectors[item], 0, 1) * worded
-        marks = np.clip((self._facets @ self._facets[[item]].T).toarray().ravel(), 0, 1) * marked
-        return np.asarray(
-            (words + marks) / np.maximum(worded.astype(float) + marked, 1), dtype=np.float64
-        )
+        """[k] similarity of each item to the item at index `item` of `at`, in [0, 1]."""
+        both_vectors = self._has_vector & self._has_vector[item]
+        both_facets = self._has_facets & self._has_facets[item]
+        text = np.clip(self._vectors @ self._vectors[item], 0, 1) * both_vectors
+        product = self._facets @ self._facets[[item]].T
+        facets = np.clip(product.toarray().ravel(), 0, 1) * both_facets
+        cosines = np.maximum(both_vectors.astype(float) + both_facets, 1)
+        return np.asarray((text + facets) / cosines, dtype=np.float64)
 
 
 def _groups(item: Item | None, quota: Mapping[str, int]) -> list[str]:
     """`name:value` of each value under a quota."""
     if item is None:
         return []
-    found = []
-    for name in dict.fromkeys(one.partition(":")[0].casefold() for one in quota):
-        found += [f"{name}:{_said(value)}".casefold() for value in values_of(item, name)]
-    return list(dict.fromkeys(found))
+    groups = []
+    for name in dict.fromkeys(text.partition(":")[0].casefold() for text in quota):
+        groups += [f"{name}:{_text_of(value)}".casefold() for value in values_of(item, name)]
+    return list(dict.fromkeys(groups))
 
 
 def idle_quotas(quota: Mapping[str, int], items: Iterable[Item]) -> list[str]:
-    """Those on a value that no item has."""
-    caps = {one: one.casefold() for one in quota if ":" in one}
-    if not caps:
+    """Quotas on a value that no item has."""
+    group_of = {text: text.casefold() for text in quota if ":" in text}
+    if not group_of:
         return []
-    held = {group for item in items for group in _groups(item, quota)}
-    return [one for one, group in caps.items() if group not in held]
+    groups = {group for item in items for group in _groups(item, quota)}
+    return [text for text, group in group_of.items() if group not in groups]
 
 
-def _said(value: Scalar) -> str:
-    """1990.0 is 1990."""
+def _text_of(value: Scalar) -> str:
+    """A value as a quota writes it: 1990.0 is "1990"."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -209,5 +206,5 @@ def _caps(quota: Mapping[str, int]) -> dict[str, int]:
 
 
 def _cap(group: str, caps: Mapping[str, int]) -> float:
-    """Of a `name:value`: its own quota, or that of every value of the name."""
+    """The quota of a `name:value`: its own, else the name's, else infinity."""
     return caps.get(group, caps.get(group.partition(":")[0], np.inf))

@@ -1,8 +1,8 @@
-"""Which items of the catalogue a request may see, and what to say where something asked for is not
-there.
+"""Which items of the catalogue a request may return, and errors and notes where it asks for what is
+not there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,49 +15,48 @@ from limner.core.schema import Item, RecommendationRequest
 
 def check_context(wishes: RecommendationRequest, items: Mapping[str, Item]) -> None:
     """Raises UnknownIdError where an item of the visit is not in the catalogue."""
-    for one in wishes.context:
-        if one not in items:
+    for item_id in wishes.context:
+        if item_id not in items:
             raise UnknownIdError(
-                f"There is no item '{one}' in the store; ids are used exactly as in the data."
+                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
             )
 
 
 def check_wishes(wishes: RecommendationRequest, items: Mapping[str, Item]) -> None:
-    """Raises BadInputError where other wishes name what the catalogue does not have; looks through
-    all of it.
+    """Raises BadInputError where wishes other than the visit contradict each other or name what no
+    item has; looks through the whole catalogue.
     """
-    if (
-        wishes.price_min is not None
-        and wishes.price_max is not None
-        and wishes.price_min > wishes.price_max
-    ):
-        raise BadInputError(
-            f"No price lies between {wishes.price_min:g} and {wishes.price_max:g}; swap them."
-        )
+    low, high = wishes.price_min, wishes.price_max
+    if low is not None and high is not None and low > high:
+        raise BadInputError(f"No price lies between {low:g} and {high:g}; swap them.")
     if wishes.category:
         _check_categories(wishes.category, items)
     if wishes.filter or wishes.quota or wishes.boost:
         known = names_of(items.values())
-        for one in wishes.boost:
-            check_names(parse_short(one), known, "items")
+        for condition in wishes.boost:
+            check_names(parse_short(condition), known, "items")
         if wishes.filter:
             check_names(parse(wishes.filter), known, "items")
-        for name in (one.partition(":")[0] for one in wishes.quota):
-            if name.casefold() not in known:
-                raise BadInputError(
-                    f"No item has '{name}' to set a quota on; {listed(name, known, 'items have')}."
-                )
+        _check_quotas(wishes.quota, known)
 
 
-def _check_categories(asked: Sequence[str], items: Mapping[str, Item]) -> None:
+def _check_quotas(quota: Mapping[str, int], known: Sequence[str]) -> None:
+    for text in quota:
+        name = text.partition(":")[0]
+        if name.casefold() not in known:
+            raise BadInputError(
+                f"No item has '{name}' to set a quota on; {listed(name, known, 'items have')}."
+            )
+
+
+def _check_categories(wanted: Sequence[str], items: Mapping[str, Item]) -> None:
     known = {category for item in items.values() for category in item.categories}
-    for one in asked:
-        if not any(
-            _in_category([one]).fits(Item(item_id="", categories=[category])) for category in known
-        ):
-            names = sorted({level for category in known for level in levels(category)})
-            what = listed(one, names, "there are") if names else "no item has any"
-            raise BadInputError(f"No item has the category '{one}'; {what}.")
+    for category in wanted:
+        condition = _in_category([category])
+        if not any(condition.fits(Item(item_id="", categories=[name])) for name in known):
+            names = sorted({level for name in known for level in levels(name)})
+            what = listed(category, names, "there are") if names else "no item has any"
+            raise BadInputError(f"No item has the category '{category}'; {what}.")
 
 
 def _in_category(categories: Sequence[str]) -> Compare:
@@ -67,40 +66,45 @@ def _in_category(categories: Sequence[str]) -> Compare:
 def allowed(
     item_ids: Sequence[str], items: Mapping[str, Item], wishes: RecommendationRequest
 ) -> NDArray[np.bool_] | None:
-    """[items] whether each may come back; None where all may. Items that the store does not hold
-    may not.
+    """[items] whether each item may come back; None where all may. Items that the store does not
+    hold may not.
 
     Read from the items as they are now, so that one that was hidden is gone at once.
     """
-    condition = parse(wishes.filter) if wishes.filter else None
-    category = _in_category(wishes.category) if wishes.category else None
-    low = -np.inf if wishes.price_min is None else wishes.price_min
-    high = np.inf if wishes.price_max is None else wishes.price_max
-    priced = wishes.price_min is not None or wishes.price_max is not None
+    conditions = list(_conditions(wishes))
 
     def may(item: Item | None) -> bool:
-        return (
-            item is not None
-            and not is_hidden(item.attributes)
-            and not (wishes.available and is_unavailable(item.attributes))
-            and (not priced or (item.price is not None and low <= item.price <= high))
-            and (category is None or category.fits(item))
-            and (condition is None or condition.fits(item))
-        )
+        return item is not None and all(fits(item) for fits in conditions)
 
-    mask = np.fromiter((may(items.get(one)) for one in item_ids), dtype=bool, count=len(item_ids))
+    mask = np.fromiter(map(may, map(items.get, item_ids)), dtype=bool, count=len(item_ids))
     return None if mask.all() else mask
 
 
+def _conditions(wishes: RecommendationRequest) -> Iterator[Callable[[Item], bool]]:
+    """Tests that an item has to pass, the cheapest first."""
+    yield lambda item: not is_hidden(item.attributes)
+    if wishes.available:
+        yield lambda item: not is_unavailable(item.attributes)
+    if wishes.price_min is not None or wishes.price_max is not None:
+        low = -np.inf if wishes.price_min is None else wishes.price_min
+        high = np.inf if wishes.price_max is None else wishes.price_max
+        yield lambda item: item.price is not None and low <= item.price <= high
+    if wishes.category:
+        yield _in_category(wishes.category).fits
+    if wishes.filter:
+        yield parse(wishes.filter).fits
+
+
 def fitting_key(wishes: RecommendationRequest) -> str:
-    """The same for wishes that name the same things of the catalogue, and so allow the same items;
-    of visits there are too many to look through the catalogue for each.
+    """A cache key for `allowed` and `check_wishes`: equal for wishes that select the same items.
+
+    The visit is left out: the catalogue cannot be looked through again for each one.
     """
     return wishes.model_dump_json(exclude={"diversity", "novelty", "exclude", "context"})
 
 
 def shelf_flags(item: Item | None) -> list[str]:
-    """hidden, unavailable: why an item that was asked for by its id would not be recommended."""
+    """Why an item asked for by its id would not be recommended: `hidden`, `unavailable`."""
     if item is None:
         return []
     return ["hidden"] * is_hidden(item.attributes) + ["unavailable"] * is_unavailable(
@@ -108,13 +112,13 @@ def shelf_flags(item: Item | None) -> list[str]:
     )
 
 
-def shortfall(asked: int, given: int, wishes: RecommendationRequest, fit: int) -> list[str]:
-    """A note where fewer items came back than were asked for, and wishes are why, or there is none
-    at all.
+def shortfall(asked: int, count: int, wishes: RecommendationRequest, fit: int) -> list[str]:
+    """A note where `count`, the number of items that came back, is below the number asked for
+    because of wishes, or is 0.
 
-    fit: items of the catalogue that fit the wishes' filters, had or not.
+    fit: number of items in the catalogue that fit the wishes' filters, had or not.
     """
-    if given >= asked:
+    if count >= asked:
         return []
     if not fit:
         return [
@@ -124,12 +128,10 @@ def shortfall(asked: int, given: int, wishes: RecommendationRequest, fit: int) -
         ]
     if wishes.quota:
         return [
-            (
-                f"{given:,} of {asked:,} items: the quotas, with what else was asked for, "
-                "leave no more."
-            )
+            f"{count:,} of {asked:,} items: the quotas, with what else was asked for, "
+            "leave no more."
         ]
-    if not given:
+    if not count:
         what = f"each of the {fit:,} items that fit" if wishes.filters else "every item"
         return [
             f"Nothing is left: {what} was had or excluded."
@@ -137,5 +139,5 @@ def shortfall(asked: int, given: int, wishes: RecommendationRequest, fit: int) -
             else f"The user has had {what}."
         ]
     if wishes.filters:
-        return [f"{given:,} of {asked:,} items: no others fit that the user has not had."]
+        return [f"{count:,} of {asked:,} items: no others fit that the user has not had."]
     return []

@@ -24,12 +24,12 @@ Scores = Mapping[str, NDArray[np.float32]]
 CANDIDATES = 200
 """Items a user that fusion orders; the truth is among them for 75 to 81% of ML-100K's users."""
 DEPTH = 100
-"""Best items of each voice that may become candidates."""
+"""Best items of each candidate generator that may become candidates."""
 FRESH = 10
-"""Candidates beside them that nobody had yet, by content alone; no other voice could name them."""
+"""Further candidates that nobody had yet, chosen by content: no other generator can name them."""
 RRF = 20.0
-"""The constant k of reciprocal rank fusion; the paper has 60; validation took 20 by a hair, 1.055
-to 1.050.
+"""The constant k of reciprocal rank fusion. The paper has 60; 20 was slightly better in validation
+(1.055 against 1.050).
 """
 WEIGHTS: Mapping[str, float] = {
     "next_item": 1.0,
@@ -44,7 +44,9 @@ WEIGHTS: Mapping[str, float] = {
     "bm25": 0.1,
     "demographic": 0.6,
 }
-"""What each voice weighs when candidates are chosen, and when nothing was learned."""
+"""Weight of each candidate generator in reciprocal rank fusion, which chooses candidates and, where
+no fusion was learned, orders them.
+"""
 _PLACED = (
     "next_item",
     "next_1",
@@ -78,7 +80,7 @@ CHANNEL_SIGNALS: Mapping[str, frozenset[str]] = {
     "content": frozenset({"content", "content_late"}),
     "bm25": frozenset({"bm25"}),
 }
-"""By voice the columns, less those of places, that tell what it tells."""
+"""By candidate generator: all columns that carry its information, columns of places left out."""
 _KNOWN = (
     "prior",
     "popularity",
@@ -90,17 +92,17 @@ _KNOWN = (
     "entry near",
 )
 _LATE = 10
-"""Events of a user's end that popularity and the order of ids are compared with."""
+"""Last events of a user whose popularity and ids the candidates are compared with."""
 _CELLS = 40_000_000
-"""Scores held at once where many users are asked about, over all channels."""
+"""Most scores in memory at once, over users, channels and items."""
 _HEAP = 8
-"""Scores of which the largest stands for all, when the best of a catalogue are looked for."""
+"""Size of the groups whose maxima bound the best scores, see `_reached`."""
 _MISSING = np.float32(np.nan)
 
 
 @dataclass(frozen=True)
 class TopCandidates:
-    """The items that a voice named, best first."""
+    """The items that a candidate generator named, best first."""
 
     items: NDArray[np.int64]
     """[named] positions."""
@@ -110,14 +112,14 @@ class TopCandidates:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the voices name together for one user."""
+    """The items that the candidate generators named for one user."""
 
     items: NDArray[np.int64]
     """[named] positions, ascending."""
     prior: NDArray[np.float32]
-    """[named] reciprocal rank fusion, 1 where first in every voice that has a column."""
-    heard: Mapping[str, TopCandidates]
-    """By voice."""
+    """[named] reciprocal rank fusion; 1 for an item that every generator in `scores` has first."""
+    top_candidates: Mapping[str, TopCandidates]
+    """By candidate generator."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,11 @@ class CandidateTable:
     columns: NDArray[np.float32]
     """[users, candidates, features]."""
     names: list[str]
-    """Of the features."""
+    """[features] names of the columns."""
     prior: NDArray[np.float32]
-    """[users, candidates] reciprocal rank fusion, 0 where padded or no voice named the item."""
-    heard: Sequence[Mapping[str, TopCandidates]]
-    """[users] what each voice named."""
+    """[users, candidates] reciprocal rank fusion, 0 where padded or named by no generator."""
+    top_candidates: Sequence[Mapping[str, TopCandidates]]
+    """[users] by candidate generator, what it named."""
 
 
 def choose(
@@ -141,32 +143,34 @@ def choose(
     open_: NDArray[np.bool_],
     depth: int = DEPTH,
     others: Mapping[str, NDArray[np.float32]] | None = None,
-    standing: Mapping[str, NDArray[np.int64]] | None = None,
+    constant_rankings: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Choice:
-    """Reciprocal rank fusion of each voice's `depth` best (Cormack, Clarke and Büttcher 2009), Σ w
-    / (k + rank).
+    """Reciprocal rank fusion of the `depth` best items of each candidate generator (Cormack, Clarke
+    and Büttcher 2009), Σ w / (k + rank).
 
-    scores: by channel [items], of which those in `WEIGHTS` are voices; `open_` [items] the items
-    that may be named. others: further voices; what they add comes on top, so that scores are not
-    smaller where they are asked. standing: by voice the positions that it names, best first, where
-    that is known.
+    scores: by channel [items], of which those in `WEIGHTS` are candidate generators.
+    open_: [items] whether the item may be a candidate.
+    others: scores of further generators; they are not part of the normalisation, so that they only
+        ever add to a score.
+    constant_rankings: by generator, the positions that it names, best first, where that is known.
     """
-    others, standing = others or {}, standing or {}
-    heard = {
-        name: _first(standing[name], one, open_, depth)
-        if name in standing
-        else _best(one, open_, depth)
-        for name, one in {**scores, **others}.items()
+    others, constant_rankings = others or {}, constant_rankings or {}
+    top_candidates = {
+        name: _first(constant_rankings[name], score, open_, depth)
+        if name in constant_rankings
+        else _best(score, open_, depth)
+        for name, score in {**scores, **others}.items()
         if name in WEIGHTS
     }
-    total = sum(WEIGHTS[name] for name in heard if name not in others) / (RRF + 1)
+    total = sum(WEIGHTS[name] for name in top_candidates if name not in others) / (RRF + 1)
     gains = [
-        WEIGHTS[name] / total / (RRF + np.arange(1, len(one.items) + 1))
-        for name, one in heard.items()
+        WEIGHTS[name] / total / (RRF + np.arange(1, len(named.items) + 1))
+        for name, named in top_candidates.items()
     ]
-    gain = np.bincount(np.concatenate([one.items for one in heard.values()]), np.concatenate(gains))
+    positions = np.concatenate([named.items for named in top_candidates.values()])
+    gain = np.bincount(positions, np.concatenate(gains))
     items = np.flatnonzero(gain)
-    return Choice(items, gain[items].astype(np.float32), heard)
+    return Choice(items, gain[items].astype(np.float32), top_candidates)
 
 
 def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCandidates:
@@ -176,27 +180,27 @@ def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCa
     value = score[named]
     if len(named) > k:
         cut = np.partition(value, len(value) - k)[len(value) - k]
-        # Of those that equal the last to be named, the first of the catalogue.
+        # Ties at the k-th score go to the items that come first in the catalogue.
         above, level = np.flatnonzero(value > cut), np.flatnonzero(value == cut)
-        kept = np.concatenate([above, level[: k - len(above)]])
-        named, value = named[kept], value[kept]
+        chosen = np.concatenate([above, level[: k - len(above)]])
+        named, value = named[chosen], value[chosen]
     order = np.argsort(-value, kind="stable")
     return TopCandidates(named[order], value[order])
 
 
 def _reached(score: NDArray[np.float32], k: int) -> float:
-    """What k of the scores reach at least, near the k-th largest: so many of the largest of `_HEAP`
-    each do.
+    """A close lower bound of the k-th largest score: the k-th largest of the maxima of groups of
+    `_HEAP` scores. 0 where there are fewer such maxima above 0.
     """
     largest = score[: len(score) // _HEAP * _HEAP].reshape(_HEAP, -1).max(axis=0)
-    largest = largest[largest > 0]  # that most are level would make it slow
+    largest = largest[largest > 0]  # np.partition is slow where most values are equal
     return float(np.partition(largest, -k)[-k]) if len(largest) >= k else 0.0
 
 
 def _first(
     order: NDArray[np.int64], score: NDArray[np.float32], open_: NDArray[np.bool_], k: int
 ) -> TopCandidates:
-    """The same of a score whose order is known."""
+    """The k best open items of a generator, given the `order` of its scores."""
     near = order[: k + len(open_) - np.count_nonzero(open_)]
     named = near[open_[near]][:k]
     return TopCandidates(named, score[named])
@@ -211,66 +215,69 @@ def tabulate(
     allowed: NDArray[np.bool_] | None = None,
     add: Sequence[NDArray[np.int64]] = (),
     fresh: NDArray[np.int64] | None = None,
-    voices: Scores | None = None,
+    extra_scores: Scores | None = None,
 ) -> CandidateTable:
     """The `n` best candidates of each user with their columns.
 
-    exclude: for each user the positions that are no candidates; `allowed` [items]: those that may
-    be anyone's. `add`: for each user the items that are candidates whatever the voices say, beside
-    the `n`. `fresh` [k]: items that nobody had, of which the `FRESH` nearest by content are
-    candidates too. `voices`: further ones that have a say in who is a candidate, and no columns.
+    exclude: for each user the positions that are no candidates.
+    allowed: [items] whether the item may be anyone's candidate; None where all may.
+    add: for each user positions that are candidates beside the `n`, named by a generator or not.
+    fresh: [k] positions of items that nobody had; the `FRESH` nearest by content become candidates.
+    extra_scores: of further candidate generators, which have no columns.
     """
-    scores = score_all(channels.wide, histories)
-    rows, heard = [], []
+    scores = score_all(channels.catalogue_wide, histories)
+    rows, top_candidates = [], []
     for row, history in enumerate(histories):
         own = {name: matrix[row] for name, matrix in scores.items()}
         open_ = np.ones(len(channels.item_ids), dtype=bool) if allowed is None else allowed.copy()
         open_[exclude[row]] = False
-        others = {name: one[row] for name, one in (voices or {}).items()}
-        standing = channels.standing if history.now == NO_TIME else {}
-        choice = choose(own, open_, max(DEPTH, n), others, standing)
-        sure = add[row] if len(add) else np.empty(0, np.int64)
+        others = {name: matrix[row] for name, matrix in (extra_scores or {}).items()}
+        constant_rankings = channels.constant_rankings if history.now == NO_TIME else {}
+        choice = choose(own, open_, max(DEPTH, n), others, constant_rankings)
+        required = add[row] if len(add) else np.empty(0, np.int64)
         if fresh is not None and len(fresh):
-            sure = np.union1d(sure, _nearest(own, fresh[open_[fresh]]))
-        at, prior = _candidates(choice, sure, n)
+            required = np.union1d(required, _nearest(own, fresh[open_[fresh]]))
+        at, prior = _candidates(choice, required, n)
         rows.append((at, prior, _columns(channels, history, own, at, prior)))
-        heard.append(choice.heard)
-    return _padded(rows, _names(channels), heard)
+        top_candidates.append(choice.top_candidates)
+    return _padded(rows, _names(channels), top_candidates)
 
 
 def _candidates(
-    choice: Choice, sure: NDArray[np.int64], n: int
+    choice: Choice, required: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The n best and those that are `sure`, by prior; with their priors."""
+    """(positions, priors) of the n best items and the required ones, best prior first."""
     items, prior = choice.items, choice.prior
-    if not len(sure):
+    if not len(required):
         best = _best(prior, np.ones(len(items), dtype=bool), n)
         return items[best.items], best.scores
-    unnamed = np.setdiff1d(sure, items)
+    unnamed = np.setdiff1d(required, items)
     items = np.concatenate([items, unnamed])
     prior = np.concatenate([prior, np.zeros(len(unnamed), dtype=np.float32)])
     by_prior = np.argsort(-prior, kind="stable")
-    kept = by_prior[(np.arange(len(items)) < n) | np.isin(items[by_prior], sure)]
-    return items[kept], prior[kept]
+    chosen = by_prior[(np.arange(len(items)) < n) | np.isin(items[by_prior], required)]
+    return items[chosen], prior[chosen]
 
 
 def _padded(
     rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]],
     names: list[str],
-    heard: Sequence[Mapping[str, TopCandidates]],
+    top_candidates: Sequence[Mapping[str, TopCandidates]],
 ) -> CandidateTable:
-    """Of (positions, priors, columns) of each user."""
+    """One table from the (positions, priors, columns) of each user."""
     users, most = len(rows), max((len(at) for at, _, _ in rows), default=0)
     items = np.full((users, most), -1, dtype=np.int64)
     priors = np.zeros((users, most), dtype=np.float32)
     columns = np.full((users, most, len(names)), _MISSING, dtype=np.float32)
     for row, (at, prior, own) in enumerate(rows):
         items[row, : len(at)], priors[row, : len(at)], columns[row, : len(at)] = at, prior, own
-    return CandidateTable(items, columns, names, priors, heard)
+    return CandidateTable(items, columns, names, priors, top_candidates)
 
 
 def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]:
-    """In parts of as many users as may have their scores over the whole catalogue held together."""
+    """Parts of `asked`, which has one entry a user, so small that a part's scores over the whole
+    catalogue fit into memory.
+    """
     wide = max(len(channels.all) * len(channels.item_ids), 2 * int(channels.users.shape[0]), 1)
     size = max(1, _CELLS // wide)
     for at in range(0, len(asked), size):
@@ -280,7 +287,7 @@ def batches(channels: Channels, asked: Sequence[One]) -> Iterator[Sequence[One]]
 def _nearest(
     scores: Mapping[str, NDArray[np.float32]], fresh: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The `FRESH` of these items nearest by content, or by attributes where there are no
+    """The `FRESH` items nearest by content among these, or by attributes where there are no
     vectors.
     """
     near = scores["content"] if "content" in scores else scores["facets"]
@@ -289,14 +296,14 @@ def _nearest(
     return fresh[best][value[best] > 0]
 
 
-def told_by(column: str) -> str:
-    """What a column of places is about; any other itself."""
+def base_column(column: str) -> str:
+    """The column that a column of places ranks; any other column's own name."""
     return column.removeprefix(_PLACE)
 
 
 def _names(channels: Channels) -> list[str]:
-    """Of the columns."""
-    named = [one.name for one in channels.all]
+    """Names of the columns that `_columns` gives."""
+    named = [channel.name for channel in channels.all]
     return [*named, *(_PLACE + name for name in _PLACED if name in named), *_known(channels)]
 
 
@@ -312,34 +319,40 @@ def _columns(
     prior: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """[candidates, features] of one user, in the order of `_names`."""
-    found = {name: one[at] for name, one in scores.items()}
-    groups = together(channels.close)
-    for alike, past in zip(groups, weigh_all(groups, history), strict=True):
-        parts = alike[0].at(past, at)
-        found |= zip((one.name for one in alike), parts, strict=True)
-    placed = np.stack([found[name] for name in _PLACED if name in found])
+    channel_scores = {name: score[at] for name, score in scores.items()}
+    groups = together(channels.candidate_only)
+    for group, past in zip(groups, weigh_all(groups, history), strict=True):
+        parts = group[0].at(past, at)
+        channel_scores |= zip((channel.name for channel in group), parts, strict=True)
+    placed = np.stack([channel_scores[name] for name in _PLACED if name in channel_scores])
     places = np.empty_like(placed)
     order = np.argsort(-placed, axis=1, kind="stable")
     places[np.arange(len(placed))[:, None], order] = np.arange(len(at), dtype=np.float32)
-    known = channels.statistics
-    log_share = known.log_share[at]
+    known = _known_columns(channels, history, at, prior)
+    columns = [*channel_scores.values(), *places, *(known[name] for name in _known(channels))]
+    return np.stack(columns, axis=1, dtype=np.float32)
+
+
+def _known_columns(
+    channels: Channels, history: History, at: NDArray[np.int64], prior: NDArray[np.float32]
+) -> dict[str, NDArray[np.floating]]:
+    """The columns of `_KNOWN`: what is known of the candidates and of the user, no channel's."""
+    statistics = channels.statistics
+    log_share = statistics.log_share[at]
     late = history.items[-_LATE:]
-    tail = known.log_share[late].mean() if len(late) else _MISSING
-    away = (
-        channels.entry[at][:, None] - channels.entry[late]
-        if len(late)
-        else np.full((len(at), 1), _MISSING)
-    )
+    if len(late):
+        late_log_share = statistics.log_share[late].mean()
+        distance = channels.entry[at][:, None] - channels.entry[late]
+    else:
+        late_log_share, distance = _MISSING, np.full((len(at), 1), _MISSING)
     now = channels.now if history.now == NO_TIME else history.now
-    rest = {
+    return {
         "prior": prior,
         "popularity": log_share,
-        "popularity gap": log_share - tail,
-        "mean signal": known.mean_signal[at],
-        "age": (now - known.first_seen[at]) / channels.span,
+        "popularity gap": log_share - late_log_share,
+        "mean signal": statistics.mean_signal[at],
+        "age": (now - statistics.first_seen[at]) / channels.span,
         "history": np.full(len(at), np.log1p(len(history.items))),
-        "entry gap": away[:, -1],
-        "entry near": np.abs(away).min(axis=1),
+        "entry gap": distance[:, -1],
+        "entry near": np.abs(distance).min(axis=1),
     }
-    columns = [*found.values(), *places, *(rest[name] for name in _known(channels))]
-    return np.stack(columns, axis=1, dtype=np.float32)

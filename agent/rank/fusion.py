@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import StoreError
 from limner.core.metrics import ece, ndcg
-from limner.rank.features import CHANNEL_SIGNALS, told_by
+from limner.rank.features import CHANNEL_SIGNALS, base_column
 
 if TYPE_CHECKING:
     import lightgbm
@@ -54,8 +54,8 @@ WORTH = (
 )
 _FEW_ROWS = 200_000
 _SHUFFLED = 500
-"""Questions by which what a channel adds is measured; each asks for a prediction of all their
-candidates a channel.
+"""Queries on which `Fusion.adds` is measured, which costs a prediction of all their candidates for
+each channel.
 """
 
 
@@ -106,19 +106,19 @@ class Calibration:
     """
     rows: int
     mean: float = math.nan
-    """Probability told of a held-out candidate, on average."""
+    """Mean probability of a held-out candidate."""
     share: float = math.nan
-    """Of these candidates that were answers."""
+    """Share of the held-out candidates that were relevant."""
 
 
-NOTHING_TOLD = Calibration(1.0, 0.0, math.nan, 0)
-"""Where too little was held out to calibrate by."""
+UNCALIBRATED = Calibration(1.0, 0.0, math.nan, 0)
+"""What stands for a calibration where too little was held out for one."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """Orders candidates by their columns, of which places are among the candidates: under a filter
-    two items may come in another order.
+    """Orders candidates by their columns. Some columns are places among the candidates, so a filter
+    can change the order of two items.
     """
 
     method: Method
@@ -128,21 +128,24 @@ class Fusion:
     scales: list[float]
     """Standard deviation of each booster's raw score over the examples that it saw."""
     weights: list[float]
-    """Of logistic regression: one a column, then the intercept."""
+    """Coefficients of logistic regression, one a column, then the intercept; empty for LightGBM."""
     centre: list[float]
+    """Mean of each column, for logistic regression."""
     spread: list[float]
+    """Standard deviation of each column, for logistic regression."""
     calibration: Calibration
     queries: int
-    """Questions with an answer among their candidates, which an order can be learned from."""
+    """Queries with an answer among their candidates: an order is learned from these."""
     asked: int
-    """Those and the ones without, which count in the probabilities."""
+    """All queries: probabilities are learned from these."""
     worth: dict[str, float]
     """ndcg@10 over the candidates of held-out users: of each column named in `WORTH` alone, of the
     prior, and as `fusion` of a fusion that those users were held out of.
     """
     adds: dict[str, float] = field(default_factory=dict)
-    """By voice, what that fusion loses of its ndcg@10 where what the voice tells is shuffled among
-    the candidates of each question (permutation importance; Breiman 2001, "Random Forests").
+    """By candidate generator: ndcg@10 that the fusion loses when the generator's columns are
+    shuffled among the candidates of each query (permutation importance; Breiman 2001, "Random
+    Forests").
     """
 
     def score(self, columns: NDArray[np.float32]) -> Floats:
@@ -158,22 +161,23 @@ class Fusion:
         return total
 
     def known(self, columns: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
-        """[rows, features] the columns that `score` takes, of others by name: those that were not
-        learned from are left out, those that are missing are NaN. Vectors may have come or gone
-        since, and a store may be older than its program.
+        """[rows, features] the columns that `score` takes, from columns with these names: unknown
+        ones are left out, missing ones are NaN.
+
+        They differ where vectors came or went since training, or a newer program reads the model.
         """
         if list(names) == self.names:
             return columns
         place = {name: at for at, name in enumerate(names)}
-        found = np.full((len(columns), len(self.names)), np.nan, dtype=np.float32)
+        known = np.full((len(columns), len(self.names)), np.nan, dtype=np.float32)
         for at, name in enumerate(self.names):
             if name in place:
-                found[:, at] = columns[:, place[name]]
-        return found
+                known[:, at] = columns[:, place[name]]
+        return known
 
     def probability(self, score: Floats) -> Floats:
-        """[rows] of an interaction with each item in the stretch that lessons ask about, given that
-        the user does anything in it.
+        """[rows] probability of an interaction with each item in the stretch that training queries
+        ask about, given that the user does anything in it.
         """
         from scipy.special import expit
 
@@ -199,8 +203,8 @@ class Fusion:
 
 
 def load_fusion(folder: Path) -> Fusion | None:
-    """None where nothing was learned. Raises StoreError, ValueError, KeyError or OSError where it
-    is damaged.
+    """The saved fusion; None where none was learned. Raises StoreError, ValueError, KeyError or
+    OSError where it is damaged.
     """
     if not (folder / "fusion.json").exists():
         return None
@@ -238,60 +242,63 @@ def usable(method: Method) -> Method:
 
 @dataclass(frozen=True)
 class Learned:
-    """A fusion of every query, and the order that one made of queries it did not see."""
+    """A fusion learned from every query, and the scores of held-out queries by one that did not see
+    them.
+    """
 
     fusion: Fusion
-    held: NDArray[np.bool_]
-    """[queries] of the users that were held out."""
+    held_out: NDArray[np.bool_]
+    """[queries] whether the query's user was held out."""
     score: Floats
-    """[rows of the held queries] by a fusion of the other queries."""
+    """[rows of the held-out queries] by a fusion learned from the other queries."""
 
 
 def learn(examples: TrainingExamples, method: Method = "lightgbm", seed: int = 0) -> Learned:
-    """Fit on every query; calibrate with a second model that a fifth of the users was held out
-    of.
+    """Fit on every query; calibrate and measure with a second model that a fifth of the users was
+    held out of.
     """
     method = usable(method)
-    held = (
-        np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)[examples.user]
-        < 0.2
-    )
-    whole = _fit(examples, np.ones_like(held), method, seed)
-    if not held.any() or held.all():
-        return Learned(whole, np.zeros_like(held), np.empty(0))
-    part = _fit(examples, ~held, method, seed)
-    rest = examples.take(held)
+    draws = np.random.default_rng(seed).random(int(examples.user.max(initial=0)) + 1)
+    held_out = draws[examples.user] < 0.2
+    whole = _fit(examples, np.ones_like(held_out), method, seed)
+    if not held_out.any() or held_out.all():
+        return Learned(whole, np.zeros_like(held_out), np.empty(0))
+    part = _fit(examples, ~held_out, method, seed)
+    tested = examples.take(held_out)
     # Scores of the part model are put on the whole model's scale by their own spread.
-    score = part.score(rest.columns)
-    some = rest.take(rest.answered)
+    score = part.score(tested.columns)
+    answered = tested.take(tested.answered)
     worth = {
-        name: _ndcg(some.columns[:, at], some)
-        for at, name in enumerate(some.names)
+        name: _ndcg(answered.columns[:, at], answered)
+        for at, name in enumerate(answered.names)
         if name in WORTH
     }
-    worth["fusion"] = _ndcg(score[np.repeat(rest.answered, rest.group)], some)
-    calibration, adds = _calibrate(score, rest), _adds(part, some, seed)
-    return Learned(replace(whole, calibration=calibration, worth=worth, adds=adds), held, score)
+    worth["fusion"] = _ndcg(score[np.repeat(tested.answered, tested.group)], answered)
+    calibration, adds = _calibrate(score, tested), _adds(part, answered, seed)
+    fusion = replace(whole, calibration=calibration, worth=worth, adds=adds)
+    return Learned(fusion, held_out, score)
 
 
 def _adds(fusion: Fusion, examples: TrainingExamples, seed: int) -> dict[str, float]:
-    """By voice, see `Fusion.adds`; of queries with an answer that the fusion did not see."""
+    """`Fusion.adds`, measured on at most `_SHUFFLED` of these queries, which the fusion did not see
+    and which all have an answer.
+    """
     random = np.random.default_rng(seed)
-    asked = np.zeros(len(examples.group), dtype=bool)
-    asked[random.permutation(len(asked))[:_SHUFFLED]] = True
-    some = examples.take(asked)
-    whole = _ndcg(fusion.score(some.columns), some)
-    owner = np.repeat(np.arange(len(some.group)), some.group)
-    # The same for all columns of a voice, so that they go on to agree with each other.
-    other = np.lexsort((random.random(len(owner)), owner))
-    found = {}
-    for voice, told in CHANNEL_SIGNALS.items():
-        own = [at for at, name in enumerate(some.names) if told_by(name) in told]
+    drawn = np.zeros(len(examples.group), dtype=bool)
+    drawn[random.permutation(len(drawn))[:_SHUFFLED]] = True
+    sample = examples.take(drawn)
+    whole = _ndcg(fusion.score(sample.columns), sample)
+    owner = np.repeat(np.arange(len(sample.group)), sample.group)
+    # One permutation for all columns of a generator, so that they stay consistent with each other.
+    shuffled = np.lexsort((random.random(len(owner)), owner))
+    adds = {}
+    for generator, names in CHANNEL_SIGNALS.items():
+        own = [at for at, name in enumerate(sample.names) if base_column(name) in names]
         if own:
-            columns = some.columns.copy()
-            columns[:, own] = columns[other][:, own]
-            found[voice] = round(whole - _ndcg(fusion.score(columns), some), 4)
-    return found
+            columns = sample.columns.copy()
+            columns[:, own] = columns[shuffled][:, own]
+            adds[generator] = round(whole - _ndcg(fusion.score(columns), sample), 4)
+    return adds
 
 
 def _ndcg(score: NDArray[np.floating], examples: TrainingExamples) -> float:
@@ -310,45 +317,44 @@ def _ndcg(score: NDArray[np.floating], examples: TrainingExamples) -> float:
 
 
 def _fit(examples: TrainingExamples, among: NDArray[np.bool_], method: Method, seed: int) -> Fusion:
-    """`among` [queries]: those to learn from."""
-    none = NOTHING_TOLD
-    queries, asked = int((examples.answered & among).sum()), int(among.sum())
-    if method == "logistic":
-        from sklearn.linear_model import LogisticRegression
-
-        rows = examples.take(among)
-        centre = np.nanmean(rows.columns, axis=0)
-        spread = np.maximum(np.nanstd(rows.columns, axis=0), 1e-6)
-        model = LogisticRegression(C=0.1, max_iter=500)
-        model.fit(_standard(rows.columns, centre, spread), rows.relevant)
-        weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
-        return Fusion(
-            method,
-            examples.names,
-            (),
-            [],
-            weights,
-            centre.tolist(),
-            spread.tolist(),
-            none,
-            queries,
-            asked,
-            {},
-        )
-    # An order can only be learned where there is an answer; how likely one is, from all.
-    ranker, ranked = _boost(examples.take(among & examples.answered), "lambdarank", seed)
-    classifier, classed = _boost(examples.take(among), "binary", seed)
-    scales = [ranked, classed]
-    return Fusion(
-        method, examples.names, (ranker, classifier), scales, [], [], [], none, queries, asked, {}
+    """A fusion without calibration; `among` [queries] marks those to learn from."""
+    fusion = Fusion(
+        method=method,
+        names=examples.names,
+        boosters=(),
+        scales=[],
+        weights=[],
+        centre=[],
+        spread=[],
+        calibration=UNCALIBRATED,
+        queries=int((examples.answered & among).sum()),
+        asked=int(among.sum()),
+        worth={},
     )
+    if method == "logistic":
+        return _fit_logistic(fusion, examples.take(among))
+    # An order can only be learned where there is an answer; how likely one is, from all.
+    ranker, ranker_scale = _boost(examples.take(among & examples.answered), "lambdarank", seed)
+    classifier, classifier_scale = _boost(examples.take(among), "binary", seed)
+    return replace(fusion, boosters=(ranker, classifier), scales=[ranker_scale, classifier_scale])
+
+
+def _fit_logistic(fusion: Fusion, examples: TrainingExamples) -> Fusion:
+    from sklearn.linear_model import LogisticRegression
+
+    centre = np.nanmean(examples.columns, axis=0)
+    spread = np.maximum(np.nanstd(examples.columns, axis=0), 1e-6)
+    model = LogisticRegression(C=0.1, max_iter=500)
+    model.fit(_standard(examples.columns, centre, spread), examples.relevant)
+    weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
+    return replace(fusion, weights=weights, centre=centre.tolist(), spread=spread.tolist())
 
 
 def _boost(rows: TrainingExamples, objective: str, seed: int) -> "tuple[lightgbm.Booster, float]":
     """The trees, and the standard deviation of their raw score."""
     import lightgbm
 
-    # Threads that wait for each other cost more than they bring on few rows.
+    # On few rows, threads cost more time than they save.
     threads = 1 if len(rows.columns) < _FEW_ROWS else 0
     data = lightgbm.Dataset(
         rows.columns,
@@ -368,28 +374,32 @@ def _standard(columns: NDArray[np.float32], centre: Floats, spread: Floats) -> F
     return np.clip(np.where(np.isnan(moved), 0.0, moved), -8, 8)
 
 
-def _calibrate(score: Floats, rest: TrainingExamples) -> Calibration:
-    """Slope and offset from the held-out users; the error is of each half by those from the other
-    half.
+def _calibrate(score: Floats, examples: TrainingExamples) -> Calibration:
+    """Platt scaling fitted on the examples of held-out users; its error is measured on each half of
+    them with the scaling of the other half.
     """
-    first = np.repeat(rest.user % 2 == 0, rest.group)
-    if any(len(np.unique(rest.relevant[half])) < 2 for half in (first, ~first)):
-        return NOTHING_TOLD
+    first = np.repeat(examples.user % 2 == 0, examples.group)
+    if any(len(np.unique(examples.relevant[half])) < 2 for half in (first, ~first)):
+        return UNCALIBRATED
     from scipy.special import expit
 
-    given = np.empty(len(score))
+    probability = np.empty(len(score))
     for half in (first, ~first):
-        slope, offset = _platt(score[~half], rest.relevant[~half])
-        given[half] = expit(slope * score[half] + offset)
-    slope, offset = _platt(score, rest.relevant)
-    error = ece(rest.relevant, given, _BINS, "mass")
+        slope, offset = _platt(score[~half], examples.relevant[~half])
+        probability[half] = expit(slope * score[half] + offset)
+    slope, offset = _platt(score, examples.relevant)
     return Calibration(
-        slope, offset, error, len(given), float(given.mean()), float(rest.relevant.mean())
+        slope,
+        offset,
+        ece=ece(examples.relevant, probability, _BINS, "mass"),
+        rows=len(probability),
+        mean=float(probability.mean()),
+        share=float(examples.relevant.mean()),
     )
 
 
 def _platt(score: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:
     from sklearn.linear_model import LogisticRegression
 
-    found = LogisticRegression(C=1e6).fit(score[:, None], relevant)
-    return float(found.coef_[0, 0]), float(found.intercept_[0])
+    model = LogisticRegression(C=1e6).fit(score[:, None], relevant)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])

@@ -8,7 +8,7 @@ user's history comes from the store.
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +33,8 @@ from limner.rank.channels import (
     next_short,
     widened,
 )
-from limner.rank.features import batches, tabulate
-from limner.rank.fusion import Fusion, Method, TrainingExamples, learn, load_fusion
+from limner.rank.features import CandidateTable, batches, tabulate
+from limner.rank.fusion import Fusion, Learned, Method, TrainingExamples, learn, load_fusion
 from limner.rank.ratings import Rated, Ratings, fit_ratings, load_ratings
 from limner.rank.training_queries import How, Query, training_queries
 from limner.retrieve import Collaborative, EventStream, History, PopularChannel, RecentChannel
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 CURRENT = "current"
 SHORTLIST = 100
-"""Items of a moment of the past that are kept."""
+"""Items of an evaluation point that are kept."""
 MIN_QUERIES = 50
-"""Questions with an answer among their candidates below which nothing is learned, and fixed weights
-order.
+"""Training queries with an answer among their candidates below which no fusion is learned, and
+fixed weights order.
 """
 
 
@@ -67,11 +67,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class EvaluationPoint:
-    """A user at a moment of the past, ordered for by a fusion that did not see them."""
+    """A user at an evaluation time, with the order given by a fusion that did not see the user."""
 
     user_id: str
     history: int
-    """Of the user's events that name an item, how many came before."""
+    """Number of the user's events with an item before that time."""
     order: list[str]
     """Item ids, best first, at most `SHORTLIST`."""
     relevant: frozenset[str]
@@ -89,7 +89,9 @@ class Model:
     activity: Activity | None = None
     """None where events have no times."""
     past: Sequence[EvaluationPoint] = ()
-    """For measuring what a language model adds; one a user, in random order. Not saved."""
+    """For measuring what reranking by a language model adds; one a user, in random order. Not
+    saved.
+    """
 
     @property
     def item_ids(self) -> list[str]:
@@ -105,9 +107,7 @@ class Model:
         return at is None or bool(self.channels.is_fresh[at])
 
     def over(self, item_ids: Sequence[str], catalogue: Catalogue) -> "Model":
-        """The same model over a catalogue that came to have more items; they stand after those it
-        was trained on.
-        """
+        """This model over a catalogue with new items, which stand after those it was trained on."""
         users = self.manifest.users
         ratings = self.ratings.over(len(item_ids)) if self.ratings else None
         return replace(
@@ -117,18 +117,16 @@ class Model:
     def probability(
         self, score: NDArray[np.float64], histories: Sequence[History]
     ) -> NDArray[np.float64]:
-        """[users, candidates] of an interaction in the stretch that lessons ask about, of fused
-        scores: that the user does anything in it, times that the item is among it if so. NaN where
-        nothing was learned.
+        """[users, candidates] probability, from fused scores, of an interaction in the stretch that
+        training queries ask about: that the user does anything in it, times that the item is among
+        it if so. NaN where nothing was learned.
         """
         if self.fusion is None:
             return np.full_like(score, np.nan)
-        given = self.fusion.probability(score)
-        return (
-            given
-            if self.activity is None
-            else given * self.activity.probability(histories)[:, None]
-        )
+        if_active = self.fusion.probability(score)
+        if self.activity is None:
+            return if_active
+        return if_active * self.activity.probability(histories)[:, None]
 
     def ratings_of(
         self, rated: Sequence[tuple[str, float]], item_ids: Sequence[str]
@@ -139,7 +137,7 @@ class Model:
         Empty where nothing was learned of ratings or the user gave none; items that are not known
         are left out.
         """
-        own = [(self.positions[item], place) for item, place in rated if item in self.positions]
+        own = self._known(rated)
         asked = [item for item in item_ids if item in self.positions]
         if self.ratings is None or not own or not asked:
             return {}
@@ -147,8 +145,13 @@ class Model:
             np.array([at for at, _ in own], dtype=np.int64), np.array([place for _, place in own])
         )
         at = np.array([self.positions[item] for item in asked], dtype=np.int64)
-        found = self.ratings.predict(given, self.channels.catalogue.facets, at)
-        return {item: round(float(value), 2) for item, value in zip(asked, found, strict=True)}
+        predicted = self.ratings.predict(given, self.channels.catalogue.facets, at)
+        return dict(zip(asked, (round(float(value), 2) for value in predicted), strict=True))
+
+    def _known(self, values: Sequence[tuple[str, float]]) -> list[tuple[int, float]]:
+        """(position, value) of the items that the model knows, from (item id, value)."""
+        positions = self.positions
+        return [(positions[item], value) for item, value in values if item in positions]
 
     def history(
         self, events: Sequence[tuple[str, float]], times: Sequence[int] | None = None
@@ -156,9 +159,7 @@ class Model:
         """From (item id, signal), oldest first, and their times where known (epoch milliseconds,
         NO_TIME where one has none); items that came after training are left out.
         """
-        known = [
-            (self.positions[item], signal) for item, signal in events if item in self.positions
-        ]
+        known = self._known(events)
         return History(
             np.array([at for at, _ in known], dtype=np.int64),
             np.array([s for _, s in known], dtype=np.float32),
@@ -178,19 +179,19 @@ def fit(
     muted: frozenset[str] = frozenset(),
     progress: Progress | None = None,
 ) -> Model:
-    """Fit channels and fusion on events and their signals [n], sorted by (user, time); nothing
-    stored.
+    """Fit channels and fusion on events and their signals [n], sorted by (user, time), without
+    saving them.
 
-    rated: places [n] on the scale, NaN where an event is no rating, and the scale that predictions
-    are told on. muted: channels and columns to do without, see `Channels`.
+    rated: places [n] on the scale, NaN where an event is no rating, and the scale of predictions.
+    muted: channels and columns to do without, see `Channels`.
     """
     began = time.monotonic()
-    say = progress or Quiet()
+    progress = progress or Quiet()
     catalogue = catalogue or catalogue_of(x.item_ids)
-    fusion, past = _learn(x, signal, catalogue, how, method, seed, muted, say)
-    say.start("training channels", 1)
+    fusion, past = _learn(x, signal, catalogue, how, method, seed, muted, progress)
+    progress.start("training channels", 1)
     channels = fit_channels(x, signal, catalogue, muted)
-    say.done()
+    progress.done()
     manifest = Manifest(
         version=0,
         last_seq=int(x.seq.max(initial=0)),
@@ -214,67 +215,93 @@ def _learn(
     method: Method,
     seed: int,
     muted: frozenset[str],
-    say: Progress,
+    progress: Progress,
 ) -> tuple[Fusion | None, list[EvaluationPoint]]:
-    taught = [one for one in training_queries(x, signal, how, seed) if one.queries]
-    if sum(len(one.queries) for one in taught) < MIN_QUERIES:
-        return None, []
-    say.start("learning from the past", sum(len(one.queries) for one in taught))
-    columns, relevant, items = [], [], []
-    asked: list[Query] = []
-    found: list[str] = []
-    for lesson in taught:
-        channels = fit_channels(x.take(lesson.seen), signal[lesson.seen], catalogue, muted)
-        for queries in batches(channels, lesson.queries):
-            histories = [one.history for one in queries]
-            table = tabulate(channels, histories, [one.items for one in histories])
-            found = table.names
-            columns.append(table.columns[table.items >= 0])
-            for row, query in enumerate(queries):
-                inside = table.items[row] >= 0
-                if inside.any():
-                    relevant.append(np.isin(table.items[row][inside], query.relevant))
-                    items.append(table.items[row][inside])
-                    asked.append(query)
-            say.advance(len(queries))
-    say.done()
-    answered = np.array([one.any() for one in relevant], dtype=bool)
-    if answered.sum() < MIN_QUERIES:
-        return None, []
-    say.start("fitting the fusion")
-    group = np.array([len(one) for one in items])
-    user = np.array([one.user for one in asked], dtype=np.int64)
-    examples = TrainingExamples(
-        np.concatenate(columns), np.concatenate(relevant), group, user, found
-    )
-    columns.clear()  # hundreds of megabytes that would lie beside the same again
-    learned = learn(examples, method, seed)
-    say.done()
-    scores = np.split(learned.score, np.cumsum(group[learned.held])[:-1])
-    held = [
-        (asked[at], items[at], score)
-        for at, score in zip(np.flatnonzero(learned.held), scores, strict=False)
-        if answered[at]
-    ]
-    return learned.fusion, _moments(x, held, seed)
-
-
-def _moments(
-    x: Interactions, held: Sequence[tuple[Query, NDArray[np.int64], NDArray[np.float64]]], seed: int
-) -> list[EvaluationPoint]:
-    """One of each user, drawn at random, in random order, from questions with their candidates and
-    scores.
+    """The fusion learned from training queries, and evaluation points of users that it was tested
+    on; (None, []) where there are too few queries with an answer among their candidates.
     """
+    splits = [split for split in training_queries(x, signal, how, seed) if split.queries]
+    query_count = sum(len(split.queries) for split in splits)
+    if query_count < MIN_QUERIES:
+        return None, []
+    progress.start("learning from the past", query_count)
+    answers: list[_QueryCandidates] = []
+    columns: list[NDArray[np.float32]] = []
+    names: list[str] = []
+    for split in splits:
+        channels = fit_channels(x.take(split.seen), signal[split.seen], catalogue, muted)
+        for queries in batches(channels, split.queries):
+            histories = [query.history for query in queries]
+            table = tabulate(channels, histories, [history.items for history in histories])
+            names = table.names
+            columns.append(table.columns[table.items >= 0])
+            answers += _candidates_of(queries, table)
+            progress.advance(len(queries))
+    progress.done()
+    if sum(answer.is_answered for answer in answers) < MIN_QUERIES:
+        return None, []
+    progress.start("fitting the fusion")
+    examples = _examples(answers, columns, names)
+    columns.clear()  # hundreds of megabytes that `examples` has a copy of
+    learned = learn(examples, method, seed)
+    progress.done()
+    return learned.fusion, _evaluation_points(x, answers, learned, seed)
+
+
+@dataclass(frozen=True)
+class _QueryCandidates:
+    """The candidates of one training query."""
+
+    query: Query
+    items: NDArray[np.int64]
+    """[candidates] positions."""
+    relevant: NDArray[np.bool_]
+    """[candidates]."""
+
+    @property
+    def is_answered(self) -> bool:
+        return bool(self.relevant.any())
+
+
+def _examples(
+    answers: Sequence[_QueryCandidates], columns: Sequence[NDArray[np.float32]], names: list[str]
+) -> TrainingExamples:
+    return TrainingExamples(
+        np.concatenate(columns),
+        np.concatenate([answer.relevant for answer in answers]),
+        np.array([len(answer.items) for answer in answers]),
+        np.array([answer.query.user for answer in answers], dtype=np.int64),
+        names,
+    )
+
+
+def _candidates_of(queries: Sequence[Query], table: CandidateTable) -> Iterator[_QueryCandidates]:
+    """The candidates of each query that has any."""
+    for query, row in zip(queries, table.items, strict=True):
+        items = row[row >= 0]
+        if len(items):
+            yield _QueryCandidates(query, items, np.isin(items, query.relevant))
+
+
+def _evaluation_points(
+    x: Interactions, answers: Sequence[_QueryCandidates], learned: Learned, seed: int
+) -> list[EvaluationPoint]:
+    """One query with an answer of each held-out user, drawn at random, in random order."""
+    tested = [answers[at] for at in np.flatnonzero(learned.held_out).tolist()]
+    ends = np.cumsum([len(answer.items) for answer in tested])
+    scores = np.split(learned.score, ends[:-1])
+    answered = [pair for pair in zip(tested, scores, strict=False) if pair[0].is_answered]
     drawn: dict[int, EvaluationPoint] = {}
-    for at in np.random.default_rng(seed).permutation(len(held)):
-        query, items, score = held[at]
+    for at in np.random.default_rng(seed).permutation(len(answered)):
+        answer, score = answered[at]
+        query = answer.query
         if query.user not in drawn:
-            best = items[np.argsort(-score, kind="stable")][:SHORTLIST]
+            best = answer.items[np.argsort(-score, kind="stable")][:SHORTLIST]
             drawn[query.user] = EvaluationPoint(
                 x.user_ids[query.user],
                 len(query.history.items),
-                [x.item_ids[one] for one in best],
-                frozenset(x.item_ids[one] for one in query.relevant),
+                [x.item_ids[item] for item in best],
+                frozenset(x.item_ids[item] for item in query.relevant),
             )
     return list(drawn.values())
 
@@ -292,15 +319,15 @@ def train(
     rated: tuple[NDArray[np.float64], Scale] | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Fit, save as the next version under `folder`, make it current, drop all but the one
-    before.
+    """Fit, save as the next version under `folder`, make it current, and delete all versions but
+    this one and the one before.
     """
     model = fit(x, signal, catalogue, method=method, rated=rated, progress=progress)
     model = replace(
         model,
         manifest=replace(model.manifest, version=_newest(folder) + 1),
         channels=replace(
-            model.channels, recent=tuple(one.from_now_on() for one in model.channels.recent)
+            model.channels, recent=tuple(recent.from_now_on() for recent in model.channels.recent)
         ),
     )
     _save(model, folder)
@@ -312,9 +339,8 @@ def train(
 
 
 def _newest(folder: Path) -> int:
-    return max(
-        (int(one.name[1:]) for one in folder.glob("v*") if one.name[1:].isdigit()), default=0
-    )
+    numbers = (path.name[1:] for path in folder.glob("v*"))
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
 def _save(model: Model, folder: Path) -> None:
@@ -322,47 +348,49 @@ def _save(model: Model, folder: Path) -> None:
     part = folder / f".{target.name}.part"
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
     part.mkdir(parents=True)
-    held = model.channels
-    arrays: dict[str, NDArray[np.generic]] = {
-        "popular": held.popular.share,
-        "vectors": held.catalogue.vectors,
-        **{f"statistics_{name}": value for name, value in vars(held.statistics).items()},
-    }
-    stream = held.recent[0].stream
-    arrays |= {f"stream_{name}": value for name, value in vars(stream).items()}
-    for one in held.recent:
-        arrays |= {one.name: one.heat, f"{one.name}_half_life": np.array(one.half_life)}
-    for name, matrix in _sparse(held).items():
-        arrays |= {f"{name}_{key}": getattr(matrix, key) for key in ("data", "indices", "indptr")}
-        arrays[f"{name}_shape"] = np.array(matrix.shape)
-    np.savez(part / "channels.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(part / "channels.npz", **_arrays(model.channels))  # type: ignore[arg-type]
     (part / "items.json").write_text(
         json.dumps(model.item_ids, ensure_ascii=False), encoding="utf-8"
     )
     (part / "manifest.json").write_text(
         json.dumps(vars(model.manifest), indent=2), encoding="utf-8"
     )
-    if model.fusion is not None:
-        model.fusion.save(part)
-    if model.ratings is not None:
-        model.ratings.save(part)
-    if model.activity is not None:
-        model.activity.save(part)
+    for fitted in (model.fusion, model.ratings, model.activity):
+        if fitted is not None:
+            fitted.save(part)
     part.rename(target)
     pointer = folder / f".{CURRENT}.part"
     pointer.write_text(target.name)
     pointer.replace(folder / CURRENT)
 
 
-def _sparse(held: Channels) -> "dict[str, sp.csr_array]":
+def _arrays(channels: Channels) -> dict[str, NDArray[np.generic]]:
+    """What `_channels` reads the fitted channels from."""
+    stream = channels.recent[0].stream
+    arrays: dict[str, NDArray[np.generic]] = {
+        "popular": channels.popular.share,
+        "vectors": channels.catalogue.vectors,
+        **{f"statistics_{name}": value for name, value in vars(channels.statistics).items()},
+        **{f"stream_{name}": value for name, value in vars(stream).items()},
+    }
+    for recent in channels.recent:
+        half_life = np.array(recent.half_life)
+        arrays |= {recent.name: recent.heat, f"{recent.name}_half_life": half_life}
+    for name, matrix in _sparse(channels).items():
+        arrays |= {f"{name}_{key}": getattr(matrix, key) for key in ("data", "indices", "indptr")}
+        arrays[f"{name}_shape"] = np.array(matrix.shape)
+    return arrays
+
+
+def _sparse(channels: Channels) -> "dict[str, sp.csr_array]":
     return {
-        "collaborative": held.collaborative.weights,
-        "next_item": held.next_item.weights,
-        "next_short": held.next_short.weights,
-        "around": held.around.weights,
-        "users": held.users,
-        "facets": held.catalogue.facets,
-        "postings": held.catalogue.postings,
+        "collaborative": channels.collaborative.weights,
+        "next_item": channels.next_item.weights,
+        "next_short": channels.next_short.weights,
+        "around": channels.around.weights,
+        "users": channels.users,
+        "facets": channels.catalogue.facets,
+        "postings": channels.catalogue.postings,
     }
 
 

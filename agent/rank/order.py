@@ -1,8 +1,8 @@
 """From histories to an order of items: the main use of a trained model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,19 @@ from limner.rank.model import Model
 from limner.retrieve import History
 
 _STEP = 1e-6
-"""What each item that no voice found stands below the one before it."""
+"""Score difference between one item that no candidate generator named and the next."""
 
 
 @dataclass(frozen=True)
 class RankedCandidate:
-    """A candidate with its place earned."""
+    """A candidate with its final score."""
 
     candidate: Candidate
     score: float
     """Higher is better; comparable for one user and one model only."""
     probability: float | None = None
-    """Of an interaction in the stretch that lessons ask about, whether or not the user does
-    anything then; None where nothing was learned.
+    """Of an interaction in the stretch that training queries ask about, whether or not the user
+    does anything then; None where nothing was learned.
     """
 
 
@@ -36,9 +36,9 @@ class OrderRequest:
     history: History
     exclude: frozenset[str] = frozenset()
     include: Sequence[str] = ()
-    """Items that come back whatever the voices say."""
+    """Items that come back even where no candidate generator names them."""
     content: Mapping[str, float] = field(default_factory=dict)
-    """Nearness of items to the portrait."""
+    """By item id, similarity to the portrait."""
     demographic: NDArray[np.float32] | None = None
     """[items] score among users with the same attributes, for a user without history."""
 
@@ -55,13 +55,13 @@ def order(
     n: int = CANDIDATES,
 ) -> list[RankedCandidate]:
     """`order_many` for one user, with the channels that found each item."""
-    asked = OrderRequest(history, exclude, include, content or {}, demographic)
-    return next(order_many(model, [asked], allowed=allowed, n=n, named=True))
+    request = OrderRequest(history, exclude, include, content or {}, demographic)
+    return next(order_many(model, [request], allowed=allowed, n=n, named=True))
 
 
 def order_many(
     model: Model,
-    asked: Sequence[OrderRequest],
+    requests: Sequence[OrderRequest],
     *,
     allowed: NDArray[np.bool_] | None = None,
     n: int = CANDIDATES,
@@ -70,129 +70,163 @@ def order_many(
     """For each user at least `n` items (while the catalogue has them), best first; never one of
     `exclude` or one that is not `allowed` [items], every one of `include`.
 
-    Items that no voice found are appended in the order of content, then of the catalogue. A user
-    without history gets what is popular of late, and among users with the same attributes. `named`:
-    with the channels that found each item.
+    Items that no candidate generator named are appended in the order of content, then of the
+    catalogue. A user without history gets what was popular recently, and what is popular among
+    users with the same attributes. named: give each candidate its scores by generator.
     """
+    histories = [request.history for request in requests]
     table = tabulate(
         model.channels,
-        [one.history for one in asked],
-        [_positions(model, one.exclude) for one in asked],
+        histories,
+        [_positions(model, request.exclude) for request in requests],
         n=max(n, CANDIDATES),
         allowed=allowed,
-        add=[_positions(model, one.include) for one in asked],
+        add=[_positions(model, request.include) for request in requests],
         fresh=model.channels.fresh,
-        voices=_groups(model, asked),
+        extra_scores=_demographic_scores(model, requests),
     )
-    inside = table.items >= 0
-    score, fused = _scored(model, table, [one.history for one in asked])
+    score, fused = _scored(model, table, histories)
     probability = np.full_like(score, np.nan)
     if fused.any():
-        probability[fused] = model.probability(score, [one.history for one in asked])[fused]
-    for row, one in enumerate(asked):
-        at = table.items[row][inside[row]]
-        points, chance = score[row][inside[row]], probability[row][inside[row]]
-        best = np.lexsort((at, -points))
-        if not one.include:
-            best = best[:n]
-        voices = _spoken(table.heard[row], at[best], len(model.item_ids)) if named else {}
-        found = [
-            RankedCandidate(
-                _candidate(model.item_ids[at[k]], place, voices, one.content),
-                float(points[k]),
-                None if np.isnan(chance[k]) else float(chance[k]),
-            )
-            for place, k in enumerate(best)
-        ]
-        yield [*found, *_rest(model, found, one, allowed, n)]
+        probability[fused] = model.probability(score, histories)[fused]
+    for row, request in enumerate(requests):
+        ranked = _ranked_row(model, table, row, request, score[row], probability[row], n, named)
+        yield [*ranked, *_unranked(model, ranked, request, allowed, n)]
+
+
+def _ranked_row(
+    model: Model,
+    table: CandidateTable,
+    row: int,
+    request: OrderRequest,
+    score: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    n: int,
+    named: bool,
+) -> list[RankedCandidate]:
+    """One user's candidates, best first: at most `n` where none had to be included.
+
+    score, probability: [candidates] of the row.
+    """
+    inside = table.items[row] >= 0
+    at, points, chance = table.items[row][inside], score[inside], probability[inside]
+    best = np.lexsort((at, -points))
+    if not request.include:
+        best = best[:n]
+    scores = {}
+    if named:
+        scores = _scores_by_place(table.top_candidates[row], at[best], len(model.item_ids))
+    return [
+        RankedCandidate(
+            _candidate(model.item_ids[at[k]], place, scores, request.content),
+            float(points[k]),
+            None if np.isnan(chance[k]) else float(chance[k]),
+        )
+        for place, k in enumerate(best)
+    ]
 
 
 def _positions(model: Model, item_ids: Sequence[str] | frozenset[str]) -> NDArray[np.int64]:
     known = model.positions
-    return np.array([known[one] for one in item_ids if one in known], dtype=np.int64)
+    return np.array([known[item_id] for item_id in item_ids if item_id in known], dtype=np.int64)
 
 
-def _groups(model: Model, asked: Sequence[OrderRequest]) -> dict[str, NDArray[np.float32]]:
-    """The voice of users with the same attributes, where anyone without history has some."""
-    if all(one.demographic is None for one in asked):
+def _demographic_scores(
+    model: Model, requests: Sequence[OrderRequest]
+) -> dict[str, NDArray[np.float32]]:
+    """[users, items] scores among users with the same attributes, as `tabulate` takes them; empty
+    where no request has any.
+    """
+    if all(request.demographic is None for request in requests):
         return {}
     none = np.zeros(len(model.item_ids), dtype=np.float32)
-    return {
-        "demographic": np.stack(
-            [none if one.demographic is None else one.demographic for one in asked]
-        )
-    }
+    rows = [none if r.demographic is None else r.demographic for r in requests]
+    return {"demographic": np.stack(rows)}
 
 
-def _rest(
+def _unranked(
     model: Model,
-    found: Sequence[RankedCandidate],
-    asked: OrderRequest,
+    ranked: Sequence[RankedCandidate],
+    request: OrderRequest,
     allowed: NDArray[np.bool_] | None,
     n: int,
 ) -> list[RankedCandidate]:
-    """Every one asked for that the model does not know, by nearness; then what brings `found` to
-    `n`.
+    """What follows the ranked candidates: included items that the model does not know, by content
+    score; then as many others as bring the list to `n`.
     """
-    content = asked.content
-    known = {one.candidate.item_id for one in found} | asked.exclude
-    cold = {one for one in asked.include if one not in model.positions and one not in known}
-    first = sorted(cold, key=lambda one: (-content.get(one, 0.0), one))
-    short = n - len(found) - len(first)
-    rest: Iterator[str] = iter(())
-    if short > 0:
-        known |= cold
-        at = np.arange(len(model.item_ids)) if allowed is None else np.flatnonzero(allowed)
-        left = [model.item_ids[one] for one in at if model.item_ids[one] not in known]
-        near = sorted((one for one in left if one in content), key=lambda one: (-content[one], one))
-        rest = islice(chain(near, (one for one in left if one not in content)), short)
-    last = found[-1].score if found else 0.0
+    content = request.content
+    used = {candidate.candidate.item_id for candidate in ranked} | request.exclude
+    unknown = set(request.include) - model.positions.keys() - used
+    item_ids = sorted(unknown, key=lambda item_id: (-content.get(item_id, 0.0), item_id))
+    missing = n - len(ranked) - len(item_ids)
+    if missing > 0:
+        item_ids += islice(_others(model, used | unknown, content, allowed), missing)
+    last = ranked[-1].score if ranked else 0.0
     return [
-        RankedCandidate(Candidate(item_id=one, scores=_near(one, content)), last - place * _STEP)
-        for place, one in enumerate(chain(first, rest), 1)
+        RankedCandidate(
+            Candidate(item_id=item_id, scores=_content_score(item_id, content)),
+            last - place * _STEP,
+        )
+        for place, item_id in enumerate(item_ids, 1)
     ]
 
 
-def _near(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
+def _others(
+    model: Model, used: Set[str], content: Mapping[str, float], allowed: NDArray[np.bool_] | None
+) -> Iterator[str]:
+    """Allowed items that are not used: by content score, then those without one in the catalogue's
+    order.
+    """
+    at = np.arange(len(model.item_ids)) if allowed is None else np.flatnonzero(allowed)
+    unused = [item_id for position in at if (item_id := model.item_ids[position]) not in used]
+    scored = [item_id for item_id in unused if item_id in content]
+    yield from sorted(scored, key=lambda item_id: (-content[item_id], item_id))
+    yield from (item_id for item_id in unused if item_id not in content)
+
+
+def _content_score(item_id: str, content: Mapping[str, float]) -> dict[str, float]:
     return {"content": content[item_id]} if item_id in content else {}
 
 
-def _spoken(
-    heard: Mapping[str, TopCandidates], at: NDArray[np.int64], items: int
+def _scores_by_place(
+    top_candidates: Mapping[str, TopCandidates], at: NDArray[np.int64], items: int
 ) -> dict[str, dict[int, float]]:
-    """By voice the scores of those items at positions `at` [n] that it named, by place among
-    them.
+    """By candidate generator, its scores of the items at positions `at` [n] that it named, by
+    index in `at`.
     """
     place = np.full(items, -1)
     place[at] = np.arange(len(at))
-    found: dict[str, dict[int, float]] = {}
-    for name, one in heard.items():
-        own = place[one.items]
-        kept = own >= 0
-        found[name] = dict(zip(own[kept].tolist(), one.scores[kept].tolist(), strict=True))
-    return found
+    scores: dict[str, dict[int, float]] = {}
+    for name, named in top_candidates.items():
+        places = place[named.items]
+        inside = places >= 0
+        scores[name] = dict(
+            zip(places[inside].tolist(), named.scores[inside].tolist(), strict=True)
+        )
+    return scores
 
 
 def _candidate(
     item_id: str,
     place: int,
-    voices: Mapping[str, Mapping[int, float]],
+    scores: Mapping[str, Mapping[int, float]],
     content: Mapping[str, float],
 ) -> Candidate:
-    heard = {name: round(scores[place], 6) for name, scores in voices.items() if place in scores}
-    return Candidate(item_id=item_id, scores=heard | _near(item_id, content))
+    own = {
+        name: round(by_place[place], 6) for name, by_place in scores.items() if place in by_place
+    }
+    return Candidate(item_id=item_id, scores=own | _content_score(item_id, content))
 
 
 def _scored(
     model: Model, table: CandidateTable, histories: Sequence[History]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """[users, candidates] scores, and whether each is fusion's; else it is the prior's, where
-    nothing was learned or there is no history to go by.
+    """[users, candidates] scores, and whether each comes from the fusion; the others, where nothing
+    was learned or the user has no history, are priors.
     """
     score = table.prior.astype(np.float64)
-    fused = (table.items >= 0) & np.array([len(one.items) > 0 for one in histories], dtype=bool)[
-        :, None
-    ]
+    has_history = np.array([len(history.items) > 0 for history in histories], dtype=bool)
+    fused = (table.items >= 0) & has_history[:, None]
     if model.fusion is None:
         fused[:] = False
     elif fused.any():
@@ -203,10 +237,10 @@ def _scored(
 def score_users(
     model: Model, histories: Sequence[History], n: int = CANDIDATES
 ) -> NDArray[np.float64]:
-    """[users, items] for evaluation: candidates by fusion, above the rest, which are level; own
-    items at -inf.
+    """[users, items] for evaluation: candidates by fusion, all other items at -1e6, the user's own
+    at -inf.
     """
-    exclude = [one.items for one in histories]
+    exclude = [history.items for history in histories]
     table = tabulate(model.channels, histories, exclude, n=n)
     out = np.full((len(histories), len(model.item_ids)), -1e6)
     score, _ = _scored(model, table, histories)

@@ -1,4 +1,4 @@
-"""The rating that a user would give: a linear model over how item, user and their like are rated.
+"""The rating that a user would give: a linear model of item, user and similar items' ratings.
 
 With places r in [-1, 1] on the scale, μ their mean, and damped deviations (Koren, Factor in the
 Neighbors, 2010, 2.1)
@@ -32,9 +32,9 @@ Floats = NDArray[np.float64]
 _ITEM_DAMPING, _USER_DAMPING = 25.0, 10.0
 _LAST = 0.2
 _MIN_HELD = 50
-"""Ratings to fit on below which none is predicted."""
+"""Ratings to fit on, below which nothing is fitted."""
 _USERS = 5_000
-"""Users asked for while fitting; drawn, where there are more."""
+"""Most users to fit on, drawn at random."""
 _BINS = 10
 
 
@@ -54,24 +54,25 @@ class Ratings:
     deviation: Floats
     """[items] b_i."""
     coefficients: tuple[float, float, float, float]
-    """Of 1, b_i, b_u and near."""
+    """For the columns 1, b_i, b_u and near."""
     low: float
     high: float
-    """The scale on which ratings are told: that of the source with the most."""
+    """Ends of the scale of predictions: that of the source with the most ratings."""
     report: RatingReport
 
     def predict(
         self, rated: Rated, facets: "sp.csr_array", candidates: NDArray[np.int64]
     ) -> Floats:
-        """[candidates] on the scale, of items at positions of the catalogue; `facets` [items,
-        values] of unit rows.
+        """[candidates] ratings on the scale.
+
+        facets: [items, values] of unit rows. candidates: positions in the catalogue.
         """
         columns = _columns(self.mean, self.deviation, rated, facets, candidates)
         place = np.clip(columns @ np.array(self.coefficients), -1.0, 1.0)
         return np.asarray(self.low + (place + 1) / 2 * (self.high - self.low))
 
     def over(self, items: int) -> "Ratings":
-        """The same over a catalogue that items were added to at its end."""
+        """This predictor over a catalogue with new items at its end, whose deviation is 0."""
         return replace(self, deviation=np.pad(self.deviation, (0, items - len(self.deviation))))
 
     def save(self, folder: Path) -> None:
@@ -87,25 +88,26 @@ class Ratings:
 
 
 def load_ratings(folder: Path) -> Ratings | None:
-    """None where there were too few. Raises one of UNREADABLE where it is damaged."""
+    """The saved predictor; None where ratings were too few. Raises one of UNREADABLE where it is
+    damaged.
+    """
     if not (folder / "ratings.json").exists():
         return None
     head = json.loads((folder / "ratings.json").read_text("utf-8"))
     report = RatingReport.model_validate(head.pop("report"))
-    coefficients = tuple(float(one) for one in head.pop("coefficients"))
+    a, b, c, d = map(float, head.pop("coefficients"))
     with np.load(folder / "ratings.npz", allow_pickle=False) as arrays:
         deviation = np.asarray(arrays["deviation"], dtype=np.float64)
-    a, b, c, d = coefficients
     return Ratings(deviation=deviation, coefficients=(a, b, c, d), report=report, **head)
 
 
 def fit_ratings(
     x: Interactions, place: Floats, facets: "sp.csr_array", scale: Scale, seed: int = 0
 ) -> Ratings | None:
-    """Of events sorted by (user, time) with their places [n], NaN where one is no rating; None
-    where there are too few.
+    """Fit on events sorted by (user, time) with their places [n], NaN where an event is no rating;
+    None where there are too few.
 
-    The error is that on half of the users, of coefficients fitted on the other half.
+    The reported error is measured on half of the users, with coefficients fitted on the other half.
     """
     rows = np.flatnonzero(~np.isnan(place))
     user, item, value = x.user[rows], x.item[rows].astype(np.int64), place[rows].astype(np.float64)
@@ -116,15 +118,15 @@ def fit_ratings(
         return None
     items = facets.shape[0]
     mean, deviation = _deviations(item[~late], value[~late], items)
-    columns, told, whose = [], [], []
-    for one in _drawn(np.unique(user[late]), seed):
-        own = slice(*np.searchsorted(user, [one, one + 1]))
-        early, held = np.flatnonzero(~late[own]), np.flatnonzero(late[own])
+    columns, targets, owners = [], [], []
+    for user_position in _drawn(np.unique(user[late]), seed):
+        own = slice(*np.searchsorted(user, [user_position, user_position + 1]))
+        early, held_out = np.flatnonzero(~late[own]), np.flatnonzero(late[own])
         rated = Rated(item[own][early], value[own][early])
-        columns.append(_columns(mean, deviation, rated, facets, item[own][held]))
-        told.append(value[own][held])
-        whose.append(np.full(len(held), one))
-    table, target, owner = np.concatenate(columns), np.concatenate(told), np.concatenate(whose)
+        columns.append(_columns(mean, deviation, rated, facets, item[own][held_out]))
+        targets.append(value[own][held_out])
+        owners.append(np.full(len(held_out), user_position))
+    table, target, owner = map(np.concatenate, (columns, targets, owners))
     half = owner % 2 == 0
     report = _report(table, target, half, scale)
     mean, deviation = _deviations(item, value, items)
@@ -169,28 +171,30 @@ def _least_squares(table: Floats, target: Floats) -> list[float]:
 
 
 def _report(table: Floats, target: Floats, half: NDArray[np.bool_], scale: Scale) -> RatingReport:
-    """In steps of the scale."""
+    """Errors in steps of the scale: coefficients are fitted on `half` [ratings], errors measured on
+    the other.
+    """
     if half.all() or not half.any():
         half = np.arange(len(target)) % 2 == 0
-    given = np.clip(table[~half] @ np.array(_least_squares(table[half], target[half])), -1.0, 1.0)
+    coefficients = np.array(_least_squares(table[half], target[half]))
+    predicted = np.clip(table[~half] @ coefficients, -1.0, 1.0)
     size = (scale.high - scale.low) / 2
-    known = target[~half]
+    actual = target[~half]
     return RatingReport(
-        ratings=len(known),
-        rmse=round(rmse(known, given) * size, 4),
-        rmse_of_mean=round(float(np.sqrt(np.mean((known - target[half].mean()) ** 2))) * size, 4),
-        mae=round(mae(known, given) * size, 4),
-        calibration_error=round(_calibration(known, given) * size, 4),
+        ratings=len(actual),
+        rmse=round(rmse(actual, predicted) * size, 4),
+        rmse_of_mean=round(float(np.sqrt(np.mean((actual - target[half].mean()) ** 2))) * size, 4),
+        mae=round(mae(actual, predicted) * size, 4),
+        calibration_error=round(_calibration(actual, predicted) * size, 4),
         low=scale.low,
         high=scale.high,
     )
 
 
-def _calibration(known: Floats, given: Floats) -> float:
-    """Mean distance of what was predicted from what was given, over ten bins of equal size by
-    prediction.
+def _calibration(actual: Floats, predicted: Floats) -> float:
+    """Mean distance between the mean prediction and the mean rating of a bin, over ten bins of
+    equal size by prediction.
     """
-    bins: Sequence[NDArray[np.int64]] = np.array_split(
-        np.argsort(given, kind="stable"), min(_BINS, len(given))
-    )
-    return float(np.mean([abs(known[one].mean() - given[one].mean()) for one in bins]))
+    order = np.argsort(predicted, kind="stable")
+    bins: Sequence[NDArray[np.int64]] = np.array_split(order, min(_BINS, len(predicted)))
+    return float(np.mean([abs(actual[rows].mean() - predicted[rows].mean()) for rows in bins]))

@@ -1,42 +1,49 @@
-"""What training says of itself."""
+"""The report of a training run."""
 
 import math
 
 from limner.core.schema import ChannelReport, TrainReport
-from limner.rank.fusion import NOTHING_TOLD, Fusion
+from limner.rank.fusion import UNCALIBRATED, Fusion
 from limner.rank.model import Model
 
 
 def train_report(model: Model, embedder: str, embedded: int) -> TrainReport:
-    """Channels with what each is worth alone, and what their fusion makes of them."""
-    held, fusion = model.manifest, model.fusion
-    worth = fusion.worth if fusion else {}
-    adds = fusion.adds if fusion else {}
-    told = fusion.calibration if fusion else NOTHING_TOLD
+    """Each candidate generator's quality alone and in the fusion, and the fusion's calibration."""
+    manifest, fusion = model.manifest, model.fusion
+    calibration = fusion.calibration if fusion else UNCALIBRATED
     return TrainReport(
-        version=held.version,
-        events=held.events,
-        users=held.users,
+        version=manifest.version,
+        events=manifest.events,
+        users=manifest.users,
         items=len(model.item_ids),
-        channels=[
-            ChannelReport(
-                name=one.name, holds=one.holds(), ndcg=worth.get(one.name), adds=adds.get(one.name)
-            )
-            for one in model.channels.voices
-        ],
+        channels=_channel_reports(model),
         embedder=embedder,
         embedded=embedded,
         lessons=fusion.queries if fusion else 0,
         unanswered=fusion.asked - fusion.queries if fusion else 0,
-        fusion_ndcg=worth.get("fusion"),
-        calibration_error=_known(told.ece),
-        probability_mean=_known(told.mean),
-        probability_share=_known(told.share),
+        fusion_ndcg=fusion.worth.get("fusion") if fusion else None,
+        calibration_error=_known(calibration.ece),
+        probability_mean=_known(calibration.mean),
+        probability_share=_known(calibration.share),
         activity_error=round(model.activity.ece, 4) if fusion and model.activity else None,
         ratings=model.ratings.report if model.ratings else None,
-        seconds=held.seconds,
+        seconds=manifest.seconds,
         notes=_notes(fusion),
     )
+
+
+def _channel_reports(model: Model) -> list[ChannelReport]:
+    worth = model.fusion.worth if model.fusion else {}
+    adds = model.fusion.adds if model.fusion else {}
+    return [
+        ChannelReport(
+            name=channel.name,
+            holds=channel.holds(),
+            ndcg=worth.get(channel.name),
+            adds=adds.get(channel.name),
+        )
+        for channel in model.channels.candidate_generators
+    ]
 
 
 def _known(value: float) -> float | None:
@@ -48,9 +55,7 @@ def _notes(fusion: Fusion | None) -> list[str]:
         return ["There was too little past to learn from; fixed weights order the channels."]
     if fusion.method == "logistic":
         return [
-            (
-                "LightGBM could not be loaded (it needs the system's libgomp); logistic "
-                "regression joins the channels."
-            )
+            "LightGBM could not be loaded (it needs the system's libgomp); logistic "
+            "regression joins the channels."
         ]
     return []

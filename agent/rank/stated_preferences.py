@@ -1,10 +1,12 @@
-"""What a user said of their own taste, as weights on a list: it counts before any event could show
-it.
+"""What a user stated about their own taste, as weights on a list: it acts at once, before any event
+shows it.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +14,13 @@ from numpy.typing import NDArray
 from limner.core.schema import Event, Item, Preference
 from limner.facts import struck
 
-STATED_LIKE = 1.5
-"""What the relevance of an item that carries a stated like is multiplied by."""
-STATED_DISLIKE = 0.3
+STATED_LIKE, STATED_DISLIKE = 1.5, 0.3
+"""Factors on the relevance of an item that carries a stated like or dislike."""
 STRUCK = 0.7
-"""A claim that was struck speaks for its items less (of a like), or against them less (of a
-dislike: 1 / this).
-"""
+"""Factor for an item that carries a like which the user struck; 1 / STRUCK for a struck dislike."""
 FIRST, PROMISED = 10, 2
-"""Of so many first items, so many carry a stated like, where the catalogue has them; half of the
-first at most are brought in so.
+"""PROMISED of the FIRST items carry each stated like, where the catalogue has such items; at most
+FIRST / 2 items are lifted to reach that.
 """
 
 Key = tuple[str, str]
@@ -31,82 +30,97 @@ FacetsOf = Callable[[Item], Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True)
 class StatedPreferences:
-    """What was said, to be read against items."""
+    """Stated and struck preferences of one user, which weigh items by their facet values."""
 
     weights: Mapping[Key, float]
     likes: Sequence[Key]
-    """That were stated, the newest first; no more than can be kept."""
+    """Stated likes, the newest first, at most FIRST / 2."""
     facets_of: FacetsOf
 
     def weight(self, item: Item) -> float:
-        """What the item's relevance is multiplied by."""
-        found = 1.0
-        for key in _keys(item, self.facets_of):
-            found *= self.weights.get(key, 1.0)
-        return found
+        """The factor on the item's relevance."""
+        return math.prod(
+            (self.weights.get(key, 1.0) for key in _keys(item, self.facets_of)), start=1.0
+        )
 
     def carried(self, item: Item) -> set[Key]:
         """The stated likes that an item carries."""
         return {key for key in _keys(item, self.facets_of) if key in self.likes}
 
-    def heard(
+    def reweighted(
         self, value: NDArray[np.float64], items: Sequence[Item | None]
     ) -> NDArray[np.float64]:
-        """[k] relevance of items as it is after what was said: weighed, and the best of each stated
-        like lifted to every second place from the second, until `PROMISED` of it are among the
-        `FIRST`.
+        """[k] relevance of items after weighting and lifting.
+
+        Items are lifted to every second place from the second, the best of each stated like first,
+        until `PROMISED` items of each like are among the `FIRST`.
         """
-        weight = np.array([1.0 if one is None else self.weight(one) for one in items])
+        weight = np.array([1.0 if item is None else self.weight(item) for item in items])
         value = value * weight
-        carried = [set[Key]() if one is None else self.carried(one) for one in items]
+        carried = [set[Key]() if item is None else self.carried(item) for item in items]
         order = np.argsort(-value, kind="stable").tolist()
-        lifted = self._promised([at for at in order if weight[at] >= 1 or not carried[at]], carried)
-        held = np.sort(value)[::-1]
-        for turn, at in enumerate(lifted, 1):
-            value[at] = np.nextafter(held[turn], np.inf)
+        may_lift = [at for at in order if weight[at] >= 1 or not carried[at]]
+        descending = np.sort(value)[::-1]
+        for place, at in enumerate(self._lifted(may_lift, carried), 1):
+            value[at] = np.nextafter(descending[place], np.inf)
         return value
 
-    def _promised(self, order: Sequence[int], carried: Sequence[set[Key]]) -> list[int]:
-        """Those of an order, best first, that would not be among the first."""
+    def _lifted(self, order: Sequence[int], carried: Sequence[set[Key]]) -> list[int]:
+        """Positions to lift into the first places, out of an order that has the best first.
+
+        carried: [k] the stated likes of each item.
+        """
         lifted: list[int] = []
         while len(lifted) < FIRST // 2:
             left = [at for at in order if at not in lifted]
-            keep = FIRST - len(lifted)
-            have = Counter(key for at in [*left[:keep], *lifted] for key in carried[at])
-            short = (key for key in self.likes if have[key] < PROMISED)
-            best = next((at for key in short for at in left[keep:] if key in carried[at]), None)
+            room = FIRST - len(lifted)
+            first = [*left[:room], *lifted]
+            best = self._best_missing(first, left[room:], carried)
             if best is None:
                 break
             lifted.append(best)
         return lifted
 
+    def _best_missing(
+        self, first: Sequence[int], others: Sequence[int], carried: Sequence[set[Key]]
+    ) -> int | None:
+        """The best of the others that carries a like of which the first items have too few; the
+        newest such like counts first.
+        """
+        counts = Counter(chain.from_iterable(carried[at] for at in first))
+        for like in self.likes:
+            if counts[like] < PROMISED:
+                best = next((at for at in others if like in carried[at]), None)
+                if best is not None:
+                    return best
+        return None
+
 
 def stated_preferences_of(
     preferences: Sequence[Preference], events: Sequence[Event], facets_of: FacetsOf
 ) -> StatedPreferences | None:
-    """What a user stated and struck; None where they said nothing of the kind.
+    """What a user stated and struck; None where they did neither.
 
-    facets_of: facet values of an item, as the portrait's facets are.
+    facets_of: facet values of an item, by the facets that preferences name.
     """
-    stated = [one for one in preferences if one.basis == "stated"]
-    weights = {
-        _key(one): STATED_LIKE if one.polarity == "like" else STATED_DISLIKE for one in stated
-    }
+    stated = [preference for preference in preferences if preference.basis == "stated"]
+    factors = {"like": STATED_LIKE, "dislike": STATED_DISLIKE}
+    weights = {_key(preference): factors[preference.polarity] for preference in stated}
     for facet, value, polarity in struck(events):
         weights.setdefault((facet, value), STRUCK if polarity == "like" else 1 / STRUCK)
     if not weights:
         return None
-    liked = sorted((one for one in stated if one.polarity == "like"), key=_age)
-    return StatedPreferences(weights, [_key(one) for one in liked][: FIRST // 2], facets_of)
+    liked = sorted((p for p in stated if p.polarity == "like"), key=_age)
+    return StatedPreferences(weights, list(map(_key, liked))[: FIRST // 2], facets_of)
 
 
-def _key(one: Preference) -> Key:
-    return one.facet, one.value.casefold()
+def _key(preference: Preference) -> Key:
+    return preference.facet, preference.value.casefold()
 
 
-def _age(one: Preference) -> float:
-    """Less where it was said later."""
-    return -one.last_seen.timestamp() if one.last_seen else 0.0
+def _age(preference: Preference) -> float:
+    """Smaller for a preference that was stated later; 0 without a date."""
+    return -preference.last_seen.timestamp() if preference.last_seen else 0.0
 
 
 def _keys(item: Item, facets_of: FacetsOf) -> list[Key]:

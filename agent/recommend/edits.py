@@ -25,7 +25,7 @@ from limner.core.schema import (
     Value,
 )
 from limner.core.settings import Settings
-from limner.facts import STRUCK, WITHDRAWN, standing
+from limner.facts import STRUCK, WITHDRAWN, without_withdrawn
 from limner.profile.builder import ProfileBuilder
 from limner.state.snapshots import DerivedState
 from limner.store import ResponseLog, Store
@@ -276,7 +276,7 @@ class DataEditor:
                 str(one.context.get("facet", "")).casefold(),
                 str(one.context["value"]).casefold(),
             ): one.context
-            for one in standing(self._store.events(user_id))
+            for one in without_withdrawn(self._store.events(user_id))
             if one.type == "preference" and one.context.get("value") is not None
         }
         found = []

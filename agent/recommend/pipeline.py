@@ -541,7 +541,7 @@ class RecommendationPipeline:
         known = any(user.attributes for user in people.values())
         return lists(
             model,
-            self.snapshots.crowd(model),
+            self.snapshots.history_batch(model),
             self.snapshots.world().items,
             n,
             wishes,

@@ -32,9 +32,7 @@ from limner.words import plain_title, spoken
 LISTWISE, POINTWISE = "rerank", "judge-item"
 """Prompts."""
 STABLE = 0.9
-"""Kendall's tau between the joint orders before and after a round from which they count as the
-same.
-"""
+"""Kendall's tau between the joint orders before and after a round, from which asking stops."""
 MIN_RETURNED = 0.5
 """Share of the candidates that a listwise answer must name to count."""
 MAX_PREFERENCES = 8
@@ -161,21 +159,20 @@ async def judge(
 def _mode(
     settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping[str, float] | None
 ) -> tuple[str, str]:
-    """listwise, pointwise or nothing, and why nothing. A model is never trusted above its grade."""
+    """(`listwise`, `pointwise` or empty, why it is empty). A model is never trusted above its
+    grade.
+    """
     mode = settings.rerank.mode
     able = chat is not None and grade != "none"
+    ranks_lists = able and grade == "full"
     if mode == "off":
         return "", "Reranking is off in the settings."
     if mode == "auto":
-        if able:
-            return ("listwise" if grade == "full" else "pointwise"), ""
-        return "", "There is no model to reorder by."
+        if not able:
+            return "", "There is no model to reorder by."
+        return "listwise" if ranks_lists else "pointwise", ""
     if mode == "listwise":
-        return (
-            ("listwise", "")
-            if able and grade == "full"
-            else ("", f"A model graded {grade} does not rank lists.")
-        )
+        return (mode, "") if ranks_lists else ("", f"A model graded {grade} does not rank lists.")
     if able or likeness is not None:
         return "pointwise", ""
     return "", f"A model graded {grade} does not judge items."
@@ -230,8 +227,8 @@ async def _round(
     settings: Settings,
     user_id: str | None,
 ) -> tuple[list[str] | None, int]:
-    """One order of all candidates (None where too few were named), and how many numbers stood for
-    none.
+    """(order of all candidates, or None where too few were named; how many numbers stood for no
+    candidate or a repeated one).
     """
     lines = "\n".join(
         f"{number}. {item_line(items[item_id])}" for number, item_id in enumerate(shown, 1)
@@ -312,8 +309,8 @@ async def _contrast(
     settings: Settings,
     user_id: str | None,
 ) -> dict[str, float] | None:
-    """Log-odds of yes for this user minus those for a user of whom nothing is known; None without
-    log-probabilities.
+    """By item id, log-odds of yes for this user minus those for a user of whom nothing is known;
+    None where the model gives no log-probabilities.
     """
     first, *rest = head
     mine = taste_text(taste, settings.portrait.language)
@@ -377,16 +374,15 @@ def blend(
 
 def taste_text(taste: Taste, language: str) -> str:
     """The user's part of a prompt: what they like and dislike, and titles."""
-    said = spoken(language)
+    facet_name = spoken(language).facet
     lines = []
     for word, polarity in (("likes", "like"), ("dislikes", "dislike")):
-        named = [
-            f"{said.facet(p.facet)}: {p.value}" for p in taste.preferences if p.polarity == polarity
-        ]
-        if named:
-            lines.append(f"The user {word} {'; '.join(named[:MAX_PREFERENCES])}.")
-    for word, found in (("enjoyed", taste.liked), ("did not enjoy", taste.disliked)):
-        titles = [f'"{plain_title(item.title)}"' for item in found if item.title]
+        preferences = [p for p in taste.preferences if p.polarity == polarity]
+        values = [f"{facet_name(p.facet)}: {p.value}" for p in preferences[:MAX_PREFERENCES]]
+        if values:
+            lines.append(f"The user {word} {'; '.join(values)}.")
+    for word, items in (("enjoyed", taste.liked), ("did not enjoy", taste.disliked)):
+        titles = [f'"{plain_title(item.title)}"' for item in items if item.title]
         if titles:
             lines.append(f"The user {word} {', '.join(titles[:MAX_TITLES])}.")
     return "\n".join(lines) or NEUTRAL
@@ -407,10 +403,8 @@ def item_line(item: Item) -> str:
 
 
 def prompts_of(settings: Settings) -> list[str]:
-    """Labels of the prompts that a model may be asked with: each holds the version and a hash of
-    the content.
-    """
-    return [_prompt(one, settings).label for one in (LISTWISE, POINTWISE)]
+    """Labels (id, version and content hash) of the prompts that a model may be asked with."""
+    return [_prompt(prompt_id, settings).label for prompt_id in (LISTWISE, POINTWISE)]
 
 
 def _prompt(prompt_id: str, settings: Settings) -> Prompt:

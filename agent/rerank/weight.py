@@ -1,14 +1,15 @@
-"""How much a model's order is worth beside the ranker's: fitted on the past, by length of history.
+"""The weight of a model's order in the blend with the ranker's: fitted on the past, by length of
+history.
 
-For users that the ranker's fusion did not see, the model reorders the shortlist as of a moment of
-the past. Orders are blended with every weight of `WEIGHTS` and scored by what the user had next. A
-weight is taken only where it is better than none with some certainty: the gain is measured on other
-users than those the weight was chosen on (five folds), and the lower end of its 95% bootstrap
-interval is above zero (each length of history by itself, without correction for there being
-several). Otherwise the weight is zero, and the model is not asked.
+At evaluation points, of users that the ranker's fusion did not see, the model reorders the
+shortlist. Its order is blended with the ranker's by every weight of `WEIGHTS` and scored by what
+the user had next (ndcg@10). A weight above zero is taken only if its gain is significant: measured
+on other users than those it was chosen on (five folds), the lower end of the gain's 95% bootstrap
+interval is above zero (for each length of history by itself, without correction for multiple
+tests). Otherwise the weight is zero, and the model is not asked.
 
-Asked are only moments at which something that the user had next stands in the shortlist: where
-nothing does, no order of it is better than another, and the gain is zero without asking.
+The model is asked only at points where something that the user had next is in the shortlist;
+elsewhere all orders score alike, and the gain is zero.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,32 +31,32 @@ from limner.store import Store
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Shares of the model's order that are tried."""
 MIN_CASES = 20
-"""Users of a length of history below which they go by the weight of all."""
+"""Users with a length of history below which the weight of all users applies to them."""
 _FOLDS = 5
 _CUT = 10
 
 
 @dataclass(frozen=True)
 class WeightCase:
-    """One user at one moment of the past."""
+    """The ranker's and the model's order for one user at an evaluation point."""
 
     history: int
-    """Events the user had by then."""
+    """The user's events before the point."""
     prior: Sequence[str]
     """Item ids as the ranker orders them, best first."""
     judged: Sequence[str]
-    """The same items as the model orders them."""
+    """The items of `prior` as the model orders them."""
     relevant: frozenset[str]
     """What the user had next."""
 
 
 @dataclass(frozen=True)
 class TasteBefore:
-    """What there is to judge a user's items by."""
+    """What the events before an evaluation point tell of its user."""
 
     taste: Taste
     likeness: Mapping[str, float]
-    """Of items to what the user liked, less that to what they disliked."""
+    """By item id, similarity to what the user liked minus that to what they disliked."""
 
 
 async def weigh(
@@ -70,17 +71,17 @@ async def weigh(
     """Have the model order the shortlists of the past and fit its weight; None, and why, where it
     gave no order.
 
-    known_of: what is known of a moment's user from the events before it.
+    known_of: what the events before an evaluation point tell of its user.
     """
     cases: list[WeightCase] = []
     method = note = ""
-    failed = 0  # in a row
+    failures = 0  # in a row
     progress.start("weighing the model's order", len(past))
-    for one in past:
-        head = [item_id for item_id in one.order if item_id in items][: settings.rerank.top]
+    for point in past:
+        head = list(filter(items.__contains__, point.order))[: settings.rerank.top]
         judged = head
-        if one.relevant & set(head):
-            known = await known_of(one)
+        if point.relevant & set(head):
+            known = await known_of(point)
             answer = await judge(
                 head,
                 items,
@@ -88,20 +89,17 @@ async def weigh(
                 chat,
                 grade,
                 settings,
-                user_id=one.user_id,
+                user_id=point.user_id,
                 likeness=known.likeness,
             )
-            failed = failed + 1 if answer.state == "failed" else 0
-            if failed >= settings.llm.give_up_after:
+            failures = failures + 1 if answer.state == "failed" else 0
+            if failures >= settings.llm.give_up_after:
                 progress.done()
                 return None, answer.note
             # A failure leaves the order as it was, here as in use.
-            judged, method, note = (
-                answer.order or head,
-                answer.method or method,
-                answer.note or note,
-            )
-        cases.append(WeightCase(one.history, head, judged, one.relevant))
+            judged = answer.order or head
+            method, note = answer.method or method, answer.note or note
+        cases.append(WeightCase(point.history, head, judged, point.relevant))
         progress.advance()
     progress.done()
     if not method:
@@ -113,38 +111,40 @@ def fit_weight(cases: Sequence[WeightCase], model: str, method: str, seed: int =
     """The weight of `model` for all users, and for each length of history with at least `MIN_CASES`
     cases.
     """
-    gains = np.array([_gains(one) for one in cases]).reshape(len(cases), len(WEIGHTS))
-    names = np.array([bucket_of(one.history) for one in cases])
-    found = [_fit("all", gains, seed)]
+    gains = np.array([_gains(case) for case in cases]).reshape(len(cases), len(WEIGHTS))
+    names = np.array([bucket_of(case.history) for case in cases])
+    buckets = [_fit("all", gains, seed)]
     for name, *_ in BUCKETS:
         own = gains[names == name]
         if len(own) >= MIN_CASES:
-            found.append(_fit(name, own, seed))
-    return RerankWeight(model=model, method=method, buckets=found)
+            buckets.append(_fit(name, own, seed))
+    return RerankWeight(model=model, method=method, buckets=buckets)
 
 
-def _gains(one: WeightCase) -> NDArray[np.float64]:
-    """[weights] ndcg@10 of the blend less that of the ranker's order, over the items that the model
-    saw.
+def _gains(case: WeightCase) -> NDArray[np.float64]:
+    """[weights] ndcg@10 of the blend minus that of the ranker's order, over the items that the
+    model saw.
     """
-    relevant = np.array([len(one.relevant & set(one.prior))])
+    relevant = np.array([len(case.relevant & set(case.prior))])
 
     def score(order: Sequence[str]) -> float:
-        hits = np.array([[item_id in one.relevant for item_id in order[:_CUT]]])
+        hits = np.array([[item_id in case.relevant for item_id in order[:_CUT]]])
         return float(ndcg(hits, relevant, _CUT)[0]) if relevant[0] else 0.0
 
-    plain = score(one.prior)
-    return np.array([score(blend(one.prior, one.judged, weight)[0]) - plain for weight in WEIGHTS])
+    plain = score(case.prior)
+    blends = (blend(case.prior, case.judged, weight)[0] for weight in WEIGHTS)
+    return np.array([score(order) - plain for order in blends])
 
 
 def _fit(name: str, gains: NDArray[np.float64], seed: int) -> BucketWeight:
-    fold = np.random.default_rng(seed).permutation(len(gains)) % _FOLDS
-    honest = np.zeros(len(gains))
-    for one in range(_FOLDS):
-        inside = fold == one
+    fold_of_case = np.random.default_rng(seed).permutation(len(gains)) % _FOLDS
+    held_out_gains = np.zeros(len(gains))
+    for fold in range(_FOLDS):
+        inside = fold_of_case == fold
         if inside.any() and not inside.all():
-            honest[inside] = gains[inside, int(np.argmax(gains[~inside].mean(axis=0)))]
-    gain = interval(honest, seed=seed)
+            best = int(np.argmax(gains[~inside].mean(axis=0)))
+            held_out_gains[inside] = gains[inside, best]
+    gain = interval(held_out_gains, seed=seed)
     trusted = len(gains) >= MIN_CASES and gain.low > 0
     weight = WEIGHTS[int(np.argmax(gains.mean(axis=0)))] if trusted else 0.0
     return BucketWeight(
@@ -169,8 +169,8 @@ def save_weight(store: Store, weight: RerankWeight) -> None:
 
 
 def load_weight(store: Store, model: str) -> RerankWeight | None:
-    """What was fitted for a model on this store; None where nothing was, or by a version that kept
-    something else.
+    """The weight fitted for a model on this store; None where there is none, or another version
+    saved it in another form.
     """
     text = store.note(_note(model))
     if text is None:

@@ -27,7 +27,7 @@ class History:
     signal: NDArray[np.float32]
     """[n] in [-1, 1]."""
     now: int = int(NO_TIME)
-    """The moment to recommend for, epoch milliseconds UTC; NO_TIME where none is known."""
+    """The time to recommend for, epoch milliseconds UTC; NO_TIME where none is known."""
     time: NDArray[np.int64] | None = None
     """[events] when the user did anything, epoch milliseconds UTC, NO_TIME where an event has none;
     None where no time is known. Channels do not look at it.
@@ -39,7 +39,7 @@ class History:
         return self.items[self._groups[0]][self._groups[1]]
 
     def largest(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[different, k] of weights [n, k]: the largest that each item has."""
+        """[different, k] the largest of the weights [n, k] that each item has."""
         order, first = self._groups
         return np.maximum.reduceat(weights[order], first, axis=0) if len(first) else weights
 
@@ -64,9 +64,9 @@ def recency(n: int, half_life: float) -> NDArray[np.float32]:
     before it. Read only.
     """
     age = np.arange(n - 1, -1, -1, dtype=np.float32)
-    found = np.asarray(np.power(0.5, age / half_life), dtype=np.float32)
-    found.flags.writeable = False
-    return found
+    weights = np.asarray(np.power(0.5, age / half_life), dtype=np.float32)
+    weights.flags.writeable = False
+    return weights
 
 
 class Channel(Protocol):
@@ -79,25 +79,25 @@ class Channel(Protocol):
         """[users, items]; 0 where the channel is silent, higher is better."""
 
     def holds(self) -> str:
-        """What it learned, in words."""
+        """The size of what it learned, in words."""
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """A history as several channels weigh it."""
+    """A history with the weights that several channels give its items."""
 
     items: NDArray[np.int64]
-    """[n] positions, each once; those that every channel leaves out are missing."""
+    """[n] positions, each once; items with weight 0 in every channel are left out."""
     weights: NDArray[np.float32]
-    """[n, channels]; an item met twice has its largest."""
+    """[n, channels]; the largest of its events' weights where an item has several events."""
 
 
 class Weighing(ABC):
-    """A channel that weighs a user's events and spreads the weights over the catalogue by something
-    it learned.
+    """A channel that weighs a user's events and spreads the weights over the catalogue by a matrix
+    that it learned.
 
-    Channels of one kind that learned the same thing differ in how they weigh; `score_all` spreads
-    for all at once.
+    Several channels can share one matrix and differ in their weights; `score_all` then multiplies
+    by the matrix once for all of them.
     """
 
     name: str
@@ -105,11 +105,11 @@ class Weighing(ABC):
     @property
     @abstractmethod
     def learned(self) -> "sp.csr_array | NDArray[np.float32]":
-        """What `spread` uses, the same object for channels that share it."""
+        """The matrix that `spread` uses; one object for all channels that share it."""
 
     @abstractmethod
     def weigh(self, history: History) -> NDArray[np.float32]:
-        """[n] of each event; 0 leaves it out."""
+        """[n] weight of each event; 0 leaves it out."""
 
     @abstractmethod
     def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
@@ -117,31 +117,33 @@ class Weighing(ABC):
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
         """[users, items]; 0 where the channel is silent, higher is better."""
-        return np.asarray(self.spread([weigh_all([[self]], one)[0] for one in histories])[0])
+        past = [weigh_all([[self]], history)[0] for history in histories]
+        return np.asarray(self.spread(past)[0])
 
 
 Kind = TypeVar("Kind", bound=Weighing)
 
 
 def weigh_all(groups: Sequence[Sequence[Weighing]], history: History) -> list[Weighed]:
-    """A history as the channels of each group, which learned the same, weigh it."""
+    """For each group of channels with one matrix: the history with the group's weights."""
     if not groups:
         return []
     weights = history.largest(
-        np.stack([one.weigh(history) for alike in groups for one in alike], axis=1)
+        np.stack([channel.weigh(history) for group in groups for channel in group], axis=1)
     )
-    found, at = [], 0
-    for alike in groups:
-        own = weights[:, at : at + len(alike)]
+    ends = np.cumsum([len(group) for group in groups])
+    weighed = []
+    for own in np.split(weights, ends[:-1], axis=1):
         used = own.any(axis=1)
-        found.append(Weighed(history.distinct[used], own[used]))
-        at += len(alike)
-    return found
+        weighed.append(Weighed(history.distinct[used], own[used]))
+    return weighed
 
 
 @dataclass(frozen=True)
 class ItemWeights(Weighing):
-    """`weights` [items, items] sparse: how much the row's item speaks for the column's."""
+    """A channel with `weights` [items, items], sparse: how much having the row's item raises the
+    column's score.
+    """
 
     weights: "sp.csr_array"
 
@@ -151,43 +153,43 @@ class ItemWeights(Weighing):
 
     def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
         # User by user: a product of two sparse matrices takes three times as long.
-        return np.stack([(self.weights[one.items].T @ one.weights).T for one in past], axis=1)
+        return np.stack([(self.weights[user.items].T @ user.weights).T for user in past], axis=1)
 
     def neighbours(self, history: History, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """[n, items] what each event of the history adds to each item's score."""
-        # Rows first: a column of all rows costs a pass over every weight.
+        # Rows are selected first: selecting columns of all rows would pass over every weight.
         own = self.weights[history.items][:, items].toarray()
         return np.asarray(own * self.weigh(history)[:, None], dtype=np.float32)
 
 
 def together(channels: Sequence[Kind]) -> list[list[Kind]]:
-    """Those that learned the same, side by side."""
-    shared: dict[tuple[type, int], list[Kind]] = {}
-    for one in channels:
-        shared.setdefault((type(one), id(one.learned)), []).append(one)
-    return [*shared.values()]
+    """The channels in groups that share one learned matrix."""
+    groups: dict[tuple[type, int], list[Kind]] = {}
+    for channel in channels:
+        groups.setdefault((type(channel), id(channel.learned)), []).append(channel)
+    return [*groups.values()]
 
 
 def score_all(
     channels: Sequence[Channel], histories: Sequence[History]
 ) -> dict[str, NDArray[np.float32]]:
     """[users, items] by channel, in the channels' order."""
-    found: dict[str, NDArray[np.float32]] = {}
-    weighing = [one for one in channels if isinstance(one, Weighing)]
-    for one in channels:
-        if not isinstance(one, Weighing):
-            found[one.name] = one.score(histories)
+    scores: dict[str, NDArray[np.float32]] = {}
+    weighing = [channel for channel in channels if isinstance(channel, Weighing)]
+    for channel in channels:
+        if not isinstance(channel, Weighing):
+            scores[channel.name] = channel.score(histories)
     groups = together(weighing)
     pasts = [weigh_all(groups, history) for history in histories]
-    for at, alike in enumerate(groups):
-        parts = alike[0].spread([past[at] for past in pasts])
-        found.update(zip((one.name for one in alike), parts, strict=True))
-    return {one.name: found[one.name] for one in channels}
+    for at, group in enumerate(groups):
+        parts = group[0].spread([past[at] for past in pasts])
+        scores.update(zip((channel.name for channel in group), parts, strict=True))
+    return {channel.name: scores[channel.name] for channel in channels}
 
 
 @runtime_checkable
 class Traced(Channel, Protocol):
-    """A channel that can say which events of a history speak for an item."""
+    """A channel that can say how much each event of a history adds to an item's score."""
 
     def neighbours(self, history: History, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """[n, items] what each event of the history adds to each item's score."""
@@ -207,8 +209,8 @@ def seen_matrix(x: Interactions) -> "sp.csr_array":
 def weights_matrix(
     histories: Sequence[History], weights: Sequence[NDArray[np.float32]], items: int
 ) -> "sp.csr_array":
-    """[users, items] sparse; an item met twice keeps its largest weight, weights of 0 are left
-    out.
+    """[users, items] sparse: the largest weight of a user's events with an item; zeros are not
+    stored.
     """
     import scipy.sparse as sp
 

@@ -13,16 +13,16 @@ from limner.retrieve.base import History, Weighed, Weighing
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-_ASKED = 100
-"""Words of a user's items that ask: those that can add most to any item's score."""
+_QUERY_WORDS = 100
+"""Most words of a query: those that can add most to any item's score."""
 
 
 @dataclass(frozen=True)
 class BM25(Weighing):
-    """BM25 (Robertson and others 1994, Lucene's variant): the words of the items that a user had
-    ask, each by the share of the weight of the items that have it.
+    """BM25 (Robertson and others 1994, Lucene's variant): the query is the words of the items that
+    a user had, each weighted by the share of the history's weight on items with the word.
 
-    `postings` [words, items] sparse, what a word that asks adds to an item.
+    `postings` [words, items] sparse: what a word of the query adds to an item's score.
     """
 
     postings: "sp.csr_array"
@@ -46,21 +46,21 @@ class BM25(Weighing):
         return np.asarray(self.postings.max(axis=1).todense(), dtype=np.float32).ravel()
 
     def weigh(self, history: History) -> NDArray[np.float32]:
-        """By signal too, so that the words of what was disliked speak against an item."""
+        """[n] signal times recency: words of disliked items lower an item's score."""
         return np.asarray(history.signal * history.recency(self.half_life), dtype=np.float32)
 
     def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
-        return np.stack([self._of(one) for one in past], axis=1)
+        return np.stack([self._of(user) for user in past], axis=1)
 
-    def _of(self, one: Weighed) -> NDArray[np.float32]:
-        """[channels, items]."""
-        whole = np.maximum(np.abs(one.weights).sum(axis=0), np.float32(1e-9))
-        asked = np.asarray(self._words[one.items].T @ (one.weights / whole), dtype=np.float32)
-        adds = np.abs(asked).max(axis=1, initial=0) * self._most
+    def _of(self, past: Weighed) -> NDArray[np.float32]:
+        """[channels, items] scores for one user."""
+        whole = np.maximum(np.abs(past.weights).sum(axis=0), np.float32(1e-9))
+        query = np.asarray(self._words[past.items].T @ (past.weights / whole), dtype=np.float32)
+        adds = np.abs(query).max(axis=1, initial=0) * self._most
         words = np.flatnonzero(adds)
-        if len(words) > _ASKED:
-            words = words[np.argpartition(-adds[words], _ASKED)[:_ASKED]]
-        return np.asarray((self.postings[words].T @ asked[words]).T, dtype=np.float32)
+        if len(words) > _QUERY_WORDS:
+            words = words[np.argpartition(-adds[words], _QUERY_WORDS)[:_QUERY_WORDS]]
+        return np.asarray((self.postings[words].T @ query[words]).T, dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.postings.shape[0]:,} words"
@@ -72,7 +72,7 @@ def words(text: str) -> list[str]:
     """
     from icu4py.breakers import WordBreaker
 
-    return [one for one in WordBreaker(text.casefold(), "en") if any(map(str.isalnum, one))]
+    return [word for word in WordBreaker(text.casefold(), "en") if any(map(str.isalnum, word))]
 
 
 def bm25_postings(texts: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> "sp.csr_array":
@@ -90,8 +90,8 @@ def bm25_postings(texts: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> 
     index.index(
         ([[vocabulary[word] for word in text] for text in corpus], vocabulary), show_progress=False
     )
-    held = index.scores
+    scores = index.scores
     # The package adds a word of its own, the empty one, at the end.
-    shape = (len(corpus), len(held["indptr"]) - 1)
-    found = sp.csc_array((held["data"], held["indices"], held["indptr"]), shape=shape)
-    return found.T.tocsr()[: len(vocabulary)].astype(np.float32)
+    shape = (len(corpus), len(scores["indptr"]) - 1)
+    matrix = sp.csc_array((scores["data"], scores["indices"], scores["indptr"]), shape=shape)
+    return matrix.T.tocsr()[: len(vocabulary)].astype(np.float32)

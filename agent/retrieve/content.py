@@ -1,4 +1,6 @@
-"""What items are about: nearness of their vectors to what a user likes, minus what they dislike."""
+"""The content channel: similarity of items' vectors to what a user likes, minus what they
+dislike.
+"""
 
 import hashlib
 import json
@@ -20,21 +22,18 @@ Vectors = NDArray[np.float32]
 _HALF_LIFE = 20.0
 """Events after which a liked item counts half."""
 _DISLIKES = 0.5
-"""What nearness to dislikes takes away, against what nearness to likes adds."""
+"""Weight of the similarity to dislikes, where that to likes has 1."""
 _NEAR_SHARE = 0.01
+"""Share of the catalogue that counts as an item's nearest neighbours."""
 _NEAR_LEAST = 5
-"""What counts as near an item: the hundredth of the catalogue that is nearest to it, and at least
-so many items.
-"""
+"""Least number of an item's nearest neighbours."""
 _NEAR_COSINE = 0.45
-"""And no farther than this, without the catalogue's mean: the nearest of a kind of one are not
-near.
-"""
+"""Least centred cosine of a neighbour: an item of its own kind has none."""
 _NEAR_KEPT = 200_000
-"""Pairs of near items that are kept (about 20 MB)."""
+"""Pairs of neighbours that are cached (about 20 MB)."""
 _WORDS = 0.5
-"""Share of portrait and preferences in the score, where there are any; the rest is the items' own
-vectors.
+"""Weight of the portrait and its preferences in the score, where there are any; the events' items
+have the rest.
 """
 
 
@@ -51,8 +50,8 @@ class ItemVectors:
 
     @cached_property
     def mean(self) -> Vectors:
-        """[dimensions] what all items share; e5's cosines lie between .75 and .9 unless it is taken
-        away.
+        """[dimensions] the catalogue's mean vector; unless it is subtracted, e5's cosines all lie
+        between .75 and .9.
         """
         return np.asarray(self.vectors.mean(axis=0, keepdims=True), dtype=np.float32)
 
@@ -61,29 +60,27 @@ class ItemVectors:
         return self.centre(self.vectors)
 
     def centre(self, vectors: Vectors) -> Vectors:
-        """[n, dimensions] without the catalogue's mean, of length 1 again; zeros where nothing is
-        left.
+        """[n, dimensions] the vectors minus the catalogue's mean, of length 1 again; zeros for a
+        vector that equals the mean.
         """
         moved = vectors - self.mean
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(moved / np.where(length < 1e-6, np.inf, length), dtype=np.float32)
 
     def neighbours(self, item_ids: Sequence[str], item_id: str) -> Vectors:
-        """[n] cosine of each of `item_ids` to an item, 0 where it is not among those nearest to it
-        in the catalogue.
+        """[n] cosine of each of `item_ids` to an item; 0 for those that are not among its nearest
+        neighbours in the catalogue.
         """
         here = self.positions.get(item_id)
         if here is None:
             return np.zeros(len(item_ids), dtype=np.float32)
         near = self._nearest(here)
-        found = (near.get(self.positions.get(one, here), 0.0) for one in item_ids)
-        return np.fromiter(found, dtype=np.float32, count=len(item_ids))
+        cosines = (near.get(self.positions.get(item_id, here), 0.0) for item_id in item_ids)
+        return np.fromiter(cosines, dtype=np.float32, count=len(item_ids))
 
     @cached_property
     def _nearest(self) -> Callable[[int], dict[int, float]]:
-        """The cosines of the items that are near the one at a position, by position: kept, since
-        what is recommended to one user is recommended to others.
-        """
+        """`_nearest_to` with a cache, since many users are recommended the same items."""
         return lru_cache(max(_NEAR_KEPT // max(self._near, 1), 1))(self._nearest_to)
 
     @property
@@ -91,6 +88,7 @@ class ItemVectors:
         return min(max(_NEAR_LEAST, int(len(self.item_ids) * _NEAR_SHARE)), len(self.item_ids))
 
     def _nearest_to(self, here: int) -> dict[int, float]:
+        """By position, the cosines of the nearest neighbours of the item at position `here`."""
         cosine = self.centred @ self.centred[here]
         cosine[here] = 0
         least = max(float(np.partition(cosine, -self._near)[-self._near]), _NEAR_COSINE)
@@ -120,39 +118,54 @@ def content_scores(
     """
     if not items.item_ids:
         return np.empty(0, dtype=np.float32)
+    from_events = _event_queries(items, events)
+    from_portrait = _portrait_queries(items, wording) if wording else []
+    cosines = _nearness(items, [vectors for _, vectors in [*from_events, *from_portrait]])
+    event_score, portrait_score = np.zeros((2, len(items.item_ids)), dtype=np.float32)
+    for at, (weight, _) in enumerate(from_events):
+        event_score += weight * cosines[at]
+    for at, (weight, _) in enumerate(from_portrait, len(from_events)):
+        portrait_score += weight * cosines[at]
+    if not from_portrait:
+        return event_score
+    if not event_score.any():
+        return portrait_score
+    score = (1 - _WORDS) * event_score + _WORDS * portrait_score
+    return np.asarray(score, dtype=np.float32)
+
+
+_Query = tuple[float, Vectors]
+"""The weight of a similarity in the score, and the vectors [n, dimensions] it is measured to."""
+
+
+def _event_queries(items: ItemVectors, events: Sequence[tuple[str, float]]) -> list[_Query]:
+    """The weighted mean vector of liked items, and of disliked ones, of length 1."""
     at = np.array([items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64)
-    signal = np.array([one for _, one in events], dtype=np.float32)
-    weight = recency(len(events), _HALF_LIFE)
-    had: list[tuple[float, Vectors]] = []
+    signal = np.array([value for _, value in events], dtype=np.float32)
+    weight = np.abs(signal) * recency(len(events), _HALF_LIFE)
+    queries = []
     for sign, share in ((1, 1.0), (-1, -_DISLIKES)):
         counts = (at >= 0) & (sign * signal > 0)
         if counts.any():
-            mean = (np.abs(signal) * weight)[counts] @ items.centred[at[counts]]
-            had.append((share, mean[None] / max(float(np.linalg.norm(mean)), 1e-9)))
-    portrait = [(1.0, wording.likes), (-_DISLIKES, wording.dislikes)] if wording else []
-    said = [(share, items.centre(vectors)) for share, vectors in portrait if len(vectors)]
-    near = _nearness(items, [vectors for _, vectors in [*had, *said]])
-    score, words = np.zeros((2, len(items.item_ids)), dtype=np.float32)
-    for total, terms, cosines in ((score, had, near[: len(had)]), (words, said, near[len(had) :])):
-        for (share, _), cosine in zip(terms, cosines, strict=True):
-            total += share * cosine
-    if not said:
-        return score
-    return np.asarray(
-        (1 - _WORDS) * score + _WORDS * words if score.any() else words, dtype=np.float32
-    )
+            mean = weight[counts] @ items.centred[at[counts]]
+            queries.append((share, mean[None] / max(float(np.linalg.norm(mean)), 1e-9)))
+    return queries
 
 
-def _nearness(items: ItemVectors, asked: Sequence[Vectors]) -> list[Vectors]:
-    """[items] cosine to the nearest of some vectors [n, dimensions] of length 1, for each of
-    several such.
+def _portrait_queries(items: ItemVectors, wording: Wording) -> list[_Query]:
+    queries = [(1.0, wording.likes), (-_DISLIKES, wording.dislikes)]
+    return [(weight, items.centre(vectors)) for weight, vectors in queries if len(vectors)]
 
-    All in one product, since it is reading the catalogue's vectors that takes long.
+
+def _nearness(items: ItemVectors, queries: Sequence[Vectors]) -> list[Vectors]:
+    """For each query, vectors [n, dimensions] of length 1: [items] cosine to the nearest of them.
+
+    All in one product, since reading the catalogue's vectors is what takes long.
     """
-    if not asked:
+    if not queries:
         return []
-    cosines = (items.centred @ np.concatenate(asked).T).T
-    ends = np.cumsum([len(one) for one in asked])
+    cosines = (items.centred @ np.concatenate(queries).T).T
+    ends = np.cumsum([len(vectors) for vectors in queries])
     return [np.maximum.reduce([*part]) for part in np.split(cosines, ends[:-1])]
 
 
@@ -168,7 +181,8 @@ def content_candidates(
     order.
     """
     score = content_scores(items, events, wording)
-    score[[items.positions[one] for one in exclude if one in items.positions]] = 0
+    excluded = [items.positions[item_id] for item_id in exclude if item_id in items.positions]
+    score[excluded] = 0
     named = np.flatnonzero(score > 0)
     if len(named) > k:
         named = named[score[named] >= np.partition(score[named], -k)[-k]]
@@ -177,27 +191,29 @@ def content_candidates(
 
 
 class ContentBook:
-    """Content candidates kept as one small file a user, valid for one key; erased with the user."""
+    """A cache of content candidates: one small file a user, valid for one key, erased with the
+    user.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, user_id: str, key: str) -> dict[str, float] | None:
-        """What was kept under this key (portrait version, index generation, last event), None where
-        it is another.
+        """The user's scores if they were saved under this key (portrait version, index generation,
+        last event), else None.
         """
         try:
-            kept = json.loads(self._file(user_id).read_text("utf-8"))
+            saved = json.loads(self._file(user_id).read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        return kept["scores"] if kept["key"] == key else None
+        return saved["scores"] if saved["key"] == key else None
 
     def put(self, user_id: str, key: str, scores: Mapping[str, float]) -> None:
-        """Keep them in the place of older ones; a disk that does not take them costs the next
-        request time only.
+        """Save scores in place of older ones; where the disk refuses them, the next request only
+        takes longer.
         """
         file = self._file(user_id)
-        # Of a name of its own, since another process may be keeping the same user's.
+        # A unique name, since another process may be saving this user's scores too.
         part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""Who had what, for the question of how many had both of two items. Users are places in a table,
-and have no ids.
+"""Which users had which items, to count how many had both of two. Users are positions, without
+ids.
 """
 
 import json
@@ -19,8 +19,8 @@ _ARRAYS = ("starts", "users", "first", "last")
 
 @dataclass(frozen=True)
 class Holders:
-    """By item its users, with the places of their first and last event on it among the user's own
-    events.
+    """The users of each item, with their first and last event on it as rows of all events in order
+    of user and time.
     """
 
     item_ids: list[str]
@@ -33,7 +33,7 @@ class Holders:
 
     @cached_property
     def positions(self) -> dict[str, int]:
-        return {one: place for place, one in enumerate(self.item_ids)}
+        return {item_id: position for position, item_id in enumerate(self.item_ids)}
 
     def companions(self, first: str, second: str, in_order: bool = False) -> int:
         """How many users had both items; in_order: only those who had the second at some time after
@@ -42,14 +42,14 @@ class Holders:
         a, b = self.positions.get(first), self.positions.get(second)
         if a is None or b is None:
             return 0
-        one, other = slice(*self.starts[a : a + 2]), slice(*self.starts[b : b + 2])
-        mine, theirs = self.users[one], self.users[other]
-        if not len(mine) or not len(theirs):
+        rows_a, rows_b = slice(*self.starts[a : a + 2]), slice(*self.starts[b : b + 2])
+        users_a, users_b = self.users[rows_a], self.users[rows_b]
+        if not len(users_a) or not len(users_b):
             return 0
-        at = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
-        both = theirs[at] == mine
+        at = np.minimum(np.searchsorted(users_b, users_a), len(users_b) - 1)
+        both = users_b[at] == users_a
         if in_order:
-            both &= self.last[other][at] > self.first[one]
+            both &= self.last[rows_b][at] > self.first[rows_a]
         return int(np.count_nonzero(both))
 
     def save(self, folder: Path) -> None:
@@ -62,17 +62,17 @@ class Holders:
 
 
 def load_holders(folder: Path) -> Holders | None:
-    """None where there is none that can be read; it is derived, and made again."""
+    """The saved table; None where it cannot be read, since it can be derived again."""
     try:
         item_ids = json.loads((folder / "holders.json").read_text("utf-8"))
-        with np.load(folder / "holders.npz", allow_pickle=False) as held:
-            return Holders(item_ids, *(held[name] for name in _ARRAYS))
+        with np.load(folder / "holders.npz", allow_pickle=False) as arrays:
+            return Holders(item_ids, *(arrays[name] for name in _ARRAYS))
     except UNREADABLE:
         return None
 
 
 def holders_of(x: Interactions) -> Holders:
-    """From events sorted by (user, time, seq)."""
+    """The users of each item, from events sorted by (user, time, seq)."""
     row = np.arange(len(x), dtype=np.int32)
     order = np.lexsort((row, x.user, x.item))
     item, user = x.item[order], x.user[order]

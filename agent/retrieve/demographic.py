@@ -1,14 +1,13 @@
-"""What users with the same attributes have had: the voice for a user of whom nothing else is known.
+"""What users with the same attributes have had: a candidate generator for users without history.
 
-For item i and a user with attribute values a, as naive Bayes joins them (Pazzani 1999 ranks by
-demographics so):
+For item i and a user with attribute values a, combined as in naive Bayes (Pazzani 1999):
 
     score(i) = p(i) Π_a lift(i, a) ** w,    lift(i, a) = (n(i, a) + k p(i)) / ((N(a) + k) p(i))
 
 p(i): share of all users who had the item; n(i, a): users with the value who had it; N(a): users
 with the value; k = `SHRINK` users' worth of belief that the value changes nothing; w = 1 / √(number
-of values), since attributes tell much of the same. Numbers are read by fifths of the population.
-Values that all users or fewer than `FEWEST` carry are left out.
+of values), since attributes are correlated. Numbers are read by fifths of the population. Values
+that all users or fewer than `FEWEST` carry are left out.
 """
 
 import json
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
 FORMAT = 1
 SHRINK = 20.0
 FEWEST = 5
-"""Users with a value below which it is not told from chance, and could point at one of them."""
+"""Least users with a value: fewer are no more than chance, and could give one of them away."""
 _LONGEST = 60
-"""Characters of a value from which it is prose."""
+"""Characters of a value above which it is prose and left out."""
 _FEW_NUMBERS = 12
-"""A numeric attribute with at most so many different numbers is read as names."""
+"""Different numbers up to which a numeric attribute is read as names."""
 _PARTS = (0.2, 0.4, 0.6, 0.8)
 
 
@@ -50,27 +49,27 @@ class Demographics:
     values: list[str]
     """`name: value`."""
     edges: dict[str, list[float]]
-    """By numeric attribute, where its fifths end."""
+    """By numeric attribute, the four numbers between its fifths."""
     counts: "sp.csr_array"
     """[values, items] users with the value who had the item."""
     sizes: NDArray[np.int64]
     """[values] users with the value."""
     share: NDArray[np.float64]
-    """[items] of users who had it."""
+    """[items] share of users who had the item."""
 
     @cached_property
     def position(self) -> dict[str, int]:
         return {value: at for at, value in enumerate(self.values)}
 
     def known(self, attributes: Attributes) -> list[str]:
-        """Those of a user's values that are counted, as `name: value`."""
-        return [one for one in _read(attributes, self.edges) if one in self.position]
+        """A user's values that are counted, as `name: value`."""
+        return [value for value in _read(attributes, self.edges) if value in self.position]
 
     def score(self, attributes: Attributes, item_ids: Sequence[str]) -> NDArray[np.float32] | None:
-        """[items] largest 1, 0 for what nobody had; None where no value of the user's is
-        counted.
+        """[items] scores, the largest 1, 0 for items that nobody had; None where no value of the
+        user's is counted.
         """
-        at = [self.position[one] for one in self.known(attributes)]
+        at = [self.position[value] for value in self.known(attributes)]
         if not at:
             return None
         had = np.maximum(self.share, 1e-12)
@@ -81,7 +80,7 @@ class Demographics:
         )
         score = np.exp(score - score.max(initial=-np.inf))
         by_id = dict(zip(self.item_ids, score.tolist(), strict=True))
-        return np.array([by_id.get(one, 0.0) for one in item_ids], dtype=np.float32)
+        return np.array([by_id.get(item_id, 0.0) for item_id in item_ids], dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """A folder of `demographics.npz` and `demographics.json`, in place of what is there."""
@@ -106,8 +105,8 @@ class Demographics:
 
 
 def load_demographics(folder: Path) -> Demographics | None:
-    """None where there is none of this format that can be read; it is derived, and counted
-    again.
+    """The saved counts; None where they cannot be read or have another format, since they can be
+    counted again.
     """
     import scipy.sparse as sp
 
@@ -115,19 +114,19 @@ def load_demographics(folder: Path) -> Demographics | None:
         head = json.loads((folder / "demographics.json").read_text("utf-8"))
         if head.pop("format", None) != FORMAT:
             return None
-        with np.load(folder / "demographics.npz", allow_pickle=False) as held:
+        with np.load(folder / "demographics.npz", allow_pickle=False) as saved:
             shape = (len(head["values"]), len(head["item_ids"]))
-            counts = sp.csr_array((held["data"], held["indices"], held["indptr"]), shape=shape)
-            return Demographics(**head, counts=counts, sizes=held["sizes"], share=held["share"])
+            counts = sp.csr_array((saved["data"], saved["indices"], saved["indptr"]), shape=shape)
+            return Demographics(**head, counts=counts, sizes=saved["sizes"], share=saved["share"])
     except UNREADABLE:
         return None
 
 
 def count_demographics(x: Interactions, users: Sequence[User]) -> Demographics:
-    """From all events and users; users without events count nowhere."""
+    """Count over all events and users; users without events are left out."""
     import scipy.sparse as sp
 
-    attributes = {one.user_id: one.attributes for one in users}
+    attributes = {user.user_id: user.attributes for user in users}
     seen = seen_matrix(x)
     active = np.flatnonzero(np.diff(seen.indptr))
     edges = _edges([attributes.get(x.user_ids[at], {}) for at in active])
@@ -135,43 +134,46 @@ def count_demographics(x: Interactions, users: Sequence[User]) -> Demographics:
     columns: list[int] = []
     codes: dict[str, int] = {}
     for at in active.tolist():
-        for one in _read(attributes.get(x.user_ids[at], {}), edges):
-            rows.append(codes.setdefault(one, len(codes)))
+        for value in _read(attributes.get(x.user_ids[at], {}), edges):
+            rows.append(codes.setdefault(value, len(codes)))
             columns.append(at)
     carried = sp.csr_array(
         (np.ones(len(rows)), (rows, columns)), shape=(len(codes), len(x.user_ids))
     )
     sizes = np.asarray(carried.sum(axis=1)).ravel()
-    kept = np.flatnonzero((sizes >= FEWEST) & (sizes < len(active)))
+    counted = np.flatnonzero((sizes >= FEWEST) & (sizes < len(active)))
     names = list(codes)
-    counts = (carried[kept] @ seen).tocsr().astype(np.float32)
+    counts = (carried[counted] @ seen).tocsr().astype(np.float32)
     share = np.asarray(seen.sum(axis=0)).ravel() / max(len(active), 1)
     return Demographics(
         list(x.item_ids),
-        [names[at] for at in kept],
+        [names[code] for code in counted],
         edges,
         counts,
-        sizes[kept].astype(np.int64),
+        sizes[counted].astype(np.int64),
         share.astype(np.float64),
     )
 
 
 def _read(attributes: Attributes, edges: Mapping[str, list[float]]) -> list[str]:
-    found = []
+    """A user's attributes as `name: value`, numeric ones as `name: fifth/5`."""
+    values = []
     for name, value in attributes.items():
         if name in edges:
             if isinstance(value, int | float) and not isinstance(value, bool):
-                found.append(f"{name}: {bisect_right(edges[name], value) + 1}/5")
+                values.append(f"{name}: {bisect_right(edges[name], value) + 1}/5")
             continue
-        for one in value if isinstance(value, list) else [value]:
-            text = str(one).strip().casefold()
+        for part in value if isinstance(value, list) else [value]:
+            text = str(part).strip().casefold()
             if 0 < len(text) <= _LONGEST:
-                found.append(f"{name}: {text}")
-    return list(dict.fromkeys(found))
+                values.append(f"{name}: {text}")
+    return list(dict.fromkeys(values))
 
 
 def _edges(rows: Sequence[Attributes]) -> dict[str, list[float]]:
-    """By attribute whose values are mostly numbers, and many: where the fifths of its users end."""
+    """By attribute whose values are mostly numbers, and many different ones: the numbers between
+    the fifths of its users.
+    """
     numbers: dict[str, list[float]] = {}
     carriers: dict[str, int] = {}
     for row in rows:
@@ -180,7 +182,7 @@ def _edges(rows: Sequence[Attributes]) -> dict[str, list[float]]:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 numbers.setdefault(name, []).append(float(value))
     return {
-        name: [float(one) for one in np.quantile(found, _PARTS)]
-        for name, found in numbers.items()
-        if 2 * len(found) > carriers[name] and len(set(found)) > _FEW_NUMBERS
+        name: [float(edge) for edge in np.quantile(own, _PARTS)]
+        for name, own in numbers.items()
+        if 2 * len(own) > carriers[name] and len(set(own)) > _FEW_NUMBERS
     }

@@ -1,4 +1,4 @@
-"""Items alike by their attributes or by their texts' vectors, to what a user has had."""
+"""Items similar to those a user has had, by their attributes or by their texts' vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ Counting = Literal["all", "liked"]
 
 @dataclass(frozen=True)
 class ItemSimilarity(Weighing):
-    """`traits` [items, traits], rows of length 1 (or 0): attributes weighed by rarity (sparse), or
+    """Cosine of items to the weighted mean of the user's items.
+
+    `traits` [items, traits], rows of length 1 (or 0): attributes weighted by rarity (sparse), or
     vectors (dense).
     """
 
@@ -25,8 +27,8 @@ class ItemSimilarity(Weighing):
     name: str
     half_life: float = np.inf
     weighing: Counting = "all"
-    """`liked` counts each event by its signal, so that dislikes take away; `all` counts every
-    event.
+    """`liked`: an event's weight is its signal, so that dislikes lower scores; `all`: every event
+    has weight 1.
     """
 
     @property
@@ -40,22 +42,22 @@ class ItemSimilarity(Weighing):
         )
 
     def spread(self, past: Sequence[Weighed]) -> NDArray[np.float32]:
-        """Nearness of each item to the weighted mean of the user's items: a cosine where all of
-        them are alike.
+        """[channels, users, items] product of each item with the weighted mean of the user's items,
+        which is shorter than 1 where these differ.
         """
-        asked = np.stack([self._mean(one) for one in past])
-        users, traits, channels = asked.shape
-        near = self.traits @ asked.transpose(1, 0, 2).reshape(traits, users * channels)
-        return np.asarray(near.reshape(-1, users, channels).transpose(2, 1, 0))
+        means = np.stack([self._mean(user) for user in past])
+        users, traits, channels = means.shape
+        products = self.traits @ means.transpose(1, 0, 2).reshape(traits, users * channels)
+        return np.asarray(products.reshape(-1, users, channels).transpose(2, 1, 0))
 
-    def at(self, one: Weighed, items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[channels, n] scores of a few items, as `spread` has them."""
-        return np.asarray((self.traits[items] @ self._mean(one)).T)
+    def at(self, past: Weighed, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[channels, n] scores of a few items for one user, equal to those of `spread`."""
+        return np.asarray((self.traits[items] @ self._mean(past)).T)
 
-    def _mean(self, one: Weighed) -> NDArray[np.float32]:
-        """[traits, channels] of the user's items, by weight."""
-        whole = np.maximum(np.abs(one.weights).sum(axis=0), np.float32(1e-9))
-        return np.asarray(self.traits[one.items].T @ (one.weights / whole), dtype=np.float32)
+    def _mean(self, past: Weighed) -> NDArray[np.float32]:
+        """[traits, channels] weighted mean of one user's items."""
+        whole = np.maximum(np.abs(past.weights).sum(axis=0), np.float32(1e-9))
+        return np.asarray(self.traits[past.items].T @ (past.weights / whole), dtype=np.float32)
 
     def holds(self) -> str:
         return f"{self.traits.shape[1]:,} traits"

@@ -1,6 +1,7 @@
-"""Looking around a catalogue: what most have had, and what is near an item."""
+"""Browsing a catalogue: its most popular items, and an item's neighbours."""
 
 from collections.abc import Collection, Sequence
+from itertools import islice, takewhile
 from typing import Literal
 
 import numpy as np
@@ -41,18 +42,13 @@ def most_had(holders: Holders, allowed: Collection[str], n: int) -> list[tuple[s
     """
     users = np.diff(holders.starts)
     order = np.argsort(-users, kind="stable")
-    found = ((holders.item_ids[at], int(users[at])) for at in order.tolist())
-    chosen: list[tuple[str, int]] = []
-    for one in found:
-        if len(chosen) == n or not one[1]:
-            break
-        if one[0] in allowed:
-            chosen.append(one)
-    return chosen
+    most_first = ((holders.item_ids[at], int(users[at])) for at in order.tolist())
+    had = takewhile(lambda item_users: item_users[1] > 0, most_first)
+    return list(islice((pair for pair in had if pair[0] in allowed), n))
 
 
 def near_in_text(vectors: ItemVectors, item_id: str) -> list[tuple[str, float]]:
-    """(item id, cosine) of every other item, nearest first; nothing where the item has no
+    """(item id, cosine of texts) of every other item, nearest first; empty where the item has no
     vector.
     """
     here = vectors.positions.get(item_id)
@@ -62,7 +58,7 @@ def near_in_text(vectors: ItemVectors, item_id: str) -> list[tuple[str, float]]:
 
 
 def near_in_users(holders: Holders, item_id: str) -> list[tuple[str, float]]:
-    """(item id, cosine of the sets of users) of the other items with users in common, most
+    """(item id, cosine of the sets of users) of the other items with users in common, nearest
     first.
     """
     here = holders.positions.get(item_id)
@@ -74,9 +70,8 @@ def near_in_users(holders: Holders, item_id: str) -> list[tuple[str, float]]:
     shared = np.concatenate([[0], np.cumsum(mine[holders.users])])
     both = shared[holders.starts[1:]] - shared[holders.starts[:-1]]
     cosine = both / np.sqrt(np.maximum(size * size[here], 1))
-    return [
-        one for one in _ordered(holders.item_ids, cosine.astype(np.float32), here) if one[1] > 0
-    ]
+    ordered = _ordered(holders.item_ids, cosine.astype(np.float32), here)
+    return [(item_id, value) for item_id, value in ordered if value > 0]
 
 
 def _ordered(ids: Sequence[str], score: NDArray[np.float32], here: int) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""What follows what: transitions within a window of a user's events."""
+"""The next-item channel: transitions between items within a window of a user's events."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _WINDOW = 10
 _DECAY = 0.9
 HALF_LIFE = 2.0
-"""Events after which an event of the user's speaks half as loud."""
+"""Events after which an event of the user's counts half."""
 _USED = 20
-"""Half-lives of events before the last that still count; older ones weigh under a millionth."""
+"""Half-lives after which an event is left out; its weight would be under a millionth."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def normalised(
 ) -> "sp.csr_array":
     """Transition counts of i to j over nᵢ^source nⱼ^target, n being an item's events.
 
-    With both exponents a half it is the cosine. A smaller `target` lets what many have come
-    forward.
+    With both exponents a half it is the cosine. A smaller `target` favours popular items.
     """
     import scipy.sparse as sp
 

@@ -1,4 +1,4 @@
-"""What many users have, and what many have lately."""
+"""Popular items, over all time and recently."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from limner.core.interactions import NO_TIME, Interactions
 from limner.retrieve.base import DISLIKED, History
 
-MOMENTS = 16
-"""At which recent popularity is kept summed up, where there is room for so many."""
+CHECKPOINTS = 16
+"""Times at which the sums of recent popularity are saved, where memory allows."""
 _CELLS = 16_000_000
-"""Sums that are kept at most (64 MB), of all half-lives, moments and items; with fewer moments more
-events are added up at each question, and the answer is the same.
+"""Most sums that are saved (64 MB), over half-lives, checkpoints and items. Fewer checkpoints make
+a request slower, since more events are added up, and change no score.
 """
 RECENT = 0.1
 """The half-life of recent popularity, as a share of the time that the data spans."""
@@ -22,7 +22,9 @@ RECENT = 0.1
 
 @dataclass(frozen=True)
 class PopularChannel:
-    """The same for everyone: `share` [items], users who had the item over all users."""
+    """Scores that are equal for all users: `share` [items], users who had the item over all
+    users.
+    """
 
     share: NDArray[np.float32]
     name: str = "popular"
@@ -35,9 +37,7 @@ class PopularChannel:
 
 
 def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> PopularChannel:
-    """Users who had an item, over all users; with `signal` [n] events that speak against the item
-    are left out.
-    """
+    """Fit on events; with `signal` [n], events that are dislikes are left out."""
     if signal is not None:
         x = x.take(signal >= DISLIKED)
     pairs = np.unique(x.user.astype(np.int64) * len(x.item_ids) + x.item)
@@ -47,25 +47,25 @@ def fit_popular(x: Interactions, signal: NDArray[np.float32] | None = None) -> P
 
 @dataclass(frozen=True)
 class EventStream:
-    """Events by time, with moments at which what came before is kept summed up."""
+    """Events by time, and the checkpoints at which sums over the events before are saved."""
 
     time: NDArray[np.int64]
     """[n] epoch milliseconds, ascending."""
     item: NDArray[np.int32]
     """[n]."""
     edges: NDArray[np.int64]
-    """[moments] epoch milliseconds, ascending, about as many events between any two; the first
-    before all events.
+    """[checkpoints] epoch milliseconds, ascending, with about equally many events between them; the
+    first before all events.
     """
 
 
 @dataclass(frozen=True)
 class RecentChannel:
-    """What many have had of late, at the moment of each user: counts that halve every `half_life`.
+    """Recent popularity at each user's time of request: counts that halve every `half_life`.
 
-    Of an item at a moment: Σ 0.5^(age of event / half-life) over the events up to then, over the
-    largest of all items. `heat` [moments, items] is the sum at each of the stream's edges, over the
-    events before it.
+    The score of an item at a time is Σ 0.5^(age of event / half-life) over the events up to then,
+    divided by the largest of all items. `heat` [checkpoints, items] is the sum at each of the
+    stream's edges, over the events before it.
     """
 
     heat: NDArray[np.float32]
@@ -75,17 +75,17 @@ class RecentChannel:
     name: str = "recent"
 
     def score(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        said = {moment: self._at(moment) for moment in {one.now for one in histories}}
-        return np.stack([said[one.now] for one in histories])
+        scores = {now: self._at(now) for now in {history.now for history in histories}}
+        return np.stack([scores[history.now] for history in histories])
 
     def from_now_on(self) -> "RecentChannel":
-        """The same for moments from the last edge on, without what only earlier ones need."""
+        """A smaller copy that scores requests from the last checkpoint on only."""
         stream, last = self.stream, self.stream.edges[-1]
-        kept = stream.time >= last
+        later = stream.time >= last
         return replace(
             self,
             heat=self.heat[-1:],
-            stream=EventStream(stream.time[kept], stream.item[kept], stream.edges[-1:]),
+            stream=EventStream(stream.time[later], stream.item[later], stream.edges[-1:]),
         )
 
     def holds(self) -> str:
@@ -122,10 +122,10 @@ def fit_recent(
     signal: NDArray[np.float32] | None = None,
     half_lives: Mapping[str, float] | None = None,
 ) -> list[RecentChannel]:
-    """By name the half-lives, as shares of the time that the data spans; popularity itself where it
-    has no times.
+    """One channel for each of `half_lives`, by name and as shares of the time that the data spans;
+    popularity over all time where events have no times.
 
-    With `signal` [n] events that speak against an item are left out.
+    With `signal` [n], events that are dislikes are left out.
     """
     if signal is not None:
         x = x.take(signal >= DISLIKED)
@@ -138,8 +138,9 @@ def fit_recent(
         ]
     order = timed[np.argsort(x.time[timed], kind="stable")]
     time = x.time[order]
-    moments = min(MOMENTS, max(_CELLS // max(len(half_lives) * len(x.item_ids), 1) - 1, 1))
-    edges = np.unique(time[:: max(-(-len(time) // moments), 1)])
+    affordable = max(_CELLS // max(len(half_lives) * len(x.item_ids), 1) - 1, 1)
+    checkpoints = min(CHECKPOINTS, affordable)
+    edges = np.unique(time[:: max(-(-len(time) // checkpoints), 1)])
     stream = EventStream(time, x.item[order], edges)
     span = max(int(time[-1] - time[0]), 1)
     return [
@@ -164,10 +165,8 @@ _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second
 
 
 def _span(milliseconds: float) -> str:
-    """A time in the largest unit of which it has one at least, to three digits: "1.5 days", "44.5
-    seconds".
-    """
-    name, unit = next((one for one in _UNITS if milliseconds >= one[1]), _UNITS[-1])
+    """A time in the largest unit that it reaches, to three digits: "1.5 days", "44.5 seconds"."""
+    name, unit = next((unit for unit in _UNITS if milliseconds >= unit[1]), _UNITS[-1])
     value = milliseconds / unit
     number = f"{value:.3g}" if value < 100 else f"{value:,.0f}"
     return f"{number} {name}{'' if number == '1' else 's'}"

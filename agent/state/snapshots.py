@@ -451,7 +451,7 @@ class DerivedState:
         """
         return self._period.of(f"{self._store.revision()}", self._store.period)
 
-    def crowd(self, model: Model) -> HistoryBatch:
+    def history_batch(self, model: Model) -> HistoryBatch:
         """Everyone's histories, as a model's positions."""
         x = self._store.interactions()
         return history_batch(x, signals(x, self._settings.signals, self.world().scales), model)

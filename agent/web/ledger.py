@@ -19,7 +19,7 @@ class LedgerLine:
     model: str
     calls: int
     cached: int
-    """Of these, answered from what was asked before."""
+    """Calls that the response cache answered."""
     failed: int
     input_tokens: int
     output_tokens: int

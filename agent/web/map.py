@@ -25,7 +25,7 @@ class Point:
     x: float
     y: float
     series: int
-    """Of the legend; COLOURS where the taste has none of its own."""
+    """Index in the legend; COLOURS where the taste has no colour of its own."""
     taste: str
 
 
@@ -37,7 +37,7 @@ class Map:
     portraits: int
     users: int
     share: float
-    """Of the variance that the two directions hold, in [0, 1]."""
+    """Share of the variance that the two dimensions keep, in [0, 1]."""
 
 
 class Cartographer:
@@ -101,9 +101,9 @@ def _project(
     if len(ids) > MOST:
         rows = np.sort(np.random.default_rng(_SEED).choice(len(ids), MOST, replace=False))
     fitted = PCA(n_components=2, random_state=_SEED)
-    found = np.asarray(fitted.fit_transform(np.asarray(vectors[rows], dtype=np.float64)))
-    low, high = found.min(axis=0), found.max(axis=0)
-    scaled = (found - low) / np.maximum(high - low, 1e-12)
+    points = np.asarray(fitted.fit_transform(np.asarray(vectors[rows], dtype=np.float64)))
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - low) / np.maximum(high - low, 1e-12)
     places = scaled * [WIDTH - 2 * _EDGE, HEIGHT - 2 * _EDGE] + _EDGE
     tastes = {one.user_id: _foremost(one) for one in portraits}
     shown = [ids[row] for row in rows.tolist()]

@@ -65,16 +65,11 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         request: Request, user_id: str, wanted: PersonQuery, said: StatusLine | None = None
     ) -> HTMLResponse:
         words = renderer.language(request)
-        found = await pool.call(person, engine, user_id, wanted, words)
+        page = await pool.call(person, engine, user_id, wanted, words)
         # A part that htmx asked for; a form sent without it gets the whole page.
         template = "person.html" if request.headers.get("hx-request") else "user.html"
         return renderer.page(
-            request,
-            template,
-            person=found,
-            said=said,
-            size=(COLUMN_WIDTH, COLUMN_HEIGHT),
-            most=MOST,
+            request, template, person=page, said=said, size=(COLUMN_WIDTH, COLUMN_HEIGHT), most=MOST
         )
 
     # ------------------------------------------------------------ looking
@@ -212,13 +207,13 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
     @routes.get("/ask")
     async def asked(request: Request, user: str = "", talk: str = "", q: str = "") -> Response:
-        held = await talk_of(request, talk, user)
+        talk_state = await talk_of(request, talk, user)
         return renderer.page(
             request,
             "ask.html",
             talk=talk,
-            user=user or held.conversation.user_id or "",
-            turns=held.pairs,
+            user=user or talk_state.conversation.user_id or "",
+            turns=talk_state.pairs,
             reply=None,
             begun=q,
         )
@@ -230,18 +225,18 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         user: Text = "",
         talk: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:
-        held = await talk_of(request, talk, user)
+        talk_state = await talk_of(request, talk, user)
         if EVENTS in request.headers.get("accept", ""):
-            pieces = pool.stream(lambda: talks.stream(held, question))
-            return streamed(_said(request, renderer, engine, pool, question, held.id, pieces))
-        reply = await pool.run(lambda: talks.answer(held, question))
+            pieces = pool.stream(lambda: talks.stream(talk_state, question))
+            return streamed(_said(request, renderer, engine, pool, question, talk_state.id, pieces))
+        reply = await pool.run(lambda: talks.answer(talk_state, question))
         words = renderer.language(request)
         return renderer.page(
             request,
             "ask.html",
-            talk=held.id,
+            talk=talk_state.id,
             user=user,
-            turns=held.pairs,
+            turns=talk_state.pairs,
             reply=reply,
             question=question,
             begun="",
@@ -298,13 +293,13 @@ def _back(user_id: str, recommendation_id: str, n: int) -> RedirectResponse:
 
 def _stated(profile: Profile, claim: ClaimKey) -> ClaimKey | None:
     """A statement as the portrait holds it, with the facet that knows its value."""
-    held = [
+    candidates = [
         one
         for one in profile.preferences
         if one.basis == "stated" and one.polarity == claim.polarity
     ]
     found = next(
-        (one for one in held if one.value.casefold() == claim.value.strip().casefold()), None
+        (one for one in candidates if one.value.casefold() == claim.value.strip().casefold()), None
     )
     return (
         ClaimKey(facet=found.facet, value=found.value, polarity=found.polarity) if found else None

@@ -39,7 +39,7 @@ class People:
     query: str
     found: Sequence[ListedPerson]
     total: int
-    """Of the users that were looked for."""
+    """Number of users that match the query."""
     lately: Sequence[ListedPerson]
     """The latest first; nobody where events have no times."""
     example: str
@@ -72,40 +72,52 @@ class Directory:
 
     def people(self, query: str, words: Words) -> People:
         query = query.strip()
-        held = self._held()
+        directory = self._held()
         complaint = ""
         try:
-            ids = self._matching(query, held)
+            ids = self._matching(query, directory)
         except BadInputError as error:
             ids, complaint = [], str(error)
         return People(
             query=query,
-            found=[self._person(one, held, words) for one in ids[: SHOWN if query else FIRST]],
+            found=[
+                self._person(user_id, directory, words)
+                for user_id in ids[: SHOWN if query else FIRST]
+            ],
             total=len(ids),
             lately=[]
             if query
             else [
-                self._person(one, held, words, words.day(datetime.fromtimestamp(last / 1000, UTC)))
-                for one, last in held.lately
-                if one in held.users
+                self._person(
+                    user_id, directory, words, words.day(datetime.fromtimestamp(last / 1000, UTC))
+                )
+                for user_id, last in directory.lately
+                if user_id in directory.users
             ],
-            example=held.example,
-            counts=held.counts,
+            example=directory.example,
+            counts=directory.counts,
             complaint=complaint,
         )
 
-    def _matching(self, query: str, held: _Read) -> list[str]:
+    def _matching(self, query: str, directory: _Read) -> list[str]:
         """Most active first; the id itself before all. Raises BadInputError for a condition that
         cannot be read.
         """
         if not query:
-            return list(held.events)
+            return list(directory.events)
         if any(sign in query for sign in _SIGNS):
-            fit = {user.user_id for user in fitting(list(held.users.values()), query, "users")}
-            return [one for one in held.events if one in fit]
+            fit = {user.user_id for user in fitting(list(directory.users.values()), query, "users")}
+            return [user_id for user_id in directory.events if user_id in fit]
         wanted = query.casefold()
-        found = [one for one in held.events if one in held.users and _says(held.users[one], wanted)]
-        return sorted(found, key=lambda one: (one != query, not one.casefold().startswith(wanted)))
+        matching = [
+            user_id
+            for user_id in directory.events
+            if user_id in directory.users and _says(directory.users[user_id], wanted)
+        ]
+        return sorted(
+            matching,
+            key=lambda user_id: (user_id != query, not user_id.casefold().startswith(wanted)),
+        )
 
     def _person(self, user_id: str, held: _Read, words: Words, last: str = "") -> ListedPerson:
         return ListedPerson(user_id, about(held.users[user_id], words), held.events[user_id], last)

@@ -44,7 +44,7 @@ class Given:
     title: str
     thumb: Thumb
     recommendation_id: str
-    """Of the list."""
+    """Id of the list."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class PersonQuery:
 
 def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> PersonPage:
     """Raises UnknownIdError."""
-    found = engine.swift.recommend(
+    answer = engine.swift.recommend(
         user_id, wanted.n, RecommendationRequest(), repeats=False, explain=True
     )
     known = engine.swift.known(user_id)
@@ -103,12 +103,12 @@ def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> P
         struck=struck_out(known.past, words),
         given=given(known.past, world.items),
         listed=listed(
-            found,
+            answer,
             known.profile,
             reader,
             words,
-            _same_user(shown, found),
-            _retold(engine, found, known, words.code),
+            _same_user(shown, answer),
+            _retold(engine, answer, known, words.code),
         ),
         n=wanted.n,
         timeline=timeline(reader, world, words, wanted.facet),
@@ -119,20 +119,22 @@ def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> P
 
 
 def _retold(
-    engine: Engine, found: Recommendations, known: UserState, language: str
+    engine: Engine, answer: Recommendations, known: UserState, language: str
 ) -> dict[str, Reason]:
     """By item id, template reasons in the reader's language; a model's stay as they were
     checked.
     """
     plain = {
-        one.item.item_id
-        for one in found.recommendations
-        if one.reason and one.reason.source == "template"
+        recommendation.item.item_id
+        for recommendation in answer.recommendations
+        if recommendation.reason and recommendation.reason.source == "template"
     }
     if not plain:
         return {}
-    told = engine.recommender.retold(found.recommendations, known.profile, known.past, language)
-    return {item_id: reason for item_id, reason in told.items() if item_id in plain}
+    retold_reasons = engine.recommender.retold(
+        answer.recommendations, known.profile, known.past, language
+    )
+    return {item_id: reason for item_id, reason in retold_reasons.items() if item_id in plain}
 
 
 def events_of(engine: Engine, user_id: str, page: int, words: Words) -> EventPage:
@@ -153,32 +155,32 @@ def history(reader: EventReader, page: int) -> EventPage:
 def struck_out(past: Past, words: Words) -> list[Struck]:
     """The newest first."""
     keys = struck(past.events)
-    found: dict[tuple[str, str, str], Struck] = {}
+    claims: dict[tuple[str, str, str], Struck] = {}
     for event in reversed(past.events):
         facet, value = str(event.context.get("facet", "")), str(event.context.get("value", ""))
         polarity = "dislike" if event.context.get("polarity") == "dislike" else "like"
         if event.type == "preference" and (facet, value.casefold(), polarity) in keys:
-            found.setdefault(
+            claims.setdefault(
                 (facet, value.casefold(), polarity),
                 Struck(facet, value, polarity, words.facet(facet), words.value(facet, value)),
             )
-    return list(found.values())
+    return list(claims.values())
 
 
 def given(past: Past, items: Mapping[str, Item]) -> list[Given]:
     """What thumbs say now, of the items that had one on a list."""
-    found: dict[str, Given] = {}
-    for event in sorted(past.events, key=lambda one: one.seq, reverse=True):
+    thumbs: dict[str, Given] = {}
+    for event in sorted(past.events, key=lambda e: e.seq, reverse=True):
         thumb = thumb_of(event)
         shown = str(event.context.get("recommendation_id", ""))
         if thumb is not None and event.item_id is not None and shown:
-            found.setdefault(
+            thumbs.setdefault(
                 event.item_id, Given(event.item_id, title_of(event.item_id, items), thumb, shown)
             )
-            if len(found) == THUMBS:
+            if len(thumbs) == THUMBS:
                 break
-    return list(found.values())
+    return list(thumbs.values())
 
 
-def _same_user(shown: ShownList | None, found: Recommendations) -> ShownList | None:
-    return shown if shown is not None and shown.user_id == found.user_id else None
+def _same_user(shown: ShownList | None, answer: Recommendations) -> ShownList | None:
+    return shown if shown is not None and shown.user_id == answer.user_id else None

@@ -11,7 +11,7 @@ from limner.words import preference_text, spoken, summary_text, trait_text
 _STRONG, _CLEAR = 0.6, 0.3
 """Strengths from which a taste is called so."""
 _SURE, _LIKELY = 0.8, 0.5
-"""The same of confidence."""
+"""Confidence from which a preference is called sure, and likely."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ShownPreference:
 
     facet: str
     value: str
-    """As the data has them: what a form sends back."""
+    """Facet and value as the data has them, which a form sends back."""
     facet_name: str
     name: str
     polarity: str
@@ -32,7 +32,7 @@ class ShownPreference:
     """Strength, trend and confidence in words."""
     text: str
     lang: str
-    """Of the text."""
+    """Language of the text."""
     facts: Sequence[str]
     """The numbers, and since when."""
     evidence: Sequence[Seen]
@@ -65,7 +65,7 @@ class Card:
 
 
 def card(profile: Profile, reader: EventReader, words: Words) -> Card:
-    claims = [claim(one, profile, reader, words) for one in profile.preferences]
+    claims = [claim(shown, profile, reader, words) for shown in profile.preferences]
     summary, lang = summary_in(profile, words)
     return Card(
         version=profile.version,
@@ -74,10 +74,10 @@ def card(profile: Profile, reader: EventReader, words: Words) -> Card:
         lang=lang,
         source=source_of(profile.summary_source, profile.model, words),
         lights=reader.keys(profile.summary_evidence),
-        likes=[one for one in claims if one.polarity == "like"],
-        dislikes=[one for one in claims if one.polarity == "dislike"],
+        likes=[shown for shown in claims if shown.polarity == "like"],
+        dislikes=[shown for shown in claims if shown.polarity == "dislike"],
         habits=habits(profile, words),
-        fields=[(one.name, _listed(one.value)) for one in profile.fields],
+        fields=[(shown.name, _listed(shown.value)) for shown in profile.fields],
         unknowns=profile.unknowns,
         notes=profile.notes,
     )
@@ -90,21 +90,23 @@ def summary_in(profile: Profile, words: Words) -> tuple[str, str]:
     return summary_text(profile.preferences, profile.traits, spoken(words.code)), words.code
 
 
-def claim(one: Preference, profile: Profile, reader: EventReader, words: Words) -> ShownPreference:
-    again = _said_again(one.source, profile, words)
+def claim(
+    preference: Preference, profile: Profile, reader: EventReader, words: Words
+) -> ShownPreference:
+    again = _said_again(preference.source, profile, words)
     return ShownPreference(
-        facet=one.facet,
-        value=one.value,
-        facet_name=words.facet(one.facet),
-        name=words.value(one.facet, one.value),
-        polarity=one.polarity,
-        percent=round(100 * one.strength),
-        sureness=_sureness(one.confidence),
-        said=said_of(one, words),
-        text=preference_text(one, spoken(words.code)) if again else one.text,
+        facet=preference.facet,
+        value=preference.value,
+        facet_name=words.facet(preference.facet),
+        name=words.value(preference.facet, preference.value),
+        polarity=preference.polarity,
+        percent=round(100 * preference.strength),
+        sureness=_sureness(preference.confidence),
+        said=said_of(preference, words),
+        text=preference_text(preference, spoken(words.code)) if again else preference.text,
         lang=words.code if again else profile.language,
-        facts=_facts(one, words),
-        evidence=reader.of(one.evidence),
+        facts=_facts(preference, words),
+        evidence=reader.of(preference.evidence),
     )
 
 
@@ -115,34 +117,46 @@ def _said_again(source: Source, profile: Profile, words: Words) -> bool:
     return source == "template" and words.code != spoken(profile.language).code
 
 
-def said_of(one: Preference, words: Words) -> str:
+def said_of(preference: Preference, words: Words) -> str:
     """Strength, trend and confidence in a few words."""
     strength = (
-        "strong" if one.strength >= _STRONG else "clear" if one.strength >= _CLEAR else "slight"
+        "strong"
+        if preference.strength >= _STRONG
+        else "clear"
+        if preference.strength >= _CLEAR
+        else "slight"
     )
-    said = [words(f"strength-{strength}"), words(f"sure-{_sureness(one.confidence)}")]
-    if one.trend in ("rising", "fading", "steady"):
-        said.insert(1, words(f"trend-{one.trend}"))
-    if one.basis != "revealed":
-        said.append(words(f"basis-{one.basis}"))
-    if one.kind != "taste":
-        said.append(words(f"kind-{one.kind}"))
-    return words("comma").join(said)
+    parts = [words(f"strength-{strength}"), words(f"sure-{_sureness(preference.confidence)}")]
+    if preference.trend in ("rising", "fading", "steady"):
+        parts.insert(1, words(f"trend-{preference.trend}"))
+    if preference.basis != "revealed":
+        parts.append(words(f"basis-{preference.basis}"))
+    if preference.kind != "taste":
+        parts.append(words(f"kind-{preference.kind}"))
+    return words("comma").join(parts)
 
 
 def _sureness(confidence: float) -> str:
     return "sure" if confidence >= _SURE else "likely" if confidence >= _LIKELY else "tentative"
 
 
-def _facts(one: Preference, words: Words) -> list[str]:
-    found = [
-        words("claim-numbers", strength=f"{one.strength:.2f}", confidence=f"{one.confidence:.2f}")
-    ]
-    if one.first_seen and one.last_seen:
-        found.append(
-            words("claim-seen", first=words.day(one.first_seen), last=words.day(one.last_seen))
+def _facts(preference: Preference, words: Words) -> list[str]:
+    lines = [
+        words(
+            "claim-numbers",
+            strength=f"{preference.strength:.2f}",
+            confidence=f"{preference.confidence:.2f}",
         )
-    return found
+    ]
+    if preference.first_seen and preference.last_seen:
+        lines.append(
+            words(
+                "claim-seen",
+                first=words.day(preference.first_seen),
+                last=words.day(preference.last_seen),
+            )
+        )
+    return lines
 
 
 def habits(profile: Profile, words: Words) -> list[Habit]:
@@ -150,24 +164,27 @@ def habits(profile: Profile, words: Words) -> list[Habit]:
     language = spoken(words.code)
     return [
         Habit(
-            name=language.traits.get(one.name, one.name.replace("_", " ")),
-            label=trait_text(one, language)
-            or ", ".join(language.labels.get(part, part) for part in one.label.split(", ")),
-            detail=_numbers(one, words),
+            name=language.traits.get(trait.name, trait.name.replace("_", " ")),
+            label=trait_text(trait, language)
+            or ", ".join(language.labels.get(part, part) for part in trait.label.split(", ")),
+            detail=_numbers(trait, words),
         )
-        for one in profile.traits
-        if one.label != "unknown"
+        for trait in profile.traits
+        if trait.label != "unknown"
     ]
 
 
-def _numbers(one: Trait, words: Words) -> str:
-    """As they were counted, which is told in English; in another language the main ones."""
+def _numbers(trait: Trait, words: Words) -> str:
+    """A habit's numbers: the counted detail in English, the main ones in other languages."""
     if words.code == "en":
-        return one.detail
-    if one.value is None or f"habit-{one.name}" not in words.forms:
+        return trait.detail
+    if trait.value is None or f"habit-{trait.name}" not in words.forms:
         return ""
     return words(
-        f"habit-{one.name}", value=f"{one.value:g}", percent=f"{100 * one.value:.0f}", n=one.n
+        f"habit-{trait.name}",
+        value=f"{trait.value:g}",
+        percent=f"{100 * trait.value:.0f}",
+        n=trait.n,
     )
 
 

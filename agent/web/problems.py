@@ -50,7 +50,7 @@ class ProblemPages:
         problem = json.loads(b"".join(one.get("body", b"") for one in bodies))
         request = Request(scope, receive)
         status = int(start["status"])
-        kept = {
+        headers = {
             name.decode(): value.decode("latin-1")
             for name, value in start["headers"]
             if name
@@ -61,22 +61,24 @@ class ProblemPages:
                 b"cross-origin-resource-policy",
             )
         }
-        kept["cache-control"] = "no-store"
+        headers["cache-control"] = "no-store"
         if request.headers.get("hx-request"):
             # A part of a page was asked for: the rest stays as it is, and says what is wrong.
-            kept |= {"hx-retarget": "#status", "hx-reswap": "innerHTML"}
-            answer = self.renderer.page(request, "problem_part.html", status, kept, problem=problem)
+            headers |= {"hx-retarget": "#status", "hx-reswap": "innerHTML"}
+            answer = self.renderer.page(
+                request, "problem_part.html", status, headers, problem=problem
+            )
         elif status == 401:
             answer = self.renderer.page(
                 request,
                 "sign_in.html",
                 status,
-                kept,
+                headers,
                 wrong=False,
                 next=_asked(request) if _is_look(request) else "/",
             )
         else:
-            answer = self.renderer.page(request, "problem.html", status, kept, problem=problem)
+            answer = self.renderer.page(request, "problem.html", status, headers, problem=problem)
         await answer(scope, receive, send)
 
 

@@ -145,9 +145,9 @@ def _places(caller: Caller | None, path: str) -> Sequence[tuple[str, str]]:
 
 def _static() -> "list[tuple[str, Static]]":
     folder = resources.files("limner.web").joinpath("static")
-    found = []
+    static_files = []
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         ending = f".{file.name.rpartition('.')[2]}"
         if ending in _TYPES:
-            found.append((file.name, Static(file.read_bytes(), _TYPES[ending])))
-    return found
+            static_files.append((file.name, Static(file.read_bytes(), _TYPES[ending])))
+    return static_files

@@ -21,7 +21,7 @@ _AGAIN = ("error", "why")
 class Told:
     text: str
     lang: str
-    """Of the text: the reader's where it could be said so."""
+    """Language of the text: the reader's where the text could be translated."""
 
 
 @dataclass(frozen=True)

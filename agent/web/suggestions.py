@@ -36,7 +36,7 @@ class Suggestion:
     moved: str
     """Against the list before, in words; empty where it stands as it stood."""
     lang: str
-    """Of the reason."""
+    """Language of the reason."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class SuggestionList:
 
 
 def listed(
-    found: Recommendations,
+    answer: Recommendations,
     profile: Profile,
     reader: EventReader,
     words: Words,
@@ -62,20 +62,28 @@ def listed(
     reader's language.
     """
     return SuggestionList(
-        id=found.recommendation_id or "",
+        id=answer.recommendation_id or "",
         suggestions=[
             _suggestion(
-                one, found, profile, reader, words, before, (retold or {}).get(one.item.item_id)
+                recommendation,
+                answer,
+                profile,
+                reader,
+                words,
+                before,
+                (retold or {}).get(recommendation.item.item_id),
             )
-            for one in found.recommendations
+            for recommendation in answer.recommendations
         ],
-        notes=found.notes,
-        changed=_changed([one.item.item_id for one in found.recommendations], before),
+        notes=answer.notes,
+        changed=_changed(
+            [recommendation.item.item_id for recommendation in answer.recommendations], before
+        ),
     )
 
 
 def _changed(items: Sequence[str], before: ShownList | None) -> bool | None:
-    """As far as both lists reach."""
+    """Whether the lists differ, up to the length of the shorter one; None without a list before."""
     if before is None:
         return None
     length = min(len(items), len(before.items))
@@ -83,48 +91,52 @@ def _changed(items: Sequence[str], before: ShownList | None) -> bool | None:
 
 
 def _suggestion(
-    one: Recommendation,
-    found: Recommendations,
+    recommendation: Recommendation,
+    answer: Recommendations,
     profile: Profile,
     reader: EventReader,
     words: Words,
     before: ShownList | None,
     retold: Reason | None,
 ) -> Suggestion:
-    reason = retold or one.reason or Reason(text="")
+    reason = retold or recommendation.reason or Reason(text="")
     lang = words.code if retold else profile.language
     return Suggestion(
-        rank=one.rank,
-        item_id=one.item.item_id,
-        title=one.item.title or one.item.item_id,
+        rank=recommendation.rank,
+        item_id=recommendation.item.item_id,
+        title=recommendation.item.title or recommendation.item.item_id,
         reason=parts(reason, profile, reader, lang),
         evidence=reader.of(reason.evidence)[:_SHOWN],
-        facts=_facts(one, found, words),
-        moved=_moved(one, before, words),
+        facts=_facts(recommendation, answer, words),
+        moved=_moved(recommendation, before, words),
         lang=lang,
     )
 
 
-def _facts(one: Recommendation, answer: Recommendations, words: Words) -> list[str]:
-    kinds = words("comma").join(words.value("category", kind) for kind in one.item.categories[:4])
-    found = [kinds] if kinds else []
-    found += [words(f"flag-{flag}") for flag in one.flags if words.known(f"flag-{flag}", "")]
-    if one.predicted_rating is not None:
-        found.append(words("predicted", rating=f"{one.predicted_rating:.1f}"))
-    channel = next(iter(one.channels), "")
+def _facts(recommendation: Recommendation, answer: Recommendations, words: Words) -> list[str]:
+    kinds = words("comma").join(
+        words.value("category", kind) for kind in recommendation.item.categories[:4]
+    )
+    facts = [kinds] if kinds else []
+    facts += [
+        words(f"flag-{flag}") for flag in recommendation.flags if words.known(f"flag-{flag}", "")
+    ]
+    if recommendation.predicted_rating is not None:
+        facts.append(words("predicted", rating=f"{recommendation.predicted_rating:.1f}"))
+    channel = next(iter(recommendation.channels), "")
     if channel:
-        found.append(words.known(f"channel-{channel}", channel.replace("_", " ")))
-    if one.reason is not None and one.reason.source == "llm":
-        found.append(words("source-model", model=answer.model or "?"))
-    return found
+        facts.append(words.known(f"channel-{channel}", channel.replace("_", " ")))
+    if recommendation.reason is not None and recommendation.reason.source == "llm":
+        facts.append(words("source-model", model=answer.model or "?"))
+    return facts
 
 
-def _moved(one: Recommendation, before: ShownList | None, words: Words) -> str:
+def _moved(recommendation: Recommendation, before: ShownList | None, words: Words) -> str:
     if before is None:
         return ""
-    if one.item.item_id not in before.items:
+    if recommendation.item.item_id not in before.items:
         return words("moved-new")
-    by = before.items.index(one.item.item_id) + 1 - one.rank
+    by = before.items.index(recommendation.item.item_id) + 1 - recommendation.rank
     return words("moved-up", by=by) if by > 0 else words("moved-down", by=-by) if by < 0 else ""
 
 
@@ -150,16 +162,16 @@ def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "")
     pattern = re.compile(
         "|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE
     )
-    found: list[Part] = []
+    pieces: list[Part] = []
     at = 0
     for match in pattern.finditer(reason.text):
         if match.start() > at:
-            found.append(Part(reason.text[at : match.start()]))
-        found.append(Part(match[0], forms[match[0].casefold()]))
+            pieces.append(Part(reason.text[at : match.start()]))
+        pieces.append(Part(match[0], forms[match[0].casefold()]))
         at = match.end()
-    if not found:
+    if not pieces:
         return [Part(reason.text, marks)]
-    return [*found, Part(reason.text[at:])] if at < len(reason.text) else found
+    return [*pieces, Part(reason.text[at:])] if at < len(reason.text) else pieces
 
 
 def _forms(
@@ -167,13 +179,13 @@ def _forms(
 ) -> Iterator[tuple[str, str]]:
     """What a claim may read as in the text, and the marks of its events."""
     language = spoken(lang)
-    for one in profile.preferences:
-        if f"{one.facet}:{one.value}" in reason.preferences:
-            marks = reader.keys(dict.fromkeys([*one.evidence, *reason.evidence]))
+    for preference in profile.preferences:
+        if f"{preference.facet}:{preference.value}" in reason.preferences:
+            marks = reader.keys(dict.fromkeys([*preference.evidence, *reason.evidence]))
             for form in (
-                one.value,
-                spoken_value(one.facet, one.value, language),
-                thing(one.facet, one.value, language),
+                preference.value,
+                spoken_value(preference.facet, preference.value, language),
+                thing(preference.facet, preference.value, language),
             ):
                 yield form.casefold(), marks
     for seen in reader.of(reason.evidence):

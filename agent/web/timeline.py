@@ -45,7 +45,7 @@ class TimelineColumn:
     width: float
     blocks: Sequence[Block]
     shares: Sequence[str]
-    """Of every value, in the order of the legend."""
+    """Share of every value, in the order of the legend."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,18 @@ class Timeline:
 def timeline(
     reader: EventReader, world: CatalogueSnapshot, words: Words, facet: str = ""
 ) -> Timeline | None:
-    """None where no event is of an item with a facet."""
+    """Shares of a facet's values over the history; None where no event is of an item with a facet.
+
+    facet: the one to show, where it is covered by enough events; else the first of those is shown.
+    """
     events = [event for event in reader.past.events if event.item_id in reader.past.items]
-    held = [world.facets_of(reader.past.items[event.item_id or ""]) for event in events]
-    covered = Counter(name for one in held for name in one)
-    enough = [name for name, n in covered.most_common() if n >= max(2, len(events) // 10)] or list(
-        covered
-    )[:1]
-    # What items are comes first.
-    facets = sorted(enough, key=lambda name: name != world.population.primary)[:_FACETS]
+    facets_of_event = [world.facets_of(reader.past.items[event.item_id or ""]) for event in events]
+    facets = _covered_facets(facets_of_event, world.population.primary)
     if not facets:
         return None
     chosen = facet if facet in facets else facets[0]
-    totals: Counter[str] = Counter()
-    for one in held:
-        totals.update(one.get(chosen, ()))
+    values_of_event = [own.get(chosen, ()) for own in facets_of_event]
+    totals = Counter(itertools.chain.from_iterable(values_of_event))
     values = [value for value, _ in totals.most_common(VALUES)]
     legend = [words.value(chosen, value) for value in values]
     if len(totals) > len(values):
@@ -98,10 +95,20 @@ def timeline(
         facet_name=words.facet(chosen),
         facets=[(name, words.facet(name)) for name in facets],
         legend=legend,
-        columns=_columns(periods, [one.get(chosen, ()) for one in held], values, legend),
+        columns=_columns(periods, values_of_event, values, legend),
         marks=marks,
         sampled=len(marks) < len(events),
     )
+
+
+def _covered_facets(facets_of_event: Sequence[Mapping[str, object]], primary: str) -> list[str]:
+    """At most `_FACETS` facets that enough events have: the primary one first, then the most
+    covered.
+    """
+    covered = Counter(itertools.chain.from_iterable(facets_of_event))
+    least = max(2, len(facets_of_event) // 10)
+    enough = [name for name, n in covered.most_common() if n >= least] or list(covered)[:1]
+    return sorted(enough, key=lambda name: name != primary)[:_FACETS]
 
 
 # ---------------------------------------------------------------- periods
@@ -111,14 +118,14 @@ def _periods(times: Sequence[datetime | None], words: Words) -> list[tuple[str, 
     """(label, positions of its events) in order: calendar periods, else equal parts of the
     history.
     """
-    known = [one for one in times if one is not None]
+    known = [time for time in times if time is not None]
     if len(known) == len(times):
-        for name in _UNITS:
-            found: dict[str, list[int]] = {}
-            for at, one in enumerate(known):
-                found.setdefault(_UNITS[name](one), []).append(at)
-            if 3 <= len(found) <= _PERIODS:
-                return list(found.items())
+        for label_of in _UNITS.values():
+            periods: dict[str, list[int]] = {}
+            for at, time in enumerate(known):
+                periods.setdefault(label_of(time), []).append(at)
+            if 3 <= len(periods) <= _PERIODS:
+                return list(periods.items())
     parts = min(_PARTS, len(times))
     cuts = [round(len(times) * at / parts) for at in range(parts + 1)]
     return [
@@ -147,17 +154,17 @@ _UNITS: Mapping[str, Callable[[datetime], str]] = {
 
 def _columns(
     periods: Sequence[tuple[str, list[int]]],
-    held: Sequence[Sequence[str]],
+    values_of_event: Sequence[Sequence[str]],
     values: Sequence[str],
     legend: Sequence[str],
 ) -> list[TimelineColumn]:
-    """held: values of each event; values: those of the legend, "" for all others."""
+    """values_of_event: one entry an event; values: those of the legend, "" for all others."""
     step = WIDTH / max(len(periods), 1)
     columns = []
     for at, (label, positions) in enumerate(periods):
         counts: Counter[str] = Counter()
         for position in positions:
-            for value in held[position]:
+            for value in values_of_event[position]:
                 counts[value if value in values else ""] += 1
         whole = sum(counts.values())
         shares = [counts[value] / whole if whole else 0.0 for value in values]
@@ -175,24 +182,24 @@ def _columns(
 
 
 def _blocks(shares: Sequence[float], names: Sequence[str], label: str) -> list[Block]:
-    found, below = [], HEIGHT
+    blocks, below = [], HEIGHT
     for series, (share, name) in enumerate(zip(shares, names, strict=True)):
         height = share * HEIGHT
         below -= height
         if height > 0:
-            found.append(
+            blocks.append(
                 Block(series, round(below, 1), round(height, 1), f"{label}: {name} {share:.0%}")
             )
-    return found
+    return blocks
 
 
 def _marks(events: Sequence[Event], reader: EventReader) -> list[Mark]:
     """Each event at its place in the history, first to last."""
     step = max(1, -(-len(events) // _MARKS))
-    found = []
+    marks = []
     for at in range(0, len(events), step):
         seen = reader.seen(events[at])
         x = WIDTH * (at + 0.5) / len(events)
-        said = " · ".join(part for part in (seen.title, seen.value, seen.day) if part)
-        found.append(Mark(seen.key, round(x, 1), seen.tone, said))
-    return found
+        tooltip = " · ".join(part for part in (seen.title, seen.value, seen.day) if part)
+        marks.append(Mark(seen.key, round(x, 1), seen.tone, tooltip))
+    return marks

@@ -48,41 +48,45 @@ class Compared:
 
 
 def compared(profiles: Sequence[Profile], before: int, after: int, words: Words) -> Compared | None:
-    """Of versions by number, the nearest there is; None where there is none at all."""
+    """Two versions compared; the newest two stand in for numbers that do not exist.
+
+    None where there are no versions.
+    """
     if not profiles:
         return None
-    by_number = {one.version: one for one in profiles}
+    by_number = {version.version: version for version in profiles}
     newest = profiles[-1]
     last = by_number.get(after, newest)
     first = by_number.get(before) or (profiles[-2] if len(profiles) > 1 else newest)
     rows = rows_of(first, last, words)
     return Compared(
-        [(one.version, words.day(one.as_of)) for one in reversed(profiles)],
+        [(version.version, words.day(version.as_of)) for version in reversed(profiles)],
         _version(first, words),
         _version(last, words),
         rows,
-        sum(one.change != "same" for one in rows),
+        sum(row.change != "same" for row in rows),
     )
 
 
 def rows_of(before: Profile, after: Profile, words: Words) -> list[VersionRow]:
     """Claims of either, what changed first."""
-    found = diff(before, after)
-    rows = [_row(None, one, "new", words) for one in found.added]
-    rows += [_row(one, None, "gone", words) for one in found.removed]
+    changes = diff(before, after)
+    rows = [_row(None, preference, "new", words) for preference in changes.added]
+    rows += [_row(preference, None, "gone", words) for preference in changes.removed]
     rows += [
-        _row(one.before, one.after, _course(one.before, one.after, words), words)
-        for one in found.changed
+        _row(pair.before, pair.after, _course(pair.before, pair.after, words), words)
+        for pair in changes.changed
     ]
     touched = {
-        (one.facet, one.value) for one in [*found.added, *(pair.after for pair in found.changed)]
+        (preference.facet, preference.value)
+        for preference in [*changes.added, *(pair.after for pair in changes.changed)]
     }
     rows += [
-        _row(one, one, "same", words)
-        for one in after.preferences
-        if (one.facet, one.value) not in touched
+        _row(preference, preference, "same", words)
+        for preference in after.preferences
+        if (preference.facet, preference.value) not in touched
     ]
-    return sorted(rows, key=lambda one: CHANGES.index(one.change))
+    return sorted(rows, key=lambda row: CHANGES.index(row.change))
 
 
 def _course(before: Preference, after: Preference, words: Words) -> str:
@@ -96,12 +100,12 @@ def _course(before: Preference, after: Preference, words: Words) -> str:
 def _row(
     before: Preference | None, after: Preference | None, change: str, words: Words
 ) -> VersionRow:
-    one = after or before
-    assert one is not None
+    either = after or before
+    assert either is not None
     return VersionRow(
-        words.facet(one.facet),
-        words.value(one.facet, one.value),
-        one.polarity,
+        words.facet(either.facet),
+        words.value(either.facet, either.value),
+        either.polarity,
         said_of(before, words) if before else "",
         said_of(after, words) if after else "",
         round(100 * before.strength) if before else None,
@@ -110,6 +114,8 @@ def _row(
     )
 
 
-def _version(one: Profile, words: Words) -> Version:
-    summary, lang = summary_in(one, words)
-    return Version(one.version, words.day(one.as_of), summary, lang, one.built_from.events)
+def _version(profile: Profile, words: Words) -> Version:
+    summary, lang = summary_in(profile, words)
+    return Version(
+        profile.version, words.day(profile.as_of), summary, lang, profile.built_from.events
+    )

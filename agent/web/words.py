@@ -28,7 +28,7 @@ class Words:
     code: str
     forms: Mapping[str, Form]
     sentences: Sequence[Sentence] = ()
-    """Of the notes and errors that are said anew."""
+    """Forms of the notes and errors that are translated."""
 
     def __call__(self, key: str, **values: object) -> str:
         """The words of a key, filled in; whole numbers with their thousands apart."""
@@ -80,15 +80,15 @@ class Words:
 def read_words() -> Mapping[str, Words]:
     """By language code. Raises SettingsError where a key lacks a language."""
     text = resources.files("limner.web").joinpath("words.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, Form]] = yaml.safe_load(text)
-    for key, said in found.items():
-        if set(said) != set(LANGUAGES):
+    forms_by_key: dict[str, dict[str, Form]] = yaml.safe_load(text)
+    for key, forms in forms_by_key.items():
+        if set(forms) != set(LANGUAGES):
             raise SettingsError(
-                f"'{key}' in agent/web/words.yaml is not in every language: {sorted(said)}."
+                f"'{key}' in agent/web/words.yaml is not in every language: {sorted(forms)}."
             )
     sentences = read_forms()
     return {
-        code: Words(code, {key: said[code] for key, said in found.items()}, sentences)
+        code: Words(code, {key: forms[code] for key, forms in forms_by_key.items()}, sentences)
         for code in LANGUAGES
     }
 

@@ -29,10 +29,10 @@ class ListForm(Data):
 class SummaryForms(Data):
     likes: Forms
     first: Forms
-    """Likes that few events speak for."""
+    """For likes that rest on few events."""
     top: Forms
     top_looked: str
-    """Of items that were looked at and not chosen."""
+    """`top` for items that were looked at and not chosen."""
     dislikes: Forms
     rising: str
     fading: str
@@ -99,10 +99,10 @@ class Templates(Data):
     like: Forms
     like_bare: Forms
     like_few: str
-    """Of few events, counted."""
+    """For likes with few events: gives counts, no shares."""
     like_one: str
     like_looked: str
-    """Of items that were looked at and not chosen; so are the next two."""
+    """This and the next two are for items that were looked at and not chosen."""
     like_few_looked: str
     like_one_looked: str
     dislike: Forms

@@ -64,7 +64,9 @@ def test_what_is_left_out_names_no_candidate(training: Training) -> None:
     )
     asked = training.asked(np.arange(3))
     table = tabulate(model.channels, asked.histories, [one.items for one in asked.histories])
-    assert table.heard[0] and not any(set(one) & FAMILIES["next_item"] for one in table.heard)
+    assert table.top_candidates[0] and not any(
+        set(one) & FAMILIES["next_item"] for one in table.top_candidates
+    )
 
 
 def test_each_family_is_a_contestant(training: Training) -> None:

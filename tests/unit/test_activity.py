@@ -27,7 +27,7 @@ from limner.rank import (
 )
 from limner.rank.activity import Activity, fit_activity, load_activity
 from limner.rank.fusion import Method, TrainingExamples, learn
-from limner.rank.training_queries import moments
+from limner.rank.training_queries import evaluation_windows
 from limner.retrieve import History
 from limner.testing import FakeEmbedder
 
@@ -315,7 +315,7 @@ def test_how_many_come_back_is_told_as_of_the_last_moment() -> None:
     )
     learned = fit_activity(x)
     assert learned is not None
-    begin, end = moments(x)[-1]
+    begin, end = evaluation_windows(x)[-1]
     before = x.take(x.time < begin)
     came = np.isin(np.unique(before.user), x.user[(x.time >= begin) & (x.time <= end)])
     told = replace(learned, now=begin).probability(timed(before))

@@ -4,7 +4,7 @@ import numpy as np
 
 from limner.core.schema import Event, Item, Preference
 from limner.facts import STRUCK as MARK
-from limner.facts import WITHDRAWN, standing
+from limner.facts import WITHDRAWN, without_withdrawn
 from limner.rank import stated_preferences_of
 from limner.rank.stated_preferences import FIRST, PROMISED, STATED_DISLIKE, STATED_LIKE, STRUCK
 
@@ -68,12 +68,12 @@ def test_a_struck_claim_counts_less_until_it_is_stated_again() -> None:
 def test_what_was_taken_back_was_never_said() -> None:
     first, strike = said("War"), said("War", **{MARK: "yes"})
     back = said("war", **{WITHDRAWN: "yes"})
-    assert standing([first, strike]) == [first, strike]
-    assert standing([first, strike, back]) == [first]
-    assert standing([first, strike, back, back]) == []
-    assert standing([back, first]) == [first]
+    assert without_withdrawn([first, strike]) == [first, strike]
+    assert without_withdrawn([first, strike, back]) == [first]
+    assert without_withdrawn([first, strike, back, back]) == []
+    assert without_withdrawn([back, first]) == [first]
     other = said("War", "dislike", **{WITHDRAWN: "yes"})
-    assert standing([first, other]) == [first]
+    assert without_withdrawn([first, other]) == [first]
     assert stated_preferences_of([], [strike, back], facets) is None
 
 
@@ -86,7 +86,7 @@ def test_a_stated_like_reaches_the_first_ten_from_the_last_places() -> None:
     given = np.linspace(1, 0, len(catalogue))
     said_ = stated_preferences_of([preference("War", basis="stated")], [], facets)
     assert said_ is not None
-    first = first_of(said_.heard(given, catalogue))
+    first = first_of(said_.reweighted(given, catalogue))
     assert [first.index(40), first.index(41)] == [1, 3] and PROMISED == 2
     assert [one for one in first if one < 40] == list(range(FIRST - PROMISED))
 
@@ -95,7 +95,7 @@ def test_what_is_there_already_brings_nothing_more_in() -> None:
     catalogue = [of("War"), of("War"), *[of("Drama")] * 20, of("War")]
     said_ = stated_preferences_of([preference("War", basis="stated")], [], facets)
     assert said_ is not None
-    assert first_of(said_.heard(np.linspace(1, 0.1, len(catalogue)), catalogue)) == list(
+    assert first_of(said_.reweighted(np.linspace(1, 0.1, len(catalogue)), catalogue)) == list(
         range(FIRST)
     )
 
@@ -105,7 +105,7 @@ def test_many_likes_take_half_of_the_first_places_at_most() -> None:
     catalogue = [of("Drama")] * 30 + [of(one) for one in names for _ in range(3)]
     said_ = stated_preferences_of([preference(one, basis="stated") for one in names], [], facets)
     assert said_ is not None
-    first = first_of(said_.heard(np.linspace(1, 0, len(catalogue)), catalogue))
+    first = first_of(said_.reweighted(np.linspace(1, 0, len(catalogue)), catalogue))
     assert sum(one >= 30 for one in first) == FIRST // 2
 
 
@@ -117,5 +117,5 @@ def test_a_like_brings_nothing_in_that_is_disliked_too() -> None:
     ]
     said_ = stated_preferences_of(stated, [], facets)
     assert said_ is not None
-    first = first_of(said_.heard(np.linspace(1, 0, len(catalogue)), catalogue))
+    first = first_of(said_.reweighted(np.linspace(1, 0, len(catalogue)), catalogue))
     assert 31 in first and 30 not in first

@@ -48,7 +48,7 @@ def test_words_that_add_most_ask_for_a_user_with_many(monkeypatch: pytest.Monkey
     whole = BM25(bm25_postings(texts))
     asked = [History(np.array([0]), np.array([1.0], np.float32))]
     full = whole.score(asked)[0]
-    monkeypatch.setattr("limner.retrieve.bm25._ASKED", 1)
+    monkeypatch.setattr("limner.retrieve.bm25._QUERY_WORDS", 1)
     few = whole.score(asked)[0]
     assert few[2] > 0 and few[1] == few[3] == 0 < full[1]
 

@@ -655,7 +655,7 @@ def test_a_sentence_must_say_what_its_claim_says(code: str) -> None:
     assert {"likes", "share", "dislikes"} <= {claim.key for claim in claims}
     for claim in claims:
         assert unsaid(claim.template, claim.key, language) == "", claim.template
-    named = ", ".join(claims[0].said)
+    named = ", ".join(claims[0].content)
     assert {
         key
         for key in ("likes", "dislikes", "share", "interest_rising")

@@ -17,7 +17,7 @@ from limner.rank import How, Model, catalogue_of, fit, load_model, order, train,
 from limner.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from limner.rank.fusion import Method
 from limner.rank.ratings import Ratings
-from limner.rank.training_queries import moments, training_queries
+from limner.rank.training_queries import evaluation_windows, training_queries
 from limner.retrieve import ContentBook, History, ItemVectors, content_candidates, fit_collaborative
 
 
@@ -217,7 +217,7 @@ def test_reciprocal_ranks_add_up_by_weight() -> None:
     assert choice.items.tolist() == [0, 1] and choice.prior == pytest.approx(
         np.array(expected) / total
     )
-    assert choice.heard["next_item"].items.tolist() == [0, 1] and choice.heard[
+    assert choice.top_candidates["next_item"].items.tolist() == [0, 1] and choice.top_candidates[
         "popular"
     ].scores.tolist() == [0.5]
     more = choose(scores, open_, 4, {"demographic": np.array([1.0, 0.0, 0.0, 1.0], np.float32)})
@@ -234,10 +234,15 @@ def test_a_voice_names_its_best_and_ties_in_order(values: list[int], depth: int)
         key=lambda at: (-values[at], at),
     )
     assert (
-        choose({"popular": score}, open_, depth).heard["popular"].items.tolist() == expected[:depth]
+        choose({"popular": score}, open_, depth).top_candidates["popular"].items.tolist()
+        == expected[:depth]
     )
-    standing = {"popular": np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)]}
-    found = choose({"popular": score}, open_, depth, standing=standing).heard["popular"]
+    constant_rankings = {
+        "popular": np.argsort(-score, kind="stable")[: np.count_nonzero(score > 0)]
+    }
+    found = choose(
+        {"popular": score}, open_, depth, constant_rankings=constant_rankings
+    ).top_candidates["popular"]
     assert (
         found.items.tolist() == expected[:depth]
         and found.scores.tolist() == score[expected[:depth]].tolist()
@@ -247,19 +252,19 @@ def test_a_voice_names_its_best_and_ties_in_order(values: list[int], depth: int)
 def test_what_everyone_is_told_stands_in_its_order(model: Model) -> None:
     """A moment of their own has an order of its own."""
     channels = model.channels
-    assert {*channels.standing} == {"recent", "latest", "popular"}
-    for name, order_ in channels.standing.items():
-        said = next(one for one in channels.voices if one.name == name)
+    assert {*channels.constant_rankings} == {"recent", "latest", "popular"}
+    for name, order_ in channels.constant_rankings.items():
+        said = next(one for one in channels.candidate_generators if one.name == name)
         [score] = said.score([History(np.array([3]), np.ones(1, np.float32))])
         assert order_.tolist() == sorted(
             np.flatnonzero(score > 0).tolist(), key=lambda at: (-score[at], at)
         )
     early = History(np.array([3]), np.ones(1, np.float32), now=1)
     table = tabulate(channels, [early], [early.items])
-    one = next(one for one in channels.voices if one.name == "latest")
+    one = next(one for one in channels.candidate_generators if one.name == "latest")
     [score] = one.score([early])
     wanted = sorted(np.flatnonzero(score > 0).tolist(), key=lambda at: (-score[at], at))
-    assert table.heard[0]["latest"].items.tolist() == [at for at in wanted if at != 3]
+    assert table.top_candidates[0]["latest"].items.tolist() == [at for at in wanted if at != 3]
 
 
 def test_ids_are_ordered_as_people_count(model: Model) -> None:
@@ -370,7 +375,7 @@ def test_fusion_learns_and_is_stored(how: How, method: Method, tmp_path: Path) -
     model = fit(x, signal, how=how, method=method)
     assert model.fusion is not None and model.fusion.method == method
     assert model.fusion.worth["fusion"] >= model.fusion.worth["popular"]
-    assert set(model.fusion.adds) == {one.name for one in model.channels.voices}
+    assert set(model.fusion.adds) == {one.name for one in model.channels.candidate_generators}
     assert max(model.fusion.adds.values()) > 0
     told = model.fusion.calibration
     assert 0 < told.share < 1 and abs(told.mean - told.share) < 0.1
@@ -414,7 +419,7 @@ def test_lessons_by_time_see_nothing_later() -> None:
     found = list(training_queries(x, signal, "time"))
     asked = [{query.history.now for query in lesson.queries} for lesson in found]
     # A lesson that saw everything would ask nobody, and hold.
-    assert asked == [{begin} for begin, _ in moments(x)]
+    assert asked == [{begin} for begin, _ in evaluation_windows(x)]
     starts = x.starts()
     for lesson, [moment] in zip(found, asked, strict=True):
         assert x.time[lesson.seen].max() < moment

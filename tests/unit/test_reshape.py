@@ -27,7 +27,7 @@ from limner.rank import (
     order,
     order_many,
 )
-from limner.rank.diversify import Likeness, boosts, diversify_list, idle_quotas, pick, relevance
+from limner.rank.diversify import ItemCosines, boosts, diversify_list, idle_quotas, pick, relevance
 from tests.unit.test_rank import made
 
 GENRES = ("Drama", "War", "Comedy")
@@ -119,7 +119,7 @@ def test_novelty_runs_from_the_fused_score_to_self_information() -> None:
 
 
 def test_likeness_is_the_mean_of_the_cosines_that_there_are(model: Model) -> None:
-    like = Likeness(model.channels.catalogue, np.array([3, 5, -1]))
+    like = ItemCosines(model.channels.catalogue, np.array([3, 5, -1]))
     vectors = model.channels.catalogue.vectors
     assert like.to(0) == pytest.approx([1, max(0.0, float(vectors[3] @ vectors[5])), 0], abs=1e-6)
     assert not like.to(2).any()
