@@ -2,9 +2,15 @@
 erase.
 """
 
+import gc
 import sys
+<<<<<<< HEAD
 from collections.abc import Sequence
 from dataclasses import replace
+=======
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+>>>>>>> h-core
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -162,13 +168,29 @@ def ingest(
             for part in _sources(folder, events or [], items or [], users or [], mapping)
         ]
         engine = session.engine(create=True)
-        report = engine.ingest(*sources)
+        with _few_collections():
+            report = engine.ingest(*sources)
         session.give(report, show.ingest_report(report))
         counts = engine.store.counts()
         session.hint(
             f"The store holds {counted(counts.users, 'user')}, {counted(counts.items, 'item')} and"
             f" {counted(counts.events, 'event')}. Next: {session.limner} recommend USER."
         )
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Run Python's cycle collector once a chunk of rows instead of hundreds of times: rows form no
+    cycles, and it takes a third of the time.
+
+    The threshold is the whole process's, so only the command, which owns its process, sets it.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _sources(

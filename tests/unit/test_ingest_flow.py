@@ -3,6 +3,7 @@ field.
 """
 
 import errno
+import gc
 import json
 import time
 from pathlib import Path
@@ -23,6 +24,16 @@ def bench(tmp_path: Path) -> Bench:
 
 
 HEAD = "user_id,item_id,rating,timestamp\n"
+
+
+def test_reading_leaves_the_cycle_collector_of_its_process_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, ...]] = []
+    monkeypatch.setattr(gc, "set_threshold", lambda *thresholds: calls.append(thresholds))
+    bench.run(bench.write("e.csv", HEAD + "u1,i1,4,1365029107\n"))
+    assert calls == []
+
 
 # ---------------------------------------------------------------- bad rows
 
