@@ -4,13 +4,9 @@ erase.
 
 import gc
 import sys
-<<<<<<< HEAD
-from collections.abc import Sequence
-from dataclasses import replace
-=======
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
->>>>>>> h-core
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 

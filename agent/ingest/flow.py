@@ -523,9 +523,8 @@ class IngestRun:
             raise BadInputError(
                 f"No event is about an item of the items table: the {len(self.items_used):,} that "
                 f"events name are such as '{named[:40]}', the {len(self.items_read):,} of the "
-                f"table such as '{known[:40]}'; check item_id of both (`limner init` compares them), or "
-                "allow it with "
-                "--allow-unknown-items."
+                f"table such as '{known[:40]}'; check item_id of both (`limner init` compares "
+                "them), or allow it with --allow-unknown-items."
             )
 
     def _note_untitled(self) -> None:
