@@ -1,6 +1,6 @@
 """`limner eval compare`: two runs of the same split, metric by metric, paired by user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from limner.core.errors import BadInputError, UsageError
 from limner.core.metrics import BUCKETS
-from limner.evals.metrics import METRICS, Style, holm, paired_tests
+from limner.evals.metrics import METRICS, PairedTest, Style, holm, paired_tests
 from limner.evals.records import Evaluation, Metric, StrictRecord, SystemResult
 from limner.evals.runs import Pair, SavedRun, UserValues, load_run, pair
-from limner.evals.studies.records import StudyRecord
+from limner.evals.studies.records import Case, StudyRecord
 from limner.evals.studies.stream import RECORD as STUDY
 from limner.evals.studies.stream import CaseStream, load_study
 from limner.evals.studies.summary import direction as of_measure
@@ -33,7 +33,7 @@ class MetricComparison(StrictRecord):
     metric: str
     mean_a: float | None
     mean_b: float | None
-    """Over all users of each run."""
+    """Means over all users of each run."""
     difference: float | None
     """B minus A; over the users that both have a value for, where the line is tested."""
     ci95: tuple[float, float] | None
@@ -50,7 +50,7 @@ class MetricComparison(StrictRecord):
 
 
 class RunComparison(StrictRecord):
-    """What compare says of two runs."""
+    """The comparison of two runs."""
 
     a: str
     b: str
@@ -88,37 +88,41 @@ def load_either(path: Path) -> SavedRun:
 
 def _as_run(name: str, record: StudyRecord, stream: CaseStream) -> SavedRun:
     """A study as one system: its measures are metrics, its cases users."""
-    cases = sorted(
-        chosen([one for one in stream.read() if one.state == "ok"]), key=lambda one: one.id
-    )
-    metrics = {
-        name: Metric(mean=one.mean, ci95=one.ci95, n=one.n) for name, one in record.figures.items()
+    finished = chosen([case for case in stream.read() if case.state == "ok"])
+    figures = {
+        measure: Metric(mean=figure.mean, ci95=figure.ci95, n=figure.n)
+        for measure, figure in record.figures.items()
     }
-    names = dict.fromkeys(name for one in cases for name in one.values)
-    values = UserValues(
-        np.array([one.id for one in cases], dtype=np.str_),
-        np.array([one.bucket for one in cases], dtype=np.str_),
-        {
-            name: np.array([one.values.get(name) for one in cases], dtype=np.float64)
-            for name in names
-        },
-    )
     evaluation = Evaluation(
         dataset=record.dataset,
         split=record.split,
-        systems=[SystemResult(name=record.study, metrics=metrics)],
+        systems=[SystemResult(name=record.study, metrics=figures)],
         seed=record.seed,
         asked=record.asked,
     )
-    unmeasured = [f"{n:,} {state}" for state, n in record.states.items() if n and state != "ok"]
-    notes = (
-        [f"{name}: {' and '.join(unmeasured)} of {record.cases:,} cases, which enter nothing."]
-        if unmeasured
-        else []
+    values: dict[str, UserValues] = {record.study: _case_values(finished)} if finished else {}
+    return SavedRun(name, evaluation, "", values, _unmeasured(name, record), record.study)
+
+
+def _case_values(cases: Sequence[Case]) -> UserValues:
+    cases = sorted(cases, key=lambda case: case.id)
+    measures = dict.fromkeys(measure for case in cases for measure in case.values)
+    return UserValues(
+        np.array([case.id for case in cases], dtype=np.str_),
+        np.array([case.bucket for case in cases], dtype=np.str_),
+        {
+            measure: np.array([case.values.get(measure) for case in cases], dtype=np.float64)
+            for measure in measures
+        },
     )
-    return SavedRun(
-        name, evaluation, "", {record.study: values} if cases else {}, notes, record.study
-    )
+
+
+def _unmeasured(name: str, record: StudyRecord) -> list[str]:
+    """A sentence on the cases of a study that were not measured, where there are any."""
+    counts = [f"{n:,} {state}" for state, n in record.states.items() if n and state != "ok"]
+    if not counts:
+        return []
+    return [f"{name}: {' and '.join(counts)} of {record.cases:,} cases, which enter nothing."]
 
 
 def compare(
@@ -137,40 +141,25 @@ def compare(
     the runs are not of the same data and split, UsageError where there is no such system or metric,
     or none in common, or nothing can be tested although `need_tests`.
     """
-    if a.study != b.study:
-        kinds = [f"a study of {one.study}" if one.study else "a run of systems" for one in (a, b)]
-        raise BadInputError(f"The runs cannot be compared: A is {kinds[0]}, B {kinds[1]}.")
+    _same_kind(a, b)
     same_split(a.evaluation, b.evaluation)
-    pairs = _pairs(a.evaluation, b.evaluation, system, against)
     notes = [*_notes(a.evaluation, b.evaluation), *a.notes, *b.notes]
     lines: list[MetricComparison] = []
-    inside: list[MetricComparison] = []
-    for one, other in pairs:
-        both = [name for name in one.metrics if name in other.metrics]
-        chosen = [name for name in metrics if name in both] if metrics else both
+    bucket_lines: list[MetricComparison] = []
+    for left, right in _pairs(a.evaluation, b.evaluation, system, against):
+        shared = [name for name in left.metrics if name in right.metrics]
+        selected = [name for name in metrics if name in shared] if metrics else shared
         paired = None
-        if one.name in a.per_user and other.name in b.per_user:
-            paired = pair(a.per_user[one.name], b.per_user[other.name], chosen)
-            if paired.only_one:
-                notes.append(
-                    f"{one.name}: {paired.only_one:,} users are in one run only and are "
-                    "left out of the test."
-                )
-        lines += _lines(one, other, chosen, paired, seed)
-        inside += _by_bucket(one.name, other.name, paired, seed) if paired is not None else []
-    absent = [name for name in metrics if name not in {line.metric for line in lines}]
-    if absent:
-        raise UsageError(f"The two runs do not both have the metric '{absent[0]}'.")
-    if not lines:
-        raise UsageError("The two runs have no metric in common.")
+        if left.name in a.per_user and right.name in b.per_user:
+            paired = pair(a.per_user[left.name], b.per_user[right.name], selected)
+            notes += _unpaired(left.name, paired)
+            bucket_lines += _by_bucket(left.name, right.name, paired, seed)
+        lines += _lines(left, right, selected, paired, seed)
+    _check_lines(lines, metrics)
     if all(line.p is None for line in lines):
-        untested = (
-            "Nothing is tested: per_user.parquet with the same metrics must lie "
-            "beside both run.json."
-        )
         if need_tests:
-            raise UsageError(untested)
-        notes.append(untested)
+            raise UsageError(_UNTESTED)
+        notes.append(_UNTESTED)
     return RunComparison(
         a=a.name,
         b=b.name,
@@ -180,9 +169,38 @@ def compare(
         candidates=a.evaluation.split.candidates,
         style=a.evaluation.style,
         lines=judge(lines),
-        buckets=judge(inside),
+        buckets=judge(bucket_lines),
         notes=notes,
     )
+
+
+_UNTESTED = (
+    "Nothing is tested: per_user.parquet with the same metrics must lie beside both run.json."
+)
+
+
+def _same_kind(a: SavedRun, b: SavedRun) -> None:
+    """Raises BadInputError where the two are of different studies, or only one is a study."""
+    if a.study != b.study:
+        kinds = [f"a study of {run.study}" if run.study else "a run of systems" for run in (a, b)]
+        raise BadInputError(f"The runs cannot be compared: A is {kinds[0]}, B {kinds[1]}.")
+
+
+def _unpaired(name: str, paired: Pair) -> list[str]:
+    """A sentence on the users whom only one of the runs has."""
+    if not paired.only_one:
+        return []
+    return [f"{name}: {paired.only_one:,} users are in one run only and are left out of the test."]
+
+
+def _check_lines(lines: Sequence[MetricComparison], metrics: Sequence[str]) -> None:
+    """Raises UsageError where there is nothing to compare, or a metric that was asked for lacks."""
+    present = {line.metric for line in lines}
+    absent = [name for name in metrics if name not in present]
+    if absent:
+        raise UsageError(f"The two runs do not both have the metric '{absent[0]}'.")
+    if not lines:
+        raise UsageError("The two runs have no metric in common.")
 
 
 def same_split(a: Evaluation, b: Evaluation) -> None:
@@ -235,17 +253,10 @@ def _verdict(line: MetricComparison, p: float) -> Verdict:
 def _pairs(
     a: Evaluation, b: Evaluation, system: str, against: str
 ) -> list[tuple[SystemResult, SystemResult]]:
-    left = {one.name: one for one in a.systems if one.state == "ok"}
-    right = {one.name: one for one in b.systems if one.state == "ok"}
+    """Which system of A is compared with which of B; raises UsageError where there is none."""
+    left, right = _measured(a), _measured(b)
     if system or against:
-        names = (system or against, against or system)
-        for name, there, run in ((names[0], left, "A"), (names[1], right, "B")):
-            if name not in there:
-                raise UsageError(
-                    f"Run {run} has no system '{name}'; it has "
-                    f"{', '.join(there) or 'none that ran'}."
-                )
-        return [(left[names[0]], right[names[1]])]
+        return [(_named(left, system or against, "A"), _named(right, against or system, "B"))]
     shared = [name for name in left if name in right]
     if shared:
         return [(left[name], right[name]) for name in shared]
@@ -256,6 +267,19 @@ def _pairs(
         f"{', '.join(right) or 'none'}); "
         "name one of each by --system and --against."
     )
+
+
+def _measured(evaluation: Evaluation) -> dict[str, SystemResult]:
+    """The systems that ran to their end, by name."""
+    return {result.name: result for result in evaluation.systems if result.state == "ok"}
+
+
+def _named(systems: Mapping[str, SystemResult], name: str, run: str) -> SystemResult:
+    if name not in systems:
+        raise UsageError(
+            f"Run {run} has no system '{name}'; it has {', '.join(systems) or 'none that ran'}."
+        )
+    return systems[name]
 
 
 def _notes(a: Evaluation, b: Evaluation) -> list[str]:
@@ -285,35 +309,43 @@ def _notes(a: Evaluation, b: Evaluation) -> list[str]:
 
 
 def _lines(
-    one: SystemResult, other: SystemResult, metrics: Sequence[str], paired: Pair | None, seed: int
+    left_system: SystemResult,
+    right_system: SystemResult,
+    metrics: Sequence[str],
+    paired: Pair | None,
+    seed: int,
 ) -> list[MetricComparison]:
-    tested = {}
+    tests = {}
     if paired is not None and len(paired.buckets) and paired.a:
-        found = paired_tests(
+        results = paired_tests(
             np.stack(list(paired.b.values())), np.stack(list(paired.a.values())), seed
         )
-        tested = dict(zip(paired.a, found, strict=True))
-    lines = []
-    for metric in metrics:
-        left, right, test = one.metrics[metric].mean, other.metrics[metric].mean, tested.get(metric)
-        plain = None if left is None or right is None else right - left
-        sure = test is not None and test.n > 0
-        lines.append(
-            MetricComparison(
-                a=one.name,
-                b=other.name,
-                metric=metric,
-                mean_a=left,
-                mean_b=right,
-                difference=test.diff if test is not None and sure else plain,
-                ci95=(test.low, test.high) if test is not None and test.n > 1 else None,
-                p=test.p if test is not None and sure else None,
-                p_holm=None,
-                n=test.n if test is not None else 0,
-                verdict="untested",
-            )
-        )
-    return lines
+        tests = dict(zip(paired.a, results, strict=True))
+    return [_line(left_system, right_system, metric, tests.get(metric)) for metric in metrics]
+
+
+def _line(
+    one: SystemResult, other: SystemResult, metric: str, test: PairedTest | None
+) -> MetricComparison:
+    left, right = one.metrics[metric].mean, other.metrics[metric].mean
+    line = MetricComparison(
+        a=one.name,
+        b=other.name,
+        metric=metric,
+        mean_a=left,
+        mean_b=right,
+        difference=None if left is None or right is None else right - left,
+        ci95=None,
+        p=None,
+        p_holm=None,
+        n=0,
+        verdict="untested",
+    )
+    if test is None or not test.n:
+        return line
+    interval = (test.low, test.high) if test.n > 1 else None
+    tested = {"difference": test.diff, "ci95": interval, "p": test.p, "n": test.n}
+    return line.model_copy(update=tested)
 
 
 def _by_bucket(a: str, b: str, paired: Pair, seed: int) -> list[MetricComparison]:

@@ -1,7 +1,8 @@
 """Systems of one split side by side: who is tested against whom, and what may be said of it."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -33,11 +34,13 @@ PREFERRED = (
 was ranked.
 """
 BEYOND = (("Coverage", "coverage"), ("Novelty", "novelty"), ("Diversity", "ild"))
-"""What stands on the first page beside accuracy, and the metric that measures it."""
+"""Qualities on the first page besides accuracy: the name shown, and the metric."""
 _FEW = 100
-"""Users below which a reader is warned."""
+"""With fewer users than this a reader is warned."""
 _BUCKET_ROUNDS = 2000
-"""Fewer than elsewhere: there are many buckets, and few users in each."""
+"""Sign flips of a test inside a bucket: fewer than elsewhere, since there are many buckets with
+few users.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Entry:
     """One system of the contest."""
 
     name: str
-    """With its run's name where several runs have a system of that name."""
+    """The system's name, with that of its run where several runs have such a system."""
     result: SystemResult
     values: UserValues | None = None
 
@@ -84,7 +87,7 @@ class Contest:
     dataset: str
     split: SplitInfo
     style: Style
-    """Whose definition of the accuracy metrics its numbers follow."""
+    """The library whose definition of accuracy metrics its numbers follow."""
     runs: Sequence[SavedRun]
     entries: Sequence[Entry]
     absent: Sequence[Entry]
@@ -94,11 +97,13 @@ class Contest:
     measured.
     """
     focal: Entry | None
-    """What the records test, else Limner, else the best; every other is tested against it."""
+    """The system that all others are tested against: the one that the records test, else Limner,
+    else the best.
+    """
     tests: Mapping[tuple[str, str], Test]
-    """By metric and the other's name."""
+    """Tests of the focal system against each other one, by metric and the other's name."""
     bucket_tests: Mapping[tuple[str, str], Test]
-    """Of `metric`, by bucket and the other's name."""
+    """Tests by `metric` inside a bucket of history length, by bucket and the other's name."""
 
     @property
     def others(self) -> list[Entry]:
@@ -150,34 +155,22 @@ def contests(runs: Iterable[SavedRun]) -> list[Contest]:
 
 
 def _contest(runs: Sequence[SavedRun]) -> Contest:
-    held = [one.name for run in runs for one in run.evaluation.systems]
-    named = {
-        (at, one.name): one.name if held.count(one.name) == 1 else f"{one.name} ({run.name})"
-        for at, run in enumerate(runs)
-        for one in run.evaluation.systems
-    }
+    labels = _labels(runs)
     entries = [
-        Entry(named[at, one.name], one, run.per_user.get(one.name))
+        Entry(labels[at, result.name], result, run.per_user.get(result.name))
         for at, run in enumerate(runs)
-        for one in run.evaluation.systems
+        for result in run.evaluation.systems
     ]
-    ran = [one for one in entries if one.result.state == "ok"]
-    metric = _headline_metric(name for one in ran for name in one.result.metrics)
-
-    def place(one: Entry) -> float:
-        mean = one.mean(metric)
-        return np.inf if mean is None else -mean * (direction(metric) or 1)
-
-    ran.sort(key=place)
-    focal = _focal(
-        ran,
-        {
-            named[at, one.system]
-            for at, run in enumerate(runs)
-            for one in run.evaluation.comparisons
-            if (at, one.system) in named
-        },
-    )
+    ran = [entry for entry in entries if entry.result.state == "ok"]
+    metric = _headline_metric(name for entry in ran for name in entry.result.metrics)
+    ran.sort(key=lambda entry: _place(entry, metric))
+    tested = {
+        labels[at, comparison.system]
+        for at, run in enumerate(runs)
+        for comparison in run.evaluation.comparisons
+        if (at, comparison.system) in labels
+    }
+    focal = _focal(ran, tested)
     first = runs[0].evaluation
     contest = Contest(
         first.dataset,
@@ -185,7 +178,7 @@ def _contest(runs: Sequence[SavedRun]) -> Contest:
         first.style,
         runs,
         ran,
-        [one for one in entries if one.result.state != "ok"],
+        [entry for entry in entries if entry.result.state != "ok"],
         metric,
         focal,
         {},
@@ -195,9 +188,29 @@ def _contest(runs: Sequence[SavedRun]) -> Contest:
         return contest
     return replace(
         contest,
-        tests=_tests(contest, focal, _recorded(runs, named)),
+        tests=_tests(contest, focal, _recorded(runs, labels)),
         bucket_tests=_bucket_tests(contest, focal),
     )
+
+
+def _labels(runs: Sequence[SavedRun]) -> dict[tuple[int, str], str]:
+    """A name for each system, by the run's position and its own name; with the name of the run
+    where several runs have such a system.
+    """
+    counts = Counter(result.name for run in runs for result in run.evaluation.systems)
+    return {
+        (at, result.name): result.name
+        if counts[result.name] == 1
+        else f"{result.name} ({run.name})"
+        for at, run in enumerate(runs)
+        for result in run.evaluation.systems
+    }
+
+
+def _place(entry: Entry, metric: str) -> float:
+    """Sorts the best first, and last what has no mean."""
+    mean = entry.mean(metric)
+    return np.inf if mean is None else -mean * (direction(metric) or 1)
 
 
 def _focal(ran: Sequence[Entry], tested: Collection[str]) -> Entry | None:
@@ -227,20 +240,30 @@ def _needs(label: str) -> str:
 def _recorded(
     runs: Sequence[SavedRun], named: Mapping[tuple[int, str], str]
 ) -> dict[tuple[str, str, str], Test]:
-    """Of the records, by metric, system and baseline; both ways round."""
+    """The tests that the records hold, by metric, system and baseline, each in both directions."""
     out: dict[tuple[str, str, str], Test] = {}
     for at, run in enumerate(runs):
-        for one in run.evaluation.comparisons:
-            system, baseline = named.get((at, one.system)), named.get((at, one.baseline))
+        for comparison in run.evaluation.comparisons:
+            system, baseline = (
+                named.get((at, comparison.system)),
+                named.get((at, comparison.baseline)),
+            )
             if system is None or baseline is None:
                 continue
-            low, high = one.ci95
-            out[one.metric, system, baseline] = Test(
-                one.difference, low, high, one.p, one.p_holm, one.n
+            low, high = comparison.ci95
+            out[comparison.metric, system, baseline] = Test(
+                comparison.difference, low, high, comparison.p, comparison.p_holm, comparison.n
             )
             out.setdefault(
-                (one.metric, baseline, system),
-                Test(-one.difference, -high, -low, one.p, one.p_holm, one.n),
+                (comparison.metric, baseline, system),
+                Test(
+                    -comparison.difference,
+                    -high,
+                    -low,
+                    comparison.p,
+                    comparison.p_holm,
+                    comparison.n,
+                ),
             )
     return out
 
@@ -248,12 +271,12 @@ def _recorded(
 def _tests(
     contest: Contest, focal: Entry, recorded: Mapping[tuple[str, str, str], Test]
 ) -> dict[tuple[str, str], Test]:
-    """Of the focal system against every other: the runs' own, and what they lack from the values by
-    user.
+    """Tests of the focal system against every other, by metric and the other's name: those of the
+    records, and where they lack one, a test of the values by user.
     """
     out: dict[tuple[str, str], Test] = {}
     for metric in contest.metrics:
-        found = {
+        tests = {
             one.name: recorded[metric, focal.name, one.name]
             for one in contest.others
             if (metric, focal.name, one.name) in recorded
@@ -261,31 +284,31 @@ def _tests(
         fresh = {
             one.name: test
             for one in contest.others
-            if one.name not in found and (test := _test(focal, one, metric)) is not None
+            if one.name not in tests and (test := _test(focal, one, metric)) is not None
         }
-        found |= fresh
+        tests |= fresh
         if fresh:
-            found = _corrected(found)
-        out.update({(metric, name): test for name, test in found.items()})
+            tests = _corrected(tests)
+        out.update({(metric, name): test for name, test in tests.items()})
     return out
 
 
 def _bucket_tests(contest: Contest, focal: Entry) -> dict[tuple[str, str], Test]:
     if is_pooled(contest.metric):
         return {}
-    found = {
+    tests = {
         (bucket, one.name): test
         for bucket in contest.buckets()
         for one in contest.others
         if (test := _test(focal, one, contest.metric, bucket, _BUCKET_ROUNDS)) is not None
     }
-    return _corrected(found)
+    return _corrected(tests)
 
 
 def _test(
     focal: Entry, other: Entry, metric: str, bucket: str = "", rounds: int = 10_000
 ) -> Test | None:
-    """Of their values by user, not yet corrected; None where there are none."""
+    """A test of two systems' values by user, p not yet corrected; None without such values."""
     if focal.values is None or other.values is None:
         return None
     both = pair(focal.values, other.values, [metric])
@@ -311,64 +334,78 @@ def _corrected(tests: Mapping[K, Test]) -> dict[K, Test]:
 
 @dataclass(frozen=True)
 class Headline:
-    """What the tests allow to be said, in sentences."""
+    """A summary in sentences that claims only what the tests show."""
 
     lead: str
     more: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Sides:
+    """The other systems, by what the tests say of the focal one."""
+
+    ahead: list[Entry] = field(default_factory=list)
+    """Systems that the focal one is significantly better than."""
+    behind: list[Entry] = field(default_factory=list)
+    even: list[Entry] = field(default_factory=list)
+    """No significant difference."""
+    untested: list[Entry] = field(default_factory=list)
+
+
 def headline(contest: Contest) -> Headline:
-    """Who wins and where it does not; nothing is claimed that no test carries."""
+    """The summary of a contest: which system wins, and where it does not."""
     focal, metric = contest.focal, contest.metric
-    more = [*_caveats(contest)]
+    caveats = _caveats(contest)
     if focal is None:
-        return Headline("No system ran to its end.", tuple(more))
+        return Headline("No system ran to its end.", tuple(caveats))
     if not metric:
-        return Headline(f"No metric of accuracy was measured for {focal.name}.", tuple(more))
+        return Headline(f"No metric of accuracy was measured for {focal.name}.", tuple(caveats))
     if not contest.others:
         return Headline(
             f"{focal.name} reaches {_with_interval(focal, metric)}; nothing stands beside it.",
-            tuple(more),
+            tuple(caveats),
         )
-    ahead, behind, even, untested = _sides(
-        contest, lambda one: contest.tests.get((metric, one.name))
-    )
-    lead = _lead(contest, focal, ahead, behind, even, untested)
-    said = []
-    if behind:
-        if ahead:
-            said.append(f"It is significantly better than {names(ahead)}.")
-        if even:
-            said.append(f"No significant difference from {names(even)}.")
-    above = [one for one in even if _higher(one, focal, metric)]
-    if above and (ahead or behind):
-        said.append(f"{names(above)} {_have(above)} the better mean, within chance.")
-    if untested and (ahead or behind or even):
-        said.append(f"Against {names(untested)} nothing was tested.")
-    if all(one.result.name != OURS for one in contest.entries):
-        said.append(
-            f"{OURS} is not among the systems; {focal.name} is held against the others "
-            "for its mean."
-        )
-    where = [
+    sides = _sides(contest, lambda entry: contest.tests.get((metric, entry.name)))
+    more = [
+        *_besides(focal, metric, sides),
+        *_without_ours(contest, focal),
         *_other_accuracy(contest, focal),
         *_by_bucket(contest, focal),
         *_beyond_accuracy(contest, focal),
+        *caveats,
     ]
-    return Headline(lead, (*said, *where, *more))
+    return Headline(_lead(contest, focal, sides), tuple(more))
 
 
-def _lead(
-    contest: Contest,
-    focal: Entry,
-    ahead: list[Entry],
-    behind: list[Entry],
-    even: list[Entry],
-    untested: list[Entry],
-) -> str:
+def _besides(focal: Entry, metric: str, sides: Sides) -> list[str]:
+    """Sentences on the systems that the lead does not speak of."""
+    sentences = []
+    if sides.behind and sides.ahead:
+        sentences.append(f"It is significantly better than {names(sides.ahead)}.")
+    if sides.behind and sides.even:
+        sentences.append(f"No significant difference from {names(sides.even)}.")
+    decided = sides.ahead or sides.behind
+    above = [entry for entry in sides.even if _higher(entry, focal, metric)]
+    if above and decided:
+        sentences.append(f"{names(above)} {_have(above)} the better mean, within chance.")
+    if sides.untested and (decided or sides.even):
+        sentences.append(f"Against {names(sides.untested)} nothing was tested.")
+    return sentences
+
+
+def _without_ours(contest: Contest, focal: Entry) -> list[str]:
+    if any(entry.result.name == OURS for entry in contest.entries):
+        return []
+    return [
+        f"{OURS} is not among the systems; {focal.name} is held against the others for its mean."
+    ]
+
+
+def _lead(contest: Contest, focal: Entry, sides: Sides) -> str:
     metric, own = contest.metric, number(focal.mean(contest.metric))
+    ahead, behind, even = sides.ahead, sides.behind, sides.even
     if behind:
-        theirs = names([f"{one.name} ({number(one.mean(metric))})" for one in behind])
+        theirs = names([f"{entry.name} ({number(entry.mean(metric))})" for entry in behind])
         verb = "is" if len(behind) == 1 else "are"
         return (
             f"{focal.name} does not win: {theirs} {verb} significantly better in "
@@ -385,41 +422,54 @@ def _lead(
         )
     if even:
         return f"{focal.name} ({metric} {own}) and {names(even)} cannot be told apart."
-    rank = 1 + sum(_higher(one, focal, metric) for one in contest.others)
+    return _untested_lead(contest, focal, own)
+
+
+def _untested_lead(contest: Contest, focal: Entry, own: str) -> str:
+    rank = 1 + sum(_higher(entry, focal, contest.metric) for entry in contest.others)
     place = "the best" if rank == 1 else f"place {rank} of {len(contest.entries)} by"
     return (
-        f"{focal.name} has {place} mean {metric}, {own}; no test says whether that is "
+        f"{focal.name} has {place} mean {contest.metric}, {own}; no test says whether that is "
         "more than chance."
     )
 
 
 def _by_bucket(contest: Contest, focal: Entry) -> list[str]:
     """One sentence on lengths of history."""
-    metric = contest.metric
-    found: dict[str, list[str]] = {}
+    buckets_by_outcome: dict[str, list[str]] = {}
     for bucket in contest.buckets():
-        own = focal.in_bucket(bucket, metric)
-        if own is None or own.mean is None:
-            continue
-
-        def test(one: Entry, bucket: str = bucket) -> Test | None:
-            return contest.bucket_tests.get((bucket, one.name))
-
-        ahead, behind, even, untested = _sides(contest, test)
-        if behind:
-            said = f"significantly behind {names(behind)}"
-        elif ahead and not even and not untested:
-            said = "significantly ahead of every other"
-        elif ahead:
-            said = f"ahead, but not significantly of {names([*even, *untested])},"
-        elif even:
-            said = "no significant difference"
-        else:
-            best = all(_mean(one.in_bucket(bucket, metric)) <= own.mean for one in contest.others)
-            said = "the best mean, untested," if best else "not the best mean, untested,"
-        found.setdefault(said, []).append(bucket.replace("-", "–"))
-    parts = [f"{said} at {names(at)} events" for said, at in found.items()]
+        outcome = _bucket_outcome(contest, focal, bucket)
+        if outcome:
+            buckets_by_outcome.setdefault(outcome, []).append(bucket.replace("-", "–"))
+    parts = [
+        f"{outcome} at {names(buckets)} events" for outcome, buckets in buckets_by_outcome.items()
+    ]
     return [f"By length of history: {'; '.join(parts)}."] if parts else []
+
+
+def _bucket_outcome(contest: Contest, focal: Entry, bucket: str) -> str:
+    """How the focal system does among users of one length of history; empty where it has no mean
+    there.
+    """
+    metric = contest.metric
+    own = focal.in_bucket(bucket, metric)
+    if own is None or own.mean is None:
+        return ""
+    sides = _sides(contest, lambda entry: contest.bucket_tests.get((bucket, entry.name)))
+    if sides.behind:
+        return f"significantly behind {names(sides.behind)}"
+    rest = [*sides.even, *sides.untested]
+    if sides.ahead:
+        return (
+            f"ahead, but not significantly of {names(rest)},"
+            if rest
+            else "significantly ahead of every other"
+        )
+    if sides.even:
+        return "no significant difference"
+    means = [_mean(entry.in_bucket(bucket, metric)) for entry in contest.others]
+    best = all(mean <= own.mean for mean in means)
+    return "the best mean, untested," if best else "not the best mean, untested,"
 
 
 def _other_accuracy(contest: Contest, focal: Entry) -> list[str]:
@@ -437,59 +487,56 @@ def _other_accuracy(contest: Contest, focal: Entry) -> list[str]:
 
 def _beyond_accuracy(contest: Contest, focal: Entry) -> list[str]:
     """One sentence on where another goes further than the focal system."""
-    parts = []
-    for what, name in BEYOND:
-        label = contest.beyond(name)
-        own = None if label is None else focal.mean(label)
-        if label is None or own is None:
-            continue
-        best = max(contest.others, key=lambda one: _or_low(one.mean(label)))
-        theirs = best.mean(label)
-        if theirs is None or theirs <= own:
-            continue
-        test = contest.tests.get((label, best.name))
-        sure = (
-            ", untested" if test is None else "" if test.outcome(label) < 0 else ", within chance"
-        )
-        parts.append(f"{what.lower()} ({best.name} {number(theirs)} against {number(own)}{sure})")
-    return [f"Others go further in {names(parts)}."] if parts else []
+    parts = [_further(contest, focal, what, contest.beyond(name)) for what, name in BEYOND]
+    further = [part for part in parts if part]
+    return [f"Others go further in {names(further)}."] if further else []
+
+
+def _further(contest: Contest, focal: Entry, what: str, label: str | None) -> str:
+    """Which system goes furthest by a metric, and by how much; empty where it is the focal one."""
+    own = None if label is None else focal.mean(label)
+    if label is None or own is None:
+        return ""
+    best = max(contest.others, key=lambda entry: _or_low(entry.mean(label)))
+    theirs = best.mean(label)
+    if theirs is None or theirs <= own:
+        return ""
+    test = contest.tests.get((label, best.name))
+    sure = ", untested" if test is None else "" if test.outcome(label) < 0 else ", within chance"
+    return f"{what.lower()} ({best.name} {number(theirs)} against {number(own)}{sure})"
 
 
 def _caveats(contest: Contest) -> list[str]:
-    """Who is not in the numbers, and whether they are of enough users."""
+    """Sentences on systems that are missing from the numbers, and on too few users."""
     users = contest.split.users
-    said = (
+    sentences = (
         [f"Only {users:,} users were asked, too few to tell small differences."]
         if users < _FEW
         else []
     )
-    said += [
-        f"{one.name} {'failed' if one.result.state == 'failed' else 'was skipped'}"
-        f"{': ' + one.result.why.rstrip('.') if one.result.why else ''}."
-        for one in contest.absent
+    sentences += [
+        f"{entry.name} {'failed' if entry.result.state == 'failed' else 'was skipped'}"
+        f"{': ' + entry.result.why.rstrip('.') if entry.result.why else ''}."
+        for entry in contest.absent
     ]
-    for one in contest.entries:
-        if one.result.failed_users:
-            said.append(
-                f"{one.name} gave nothing for {one.result.failed_users:,} users, who "
+    for entry in contest.entries:
+        if entry.result.failed_users:
+            sentences.append(
+                f"{entry.name} gave nothing for {entry.result.failed_users:,} users, who "
                 "count as misses."
             )
-        if one.result.why:
-            said.append(f"{one.name}: {one.result.why}.")
-    return said
+        if entry.result.why:
+            sentences.append(f"{entry.name}: {entry.result.why}.")
+    return sentences
 
 
-def _sides(
-    contest: Contest, test_of: Callable[[Entry], Test | None]
-) -> tuple[list[Entry], list[Entry], list[Entry], list[Entry]]:
-    """The others that the focal system is ahead of, behind, not told apart from, and not tested
-    against.
-    """
-    sides: tuple[list[Entry], list[Entry], list[Entry], list[Entry]] = ([], [], [], [])
-    for one in contest.others:
-        test = test_of(one)
-        at = 3 if test is None else {1: 0, -1: 1, 0: 2}[test.outcome(contest.metric)]
-        sides[at].append(one)
+def _sides(contest: Contest, test_of: Callable[[Entry], Test | None]) -> Sides:
+    sides = Sides()
+    by_outcome = {1: sides.ahead, -1: sides.behind, 0: sides.even}
+    for entry in contest.others:
+        test = test_of(entry)
+        side = sides.untested if test is None else by_outcome[test.outcome(contest.metric)]
+        side.append(entry)
     return sides
 
 

@@ -89,12 +89,12 @@ def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
         return open_store(dataset, create=False)
     if dataset in MIRRORS and not folder.is_dir():
         folder = fetch(dataset, cache_folder() / "data", progress)
-    found = known(folder) if folder.is_dir() else None
-    if found is None:
+    recipe = known(folder) if folder.is_dir() else None
+    if recipe is None:
         raise UsageError(
             f"'{dataset}' is neither a store nor a data set that Limner knows; see "
             "limner data list."
         )
     store = open_store(str(scratch / "store"))
-    ingest(store, *found[1], progress=progress)
+    ingest(store, *recipe[1], progress=progress)
     return store

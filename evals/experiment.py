@@ -71,7 +71,7 @@ class Experiment(BaseModel):
     """Whether Limner without each family of its channels takes part too."""
     metrics: list[str] = Field(default=list(METRICS), min_length=1)
     style: Style = "ours"
-    """Whose definition of accuracy metrics counts."""
+    """The library whose definition of accuracy metrics counts."""
     against: str = ""
     """The system that is tested against each other; `limner` where none is named, else the
     first.
@@ -115,7 +115,7 @@ class Experiment(BaseModel):
 
 
 def read_experiment(path: Path) -> Experiment:
-    """From YAML. Raises BadInputError, one sentence that names the key and what was expected."""
+    """Read YAML. Raises BadInputError, one sentence that names the key and what was expected."""
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

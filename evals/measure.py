@@ -32,7 +32,7 @@ _CATEGORIES = 500
 
 @dataclass(frozen=True)
 class SystemLists:
-    """What a system recommends to everyone who is asked."""
+    """The ranked lists of one system, for all users of a split."""
 
     items: NDArray[np.int64]
     """[users, depth] positions, best first, padded with -1."""
@@ -53,7 +53,7 @@ class SystemLists:
 
     @property
     def trouble(self) -> str:
-        """What it raised, and for whom; empty where it did not."""
+        """A sentence on the error that the system raised; empty where it raised none."""
         if not self.error:
             return ""
         if self.raised.any():
@@ -144,14 +144,14 @@ class Truth:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a system predicts; None for what was not asked for, and what it does not predict."""
+    """A system's predictions; None for a kind that was not asked for or that it does not make."""
 
     ratings: Predicted | None = None
     probabilities: Predicted | None = None
 
     @property
     def remark(self) -> str:
-        """What a reader must know; empty where nothing is missing."""
+        """A remark on missing predictions; empty where none are missing."""
         said = (
             self.ratings and self.ratings.remark("ratings"),
             self.probabilities and self.probabilities.remark("probabilities"),
@@ -239,8 +239,8 @@ def _keep_sample(
 def _scores(
     system: System, asked: UserBatch, items: int, raised: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], Exception | None]:
-    """[users, items] with -inf where nothing is said; marks in `raised` those for whom the system
-    raised.
+    """(scores [users, items], first error): -inf where the system gives no score; users for whom it
+    raises are marked in `raised`.
     """
     try:
         return _checked(system.score(asked), len(asked), items), None
@@ -293,8 +293,8 @@ class Measured:
     whole: dict[str, Callable[[NDArray[np.bool_]], float]]
     """By metric, the figure over the users of a mask."""
     pooled: dict[str, Callable[[NDArray[np.bool_]], Floats]]
-    """By metric that is an error over all cases, what each user of a mask does to the error over
-    their cases; what `by_user` has of such a metric is that over everyone.
+    """By metric that is an error over all cases (rmse): the share of each user of a mask in the
+    error over the mask's cases. `by_user` has such a metric's shares over all users.
     """
 
     def summary(self, truth: Truth, labels: Sequence[str], seed: int) -> dict[str, Metric]:
@@ -304,13 +304,13 @@ class Measured:
         self, truth: Truth, labels: Sequence[str], seed: int
     ) -> dict[str, dict[str, Metric]]:
         """By length of history; empty ones are left out."""
-        found = {}
-        held = np.array(truth.buckets)
+        metrics_by_bucket = {}
+        bucket_names = np.array(truth.buckets)
         for name, *_ in BUCKETS:
-            inside = held == name
+            inside = bucket_names == name
             if inside.any():
-                found[name] = self._over(inside, labels, seed)
-        return found
+                metrics_by_bucket[name] = self._over(inside, labels, seed)
+        return metrics_by_bucket
 
     def _over(
         self, users: NDArray[np.bool_], labels: Sequence[str], seed: int
@@ -331,9 +331,9 @@ class Measured:
 
 
 def predict(system: System, truth: Truth, specs: Sequence[MetricSpec]) -> Predictions:
-    """What a fitted system says of the ratings and probabilities that the metrics need.
+    """Ratings and probabilities by a fitted system, as far as the metrics need them.
 
-    Raises what it raised where that is everyone.
+    Raises the system's own error where it fails for every user.
     """
     needed = {one.needs for one in specs}
     cut, training = truth.split, truth.training
@@ -380,19 +380,21 @@ def measure(
     return Measured(by_user, whole, pooled)
 
 
-def _shares(name: str, said: Predicted | None, users: int) -> Callable[[NDArray[np.bool_]], Floats]:
-    """Over the users of a mask [users], what each of them does to the error of all of these."""
+def _shares(
+    name: str, predicted: Predicted | None, users: int
+) -> Callable[[NDArray[np.bool_]], Floats]:
+    """A function of a mask [users]: each of its users' share in the error over all of them."""
 
     def over(mask: NDArray[np.bool_]) -> Floats:
-        if said is None:
+        if predicted is None:
             return np.full(int(mask.sum()), np.nan)
         place = np.cumsum(mask) - 1
-        own = mask[said.cases.user]
+        own = mask[predicted.cases.user]
         return kernels.shares(
             name,
-            said.cases.truth[own],
-            said.told[own],
-            place[said.cases.user[own]],
+            predicted.cases.truth[own],
+            predicted.told[own],
+            place[predicted.cases.user[own]],
             int(mask.sum()),
         )
 
@@ -448,7 +450,7 @@ def _diversity(lists: Ints, truth: Truth, k: int) -> Floats:
 
 
 def mean_of(parts: Sequence[Measured]) -> Measured:
-    """Of repeated runs: each user's mean, and the mean of each figure."""
+    """Numbers averaged over repeated runs: by user, and each figure."""
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
@@ -480,34 +482,45 @@ def comparisons(
     measured: by system and metric, [users] values.
     """
     others = [name for name in measured if name != against]
-    labels = (
-        list(measured[against]) if against in measured else []
-    )  # it may have failed, which the run says
+    # Without the tested system, which may have failed, there is nothing to test.
+    labels = list(measured.get(against, {}))
     pairs = [(label, other) for label in labels for other in others]
     if not pairs:
         return []
     ours = np.stack([measured[against][label] for label, _ in pairs])
     theirs = np.stack([measured[other][label] for label, other in pairs])
     tests = kernels.paired_tests(ours, theirs, seed)
-    found = []
-    for at in range(0, len(pairs), len(others)):
-        some = tests[at : at + len(others)]
-        corrected = kernels.holm([one.p for one in some])
-        for (label, other), one, p_holm in zip(pairs[at:], some, corrected, strict=False):
-            if one.n > 1:
-                found.append(
-                    Comparison(
-                        system=against,
-                        baseline=other,
-                        metric=label,
-                        difference=one.diff,
-                        ci95=(one.low, one.high),
-                        p=one.p,
-                        p_holm=float(p_holm),
-                        n=one.n,
-                    )
-                )
-    return found
+    compared = [(against, other, label) for label, other in pairs]
+    step = len(others)
+    return [
+        comparison
+        for at in range(0, len(pairs), step)
+        for comparison in holm_corrected(compared[at : at + step], tests[at : at + step])
+    ]
+
+
+def holm_corrected(
+    compared: Sequence[tuple[str, str, str]], tests: Sequence[kernels.PairedTest]
+) -> list[Comparison]:
+    """Tests as records, their p corrected over all of them; those of a single user are left out.
+
+    compared: (system, baseline, metric) of each test.
+    """
+    p_values = kernels.holm([test.p for test in tests])
+    return [
+        Comparison(
+            system=system,
+            baseline=baseline,
+            metric=metric,
+            difference=test.diff,
+            ci95=(test.low, test.high),
+            p=test.p,
+            p_holm=float(p_holm),
+            n=test.n,
+        )
+        for (system, baseline, metric), test, p_holm in zip(compared, tests, p_values, strict=True)
+        if test.n > 1
+    ]
 
 
 def _metric(one: kernels.Mean) -> Metric:

@@ -1,4 +1,4 @@
-"""What calls of models cost, from rows of a ledger."""
+"""Cost of model calls, from rows of a ledger."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from limner.evals.records import Spent
 
 
 def spent(rows: Sequence[LedgerRow]) -> Spent:
-    """Of some calls. Of a cached answer nothing is spent, and its row is no call."""
+    """The cost of some calls. A cached answer costs nothing, and its row is no call."""
     called = [one for one in rows if one.outcome != "cached"]
     return Spent(
         calls=len(called),

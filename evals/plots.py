@@ -50,7 +50,7 @@ class Plot:
 
 
 def plots(contest: Contest, prefix: str) -> list[Plot]:
-    """Those that the records have the numbers for. `prefix` keeps the ids of one page apart."""
+    """The plots that the records have numbers for. `prefix` keeps the ids of one page apart."""
     with _look():
         drawn = [_against_coverage(contest), _by_bucket(contest), _against_cost(contest)]
     return [_named(one, f"{prefix}{at}") for at, one in enumerate(drawn) if one is not None]
@@ -119,6 +119,27 @@ def _against_cost(contest: Contest) -> Plot | None:
     )
 
 
+def _bucket_points(contest: Contest, axes: "Axes", entry: Entry, shift: float) -> None:
+    """One system's means with their intervals, a little beside the bucket's middle."""
+    cells = [entry.in_bucket(bucket, contest.metric) for bucket in contest.buckets()]
+    known = [(x, cell) for x, cell in enumerate(cells) if cell and cell.mean is not None]
+    if not known:
+        return
+    means = np.array([cell.mean for _, cell in known], dtype=np.float64)
+    spans = np.array([cell.ci95 or (cell.mean, cell.mean) for _, cell in known], dtype=np.float64)
+    style = _style(contest, entry)
+    axes.errorbar(
+        [x + shift for x, _ in known],
+        means,
+        yerr=np.abs(spans.T - means),
+        fmt=style.marker,
+        color=style.colour,
+        markersize=style.size,
+        elinewidth=1.3,
+        label=_short(entry.name),
+    )
+
+
 def _by_bucket(contest: Contest) -> Plot | None:
     buckets, metric = contest.buckets(), contest.metric
     if len(buckets) < 2 or not metric:
@@ -127,28 +148,10 @@ def _by_bucket(contest: Contest) -> Plot | None:
     if contest.focal is not None and contest.focal not in shown:
         shown[-1] = contest.focal
     figure, axes = _figure()
-    for at, one in enumerate(shown):
-        cells = [(x, one.in_bucket(bucket, metric)) for x, bucket in enumerate(buckets)]
-        known = [(x, cell) for x, cell in cells if cell is not None and cell.mean is not None]
-        if not known:
-            continue
+    for at, entry in enumerate(shown):
         shift = (at - (len(shown) - 1) / 2) * 0.7 / len(shown)
-        means = np.array([cell.mean for _, cell in known], dtype=np.float64)
-        spans = np.array(
-            [cell.ci95 or (cell.mean, cell.mean) for _, cell in known], dtype=np.float64
-        )
-        style = _style(contest, one)
-        axes.errorbar(
-            [x + shift for x, _ in known],
-            means,
-            yerr=np.abs(spans.T - means),
-            fmt=style.marker,
-            color=style.colour,
-            markersize=style.size,
-            elinewidth=1.3,
-            label=_short(one.name),
-        )
-    axes.set_xticks(range(len(buckets)), [one.replace("-", "–") for one in buckets])
+        _bucket_points(contest, axes, entry, shift)
+    axes.set_xticks(range(len(buckets)), [bucket.replace("-", "–") for bucket in buckets])
     axes.set_xlim(-0.6, len(buckets) - 0.4)
     axes.margins(y=0.1)
     axes.autoscale_view(scalex=False)
@@ -173,11 +176,13 @@ def _by_bucket(contest: Contest) -> Plot | None:
     )
 
 
-def _map(found: PortraitMap, projection: Projection) -> Plot:
+def _map(portraits: PortraitMap, projection: Projection) -> Plot:
     figure, axes = _figure()
-    buckets = [one for one in dict.fromkeys(found.bucket_names) if one in set(found.buckets)]
+    buckets = [
+        one for one in dict.fromkeys(portraits.bucket_names) if one in set(portraits.buckets)
+    ]
     for at, bucket in enumerate(buckets):
-        rows = [row for row, one in enumerate(found.buckets) if one == bucket]
+        rows = [row for row, one in enumerate(portraits.buckets) if one == bucket]
         axes.scatter(
             projection.places[rows, 0],
             projection.places[rows, 1],
@@ -198,7 +203,7 @@ def _map(found: PortraitMap, projection: Projection) -> Plot:
         f"Portraits by {projection.name}",
         projection.caption,
         (
-            f"Map of {len(found.buckets)} portraits in two dimensions by {projection.name}, "
+            f"Map of {len(portraits.buckets)} portraits in two dimensions by {projection.name}, "
             "a point a user."
         ),
         _svg(figure),
@@ -238,8 +243,8 @@ def _scatter(
     points: Sequence[tuple[Entry, float, tuple[float, float, float]]],
 ) -> None:
     """Points with their intervals, each named beside it."""
-    for one, x, (y, low, high) in points:
-        style = _style(contest, one)
+    for entry, x, (y, low, high) in points:
+        style = _style(contest, entry)
         axes.errorbar(
             [x],
             [y],
@@ -256,12 +261,12 @@ def _scatter(
     if figure is not None:
         figure.draw_without_rendering()  # so that the layout is what it will be
     at = {
-        one.name: (
+        entry.name: (
             axes.transData.transform((x, y)),
             axes.transData.transform((x, low)),
             axes.transData.transform((x, high)),
         )
-        for one, x, (y, low, high) in points
+        for entry, x, (y, low, high) in points
     }
     extent = axes.get_window_extent()
     frame = _Box(extent.x0, extent.y0, extent.x1, extent.y1)
@@ -269,8 +274,8 @@ def _scatter(
         _Box(x - 6, min(y, low) - 6, x + 6, max(y, high) + 6)
         for (x, y), (_, low), (_, high) in at.values()
     ]
-    for one, x, (y, _, _) in points:
-        name, (across, up) = _short(one.name), at[one.name][0]
+    for entry, x, (y, _, _) in points:
+        name, (across, up) = _short(entry.name), at[entry.name][0]
         boxes = [(shift, _name_box(across, up, shift, len(name))) for shift in _PLACES]
         shift, box = min(
             boxes, key=lambda tried: sum(map(tried[1].over, taken)) + 1000 * tried[1].outside(frame)
@@ -284,7 +289,7 @@ def _scatter(
             color=INK,
             va="center",
             ha="center" if not shift[0] else "left" if shift[0] > 0 else "right",
-            fontweight="bold" if one is contest.focal else "normal",
+            fontweight="bold" if entry is contest.focal else "normal",
             arrowprops={
                 "arrowstyle": "-",
                 "color": FAINT,
@@ -370,7 +375,7 @@ def _look() -> Iterator[None]:
 
 
 def _figure() -> "tuple[Figure, Axes]":
-    """Without pyplot, so that nothing of matplotlib's own state is touched."""
+    """A figure made without pyplot, which would keep it in matplotlib's global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE, dpi=72, layout="constrained")
@@ -395,7 +400,7 @@ def _svg(figure: "Figure") -> str:
 
 
 def _named(plot: Plot, prefix: str) -> Plot:
-    """With ids that no other figure of the page has."""
+    """The figure as SVG, with ids that no other figure of the page has."""
 
     def tag(found: re.Match[str]) -> str:
         return re.sub(r'(?<= id=")|(?<=href="#)|(?<=url\(#)', f"{prefix}-", found.group())

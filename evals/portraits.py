@@ -32,7 +32,7 @@ class PortraitMap:
     """Portraits by length of history, in every projection."""
 
     buckets: tuple[str, ...]
-    """Of each portrait's user."""
+    """Bucket of history length of each portrait's user."""
     projections: tuple[Projection, ...]
     note: str = ""
     """Why there is no map, or what it leaves out."""

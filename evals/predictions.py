@@ -20,7 +20,7 @@ _USERS = 500
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a system said of every case."""
+    """A system's predictions of all cases."""
 
     cases: Cases
     told: Floats
@@ -31,7 +31,7 @@ class Predicted:
     """The first that it raised."""
 
     def remark(self, what: str) -> str:
-        """What a reader must know; empty where it spoke of all."""
+        """A remark on cases without a prediction; empty where all have one."""
         if not self.silent:
             return ""
         why = f", the first time it raised {self.error}" if self.error else ""
@@ -74,7 +74,7 @@ def _predicted(ask: Ask, cases: Cases, split: Split, training: Training, usual: 
     """Asked for many users at once, and one by one where it raises for them. Raises what it raised
     for everyone.
     """
-    told = np.full(len(cases), np.nan)
+    values = np.full(len(cases), np.nan)
     first: Exception | None = None
     answered = False
     for begin in range(0, len(split.users), _USERS):
@@ -82,7 +82,7 @@ def _predicted(ask: Ask, cases: Cases, split: Split, training: Training, usual: 
         span = slice(*np.searchsorted(cases.user, [begin, end]))
         asked, items = training.asked(split.users[begin:end]), cases.of(begin, end)
         try:
-            told[span] = _joined(ask(asked, items), items)
+            values[span] = _joined(ask(asked, items), items)
             answered = True
             continue
         except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is counted below
@@ -94,12 +94,12 @@ def _predicted(ask: Ask, cases: Cases, split: Split, training: Training, usual: 
                 answered = True
             except Exception:  # noqa: BLE001 - as above
                 parts.append(np.full(len(own), np.nan))
-        told[span] = np.concatenate(parts)
+        values[span] = np.concatenate(parts)
     if first is not None and not answered:
         raise first
-    silent = np.isnan(told)
+    silent = np.isnan(values)
     error_text = "" if first is None else f"{type(first).__name__}: {first}"
-    return Predicted(cases, np.where(silent, usual, told), int(silent.sum()), error_text)
+    return Predicted(cases, np.where(silent, usual, values), int(silent.sum()), error_text)
 
 
 def _joined(given: Sequence[Floats], items: Sequence[Ints]) -> Floats:

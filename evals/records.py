@@ -16,7 +16,7 @@ class StrictRecord(BaseModel):
 class SplitInfo(StrictRecord):
     name: str
     hash: str
-    """Of the test events."""
+    """Hash of the test events."""
     users: int
     """Asked about."""
     train_events: int
@@ -48,7 +48,7 @@ class Spent(StrictRecord):
     """Calls of one purpose, or of all."""
 
     calls: int = 0
-    """That reached a model."""
+    """Calls that reached a model, not the cache."""
     cached: int = 0
     """Answered from the cache, at no cost."""
     failed: int = 0
@@ -71,18 +71,18 @@ class SystemResult(StrictRecord):
     """Of a failure or a skip, or what else a reader of the numbers must know, for a person."""
     metrics: dict[str, Metric] = {}
     buckets: dict[str, dict[str, Metric]] = {}
-    """By length of history, then metric."""
+    """Figures by length of history, then metric."""
     failed_users: int = 0
     """Users for whom it raised or gave nothing; they count as misses, never as absent."""
     fit_seconds: float = 0.0
     rank_seconds: float = 0.0
     settings: dict[str, float | int | str] = {}
-    """What tuning chose."""
+    """The settings that tuning chose."""
     trials: int = 0
     """Settings that tuning tried; 0 where the defaults stand."""
     tune_seconds: float = 0.0
     cost: Spent = Spent()
-    """Of the calls of a model, for a system that asks one."""
+    """Cost of the model calls, for a system that asks a model."""
     asked: str = ""
     """Hash of the settings of a model that shape such a system's numbers; where they change it is
     measured anew.
@@ -109,9 +109,9 @@ class Evaluation(StrictRecord):
     systems: list[SystemResult]
     comparisons: list[Comparison] = []
     style: Style = "ours"
-    """Whose definition of the accuracy metrics its numbers follow."""
+    """The library whose definition of accuracy metrics its numbers follow."""
     seed: int = 0
     notes: list[str] = []
     """What a reader must know: who was not asked, what was not tuned."""
     asked: str = ""
-    """Hash of what was asked for; a run can only be gone on with where it is the same."""
+    """Hash of the plan; a run can be resumed only with the same one."""

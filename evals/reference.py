@@ -46,9 +46,9 @@ class ReferenceLine:
     system: str
     published: tuple[float, float]
     ours: tuple[float, float]
-    """With ties counting half, as the protocol says."""
+    """The value with ties counting half, as the protocol says."""
     favoured: tuple[float, float]
-    """With every tie going to the item asked for."""
+    """The value with every tie going to the item asked for."""
 
     @property
     def agrees(self) -> bool:
@@ -172,7 +172,7 @@ def compare(name: str, split: Split) -> list[ReferenceLine]:
 
 
 def table(name: str, split: Split, lines: Sequence[ReferenceLine]) -> str:
-    """As text; a line that does not agree is marked."""
+    """The comparison as text; a line that does not agree is marked."""
     head = (
         f"{name}: {len(split.users):,} users, {len(split.train.item_ids):,} items, "
         f"test set {split.digest}"

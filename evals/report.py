@@ -35,7 +35,7 @@ _WHAT = {
 
 
 class Finding(StrictRecord):
-    """What the report says of one data set and split."""
+    """The report's part on one data set and split."""
 
     dataset: str
     split: str
@@ -109,17 +109,17 @@ def report(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render(page(found, given, portraits, title, studies)), encoding="utf-8")
     findings = []
-    for one in found:
-        said = headline(one)
+    for contest in found:
+        summary = headline(contest)
         findings.append(
             Finding(
-                dataset=one.dataset,
-                split=one.split.name,
-                hash=one.split.hash,
-                candidates=one.split.candidates,
-                style=one.style,
-                headline=said.lead,
-                more=[*said.more],
+                dataset=contest.dataset,
+                split=contest.split.name,
+                hash=contest.split.hash,
+                candidates=contest.split.candidates,
+                style=contest.style,
+                headline=summary.lead,
+                more=[*summary.more],
             )
         )
     for record in _in_order(studies):
@@ -141,7 +141,7 @@ def report(
 
 
 def page(
-    found: Sequence[Contest],
+    compared: Sequence[Contest],
     runs: Sequence[SavedRun],
     portraits: PortraitMap | None,
     title: str = "Limner evaluation",
@@ -149,7 +149,7 @@ def page(
 ) -> ReportPage:
     """Everything that the template shows, in its order."""
     try:
-        sections = [_section(one, f"part{at}") for at, one in enumerate(found)]
+        sections = [_section(one, f"part{at}") for at, one in enumerate(compared)]
         maps = portrait_plots(portraits, "map") if portraits else []
     except ImportError as error:
         raise _missing(error) from error
@@ -202,7 +202,7 @@ def _missing(error: ImportError) -> LimnerError:
 
 
 def _section(contest: Contest, name: str) -> ReportSection:
-    said = headline(contest)
+    summary = headline(contest)
     split = contest.split
     facts = [
         ("users asked", f"{split.users:,}"),
@@ -215,8 +215,8 @@ def _section(contest: Contest, name: str) -> ReportSection:
     return ReportSection(
         id=name,
         contest=contest,
-        lead=said.lead,
-        more=said.more,
+        lead=summary.lead,
+        more=summary.more,
         facts=facts,
         apart=apart(split.candidates, contest.style),
         sampled=split.candidates != "all",
@@ -351,41 +351,46 @@ def _users(contest: Contest, bucket: str, label: str) -> int:
 
 
 def _column(
-    contest: Contest, label: str, found: Mapping[str, Metric | None], tests: Mapping[str, Test]
+    contest: Contest, label: str, metrics: Mapping[str, Metric | None], tests: Mapping[str, Test]
 ) -> dict[str, Cell]:
     """The cells of one metric, by system."""
     way = direction(label)
-    known = {
-        name: cell.mean
-        for name, cell in found.items()
-        if cell is not None and cell.mean is not None
+    measured = {
+        name: metric for name, metric in metrics.items() if metric and metric.mean is not None
     }
-    best = (max if way > 0 else min)(known.values()) if known and way else None
-    ends = [end for cell in found.values() if cell is not None for end in cell.ci95 or ()]
+    means = [metric.mean for metric in measured.values() if metric.mean is not None]
+    best = (max if way > 0 else min)(means) if len(means) > 1 and way else None
+    ends = [end for metric in metrics.values() if metric for end in metric.ci95 or ()]
     span = (min(ends), max(ends)) if ends else (0.0, 0.0)
-    out = {}
-    for name, cell in found.items():
-        if cell is None or cell.mean is None:
-            out[name] = Cell("–")
-            continue
-        test = tests.get(name)
-        mark = "" if test is None or not test.p_holm <= ALPHA else _MARKS[test.outcome(label)]
-        out[name] = Cell(
-            number(cell.mean),
-            "" if cell.ci95 is None else f"{number(cell.ci95[0])}–{number(cell.ci95[1])}",
-            mark,
-            len(known) > 1 and cell.mean == best,
-            _whisker(cell, span),
-        )
-    return out
+    return {
+        name: _cell(measured[name], _mark(tests.get(name), label), best, span)
+        if name in measured
+        else Cell("–")
+        for name in metrics
+    }
+
+
+def _cell(metric: Metric, mark: str, best: float | None, span: tuple[float, float]) -> Cell:
+    return Cell(
+        number(metric.mean),
+        "" if metric.ci95 is None else f"{number(metric.ci95[0])}–{number(metric.ci95[1])}",
+        mark,
+        metric.mean == best,
+        _whisker(metric, span),
+    )
+
+
+def _mark(test: Test | None, label: str) -> str:
+    """What a significant test says of the system beside the focal one; empty where none does."""
+    return "" if test is None or not test.p_holm <= ALPHA else _MARKS[test.outcome(label)]
 
 
 _MARKS = {1: "worse", -1: "better", 0: "differs"}
-"""What the focal system's outcome says of the other."""
+"""How the other system does beside the focal one, by the focal system's outcome."""
 
 
 def _whisker(cell: Metric, span: tuple[float, float]) -> Whisker | None:
-    """Where the interval lies between the least and the most of its column."""
+    """The place of an interval between the least and greatest end of its column, in percent."""
     if cell.mean is None or cell.ci95 is None or span[0] == span[1]:
         return None
     low, high = cell.ci95
@@ -412,7 +417,7 @@ def _test_rows(contest: Contest) -> list[TestRow]:
     for (metric, other), test in contest.tests.items():
         outcome = test.outcome(metric)
         sure = test.p_holm <= ALPHA
-        said = (
+        sentence = (
             contest.focal.name
             if outcome > 0
             else other
@@ -431,7 +436,7 @@ def _test_rows(contest: Contest) -> list[TestRow]:
                 test.p,
                 test.p_holm,
                 test.n,
-                said,
+                sentence,
             )
         )
     return rows
@@ -441,7 +446,7 @@ def _test_rows(contest: Contest) -> list[TestRow]:
 
 
 def _environment() -> list[tuple[str, str]]:
-    """Of the process that makes the report."""
+    """(name, value) of the versions and the machine of the process that makes the report."""
     out = [
         ("Python", platform.python_version()),
         ("system", f"{platform.system()} {platform.machine()}"),

@@ -105,11 +105,11 @@ def _gains(record: StudyRecord, scope: str) -> bool:
 
 def _better(record: StudyRecord, system: str, baseline: str) -> bool:
     return any(
-        one.system == system
-        and one.baseline == baseline
-        and one.difference > 0
-        and one.p_holm <= ALPHA
-        for one in record.comparisons
+        comparison.system == system
+        and comparison.baseline == baseline
+        and comparison.difference > 0
+        and comparison.p_holm <= ALPHA
+        for comparison in record.comparisons
     )
 
 
@@ -151,10 +151,10 @@ def _cell(one: Figure | None) -> Cell:
 
 def _cost(record: StudyRecord) -> list[tuple[str, str]]:
     total, per = record.cost.total, record.cost.per_user
-    found = [(f"model {name}", f"{n:,}") for name, n in record.cost.llm.items()]
-    found.append(("seconds a user", number(per.get("seconds"))))
+    rows = [(f"model {name}", f"{n:,}") for name, n in record.cost.llm.items()]
+    rows.append(("seconds a user", number(per.get("seconds"))))
     if total.calls or total.cached:
-        found += [
+        rows += [
             ("calls", f"{total.calls:,}"),
             ("from the cache", f"{total.cached:,}"),
             ("failed", f"{total.failed:,}"),
@@ -164,4 +164,4 @@ def _cost(record: StudyRecord) -> list[tuple[str, str]]:
             ("dollars a user", number(per.get("cost"))),
             ("seconds a call", number(record.cost.per_request.get("seconds"))),
         ]
-    return found
+    return rows

@@ -4,9 +4,9 @@ paired tests.
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from limner.core.schema import LedgerRow
 from limner.core.settings import Settings, SignalTable
 from limner.core.signals import signals
 from limner.evals.data import EvaluationData, load
+from limner.evals.execution import Execution
 from limner.evals.experiment import METRICS, SYSTEMS
 from limner.evals.measure import (
     Floats,
@@ -33,14 +34,13 @@ from limner.evals.measure import (
 )
 from limner.evals.metrics import MetricSpec, Style, parse
 from limner.evals.money import spent
-from limner.evals.records import Evaluation, SplitInfo, SystemResult
-from limner.evals.runs import PER_USER, RECORD, load_run
+from limner.evals.records import Comparison, Evaluation, Metric, SplitInfo, SystemResult
+from limner.evals.runs import PER_USER, RECORD, UserValues, load_run
 from limner.evals.splits import Split, make_split
 from limner.evals.systems import Asking, Contestant, Remarking, System, Training, resolve
 from limner.evals.systems.limner import LimnerSystem
 from limner.evals.tuning import TRIALS, Tuned, try_validation, tune
 from limner.evals.write import write_json, write_run, write_users
-from limner.llm import Budget
 from limner.rank import How
 
 if TYPE_CHECKING:
@@ -49,114 +49,104 @@ if TYPE_CHECKING:
 OURS = LimnerSystem.name
 
 
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything that shapes the numbers of a run."""
+
+    split: str = "global-time"
+    systems: Sequence[str] = SYSTEMS
+    metrics: Sequence[str] = METRICS
+    against: str = ""
+    """The system that is tested against every other; Limner, or the first where it takes no
+    part.
+    """
+    style: Style = "ours"
+    limit: int | None = None
+    """Users asked at most, drawn by chance; all where None."""
+    seed: int = 0
+    repeat: int = 1
+    """How many seeds a system that depends on one is run with."""
+    trials: int = TRIALS
+    """Settings that are tried for each baseline."""
+    candidates: int | None = None
+    """Rank only what is relevant and so many other items, drawn for each user, which inflates every
+    number; all items where None.
+    """
+    signals: SignalTable = field(default_factory=SignalTable)
+
+    @property
+    def specs(self) -> list[MetricSpec]:
+        return [parse(metric) for metric in self.metrics]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(spec.label for spec in self.specs)
+
+    @property
+    def depth(self) -> int:
+        """Length of the lists that the metrics need."""
+        return max((spec.k or 0 for spec in self.specs), default=0) or 10
+
+    def digest(self, dataset: str) -> str:
+        """Hash of everything that shapes every system's numbers."""
+        shaping = (
+            dataset,
+            self.split,
+            self.labels,
+            self.style,
+            self.limit,
+            self.seed,
+            self.repeat,
+            self.trials,
+            self.candidates,
+            self.signals.model_dump_json(),
+        )
+        return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
+
+
 def run(
     dataset: str | EvaluationData,
-    split: str = "global-time",
-    systems: Sequence[str] = SYSTEMS,
-    metrics: Sequence[str] = METRICS,
+    plan: RunPlan,
+    execution: Execution | None = None,
     *,
-    against: str = "",
-    style: Style = "ours",
-    limit: int | None = None,
-    seed: int = 0,
-    repeat: int = 1,
-    trials: int = TRIALS,
-    candidates: int | None = None,
-    out: Path | None = None,
-    jobs: int = 1,
-    resume: bool = False,
-    retry_errors: bool = False,
-    signal_table: SignalTable | None = None,
     settings: Settings | None = None,
-    budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Tune and fit each system on the training part, and rank the whole catalogue minus what a user
     has had.
 
-    dataset: a known name, a folder of a known data set, a store, or one that was loaded. against:
-    the system that is tested against every other; Limner, or the first where it takes no part.
-    candidates: rank only what is relevant and so many other items, drawn for each user, which
-    inflates every number. out: a folder that gets `run.json` and `per_user.parquet`, both anew
-    after every system, and `runs/NAME.parquet`. jobs: systems at the same time, each in a process
-    of its own. resume: take over what `out` holds of the same run; with retry_errors all but its
-    failures. settings: by which a system that asks a model finds it, none where they are left out;
-    purse: what it is paid from.
+    dataset: a known name, a folder of a known data set, a store, or one that was loaded. With
+    `execution.out` a folder gets `run.json` and `per_user.parquet`, both written again after every
+    system, and `runs/NAME.parquet`; with `execution.jobs` systems are measured in processes of
+    their own. settings: where a system that asks a model finds it; without them there is none.
 
     A system that raises is recorded as failed, one that cannot run here as skipped, and the others
-    go on. Raises UsageError for an unknown name of any kind, and where `against` is none of several
-    systems; BadInputError where the split asks nobody, or where `out` is to be gone on with and
-    holds another run.
+    go on. Raises UsageError for an unknown name of any kind, and where `plan.against` is none of
+    several systems; BadInputError where the split asks nobody, or where a run is to be resumed and
+    `out` holds another one.
     """
-    say = progress or Quiet()
-    specs = [parse(one) for one in metrics]
-    depth = max((spec.k or 0 for spec in specs), default=0) or 10
-    contestants = resolve(systems, depth)
-    tested, told = opponent(against, [one.name for one in contestants])
+    say, execution = progress or Quiet(), execution or Execution()
+    contestants = resolve(plan.systems, plan.depth)
+    tested, choice_notes = opponent(plan.against, [contestant.name for contestant in contestants])
     data = load(dataset, say) if isinstance(dataset, str) else dataset
-    asked = _Asked(
-        data,
-        split,
-        tuple(spec.label for spec in specs),
-        style,
-        limit,
-        seed,
-        repeat,
-        trials,
-        candidates,
-        signal_table or SignalTable(),
-        settings,
-        budget.left if budget else None,
+    budget = execution.budget
+    work = _RunWork(data, plan, settings, budget.left if budget else None)
+    context = work.context(say)
+    _check_cases(context.truth, plan.specs)
+    done = _resumed(work, execution, context.truth, contestants, say)
+    results = _Results(work, context.truth, contestants, tested, execution.out, done, choice_notes)
+    results.write_users()
+    todo = [contestant for contestant in contestants if contestant.name not in done]
+    outcomes = (
+        work.in_processes(todo, execution.jobs, say)
+        if execution.jobs > 1
+        else map(context.outcome, todo)
     )
-    work = asked.work(say)
-    truth = work.truth
-    _check_cases(truth, specs)
-    earlier = _earlier(out, asked, truth, retry_errors) if resume or retry_errors else {}
-    shapes = {one.name: asked.shape(one) for one in contestants}
-    done = {name: earlier[name] for name, shape in shapes.items() if name in earlier}
-    for name in [name for name, found in done.items() if found.result.asked != shapes[name]]:
-        say.say(f"{name} is measured anew: the settings of the model that it asks have changed.")
-        del done[name]
-    if out is not None:
-        # What stands there is of an earlier run, and of systems that may take no part in this one.
-        _write_users(out, done, truth)
-    notes = [*truth.split.notes, *told, *(note for one in done.values() for note in one.notes)]
-
-    def evaluation(*, whole: bool) -> Evaluation:
-        results = [done[one.name] for one in contestants if one.name in done]
-        measured = {one.result.name: one.by_user for one in results if one.by_user is not None}
-        return Evaluation(
-            dataset=data.name,
-            split=_info(truth, candidates),
-            systems=[one.result for one in results],
-            style=style,
-            seed=seed,
-            comparisons=comparisons(measured, tested, seed) if whole else [],
-            notes=list(dict.fromkeys(notes)),
-            asked=asked.digest,
-        )
-
-    todo = [one for one in contestants if one.name not in done]
-    for found in asked.in_processes(todo, jobs, say) if jobs > 1 else map(work.outcome, todo):
-        name = found.result.name
-        done[name] = found = replace(
-            found, result=found.result.model_copy(update={"asked": shapes[name]})
-        )
-        notes += found.notes
+    for outcome in outcomes:
         if budget is not None:
-            budget.pay(found.result.cost.cost)
-        if out is not None:
-            if found.lists is not None:
-                write_run(out / "runs", found.result.name, found.lists, truth)
-            _write_users(out, done, truth)
-            write_json(out / RECORD, evaluation(whole=False))
-    others = [name for name, one in done.items() if one.by_user is not None and name != tested]
-    if done[tested].by_user is None and len(others) > 1:
-        notes.append(f"{tested} was not measured, so nothing is tested.")
-    record = evaluation(whole=True)
-    if out is not None:
-        write_json(out / RECORD, record)
-    return record
+            budget.pay(outcome.result.cost.cost)
+        results.add(outcome)
+    return results.finish()
 
 
 def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
@@ -177,17 +167,9 @@ def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
     ]
 
 
-def _write_users(out: Path, done: Mapping[str, "_Outcome"], truth: Truth) -> None:
-    write_users(
-        out / PER_USER,
-        {name: one.by_user for name, one in done.items() if one.by_user is not None},
-        truth,
-    )
-
-
 @dataclass(frozen=True)
 class _Outcome:
-    """Of one system."""
+    """What became of one system."""
 
     result: SystemResult
     by_user: Mapping[str, Floats] | None = None
@@ -196,177 +178,253 @@ class _Outcome:
     notes: tuple[str, ...] = ()
 
 
+def _values_by_user(outcomes: Iterable[_Outcome]) -> dict[str, Mapping[str, Floats]]:
+    """[users] by system and metric, of the systems that were measured."""
+    return {
+        outcome.result.name: outcome.by_user for outcome in outcomes if outcome.by_user is not None
+    }
+
+
+@dataclass
+class _Results:
+    """Collects what became of the systems of a run, and keeps the folder up to date."""
+
+    work: "_RunWork"
+    truth: Truth
+    contestants: Sequence[Contestant]
+    tested: str
+    """Name of the system that is tested against every other."""
+    out: Path | None
+    done: dict[str, _Outcome]
+    """By system; begins with those that an earlier run has measured."""
+    notes: list[str]
+    """Of the choice of the tested system."""
+
+    def __post_init__(self) -> None:
+        earlier = [note for outcome in self.done.values() for note in outcome.notes]
+        self.notes = [*self.truth.split.notes, *self.notes, *earlier]
+        self._shapes = self.work.shapes(self.contestants)
+
+    def add(self, outcome: _Outcome) -> None:
+        name = outcome.result.name
+        result = outcome.result.model_copy(update={"asked": self._shapes[name]})
+        self.done[name] = replace(outcome, result=result)
+        self.notes += outcome.notes
+        if self.out is None:
+            return
+        if outcome.lists is not None:
+            write_run(self.out / "runs", name, outcome.lists, self.truth)
+        self.write_users()
+        write_json(self.out / RECORD, self._evaluation([]))
+
+    def write_users(self) -> None:
+        """Replace the values by user, which may be those of systems that take no part any more."""
+        if self.out is not None:
+            write_users(self.out / PER_USER, _values_by_user(self.done.values()), self.truth)
+
+    def finish(self) -> Evaluation:
+        """The record of the whole run, with tests."""
+        measured = _values_by_user(self._in_order())
+        others = [name for name in measured if name != self.tested]
+        if self.tested not in measured and len(others) > 1:
+            self.notes.append(f"{self.tested} was not measured, so nothing is tested.")
+        record = self._evaluation(comparisons(measured, self.tested, self.work.plan.seed))
+        if self.out is not None:
+            write_json(self.out / RECORD, record)
+        return record
+
+    def _in_order(self) -> list[_Outcome]:
+        names = [contestant.name for contestant in self.contestants]
+        return [self.done[name] for name in names if name in self.done]
+
+    def _evaluation(self, tests: list[Comparison]) -> Evaluation:
+        plan = self.work.plan
+        return Evaluation(
+            dataset=self.work.data.name,
+            split=_info(self.truth, plan.candidates),
+            systems=[outcome.result for outcome in self._in_order()],
+            style=plan.style,
+            seed=plan.seed,
+            comparisons=tests,
+            notes=list(dict.fromkeys(self.notes)),
+            asked=plan.digest(self.work.data.name),
+        )
+
+
 @dataclass(frozen=True)
-class _Asked:
-    """What a run asks of every system; goes to other processes as it is."""
+class _RunWork:
+    """A run's data and plan; goes to other processes as it is."""
 
     data: EvaluationData
-    split: str
-    metrics: tuple[str, ...]
-    style: Style
-    limit: int | None
-    seed: int
-    repeat: int
-    trials: int
-    candidates: int | None
-    table: SignalTable
+    plan: RunPlan
     settings: Settings | None
     money: float | None
 
-    @property
-    def digest(self) -> str:
-        """Of everything that shapes every system's numbers."""
-        shaping = (
-            self.data.name,
-            self.split,
-            self.metrics,
-            self.style,
-            self.limit,
-            self.seed,
-            self.repeat,
-            self.trials,
-            self.candidates,
-            self.table.model_dump_json(),
-        )
-        return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
+    def shapes(self, contestants: Sequence[Contestant]) -> dict[str, str]:
+        """Hash of the settings that shape one system's numbers alone, by its name; empty text where
+        no setting does.
+        """
+        return {
+            contestant.name: contestant.shape(self.settings)
+            if contestant.shape and self.settings
+            else ""
+            for contestant in contestants
+        }
 
-    def shape(self, contestant: Contestant) -> str:
-        """Hash of the settings that shape this system's numbers alone; empty where none does."""
-        return contestant.shape(self.settings) if contestant.shape and self.settings else ""
-
-    def work(self, progress: Progress) -> "_RunContext":
-        cut = make_split(self.split, self.data.x)
-        specs = [parse(one) for one in self.metrics]
-        if any(one.needs == "probabilities" for one in specs):
-            cut = cut.everyone()
-        cut = cut if self.limit is None else cut.limited(self.limit, self.seed)
-        training = training_of(self.data, cut, self.table, self.seed, progress)
+    def context(self, progress: Progress) -> "_RunContext":
+        """Cut the data and make ready what every system needs."""
+        plan = self.plan
+        split = make_split(plan.split, self.data.x)
+        if any(spec.needs == "probabilities" for spec in plan.specs):
+            split = split.everyone()
+        split = split if plan.limit is None else split.limited(plan.limit, plan.seed)
+        training = training_of(self.data, split, plan.signals, plan.seed, progress)
         if self.settings is not None:
             training = replace(training, settings=self.settings, money=self.money)
-        truth = Truth(cut, training)
-        depth = max((spec.k or 0 for spec in specs), default=0) or 10
-        return _RunContext(
-            truth,
-            specs,
-            self.style,
-            depth,
-            self.repeat,
-            self.trials,
-            self.candidates,
-            self.seed,
-            progress,
-        )
+        return _RunContext(Truth(split, training), plan, progress)
 
     def in_processes(
         self, contestants: Sequence[Contestant], jobs: int, progress: Progress
     ) -> Iterator[_Outcome]:
-        """As they are finished. A process that dies (no memory is left, say) fails its system alone
-        or, where the others were waiting for it, those too.
+        """Outcomes in the order in which the systems are finished.
+
+        A process that dies (no memory is left, say) fails its system alone or, where the others
+        were waiting for it, those too.
         """
         progress.start("measuring systems", len(contestants))
         # Spawned: a fork of a process that has used OpenMP may hang.
         with ProcessPoolExecutor(
             min(jobs, max(len(contestants), 1)), mp_context=get_context("spawn")
         ) as pool:
-            running = {pool.submit(_in_process, self, one.name): one.name for one in contestants}
+            running = {
+                pool.submit(_in_process, self, contestant.name): contestant.name
+                for contestant in contestants
+            }
             for future in as_completed(running):
-                name = running[future]
-                try:
-                    found = future.result()
-                except BrokenExecutor as error:
-                    why = f"its process ended before it was done ({error})"
-                    found = _Outcome(SystemResult(name=name, state="failed", why=why))
-                if found.result.state != "ok":
-                    progress.say(f"{name} {found.result.state}: {found.result.why}")
+                outcome = _outcome_of(future, running[future])
+                if outcome.result.state != "ok":
+                    progress.say(
+                        f"{outcome.result.name} {outcome.result.state}: {outcome.result.why}"
+                    )
                 progress.advance()
-                yield found
+                yield outcome
         progress.done()
 
 
-def _in_process(asked: _Asked, name: str) -> _Outcome:
-    work = asked.work(Quiet())
-    [contestant] = resolve([name], work.depth)
-    return work.outcome(contestant)
+def _in_process(work: _RunWork, name: str) -> _Outcome:
+    [contestant] = resolve([name], work.plan.depth)
+    return work.context(Quiet()).outcome(contestant)
 
 
-def _earlier(
-    out: Path | None, asked: _Asked, truth: Truth, retry_errors: bool
+def _outcome_of(future: "Future[_Outcome]", name: str) -> _Outcome:
+    """The outcome of a system that ran in another process, which may have died."""
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        why = f"its process ended before it was done ({error})"
+        return _Outcome(SystemResult(name=name, state="failed", why=why))
+
+
+def _resumed(
+    work: _RunWork,
+    execution: Execution,
+    truth: Truth,
+    contestants: Sequence[Contestant],
+    say: Progress,
 ) -> dict[str, _Outcome]:
-    """What a run that was begun has measured, by system; those that were skipped are tried
-    again.
+    """Outcomes of an earlier run that is resumed, by system; empty where none is, and without
+    systems whose own settings have changed.
     """
-    if out is None:
-        raise UsageError("Without --out DIR there is nothing to go on with.")
-    if not (out / RECORD).exists():
+    if not (execution.resume or execution.retry_errors):
         return {}
-    held = load_run(out)
-    if held.evaluation.asked != asked.digest or held.evaluation.split.hash != truth.split.digest:
-        differs = _other(held.evaluation, asked, truth)
-        raise BadInputError(
-            f"'{out}' holds another run{differs}; leave --resume out, or name another --out."
-        )
-    ids = [truth.training.x.user_ids[at] for at in truth.split.users]
-    found: dict[str, _Outcome] = {}
-    for result in held.evaluation.systems:
-        values = held.per_user.get(result.name)
-        if result.state == "ok" and values is not None:
-            row = {user: at for at, user in enumerate(values.users.tolist())}
-            order = np.array([row[one] for one in ids], dtype=np.int64)
-            own = {
-                name: values.metrics[name][order]
-                for name in asked.metrics
-                if name in values.metrics
-            }
-            found[result.name] = _Outcome(result, own, notes=tuple(held.evaluation.notes))
-        elif result.state == "failed" and not retry_errors:
-            found[result.name] = _Outcome(result)
-    return found
+    if execution.out is None:
+        raise UsageError("Without --out DIR there is nothing to go on with.")
+    if not (execution.out / RECORD).exists():
+        return {}
+    earlier = _earlier(execution.out, work, truth, retry_errors=execution.retry_errors)
+    done = {}
+    for name, shape in work.shapes(contestants).items():
+        if name not in earlier:
+            continue
+        if earlier[name].result.asked == shape:
+            done[name] = earlier[name]
+        else:
+            say.say(
+                f"{name} is measured anew: the settings of the model that it asks have changed."
+            )
+    return done
 
 
-def _other(held: Evaluation, asked: _Asked, truth: Truth) -> str:
-    """In brackets, what the record shows to be another than is asked for; empty where it shows
-    nothing.
+def _earlier(out: Path, work: _RunWork, truth: Truth, *, retry_errors: bool) -> dict[str, _Outcome]:
+    """Outcomes in a folder, by system: those that were measured, and unless they are to be tried
+    again those that failed. Skipped systems are always tried again.
+
+    Raises BadInputError where the folder holds another run.
     """
-    info = _info(truth, asked.candidates)
-    metrics = next(
-        (list(one.metrics) for one in held.systems if one.state == "ok"), list(asked.metrics)
-    )
+    saved = load_run(out)
+    record = saved.evaluation
+    if record.asked != work.plan.digest(work.data.name) or record.split.hash != truth.split.digest:
+        differences = _differences(record, work, truth)
+        raise BadInputError(
+            f"'{out}' holds another run{differences}; leave --resume out, or name another --out."
+        )
+    outcomes: dict[str, _Outcome] = {}
+    for result in record.systems:
+        values = saved.per_user.get(result.name)
+        if result.state == "ok" and values is not None:
+            by_user = _in_order_of(truth, values, work.plan.labels)
+            outcomes[result.name] = _Outcome(result, by_user, notes=tuple(record.notes))
+        elif result.state == "failed" and not retry_errors:
+            outcomes[result.name] = _Outcome(result)
+    return outcomes
+
+
+def _in_order_of(truth: Truth, values: UserValues, labels: Sequence[str]) -> dict[str, Floats]:
+    """[users] by metric, in the order of the split's users."""
+    row = {user: at for at, user in enumerate(values.users.tolist())}
+    user_ids = truth.training.x.user_ids
+    order = np.array([row[user_ids[at]] for at in truth.split.users], dtype=np.int64)
+    return {label: values.metrics[label][order] for label in labels if label in values.metrics}
+
+
+def _differences(record: Evaluation, work: _RunWork, truth: Truth) -> str:
+    """In brackets, how the run of a record differs from the one that is asked for; empty where the
+    record does not show it.
+    """
+    info, plan = _info(truth, work.plan.candidates), work.plan
+    labels = list(plan.labels)
+    measured = [list(result.metrics) for result in record.systems if result.state == "ok"]
     pairs = (
-        ("data set", held.dataset, asked.data.name),
-        ("split", held.split.name, info.name),
-        ("test set", held.split.hash, info.hash),
-        ("candidates", held.split.candidates, info.candidates),
-        ("metrics", ",".join(metrics), ",".join(asked.metrics)),
-        ("style", held.style, asked.style),
-        ("seed", str(held.seed), str(asked.seed)),
+        ("data set", record.dataset, work.data.name),
+        ("split", record.split.name, info.name),
+        ("test set", record.split.hash, info.hash),
+        ("candidates", record.split.candidates, info.candidates),
+        ("metrics", ",".join(measured[0] if measured else labels), ",".join(labels)),
+        ("style", record.style, plan.style),
+        ("seed", str(record.seed), str(plan.seed)),
     )
-    said = [f"its {what} {there}, not {here}" for what, there, here in pairs if there != here]
-    return f" ({'; '.join(said)})" if said else ""
+    different = [f"its {what} {there}, not {here}" for what, there, here in pairs if there != here]
+    return f" ({'; '.join(different)})" if different else ""
 
 
 @dataclass
 class _RunContext:
-    """What is the same for every system of one run."""
+    """Measures the systems of one run, one after another."""
 
     truth: Truth
-    specs: Sequence[MetricSpec]
-    style: Style
-    depth: int
-    repeat: int
-    trials: int
-    candidates: int | None
-    seed: int
+    plan: RunPlan
     progress: Progress
 
     def __post_init__(self) -> None:
+        self.specs = self.plan.specs
         self.notes: list[str] = []
         self._rows: list[LedgerRow] = []
-        """Calls of a model by the system that is measured."""
+        """Calls of a model by the system that is being measured."""
         self._validation: Truth | None = None
-        self._cut = False
+        self._validation_tried = False
 
     def outcome(self, contestant: Contestant) -> _Outcome:
-        """Of one system, whatever becomes of it."""
+        """Measure one system; an error of its own is part of the outcome."""
         self._rows = []
         try:
             result, measured, lists = self._result(contestant)
@@ -386,83 +444,99 @@ class _RunContext:
 
     def _result(self, contestant: Contestant) -> tuple[SystemResult, Measured, SystemLists]:
         tuned = self._tuned(contestant)
-        parts: list[Measured] = []
-        every: list[SystemLists] = []
-        remarks: list[str] = []
-        fitting, model = 0.0, ""
-        for number in range(self.repeat if contestant.seeded else 1):
-            training = self.truth.training.again(self.seed + number)
-            began = time.monotonic()
-            system = contestant.make(**tuned.settings)
-            try:
-                system.fit(training)
-                fitting += time.monotonic() - began
-                lists = self._lists(contestant.name, system)
-                predictions = predict(system, self.truth, self.specs)
-                remarks.append(predictions.remark)
-                if isinstance(system, Remarking):
-                    remarks.append(system.remark)
-            finally:
-                if isinstance(system, Asking):
-                    model = system.model
-                    self._rows += system.ledger
-                    system.close()
-            every.append(lists)
-            parts.append(measure(lists, self.truth, self.specs, self.style, predictions))
-        numbers = mean_of(parts)
-        labels = [one.label for one in self.specs]
-        failed = max(one.failed for one in every)
-        said = [next((one.trouble for one in every if one.error), ""), *dict.fromkeys(remarks)]
+        rounds = [
+            self._round(contestant, tuned, number)
+            for number in range(self.plan.repeat if contestant.seeded else 1)
+        ]
+        numbers = mean_of([each.measured for each in rounds])
+        lists = [each.lists for each in rounds]
+        model = rounds[-1].model
+        trouble = next((each.trouble for each in lists if each.error), "")
+        remarks = [trouble, *dict.fromkeys(text for each in rounds for text in each.remarks)]
         result = SystemResult(
             name=contestant.name,
-            metrics=numbers.summary(self.truth, labels, self.seed),
-            buckets=numbers.buckets(self.truth, labels, self.seed),
-            failed_users=failed,
-            why="; ".join(one for one in said if one),
-            fit_seconds=round(fitting / len(every), 3),
-            rank_seconds=round(sum(one.seconds for one in every) / len(every), 3),
+            metrics=numbers.summary(self.truth, self.plan.labels, self.plan.seed),
+            buckets=numbers.buckets(self.truth, self.plan.labels, self.plan.seed),
+            failed_users=max(each.failed for each in lists),
+            why="; ".join(filter(None, remarks)),
+            fit_seconds=round(sum(each.fit_seconds for each in rounds) / len(rounds), 3),
+            rank_seconds=round(sum(each.seconds for each in lists) / len(rounds), 3),
             settings={**tuned.settings, **({"model": model} if model else {})},
             trials=tuned.trials,
             tune_seconds=tuned.seconds,
             cost=spent(self._rows),
         )
-        return result, numbers, every[0]
+        return result, numbers, lists[0]
+
+    def _round(self, contestant: Contestant, tuned: Tuned, number: int) -> "_Round":
+        """Fit and measure the system once, with the seed of round `number`."""
+        training = self.truth.training.again(self.plan.seed + number)
+        began = time.monotonic()
+        system = contestant.make(**tuned.settings)
+        model = ""
+        try:
+            system.fit(training)
+            fit_seconds = time.monotonic() - began
+            lists = self._lists(contestant.name, system)
+            predictions = predict(system, self.truth, self.specs)
+            remarks = [predictions.remark]
+            if isinstance(system, Remarking):
+                remarks.append(system.remark)
+        finally:
+            if isinstance(system, Asking):
+                model = system.model
+                self._rows += system.ledger
+                system.close()
+        measured = measure(lists, self.truth, self.specs, self.plan.style, predictions)
+        return _Round(measured, lists, remarks, fit_seconds, model)
 
     def _lists(self, name: str, system: System) -> SystemLists:
         self.progress.start(f"ranking by {name}", len(self.truth.split.users))
         lists = rank(
             system,
             self.truth,
-            self.depth,
+            self.plan.depth,
             self.progress,
-            auc=any(one.needs == "scores" for one in self.specs),
-            candidates=self.candidates,
-            seed=self.seed,
+            auc=any(spec.needs == "scores" for spec in self.specs),
+            candidates=self.plan.candidates,
+            seed=self.plan.seed,
         )
         self.progress.done()
         return lists
 
     def _tuned(self, contestant: Contestant) -> Tuned:
-        if not contestant.grid or self.trials < 2:
+        """The settings to fit with: the defaults where nothing can be tuned."""
+        if not contestant.grid or self.plan.trials < 2:
             return Tuned({})
-        if not self._cut:
+        if not self._validation_tried:
             self._validation, why = try_validation(self.truth.split.name, self.truth.training)
-            self._cut = True
+            self._validation_tried = True
             if why:
                 self.notes.append(why)
         if self._validation is None:
             return Tuned({})
-        tuned = tune(contestant, self._validation, self.trials, self.progress)
+        tuned = tune(contestant, self._validation, self.plan.trials, self.progress)
         if tuned.note:
             self.notes.append(tuned.note)
         return tuned
 
 
+@dataclass(frozen=True)
+class _Round:
+    """One fit of a system, and what it measured."""
+
+    measured: Measured
+    lists: SystemLists
+    remarks: list[str]
+    fit_seconds: float
+    model: str
+
+
 def training_of(
     data: EvaluationData, cut: Split, table: SignalTable, seed: int, progress: Progress
 ) -> Training:
-    """What every system of a run may learn from: of the events, those of the split's training part
-    alone.
+    """What every system of a run learns from: the events of the split's training part, and the
+    items.
     """
     how: How = "user" if cut.moment is None else "time"
     signal = signals(cut.train, table, data.scales)
@@ -479,10 +553,8 @@ def training_of(
 
 
 def _check_cases(truth: Truth, specs: Sequence[MetricSpec]) -> None:
-    """Raises BadInputError where the split holds none of what some metric's systems would have to
-    predict.
-    """
-    needed = {one.needs for one in specs}
+    """Raises BadInputError where a metric needs predictions and the split has none to make."""
+    needed = {spec.needs for spec in specs}
     if "ratings" in needed:
         _ = truth.ratings
     if "probabilities" in needed:
@@ -512,48 +584,54 @@ class Frames:
     metrics: "pd.DataFrame"
     """A row a system and metric: system, state, metric, mean, low, high, n."""
     buckets: "pd.DataFrame"
-    """The same by bucket of history length."""
+    """A row a system, bucket of history length and metric: system, bucket, metric, mean, low, high,
+    n.
+    """
     comparisons: "pd.DataFrame"
     """A row a comparison: system, baseline, metric, difference, low, high, p, p_holm, n."""
 
 
 def frames(evaluation: Evaluation) -> Frames:
-    """For notebooks; undefined is NaN."""
+    """The evaluation for notebooks; undefined numbers are NaN."""
     import pandas as pd
 
-    rows, inside = [], []
-    for one in evaluation.systems:
-        for label, metric in one.metrics.items():
-            low, high = metric.ci95 or (np.nan, np.nan)
-            rows.append((one.name, one.state, label, metric.mean, low, high, metric.n))
-        for bucket, held in one.buckets.items():
-            for label, metric in held.items():
-                low, high = metric.ci95 or (np.nan, np.nan)
-                inside.append((one.name, bucket, label, metric.mean, low, high, metric.n))
-    tested = [
-        (one.system, one.baseline, one.metric, one.difference, *one.ci95, one.p, one.p_holm, one.n)
-        for one in evaluation.comparisons
+    rows = [
+        (system.name, system.state, *values)
+        for system in evaluation.systems
+        for values in _metric_rows(system.metrics)
+    ]
+    bucket_rows = [
+        (system.name, bucket, *values)
+        for system in evaluation.systems
+        for bucket, metrics in system.buckets.items()
+        for values in _metric_rows(metrics)
+    ]
+    tests = [
+        (
+            test.system,
+            test.baseline,
+            test.metric,
+            test.difference,
+            *test.ci95,
+            test.p,
+            test.p_holm,
+            test.n,
+        )
+        for test in evaluation.comparisons
     ]
     number = {"mean": "float64"}
+    metric_columns = ["metric", "mean", "low", "high", "n"]
+    test_columns = ["system", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "n"]
     return Frames(
-        pd.DataFrame(
-            rows, columns=["system", "state", "metric", "mean", "low", "high", "n"]
-        ).astype(number),
-        pd.DataFrame(
-            inside, columns=["system", "bucket", "metric", "mean", "low", "high", "n"]
-        ).astype(number),
-        pd.DataFrame(
-            tested,
-            columns=[
-                "system",
-                "baseline",
-                "metric",
-                "difference",
-                "low",
-                "high",
-                "p",
-                "p_holm",
-                "n",
-            ],
-        ),
+        pd.DataFrame(rows, columns=["system", "state", *metric_columns]).astype(number),
+        pd.DataFrame(bucket_rows, columns=["system", "bucket", *metric_columns]).astype(number),
+        pd.DataFrame(tests, columns=test_columns),
     )
+
+
+def _metric_rows(metrics: Mapping[str, Metric]) -> list[tuple[object, ...]]:
+    """(metric, mean, low, high, n) each."""
+    return [
+        (label, metric.mean, *(metric.ci95 or (np.nan, np.nan)), metric.n)
+        for label, metric in metrics.items()
+    ]

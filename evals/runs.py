@@ -34,16 +34,16 @@ class SavedRun:
     """One `run.json`, with the values by user where they lie beside it."""
 
     name: str
-    """Of its folder, for people."""
+    """Name of the run's folder, for people."""
     evaluation: Evaluation
     sha256: str
-    """Of run.json."""
+    """Hash of run.json."""
     per_user: Mapping[str, UserValues] = field(default_factory=dict)
-    """By system; empty where there is no per_user.parquet."""
+    """Values by system; empty where there is no per_user.parquet."""
     notes: Sequence[str] = ()
-    """What a comparison with it must say."""
+    """Sentences that a comparison with this run must repeat."""
     study: str = ""
-    """What kind of study it is; empty for a run of systems."""
+    """Kind of study; empty for a run of systems."""
 
 
 def load_run(path: Path) -> SavedRun:
@@ -133,7 +133,7 @@ class Pair:
 
 
 def pair(a: UserValues, b: UserValues, metrics: Sequence[str]) -> Pair:
-    """By user id, those of `metrics` that both have."""
+    """Pair two systems' values by user id, for the metrics that both have."""
     shared, left, right = np.intersect1d(a.users, b.users, assume_unique=True, return_indices=True)
     both = [one for one in metrics if one in a.metrics and one in b.metrics]
     return Pair(

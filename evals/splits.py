@@ -44,7 +44,7 @@ class Split:
     relevant: list[NDArray[np.int64]]
     """For each user, positions of the relevant items."""
     test: Interactions
-    """The test events, of those who are not asked too."""
+    """All test events, also those of users who are not asked."""
     digest: str
     """Hash of the test events, so that two runs can be told to have had the same."""
     moment: int | None = None
@@ -52,16 +52,17 @@ class Split:
     own.
     """
     notes: tuple[str, ...] = ()
-    """What is not asked, and why."""
+    """Sentences on users and events that are left out, and why."""
 
     @property
     def test_events(self) -> int:
         return len(self.test)
 
     def everyone(self) -> "Split":
-        """The same, asking everybody known by the cut, whether they came back or not: only so is
-        the share of what happened that of what was to be expected. A split without a moment asks
-        whom it asked; the hash becomes another.
+        """This split, asking every user who is known at the cut, whether they came back or not, so
+        that predicted probabilities can be compared with how often something happened.
+
+        The hash changes. A split without one moment for all users stays as it is.
         """
         if self.moment is None:
             return self
@@ -85,20 +86,20 @@ class Split:
         )
 
     def limited(self, users: int, seed: int = 0) -> "Split":
-        """The same, asking only so many users, drawn at random; training stays, the hash becomes
-        another.
+        """This split, asking only so many users, drawn at random; the training stays, the hash
+        changes.
         """
         if users >= len(self.users):
             return self
-        kept = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
-        digest = hashlib.sha256(f"{self.digest} {self.users[kept].tolist()}".encode()).hexdigest()[
+        drawn = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
+        digest = hashlib.sha256(f"{self.digest} {self.users[drawn].tolist()}".encode()).hexdigest()[
             :16
         ]
         note = f"{users:,} of {len(self.users):,} users are asked, drawn with seed {seed}."
         return replace(
             self,
-            users=self.users[kept],
-            relevant=[self.relevant[at] for at in kept],
+            users=self.users[drawn],
+            relevant=[self.relevant[at] for at in drawn],
             digest=digest,
             notes=(*self.notes, note),
         )
@@ -192,7 +193,7 @@ def global_time(x: Interactions, share: float = SHARE) -> Split:
 
 
 def cold_users(x: Interactions, share: float = SHARE, fewer_than: int = COLD) -> Split:
-    """As global time, but asked are users with fewer than `fewer_than` training events, those
+    """Split by global time, but ask only users with fewer than `fewer_than` training events, those
     without any included.
     """
     x, early, moment, notes = _before(x, share)
@@ -201,7 +202,7 @@ def cold_users(x: Interactions, share: float = SHARE, fewer_than: int = COLD) ->
 
 
 def cold_items(x: Interactions, share: float = SHARE) -> Split:
-    """As global time, but relevant are only items without training events."""
+    """Split by global time, but only items without training events are relevant."""
     x, early, moment, notes = _before(x, share)
     size = np.bincount(x.item[early], minlength=len(x.item_ids))
     return _asked("cold-items", x, early, moment, notes, items=size == 0)
@@ -240,10 +241,10 @@ def _asked(
     users: NDArray[np.bool_] | None = None,
     items: NDArray[np.bool_] | None = None,
 ) -> Split:
-    """Test events are those not `early`; `users` and `items` [of all] say who is asked, what counts
-    as relevant.
+    """The split whose training is the `early` events and whose test is the rest.
 
-    Where `users` is not given, those with an event before are.
+    users: [users] mask of those who are asked; everyone with an early event where None. items:
+    [items] mask of those that count as relevant; all where None.
     """
     wide = max(len(x.item_ids), 1)
     key = x.user.astype(np.int64) * wide + x.item

@@ -13,13 +13,14 @@ from limner.core.errors import BadInputError, UsageError
 from limner.core.progress import Progress, Quiet
 from limner.core.settings import Settings
 from limner.evals.data import EvaluationData, load
+from limner.evals.execution import Execution
 from limner.evals.experiment import Experiment, StudyOf
 from limner.evals.metrics import parse
 from limner.evals.records import Evaluation, StrictRecord
-from limner.evals.run import opponent, run
+from limner.evals.run import RunPlan, opponent, run
 from limner.evals.splits import make_split
 from limner.evals.studies.records import StudyRecord
-from limner.evals.studies.run import Going, StudyPlan, study
+from limner.evals.studies.run import StudyPlan, study
 from limner.evals.studies.summary import check_measures, direction
 from limner.evals.systems import ABLATIONS, resolve
 from limner.index.embedders import Embedder
@@ -57,10 +58,8 @@ class ExperimentResults(StrictRecord):
 def run_experiment(
     experiment: Experiment,
     settings: Settings,
+    execution: Execution | None = None,
     *,
-    jobs: int = 1,
-    resume: bool = False,
-    retry_errors: bool = False,
     progress: Progress | None = None,
     embedder: Embedder | None = None,
     wait: Wait = asyncio.run,
@@ -68,73 +67,84 @@ def run_experiment(
     """Every data set by every split: the systems side by side, then each study with each model and
     set of prompts.
 
-    With several data sets or splits, `out` gets a folder `DATASET.SPLIT` for each; studies lie in
-    folders below, named as `StudyVariant.name`. The cost limit is one for all of it. wait: runs the
-    studies' coroutines. Raises as `limner.evals.run.run` and `limner.evals.studies.run.study` do.
+    With several data sets or splits, `experiment.out` gets a folder `DATASET.SPLIT` for each;
+    studies lie in folders below, named as `StudyVariant.name`. The cost limit is one for all of it;
+    `execution` needs neither limit nor folder. wait: runs the studies' coroutines. Raises as
+    `limner.evals.run.run` and `limner.evals.studies.run.study` do.
+    """
+    systems = _systems(experiment)
+    _check(experiment, systems)
+    say = progress or Quiet()
+    # Before anything is fitted: the last cell's mistake must not cost what the others found.
+    datasets = {name: _cut(name, experiment.splits, say) for name in experiment.datasets}
+    budget = Budget(experiment.cost_limit or settings.llm.max_cost or None)
+    shared = replace(execution or Execution(), budget=budget)
+    evaluations, studies = [], []
+    for (name, data), split in product(datasets.items(), experiment.splits):
+        here = replace(shared, out=_folder(experiment, data, split))
+        if systems:
+            plan = _run_plan(experiment, split, systems, settings)
+            evaluations.append(run(data, plan, here, settings=settings, progress=say))
+        asked = variants(experiment.studies)
+        with tempfile.TemporaryDirectory() as scratch:
+            # The first study's trained lab serves the others.
+            here = replace(here, shared_labs=Path(scratch) if len(asked) > 1 else None)
+            for variant in asked:
+                work = study(
+                    replace(variant.plan, dataset=name, split=split, seed=experiment.seed),
+                    variant.settings(settings),
+                    replace(here, out=here.out / variant.name if here.out else None),
+                    progress=say,
+                    embedder=embedder,
+                )
+                studies.append(wait(work))
+    return ExperimentResults(evaluations=evaluations, studies=studies)
+
+
+def _systems(experiment: Experiment) -> list[str]:
+    """Names of the systems, with the ablations where they are asked for."""
+    ablations = ABLATIONS if experiment.ablate else ()
+    return [*experiment.systems, *(name for name in ablations if name not in experiment.systems)]
+
+
+def _folder(experiment: Experiment, data: EvaluationData, split: str) -> Path | None:
+    """Where a data set's results by one split go; None where nothing is written."""
+    if not experiment.out:
+        return None
+    several = len(experiment.datasets) * len(experiment.splits) > 1
+    return Path(experiment.out) / f"{data.name}.{split}" if several else Path(experiment.out)
+
+
+def _run_plan(
+    experiment: Experiment, split: str, systems: Sequence[str], settings: Settings
+) -> RunPlan:
+    return RunPlan(
+        split,
+        systems,
+        experiment.metrics,
+        experiment.against,
+        experiment.style,
+        experiment.limit,
+        experiment.seed,
+        experiment.repeat,
+        experiment.trials,
+        experiment.candidates,
+        settings.signals,
+    )
+
+
+def _check(experiment: Experiment, systems: Sequence[str]) -> None:
+    """Raises UsageError for an experiment without data sets, and for thresholds on what is not
+    measured.
     """
     if not experiment.datasets:
         raise UsageError("The experiment names no data set; give `datasets`.")
-    systems = [
-        *experiment.systems,
-        *(one for one in ABLATIONS if experiment.ablate and one not in experiment.systems),
-    ]
-    for wanted in experiment.studies:
-        check_measures(wanted.study, wanted.thresholds)
+    for asked in experiment.studies:
+        check_measures(asked.study, asked.thresholds)
     if systems:
-        names = [one.name for one in resolve(systems, 10)]
+        names = [contestant.name for contestant in resolve(systems, 10)]
         opponent(experiment.against, names)
         _measurable(experiment, names)
-    say = progress or Quiet()
-    # Before anything is fitted: the last cell's mistake must not cost what the others found.
-    every = {name: _cut(name, experiment.splits, say) for name in experiment.datasets}
-    budget = Budget(experiment.cost_limit or settings.llm.max_cost or None)
-    several = len(experiment.datasets) * len(experiment.splits) > 1
-    evaluations, studies = [], []
-    for name, data in every.items():
-        for split in experiment.splits:
-            out = Path(experiment.out) if experiment.out else None
-            out = out / f"{data.name}.{split}" if out and several else out
-            if systems:
-                evaluations.append(
-                    run(
-                        data,
-                        split,
-                        systems,
-                        experiment.metrics,
-                        against=experiment.against,
-                        style=experiment.style,
-                        limit=experiment.limit,
-                        seed=experiment.seed,
-                        repeat=experiment.repeat,
-                        trials=experiment.trials,
-                        candidates=experiment.candidates,
-                        out=out,
-                        jobs=jobs,
-                        resume=resume,
-                        retry_errors=retry_errors,
-                        signal_table=settings.signals,
-                        settings=settings,
-                        budget=budget,
-                        progress=say,
-                    )
-                )
-            with tempfile.TemporaryDirectory() as scratch:
-                asked = variants(experiment.studies)
-                kept = (
-                    Path(scratch) if len(asked) > 1 else None
-                )  # what one trained, the others begin with
-                for one in asked:
-                    plan = replace(one.plan, dataset=name, split=split, seed=experiment.seed)
-                    place = out / one.name if out else None
-                    going = Going(place, jobs, resume, retry_errors, budget=budget, kept=kept)
-                    studies.append(
-                        wait(
-                            study(
-                                plan, one.settings(settings), going, progress=say, embedder=embedder
-                            )
-                        )
-                    )
-    return ExperimentResults(evaluations=evaluations, studies=studies)
 
 
 def _cut(name: str, splits: Sequence[str], say: Progress) -> EvaluationData:
@@ -198,72 +208,72 @@ class StudyVariant:
 
 
 def variants(studies: list[StudyOf]) -> list[StudyVariant]:
-    """Of each study every model with every set of prompts. Raises UsageError where two would have
+    """Each study by every model with every set of prompts. Raises UsageError where two would have
     the same name.
     """
-    found = []
-    for one in studies:
-        prompts = one.prompts or {"": {}}
-        for model, (named, texts) in product(one.models or [""], prompts.items()):
-            parts = [
-                one.study,
-                _plain(model) if len(one.models) > 1 else "",
-                _plain(named) if len(prompts) > 1 else "",
-            ]
-            name = ".".join(part for part in parts if part)
-            plan = StudyPlan(
-                one.study,
-                "",
-                limit=one.limit,
-                repeat=one.repeat,
-                neutral=one.neutral,
-                judge=one.judge,
-                variant=name,
-            )
-            found.append(StudyVariant(name, plan, model, texts))
-    twice = [
-        one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}
-    ]
+    collected = [variant for asked in studies for variant in _variants_of(asked)]
+    names = [variant.name for variant in collected]
+    twice = [name for at, name in enumerate(names) if name in names[:at]]
     if twice:
         raise UsageError(
             f"The experiment has two studies '{twice[0]}'; list the models and prompts "
             "of one together."
         )
-    return found
+    return collected
+
+
+def _variants_of(asked: StudyOf) -> list[StudyVariant]:
+    prompts = asked.prompts or {"": {}}
+    of_study = []
+    for model, (prompts_name, texts) in product(asked.models or [""], prompts.items()):
+        model_part = _plain(model) if len(asked.models) > 1 else ""
+        prompts_part = _plain(prompts_name) if len(prompts) > 1 else ""
+        name = ".".join(filter(None, [asked.study, model_part, prompts_part]))
+        plan = StudyPlan(
+            asked.study,
+            "",
+            limit=asked.limit,
+            repeat=asked.repeat,
+            neutral=asked.neutral,
+            judge=asked.judge,
+            variant=name,
+        )
+        of_study.append(StudyVariant(name, plan, model, texts))
+    return of_study
 
 
 def _plain(text: str) -> str:
-    """As part of a folder's name."""
+    """The text with every character replaced that does not belong in a folder's name."""
     return "".join(one if one.isalnum() or one in "-_" else "_" for one in text)
 
 
 # ---------------------------------------------------------------- thresholds
 
 
-def missed(found: ExperimentResults, experiment: Experiment) -> list[str]:
+def missed(results: ExperimentResults, experiment: Experiment) -> list[str]:
     """A sentence for each threshold that was missed; one that was not measured is missed too."""
     wanted = {one.study: one.thresholds for one in experiment.studies}
-    said = [line for one in found.evaluations for line in below(one, experiment)]
-    for one in found.studies:
+    sentences = [line for one in results.evaluations for line in below(one, experiment)]
+    for one in results.studies:
         where = f"{one.dataset}, {one.split.name}, {one.variant or one.study}: "
-        said += [where + line for line in short_of(one, wanted.get(one.study, {}))]
-    return said
+        sentences += [where + line for line in short_of(one, wanted.get(one.study, {}))]
+    return sentences
 
 
 def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[str]:
-    """The same of one study, by measure."""
-    said = []
+    """A sentence for each threshold on a measure that a study missed or did not measure."""
+    sentences = []
     for name, bound in wanted.items():
         figure = record.figures.get(name)
-        said += _beyond(
+        sentences += _beyond(
             name, figure.mean if figure else None, bound, less_is_better=direction(name) < 0
         )
-    return said
+    return sentences
 
 
 def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
     """A sentence for each threshold that was missed; one that was not measured is missed too."""
-    found = []
+    sentences = []
     results = {one.name: one for one in evaluation.systems}
     for system, wanted in experiment.thresholds.items():
         for label, least in wanted.items():
@@ -271,8 +281,8 @@ def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
             metric = results[system].metrics.get(spec.label) if system in results else None
             where = f"{evaluation.dataset}, {evaluation.split.name}: {spec.label} of {system}"
             mean = metric.mean if metric else None
-            found += _beyond(where, mean, least, less_is_better=not spec.higher_is_better)
-    return found
+            sentences += _beyond(where, mean, least, less_is_better=not spec.higher_is_better)
+    return sentences
 
 
 def _beyond(what: str, mean: float | None, bound: float, *, less_is_better: bool) -> list[str]:

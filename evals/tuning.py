@@ -29,17 +29,17 @@ _METRIC = "ndcg@10"
 @dataclass(frozen=True)
 class Tuned:
     settings: Settings
-    """What won; empty where there was nothing to choose."""
+    """The settings that won; empty where there was nothing to choose."""
     trials: int = 0
     seconds: float = 0.0
     note: str = ""
 
 
 def validation(split: str, training: Training) -> Truth:
-    """The same kind of split once more, of the training alone. Raises BadInputError where it asks
-    nobody.
+    """A validation set: the training, split once more in the way that the data was split.
 
-    Cold users and items are tuned for on everybody, by global time: of the cold there are too few.
+    For splits by cold users or items it is split by global time, since too few of them are cold in
+    the training. Raises BadInputError where it asks nobody.
     """
     name = "global-time" if split.startswith("cold-") else split
     cut = make_split(name, training.x).limited(_USERS, training.seed)
@@ -94,7 +94,7 @@ def choices(contestant: Contestant, trials: int, seed: int) -> list[Settings]:
 
 
 def try_validation(split: str, training: Training) -> tuple[Truth | None, str]:
-    """The validation, or None and why there is none."""
+    """(validation set, reason): the set and an empty text, or None and why there is none."""
     try:
         return validation(split, training), ""
     except BadInputError as error:

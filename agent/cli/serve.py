@@ -130,6 +130,7 @@ def eval_run(
     """
     from limner.cli.show import studies as show_studies
     from limner.evals.compare import BELOW
+    from limner.evals.execution import Execution
     from limner.evals.experiment import Experiment, overruled, read_experiment
     from limner.evals.suite import missed, run_experiment
 
@@ -157,9 +158,7 @@ def eval_run(
         found = run_experiment(
             asked,
             settings,
-            jobs=jobs,
-            resume=resume,
-            retry_errors=retry_errors,
+            Execution(jobs=jobs, resume=resume, retry_errors=retry_errors),
             progress=session.progress,
             wait=session.wait,
         )

@@ -144,7 +144,8 @@ def _run(
 
     from limner.cli.show.studies import study as drawn
     from limner.evals.compare import BELOW
-    from limner.evals.studies.run import Going, study
+    from limner.evals.execution import Execution
+    from limner.evals.studies.run import study
     from limner.evals.studies.summary import check_measures
     from limner.evals.suite import short_of
 
@@ -157,8 +158,8 @@ def _run(
         wanted = _least(least)
         check_measures(plan.study, wanted)
         plan = plan if plan.dataset else replace(plan, dataset=settings.data)
-        going = Going(out, jobs, resume, retry_errors, cost_limit)
-        found = session.wait(study(plan, settings, going, progress=session.progress))
+        execution = Execution(out, jobs, resume, retry_errors, cost_limit)
+        found = session.wait(study(plan, settings, execution, progress=session.progress))
         session.give(found, drawn(found))
         missed = short_of(found, wanted)
         session.notes([*found.notes, *missed])

@@ -31,7 +31,7 @@ class MetricSpec:
 
     @property
     def label(self) -> str:
-        """As it was asked for: ndcg@10."""
+        """The metric as a user writes it: ndcg@10."""
         return self.name if self.k is None else f"{self.name}@{self.k}"
 
 

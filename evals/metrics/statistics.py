@@ -40,7 +40,7 @@ def paired_test(
 def paired_tests(
     a: Floats, b: Floats, seed: int = 0, rounds: int = 10_000, method: Test = "randomisation"
 ) -> list[PairedTest]:
-    """The same for each row of [comparisons, users], with the same signs and resamples.
+    """Paired tests of each row of [comparisons, users], all with the same signs and resamples.
 
     method: `randomisation` flips the sign of each user's difference at random, `rounds` times, and
     counts the means at least as far from 0, itself included (Fisher 1935; for ranking metrics

@@ -28,27 +28,27 @@ class ChatStudy:
 
     async def one(self, question: StudyQuestion) -> Case:
         lab = self._lab
-        said = await answer(lab.engine, question.text)
-        found = outcome(question, said.text)
+        reply = await answer(lab.engine, question.text)
+        verdict = outcome(question, reply.text)
         able = question.answerable
-        fell = self._model.grade == "full" and said.grade != "full"
+        fell = self._model.grade == "full" and reply.grade != "full"
         return Case(
             id=question.id,
             user_id=question.user_id,
             bucket=lab.bucket(question.user_id),
             groups={**lab.groups.get(question.user_id, {}), "language": question.language},
             values={
-                "exact": float(found == "right") if able else None,
-                "abstained": None if able else float(found == "abstained"),
-                "false": float(found == "wrong"),
-                "silent": float(found == "abstained") if able else None,
+                "exact": float(verdict == "right") if able else None,
+                "abstained": None if able else float(verdict == "abstained"),
+                "false": float(verdict == "wrong"),
+                "silent": float(verdict == "abstained") if able else None,
             },
             asked=ChatCase(
                 kind=question.kind,
                 question=question.text,
                 expected=list(question.expected),
-                text=said.text,
-                outcome=found,
+                text=reply.text,
+                outcome=verdict,
             ),
-            source="failed" if fell else "llm" if said.grade == "full" else "template",
+            source="failed" if fell else "llm" if reply.grade == "full" else "template",
         )

@@ -1,4 +1,4 @@
-"""What a study cost, from the ledger alone."""
+"""Cost of a study, from the ledger alone."""
 
 from collections.abc import Sequence
 

@@ -54,9 +54,9 @@ class Lab:
     users: list[str]
     """Asked about."""
     hidden: Mapping[str, frozenset[str]]
-    """By user, the items that they went on to."""
+    """The items that each user went on to."""
     groups: Mapping[str, Mapping[str, str]]
-    """By user, attribute to value."""
+    """Attributes of each user."""
     notes: list[str] = field(default_factory=list)
     _events: dict[str, list[Event]] = field(default_factory=dict)
 
@@ -81,7 +81,7 @@ class Lab:
         return self.engine.recommender.past_of(self.events(user_id) if events is None else events)
 
     def history(self, events: Sequence[Event]) -> History:
-        """As the trained channels see it."""
+        """The history as the trained channels see it."""
         model = self.engine.snapshots.model()
         if model is None:
             raise ValueError("the lab is not trained")
@@ -107,24 +107,24 @@ def open_lab(
     neutral: bool = False,
     progress: Progress,
     embedder: "Embedder | None" = None,
-    kept: Path | None = None,
+    trained: Path | None = None,
 ) -> Lab:
     """Fill the store in `folder` (or go on with one that was filled of the same), and train its
     engine.
 
     neutral: items under names that mean nothing and without prose, to see what a model knows by
-    heart. kept: where the lab of this data set, split and embedder lies as it was trained, for a
-    new `folder` to begin as its copy; made where there is none yet. Training asks no model, so labs
-    of several models begin alike. Raises UsageError and BadInputError as `eval run` does,
+    heart. trained: a folder with a trained lab of this data set, split and embedder, which a new
+    `folder` copies; it is made where it is missing. Training asks no model, so labs of several
+    models begin alike. Raises UsageError and BadInputError as `eval run` does,
     BadInputError where the folder holds another lab.
     """
-    if kept is not None and not folder.exists():
-        if not kept.exists():
+    if trained is not None and not folder.exists():
+        if not trained.exists():
             made = open_lab(
                 dataset,
                 split,
                 settings,
-                kept,
+                trained,
                 limit=limit,
                 seed=seed,
                 neutral=neutral,
@@ -132,7 +132,7 @@ def open_lab(
                 embedder=embedder,
             )
             made.engine.store.close()
-        shutil.copytree(kept, folder)
+        shutil.copytree(trained, folder)
     with opened(dataset, progress) as (name, source):
         items = {one.item_id: one for one in source.items()}
         x = source.interactions().over(items)
@@ -188,7 +188,7 @@ def _settings(settings: Settings, folder: Path, items: int) -> Settings:
 
 
 def _hash_of(cut: Split) -> str:
-    """Of the training, which does not depend on how many users are asked."""
+    """Hash of the training, which does not depend on how many users are asked."""
     import hashlib
 
     return hashlib.sha256(np.sort(cut.train.seq).tobytes()).hexdigest()[:16]
@@ -263,7 +263,7 @@ def nameless(item: Item, number: int) -> Item:
 
     year = re.search(r"\(\d{4}\)\s*$", item.title)
     title = f"Item {number} {year[0]}".strip() if year else f"Item {number}"
-    kept = (
+    plain_attributes = (
         {
             name: value
             for name, value in item.attributes.items()
@@ -276,7 +276,13 @@ def nameless(item: Item, number: int) -> Item:
         else dict(item.attributes)
     )
     return item.model_copy(
-        update={"title": title, "text": "", "image": None, "audio": None, "attributes": kept}
+        update={
+            "title": title,
+            "text": "",
+            "image": None,
+            "audio": None,
+            "attributes": plain_attributes,
+        }
     )
 
 
@@ -299,23 +305,26 @@ def _groups(store: Store, users: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def _grouped(values: Mapping[str, str | float]) -> dict[str, str]:
-    """By user the group, small ones left out; empty where the values tell everyone apart."""
+    """The group of each user, small ones left out; empty where the values tell everyone apart."""
     if len(set(values.values())) > _GROUP_VALUES:
-        numbers = {user: one for user, one in values.items() if isinstance(one, float)}
+        numbers = {user: value for user, value in values.items() if isinstance(value, float)}
         if len(numbers) < len(values):
             return {}
         low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
         named = {
             user: f"below {low:g}"
-            if one < low
+            if value < low
             else f"above {high:g}"
-            if one > high
+            if value > high
             else f"{low:g} to {high:g}"
-            for user, one in numbers.items()
+            for user, value in numbers.items()
         }
     else:
         named = {
-            user: f"{one:g}" if isinstance(one, float) else one for user, one in values.items()
+            user: f"{value:g}" if isinstance(value, float) else value
+            for user, value in values.items()
         }
-    sizes = {group: sum(one == group for one in named.values()) for group in set(named.values())}
+    sizes = {
+        group: sum(value == group for value in named.values()) for group in set(named.values())
+    }
     return {user: group for user, group in named.items() if sizes[group] >= _SMALL_GROUP}

@@ -128,7 +128,7 @@ def groundedness(
 
 
 def _citing(claim: Preference, ids: Sequence[str], random: np.random.Generator) -> Preference:
-    """The same claim, citing as many of the ids drawn by chance."""
+    """The claim, citing as many event ids drawn by chance as it cites now."""
     n = min(max(1, len(claim.evidence)), len(ids))
     drawn = random.choice(len(ids), n, replace=False)
     return claim.model_copy(update={"evidence": [ids[at] for at in drawn.tolist()]})

@@ -121,13 +121,13 @@ def load_phrasings(name: str) -> Phrasings:
             )
         else:
             text = Path(name).read_text(encoding="utf-8")
-        found = Phrasings.model_validate(yaml.safe_load(text))
+        phrasings = Phrasings.model_validate(yaml.safe_load(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise BadInputError(
             f"The phrasings '{name}' cannot be read: {' '.join(str(error).split())[:200]}."
         ) from error
     for kind, needed in _NEEDED.items():
-        templates = found.of(kind)
+        templates = phrasings.of(kind)
         if not templates:
             raise BadInputError(f"The phrasings '{name}' have none for '{kind}'.")
         for _, template in templates:
@@ -141,7 +141,7 @@ def load_phrasings(name: str) -> Phrasings:
                     f"'{template}' in '{name}' has {{{'}, {'.join(sorted(unknown))}}}, "
                     f"which '{kind}' does not fill."
                 )
-    return found
+    return phrasings
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class StudyQuestion:
     id: str
     kind: str
     user_id: str
-    """Whose history it is about, or the first named."""
+    """The user whose history the question is about, or the first of those it names."""
     text: str
     expected: tuple[str, ...]
     """Any of these is right; empty where the data hold no answer."""
@@ -208,7 +208,7 @@ def questions(
     """Up to nine about each user; the kinds that need something their history lacks are left
     out.
     """
-    found: list[StudyQuestion] = []
+    asked: list[StudyQuestion] = []
     titles = Counter(item.title for item in lab.items.values())
     facet = lab.engine.snapshots.world().population.primary
     # Read once: of a large store it takes seconds.
@@ -231,23 +231,23 @@ def questions(
             _cohort_value(lab, x, user_id, facet, drawn),
             _unanswerable(user_id, at),
         ]
-        found += [_phrased(one, phrasings, drawn) for one in made if one is not None]
-    return found
+        asked += [_phrased(one, phrasings, drawn) for one in made if one is not None]
+    return asked
 
 
 def _phrased(
-    one: StudyQuestion, phrasings: Phrasings | None, drawn: np.random.Generator
+    question: StudyQuestion, phrasings: Phrasings | None, drawn: np.random.Generator
 ) -> StudyQuestion:
     """The question in one of the phrasings of its kind."""
     if phrasings is None:
-        return one
-    templates = phrasings.of(one.kind)
+        return question
+    templates = phrasings.of(question.kind)
     language, template = templates[int(drawn.integers(len(templates)))]
-    return replace(one, text=template.format(**dict(one.fill)), language=language)
+    return replace(question, text=template.format(**dict(question.fill)), language=language)
 
 
 def _owners(x: Interactions) -> Mapping[str, int]:
-    """By item, different users."""
+    """Number of different users of each item."""
     pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(
         len(x.item_ids), 1
     )
@@ -317,7 +317,7 @@ def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> S
     most = max(counts.values())
     right = tuple(value for value, n in counts.items() if n == most)
     text = f"Which {facet} occurs most often among the items of user {user_id}?"
-    every = tuple(
+    candidates = tuple(
         value
         for name, value in zip(population.facets, population.values, strict=True)
         if name == facet
@@ -328,7 +328,7 @@ def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> S
         user_id,
         text,
         right,
-        every,
+        candidates,
         (user_id,),
         (("user", user_id), ("facet", facet)),
     )

@@ -22,10 +22,10 @@ _RATED = ("rating", "review")
 
 @dataclass(frozen=True)
 class Numbers:
-    """Where the thirds of the items' numbers lie, over all pairs of a user and an item."""
+    """The thirds of the items' numbers, over all pairs of a user and an item."""
 
     edges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """By name, of `price` and every attribute that is a number."""
+    """(lower, upper) edge of the middle third, of `price` and every attribute that is a number."""
 
     @classmethod
     def of(cls, items: Mapping[str, Item], pairs: Iterable[str]) -> "Numbers":
@@ -49,27 +49,28 @@ def carries(item: Item, facet: str, value: str, numbers: Numbers | None = None) 
     """
     wanted = _plain(value)
     if facet.endswith(" band") and wanted in _BANDS and numbers is not None:
-        name = _singular(facet.removesuffix(" band"))
-        return any(
-            _singular(one) == name
-            and one in numbers.edges
-            and numbers.band(one, number) == _BANDS[wanted]
-            for one, number in _numbers(item)
-        )
+        return _is_in_band(item, facet.removesuffix(" band"), _BANDS[wanted], numbers)
     if decade := _DECADE.fullmatch(wanted):
         texts = [item.title, *(text for _, text in _texts(item.attributes))]
         return any(year.startswith(decade[1]) for text in texts for year in _YEAR.findall(text))
-    fields = [("category", one) for one in item.categories] + list(_texts(item.attributes))
-    own = [text for name, text in fields if _singular(name) == _singular(facet)] or [
-        text for _, text in fields
-    ]
-    if any(wanted in _readings(text) for text in own):
+    fields = [("category", category) for category in item.categories]
+    fields += _texts(item.attributes)
+    named = [text for name, text in fields if _singular(name) == _singular(facet)]
+    if any(wanted in _readings(text) for text in named or [text for _, text in fields]):
         return True
-    if any(
-        _singular(name) == _singular(facet) and text.casefold() == "true" for name, text in fields
-    ):
+    if any(text.casefold() == "true" for text in named):
         return wanted == "yes"
     return says(f"{item.title} {item.text}", value)
+
+
+def _is_in_band(item: Item, facet: str, band: int, numbers: Numbers) -> bool:
+    """Whether a number of the item under the facet's name lies in the band."""
+    return any(
+        _singular(name) == _singular(facet)
+        and name in numbers.edges
+        and numbers.band(name, number) == band
+        for name, number in _numbers(item)
+    )
 
 
 def says(text: str, value: str) -> bool:
@@ -120,15 +121,15 @@ def rests_on(event: Event, basis: str) -> bool:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """What became of one claim; each is all of its cited events' or none."""
+    """The verdict on one claim; each check passes only where all cited events pass it."""
 
     cited: bool
-    """It cites something, and all of it exists and is this user's."""
+    """The claim cites events, and all of them exist and are this user's."""
     facet: bool
     polarity: bool
     basis: bool
     share: float
-    """Of the cited events, those that carry the value."""
+    """Share of the cited events that carry the value."""
 
     @property
     def grounded(self) -> bool:
@@ -144,32 +145,32 @@ def judge(
     numbers: Numbers,
 ) -> JudgedClaim:
     """One claim of a portrait against its user's raw events, by id."""
-    cited = [events[one] for one in claim.evidence if one in events]
+    cited = [events[event] for event in claim.evidence if event in events]
     if not cited or len(cited) < len(claim.evidence):
         return JudgedClaim(False, False, False, False, 0.0)
-    carrying = [_carries(one, claim, items, numbers) for one in cited]
-    said = [
+    carrying = [_carries(event, claim, items, numbers) for event in cited]
+    supporting = [
         claim.basis != "revealed"
         or speaks_for(
-            one,
+            event,
             claim.polarity,
             types,
-            scales.get(one.source),
-            own_mean(events.values(), one.source),
+            scales.get(event.source),
+            own_mean(events.values(), event.source),
         )
-        for one in cited
+        for event in cited
     ]
     return JudgedClaim(
         True,
         all(carrying),
-        all(said),
-        all(rests_on(one, claim.basis) for one in cited),
+        all(supporting),
+        all(rests_on(event, claim.basis) for event in cited),
         sum(carrying) / len(carrying),
     )
 
 
 def own_mean(events: Iterable[Event], source: str) -> float:
-    """Of a user's ratings of one source; NaN where there are none."""
+    """Mean of a user's ratings of one source; NaN where there are none."""
     rated = [
         one.value
         for one in events

@@ -54,7 +54,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.core.schema import Event, Fact, Item, Reason, Recommendation, Scale
+from limner.core.schema import Event, Fact, Item, Profile, Reason, Recommendation, Scale
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.portraits import names_of, numbers_of, strongest
@@ -76,10 +76,11 @@ from limner.words.text import fold
 NAN = float("nan")
 TOP = 10
 _MANY = 10_000
-"""Below minus this lies what is no candidate, whose score says nothing."""
+"""Scores below minus this are those of items that are no candidates."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Reasons = Sequence[tuple[Recommendation, Reason]]
 
 
 # ---------------------------------------------------------------- statements
@@ -87,7 +88,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ReasonCase:
-    """What a reason may be judged by: the item it is for, and what it cites."""
+    """The item that a reason is for and the evidence that it cites."""
 
     item: Item
     events: Sequence[tuple[Event, Item | None]]
@@ -110,6 +111,14 @@ class Statements:
     def recall(self) -> float:
         return self.stated / self.cited if self.cited else NAN
 
+    def __add__(self, other: "Statements") -> "Statements":
+        return Statements(
+            self.made + other.made,
+            self.supported + other.supported,
+            self.cited + other.cited,
+            self.stated + other.stated,
+        )
+
 
 def statements(
     text: str, cited: ReasonCase, names: ValueNames, numbers_: Numbers | None = None
@@ -121,39 +130,51 @@ def statements(
     carries it; a number where it is a cited event's value or an end of its scale.
     """
     known = [cited.item, *(item for _, item in cited.events if item is not None)]
-    preferred = {fold(one.value) for one in cited.preferences}
+    preferred = {fold(preference.value) for preference in cited.preferences}
 
-    def holds(one: CatalogueValue) -> bool:
-        return fold(one.value) in preferred or any(
-            carries(item, one.facet, one.value, numbers_) for item in known
-        )
+    def is_cited(value: CatalogueValue) -> bool:
+        return fold(value.value) in preferred or _any_carries(known, [value], numbers_)
 
     by_word: dict[tuple[str, ...], bool] = {}
-    for one in names.find(text):
-        by_word[names.word(one)] = holds(one) or by_word.get(names.word(one), False)
-    titles = quoted(text)
-    held = [
-        any(is_title(said, item.title) for item in known)
-        or any(holds(one) for one in names.exact(said))
-        for said in titles
+    for value in names.find(text):
+        word = names.word(value)
+        by_word[word] = is_cited(value) or by_word.get(word, False)
+    titles, values = quoted(text), named_in(text, names)
+    supported = [
+        any(is_title(title, item.title) for item in known)
+        or any(is_cited(value) for value in names.exact(title))
+        for title in titles
     ]
+    allowed = _numbers_of(cited)
+    supported += [*by_word.values(), *(number in allowed for number in numbers(text))]
+    named = {fold(value.value) for value in values}
+    stated = [fold(preference.value) in named for preference in cited.preferences]
+    stated += [
+        item is not None
+        and (
+            any(is_title(title, item.title) for title in titles)
+            or _any_carries([item], values, numbers_)
+        )
+        for _, item in cited.events
+    ]
+    return Statements(len(supported), sum(supported), len(stated), sum(stated))
+
+
+def _any_carries(
+    items: Sequence[Item], values: Sequence[CatalogueValue], numbers_: Numbers | None
+) -> bool:
+    return any(
+        carries(item, value.facet, value.value, numbers_) for item in items for value in values
+    )
+
+
+def _numbers_of(cited: ReasonCase) -> set[float]:
+    """Numbers that a reason may say: values of the cited events, and the ends of their scales."""
     allowed = {event.value for event, _ in cited.events if event.value is not None}
     for event, _ in cited.events:
         if (scale := cited.scales.get(event.source)) is not None:
             allowed |= {scale.low, scale.high}
-    held += [*by_word.values(), *(one in allowed for one in numbers(text))]
-    values = named_in(text, names)
-    named = {fold(one.value) for one in values}
-    stated = [fold(one.value) in named for one in cited.preferences]
-    for _, item in cited.events:
-        stated.append(
-            item is not None
-            and (
-                any(is_title(one, item.title) for one in titles)
-                or any(carries(item, one.facet, one.value, numbers_) for one in values)
-            )
-        )
-    return Statements(len(held), sum(held), len(stated), sum(stated))
+    return allowed
 
 
 # ---------------------------------------------------------------- all lists together
@@ -224,58 +245,69 @@ class ReasonStudy:
 
     async def one(self, user_id: str) -> Case:
         lab = self._lab
-        [found] = await lab.engine.recommend([user_id], self._n)
+        [response] = await lab.engine.recommend([user_id], self._n)
+        events = {event.event_id: event for event in lab.events(user_id)}
+        reasons = [
+            (recommendation, recommendation.reason)
+            for recommendation in response.recommendations
+            if recommendation.reason is not None
+        ]
         profile = await lab.engine.profile(user_id)
-        events = {one.event_id: one for one in lab.events(user_id)}
-        held = {(fold(one.facet), fold(one.value)) for one in profile.preferences}
-        facts = lab.subject(user_id, self._model).facts.facts
-        reasons = [(one, one.reason) for one in found.recommendations if one.reason is not None]
-        right = named = 0
-        made = supported = cited = stated = 0
-        match: list[float] = []
-        for one, reason in reasons:
-            values = [_value(name) for name in reason.preferences]
-            right += sum(each in events for each in reason.evidence)
-            right += sum((fold(each.facet), fold(each.value)) in held for each in values)
-            named += len(reason.evidence) + len(values)
-            counted = statements(
-                reason.text, self._cited(one, reason, events, values), self._names, self._numbers
-            )
-            made, supported = made + counted.made, supported + counted.supported
-            cited, stated = cited + counted.cited, stated + counted.stated
-            if (joining := self._joining(one.item, facts)) is not None:
-                match.append(
-                    float(
-                        fold(joining.value)
-                        in {fold(each.value) for each in named_in(reason.text, self._names)}
-                    )
-                )
-        numbers_: dict[str, float] = {
-            "citation.valid": right / named if named else NAN,
-            "citation.any": float(np.mean([bool(r.evidence or r.preferences) for _, r in reasons]))
-            if reasons
-            else NAN,
-            "words.model": float(np.mean([r.source == "llm" for _, r in reasons]))
-            if reasons
-            else NAN,
-            "statement.precision": supported / made if made else NAN,
-            "statement.recall": stated / cited if cited else NAN,
-            "feature.match": float(np.mean(match)) if match else NAN,
+        measured = {
+            **self._citations(reasons, events, profile),
+            **self._statements(reasons, events),
+            "feature.match": self._matches(user_id, reasons),
             **self._counterfactual(user_id, reasons, events),
         }
         if self._judge is not None:
-            numbers_ |= await self._judged(user_id, reasons, events)
+            measured |= await self._judged(user_id, reasons, events)
         return Case(
             id=user_id,
             user_id=user_id,
             bucket=lab.bucket(user_id),
             groups=dict(lab.groups.get(user_id, {})),
-            values={name: None if np.isnan(one) else float(one) for name, one in numbers_.items()},
-            said=[self._said(one, reason) for one, reason in reasons],
+            values={
+                name: None if np.isnan(value) else float(value) for name, value in measured.items()
+            },
+            said=[self._said(recommendation, reason) for recommendation, reason in reasons],
             source=self._source(reasons),
         )
 
-    def _source(self, reasons: Sequence[tuple[Recommendation, Reason]]) -> str:
+    def _citations(
+        self, reasons: Reasons, events: Mapping[str, Event], profile: Profile
+    ) -> dict[str, float]:
+        preferences = {(fold(own.facet), fold(own.value)) for own in profile.preferences}
+        valid = [event_id in events for _, reason in reasons for event_id in reason.evidence]
+        valid += [
+            (fold(value.facet), fold(value.value)) in preferences
+            for _, reason in reasons
+            for value in map(_value, reason.preferences)
+        ]
+        return {
+            "citation.valid": sum(valid) / len(valid) if valid else NAN,
+            "citation.any": _mean([bool(r.evidence or r.preferences) for _, r in reasons]),
+            "words.model": _mean([r.source == "llm" for _, r in reasons]),
+        }
+
+    def _statements(self, reasons: Reasons, events: Mapping[str, Event]) -> dict[str, float]:
+        total = Statements(0, 0, 0, 0)
+        for recommendation, reason in reasons:
+            values = [_value(name) for name in reason.preferences]
+            cited = self._cited(recommendation, reason, events, values)
+            total += statements(reason.text, cited, self._names, self._numbers)
+        return {"statement.precision": total.precision, "statement.recall": total.recall}
+
+    def _matches(self, user_id: str, reasons: Reasons) -> float:
+        """FMR, over the reasons for items that carry one of the user's likes."""
+        facts = self._lab.subject(user_id, self._model).facts.facts
+        matches = []
+        for recommendation, reason in reasons:
+            if (joining := self._joining(recommendation.item, facts)) is not None:
+                named = {fold(value.value) for value in named_in(reason.text, self._names)}
+                matches.append(fold(joining.value) in named)
+        return _mean(matches)
+
+    def _source(self, reasons: Reasons) -> str:
         if self._model.chat is None or self._model.grade == "none":
             return "template"
         return "llm" if any(reason.source == "llm" for _, reason in reasons) else "failed"
@@ -293,14 +325,14 @@ class ReasonStudy:
 
     def _cited(
         self,
-        one: Recommendation,
+        recommendation: Recommendation,
         reason: Reason,
         events: Mapping[str, Event],
         values: Sequence[CatalogueValue],
     ) -> ReasonCase:
         own = [events[each] for each in reason.evidence if each in events]
         return ReasonCase(
-            one.item,
+            recommendation.item,
             [(each, self._lab.items.get(each.item_id or "")) for each in own],
             values,
             self._lab.scales,
@@ -321,10 +353,7 @@ class ReasonStudy:
     # ------------------------------------------------------------ counterfactuals
 
     def _counterfactual(
-        self,
-        user_id: str,
-        reasons: Sequence[tuple[Recommendation, Reason]],
-        events: Mapping[str, Event],
+        self, user_id: str, reasons: Reasons, events: Mapping[str, Event]
     ) -> dict[str, float]:
         names = (
             "necessity",
@@ -337,50 +366,51 @@ class ReasonStudy:
             "sufficiency.top",
             "sufficiency.top.random",
         )
-        found: dict[str, list[float]] = {name: [] for name in names}
-        past = [one for one in events.values() if one.item_id in self._trained.positions]
-        banned = np.unique([self._trained.positions[one.item_id or ""] for one in past]).astype(
-            np.int64
-        )
-        ranked = len(self._trained.item_ids) - len(banned)
+        values: dict[str, list[float]] = {name: [] for name in names}
+        positions = self._trained.positions
+        past = [event for event in events.values() if event.item_id in positions]
+        banned = np.unique([positions[event.item_id or ""] for event in past]).astype(np.int64)
         random = np.random.default_rng((self._seed, len(past)))
-        for one, reason in reasons:
-            at = self._trained.positions.get(one.item.item_id)
-            cited = {each for each in reason.evidence if each in events and events[each] in past}
-            others = [each.event_id for each in past if each.event_id not in cited]
+        for recommendation, reason in reasons:
+            at = positions.get(recommendation.item.item_id)
+            every = {event.event_id: None for event in past}
+            cited = set(reason.evidence) & every.keys()
+            others = [event_id for event_id in every if event_id not in cited]
             if at is None or not cited or at in banned or len(others) < len(cited):
                 continue
-            drawn = set(
-                random.choice(np.array(others, dtype=object), len(cited), replace=False).tolist()
-            )
-            full, without, less, only, few = self._scores(
-                past,
-                [
-                    set(),
-                    cited,
-                    drawn,
-                    {e.event_id for e in past} - cited,
-                    {e.event_id for e in past} - drawn,
-                ],
-            )
-            before = place(full, at, banned)
-            after = {
-                "necessity": without,
-                "necessity.random": less,
-                "sufficiency": only,
-                "sufficiency.random": few,
-            }
-            for name, scores in after.items():
-                found[name].append((place(scores, at, banned) - before) / max(ranked, 1))
-            if before <= TOP:
-                for name, scores in (("necessity.top", without), ("necessity.top.random", less)):
-                    found[name].append(float(place(scores, at, banned) > TOP))
-                for name, scores in (("sufficiency.top", only), ("sufficiency.top.random", few)):
-                    found[name].append(float(place(scores, at, banned) <= TOP))
-            spread = float(full[full > -_MANY].std())
-            if spread > 0 and min(full[at], without[at]) > -_MANY:
-                found["necessity.score"].append(float(full[at] - without[at]) / spread)
-        return {name: float(np.mean(held)) if held else NAN for name, held in found.items()}
+            drawn = random.choice(np.array(others, dtype=object), len(cited), replace=False)
+            for name, value in self._falls(past, cited, set(drawn.tolist()), at, banned).items():
+                values[name].append(value)
+        return {name: _mean(measured) for name, measured in values.items()}
+
+    def _falls(
+        self, past: Sequence[Event], cited: set[str], drawn: set[str], item: int, banned: Ints
+    ) -> dict[str, float]:
+        """What becomes of one item without the cited events and without all others, beside as many
+        drawn ones; `.top` only of an item among the first ten, the score only of a candidate.
+        """
+        every = {event.event_id for event in past}
+        full, without, without_drawn, only, only_drawn = self._scores(
+            past, [set(), cited, drawn, every - cited, every - drawn]
+        )
+        ranked = max(len(self._trained.item_ids) - len(banned), 1)
+        before = place(full, item, banned)
+        after = {
+            "necessity": place(without, item, banned),
+            "necessity.random": place(without_drawn, item, banned),
+            "sufficiency": place(only, item, banned),
+            "sufficiency.random": place(only_drawn, item, banned),
+        }
+        falls = {name: (place_after - before) / ranked for name, place_after in after.items()}
+        if before <= TOP:
+            falls["necessity.top"] = float(after["necessity"] > TOP)
+            falls["necessity.top.random"] = float(after["necessity.random"] > TOP)
+            falls["sufficiency.top"] = float(after["sufficiency"] <= TOP)
+            falls["sufficiency.top.random"] = float(after["sufficiency.random"] <= TOP)
+        spread = float(full[full > -_MANY].std())
+        if spread > 0 and min(full[item], without[item]) > -_MANY:
+            falls["necessity.score"] = float(full[item] - without[item]) / spread
+        return falls
 
     def _scores(self, past: Sequence[Event], dropped: Sequence[set[str]]) -> NDArray[np.float64]:
         """[histories, items] of the history without each set of events."""
@@ -393,23 +423,22 @@ class ReasonStudy:
     # ------------------------------------------------------------ a model's opinion
 
     async def _judged(
-        self,
-        user_id: str,
-        reasons: Sequence[tuple[Recommendation, Reason]],
-        events: Mapping[str, Event],
+        self, user_id: str, reasons: Reasons, events: Mapping[str, Event]
     ) -> dict[str, float]:
         assert self._judge is not None
         verdicts: list[bool] = []
         unscored = 0
-        for one, reason in reasons:
+        for recommendation, reason in reasons:
             lines = [
                 (
                     f"{event.type}{f' {event.value:g}' if event.value is not None else ''}: "
                     f"{item.title if item else ''}"
                 )
-                for event, item in self._cited(one, reason, events, []).events
+                for event, item in self._cited(recommendation, reason, events, []).events
             ] + [f"likes {name.replace(':', ': ', 1)}" for name in reason.preferences]
-            verdict = await self._judge.supported(user_id, one.item.title, reason.text, lines)
+            verdict = await self._judge.supported(
+                user_id, recommendation.item.title, reason.text, lines
+            )
             if verdict is None:
                 unscored += 1
             else:
@@ -418,6 +447,11 @@ class ReasonStudy:
             "judge.supported": sum(verdicts) / len(verdicts) if verdicts else NAN,
             "judge.unscored": float(unscored),
         }
+
+
+def _mean(values: Sequence[float]) -> float:
+    """NaN of nothing."""
+    return float(np.mean(values)) if values else NAN
 
 
 def _value(name: str) -> CatalogueValue:

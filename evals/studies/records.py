@@ -49,7 +49,7 @@ class Case(StrictRecord):
     id: str
     user_id: str
     bucket: str
-    """Of history length."""
+    """The user's bucket of history length."""
     groups: dict[str, str] = Field(default={})
     """Attribute to value, of the user."""
     state: State = "ok"
@@ -59,9 +59,9 @@ class Case(StrictRecord):
     why: str = ""
     seconds: float = 0.0
     values: dict[str, float | None] = Field(default={})
-    """By measure; None where undefined."""
+    """Values by measure; None where undefined."""
     tried: dict[str, list[float | None]] = Field(default={})
-    """By arm, a value for each weight that may be chosen on other users."""
+    """For each arm, the value at each weight that may be chosen on other users."""
     source: str = ""
     """`llm` where a model's words stand, `template` where they do not, `failed` where a model was
     asked in vain.
@@ -73,7 +73,7 @@ class Case(StrictRecord):
 class Cost(StrictRecord):
     total: Spent = Spent()
     purposes: dict[str, Spent] = Field(default={})
-    """By what was asked: portrait, phrase, reason, judge, …"""
+    """Calls by purpose: portrait, phrase, reason, judge, …"""
     per_user: dict[str, float | None] = Field(default={})
     """calls, tokens, cost, model_seconds and seconds, over the users that were finished."""
     per_request: dict[str, float | None] = Field(default={})
@@ -87,11 +87,11 @@ class StudyRecord(StrictRecord):
 
     study: Study
     variant: str = ""
-    """What an experiment calls it: the study, the model and the prompts where it has several."""
+    """The study's name in an experiment: with model and prompts where there are several."""
     dataset: str
     split: SplitInfo
     asked: str = ""
-    """Hash of what was asked for; a run can only be gone on with where it is the same."""
+    """Hash of the plan; a study can be resumed only with the same one."""
     model: str | None = None
     grade: str = "none"
     cases: int = 0
@@ -99,11 +99,11 @@ class StudyRecord(StrictRecord):
     """Cases by state: ok, error, skipped."""
     figures: dict[str, Figure] = Field(default={})
     buckets: dict[str, dict[str, Figure]] = Field(default={})
-    """By length of history, then measure."""
+    """Figures by length of history, then measure."""
     groups: dict[str, dict[str, Figure]] = Field(default={})
-    """By `attribute=value` of the user, then measure."""
+    """Figures by `attribute=value` of the user, then measure."""
     kinds: dict[str, dict[str, Figure]] = Field(default={})
-    """Of the chat: by kind of question."""
+    """Figures of the chat study by kind of question."""
     comparisons: list[Comparison] = Field(default=[])
     """Paired by user, corrected for all of the study (Holm 1979); each difference is `system` minus
     `baseline`.

@@ -13,6 +13,7 @@ from limner.core.errors import BadInputError, BudgetSpentError, LimnerError
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow
 from limner.core.settings import Settings
+from limner.evals.execution import Execution
 from limner.evals.studies.cost import cost_of
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab, open_lab
@@ -33,7 +34,7 @@ LAB, NAMELESS = "lab", "lab-neutral"
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What is asked for; the same plan can be gone on with."""
+    """Everything that shapes a study's results; a study can be resumed with an equal plan only."""
 
     study: Study
     dataset: str
@@ -44,7 +45,9 @@ class StudyPlan:
     repeat: int = 1
     """How often a portrait is painted again for its stability."""
     neutral: bool | None = None
-    """Also with items under neutral names; None where a model has a say."""
+    """Whether portraits are also painted with items under neutral names; None for where a model
+    paints them.
+    """
     judge: bool = False
     """Whether a model judges the reasons."""
     phrasings: str = ""
@@ -52,66 +55,52 @@ class StudyPlan:
     own.
     """
     variant: str = ""
-    """What an experiment calls it."""
-
-
-@dataclass(frozen=True)
-class Going:
-    """How it is run; none of it changes what is found."""
-
-    out: Path | None = None
-    jobs: int = 1
-    """Cases at the same time."""
-    resume: bool = False
-    retry_errors: bool = False
-    cost_limit: float | None = None
-    """US dollars that this call may spend; what the settings say where it is None."""
-    budget: Budget | None = None
-    """What it is paid from where it is not alone; the limit is then the purse's."""
-    kept: Path | None = None
-    """Where trained labs lie that the studies of one data set and split share."""
-
-    def lab(self, name: str) -> Path | None:
-        return self.kept / name if self.kept else None
+    """The study's name in an experiment."""
 
 
 def run_study(
     plan: StudyPlan,
     settings: Settings,
-    going: Going | None = None,
+    execution: Execution | None = None,
     *,
     progress: Progress | None = None,
     embedder: Embedder | None = None,
 ) -> StudyRecord:
     """Ask, measure, and keep each case as it is finished. See `study`."""
     return asyncio.run(
-        study(plan, settings, going or Going(), progress=progress or Quiet(), embedder=embedder)
+        study(
+            plan,
+            settings,
+            execution or Execution(),
+            progress=progress or Quiet(),
+            embedder=embedder,
+        )
     )
 
 
 async def study(
     plan: StudyPlan,
     settings: Settings,
-    going: Going,
+    execution: Execution,
     *,
     progress: Progress,
     embedder: Embedder | None = None,
 ) -> StudyRecord:
-    """With `going.out`, a folder that gets `cases.jsonl`, `study.json` and the store that was asked
-    (`lab`).
+    """Ask and measure every case.
 
-    A case that raises is an `error`, one that the cost limit came before is `skipped`; neither
-    enters a mean, and both are counted. With `going.resume` finished cases are not asked again,
-    errors only with `going.retry_errors`. Raises as `open_lab` does, and BadInputError where the
+    `execution.out` gets `cases.jsonl`, `study.json` and the store that was asked (`lab`). A case
+    that raises is an `error`, one that the cost limit came before is `skipped`; neither enters a
+    mean, and both are counted. With `execution.resume` finished cases are not asked again, errors
+    only with `execution.retry_errors`. Raises as `open_lab` does, and BadInputError where the
     folder's study is another.
     """
-    if going.retry_errors and not going.resume:
-        going = replace(going, resume=True)
-    if going.resume and going.out is None:
+    if execution.retry_errors and not execution.resume:
+        execution = replace(execution, resume=True)
+    if execution.resume and execution.out is None:
         raise BadInputError("Without --out DIR there is nothing to go on with.")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = going.out or Path(scratch)
-        budget = going.budget or Budget(going.cost_limit or settings.llm.max_cost or None)
+        folder = execution.out or Path(scratch)
+        budget = execution.budget or Budget(execution.cost_limit or settings.llm.max_cost or None)
         lab = open_lab(
             plan.dataset,
             plan.split,
@@ -121,11 +110,11 @@ async def study(
             seed=plan.seed,
             progress=progress,
             embedder=embedder,
-            kept=going.lab(LAB),
+            trained=execution.shared_lab(LAB),
         )
         try:
             return await _StudyWork(
-                plan, settings, going, folder, lab, budget, progress, embedder
+                plan, settings, execution, folder, lab, budget, progress, embedder
             ).run()
         finally:
             await lab.engine.close()
@@ -139,23 +128,23 @@ class _StudyWork:
         self,
         plan: StudyPlan,
         settings: Settings,
-        going: Going,
+        execution: Execution,
         folder: Path,
         lab: Lab,
         budget: Budget,
         progress: Progress,
         embedder: Embedder | None,
     ) -> None:
-        self.plan, self.settings, self.going, self.folder, self.lab = (
+        self.plan, self.settings, self.execution, self.folder, self.lab = (
             plan,
             settings,
-            going,
+            execution,
             folder,
             lab,
         )
         self.budget, self.progress, self.embedder = budget, progress, embedder
         lab.engine.models.budget = budget
-        self.stream = CaseStream(going.out)
+        self.stream = CaseStream(execution.out)
         self.notes = list(lab.notes)
         self.features = 0
         self.beside: list[LedgerRow] = []
@@ -192,9 +181,9 @@ class _StudyWork:
         return sorted(cases, key=lambda one: (order.get(one.user_id, 0), one.id))
 
     def _kept(self, asked: str) -> list[Case]:
-        """What an earlier call finished, where it is gone on with."""
-        out = self.going.out
-        if not self.going.resume or out is None or not (out / "study.json").exists():
+        """Cases that an earlier call finished, where it is resumed; empty where not."""
+        out = self.execution.out
+        if not self.execution.resume or out is None or not (out / "study.json").exists():
             return []
         if load_study(out).asked != asked:
             raise BadInputError(
@@ -205,7 +194,7 @@ class _StudyWork:
         return [
             one
             for one in found
-            if one.state == "ok" or (one.state == "error" and not self.going.retry_errors)
+            if one.state == "ok" or (one.state == "error" and not self.execution.retry_errors)
         ]
 
     async def _asks(self, model: ModelHandle, done: set[str]) -> list[tuple[str, str, Ask]]:
@@ -243,11 +232,11 @@ class _StudyWork:
 
     async def _paint(self, users: Sequence[str], lab: Lab) -> None:
         """All portraits first, since one is measured against another user's."""
-        report = await lab.engine.build(users, concurrency=max(1, self.going.jobs))
+        report = await lab.engine.build(users, concurrency=max(1, self.execution.jobs))
         self.notes += [*report.notes, *([report.stopped] if report.stopped else [])]
 
     async def _go(self, todo: Sequence[tuple[str, str, Ask]], cases: dict[str, Case]) -> None:
-        turn = asyncio.Semaphore(max(1, self.going.jobs))
+        turn = asyncio.Semaphore(max(1, self.execution.jobs))
         self.progress.start(f"measuring {self.plan.study}", len(todo))
 
         async def one(case_id: str, user_id: str, ask: Ask) -> None:
@@ -263,7 +252,7 @@ class _StudyWork:
         self.progress.done()
 
     async def _case(self, case_id: str, user_id: str, ask: Ask) -> Case:
-        """A case, whatever becomes of it."""
+        """Measure one case; an error or a spent budget becomes its state."""
         bucket = self.lab.bucket(user_id)
         skipped = Case(
             id=case_id,
@@ -294,8 +283,8 @@ class _StudyWork:
         return self.budget.is_short or (limit is not None and self.budget.spent >= limit)
 
     async def _neutral(self, cases: dict[str, Case]) -> None:
-        """The same users with items that are called Item 1, Item 2, …: what falls was known by
-        heart.
+        """Measure the users once more with items called Item 1, Item 2, …: a measure that falls
+        rested on what the model knows of the items by their titles.
         """
         lab = open_lab(
             self.plan.dataset,
@@ -307,7 +296,7 @@ class _StudyWork:
             neutral=True,
             progress=self.progress,
             embedder=self.embedder,
-            kept=self.going.lab(NAMELESS),
+            trained=self.execution.shared_lab(NAMELESS),
         )
         lab.engine.models.budget = self.budget
         try:
@@ -339,8 +328,8 @@ class _StudyWork:
             await lab.engine.close()
 
     def _write(self, asked: str, model: ModelHandle, cases: Collection[Case]) -> StudyRecord:
-        every = self._in_order(cases)
-        done = chosen([one for one in every if one.state == "ok"])
+        ordered = self._in_order(cases)
+        done = chosen([one for one in ordered if one.state == "ok"])
         record = StudyRecord(
             study=self.plan.study,
             variant=self.plan.variant,
@@ -349,9 +338,9 @@ class _StudyWork:
             asked=asked,
             model=model.name,
             grade=model.grade,
-            cases=len(every),
+            cases=len(ordered),
             states={
-                state: sum(one.state == state for one in every)
+                state: sum(one.state == state for one in ordered)
                 for state in ("ok", "error", "skipped")
             },
             figures=figures(done, self.plan.seed, self.features),
@@ -359,12 +348,12 @@ class _StudyWork:
             groups=by_group(done, self.plan.seed, self.features),
             kinds=by_kind(done, self.plan.seed),
             comparisons=comparisons(self.plan.study, done, self.plan.seed),
-            cost=cost_of([*self.lab.engine.store.ledger(), *self.beside], every),
+            cost=cost_of([*self.lab.engine.store.ledger(), *self.beside], ordered),
             seed=self.plan.seed,
-            notes=list(dict.fromkeys([*self.notes, *_first_errors(every)])),
+            notes=list(dict.fromkeys([*self.notes, *_first_errors(ordered)])),
         )
-        if self.going.out is not None:
-            write_record(self.going.out, record)
+        if self.execution.out is not None:
+            write_record(self.execution.out, record)
         return record
 
 
@@ -374,12 +363,12 @@ def _first_errors(cases: Sequence[Case]) -> list[str]:
 
 
 def _digest(plan: StudyPlan, lab: Lab, model: ModelHandle) -> str:
-    """Of what was asked for and of the settings that shape what is found."""
+    """Hash of the plan and of the settings that shape the results."""
     settings = lab.engine.settings
-    said = (
+    asked = (
         f"{plan.study} {lab.dataset} {lab.split.hash} {plan.seed} {plan.repeat} "
         f"{plan.judge} {model.name}"
     )
-    said += f" {load_phrasings(plan.phrasings).model_dump_json()}" if plan.phrasings else ""
+    asked += f" {load_phrasings(plan.phrasings).model_dump_json()}" if plan.phrasings else ""
     shaping = f"{model.grade} {settings_digest(settings)} {settings.rerank.model_dump_json()}"
-    return hashlib.sha256(f"{said} {shaping}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{asked} {shaping}".encode()).hexdigest()[:16]

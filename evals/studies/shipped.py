@@ -34,7 +34,7 @@ class Shipped(StrictRecord):
     says: list[str] = Field(default=[])
     """Each must occur in the answer; of alternatives parted by `|` one."""
     computed: list[dict[str, Given]] = Field(default=[])
-    """What is worked out and must be said: a measure, what it is of, and conditions on users."""
+    """Figures that are computed and must occur: a measure, its arguments, conditions on users."""
     cites: bool = False
     """Whether the answer must cite an event."""
     abstains: bool = False
@@ -61,14 +61,14 @@ def load_shipped(name: str = "ml-100k") -> list[Shipped]:
 async def ask_shipped(engine: Engine, asked: Sequence[Shipped]) -> list[JudgedAnswer]:
     """Each question in a conversation of its own, judged."""
     key = Key(engine)
-    found = []
+    judged = []
     for one in asked:
         talk = Conversation()
         replies = [await answer(engine, turn, talk) for turn in one.ask]
-        found.append(
+        judged.append(
             JudgedAnswer(question=one, answer=replies[-1], wrong=judge(one, replies[-1], key))
         )
-    return found
+    return judged
 
 
 def judge(question: Shipped, reply: Answer, key: "Key") -> str:
@@ -112,7 +112,7 @@ class Key:
         return {one: self.engine.store.events(one) for one in self.engine.store.user_ids()}
 
     def right(self, asked: dict[str, Given]) -> str:
-        """What must be said: one alternative, or several parted by `|`."""
+        """The text that an answer must contain, or alternatives separated by `|`."""
         (name, of), *where = asked.items()
         measures: dict[str, Callable[[list[str]], str]] = {
             "items_of": lambda of: self._count(self._had(of[0])),
@@ -193,11 +193,11 @@ class Key:
 
     def _extreme(self, of: Sequence[str], which: Callable[[list[float]], float]) -> str:
         rated = [
-            (one.value, self.items[one.item_id].title)
-            for one in self.events[of[0]]
-            if one.item_id
-            and one.value is not None
-            and (len(of) < 2 or self._is(one.item_id, of[1]))
+            (event.value, self.items[event.item_id].title)
+            for event in self.events[of[0]]
+            if event.item_id
+            and event.value is not None
+            and (len(of) < 2 or self._is(event.item_id, of[1]))
         ]
         edge = which([value for value, _ in rated])
         return "|".join(title for value, title in rated if value == edge)

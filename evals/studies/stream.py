@@ -40,7 +40,7 @@ class CaseStream:
             return []
         # A kill may have cut a letter in two.
         lines = self._file.read_text(encoding="utf-8", errors="replace").split("\n")
-        found: dict[str, Case] = {}
+        cases: dict[str, Case] = {}
         for number, line in enumerate(lines, 1):
             if not line:
                 continue
@@ -52,8 +52,8 @@ class CaseStream:
                 raise BadInputError(
                     f"Line {number} of '{self._file}' is no case; leave --resume out."
                 ) from error
-            found[case.id] = case
-        return list(found.values())
+            cases[case.id] = case
+        return list(cases.values())
 
 
 def write_record(folder: Path, record: StudyRecord) -> None:

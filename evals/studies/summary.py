@@ -5,11 +5,13 @@ tests.
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limner.core.errors import UsageError
 from limner.core.filters import listed
 from limner.core.metrics import BUCKETS
 from limner.evals import metrics as kernels
+from limner.evals.measure import holm_corrected
 from limner.evals.records import Comparison
 from limner.evals.studies.portraits import STRONGEST
 from limner.evals.studies.reasons import feature_coverage, feature_diversity, unique_ratio
@@ -30,7 +32,7 @@ PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
     ),
     "chat": (),
 }
-"""Of one user's values, the first minus the second is tested."""
+"""Pairs of measures of one user; the first minus the second is tested."""
 NEUTRAL = "neutral."
 """Before the name of a measure: the same with items under names that mean nothing."""
 
@@ -124,14 +126,14 @@ def direction(measure: str) -> int:
 def figure(values: Sequence[float | None], seed: int = 0) -> Figure:
     """Mean, 95% interval, how many it is over, and how many were undefined."""
     held = np.array([np.nan if one is None else one for one in values], dtype=np.float64)
-    found = kernels.interval(held, seed=seed)
+    interval = kernels.interval(held, seed=seed)
     missing = int(np.isnan(held).sum())
-    if not found.n:
+    if not interval.n:
         return Figure(mean=None, ci95=None, n=0, undefined=missing)
     return Figure(
-        mean=found.mean,
-        ci95=(found.low, found.high) if found.n > 1 else None,
-        n=found.n,
+        mean=interval.mean,
+        ci95=(interval.low, interval.high) if interval.n > 1 else None,
+        n=interval.n,
         undefined=missing,
     )
 
@@ -148,19 +150,19 @@ def figures(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str
     return found
 
 
-def _together(said: Sequence[GivenReason], features: int) -> dict[str, Figure]:
-    named = [one.features for one in said]
+def _together(reasons: Sequence[GivenReason], features: int) -> dict[str, Figure]:
+    named = [one.features for one in reasons]
     values = {
         "feature.coverage": feature_coverage(named, features),
         "diversity": feature_diversity(named),
-        "sentences.unique": unique_ratio([one.text for one in said]),
-        "shapes.unique": unique_ratio([one.shape for one in said]),
+        "sentences.unique": unique_ratio([one.text for one in reasons]),
+        "shapes.unique": unique_ratio([one.shape for one in reasons]),
     }
     return {
         name: Figure(
             mean=None if np.isnan(one) else one,
             ci95=None,
-            n=len(said),
+            n=len(reasons),
             undefined=int(np.isnan(one)),
         )
         for name, one in values.items()
@@ -170,7 +172,7 @@ def _together(said: Sequence[GivenReason], features: int) -> dict[str, Figure]:
 def by_bucket(
     cases: Sequence[Case], seed: int = 0, features: int = 0
 ) -> dict[str, dict[str, Figure]]:
-    """By length of history; empty ones are left out."""
+    """Figures by length of history; lengths without users are left out."""
     held = {name: [one for one in cases if one.bucket == name] for name, *_ in BUCKETS}
     return {name: figures(some, seed, features) for name, some in held.items() if some}
 
@@ -178,19 +180,19 @@ def by_bucket(
 def by_group(
     cases: Sequence[Case], seed: int = 0, features: int = 0
 ) -> dict[str, dict[str, Figure]]:
-    """By `attribute=value` of the user."""
+    """Figures by `attribute=value` of the user."""
     names = sorted({f"{name}={value}" for one in cases for name, value in one.groups.items()})
-    held = {
+    members = {
         name: [
             one for one in cases if one.groups.get(name.partition("=")[0]) == name.partition("=")[2]
         ]
         for name in names
     }
-    return {name: figures(some, seed, features) for name, some in held.items()}
+    return {name: figures(some, seed, features) for name, some in members.items()}
 
 
 def by_kind(cases: Sequence[Case], seed: int = 0) -> dict[str, dict[str, Figure]]:
-    """Of questions."""
+    """Figures by kind of question."""
     kinds = dict.fromkeys(one.asked.kind for one in cases if one.asked)
     return {
         kind: figures([one for one in cases if one.asked and one.asked.kind == kind], seed)
@@ -199,33 +201,22 @@ def by_kind(cases: Sequence[Case], seed: int = 0) -> dict[str, dict[str, Figure]
 
 
 def comparisons(study: Study, cases: Sequence[Case], seed: int = 0) -> list[Comparison]:
-    """The study's own pairs, and each measure against itself under neutral names; Holm over all of
-    them.
+    """Tests of the study's own pairs of measures, and of each measure against itself under neutral
+    names; Holm's correction over all of them.
     """
-    names = dict.fromkeys(name for one in cases for name in one.values)
+    names = dict.fromkeys(name for case in cases for name in case.values)
     pairs = [pair for pair in PAIRED[study] if pair[0] in names and pair[1] in names]
     pairs += [(name.removeprefix(NEUTRAL), name) for name in names if name.startswith(NEUTRAL)]
     if not pairs:
         return []
+    tests = kernels.paired_tests(
+        _columns(cases, [first for first, _ in pairs]),
+        _columns(cases, [second for _, second in pairs]),
+        seed,
+    )
+    return holm_corrected([(first, second, first) for first, second in pairs], tests)
 
-    def column(name: str) -> list[float]:
-        return [np.nan if (value := one.values.get(name)) is None else value for one in cases]
 
-    a = np.array([column(first) for first, _ in pairs], dtype=np.float64)
-    b = np.array([column(second) for _, second in pairs], dtype=np.float64)
-    tests = kernels.paired_tests(a, b, seed)
-    corrected = kernels.holm([one.p for one in tests])
-    return [
-        Comparison(
-            system=first,
-            baseline=second,
-            metric=first,
-            difference=one.diff,
-            ci95=(one.low, one.high),
-            p=one.p,
-            p_holm=float(fixed),
-            n=one.n,
-        )
-        for (first, second), one, fixed in zip(pairs, tests, corrected, strict=True)
-        if one.n > 1
-    ]
+def _columns(cases: Sequence[Case], names: Sequence[str]) -> NDArray[np.float64]:
+    """[names, cases] values; NaN where undefined."""
+    return np.array([[case.values.get(name) for case in cases] for name in names], dtype=np.float64)

@@ -27,7 +27,7 @@ on no hidden event. One more scope is of the first ten alone:
     list        what `recommend` gives, which heeds what was stated whatever the ranker makes of it
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,9 @@ wish.
 """
 SCOPES = ("content", "ranker", "blend")
 STEERED = (*(f"steer.{scope}{end}" for scope in SCOPES for end in ("", ".top")), "steer.list.top")
-"""What steering is measured by."""
+"""Measures of steering."""
 WEIGHTS = (0.0, 0.3, 1.0, 3.0, 10.0)
-"""Of the preferences as values."""
+"""Weights of the preferences as facet values."""
 FOLDS = 5
 ARMS = ("without", "with", "shuffled")
 
@@ -59,7 +59,7 @@ Ints = NDArray[np.int64]
 
 
 def ndcg(ranks: Ints, relevant: int, k: int = CUT) -> float:
-    """From the 1-based ranks of the relevant items; NaN where there is none."""
+    """ndcg@10 from the 1-based ranks of the relevant items; NaN where there is none."""
     if not relevant:
         return float("nan")
     ideal = (1 / np.log2(np.arange(2, min(relevant, k) + 2))).sum()
@@ -87,39 +87,41 @@ def shift(before: Ints, after: Ints, carriers: Ints, ranked: int) -> float:
 
 
 def chosen(cases: Sequence[Case]) -> list[Case]:
-    """With `utility.facets.ARM` from what was tried: the weight is that which is best for the other
-    folds' users.
+    """The cases with `utility.facets.ARM`: the value at the weight that is best for users of other
+    folds.
 
     Of equally good weights the smaller counts. `utility.facets.weight` is that of the arm `with`.
     """
-    out = [one.values for one in cases]
+    values = [case.values for case in cases]
     for arm in ("with", "shuffled"):
-        tried = [one.tried.get(arm) for one in cases]
-        known = [at for at, one in enumerate(tried) if one]
-        if len(known) < 2:
-            continue
-        table = np.array(
-            [[np.nan if x is None else x for x in tried[at] or ()] for at in known],
-            dtype=np.float64,
-        )
-        fold = np.arange(len(known)) % FOLDS
-        for one in range(FOLDS):
-            other = table[(fold != one) & ~np.isnan(table).any(axis=1)]
-            if not len(other):
-                continue
-            best = int(other.mean(axis=0).argmax())
-            for row in np.flatnonzero(fold == one).tolist():
-                value = None if np.isnan(table[row, best]) else float(table[row, best])
-                out[known[row]] = {**out[known[row]], f"utility.facets.{arm}": value}
-                if arm == "with":
-                    first = None if np.isnan(table[row, 0]) else float(table[row, 0])
-                    out[known[row]] |= {
-                        "utility.facets.without": first,
-                        "utility.facets.weight": WEIGHTS[best],
-                    }
+        for row, best, tried in _best_weights([case.tried.get(arm) for case in cases]):
+            values[row] = {**values[row], f"utility.facets.{arm}": tried[best]}
+            if arm == "with":
+                values[row]["utility.facets.without"] = tried[0]
+                values[row]["utility.facets.weight"] = WEIGHTS[best]
     return [
-        one.model_copy(update={"values": values}) for one, values in zip(cases, out, strict=True)
+        case.model_copy(update={"values": own}) for case, own in zip(cases, values, strict=True)
     ]
+
+
+def _best_weights(
+    tried: Sequence[Sequence[float | None] | None],
+) -> Iterator[tuple[int, int, list[float | None]]]:
+    """(row, place of the best weight, values of all weights) of each row with values, None where
+    undefined; nothing for fewer than two rows.
+    """
+    known = [row for row, own in enumerate(tried) if own]
+    if len(known) < 2:
+        return
+    table = np.array([tried[row] for row in known], dtype=np.float64)  # None becomes NaN
+    fold = np.arange(len(known)) % FOLDS
+    for part in range(FOLDS):
+        others = table[(fold != part) & ~np.isnan(table).any(axis=1)]
+        if not len(others):
+            continue
+        best = int(others.mean(axis=0).argmax())
+        for at in np.flatnonzero(fold == part).tolist():
+            yield known[at], best, [None if np.isnan(one) else float(one) for one in table[at]]
 
 
 class Bench:
@@ -158,15 +160,15 @@ class Bench:
             if one in self._position
         ]
         other = self._lab.engine.store.profile(self._other.get(user_id, user_id))
-        said = {
+        wordings = {
             "without": None,
             "with": self._wording(profile.preferences),
             "shuffled": self._wording(other.preferences)
             if other and other.user_id != user_id
             else None,
         }
-        found = {f"utility.{scope}.{arm}": float("nan") for scope in SCOPES for arm in ARMS}
-        for arm, wording in said.items():
+        measured = {f"utility.{scope}.{arm}": float("nan") for scope in SCOPES for arm in ARMS}
+        for arm, wording in wordings.items():
             missing = arm == "shuffled" and wording is None
             for scope, places in self._orders(user_id, wording).items():
                 value = (
@@ -174,11 +176,11 @@ class Bench:
                     if wanted
                     else float("nan")
                 )
-                found[f"utility.{scope}.{arm}"] = float("nan") if missing else value
-        return found
+                measured[f"utility.{scope}.{arm}"] = float("nan") if missing else value
+        return measured
 
     def tried(self, user_id: str, profile: Profile) -> dict[str, list[float | None]]:
-        """By arm, ndcg@10 for each of WEIGHTS; empty where there is nothing to find."""
+        """For each arm, ndcg@10 at each of WEIGHTS; empty where there is nothing to find."""
         hidden = self._lab.hidden.get(user_id, frozenset())
         wanted = [self._position[one] for one in hidden if one in self._position]
         other = self._lab.engine.store.profile(self._other.get(user_id, user_id))
@@ -186,14 +188,14 @@ class Bench:
             return {}
         banned = self._banned(user_id)
         place = np.log(self._orders(user_id, None)["ranker"])
-        found: dict[str, list[float | None]] = {}
+        values_by_arm: dict[str, list[float | None]] = {}
         for arm, one in (("with", profile), ("shuffled", other)):
             match = self._match(one.preferences)
-            found[arm] = [
+            values_by_arm[arm] = [
                 ndcg(ranks_of(weight * match - place, banned)[wanted], len(hidden))
                 for weight in WEIGHTS
             ]
-        return found
+        return values_by_arm
 
     def _match(self, preferences: Sequence[Preference]) -> Floats:
         """[items] how far each carries what is liked, less what is disliked."""
@@ -303,7 +305,7 @@ class Bench:
         return Wording(of("like"), of("dislike"))
 
     def _orders(self, user_id: str, wording: Wording | None) -> dict[str, Ints]:
-        """By scope, [items] places."""
+        """[items] places for each scope."""
         events = self._lab.events(user_id)
         pairs = self._lab.past(user_id).taste
         banned = self._banned(user_id)

@@ -53,15 +53,15 @@ class ValueNames:
         outings. They count in quotes alone (`named_in`), as the project's own sentences have them.
         """
         words = stems_of(_QUOTED.sub(" ; ", text), self._code)
-        found: list[CatalogueValue] = []
+        values: list[CatalogueValue] = []
         at = 0
         while at < len(words):
             size = next(
                 (n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._unquoted), 0
             )
-            found += self._unquoted[words[at : at + size]] if size else []
+            values += self._unquoted[words[at : at + size]] if size else []
             at += size or 1
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(values))
 
     def word(self, one: CatalogueValue) -> tuple[str, ...]:
         """What stands for a value in a text; of values that differ in their endings the same."""

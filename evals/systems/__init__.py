@@ -104,15 +104,17 @@ def resolve(names: Sequence[str], depth: int) -> list[Contestant]:
     Raises UsageError for a name that is none of these or is named twice, BadInputError for a run
     that cannot be read.
     """
-    found = [_contestant(name.strip(), depth) for name in names]
-    if not found:
+    contestants = [_contestant(name.strip(), depth) for name in names]
+    if not contestants:
         raise UsageError("No system is named.")
     twice = [
-        one.name for at, one in enumerate(found) if one.name in {other.name for other in found[:at]}
+        one.name
+        for at, one in enumerate(contestants)
+        if one.name in {other.name for other in contestants[:at]}
     ]
     if twice:
         raise UsageError(f"The system '{twice[0]}' is named twice.")
-    return found
+    return contestants
 
 
 def _contestant(name: str, depth: int) -> Contestant:

@@ -49,7 +49,7 @@ class Training:
     """[n] what each event says about taste, in [-1, 1]."""
     shelf: Shelf
     scales: Mapping[str, Scale] = field(default_factory=dict)
-    """By source, the scale of its ratings."""
+    """The scale of each source's ratings."""
     how: How = "time"
     """`time` where nobody's later events are in `x`; `user` where each user was cut on their own
     timeline.
@@ -63,7 +63,7 @@ class Training:
     settings: Configuration = field(
         default_factory=lambda: Configuration(llm=LlmSettings(choice="none"))
     )
-    """By which a system that asks a model finds it."""
+    """Settings by which a system that asks a model finds it."""
     money: float | None = None
     """US dollars that a system may spend on a model; no limit where None."""
 
@@ -97,7 +97,7 @@ class Training:
         return rated(self.x, self.scales)
 
     def again(self, seed: int) -> "Training":
-        """The same with another seed; what was computed already is kept."""
+        """This training with another seed; what was computed already is kept."""
         other = replace(self, seed=seed)
         other.__dict__.update(
             {name: value for name, value in self.__dict__.items() if name in _KEPT}
@@ -149,7 +149,7 @@ class UserBatch:
     """[users] positions in the training's `user_ids`."""
     user_ids: list[str]
     histories: list[History]
-    """Their training events; empty for users who have none."""
+    """The users' training events; empty for users who have none."""
 
     def __len__(self) -> int:
         return len(self.histories)
@@ -247,7 +247,7 @@ class Personal:
         raise NotImplementedError
 
     def judge(self, asked: UserBatch) -> Scores:
-        """As `score`; rows of users without history are not looked at."""
+        """Scores [users, items] of a batch; rows of users without history are not looked at."""
         raise NotImplementedError
 
 

@@ -52,23 +52,23 @@ class Cases:
 
 def rating_cases(split: Split, training: Training) -> Cases:
     """Raises BadInputError where the test holds no rating of a new item by anyone who is asked."""
-    told = training.rated
+    rated = training.rated
     place = places(split.test, training.scales)
     row = _rows(split)[split.test.user]
     item = split.test.item.astype(np.int64)
     had = training.seen[split.test.user, item] > 0
-    kept = (row >= 0) & ~np.isnan(place) & ~had
-    if told is None or not kept.any():
+    usable = (row >= 0) & ~np.isnan(place) & ~had
+    if rated is None or not usable.any():
         raise BadInputError(
             f"No rating can be asked for: the test part of {split.name} has none of an "
             "item that is new to its user."
         )
     _, first = np.unique(
-        row[kept] * np.int64(len(training.x.item_ids)) + item[kept], return_index=True
+        row[usable] * np.int64(len(training.x.item_ids)) + item[usable], return_index=True
     )
-    scale = told[1]
-    value = scale.low + (place[kept][first] + 1) / 2 * (scale.high - scale.low)
-    return Cases(row[kept][first], item[kept][first], value)
+    scale = rated[1]
+    value = scale.low + (place[usable][first] + 1) / 2 * (scale.high - scale.low)
+    return Cases(row[usable][first], item[usable][first], value)
 
 
 def probability_cases(split: Split, training: Training) -> Cases:

@@ -100,7 +100,7 @@ class Ease(Personal):
 
 
 class ImplicitModel(Protocol):
-    """What is used of the package's models."""
+    """The part of the package's models that is used."""
 
     user_factors: NDArray[np.float32]
     item_factors: NDArray[np.float32]

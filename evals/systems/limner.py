@@ -67,13 +67,13 @@ class LimnerSystem:
         if learned is None or rated is None:
             return [np.full(len(one), np.nan) for one in items]
         place, starts, x = rated[0], self._training.x.starts(), self._training.x
-        found = []
+        predictions = []
         for user, wanted in zip(asked.users.tolist(), items, strict=True):
             span = slice(starts[user], starts[user + 1])
             known = ~np.isnan(place[span])
             own = Rated(x.item[span][known].astype(np.int64), place[span][known])
-            found.append(learned.predict(own, self._model.channels.catalogue.facets, wanted))
-        return found
+            predictions.append(learned.predict(own, self._model.channels.catalogue.facets, wanted))
+        return predictions
 
     def probabilities(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:
         """NaN where too little happened to learn from, and for users without history."""

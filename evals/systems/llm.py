@@ -165,7 +165,7 @@ class Llm:
         async def one(history: History, head: NDArray[np.int64]) -> ModelOrder:
             taste = self._taste(history)
             async with turn:
-                found = await judge(
+                verdict = await judge(
                     [self._ids[at] for at in head],
                     self._by_id,
                     taste,
@@ -173,19 +173,19 @@ class Llm:
                     self._ready.grade,
                     self._settings,
                 )
-            if not found.order and not taste.is_empty and len(head) > 1:
+            if not verdict.order and not taste.is_empty and len(head) > 1:
                 raise (
-                    ModelError(found.note)
-                    if found.state == "failed"
-                    else CannotRunError(found.note)
+                    ModelError(verdict.note)
+                    if verdict.state == "failed"
+                    else CannotRunError(verdict.note)
                 )
-            return found
+            return verdict
 
-        found = await asyncio.gather(*map(one, asked.histories, heads), return_exceptions=True)
-        wrong = next((each for each in found if isinstance(each, BaseException)), None)
+        verdict = await asyncio.gather(*map(one, asked.histories, heads), return_exceptions=True)
+        wrong = next((each for each in verdict if isinstance(each, BaseException)), None)
         if wrong is not None:
             raise wrong
-        return [each for each in found if isinstance(each, ModelOrder)]
+        return [each for each in verdict if isinstance(each, ModelOrder)]
 
     def _taste(self, history: History) -> Taste:
         """Of the past alone, what was liked best and latest first: nobody's portrait is painted

@@ -16,7 +16,7 @@ _COLUMNS = ("user_id", "item_id", "score")
 
 
 class ExternalRecommender(Protocol):
-    """What an import path may name instead of a System."""
+    """A class that an import path may name instead of a System."""
 
     def fit(self, training: Training) -> object: ...
 
@@ -75,20 +75,20 @@ class Outsider:
         if len(lists) != len(asked):
             raise ValueError(f"{len(lists)} lists for {len(asked)} users")
         scores = np.full((len(asked), len(self._position)), -np.inf)
-        given, strange = 0, []
+        scored, strange = 0, []
         for row, listed in enumerate(lists):
             for place, item_id in enumerate(listed):
                 if not isinstance(item_id, str):
                     raise TypeError(
                         f"recommend gave {item_id!r} ({type(item_id).__name__}); item ids are text"
                     )
-                given += 1
+                scored += 1
                 at = self._position.get(item_id)
                 if at is None:
                     strange.append(item_id)
                 elif scores[row, at] == -np.inf:
                     scores[row, at] = -float(place)
-        self._unknown.count(given, strange)
+        self._unknown.count(scored, strange)
         return scores
 
 
@@ -124,14 +124,14 @@ class RunFile:
         listed = [item_id for some in self._by_user.values() for item_id, _ in some]
         self._unknown.count(len(listed), [one for one in listed if one not in self._position])
         users = list(self._by_user)
-        for what, known, given in (
+        for what, known, ids in (
             ("user", training.x.user_ids, users),
             ("item", self._position, listed),
         ):
-            if given and not set(given) & set(known):
+            if ids and not set(ids) & set(known):
                 raise BadInputError(
                     f"The run '{self.name}' names no {what} of this data set: its first "
-                    f"{what}_id is '{given[0]}'."
+                    f"{what}_id is '{ids[0]}'."
                 )
 
     @property
@@ -208,11 +208,11 @@ def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         raise BadInputError(
             f"The run '{path}' cannot be read: {str(error).splitlines()[0]}"
         ) from error
-    found: dict[str, list[tuple[str, float]]] = {}
+    lists: dict[str, list[tuple[str, float]]] = {}
     for user_id, item_id, score in zip(users, items, scores, strict=True):
         if user_id is None or item_id is None or score is None or score != score:
             raise BadInputError(
                 f"The run '{path}' has an empty cell; every row needs {', '.join(_COLUMNS)}."
             )
-        found.setdefault(user_id, []).append((item_id, score))
-    return found
+        lists.setdefault(user_id, []).append((item_id, score))
+    return lists

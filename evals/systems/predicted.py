@@ -56,7 +56,7 @@ class RatingMean:
             self._user = _damped(left, user, len(self._user), _USER_DAMPING)
 
     def score(self, asked: UserBatch) -> Scores:
-        """By rating; popularity decides between equals."""
+        """Scores by predicted rating; popularity decides between equals."""
         own = self._item + 1e-6 * self._share
         return np.asarray(np.tile(own, (len(asked), 1)) + self._user[asked.users][:, None])
 
@@ -104,7 +104,7 @@ class BaseRate:
             self._rate = (happened + _RATE_DAMPING * whole) / (count + _RATE_DAMPING)
 
     def score(self, asked: UserBatch) -> Scores:
-        """By rate; popularity decides between equals."""
+        """Scores by predicted rate; popularity decides between equals."""
         return np.tile(self._rate + 1e-9 * self._share, (len(asked), 1))
 
     def probabilities(self, asked: UserBatch, items: Sequence[Ints]) -> list[Floats]:

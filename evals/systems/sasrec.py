@@ -96,14 +96,15 @@ class SasRec(Personal):
         """
         import torch
 
-        held = _held_out(past, random)
+        held_out = _held_out(past, random)
         lessons = [
-            _windows(one[:-1] if at in held else one, self.length) for at, one in enumerate(past)
+            _windows(one[:-1] if at in held_out else one, self.length)
+            for at, one in enumerate(past)
         ]
         windows = [window for some in lessons for window in some]
         optimiser = torch.optim.Adam(self._network.parameters, lr=self.rate, betas=(0.9, 0.98))
         began, best, waited = time.thread_time(), -1.0, 0
-        kept = self._network.state()
+        best_state = self._network.state()
         for _ in range(_EPOCHS):
             self._network.train()
             for batch in _batches(windows, self._network.items, random):
@@ -113,34 +114,34 @@ class SasRec(Personal):
                 self._network.loss(batch).backward()  # type: ignore[no-untyped-call, unused-ignore]
                 optimiser.step()
             self._network.rest()
-            reached = self._reached([past[at] for at in held])
+            reached = self._reached([past[at] for at in held_out])
             waited = 0 if reached > best else waited + 1
             if reached > best:
-                best, kept = reached, self._network.state()
+                best, best_state = reached, self._network.state()
             if waited >= _PATIENCE or time.thread_time() - began > SECONDS:
                 break
-        self._network.restore(kept)
+        self._network.restore(best_state)
 
-    def _reached(self, held: Sequence[Ints]) -> float:
+    def _reached(self, histories: Sequence[Ints]) -> float:
         """Mean ndcg@10 of each one's last item from those before; 0 where nobody is held out, so
         that time decides.
         """
         import torch
 
-        if not held:
+        if not histories:
             return 0.0
-        found = []
+        values = []
         with torch.inference_mode():
-            for begin in range(0, len(held), 100):
-                some = held[begin : begin + 100]
-                scores = self._network.last([one[:-1] for one in some])
-                for row, one in enumerate(some):
+            for begin in range(0, len(histories), 100):
+                chunk = histories[begin : begin + 100]
+                scores = self._network.last([one[:-1] for one in chunk])
+                for row, one in enumerate(chunk):
                     scores[row, torch.from_numpy(one[:-1])] = -torch.inf
                 top = scores.topk(min(10, scores.shape[1])).indices.numpy()
-                ends = np.arange(len(some) + 1, dtype=np.int64)
-                hits = hit_matrix(top, ends, np.array([one[-1] for one in some], dtype=np.int64))
-                found.append(ndcg(hits, np.ones(len(some), dtype=np.int64), 10))
-        return float(np.concatenate(found).mean())
+                ends = np.arange(len(chunk) + 1, dtype=np.int64)
+                hits = hit_matrix(top, ends, np.array([one[-1] for one in chunk], dtype=np.int64))
+                values.append(ndcg(hits, np.ones(len(chunk), dtype=np.int64), 10))
+        return float(np.concatenate(values).mean())
 
 
 @dataclass(frozen=True)

@@ -197,14 +197,15 @@ def test_the_evaluated_systems_are_what_their_names_say(engine: Engine) -> None:
 
 
 def test_evaluation(engine: Engine) -> None:
-    from limner.evals.run import run
+    from limner.evals.run import RunPlan, run
 
     folder = str(engine.store.folder)
     report = run(
-        folder, "leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"], trials=0
+        folder,
+        RunPlan("leave-last-out", ["popular", "ease", "limner"], ["ndcg@10", "hit@10"], trials=0),
     )
     document = json.loads(report.model_dump_json())
     assert [one["name"] for one in document["systems"]] == ["popular", "ease", "limner"]
     assert all(one["metrics"]["ndcg@10"]["n"] == USERS for one in document["systems"])
     with pytest.raises(UsageError):
-        run(folder, "leave-last-out", ["nothing"], ["ndcg@10"])
+        run(folder, RunPlan("leave-last-out", ["nothing"], ["ndcg@10"]))

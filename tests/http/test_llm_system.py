@@ -11,8 +11,9 @@ import pytest
 import limner.llm.session
 from limner.core.schema import Usage
 from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
+from limner.evals.execution import Execution
 from limner.evals.records import Evaluation, SystemResult
-from limner.evals.run import run
+from limner.evals.run import RunPlan, run
 from limner.llm import Budget, ChatReply, ChosenModel
 from limner.testing import Behaviour, Failure, FakeChat, ScriptedAnswer, ScriptedServer, SeenRequest
 from tests.unit.test_evaluation import USERS, dataset, many
@@ -36,15 +37,16 @@ def evaluated(
 ) -> Evaluation:
     return run(
         dataset(many()),
-        "leave-last-out",
-        ["llm", "popular"],
-        ["hit@10", "coverage@10"],
-        against="llm",
-        trials=0,
-        limit=limit,
+        RunPlan(
+            "leave-last-out",
+            ["llm", "popular"],
+            ["hit@10", "coverage@10"],
+            against="llm",
+            trials=0,
+            limit=limit,
+        ),
+        Execution(budget=budget, out=out),
         settings=held,
-        budget=budget,
-        out=out,
     )
 
 
@@ -174,15 +176,11 @@ def test_a_resumed_run_asks_anew_where_another_model_or_order_is_set(tmp_path: P
         before = len(server.requests)
         found = run(
             dataset(many()),
-            "leave-last-out",
-            ["llm", "popular"],
-            ["hit@10"],
-            against="llm",
-            trials=0,
-            limit=6,
+            RunPlan(
+                "leave-last-out", ["llm", "popular"], ["hit@10"], against="llm", trials=0, limit=6
+            ),
+            Execution(out=tmp_path, resume=True),
             settings=held,
-            out=tmp_path,
-            resume=True,
         )
         assert llm(found).state == "ok" and llm(found).settings == {"model": held.llm.model}
         return len(server.requests) - before

@@ -16,10 +16,11 @@ from limner.core.schema import Item
 from limner.core.settings import Settings, SignalTable
 from limner.evals import metrics as kernels
 from limner.evals.data import EvaluationData, Shelf
+from limner.evals.execution import Execution
 from limner.evals.experiment import Experiment, overruled, read_experiment
 from limner.evals.measure import Truth, measure, rank
 from limner.evals.records import Evaluation
-from limner.evals.run import frames, run, training_of
+from limner.evals.run import RunPlan, frames, run, training_of
 from limner.evals.runs import load_run
 from limner.evals.splits import (
     SPLITS,
@@ -550,11 +551,7 @@ def test_anyone_can_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ]
     found = run(
         dataset(many()),
-        "leave-last-out",
-        names,
-        ["hit@10", "coverage@10"],
-        against="popular",
-        trials=0,
+        RunPlan("leave-last-out", names, ["hit@10", "coverage@10"], against="popular", trials=0),
     )
     by_name = {one.name: one for one in found.systems}
     assert [one.state for one in found.systems] == ["ok", "ok", "ok", "failed", "ok"]
@@ -614,7 +611,7 @@ def test_ids_from_outside_that_nothing_has_are_said(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text("\n".join(["user_id,item_id,score", *rows]))
     files = [f"{tmp_path}/{one}.csv" for one in ("users", "items", "some")]
     names = [f"{__name__}:Numbers", f"{__name__}:Prefixed", *files]
-    found = run(dataset(many()), "leave-last-out", names, ["hit@10"], trials=0)
+    found = run(dataset(many()), RunPlan("leave-last-out", names, ["hit@10"], trials=0))
     numbers, prefixed, users, items, some = found.systems
     assert (numbers.state, users.state, items.state) == ("failed", "failed", "failed")
     assert "recommend gave 1004856 (int); item ids are text" in numbers.why
@@ -630,7 +627,8 @@ def test_ids_from_outside_that_nothing_has_are_said(tmp_path: Path) -> None:
 
 def test_a_system_that_raises_for_many_at_once_is_told_from_a_clean_one() -> None:
     found = run(
-        dataset(many()), "leave-last-out", [f"{__name__}:Together", "popular"], ["hit@10"], trials=0
+        dataset(many()),
+        RunPlan("leave-last-out", [f"{__name__}:Together", "popular"], ["hit@10"], trials=0),
     )
     assert found.systems[0].failed_users == 0
     assert found.systems[0].metrics == found.systems[1].metrics
@@ -641,9 +639,12 @@ def test_a_system_that_raises_for_many_at_once_is_told_from_a_clean_one() -> Non
 
 def test_a_run_that_was_kept_ranks_as_it_did(tmp_path: Path) -> None:
     data = dataset(many())
-    first = run(data, "leave-last-out", ["ease"], ["ndcg@10"], trials=0, out=tmp_path)
+    first = run(
+        data, RunPlan("leave-last-out", ["ease"], ["ndcg@10"], trials=0), Execution(out=tmp_path)
+    )
     again = run(
-        data, "leave-last-out", [str(tmp_path / "runs" / "ease.parquet")], ["ndcg@10"], trials=0
+        data,
+        RunPlan("leave-last-out", [str(tmp_path / "runs" / "ease.parquet")], ["ndcg@10"], trials=0),
     )
     assert again.systems[0].metrics == first.systems[0].metrics
 
@@ -764,12 +765,8 @@ def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
     ]
     found = run(
         dataset(many()),
-        "leave-last-out",
-        ["popular", "ease"],
-        labels,
-        against="ease",
-        trials=2,
-        out=tmp_path / "one",
+        RunPlan("leave-last-out", ["popular", "ease"], labels, against="ease", trials=2),
+        Execution(out=tmp_path / "one"),
     )
     assert found.split.users == USERS and found.split.items == ITEMS and found.split.hash
     ease = found.systems[1]
@@ -808,7 +805,8 @@ def test_the_record_has_buckets_intervals_and_tests(tmp_path: Path) -> None:
 def test_a_run_is_the_same_twice_and_another_with_another_seed() -> None:
     def once(seed: int) -> list[object]:
         found = run(
-            dataset(many()), "global-time", ["random", "item-knn"], ["ndcg@10"], seed=seed, trials=3
+            dataset(many()),
+            RunPlan("global-time", ["random", "item-knn"], ["ndcg@10"], seed=seed, trials=3),
         )
         return [(one.metrics, one.settings) for one in found.systems]
 
@@ -819,7 +817,7 @@ def test_a_run_is_the_same_twice_and_another_with_another_seed() -> None:
 def test_repeats_average_each_user() -> None:
     data = dataset(many())
     single = [
-        run(data, "leave-last-out", ["random"], ["hit@10"], seed=0, trials=0, repeat=n)
+        run(data, RunPlan("leave-last-out", ["random"], ["hit@10"], seed=0, trials=0, repeat=n))
         for n in (1, 2)
     ]
     means = [one.systems[0].metrics["hit@10"].mean for one in single]
@@ -843,17 +841,18 @@ def drawn(record: Evaluation, width: int = 110) -> str:
 
 def test_the_style_of_the_metrics_is_in_the_record_and_above_the_table() -> None:
     theirs = run(
-        dataset(many()), "leave-last-out", ["popular"], ["recall@10"], style="lenskit", trials=0
+        dataset(many()),
+        RunPlan("leave-last-out", ["popular"], ["recall@10"], style="lenskit", trials=0),
     )
     assert theirs.style == "lenskit" and "lenskit metrics" in drawn(theirs)
-    ours = run(dataset(many()), "leave-last-out", ["popular"], ["recall@10"], trials=0)
+    ours = run(dataset(many()), RunPlan("leave-last-out", ["popular"], ["recall@10"], trials=0))
     assert ours.style == "ours" and "metrics" not in drawn(ours)
 
 
 def test_sampled_candidates_are_labelled_and_inflate() -> None:
     data = dataset(many())
-    full = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0)
-    some = run(data, "leave-last-out", ["random"], ["hit@5"], trials=0, candidates=6)
+    full = run(data, RunPlan("leave-last-out", ["random"], ["hit@5"], trials=0))
+    some = run(data, RunPlan("leave-last-out", ["random"], ["hit@5"], trials=0, candidates=6))
     assert (full.split.candidates, some.split.candidates) == ("all", "sampled 6")
     assert "sampled" not in drawn(full) and "inflates" not in drawn(full)
     assert "leave-last-out · sampled 6 candidates" in drawn(
@@ -873,14 +872,14 @@ def test_sampled_candidates_are_labelled_and_inflate() -> None:
 
 def test_metrics_and_splits_that_there_are_not_are_refused() -> None:
     with pytest.raises(UsageError, match="There is no metric"):
-        run(dataset(many()), "leave-last-out", ["popular"], ["nothing@3"])
+        run(dataset(many()), RunPlan("leave-last-out", ["popular"], ["nothing@3"]))
     with pytest.raises(UsageError, match="There is no split"):
-        run(dataset(many()), "by-moon", ["popular"], ["ndcg@10"])
+        run(dataset(many()), RunPlan("by-moon", ["popular"], ["ndcg@10"]))
 
 
 def test_tuning_without_validation_is_said() -> None:
     x = made([(user, item, item) for user in range(6) for item in (user, user + 6)])
-    found = run(dataset(x), "leave-last-out", ["item-knn"], ["hit@10"])
+    found = run(dataset(x), RunPlan("leave-last-out", ["item-knn"], ["hit@10"]))
     assert any("keep their defaults" in note for note in found.notes)
     assert found.systems[0].trials == 0
 
@@ -921,7 +920,9 @@ def test_an_ablation_is_of_limner_alone_unless_others_are_named(tmp_path: Path) 
 
 
 def test_thresholds_say_what_was_missed() -> None:
-    found = run(dataset(many()), "leave-last-out", ["popular"], ["ndcg@10", "arp@10"], trials=0)
+    found = run(
+        dataset(many()), RunPlan("leave-last-out", ["popular"], ["ndcg@10", "arp@10"], trials=0)
+    )
     easy = {"popular": {"ndcg@10": 0.0, "arp@10": 1000.0}}
     hard = {"popular": {"ndcg@10": 1.0, "arp@10": 0.1}, "limner": {"ndcg@10": 0.1}}
     assert below(found, Experiment(thresholds=easy)) == []
@@ -948,7 +949,9 @@ def test_one_bad_cell_is_named_before_anything_is_fitted(monkeypatch: pytest.Mon
 
 def test_who_is_tested_is_said_where_it_is_not_limner() -> None:
     data = dataset(many())
-    found = run(data, "leave-last-out", ["popular", "ease", "random"], ["hit@10"], trials=0)
+    found = run(
+        data, RunPlan("leave-last-out", ["popular", "ease", "random"], ["hit@10"], trials=0)
+    )
     assert {one.system for one in found.comparisons} == {"popular"} and len(found.comparisons) == 2
     assert (
         "limner is not among the systems, so popular is tested against the others." in found.notes
@@ -957,10 +960,16 @@ def test_who_is_tested_is_said_where_it_is_not_limner() -> None:
         UsageError,
         match="'eaze' cannot be tested against the others: the systems are popular, ease",
     ):
-        run(data, "leave-last-out", ["popular", "ease"], ["hit@10"], against="eaze", trials=0)
+        run(
+            data,
+            RunPlan("leave-last-out", ["popular", "ease"], ["hit@10"], against="eaze", trials=0),
+        )
     broken = f"{__name__}:Numbers"
     failed = run(
-        data, "leave-last-out", [broken, "popular", "ease"], ["hit@10"], against=broken, trials=0
+        data,
+        RunPlan(
+            "leave-last-out", [broken, "popular", "ease"], ["hit@10"], against=broken, trials=0
+        ),
     )
     assert not failed.comparisons
     assert f"{broken} was not measured, so nothing is tested." in failed.notes
@@ -968,7 +977,8 @@ def test_who_is_tested_is_said_where_it_is_not_limner() -> None:
 
 def test_the_table_tells_lengths_of_history_and_where_users_are_others() -> None:
     found = run(
-        dataset(many()), "leave-last-out", ["popular", "ease"], ["hit@10", "ild@10"], trials=0
+        dataset(many()),
+        RunPlan("leave-last-out", ["popular", "ease"], ["hit@10", "ild@10"], trials=0),
     )
     text = drawn(found)
     assert "hit@10 by length of history" in text
@@ -1144,42 +1154,44 @@ COUNTED = f"{__name__}:Counted"
 def test_a_run_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     data = dataset(many())
-    whole = run(data, "leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular")
+    whole = run(
+        data, RunPlan("leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular")
+    )
     Path("fitted").unlink()
-    run(data, "leave-last-out", [COUNTED], trials=0, out=tmp_path / "run")
+    run(data, RunPlan("leave-last-out", [COUNTED], trials=0), Execution(out=tmp_path / "run"))
     again = run(
         data,
-        "leave-last-out",
-        [COUNTED, "popular", "recent"],
-        trials=0,
-        against="popular",
-        out=tmp_path / "run",
-        resume=True,
+        RunPlan("leave-last-out", [COUNTED, "popular", "recent"], trials=0, against="popular"),
+        Execution(out=tmp_path / "run", resume=True),
     )
     assert Path("fitted").read_text(encoding="utf-8") == "x"  # once, in the first call
     assert [one.metrics for one in again.systems] == [one.metrics for one in whole.systems]
     assert again.comparisons == whole.comparisons
     with pytest.raises(BadInputError, match=r"another run \(its seed 0, not 1\)"):
         run(
-            data, "leave-last-out", ["popular"], trials=0, seed=1, out=tmp_path / "run", resume=True
+            data,
+            RunPlan("leave-last-out", ["popular"], trials=0, seed=1),
+            Execution(out=tmp_path / "run", resume=True),
         )
     with pytest.raises(BadInputError, match=r"its metrics ndcg@10.*, not hit@3\)"):
         run(
             data,
-            "leave-last-out",
-            ["popular"],
-            ["hit@3"],
-            trials=0,
-            out=tmp_path / "run",
-            resume=True,
+            RunPlan("leave-last-out", ["popular"], ["hit@3"], trials=0),
+            Execution(out=tmp_path / "run", resume=True),
         )
 
 
 def test_going_on_with_fewer_systems_leaves_nothing_of_the_others(tmp_path: Path) -> None:
     data, out = dataset(many()), tmp_path / "run"
-    run(data, "leave-last-out", ["popular", "recent", "random"], ["hit@10"], trials=0, out=out)
+    run(
+        data,
+        RunPlan("leave-last-out", ["popular", "recent", "random"], ["hit@10"], trials=0),
+        Execution(out=out),
+    )
     fewer = run(
-        data, "leave-last-out", ["random", "popular"], ["hit@10"], trials=0, out=out, resume=True
+        data,
+        RunPlan("leave-last-out", ["random", "popular"], ["hit@10"], trials=0),
+        Execution(out=out, resume=True),
     )
     held = load_run(out)
     assert [one.name for one in held.evaluation.systems] == ["random", "popular"]
@@ -1193,15 +1205,21 @@ def test_failures_are_kept_until_they_are_to_be_tried_again(
     monkeypatch.chdir(tmp_path)
     data, out = dataset(many()), tmp_path / "run"
     Path("broken").touch()
-    first = run(data, "leave-last-out", [COUNTED], trials=0, out=out)
+    first = run(data, RunPlan("leave-last-out", [COUNTED], trials=0), Execution(out=out))
     assert first.systems[0].state == "failed"
     Path("broken").unlink()
     assert (
-        run(data, "leave-last-out", [COUNTED], trials=0, out=out, resume=True).systems[0].state
+        run(data, RunPlan("leave-last-out", [COUNTED], trials=0), Execution(out=out, resume=True))
+        .systems[0]
+        .state
         == "failed"
     )
     assert (
-        run(data, "leave-last-out", [COUNTED], trials=0, out=out, retry_errors=True)
+        run(
+            data,
+            RunPlan("leave-last-out", [COUNTED], trials=0),
+            Execution(out=out, retry_errors=True),
+        )
         .systems[0]
         .state
         == "ok"
@@ -1211,9 +1229,11 @@ def test_failures_are_kept_until_they_are_to_be_tried_again(
 def test_systems_side_by_side_give_what_they_give_one_after_another(tmp_path: Path) -> None:
     data = dataset(many())
     names = ["popular", "recent"]
-    one = run(data, "leave-last-out", names, trials=0, against="popular")
+    one = run(data, RunPlan("leave-last-out", names, trials=0, against="popular"))
     both = run(
-        data, "leave-last-out", names, trials=0, against="popular", jobs=2, out=tmp_path / "run"
+        data,
+        RunPlan("leave-last-out", names, trials=0, against="popular"),
+        Execution(jobs=2, out=tmp_path / "run"),
     )
     assert [x.metrics for x in both.systems] == [x.metrics for x in one.systems]
     assert both.comparisons == one.comparisons

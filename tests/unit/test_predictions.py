@@ -21,7 +21,7 @@ from limner.evals.data import EvaluationData, Shelf
 from limner.evals.measure import Truth, measure, predict, rank
 from limner.evals.metrics import parse
 from limner.evals.predictions import predict_probabilities, predict_ratings
-from limner.evals.run import run, training_of
+from limner.evals.run import RunPlan, run, training_of
 from limner.evals.splits import Split, global_time, leave_last_out, ratio
 from limner.evals.systems import SYSTEMS, Training, UserBatch
 from limner.evals.systems.base import Scores
@@ -121,7 +121,7 @@ def test_ratings_of_another_scale_are_told_on_that_of_the_most() -> None:
 def test_a_test_part_without_ratings_is_refused() -> None:
     x = replace(tastes(), types=["view"])
     with pytest.raises(BadInputError, match="No rating can be asked for"):
-        run(dataset(x), "global-time", ["rating-mean"], ["rmse"])
+        run(dataset(x), RunPlan("global-time", ["rating-mean"], ["rmse"]))
 
 
 def test_probabilities_are_asked_of_everyone_known_about_what_most_had() -> None:
@@ -165,7 +165,7 @@ def test_probabilities_of_what_comes_next_are_asked_where_each_user_is_cut() -> 
         truth.split.users
     )  # the catalogue is small enough to hold each
     with pytest.raises(BadInputError, match="global-time or leave-last-out"):
-        run(dataset(x), "ratio", ["base-rate"], ["log_loss"])
+        run(dataset(x), RunPlan("ratio", ["base-rate"], ["log_loss"]))
     assert ratio(x).moment is None
 
 
@@ -301,9 +301,9 @@ def test_what_is_no_probability_is_refused() -> None:
 def test_systems_that_predict_nothing_have_no_such_number_and_others_are_compared() -> None:
     record = run(
         dataset(tastes()),
-        "global-time",
-        ["popular", "rating-mean", "rating-bias", "base-rate"],
-        ["ndcg@5", *ALL],
+        RunPlan(
+            "global-time", ["popular", "rating-mean", "rating-bias", "base-rate"], ["ndcg@5", *ALL]
+        ),
     )
     by_name = {one.name: one for one in record.systems}
     assert [one.state for one in record.systems] == ["ok"] * 4
@@ -323,7 +323,9 @@ def test_systems_that_predict_nothing_have_no_such_number_and_others_are_compare
 
 def test_limner_predicts_better_than_the_means_and_sees_nothing_of_the_test() -> None:
     x = tastes()
-    record = run(dataset(x), "global-time", ["rating-mean", "limner"], ["rmse", "log_loss"])
+    record = run(
+        dataset(x), RunPlan("global-time", ["rating-mean", "limner"], ["rmse", "log_loss"])
+    )
     by_name = {one.name: one.metrics for one in record.systems}
     assert (by_name["limner"]["rmse"].mean or 9) < (by_name["rating-mean"]["rmse"].mean or 0)
     assert by_name["limner"]["log_loss"].n == record.split.users

@@ -10,7 +10,7 @@ import pytest
 from limner.core.errors import CannotRunError
 from limner.evals.measure import Truth, measure, rank
 from limner.evals.metrics import parse
-from limner.evals.run import run
+from limner.evals.run import RunPlan, run
 from limner.evals.splits import leave_last_out
 from limner.evals.systems import sasrec
 from limner.evals.systems.sasrec import SasRec, _batches, _held_out, _windows
@@ -65,7 +65,7 @@ def test_without_torch_it_is_skipped_and_names_the_extra(monkeypatch: pytest.Mon
     x = many()
     with pytest.raises(CannotRunError, match=r"pip install 'limner\[neural\]'"):
         SasRec().fit(truth_of(leave_last_out(x), x).training)
-    found = run(dataset(x), "leave-last-out", ["sasrec", "popular"], ["ndcg@10"], trials=0)
+    found = run(dataset(x), RunPlan("leave-last-out", ["sasrec", "popular"], ["ndcg@10"], trials=0))
     assert [one.state for one in found.systems] == ["skipped", "ok"]
 
 

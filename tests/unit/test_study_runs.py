@@ -16,10 +16,11 @@ from limner.core.errors import BadInputError
 from limner.core.progress import Quiet
 from limner.core.schema import Item, Usage, User
 from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
+from limner.evals.execution import Execution
 from limner.evals.studies import run as running
 from limner.evals.studies.lab import Lab, open_lab
 from limner.evals.studies.records import Case, StudyRecord
-from limner.evals.studies.run import Going, StudyPlan, run_study
+from limner.evals.studies.run import StudyPlan, run_study
 from limner.evals.studies.stream import CaseStream, load_studies, load_study
 from limner.evals.studies.summary import MEASURES, NEUTRAL
 from limner.llm import ChatReply, ChatRequest, ChosenModel
@@ -105,9 +106,9 @@ def lab(store: str, folder: Path, *, neutral: bool = False, split: str = "global
     )
 
 
-def go(store: str, study: str, going: Going, **more: object) -> StudyRecord:
+def go(store: str, study: str, execution: Execution, **more: object) -> StudyRecord:
     plan = StudyPlan(**{"study": study, "dataset": store, "limit": 8, **more})  # type: ignore[arg-type]
-    return run_study(plan, SETTINGS, going, embedder=FakeEmbedder())
+    return run_study(plan, SETTINGS, execution, embedder=FakeEmbedder())
 
 
 @pytest.mark.parametrize("split", ["global-time", "leave-last-out"])
@@ -149,7 +150,7 @@ def test_neutral_names_leave_facts_as_they_are(store: str, tmp_path: Path) -> No
 
 
 def test_portraits_from_end_to_end(store: str, out: Path) -> None:
-    found = go(store, "portraits", Going(out), neutral=True)
+    found = go(store, "portraits", Execution(out), neutral=True)
     assert found.states == {"ok": 8, "error": 0, "skipped": 0}
     assert found.figures["grounded"].mean == 1 and found.figures["grounded.chance"].mean < 0.9  # type: ignore[operator]
     assert found.figures["stability.rebuild"].mean == 1
@@ -174,14 +175,14 @@ def test_portraits_from_end_to_end(store: str, out: Path) -> None:
 
 def test_what_is_drawn_by_chance_depends_on_the_seed(store: str, out: Path) -> None:
     chances = [
-        go(store, "portraits", Going(out), limit=None, seed=seed).figures["grounded.chance"]
+        go(store, "portraits", Execution(out), limit=None, seed=seed).figures["grounded.chance"]
         for seed in (0, 1)
     ]
     assert chances[0].n == chances[1].n and chances[0].mean != chances[1].mean
 
 
 def test_reasons_from_end_to_end(store: str, out: Path) -> None:
-    found = go(store, "reasons", Going(out))
+    found = go(store, "reasons", Execution(out))
     assert found.figures["citation.valid"].mean == 1
     assert (
         found.figures["statement.precision"].n + found.figures["statement.precision"].undefined == 8
@@ -191,7 +192,7 @@ def test_reasons_from_end_to_end(store: str, out: Path) -> None:
 
 
 def test_the_chat_is_exact_and_declines_what_no_data_hold(store: str, out: Path) -> None:
-    found = go(store, "chat", Going(out))
+    found = go(store, "chat", Execution(out))
     assert set(found.figures) == set(MEASURES["chat"])
     for kind in ("count", "count-type", "last", "compare"):
         assert found.kinds[kind]["exact"].mean == 1, kind
@@ -203,7 +204,7 @@ def test_the_chat_is_exact_and_declines_what_no_data_hold(store: str, out: Path)
 def test_a_study_goes_on_where_it_was_killed(
     store: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = go(store, "reasons", Going(out))
+    whole = go(store, "reasons", Execution(out))
     lines = (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()
     (out / "cases.jsonl").write_text("\n".join([*lines[:3], lines[3][:40]]), encoding="utf-8")
     asked: list[str] = []
@@ -215,17 +216,17 @@ def test_a_study_goes_on_where_it_was_killed(
             return await super().one(user_id)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(running, "ReasonStudy", Watched)
-    again = go(store, "reasons", Going(out, resume=True))
+    again = go(store, "reasons", Execution(out, resume=True))
     assert len(asked) == 5 and not {json.loads(one)["id"] for one in lines[:3]} & set(asked)
     assert again.figures == whole.figures and again.states == {"ok": 8, "error": 0, "skipped": 0}
     with pytest.raises(BadInputError, match="something else"):
-        go(store, "reasons", Going(out, resume=True), seed=1)
+        go(store, "reasons", Execution(out, resume=True), seed=1)
     other = SETTINGS.model_copy(update={"rerank": RerankSettings(top=5)})
     with pytest.raises(BadInputError, match="something else"):
         run_study(
             StudyPlan("reasons", store, limit=8),
             other,
-            Going(out, resume=True),
+            Execution(out, resume=True),
             embedder=FakeEmbedder(),
         )
 
@@ -243,12 +244,12 @@ def test_errors_are_counted_and_tried_again_on_request(
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "ReasonStudy", Broken)
-        first = go(store, "reasons", Going(out))
+        first = go(store, "reasons", Execution(out))
     wrong = first.states["error"]
     assert 0 < wrong < 8 and first.figures["citation.any"].n == 8 - wrong
     assert any(f"{wrong} of 8 raised" in note and "not today" in note for note in first.notes)
-    assert go(store, "reasons", Going(out, resume=True)).states["error"] == wrong
-    assert go(store, "reasons", Going(out, retry_errors=True)).states == {
+    assert go(store, "reasons", Execution(out, resume=True)).states["error"] == wrong
+    assert go(store, "reasons", Execution(out, retry_errors=True)).states == {
         "ok": 8,
         "error": 0,
         "skipped": 0,
@@ -268,7 +269,7 @@ def test_what_comes_after_the_cost_limit_is_skipped(
             return await super().one(user_id)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(running, "ReasonStudy", Watched)
-    found = go(store, "reasons", Going(out, cost_limit=1.0))
+    found = go(store, "reasons", Execution(out, cost_limit=1.0))
     assert (
         found.states == {"ok": 3, "error": 0, "skipped": 5} and found.figures["citation.any"].n == 3
     )
@@ -291,8 +292,8 @@ def test_nobody_is_measured_in_template_words_for_want_of_money(
     )
     # A reason costs a dollar, the ten of the first user do not fit, and what is left pays for no
     # other call.
-    plan, going = StudyPlan("reasons", store, limit=8), Going(out, cost_limit=1.05)
-    found = run_study(plan, Settings(llm=llm), going, embedder=FakeEmbedder())
+    plan, execution = StudyPlan("reasons", store, limit=8), Execution(out, cost_limit=1.05)
+    found = run_study(plan, Settings(llm=llm), execution, embedder=FakeEmbedder())
     assert 0 < found.cost.total.cost < 1.05
     assert found.states == {"ok": 0, "error": 0, "skipped": 8} and not found.figures
 
@@ -312,14 +313,16 @@ def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
         choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}
     )
     plan = StudyPlan("portraits", store, limit=8, neutral=True)
-    found = run_study(plan, Settings(llm=llm), Going(out, cost_limit=3.0), embedder=FakeEmbedder())
+    found = run_study(
+        plan, Settings(llm=llm), Execution(out, cost_limit=3.0), embedder=FakeEmbedder()
+    )
     # Ten cents a call; what is counted before sending is more, so that not all of it can be spent.
     assert 1.5 < found.cost.total.cost <= 3.0
     assert found.states["skipped"]
     # The settings' own limit is one for all of it too.
     held = Settings(llm=llm.model_copy(update={"max_cost": 1.5}))
     shutil.rmtree(out / "lab-neutral", ignore_errors=True)
-    again = run_study(replace(plan, seed=1), held, Going(out), embedder=FakeEmbedder())
+    again = run_study(replace(plan, seed=1), held, Execution(out), embedder=FakeEmbedder())
     assert again.cost.total.cost - found.cost.total.cost <= 1.5
 
 
@@ -359,7 +362,7 @@ def test_a_model_that_fails_is_counted_as_fallen_back(store: str, out: Path) -> 
             choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase"
         )
         plan = StudyPlan("reasons", store, limit=3, judge=True)
-        found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
+        found = run_study(plan, Settings(llm=llm), Execution(out), embedder=FakeEmbedder())
     assert found.states == {"ok": 3, "error": 0, "skipped": 0}
     assert found.cost.llm == {"ran": 0, "fell back": 3, "skipped": 0}
     assert found.cost.total.failed == found.cost.total.calls > 0 and found.cost.total.cost == 0
@@ -376,7 +379,7 @@ def test_what_neutral_names_cost_is_counted_too(store: str, out: Path) -> None:
             choice="openai", base_url=server.base_url, api_key="k", model="m", grade="phrase"
         )
         plan = StudyPlan("portraits", store, limit=2, neutral=True)
-        found = run_study(plan, Settings(llm=llm), Going(out), embedder=FakeEmbedder())
+        found = run_study(plan, Settings(llm=llm), Execution(out), embedder=FakeEmbedder())
     rows = []
     for name in ("lab", "lab-neutral"):
         kept = open_store(str(out / name), create=False)

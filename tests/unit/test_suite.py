@@ -17,6 +17,7 @@ from limner.core.schema import TrainReport, Usage
 from limner.core.settings import LlmSettings, Price, Settings
 from limner.engine import Engine
 from limner.evals.compare import compare, direction, load_either
+from limner.evals.execution import Execution
 from limner.evals.experiment import Experiment, StudyOf, read_experiment
 from limner.evals.records import SplitInfo
 from limner.evals.report import report
@@ -115,7 +116,7 @@ def test_an_experiment_runs_systems_and_studies_and_says_what_is_below(
         and "sufficiency is" in lines[0]
         and "judge.supported was not measured" in lines[1]
     )
-    again = run_experiment(asked, BARE, resume=True, embedder=FakeEmbedder())
+    again = run_experiment(asked, BARE, Execution(resume=True), embedder=FakeEmbedder())
     assert again == found
     assert found.document == found and not found.is_wrong
 
@@ -306,7 +307,7 @@ def test_what_was_chosen_on_others_is_compared_as_the_record_has_it(
         studies=[StudyOf(study="portraits", limit=8)],
         out=str(tmp_path),
     )
-    [record] = run_experiment(asked, BARE, jobs=3, embedder=FakeEmbedder()).studies
+    [record] = run_experiment(asked, BARE, Execution(jobs=3), embedder=FakeEmbedder()).studies
     values = load_either(tmp_path / "portraits").per_user["portraits"].metrics
     for name, figure in record.figures.items():
         if figure.mean is not None:
