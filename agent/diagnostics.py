@@ -1,11 +1,29 @@
 """What is well with a store and what is not."""
 
-from limner.core.errors import LimnerError
-from limner.core.schema import Check
+from collections.abc import Callable
+
+from pydantic import Field
+
+from limner.core.errors import LimnerError, NotTrainedError
+from limner.core.schema import Check, Value
 from limner.llm.session import ModelSession
 from limner.recommend.training import Trainer
 from limner.state.snapshots import DerivedState
 from limner.store import Store
+
+
+class Readiness(Value):
+    """What answers rest on."""
+
+    store: str = Field(description="`ok`, or what is wrong with the store.", examples=["ok"])
+    model: str = Field(
+        description="`ok`, or what is wrong with the trained ranker.", examples=["ok"]
+    )
+    index: str = Field(description="`ok`, or what is wrong with the vectors.", examples=["ok"])
+
+    @property
+    def faults(self) -> list[str]:
+        return [text for text in (self.store, self.model, self.index) if text != "ok"]
 
 
 class Doctor:
@@ -15,6 +33,22 @@ class Doctor:
         self, store: Store, snapshots: DerivedState, models: ModelSession, trainer: Trainer
     ) -> None:
         self.store, self.snapshots, self.models, self.trainer = store, snapshots, models, trainer
+
+    def readiness(self) -> Readiness:
+        """Whether answers can be given; opens what is not open yet, so that the first request need
+        not.
+        """
+        return Readiness(
+            store=_state_of(self.store.revision),
+            model=_state_of(self._require_model),
+            index=_state_of(self.snapshots.check_index),
+        )
+
+    def _require_model(self) -> None:
+        if not self.snapshots.trained():
+            raise NotTrainedError(
+                "The ranker is not trained; run `limner train`, or ask for a recommendation."
+            )
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
         """What is well and what is not, each with what to do."""
@@ -107,3 +141,12 @@ class Doctor:
         from limner.llm import is_fetched
 
         return is_fetched(self.models.settings)
+
+
+def _state_of(look: Callable[[], object]) -> str:
+    """`ok`, or what is wrong."""
+    try:
+        look()
+    except LimnerError as error:
+        return str(error)
+    return "ok"

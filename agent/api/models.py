@@ -1,7 +1,7 @@
 """What the API takes and gives beyond the values of the engine."""
 
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
@@ -43,18 +43,6 @@ class Rows(Value):
         "source. The store's first source, "
         "if left out.",
     )
-
-
-class Ids(Value):
-    """Items to put in order."""
-
-    items: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
-        min_length=1,
-        max_length=1000,
-        description="Ids; those that nobody knows are flagged.",
-        examples=[["50", "181"]],
-    )
-    explain: StrictBool = Field(default=False, description="With a verified reason for every item.")
 
 
 class ClickThroughs(Value):

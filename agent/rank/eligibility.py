@@ -92,11 +92,14 @@ def allowed(
     return None if mask.all() else mask
 
 
+_OF_THE_CATALOGUE = {"category", "price_min", "price_max", "available", "filter", "quota", "boost"}
+
+
 def fitting_key(wishes: RecommendationRequest) -> str:
     """The same for wishes that name the same things of the catalogue, and so allow the same items;
     of visits there are too many to look through the catalogue for each.
     """
-    return wishes.model_dump_json(exclude={"diversity", "novelty", "exclude", "context"})
+    return wishes.model_dump_json(include=_OF_THE_CATALOGUE)
 
 
 def shelf_flags(item: Item | None) -> list[str]:

@@ -234,7 +234,7 @@ class DataEditor:
             return []
         held = {
             (one.facet.casefold(), one.value.casefold(), one.polarity): one
-            for one in self._painter.at_once(user_id).preferences
+            for one in self._painter.profile(user_id).preferences
         }
         found = []
         for claim in claims:

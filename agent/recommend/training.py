@@ -51,6 +51,10 @@ class Trainer:
         model = self.snapshots.trained()
         return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
 
+    def has_models(self) -> bool:
+        """Whether channels were ever trained, whatever they are worth now."""
+        return self.snapshots.has_models()
+
     def sound_index(self) -> str:
         """The embedder's name; the index is made anew where it cannot be read. Raises
         IndexMismatchError.
@@ -71,35 +75,19 @@ class Trainer:
             embedded = self.snapshots.embed_items()
             return embedded + self.snapshots.embed_portraits()
 
-    def embed_portraits(self) -> list[str]:
-        """Embed what was painted since, before it is looked through; what could not be done, as
-        notes.
-        """
-        try:
-            self.snapshots.embed_portraits()
-        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
-            waiting = self.store.count_unembedded()
-            return [
-                (
-                    "Portraits that are not found yet, since they are not embedded: "
-                    f"{waiting:,}. {error}"
-                )
-            ]
-        return []
-
-    def ready(self, wishes: RecommendationRequest) -> list[str]:
+    def ready(self, request: RecommendationRequest) -> list[str]:
         """Do what is missing: training, and vectors of items that came after it. What could not be
         done, as notes.
 
-        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not
+        Raises BadInputError or UnknownIdError where the request names what the catalogue does not
         have.
         """
-        self._check(wishes)
+        self._check(request)
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         idle = [
             f"No item has {one}, so its quota changes nothing."
-            for one in self.snapshots.idle_quotas(wishes)
+            for one in self.snapshots.idle_quotas(request)
         ]
         if not notes and (unreached := self.snapshots.unreached()):
             try:
@@ -114,15 +102,15 @@ class Trainer:
                 ]
         return [*notes, *idle]
 
-    def within(self, seconds: float, wishes: RecommendationRequest) -> None:
+    def within(self, seconds: float, request: RecommendationRequest) -> None:
         """Where nothing is trained, begin it behind the answers and wait so long: `ready` would
         wait to the end.
 
-        Raises NotTrainedError where that does not do, and as `ready` does for the wishes.
+        Raises NotTrainedError where that does not do, and as `ready` does for the request.
         """
         if self._has_model():
             return
-        self._check(wishes)
+        self._check(request)
         with self._starting:
             if self._behind is None or not self._behind.is_alive():
                 self._behind = Thread(target=self._train_behind, name="training")
@@ -135,16 +123,16 @@ class Trainer:
                 "What is popular can be had now."
             )
 
-    def _check(self, wishes: RecommendationRequest) -> None:
-        """What cannot be answered need not wait until something is trained; who wishes for nothing
-        can be answered.
+    def _check(self, request: RecommendationRequest) -> None:
+        """What cannot be answered need not wait until something is trained; where nothing is asked
+        it can be answered.
         """
-        if wishes == RecommendationRequest():
+        if request.asks_nothing:
             return
         with suppress(
             StoreError
         ):  # a model that cannot be read is trained anew, an index that is away done without
-            self.snapshots.allowed(wishes)
+            self.snapshots.allowed(request)
 
     def _train_behind(self) -> None:
         with self._guard:

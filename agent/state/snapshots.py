@@ -331,22 +331,22 @@ class DerivedState:
         )
 
     @locked
-    def allowed(self, wishes: RecommendationRequest) -> NDArray[np.bool_] | None:
+    def allowed(self, request: RecommendationRequest) -> NDArray[np.bool_] | None:
         """[items of the model] whether each may come back, None where all may.
 
-        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not
+        Raises BadInputError or UnknownIdError where the request names what the catalogue does not
         have.
         """
-        check_context(wishes, self.world().items)
+        check_context(request, self.world().items)
         model = self.model()
         ids = model.item_ids if model else []
         version = model.manifest.version if model else 0
-        key = f"{self.world().catalogue}:{version}:{len(ids)}:{fitting_key(wishes)}"
+        key = f"{self.world().catalogue}:{version}:{len(ids)}:{fitting_key(request)}"
         if key not in self._allowed:
-            check_wishes(wishes, self.world().items)
+            check_wishes(request, self.world().items)
             if len(self._allowed) >= _KEPT:
                 self._allowed.clear()
-            self._allowed[key] = allowed(ids, self.world().items, wishes)
+            self._allowed[key] = allowed(ids, self.world().items, request)
         return self._allowed[key]
 
     @locked
@@ -368,13 +368,13 @@ class DerivedState:
         return self._carrying[key]
 
     @locked
-    def idle_quotas(self, wishes: RecommendationRequest) -> list[str]:
+    def idle_quotas(self, request: RecommendationRequest) -> list[str]:
         """Quotas on a value that no item of the catalogue has."""
-        if not wishes.quota:
+        if not request.quota:
             return []
         world = self.world()
-        key = f"{world.catalogue}:{sorted(wishes.quota)}"
-        return self._idle.of(key, lambda: idle_quotas(wishes.quota, world.items.values()))
+        key = f"{world.catalogue}:{sorted(request.quota)}"
+        return self._idle.of(key, lambda: idle_quotas(request.quota, world.items.values()))
 
     @uses_snapshot
     @locked

@@ -54,7 +54,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.core.schema import Event, Fact, Item, Reason, Recommendation, Scale
+from limner.core.schema import (
+    Event,
+    Fact,
+    Item,
+    Reason,
+    Recommendation,
+    RecommendationRequest,
+    Scale,
+)
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.portraits import names_of, numbers_of, strongest
@@ -210,8 +218,8 @@ class ReasonStudy:
     ) -> None:
         self._lab, self._model, self._n, self._seed, self._judge = lab, model, n, seed, judge
         self._names = names_of(lab)
-        self._population = lab.engine.snapshots.world().population
-        trained = lab.engine.snapshots.model()
+        self._population = lab.engine.data.catalogue().population
+        trained = lab.engine.state.model()
         if trained is None:
             raise ValueError("the lab is not trained")
         self._trained = trained
@@ -224,7 +232,7 @@ class ReasonStudy:
 
     async def one(self, user_id: str) -> Case:
         lab = self._lab
-        [found] = await lab.engine.recommend([user_id], self._n)
+        found = await lab.engine.recommend(RecommendationRequest(user_id=user_id, n=self._n))
         profile = await lab.engine.profile(user_id)
         events = {one.event_id: one for one in lab.events(user_id)}
         held = {(fold(one.facet), fold(one.value)) for one in profile.preferences}

@@ -127,7 +127,7 @@ class Bench:
 
     def __init__(self, lab: Lab, seed: int = 0) -> None:
         self._lab, self._seed = lab, seed
-        snapshots = lab.engine.snapshots
+        snapshots = lab.engine.state
         self._vectors = snapshots.vectors()
         model = snapshots.model()
         if model is None:
@@ -252,10 +252,9 @@ class Bench:
 
     def _first(self, user_id: str, profile: Profile) -> list[int]:
         """Positions of the first ten of the list that the user is given."""
-        recommender = self._lab.engine.recommender
-        chosen = recommender.choose(
-            profile, self._lab.past(user_id), CUT, RecommendationRequest(), repeats=False
-        )[:CUT]
+        request = RecommendationRequest(user_id=user_id, n=CUT)
+        pipeline = self._lab.engine.pipeline
+        chosen = pipeline.choose(profile, self._lab.past(user_id), request)[:CUT]
         return [
             self._position[one.candidate.item_id]
             for one in chosen
@@ -290,7 +289,7 @@ class Bench:
 
     def _wording(self, preferences: Sequence[Preference]) -> Wording:
         """Embedded as the index embeds them."""
-        embedder = self._lab.engine.snapshots.index().embedder
+        embedder = self._lab.engine.state.index().embedder
 
         def of(polarity: str) -> NDArray[np.float32]:
             texts = [preference_text(one) for one in preferences if one.polarity == polarity]

@@ -137,6 +137,6 @@ async def test_a_portrait_painted_anew_takes_its_preferences_place(place: Path) 
         for profile in engine.store.profile_versions("u0")
     )
     assert before - after
-    held = engine.snapshots.index().everything("preferences")[0]
+    held = engine.state.index().everything("preferences")[0]
     assert {tuple(one.split("\x1f")[1:]) for one in held} == after
     await engine.close()

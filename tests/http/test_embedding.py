@@ -35,13 +35,11 @@ def test_a_server_embeds_what_it_or_another_process_painted(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
-    engine.profile_builder.at_once(
-        "u1"
-    )  # as a process did that was killed before it embedded anything
+    engine.portraits.profile("u1")  # as a process did that was killed before it embedded anything
     with live(create_app(engine), engine.settings.server) as server:
         assert ids(server.client.get("/v1/users/u0/recommendations?n=3"))
         until_embedded(engine)
-        assert {"u0", "u1"} == set(engine.snapshots.index().everything("portraits")[0])
+        assert {"u0", "u1"} == set(engine.state.index().everything("portraits")[0])
 
 
 def test_a_server_tries_again_where_nothing_could_be_embedded(
@@ -58,7 +56,7 @@ def test_a_server_tries_again_where_nothing_could_be_embedded(
         return embed(self)
 
     monkeypatch.setattr(DerivedState, "embed_some", away_at_first)
-    engine.profile_builder.at_once("u0")
+    engine.portraits.profile("u0")
     with live(create_app(engine), engine.settings.server):
         until_embedded(engine)
     assert len(tried) >= 3
