@@ -28,8 +28,8 @@ from limner.recommend.pipeline import RecommendationPipeline
 from limner.recommend.serving import RecommendationService
 from limner.recommend.training import Trainer
 from limner.recommend.weighing import OrderWeigher
+from limner.state.derived import DerivedState
 from limner.state.reader import DataReader
-from limner.state.snapshots import DerivedState
 from limner.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from limner.profile import (
     settings_digest,
     subject_of,
 )
-from limner.state.snapshots import DerivedState, known_items
+from limner.state.derived import DerivedState
+from limner.state.snapshots import known_items
 from limner.store import Store
 
 UNSTORED = "In template words and not stored: "
@@ -43,12 +44,12 @@ class ProfileBuilder:
         settings: Settings,
         store: Store,
         progress: Progress,
-        snapshots: DerivedState,
+        derived: DerivedState,
         models: ModelSession,
         watch: Telemetry,
     ) -> None:
         self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
-        self.snapshots, self.models = snapshots, models
+        self.derived, self.models = derived, models
 
     async def build(
         self, wanted: Sequence[str], model: ModelHandle, concurrency: int, force: bool
@@ -119,7 +120,7 @@ class ProfileBuilder:
         """One user with everything that a portrait may rest on; of some `events` alone, as if it
         were the first.
         """
-        world = self.snapshots.world()
+        world = self.derived.catalogue.snapshot()
         held = self.store.events(user_id) if events is None else events
         return subject_of(
             self.store.require_user(user_id),
@@ -227,16 +228,16 @@ class ProfileBuilder:
 
     def embed_some(self) -> int:
         """Embed some of the portraits that wait for it; how many texts that were. Raises as
-        `DerivedState.embed_some` does.
+        `PortraitVectorState.embed_some` does.
         """
-        return self.snapshots.embed_some()
+        return self.derived.portraits.embed_some()
 
     def embed_waiting(self) -> list[str]:
         """Embed what was painted since, before it is looked through; what could not be done, as
         notes.
         """
         try:
-            self.snapshots.embed_portraits()
+            self.derived.portraits.embed_all()
         except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
             waiting = self.store.count_unembedded()
             return [
@@ -250,11 +251,11 @@ class ProfileBuilder:
     def vectors(self) -> tuple[list[str], Vectors]:
         """User ids and [users, dimensions] of every portrait that can be embedded."""
         self.embed_waiting()
-        return self.snapshots.index().everything("portraits")
+        return self.derived.vectors.index().everything("portraits")
 
     def vectors_key(self) -> tuple[int, int]:
         """The same as long as no portrait is embedded and nobody is erased."""
-        return self.snapshots.index().generation("portraits"), self.store.state().erased
+        return self.derived.vectors.index().generation("portraits"), self.store.state().erased
 
     def keep(self, profile: Profile) -> Profile:
         """Store a portrait as the next version."""

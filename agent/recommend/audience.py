@@ -12,8 +12,8 @@ from limner.profile.builder import ProfileBuilder
 from limner.rank import audience, shelf_flags
 from limner.recommend.pipeline import RecommendationPipeline
 from limner.recommend.training import Trainer
+from limner.state.derived import DerivedState
 from limner.state.reader import DataReader
-from limner.state.snapshots import DerivedState
 
 LIKENESS = "likeness (cosine similarity) of the user's portrait to the words, nearest first"
 ACTIVITY = "number of events, most first"
@@ -74,7 +74,7 @@ class AudienceFinder:
         self._progress.start("users", len(matching))
         found = audience(
             model,
-            self._state.crowd(model),
+            self._state.ranker.crowd(model),
             item,
             matching,
             n,
@@ -98,7 +98,7 @@ class AudienceFinder:
         painted = set(self._data.users_with_portrait())
         among = [user_id for user_id in matching if user_id in painted]
         notes = self._builder.embed_waiting()
-        found = self._state.portraits_like(words, among if where else None, n)
+        found = self._state.portraits.like(words, among if where else None, n)
         return self._told(
             audience_like(words, found, population, len(matching), len(among)), where, notes
         )

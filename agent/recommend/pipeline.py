@@ -46,7 +46,8 @@ from limner.rank import (
 )
 from limner.rerank import Reranked, Taste, load_weight, rerank
 from limner.retrieve import content_scores
-from limner.state.snapshots import DerivedState, known_items
+from limner.state.derived import DerivedState
+from limner.state.snapshots import known_items
 from limner.store import ResponseLog, Store
 from limner.words import spoken
 
@@ -93,18 +94,18 @@ class RecommendationPipeline:
         self,
         settings: Settings,
         store: Store,
-        snapshots: DerivedState,
+        derived: DerivedState,
         models: ModelSession,
         watch: Telemetry,
     ) -> None:
-        self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
+        self.settings, self.store, self.derived, self.models = settings, store, derived, models
         self.watch, self.kept = watch, ResponseLog(store)
 
     def past(self, user_id: str) -> Past:
         return self.past_of(self.store.events(user_id))
 
     def past_of(self, events: Sequence[Event]) -> Past:
-        world = self.snapshots.world()
+        world = self.derived.catalogue.snapshot()
         items = known_items(events, world.items)
         signal = signals_of(events, self.settings.signals, world.scales)
         placed = ((e.item_id, place_of(e, world.scales)) for e in events)
@@ -155,7 +156,7 @@ class RecommendationPipeline:
         hidden items too.
         """
         model = self.model()
-        content = self.snapshots.content(
+        content = self.derived.portraits.candidates(
             profile, past.taste, max((e.seq for e in past.events), default=0)
         )
         context = request.context if request else []
@@ -163,7 +164,7 @@ class RecommendationPipeline:
         history = with_context(
             model.history(past.taste, times), [model.positions[one] for one in context], model
         )
-        allowed = self.snapshots.allowed(request) if request else None
+        allowed = self.derived.ranker.allowed(request) if request else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 
         def ordered(k: int, only: "NDArray[np.bool_] | None" = allowed) -> list[RankedCandidate]:
@@ -180,7 +181,7 @@ class RecommendationPipeline:
 
         if request is None:
             return ordered(n)
-        world = self.snapshots.world()
+        world = self.derived.catalogue.snapshot()
         said = stated_preferences_of(profile.preferences, past.events, world.facets_of)
 
         def joined(k: int) -> list[RankedCandidate]:
@@ -195,7 +196,7 @@ class RecommendationPipeline:
             more: dict[str, RankedCandidate] = {}
             for like in said.likes:
                 if sum(like in one for one in held) < PROMISED:
-                    carry = self.snapshots.carrying(*like)
+                    carry = self.derived.ranker.carrying(*like)
                     fit = ordered(PROMISED, carry if allowed is None else carry & allowed)
                     more |= {
                         one.candidate.item_id: one
@@ -215,7 +216,7 @@ class RecommendationPipeline:
         notes: Sequence[str],
     ) -> Shortlist:
         """What was chosen, with its items and all that is to be said of how it came about."""
-        catalogue = self.snapshots.world().items
+        catalogue = self.derived.catalogue.snapshot().items
         by_id = {one.candidate.item_id: one for one in ranked}
         return Shortlist(
             request,
@@ -228,7 +229,7 @@ class RecommendationPipeline:
             [*notes, *self._shortfall(request, len(ranked))],
             [
                 *([] if profile.version else profile.notes),
-                *self.snapshots.embedding_error(),
+                *self.derived.portraits.embedding_error(),
                 *self._used(profile.user_id, past, request),
             ],
         )
@@ -237,12 +238,12 @@ class RecommendationPipeline:
         """A note where a list is shorter than was asked for, and why."""
         if request.items is not None or chosen >= request.n:
             return []
-        fit = self.snapshots.allowed(request)
+        fit = self.derived.ranker.allowed(request)
         available = len(self.model().item_ids) if fit is None else int(fit.sum())
         return shortfall(request.n, chosen, request, available)
 
     def model(self) -> Model:
-        model = self.snapshots.model()
+        model = self.derived.ranker.model()
         if model is None:
             raise LimnerError("The channels are not trained; run `limner train`.")
         return model
@@ -253,7 +254,9 @@ class RecommendationPipeline:
         """
         attributes = self._attributes(user_id)
         return (
-            self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
+            self.derived.catalogue.demographics().score(attributes, model.item_ids)
+            if attributes
+            else None
         )
 
     async def rerank(self, short: Shortlist, model: ModelHandle) -> tuple[Reranked, list[str]]:
@@ -283,14 +286,14 @@ class RecommendationPipeline:
         item_ids = [one.item_id for one in items]
         leads = self._leads(past, item_ids, placed)
         channels = {item_id: list(placed[item_id]) for item_id in item_ids}
-        values_of = self.snapshots.world().facets_of
+        values_of = self.derived.catalogue.snapshot().facets_of
         return choose_grounds(profile, items, past, leads, channels, values_of)
 
     def template_reasons(
         self, grounds: Sequence[ReasonGrounds], profile: Profile, language: str = ""
     ) -> Explained:
         """A reason for each item in template words, of a language or of the portrait's."""
-        scales = self.snapshots.world().scales
+        scales = self.derived.catalogue.snapshot().scales
         chosen = language or self._language(profile)
         return template_reasons(grounds, self.settings, scales, chosen)
 
@@ -305,7 +308,7 @@ class RecommendationPipeline:
         self, grounds: Sequence[ReasonGrounds], profile: Profile, past: Past, model: ModelHandle
     ) -> Explained:
         """A reason for each item in a model's words, which are stored, or in template words."""
-        world, language = self.snapshots.world(), self._language(profile)
+        world, language = self.derived.catalogue.snapshot(), self._language(profile)
         explained = await model_reasons(
             grounds,
             model.chat,
@@ -435,7 +438,7 @@ class RecommendationPipeline:
         if past.items:
             return []
         attributes = self._attributes(user_id)
-        shared = self.snapshots.demographics().known(attributes) if attributes else []
+        shared = self.derived.catalogue.demographics().known(attributes) if attributes else []
         if not shared:
             return ["Too little is known of this user; these are popular with others."]
         names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
@@ -452,7 +455,7 @@ class RecommendationPipeline:
         return user.attributes if user else {}
 
     def _flags(self, item_id: str, had: frozenset[str], fallback: bool) -> list[str]:
-        item, model = self.snapshots.world().items.get(item_id), self.model()
+        item, model = self.derived.catalogue.snapshot().items.get(item_id), self.model()
         flags = {
             "seen": item_id in had,
             "unknown": item is None,
@@ -467,20 +470,20 @@ class RecommendationPipeline:
         """The user's events that speak most for each item, by channel, and checked against what
         others did.
         """
-        holders = self.snapshots.holders()
+        holders = self.derived.catalogue.holders()
 
         def companions(first: str, second: str, in_order: bool) -> int:
             return holders.companions(first, second, in_order) - (second in past.had)
 
         return attributions(
-            item_ids, past, self.model(), self.snapshots.vectors(), placed, companions
+            item_ids, past, self.model(), self.derived.vectors.items(), placed, companions
         )
 
     def likeness(self, past: Past, item_ids: Sequence[str]) -> dict[str, float]:
         """Cosine of items to what a user liked, less half that to what they disliked; of items that
         have vectors.
         """
-        vectors = self.snapshots.vectors()
+        vectors = self.derived.vectors.items()
         score = content_scores(vectors, past.taste)
         return {
             one: float(score[vectors.positions[one]])
@@ -510,21 +513,21 @@ class RecommendationPipeline:
         known = any(user.attributes for user in people.values())
         for ranked in lists(
             model,
-            self.snapshots.crowd(model),
-            self.snapshots.world().items,
+            self.derived.ranker.crowd(model),
+            self.derived.catalogue.snapshot().items,
             request.n,
             request,
             repeats=request.repeats,
-            allowed=self.snapshots.allowed(request),
+            allowed=self.derived.ranker.allowed(request),
             attributes=people,
-            demographics=self.snapshots.demographics() if known else None,
+            demographics=self.derived.catalogue.demographics() if known else None,
         ):
             yield self._plain(ranked, request, notes)
 
     def _plain(
         self, ranked: UserList, request: RecommendationRequest, notes: Sequence[str]
     ) -> Recommendations:
-        items = self.snapshots.world().items
+        items = self.derived.catalogue.snapshot().items
         return Recommendations(
             user_id=ranked.user_id,
             recommendations=[

@@ -42,7 +42,7 @@ from limner.retrieve.neighbors import (
     near_in_text,
     near_in_users,
 )
-from limner.state.snapshots import DerivedState
+from limner.state.derived import DerivedState
 from limner.store import Store
 
 T = TypeVar("T")
@@ -141,14 +141,14 @@ class RecommendationService:
     def __init__(
         self,
         store: Store,
-        snapshots: DerivedState,
+        derived: DerivedState,
         models: ModelSession,
         trainer: Trainer,
         builder: ProfileBuilder,
         pipeline: RecommendationPipeline,
         feedback: FeedbackService,
     ) -> None:
-        self._store, self._snapshots, self._models = store, snapshots, models
+        self._store, self._derived, self._models = store, derived, models
         self._trainer, self._builder, self._pipeline = trainer, builder, pipeline
         self._feedback = feedback
         self.patience: float | None = None
@@ -169,14 +169,14 @@ class RecommendationService:
         The embedder too, where it is of this machine: the first portrait is painted from its words.
         """
         anyone = RecommendationRequest(n=1)
-        with self._snapshots.request_snapshot():
-            if self._snapshots.trained() is None:
+        with self._derived.request_snapshot():
+            if self._derived.ranker.trained() is None:
                 return
             self._trainer.ready(anyone)
-        with self._snapshots.request_snapshot():
+        with self._derived.request_snapshot():
             self._pipeline.choose(_visitor(), _NOTHING, anyone)
-            self._snapshots.holders()
-            self._snapshots.load_embedder()
+            self._derived.catalogue.holders()
+            self._derived.vectors.load_embedder()
 
     async def recommend(
         self, request: RecommendationRequest, *, keep: bool = False
@@ -190,16 +190,16 @@ class RecommendationService:
         """
         if not request.asks_model or request.user_id is None:
             return self.recommend_now(request, keep=keep)
-        with self._snapshots.request_snapshot():
+        with self._derived.request_snapshot():
             self._store.require_user(request.user_id)
             notes = self._trainer.ready(request)
         unpainted = await self._builder.paint_first(request.user_id)
         model = await self._models.ready()
-        with self._snapshots.request_snapshot():
+        with self._derived.request_snapshot():
             short, _ = self._shortlist(request, notes, unpainted)
         reranked, unhelped = await self._pipeline.rerank(short, model)
         explained = await self._explained(short, reranked, model) if request.explain else None
-        with self._snapshots.request_snapshot():
+        with self._derived.request_snapshot():
             said = [*model.notes, *(explained.notes if explained else ()), *unhelped]
             answer = self._pipeline.answer(short, model, reranked, explained, said)
             return self._kept(answer, request) if keep else answer
@@ -218,7 +218,7 @@ class RecommendationService:
         """What `recommend` does where no model is waited for: an answer of before that still holds,
         or the fused order, explained in stored or template words.
         """
-        with self._snapshots.request_snapshot():
+        with self._derived.request_snapshot():
             key = request.model_dump_json()
             answer = self._repeated(request, key)
             if answer is None:
@@ -268,7 +268,7 @@ class RecommendationService:
         ranked = self._orders.get(request.user_id, key, state)
         if ranked is None:
             ranked = self._pipeline.choose(profile, past, request)
-            if not self._snapshots.embedding_error():
+            if not self._derived.portraits.embedding_error():
                 self._orders.put(request.user_id, key, state, ranked)
         return ranked
 
@@ -301,13 +301,13 @@ class RecommendationService:
 
     def _state(self, newest: tuple[int, int]) -> _State:
         """All that an order of items for a user rests on."""
-        world, model = self._snapshots.world(), self._pipeline.model()
+        world, model = self._derived.catalogue.snapshot(), self._pipeline.model()
         return _State(
             newest,
             world.catalogue,
             world.scales,
             model.manifest.version,
-            self._snapshots.generation(),
+            self._derived.vectors.generation(),
         )
 
     def _repeated(self, request: RecommendationRequest, key: str) -> Recommendations | None:
@@ -316,7 +316,7 @@ class RecommendationService:
         if user_id is None or not self._answers.holds(user_id, key):
             return None
         newest = self._store.newest(user_id)
-        if newest is None or self._snapshots.trained() is None:
+        if newest is None or self._derived.ranker.trained() is None:
             return None
         answer = self._answers.get(user_id, key, self._with_model(self._state(newest)))
         if answer is not None:
@@ -338,7 +338,7 @@ class RecommendationService:
                 one.reason is None or one.reason.source == "llm" for one in answer.recommendations
             )
         )
-        if final and not self._snapshots.embedding_error():
+        if final and not self._derived.portraits.embedding_error():
             self._answers.put(request.user_id, key, self._with_model(state), answer)
 
     def _with_model(self, state: _State) -> tuple[_State, str | None]:
@@ -386,9 +386,9 @@ class RecommendationService:
         relevance = None
         if query and profile.preferences:
             texts = [preference_text(one) for one in profile.preferences]
-            [asked] = self._snapshots.query_vectors([query])
+            [asked] = self._derived.vectors.query_vectors([query])
             relevance = relevance_to(
-                asked, profile.preferences, self._snapshots.passage_vectors(texts)
+                asked, profile.preferences, self._derived.vectors.passage_vectors(texts)
             )
         return pack(profile, max_tokens, relevance=relevance, query=query, model=model)
 
@@ -401,15 +401,15 @@ class RecommendationService:
         """The n items whose text is likest to the words, nearest first; none where nothing is
         embedded.
         """
-        if not self._snapshots.is_indexed():
+        if not self._derived.vectors.is_indexed():
             return []
-        index = self._snapshots.index()
+        index = self._derived.vectors.index()
         return [hit.id for hit in index.search("items", index.embedder.queries([words]), n)[0]]
 
     def popular(self, n: int, request: RecommendationRequest) -> list[PopularItem]:
         """What most users have had, of the items that a request allows."""
         items = self._fitting(request)
-        found = most_had(self._snapshots.holders(), items.keys(), n)
+        found = most_had(self._derived.catalogue.holders(), items.keys(), n)
         return [
             PopularItem(item=items[one], rank=rank, users=users)
             for rank, (one, users) in enumerate(found, 1)
@@ -419,17 +419,17 @@ class RecommendationService:
         self, item_id: str, n: int, by: Near, request: RecommendationRequest
     ) -> list[Neighbor]:
         """The items nearest to one, of those that a request allows. Raises UnknownIdError."""
-        if item_id not in self._snapshots.world().items:
+        if item_id not in self._derived.catalogue.snapshot().items:
             raise UnknownIdError(
                 f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
             )
         items = self._fitting(request)
         if by == "users":
-            found = near_in_users(self._snapshots.holders(), item_id)
+            found = near_in_users(self._derived.catalogue.holders(), item_id)
         else:
-            with self._snapshots.request_snapshot():
+            with self._derived.request_snapshot():
                 self._ready(RecommendationRequest())  # which embeds what is not embedded yet
-            found = near_in_text(self._snapshots.vectors(), item_id)
+            found = near_in_text(self._derived.vectors.items(), item_id)
         held = [(items[one], score) for one, score in found if one in items][:n]
         return [
             Neighbor(item=one, rank=rank, score=round(score, 6))
@@ -438,13 +438,13 @@ class RecommendationService:
 
     def _fitting(self, request: RecommendationRequest) -> dict[str, Item]:
         """The items that a request allows, by id."""
-        items = self._snapshots.world().items
+        items = self._derived.catalogue.snapshot().items
         check_wishes(request, items)
         mask = allowed([*items], items, request)
         return dict(items) if mask is None else dict(compress(items.items(), mask))
 
     def _visitor_state(self) -> UserState:
-        world = self._snapshots.world()
+        world = self._derived.catalogue.snapshot()
         return UserState((0, 0), world.items, world.scales, _visitor(), _NOTHING)
 
     def known(self, user_id: str) -> UserState:
@@ -456,7 +456,7 @@ class RecommendationService:
             raise UnknownIdError(
                 f"There is no user '{user_id}' in the store; ids are used exactly as in the data."
             )
-        world = self._snapshots.world()
+        world = self._derived.catalogue.snapshot()
         with self._lock:
             held = self._known.get(user_id)
             if held is not None:

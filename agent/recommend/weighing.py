@@ -10,7 +10,7 @@ from limner.profile.builder import ProfileBuilder
 from limner.rank import EvaluationPoint
 from limner.recommend.pipeline import RecommendationPipeline
 from limner.rerank import TasteBefore, load_weight, save_weight, weigh
-from limner.state.snapshots import DerivedState
+from limner.state.derived import DerivedState
 from limner.store import Store
 
 
@@ -56,7 +56,7 @@ class OrderWeigher:
             return trained if known else _noted(trained, hint)
         weight, why = await weigh(
             self._pipeline.model().past[:wanted],
-            self._state.world().items,
+            self._state.catalogue.snapshot().items,
             self._known_before,
             model.chat,
             model.grade,

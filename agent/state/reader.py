@@ -7,9 +7,10 @@ from limner.core.errors import UnknownIdError
 from limner.core.filters import fitting
 from limner.core.interactions import Interactions
 from limner.core.schema import Event, Item, Profile, Scale, User
+from limner.state.derived import DerivedState
 from limner.state.entity_index import EntityIndex
 from limner.state.event_counts import Census
-from limner.state.snapshots import CatalogueSnapshot, DerivedState
+from limner.state.snapshots import CatalogueSnapshot
 from limner.store import Counts, Store
 
 
@@ -32,11 +33,11 @@ class DataReader:
 
     def catalogue(self) -> CatalogueSnapshot:
         """Items, rating scales and base rates as they are now."""
-        return self._state.world()
+        return self._state.catalogue.snapshot()
 
     def census(self) -> Census:
         """All item events as arrays."""
-        return self._state.census()
+        return self._state.catalogue.census()
 
     def interactions(self) -> Interactions:
         """All events that name an item, as arrays."""
@@ -44,11 +45,11 @@ class DataReader:
 
     def names(self) -> EntityIndex:
         """What everything in the store is called."""
-        return self._state.names()
+        return self._state.catalogue.names()
 
     def period(self) -> tuple[datetime, datetime] | None:
         """First and last time of all events; None where none has one."""
-        return self._state.period()
+        return self._state.catalogue.period()
 
     def period_text(self) -> str:
         """From when to when the events are; empty where they have no times."""

@@ -82,7 +82,7 @@ class Lab:
 
     def history(self, events: Sequence[Event]) -> History:
         """As the trained channels see it."""
-        model = self.engine.state.model()
+        model = self.engine.state.ranker.model()
         if model is None:
             raise ValueError("the lab is not trained")
         return model.history(self.engine.pipeline.past_of(events).taste)

@@ -219,7 +219,7 @@ class ReasonStudy:
         self._lab, self._model, self._n, self._seed, self._judge = lab, model, n, seed, judge
         self._names = names_of(lab)
         self._population = lab.engine.data.catalogue().population
-        trained = lab.engine.state.model()
+        trained = lab.engine.state.ranker.model()
         if trained is None:
             raise ValueError("the lab is not trained")
         self._trained = trained

@@ -128,13 +128,13 @@ class Bench:
     def __init__(self, lab: Lab, seed: int = 0) -> None:
         self._lab, self._seed = lab, seed
         snapshots = lab.engine.state
-        self._vectors = snapshots.vectors()
-        model = snapshots.model()
+        self._vectors = snapshots.vectors.items()
+        model = snapshots.ranker.model()
         if model is None:
             raise ValueError("the lab is not trained")
         self._model = model
         self._position = self._vectors.positions
-        self._population = snapshots.world().population
+        self._population = snapshots.catalogue.snapshot().population
         self._codes = {
             (fold(facet), fold(value)): code
             for code, (facet, value) in enumerate(
@@ -289,7 +289,7 @@ class Bench:
 
     def _wording(self, preferences: Sequence[Preference]) -> Wording:
         """Embedded as the index embeds them."""
-        embedder = self._lab.engine.state.index().embedder
+        embedder = self._lab.engine.state.vectors.index().embedder
 
         def of(polarity: str) -> NDArray[np.float32]:
             texts = [preference_text(one) for one in preferences if one.polarity == polarity]

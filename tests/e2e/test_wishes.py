@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-import limner.state.snapshots
+import limner.state.ranker
 from limner import Limner
 from limner.cli import main
 from limner.core.errors import BadInputError, IndexAwayError, UnknownIdError
@@ -23,7 +23,7 @@ from limner.core.settings import load_settings
 from limner.engine import Engine, open_engine
 from limner.ingest import Sources
 from limner.rank import allowed
-from limner.state.snapshots import DerivedState
+from limner.state.item_vectors import ItemVectorState
 from limner.testing import FakeEmbedder
 
 GENRES = ("Comedy", "Drama", "War")
@@ -124,22 +124,25 @@ async def test_a_quota_that_nothing_has_is_said(engine: Engine, tmp_path: Path) 
 async def test_with_a_user_goes_what_was_counted_of_them(engine: Engine, tmp_path: Path) -> None:
     await one(engine, "fresh", 3)
     derived = [tmp_path / "store" / name for name in ("population", "demographics", "holders")]
-    engine.state.holders()
+    engine.state.catalogue.holders()
     assert all(len([*folder.iterdir()]) == 2 for folder in derived)
-    before, pairs = engine.state.demographics(), engine.state.world().population.pairs
+    before, pairs = (
+        engine.state.catalogue.demographics(),
+        engine.state.catalogue.snapshot().population.pairs,
+    )
     engine.erase("u2")
     assert not any(folder.exists() for folder in derived)
     assert not [*(tmp_path / "store").glob(".*.part"), *(tmp_path / "store").glob(".*.old")]
-    after = engine.state.demographics()
+    after = engine.state.catalogue.demographics()
     assert (
         after.sizes[after.position["life: old"]] == before.sizes[before.position["life: old"]] - 1
     )
-    assert engine.state.world().population.pairs == pairs - 12
+    assert engine.state.catalogue.snapshot().population.pairs == pairs - 12
 
 
 async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_path: Path) -> None:
     best, second = ids(await one(engine, "u0", 2))
-    version = engine.state.model().manifest.version  # type: ignore[union-attr]
+    version = engine.state.ranker.model().manifest.version  # type: ignore[union-attr]
     write_items(tmp_path, **{best: "Comedy,1,true,yes", second: "Comedy,1,,out of stock"})
     engine.ingest(Sources(items=["items.csv"]))
     assert not {best, second} & set(ids(await one(engine, "u0", 50)))
@@ -156,8 +159,8 @@ async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_
     write_items(tmp_path, **{best: "Comedy,1,false,yes"})
     engine.ingest(Sources(items=["items.csv"]))
     assert best in ids(await one(engine, "u0", 50))
-    assert engine.state.model().manifest.version == version  # type: ignore[union-attr]
-    assert "hidden" not in engine.state.world().population.facets
+    assert engine.state.ranker.model().manifest.version == version  # type: ignore[union-attr]
+    assert "hidden" not in engine.state.catalogue.snapshot().population.facets
 
 
 async def test_an_item_that_came_after_training_is_found_without_training(
@@ -171,7 +174,7 @@ async def test_an_item_that_came_after_training_is_found_without_training(
     flagged = {each.item.item_id for each in found.recommendations if "cold_item" in each.flags}
     assert "new" in flagged and "i3" not in flagged
     assert ids(await one(engine, "u0", filter="title = Film ew")) == ["new"]
-    assert engine.state.unreached() == set()
+    assert engine.state.ranker.unreached() == set()
     users = engine.users(None, for_item="new")
     assert users.considered == users.population == USERS + 2 and "likeness" in users.definition
 
@@ -229,7 +232,7 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
         asked.append(wishes)
         return allowed(ids, items, wishes)
 
-    monkeypatch.setattr(limner.state.snapshots, "allowed", watched)
+    monkeypatch.setattr(limner.state.ranker, "allowed", watched)
     for wishes in (
         {},
         {"context": ["i0"]},
@@ -303,14 +306,14 @@ def test_a_table_says_what_it_had_to_do_without(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def away(self: DerivedState) -> None:
+    def away(self: ItemVectorState) -> None:
         raise IndexAwayError("No server answers.")
 
     call = ["--data", "store", "recommend", *given, "--out", "all.csv", "-n", "2"]
     opener = partial(open_engine, embedder=FakeEmbedder())
     assert main([*call, "--json"], open_engine=opener) == 0
     assert not any("No server" in note for note in json.loads(capsys.readouterr().out)["notes"])
-    monkeypatch.setattr(DerivedState, "look", away)
+    monkeypatch.setattr(ItemVectorState, "look", away)
     assert main([*call, "--json"], open_engine=opener) == 0
     assert any(
         "No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"]
@@ -323,7 +326,7 @@ def test_the_python_door_has_them_too(engine: Engine) -> None:
     settings = engine.settings
     engine.store.close()
     with Limner(settings=settings) as limner:
-        limner.engine.state._embedder = FakeEmbedder()
+        limner.engine.state.vectors._embedder = FakeEmbedder()
         assert len(limner.recommend("u0", 4, category=["War"], explain=False)) == 4
         assert len(limner.recommend_all(2)) == 2 * (USERS + 2)
         users = limner.users("i5", 3)

@@ -286,7 +286,7 @@ async def test_every_door_tells_the_same_chance(tmp_path: Path) -> None:
             assert next(
                 one for one in reached.users if one.user_id == user
             ).probability == pytest.approx(probability)
-        model = engine.state.model()
+        model = engine.state.ranker.model()
         assert model is not None and model.activity is not None and model.activity.rate < 0.9
     finally:
         await engine.close()

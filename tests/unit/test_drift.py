@@ -45,27 +45,27 @@ def test_items_are_always_of_now_and_base_rates_only_where_much_changed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.state.snapshots._DRIFT", 0.1)
-    before = engine.state.world()
+    before = engine.state.catalogue.snapshot()
     engine.edits.take("events", [{"user_id": "u0", "item_id": "00", "type": "view"}])
-    after = engine.state.world()
+    after = engine.state.catalogue.snapshot()
     assert (
         after.population is before.population
         and after.items is before.items
         and after.stamp != before.stamp
     )
     engine.edits.patch_item("00", ItemPatch(price=3))
-    assert engine.state.world().items["00"].price == 3
+    assert engine.state.catalogue.snapshot().items["00"].price == 3
     rows = [{"user_id": "u0", "item_id": f"{at:02}", "type": "click"} for at in range(30)]
     engine.edits.take("events", rows)
-    assert engine.state.world().population is not before.population
+    assert engine.state.catalogue.snapshot().population is not before.population
 
 
 def test_an_erasure_counts_everything_anew(engine: Engine) -> None:
-    before = engine.state.world()
-    holders = engine.state.holders()
+    before = engine.state.catalogue.snapshot()
+    holders = engine.state.catalogue.holders()
     engine.erase("u0")
-    assert engine.state.world().population.users == before.population.users - 1
-    assert len(engine.state.holders().users) < len(holders.users)
+    assert engine.state.catalogue.snapshot().population.users == before.population.users - 1
+    assert len(engine.state.catalogue.holders().users) < len(holders.users)
 
 
 def test_rejected_rows_of_an_erased_user_go_too(engine: Engine) -> None:
@@ -79,15 +79,21 @@ def test_rejected_rows_of_an_erased_user_go_too(engine: Engine) -> None:
 
 def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> None:
     with engine.state.request_snapshot():
-        before = engine.state.world()
+        before = engine.state.catalogue.snapshot()
         engine.edits.patch_item("00", ItemPatch(price=3))
-        assert engine.state.world() is before
-    assert engine.state.world().items["00"].price == 3
+        assert engine.state.catalogue.snapshot() is before
+    assert engine.state.catalogue.snapshot().items["00"].price == 3
 
 
 def test_a_thread_sees_what_it_makes_anew_though_its_view_is_steady(engine: Engine) -> None:
     engine.edits.take("items", [{"item_id": "new", "title": "New Laughter", "genres": "Comedy"}])
     with engine.state.request_snapshot():
-        assert "new" not in engine.state.vectors().positions and engine.state.unreached() == {"new"}
-        engine.state.embed_new()
-        assert "new" in engine.state.vectors().positions and engine.state.unreached() == set()
+        assert (
+            "new" not in engine.state.vectors.items().positions
+            and engine.state.ranker.unreached() == {"new"}
+        )
+        engine.state.ranker.embed_new()
+        assert (
+            "new" in engine.state.vectors.items().positions
+            and engine.state.ranker.unreached() == set()
+        )

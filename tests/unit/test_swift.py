@@ -152,7 +152,7 @@ def test_what_every_answer_needs_can_be_read_before_the_first(
     def unread(*_: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("limner.state.snapshots.load_model", unread)
+    monkeypatch.setattr("limner.state.ranker.load_model", unread)
     monkeypatch.setattr(engine.store, "items", unread)
     assert len(ids(asked(engine))) == 5
 
@@ -160,4 +160,4 @@ def test_what_every_answer_needs_can_be_read_before_the_first(
 def test_a_store_that_nothing_was_trained_on_is_left_alone(tmp_path: Path) -> None:
     engine = small_engine(tmp_path)
     engine.recommendations.warm()
-    assert not engine.state.models_folder.exists()
+    assert not engine.state.ranker.models_folder.exists()

@@ -41,7 +41,7 @@ def test_what_cannot_be_answered_does_not_wait_for_training(
     engine = small_engine(tmp_path)
     with pytest.raises(LimnerError, match=r"No item has|There is no item"):
         listed(engine, wishes)
-    assert engine.state.trained() is None
+    assert engine.state.ranker.trained() is None
     engine.store.close()
 
 
@@ -50,14 +50,14 @@ def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
 ) -> None:
     engine = small_engine(tmp_path)
     let_go, begun = Event(), []
-    train = engine.state.train
+    train = engine.state.ranker.train
 
     def slow() -> Model:
         begun.append(1)
         assert let_go.wait(60)
         return train()
 
-    monkeypatch.setattr(engine.state, "train", slow)
+    monkeypatch.setattr(engine.state.ranker, "train", slow)
     engine.recommendations.patience = 0.05
     ask = partial(listed, engine, RecommendationRequest())
     for _ in range(2):
@@ -108,7 +108,7 @@ def test_a_first_training_that_fails_is_told_to_who_asks(
     def fail() -> Model:
         raise StoreFullError("No space is left.")
 
-    monkeypatch.setattr(engine.state, "train", fail)
+    monkeypatch.setattr(engine.state.ranker, "train", fail)
     with pytest.raises(StoreFullError):
         listed(engine, RecommendationRequest())
     engine.store.close()

@@ -15,7 +15,7 @@ from limner.evals.portraits import portrait_map
 from limner.index.chroma import Index, IndexRow, Kind
 from limner.index.embedders import Vectors
 from limner.recommend.edits import ClaimKey, PortraitEdit, Statement
-from limner.state.snapshots import preference_id
+from limner.state.portrait_vectors import preference_id
 from limner.testing import FakeEmbedder
 from limner.web.map import Cartographer
 from limner.web.words import read_words
@@ -63,7 +63,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 def in_index(engine: Engine) -> tuple[set[str], set[str]]:
     """Ids of portraits and of preferences."""
-    index = engine.state.index()
+    index = engine.state.vectors.index()
     return set(index.everything("portraits")[0]), set(index.everything("preferences")[0])
 
 
@@ -85,23 +85,23 @@ def test_a_first_list_and_a_stated_preference_write_no_vector(
     )
     assert asked(engine, "u0").profile_version == edited.version
     assert done == []
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     assert [what for what, _ in done if what.startswith("upsert")] == [
         "upsert portraits",
         "upsert preferences",
     ]
     assert in_index(engine) == in_store(engine) and in_index(engine)[0] == set(USERS)
     before = len(done)
-    assert engine.state.embed_portraits() == 0 and len(done) == before
+    assert engine.state.portraits.embed_all() == 0 and len(done) == before
 
 
 def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(
     engine: Engine, trained: Path
 ) -> None:
     first = asked(engine, "u0").recommendations
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     engine.recommendations.forget("u0")
-    engine.state._book.erase("u0")
+    engine.state.portraits._book.erase("u0")
     again = engine_of(engine.store.folder.parent)  # which has embedded nothing itself
     assert asked(again, "u0").recommendations == first
 
@@ -111,13 +111,13 @@ def test_a_vector_that_other_portraits_hold_too_is_read_once(
 ) -> None:
     for user in USERS:
         asked(engine, user)
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     engine.store.close()
     again = engine_of(engine.store.folder.parent)
     profiles = [again.store.profile(user) for user in USERS]
-    wordings = [again.state.wording(one) for one in profiles if one is not None]
+    wordings = [again.state.portraits.wording(one) for one in profiles if one is not None]
     monkeypatch.setattr(Index, "vectors", None)
-    anew = [again.state.wording(one) for one in profiles if one is not None]
+    anew = [again.state.portraits.wording(one) for one in profiles if one is not None]
     assert [one.likes.tolist() for one in anew] == [one.likes.tolist() for one in wordings] and len(
         anew
     ) == len(USERS)
@@ -190,9 +190,9 @@ def test_a_process_that_is_killed_forgets_no_vector(
         else:
             patch.setattr(Index, "upsert", killed)
         with pytest.raises(KeyboardInterrupt):
-            engine.state.embed_portraits()
+            engine.state.portraits.embed_all()
     other = engine_of(engine.store.folder.parent)
-    other.state.embed_portraits()
+    other.state.portraits.embed_all()
     assert in_index(other) == in_store(other) and in_index(other)[0] == set(USERS[:3])
 
 
@@ -201,33 +201,35 @@ def test_what_is_erased_or_changed_while_it_is_embedded(
 ) -> None:
     for user in ("u0", "u1", "u2"):
         asked(engine, user)
-    passages = engine.state.index().embedder.passages
-    monkeypatch.setattr(engine.state.index().embedder, "passages", lambda texts: meanwhile(texts))
+    passages = engine.state.vectors.index().embedder.passages
+    monkeypatch.setattr(
+        engine.state.vectors.index().embedder, "passages", lambda texts: meanwhile(texts)
+    )
 
     def meanwhile(texts: Sequence[str]) -> Vectors:
-        monkeypatch.setattr(engine.state.index().embedder, "passages", passages)
+        monkeypatch.setattr(engine.state.vectors.index().embedder, "passages", passages)
         engine.erase("u0")
         engine.edits.edit_portrait(
             "u1", PortraitEdit(state=[Statement(facet="genre", value="Noir")])
         )
         return passages(texts)
 
-    engine.state.embed_some()
+    engine.state.portraits.embed_some()
     assert in_index(engine)[0] == {"u2"}
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     assert in_index(engine) == in_store(engine) and in_index(engine)[0] == {"u1", "u2"}
 
 
 def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
     held = asked(engine, "u0") and engine.store.profile("u0")
     assert held is not None
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     one = held.preferences[0]
     engine.edits.edit_portrait(
         "u0",
         PortraitEdit(strike=[ClaimKey(facet=one.facet, value=one.value, polarity=one.polarity)]),
     )
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     assert (
         in_index(engine) == in_store(engine) and preference_id("u0", one) not in in_index(engine)[1]
     )
@@ -237,18 +239,18 @@ def test_vectors_that_rest_on_an_event_go_with_it(engine: Engine) -> None:
     item = asked(engine, "u0").recommendations[0].item.item_id
     engine.edits.take("events", [{"user_id": "u0", "item_id": item, "type": "like"}])
     engine.portraits.after_edit("u0")
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     assert "u0" in in_index(engine)[0]
     assert engine.edits.take_back("u0", item)
     assert in_index(engine) == (set(), set())
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     assert in_index(engine) == in_store(engine)
 
 
 def test_all_that_was_embedded_is_embedded_anew(engine: Engine) -> None:
     for user in USERS[:3]:
         asked(engine, user)
-    engine.state.embed_portraits()
+    engine.state.portraits.embed_all()
     engine.trainer.reindex()
     assert in_index(engine) == in_store(engine) and engine.store.count_unembedded() == 0
 
@@ -261,7 +263,7 @@ def test_a_list_without_the_portraits_words_says_so_and_is_not_kept(
         def gone(texts: Sequence[str]) -> Vectors:
             raise ModelError("No endpoint answers.")
 
-        patch.setattr(engine.state.index().embedder, "passages", gone)
+        patch.setattr(engine.state.vectors.index().embedder, "passages", gone)
         found = asked(engine, "u0")
         assert found.profile_version == 1 and len(found.recommendations) == 5
         assert any(
@@ -282,7 +284,7 @@ def test_the_embedder_is_read_before_the_first_page_unless_texts_are_sent_away(
     monkeypatch.setattr(FakeEmbedder, "passages", noted)
     engine.recommendations.warm()
     assert len(texts) == 1
-    monkeypatch.setattr("limner.state.snapshots.is_hosted", lambda _: True)
+    monkeypatch.setattr("limner.state.item_vectors.is_hosted", lambda _: True)
     texts.clear()
     engine_of(engine.store.folder.parent).recommendations.warm()
     assert texts == []

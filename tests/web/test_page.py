@@ -233,7 +233,7 @@ def test_nothing_but_data_is_said_in_english_on_a_chinese_page(
 
 def _data(engine: Engine) -> list[str]:
     """Texts that stand as the data have them, the longest first."""
-    users, items = list(engine.store.users()), engine.state.world().items.values()
+    users, items = list(engine.store.users()), engine.state.catalogue.snapshot().items.values()
     found = {
         str(value)
         for user in users
