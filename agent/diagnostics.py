@@ -1,20 +1,54 @@
 """What is well with a store and what is not."""
 
-from limner.core.errors import LimnerError
-from limner.core.schema import Check
+from collections.abc import Callable
+
+from pydantic import Field
+
+from limner.core.errors import LimnerError, NotTrainedError
+from limner.core.schema import Check, Value
 from limner.llm.session import ModelSession
 from limner.recommend.training import Trainer
-from limner.state.snapshots import DerivedState
+from limner.state.derived import DerivedState
 from limner.store import Store
+
+
+class Readiness(Value):
+    """What answers rest on."""
+
+    store: str = Field(description="`ok`, or what is wrong with the store.", examples=["ok"])
+    model: str = Field(
+        description="`ok`, or what is wrong with the trained ranker.", examples=["ok"]
+    )
+    index: str = Field(description="`ok`, or what is wrong with the vectors.", examples=["ok"])
+
+    @property
+    def faults(self) -> list[str]:
+        return [text for text in (self.store, self.model, self.index) if text != "ok"]
 
 
 class Doctor:
     """Looks at store, channels, embeddings and model."""
 
     def __init__(
-        self, store: Store, snapshots: DerivedState, models: ModelSession, trainer: Trainer
+        self, store: Store, derived: DerivedState, models: ModelSession, trainer: Trainer
     ) -> None:
-        self.store, self.snapshots, self.models, self.trainer = store, snapshots, models, trainer
+        self.store, self.derived, self.models, self.trainer = store, derived, models, trainer
+
+    def readiness(self) -> Readiness:
+        """Whether answers can be given; opens what is not open yet, so that the first request need
+        not.
+        """
+        return Readiness(
+            store=_state_of(self.store.revision),
+            model=_state_of(self._require_model),
+            index=_state_of(self.derived.vectors.check_index),
+        )
+
+    def _require_model(self) -> None:
+        if not self.derived.ranker.trained():
+            raise NotTrainedError(
+                "The ranker is not trained; run `limner train`, or ask for a recommendation."
+            )
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
         """What is well and what is not, each with what to do."""
@@ -27,7 +61,7 @@ class Doctor:
         return [*checks, self._channels(), self._index(), *await self._model(probe)]
 
     def _channels(self) -> Check:
-        model = self.snapshots.trained()
+        model = self.derived.ranker.trained()
         if model is None:
             return Check(
                 name="channels", state="warn", detail="not trained yet; run `limner train`"
@@ -42,14 +76,17 @@ class Doctor:
         return Check(name="channels", state="ok", detail=trained)
 
     def _index(self) -> Check:
-        if not self.snapshots.is_indexed():
+        if not self.derived.vectors.is_indexed():
             return Check(
                 name="embeddings",
                 state="warn",
                 detail="no item is embedded yet; run `limner train`",
             )
         try:
-            embedder, missing = self.snapshots.check_index(), self.snapshots.unembedded()
+            embedder, missing = (
+                self.derived.vectors.check_index(),
+                self.derived.vectors.unembedded(),
+            )
         except LimnerError as error:
             return Check(name="embeddings", state="fail", detail=str(error))
         if missing:
@@ -59,7 +96,9 @@ class Doctor:
             )
             return Check(name="embeddings", state="warn", detail=lag)
         waiting = self.store.count_unembedded()  # which whoever looks for them will embed
-        unseen = self.store.counts().profiles - waiting - self.snapshots.index().count("portraits")
+        unseen = (
+            self.store.counts().profiles - waiting - self.derived.vectors.index().count("portraits")
+        )
         if unseen > 0:
             lag = (
                 f"{embedder}; portraits that are not embedded: {unseen:,}, run `limner "
@@ -107,3 +146,12 @@ class Doctor:
         from limner.llm import is_fetched
 
         return is_fetched(self.models.settings)
+
+
+def _state_of(look: Callable[[], object]) -> str:
+    """`ok`, or what is wrong."""
+    try:
+        look()
+    except LimnerError as error:
+        return str(error)
+    return "ok"

@@ -7,14 +7,8 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from limner.chat import Answer, answer
-from limner.core.schema import (
-    BuildReport,
-    IngestReport,
-    Profile,
-    RecommendationRequest,
-    Recommendations,
-    TrainReport,
-)
+from limner.core.request_fields import read_request, takes_fields
+from limner.core.schema import BuildReport, IngestReport, Profile, Recommendations, TrainReport
 from limner.core.settings import Settings, load_settings
 from limner.engine import open_engine
 from limner.ingest import Sources, ingest_frames, to_frame
@@ -63,7 +57,7 @@ class Limner(AbstractContextManager["Limner"]):
         return ingest_frames(self.engine.store, frames[0], frames[1], frames[2], mapping)
 
     def history(self, user_id: str) -> "pd.DataFrame":
-        return to_frame(self.engine.history(user_id))
+        return to_frame(self.engine.data.history(user_id))
 
     def train(self, llm_users: int | None = None) -> TrainReport:
         """llm_users: users of the past on whom the model's order is weighed."""
@@ -75,25 +69,25 @@ class Limner(AbstractContextManager["Limner"]):
     def profile(self, user_id: str, version: int | None = None) -> Profile:
         return self._wait(self.engine.profile(user_id, version))
 
-    def recommend(
-        self,
-        user_id: str,
-        n: int = 10,
-        *,
-        wishes: RecommendationRequest | None = None,
-        repeats: bool = False,
-        explain: bool = True,
-    ) -> "pd.DataFrame":
-        """One row an item: item_id, title, rank, score, reason, evidence."""
-        work = self.engine.recommend([user_id], n, wishes=wishes, repeats=repeats, explain=explain)
-        [result] = self._wait(work)
-        return _rows(result)
+    @takes_fields("items")
+    def recommend(self, user_id: str, n: int = 10, **fields: object) -> "pd.DataFrame":
+        """One row an item: item_id, title, rank, score, reason, evidence.
 
-    def recommend_all(
-        self, n: int = 10, *, wishes: RecommendationRequest | None = None, repeats: bool = False
-    ) -> "pd.DataFrame":
-        """One row an item of everyone's list: user_id, rank, item_id, title, score, probability."""
+        fields: of `RecommendationRequest`, such as `category=["War"]` or `explain=False`. Raises
+        BadInputError for a wrong one.
+        """
+        request = read_request({"user_id": user_id, "n": n, **fields})
+        return _rows(self._wait(self.engine.recommend(request)))
+
+    @takes_fields("user_id", "items")
+    def recommend_all(self, n: int = 10, **fields: object) -> "pd.DataFrame":
+        """One row an item of everyone's list: user_id, rank, item_id, title, score, probability.
+
+        fields: as `recommend` takes them; without reasons unless `explain=True`.
+        """
         import pandas as pd
+
+        request = read_request({"n": n, "explain": False, **fields})
 
         async def rows() -> list[tuple[object, ...]]:
             return [
@@ -105,7 +99,7 @@ class Limner(AbstractContextManager["Limner"]):
                     each.score,
                     each.probability,
                 )
-                async for one in self.engine.recommend_all(n, wishes=wishes, repeats=repeats)
+                async for one in self.engine.recommend_all(request)
                 for each in one.recommendations
             ]
 
@@ -122,14 +116,15 @@ class Limner(AbstractContextManager["Limner"]):
         """
         import pandas as pd
 
-        found = self.engine.users_for_item(for_item, n, where=where, repeats=repeats)
+        found = self.engine.users(n, for_item=for_item, where=where, repeats=repeats)
         columns = ["user_id", "rank", "score", "probability", "flags"]
         return pd.DataFrame([one.model_dump() for one in found.users], columns=columns)
 
     def rank(
         self, user_id: str, item_ids: Sequence[str], *, explain: bool = False
     ) -> "pd.DataFrame":
-        return _rows(self._wait(self.engine.rank(user_id, item_ids, explain=explain)))
+        request = read_request({"user_id": user_id, "items": item_ids, "explain": explain})
+        return _rows(self._wait(self.engine.recommend(request)))
 
     def chat(self, question: str) -> Answer:
         return self._wait(answer(self.engine, question))

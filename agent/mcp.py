@@ -159,7 +159,7 @@ class Door:
         self, _: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         """Portraits that are painted; those of other users are painted when they are read."""
-        users = await self._pool.call(self._engine.store.profiled_users)
+        users = await self._pool.call(self._engine.data.users_with_portrait)
         cursor = params.cursor if params else None
         if cursor is not None and not cursor.isdecimal():
             raise MCPError(types.INVALID_PARAMS, "This cursor was not given by this server.")
@@ -195,7 +195,9 @@ class Door:
                 profile = await self._pool.run(lambda: self._engine.profile(user_id))
                 text, form = profile.model_dump_json(), _JSON
             else:
-                packed = await self._pool.call(self._engine.swift.context, user_id, _CONTEXT_TOKENS)
+                packed = await self._pool.call(
+                    self._engine.recommendations.context, user_id, _CONTEXT_TOKENS
+                )
                 text, form = packed.text, _TEXT
         except LimnerError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error

@@ -45,6 +45,7 @@ from limner.api.routes import routers
 from limner.core.errors import LimnerError, UsageError
 from limner.core.settings import ServerSettings, Settings, debugging
 from limner.engine import Engine, open_engine
+from limner.recommend.serving import PATIENCE
 from limner.store import open_store
 from limner.store.api_keys import KeyRing, live_keys
 
@@ -190,10 +191,10 @@ def _application(
 
 async def warmed(engine: Engine, pool: Pool) -> None:
     """Take no request that would have to wait for what every answer needs."""
-    reading = asyncio.create_task(pool.call(engine.swift.warm))
+    reading = asyncio.create_task(pool.call(engine.recommendations.warm))
     reading.add_done_callback(_noted)
     await asyncio.wait([reading], timeout=_WARM)
-    if reading.done() and not engine.snapshots.has_models():
+    if reading.done() and not engine.trainer.has_models():
         text = (
             "The ranker is not trained; the first recommendation waits for that. "
             "`limner train` does it beforehand."
@@ -217,6 +218,7 @@ def create_app(
     of its work, too.
     """
     settings = engine.settings.server
+    engine.recommendations.patience = PATIENCE
     pool = Pool(settings.threads)
     metrics = metrics or Metrics()
 

@@ -46,16 +46,15 @@ def portrait_map(engine: "Engine") -> PortraitMap:
     """Of the store's portraits; empty, with a note, where there are too few, or their vectors
     cannot be had.
     """
-    if not engine.store.counts().profiles:
+    if not engine.data.counts().profiles:
         return PortraitMap((), (), "The store has no portraits; limner profile build paints them.")
     try:
-        engine.trainer.embed_portraits()
-        ids, vectors = engine.snapshots.index().everything("portraits")
+        ids, vectors = engine.portraits.vectors()
     except (IndexMismatchError, StoreError, SettingsError, ModelError) as error:
         return PortraitMap(
             (), (), f"Without a map of portraits, whose vectors cannot be read: {error}"
         )
-    return project(ids, vectors, dict(engine.store.active_users()))
+    return project(ids, vectors, dict(engine.data.active_users()))
 
 
 def project(ids: list[str], vectors: Vectors, events: Mapping[str, int]) -> PortraitMap:

@@ -39,7 +39,9 @@ class SimilarItemsResult(Result):
 async def similar_items(engine: Engine, args: SimilarItemsArgs) -> SimilarItemsResult:
     """Raises UnknownIdError."""
     item = find_item(engine, args.item)
-    near = engine.swift.neighbours(item.item_id, args.limit, args.by, RecommendationRequest())
+    near = engine.recommendations.neighbours(
+        item.item_id, args.limit, args.by, RecommendationRequest()
+    )
     found = [
         SimilarItem(item_id=one.item.item_id, title=title_of(one.item), likeness=one.score)
         for one in near

@@ -64,13 +64,12 @@ async def audience(engine: Engine, args: AudienceArgs) -> AudienceResult:
             "attributes."
         )
     if args.item:
-        found = engine.users_for_item(
-            find_item(engine, args.item).item_id, args.limit, where=args.where
-        )
+        item = find_item(engine, args.item)
+        found = engine.users(args.limit, for_item=item.item_id, where=args.where)
     elif args.like:
-        found = engine.users_like(args.like, args.limit, where=args.where)
+        found = engine.users(args.limit, like=args.like, where=args.where)
     else:
-        found = engine.users_where(args.where, args.limit)
+        found = engine.users(args.limit, where=args.where)
     return AudienceResult(
         found=bool(found.users),
         said=told(found),

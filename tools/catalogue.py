@@ -63,8 +63,8 @@ class CatalogueResult(Result):
     tells="catalogue",
 )
 async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
-    counts = engine.store.counts()
-    types = engine.store.event_types()
+    counts = engine.data.counts()
+    types = engine.data.event_types()
     named: list[NamedCount] = []
     said: list[ToolStatement] = []
     held = {
@@ -88,7 +88,7 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
             )
         )
     if args.topic in ("all", "values"):
-        population = engine.snapshots.world().population
+        population = engine.data.catalogue().population
         facet = next(iter(facets_named(engine, args.facet)), population.primary)
         named = _values(population, facet)
         form = "catalogue.values" if named else "catalogue.no_values"
@@ -117,7 +117,7 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
 
 
 def _period(engine: Engine) -> ToolStatement:
-    span = engine.snapshots.period()
+    span = engine.data.period()
     if span is None:
         return ToolStatement(form="catalogue.no_times")
     return ToolStatement(
@@ -145,7 +145,7 @@ def _values(population: Population, facet: str) -> list[NamedCount]:
 
 
 def _mean(engine: Engine, topic: Topic) -> ToolStatement:
-    census = engine.snapshots.census()
+    census = engine.data.census()
     if topic == "rating":
         rated = census.x.value[census.rated]
         if not len(rated):
@@ -153,7 +153,7 @@ def _mean(engine: Engine, topic: Topic) -> ToolStatement:
         return ToolStatement(
             form="catalogue.rating", values={"mean": round(float(rated.mean()), 2), "n": len(rated)}
         )
-    counts = engine.store.counts()
+    counts = engine.data.counts()
     return ToolStatement(
         form="catalogue.activity",
         values={

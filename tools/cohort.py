@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field
 
 from limner.core.errors import BadInputError
-from limner.core.filters import fitting
 from limner.engine import Engine
 from limner.state.event_counts import MIN_LIKED, Census, Course, Mask, UserCounts
 from limner.tools.base import Polarity, Result, ToolStatement, Value, tool
@@ -102,18 +101,18 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     or facet.
     """
     _check(args)
-    census = engine.snapshots.census()
+    census = engine.data.census()
     about = chosen(engine, args)
     if args.where:
-        matching = [one.user_id for one in fitting(engine.store.users(), args.where, "users")]
+        matching = [one.user_id for one in engine.data.users(args.where)]
         among = census.users(matching)
     else:
-        matching, among = engine.store.user_ids(), None
+        matching, among = engine.data.user_ids(), None
     beside = _beside(engine, census, args)
     for one in beside:
         fit = one.users if one.wanted else ~one.users
         among = fit if among is None else among & fit
-    span = engine.snapshots.period()
+    span = engine.data.period()
     if args.max_events == 0:
         left = _without(
             engine, args, about, [one for one in matching if _fits(census, one, beside)]
@@ -141,7 +140,7 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
         )
     held = _bounded(held, args)
     top = held.seqs[: args.limit].tolist()
-    ids = {one.seq: one.event_id for one in engine.store.events_by_seq(top)}
+    ids = {one.seq: one.event_id for one in engine.data.events_by_seq(top)}
     users = [
         CohortUser(user_id=census.user_ids[user], n=n, event_id=ids.get(seq, ""))
         for user, n, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
@@ -247,7 +246,7 @@ def _bounded(held: UserCounts, args: CohortArgs) -> UserCounts:
 
 def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str]) -> list[str]:
     """Users who have none of the events, by id."""
-    census = engine.snapshots.census()
+    census = engine.data.census()
     holders = census.holders(rows_of(engine, args, about))
     had = {census.user_ids[at] for at in holders.users.tolist()}
     return sorted(one for one in matching if one not in had)

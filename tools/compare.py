@@ -70,7 +70,7 @@ async def compare_users(engine: Engine, args: CompareArgs) -> CompareResult:
 
 
 def _kept(engine: Engine, user_id: str, args: CompareArgs, about: Chosen) -> list[Event]:
-    return [one for one in engine.history(user_id) if fits(one, args, about)]
+    return [one for one in engine.data.history(user_id) if fits(one, args, about)]
 
 
 def _side(user_id: str, events: list[Event]) -> Side:

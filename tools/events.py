@@ -31,7 +31,7 @@ class CountResult(Result):
 async def count_events(engine: Engine, args: CountArgs) -> CountResult:
     """Raises UnknownIdError for an unknown item or facet."""
     about = chosen(engine, args)
-    x = engine.snapshots.census().x
+    x = engine.data.census().x
     rows = rows_of(engine, args, about)
     users, items = len(np.unique(x.user[rows])), len(np.unique(x.item[rows]))
     values: dict[str, str | int | float | ToolStatement] = {
@@ -45,7 +45,7 @@ async def count_events(engine: Engine, args: CountArgs) -> CountResult:
         else ToolStatement(form="on.what", values={"what": about.what}),
     }
     said = [ToolStatement(form="events.count", values=values)]
-    if span := engine.snapshots.period():
+    if span := engine.data.period():
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
         said.append(ToolStatement(form="cohort.period", values={**days}))
     return CountResult(found=True, said=said, events=int(rows.sum()), users=users, items=items)

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from limner.core.schema import Event, Preference, Recommendation
+from limner.core.schema import Event, Preference, Recommendation, RecommendationRequest
 from limner.engine import Engine
 from limner.tools.base import Args, Result, ToolStatement, tool
 from limner.tools.history import HistoryLine, phrase_of
 from limner.tools.reasons import other_reasons, reasoned
-from limner.tools.recommend import ListArgs, wanted_in_words, wishes_of
+from limner.tools.recommend import ListArgs, request_of, wanted_in_words
 from limner.tools.which import find_item, title_of
 from limner.tools.words import channel, listed
 
@@ -54,9 +54,8 @@ class WhyPreferenceResult(Result):
 )
 async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemResult:
     """Raises UnknownIdError for an unknown item."""
-    [first] = await engine.recommend(
-        [args.user_id], SHORTLIST, wishes=wishes_of(engine, args), explain=False
-    )
+    request = request_of(engine, args, args.user_id, SHORTLIST)
+    first = await engine.recommend(request.model_copy(update={"explain": False}))
     places = {one.item.item_id: one.rank for one in first.recommendations}
     if args.item:
         item = find_item(engine, args.item)
@@ -66,7 +65,8 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
         none = ToolStatement(form="recommend.none", values={"user": args.user_id})
         return WhyItemResult(found=False, said=[none], user_id=args.user_id)
     place = places.get(item.item_id)
-    ranked = await engine.rank(args.user_id, [item.item_id], explain=True)
+    given = RecommendationRequest(user_id=args.user_id, items=[item.item_id])
+    ranked = await engine.recommend(given)
     one = ranked.recommendations[0] if ranked.recommendations else None
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
@@ -75,7 +75,7 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
         "n": SHORTLIST,
         "wanted": wanted_in_words(engine, args),
     }
-    had = [event for event in engine.history(args.user_id) if event.item_id == item.item_id]
+    had = [event for event in engine.data.history(args.user_id) if event.item_id == item.item_id]
     if had:
         line = phrase_of(_line(had[-1], title_of(item)))
         said = [ToolStatement(form="why.had", values={**values, "line": line})]
@@ -84,7 +84,7 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     else:
         said = [ToolStatement(form="why.place", values=values)]
         if one is not None and one.reason is not None:
-            others = await other_reasons(engine, args.user_id, [one])
+            others = other_reasons(engine, args.user_id, [one])
             said.append(reasoned("why.reason", {}, one.reason, others.get(item.item_id, {})))
         if one is not None and one.channels:
             channels = listed([channel(name) for name in list(one.channels)[:3]])
@@ -148,8 +148,8 @@ async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPref
 
 
 def _lines(engine: Engine, event_ids: list[str]) -> list[HistoryLine]:
-    events = {one.event_id: one for one in engine.store.events_by_id(event_ids)}
-    items = engine.items_by_id([one.item_id for one in events.values() if one.item_id])
+    events = engine.data.events_by_id(event_ids)
+    items = engine.data.items_by_id([one.item_id for one in events.values() if one.item_id])
     return [
         _line(events[one], title_of(items.get(events[one].item_id or ""), events[one].type))
         for one in event_ids

@@ -39,10 +39,12 @@ class FavouritesResult(Result):
     tells="user",
 )
 async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
-    population = engine.snapshots.world().population
+    population = engine.data.catalogue().population
     facet = next(iter(facets_named(engine, args.facet)), "") or population.primary
     about = chosen(engine, args.model_copy(update={"facet": ""}))
-    events = [one for one in engine.history(args.user_id) if one.item_id and fits(one, args, about)]
+    events = [
+        one for one in engine.data.history(args.user_id) if one.item_id and fits(one, args, about)
+    ]
     latest = {one.item_id: one.event_id for one in events if one.item_id}
     counts: Counter[str] = Counter()
     carried: dict[str, list[str]] = {}

@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import Field
 
 from limner.core.errors import BadInputError
-from limner.core.filters import fitting
 from limner.core.schema import Preference
 from limner.engine import Engine
 from limner.tools.audience import told
@@ -59,13 +58,9 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     if not args.value:
         raise BadInputError("Say what the users like (value), or what they are like (like).")
     wanted = args.value.casefold()
-    fit = (
-        {one.user_id for one in fitting(engine.store.users(), args.where, "users")}
-        if args.where
-        else None
-    )
+    fit = {one.user_id for one in engine.data.users(args.where)} if args.where else None
     found: list[FoundUser] = []
-    for profile in engine.portraits(args.value):
+    for profile in engine.data.portraits(args.value):
         if fit is not None and profile.user_id not in fit:
             continue
         held = [
@@ -79,7 +74,7 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
             best = max(held, key=lambda one: (one.value.casefold() == wanted, one.strength))
             found.append(FoundUser(user_id=profile.user_id, score=best.strength, preference=best))
     found.sort(key=lambda one: (-one.score, one.user_id))
-    painted = engine.store.counts().profiles
+    painted = engine.data.counts().profiles
     values: dict[str, str | int | float | ToolStatement] = {
         "n": len(found),
         "of": painted,
@@ -99,7 +94,7 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
 
 
 def _by_words(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
-    found = engine.users_like(args.like, args.limit, where=args.where)
+    found = engine.users(args.limit, like=args.like, where=args.where)
     users = [FoundUser(user_id=one.user_id, score=one.score) for one in found.users]
     return FindUsersResult(
         found=bool(users),

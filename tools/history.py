@@ -66,11 +66,11 @@ class HistoryResult(Result):
 )
 async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     about = chosen(engine, args)
-    events = [one for one in engine.history(args.user_id) if fits(one, args, about)]
+    events = [one for one in engine.data.history(args.user_id) if fits(one, args, about)]
     items = {one.item_id for one in events if one.item_id}
     ordered = _ordered(events, args.order)
     top = ordered[args.skip : args.skip + args.limit]
-    known = engine.items_by_id([one.item_id for one in top if one.item_id])
+    known = engine.data.items_by_id([one.item_id for one in top if one.item_id])
     lines = [_line(one, known) for one in top]
     if not events:
         said = [_none(args, about)]
@@ -122,7 +122,7 @@ def _line(event: Event, items: dict[str, Item]) -> HistoryLine:
 
 def line_of(engine: Engine, event: Event) -> HistoryLine:
     """One event, with the title of its item."""
-    return _line(event, engine.items_by_id([event.item_id] if event.item_id else []))
+    return _line(event, engine.data.items_by_id([event.item_id] if event.item_id else []))
 
 
 def _none(args: HistoryArgs, about: Chosen) -> ToolStatement:

@@ -90,7 +90,7 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
     facet.
     """
     about = chosen(engine, args)
-    items = engine.snapshots.world().items
+    items = engine.data.catalogue().items
     fit = fitting(list(items.values()), args.where, "items")
     kept = [one for one in fit if about.ids is None or one.item_id in about.ids]
     form = "items.found"
@@ -178,16 +178,13 @@ def _measures_in(engine: Engine, where: str) -> list[str]:
     if not where:
         return []
     asked = parse(where).names()
-    return [name for name in engine.snapshots.names().measures.values() if name.lower() in asked]
+    return [name for name in engine.data.names().measures.values() if name.lower() in asked]
 
 
 def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
     """Items whose text is likest to the words, where items are embedded."""
-    if not engine.snapshots.is_indexed():
-        return []
-    index = engine.snapshots.index()
-    hits = index.search("items", index.embedder.queries([words]), 10 * n)[0]
-    return [one.id for one in hits if one.id in among][:n]
+    hits = engine.recommendations.items_like(words, 10 * n)
+    return [one for one in hits if one in among][:n]
 
 
 @tool(
@@ -201,14 +198,14 @@ def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
 )
 async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     about = chosen(engine, args)
-    census = engine.snapshots.census()
+    census = engine.data.census()
     counts = _counts(engine, args, about)
     least = max(1, int(len(census.user_ids) * 0.01)) if args.by == "rating" else 1
     score = {"events": counts.events, "users": counts.users, "rating": counts.rating}[
         args.by
     ].astype(float)
     enough = (counts.ratings if args.by == "rating" else counts.events) >= least
-    items = engine.snapshots.world().items
+    items = engine.data.catalogue().items
     if args.where:
         enough &= census.items(
             [one.item_id for one in fitting(list(items.values()), args.where, "items")]
@@ -251,7 +248,7 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
 async def item(engine: Engine, args: ItemArgs) -> ItemResult:
     """Raises UnknownIdError."""
     found = find_item(engine, args.item)
-    census = engine.snapshots.census()
+    census = engine.data.census()
     facts = _facts(
         engine, found, census.counts(census.rows(Filter(items=census.items([found.item_id]))))
     )
@@ -299,12 +296,12 @@ def _attribute(name: str, value: object) -> ToolStatement:
 
 
 def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
-    return engine.snapshots.census().counts(rows_of(engine, which, about))
+    return engine.data.census().counts(rows_of(engine, which, about))
 
 
 def _facts(engine: Engine, one: Item, counts: ItemCounts, names: Sequence[str] = ()) -> ItemFacts:
     """names: attributes whose numbers are told too."""
-    at = engine.snapshots.census().item_position.get(one.item_id)
+    at = engine.data.census().item_position.get(one.item_id)
     measures = {
         name: float(value)
         for name in names

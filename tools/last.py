@@ -32,7 +32,9 @@ class LastResult(Result):
 )
 async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     about = chosen(engine, args)
-    events = [one for one in engine.history(args.user_id) if one.item_id and fits(one, args, about)]
+    events = [
+        one for one in engine.data.history(args.user_id) if one.item_id and fits(one, args, about)
+    ]
     if not events:
         none = ToolStatement(
             form="last.none", values={"user": args.user_id, "what": about.what, "when": about.when}

@@ -68,7 +68,7 @@ async def compare_periods(engine: Engine, args: PeriodsArgs) -> PeriodsResult:
         ToolStatement(form=f"periods.{lead}", values={"n": first, "m": second}),
         *(_said(args, about, one, n) for one, n in zip(found, numbers, strict=True)),
     ]
-    if span := engine.snapshots.period():
+    if span := engine.data.period():
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
         said.append(ToolStatement(form="cohort.period", values={**days}))
     return PeriodsResult(found=True, said=said, periods=found)
@@ -76,7 +76,7 @@ async def compare_periods(engine: Engine, args: PeriodsArgs) -> PeriodsResult:
 
 def _counted(engine: Engine, args: PeriodsArgs, about: Chosen) -> InPeriod:
     if args.user_id:
-        events = [one for one in engine.history(args.user_id) if fits(one, args, about)]
+        events = [one for one in engine.data.history(args.user_id) if fits(one, args, about)]
         return InPeriod(
             since=args.since,
             until=args.until,
@@ -85,7 +85,7 @@ def _counted(engine: Engine, args: PeriodsArgs, about: Chosen) -> InPeriod:
             users=bool(events),
             event_id=events[-1].event_id if events else "",
         )
-    x = engine.snapshots.census().x
+    x = engine.data.census().x
     rows = rows_of(engine, args, about)
     return InPeriod(
         since=args.since,

@@ -30,9 +30,9 @@ class PersonResult(Result):
 )
 async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
     """Raises UnknownIdError for an attribute that no user has."""
-    held = engine.store.require_user(args.user_id).attributes
+    held = engine.data.user(args.user_id).attributes
     if args.attribute:
-        known = engine.snapshots.names().attributes
+        known = engine.data.names().attributes
         name = known.get(args.attribute.casefold().replace("_", " "))
         if name is None:
             there = (

@@ -38,9 +38,9 @@ class PopularValuesResult(Result):
 )
 async def popular_values(engine: Engine, args: PopularValuesArgs) -> PopularValuesResult:
     """Raises UnknownIdError for an unknown facet."""
-    population = engine.snapshots.world().population
+    population = engine.data.catalogue().population
     facet = next(iter(facets_named(engine, args.facet)), "") or population.primary
-    census = engine.snapshots.census()
+    census = engine.data.census()
     about = chosen(engine, args.model_copy(update={"facet": ""}))
     by_item = census.counts(rows_of(engine, args, about)).events
     at = [census.item_position.get(one, -1) for one in population.item_ids]

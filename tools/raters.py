@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from limner.core.filters import fitting
 from limner.engine import Engine
 from limner.tools.base import Args, Result, ToolStatement, Value, tool
 from limner.tools.which import Which, chosen, rows_of, title_of
@@ -59,13 +58,11 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
     which = Which(item=args.item, since=args.since, until=args.until)
     about = chosen(engine, which)
     item_id = about.item.item_id if about.item else args.item
-    census = engine.snapshots.census()
+    census = engine.data.census()
     x = census.x
     rows = rows_of(engine, which, about) & census.rated
     if args.where:
-        rows &= census.users(
-            [one.user_id for one in fitting(engine.store.users(), args.where, "users")]
-        )[x.user]
+        rows &= census.users([one.user_id for one in engine.data.users(args.where)])[x.user]
     at = np.flatnonzero(rows)
     again = np.zeros(
         len(at), dtype=bool
@@ -91,8 +88,7 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
     tied = int((x.value[order] == edge).sum())
     top = order[: args.limit].tolist()
     ids = {
-        one.seq: one.event_id
-        for one in engine.store.events_by_seq([int(x.seq[row]) for row in top])
+        one.seq: one.event_id for one in engine.data.events_by_seq([int(x.seq[row]) for row in top])
     }
     users = [
         Rater(

@@ -32,7 +32,7 @@ async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
     about = chosen(engine, args)
     rated = [
         one
-        for one in engine.history(args.user_id)
+        for one in engine.data.history(args.user_id)
         if fits(one, args, about) and one.type in RATED_TYPES and one.value is not None
     ]
     given = [one.value for one in rated if one.value is not None]

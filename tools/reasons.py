@@ -11,7 +11,7 @@ from limner.tools.words import LANGUAGES, ToolStatement
 Values = Mapping[str, str | int | float | ToolStatement]
 
 
-async def other_reasons(
+def other_reasons(
     engine: Engine, user_id: str, found: Sequence[Recommendation]
 ) -> dict[str, dict[str, Reason]]:
     """By item id, then language: reasons in template words, of the languages that `found` was not
@@ -20,13 +20,10 @@ async def other_reasons(
     explained = [one for one in found if one.reason is not None]
     if not explained:
         return {}
-    profile = await engine.profile(user_id)
-    past = engine.recommender.past(user_id)
     others: dict[str, dict[str, Reason]] = {one.item.item_id: {} for one in explained}
     for language in LANGUAGES:
-        for item_id, reason in engine.recommender.retold(
-            explained, profile, past, language
-        ).items():
+        reasons = engine.recommendations.reasons_in(language, user_id, explained)
+        for item_id, reason in reasons.items():
             others[item_id][language] = reason
     return others
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from limner.core.errors import BadInputError
+from limner.core.request_fields import FIELDS, read_request, text_model
 from limner.core.schema import Reason, Recommendation, RecommendationRequest
 from limner.engine import Engine
 from limner.retrieve.neighbors import Near
@@ -36,9 +37,17 @@ class ListArgs(Args):
     )
 
 
-class RecommendArgs(ListArgs):
+class UserListArgs(ListArgs):
     user_id: str = Field(description="the user's id, exactly as in the data")
     n: int = Field(default=5, ge=1, le=20, description="how many items")
+
+
+RecommendArgs = text_model(
+    "RecommendArgs",
+    "What a user's list should be like.",
+    UserListArgs,
+    leave_out=("filter",),  # which is `where`
+)
 
 
 class RecommendResult(Result):
@@ -52,13 +61,13 @@ class RecommendResult(Result):
     RecommendArgs,
     tells="user",
 )
-async def recommend(engine: Engine, args: RecommendArgs) -> RecommendResult:
+async def recommend(engine: Engine, args: UserListArgs) -> RecommendResult:
     """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown item or
     facet.
     """
     near = likest(engine, args)
-    [result] = await engine.recommend([args.user_id], args.n, wishes=wishes_of(engine, args))
-    others = await other_reasons(engine, args.user_id, result.recommendations)
+    result = await engine.recommend(request_of(engine, args, args.user_id, args.n))
+    others = other_reasons(engine, args.user_id, result.recommendations)
     said = [_line(one, others.get(one.item.item_id, {}), near) for one in result.recommendations]
     if said:
         lead = {"user": args.user_id, "n": len(said), "wanted": wanted_in_words(engine, args)}
@@ -105,37 +114,43 @@ def likest(engine: Engine, wanted: ListArgs) -> Likest | None:
     item = find_item(engine, wanted.near)
     ways: tuple[Near, ...] = ("users", "text")
     for by in ways:
-        found = engine.swift.neighbours(item.item_id, NEAREST, by, RecommendationRequest())
+        found = engine.recommendations.neighbours(
+            item.item_id, NEAREST, by, RecommendationRequest()
+        )
         if found:
             break
     return Likest(title_of(item), {one.item.item_id: one.score for one in found}, by)
 
 
-def wishes_of(engine: Engine, wanted: ListArgs) -> RecommendationRequest:
+def request_of(engine: Engine, wanted: ListArgs, user_id: str, n: int) -> RecommendationRequest:
     """Raises BadInputError for a value that no item carries, UnknownIdError for an unknown
     facet.
     """
-    items = engine.snapshots.world().items
-    wishes = RecommendationRequest()
-    if wanted.value and any(wanted.value in item.categories for item in items.values()):
-        wishes = RecommendationRequest(category=[wanted.value])
+    items = engine.data.catalogue().items
+    asked = {name: value for name, value in wanted.model_dump().items() if name in FIELDS}
+    request = read_request({**asked, "user_id": user_id, "n": n, "filter": wanted.where})
+    if request.items is not None and (wanted.value or wanted.not_value or wanted.near):
+        raise BadInputError(
+            "Given items are all put in order; leave out what the list should hold."
+        )
+    barred = {*request.exclude}
+    in_categories = any(wanted.value in item.categories for item in items.values())
+    if wanted.value and in_categories and not request.category:
+        request = request.model_copy(update={"category": [wanted.value]})
     elif wanted.value:
         # A facet may be derived, such as the decade of a year, which no condition on attributes
         # knows.
-        wishes = RecommendationRequest(
-            exclude=sorted(items.keys() - _carriers(engine, wanted.facet, wanted.value))
-        )
+        barred |= items.keys() - _carriers(engine, wanted.facet, wanted.value)
     if wanted.not_value:
-        barred = _carriers(engine, "", wanted.not_value)
-        wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *barred})})
+        barred |= _carriers(engine, "", wanted.not_value)
     if near := likest(engine, wanted):
-        unlike = items.keys() - near.likeness.keys()
-        wishes = wishes.model_copy(update={"exclude": sorted({*wishes.exclude, *unlike})})
-    return wishes.model_copy(update={"filter": wanted.where}) if wanted.where else wishes
+        barred |= items.keys() - near.likeness.keys()
+    # Chosen by code from the catalogue, and so not held to the number that a person may name.
+    return request.model_copy(update={"exclude": sorted(barred)})
 
 
 def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
-    world = engine.snapshots.world()
+    world = engine.data.catalogue()
     found = carriers(world.population, world.items, facets_named(engine, facet), value)
     if not found:
         raise BadInputError(f"No item carries “{value}”.")

@@ -40,8 +40,8 @@ class SimilarUsersResult(Result):
     SimilarUsersArgs,
 )
 async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersResult:
-    engine.store.require_user(args.user_id)
-    census = engine.snapshots.census()
+    engine.data.user(args.user_id)
+    census = engine.data.census()
     x, size = census.x, max(len(census.item_ids), 1)
     none = ToolStatement(form="similar.none", values={"user": args.user_id})
     at = census.user_position.get(args.user_id)

@@ -52,7 +52,7 @@ class SinceResult(Result):
 )
 async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
     """Raises UnknownIdError for an unknown user or facet."""
-    past = engine.recommender.past_of(engine.history(args.user_id))
+    past = engine.recommendations.past(args.user_id)
     profile = await engine.profile(args.user_id)
     liked = [one for one in profile.preferences if one.polarity == args.polarity]
     if args.value:
@@ -99,7 +99,7 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
 def _first(engine: Engine, past: Past, facet: str, value: str, polarity: Polarity) -> Event | None:
     """The first event on an item that carries the value whose signal speaks for the taste."""
     counted = (
-        engine.snapshots.world().population.facet_names
+        engine.data.catalogue().population.facet_names
     )  # which one that a user stated may be none of
     ids = (
         chosen(engine, Which(value=value, facet=facet if facet in counted else "")).ids

@@ -73,10 +73,10 @@ def title_of(item: Item | None, otherwise: str = "") -> str:
 
 def find_item(engine: Engine, text: str) -> Item:
     """The item of an id, or the most had one of a title. Raises UnknownIdError."""
-    items = engine.snapshots.world().items
+    items = engine.data.catalogue().items
     if text in items:
         return items[text]
-    ids = engine.snapshots.names().exactly(text)
+    ids = engine.data.names().exactly(text)
     if not ids:
         raise UnknownIdError(f"There is no item '{text}' in the store, by id or by title.")
     return items[most_had(engine, ids)]
@@ -86,7 +86,7 @@ def most_had(engine: Engine, ids: Sequence[str]) -> str:
     """Of several items that of the most events."""
     if len(ids) == 1:
         return ids[0]
-    census = engine.snapshots.census()
+    census = engine.data.census()
     mask = census.items(ids)
     events = census.counts(census.rows(Filter(items=mask))).events
     return max(
@@ -100,7 +100,7 @@ def facets_named(engine: Engine, facet: str) -> list[str]:
     """
     if not facet:
         return []
-    population = engine.snapshots.world().population
+    population = engine.data.catalogue().population
     plain = facet.casefold().replace("_", " ")
     found = [one for one in population.facet_names if one.casefold().replace("_", " ") == plain]
     if not found and plain in ("category", "genre"):  # two words for what items are
@@ -113,7 +113,7 @@ def facets_named(engine: Engine, facet: str) -> list[str]:
 
 
 def _some(engine: Engine) -> Sequence[Item]:
-    return list(engine.snapshots.world().items.values())[:1000]
+    return list(engine.data.catalogue().items.values())[:1000]
 
 
 def chosen(engine: Engine, which: Which) -> Chosen:
@@ -128,7 +128,7 @@ def chosen(engine: Engine, which: Which) -> Chosen:
             when,
         )
     if which.value:
-        world = engine.snapshots.world()
+        world = engine.data.catalogue()
         ids = carriers(
             world.population, world.items, facets_named(engine, which.facet), which.value
         )
@@ -188,7 +188,7 @@ def _joined(rated: ToolStatement, when: ToolStatement) -> ToolStatement:
 
 def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:
     """[events of the census] those that count."""
-    census = engine.snapshots.census()
+    census = engine.data.census()
     rows = census.rows(
         Filter(
             items=None if found.ids is None else census.items(found.ids),

@@ -46,7 +46,7 @@ class Later:
             user_id = next(iter(self._waiting))
             answer = self._waiting.pop(user_id)
             try:
-                await self._pool.run(partial(self._engine.swift.word, answer))
+                await self._pool.run(partial(self._engine.recommendations.word, answer))
             except LimnerError as error:
                 log.warning("not worded", extra={"fields": {"error": type(error).__name__}})
 
@@ -73,7 +73,7 @@ class Embedding:
         while True:
             await asyncio.sleep(rest)
             try:
-                await self._pool.call(self._engine.snapshots.embed_some)
+                await self._pool.call(self._engine.portraits.embed_some)
                 rest = REST
             except StoreBusyError:
                 rest = REST  # another worker may be embedding them

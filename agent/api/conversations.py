@@ -83,7 +83,7 @@ class ConversationLog:
 
     def _about(self, talk: Talk, user_id: str) -> None:
         if user_id:
-            self._engine.store.require_user(user_id)
+            self._engine.data.user(user_id)
             if talk.conversation.only is None:
                 talk.conversation.spoke_of([user_id])
 

@@ -7,8 +7,9 @@ from pydantic import Field
 from limner.api.metrics import CONTENT_TYPE, LedgerCounts, Metrics
 from limner.api.pool import Pool
 from limner.api.problems import problem, problems
-from limner.core.errors import LimnerError
+from limner.api.strict_route import StrictRoute
 from limner.core.schema import Value
+from limner.diagnostics import Readiness
 from limner.engine import Engine
 
 
@@ -18,55 +19,8 @@ class Alive(Value):
     status: str = Field("ok", description="Always ok.", examples=["ok"])
 
 
-class Readiness(Value):
-    """What answers rest on."""
-
-    store: str = Field(description="`ok`, or what is wrong with the store.", examples=["ok"])
-    model: str = Field(
-        description="`ok`, or what is wrong with the trained ranker.", examples=["ok"]
-    )
-    index: str = Field(description="`ok`, or what is wrong with the vectors.", examples=["ok"])
-
-    @property
-    def faults(self) -> list[str]:
-        return [text for text in (self.store, self.model, self.index) if text != "ok"]
-
-
-def readiness(engine: Engine) -> Readiness:
-    """Looks at all three; opens what is not open yet, so that the first request need not."""
-    return Readiness(store=_store(engine), model=_model(engine), index=_index(engine))
-
-
-def _store(engine: Engine) -> str:
-    try:
-        engine.store.revision()
-    except LimnerError as error:
-        return str(error)
-    return "ok"
-
-
-def _model(engine: Engine) -> str:
-    try:
-        trained = engine.snapshots.trained()
-    except LimnerError as error:
-        return str(error)
-    return (
-        "ok"
-        if trained
-        else "The ranker is not trained; run `limner train`, or ask for a recommendation."
-    )
-
-
-def _index(engine: Engine) -> str:
-    try:
-        engine.snapshots.check_index()
-    except LimnerError as error:
-        return str(error)
-    return "ok"
-
-
 def router(engine: Engine, pool: Pool, metrics: Metrics) -> APIRouter:
-    routes = APIRouter(tags=["operations"])
+    routes = APIRouter(tags=["operations"], route_class=StrictRoute)
     ledger = LedgerCounts(engine.store)
 
     @routes.get("/health/live")
@@ -79,7 +33,7 @@ def router(engine: Engine, pool: Pool, metrics: Metrics) -> APIRouter:
         """Store, trained ranker and vectors can be used; else a problem document that says what is
         missing.
         """
-        found = await pool.call(readiness, engine)
+        found = await pool.call(engine.doctor.readiness)
         return problem(503, "not_ready", " ".join(found.faults)) if found.faults else found
 
     @routes.get(

@@ -1,7 +1,7 @@
 """Requests and answers of the API that are not values of the engine."""
 
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
@@ -43,17 +43,6 @@ class Rows(Value):
     """Where the rows are from; ratings are read on the scale of their source. The store's first
     source, if left out.
     """
-
-
-class Ids(Value):
-    """Items to put in order."""
-
-    items: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
-        min_length=1, max_length=1000, examples=[["50", "181"]]
-    )
-    """Item ids; ids that the store does not know are flagged."""
-    explain: StrictBool = False
-    """Whether every item gets a verified reason."""
 
 
 class ClickThroughs(Value):

@@ -88,8 +88,8 @@ def cited(engine: Engine, text: str, talk: Conversation) -> list[CitedEvent]:
         for match in MARK.finditer(text)
         if int(match[1]) in by_number
     }
-    events = {one.event_id: one for one in engine.store.events_by_id(list(wanted.values()))}
-    items = engine.items_by_id([one.item_id for one in events.values() if one.item_id])
+    events = engine.data.events_by_id(wanted.values())
+    items = engine.data.items_by_id([one.item_id for one in events.values() if one.item_id])
     found = []
     for number, event_id in sorted(wanted.items()):
         event = events.get(event_id)

@@ -48,7 +48,7 @@ async def stream(
             f"The question has {len(question):,} characters; {LONGEST:,} are the most."
         )
     talk = conversation or Conversation()
-    chosen = await engine.model()
+    chosen = await engine.models.ready()
     notes = list(chosen.notes)
     found, reading = plan(engine, question, talk)
     refused = found.missing is not None and found.missing.form.startswith("chat.refused")

@@ -95,7 +95,7 @@ async def planned(
     from openai import OpenAIError
     from pydantic import SecretStr
 
-    endpoint = await engine.endpoint()
+    endpoint = await engine.models.endpoint()
     pseudonymizer = Pseudonymizer.of(engine, question, talk, hosted=endpoint.hosted)
     model = ChatOpenAI(
         model=endpoint.name,
@@ -202,7 +202,7 @@ class _Ledger:
         usage = getattr(said, "usage_metadata", None) or {}
         now = time.monotonic()
         tokens = (int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
-        self._engine.store.add_ledger(
+        self._engine.models.add_ledger(
             LedgerRow(
                 purpose="chat",
                 model=self._model,

@@ -330,7 +330,7 @@ class _Planner:
     def _item_id(self, found: MentionedItem) -> str:
         chosen = most_had(self.engine, found.ids)
         if len(found.ids) > 1:
-            title = self.engine.items_by_id([chosen])[chosen].title or chosen
+            title = self.engine.data.items_by_id([chosen])[chosen].title or chosen
             self.readings.append(
                 ToolStatement(
                     form="chat.read_item",
@@ -350,7 +350,7 @@ class _Planner:
         named = r.values[0]
         chosen = (
             _of_facets(named, r.facets)
-            or _of_facets(named, [self.engine.snapshots.names().primary])
+            or _of_facets(named, [self.engine.data.names().primary])
             or named[0]
         )
         others = {one.facet for one in named} - {chosen.facet}
@@ -373,7 +373,7 @@ class _Planner:
         return kinds[0] if kinds else ""
 
     def _types(self) -> Sequence[str]:
-        return list(self.engine.snapshots.names().types)
+        return list(self.engine.data.names().types)
 
     def _when(self) -> dict[str, Given]:
         p = self.reading.period
@@ -403,7 +403,7 @@ class _Planner:
             return {f"{to}item": self._item_id(clause.thing.item)}
         named = clause.thing.value
         chosen = _of_facets(named, self.reading.facets) or _of_facets(
-            named, [self.engine.snapshots.names().primary]
+            named, [self.engine.data.names().primary]
         )
         chosen = chosen or named[0]
         return (
@@ -416,7 +416,7 @@ class _Planner:
 
     def _where(self) -> str:
         """The condition on users' attributes that words and signs come to."""
-        r, names = self.reading, self.engine.snapshots.names()
+        r, names = self.reading, self.engine.data.names()
         parts = [*r.conditions, *(f'{one.facet} = "{one.value}"' for one in r.groups)]
         if gender := next(
             (names.attributes[one] for one in ("gender", "sex") if one in names.attributes), ""
@@ -432,7 +432,7 @@ class _Planner:
         return " and ".join(parts)
 
     def _gender(self, attribute: str, word: str) -> str:
-        held = sorted(self.engine.snapshots.names().texts.get(attribute, ()))
+        held = sorted(self.engine.data.names().texts.get(attribute, ()))
         return next((one for one in held if one.casefold() in (word, word[0])), "")
 
     def _n(self, otherwise: int, most: int = _LISTED) -> int:
@@ -607,7 +607,7 @@ class _Planner:
         if r.has("more") and not the_most:
             return None
         judged = r.has("like", "dislike") and not r.has("rate")  # "who liked Fargo best?"
-        if judged and not (r.has("who") and self.engine.snapshots.census().rated.any()):
+        if judged and not (r.has("who") and self.engine.data.census().rated.any()):
             return None
         if not judged and not (
             r.has("rate") and (r.has("who", "person") or _EDGE_RATING.search(r.text))
@@ -732,7 +732,7 @@ class _Planner:
             return alike
         for tag in sorted(one for one in r.tags if one.startswith("attribute.")):
             name = tag.partition(".")[2]
-            known = self.engine.snapshots.names().attributes
+            known = self.engine.data.names().attributes
             there = next(
                 (known[one] for one in _SAME_ATTRIBUTE.get(name, (name,)) if one in known), None
             )
@@ -1046,7 +1046,7 @@ class _Planner:
         return not any(one < no for one in did)
 
     def _all_painted(self) -> bool:
-        counts = self.engine.store.counts()
+        counts = self.engine.data.counts()
         return 0 < counts.users == counts.profiles
 
     # ------------------------------------------------------------ items and the store

@@ -31,7 +31,7 @@ class Pseudonymizer:
         text_mask = TextMask()
         said = [question, *(turn.content for turn in talk.turns)]
         if talk.only is None:
-            text_mask.learn({*engine.known_users(words_of(" ".join(said))), *talk.users})
+            text_mask.learn({*engine.data.known_users(words_of(" ".join(said))), *talk.users})
         else:  # whoever is called a user, known or not: a model that saw which is one could tell
             text_mask.learn(
                 [

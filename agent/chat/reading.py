@@ -364,7 +364,7 @@ def read(engine: Engine, question: str, only: str | None = None) -> QuestionRead
 class _QuestionReader:
     def __init__(self, engine: Engine, question: str, only: str | None) -> None:
         self.engine, self.only = engine, only
-        self.names: EntityIndex = engine.snapshots.names()
+        self.names: EntityIndex = engine.data.names()
         self.text = question
         self.tokens = tokens_of(question)
         self.taken = [token.kind == "mark" for token in self.tokens]
@@ -471,7 +471,9 @@ class _QuestionReader:
         return True
 
     def _known_users(self, words: Collection[str]) -> Collection[str]:
-        return self.engine.known_users(words) if self.only is None else {self.only} & set(words)
+        return (
+            self.engine.data.known_users(words) if self.only is None else {self.only} & set(words)
+        )
 
     def _first_person(self) -> None:
         """Who "I" is, where that is known."""
@@ -503,7 +505,7 @@ class _QuestionReader:
         self._take(places)
 
     def _called_items(self) -> None:
-        items = self.engine.snapshots.world().items
+        items = self.engine.data.catalogue().items
         for match in _ITEM_CALLED.finditer(self.text):
             name = "id" if match["id"] else "zh"
             text = match[name].rstrip(".:")
@@ -515,7 +517,7 @@ class _QuestionReader:
         """Words that are users' ids; numbers only where they are not counts, years or ratings."""
         words = [(match[0].rstrip(".:"), match.start()) for match in re.finditer(_ID, self.text)]
         known = self._known_users({word for word, _ in words})
-        items = self.engine.snapshots.world().items
+        items = self.engine.data.catalogue().items
         for word, start in words:
             places = self._span(start, start + len(word))
             if not self._is_free(places) or _DECADE.fullmatch(word):
@@ -571,7 +573,7 @@ class _QuestionReader:
                 self.found.types.append(kind)
             elif self._known_users([text]):
                 self.found.users.append(text)
-            elif text in self.engine.snapshots.world().items:
+            elif text in self.engine.data.catalogue().items:
                 self._add_item(MentionedItem((text,), text, True), places)
             else:
                 self.found.unknown_items.append(text)
@@ -753,7 +755,7 @@ class _QuestionReader:
 
     def _before_events(self, period: Period) -> re.Match[str] | None:
         """ "Films before 1950", where nothing is known of what was done so long ago."""
-        events = self.engine.snapshots.period()
+        events = self.engine.data.period()
         if events is None or period.until is None or period.until >= events[0].date():
             return None
         return _OF_ITEM.search(self.text)
@@ -806,7 +808,7 @@ class _QuestionReader:
         title = any(
             one.item is not None and self.tokens[one.at].start < start for one in self.found.things
         )
-        census = self.engine.snapshots.census()
+        census = self.engine.data.census()
         return (
             title
             and bool(census.rated.any())
@@ -1042,5 +1044,5 @@ def words_of(text: str) -> list[str]:
 
 
 def newest_day(engine: Engine) -> date | None:
-    span = engine.snapshots.period()
+    span = engine.data.period()
     return span[1].date() if span else None

@@ -56,7 +56,7 @@ def chat(
         engine = session.engine()
         talk = Conversation()
         if user:
-            engine.store.require_user(user)
+            engine.data.user(user)
             talk.spoke_of([user])
         if question is None:
             _Terminal(session, engine, talk).run()
@@ -180,7 +180,7 @@ class _Terminal:
 
     def _user(self, user_id: str) -> None:
         if user_id:
-            self.engine.store.require_user(user_id)
+            self.engine.data.user(user_id)
             self.talk.spoke_of([user_id])
         known = self.talk.user_id
         tell(

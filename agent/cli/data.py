@@ -167,7 +167,7 @@ def ingest(
         with _few_collections():
             report = engine.ingest(*sources)
         session.give(report, show.ingest_report(report))
-        counts = engine.store.counts()
+        counts = engine.data.counts()
         session.hint(
             f"The store holds {counted(counts.users, 'user')}, {counted(counts.items, 'item')} and"
             f" {counted(counts.events, 'event')}. Next: {session.limner} recommend USER."
@@ -241,14 +241,16 @@ def history(
 
     with Session(ctx, as_json) as session:
         engine = session.engine()
-        found = engine.history(user)
+        found = engine.data.history(user)
         shown = found[-last:] if last else found
         document = {"user_id": user, "events": shown}
         if as_json:
             session.give(document)
             return
-        items = engine.items_by_id({event.item_id for event in shown if event.item_id is not None})
-        session.give(document, show.history(user, shown, items, engine.store.scales(), len(found)))
+        items = engine.data.items_by_id(
+            {event.item_id for event in shown if event.item_id is not None}
+        )
+        session.give(document, show.history(user, shown, items, engine.data.scales(), len(found)))
 
 
 def erase(
@@ -268,7 +270,7 @@ def erase(
         engine = session.engine()
         wanted = list(dict.fromkeys(users))
         for user_id in wanted:  # all of them first: a wrong id erases nobody
-            engine.store.require_user(user_id)
+            engine.data.user(user_id)
         if not yes and not _agreed(wanted):
             tell(session.err, "Nobody was erased.")
             raise typer.Exit(1)

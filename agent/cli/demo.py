@@ -15,7 +15,7 @@ from rich.text import Text
 from limner.cli.session import Session, tell
 from limner.cli.text import clean, counted, duration
 from limner.core.errors import FetchError, LimnerError
-from limner.core.schema import IngestReport, Profile, Recommendations
+from limner.core.schema import IngestReport, Profile, RecommendationRequest, Recommendations
 from limner.core.settings import Settings
 from limner.ingest.datasets import fetch, known, list_datasets
 
@@ -51,18 +51,19 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
         say.result(show.ingest_report(report))
 
         say.step("Learning what goes with what")
-        if engine.is_trained():
+        if engine.trainer.is_trained():
             say.aside("That was learned before, and there are no new events.")
         else:
             say.result(show.train_report(engine.train()))
 
-        users = pick_users(engine.store.active_users(MIN_EVENTS), count)
+        users = pick_users(engine.data.active_users(MIN_EVENTS), count)
         say.step(f"Painting the portraits of {counted(len(users), 'user')}, in template words")
         before = [one for user in users for one in _portrait(session, say, engine, user)]
         say.result(*(show.portrait(one) for one in before))
 
         say.step("Recommending to them, saying why")
-        lists = session.wait(engine.recommend(users, ITEMS))
+        requests = [RecommendationRequest(user_id=user, n=ITEMS) for user in users]
+        lists = [session.wait(engine.recommend(one)) for one in requests]
         say.result(*(show.recommendations(one) for one in lists))
         session.shut(engine)
         say.aside(f"All of this took {say.elapsed()}, without any model.")
@@ -88,7 +89,8 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
                         say.result(show.before_after(old, new))
                 for old_list in lists[:1]:
                     ids = [one.item.item_id for one in old_list.recommendations]
-                    reasons.append(session.wait(engine.rank(old_list.user_id, ids, explain=True)))
+                    request = RecommendationRequest(user_id=old_list.user_id, items=ids)
+                    reasons.append(session.wait(engine.recommend(request)))
                     say.result(show.reasons_before_after(old_list, reasons[-1]))
             except LimnerError as error:
                 say.aside(
@@ -108,7 +110,7 @@ def _portrait(session: Session, say: "_Telling", engine: "Engine", user_id: str)
     """A user's portrait in the engine's words: the stored one where an earlier demo painted it,
     else a new one.
     """
-    stored = session.wait(engine.current(user_id))
+    stored = session.wait(engine.portraits.current(user_id))
     if stored is not None:
         return [stored]
     report = session.wait(engine.build([user_id], force=True))

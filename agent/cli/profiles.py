@@ -88,7 +88,7 @@ def build(
     with Session(ctx, as_json) as session:
         engine = session.engine()
         if reindex:
-            embedded = engine.reindex()
+            embedded = engine.trainer.reindex()
             session.hint(f"Embedded {counted(embedded, 'text')} anew.")
             if not users and not everyone:
                 session.give(
@@ -96,7 +96,7 @@ def build(
                 )
                 return
         if dry_run:
-            estimate = session.wait(engine.estimate(wanted))
+            estimate = session.wait(engine.portraits.estimate(wanted))
             session.give(estimate, show.estimate(estimate))
             return
         report = session.wait(
@@ -143,17 +143,17 @@ def show_profile(
             session.give(profile, show.portrait(profile))
             session.notes(profile.notes)
             return
-        events = {event.event_id: event for event in engine.store.events_by_id(cited(profile))}
+        events = engine.data.events_by_id(cited(profile))
         document = {**profile.model_dump(), "events": list(events.values())}
         items: dict[str, Item] = {}
         if not as_json:
-            items = engine.items_by_id(
+            items = engine.data.items_by_id(
                 {event.item_id for event in events.values() if event.item_id is not None}
             )
         session.give(
             document,
             show.portrait(profile),
-            show.why(profile, _by_seq(events), items, engine.store.scales()),
+            show.why(profile, _by_seq(events), items, engine.data.scales()),
         )
         session.notes(profile.notes)
 
@@ -189,7 +189,7 @@ def doctor(
     from limner.cli import show
 
     with Session(ctx, as_json) as session:
-        checks = session.wait(session.engine().doctor(probe=probe))
+        checks = session.wait(session.engine().doctor.examine(probe=probe))
         session.give({"checks": checks}, show.checks(checks))
         if any(check.state == "fail" for check in checks):
             raise typer.Exit(1)

@@ -2,46 +2,33 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from limner.cli.request_options import joined, read_options, request_options
 from limner.cli.session import Json, Session, print_json
 from limner.cli.table_writer import check_ending
 from limner.cli.tables import write_recommendations, write_users
-from limner.cli.wishes import (
-    Boost,
-    Category,
-    Context,
-    Diversity,
-    Exclude,
-    Novelty,
-    Price,
-    Quota,
-    Unavailable,
-    Where,
-    joined,
-    wishes_of,
-)
 from limner.core.errors import BadInputError, UsageError
+from limner.core.request_fields import read_request
 from limner.core.schema import Recommendations
 
 if TYPE_CHECKING:
     from limner.engine import Engine
 
 
+@request_options
 def recommend(
     ctx: typer.Context,
     users: Annotated[
         list[str] | None,
         typer.Argument(metavar="USER", help="For whom; ids exactly as in the data."),
     ] = None,
-    n: Annotated[
-        int, typer.Option("-n", min=1, max=1000, metavar="N", help="How many items for each.")
-    ] = 10,
     everyone: Annotated[
         bool, typer.Option("--all", help="For every user of the store; needs --out.")
     ] = False,
@@ -51,25 +38,7 @@ def recommend(
             "--out", metavar="FILE", help="Write a row an item: .parquet, .csv or .jsonl."
         ),
     ] = None,
-    category: Category = None,
-    price: Price = "",
-    where: Where = None,
-    exclude: Exclude = None,
-    unavailable: Unavailable = False,
-    diversity: Diversity = 0.0,
-    novelty: Novelty = 0.0,
-    quota: Quota = None,
-    context: Context = None,
-    boost: Boost = None,
-    repeats: Annotated[
-        bool, typer.Option("--repeats", help="Items that the user has had already may return.")
-    ] = False,
-    explain: Annotated[
-        bool | None,
-        typer.Option(
-            "--explain/--no-explain", help="With a reason for each item; without for --all."
-        ),
-    ] = None,
+    fields: Mapping[str, object] = MappingProxyType({}),
     as_json: Json = False,
 ) -> None:
     """Recommend items that a user has not had yet, each with a reason that cites the user's own
@@ -77,14 +46,15 @@ def recommend(
 
     Without USER, --context names the items of a visit, and the list is for its visitor, of whom
     nothing else is known. On a store that was only ingested, what is missing (training, the
-    portrait) is done first.
+    portrait) is done first. Without --no-explain every item of a named user's list has its reason,
+    with --all only where --explain asks for it.
     """
     from limner.cli import show
 
     asked = list(dict.fromkeys(users or []))
     if asked and everyone:
         raise UsageError("Name either users or --all.")
-    if not (asked or everyone or context):
+    if not (asked or everyone or fields.get("context")):
         raise UsageError(
             "Name the users, or --all of them, or the items of a visit with --context."
         )
@@ -94,31 +64,22 @@ def recommend(
         )
     if out is not None:
         check_ending(out)
-    wishes = wishes_of(
-        category, price, where, exclude, unavailable, diversity, novelty, quota, context, boost
-    )
+    request = read_options({"explain": not everyone, **fields})
     with Session(ctx, as_json) as session:
         engine = session.engine()
         if everyone and out is not None:
-            lists = engine.recommend_all(n, wishes=wishes, repeats=repeats, explain=explain is True)
-            written = session.wait(
-                write_recommendations(out, lists, n, with_reasons=explain is True)
-            )
+            lists = engine.recommend_all(request)
+            written = session.wait(write_recommendations(out, lists, request))
             session.give(written, show.written_table(written))
             session.notes(written.notes)
             return
-        with_reasons = explain is not False
-        if asked:
-            answers = session.wait(
-                engine.recommend(asked, n, wishes=wishes, repeats=repeats, explain=with_reasons)
-            )
-        else:
-            answers = [engine.visit(n, wishes=wishes, explain=with_reasons)]
-        notes = list(dict.fromkeys(note for one in answers for note in one.notes))
+        for user_id in asked:  # all of them first: a wrong id costs nothing
+            engine.data.user(user_id)
+        requests = [request.model_copy(update={"user_id": user_id}) for user_id in asked]
+        answers = [session.wait(engine.recommend(one)) for one in requests or [request]]
+        notes = list(dict.fromkeys(note for answer in answers for note in answer.notes))
         if out is not None:
-            written = session.wait(
-                write_recommendations(out, _each(answers), n, with_reasons=with_reasons)
-            )
+            written = session.wait(write_recommendations(out, _each(answers), request))
             session.give(written, show.written_table(written))
         else:
             document = answers[0] if len(answers) == 1 else {"users": answers}
@@ -187,12 +148,9 @@ def users(
     with Session(ctx, as_json) as session:
         engine = session.engine()
         most = n if n is not None or out is not None else 10
-        if for_item:
-            found = engine.users_for_item(for_item, most, where=condition, repeats=repeats)
-        elif like:
-            found = engine.users_like(like, most, where=condition)
-        else:
-            found = engine.users_where(condition, most)
+        found = engine.users(
+            most, for_item=for_item or None, like=like or None, where=condition, repeats=repeats
+        )
         if out is not None:
             write_users(out, found)
         document = (
@@ -281,7 +239,8 @@ def rank(
             return
         wanted = _item_ids(_read(items), items)
         engine = session.engine()
-        answer = session.wait(engine.rank(user or "", wanted, explain=explain))
+        request = read_options({"user_id": user, "items": wanted, "explain": explain})
+        answer = session.wait(engine.recommend(request))
         session.give(answer, show.recommendations(answer, ranked=True))
         session.notes(answer.notes)
 
@@ -293,10 +252,9 @@ def _numbered(lines: list[str]) -> Iterator[tuple[int, str]]:
 def _answer(session: Session, engine: "Engine", number: int, line: str, explain: bool) -> bool:
     """Print the answer to one line of requests; False where there is none."""
     try:
-        request = RankRequest.model_validate_json(line)
-        answer: Recommendations = session.wait(
-            engine.rank(request.user_id, request.items, explain=explain)
-        )
+        asked = RankRequest.model_validate_json(line)
+        request = read_request({**asked.model_dump(), "explain": explain})
+        answer: Recommendations = session.wait(engine.recommend(request))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

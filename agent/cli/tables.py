@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from limner.cli.table_writer import Kind, Row, writing_rows
-from limner.core.schema import Audience, RecommendationRequest, Recommendations
+from limner.core.schema import Audience, ListOptions, RecommendationRequest, Recommendations
 
 _LISTED: Mapping[str, Kind] = {
     "user_id": "text",
@@ -41,17 +41,18 @@ class WrittenTable(BaseModel):
     """Users for whom nothing was left."""
     fallback: int
     """Users of whom nothing usable is known, who got what is popular."""
-    wishes: RecommendationRequest | None = None
+    wishes: ListOptions | None = None
     notes: list[str] = []
     """What a person should know, of any of the lists."""
 
 
 async def write_recommendations(
-    file: Path, lists: AsyncIterator[Recommendations], n: int, *, with_reasons: bool
+    file: Path, lists: AsyncIterator[Recommendations], request: RecommendationRequest
 ) -> WrittenTable:
-    """user_id, rank, item_id, title, score, probability, and reason where there are some; in the
-    order of the lists, of which each was to have n items.
+    """user_id, rank, item_id, title, score, probability, and reason where they are asked for; in
+    the order of the lists, of which each answers the request for another user.
     """
+    with_reasons = request.explain
     columns: Mapping[str, Kind] = {**_LISTED, "reason": "text"} if with_reasons else _LISTED
     rows = users = short = empty = fallback = 0
     wishes = None
@@ -73,7 +74,7 @@ async def write_recommendations(
             ]
             held += found
             rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
-            short += 0 < len(found) < n
+            short += 0 < len(found) < request.n
             fallback, wishes = fallback + one.fallback, one.wishes
             notes |= dict.fromkeys(one.notes)
             if len(held) >= _AT_ONCE:

@@ -2,9 +2,9 @@
 
 ::
 
-    from limner.client import Limner
+    from limner.client import LimnerClient
 
-    with Limner("http://127.0.0.1:8000") as limner:
+    with LimnerClient("http://127.0.0.1:8000") as limner:
         print(limner.recommend("196"))
 """
 

@@ -58,7 +58,7 @@ class Ask(Generic[M]):
     method: str
     path: str
     answer: type[M]
-    params: Mapping[str, Parameter] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
     body: BaseModel | Mapping[str, object] | None = None
 
     def query(self) -> dict[str, list[str]]:
@@ -69,7 +69,7 @@ class Ask(Generic[M]):
         for name, value in self.params.items():
             if value is None or value == "":
                 continue
-            many = [value] if isinstance(value, str | int | float) else value
+            many = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
             found[name] = [str(one).lower() if isinstance(one, bool) else str(one) for one in many]
         return found
 

@@ -4,7 +4,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 from limner.client.ask import (
     Ask,
@@ -17,12 +16,14 @@ from limner.client.ask import (
     item_path,
     user_path,
 )
+from limner.core.request_fields import takes_fields, text_values
 from limner.core.schema import (
     Audience,
     BuildReport,
     Event,
     Item,
     Profile,
+    ReasonWording,
     Recommendations,
     RowsReport,
     User,
@@ -41,69 +42,45 @@ from limner.recommend.edits import (
 from limner.recommend.feedback import Feedback, FeedbackItem, FeedbackReport
 from limner.retrieve.neighbors import Near
 
-Explain = Literal["true", "false", "wait"]
+ALIASES = {"where": "filter"}
 
 # ---------------------------------------------------------------- recommendations
 
 
-def recommend(
-    user_id: str,
-    n: int = 10,
-    *,
-    explain: Explain = "true",
-    category: Sequence[str] = (),
-    where: str = "",
-    exclude: Sequence[str] = (),
-    boost: Sequence[str] = (),
-    diversity: float = 0.0,
-    novelty: float = 0.0,
-    context: Sequence[str] = (),
-    repeats: bool = False,
-) -> Ask[Recommendations]:
-    """Items for a user, best first, each saying why. `where`: a condition on items; `boost`:
-    `category:Drama*1.5`.
+@takes_fields("items", aliases=ALIASES)
+def recommend(user_id: str, n: int = 10, **fields: object) -> Ask[Recommendations]:
+    """Items for a user, best first, each saying why.
+
+    fields: of `RecommendationRequest`, such as `category=["Drama"]`, `quota={"category": 2}` or
+    `wording="llm"`; `where` is another name of `filter`, and `explain="wait"` of `wording="llm"`.
     """
-    params: dict[str, Parameter] = {
-        "n": n,
-        "explain": explain,
-        "category": category,
-        "filter": where,
-        "exclude": exclude,
-        "boost": boost,
-        "diversity": diversity,
-        "novelty": novelty,
-        "context": context,
-        "repeats": repeats,
-    }
-    return Ask("GET", user_path(user_id, "/recommendations"), Recommendations, params)
+    return Ask(
+        "GET",
+        user_path(user_id, "/recommendations"),
+        Recommendations,
+        {"n": n, **text_values(fields)},
+    )
 
 
-def visit(
-    context: Sequence[str] = (),
-    n: int = 10,
-    *,
-    explain: Explain = "true",
-    category: Sequence[str] = (),
-    where: str = "",
-) -> Ask[Recommendations]:
-    """Items for someone who is nobody in the store, by what they look at now."""
-    params: dict[str, Parameter] = {
-        "n": n,
-        "explain": explain,
-        "category": category,
-        "filter": where,
-        "context": context,
-    }
+@takes_fields("user_id", "items", "repeats", aliases=ALIASES)
+def visit(context: Sequence[str] = (), n: int = 10, **fields: object) -> Ask[Recommendations]:
+    """Items for someone who is nobody in the store, by what they look at now.
+
+    fields: as `recommend` takes them.
+    """
+    params = {"n": n, "context": context, **text_values(fields)}
     return Ask("GET", "/v1/recommendations", Recommendations, params)
 
 
-def rank(user_id: str, items: Sequence[str], *, explain: bool = False) -> Ask[Recommendations]:
+def rank(
+    user_id: str, items: Sequence[str], *, explain: bool = False, wording: ReasonWording = "cached"
+) -> Ask[Recommendations]:
     """Given items in order for a user."""
     return Ask(
         "POST",
         user_path(user_id, "/rank"),
         Recommendations,
-        body={"items": [*items], "explain": explain},
+        body={"items": [*items], "explain": explain, "wording": wording},
     )
 
 

@@ -5,9 +5,9 @@ the rows (`seq`). Shares, strengths and confidences are in [0, 1]; signals in [-
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scalar = str | int | float | bool
 Attributes = dict[str, Scalar | list[str]]
@@ -22,6 +22,7 @@ Trend = Literal["rising", "steady", "fading", "unknown"]
 Source = Literal["llm", "template"]
 Grade = Literal["full", "phrase", "none"]
 RerankState = Literal["applied", "skipped", "failed"]
+ReasonWording = Literal["llm", "cached", "template"]
 
 EVENT_TYPES = (
     "view",
@@ -479,39 +480,42 @@ class Recommendation(Value):
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class RecommendationRequest(Value):
+IdText = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class ListOptions(Value):
     """What a list should be like beyond what the user likes best; nothing is asked as it stands."""
 
-    category: list[str] = []
-    """Only items of one of these; a level of a category's path will do."""
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    category: list[str] = Field(default=[], max_length=50)
+    """Only items of one of these categories; a level of a category's path will do."""
     price_min: float | None = None
     """Only items whose price is known and no lower."""
     price_max: float | None = None
-    """Only items whose price is known and lies between, both ends included."""
+    """Only items whose price is known and no higher."""
     available: bool = True
-    """False: also items that cannot be had now (`limner.core.availability`); hidden ones never
-    come.
-    """
-    filter: str = ""
-    """Only items that a condition fits (`limner.core.filters`)."""
-    exclude: list[str] = []
+    """False: also items that cannot be had now; hidden ones never come."""
+    filter: str = Field(default="", max_length=10_000, examples=["year >= 1990"])
+    """Only items that a condition fits, such as: year >= 1990 and genre = Drama."""
+    exclude: list[IdText] = Field(default=[], max_length=10_000)
     """Not these items."""
     diversity: Share = 0.0
     """How much an item must differ from those above it: maximal marginal relevance, 0 not at all, 1
     nothing else.
     """
     novelty: Share = 0.0
-    """How much being had by few counts, 0 not at all, 1 nothing else."""
-    quota: dict[str, Annotated[int, Field(ge=0)]] = {}
-    """At most so many items of each value of an attribute (`category`), or of one value
-    (`category:Drama`).
+    """How much being had by few counts: 0 not at all, 1 nothing else."""
+    quota: dict[str, Annotated[int, Field(ge=0)]] = Field(default={}, max_length=20)
+    """At most so many items of each value of an attribute (category=2), or of one value
+    (category:Drama=1).
     """
-    context: list[str] = []
-    """Items of this visit, oldest first: read as the newest events, and not recommended."""
-    boost: dict[str, Annotated[float, Field(ge=0, le=10)]] = {}
-    """Items that fit a condition count so many times: `category:Drama`, or a condition as `filter`
-    takes it.
-    """
+    context: list[IdText] = Field(default=[], max_length=50)
+    """Items of this visit, oldest first: they count as the newest events, and do not come back."""
+    boost: dict[str, Annotated[float, Field(ge=0, le=10)]] = Field(
+        default={}, max_length=20, examples=[{"category:Drama": 1.5}]
+    )
+    """Items that fit a condition count so many times, from 0 to 10: category:Drama*1.5."""
 
     @property
     def filters(self) -> bool:
@@ -524,6 +528,56 @@ class RecommendationRequest(Value):
     def shapes(self) -> bool:
         """Whether the list is chosen as a whole, and not by each item's score alone."""
         return bool(self.diversity or self.novelty or self.quota or self.boost)
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether every option is as it is by itself."""
+        fields = ListOptions.model_fields
+        return all(getattr(self, name) == field.default for name, field in fields.items())
+
+
+class RecommendationRequest(ListOptions):
+    """One request for recommendations. Every door (REST, command line, tools, MCP, clients) is made
+    from these fields.
+    """
+
+    user_id: str | None = None
+    """For whom, exactly as in the data; without one, for a visitor of whom nothing is known."""
+    n: int = Field(default=10, ge=1, le=1000)
+    """How many items, at most."""
+    explain: bool = True
+    """With a verified reason for every item."""
+    wording: ReasonWording = "llm"
+    """Who words the reasons. llm: the language model is waited for, its order too. cached: at once,
+    in its words where they are known and still hold, else in template words. template: at once, in
+    template words.
+    """
+    repeats: bool = False
+    """Items that the user has had already may return."""
+    items: list[IdText] | None = Field(default=None, min_length=1, max_length=100_000)
+    """Put these items in order, all of them, instead of choosing from the catalogue."""
+
+    @property
+    def options(self) -> ListOptions | None:
+        """What was asked of the list beyond whom it is for; None where nothing was."""
+        if self.asks_nothing:
+            return None
+        return ListOptions.model_construct(
+            **{name: getattr(self, name) for name in ListOptions.model_fields}
+        )
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a language model is waited for; nothing is known of a visitor that it could
+        word.
+        """
+        return self.wording == "llm" and self.user_id is not None
+
+    @model_validator(mode="after")
+    def _given_items_stand_alone(self) -> Self:
+        if self.items is not None and not self.asks_nothing:
+            raise ValueError("given items are all put in order; leave the list's options out")
+        return self
 
 
 class Recommendations(Value):
@@ -545,7 +599,7 @@ class Recommendations(Value):
     """The language model that had a part in it; null where none had."""
     fallback: bool = False
     """True where the user has no usable history and the list holds popular items."""
-    wishes: RecommendationRequest | None = None
+    wishes: ListOptions | None = None
     """Filters and shaping that were asked for; null where there were none."""
     notes: list[str] = []
     """What a reader should know about how it was made."""

@@ -41,7 +41,6 @@ from limner.verify import (
     Lexicon,
     check_words,
     grounds_from,
-    item_values,
     strip_citations,
     tidy,
 )
@@ -127,53 +126,48 @@ class Explained:
     prompt: str | None = None
 
 
-async def explain(
-    profile: Profile,
-    items: Sequence[Item],
-    past: Past,
+def template_reasons(
+    grounds: Sequence[ReasonGrounds], settings: Settings, scales: Mapping[str, Scale], language: str
+) -> Explained:
+    """One reason for each item, in template words of a language."""
+    writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
+    return Explained(writer.finish(grounds, {}), notes=unspoken(language))
+
+
+async def model_reasons(
+    grounds: Sequence[ReasonGrounds],
     chat: Chat | None,
     grade: Grade,
     settings: Settings,
+    scales: Mapping[str, Scale],
+    language: str,
     *,
-    led: Mapping[str, Sequence[Attribution]] | None = None,
-    channels: Mapping[str, Sequence[str]] | None = None,
     lexicon: Lexicon = EMPTY_LEXICON,
-    values_of: ValuesOf = item_values,
-    scales: Mapping[str, Scale] | None = None,
+    user_id: str = "",
 ) -> Explained:
-    """One reason for each of `items`, in their order.
+    """One reason for each item: in a model's words where it has grounds and the words are verified,
+    else in template words.
 
-    led: by item id the user's events that led to it, as `limner.explain.attribution.leads` finds
-    them. channels: by item id the channels that found it, best first. A model that fails costs its
-    words only; no money left counts as a failure here, since a list without a model's words is
-    still a list.
+    A model that fails costs its words only; no money left counts as a failure here, since a list
+    without a model's words is still a list.
     """
-    wanted = settings.reasons.language or profile.language
-    language = spoken(wanted)
-    whys = choose_grounds(profile, items, past, led or {}, channels or {}, values_of)
-    known = [why for why in whys if why.is_known]
+    known = [why for why in grounds if why.is_known]
     if chat is None or grade == "none" or not known:
-        return _plain(whys, settings, wanted, scales or {})
-    writer = _Writer(settings, language, lexicon, scales or {}, strict=grade == "phrase")
-    prompt_id = (
-        LIST
-        if grade == "full"
-        else PHRASE
-        if language.code == "en"
-        else f"{PHRASE}-{language.code}"
-    )
-    prompt = load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
-    said: dict[str, tuple[str, ReasonGrounds]] = {}
-    notes = unspoken(wanted)
+        return template_reasons(grounds, settings, scales, language)
+    spoken_language = spoken(language)
+    writer = _Writer(settings, spoken_language, lexicon, scales, strict=grade == "phrase")
+    prompt = _prompt_for(grade, spoken_language, settings)
+    notes = unspoken(language)
     size = len(known) if grade == "full" else 1
     batches = [known[at : at + size] for at in range(0, len(known), size)]
     stage = _listed if grade == "full" else _phrased
     answers = await asyncio.gather(
         *(
-            _guarded(stage(batch, chat, prompt, settings, language, profile.user_id, at * size))
+            _guarded(stage(batch, chat, prompt, settings, spoken_language, user_id, at * size))
             for at, batch in enumerate(batches)
         )
     )
+    written: dict[str, tuple[str, ReasonGrounds]] = {}
     claims = 0
     dropped: list[Dropped] = []
     for answer in answers:
@@ -181,46 +175,26 @@ async def explain(
             notes.append(f"Some reasons are in template words, {UNHELPED}: {answer}")
         else:
             claims += len(answer.said) + len(answer.refused)
-            said |= answer.said
+            written |= answer.said
             dropped += answer.refused
-    kept: dict[str, tuple[str, ReasonGrounds]] = {}
+    verified: dict[str, tuple[str, ReasonGrounds]] = {}
     for why in known:  # in list order, so that of two alike phrasings the first stays
-        if why.item.item_id in said:
-            text, cited = said[why.item.item_id]
+        if why.item.item_id in written:
+            text, cited = written[why.item.item_id]
             refusal = writer.refusal(text, cited)
             if refusal:
                 dropped.append(Dropped(stage="reason", claim=text, reason=refusal))
             else:
-                kept[why.item.item_id] = (text, cited)
+                verified[why.item.item_id] = (text, cited)
     return Explained(
-        writer.finish(whys, kept), dropped, claims, list(dict.fromkeys(notes)), prompt.label
+        writer.finish(grounds, verified), dropped, claims, list(dict.fromkeys(notes)), prompt.label
     )
 
 
-def explain_plainly(
-    profile: Profile,
-    items: Sequence[Item],
-    past: Past,
-    settings: Settings,
-    *,
-    led: Mapping[str, Sequence[Attribution]],
-    channels: Mapping[str, Sequence[str]],
-    values_of: ValuesOf,
-    scales: Mapping[str, Scale],
-    language: str = "",
-) -> Explained:
-    """`explain` in template words, at once; in a language that is given, or in that of the settings
-    or the portrait.
-    """
-    whys = choose_grounds(profile, items, past, led, channels, values_of)
-    return _plain(whys, settings, language or settings.reasons.language or profile.language, scales)
-
-
-def _plain(
-    whys: Sequence[ReasonGrounds], settings: Settings, language: str, scales: Mapping[str, Scale]
-) -> Explained:
-    writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
-    return Explained(writer.finish(whys, {}), notes=unspoken(language))
+def _prompt_for(grade: Grade, language: Language, settings: Settings) -> Prompt:
+    name = PHRASE if language.code == "en" else f"{PHRASE}-{language.code}"
+    prompt_id = LIST if grade == "full" else name
+    return load_prompt(prompt_id, settings.prompts.get(prompt_id, ""))
 
 
 # ---------------------------------------------------------------- grounds
@@ -236,6 +210,9 @@ def choose_grounds(
 ) -> list[ReasonGrounds]:
     """For each item the strongest shared likes and the event that speaks most for it, spread over
     the list.
+
+    led: by item id the user's events that led to it, as `limner.explain.attribution.attributions`
+    finds them. channels: by item id the channels that found it, best first.
 
     A like that one event speaks for says no more than that event. A decade or a price alone is
     named only where the user's own channels found the item and no event leads to it.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from limner.core.errors import FetchError, ModelError, SettingsError
 from limner.core.progress import Progress
-from limner.core.schema import Grade, ProbeResult
+from limner.core.schema import Grade, LedgerRow, ProbeResult
 from limner.core.settings import Settings, cache_folder
 from limner.llm import Budget, CachedChat, Chat, ChosenModel, ResponseCache, choose_chat, which
 from limner.llm.privacy import outgoing
@@ -49,40 +49,42 @@ class ModelSession:
     def chosen(self) -> ChosenModel | None:
         return self._chosen
 
+    async def endpoint(self) -> ChosenModel:
+        """For other clients of the same model. Raises ModelError where there is none."""
+        await self.ready()
+        if self._chosen is None:
+            raise ModelError("There is no model to ask.")
+        return self._chosen
+
     async def ready(self) -> ModelHandle:
-        """The model as this process asks it: its failures and its cost are counted over all
-        requests.
+        """The model as this process asks it, opened and graded at the first call.
 
         Raises SettingsError where `auto` finds none at all.
         """
-        chosen = await self._trusted()
-        if chosen is not None and self._recorded is None:
-            self._recorded = self._record(chosen, None, cool_down=COOL_DOWN)
-        return self._as_ready(self._recorded)
+        await self._open()
+        return self.handle()
 
-    def opened(self) -> ModelHandle:
-        """The same at once: without a model as long as none was opened."""
-        if self._chosen is None or self._grade == "none":
-            return self._as_ready(None)
-        if self._recorded is None:
+    def handle(self) -> ModelHandle:
+        """The model as this process asks it: its failures and its cost are counted over all
+        requests. Without a model as long as none was opened.
+        """
+        if self._recorded is None and self._chosen is not None and self._grade != "none":
             self._recorded = self._record(self._chosen, None, cool_down=COOL_DOWN)
         return self._as_ready(self._recorded)
 
     async def for_run(self, max_cost: float | None) -> ModelHandle:
-        """The same model for one run, with a cost limit and a count of failures of its own."""
-        chosen = await self._trusted()
-        recorded = self._record(chosen, max_cost) if chosen is not None else None
-        return self._as_ready(recorded)
+        """The model for one run, with a cost limit and a count of failures of the run's own."""
+        await self._open()
+        if self._chosen is None or self._grade == "none":
+            return self._as_ready(None)
+        return self._as_ready(self._record(self._chosen, max_cost))
 
     def _as_ready(self, recorded: CachedChat | None) -> ModelHandle:
         return ModelHandle(recorded, self._grade, list(self._notes), recorded, self._unavailable)
 
-    async def _trusted(self) -> ChosenModel | None:
-        if not self._opened:
-            await self._open()
-        return self._chosen if self._grade != "none" else None
-
     async def _open(self) -> None:
+        if self._opened:
+            return
         self._opened = True
         llm = self.settings.llm
         if llm.grade == "none" or llm.choice == "none":
@@ -125,6 +127,10 @@ class ModelSession:
             give_up_after=llm.give_up_after,
             cool_down=cool_down,
         )
+
+    def add_ledger(self, row: LedgerRow) -> None:
+        """Keep the row of a call that another client of the model made."""
+        self._store.add_ledger(row)
 
     def kind(self) -> str:
         """openai, local or none, without opening anything. Raises SettingsError."""

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from limner.core.errors import (
     BudgetSpentError,
     FetchError,
+    IndexAwayError,
     ModelError,
     StoreBusyError,
     UnknownIdError,
@@ -15,6 +15,7 @@ from limner.core.progress import Progress
 from limner.core.schema import BuildReport, Estimate, Event, Preference, Profile
 from limner.core.settings import Settings
 from limner.core.telemetry import Telemetry, timed
+from limner.index.embedders import Vectors
 from limner.llm import UNHELPED
 from limner.llm.session import ModelHandle, ModelSession
 from limner.profile import (
@@ -26,13 +27,11 @@ from limner.profile import (
     settings_digest,
     subject_of,
 )
-from limner.state.snapshots import DerivedState, known_items
+from limner.state.derived import DerivedState
+from limner.state.snapshots import known_items
 from limner.store import Store
 
-if TYPE_CHECKING:
-    pass
-
-
+UNSTORED = "In template words and not stored: "
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
@@ -45,12 +44,12 @@ class ProfileBuilder:
         settings: Settings,
         store: Store,
         progress: Progress,
-        snapshots: DerivedState,
+        derived: DerivedState,
         models: ModelSession,
         watch: Telemetry,
     ) -> None:
         self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
-        self.snapshots, self.models = snapshots, models
+        self.derived, self.models = derived, models
 
     async def build(
         self, wanted: Sequence[str], model: ModelHandle, concurrency: int, force: bool
@@ -121,7 +120,7 @@ class ProfileBuilder:
         """One user with everything that a portrait may rest on; of some `events` alone, as if it
         were the first.
         """
-        world = self.snapshots.world()
+        world = self.derived.catalogue.snapshot()
         held = self.store.events(user_id) if events is None else events
         return subject_of(
             self.store.require_user(user_id),
@@ -162,8 +161,19 @@ class ProfileBuilder:
             and old.built_from.settings == settings_digest(self.settings)
         )
 
-    async def estimate(self, wanted: Sequence[str]) -> Estimate:
+    def wanted(self, user_ids: Sequence[str] | None) -> list[str]:
+        """Whose portraits are to be painted, each once; everyone's where None. Raises
+        UnknownIdError.
+        """
+        if user_ids is None:
+            return self.store.user_ids()
+        for user_id in user_ids:
+            self.store.require_user(user_id)
+        return list(dict.fromkeys(user_ids))
+
+    async def estimate(self, user_ids: Sequence[str] | None = None) -> Estimate:
         """What a build would cost, from a sample; nothing is asked of a model but its grade."""
+        wanted = self.wanted(user_ids)
         model = await self.models.ready()
         sample = [
             self.subject(user_id, model)
@@ -172,32 +182,43 @@ class ProfileBuilder:
         hosted = model.chat.hosted if model.chat else False
         return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
 
-    async def profile(self, user_id: str, version: int | None = None) -> Profile:
-        """A stored portrait, painted first where there is none. Raises UnknownIdError.
-
-        One that is missing and cannot be kept, while another process writes say, is painted in
-        passing: in template words, as version 0.
+    async def paint_first(self, user_id: str) -> list[str]:
+        """Have the model paint a user's portrait where none is stored. Why that could not be, as
+        notes. Raises UnknownIdError.
         """
         self.store.require_user(user_id)
-        found = self.store.profile(user_id, version)
-        if found is None and version is not None:
-            raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
-        if found is None:
-            try:
-                with self.store.writing():
-                    # Not a run of its own: a model that other requests found failing is not tried
-                    # anew.
-                    report = await self.build([user_id], await self.models.ready(), 1, force=False)
-            except StoreBusyError as error:
-                return await self._in_passing(user_id, str(error))
-            if not report.built:
-                return await self._in_passing(user_id, report.stopped or report.failed[user_id])
-            found = report.built[0]
-        return found
+        if self.store.profile(user_id) is not None:
+            return []
+        try:
+            with self.store.writing():
+                # Not a run of its own: a model that other requests found failing is not tried
+                # anew.
+                report = await self.build([user_id], await self.models.ready(), 1, force=False)
+        except StoreBusyError as error:
+            return [f"{UNSTORED}{error}"]
+        return [] if report.built else [f"{UNSTORED}{report.stopped or report.failed[user_id]}"]
 
-    async def _in_passing(self, user_id: str, why: str) -> Profile:
+    def profile(
+        self, user_id: str, version: int | None = None, notes: Sequence[str] = ()
+    ) -> Profile:
+        """A stored portrait; where there is none one in template words, stored unless a model is to
+        paint a better. One that is not stored is version 0 and says why.
+
+        notes: why it could not be painted by a model. Raises UnknownIdError.
+        """
+        self.store.require_user(user_id)
+        stored = self.store.profile(user_id, version)
+        if stored is not None:
+            return stored
+        if version is not None:
+            raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
         profile = self.in_template_words(user_id)
-        return profile.model_copy(update={"notes": [f"In template words and not stored: {why}"]})
+        if not notes and not self.models.is_set():
+            try:
+                return self.keep(profile)
+            except StoreBusyError as error:
+                notes = [f"{UNSTORED}{error}"]
+        return profile.model_copy(update={"notes": list(notes) or profile.notes})
 
     def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
         """A portrait that is not stored; of some `events` alone, where given."""
@@ -205,22 +226,36 @@ class ProfileBuilder:
             self.subject(user_id, ModelHandle(None, "none"), events), self.settings
         )
 
-    def at_once(self, user_id: str) -> Profile:
-        """The stored portrait; where there is none one in template words, kept unless a model is to
-        paint a better.
+    def embed_some(self) -> int:
+        """Embed some of the portraits that wait for it; how many texts that were. Raises as
+        `PortraitVectorState.embed_some` does.
         """
-        found = self.store.profile(user_id)
-        if found is not None:
-            return found
-        profile = self.in_template_words(user_id)
-        if self.models.is_set():
-            return profile
+        return self.derived.portraits.embed_some()
+
+    def embed_waiting(self) -> list[str]:
+        """Embed what was painted since, before it is looked through; what could not be done, as
+        notes.
+        """
         try:
-            return self.keep(profile)
-        except StoreBusyError as error:
-            return profile.model_copy(
-                update={"notes": [f"In template words and not stored: {error}"]}
-            )
+            self.derived.portraits.embed_all()
+        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
+            waiting = self.store.count_unembedded()
+            return [
+                (
+                    "Portraits that are not found yet, since they are not embedded: "
+                    f"{waiting:,}. {error}"
+                )
+            ]
+        return []
+
+    def vectors(self) -> tuple[list[str], Vectors]:
+        """User ids and [users, dimensions] of every portrait that can be embedded."""
+        self.embed_waiting()
+        return self.derived.vectors.index().everything("portraits")
+
+    def vectors_key(self) -> tuple[int, int]:
+        """The same as long as no portrait is embedded and nobody is erased."""
+        return self.derived.vectors.index().generation("portraits"), self.store.state().erased
 
     def keep(self, profile: Profile) -> Profile:
         """Store a portrait as the next version."""
@@ -233,7 +268,7 @@ class ProfileBuilder:
 
         without: an event that is about to be erased.
         """
-        old = self.at_once(user_id)
+        old = self.profile(user_id)
         profile = self.in_template_words(
             user_id, [one for one in self.store.events(user_id) if one.event_id != without]
         )

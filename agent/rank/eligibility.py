@@ -95,12 +95,15 @@ def _conditions(wishes: RecommendationRequest) -> Iterator[Callable[[Item], bool
         yield parse(wishes.filter).fits
 
 
+_OF_THE_CATALOGUE = {"category", "price_min", "price_max", "available", "filter", "quota", "boost"}
+
+
 def fitting_key(wishes: RecommendationRequest) -> str:
     """A cache key for `allowed` and `check_wishes`: equal for wishes that select the same items.
 
     The visit is left out: the catalogue cannot be looked through again for each one.
     """
-    return wishes.model_dump_json(exclude={"diversity", "novelty", "exclude", "context"})
+    return wishes.model_dump_json(include=_OF_THE_CATALOGUE)
 
 
 def shelf_flags(item: Item | None) -> list[str]:

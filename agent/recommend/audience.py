@@ -1,14 +1,117 @@
-"""Users chosen by words or by their attributes, as the same value that users for an item come
-in.
+"""Users that an item is likeliest for, whose portraits are likest to words, or whose attributes
+fit: all come as the same value.
 """
 
 from collections.abc import Mapping, Sequence
 
-from limner.core.schema import Audience, RankedUser
+from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.progress import Progress
+from limner.core.schema import Audience, RankedUser, RecommendationRequest
 from limner.index.chroma import Hit
+from limner.profile.builder import ProfileBuilder
+from limner.rank import audience, shelf_flags
+from limner.recommend.pipeline import RecommendationPipeline
+from limner.recommend.training import Trainer
+from limner.state.derived import DerivedState
+from limner.state.reader import DataReader
 
 LIKENESS = "likeness (cosine similarity) of the user's portrait to the words, nearest first"
 ACTIVITY = "number of events, most first"
+
+
+class AudienceFinder:
+    """Finds users, best first. `n`: at most so many, all where None; `where`: among those whose
+    attributes fit a condition.
+    """
+
+    def __init__(
+        self,
+        data: DataReader,
+        state: DerivedState,
+        trainer: Trainer,
+        builder: ProfileBuilder,
+        pipeline: RecommendationPipeline,
+        progress: Progress,
+    ) -> None:
+        self._data, self._state, self._progress = data, state, progress
+        self._trainer, self._builder, self._pipeline = trainer, builder, pipeline
+
+    def find(
+        self,
+        n: int | None = 10,
+        *,
+        for_item: str | None = None,
+        like: str | None = None,
+        where: str = "",
+        repeats: bool = False,
+    ) -> Audience:
+        """Those that an item is likeliest for, whose portraits are likest to words, or else those
+        with the most events.
+
+        repeats: users who had the item may come too. Raises UnknownIdError for an unknown item,
+        BadInputError for empty words, a wrong condition, or both an item and words.
+        """
+        if for_item is not None and like is not None:
+            raise BadInputError("Give `for_item` or `like`, not both.")
+        if for_item is not None:
+            return self._for_item(for_item, n, where, repeats)
+        if like is not None:
+            return self._like(like, n, where)
+        population = self._data.counts().users
+        matching = [user.user_id for user in self._data.users(where)]
+        events = dict(self._data.active_users())
+        return self._told(audience_where(matching, events, population, n), where)
+
+    def _for_item(self, item_id: str, n: int | None, where: str, repeats: bool) -> Audience:
+        item = self._data.catalogue().items.get(item_id)
+        if item is None:
+            raise UnknownIdError(
+                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
+            )
+        matching = [user.user_id for user in self._data.users(where)]
+        notes = self._trainer.ready(RecommendationRequest())
+        model = self._pipeline.model()
+        self._progress.start("users", len(matching))
+        found = audience(
+            model,
+            self._state.ranker.crowd(model),
+            item,
+            matching,
+            n,
+            repeats=repeats,
+            advance=self._progress.advance,
+        )
+        self._progress.done()
+        hidden = [
+            f"The item is {flag} now; it is not recommended to anyone."
+            for flag in shelf_flags(item)
+        ]
+        return self._told(found, where, [*hidden, *notes])
+
+    def _like(self, words: str, n: int | None, where: str) -> Audience:
+        if not words.strip():
+            raise BadInputError(
+                "Say in words what the users are like, such as 'retired gardeners who buy gifts'."
+            )
+        population = self._data.counts().users
+        matching = [user.user_id for user in self._data.users(where)]
+        painted = set(self._data.users_with_portrait())
+        among = [user_id for user_id in matching if user_id in painted]
+        notes = self._builder.embed_waiting()
+        found = self._state.portraits.like(words, among if where else None, n)
+        return self._told(
+            audience_like(words, found, population, len(matching), len(among)), where, notes
+        )
+
+    def _told(self, found: Audience, where: str, notes: Sequence[str] = ()) -> Audience:
+        """With what was asked, and when the events are from."""
+        return found.model_copy(
+            update={
+                "filter": where,
+                "period": self._data.period_text(),
+                "notes": [*notes, *found.notes],
+            }
+        )
 
 
 def audience_like(

@@ -27,7 +27,7 @@ from limner.core.schema import (
 from limner.core.settings import Settings
 from limner.facts import STRUCK, WITHDRAWN, without_withdrawn
 from limner.profile.builder import ProfileBuilder
-from limner.state.snapshots import DerivedState
+from limner.state.derived import DerivedState
 from limner.store import ResponseLog, Store
 
 Table = Literal["users", "items", "events"]
@@ -141,11 +141,11 @@ class DataEditor:
         self,
         settings: Settings,
         store: Store,
-        snapshots: DerivedState,
+        derived: DerivedState,
         profile_builder: ProfileBuilder,
     ) -> None:
         self._wait = settings.server.write_wait
-        self._store, self._snapshots, self._painter = store, snapshots, profile_builder
+        self._store, self._derived, self._painter = store, derived, profile_builder
         self._kept = ResponseLog(store)
 
     def take(self, table: Table, rows: Sequence[object], source: str = "") -> RowsReport:
@@ -216,7 +216,7 @@ class DataEditor:
             painted = self._store.profile_versions(user_id)
             outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
             if outdated:
-                self._snapshots.forget(
+                self._derived.portraits.forget(
                     user_id
                 )  # first: where the index is away, nothing is erased by half
                 self._painter.after_edit(user_id, without=newest.event_id)
@@ -230,7 +230,7 @@ class DataEditor:
             if not text:
                 raise BadInputError("A statement says nothing; give `value` or `text`.")
             return {"polarity": one.polarity}, text
-        population = self._snapshots.world().population
+        population = self._derived.catalogue.snapshot().population
         codes = population.known.get(value.casefold(), [])
         known = [
             code for code in codes if not one.facet or population.facets[code] == one.facet.strip()
@@ -247,7 +247,7 @@ class DataEditor:
             return []
         held = {
             (one.facet.casefold(), one.value.casefold(), one.polarity): one
-            for one in self._painter.at_once(user_id).preferences
+            for one in self._painter.profile(user_id).preferences
         }
         found = []
         for claim in claims:
@@ -312,7 +312,7 @@ class DataEditor:
         """
         self._store.require_user(user_id)
         with self._store.changing(wait=self._wait):
-            self._snapshots.forget(
+            self._derived.portraits.forget(
                 user_id
             )  # first: where the index is away, nothing is erased by half
             gone = self._store.erase_user(user_id)

@@ -132,6 +132,10 @@ class FeedbackService:
         self._kept.keep_list(shown)
         return answer.model_copy(update={"recommendation_id": shown.recommendation_id})
 
+    def shown(self, recommendation_id: str) -> ShownList | None:
+        """A list that was answered with; None where it is not kept any more."""
+        return self._kept.shown(recommendation_id)
+
     def hear(self, user_id: str, feedback: Feedback) -> FeedbackReport:
         """Raises UnknownIdError for a user or list that is not there, BadInputError for an item
         that was not on it.

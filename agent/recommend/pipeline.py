@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from limner.core.errors import LimnerError
@@ -22,7 +22,13 @@ from limner.core.settings import Settings
 from limner.core.signals import place_of, signals_of
 from limner.core.telemetry import Telemetry, timed
 from limner.explain.attribution import Attribution, Past, attributions, channel_scores
-from limner.explain.reasons import Explained, explain, explain_plainly
+from limner.explain.reasons import (
+    Explained,
+    ReasonGrounds,
+    choose_grounds,
+    model_reasons,
+    template_reasons,
+)
 from limner.llm.session import ModelHandle, ModelSession
 from limner.rank import (
     CANDIDATES,
@@ -40,7 +46,8 @@ from limner.rank import (
 )
 from limner.rerank import Reranked, Taste, load_weight, rerank
 from limner.retrieve import content_scores
-from limner.state.snapshots import DerivedState, known_items
+from limner.state.derived import DerivedState
+from limner.state.snapshots import known_items
 from limner.store import ResponseLog, Store
 from limner.words import spoken
 
@@ -55,12 +62,29 @@ ChannelScores = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Shortlist:
-    """What came out of ranking, by item id, best first."""
+    """What came out of ranking, by item id, best first, and what it was ranked for."""
 
+    request: RecommendationRequest
+    profile: Profile
+    past: Past
     ranked: Mapping[str, RankedCandidate]
-    scores: Mapping[str, float]
     items: Mapping[str, Item]
     placed: ChannelScores
+    model_version: int
+    """Of the trained channels."""
+    notes: Sequence[str] = ()
+    """What was missing before, and why the list is short."""
+    basis: Sequence[str] = ()
+    """What the order rests on where it is not the user's own past and portrait alone."""
+
+    @property
+    def size(self) -> int:
+        """How many items are to be listed: all that were given, else as many as were asked for."""
+        return len(self.ranked) if self.request.items is not None else self.request.n
+
+    @property
+    def scores(self) -> dict[str, float]:
+        return {item_id: one.score for item_id, one in self.ranked.items()}
 
 
 class RecommendationPipeline:
@@ -70,18 +94,18 @@ class RecommendationPipeline:
         self,
         settings: Settings,
         store: Store,
-        snapshots: DerivedState,
+        derived: DerivedState,
         models: ModelSession,
         watch: Telemetry,
     ) -> None:
-        self.settings, self.store, self.snapshots, self.models = settings, store, snapshots, models
+        self.settings, self.store, self.derived, self.models = settings, store, derived, models
         self.watch, self.kept = watch, ResponseLog(store)
 
     def past(self, user_id: str) -> Past:
         return self.past_of(self.store.events(user_id))
 
     def past_of(self, events: Sequence[Event]) -> Past:
-        world = self.snapshots.world()
+        world = self.derived.catalogue.snapshot()
         items = known_items(events, world.items)
         signal = signals_of(events, self.settings.signals, world.scales)
         placed = ((e.item_id, place_of(e, world.scales)) for e in events)
@@ -92,57 +116,55 @@ class RecommendationPipeline:
             [(item, place) for item, place in placed if item and place is not None],
         )
 
-    def size(self, n: int, wishes: RecommendationRequest) -> int:
-        """How many items are chosen where n are asked for; lists of the same size begin alike."""
+    def depth(self, request: RecommendationRequest) -> int:
+        """How many items are ranked for a request; lists of the same depth begin alike."""
         # A list that was chosen as a whole is reordered within itself alone.
-        return n if wishes.shapes else -(-n // self.settings.rerank.top) * self.settings.rerank.top
+        top, n = self.settings.rerank.top, request.n
+        return n if request.shapes else -(-n // top) * top
 
     def choose(
-        self, profile: Profile, past: Past, n: int, wishes: RecommendationRequest, *, repeats: bool
+        self, profile: Profile, past: Past, request: RecommendationRequest
     ) -> list[RankedCandidate]:
-        """At least n items (while the catalogue has them), best first: none that the user had
-        unless `repeats`, none that is excluded, none of this visit's.
+        """Best first: every given item once, where items were given; else at least n items (while
+        the catalogue has them), none that the user had unless `repeats`, none that is excluded,
+        none of this visit's.
         """
-        omitted = {*wishes.exclude, *wishes.context, *(() if repeats else past.had)}
         with timed(self.watch, "rank"):
-            return self._order(profile, past, wishes, exclude=frozenset(omitted), n=n)
-
-    def choose_among(
-        self, profile: Profile, past: Past, item_ids: Sequence[str]
-    ) -> list[RankedCandidate]:
-        """Every given item, each once, best first."""
-        given = dict.fromkeys(item_ids)
-        with timed(self.watch, "rank"):
+            if request.items is None:
+                had = frozenset() if request.repeats else past.had
+                omitted = had | {*request.exclude, *request.context}
+                return self._order(profile, past, request, exclude=omitted, n=request.n)
+            given = dict.fromkeys(request.items)
             # Fusion learned places among candidates that the user had not had.
             ranked = self._order(
                 profile, past, None, exclude=past.had - given.keys(), include=list(given)
             )
-        return [one for one in ranked if one.candidate.item_id in given]
+            return [one for one in ranked if one.candidate.item_id in given]
 
     def _order(
         self,
         profile: Profile,
         past: Past,
-        wishes: RecommendationRequest | None,
+        request: RecommendationRequest | None,
         *,
         exclude: frozenset[str],
         include: Sequence[str] = (),
         n: int = CANDIDATES,
     ) -> list[RankedCandidate]:
-        """Channels -> candidates -> learned order -> what was wished for: content from the
-        portrait's vectors, the rest from the model. Without wishes the whole catalogue is open,
+        """Channels -> candidates -> learned order -> what was asked for: content from the
+        portrait's vectors, the rest from the model. Without a request the whole catalogue is open,
         hidden items too.
         """
         model = self.model()
-        content = self.snapshots.content(
+        content = self.derived.portraits.candidates(
             profile, past.taste, max((e.seq for e in past.events), default=0)
         )
-        context = wishes.context if wishes else []
+        context = request.context if request else []
         times = [milliseconds(e.timestamp) for e in past.events if e.item_id is not None]
         history = with_context(
             model.history(past.taste, times), [model.positions[one] for one in context], model
         )
-        allowed = self.snapshots.allowed(wishes) if wishes else None
+        allowed = self.derived.ranker.allowed(request) if request else None
         group = None if len(history.items) else self._group(profile.user_id, model)
 
         def ordered(k: int, only: "NDArray[np.bool_] | None" = allowed) -> list[RankedCandidate]:
@@ -157,9 +179,9 @@ class RecommendationPipeline:
                 n=k,
             )
 
-        if wishes is None:
+        if request is None:
             return ordered(n)
-        world = self.snapshots.world()
+        world = self.derived.catalogue.snapshot()
         said = stated_preferences_of(profile.preferences, past.events, world.facets_of)
 
         def joined(k: int) -> list[RankedCandidate]:
@@ -174,7 +196,7 @@ class RecommendationPipeline:
             more: dict[str, RankedCandidate] = {}
             for like in said.likes:
                 if sum(like in one for one in held) < PROMISED:
-                    carry = self.snapshots.carrying(*like)
+                    carry = self.derived.ranker.carrying(*like)
                     fit = ordered(PROMISED, carry if allowed is None else carry & allowed)
                     more |= {
                         one.candidate.item_id: one
@@ -183,19 +205,45 @@ class RecommendationPipeline:
                     }
             return [*found[: k - len(more)], *more.values()]
 
-        return diversify_list(joined, self.size(n, wishes), wishes, model, world.items, said)
+        return diversify_list(joined, self.depth(request), request, model, world.items, said)
 
-    def shortfall(self, asked: int, given: int, wishes: RecommendationRequest) -> list[str]:
-        """A note where a list is shorter than was asked for, and why."""
-        if given >= asked:
-            return []
-        fit = self.snapshots.allowed(wishes)
-        return shortfall(
-            asked, given, wishes, len(self.model().item_ids) if fit is None else int(fit.sum())
+    def shortlist(
+        self,
+        request: RecommendationRequest,
+        profile: Profile,
+        past: Past,
+        ranked: Sequence[RankedCandidate],
+        notes: Sequence[str],
+    ) -> Shortlist:
+        """What was chosen, with its items and all that is to be said of how it came about."""
+        catalogue = self.derived.catalogue.snapshot().items
+        by_id = {one.candidate.item_id: one for one in ranked}
+        return Shortlist(
+            request,
+            profile,
+            past,
+            by_id,
+            {item_id: catalogue.get(item_id) or Item(item_id=item_id) for item_id in by_id},
+            channel_scores([one.candidate for one in ranked]),
+            self.model().manifest.version,
+            [*notes, *self._shortfall(request, len(ranked))],
+            [
+                *([] if profile.version else profile.notes),
+                *self.derived.portraits.embedding_error(),
+                *self._used(profile.user_id, past, request),
+            ],
         )
 
+    def _shortfall(self, request: RecommendationRequest, chosen: int) -> list[str]:
+        """A note where a list is shorter than was asked for, and why."""
+        if request.items is not None or chosen >= request.n:
+            return []
+        fit = self.derived.ranker.allowed(request)
+        available = len(self.model().item_ids) if fit is None else int(fit.sum())
+        return shortfall(request.n, chosen, request, available)
+
     def model(self) -> Model:
-        model = self.snapshots.model()
+        model = self.derived.ranker.model()
         if model is None:
             raise LimnerError("The channels are not trained; run `limner train`.")
         return model
@@ -206,154 +254,96 @@ class RecommendationPipeline:
         """
         attributes = self._attributes(user_id)
         return (
-            self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
+            self.derived.catalogue.demographics().score(attributes, model.item_ids)
+            if attributes
+            else None
         )
 
-    async def answer(
-        self,
-        profile: Profile,
-        past: Past,
-        ranked: Sequence[RankedCandidate],
-        n: int,
-        with_reasons: bool,
-        wishes: RecommendationRequest,
-        notes: Sequence[str],
-    ) -> Recommendations:
-        """Shortlist -> reranked order -> reasons -> recommendations."""
-        model = await self.models.ready()
-        short = self._shortlist(ranked)
-        weight, why = self._say_of(model, past)
+    async def rerank(self, short: Shortlist, model: ModelHandle) -> tuple[Reranked, list[str]]:
+        """The order in which a language model would list the items, blended by its measured weight;
+        and a note where it has no say.
+        """
+        weight, why = self._say_of(model, short.past)
+        item_ids = list(short.ranked)
         with timed(self.watch, "rerank"):
             reranked = await rerank(
-                list(short.scores),
+                item_ids,
                 short.items,
-                self.taste(profile, past),
+                self.taste(short.profile, short.past),
                 model.chat,
                 model.grade,
                 self.settings,
                 weight=weight,
-                user_id=profile.user_id,
-                likeness=self.likeness(past, list(short.scores)) if weight else None,
+                user_id=short.profile.user_id,
+                likeness=self.likeness(short.past, item_ids) if weight else None,
             )
-        top = reranked.order[:n]
-        told = None
-        if with_reasons:
-            with timed(self.watch, "explain"):
-                told = await self.worded(
-                    profile, past, [short.items[i] for i in top], short.placed, model
-                )
-        said = [*notes, *model.notes, *(told.notes if told else []), *([why] if why else [])]
-        return self._listed(profile, past, short, top, model, reranked, told, wishes, said)
+        return reranked, [why] if why else []
 
-    def at_once(
-        self,
-        profile: Profile,
-        past: Past,
-        ranked: Sequence[RankedCandidate],
-        n: int,
-        with_reasons: bool,
-        wishes: RecommendationRequest,
-        notes: Sequence[str],
-    ) -> Recommendations:
-        """The same while no model is waited for: in the fused order, in stored words where they
-        still hold, else in template words.
-        """
-        short = self._shortlist(ranked)
-        top, model = list(short.scores)[:n], self.models.opened()
-        told = None
-        if with_reasons:
-            with timed(self.watch, "explain"):
-                told = self._told(profile, past, [short.items[i] for i in top], short.placed, model)
-        said = [*notes, *(told.notes if told else [])]
-        return self._listed(
-            profile, past, short, top, model, Reranked(top, "skipped"), told, wishes, said
-        )
+    def grounds(
+        self, profile: Profile, past: Past, items: Sequence[Item], placed: ChannelScores
+    ) -> list[ReasonGrounds]:
+        """What the reason of each item rests on."""
+        item_ids = [one.item_id for one in items]
+        leads = self._leads(past, item_ids, placed)
+        channels = {item_id: list(placed[item_id]) for item_id in item_ids}
+        values_of = self.derived.catalogue.snapshot().facets_of
+        return choose_grounds(profile, items, past, leads, channels, values_of)
 
-    async def word(
-        self, profile: Profile, past: Past, items: Sequence[Item], ways: ChannelScores
-    ) -> None:
-        """Have the model say why for each item, and keep what it says for the next time."""
-        await self.worded(profile, past, items, ways, await self.models.ready())
-
-    async def worded(
-        self,
-        profile: Profile,
-        past: Past,
-        items: Sequence[Item],
-        ways: ChannelScores,
-        model: ModelHandle,
+    def template_reasons(
+        self, grounds: Sequence[ReasonGrounds], profile: Profile, language: str = ""
     ) -> Explained:
-        """A reason for each item in a model's words, which are kept, or in template words."""
-        world = self.snapshots.world()
-        told = await explain(
-            profile,
-            items,
-            past,
+        """A reason for each item in template words, of a language or of the portrait's."""
+        scales = self.derived.catalogue.snapshot().scales
+        chosen = language or self._language(profile)
+        return template_reasons(grounds, self.settings, scales, chosen)
+
+    def stored_reasons(
+        self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
+    ) -> dict[str, Reason]:
+        """By item id the reasons that a model worded before, where they still hold."""
+        stamps = self._stamps(profile, past, items, model)
+        return self.kept.wordings(profile.user_id, stamps) if stamps else {}
+
+    async def model_reasons(
+        self, grounds: Sequence[ReasonGrounds], profile: Profile, past: Past, model: ModelHandle
+    ) -> Explained:
+        """A reason for each item in a model's words, which are stored, or in template words."""
+        world, language = self.derived.catalogue.snapshot(), self._language(profile)
+        explained = await model_reasons(
+            grounds,
             model.chat,
             model.grade,
             self.settings,
-            led=self._leads(past, [one.item_id for one in items], ways),
-            channels={one.item_id: list(ways[one.item_id]) for one in items},
-            lexicon=world.lexicon(self.settings.reasons.language or profile.language),
-            values_of=world.facets_of,
-            scales=world.scales,
+            world.scales,
+            language,
+            lexicon=world.lexicon(language),
+            user_id=profile.user_id,
         )
-        stamps = self._stamps(profile, past, items, model)
+        stamps = self._stamps(profile, past, [one.item for one in grounds], model)
         self.kept.save_wordings(
             profile.user_id,
             {
-                i: (stamps[i], reason)
-                for i, reason in told.reasons.items()
-                if reason.source == "llm" and i in stamps
+                item_id: (stamps[item_id], reason)
+                for item_id, reason in explained.reasons.items()
+                if reason.source == "llm" and item_id in stamps
             },
         )
-        return told
+        return explained
 
-    def _told(
-        self,
-        profile: Profile,
-        past: Past,
-        items: Sequence[Item],
-        ways: ChannelScores,
-        model: ModelHandle,
-    ) -> Explained:
-        told = self.plainly(profile, past, items, ways)
-        stamps = self._stamps(profile, past, items, model)
-        stored = self.kept.wordings(profile.user_id, stamps) if stamps else {}
-        return replace(told, reasons=told.reasons | stored)
+    def _language(self, profile: Profile) -> str:
+        return self.settings.reasons.language or profile.language
 
-    def plainly(
-        self,
-        profile: Profile,
-        past: Past,
-        items: Sequence[Item],
-        ways: ChannelScores,
-        language: str = "",
-    ) -> Explained:
-        """A reason for each item in template words, of a language or of the portrait's."""
-        world = self.snapshots.world()
-        return explain_plainly(
-            profile,
-            items,
-            past,
-            self.settings,
-            led=self._leads(past, [one.item_id for one in items], ways),
-            channels={one.item_id: list(ways[one.item_id]) for one in items},
-            values_of=world.facets_of,
-            scales=world.scales,
-            language=language,
-        )
-
-    def retold(
-        self, found: Sequence[Recommendation], profile: Profile, past: Past, language: str
+    def reasons_in(
+        self, language: str, recommendations: Sequence[Recommendation], profile: Profile, past: Past
     ) -> dict[str, Reason]:
         """By item id, a list's reasons in template words of a language; empty where they are in
         that language.
         """
-        if not found or language == spoken(self.settings.reasons.language or profile.language).code:
+        if not recommendations or language == spoken(self._language(profile)).code:
             return {}
-        ways = {one.item.item_id: one.channels for one in found}
-        return self.plainly(profile, past, [one.item for one in found], ways, language).reasons
+        placed = {one.item.item_id: one.channels for one in recommendations}
+        grounds = self.grounds(profile, past, [one.item for one in recommendations], placed)
+        return self.template_reasons(grounds, profile, language).reasons
 
     def _stamps(
         self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
@@ -376,38 +366,27 @@ class RecommendationPipeline:
 
         return {item.item_id: stamp(item) for item in items}
 
-    def _shortlist(self, ranked: Sequence[RankedCandidate]) -> Shortlist:
-        held = self.snapshots.world().items
-        by_id = {one.candidate.item_id: one for one in ranked}
-        return Shortlist(
-            by_id,
-            {i: one.score for i, one in by_id.items()},
-            {i: held.get(i) or Item(item_id=i) for i in by_id},
-            channel_scores([one.candidate for one in ranked]),
-        )
-
-    def _listed(
+    def answer(
         self,
-        profile: Profile,
-        past: Past,
         short: Shortlist,
-        top: Sequence[str],
         model: ModelHandle,
         reranked: Reranked,
-        told: Explained | None,
-        wishes: RecommendationRequest,
-        said: Sequence[str],
+        explained: Explained | None,
+        notes: Sequence[str] = (),
     ) -> Recommendations:
+        """The list that is answered with."""
+        request, past = short.request, short.past
+        top, scores = reranked.order[: short.size], short.scores
         ratings = self.model().ratings_of(past.rated, top)
-        fallback = not past.items and not wishes.context
-        painted = [] if profile.version else profile.notes
+        fallback = not past.items and not request.context
+        reasons = explained.reasons if explained else {}
         answer = Recommendations(
-            user_id=profile.user_id,
+            user_id=short.profile.user_id,
             recommendations=[
                 Recommendation(
                     item=short.items[item_id],
                     rank=rank,
-                    score=reranked.scores.get(item_id, short.scores[item_id]),
+                    score=reranked.scores.get(item_id, scores[item_id]),
                     probability=short.ranked[item_id].probability,
                     predicted_rating=ratings.get(item_id),
                     channels={
@@ -418,26 +397,17 @@ class RecommendationPipeline:
                     if item_id in reranked.scores or reranked.state != "applied"
                     else "skipped",
                     flags=self._flags(item_id, past.had, fallback),
-                    reason=told.reasons.get(item_id) if told else None,
+                    reason=reasons.get(item_id),
                 )
                 for rank, item_id in enumerate(top, 1)
             ],
-            profile_version=profile.version or None,
+            profile_version=short.profile.version or None,
             grade=model.grade,
             model=model.name,
             fallback=fallback,
-            wishes=None if wishes == RecommendationRequest() else wishes,
-            notes=list(
-                dict.fromkeys(
-                    [
-                        *said,
-                        *painted,
-                        *self.snapshots.embedding_error(),
-                        *self._used(profile.user_id, past, wishes),
-                    ]
-                )
-            ),
-            dropped=told.dropped if told else [],
+            wishes=request.options,
+            notes=list(dict.fromkeys([*short.notes, *notes, *short.basis])),
+            dropped=explained.dropped if explained else [],
         )
         self.watch.recommended(answer)
         return answer
@@ -456,19 +426,19 @@ class RecommendationPipeline:
             f"{asked} users of the past."
         )
 
-    def _used(self, user_id: str, past: Past, wishes: RecommendationRequest) -> list[str]:
+    def _used(self, user_id: str, past: Past, request: RecommendationRequest) -> list[str]:
         """What the list rests on where it is not the user's own past alone."""
-        if wishes.context:
+        if request.context:
             return [
                 (
-                    f"Ordered for this visit: its items ({len(wishes.context)}) count as the "
+                    f"Ordered for this visit: its items ({len(request.context)}) count as the "
                     "newest events."
                 )
             ]
         if past.items:
             return []
         attributes = self._attributes(user_id)
-        shared = self.snapshots.demographics().known(attributes) if attributes else []
+        shared = self.derived.catalogue.demographics().known(attributes) if attributes else []
         if not shared:
             return ["Too little is known of this user; these are popular with others."]
         names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
@@ -485,7 +455,7 @@ class RecommendationPipeline:
         return user.attributes if user else {}
 
     def _flags(self, item_id: str, had: frozenset[str], fallback: bool) -> list[str]:
-        item, model = self.snapshots.world().items.get(item_id), self.model()
+        item, model = self.derived.catalogue.snapshot().items.get(item_id), self.model()
         flags = {
             "seen": item_id in had,
             "unknown": item is None,
@@ -500,20 +470,20 @@ class RecommendationPipeline:
         """The user's events that speak most for each item, by channel, and checked against what
         others did.
         """
-        holders = self.snapshots.holders()
+        holders = self.derived.catalogue.holders()
 
         def companions(first: str, second: str, in_order: bool) -> int:
             return holders.companions(first, second, in_order) - (second in past.had)
 
         return attributions(
-            item_ids, past, self.model(), self.snapshots.vectors(), placed, companions
+            item_ids, past, self.model(), self.derived.vectors.items(), placed, companions
         )
 
     def likeness(self, past: Past, item_ids: Sequence[str]) -> dict[str, float]:
         """Cosine of items to what a user liked, less half that to what they disliked; of items that
         have vectors.
         """
-        vectors = self.snapshots.vectors()
+        vectors = self.derived.vectors.items()
         score = content_scores(vectors, past.taste)
         return {
             one: float(score[vectors.positions[one]])
@@ -534,41 +504,44 @@ class RecommendationPipeline:
             disliked=[item for item, signal in titled if signal < 0][:4],
         )
 
-    def lists(self, n: int, wishes: RecommendationRequest, repeats: bool) -> Iterator[UserList]:
-        """Everyone's shortlists, from all histories at once."""
+    def everyone(
+        self, request: RecommendationRequest, notes: Sequence[str]
+    ) -> Iterator[Recommendations]:
+        """Everyone's lists without reasons, from all histories at once."""
         model = self.model()
         people = {user.user_id: user for user in self.store.users()}
         known = any(user.attributes for user in people.values())
-        return lists(
+        for ranked in lists(
             model,
-            self.snapshots.history_batch(model),
-            self.snapshots.world().items,
-            n,
-            wishes,
-            repeats=repeats,
-            allowed=self.snapshots.allowed(wishes),
+            self.derived.ranker.crowd(model),
+            self.derived.catalogue.snapshot().items,
+            request.n,
+            request,
+            repeats=request.repeats,
+            allowed=self.derived.ranker.allowed(request),
             attributes=people,
-            demographics=self.snapshots.demographics() if known else None,
-        )
+            demographics=self.derived.catalogue.demographics() if known else None,
+        ):
+            yield self._plain(ranked, request, notes)
 
-    def plain(
-        self, one: UserList, wishes: RecommendationRequest, notes: Sequence[str]
+    def _plain(
+        self, ranked: UserList, request: RecommendationRequest, notes: Sequence[str]
     ) -> Recommendations:
-        items = self.snapshots.world().items
+        items = self.derived.catalogue.snapshot().items
         return Recommendations(
-            user_id=one.user_id,
+            user_id=ranked.user_id,
             recommendations=[
                 Recommendation(
-                    item=items.get(found.candidate.item_id)
-                    or Item(item_id=found.candidate.item_id),
+                    item=items.get(chosen.candidate.item_id)
+                    or Item(item_id=chosen.candidate.item_id),
                     rank=rank,
-                    score=found.score,
-                    probability=found.probability,
-                    flags=self._flags(found.candidate.item_id, frozenset(), one.cold),
+                    score=chosen.score,
+                    probability=chosen.probability,
+                    flags=self._flags(chosen.candidate.item_id, frozenset(), ranked.cold),
                 )
-                for rank, found in enumerate(one.items, 1)
+                for rank, chosen in enumerate(ranked.items, 1)
             ],
-            fallback=one.cold,
-            wishes=None if wishes == RecommendationRequest() else wishes,
+            fallback=ranked.cold,
+            wishes=request.options,
             notes=list(notes),
         )

@@ -1,25 +1,39 @@
-"""Answers at once, as a server gives them: no model is waited for, and what is known of a user is
-kept between requests until they do something.
+"""The one path to recommendations: from a request to a list that says why.
+
+Only a request that is to be worded by a language model waits for one. What is known of a user, how
+items were ordered and what was answered is kept between requests until something changes.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import compress
 from threading import Lock
 from typing import Generic, TypeVar
 
 from limner.core.errors import UnknownIdError
-from limner.core.schema import Item, Profile, RecommendationRequest, Recommendations, Scale
+from limner.core.schema import (
+    Item,
+    Profile,
+    Reason,
+    Recommendation,
+    RecommendationRequest,
+    Recommendations,
+    Scale,
+)
+from limner.core.telemetry import timed
 from limner.explain.attribution import Past
+from limner.explain.reasons import Explained
 from limner.index.documents import preference_text
+from limner.llm.session import ModelHandle, ModelSession
 from limner.profile.builder import ProfileBuilder
 from limner.profile.context import Context, pack, relevance_to
 from limner.rank import RankedCandidate, allowed, check_wishes
 from limner.recommend.feedback import FeedbackService
-from limner.recommend.pipeline import RecommendationPipeline
+from limner.recommend.pipeline import RecommendationPipeline, Shortlist
 from limner.recommend.training import Trainer
+from limner.rerank import Reranked
 from limner.retrieve.neighbors import (
     Near,
     Neighbor,
@@ -28,7 +42,7 @@ from limner.retrieve.neighbors import (
     near_in_text,
     near_in_users,
 )
-from limner.state.snapshots import DerivedState
+from limner.state.derived import DerivedState
 from limner.store import Store
 
 T = TypeVar("T")
@@ -40,7 +54,7 @@ ORDERS = 2000
 request.
 """
 PATIENCE = 20.0
-"""Seconds that a request waits for a first training, which small stores end within."""
+"""Seconds that a server's request waits for a first training, which small stores end within."""
 KEPT = 500
 """Users whose past and portrait are kept; those that were not asked about for longest go."""
 
@@ -112,7 +126,12 @@ class LRUCache(Generic[T]):
 _NOTHING = Past([], {}, {})
 
 
-def _nobody() -> Profile:
+_PRESENTATION = {"user_id", "n", "explain", "wording", "items"}
+"""Fields of a request that change how its list is shown, and not how items are ordered."""
+
+
+def _visitor() -> Profile:
+    """The portrait of somebody who is nobody in the store."""
     return Profile(user_id="", as_of=datetime.now(UTC), summary="")
 
 
@@ -122,18 +141,20 @@ class RecommendationService:
     def __init__(
         self,
         store: Store,
-        snapshots: DerivedState,
+        derived: DerivedState,
+        models: ModelSession,
         trainer: Trainer,
-        profile_builder: ProfileBuilder,
-        recommender: RecommendationPipeline,
-        feedback_service: FeedbackService,
+        builder: ProfileBuilder,
+        pipeline: RecommendationPipeline,
+        feedback: FeedbackService,
     ) -> None:
-        self._store, self._snapshots, self._trainer = store, snapshots, trainer
-        self._painter, self._recommender, self._listener = (
-            profile_builder,
-            recommender,
-            feedback_service,
-        )
+        self._store, self._derived, self._models = store, derived, models
+        self._trainer, self._builder, self._pipeline = trainer, builder, pipeline
+        self._feedback = feedback
+        self.patience: float | None = None
+        """Seconds that a request waits for a first training, unless it waits for a model anyway;
+        None: to its end.
+        """
         self._known: OrderedDict[str, UserState] = OrderedDict()
         self._orders, self._answers = (
             LRUCache[list[RankedCandidate]](ORDERS),
@@ -147,136 +168,182 @@ class RecommendationService:
 
         The embedder too, where it is of this machine: the first portrait is painted from its words.
         """
-        with self._snapshots.request_snapshot():
-            if self._snapshots.trained() is None:
+        anyone = RecommendationRequest(n=1)
+        with self._derived.request_snapshot():
+            if self._derived.ranker.trained() is None:
                 return
-            self._trainer.ready(RecommendationRequest())
-        with self._snapshots.request_snapshot():
-            self._recommender.choose(_nobody(), _NOTHING, 1, RecommendationRequest(), repeats=False)
-            self._snapshots.holders()
-            self._snapshots.load_embedder()
+            self._trainer.ready(anyone)
+        with self._derived.request_snapshot():
+            self._pipeline.choose(_visitor(), _NOTHING, anyone)
+            self._derived.catalogue.holders()
+            self._derived.vectors.load_embedder()
 
-    def recommend(
-        self, user_id: str, n: int, wishes: RecommendationRequest, *, repeats: bool, explain: bool
+    async def recommend(
+        self, request: RecommendationRequest, *, keep: bool = False
     ) -> Recommendations:
-        """As `Engine.recommend` for one user, kept so that feedback can name it. Raises
-        UnknownIdError.
-        """
-        asked = f"{repeats}:{wishes.model_dump_json()}"
-        request = f"{n}:{explain}:{asked}"
-        with self._snapshots.request_snapshot():
-            if (held := self._repeated(user_id, request)) is not None:
-                return self._kept(held)
-            notes = self._ready(wishes)
-            known = self.known(user_id)
-            state = self._state(known.newest)
-            size = self._recommender.size(n, wishes)
-            ranked = self._orders.get(user_id, f"{size}:{asked}", state)
-            if ranked is None:
-                ranked = self._recommender.choose(
-                    known.profile, known.past, n, wishes, repeats=repeats
-                )
-                if not self._snapshots.embedding_error():
-                    self._orders.put(user_id, f"{size}:{asked}", state, ranked)
-            answer = self._answered(
-                known.profile, known.past, ranked, n, wishes, notes, explain=explain
-            )
-            self._remember(user_id, request, state, answer)
-            return self._kept(answer)
+        """Items for a user or a visitor, best first; what is missing is trained and painted first.
 
-    def visit(
-        self, n: int, wishes: RecommendationRequest, *, explain: bool, keep: bool = True
+        keep: so that feedback can name the list.
+
+        Raises UnknownIdError and BadInputError for what the request names and is not there,
+        NotTrainedError where nothing is trained within `patience`.
+        """
+        if not request.asks_model or request.user_id is None:
+            return self.recommend_now(request, keep=keep)
+        with self._derived.request_snapshot():
+            self._store.require_user(request.user_id)
+            notes = self._trainer.ready(request)
+        unpainted = await self._builder.paint_first(request.user_id)
+        model = await self._models.ready()
+        with self._derived.request_snapshot():
+            short, _ = self._shortlist(request, notes, unpainted)
+        reranked, unhelped = await self._pipeline.rerank(short, model)
+        explained = await self._explained(short, reranked, model) if request.explain else None
+        with self._derived.request_snapshot():
+            said = [*model.notes, *(explained.notes if explained else ()), *unhelped]
+            answer = self._pipeline.answer(short, model, reranked, explained, said)
+            return self._kept(answer, request) if keep else answer
+
+    async def _explained(
+        self, short: Shortlist, reranked: Reranked, model: ModelHandle
+    ) -> Explained:
+        with timed(self._pipeline.watch, "explain"):
+            items = [short.items[item_id] for item_id in reranked.order[: short.size]]
+            grounds = self._pipeline.grounds(short.profile, short.past, items, short.placed)
+            return await self._pipeline.model_reasons(grounds, short.profile, short.past, model)
+
+    def recommend_now(
+        self, request: RecommendationRequest, *, keep: bool = False
     ) -> Recommendations:
-        """The same for a visitor who is nobody in the store: by the items of the visit, else what
-        is popular.
-
-        keep: so that feedback can name it.
+        """What `recommend` does where no model is waited for: an answer of before that still holds,
+        or the fused order, explained in stored or template words.
         """
-        with self._snapshots.request_snapshot():
-            notes = self._ready(wishes)
-            nobody = _nobody()
-            ranked = self._recommender.choose(nobody, _NOTHING, n, wishes, repeats=False)
-            answer = self._answered(nobody, _NOTHING, ranked, n, wishes, notes, explain=explain)
-            return self._kept(answer, anonymous=True) if keep else answer
+        with self._derived.request_snapshot():
+            key = request.model_dump_json()
+            answer = self._repeated(request, key)
+            if answer is None:
+                notes = self._ready(request)
+                short, state = self._shortlist(request, notes)
+                answer = self._worded_now(short)
+                self._remember(request, key, state, answer)
+            return self._kept(answer, request) if keep else answer
 
-    def rank(self, user_id: str, item_ids: Sequence[str], *, explain: bool) -> Recommendations:
-        """As `Engine.rank`. Raises UnknownIdError."""
-        with self._snapshots.request_snapshot():
-            notes = self._ready(RecommendationRequest())
-            known = self.known(user_id)
-            found = self._recommender.choose_among(known.profile, known.past, item_ids)
-            return self._recommender.at_once(
-                known.profile,
-                known.past,
-                found,
-                len(found),
-                explain,
-                RecommendationRequest(),
-                notes,
-            )
+    def _worded_now(self, short: Shortlist) -> Recommendations:
+        """A shortlist in its order, in words that are there already."""
+        cached = short.request.wording != "template"
+        model = self._models.handle() if cached else ModelHandle(None, "none")
+        order = list(short.ranked)
+        explained = None
+        if short.request.explain:
+            with timed(self._pipeline.watch, "explain"):
+                items = [short.items[item_id] for item_id in order[: short.size]]
+                grounds = self._pipeline.grounds(short.profile, short.past, items, short.placed)
+                explained = self._pipeline.template_reasons(grounds, short.profile)
+                stored = self._pipeline.stored_reasons(short.profile, short.past, items, model)
+                explained = replace(explained, reasons=explained.reasons | stored)
+        notes = explained.notes if explained else ()
+        return self._pipeline.answer(short, model, Reranked(order, "skipped"), explained, notes)
 
-    def _ready(self, wishes: RecommendationRequest) -> list[str]:
+    def _shortlist(
+        self, request: RecommendationRequest, notes: Sequence[str], unpainted: Sequence[str] = ()
+    ) -> tuple[Shortlist, _State]:
+        """What is chosen for a request, ordered anew only where anything has changed.
+
+        unpainted: why a model could not paint the user's first portrait.
+        """
+        user = self._visitor_state() if request.user_id is None else self.known(request.user_id)
+        profile = user.profile
+        if unpainted and not profile.version:
+            profile = profile.model_copy(update={"notes": list(unpainted)})
+        state = self._state(user.newest)
+        ranked = self._ordered(request, profile, user.past, state)
+        return self._pipeline.shortlist(request, profile, user.past, ranked, notes), state
+
+    def _ordered(
+        self, request: RecommendationRequest, profile: Profile, past: Past, state: _State
+    ) -> list[RankedCandidate]:
+        if request.user_id is None or request.items is not None:
+            return self._pipeline.choose(profile, past, request)
+        key = f"{self._pipeline.depth(request)}:{request.model_dump_json(exclude=_PRESENTATION)}"
+        ranked = self._orders.get(request.user_id, key, state)
+        if ranked is None:
+            ranked = self._pipeline.choose(profile, past, request)
+            if not self._derived.portraits.embedding_error():
+                self._orders.put(request.user_id, key, state, ranked)
+        return ranked
+
+    async def everyone(self, request: RecommendationRequest) -> AsyncIterator[Recommendations]:
+        """Every user's list in turn; without reasons all are scored in batches, and no portrait is
+        painted.
+        """
+        notes = self._trainer.ready(request)
+        if request.explain:
+            for user_id in self._store.user_ids():
+                own = request.model_copy(update={"user_id": user_id})
+                answer = await self.recommend(own)
+                said = list(dict.fromkeys([*notes, *answer.notes]))
+                yield answer.model_copy(update={"notes": said})
+        else:
+            for answer in self._pipeline.everyone(request, notes):
+                yield answer
+
+    def _ready(self, request: RecommendationRequest) -> list[str]:
         """What is missing is made here. Raises NotTrainedError while that takes long."""
-        self._trainer.within(PATIENCE, wishes)
-        return self._trainer.ready(wishes)
+        if self.patience is not None:
+            self._trainer.within(self.patience, request)
+        return self._trainer.ready(request)
 
-    def _answered(
-        self,
-        profile: Profile,
-        past: Past,
-        ranked: Sequence[RankedCandidate],
-        n: int,
-        wishes: RecommendationRequest,
-        notes: Sequence[str],
-        *,
-        explain: bool,
-    ) -> Recommendations:
-        said = [*notes, *self._recommender.shortfall(n, len(ranked), wishes)]
-        return self._recommender.at_once(profile, past, ranked, n, explain, wishes, said)
-
-    def _kept(self, answer: Recommendations, *, anonymous: bool = False) -> Recommendations:
-        return self._listener.keep(
-            answer, self._recommender.model().manifest.version, anonymous=anonymous
-        )
+    def _kept(self, answer: Recommendations, request: RecommendationRequest) -> Recommendations:
+        version = self._pipeline.model().manifest.version
+        return self._feedback.keep(answer, version, anonymous=request.user_id is None)
 
     # ------------------------------------------------------------ what is kept
 
     def _state(self, newest: tuple[int, int]) -> _State:
         """All that an order of items for a user rests on."""
-        world, model = self._snapshots.world(), self._recommender.model()
+        world, model = self._derived.catalogue.snapshot(), self._pipeline.model()
         return _State(
             newest,
             world.catalogue,
             world.scales,
             model.manifest.version,
-            self._snapshots.generation(),
+            self._derived.vectors.generation(),
         )
 
-    def _repeated(self, user_id: str, request: str) -> Recommendations | None:
+    def _repeated(self, request: RecommendationRequest, key: str) -> Recommendations | None:
         """The answer to the same request, where all that it rests on is the same."""
-        if not self._answers.holds(user_id, request):
+        user_id = request.user_id
+        if user_id is None or not self._answers.holds(user_id, key):
             return None
         newest = self._store.newest(user_id)
-        if newest is None or self._snapshots.trained() is None:
+        if newest is None or self._derived.ranker.trained() is None:
             return None
-        held = self._answers.get(user_id, request, self._worded(self._state(newest)))
-        if held is not None:
-            self._recommender.watch.recommended(held)
-        return held
+        answer = self._answers.get(user_id, key, self._with_model(self._state(newest)))
+        if answer is not None:
+            self._pipeline.watch.recommended(answer)
+        return answer
 
-    def _remember(self, user_id: str, request: str, state: _State, answer: Recommendations) -> None:
-        """Keep an answer that nothing would better: in a model's words, or with none to ask."""
-        worded = all(
-            one.reason is None or one.reason.source == "llm" for one in answer.recommendations
+    def _remember(
+        self, request: RecommendationRequest, key: str, state: _State, answer: Recommendations
+    ) -> None:
+        """Keep an answer that nothing would better: in the words that were asked for, or with no
+        model to ask.
+        """
+        if request.user_id is None or request.items is not None:
+            return
+        final = (
+            request.wording == "template"
+            or not self._models.is_set()
+            or all(
+                one.reason is None or one.reason.source == "llm" for one in answer.recommendations
+            )
         )
-        if (
-            worded or not self._recommender.models.is_set()
-        ) and not self._snapshots.embedding_error():
-            self._answers.put(user_id, request, self._worded(state), answer)
+        if final and not self._derived.portraits.embedding_error():
+            self._answers.put(request.user_id, key, self._with_model(state), answer)
 
-    def _worded(self, state: _State) -> tuple[_State, str | None]:
+    def _with_model(self, state: _State) -> tuple[_State, str | None]:
         """What an answer rests on: the state, and the language model."""
-        return state, self._recommender.models.opened().name
+        return state, self._models.handle().name
 
     def forget(self, user_id: str) -> None:
         """Keep nothing of a user any more."""
@@ -289,19 +356,27 @@ class RecommendationService:
         """Have the model say why for the items of an answer that stand in template words, for the
         next time.
         """
-        profile = await self._painter.profile(answer.user_id)
-        past = self._recommender.past(answer.user_id)
-        wanted = [
+        await self._builder.paint_first(answer.user_id)
+        user = self.known(answer.user_id)
+        plain = [
             one
             for one in answer.recommendations
             if one.reason is not None and one.reason.source != "llm"
         ]
-        await self._recommender.word(
-            profile,
-            past,
-            [one.item for one in wanted],
-            {one.item.item_id: one.channels for one in wanted},
-        )
+        items = [one.item for one in plain]
+        placed = {one.item.item_id: one.channels for one in plain}
+        grounds = self._pipeline.grounds(user.profile, user.past, items, placed)
+        model = await self._models.ready()
+        await self._pipeline.model_reasons(grounds, user.profile, user.past, model)
+
+    def reasons_in(
+        self, language: str, user_id: str, recommendations: Sequence[Recommendation]
+    ) -> dict[str, Reason]:
+        """By item id, a list's reasons in template words of a language; empty where they are in
+        that language. Raises UnknownIdError.
+        """
+        user = self.known(user_id)
+        return self._pipeline.reasons_in(language, recommendations, user.profile, user.past)
 
     def context(self, user_id: str, max_tokens: int, query: str = "", model: str = "") -> Context:
         """The portrait packed for another model's prompt. Raises UnknownIdError, or BadInputError
@@ -311,48 +386,66 @@ class RecommendationService:
         relevance = None
         if query and profile.preferences:
             texts = [preference_text(one) for one in profile.preferences]
-            [asked] = self._snapshots.query_vectors([query])
+            [asked] = self._derived.vectors.query_vectors([query])
             relevance = relevance_to(
-                asked, profile.preferences, self._snapshots.passage_vectors(texts)
+                asked, profile.preferences, self._derived.vectors.passage_vectors(texts)
             )
         return pack(profile, max_tokens, relevance=relevance, query=query, model=model)
 
-    def popular(self, n: int, wishes: RecommendationRequest) -> list[PopularItem]:
-        """What most users have had, of the items that the wishes allow."""
-        items = self._fitting(wishes)
-        found = most_had(self._snapshots.holders(), items.keys(), n)
+    def past(self, user_id: str) -> Past:
+        """What a user did, and what each event says of their taste. Raises UnknownIdError."""
+        self._store.require_user(user_id)
+        return self._pipeline.past(user_id)
+
+    def items_like(self, words: str, n: int) -> list[str]:
+        """The n items whose text is likest to the words, nearest first; none where nothing is
+        embedded.
+        """
+        if not self._derived.vectors.is_indexed():
+            return []
+        index = self._derived.vectors.index()
+        return [hit.id for hit in index.search("items", index.embedder.queries([words]), n)[0]]
+
+    def popular(self, n: int, request: RecommendationRequest) -> list[PopularItem]:
+        """What most users have had, of the items that a request allows."""
+        items = self._fitting(request)
+        found = most_had(self._derived.catalogue.holders(), items.keys(), n)
         return [
             PopularItem(item=items[one], rank=rank, users=users)
             for rank, (one, users) in enumerate(found, 1)
         ]
 
     def neighbours(
-        self, item_id: str, n: int, by: Near, wishes: RecommendationRequest
+        self, item_id: str, n: int, by: Near, request: RecommendationRequest
     ) -> list[Neighbor]:
-        """The items nearest to one, of those that the wishes allow. Raises UnknownIdError."""
-        if item_id not in self._snapshots.world().items:
+        """The items nearest to one, of those that a request allows. Raises UnknownIdError."""
+        if item_id not in self._derived.catalogue.snapshot().items:
             raise UnknownIdError(
                 f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
             )
-        items = self._fitting(wishes)
+        items = self._fitting(request)
         if by == "users":
-            found = near_in_users(self._snapshots.holders(), item_id)
+            found = near_in_users(self._derived.catalogue.holders(), item_id)
         else:
-            with self._snapshots.request_snapshot():
+            with self._derived.request_snapshot():
                 self._ready(RecommendationRequest())  # which embeds what is not embedded yet
-            found = near_in_text(self._snapshots.vectors(), item_id)
+            found = near_in_text(self._derived.vectors.items(), item_id)
         held = [(items[one], score) for one, score in found if one in items][:n]
         return [
             Neighbor(item=one, rank=rank, score=round(score, 6))
             for rank, (one, score) in enumerate(held, 1)
         ]
 
-    def _fitting(self, wishes: RecommendationRequest) -> dict[str, Item]:
-        """The items that wishes allow, by id."""
-        items = self._snapshots.world().items
-        check_wishes(wishes, items)
-        mask = allowed([*items], items, wishes)
+    def _fitting(self, request: RecommendationRequest) -> dict[str, Item]:
+        """The items that a request allows, by id."""
+        items = self._derived.catalogue.snapshot().items
+        check_wishes(request, items)
+        mask = allowed([*items], items, request)
         return dict(items) if mask is None else dict(compress(items.items(), mask))
+
+    def _visitor_state(self) -> UserState:
+        world = self._derived.catalogue.snapshot()
+        return UserState((0, 0), world.items, world.scales, _visitor(), _NOTHING)
 
     def known(self, user_id: str) -> UserState:
         """A user's portrait and past as they are now. Raises UnknownIdError."""
@@ -363,7 +456,7 @@ class RecommendationService:
             raise UnknownIdError(
                 f"There is no user '{user_id}' in the store; ids are used exactly as in the data."
             )
-        world = self._snapshots.world()
+        world = self._derived.catalogue.snapshot()
         with self._lock:
             held = self._known.get(user_id)
             if held is not None:
@@ -375,13 +468,13 @@ class RecommendationService:
             and held.scales is world.scales
         ):
             return held
-        profile = self._painter.at_once(user_id)
+        profile = self._builder.profile(user_id)
         held = UserState(
             (newest[0], profile.version),
             world.items,
             world.scales,
             profile,
-            self._recommender.past(user_id),
+            self._pipeline.past(user_id),
         )
         with self._lock:
             self._known[user_id] = held

@@ -18,7 +18,7 @@ from limner.core.errors import (
 from limner.core.progress import Progress
 from limner.core.schema import RecommendationRequest, TrainReport
 from limner.rank import train_report
-from limner.state.snapshots import DerivedState
+from limner.state.derived import DerivedState
 from limner.store import Store
 
 
@@ -26,12 +26,12 @@ class Trainer:
     """Trains a store's ranker and keeps its index sound."""
 
     def __init__(
-        self, store: Store, progress: Progress, snapshots: DerivedState, wait: float
+        self, store: Store, progress: Progress, derived: DerivedState, wait: float
     ) -> None:
         """wait: seconds for another process that writes, as a server does now and then for a
         moment.
         """
-        self.store, self.progress, self.snapshots = store, progress, snapshots
+        self.store, self.progress, self.derived = store, progress, derived
         self._wait = wait
         self._guard, self._starting = Lock(), Lock()
         self._behind: Thread | None = None
@@ -40,71 +40,59 @@ class Trainer:
         """Fit the channels on every event and embed what items are about."""
         with self.store.writing(self._wait):
             embedder = self.sound_index()
-            embedded = self.snapshots.embed_items()
+            embedded = self.derived.vectors.embed_items()
             # Last, so that a model is only there where the vectors are too, whenever the run was
             # killed.
-            model = self.snapshots.train()
+            model = self.derived.ranker.train()
         return train_report(model, embedder, embedded)
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
-        model = self.snapshots.trained()
+        model = self.derived.ranker.trained()
         return model is not None and model.manifest.last_seq == self.store.last_seq(of_items=True)
+
+    def has_models(self) -> bool:
+        """Whether channels were ever trained, whatever they are worth now."""
+        return self.derived.ranker.has_models()
 
     def sound_index(self) -> str:
         """The embedder's name; the index is made anew where it cannot be read. Raises
         IndexMismatchError.
         """
         try:
-            return self.snapshots.check_index()
+            return self.derived.vectors.check_index()
         except IndexBrokenError:
             self.progress.say("The index cannot be read, so it is made anew.")
             self.reindex()
-            return self.snapshots.check_index()
+            return self.derived.vectors.check_index()
 
     def reindex(self) -> int:
         """Embed everything anew with the embedder that the settings name now; how many texts that
         were.
         """
         with self.store.writing(self._wait):
-            self.snapshots.reindex()
-            embedded = self.snapshots.embed_items()
-            return embedded + self.snapshots.embed_portraits()
+            self.derived.vectors.reindex()
+            embedded = self.derived.vectors.embed_items()
+            return embedded + self.derived.portraits.embed_all()
 
-    def embed_portraits(self) -> list[str]:
-        """Embed what was painted since, before it is looked through; what could not be done, as
-        notes.
-        """
-        try:
-            self.snapshots.embed_portraits()
-        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
-            waiting = self.store.count_unembedded()
-            return [
-                (
-                    "Portraits that are not found yet, since they are not embedded: "
-                    f"{waiting:,}. {error}"
-                )
-            ]
-        return []
-
-    def ready(self, wishes: RecommendationRequest) -> list[str]:
+    def ready(self, request: RecommendationRequest) -> list[str]:
         """Do what is missing: training, and vectors of items that came after it. What could not be
         done, as notes.
 
-        Raises BadInputError or UnknownIdError where the wishes name what the catalogue does not
+        Raises BadInputError or UnknownIdError where the request names what the catalogue does not
         have.
         """
-        self._check(wishes)
+        self._check(request)
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         idle = [
             f"No item has {one}, so its quota changes nothing."
-            for one in self.snapshots.idle_quotas(wishes)
+            for one in self.derived.ranker.idle_quotas(request)
         ]
-        if not notes and (unreached := self.snapshots.unreached()):
+        if not notes and (unreached := self.derived.ranker.unreached()):
             try:
                 with self.store.writing():
-                    self.snapshots.embed_new()
+                    self.derived.ranker.embed_new()
             except (StoreBusyError, FetchError, ModelError) as error:
                 notes = [
                     (
@@ -114,15 +102,15 @@ class Trainer:
                 ]
         return [*notes, *idle]
 
-    def within(self, seconds: float, wishes: RecommendationRequest) -> None:
+    def within(self, seconds: float, request: RecommendationRequest) -> None:
         """Where nothing is trained, begin it behind the answers and wait so long: `ready` would
         wait to the end.
 
-        Raises NotTrainedError where that does not do, and as `ready` does for the wishes.
+        Raises NotTrainedError where that does not do, and as `ready` does for the request.
         """
         if self._has_model():
             return
-        self._check(wishes)
+        self._check(request)
         with self._starting:
             if self._behind is None or not self._behind.is_alive():
                 self._behind = Thread(target=self._train_behind, name="training")
@@ -135,16 +123,16 @@ class Trainer:
                 "What is popular can be had now."
             )
 
-    def _check(self, wishes: RecommendationRequest) -> None:
-        """What cannot be answered need not wait until something is trained; who wishes for nothing
-        can be answered.
+    def _check(self, request: RecommendationRequest) -> None:
+        """What cannot be answered need not wait until something is trained; where nothing is asked
+        it can be answered.
         """
-        if wishes == RecommendationRequest():
+        if request.asks_nothing:
             return
         with suppress(
             StoreError
         ):  # a model that cannot be read is trained anew, an index that is away done without
-            self.snapshots.allowed(wishes)
+            self.derived.ranker.allowed(request)
 
     def _train_behind(self) -> None:
         with self._guard:
@@ -159,16 +147,16 @@ class Trainer:
         good as none.
         """
         try:
-            return self.snapshots.trained() is not None
+            return self.derived.ranker.trained() is not None
         except StoreError as error:
             self.progress.say(f"{error} It is trained anew.")
             return False
 
     def _find_vectors(self) -> list[str]:
         try:
-            self.snapshots.look()
+            self.derived.vectors.look()
         except (IndexAwayError, ModelError) as error:
-            self.snapshots.disable_vectors(error)
+            self.derived.vectors.disable_vectors(error)
             return [f"Without the portrait's vectors and new items', which cannot be read: {error}"]
         return []
 
@@ -177,9 +165,9 @@ class Trainer:
         try:
             self.train()
         except (IndexAwayError, ModelError, FetchError) as error:
-            self.snapshots.disable_vectors(error)
+            self.derived.vectors.disable_vectors(error)
             with self.store.writing(self._wait):
-                self.snapshots.train()
+                self.derived.ranker.train()
             return [
                 (
                     "Trained without what items are about; run `limner train` when it can "

@@ -49,7 +49,7 @@ class Cartographer:
         self._drawn: tuple[tuple[int, int], _Drawn] | None = None
 
     def map(self, words: Words) -> Map:
-        counts = self._engine.store.counts()
+        counts = self._engine.data.counts()
         drawn = self._draw() if counts.profiles else _Drawn([], [], [], 0, 0.0)
         named = Counter(one for one in drawn.tastes if one is not None)
         first = [taste for taste, _ in named.most_common(COLOURS)]
@@ -67,13 +67,13 @@ class Cartographer:
         return Map(points, legend, drawn.portraits, counts.users, drawn.share)
 
     def _draw(self) -> "_Drawn":
-        index = self._engine.snapshots.index()
+        portraits = self._engine.portraits
         with self._lock:
-            self._engine.trainer.embed_portraits()
-            key = (index.generation("portraits"), self._engine.store.state().erased)
+            portraits.embed_waiting()
+            key = portraits.vectors_key()
             if self._drawn is None or self._drawn[0] != key:
-                ids, vectors = index.everything("portraits")
-                self._drawn = (key, _project(ids, vectors, self._engine.portraits()))
+                ids, vectors = portraits.vectors()
+                self._drawn = (key, _project(ids, vectors, self._engine.data.portraits()))
             return self._drawn[1]
 
 

@@ -22,7 +22,6 @@ from limner.core.urls import segment
 from limner.engine import Engine
 from limner.recommend.edits import ClaimKey, PortraitEdit, Statement
 from limner.recommend.feedback import Feedback, FeedbackItem
-from limner.store import ResponseLog
 from limner.store.api_keys import KeyRing
 from limner.web.ledger import Accountant
 from limner.web.map import HEIGHT, WIDTH, Cartographer
@@ -59,13 +58,13 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         Cartographer(engine),
         Accountant(engine.store),
     )
-    ring, talks, kept = KeyRing(engine.store), ConversationLog(engine), ResponseLog(engine.store)
+    ring, talks = KeyRing(engine.store), ConversationLog(engine)
 
     async def show_person(
         request: Request, user_id: str, wanted: PersonQuery, said: StatusLine | None = None
     ) -> HTMLResponse:
         words = renderer.language(request)
-        page = await pool.call(person, engine, user_id, wanted, words)
+        page = await pool.run(lambda: person(engine, user_id, wanted, words))
         # A part that htmx asked for; a form sent without it gets the whole page.
         template = "person.html" if request.headers.get("hx-request") else "user.html"
         return renderer.page(
@@ -81,9 +80,10 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             return RedirectResponse(f"/users/{segment(own)}", 303)
         asked = q.strip()
         part = bool(request.headers.get("hx-request"))
-        named = await pool.call(engine.store.user, asked) if asked and not part else None
-        if named is not None:
-            return RedirectResponse(f"/users/{segment(named.user_id)}", 303)
+        named = [asked] if asked and not part else []
+        known = await pool.call(engine.data.known_users, named)
+        if known:
+            return RedirectResponse(f"/users/{segment(asked)}", 303)
         people = await pool.call(directory.people, q, renderer.language(request))
         return renderer.page(request, "found.html" if part else "home.html", people=people)
 
@@ -102,8 +102,8 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         words = renderer.language(request)
 
         def look() -> object:
-            engine.swift.known(user_id)  # paints the first, where there is none
-            return compared(engine.store.profile_versions(user_id), a, b, words)
+            engine.recommendations.known(user_id)  # paints the first, where there is none
+            return compared(engine.data.portrait_versions(user_id), a, b, words)
 
         return renderer.page(
             request, "versions.html", compared=await pool.call(look), user_id=user_id
@@ -149,11 +149,9 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
 
         def hear() -> None:
             # A thumb that was given is of the list that showed its item, if that is still kept.
-            of = kept.shown(given or recommendation_id)
+            of = engine.feedback.shown(given or recommendation_id)
             shown = of.recommendation_id if of is not None and type != "withdraw" else None
-            engine.feedback_service.hear(
-                user_id, Feedback(recommendation_id=shown, items=[*before, told])
-            )
+            engine.feedback.hear(user_id, Feedback(recommendation_id=shown, items=[*before, told]))
 
         await pool.call(hear)
         if not request.headers.get("hx-request"):
@@ -181,7 +179,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             edit = PortraitEdit(strike=[claim])
         else:
             edit = PortraitEdit(withdraw=[claim])
-        profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
+        profile = await pool.call(engine.edits.edit_portrait, user_id, edit)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)
         undo = (
@@ -240,7 +238,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             reply=reply,
             question=question,
             begun="",
-            sources=await pool.call(sources, reply.sources, engine.store, words),
+            sources=await pool.call(sources, reply.sources, engine.data, words),
         )
 
     # ------------------------------------------------------------ who asks
@@ -341,7 +339,7 @@ async def _said(
                     yield part("text", text=piece.text)
                 else:
                     words = renderer.language(request)
-                    cited = await pool.call(sources, piece.answer.sources, engine.store, words)
+                    cited = await pool.call(sources, piece.answer.sources, engine.data, words)
                     yield part("end", reply=piece.answer, sources=cited)
     except LimnerError as error:
         yield part("problem", detail=str(error))

@@ -124,16 +124,16 @@ class Directory:
 
     def _held(self) -> _Read:
         with self._lock:
-            held, now, revision = self._read, monotonic(), self._engine.store.revision()
+            held, now, revision = self._read, monotonic(), self._engine.data.revision()
             if held is not None and (
                 held.revision == revision or now - held.at < _PATIENCE * held.seconds
             ):
                 return held
-            users = {user.user_id: user for user in self._engine.store.users()}
-            active = {one: n for one, n in self._engine.store.active_users() if one in users}
+            users = {user.user_id: user for user in self._engine.data.users()}
+            active = {one: n for one, n in self._engine.data.active_users() if one in users}
             events = active | {one: 0 for one in users if one not in active}
-            counts = self._engine.store.counts()
-            lately = self._engine.store.heard_lately(FIRST)
+            counts = self._engine.data.counts()
+            lately = self._engine.data.recently_active(FIRST)
             example = _example(users.values())
             self._read = _Read(
                 monotonic(), monotonic() - now, revision, users, events, counts, lately, example

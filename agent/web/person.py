@@ -8,8 +8,6 @@ from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.facts import struck
 from limner.recommend.edits import Thumb, thumb_of
-from limner.recommend.serving import UserState
-from limner.store import ResponseLog
 from limner.web.events import EventReader, Seen, title_of
 from limner.web.people import about
 from limner.web.portrait import Card, card
@@ -86,19 +84,18 @@ class PersonQuery:
     """The list that the recommendations are compared with."""
 
 
-def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> PersonPage:
+async def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> PersonPage:
     """Raises UnknownIdError."""
-    answer = engine.swift.recommend(
-        user_id, wanted.n, RecommendationRequest(), repeats=False, explain=True
-    )
-    known = engine.swift.known(user_id)
-    world = engine.snapshots.world()
+    request = RecommendationRequest(user_id=user_id, n=wanted.n, wording="cached")
+    answer = await engine.recommend(request, keep=True)
+    known = engine.recommendations.known(user_id)
+    world = engine.data.catalogue()
     reader = EventReader(known.past, world, words)
-    shown = ResponseLog(engine.store).shown(wanted.before) if wanted.before else None
+    shown = engine.feedback.shown(wanted.before) if wanted.before else None
     times = [one.timestamp for one in known.past.events if one.timestamp is not None]
     return PersonPage(
         user_id=user_id,
-        about=about(engine.store.require_user(user_id), words),
+        about=about(engine.data.user(user_id), words),
         card=card(known.profile, reader, words),
         struck=struck_out(known.past, words),
         given=given(known.past, world.items),
@@ -108,7 +105,7 @@ def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> P
             reader,
             words,
             _same_user(shown, answer),
-            _retold(engine, answer, known, words.code),
+            _reasons_in(engine, answer, words.code),
         ),
         n=wanted.n,
         timeline=timeline(reader, world, words, wanted.facet),
@@ -118,9 +115,7 @@ def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words) -> P
     )
 
 
-def _retold(
-    engine: Engine, answer: Recommendations, known: UserState, language: str
-) -> dict[str, Reason]:
+def _reasons_in(engine: Engine, answer: Recommendations, language: str) -> dict[str, Reason]:
     """By item id, template reasons in the reader's language; a model's stay as they were
     checked.
     """
@@ -131,16 +126,15 @@ def _retold(
     }
     if not plain:
         return {}
-    retold_reasons = engine.recommender.retold(
-        answer.recommendations, known.profile, known.past, language
-    )
-    return {item_id: reason for item_id, reason in retold_reasons.items() if item_id in plain}
+    reasons = engine.recommendations.reasons_in(language, answer.user_id, answer.recommendations)
+    return {item_id: reason for item_id, reason in reasons.items() if item_id in plain}
 
 
 def events_of(engine: Engine, user_id: str, page: int, words: Words) -> EventPage:
     """Raises UnknownIdError."""
     return history(
-        EventReader(engine.swift.known(user_id).past, engine.snapshots.world(), words), page
+        EventReader(engine.recommendations.known(user_id).past, engine.data.catalogue(), words),
+        page,
     )
 
 

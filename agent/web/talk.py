@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limner.chat import CitedEvent
-from limner.store import Store
+from limner.state.reader import DataReader
 from limner.web.events import said_of
 from limner.web.words import Words
 
@@ -21,12 +21,9 @@ class Source:
     value: str
 
 
-def sources(cited: Sequence[CitedEvent], store: Store, words: Words) -> list[Source]:
+def sources(cited: Sequence[CitedEvent], data: DataReader, words: Words) -> list[Source]:
     """With what was said or searched, of events without an item."""
-    bare = {
-        one.event_id: one
-        for one in store.events_by_id([one.event_id for one in cited if one.item_id is None])
-    }
+    bare = data.events_by_id(one.event_id for one in cited if one.item_id is None)
 
     def said(one: CitedEvent) -> str:
         event = bare.get(one.event_id)

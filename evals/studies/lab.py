@@ -68,30 +68,30 @@ class Lab:
 
     @cached_property
     def items(self) -> Mapping[str, Item]:
-        return self.engine.snapshots.world().items
+        return self.engine.data.catalogue().items
 
     @property
     def scales(self) -> Mapping[str, Scale]:
-        return self.engine.snapshots.world().scales
+        return self.engine.data.catalogue().scales
 
     def bucket(self, user_id: str) -> str:
         return bucket_of(len(self.past(user_id).taste))
 
     def past(self, user_id: str, events: Sequence[Event] | None = None) -> Past:
-        return self.engine.recommender.past_of(self.events(user_id) if events is None else events)
+        return self.engine.pipeline.past_of(self.events(user_id) if events is None else events)
 
     def history(self, events: Sequence[Event]) -> History:
         """The history as the trained channels see it."""
-        model = self.engine.snapshots.model()
+        model = self.engine.state.ranker.model()
         if model is None:
             raise ValueError("the lab is not trained")
-        return model.history(self.engine.recommender.past_of(events).taste)
+        return model.history(self.engine.pipeline.past_of(events).taste)
 
     def subject(
         self, user_id: str, model: "ModelHandle", events: Sequence[Event] | None = None
     ) -> Subject:
         """A user as a portrait would be painted of them, of these events where given."""
-        return self.engine.profile_builder.subject(
+        return self.engine.portraits.subject(
             user_id, model, self.events(user_id) if events is None else events
         )
 
@@ -154,7 +154,7 @@ def open_lab(
             with engine.store.writing():
                 _fill(engine.store, source, cut, x, neutral=neutral)
                 engine.store.set_note(_STAMP, stamp)
-    if not engine.is_trained():
+    if not engine.trainer.is_trained():
         engine.train()
     users = [x.user_ids[at] for at in cut.users]
     hidden = {

@@ -252,7 +252,7 @@ class PortraitStudy:
 
 def numbers_of(lab: Lab) -> Numbers:
     """Thirds of the catalogue's numbers over the lab's pairs."""
-    x = lab.engine.store.interactions()
+    x = lab.engine.data.interactions()
     pairs = np.unique(x.user.astype(np.int64) * max(len(x.item_ids), 1) + x.item) % max(
         len(x.item_ids), 1
     )
@@ -261,7 +261,7 @@ def numbers_of(lab: Lab) -> Numbers:
 
 def names_of(lab: Lab) -> ValueNames:
     """The catalogue's values as the portraits' language names them."""
-    population = lab.engine.snapshots.world().population
+    population = lab.engine.data.catalogue().population
     language = spoken(lab.engine.settings.portrait.language)
     forms: dict[str, list[str]] = {}
     for facet, value in zip(population.facets, population.values, strict=True):

@@ -210,9 +210,9 @@ def questions(
     """
     asked: list[StudyQuestion] = []
     titles = Counter(item.title for item in lab.items.values())
-    facet = lab.engine.snapshots.world().population.primary
+    facet = lab.engine.data.catalogue().population.primary
     # Read once: of a large store it takes seconds.
-    x = lab.engine.store.interactions()
+    x = lab.engine.data.interactions()
     owners = _owners(x)
     for at, user_id in enumerate(users):
         events = lab.events(user_id)
@@ -307,7 +307,7 @@ def _last(lab: Lab, user_id: str, events: Sequence[Event]) -> StudyQuestion | No
 
 
 def _favourite(lab: Lab, user_id: str, events: Sequence[Event], facet: str) -> StudyQuestion | None:
-    population = lab.engine.snapshots.world().population
+    population = lab.engine.data.catalogue().population
     items = dict.fromkeys(one.item_id for one in events if one.item_id)
     counts = Counter(
         value for one in items for value in population.values_of(one or "").get(facet, ())
@@ -392,7 +392,7 @@ def _cohort(
 def _cohort_value(
     lab: Lab, x: Interactions, user_id: str, facet: str, drawn: np.random.Generator
 ) -> StudyQuestion | None:
-    population = lab.engine.snapshots.world().population
+    population = lab.engine.data.catalogue().population
     codes = [code for code, name in enumerate(population.facets) if name == facet]
     if not codes:
         return None

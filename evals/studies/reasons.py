@@ -54,7 +54,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limner.core.schema import Event, Fact, Item, Profile, Reason, Recommendation, Scale
+from limner.core.schema import (
+    Event,
+    Fact,
+    Item,
+    Profile,
+    Reason,
+    Recommendation,
+    RecommendationRequest,
+    Scale,
+)
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import Lab
 from limner.evals.studies.portraits import names_of, numbers_of, strongest
@@ -231,8 +240,8 @@ class ReasonStudy:
     ) -> None:
         self._lab, self._model, self._n, self._seed, self._judge = lab, model, n, seed, judge
         self._names = names_of(lab)
-        self._population = lab.engine.snapshots.world().population
-        trained = lab.engine.snapshots.model()
+        self._population = lab.engine.data.catalogue().population
+        trained = lab.engine.state.ranker.model()
         if trained is None:
             raise ValueError("the lab is not trained")
         self._trained = trained
@@ -245,7 +254,7 @@ class ReasonStudy:
 
     async def one(self, user_id: str) -> Case:
         lab = self._lab
-        [response] = await lab.engine.recommend([user_id], self._n)
+        response = await lab.engine.recommend(RecommendationRequest(user_id=user_id, n=self._n))
         events = {event.event_id: event for event in lab.events(user_id)}
         reasons = [
             (recommendation, recommendation.reason)

@@ -151,7 +151,7 @@ class _StudyWork:
         """Calls under neutral names, which stand in a ledger of their own."""
 
     async def run(self) -> StudyRecord:
-        model = await self.lab.engine.model()
+        model = await self.lab.engine.models.ready()
         self.notes += model.notes
         asked = _digest(self.plan, self.lab, model)
         kept = self._kept(asked)
@@ -300,7 +300,7 @@ class _StudyWork:
         )
         lab.engine.models.budget = self.budget
         try:
-            model = await lab.engine.model()
+            model = await lab.engine.models.ready()
             users = [
                 one.id
                 for one in cases.values()

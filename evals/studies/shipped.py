@@ -109,7 +109,7 @@ class Key:
 
     @cached_property
     def events(self) -> dict[str, list[Event]]:
-        return {one: self.engine.store.events(one) for one in self.engine.store.user_ids()}
+        return {one: self.engine.store.events(one) for one in self.engine.data.user_ids()}
 
     def right(self, asked: dict[str, Given]) -> str:
         """The text that an answer must contain, or alternatives separated by `|`."""
@@ -213,7 +213,7 @@ class Key:
     # ------------------------------------------------------------ of all users
 
     def _users(self, fits: Callable[[str], bool], where: dict[str, Given] | None = None) -> str:
-        people = {one.user_id: one.attributes for one in self.engine.store.users()}
+        people = {one.user_id: one.attributes for one in self.engine.data.users()}
 
         def matches(user: str) -> bool:
             return all(
@@ -232,7 +232,7 @@ class Key:
         Liked is a rating more than a tenth of the half scale above its middle and the user's own
         habit, as the signal table says it.
         """
-        scales, table = self.engine.store.scales(), self.engine.settings.signals
+        scales, table = self.engine.data.scales(), self.engine.settings.signals
 
         def fits(user: str) -> bool:
             events = [one for one in self.events[user] if one.item_id]

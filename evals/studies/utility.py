@@ -129,14 +129,14 @@ class Bench:
 
     def __init__(self, lab: Lab, seed: int = 0) -> None:
         self._lab, self._seed = lab, seed
-        snapshots = lab.engine.snapshots
-        self._vectors = snapshots.vectors()
-        model = snapshots.model()
+        snapshots = lab.engine.state
+        self._vectors = snapshots.vectors.items()
+        model = snapshots.ranker.model()
         if model is None:
             raise ValueError("the lab is not trained")
         self._model = model
         self._position = self._vectors.positions
-        self._population = snapshots.world().population
+        self._population = snapshots.catalogue.snapshot().population
         self._codes = {
             (fold(facet), fold(value)): code
             for code, (facet, value) in enumerate(
@@ -254,10 +254,9 @@ class Bench:
 
     def _first(self, user_id: str, profile: Profile) -> list[int]:
         """Positions of the first ten of the list that the user is given."""
-        recommender = self._lab.engine.recommender
-        chosen = recommender.choose(
-            profile, self._lab.past(user_id), CUT, RecommendationRequest(), repeats=False
-        )[:CUT]
+        request = RecommendationRequest(user_id=user_id, n=CUT)
+        pipeline = self._lab.engine.pipeline
+        chosen = pipeline.choose(profile, self._lab.past(user_id), request)[:CUT]
         return [
             self._position[one.candidate.item_id]
             for one in chosen
@@ -292,7 +291,7 @@ class Bench:
 
     def _wording(self, preferences: Sequence[Preference]) -> Wording:
         """Embedded as the index embeds them."""
-        embedder = self._lab.engine.snapshots.index().embedder
+        embedder = self._lab.engine.state.vectors.index().embedder
 
         def of(polarity: str) -> NDArray[np.float32]:
             texts = [preference_text(one) for one in preferences if one.polarity == polarity]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from limner.core.schema import RecommendationRequest
 from limner.core.settings import load_settings
 from limner.engine import Engine, open_engine
 from limner.ingest import Sources
@@ -103,9 +104,9 @@ def test_recommendations_are_the_best_unseen_items_each_once(
         users = engine.store.user_ids()
         catalogue = {item.item_id for item in engine.store.items()}
         user = data.draw(st.sampled_from(users))
-        own = {event.event_id: event for event in engine.history(user)}
+        own = {event.event_id: event for event in engine.data.history(user)}
         had = {event.item_id for event in own.values()}
-        [found] = asyncio.run(engine.recommend([user], n))
+        found = asyncio.run(engine.recommend(RecommendationRequest(user_id=user, n=n)))
         ids = [one.item.item_id for one in found.recommendations]
         assert len(ids) == len(set(ids)) == min(n, len(catalogue - had))
         assert set(ids) <= catalogue - had
@@ -116,9 +117,10 @@ def test_recommendations_are_the_best_unseen_items_each_once(
             assert one.reason is not None and one.reason.text
             assert set(one.reason.evidence) <= own.keys()
         assert found.fallback == (not own)
-        [again] = asyncio.run(engine.recommend([user], n))
+        again = asyncio.run(engine.recommend(RecommendationRequest(user_id=user, n=n)))
         assert again == found
-        [repeated] = asyncio.run(engine.recommend([user], n, repeats=True, explain=False))
+        anything = RecommendationRequest(user_id=user, n=n, repeats=True, explain=False)
+        repeated = asyncio.run(engine.recommend(anything))
         assert len(repeated.recommendations) == min(n, len(catalogue))
 
 
@@ -130,18 +132,19 @@ def test_ranking_orders_what_was_given_and_portraits_keep_their_budget(
     with engine_of(given_tables) as engine:
         user = data.draw(st.sampled_from(engine.store.user_ids()))
         given_items = data.draw(st.lists(ITEMS | st.just("unheard of"), min_size=1, max_size=12))
-        ranked = asyncio.run(engine.rank(user, given_items)).recommendations
+        given = RecommendationRequest(user_id=user, items=given_items, explain=False)
+        ranked = asyncio.run(engine.recommend(given)).recommendations
         assert sorted(one.item.item_id for one in ranked) == sorted(set(given_items))
         scores = [one.score for one in ranked]
         assert scores == sorted(scores, reverse=True)
         known = {item.item_id for item in engine.store.items()}
-        had = {event.item_id for event in engine.history(user)}
+        had = {event.item_id for event in engine.data.history(user)}
         for one in ranked:
             assert ("unknown" in one.flags) == (one.item.item_id not in known)
             assert ("seen" in one.flags) == (one.item.item_id in had)
 
         profile = asyncio.run(engine.profile(user))
         assert profile.built_from.window_tokens <= engine.settings.portrait.window_tokens
-        own = {event.event_id for event in engine.history(user)}
+        own = {event.event_id for event in engine.data.history(user)}
         assert all(one.evidence and set(one.evidence) <= own for one in profile.preferences)
         assert profile.built_from.events == len(own)

@@ -114,7 +114,7 @@ def test_a_killed_build_goes_on(place: Path) -> None:
     settings = load_settings(
         {}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"}
     )
-    index = open_engine(settings).snapshots.index()
+    index = open_engine(settings).snapshots.vectors.index()
     assert index.count("portraits") == len(stored)
     assert index.count("preferences") == sum(
         len(versions[-1].preferences) for versions in stored.values()
@@ -137,6 +137,6 @@ async def test_a_portrait_painted_anew_takes_its_preferences_place(place: Path) 
         for profile in engine.store.profile_versions("u0")
     )
     assert before - after
-    held = engine.snapshots.index().everything("preferences")[0]
+    held = engine.state.vectors.index().everything("preferences")[0]
     assert {tuple(one.split("\x1f")[1:]) for one in held} == after
     await engine.close()

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from limner.chat import answer
 from limner.core.errors import UnknownIdError, UsageError
+from limner.core.schema import RecommendationRequest, Recommendations
 from limner.core.settings import Settings, load_settings
 from limner.core.signals import signals
 from limner.engine import Engine, open_engine
@@ -39,11 +40,16 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     made.store.close()
 
 
+async def lists(engine: Engine, users: list[str], n: int) -> list[Recommendations]:
+    requests = [RecommendationRequest(user_id=user, n=n) for user in users]
+    return [await engine.recommend(one) for one in requests]
+
+
 async def test_recommends_unseen_items_and_says_why(engine: Engine) -> None:
-    results = await engine.recommend(["u0", "u1"], 5)
+    results = await lists(engine, ["u0", "u1"], 5)
     for result in results:
-        had = {event.item_id for event in engine.history(result.user_id)}
-        own = {event.event_id for event in engine.history(result.user_id)}
+        had = {event.item_id for event in engine.data.history(result.user_id)}
+        own = {event.event_id for event in engine.data.history(result.user_id)}
         ids = [one.item.item_id for one in result.recommendations]
         assert len(ids) == 5 == len(set(ids))
         assert not had & set(ids)
@@ -53,15 +59,16 @@ async def test_recommends_unseen_items_and_says_why(engine: Engine) -> None:
 
 async def test_portrait_cites_the_users_own_events(engine: Engine) -> None:
     profile = await engine.profile("u0")
-    own = {event.event_id for event in engine.history("u0")}
+    own = {event.event_id for event in engine.data.history("u0")}
     assert profile.preferences
     assert all(one.evidence and set(one.evidence) <= own for one in profile.preferences)
     assert (await engine.build(["u0"])).skipped == 1
 
 
 async def test_rank_gives_back_every_item_and_flags_it(engine: Engine) -> None:
-    seen = engine.history("u0")[0].item_id
-    result = await engine.rank("u0", [seen or "", "00", "nowhere"])
+    seen = engine.data.history("u0")[0].item_id
+    given = RecommendationRequest(user_id="u0", items=[seen or "", "00", "nowhere"], explain=False)
+    result = await engine.recommend(given)
     flags = {one.item.item_id: one.flags for one in result.recommendations}
     assert len(flags) == len({seen, "00", "nowhere"})
     assert "seen" in flags[seen or ""]
@@ -70,7 +77,7 @@ async def test_rank_gives_back_every_item_and_flags_it(engine: Engine) -> None:
 
 async def test_unknown_user(engine: Engine) -> None:
     with pytest.raises(UnknownIdError):
-        await engine.recommend(["nobody"], 3)
+        await lists(engine, ["nobody"], 3)
 
 
 async def test_chat_answers_by_the_planner(engine: Engine) -> None:
@@ -108,9 +115,9 @@ async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) 
         llm["backoff"] = 0.01
         settings = load_settings({}, overrides={("data",): str(engine.store.folder), ("llm",): llm})
         asking = open_engine(settings)
-        await asking.recommend(["u0", "u1", "u2"], 3)
+        await lists(asking, ["u0", "u1", "u2"], 3)
         tried = len(server.requests)
-        results = await asking.recommend(["u3", "u4", "u5", "u6"], 3)
+        results = await lists(asking, ["u3", "u4", "u5", "u6"], 3)
         assert tried > 0
         assert len(server.requests) == tried
         assert all(len(one.recommendations) == 3 for one in results)
@@ -128,12 +135,12 @@ async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_mo
         settings = load_settings({}, overrides={("data",): str(engine.store.folder), ("llm",): llm})
         asking = open_engine(settings)
         report = await asking.weigh(asking.train(), 25)
-        past = asking.recommender.model().past
+        past = asking.pipeline.model().past
         assert past and report.rerank is not None and report.rerank.model == "m"
         assert report.rerank.buckets[0].cases == min(len(past), 25) and report.rerank.of("all") == 0
         asked = _orders(asking)
         assert 2 <= asked <= len(server.requests)
-        [result] = await asking.recommend(["u0"], 3)
+        [result] = await lists(asking, ["u0"], 3)
         assert _orders(asking) == asked
         assert any("not asked for the order" in note for note in result.notes)
         assert {one.rerank for one in result.recommendations} == {"skipped"}
@@ -163,7 +170,7 @@ async def test_a_weight_that_was_set_has_the_model_reorder(engine: Engine) -> No
         llm = {"choice": "openai", "base_url": server.base_url, "model": "m", "grade": "full"}
         overrides = {("data",): str(engine.store.folder), ("llm",): llm, ("rerank", "weight"): 1.0}
         asking = open_engine(load_settings({}, overrides=overrides))
-        [result] = await asking.recommend(["u0"], 5)
+        [result] = await lists(asking, ["u0"], 5)
         assert {one.rerank for one in result.recommendations} == {"applied"}
         await asking.close()
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-import limner.state.snapshots
+import limner.state.ranker
 from limner import Limner
 from limner.cli import main
 from limner.core.errors import BadInputError, IndexAwayError, UnknownIdError
@@ -23,7 +23,7 @@ from limner.core.settings import load_settings
 from limner.engine import Engine, open_engine
 from limner.ingest import Sources
 from limner.rank import allowed
-from limner.state.snapshots import DerivedState
+from limner.state.item_vectors import ItemVectorState
 from limner.testing import FakeEmbedder
 
 GENRES = ("Comedy", "Drama", "War")
@@ -71,10 +71,13 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 
 async def one(engine: Engine, user: str, n: int = 10, **wishes: object) -> Recommendations:
-    [found] = await engine.recommend(
-        [user], n, wishes=RecommendationRequest.model_validate(wishes), explain=False
+    return await engine.recommend(request_of(user, n, **wishes))
+
+
+def request_of(user: str | None, n: int, **wishes: object) -> RecommendationRequest:
+    return RecommendationRequest.model_validate(
+        {"user_id": user, "n": n, "explain": False, **wishes}
     )
-    return found
 
 
 def ids(found: Recommendations) -> list[str]:
@@ -82,7 +85,7 @@ def ids(found: Recommendations) -> list[str]:
 
 
 async def test_filters_look_at_the_whole_catalogue(engine: Engine) -> None:
-    had = {event.item_id for event in engine.history("u0")}
+    had = {event.item_id for event in engine.data.history("u0")}
     found = await one(engine, "u0", 50, category=["war"], price_min=10, filter="price < 50")
     fits = {f"i{at}" for at in range(10, 50) if at % 3 == 2} - had
     assert set(ids(found)) == fits
@@ -121,39 +124,43 @@ async def test_a_quota_that_nothing_has_is_said(engine: Engine, tmp_path: Path) 
 async def test_with_a_user_goes_what_was_counted_of_them(engine: Engine, tmp_path: Path) -> None:
     await one(engine, "fresh", 3)
     derived = [tmp_path / "store" / name for name in ("population", "demographics", "holders")]
-    engine.snapshots.holders()
+    engine.state.catalogue.holders()
     assert all(len([*folder.iterdir()]) == 2 for folder in derived)
-    before, pairs = engine.snapshots.demographics(), engine.snapshots.world().population.pairs
+    before, pairs = (
+        engine.state.catalogue.demographics(),
+        engine.state.catalogue.snapshot().population.pairs,
+    )
     engine.erase("u2")
     assert not any(folder.exists() for folder in derived)
     assert not [*(tmp_path / "store").glob(".*.part"), *(tmp_path / "store").glob(".*.old")]
-    after = engine.snapshots.demographics()
+    after = engine.state.catalogue.demographics()
     assert (
         after.sizes[after.position["life: old"]] == before.sizes[before.position["life: old"]] - 1
     )
-    assert engine.snapshots.world().population.pairs == pairs - 12
+    assert engine.state.catalogue.snapshot().population.pairs == pairs - 12
 
 
 async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_path: Path) -> None:
     best, second = ids(await one(engine, "u0", 2))
-    version = engine.snapshots.model().manifest.version  # type: ignore[union-attr]
+    version = engine.state.ranker.model().manifest.version  # type: ignore[union-attr]
     write_items(tmp_path, **{best: "Comedy,1,true,yes", second: "Comedy,1,,out of stock"})
     engine.ingest(Sources(items=["items.csv"]))
     assert not {best, second} & set(ids(await one(engine, "u0", 50)))
     assert (
         best not in (also := ids(await one(engine, "u0", 50, available=False))) and second in also
     )
-    everyone = [found async for found in engine.recommend_all(50)]
+    everyone = [found async for found in engine.recommend_all(request_of(None, 50))]
     assert not {best, second} & {name for found in everyone for name in ids(found)}
-    ranked = await engine.rank("u0", [best, second, "i5"])
+    given = RecommendationRequest(user_id="u0", items=[best, second, "i5"], explain=False)
+    ranked = await engine.recommend(given)
     flags = {each.item.item_id: each.flags for each in ranked.recommendations}
     assert "hidden" in flags[best] and "unavailable" in flags[second] and len(flags) == 3
-    assert any("hidden" in note for note in engine.users_for_item(best).notes)
+    assert any("hidden" in note for note in engine.users(for_item=best).notes)
     write_items(tmp_path, **{best: "Comedy,1,false,yes"})
     engine.ingest(Sources(items=["items.csv"]))
     assert best in ids(await one(engine, "u0", 50))
-    assert engine.snapshots.model().manifest.version == version  # type: ignore[union-attr]
-    assert "hidden" not in engine.snapshots.world().population.facets
+    assert engine.state.ranker.model().manifest.version == version  # type: ignore[union-attr]
+    assert "hidden" not in engine.state.catalogue.snapshot().population.facets
 
 
 async def test_an_item_that_came_after_training_is_found_without_training(
@@ -167,13 +174,13 @@ async def test_an_item_that_came_after_training_is_found_without_training(
     flagged = {each.item.item_id for each in found.recommendations if "cold_item" in each.flags}
     assert "new" in flagged and "i3" not in flagged
     assert ids(await one(engine, "u0", filter="title = Film ew")) == ["new"]
-    assert engine.snapshots.unreached() == set()
-    users = engine.users_for_item("new", None)
+    assert engine.state.ranker.unreached() == set()
+    users = engine.users(None, for_item="new")
     assert users.considered == users.population == USERS + 2 and "likeness" in users.definition
 
 
 async def test_a_short_list_says_why(engine: Engine) -> None:
-    had = sorted({event.item_id or "" for event in engine.history("u0")})
+    had = sorted({event.item_id or "" for event in engine.data.history("u0")})
     three = " or ".join(f"title = 'Film {one[1:]}'" for one in had[:3])
     assert (await one(engine, "u0", 5, filter=three)).notes == [
         "The user has had each of the 3 items that fit."
@@ -186,7 +193,7 @@ async def test_a_short_list_says_why(engine: Engine) -> None:
 
 
 async def test_a_visitor_is_nobody_in_the_store(engine: Engine) -> None:
-    found = engine.visit(5, wishes=RecommendationRequest(context=["i0", "i3"]))
+    found = await engine.recommend(request_of(None, 5, context=["i0", "i3"], explain=True))
     assert (
         found.user_id == ""
         and found.recommendation_id is None
@@ -225,7 +232,7 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
         asked.append(wishes)
         return allowed(ids, items, wishes)
 
-    monkeypatch.setattr(limner.state.snapshots, "allowed", watched)
+    monkeypatch.setattr(limner.state.ranker, "allowed", watched)
     for wishes in (
         {},
         {"context": ["i0"]},
@@ -245,12 +252,7 @@ async def test_the_catalogue_is_looked_through_once_for_all_visits(
 
 async def test_everyone_at_once_gets_what_each_gets_alone(engine: Engine) -> None:
     for wishes in ({}, {"quota": {"category": 2}, "diversity": 0.4, "category": ["War", "Drama"]}):
-        everyone = [
-            found
-            async for found in engine.recommend_all(
-                7, wishes=RecommendationRequest.model_validate(wishes)
-            )
-        ]
+        everyone = [found async for found in engine.recommend_all(request_of(None, 7, **wishes))]
         assert [found.user_id for found in everyone] == engine.store.user_ids()
         for found in everyone[::5]:
             alone = await one(engine, found.user_id, 7, **wishes)
@@ -304,14 +306,14 @@ def test_a_table_says_what_it_had_to_do_without(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def away(self: DerivedState) -> None:
+    def away(self: ItemVectorState) -> None:
         raise IndexAwayError("No server answers.")
 
     call = ["--data", "store", "recommend", *given, "--out", "all.csv", "-n", "2"]
     opener = partial(open_engine, embedder=FakeEmbedder())
     assert main([*call, "--json"], open_engine=opener) == 0
     assert not any("No server" in note for note in json.loads(capsys.readouterr().out)["notes"])
-    monkeypatch.setattr(DerivedState, "look", away)
+    monkeypatch.setattr(ItemVectorState, "look", away)
     assert main([*call, "--json"], open_engine=opener) == 0
     assert any(
         "No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"]
@@ -324,15 +326,8 @@ def test_the_python_door_has_them_too(engine: Engine) -> None:
     settings = engine.settings
     engine.store.close()
     with Limner(settings=settings) as limner:
-        limner.engine.snapshots._embedder = FakeEmbedder()
-        assert (
-            len(
-                limner.recommend(
-                    "u0", 4, wishes=RecommendationRequest(category=["War"]), explain=False
-                )
-            )
-            == 4
-        )
+        limner.engine.state.vectors._embedder = FakeEmbedder()
+        assert len(limner.recommend("u0", 4, category=["War"], explain=False)) == 4
         assert len(limner.recommend_all(2)) == 2 * (USERS + 2)
         users = limner.users("i5", 3)
         assert list(users["rank"]) == [1, 2, 3]

@@ -44,8 +44,8 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     rows = [
         {"user_id": one, "item_id": f"{at:02}", "type": "like"} for one in IDS for at in range(3)
     ]
-    engine.editor.take("items", [{"item_id": one, "title": f"Title of {one}"} for one in IDS])
-    engine.editor.take("events", rows)
+    engine.edits.take("items", [{"item_id": one, "title": f"Title of {one}"} for one in IDS])
+    engine.edits.take("events", rows)
     with live(create_app(engine)) as found:
         yield found
 
@@ -131,7 +131,7 @@ def test_a_slash_that_was_encoded_leads_nowhere_else(server: Live) -> None:
 
 def test_a_key_of_one_user_reaches_no_other_by_a_slash(trained: Path, tmp_path: Path) -> None:
     engine = engine_of(copied(trained, tmp_path))
-    engine.editor.take(
+    engine.edits.take(
         "events",
         [{"user_id": one, "item_id": "00", "type": "like"} for one in ("u0/profile", "..")],
     )

@@ -80,7 +80,7 @@ def painted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copied(trained, tmp_path_factory.mktemp("bound"))
     engine = engine_of(folder)
     for user in engine.store.user_ids():
-        engine.swift.known(user)
+        engine.recommendations.known(user)
     engine.store.close()
     return folder
 
@@ -308,12 +308,9 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = open_engine(settings_for(folder), create=True, embedder=FakeEmbedder())
     engine.ingest(Sources(events=[str(folder / "events.csv")], items=[str(folder / "items.csv")]))
     engine.train()
-    assert engine.known_users(["4711", "4712", "zelda", "zelva", "k9x7", "k9x8", "12", "13"]) == {
-        "4711",
-        "zelda",
-        "k9x7",
-        "12",
-    }
+    assert engine.data.known_users(
+        ["4711", "4712", "zelda", "zelva", "k9x7", "k9x8", "12", "13"]
+    ) == {"4711", "zelda", "k9x7", "12"}
     engine.store.close()
     return folder
 

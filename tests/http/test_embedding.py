@@ -8,7 +8,7 @@ import pytest
 from limner.core.errors import IndexAwayError
 from limner.engine import Engine
 from limner.server import create_app
-from limner.state.snapshots import DerivedState
+from limner.state.portrait_vectors import PortraitVectorState
 from tests.http.live import live
 from tests.http.tasteful import copied, engine_of, ids, made
 
@@ -35,13 +35,11 @@ def test_a_server_embeds_what_it_or_another_process_painted(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
-    engine.profile_builder.at_once(
-        "u1"
-    )  # as a process did that was killed before it embedded anything
+    engine.portraits.profile("u1")  # as a process did that was killed before it embedded anything
     with live(create_app(engine), engine.settings.server) as server:
         assert ids(server.client.get("/v1/users/u0/recommendations?n=3"))
         until_embedded(engine)
-        assert {"u0", "u1"} == set(engine.snapshots.index().everything("portraits")[0])
+        assert {"u0", "u1"} == set(engine.state.vectors.index().everything("portraits")[0])
 
 
 def test_a_server_tries_again_where_nothing_could_be_embedded(
@@ -49,16 +47,16 @@ def test_a_server_tries_again_where_nothing_could_be_embedded(
 ) -> None:
     monkeypatch.setattr("limner.api.background.REST", 0.01)
     monkeypatch.setattr("limner.api.background.PATIENCE", 0.01)
-    embed, tried = DerivedState.embed_some, []
+    embed, tried = PortraitVectorState.embed_some, []
 
-    def away_at_first(self: DerivedState) -> int:
+    def away_at_first(self: PortraitVectorState) -> int:
         tried.append(1)
         if len(tried) < 3:
             raise IndexAwayError("No Chroma server answers.")
         return embed(self)
 
-    monkeypatch.setattr(DerivedState, "embed_some", away_at_first)
-    engine.profile_builder.at_once("u0")
+    monkeypatch.setattr(PortraitVectorState, "embed_some", away_at_first)
+    engine.portraits.profile("u0")
     with live(create_app(engine), engine.settings.server):
         until_embedded(engine)
     assert len(tried) >= 3

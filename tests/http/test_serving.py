@@ -453,7 +453,7 @@ def test_a_server_answers_where_what_it_would_read_first_is_damaged(
     def warm() -> None:
         raise StoreError("The trained model is damaged.")
 
-    monkeypatch.setattr(engine.swift, "warm", warm)
+    monkeypatch.setattr(engine.recommendations, "warm", warm)
     with live(create_app(engine)) as server:
         assert server.client.get("/health/live").status_code == 200
     assert '"not warmed"' in capsys.readouterr().err
@@ -464,7 +464,7 @@ def test_a_server_that_reads_for_long_takes_requests_meanwhile(
 ) -> None:
     engine = small_engine(tmp_path)
     done = threading.Event()
-    monkeypatch.setattr(engine.swift, "warm", done.wait)
+    monkeypatch.setattr(engine.recommendations, "warm", done.wait)
     monkeypatch.setattr("limner.server._WARM", 0.05)
     with live(create_app(engine)) as server:
         assert server.client.get("/health/live").status_code == 200

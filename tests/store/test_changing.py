@@ -32,7 +32,7 @@ def test_two_changes_of_an_item_at_once_are_both_kept(
     monkeypatch.setattr(engine.store, "item", slowly)
     with ThreadPoolExecutor(2) as threads:
         changes = [ItemPatch(attributes={"colour": "red"}), ItemPatch(attributes={"size": "L"})]
-        list(threads.map(lambda one: engine.editor.patch_item("i1", one), changes))
+        list(threads.map(lambda one: engine.edits.patch_item("i1", one), changes))
     item = read("i1")
     assert item is not None and item.attributes == {"colour": "red", "size": "L"}
     engine.store.close()

@@ -227,6 +227,8 @@ class FakeEngine:
 
     def __init__(self, settings: Settings, raises: BaseException | None = None) -> None:
         self.settings, self.store, self.raises = settings, FakeStore(), raises
+        # The fake is each of the engine's parts itself.
+        self.data = self.doctor = self.trainer = self.portraits = self
         self.progress: Progress = Quiet()
         self.asked: list[tuple[str, object]] = []
         self.closed = False
@@ -247,6 +249,23 @@ class FakeEngine:
             notes=["Scale of ml observed: 1 to 5."],
             rejected_file="store/rejected/1.jsonl",
         )
+
+    def user(self, user_id: str) -> User:
+        if user_id != "new":  # whose list is a fallback
+            self._known(user_id)
+        return User(user_id=user_id)
+
+    def scales(self) -> dict[str, Scale]:
+        return self.store.scales()
+
+    def counts(self) -> Counts:
+        return self.store.counts()
+
+    def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
+        return self.store.active_users(min_events)
+
+    def events_by_id(self, ids: Iterable[str]) -> dict[str, Event]:
+        return {one.event_id: one for one in self.store.events_by_id(list(ids))}
 
     def history(self, user_id: str) -> list[Event]:
         self._note("history", user_id)
@@ -331,42 +350,31 @@ class FakeEngine:
         self._known(user_id)
         return profile(version=version or 2)
 
-    async def recommend(
-        self,
-        user_ids: Sequence[str],
-        n: int = 10,
-        *,
-        wishes: RecommendationRequest | None = None,
-        repeats: bool = False,
-        explain: bool = True,
-    ) -> list[Recommendations]:
-        self._note("recommend", user_ids, n, repeats, explain, wishes or RecommendationRequest())
-        return [
-            recommendations(user_id, n, explain, fallback=user_id != "196") for user_id in user_ids
-        ]
+    async def recommend(self, request: RecommendationRequest) -> Recommendations:
+        self._note("recommend", request)
+        user_id = request.user_id or ""
+        if request.items is not None:
+            self._known(user_id)
+            return recommendations(user_id, len(request.items), request.explain)
+        fallback = user_id not in ("196", "")
+        return recommendations(user_id, request.n, request.explain, fallback=fallback)
 
-    def visit(
-        self, n: int = 10, *, wishes: RecommendationRequest, explain: bool = True
-    ) -> Recommendations:
-        self._note("visit", n, explain, wishes)
-        return recommendations("", n, explain)
-
-    async def recommend_all(
-        self,
-        n: int = 10,
-        *,
-        wishes: RecommendationRequest | None = None,
-        repeats: bool = False,
-        explain: bool = False,
-    ) -> AsyncIterator[Recommendations]:
-        self._note("recommend_all", n, repeats, explain, wishes or RecommendationRequest())
+    async def recommend_all(self, request: RecommendationRequest) -> AsyncIterator[Recommendations]:
+        self._note("recommend_all", request)
         for user_id in ("196", "7"):
-            yield recommendations(user_id, n, explain, fallback=user_id != "196")
+            yield recommendations(user_id, request.n, request.explain, fallback=user_id != "196")
 
-    def users_for_item(
-        self, item_id: str, n: int | None = 10, *, where: str = "", repeats: bool = False
+    def users(
+        self,
+        n: int | None = 10,
+        *,
+        for_item: str | None = None,
+        like: str | None = None,
+        where: str = "",
+        repeats: bool = False,
     ) -> Audience:
-        self._note("users_for_item", item_id, n, where, repeats)
+        self._note("users", n, for_item, like, where, repeats)
+        item_id = for_item or ""
         if item_id not in ITEMS:
             raise UnknownIdError(
                 f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
@@ -387,14 +395,7 @@ class FakeEngine:
             notes=["Two of them did nothing."],
         )
 
-    async def rank(
-        self, user_id: str, item_ids: Sequence[str], *, explain: bool = False
-    ) -> Recommendations:
-        self._note("rank", user_id, item_ids, explain)
-        self._known(user_id)
-        return recommendations(user_id, len(item_ids), explain)
-
-    async def doctor(self, *, probe: bool = False) -> list[Check]:
+    async def examine(self, *, probe: bool = False) -> list[Check]:
         self._note("doctor", probe)
         return [
             Check(name="store", state="ok", detail="1 user, 4 items, 4 events"),

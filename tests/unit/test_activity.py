@@ -10,7 +10,7 @@ import pytest
 
 from limner.core.errors import StoreError
 from limner.core.interactions import NO_TIME, Interactions
-from limner.core.schema import Item
+from limner.core.schema import Item, RecommendationRequest
 from limner.core.settings import load_settings
 from limner.engine import open_engine
 from limner.evals.metrics import auc, ece
@@ -264,24 +264,29 @@ async def test_every_door_tells_the_same_chance(tmp_path: Path) -> None:
     engine = open_engine(settings, create=True, embedder=FakeEmbedder())
     try:
         engine.ingest(Sources(events=[str(tmp_path / "events.csv")]))
-        everyone = {found.user_id: found async for found in engine.recommend_all(5)}
+        everyone = {
+            found.user_id: found
+            async for found in engine.recommend_all(RecommendationRequest(n=5, explain=False))
+        }
         user = x.user_ids[
             int(np.flatnonzero((np.bincount(x.user) == 10) & (np.arange(200) % 3 > 0))[0])
         ]
         told = {one.item.item_id: one.probability for one in everyone[user].recommendations}
         assert len(told) == 5 and all(told.values()), "a fusion was learned"
-        [alone] = await engine.recommend([user], 5, explain=False)
-        ranked = await engine.rank(user, list(told))
+        alone = await engine.recommend(RecommendationRequest(user_id=user, n=5, explain=False))
+        ranked = await engine.recommend(
+            RecommendationRequest(user_id=user, items=list(told), explain=False)
+        )
         for found in (alone, ranked):
             assert {
                 one.item.item_id: one.probability for one in found.recommendations
             } == pytest.approx(told)
         for item_id, probability in told.items():
-            reached = engine.users_for_item(item_id, None)
+            reached = engine.users(None, for_item=item_id)
             assert next(
                 one for one in reached.users if one.user_id == user
             ).probability == pytest.approx(probability)
-        model = engine.snapshots.model()
+        model = engine.state.ranker.model()
         assert model is not None and model.activity is not None and model.activity.rate < 0.9
     finally:
         await engine.close()

@@ -158,8 +158,9 @@ def test_options_say_what_a_list_should_be_like() -> None:
         "price > 3*0",
     ]
     assert main(["recommend", "196", *options], open_engine=opening) == 0
-    [(_, (*_, wishes))] = opening.engines[0].asked
-    assert wishes == RecommendationRequest(
+    [(_, (request,))] = opening.engines[0].asked
+    assert request == RecommendationRequest(
+        user_id="196",
         category=["Drama", "War"],
         price_max=20,
         filter="(year > 1990) and (a=b or c=d)",
@@ -172,7 +173,7 @@ def test_options_say_what_a_list_should_be_like() -> None:
         boost={"category:War": 1.5, "price > 3": 0},
     )
     assert main(["users", "--for-item", "50", "--where", "age<3"], open_engine=opening) == 0
-    assert opening.engines[1].asked == [("users_for_item", ("50", 10, "age<3", False))]
+    assert opening.engines[1].asked == [("users", (10, "50", None, "age<3", False))]
 
 
 def test_a_visit_needs_no_user(capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +183,7 @@ def test_a_visit_needs_no_user(capsys: pytest.CaptureFixture[str]) -> None:
         == 0
     )
     assert opening.engines[0].asked == [
-        ("visit", (2, True, RecommendationRequest(context=["50", "7"])))
+        ("recommend", (RecommendationRequest(n=2, context=["50", "7"]),))
     ]
     assert "For a visitor" in capsys.readouterr().out
     assert main(["recommend"], open_engine=opening) == 2

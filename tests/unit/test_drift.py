@@ -45,27 +45,27 @@ def test_items_are_always_of_now_and_base_rates_only_where_much_changed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.state.snapshots._DRIFT", 0.1)
-    before = engine.snapshots.world()
-    engine.editor.take("events", [{"user_id": "u0", "item_id": "00", "type": "view"}])
-    after = engine.snapshots.world()
+    before = engine.state.catalogue.snapshot()
+    engine.edits.take("events", [{"user_id": "u0", "item_id": "00", "type": "view"}])
+    after = engine.state.catalogue.snapshot()
     assert (
         after.population is before.population
         and after.items is before.items
         and after.stamp != before.stamp
     )
-    engine.editor.patch_item("00", ItemPatch(price=3))
-    assert engine.snapshots.world().items["00"].price == 3
+    engine.edits.patch_item("00", ItemPatch(price=3))
+    assert engine.state.catalogue.snapshot().items["00"].price == 3
     rows = [{"user_id": "u0", "item_id": f"{at:02}", "type": "click"} for at in range(30)]
-    engine.editor.take("events", rows)
-    assert engine.snapshots.world().population is not before.population
+    engine.edits.take("events", rows)
+    assert engine.state.catalogue.snapshot().population is not before.population
 
 
 def test_an_erasure_counts_everything_anew(engine: Engine) -> None:
-    before = engine.snapshots.world()
-    holders = engine.snapshots.holders()
+    before = engine.state.catalogue.snapshot()
+    holders = engine.state.catalogue.holders()
     engine.erase("u0")
-    assert engine.snapshots.world().population.users == before.population.users - 1
-    assert len(engine.snapshots.holders().users) < len(holders.users)
+    assert engine.state.catalogue.snapshot().population.users == before.population.users - 1
+    assert len(engine.state.catalogue.holders().users) < len(holders.users)
 
 
 def test_rejected_rows_of_an_erased_user_go_too(engine: Engine) -> None:
@@ -78,21 +78,22 @@ def test_rejected_rows_of_an_erased_user_go_too(engine: Engine) -> None:
 
 
 def test_a_thread_sees_one_state_while_its_view_is_steady(engine: Engine) -> None:
-    with engine.snapshots.request_snapshot():
-        before = engine.snapshots.world()
-        engine.editor.patch_item("00", ItemPatch(price=3))
-        assert engine.snapshots.world() is before
-    assert engine.snapshots.world().items["00"].price == 3
+    with engine.state.request_snapshot():
+        before = engine.state.catalogue.snapshot()
+        engine.edits.patch_item("00", ItemPatch(price=3))
+        assert engine.state.catalogue.snapshot() is before
+    assert engine.state.catalogue.snapshot().items["00"].price == 3
 
 
 def test_a_thread_sees_what_it_makes_anew_though_its_view_is_steady(engine: Engine) -> None:
-    engine.editor.take("items", [{"item_id": "new", "title": "New Laughter", "genres": "Comedy"}])
-    with engine.snapshots.request_snapshot():
+    engine.edits.take("items", [{"item_id": "new", "title": "New Laughter", "genres": "Comedy"}])
+    with engine.state.request_snapshot():
         assert (
-            "new" not in engine.snapshots.vectors().positions
-            and engine.snapshots.unreached() == {"new"}
+            "new" not in engine.state.vectors.items().positions
+            and engine.state.ranker.unreached() == {"new"}
         )
-        engine.snapshots.embed_new()
+        engine.state.ranker.embed_new()
         assert (
-            "new" in engine.snapshots.vectors().positions and engine.snapshots.unreached() == set()
+            "new" in engine.state.vectors.items().positions
+            and engine.state.ranker.unreached() == set()
         )

@@ -4,20 +4,27 @@ words.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from limner.core.errors import BudgetSpentError, ModelUnavailableError
-from limner.core.schema import Item, Profile, Scale
+from limner.core.schema import Grade, Item, Preference, Profile, Scale
 from limner.core.settings import ReasonStyle, Settings
 from limner.explain.attribution import Attribution, Link, Past
-from limner.explain.reasons import SAME, Explained, choose_grounds, explain, phrasing
+from limner.explain.reasons import (
+    SAME,
+    Explained,
+    choose_grounds,
+    model_reasons,
+    phrasing,
+    template_reasons,
+)
 from limner.llm import ChatRequest
 from limner.profile.template import preference_of
 from limner.testing import FakeChat
-from limner.verify import item_values, lexicon_from
+from limner.verify import EMPTY_LEXICON, Lexicon, item_values, lexicon_from
 from limner.words import load_language
 from tests.unit.portraits import EVENTS, FACTS, OTHERS
 
@@ -59,6 +66,36 @@ CHANNELS = {
 }
 LEXICON = lexicon_from([*OWN, *OTHERS, *NEW], EN)
 SETTINGS = Settings()
+
+
+async def explain(
+    profile: Profile,
+    items: list[Item],
+    past: Past,
+    chat: FakeChat | None,
+    grade: Grade,
+    settings: Settings,
+    *,
+    led: Mapping[str, Sequence[Attribution]] | None = None,
+    channels: Mapping[str, Sequence[str]] | None = None,
+    lexicon: Lexicon = EMPTY_LEXICON,
+    scales: Mapping[str, Scale] | None = None,
+) -> Explained:
+    """Grounds chosen, then worded."""
+    whys = choose_grounds(profile, items, past, led or {}, channels or {}, item_values)
+    language = settings.reasons.language or profile.language
+    if chat is None:
+        return template_reasons(whys, settings, scales or {}, language)
+    return await model_reasons(
+        whys,
+        chat,
+        grade,
+        settings,
+        scales or {},
+        language,
+        lexicon=lexicon,
+        user_id=profile.user_id,
+    )
 
 
 async def reasons(
@@ -141,6 +178,38 @@ def test_of_two_events_that_led_as_far_the_one_of_the_same_kind_is_named() -> No
     }
     (why,) = choose_grounds(PROFILE, [new], PAST, led, CHANNELS, item_values)
     assert why.seen is not None and why.seen.event.event_id == "e16"
+
+
+def test_a_like_that_was_named_is_worth_half_in_the_next_reason() -> None:
+    """A like of two thirds of its strength comes before it there, and one of a third does not."""
+
+    def like(value: str, strength: float) -> Preference:
+        return PROFILE.preferences[0].model_copy(
+            update={
+                "value": value,
+                "facet": "genre",
+                "polarity": "like",
+                "strength": strength,
+                "confidence": 1.0,
+                "evidence": ["of no item", "of another"],
+            }
+        )
+
+    likes = [like("Robot", 0.9), like("Opera", 0.6), like("Ballet", 0.3)]
+    profile = PROFILE.model_copy(update={"preferences": likes})
+    items = [
+        Item(item_id="first", title="One", categories=["Robot"]),
+        Item(item_id="second", title="Two", categories=["Robot", "Opera"]),
+        Item(item_id="third", title="Three", categories=["Robot"]),
+        Item(item_id="fourth", title="Four", categories=["Opera", "Ballet"]),
+    ]
+    whys = choose_grounds(profile, items, PAST, {}, {}, item_values)
+    assert [[p.value for p in why.preferences] for why in whys] == [
+        ["Robot"],
+        ["Opera", "Robot"],  # .6 before .9 / 2
+        ["Robot"],
+        ["Opera", "Ballet"],  # .6 / 2 is still no less than .3
+    ]
 
 
 def test_a_like_that_repeats_gives_way_to_an_event_that_led_there() -> None:

@@ -1,5 +1,6 @@
 """Answers at once: kept while nothing changed, and never longer."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,15 @@ def engine(trained: Path, tmp_path: Path) -> Engine:
 
 
 def asked(engine: Engine, user: str = "u0", **wishes: object) -> Recommendations:
-    return engine.swift.recommend(
-        user, 5, RecommendationRequest.model_validate(wishes), repeats=False, explain=True
+    return listed(engine, user, **wishes)
+
+
+def listed(engine: Engine, user: str, n: int = 5, **fields: object) -> Recommendations:
+    """As a server answers."""
+    request = RecommendationRequest.model_validate(
+        {"user_id": user, "n": n, "wording": "cached", **fields}
     )
+    return asyncio.run(engine.recommend(request, keep=True))
 
 
 def ids(answer: Recommendations) -> list[str]:
@@ -36,13 +43,13 @@ def ids(answer: Recommendations) -> list[str]:
 def orders(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Whom lists were made for from here on."""
     made_for: list[str] = []
-    real = engine.recommender.choose
+    real = engine.pipeline.choose
 
     def choose(profile, *args, **given):  # type: ignore[no-untyped-def]
         made_for.append(profile.user_id)
         return real(profile, *args, **given)
 
-    monkeypatch.setattr(engine.recommender, "choose", choose)
+    monkeypatch.setattr(engine.pipeline, "choose", choose)
     return made_for
 
 
@@ -53,7 +60,7 @@ def test_the_same_request_is_answered_without_ordering_again(
     made_for = orders(engine, monkeypatch)
     again = asked(engine)
     assert made_for == [] and again.recommendations == first.recommendations
-    shorter = engine.swift.recommend("u0", 3, RecommendationRequest(), repeats=False, explain=False)
+    shorter = listed(engine, "u0", 3, explain=False)
     assert made_for == [] and ids(shorter) == ids(first)[:3]
     asked(engine, diversity=0.5)
     asked(engine, "u1")
@@ -82,18 +89,18 @@ def test_what_somebody_else_does_keeps_an_answer_and_what_the_user_does_ends_it(
 ) -> None:
     first = asked(engine)
     made_for = orders(engine, monkeypatch)
-    engine.editor.take("events", [{"user_id": "u5", "item_id": "00", "type": "view"}])
+    engine.edits.take("events", [{"user_id": "u5", "item_id": "00", "type": "view"}])
     asked(engine)
     assert made_for == []
-    engine.editor.take("events", [{"user_id": "u0", "item_id": ids(first)[0], "type": "view"}])
+    engine.edits.take("events", [{"user_id": "u0", "item_id": ids(first)[0], "type": "view"}])
     assert ids(first)[0] not in ids(asked(engine)) and made_for == ["u0"]
 
 
 def test_another_process_that_writes_ends_it_too(engine: Engine) -> None:
     first = asked(engine)
     other = engine_of(engine.store.folder.parent)
-    other.editor.take("events", [{"user_id": "u0", "item_id": ids(first)[0], "type": "view"}])
-    other.editor.take("items", [{"item_id": ids(first)[1], "attributes": {"hidden": True}}])
+    other.edits.take("events", [{"user_id": "u0", "item_id": ids(first)[0], "type": "view"}])
+    other.edits.take("items", [{"item_id": ids(first)[1], "attributes": {"hidden": True}}])
     assert not set(ids(first)[:2]) & set(ids(asked(engine)))
 
 
@@ -101,9 +108,9 @@ def test_nothing_is_kept_of_an_erased_user(engine: Engine) -> None:
     asked(engine)
     engine.erase("u0")
     assert (
-        "u0" not in engine.swift._known
-        and not len(engine.swift._orders)
-        and not len(engine.swift._answers)
+        "u0" not in engine.recommendations._known
+        and not len(engine.recommendations._orders)
+        and not len(engine.recommendations._answers)
     )
     with pytest.raises(UnknownIdError):
         asked(engine)
@@ -111,10 +118,10 @@ def test_nothing_is_kept_of_an_erased_user(engine: Engine) -> None:
 
 def test_a_list_of_any_length_is_what_it_would_be_anew(engine: Engine) -> None:
     for n in (30, 7, 2, 40):
-        for given in (RecommendationRequest(), RecommendationRequest(diversity=0.3)):
-            kept = engine.swift.recommend("u1", n, given, repeats=False, explain=True)
-            engine.swift.forget("u1")
-            anew = engine.swift.recommend("u1", n, given, repeats=False, explain=True)
+        for given in ({}, {"diversity": 0.3}):
+            kept = listed(engine, "u1", n, **given)
+            engine.recommendations.forget("u1")
+            anew = listed(engine, "u1", n, **given)
             assert kept.recommendations == anew.recommendations and len(kept.recommendations) <= n
 
 
@@ -122,7 +129,7 @@ def test_users_are_kept_in_bounded_number(engine: Engine, monkeypatch: pytest.Mo
     monkeypatch.setattr("limner.recommend.serving.KEPT", 2)
     for user in ("u0", "u1", "u2", "u3"):
         asked(engine, user)
-    assert [*engine.swift._known] == ["u2", "u3"]
+    assert [*engine.recommendations._known] == ["u2", "u3"]
 
 
 def test_what_was_not_asked_for_longest_goes_first() -> None:
@@ -140,17 +147,17 @@ def test_what_was_not_asked_for_longest_goes_first() -> None:
 def test_what_every_answer_needs_can_be_read_before_the_first(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.swift.warm()
+    engine.recommendations.warm()
 
     def unread(*_: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("limner.state.snapshots.load_model", unread)
+    monkeypatch.setattr("limner.state.ranker.load_model", unread)
     monkeypatch.setattr(engine.store, "items", unread)
     assert len(ids(asked(engine))) == 5
 
 
 def test_a_store_that_nothing_was_trained_on_is_left_alone(tmp_path: Path) -> None:
     engine = small_engine(tmp_path)
-    engine.swift.warm()
-    assert not engine.snapshots.models_folder.exists()
+    engine.recommendations.warm()
+    assert not engine.state.ranker.models_folder.exists()

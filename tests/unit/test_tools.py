@@ -267,20 +267,20 @@ def test_statements_are_said_in_two_languages_with_marks() -> None:
 
 async def test_users_by_words_and_by_attributes_alone(engine: Engine) -> None:
     await engine.build(["13", "7"])
-    found = engine.users_like("crime in the dark", 1)
+    found = engine.users(1, like="crime in the dark")
     assert (found.population, found.matching, found.considered, len(found.users)) == (4, 4, 2, 1)
     assert (
         found.like == "crime in the dark"
         and found.period == "2020-01-01 to 2020-01-10"
         and found.notes
     )
-    women = engine.users_like("comedies", None, where="gender = F")
+    women = engine.users(None, like="comedies", where="gender = F")
     assert [one.user_id for one in women.users] == ["7"] and women.matching == 2
-    students = engine.users_where("occupation = student", None)
+    students = engine.users(None, where="occupation = student")
     assert [(one.user_id, one.score) for one in students.users] == [("7", 3), ("ann-1", 2)]
     assert students.item is None and students.definition == "number of events, most first"
     with pytest.raises(BadInputError):
-        engine.users_like("  ")
+        engine.users(like="  ")
 
 
 async def test_template_reasons_are_said_in_the_language_of_the_question(engine: Engine) -> None:

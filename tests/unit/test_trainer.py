@@ -12,12 +12,19 @@ import pytest
 
 from limner.api.pool import Pool
 from limner.core.errors import LimnerError, NotTrainedError, StoreFullError
-from limner.core.schema import RecommendationRequest
+from limner.core.schema import RecommendationRequest, Recommendations
+from limner.engine import Engine
 from limner.ingest import Sources
 from limner.rank import Model
 from limner.server import warmed
 from limner.store import open_store
 from tests.http.live import USERS, small_engine
+
+
+def listed(engine: Engine, request: RecommendationRequest) -> Recommendations:
+    """As a server answers the first user."""
+    fields = {"user_id": USERS[0], "n": 3, "explain": False, "wording": "cached"}
+    return asyncio.run(engine.recommend(request.model_copy(update=fields), keep=True))
 
 
 @pytest.mark.parametrize(
@@ -33,8 +40,8 @@ def test_what_cannot_be_answered_does_not_wait_for_training(
 ) -> None:
     engine = small_engine(tmp_path)
     with pytest.raises(LimnerError, match=r"No item has|There is no item"):
-        engine.swift.recommend(USERS[0], 3, wishes, repeats=False, explain=False)
-    assert engine.snapshots.trained() is None
+        listed(engine, wishes)
+    assert engine.state.ranker.trained() is None
     engine.store.close()
 
 
@@ -43,26 +50,24 @@ def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
 ) -> None:
     engine = small_engine(tmp_path)
     let_go, begun = Event(), []
-    train = engine.snapshots.train
+    train = engine.state.ranker.train
 
     def slow() -> Model:
         begun.append(1)
         assert let_go.wait(60)
         return train()
 
-    monkeypatch.setattr(engine.snapshots, "train", slow)
-    monkeypatch.setattr("limner.recommend.serving.PATIENCE", 0.05)
-    ask = partial(
-        engine.swift.recommend, USERS[0], 3, RecommendationRequest(), repeats=False, explain=False
-    )
+    monkeypatch.setattr(engine.state.ranker, "train", slow)
+    engine.recommendations.patience = 0.05
+    ask = partial(listed, engine, RecommendationRequest())
     for _ in range(2):
         with pytest.raises(NotTrainedError, match="ask again"):
             ask()
     assert (
-        engine.swift.popular(3, RecommendationRequest()) == []
+        engine.recommendations.popular(3, RecommendationRequest()) == []
     )  # nobody had anything; it does not wait
     let_go.set()
-    monkeypatch.setattr("limner.recommend.serving.PATIENCE", 60)
+    engine.recommendations.patience = 60
     assert len(ask().recommendations) == 1 and begun == [1]
     engine.store.close()
 
@@ -79,7 +84,7 @@ def test_a_command_waits_for_a_server_that_writes_for_a_moment(tmp_path: Path) -
 
     for command in (
         engine.train,
-        engine.reindex,
+        engine.trainer.reindex,
         partial(engine.ingest, Sources(events=[str(events_file(tmp_path))])),
     ):
         letting.clear()
@@ -103,9 +108,9 @@ def test_a_first_training_that_fails_is_told_to_who_asks(
     def fail() -> Model:
         raise StoreFullError("No space is left.")
 
-    monkeypatch.setattr(engine.snapshots, "train", fail)
+    monkeypatch.setattr(engine.state.ranker, "train", fail)
     with pytest.raises(StoreFullError):
-        engine.swift.recommend(USERS[0], 3, RecommendationRequest(), repeats=False, explain=False)
+        listed(engine, RecommendationRequest())
     engine.store.close()
 
 

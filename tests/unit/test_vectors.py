@@ -2,6 +2,7 @@
 none outlives its user.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from limner.evals.portraits import portrait_map
 from limner.index.chroma import Index, IndexRow, Kind
 from limner.index.embedders import Vectors
 from limner.recommend.edits import ClaimKey, PortraitEdit, Statement
-from limner.state.snapshots import preference_id
+from limner.state.portrait_vectors import preference_id
 from limner.testing import FakeEmbedder
 from limner.web.map import Cartographer
 from limner.web.words import read_words
@@ -38,7 +39,8 @@ class OtherEmbedder(FakeEmbedder):
 
 
 def asked(engine: Engine, user: str) -> Recommendations:
-    return engine.swift.recommend(user, 5, RecommendationRequest(), repeats=False, explain=False)
+    request = RecommendationRequest(user_id=user, n=5, wording="cached", explain=False)
+    return asyncio.run(engine.recommend(request, keep=True))
 
 
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
@@ -61,12 +63,12 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 def in_index(engine: Engine) -> tuple[set[str], set[str]]:
     """Ids of portraits and of preferences."""
-    index = engine.snapshots.index()
+    index = engine.state.vectors.index()
     return set(index.everything("portraits")[0]), set(index.everything("preferences")[0])
 
 
 def in_store(engine: Engine) -> tuple[set[str], set[str]]:
-    held = engine.portraits()
+    held = engine.data.portraits()
     return {one.user_id for one in held}, {
         preference_id(one.user_id, p) for one in held for p in one.preferences
     }
@@ -78,28 +80,28 @@ def test_a_first_list_and_a_stated_preference_write_no_vector(
     done = writes(monkeypatch)
     for user in USERS:
         assert asked(engine, user).profile_version == 1
-    edited = engine.editor.edit_portrait(
+    edited = engine.edits.edit_portrait(
         "u0", PortraitEdit(state=[Statement(facet="genre", value="Noir")])
     )
     assert asked(engine, "u0").profile_version == edited.version
     assert done == []
-    engine.snapshots.embed_portraits()
+    engine.state.portraits.embed_all()
     assert [what for what, _ in done if what.startswith("upsert")] == [
         "upsert portraits",
         "upsert preferences",
     ]
     assert in_index(engine) == in_store(engine) and in_index(engine)[0] == set(USERS)
     before = len(done)
-    assert engine.snapshots.embed_portraits() == 0 and len(done) == before
+    assert engine.state.portraits.embed_all() == 0 and len(done) == before
 
 
 def test_a_list_is_the_same_before_and_after_its_portrait_is_embedded(
     engine: Engine, trained: Path
 ) -> None:
     first = asked(engine, "u0").recommendations
-    engine.snapshots.embed_portraits()
-    engine.swift.forget("u0")
-    engine.snapshots._book.erase("u0")
+    engine.state.portraits.embed_all()
+    engine.recommendations.forget("u0")
+    engine.state.portraits._book.erase("u0")
     again = engine_of(engine.store.folder.parent)  # which has embedded nothing itself
     assert asked(again, "u0").recommendations == first
 
@@ -109,13 +111,13 @@ def test_a_vector_that_other_portraits_hold_too_is_read_once(
 ) -> None:
     for user in USERS:
         asked(engine, user)
-    engine.snapshots.embed_portraits()
+    engine.state.portraits.embed_all()
     engine.store.close()
     again = engine_of(engine.store.folder.parent)
     profiles = [again.store.profile(user) for user in USERS]
-    wordings = [again.snapshots.wording(one) for one in profiles if one is not None]
+    wordings = [again.state.portraits.wording(one) for one in profiles if one is not None]
     monkeypatch.setattr(Index, "vectors", None)
-    anew = [again.snapshots.wording(one) for one in profiles if one is not None]
+    anew = [again.state.portraits.wording(one) for one in profiles if one is not None]
     assert [one.likes.tolist() for one in anew] == [one.likes.tolist() for one in wordings] and len(
         anew
     ) == len(USERS)
@@ -123,9 +125,9 @@ def test_a_vector_that_other_portraits_hold_too_is_read_once(
 
 def test_users_are_found_by_words_as_soon_as_they_are_painted(engine: Engine) -> None:
     asked(engine, "u3")
-    assert [one.user_id for one in engine.users_like("war").users] == ["u3"]
+    assert [one.user_id for one in engine.users(like="war").users] == ["u3"]
     asked(engine, "u4")
-    assert {one.user_id for one in engine.users_like("war").users} == {"u3", "u4"}
+    assert {one.user_id for one in engine.users(like="war").users} == {"u3", "u4"}
 
 
 def test_maps_show_who_was_painted_a_moment_ago(engine: Engine) -> None:
@@ -159,11 +161,11 @@ def test_what_cannot_be_embedded_now_is_said_and_embedded_later(
             raise StoreBusyError("Another process is writing.")
 
         patch.setattr(engine.store, "changing", busy)
-        found = engine.users_like("war")
+        found = engine.users(like="war")
         assert found.users == [] and any(
             "not embedded: 1. Another process" in note for note in found.notes
         )
-    assert [one.user_id for one in engine.users_like("war").users] == ["u3"]
+    assert [one.user_id for one in engine.users(like="war").users] == ["u3"]
 
 
 @pytest.mark.parametrize("at", ["portraits", "preferences", "set_embedded"])
@@ -188,9 +190,9 @@ def test_a_process_that_is_killed_forgets_no_vector(
         else:
             patch.setattr(Index, "upsert", killed)
         with pytest.raises(KeyboardInterrupt):
-            engine.snapshots.embed_portraits()
+            engine.state.portraits.embed_all()
     other = engine_of(engine.store.folder.parent)
-    other.snapshots.embed_portraits()
+    other.state.portraits.embed_all()
     assert in_index(other) == in_store(other) and in_index(other)[0] == set(USERS[:3])
 
 
@@ -199,35 +201,35 @@ def test_what_is_erased_or_changed_while_it_is_embedded(
 ) -> None:
     for user in ("u0", "u1", "u2"):
         asked(engine, user)
-    passages = engine.snapshots.index().embedder.passages
+    passages = engine.state.vectors.index().embedder.passages
     monkeypatch.setattr(
-        engine.snapshots.index().embedder, "passages", lambda texts: meanwhile(texts)
+        engine.state.vectors.index().embedder, "passages", lambda texts: meanwhile(texts)
     )
 
     def meanwhile(texts: Sequence[str]) -> Vectors:
-        monkeypatch.setattr(engine.snapshots.index().embedder, "passages", passages)
+        monkeypatch.setattr(engine.state.vectors.index().embedder, "passages", passages)
         engine.erase("u0")
-        engine.editor.edit_portrait(
+        engine.edits.edit_portrait(
             "u1", PortraitEdit(state=[Statement(facet="genre", value="Noir")])
         )
         return passages(texts)
 
-    engine.snapshots.embed_some()
+    engine.state.portraits.embed_some()
     assert in_index(engine)[0] == {"u2"}
-    engine.snapshots.embed_portraits()
+    engine.state.portraits.embed_all()
     assert in_index(engine) == in_store(engine) and in_index(engine)[0] == {"u1", "u2"}
 
 
 def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
     held = asked(engine, "u0") and engine.store.profile("u0")
     assert held is not None
-    engine.snapshots.embed_portraits()
+    engine.state.portraits.embed_all()
     one = held.preferences[0]
-    engine.editor.edit_portrait(
+    engine.edits.edit_portrait(
         "u0",
         PortraitEdit(strike=[ClaimKey(facet=one.facet, value=one.value, polarity=one.polarity)]),
     )
-    engine.snapshots.embed_portraits()
+    engine.state.portraits.embed_all()
     assert (
         in_index(engine) == in_store(engine) and preference_id("u0", one) not in in_index(engine)[1]
     )
@@ -235,21 +237,21 @@ def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
 
 def test_vectors_that_rest_on_an_event_go_with_it(engine: Engine) -> None:
     item = asked(engine, "u0").recommendations[0].item.item_id
-    engine.editor.take("events", [{"user_id": "u0", "item_id": item, "type": "like"}])
-    engine.profile_builder.after_edit("u0")
-    engine.snapshots.embed_portraits()
+    engine.edits.take("events", [{"user_id": "u0", "item_id": item, "type": "like"}])
+    engine.portraits.after_edit("u0")
+    engine.state.portraits.embed_all()
     assert "u0" in in_index(engine)[0]
-    assert engine.editor.take_back("u0", item)
+    assert engine.edits.take_back("u0", item)
     assert in_index(engine) == (set(), set())
-    engine.snapshots.embed_portraits()
+    engine.state.portraits.embed_all()
     assert in_index(engine) == in_store(engine)
 
 
 def test_all_that_was_embedded_is_embedded_anew(engine: Engine) -> None:
     for user in USERS[:3]:
         asked(engine, user)
-    engine.snapshots.embed_portraits()
-    engine.reindex()
+    engine.state.portraits.embed_all()
+    engine.trainer.reindex()
     assert in_index(engine) == in_store(engine) and engine.store.count_unembedded() == 0
 
 
@@ -261,7 +263,7 @@ def test_a_list_without_the_portraits_words_says_so_and_is_not_kept(
         def gone(texts: Sequence[str]) -> Vectors:
             raise ModelError("No endpoint answers.")
 
-        patch.setattr(engine.snapshots.index().embedder, "passages", gone)
+        patch.setattr(engine.state.vectors.index().embedder, "passages", gone)
         found = asked(engine, "u0")
         assert found.profile_version == 1 and len(found.recommendations) == 5
         assert any(
@@ -280,9 +282,9 @@ def test_the_embedder_is_read_before_the_first_page_unless_texts_are_sent_away(
         return self.queries(given)
 
     monkeypatch.setattr(FakeEmbedder, "passages", noted)
-    engine.swift.warm()
+    engine.recommendations.warm()
     assert len(texts) == 1
-    monkeypatch.setattr("limner.state.snapshots.is_hosted", lambda _: True)
+    monkeypatch.setattr("limner.state.item_vectors.is_hosted", lambda _: True)
     texts.clear()
-    engine_of(engine.store.folder.parent).swift.warm()
+    engine_of(engine.store.folder.parent).recommendations.warm()
     assert texts == []

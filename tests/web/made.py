@@ -30,14 +30,14 @@ _BEGAN = datetime(2024, 1, 5, 12, tzinfo=UTC)
 def make(folder: Path) -> None:
     """A store that is trained and painted."""
     with opened(folder) as engine:
-        engine.editor.take(
+        engine.edits.take(
             "items", [*_items(), {"item_id": "harm", "title": TITLE, "categories": ["Comedy"]}]
         )
-        engine.editor.take("users", _users())
-        engine.editor.take("events", _events(), "made")
+        engine.edits.take("users", _users())
+        engine.edits.take("events", _events(), "made")
         engine.train()
         for user_id in engine.store.user_ids():
-            engine.swift.known(user_id)
+            engine.recommendations.known(user_id)
         for purpose, cost in (("portrait", 0.02), ("reason", 0.01), ("reason", 0.01)):
             engine.store.add_ledger(
                 LedgerRow(

@@ -200,7 +200,7 @@ def test_nothing_but_data_is_said_in_english_on_a_chinese_page(
 ) -> None:
     """Every view, every note and every refusal, after some of everything was done."""
     origin, engine = changing
-    engine.editor.take("users", [{"user_id": "fresh", "age": 33}])
+    engine.edits.take("users", [{"user_id": "fresh", "age": 33}])
     data = _data(engine)
     with opening(browser, origin, locale="zh-CN") as found:
         page = found.go(ANNS)
@@ -233,7 +233,7 @@ def test_nothing_but_data_is_said_in_english_on_a_chinese_page(
 
 def _data(engine: Engine) -> list[str]:
     """Texts that stand as the data have them, the longest first."""
-    users, items = list(engine.store.users()), engine.snapshots.world().items.values()
+    users, items = list(engine.store.users()), engine.state.catalogue.snapshot().items.values()
     found = {
         str(value)
         for user in users
@@ -752,7 +752,7 @@ def test_forms_of_other_sites_change_nothing(
         (*guarded, create_key(guarded[1].store, "write").secret),
         (*changing, ""),
     ):
-        before = len(engine.history(ANN))
+        before = len(engine.data.history(ANN))
         with opening(browser, origin) as found:
             found.go("/")
             if secret:
@@ -765,4 +765,4 @@ def test_forms_of_other_sites_change_nothing(
                     f"{origin}{ANNS}/{path}", form=form, headers=headers
                 )
                 assert answer.status == 403
-        assert len(engine.history(ANN)) == before
+        assert len(engine.data.history(ANN)) == before

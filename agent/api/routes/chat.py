@@ -13,13 +13,14 @@ from limner.api.models import ChatAnswer, Question
 from limner.api.pool import Pool
 from limner.api.problems import document_of
 from limner.api.routes.common import EVENTS, bound_to, streamed, told, usual
+from limner.api.strict_route import StrictRoute
 from limner.chat import Finished, Piece
 from limner.core.errors import BadInputError, LimnerError
 from limner.engine import Engine
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["chat"])
+    routes = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
     talks = ConversationLog(engine)
 
     @routes.post(

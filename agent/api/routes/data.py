@@ -1,5 +1,6 @@
 """Users, items and events: in, by page, and out."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,7 +10,7 @@ from limner.api.models import Listing, Rows
 from limner.api.pages import Cursor, Limit, after_of, cursor_of
 from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
-from limner.core.errors import BadInputError
+from limner.api.strict_route import StrictRoute
 from limner.core.schema import Audience, Event, Item, RowsReport, User
 from limner.engine import Engine
 from limner.recommend.edits import Erased, Export, Table
@@ -54,12 +55,12 @@ _DOES: dict[Table, str] = {
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["data"])
+    routes = APIRouter(prefix="/v1", tags=["data"], route_class=StrictRoute)
     pages = StorePages(engine.store)
 
     def add_upsert(table: Table) -> None:
         async def upsert(rows: Rows) -> Response:
-            return told(await pool.call(engine.editor.take, table, rows.rows, rows.source))
+            return told(await pool.call(engine.edits.take, table, rows.rows, rows.source))
 
         routes.add_api_route(
             f"/{table}",
@@ -109,14 +110,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """All users in pages; or, with `for_item`, `like` or `where`, the best `limit` users as an
         audience: what they are ordered by, and among how many they were looked for.
         """
-        if for_item is not None and like is not None:
-            raise BadInputError("Give `for_item` or `like`, not both.")
-        if for_item is not None:
-            return told(await pool.call(engine.users_for_item, for_item, limit, where=where or ""))
-        if like is not None:
-            return told(await pool.call(engine.users_like, like, limit, where=where or ""))
-        if where is not None:
-            return told(await pool.call(engine.users_where, where, limit))
+        if for_item is not None or like is not None or where is not None:
+            find = partial(engine.users, for_item=for_item, like=like, where=where or "")
+            return told(await pool.call(find, limit))
         page = await pool.call(pages.users, after_of("users", cursor), limit)
         return told(Listing[User](rows=list(page.rows), next=cursor_of("users", page.next)))
 
@@ -144,7 +140,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     @routes.get("/users/{user_id}", response_model=User, responses=usual(404), summary="A user")
     async def get_user(user_id: UserId) -> Response:
         """A user with their attributes."""
-        return told(await pool.call(engine.store.require_user, user_id))
+        return told(await pool.call(engine.data.user, user_id))
 
     @routes.delete(
         "/users/{user_id}", response_model=Erased, responses=usual(404), summary="Erase a user"
@@ -164,6 +160,6 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     async def export_user(user_id: UserId) -> Response:
         """All that is stored of a user, in one document."""
         headers = {"Content-Disposition": 'attachment; filename="user.json"'}
-        return told(await pool.call(engine.editor.export, user_id), headers=headers)
+        return told(await pool.call(engine.edits.export, user_id), headers=headers)
 
     return routes

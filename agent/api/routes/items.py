@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from limner.api.models import Neighbors, Popular
 from limner.api.pool import Pool
 from limner.api.routes.common import ItemId, told, usual
-from limner.core.errors import UnknownIdError
+from limner.api.strict_route import StrictRoute
 from limner.core.schema import Item, RecommendationRequest
 from limner.engine import Engine
 from limner.recommend.edits import ItemPatch
@@ -27,20 +27,12 @@ Filter = Annotated[
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["items"])
-
-    def found(item_id: str) -> Item:
-        item = engine.store.item(item_id)
-        if item is None:
-            raise UnknownIdError(
-                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
-            )
-        return item
+    routes = APIRouter(prefix="/v1", tags=["items"], route_class=StrictRoute)
 
     @routes.get("/items/{item_id}", response_model=Item, responses=usual(404), summary="An item")
     async def get_item(item_id: ItemId) -> Response:
         """An item with its attributes."""
-        return told(await pool.call(found, item_id))
+        return told(await pool.call(engine.data.item, item_id))
 
     @routes.patch(
         "/items/{item_id}",
@@ -52,7 +44,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """Change some of an item: seen by the next request. What it is *about* is embedded with the
         next training.
         """
-        return told(await pool.call(engine.editor.patch_item, item_id, patch))
+        return told(await pool.call(engine.edits.patch_item, item_id, patch))
 
     @routes.get(
         "/items/{item_id}/neighbors",
@@ -70,9 +62,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         filter: Filter = "",
     ) -> Response:
         """The items nearest to an item, nearest first."""
-        item = await pool.call(found, item_id)
+        item = await pool.call(engine.data.item, item_id)
         wishes = RecommendationRequest(category=category, filter=filter)
-        near = await pool.call(engine.swift.neighbours, item_id, n, by, wishes)
+        near = await pool.call(engine.recommendations.neighbours, item_id, n, by, wishes)
         return told(Neighbors[Neighbor](item=item, neighbors=near))
 
     @routes.get(
@@ -81,7 +73,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     async def popular(n: Count = 10, category: Categories = [], filter: Filter = "") -> Response:  # noqa: B006
         """What most users have had, most first."""
         found = await pool.call(
-            engine.swift.popular, n, RecommendationRequest(category=category, filter=filter)
+            engine.recommendations.popular,
+            n,
+            RecommendationRequest(category=category, filter=filter),
         )
         return told(Popular[PopularItem](items=found))
 

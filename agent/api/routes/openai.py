@@ -27,6 +27,7 @@ from limner.api.pool import Pool
 from limner.api.problems import document_of
 from limner.api.routes.chat import pairs_of
 from limner.api.routes.common import EVENTS, bound_to, streamed, told, usual
+from limner.api.strict_route import StrictRoute
 from limner.chat import Conversation, Finished, Piece, TextDelta, answer, recall, stream
 from limner.core.errors import BadInputError, LimnerError
 from limner.engine import Engine
@@ -36,7 +37,7 @@ MODEL = "limner"
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["openai"])
+    routes = APIRouter(prefix="/v1", tags=["openai"], route_class=StrictRoute)
     created = int(time.time())
 
     @routes.get("/models", response_model=Models, responses=usual(plain=True), summary="Models")
@@ -67,7 +68,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             talk = recall(engine, pairs, only)
             # Chat front ends send names of their own here too.
             if only is None:
-                talk.spoke_of(engine.known_users([request.about()]))
+                talk.spoke_of(engine.data.known_users([request.about()]))
             return talk
 
         talk = await pool.call(recalled)

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from limner.api.models import BuildRequest, VersionInfo, Versions
 from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
-from limner.core.errors import UnknownIdError
+from limner.api.strict_route import StrictRoute
 from limner.core.schema import BuildReport, Profile
 from limner.engine import Engine
 from limner.profile import ProfileDiff, diff
@@ -23,7 +23,7 @@ _KEEP = "private, no-cache"
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
-    routes = APIRouter(prefix="/v1/users/{user_id}", tags=["portraits"])
+    routes = APIRouter(prefix="/v1/users/{user_id}", tags=["portraits"], route_class=StrictRoute)
 
     @routes.get(
         "/profile",
@@ -54,17 +54,12 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     ) -> Response:
         """The portrait of a user; built first where there is none."""
         moment = as_of.replace(tzinfo=UTC) if as_of is not None and as_of.tzinfo is None else as_of
-        found = await pool.call(engine.store.profile_body, user_id, version, moment)
-        if found is None and moment is not None:
-            await pool.call(engine.store.require_user, user_id)
-            raise UnknownIdError(f"User '{user_id}' has no portrait that is as old.")
-        if found is None:
+        body = await pool.call(engine.data.portrait_body, user_id, version, moment)
+        if body is None:
             profile = await pool.run(lambda: engine.profile(user_id, version))
             if not profile.version:
                 return told(profile)
             body = profile.model_dump_json()
-        else:
-            body = found[1]
         tag = _tag(body)
         headers = {"ETag": tag, "Cache-Control": _KEEP}
         if if_none_match is not None and _holds(if_none_match, tag):
@@ -82,7 +77,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         said (`withdraw`). All are kept as events, so that every later portrait follows them; the
         portrait and the next list change at once.
         """
-        profile = await pool.call(engine.editor.edit_portrait, user_id, edit)
+        profile = await pool.call(engine.edits.edit_portrait, user_id, edit)
         return told(profile, headers={"ETag": _tag(profile.model_dump_json())})
 
     @routes.post(
@@ -113,12 +108,8 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     async def versions(user_id: UserId) -> Response:
         """Every stored version, oldest first, without what it says."""
 
-        def listed() -> Versions:
-            engine.store.require_user(user_id)
-            found = engine.store.profile_versions(user_id)
-            return Versions(user_id=user_id, versions=[VersionInfo.of(one) for one in found])
-
-        return told(await pool.call(listed))
+        found = await pool.call(engine.data.portrait_versions, user_id)
+        return told(Versions(user_id=user_id, versions=[VersionInfo.of(one) for one in found]))
 
     @routes.get(
         "/profile/diff",
@@ -139,8 +130,8 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """What changed from one version to another."""
 
         def compared() -> ProfileDiff:
-            engine.store.require_user(user_id)
-            return diff(_stored(engine, user_id, from_), _stored(engine, user_id, to))
+            earlier = engine.data.portrait(user_id, from_)
+            return diff(earlier, engine.data.portrait(user_id, to))
 
         return told(await pool.call(compared))
 
@@ -172,19 +163,12 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         budget.
         """
         return told(
-            await pool.call(engine.swift.context, user_id, max_tokens, query.strip(), model)
+            await pool.call(
+                engine.recommendations.context, user_id, max_tokens, query.strip(), model
+            )
         )
 
     return routes
-
-
-def _stored(engine: Engine, user_id: str, version: int | None) -> Profile:
-    found = engine.store.profile(user_id, version)
-    if found is None:
-        raise UnknownIdError(
-            f"User '{user_id}' has no portrait" + (f" version {version}." if version else ".")
-        )
-    return found
 
 
 def _tag(body: str) -> str:

@@ -1,101 +1,103 @@
 """Recommendations: for users and visitors, of given items, and what came of them."""
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, StrictBool
 
 from limner.api.background import Later
-from limner.api.models import ClickThroughs, Ids
+from limner.api.models import ClickThroughs
 from limner.api.pool import Pool
 from limner.api.routes.common import UserId, told, usual
-from limner.core.errors import BadInputError
-from limner.core.filters import boost_of
-from limner.core.schema import RecommendationRequest, Recommendations
+from limner.api.strict_route import StrictRoute
+from limner.core.request_fields import FIELDS, TextFields, read_request, text_model
+from limner.core.schema import IdText, RecommendationRequest, Recommendations
 from limner.engine import Engine
 from limner.recommend.feedback import Feedback, FeedbackReport
 
-ItemIds = list[Annotated[str, Field(min_length=1, max_length=255)]]
+_EXPLAIN = Field(
+    default="true",
+    description="`true`: a verified reason for every item. `wait`: the same with `wording=llm`. "
+    "`false`: no reasons.",
+)
+_LIMITS = {"n": {"le": 100}, "exclude": {"max_length": 150}}
+"""Narrower than the request's own: an address holds no more, and an answer is to stay small."""
+
+_OF_BODY = ("user_id", "items")
+"""Fields that the path names, or `POST /v1/users/{user_id}/rank` takes."""
+UserListQuery = text_model(
+    "UserListQuery",
+    "What a user's list should be like.",
+    TextFields,
+    leave_out=_OF_BODY,
+    limits=_LIMITS,
+    defaults={"wording": "cached"},
+    explain=(Literal["true", "false", "wait"], _EXPLAIN),
+)
+VisitQuery = text_model(
+    "VisitQuery",
+    "What a visitor's list should be like.",
+    TextFields,
+    leave_out=(*_OF_BODY, "repeats"),
+    limits=_LIMITS,
+    defaults={"wording": "cached"},
+    explain=(Literal["true", "false", "wait"], _EXPLAIN),
+)
+Ids = text_model(
+    "Ids",
+    "Items to put in order.",
+    TextFields,
+    leave_out=set(FIELDS) - {"wording"},
+    defaults={"wording": "cached"},
+    items=(
+        list[IdText],
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="Ids; those that nobody knows are flagged.",
+            examples=[["50", "181"]],
+        ),
+    ),
+    explain=(StrictBool, Field(default=False, description="With a reason for every item.")),
+)
 
 
-class ListQuery(BaseModel):
-    """What a list should be like."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n: int = Field(default=10, ge=1, le=100, description="How many items.")
-    explain: Literal["true", "false", "wait"] = Field(
-        default="true",
-        description="`true`: a verified reason for every item at once, in a model's "
-        "words where they are known and "
-        "still hold, else in template words. `wait`: the model is waited for, its order "
-        "too. `false`: no reasons.",
-    )
-    category: list[str] = Field(
-        default=[], max_length=50, description="Only items of one of these."
-    )
-    filter: str = Field(
-        default="",
-        max_length=2000,
-        description="Only items that a condition fits.",
-        examples=["year >= 1990"],
-    )
-    price_min: float | None = Field(
-        default=None, description="Only items whose price is known and no lower."
-    )
-    price_max: float | None = Field(
-        default=None, description="Only items whose price is known and no higher."
-    )
-    available: bool = Field(default=True, description="False: also items that cannot be had now.")
-    exclude: ItemIds = Field(default=[], max_length=150, description="Not these items.")
-    boost: list[str] = Field(
-        default=[],
-        max_length=20,
-        description="CONDITION*FACTOR: items that fit count so many times, from 0 to 10.",
-        examples=[["category:Drama*1.5"]],
-    )
-    diversity: float = Field(
-        default=0.0, ge=0, le=1, description="How much items should differ from each other."
-    )
-    novelty: float = Field(
-        default=0.0, ge=0, le=1, description="How much being had by few should count."
-    )
-    context: ItemIds = Field(
-        default=[],
-        max_length=50,
-        description="Items of this visit, oldest first; they count as the newest events.",
-    )
-
-    def wishes(self) -> RecommendationRequest:
-        """Raises BadInputError."""
-        try:
-            return RecommendationRequest(
-                category=self.category,
-                filter=self.filter,
-                price_min=self.price_min,
-                price_max=self.price_max,
-                available=self.available,
-                exclude=self.exclude,
-                boost=dict(boost_of(one) for one in self.boost),
-                diversity=self.diversity,
-                novelty=self.novelty,
-                context=self.context,
-            )
-        except ValidationError as error:
-            raise BadInputError(
-                f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"
-            ) from error
+def _of_query(query: BaseModel) -> RecommendationRequest:
+    """Raises BadInputError."""
+    values = query.model_dump()
+    if values["explain"] == "wait":
+        values["wording"] = "llm"
+    return read_request({**values, "explain": values["explain"] != "false"})
 
 
-class UserListQuery(ListQuery):
-    """The same for a user whose past is known."""
+def _of_body(body: BaseModel) -> RecommendationRequest:
+    return read_request(body.model_dump())
 
-    repeats: bool = Field(
-        default=False, description="Items that the user has had already may return."
-    )
+
+def reads(
+    read: Callable[[BaseModel], RecommendationRequest], model: type[BaseModel], source: object
+) -> Callable[..., RecommendationRequest]:
+    """A dependency that reads a request from a model of its fields, which come in the query or in
+    the body (source).
+    """
+    [name] = inspect.signature(read).parameters
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameter = inspect.Parameter(name, kind, annotation=Annotated[model, source])
+
+    def dependency(**given: BaseModel) -> RecommendationRequest:
+        return read(given[name])
+
+    dependency.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
+    return dependency
+
+
+Wanted = Annotated[RecommendationRequest, Depends(reads(_of_query, UserListQuery, Query()))]
+WantedVisit = Annotated[RecommendationRequest, Depends(reads(_of_query, VisitQuery, Query()))]
+WantedOrder = Annotated[RecommendationRequest, Depends(reads(_of_body, Ids, Body()))]
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
@@ -106,7 +108,15 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         yield
         await later.close()
 
-    routes = APIRouter(prefix="/v1", tags=["recommendations"], lifespan=life)
+    async def answered(request: RecommendationRequest, *, keep: bool) -> Recommendations:
+        # What waits for no model needs no event loop in its thread, and is quicker without.
+        if not request.asks_model:
+            return await pool.call(engine.recommendations.recommend_now, request, keep=keep)
+        return await pool.run(lambda: engine.recommend(request, keep=keep))
+
+    routes = APIRouter(
+        prefix="/v1", tags=["recommendations"], lifespan=life, route_class=StrictRoute
+    )
 
     @routes.get(
         "/users/{user_id}/recommendations",
@@ -114,26 +124,14 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         responses=usual(404),
         summary="For a user",
     )
-    async def recommend(user_id: UserId, query: Annotated[UserListQuery, Query()]) -> Response:
+    async def recommend(user_id: UserId, wanted: Wanted) -> Response:
         """Items for a user, best first, never one that they have had. `recommendation_id` is what
         feedback names.
         """
-        wishes = query.wishes()
-        if query.explain == "wait":
-            return told(
-                await pool.run(
-                    lambda: engine.recommend_kept(user_id, query.n, wishes, query.repeats)
-                )
-            )
-        answer = await pool.call(
-            engine.swift.recommend,
-            user_id,
-            query.n,
-            wishes,
-            repeats=query.repeats,
-            explain=query.explain == "true",
-        )
-        later.word(answer)
+        request = wanted.model_copy(update={"user_id": user_id})
+        answer = await answered(request, keep=True)
+        if request.wording == "cached":
+            later.word(answer)
         return told(answer)
 
     @routes.get(
@@ -142,14 +140,11 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         responses=usual(404),
         summary="For a visitor",
     )
-    async def visit(query: Annotated[ListQuery, Query()]) -> Response:
+    async def visit(request: WantedVisit) -> Response:
         """Items for someone who is nobody in the store: by what they look at now (`context`), else
         what is popular.
         """
-        answer = await pool.call(
-            engine.swift.visit, query.n, query.wishes(), explain=query.explain != "false"
-        )
-        return told(answer)
+        return told(await answered(request, keep=True))
 
     @routes.post(
         "/users/{user_id}/rank",
@@ -157,9 +152,10 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         responses=usual(404, body=True),
         summary="Rank items",
     )
-    async def rank(user_id: UserId, given: Ids) -> Response:
+    async def rank(user_id: UserId, wanted: WantedOrder) -> Response:
         """Given items in order for a user; those they had or that nobody knows are flagged."""
-        return told(await pool.call(engine.swift.rank, user_id, given.items, explain=given.explain))
+        request = wanted.model_copy(update={"user_id": user_id})
+        return told(await answered(request, keep=False))
 
     @routes.post(
         "/users/{user_id}/feedback",
@@ -171,7 +167,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """What a user did with items, in a list or elsewhere. It becomes events, and the next list
         heeds it.
         """
-        return told(await pool.call(engine.feedback_service.hear, user_id, feedback))
+        return told(await pool.call(engine.feedback.hear, user_id, feedback))
 
     @routes.get(
         "/recommendations/stats",
@@ -183,6 +179,6 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         """Click-through by the channel that led an item, and by the version of the trained
         channels.
         """
-        return told(ClickThroughs(rows=await pool.call(engine.feedback_service.stats)))
+        return told(ClickThroughs(rows=await pool.call(engine.feedback.stats)))
 
     return routes
