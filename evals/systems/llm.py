@@ -181,11 +181,11 @@ class Llm:
                 )
             return verdict
 
-        verdict = await asyncio.gather(*map(one, asked.histories, heads), return_exceptions=True)
-        wrong = next((each for each in verdict if isinstance(each, BaseException)), None)
+        verdicts = await asyncio.gather(*map(one, asked.histories, heads), return_exceptions=True)
+        wrong = next((each for each in verdicts if isinstance(each, BaseException)), None)
         if wrong is not None:
             raise wrong
-        return [each for each in verdict if isinstance(each, ModelOrder)]
+        return [each for each in verdicts if isinstance(each, ModelOrder)]
 
     def _taste(self, history: History) -> Taste:
         """Of the past alone, what was liked best and latest first: nobody's portrait is painted

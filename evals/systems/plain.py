@@ -47,7 +47,7 @@ class RecentSystem:
     """Popular of late, at the moment that each user is asked at."""
 
     half_life: float = 0.1
-    """A duration as a share of the time that the training spans."""
+    """An event loses half of its weight in this share of the time that the training spans."""
 
     name: ClassVar[str] = "recent"
     grid: ClassVar[Mapping[str, tuple[Setting, ...]]] = {
