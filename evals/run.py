@@ -18,6 +18,7 @@ from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow
 from limner.core.settings import Settings, SignalTable
 from limner.core.signals import signals
+from limner.core.telemetry import logged
 from limner.evals.data import EvaluationData, load
 from limner.evals.experiment import METRICS, SYSTEMS
 from limner.evals.measure import (
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 OURS = LimnerSystem.name
 
 
+@logged("evals", "run", lambda evaluation: {"systems": len(evaluation.systems)})
 def run(
     dataset: str | EvaluationData,
     split: str = "global-time",

@@ -31,6 +31,7 @@ from limner.core.schema import (
     WindowEvent,
 )
 from limner.core.settings import Settings
+from limner.core.telemetry import logged
 from limner.explain.attribution import Attribution, Past
 from limner.llm import UNHELPED, Chat, ChatRequest, ask
 from limner.llm.prompts import Prompt, load_prompt
@@ -127,6 +128,15 @@ class Explained:
     prompt: str | None = None
 
 
+@logged(
+    "explain",
+    "reasons",
+    lambda explained: {
+        "reasons": len(explained.reasons),
+        "claims": explained.claims,
+        "dropped": len(explained.dropped),
+    },
+)
 async def explain(
     profile: Profile,
     items: Sequence[Item],

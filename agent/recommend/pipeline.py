@@ -20,7 +20,7 @@ from limner.core.schema import (
 )
 from limner.core.settings import Settings
 from limner.core.signals import place_of, signals_of
-from limner.core.telemetry import Telemetry, timed
+from limner.core.telemetry import Telemetry, logged, timed
 from limner.explain.attribution import Attribution, Past, attributions, channel_scores
 from limner.explain.reasons import Explained, explain, explain_plainly
 from limner.llm.session import ModelHandle, ModelSession
@@ -209,6 +209,7 @@ class RecommendationPipeline:
             self.snapshots.demographics().score(attributes, model.item_ids) if attributes else None
         )
 
+    @logged("recommend", "list", lambda answer: {"items": len(answer.recommendations)})
     async def answer(
         self,
         profile: Profile,
@@ -245,6 +246,7 @@ class RecommendationPipeline:
         said = [*notes, *model.notes, *(told.notes if told else []), *([why] if why else [])]
         return self._listed(profile, past, short, top, model, reranked, told, wishes, said)
 
+    @logged("recommend", "list", lambda answer: {"items": len(answer.recommendations)})
     def at_once(
         self,
         profile: Profile,

@@ -28,6 +28,7 @@ from limner.core.errors import (
 )
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
+from limner.core.telemetry import logged
 from limner.store import tables as t
 from limner.store.bulk import insert_columns
 from limner.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
@@ -765,6 +766,7 @@ class Store:
             connection.execute(sa.delete(t.notes).where(t.notes.c.name == name))
             connection.execute(sa.insert(t.notes), {"name": name, "text": text})
 
+    @logged("store", "erase_user", lambda events: {"events": events})
     def erase_user(self, user_id: str) -> int:
         """Erase a user and all that was derived from them; how many events went."""
         with self._begin() as connection:
