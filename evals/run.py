@@ -18,6 +18,7 @@ from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow
 from limner.core.settings import Settings, SignalTable
 from limner.core.signals import signals
+from limner.core.telemetry import logged
 from limner.evals.data import EvaluationData, load
 from limner.evals.execution import Execution
 from limner.evals.experiment import METRICS, SYSTEMS
@@ -104,6 +105,7 @@ class RunPlan:
         return hashlib.sha256(repr(shaping).encode()).hexdigest()[:16]
 
 
+@logged("evals", "run", lambda evaluation: {"systems": len(evaluation.systems)})
 def run(
     dataset: str | EvaluationData,
     plan: RunPlan,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from time import perf_counter
 
 from limner.chat.check import check
 from limner.chat.compose import AnswerLine, cited, evidence_of, lines_of, sentences, text_of
@@ -23,6 +24,7 @@ from limner.chat.values import (
 )
 from limner.core.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
 from limner.core.schema import Grade, Source
+from limner.core.telemetry import log_run
 from limner.engine import Engine
 from limner.llm import UNHELPED
 from limner.llm.session import ModelHandle
@@ -47,6 +49,7 @@ async def stream(
         raise BadInputError(
             f"The question has {len(question):,} characters; {LONGEST:,} are the most."
         )
+    began = perf_counter()
     talk = conversation or Conversation()
     chosen = await engine.models.ready()
     notes = list(chosen.notes)
@@ -76,6 +79,8 @@ async def stream(
     for sentence in sentences(reply.text):
         yield TextDelta(text=sentence)
     _remember(talk, question, reply, called, reading)
+    counts = {"calls": len(reply.calls), "sources": len(reply.sources)}
+    log_run("chat", "answer", perf_counter() - began, counts)
     yield Finished(answer=reply)
 
 

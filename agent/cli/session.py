@@ -113,9 +113,14 @@ class Session:
 
         Raises SettingsError.
         """
-        return load_settings(
+        settings = load_settings(
             project=self.globals.project, overrides={**self.globals.overrides, **(extra or {})}
         )
+        if settings.log != "off":
+            from limner.core.telemetry import log_to_stderr
+
+            log_to_stderr(settings.log)
+        return settings
 
     def engine(self, settings: Settings | None = None, *, create: bool = False) -> "Engine":
         """An engine over the store; raises UsageError where there is none and `create` is False."""

@@ -237,6 +237,8 @@ class Settings(SettingsSection):
     """A Chroma server, http://host:port; empty: embedded, inside the store's folder."""
     model_cache: str = ""
     """Folder of fetched models; empty: the user's cache folder."""
+    log: Literal["off", "debug", "info", "warning"] = "off"
+    """Least severe log lines that commands write to stderr; `limner serve` always logs."""
 
     @property
     def is_url(self) -> bool:
@@ -264,6 +266,7 @@ ENVIRONMENT: dict[str, SettingPath] = {
     "LIMNER_EMBED_MODEL": ("embed", "model"),
     "LIMNER_CHROMA_URL": ("chroma_url",),
     "LIMNER_MODEL_CACHE": ("model_cache",),
+    "LIMNER_LOG": ("log",),
     "LIMNER_LANGUAGE": ("portrait", "language"),
     "OPENAI_API_KEY": ("llm", "api_key"),
     "OPENAI_BASE_URL": ("llm", "base_url"),

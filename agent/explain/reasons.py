@@ -31,6 +31,7 @@ from limner.core.schema import (
     WindowEvent,
 )
 from limner.core.settings import Settings
+from limner.core.telemetry import logged
 from limner.explain.attribution import Attribution, Past
 from limner.llm import UNHELPED, Chat, ChatRequest, ask
 from limner.llm.prompts import Prompt, load_prompt
@@ -134,6 +135,15 @@ def template_reasons(
     return Explained(writer.finish(grounds, {}), notes=unspoken(language))
 
 
+@logged(
+    "explain",
+    "reasons",
+    lambda explained: {
+        "reasons": len(explained.reasons),
+        "claims": explained.claims,
+        "dropped": len(explained.dropped),
+    },
+)
 async def model_reasons(
     grounds: Sequence[ReasonGrounds],
     chat: Chat | None,

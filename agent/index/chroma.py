@@ -26,6 +26,7 @@ from limner.core.errors import (
     StoreFullError,
 )
 from limner.core.progress import Progress, Quiet
+from limner.core.telemetry import logged
 from limner.index.embedders import Embedder, Remembering, Vectors
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class Index:
     # ------------------------------------------------------------ writing
 
     @_translated
+    @logged("index", "embed", lambda embedded: {"embedded": embedded})
     def upsert(self, kind: Kind, rows: Sequence[IndexRow], progress: Progress | None = None) -> int:
         """Embed the rows whose text is new or changed; how many they were."""
         collection = self._collection(kind)

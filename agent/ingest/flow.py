@@ -19,6 +19,7 @@ from limner.core.errors import BadInputError
 from limner.core.interactions import NO_TIME
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import IngestReport, Item, Scale, TableReport, Value
+from limner.core.telemetry import logged
 from limner.ingest.clean import (
     CleanEvents,
     GivenIds,
@@ -70,6 +71,7 @@ class Sources:
     """Store events though not one of them is about an item of the items table."""
 
 
+@logged("ingest", "files", lambda report: _kept(report))
 def ingest(
     store: Store,
     *parts: Sources,
@@ -121,6 +123,7 @@ def ingest(
     return _merged([run.report() for run in runs], bad.path)
 
 
+@logged("ingest", "frames", lambda report: _kept(report))
 def ingest_frames(
     store: Store,
     events: pd.DataFrame | None = None,
@@ -149,6 +152,13 @@ def ingest_frames(
         run.check()
         bad.write()
     return _merged([run.report()], bad.path)
+
+
+def _kept(report: IngestReport) -> dict[str, int]:
+    """Rows stored by table, and rows rejected of all."""
+    tables = {"events": report.events, "items": report.items, "users": report.users}
+    rejected = sum(table.rejected for table in tables.values())
+    return {name: table.kept for name, table in tables.items()} | {"rejected": rejected}
 
 
 def _merged(reports: Sequence[IngestReport], rejected_file: Path | None) -> IngestReport:

@@ -22,6 +22,7 @@ from limner.core.errors import (
 )
 from limner.core.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
 from limner.core.settings import Price
+from limner.core.telemetry import log_run
 from limner.llm import tokens
 from limner.llm.base import Chat, ChatReply, ChatRequest, parse, strict_schema
 
@@ -357,6 +358,8 @@ class CachedChat:
     def _write(
         self, request: ChatRequest, usage: Usage, seconds: float, outcome: LedgerOutcome
     ) -> None:
+        tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        log_run("llm", "call", seconds, {"purpose": request.purpose, "outcome": outcome, **tokens})
         self._book.add_ledger(
             LedgerRow(
                 purpose=request.purpose,

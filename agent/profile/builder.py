@@ -14,7 +14,7 @@ from limner.core.errors import (
 from limner.core.progress import Progress
 from limner.core.schema import BuildReport, Estimate, Event, Preference, Profile
 from limner.core.settings import Settings
-from limner.core.telemetry import Telemetry, timed
+from limner.core.telemetry import Telemetry, logged, timed
 from limner.index.embedders import Vectors
 from limner.llm import UNHELPED
 from limner.llm.session import ModelHandle, ModelSession
@@ -51,6 +51,15 @@ class ProfileBuilder:
         self.settings, self.store, self.progress, self.watch = settings, store, progress, watch
         self.derived, self.models = derived, models
 
+    @logged(
+        "profile",
+        "build",
+        lambda report: {
+            "built": len(report.built),
+            "skipped": report.skipped,
+            "failed": len(report.failed),
+        },
+    )
     async def build(
         self, wanted: Sequence[str], model: ModelHandle, concurrency: int, force: bool
     ) -> BuildReport:

@@ -20,7 +20,7 @@ from limner.core.schema import (
 )
 from limner.core.settings import Settings
 from limner.core.signals import place_of, signals_of
-from limner.core.telemetry import Telemetry, timed
+from limner.core.telemetry import Telemetry, logged, timed
 from limner.explain.attribution import Attribution, Past, attributions, channel_scores
 from limner.explain.reasons import (
     Explained,
@@ -366,6 +366,7 @@ class RecommendationPipeline:
 
         return {item.item_id: stamp(item) for item in items}
 
+    @logged("recommend", "list", lambda answer: {"items": len(answer.recommendations)})
     def answer(
         self,
         short: Shortlist,

@@ -17,6 +17,7 @@ from limner.core.errors import (
 )
 from limner.core.progress import Progress
 from limner.core.schema import RecommendationRequest, TrainReport
+from limner.core.telemetry import logged
 from limner.rank import train_report
 from limner.state.derived import DerivedState
 from limner.store import Store
@@ -36,6 +37,11 @@ class Trainer:
         self._guard, self._starting = Lock(), Lock()
         self._behind: Thread | None = None
 
+    @logged(
+        "rank",
+        "train",
+        lambda report: {"events": report.events, "users": report.users, "items": report.items},
+    )
     def train(self) -> TrainReport:
         """Fit the channels on every event and embed what items are about."""
         with self.store.writing(self._wait):

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from limner.core.errors import ModelError
 from limner.core.schema import Grade, Item, Preference, RerankState
 from limner.core.settings import Settings
+from limner.core.telemetry import logged
 from limner.llm import Chat, ChatRequest, ask
 from limner.llm.prompts import Prompt, load_prompt
 from limner.words import plain_title, spoken
@@ -95,6 +96,7 @@ class Reranked:
     """Why it was skipped or failed, for a person."""
 
 
+@logged("rerank", "order", lambda done: {"state": done.state, "moved": len(done.scores)})
 async def rerank(
     prior: Sequence[str],
     items: Mapping[str, Item],

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from limner.core.errors import StoreBusyError, StoreError, UnknownIdError, UsageError
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
+from limner.core.telemetry import logged
 from limner.store import tables as t
 from limner.store.bulk import insert_columns
 from limner.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
@@ -754,6 +755,7 @@ class Store:
         with self._begin() as connection:
             upsert(connection, t.notes, [{"name": name, "text": text}])
 
+    @logged("store", "erase_user", lambda events: {"events": events})
     def erase_user(self, user_id: str) -> int:
         """Erase a user and all that was derived from them; how many events went."""
         with self._begin() as connection:
