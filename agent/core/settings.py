@@ -222,7 +222,7 @@ class ServerSettings(SettingsSection):
 
 class Settings(SettingsSection):
     data: str = ".limner"
-    """Folder of the store, or a SQLAlchemy database URL."""
+    """Folder of the store, or the URL of a PostgreSQL database or an SQLite file."""
     llm: LlmSettings = LlmSettings()
     embed: EmbedSettings = EmbedSettings()
     portrait: PortraitSettings = PortraitSettings()
@@ -246,7 +246,9 @@ class Settings(SettingsSection):
 
     @property
     def folder(self) -> Path:
-        """Where the store's files lie; for a database URL, `.limner` beside the caller."""
+        """Where the store's files lie; for a database URL `.limner` beside the caller, in a folder
+        that the store's id names.
+        """
         return Path(".limner" if self.is_url else self.data)
 
 

@@ -99,8 +99,11 @@ class Index:
     IndexAwayError where its server does not answer.
     """
 
-    def __init__(self, folder: Path, embedder: Embedder, url: str = "") -> None:
-        self._folder, self._url = folder, url
+    def __init__(self, folder: Path, embedder: Embedder, store_id: str, url: str = "") -> None:
+        """url: of a Chroma server, which other stores may use too; empty: embedded, in the
+        folder, which is this store's alone.
+        """
+        self._folder, self._store_id, self._url = folder, store_id, url
         self.embedder = Remembering(embedder)
         self._client: ClientAPI | None = None
         self._system: System | None = None
@@ -189,14 +192,29 @@ class Index:
         system.start()
         client = Client.from_system(system)
         self._system = system
+        self._adopt(client)
         return client
+
+    def _adopt(self, client: "ClientAPI") -> None:
+        """Give collections from before stores had ids, which in a folder of its own are this
+        store's, its id.
+        """
+        names = {collection.name for collection in client.list_collections()}
+        for kind in KINDS:
+            if f"limner-{kind}" in names and self._name(kind) not in names:
+                client.get_collection(f"limner-{kind}", embedding_function=None).modify(
+                    name=self._name(kind)
+                )
+
+    def _name(self, kind: Kind) -> str:
+        return f"limner-{self._store_id}-{kind}"
 
     def _collection(self, kind: Kind) -> "Collection":
         client = self._open()
         if kind in self._collections:
             return self._collections[kind]
         made = client.get_or_create_collection(
-            f"limner-{kind}",
+            self._name(kind),
             metadata={"embedder": self.embedder.name, "dimensions": self.embedder.dimensions},
             configuration={"hnsw": {"space": "cosine"}},
             embedding_function=None,
@@ -317,9 +335,10 @@ class Index:
         if self._url:
             try:
                 client = self._open()
-                for one in client.list_collections():
-                    if one.name.startswith("limner-"):
-                        client.delete_collection(one.name)
+                names = {collection.name for collection in client.list_collections()}
+                for kind in KINDS:
+                    if self._name(kind) in names:
+                        client.delete_collection(self._name(kind))
             except _chroma_errors() as error:
                 raise self._failure(error) from error
         else:

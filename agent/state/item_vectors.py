@@ -60,7 +60,8 @@ class ItemVectorState(DerivedPart):
             self._store.set_note(DIMENSIONS_NOTE, str(embedder.dimensions))
 
     def _make_index(self, embedder: Embedder) -> Index:
-        return Index(self._store.folder / "chroma", embedder, self._settings.chroma_url)
+        folder = self._store.folder / "chroma"
+        return Index(folder, embedder, self._store.id, self._settings.chroma_url)
 
     def embed_items(self) -> int:
         """Embed the items whose text is new or changed."""

@@ -22,6 +22,7 @@ from limner.core.errors import StoreBusyError, StoreError, UnknownIdError, Usage
 from limner.core.interactions import NO_TIME, Interactions
 from limner.core.schema import ApiKey, Event, Item, LedgerRow, Profile, Scale, StoredAnswer, User
 from limner.core.telemetry import logged
+from limner.store import schema_version
 from limner.store import tables as t
 from limner.store.bulk import insert_columns
 from limner.store.columns import Added, Counts, EventColumns, State, event_hash, made_id
@@ -29,6 +30,9 @@ from limner.store.dialects import make_engine, sqlite_file, translated, upsert
 from limner.store.locks import process_lock
 
 T = TypeVar("T")
+
+_OPEN_WAIT = 30.0
+"""Seconds for which an opening waits for another process that makes or upgrades the store."""
 
 _CHUNK = 100_000
 _MANY = 500
@@ -41,7 +45,7 @@ def open_store(data: str, *, create: bool = True, folder: Path | None = None) ->
     Raises UsageError where there is none and `create` is false, StoreError where it cannot be read.
     """
     if "://" in data:
-        return Store(data, folder or Path(".limner"))
+        return Store(data, folder or Path(".limner"), create=create)
     home = Path(data)
     file = home / "limner.db"
     if home.exists() and not home.is_dir():
@@ -55,19 +59,33 @@ def open_store(data: str, *, create: bool = True, folder: Path | None = None) ->
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"The folder '{data}' cannot be made: {error.strerror}.") from error
-    return Store(f"sqlite:///{file}", home, made)
+    return Store(f"sqlite:///{file}", home, is_folder=True, made=made)
 
 
 class Store:
     """Events as they came, and everything derived from them, versioned."""
 
-    def __init__(self, url: str, folder: Path, made: Sequence[Path] = ()) -> None:
-        """`made`: the file and the folder that are only now made; they go again if nothing is ever
-        stored in them.
+    id: str
+    """32 hex digits, kept in the database."""
+    folder: Path
+    """Where the store's files lie, no other store's."""
+
+    def __init__(
+        self,
+        url: str,
+        files: Path,
+        *,
+        is_folder: bool = False,
+        create: bool = True,
+        made: Sequence[Path] = (),
+    ) -> None:
+        """files: the folder that is the store's (`is_folder`), or in which it makes one that its id
+        names. made: the file and the folder that are only now made; they go again if nothing is
+        ever stored in them.
         """
-        self.folder = folder
         self._made = made
         self._engine = make_engine(url)
+        self._address = str(files) if is_folder else self._engine.url.render_as_string()
         # What a reader reads is of one moment, however many queries it makes.
         self._reader = (
             self._engine
@@ -79,27 +97,42 @@ class Store:
         self._changing, self._guard = RLock(), RLock()
         self._own = local()
         try:
-            self._prepare()
+            self.id = self._prepare(create)
+            self.folder = files if is_folder else files / self.id
+            self.folder.mkdir(parents=True, exist_ok=True)
         except BaseException:
             if self._made:
                 self._unmake()
             raise
 
-    def _prepare(self) -> None:
-        """Make the tables that are missing. Raises StoreError."""
+    def _prepare(self, create: bool) -> str:
+        """See that the tables are there, and today's; the store's id. Raises StoreError, and
+        UsageError where there is no store and `create` is false.
+        """
         try:
-            t.meta.create_all(self._engine)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            found = self.note("schema")
+            store_id = schema_version.current_id(self._engine)
+            if store_id is None:
+                with self.writing(_OPEN_WAIT):
+                    self._make_or_upgrade(create)
+                store_id = schema_version.current_id(self._engine)
         except sa.exc.DatabaseError as error:
             raise translated(error) from error
-        if found is None:
-            self.set_note("schema", t.SCHEMA_VERSION)
-        elif found != t.SCHEMA_VERSION:
-            raise StoreError(
-                f"The store has schema {found}, this Limner reads {t.SCHEMA_VERSION}; "
-                "ingest into a new folder."
+        if store_id is None:
+            raise StoreError(f"The store at '{self._address}' has lost its id, and is damaged.")
+        return store_id
+
+    def _make_or_upgrade(self, create: bool) -> None:
+        """Alone: what another process did meanwhile is not done again."""
+        version = schema_version.stored_version(self._engine)
+        if version is None and not create:
+            raise UsageError(
+                f"There is no store at '{self._address}'; "
+                f"run `limner --data {self._address} ingest ...` first."
             )
+        if version is None:
+            schema_version.make_tables(self._engine)
+        elif version != schema_version.HEAD:
+            schema_version.upgrade(self._engine, version)
 
     # ------------------------------------------------------------ writing
 
@@ -111,7 +144,7 @@ class Store:
         """
         if not self._acquired(wait):
             raise StoreBusyError(
-                f"Another process is writing to the store at '{self.folder}'; wait for "
+                f"Another process is writing to the store at '{self._address}'; wait for "
                 "it or stop it."
             )
         try:
@@ -826,8 +859,8 @@ class Store:
                 Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
             for lock in (self._lock, self._loading):
                 lock.remove()
-            if self.folder in self._made:
-                self.folder.rmdir()
+            for folder in self._made[1:]:
+                folder.rmdir()
         self._made = ()
 
 

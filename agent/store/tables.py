@@ -9,8 +9,6 @@ import sqlalchemy as sa
 
 from limner.store.text_types import PortableText
 
-SCHEMA_VERSION = "1"
-
 meta = sa.MetaData()
 
 notes = sa.Table(

@@ -35,12 +35,13 @@ class Letters:
     queries = passages
 
 
+STORE = "0123456789abcdef0123456789abcdef"
 ROWS = [IndexRow("1", "aaa"), IndexRow("2", "bbb"), IndexRow("3", "ab", {"user_id": "u"})]
 
 
 def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
     embedder = Letters()
-    index = Index(tmp_path, embedder)
+    index = Index(tmp_path, embedder, STORE)
     assert index.upsert("items", ROWS) == 3
     assert index.upsert("items", ROWS) == 0 and embedder.embedded == 3
     assert index.upsert("items", [IndexRow("1", "ccc"), *ROWS[1:]]) == 1
@@ -53,18 +54,18 @@ def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
 
 
 def test_another_embedder_is_refused_until_cleared(tmp_path: Path) -> None:
-    Index(tmp_path, Letters()).upsert("items", ROWS)
+    Index(tmp_path, Letters(), STORE).upsert("items", ROWS)
     for other in (Letters("other"), Letters("letters", 13)):
         with pytest.raises(IndexMismatchError, match="--reindex"):
-            Index(tmp_path, other).count("items")
+            Index(tmp_path, other, STORE).count("items")
     other = Letters("other", 13)
-    index = Index(tmp_path, other)
+    index = Index(tmp_path, other, STORE)
     index.clear()
     assert index.upsert("items", ROWS) == 3 and index.count("items") == 3
 
 
 def test_a_user_is_erased(tmp_path: Path) -> None:
-    index = Index(tmp_path, Letters())
+    index = Index(tmp_path, Letters(), STORE)
     index.upsert("portraits", [IndexRow("u", "aaa"), IndexRow("v", "bbb")])
     index.upsert(
         "preferences",
@@ -77,13 +78,13 @@ def test_a_user_is_erased(tmp_path: Path) -> None:
 
 
 def test_another_process_is_noticed(tmp_path: Path) -> None:
-    index = Index(tmp_path, Letters())
+    index = Index(tmp_path, Letters(), STORE)
     index.upsert("items", ROWS)
     assert index.count("items") == 3
     script = (
-        "import sys; from pathlib import Path; from limner.index.chroma import Index, Row\n"
-        "from tests.store.test_index import Letters\n"
-        "Index(Path(sys.argv[1]), Letters()).upsert('items', [Row('4', 'zzz')])"
+        "import sys; from pathlib import Path; from limner.index.chroma import Index, IndexRow\n"
+        "from tests.store.test_index import STORE, Letters\n"
+        "Index(Path(sys.argv[1]), Letters(), STORE).upsert('items', [IndexRow('4', 'zzz')])"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
     assert index.search("items", Letters().queries(["z"]), 1)[0][0].id == "4"
@@ -111,10 +112,10 @@ def test_a_broken_index_says_so_and_can_be_cleared(tmp_path: Path) -> None:
     rows = [
         IndexRow(str(at), chr(97 + at % 26) * (at + 1)) for at in range(1100)
     ]  # enough to be written out
-    Index(tmp_path, Letters()).upsert("items", rows)
+    Index(tmp_path, Letters(), STORE).upsert("items", rows)
     assert list(tmp_path.glob("*/*.bin"))
     spoil(tmp_path)
-    index = Index(tmp_path, Letters())
+    index = Index(tmp_path, Letters(), STORE)
     with pytest.raises(IndexBrokenError, match="--reindex"):
         index.check()
     index.clear()
@@ -127,7 +128,7 @@ def test_nothing_is_written_where_there_is_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embedder = Letters()
-    index = Index(tmp_path, embedder)
+    index = Index(tmp_path, embedder, STORE)
     index.upsert("items", ROWS)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     before = embedder.embedded
@@ -139,19 +140,19 @@ def test_nothing_is_written_where_there_is_no_room(
 
 def test_clearing_what_cannot_be_opened_goes_on_counting(tmp_path: Path) -> None:
     """Another process would keep what it has read where the count began anew."""
-    index = Index(tmp_path, Letters())
+    index = Index(tmp_path, Letters(), STORE)
     for at in range(4):
         index.upsert("items", [IndexRow(str(at), "abc"[: at + 1])])
     before = index.generation("items")
     (tmp_path / "chroma.sqlite3").write_bytes(b"no database" * 1000)
-    index = Index(tmp_path, Letters())
+    index = Index(tmp_path, Letters(), STORE)
     index.clear()
     assert index.generation("items") > before
     assert index.upsert("items", ROWS) == 3
 
 
 def test_what_was_erased_is_in_no_file_after_the_vectors_are_made_anew(tmp_path: Path) -> None:
-    index = Index(tmp_path, Letters())
+    index = Index(tmp_path, Letters(), STORE)
     index.upsert("portraits", [IndexRow("nobody-else", "likes noir", {"user_id": "nobody-else"})])
     index.upsert("preferences", [IndexRow("nobody-else:1", "noir", {"user_id": "nobody-else"})])
     index.erase("nobody-else")
@@ -169,7 +170,7 @@ def test_what_was_erased_is_in_no_file_after_the_vectors_are_made_anew(tmp_path:
 def test_an_index_that_others_write_to_is_read_anew_without_holding_more_each_time(
     tmp_path: Path,
 ) -> None:
-    index, other = Index(tmp_path, Letters()), Index(tmp_path, Letters())
+    index, other = Index(tmp_path, Letters(), STORE), Index(tmp_path, Letters(), STORE)
     me = psutil.Process()
     held = []
     for at in range(12):
