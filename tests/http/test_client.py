@@ -30,7 +30,7 @@ def test_every_call_comes_back_as_its_value(limner: LimnerClient) -> None:
     )
     assert {one.item.categories[0] for one in shown.recommendations} == {"Comedy"}
     item = shown.recommendations[0].item.item_id
-    told = limner.recommend.feedback(
+    told = limner.feedback(
         "u0", [FeedbackItem(item_id=item, type="click")], shown.recommendation_id
     )
     assert (told.events, told.counted) == (1, 1)
@@ -45,12 +45,12 @@ def test_every_call_comes_back_as_its_value(limner: LimnerClient) -> None:
     assert limner.build("u0", force=True).built[0].version == edited.version + 1
     assert limner.difference("u0", 1, 2).added[0].value == "War"
     assert limner.profile("u0", version=1) == first == limner.profile("u0", as_of=first.as_of)
-    assert limner.profile.context("u0", 100, query="war").tokens <= 100
+    assert limner.context("u0", 100, query="war").tokens <= 100
     report = limner.store("events", [{"user_id": "new/one", "item_id": "00", "rating": 5}, {}])
     assert (report.kept, [one.row for one in report.rows]) == (1, [1])
     assert limner.store("users", [{"user_id": "x y", "attributes": {"age": 99}}]).kept == 1
     assert limner.user("x y").attributes == {"age": 99}
-    assert [one.user_id for one in limner.recommend.audience(where="age > 98").users] == ["x y"]
+    assert [one.user_id for one in limner.audience(where="age > 98").users] == ["x y"]
     page = limner.users(limit=5)
     assert [one.user_id for one in page.rows] == IDS[:5] and limner.users(page.next or "", 5).rows[
         0
@@ -91,6 +91,6 @@ def test_what_goes_wrong_has_a_name(limner: LimnerClient, tmp_path: Path) -> Non
         list(limner.stream(" "))
     assert caught.value.code == "bad_input"
     with pytest.raises(ValueError, match="give"):
-        limner.recommend.audience()
+        limner.audience()
     with pytest.raises(LimnerUnreachable), LimnerClient("http://127.0.0.1:9") as other:
         other.user("u0")
