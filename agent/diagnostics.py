@@ -46,9 +46,7 @@ class Doctor:
 
     def _require_model(self) -> None:
         if not self.derived.ranker.trained():
-            raise NotTrainedError(
-                "The ranker is not trained; run `limner train`, or ask for a recommendation."
-            )
+            raise NotTrainedError("health.untrained")
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
         """What is well and what is not, each with what to do."""

@@ -95,11 +95,7 @@ def exposure(settings: Settings, at: socket.socket) -> Exposure:
     finally:
         store.close()
     if not keys and not loopback:
-        raise UsageError(
-            "Other machines could reach this address, and the store has no keys: make "
-            "one with `limner keys create`, "
-            "or leave --host out to serve this machine only."
-        )
+        raise UsageError("server.exposed")
     return Exposure(keys, loopback)
 
 
@@ -111,18 +107,13 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         held = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise LimnerError(
-            f"There is no address '{host}' on this machine ({error.strerror}); name another --host."
-        ) from error
+        raise LimnerError("server.no_address", host=host, error=error.strerror) from error
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(address)
     except OSError as error:
         held.close()
-        raise LimnerError(
-            f"Nothing can listen at {host}:{port} ({error.strerror}); name another "
-            "--port or --host."
-        ) from error
+        raise LimnerError("server.no_port", host=host, port=port, error=error.strerror) from error
     return held
 
 

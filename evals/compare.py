@@ -183,7 +183,7 @@ def _same_kind(a: SavedRun, b: SavedRun) -> None:
     """Raises BadInputError where the two are of different studies, or only one is a study."""
     if a.study != b.study:
         kinds = [f"a study of {run.study}" if run.study else "a run of systems" for run in (a, b)]
-        raise BadInputError(f"The runs cannot be compared: A is {kinds[0]}, B {kinds[1]}.")
+        raise BadInputError("compare.other_kind", a=kinds[0], b=kinds[1])
 
 
 def _unpaired(name: str, paired: Pair) -> list[str]:
@@ -198,9 +198,9 @@ def _check_lines(lines: Sequence[MetricComparison], metrics: Sequence[str]) -> N
     present = {line.metric for line in lines}
     absent = [name for name in metrics if name not in present]
     if absent:
-        raise UsageError(f"The two runs do not both have the metric '{absent[0]}'.")
+        raise UsageError("compare.no_common_metric_named", metric=absent[0])
     if not lines:
-        raise UsageError("The two runs have no metric in common.")
+        raise UsageError("compare.no_common_metric")
 
 
 def same_split(a: Evaluation, b: Evaluation) -> None:
@@ -213,10 +213,7 @@ def same_split(a: Evaluation, b: Evaluation) -> None:
         ("metric style", a.style, b.style),
     ):
         if left != right:
-            raise BadInputError(
-                f"The runs cannot be compared: A's {what} '{left}', B's '{right}'; run "
-                "both on the same data and split."
-            )
+            raise BadInputError("compare.differ", what=what, a=left, b=right)
 
 
 def direction(metric: str) -> int:
@@ -263,9 +260,7 @@ def _pairs(
     if len(left) == len(right) == 1:
         return list(zip(left.values(), right.values(), strict=True))
     raise UsageError(
-        f"The runs have no system in common (A: {', '.join(left) or 'none'}; B: "
-        f"{', '.join(right) or 'none'}); "
-        "name one of each by --system and --against."
+        "compare.no_common_system", a=", ".join(left) or "none", b=", ".join(right) or "none"
     )
 
 
@@ -277,7 +272,7 @@ def _measured(evaluation: Evaluation) -> dict[str, SystemResult]:
 def _named(systems: Mapping[str, SystemResult], name: str, run: str) -> SystemResult:
     if name not in systems:
         raise UsageError(
-            f"Run {run} has no system '{name}'; it has {', '.join(systems) or 'none that ran'}."
+            "compare.no_system", run=run, name=name, names=", ".join(systems) or "none that ran"
         )
     return systems[name]
 

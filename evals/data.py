@@ -91,10 +91,7 @@ def _open(dataset: str, scratch: Path, progress: Progress) -> Store:
         folder = fetch(dataset, cache_folder() / "data", progress)
     recipe = known(folder) if folder.is_dir() else None
     if recipe is None:
-        raise UsageError(
-            f"'{dataset}' is neither a store nor a data set that Limner knows; see "
-            "limner data list."
-        )
+        raise UsageError("evals.unknown_data", name=dataset)
     store = open_store(str(scratch / "store"))
     ingest(store, *recipe[1], progress=progress)
     return store

@@ -119,12 +119,14 @@ def read_experiment(path: Path) -> Experiment:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadInputError(f"There is no experiment '{path}'.") from error
+        raise BadInputError("experiment.none", file=path) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{path} cannot be read as YAML: {yaml_complaint(error)}.") from error
+        raise BadInputError(
+            "experiment.bad_yaml", file=path, error=yaml_complaint(error)
+        ) from error
     if not isinstance(loaded, Mapping):
         raise BadInputError(
-            f"{path} must be a mapping of keys: {', '.join(Experiment.model_fields)}."
+            "experiment.no_mapping", file=path, names=", ".join(Experiment.model_fields)
         )
     return _checked(loaded, f"{path}: ")
 
@@ -146,5 +148,9 @@ def _checked(values: Mapping[str, object], where: str) -> Experiment:
         key = ".".join(str(part) for part in first["loc"]) or "systems"
         if first["type"] == "extra_forbidden":
             known = ", ".join(Experiment.model_fields)
-            raise BadInputError(f"{where}there is no key '{key}'; choose from {known}.") from error
-        raise BadInputError(f"{where}'{key}': {first['msg']}.") from error
+            raise BadInputError(
+                "experiment.unknown_key", where=where, key=key, names=known
+            ) from error
+        raise BadInputError(
+            "experiment.bad_value", where=where, key=key, why=first["msg"]
+        ) from error

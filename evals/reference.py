@@ -204,7 +204,7 @@ def load(name: str, data: Path | None) -> Split:
         raise FileNotFoundError(f"name the folder that holds {name}/")
     split = leave_last_out(read(folder))
     if (len(split.users), len(split.train.item_ids)) != SHAPE[name]:
-        raise BadInputError(f"{folder} holds another data set than the published numbers are of.")
+        raise BadInputError("reference.other_data", folder=folder)
     return split
 
 

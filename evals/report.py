@@ -196,9 +196,7 @@ def _in_order(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 
 
 def _missing(error: ImportError) -> LimnerError:
-    return LimnerError(
-        f"The report needs the extra 'evals' ({error}); pip install 'limner[evals]'."
-    )
+    return LimnerError("report.needs_extra", error=error)
 
 
 def _section(contest: Contest, name: str) -> ReportSection:

@@ -159,9 +159,7 @@ def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
     if against in names:
         return against, []
     if against and len(names) > 1:
-        raise UsageError(
-            f"'{against}' cannot be tested against the others: the systems are {', '.join(names)}."
-        )
+        raise UsageError("run.unknown_against", name=against, names=", ".join(names))
     if OURS in names or len(names) == 1:
         return OURS if OURS in names else names[0], []
     return names[0], [
@@ -340,7 +338,7 @@ def _resumed(
     if not (execution.resume or execution.retry_errors):
         return {}
     if execution.out is None:
-        raise UsageError("Without --out DIR there is nothing to go on with.")
+        raise UsageError("evals.nothing_to_resume")
     if not (execution.out / RECORD).exists():
         return {}
     earlier = _earlier(execution.out, work, truth, retry_errors=execution.retry_errors)
@@ -367,9 +365,7 @@ def _earlier(out: Path, work: _RunWork, truth: Truth, *, retry_errors: bool) -> 
     record = saved.evaluation
     if record.asked != work.plan.digest(work.data.name) or record.split.hash != truth.split.digest:
         differences = _differences(record, work, truth)
-        raise BadInputError(
-            f"'{out}' holds another run{differences}; leave --resume out, or name another --out."
-        )
+        raise BadInputError("evals.other_run", folder=out, differences=differences)
     outcomes: dict[str, _Outcome] = {}
     for result in record.systems:
         values = saved.per_user.get(result.name)

@@ -52,17 +52,13 @@ def load_run(path: Path) -> SavedRun:
     try:
         text = file.read_bytes()
     except FileNotFoundError as error:
-        raise BadInputError(
-            f"There is no run at '{path}'; give a run's folder or its {RECORD}."
-        ) from error
+        raise BadInputError("run.none", path=path, record=RECORD) from error
     try:
         evaluation = Evaluation.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(one) for one in first["loc"]) or "the whole file"
-        raise BadInputError(
-            f"'{file}' is no run of this version of limner eval: {where}: {first['msg']}."
-        ) from error
+        raise BadInputError("run.wrong", file=file, where=where, why=first["msg"]) from error
     beside = file.with_name(PER_USER)
     per_user = load_per_user(beside) if beside.is_file() else {}
     return SavedRun(
@@ -95,10 +91,10 @@ def load_per_user(file: Path) -> dict[str, UserValues]:
     try:
         table = pq.read_table(file)
     except pa.ArrowInvalid as error:
-        raise BadInputError(f"'{file}' is no Parquet table; run the evaluation again.") from error
+        raise BadInputError("run.no_parquet", file=file) from error
     missing = [name for name in _KEYS if name not in table.column_names]
     if missing:
-        raise BadInputError(f"'{file}' has no column '{missing[0]}'; run the evaluation again.")
+        raise BadInputError("run.no_column", file=file, column=missing[0])
     user, system, bucket = (
         np.array(table[name].cast(pa.string()).to_pylist(), dtype=np.str_) for name in _KEYS
     )
@@ -114,7 +110,7 @@ def load_per_user(file: Path) -> dict[str, UserValues]:
         ids = user[rows]
         twice = np.flatnonzero(ids[1:] == ids[:-1])
         if len(twice):
-            raise BadInputError(f"'{file}' has user '{ids[twice[0]]}' of system '{name}' twice.")
+            raise BadInputError("run.user_twice", file=file, user=ids[twice[0]], system=name)
         out[name] = UserValues(
             ids, bucket[rows], {one: values[rows] for one, values in metrics.items()}
         )

@@ -111,10 +111,10 @@ def make_split(name: str, x: Interactions) -> Split:
     Raises UsageError for an unknown name, BadInputError where it asks nobody or trains on nothing.
     """
     if name not in SPLITS:
-        raise UsageError(f"There is no split '{name}'; choose from {', '.join(SPLITS)}.")
+        raise UsageError("split.unknown", name=name, names=", ".join(SPLITS))
     split = SPLITS[name](x)
     if not len(split.train):
-        raise BadInputError(f"The split {name} leaves nothing to train on, of {len(x):,} events.")
+        raise BadInputError("split.no_training", split=name, n=len(x))
     if not len(split.users):
         raise BadInputError(
             f"The split {name} asks about nobody: of {len(x):,} events no user has "

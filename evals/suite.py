@@ -138,7 +138,7 @@ def _check(experiment: Experiment, systems: Sequence[str]) -> None:
     measured.
     """
     if not experiment.datasets:
-        raise UsageError("The experiment names no data set; give `datasets`.")
+        raise UsageError("experiment.no_data_set")
     for asked in experiment.studies:
         check_measures(asked.study, asked.thresholds)
     if systems:
@@ -154,12 +154,14 @@ def _cut(name: str, splits: Sequence[str], say: Progress) -> EvaluationData:
     try:
         data = load(name, say)
     except BadInputError as error:
-        raise BadInputError(f"{name}: {error}") from error
+        raise BadInputError("evals.case_failed", where=name, error=error) from error
     for split in splits:
         try:
             make_split(split, data.x)
         except BadInputError as error:
-            raise BadInputError(f"{data.name}, {split}: {error}") from error
+            raise BadInputError(
+                "evals.split_failed", data=data.name, split=split, error=error
+            ) from error
     return data
 
 
@@ -168,16 +170,10 @@ def _measurable(experiment: Experiment, names: Sequence[str]) -> None:
     labels = [parse(one).label for one in experiment.metrics]
     for system, wanted in experiment.thresholds.items():
         if system not in names:
-            raise UsageError(
-                f"There is a threshold on {system}, which is not among the systems: "
-                f"{', '.join(names)}."
-            )
+            raise UsageError("evals.no_threshold_system", system=system, names=", ".join(names))
         for label in wanted:
             if parse(label).label not in labels:
-                raise UsageError(
-                    f"There is a threshold on {label}, which is not measured: "
-                    f"{', '.join(labels)} are."
-                )
+                raise UsageError("evals.no_threshold_metric", metric=label, names=", ".join(labels))
 
 
 @dataclass(frozen=True)
@@ -215,10 +211,7 @@ def variants(studies: list[StudyOf]) -> list[StudyVariant]:
     names = [variant.name for variant in collected]
     twice = [name for at, name in enumerate(names) if name in names[:at]]
     if twice:
-        raise UsageError(
-            f"The experiment has two studies '{twice[0]}'; list the models and prompts "
-            "of one together."
-        )
+        raise UsageError("experiment.study_twice", study=twice[0])
     return collected
 
 

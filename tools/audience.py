@@ -59,10 +59,7 @@ async def audience(engine: Engine, args: AudienceArgs) -> AudienceResult:
     unknown item.
     """
     if bool(args.item) == bool(args.like) and (args.item or not args.where):
-        raise BadInputError(
-            "Say for whom to look: an item, words that users are like, or a condition on "
-            "attributes."
-        )
+        raise BadInputError("audience.nobody_meant")
     if args.item:
         item = find_item(engine, args.item)
         found = engine.users(args.limit, for_item=item.item_id, where=args.where)

@@ -154,19 +154,13 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
 def _check(args: CohortArgs) -> None:
     """Raises BadInputError for what would answer another question than the one asked."""
     if args.max_events == 0 and (args.polarity or args.or_item or args.or_value):
-        raise BadInputError(
-            "max_events=0 asks for users who have no such event at all, which goes with "
-            "no polarity and no second item "
-            "or value; name what they should not have had as not_item or not_value."
-        )
+        raise BadInputError("cohort.none_needs_what")
     if args.course and not args.polarity:
-        raise BadInputError(
-            "A course is of users who liked or disliked something; give a polarity too."
-        )
+        raise BadInputError("cohort.course_needs_polarity")
     if args.not_polarity and not (args.not_item or args.not_value):
-        raise BadInputError("not_polarity goes with not_item or not_value.")
+        raise BadInputError("cohort.not_polarity_alone")
     if args.and_polarity and not (args.and_item or args.and_value):
-        raise BadInputError("and_polarity goes with and_item or and_value.")
+        raise BadInputError("cohort.and_polarity_alone")
 
 
 def _other(args: CohortArgs) -> CohortArgs | None:

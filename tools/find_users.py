@@ -56,7 +56,7 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
     if args.like:
         return _by_words(engine, args)
     if not args.value:
-        raise BadInputError("Say what the users like (value), or what they are like (like).")
+        raise BadInputError("find_users.nothing_asked")
     wanted = args.value.casefold()
     fit = {one.user_id for one in engine.data.users(args.where)} if args.where else None
     found: list[FoundUser] = []

@@ -55,7 +55,7 @@ async def compare_periods(engine: Engine, args: PeriodsArgs) -> PeriodsResult:
     given.
     """
     if not ((args.since or args.until) and (args.other_since or args.other_until)):
-        raise BadInputError("Give both periods: since or until, and other_since or other_until.")
+        raise BadInputError("periods.one_missing")
     other = args.model_copy(update={"since": args.other_since, "until": args.other_until})
     about = chosen(engine, args)
     found = [_counted(engine, one, about) for one in (args, other)]

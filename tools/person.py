@@ -40,7 +40,7 @@ async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
                 if known
                 else "users have none"
             )
-            raise UnknownIdError(f"No user has the attribute '{args.attribute}'; {there}.")
+            raise UnknownIdError("user.no_attribute", attribute=args.attribute, listed=there)
         held = {name: held[name]} if name in held else {}
     parts = [_attribute(name, value) for name, value in held.items()]
     if not parts:

@@ -130,9 +130,7 @@ def request_of(engine: Engine, wanted: ListArgs, user_id: str, n: int) -> Recomm
     asked = {name: value for name, value in wanted.model_dump().items() if name in FIELDS}
     request = read_request({**asked, "user_id": user_id, "n": n, "filter": wanted.where})
     if request.items is not None and (wanted.value or wanted.not_value or wanted.near):
-        raise BadInputError(
-            "Given items are all put in order; leave out what the list should hold."
-        )
+        raise BadInputError("request.items_alone")
     barred = {*request.exclude}
     in_categories = any(wanted.value in item.categories for item in items.values())
     if wanted.value and in_categories and not request.category:
@@ -153,7 +151,7 @@ def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
     world = engine.data.catalogue()
     found = carriers(world.population, world.items, facets_named(engine, facet), value)
     if not found:
-        raise BadInputError(f"No item carries “{value}”.")
+        raise BadInputError("item.no_value", value=value)
     return found
 
 

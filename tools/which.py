@@ -78,7 +78,7 @@ def find_item(engine: Engine, text: str) -> Item:
         return items[text]
     ids = engine.data.names().exactly(text)
     if not ids:
-        raise UnknownIdError(f"There is no item '{text}' in the store, by id or by title.")
+        raise UnknownIdError("item.unknown_title", text=text)
     return items[most_had(engine, ids)]
 
 
@@ -107,7 +107,7 @@ def facets_named(engine: Engine, facet: str) -> list[str]:
         found = [one for one in population.facet_names if one in ("category", "genre")]
     if not found and not any(plain in map(str.casefold, item.attributes) for item in _some(engine)):
         raise UnknownIdError(
-            f"No item has a '{facet}'; items have {', '.join(population.facet_names) or 'none'}."
+            "item.no_facet", facet=facet, names=", ".join(population.facet_names) or "none"
         )
     return found
 

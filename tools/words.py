@@ -107,7 +107,7 @@ def kind_before(type_: str) -> ToolStatement:
 def _fill(said: ToolStatement, language: str, mark: Mark | None) -> str:
     forms = _forms()
     if said.form not in forms:
-        raise SettingsError(f"There is no form of words '{said.form}'.")
+        raise SettingsError("tools.unknown_form", form=said.form)
     values: dict[str, object] = {}
     for name, value in said.values.items():
         if isinstance(value, ToolStatement):
@@ -146,7 +146,5 @@ def _forms() -> Mapping[str, Mapping[str, str]]:
     forms: dict[str, dict[str, str]] = yaml.safe_load(text)
     for name, form in forms.items():
         if set(form) != set(LANGUAGES):
-            raise SettingsError(
-                f"The form '{name}' in tools/words.yaml is not in every language: {sorted(form)}."
-            )
+            raise SettingsError("tools.form_incomplete", form=name, languages=sorted(form))
     return forms

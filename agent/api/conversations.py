@@ -64,10 +64,7 @@ class ConversationLog:
         """Raises UnknownIdError, also where `only` asks to go on with what is not of them alone."""
         body = self._kept.conversation(conversation_id)
         if body is None or (only is not None and _Body.model_validate_json(body).only != only):
-            raise UnknownIdError(
-                f"There is no conversation '{conversation_id}', or it was forgotten; "
-                "begin a new one."
-            )
+            raise UnknownIdError("chat.unknown_conversation", conversation=conversation_id)
         stored = _Body.model_validate_json(body)
         with self._lock:
             held = self._live.pop(conversation_id, None)

@@ -33,7 +33,5 @@ def after_of(kind: str, cursor: str) -> int:
         text = ""
     name, _, number = text.partition(":")
     if name != kind or not (number.isascii() and number.isdigit()) or len(number) > 18:
-        raise BadInputError(
-            f"'{cursor}' is no cursor of this list; take `next` of the page before."
-        )
+        raise BadInputError("api.wrong_cursor", cursor=cursor)
     return int(number)

@@ -46,9 +46,7 @@ async def stream(
     conversation is as it was before.
     """
     if len(question) > LONGEST:
-        raise BadInputError(
-            f"The question has {len(question):,} characters; {LONGEST:,} are the most."
-        )
+        raise BadInputError("chat.too_long", length=len(question), most=LONGEST)
     began = perf_counter()
     talk = conversation or Conversation()
     chosen = await engine.models.ready()

@@ -140,7 +140,7 @@ async def planned(
             told = len(called.steps)
     except (OpenAIError, GraphRecursionError) as error:
         raise ModelError(
-            f"{endpoint.name} at {endpoint.base_url} failed while planning ({error})."
+            "chat.planning_failed", model=endpoint.name, url=endpoint.base_url, error=error
         ) from error
     yield pseudonymizer.back(text)
 

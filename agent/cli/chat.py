@@ -49,9 +49,9 @@ def chat(
     from limner.chat import Conversation
 
     if question is None and as_json:
-        raise UsageError("With --json, ask a question: limner chat 'QUESTION' --json.")
+        raise UsageError("chat.cli_no_question")
     if question is not None and not question.strip():
-        raise UsageError("The question is empty; ask one, or leave it out to converse.")
+        raise UsageError("chat.cli_empty")
     with Session(ctx, as_json) as session:
         engine = session.engine()
         talk = Conversation()

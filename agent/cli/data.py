@@ -46,11 +46,9 @@ def init(
 
     with Session(ctx, as_json) as session:
         if output is not None and output.exists():
-            raise UsageError(f"'{output}' exists already; name another --output or remove it.")
+            raise UsageError("init.output_exists", file=output)
         if output is not None and not output.parent.is_dir():
-            raise UsageError(
-                f"There is no folder '{output.parent}' to write '{output.name}' to; make it first."
-            )
+            raise UsageError("init.no_parent", folder=output.parent, name=output.name)
         text = propose_mapping(files)
         if output is not None:
             output.write_text(text, encoding="utf-8")
@@ -200,29 +198,18 @@ def _sources(
 
     if folder is None:
         if not (events or items or users):
-            raise UsageError(
-                "Nothing to ingest; name --events FILE (and --items, --users), or a data "
-                "set's FOLDER."
-            )
+            raise UsageError("ingest.nothing_or_folder")
         return [Sources(events, items, users, str(mapping) if mapping else None)]
     if events or items or users or mapping:
-        raise UsageError(
-            "Name either a data set's FOLDER or --events, --items, --users and --mapping, not both."
-        )
+        raise UsageError("ingest.folder_or_tables")
     if not folder.is_dir():
-        raise BadInputError(
-            f"'{folder}' is a file, not a data set's folder; read it with --events {folder}."
-            if folder.exists()
-            else f"There is no folder '{folder}'."
-        )
+        code = "ingest.not_a_folder" if folder.exists() else "ingest.no_folder"
+        raise BadInputError(code, folder=folder)
     from limner.ingest.datasets import known
 
     found = known(folder)
     if found is None:
-        raise BadInputError(
-            f"'{folder}' holds no data set of `limner data list`; name its tables with "
-            "--events, --items, --users."
-        )
+        raise BadInputError("ingest.no_data_set", folder=folder)
     return found[1]
 
 
@@ -287,8 +274,6 @@ def erase(
 def _agreed(users: Sequence[str]) -> bool:
     """Raises UsageError where nobody is there to ask."""
     if not sys.stdin.isatty():
-        raise UsageError(
-            "Erasing cannot be undone, and there is no terminal to ask at; say so with --yes."
-        )
+        raise UsageError("erase.no_terminal")
     named = f"user '{clean(users[0])}'" if len(users) == 1 else f"{len(users):,} users"
     return typer.confirm(f"Erase {named} and all that names them? This cannot be undone.", err=True)

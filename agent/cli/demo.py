@@ -44,9 +44,7 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
         say.aside(next(one.terms for one in list_datasets() if one.name == DATASET))
         found = known(folder)
         if found is None:
-            raise FetchError(
-                f"'{folder}' does not hold {DATASET}; remove it and run limner demo again."
-            )
+            raise FetchError("demo.foreign_folder", folder=folder, dataset=DATASET)
         report = engine.ingest(*found[1])
         say.result(show.ingest_report(report))
 

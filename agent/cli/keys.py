@@ -67,4 +67,4 @@ def _scope(text: str) -> Scope:
     for scope in SCOPES:
         if scope == text:
             return scope
-    raise UsageError(f"There is no scope '{text}'; it is read, write or admin.")
+    raise UsageError("keys.unknown_scope", scope=text)

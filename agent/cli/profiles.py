@@ -83,7 +83,7 @@ def build(
     from limner.cli import show
 
     if bool(users) == everyone and not (reindex and not users):
-        raise UsageError("Name users, or --all for every user of the store (one of the two).")
+        raise UsageError("portrait.name_users")
     wanted = None if everyone else users
     with Session(ctx, as_json) as session:
         engine = session.engine()

@@ -53,15 +53,11 @@ def recommend(
 
     asked = list(dict.fromkeys(users or []))
     if asked and everyone:
-        raise UsageError("Name either users or --all.")
+        raise UsageError("recommend.two_targets")
     if not (asked or everyone or fields.get("context")):
-        raise UsageError(
-            "Name the users, or --all of them, or the items of a visit with --context."
-        )
+        raise UsageError("recommend.no_target")
     if everyone and out is None:
-        raise UsageError(
-            "--all writes a table; say where with --out FILE (.parquet, .csv or .jsonl)."
-        )
+        raise UsageError("recommend.all_needs_file")
     if out is not None:
         check_ending(out)
     request = read_options({"explain": not everyone, **fields})
@@ -135,14 +131,12 @@ def users(
     from limner.cli import show
 
     if for_item and like:
-        raise UsageError(
-            "Name either an item (--for-item) or words (--like); a user is ordered by one of them."
-        )
+        raise UsageError("audience.two_orders")
     condition = joined(where)
     if not (for_item or like or condition):
-        raise UsageError("Say which users: --for-item ITEM, --like WORDS or --where CONDITION.")
+        raise UsageError("audience.no_order")
     if repeats and not for_item:
-        raise UsageError("--repeats goes with --for-item: only there are users left out.")
+        raise UsageError("audience.repeats_alone")
     if out is not None:
         check_ending(out)
     with Session(ctx, as_json) as session:
@@ -219,16 +213,14 @@ def rank(
     from limner.cli import show
 
     if bool(items) == bool(requests):
-        raise UsageError("Name either USER with --items F, or --requests F.jsonl.")
+        raise UsageError("rank.two_inputs")
     if bool(user) == bool(requests):
-        raise UsageError("USER goes with --items; with --requests each line names its own user.")
+        raise UsageError("rank.user_alone")
     with Session(ctx, as_json) as session:
         if requests:
             lines = _read(requests).split("\n")  # a JSON string may hold other separators of lines
             if not any(line.strip() for line in lines):
-                raise BadInputError(
-                    f'\'{requests}\' holds no requests; write {{"user_id", "items"}} a line.'
-                )
+                raise BadInputError("rank.no_requests", file=requests)
             engine = session.engine()
             unanswered = sum(
                 not _answer(session, engine, number, line, explain)
@@ -284,11 +276,11 @@ def _read(place: str) -> str:
             else Path(place).read_text("utf-8-sig")
         )
     except FileNotFoundError as error:
-        raise BadInputError(f"There is no file '{place}'.") from error
+        raise BadInputError("rank.no_file", file=place) from error
     except IsADirectoryError as error:
-        raise BadInputError(f"'{place}' is a folder; name a file.") from error
+        raise BadInputError("file.is_folder", file=place) from error
     except UnicodeDecodeError as error:
-        raise BadInputError(f"'{place}' is not UTF-8 text.") from error
+        raise BadInputError("file.not_utf8", file=place) from error
 
 
 def _item_ids(text: str, place: str) -> list[str]:
@@ -298,12 +290,12 @@ def _item_ids(text: str, place: str) -> list[str]:
         try:
             loaded: object = json.loads(text)
         except ValueError as error:
-            raise BadInputError(f"'{place}' is not a JSON list of item ids: {error}.") from error
+            raise BadInputError("rank.wrong_list", file=place, error=error) from error
         if not isinstance(loaded, list) or not all(isinstance(one, str | int) for one in loaded):
-            raise BadInputError(f"'{place}' is not a JSON list of item ids.")
+            raise BadInputError("rank.no_list", file=place)
         found = [str(one) for one in loaded]
     else:
         found = [line.strip() for line in text.splitlines() if line.strip()]
     if not found:
-        raise BadInputError(f"'{place}' names no items; write one item id a line.")
+        raise BadInputError("rank.no_items", file=place)
     return list(dict.fromkeys(found))

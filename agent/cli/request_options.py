@@ -145,7 +145,7 @@ def joined(where: list[str] | None) -> str:
     """
     given = where or []
     if not all(one.strip() for one in given):
-        raise UsageError("--where has no condition; leave it out to choose all.")
+        raise UsageError("wishes.no_condition")
     return given[0] if len(given) == 1 else " and ".join(f"({one})" for one in given)
 
 
@@ -155,5 +155,5 @@ def _prices(text: str) -> tuple[float | None, float | None]:
     number = r"(\d+(?:\.\d+)?)?"
     found = re.fullmatch(rf"\s*{number}\s*\.\.\s*{number}\s*", text)
     if found is None or not (found[1] or found[2]):
-        raise UsageError(f"'--price {text}' is no range; write 5..20, ..20 or 5..")
+        raise UsageError("wishes.wrong_price", text=text)
     return (float(found[1]) if found[1] else None), (float(found[2]) if found[2] else None)

@@ -177,9 +177,7 @@ def _named(option: str, text: str | None) -> list[str]:
     """
     found = _listed(text or "")
     if text is not None and not found:
-        raise UsageError(
-            f"{option} names nothing; list names with commas between them, or leave it out."
-        )
+        raise UsageError("wishes.no_names", option=option)
     return found
 
 

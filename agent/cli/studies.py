@@ -150,9 +150,7 @@ def _run(
     from limner.evals.suite import short_of
 
     if cost_limit == 0:
-        raise UsageError(
-            "--cost-limit wants more than 0; to ask no hosted model, set LIMNER_LLM=none or local."
-        )
+        raise UsageError("evals.wrong_cost_limit")
     with Session(ctx, as_json) as session:
         settings = session.settings()
         wanted = _least(least)
@@ -177,7 +175,5 @@ def _least(given: Sequence[str]) -> dict[str, float]:
         try:
             found[name] = float(value)
         except ValueError as error:
-            raise UsageError(
-                f"--least wants NAME=VALUE, as in grounded=0.95, not '{one}'."
-            ) from error
+            raise UsageError("evals.wrong_threshold", text=one) from error
     return found

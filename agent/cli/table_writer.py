@@ -32,15 +32,12 @@ def check_ending(file: Path) -> None:
     """Raises BadInputError for a file that cannot be written so."""
     if file.suffix.lower() not in ENDINGS:
         raise BadInputError(
-            f"'{file}' names no kind of table; end it in {', '.join(ENDINGS[:-1])} or "
-            f"{ENDINGS[-1]}."
+            "table.unknown_ending", file=file, endings=", ".join(ENDINGS[:-1]), last=ENDINGS[-1]
         )
     if file.is_dir():
-        raise BadInputError(f"'{file}' is a folder; name a file.")
+        raise BadInputError("file.is_folder", file=file)
     if not file.parent.is_dir():
-        raise BadInputError(
-            f"There is no folder '{file.parent}' to write '{file.name}' in; make it first."
-        )
+        raise BadInputError("table.no_parent", folder=file.parent, name=file.name)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def parse_condition(text: str) -> Condition:
         why = "it is empty" if not text.strip() else _explain(error, text)
     except _TooDeep:
         why = "it is too deep"
-    raise BadInputError(f"The condition '{text}' cannot be used: {why}.")
+    raise BadInputError("condition.wrong", text=text, why=why)
 
 
 @cache

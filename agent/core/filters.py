@@ -222,10 +222,7 @@ def boost_of(text: str) -> tuple[str, float]:
     except ValueError:
         number = -1.0
     if not condition.strip() or not 0 <= number <= 10:
-        raise BadInputError(
-            f"'{text}' is no boost; write CONDITION*FACTOR with a factor from 0 to 10: "
-            "category:Drama*1.5."
-        )
+        raise BadInputError("boost.wrong", text=text)
     parse_short(condition)
     return condition.strip(), number
 
@@ -237,7 +234,10 @@ def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
     also = {"categories"} if of == "items" else set()
     for name in sorted(condition.names() - {*known, *also}):
         raise BadInputError(
-            f"No {of.removesuffix('s')} has '{name}'; {listed(name, known, f'{of} have')}."
+            "attribute.unknown",
+            kind=of.removesuffix("s"),
+            name=name,
+            listed=listed(name, known, f"{of} have"),
         )
 
 

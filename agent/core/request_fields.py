@@ -139,17 +139,18 @@ def read_request(values: Mapping[str, object]) -> RecommendationRequest:
         return RecommendationRequest.model_validate(read)
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"{first['loc'][0]}: " if first["loc"] else ""
-        raise BadInputError(f"{where}{first['msg']}.") from error
+        if not first["loc"]:
+            raise BadInputError("request.wrong", why=first["msg"]) from error
+        raise BadInputError(
+            "input.wrong_option", option=first["loc"][0], why=first["msg"]
+        ) from error
 
 
 def quota_of(text: str) -> tuple[str, int]:
     """`NAME=N` as its parts. Raises BadInputError."""
     name, _, number = text.rpartition("=")
     if not name.strip() or not number.strip().isdigit():
-        raise BadInputError(
-            f"'{text}' is no quota; write NAME=N or NAME:VALUE=N, as in category=2."
-        )
+        raise BadInputError("request.wrong_quota", text=text)
     return name.strip(), int(number)
 
 

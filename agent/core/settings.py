@@ -336,7 +336,7 @@ def load_settings(
     from limner.core.settings_sources import read_settings
 
     if project is not None and not project.exists():
-        raise SettingsError(f"There is no settings file '{project}'.")
+        raise SettingsError("settings.no_file", file=project)
     variables = os.environ if environment is None else environment
     try:
         return read_settings(variables, project or Path(PROJECT_FILE), overrides or {})
@@ -345,6 +345,6 @@ def load_settings(
         dotted_name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise SettingsError(
-                f"There is no setting '{dotted_name}'{_nearest(dotted_name)}."
+                "settings.unknown", name=dotted_name, hint=_nearest(dotted_name)
             ) from error
-        raise SettingsError(f"Setting '{dotted_name}' is wrong: {first['msg']}.") from error
+        raise SettingsError("settings.bad_value", name=dotted_name, why=first["msg"]) from error

@@ -53,10 +53,7 @@ class EnvironmentSource(EnvSettingsSource):
         try:
             return super().__call__()
         except pydantic_settings.SettingsError as error:
-            raise SettingsError(
-                f"A whole section in the environment must be a JSON object ({error}); "
-                f"{PREFIX}SECTION__NAME sets one setting."
-            ) from error
+            raise SettingsError("settings.no_json_section", error=error, prefix=PREFIX) from error
 
 
 def read_project_file(file: Path) -> dict[str, Any]:
@@ -69,18 +66,18 @@ def read_project_file(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"'{file}' is not valid YAML: {yaml_complaint(error)}.") from error
+        raise SettingsError("settings.bad_yaml", file=file, error=yaml_complaint(error)) from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError(f"{file} must be a mapping of sections; see docs/settings.md.")
+        raise SettingsError("settings.no_mapping", file=file)
     for name, field in Settings.model_fields.items():
         if section_type(field) and not isinstance(content.get(name, {}), dict):
-            raise SettingsError(f"{file}: '{name}' must be a section, not {content[name]!r}.")
+            raise SettingsError(
+                "settings.no_section", file=file, key=name, value=repr(content[name])
+            )
     if "api_key" in content.get("llm", {}):
-        raise SettingsError(
-            f"{file}: keep the key out of files; set OPENAI_API_KEY in the environment."
-        )
+        raise SettingsError("settings.key_in_file", file=file)
     return content
 
 

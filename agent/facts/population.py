@@ -160,9 +160,7 @@ def load_population(folder: Path) -> Population | None:
         with np.load(folder / "population.npz", allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ARRAYS}
     except UNREADABLE as error:
-        raise StoreError(
-            f"The base rates in '{folder}' cannot be read; delete the folder to rebuild them."
-        ) from error
+        raise StoreError("store.bad_rates", folder=folder) from error
     return Population(
         version=head["version"],
         item_ids=head["item_ids"],

@@ -169,9 +169,7 @@ class Index:
                 settings=quiet,
             )
         except ValueError as error:
-            raise IndexAwayError(
-                f"No Chroma server answers at {self._url}; start it, or unset LIMNER_CHROMA_URL."
-            ) from error
+            raise IndexAwayError("index.no_server", url=self._url) from error
 
     def _read_anew(self) -> "ClientAPI":
         """Over a system of our own: Chroma shares one a path in the whole process, which never
@@ -222,10 +220,11 @@ class Index:
         owner, size = ((made.metadata or {}).get(key) for key in ("embedder", "dimensions"))
         if (owner, size) != (self.embedder.name, self.embedder.dimensions):
             raise IndexMismatchError(
-                f"The index was made by the embedder '{owner}' ({size} dimensions), not "
-                f"'{self.embedder.name}' "
-                f"({self.embedder.dimensions}); run `limner profile build --reindex`, or "
-                "set LIMNER_EMBED back."
+                "index.other_dimensions",
+                owner=owner,
+                size=size,
+                name=self.embedder.name,
+                dimensions=self.embedder.dimensions,
             )
         self._collections[kind] = made
         return made
@@ -244,25 +243,11 @@ class Index:
         said = " ".join(str(error).split())[:160]
         if self._url:
             if isinstance(error, httpx.TransportError):
-                return IndexAwayError(
-                    f"No Chroma server answers at {self._url} ({said}); start it, or "
-                    "unset LIMNER_CHROMA_URL."
-                )
-            return StoreError(
-                f"The Chroma server at {self._url} failed ({said}); see that it runs, "
-                "and run it again."
-            )
+                return IndexAwayError("index.no_server_error", url=self._url, error=said)
+            return StoreError("index.server_failed", url=self._url, error=said)
         if any(sign in str(error) for sign in _FULL):
-            return StoreFullError(
-                f"The index at '{self._folder}' cannot be written, for want of space or "
-                "by a limit on the size of "
-                "files; free some, then run it again."
-            )
-        return IndexBrokenError(
-            f"The index at '{self._folder}' cannot be used ({said}); run `limner profile "
-            "build --reindex`, which makes "
-            "it anew."
-        )
+            return StoreFullError("index.cannot_write", folder=self._folder)
+        return IndexBrokenError("index.broken", folder=self._folder, error=said)
 
     # ------------------------------------------------------------ writing
 
@@ -315,9 +300,7 @@ class Index:
         free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise StoreFullError(
-                f"The index at '{self._folder}' needs {needed >> 20} MB and {free >> 20} "
-                "MB are free; free some, then "
-                "run it again."
+                "index.no_space", folder=self._folder, needed=needed >> 20, free=free >> 20
             )
 
     @_translated

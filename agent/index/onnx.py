@@ -38,7 +38,5 @@ class MiniLM:
             return np.asarray(self._function(list(texts)), dtype=np.float32)
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise FetchError(
-                "Chroma's embedder could not be fetched; connect to the internet once, set "
-                "LIMNER_EMBED=openai with an endpoint, or install the extra 'local' "
-                f"({' '.join(str(error).split())[:300]})."
+                "embedder.not_fetched", error=" ".join(str(error).split())[:300]
             ) from error

@@ -132,11 +132,9 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
     """
     say = progress or Quiet()
     if name not in MIRRORS:
-        raise UsageError(
-            f"'{name}' cannot be fetched; `limner data list` names what can: {', '.join(MIRRORS)}."
-        )
+        raise UsageError("fetch.unknown", name=name, names=", ".join(MIRRORS))
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"'{folder}' is a file; name a folder for the data set.")
+        raise UsageError("fetch.is_file", folder=folder)
     target = folder / name
     if _is_whole(target):
         say.say(f"{name} is there already: {target}")
@@ -154,9 +152,7 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
         except (OSError, FetchError, zipfile.BadZipFile, http.client.HTTPException) as error:
             failures.append(f"{place}: {error}")
             say.say(f"  not there ({error}); trying the next mirror")
-    raise FetchError(
-        f"{name} could not be fetched ({'; '.join(failures)}); check the network and try again."
-    )
+    raise FetchError("fetch.failed", name=name, failures="; ".join(failures))
 
 
 def _download(mirror: Mirror, scratch: Path, progress: Progress) -> Path:
@@ -184,7 +180,7 @@ def _download(mirror: Mirror, scratch: Path, progress: Progress) -> Path:
         found = sorted(scratch.iterdir())
         if done.returncode or not found:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise FetchError(f"pip could not download it: {reason}")
+            raise FetchError("fetch.pip_failed", error=reason)
         return found[0]
     archive = scratch / "archive"
     try:
@@ -209,7 +205,9 @@ def _check(archive: Path, checksum: str) -> None:
     method, _, wanted = checksum.partition(":")
     found = _digest(archive, method)
     if found != wanted:
-        raise FetchError(f"its {method} is {found[:12]}…, expected {wanted[:12]}…")
+        raise FetchError(
+            "fetch.wrong_checksum", method=method, found=found[:12], expected=wanted[:12]
+        )
 
 
 def _digest(file: Path, method: str) -> str:
@@ -244,7 +242,7 @@ def _unpack(archive: Path, inside: str, target: Path) -> None:
                 (part / name).write_bytes(packed.read(member))
     files = sorted(part.iterdir())
     if not files:
-        raise FetchError(f"it holds nothing in {inside}")
+        raise FetchError("fetch.lacks_folder", inside=inside)
     sums = "".join(f"{_digest(file, 'sha256')}  {file.name}\n" for file in files)
     (part / _MANIFEST).write_text(sums, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)

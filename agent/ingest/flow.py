@@ -91,7 +91,7 @@ def ingest(
     with bad.settled(), store.loading(wait=wait):
         for sources in parts:
             if not (sources.events or sources.items or sources.users):
-                raise BadInputError("Nothing to ingest; name --events FILE (and --items, --users).")
+                raise BadInputError("ingest.nothing")
             mapping = (
                 load_mapping(sources.mapping)
                 if isinstance(sources.mapping, str)
@@ -199,10 +199,7 @@ def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterat
         )
         url, query = parts[0], parts[-1]
         if len(parts) < 2:
-            raise BadInputError(
-                "A database needs a query behind '#', such as "
-                f"{url.split(':')[0]}://…#SELECT * FROM events."
-            )
+            raise BadInputError("ingest.no_query", scheme=url.split(":")[0])
         line, first = 1, True
         for columns, part in read_query(url, query, rows):
             frame = as_text(pd.DataFrame(part, columns=columns, dtype=object))
@@ -518,12 +515,9 @@ class IngestRun:
         for table, tally in self.tally.items():
             if tally.read and not tally.kept and not tally.merged:
                 reasons = ", ".join(f"{count} {why}" for why, count in tally.reasons.most_common(3))
-                raise BadInputError(
-                    f"No row of the {table} table can be used ({reasons}); check the "
-                    "mapping of its columns."
-                )
+                raise BadInputError("ingest.no_usable_row", table=table, reasons=reasons)
         if not any(tally.read for tally in self.tally.values()):
-            raise BadInputError("The files hold a header and no rows; name a table with rows.")
+            raise BadInputError("ingest.only_header")
         self._note_untitled()
 
     def check_items(self) -> None:
@@ -531,10 +525,11 @@ class IngestRun:
         if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
             named, known = next(iter(self.items_used)), min(self.items_read)
             raise BadInputError(
-                f"No event is about an item of the items table: the {len(self.items_used):,} that "
-                f"events name are such as '{named[:40]}', the {len(self.items_read):,} of the "
-                f"table such as '{known[:40]}'; check item_id of both (`limner init` compares "
-                "them), or allow it with --allow-unknown-items."
+                "ingest.no_known_item",
+                n_named=len(self.items_used),
+                named=named[:40],
+                n_known=len(self.items_read),
+                known=known[:40],
             )
 
     def _note_untitled(self) -> None:
@@ -659,7 +654,7 @@ def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, lis
     for chunk in read_table(str(folder / join.file), join.read, rows):
         for name in (join.key, join.column):
             if name not in chunk.frame:
-                raise BadInputError(f"The side table '{chunk.file}' has no column '{name}'.")
+                raise BadInputError("ingest.side_table_column", file=chunk.file, column=name)
         for key, raw in zip(chunk.frame[join.key], chunk.frame[join.column], strict=True):
             cell = str(raw)
             values = (

@@ -299,13 +299,9 @@ def load_mapping(path: str | Path) -> Mapping:
     try:
         tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInputError(
-            f"The mapping file '{path}' cannot be read: {error.strerror}."
-        ) from error
+        raise BadInputError("mapping.unreadable", file=path, error=error.strerror) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInputError(
-            f"The mapping file '{path}' is not valid YAML: {yaml_complaint(error)}."
-        ) from error
+        raise BadInputError("mapping.bad_yaml", file=path, error=yaml_complaint(error)) from error
     return parse_mapping(tree, str(path))
 
 
@@ -314,11 +310,7 @@ _FORMS = ("ColumnRule", "ColumnRule]", "str", "list[str]")
 
 def parse_mapping(tree: object, name: str) -> Mapping:
     if tree is not None and not isinstance(tree, dict):
-        raise BadInputError(
-            f"The mapping file '{name}' holds no mapping; write lines such as `events: "
-            f"{{user_id: Customer}}`, or let "
-            "`limner init` propose them."
-        )
+        raise BadInputError("mapping.empty", file=name)
     try:
         mapping = Mapping.model_validate(tree or {})
     except ValidationError as error:
@@ -327,7 +319,7 @@ def parse_mapping(tree: object, name: str) -> Mapping:
         first = min(error.errors(), key=lambda one: one["type"] in ("string_type", "list_type"))
         where = ".".join(str(part) for part in first["loc"] if not str(part).endswith(_FORMS))
         why = first["msg"].removeprefix("Value error, ")
-        raise BadInputError(f"The mapping file '{name}' is wrong at '{where}': {why}.") from error
+        raise BadInputError("mapping.wrong", file=name, where=where, why=why) from error
     return mapping
 
 
@@ -389,13 +381,17 @@ def _require_columns(
         missing = [column for column in rule.sources if column not in columns]
         if missing:
             raise BadInputError(
-                f"The mapping says that {table}.{target} is column '{missing[0]}', but "
-                f"{name} has {_listed(columns)}."
+                "mapping.no_column",
+                table=table,
+                field=target,
+                column=missing[0],
+                file=name,
+                columns=_listed(columns),
             )
     marked = mapping.returns.split("=", 1)[0]
     if table == "events" and marked and marked not in columns:
         raise BadInputError(
-            f"The mapping's returns look at column '{marked}', but {name} has {_listed(columns)}."
+            "mapping.no_returns_column", column=marked, file=name, columns=_listed(columns)
         )
 
 
@@ -423,9 +419,7 @@ def _aliased(
 def _no_key(key: str, columns: Sequence[str], name: str) -> BadInputError:
     """Why a table without its key cannot be used, and what to do."""
     if not columns:
-        return BadInputError(
-            f'No row of {name} has named columns; each is to be an object such as {{"{key}": …}}.'
-        )
+        return BadInputError("mapping.no_named_columns", file=name, key=key)
     hint = (
         "check the separator"
         if len(columns) == 1
@@ -434,8 +428,11 @@ def _no_key(key: str, columns: Sequence[str], name: str) -> BadInputError:
     if looks_headless(columns):
         hint = f"the first line looks like data, not a header; {hint}"
     return BadInputError(
-        f"No {key.replace('_id', '')} column was found in {name}, which has "
-        f"{_listed(columns)}: {hint}."
+        "mapping.no_id_column",
+        kind=key.replace("_id", ""),
+        file=name,
+        columns=_listed(columns),
+        hint=hint,
     )
 
 

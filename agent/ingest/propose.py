@@ -130,7 +130,7 @@ def _frame(file: str, reading: FileFormat) -> pd.DataFrame:
     chunks = islice(read_table(file, reading, _PROFILED_ROWS), _READ_ROWS // _PROFILED_ROWS)
     frames = [chunk.frame for chunk in chunks]
     if not frames:
-        raise BadInputError(f"'{file}' holds no rows.")
+        raise BadInputError("ingest.no_rows", file=file)
     return pd.concat(frames, ignore_index=True).fillna("")
 
 

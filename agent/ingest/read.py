@@ -78,10 +78,10 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
     else:
         files = [path]
     if not files:
-        raise BadInputError(f"No table was found at '{place}'; check the path.")
+        raise BadInputError("table.none_at", path=place)
     for file in files:
         if not file.exists():
-            raise BadInputError(f"There is no file '{file}'; check the path.")
+            raise BadInputError("table.no_file", file=file)
         try:
             if file.name.lower().endswith(_ARCHIVES):
                 yield from _read_archive(file, reading, rows)
@@ -91,15 +91,15 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
                 with file.open("rb") as stream:
                     yield from _read_stream(file.name, stream, reading, rows)
         except gzip.BadGzipFile as error:
-            raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
+            raise BadInputError("table.bad_archive", file=file, error=error) from error
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise StoreFullError(
-                    "No space is left for temporary files; free some, then run it again."
-                ) from error
-            raise BadInputError(f"'{file}' cannot be read: {error.strerror or error}.") from error
+                raise StoreFullError("table.no_space") from error
+            raise BadInputError(
+                "table.unreadable", file=file, error=error.strerror or error
+            ) from error
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
-            raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
+            raise BadInputError("table.bad_archive", file=file, error=error) from error
 
 
 def _may_be_table(name: str) -> bool:
@@ -127,7 +127,7 @@ def _read_archive(file: Path, reading: FileFormat, rows: int) -> Iterator[TableC
                     if (stream := archive.extractfile(member)) is not None:
                         yield from _read_stream(member.name, stream, reading, rows)
     except tarfile.TarError as error:
-        raise BadInputError(f"'{file}' is a damaged archive: {error}.") from error
+        raise BadInputError("table.bad_archive", file=file, error=error) from error
 
 
 def _is_workbook(file: Path) -> bool:
@@ -175,7 +175,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
         sample = stream.read(_SAMPLE)
         stream.seek(0)
         if not sample.strip():
-            raise BadInputError(f"'{name}' is empty; name a table with a header and rows.")
+            raise BadInputError("table.empty", file=name)
         rows = max(1, min(rows, _CHUNK_BYTES * max(sample.count(b"\n"), 1) // len(sample)))
         encoding = reading.encoding or _encoding(name, sample, stream)
         if not encoding.startswith("utf") and not reading.encoding:
@@ -196,10 +196,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
 
 
 def _binary(name: str) -> BadInputError:
-    return BadInputError(
-        f"'{name}' is a binary file, not a table; name a CSV, TSV, JSON lines, Parquet "
-        "or Excel file."
-    )
+    return BadInputError("table.binary", file=name)
 
 
 _OTHER_SCRIPTS = (
@@ -225,9 +222,7 @@ def _check_encoding(name: str) -> None:
     try:
         codecs.lookup(name)
     except LookupError as error:
-        raise BadInputError(
-            f"The mapping names an encoding '{name}' that Python does not know."
-        ) from error
+        raise BadInputError("table.unknown_encoding", encoding=name) from error
 
 
 def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
@@ -361,10 +356,11 @@ def _delimited(
         yield from _frames(reader, columns, rows, reader.line_num + 1, separator)
     except csv.Error as error:
         raise BadInputError(
-            f"'{name}' does not read as a table separated by {separator!r} ({error} near "
-            f"line {reader.line_num}); "
-            "check the separator, or set `quoting: false` for it in the mapping if "
-            "quotes do not enclose cells."
+            "table.wrong_separator",
+            file=name,
+            separator=repr(separator),
+            error=error,
+            line=reader.line_num,
         ) from error
 
 
@@ -462,7 +458,7 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
         try:
             records: Iterator[tuple[int, object]] = iter(list(enumerate(json.load(text), 1)))
         except ValueError as error:
-            raise BadInputError(f"'{name}' is not valid JSON: {error}.") from error
+            raise BadInputError("table.bad_json", file=name, error=error) from error
     else:
         records = ((number, line) for number, line in enumerate(text, 1) if line.strip())
     while part := list(islice(records, rows)):
@@ -519,7 +515,7 @@ def _parquet(name: str, raw: IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
             yield frame
     except pa.ArrowException as error:
         raise BadInputError(
-            f"'{name}' is a damaged Parquet file: {str(error).splitlines()[0]}."
+            "table.bad_parquet", file=name, error=str(error).splitlines()[0]
         ) from error
 
 
@@ -529,7 +525,7 @@ def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame
             sheets = [str(sheet) for sheet in book.sheet_names]
             frame = pd.read_excel(book, sheet_name=0, dtype=object)
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise BadInputError(f"'{name}' is not a table that Excel would read: {error}.") from error
+        raise BadInputError("table.bad_excel", file=name, error=error) from error
     if len(sheets) > 1:
         notes.append(f"'{name}' has {len(sheets)} sheets; only the first, '{sheets[0]}', was read.")
     frame = as_text(frame)

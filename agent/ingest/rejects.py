@@ -65,10 +65,8 @@ class RejectedRows:
                 out.write("\n".join(lines) + "\n")
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise StoreFullError(
-                    f"No space is left in '{self._folder}'; free some, then run it again."
-                ) from error
+                raise StoreFullError("rejects.no_space", folder=self._folder) from error
             raise StoreError(
-                f"Rejected rows cannot be written to '{self._folder}': {error.strerror}."
+                "rejects.cannot_write", folder=self._folder, error=error.strerror
             ) from error
         self._rows.clear()

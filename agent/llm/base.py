@@ -111,11 +111,7 @@ async def ask(chat: Chat, request: ChatRequest, output: type[T]) -> tuple[T, Cha
     try:
         return parse(second.text, output), replace(second, usage=usage, outcome="repaired")
     except ValidationError as error:
-        raise ModelAnswerError(
-            f"{chat.name} did not answer in the form asked for, even when shown its "
-            f"error ({_first(error)}); "
-            "try a stronger model, or LIMNER_LLM_GRADE=none."
-        ) from error
+        raise ModelAnswerError("model.wrong_form", model=chat.name, error=_first(error)) from error
 
 
 def parse(text: str, output: type[T]) -> T:

@@ -323,11 +323,7 @@ class CachedChat:
         if reason := self.gave_up:
             raise ModelUnavailableError(reason)
         if self._book.is_loaded_elsewhere():
-            raise ModelUnavailableError(
-                f"{self.name} is not asked while another process loads data into the "
-                "store, since no answer could be "
-                "kept; ask again when it is done."
-            )
+            raise ModelUnavailableError("model.store_loading", model=self.name)
         budget = self._purse
         if budget.limit is None or not self._price:
             return 0.0
@@ -336,10 +332,7 @@ class CachedChat:
         )
         if not budget.reserve(dearest):
             raise BudgetSpentError(
-                f"The cost limit of ${budget.limit:.2f} is reached (${budget.spent:.4f} "
-                "spent, the next call may "
-                f"cost ${dearest:.4f}); what is done is kept, and a run with a higher "
-                "--max-cost goes on from here."
+                "model.budget_spent", limit=budget.limit, spent=budget.spent, dearest=dearest
             )
         return dearest
 

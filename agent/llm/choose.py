@@ -14,7 +14,7 @@ from limner.core.progress import Progress, Quiet
 from limner.core.settings import LlmSettings, Settings
 from limner.llm.base import Chat
 from limner.llm.fetch import fetch_model, fingerprint
-from limner.llm.local import INSTALL, LocalServer, runtime_installed
+from limner.llm.local import LocalServer, runtime_installed
 from limner.llm.openai_chat import OPENAI_URL, OpenAIChat, Retries
 
 OPENAI_MODEL = "gpt-4o-mini"
@@ -56,24 +56,16 @@ def which(llm: LlmSettings) -> str:
     answer.
     """
     if llm.choice == "openai" and not (llm.api_key or llm.base_url):
-        raise SettingsError(
-            "LIMNER_LLM=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
-        )
+        raise SettingsError("model.openai_needs_key")
     if llm.choice == "local" and not runtime_installed():
-        raise SettingsError(
-            f"LIMNER_LLM=local needs the embedded model's runtime: {INSTALL}; or {_WITHOUT}."
-        )
+        raise SettingsError("model.local_needs_runtime")
     if llm.choice != "auto":
         return llm.choice
     if llm.api_key or llm.base_url:
         return "openai"
     if runtime_installed():
         return "local"
-    raise SettingsError(
-        "No language model is set up: set OPENAI_API_KEY or OPENAI_BASE_URL, or install "
-        "the embedded one with "
-        f"{INSTALL}; {_WITHOUT}."
-    )
+    raise SettingsError("model.not_set_up")
 
 
 def choose_chat(settings: Settings, progress: Progress | None = None) -> ChosenModel | None:
@@ -96,9 +88,7 @@ def _endpoint(llm: LlmSettings) -> ChosenModel:
     base_url = (llm.base_url or OPENAI_URL).rstrip("/")
     host = urlsplit(base_url).hostname or ""
     if not host:
-        raise SettingsError(
-            f"OPENAI_BASE_URL is not an address: {llm.base_url}; write http://host:port/v1."
-        )
+        raise SettingsError("model.bad_url", url=llm.base_url)
     name = llm.model or (OPENAI_MODEL if base_url == OPENAI_URL else _first_model(base_url, llm))
     chat = OpenAIChat(
         name=name,
@@ -121,7 +111,7 @@ def _endpoint(llm: LlmSettings) -> ChosenModel:
 def _embedded(settings: Settings, progress: Progress) -> ChosenModel:
     llm = settings.llm
     if not runtime_installed():
-        raise SettingsError(f"The embedded model needs its runtime: {INSTALL}; or {_WITHOUT}.")
+        raise SettingsError("model.embedded_needs_runtime")
     path = fetch_model(settings, progress)
     server = LocalServer(path, threads=llm.threads, context=llm.context, slots=llm.slots)
     chat = OpenAIChat(
@@ -159,16 +149,11 @@ def _first_model(base_url: str, llm: LlmSettings) -> str:
             return str(listed[0]["id"])
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
-            raise ModelRefusedError(
-                f"{base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
-            ) from error
+            raise ModelRefusedError("model.wrong_key", url=base_url) from error
         raise ModelUnavailableError(
-            f"{base_url}/models answers {error.code}; correct OPENAI_BASE_URL, or name a "
-            "model with LIMNER_LLM_MODEL."
+            "model.list_refused", url=base_url, status=error.code
         ) from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelUnavailableError(
-            f"No model answers at {base_url} "
-            f"({getattr(error, 'reason', None) or error}); start the server, correct "
-            f"OPENAI_BASE_URL, or {_WITHOUT}."
+            "model.no_server", url=base_url, error=getattr(error, "reason", None) or error
         ) from error

@@ -50,13 +50,9 @@ def embed_texts(llm: LlmSettings, model: str, texts: Sequence[str]) -> list[list
                 )
                 vectors += [one.embedding for one in sorted(answer.data, key=lambda one: one.index)]
     except passing as error:
-        raise ModelUnavailableError(
-            f"The embedding endpoint gives no answer ({error}); check OPENAI_BASE_URL, "
-            "or set LIMNER_EMBED to another."
-        ) from error
+        raise ModelUnavailableError("embedder.no_answer", error=error) from error
     except openai.APIStatusError as error:
         raise ModelRefusedError(
-            f"The embedding endpoint refuses '{model}' ({error.status_code}); check the "
-            "key and LIMNER_EMBED_MODEL."
+            "embedder.refused", model=model, status=error.status_code
         ) from error
     return vectors

@@ -173,7 +173,7 @@ def fetch_model(settings: Settings, progress: Progress | None = None) -> Path:
     chosen = _chosen(settings)
     if isinstance(chosen, Path):
         if not chosen.is_file():
-            raise SettingsError(f"LIMNER_LOCAL_MODEL names {chosen}, but there is no such file.")
+            raise SettingsError("model.no_local_file", file=chosen)
         return chosen
     return fetch(chosen, models_folder(settings), progress)
 
@@ -187,9 +187,7 @@ def _chosen(settings: Settings) -> NamedModel | Path:
     if value.startswith(("http://", "https://")):
         digest = settings.llm.local_sha256.lower()
         if len(digest) != 64:
-            raise SettingsError(
-                "A model from a URL needs its checksum: set LIMNER_LOCAL_SHA256 to its SHA-256."
-            )
+            raise SettingsError("model.no_checksum")
         # The checksum is part of the name, so that another file under the same address is another
         # file here.
         name = f"{digest[:8]}-{Path(urlsplit(value).path).name or 'model.gguf'}"
@@ -226,7 +224,7 @@ def fetch(model: NamedModel, folder: Path, progress: Progress | None = None) -> 
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_room(model, folder) from error
         raise FetchError(
-            f"{model.name} cannot be written to {folder}: {error}; set LIMNER_CACHE elsewhere."
+            "model.cannot_write", model=model.name, folder=folder, error=error
         ) from error
     return target
 
@@ -239,9 +237,7 @@ def _whole(target: Path, model: NamedModel) -> bool:
 
 def _no_room(model: NamedModel, folder: Path) -> FetchError:
     return FetchError(
-        f"No space left in {folder}: {model.name} needs {model.size / 1e9:.1f} GB and "
-        "some room to work; "
-        "free some, set LIMNER_CACHE to another disk, or LIMNER_LLM=none to go without."
+        "model.no_space", folder=folder, model=model.name, size=model.size / 1000000000.0
     )
 
 
@@ -264,11 +260,7 @@ def _fetch_from_mirrors(model: NamedModel, target: Path, progress: Progress) -> 
             continue
         part.replace(target)
         return
-    raise FetchError(
-        f"{model.name} could not be fetched: {'; '.join(failures)}. What came is kept "
-        "and the next try goes on from "
-        "it; LIMNER_LLM=none goes without a model."
-    )
+    raise FetchError("model.not_fetched", model=model.name, failures="; ".join(failures))
 
 
 class _MirrorError(Exception):

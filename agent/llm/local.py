@@ -37,9 +37,7 @@ class LocalServer:
         try:
             import xllamacpp
         except ImportError as error:
-            raise SettingsError(
-                f"The embedded model needs its runtime: {INSTALL} ({error})."
-            ) from error
+            raise SettingsError("model.runtime_broken", error=error) from error
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(model)
         parameters.model_alias = {model.stem}
@@ -64,11 +62,7 @@ class LocalServer:
         try:
             server = xllamacpp.Server(parameters)
         except RuntimeError as error:
-            raise ModelUnavailableError(
-                f"{model} cannot be loaded as a GGUF model (or memory is short); delete "
-                "it to have it fetched anew, "
-                "or name another with LIMNER_LOCAL_MODEL."
-            ) from error
+            raise ModelUnavailableError("model.cannot_load", file=model) from error
         self.base_url = f"{server.listening_address}/v1"
         self._wait_until_it_runs()
         self._running: list[object] = [server]
@@ -91,7 +85,7 @@ class LocalServer:
             connection.getresponse().read()
         except (OSError, HTTPException) as error:
             raise ModelUnavailableError(
-                f"The embedded model '{self.name}' does not answer ({error})."
+                "model.embedded_silent", model=self.name, error=error
             ) from error
         finally:
             connection.close()

@@ -152,7 +152,7 @@ class OpenAIChat:
                             if choice.delta.content:
                                 yield choice.delta.content
             if declined:
-                raise ModelDeclinedError(f"{self.name} declined to answer: {declined}")
+                raise ModelDeclinedError("model.declined", model=self.name, detail=declined)
 
     async def close(self) -> None:
         mine = self._loops.pop(asyncio.get_running_loop(), None)
@@ -210,8 +210,7 @@ class OpenAIChat:
     def _final(self, error: "_Again") -> ModelUnavailableError:
         asked = f", and asks to wait {error.after:.0f} s" if error.after is not None else ""
         return ModelUnavailableError(
-            f"{self.name} at {self.base_url} {error}{asked}; check that it runs, or set "
-            "LIMNER_LLM=none to go without."
+            "model.unavailable", model=self.name, url=self.base_url, failure=error, wait=asked
         )
 
     async def _adapting(
@@ -301,9 +300,11 @@ class OpenAIChat:
             raise _Again("answered with something that is no chat completion")
         choice = choices[0]
         if choice.message.refusal:
-            raise ModelDeclinedError(f"{self.name} declined to answer: {choice.message.refusal}")
+            raise ModelDeclinedError(
+                "model.declined", model=self.name, detail=choice.message.refusal
+            )
         if choice.finish_reason == "content_filter":
-            raise ModelDeclinedError(f"{self.name}'s content filter stopped the answer.")
+            raise ModelDeclinedError("model.filtered", model=self.name)
         usage = completion.usage
         return ChatReply(
             text=choice.message.content or "",

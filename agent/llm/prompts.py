@@ -50,7 +50,10 @@ class Prompt(BaseModel):
         if set(values) != set(self.variables):
             missing, unknown = set(self.variables) - set(values), set(values) - set(self.variables)
             raise SettingsError(
-                f"Prompt {self.id}: missing {sorted(missing)}, unknown {sorted(unknown)} variables."
+                "prompt.wrong_variables",
+                prompt=self.id,
+                missing=sorted(missing),
+                unknown=sorted(unknown),
             )
         return [
             ChatMessage(role="system", content=_fill(self.system, values)),
@@ -75,7 +78,7 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
             return _parse(path.read_text(encoding="utf-8"), str(path), prompt_id)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"The prompt file '{path}' for '{prompt_id}' cannot be read: {error}."
+                "prompt.unreadable", file=path, prompt=prompt_id, error=error
             ) from error
     found = [
         _parse(entry.read_text(encoding="utf-8"), entry.name, prompt_id)
@@ -83,7 +86,7 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
         if re.fullmatch(rf"{re.escape(prompt_id)}\.v\d+\.yaml", entry.name)
     ]
     if not found:
-        raise SettingsError(f"There is no prompt '{prompt_id}'.")
+        raise SettingsError("prompt.unknown", prompt=prompt_id)
     return max(found, key=lambda prompt: prompt.version)
 
 
@@ -91,20 +94,18 @@ def _parse(text: str, name: str, prompt_id: str) -> Prompt:
     try:
         prompt = Prompt.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise SettingsError(
-            f"Prompt file {name} is not valid YAML: {yaml_complaint(error)}."
-        ) from error
+        raise SettingsError("prompt.bad_yaml", file=name, error=yaml_complaint(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise SettingsError(
-            f"Prompt file {name} does not fit at {where}: {first['msg']}."
+            "prompt.wrong_field", file=name, where=where, why=first["msg"]
         ) from error
     if prompt.id != prompt_id:
-        raise SettingsError(f"Prompt file {name} has id '{prompt.id}', expected '{prompt_id}'.")
+        raise SettingsError("prompt.wrong_id", file=name, found=prompt.id, expected=prompt_id)
     used = set(_VARIABLE.findall(prompt.system + prompt.user))
     if used != set(prompt.variables):
         raise SettingsError(
-            f"Prompt file {name} uses {sorted(used)} but declares {sorted(prompt.variables)}."
+            "prompt.undeclared", file=name, used=sorted(used), declared=sorted(prompt.variables)
         )
     return prompt

@@ -53,7 +53,7 @@ class ModelSession:
         """For other clients of the same model. Raises ModelError where there is none."""
         await self.ready()
         if self._chosen is None:
-            raise ModelError("There is no model to ask.")
+            raise ModelError("model.none")
         return self._chosen
 
     async def ready(self) -> ModelHandle:

@@ -220,7 +220,7 @@ class ProfileBuilder:
         if stored is not None:
             return stored
         if version is not None:
-            raise UnknownIdError(f"User '{user_id}' has no portrait version {version}.")
+            raise UnknownIdError("portrait.no_version", user=user_id, version=version)
         profile = self.in_template_words(user_id)
         if not notes and not self.models.is_set():
             try:

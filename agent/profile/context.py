@@ -60,9 +60,7 @@ def pack(
         return tokens.count("\n".join(lines), model)
 
     if size([heading]) > max_tokens:
-        raise BadInputError(
-            f"{max_tokens} tokens are too few; the heading alone takes {size([heading])}."
-        )
+        raise BadInputError("portrait.too_few_tokens", tokens=max_tokens, least=size([heading]))
     lines: list[str] = [heading]
     packed: list[Preference] = []
     named: list[str] = []

@@ -17,9 +17,7 @@ def check_context(wishes: RecommendationRequest, items: Mapping[str, Item]) -> N
     """Raises UnknownIdError where an item of the visit is not in the catalogue."""
     for item_id in wishes.context:
         if item_id not in items:
-            raise UnknownIdError(
-                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
-            )
+            raise UnknownIdError("item.unknown", item=item_id)
 
 
 def check_wishes(wishes: RecommendationRequest, items: Mapping[str, Item]) -> None:
@@ -28,7 +26,7 @@ def check_wishes(wishes: RecommendationRequest, items: Mapping[str, Item]) -> No
     """
     low, high = wishes.price_min, wishes.price_max
     if low is not None and high is not None and low > high:
-        raise BadInputError(f"No price lies between {low:g} and {high:g}; swap them.")
+        raise BadInputError("price.empty_range", low=low, high=high)
     if wishes.category:
         _check_categories(wishes.category, items)
     if wishes.filter or wishes.quota or wishes.boost:
@@ -45,7 +43,7 @@ def _check_quotas(quota: Mapping[str, int], known: Sequence[str]) -> None:
         name = text.partition(":")[0]
         if name.casefold() not in known:
             raise BadInputError(
-                f"No item has '{name}' to set a quota on; {listed(name, known, 'items have')}."
+                "item.no_quota_attribute", name=name, listed=listed(name, known, "items have")
             )
 
 
@@ -56,7 +54,7 @@ def _check_categories(wanted: Sequence[str], items: Mapping[str, Item]) -> None:
         if not any(condition.fits(Item(item_id="", categories=[name])) for name in known):
             names = sorted({level for name in known for level in levels(name)})
             what = listed(category, names, "there are") if names else "no item has any"
-            raise BadInputError(f"No item has the category '{category}'; {what}.")
+            raise BadInputError("item.no_category", category=category, listed=what)
 
 
 def _in_category(categories: Sequence[str]) -> Compare:

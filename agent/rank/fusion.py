@@ -215,16 +215,12 @@ def load_fusion(folder: Path) -> Fusion | None:
     try:
         import lightgbm
     except OSError as error:
-        raise StoreError(
-            f"LightGBM cannot be loaded ({error}); install libgomp, or run `limner train` again."
-        ) from error
+        raise StoreError("training.no_lightgbm", error=error) from error
     files = [folder / f"fusion-{number}.txt" for number in range(len(head["scales"]))]
     try:
         boosters = [lightgbm.Booster(model_file=str(file)) for file in files]
     except lightgbm.basic.LightGBMError as error:
-        raise StoreError(
-            f"The learned fusion in '{folder}' is damaged; run `limner train` again."
-        ) from error
+        raise StoreError("training.fusion_damaged", folder=folder) from error
     return Fusion(boosters=boosters, calibration=calibration, **head)
 
 

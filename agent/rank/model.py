@@ -413,10 +413,7 @@ def load_model(folder: Path) -> Model | None:
         except UNREADABLE as error:
             newer = current_version(folder)
             if newer == name:
-                why = (
-                    f"The trained model in '{home}' is damaged ({error}); run `limner train` again."
-                )
-                raise StoreError(why) from error
+                raise StoreError("training.damaged", folder=home, error=error) from error
             # a writer trained twice meanwhile, and dropped the version that was being read
             name = newer
     return None

@@ -52,7 +52,7 @@ class AudienceFinder:
         BadInputError for empty words, a wrong condition, or both an item and words.
         """
         if for_item is not None and like is not None:
-            raise BadInputError("Give `for_item` or `like`, not both.")
+            raise BadInputError("api.two_audiences")
         if for_item is not None:
             return self._for_item(for_item, n, where, repeats)
         if like is not None:
@@ -65,9 +65,7 @@ class AudienceFinder:
     def _for_item(self, item_id: str, n: int | None, where: str, repeats: bool) -> Audience:
         item = self._data.catalogue().items.get(item_id)
         if item is None:
-            raise UnknownIdError(
-                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
-            )
+            raise UnknownIdError("item.unknown", item=item_id)
         matching = [user.user_id for user in self._data.users(where)]
         notes = self._trainer.ready(RecommendationRequest())
         model = self._pipeline.model()
@@ -90,9 +88,7 @@ class AudienceFinder:
 
     def _like(self, words: str, n: int | None, where: str) -> Audience:
         if not words.strip():
-            raise BadInputError(
-                "Say in words what the users are like, such as 'retired gardeners who buy gifts'."
-            )
+            raise BadInputError("audience.no_words")
         population = self._data.counts().users
         matching = [user.user_id for user in self._data.users(where)]
         painted = set(self._data.users_with_portrait())

@@ -164,13 +164,10 @@ class DataEditor:
         with self._store.changing(wait=self._wait):
             item = self._store.item(item_id)
             if item is None:
-                raise UnknownIdError(
-                    f"There is no item '{item_id}' in the store; ids are used exactly as "
-                    "in the data."
-                )
+                raise UnknownIdError("item.unknown", item=item_id)
             report = self.take("items", [_patched(item, patch)], item.source)
             if report.rows:
-                raise BadInputError(f"The item cannot be changed so: {report.rows[0].reason}.")
+                raise BadInputError("item.wrong_change", reason=report.rows[0].reason)
         return self._store.items([item_id])[0]
 
     def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
@@ -182,7 +179,7 @@ class DataEditor:
         """
         self._store.require_user(user_id)
         if not edit.state and not edit.strike and not edit.withdraw:
-            raise BadInputError("The edit is empty; give `state`, `strike` or `withdraw`.")
+            raise BadInputError("edit.empty")
         with self._store.changing(wait=self._wait):
             contexts = [
                 *(self._stated(one) for one in edit.state),
@@ -195,7 +192,7 @@ class DataEditor:
             ]
             report = self.take("events", rows, STATED)
             if report.rows:
-                raise BadInputError(f"A statement cannot be used: {report.rows[0].reason}.")
+                raise BadInputError("statement.wrong", reason=report.rows[0].reason)
             return self._painter.after_edit(user_id)
 
     def take_back(self, user_id: str, item_id: str) -> bool:
@@ -228,7 +225,7 @@ class DataEditor:
         value, text = one.value.strip(), one.text.strip()
         if not value:
             if not text:
-                raise BadInputError("A statement says nothing; give `value` or `text`.")
+                raise BadInputError("statement.empty")
             return {"polarity": one.polarity}, text
         population = self._derived.catalogue.snapshot().population
         codes = population.known.get(value.casefold(), [])
@@ -254,8 +251,11 @@ class DataEditor:
             one = held.get((claim.facet.casefold(), claim.value.casefold(), claim.polarity))
             if one is None:
                 raise BadInputError(
-                    f"The portrait of '{user_id}' does not claim {claim.polarity}: "
-                    f"{claim.facet} {claim.value}."
+                    "portrait.no_claim",
+                    user=user_id,
+                    polarity=claim.polarity,
+                    facet=claim.facet,
+                    value=claim.value,
                 )
             context = {
                 "facet": one.facet,
@@ -284,7 +284,11 @@ class DataEditor:
             one = said.get((claim.facet.casefold(), claim.value.casefold()))
             if one is None or (one.get("polarity") == "dislike") != (claim.polarity == "dislike"):
                 raise BadInputError(
-                    f"'{user_id}' said nothing of {claim.polarity}: {claim.facet} {claim.value}."
+                    "statement.unknown",
+                    user=user_id,
+                    polarity=claim.polarity,
+                    facet=claim.facet,
+                    value=claim.value,
                 )
             context = {
                 "facet": str(one["facet"]),

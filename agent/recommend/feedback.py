@@ -186,13 +186,13 @@ class FeedbackService:
         # A list of a visitor may be claimed by the user that they turn out to be.
         if shown is None or shown.user_id not in (None, user_id):
             raise UnknownIdError(
-                f"User '{user_id}' was shown no list '{feedback.recommendation_id}'."
+                "feedback.unknown_list", user=user_id, list=feedback.recommendation_id
             )
         foreign = next(
             (one.item_id for one in feedback.items if one.item_id not in shown.items), None
         )
         if foreign is not None:
-            raise BadInputError(f"Item '{foreign}' was not on list '{shown.recommendation_id}'.")
+            raise BadInputError("feedback.foreign_item", item=foreign, list=shown.recommendation_id)
         return shown
 
     def stats(self) -> list[ClickThrough]:

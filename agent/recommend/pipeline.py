@@ -245,7 +245,7 @@ class RecommendationPipeline:
     def model(self) -> Model:
         model = self.derived.ranker.model()
         if model is None:
-            raise LimnerError("The channels are not trained; run `limner train`.")
+            raise LimnerError("training.none")
         return model
 
     def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":

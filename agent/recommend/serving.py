@@ -420,9 +420,7 @@ class RecommendationService:
     ) -> list[Neighbor]:
         """The items nearest to one, of those that a request allows. Raises UnknownIdError."""
         if item_id not in self._derived.catalogue.snapshot().items:
-            raise UnknownIdError(
-                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
-            )
+            raise UnknownIdError("item.unknown", item=item_id)
         items = self._fitting(request)
         if by == "users":
             found = near_in_users(self._derived.catalogue.holders(), item_id)
@@ -453,9 +451,7 @@ class RecommendationService:
         if newest is None:
             with self._lock:
                 self._known.pop(user_id, None)
-            raise UnknownIdError(
-                f"There is no user '{user_id}' in the store; ids are used exactly as in the data."
-            )
+            raise UnknownIdError("user.unknown", user=user_id)
         world = self._derived.catalogue.snapshot()
         with self._lock:
             held = self._known.get(user_id)

@@ -124,10 +124,7 @@ class Trainer:
             behind = self._behind
         behind.join(seconds)
         if behind.is_alive():
-            raise NotTrainedError(
-                "The ranker is being trained for the first time; ask again in a minute. "
-                "What is popular can be had now."
-            )
+            raise NotTrainedError("training.first_time")
 
     def _check(self, request: RecommendationRequest) -> None:
         """What cannot be answered need not wait until something is trained; where nothing is asked

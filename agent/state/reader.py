@@ -91,9 +91,7 @@ class DataReader:
         """Raises UnknownIdError."""
         item = self._store.item(item_id)
         if item is None:
-            raise UnknownIdError(
-                f"There is no item '{item_id}' in the store; ids are used exactly as in the data."
-            )
+            raise UnknownIdError("item.unknown", item=item_id)
         return item
 
     def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
@@ -121,8 +119,9 @@ class DataReader:
         self._store.require_user(user_id)
         profile = self._store.profile(user_id, version)
         if profile is None:
-            which = f" version {version}." if version else "."
-            raise UnknownIdError(f"User '{user_id}' has no portrait{which}")
+            if version:
+                raise UnknownIdError("portrait.no_version", user=user_id, version=version)
+            raise UnknownIdError("portrait.none", user=user_id)
         return profile
 
     def portrait_body(
@@ -135,7 +134,7 @@ class DataReader:
         found = self._store.profile_body(user_id, version, as_of)
         if found is None and as_of is not None:
             self._store.require_user(user_id)
-            raise UnknownIdError(f"User '{user_id}' has no portrait that is as old.")
+            raise UnknownIdError("portrait.none_as_old", user=user_id)
         return None if found is None else found[1]
 
     def portrait_versions(self, user_id: str) -> list[Profile]:

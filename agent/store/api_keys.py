@@ -37,9 +37,7 @@ def create_key(
     if user_id is not None:
         store.require_user(user_id)
         if scope == "admin":
-            raise UsageError(
-                "A key of one user cannot be an admin's; give it --scope read or write."
-            )
+            raise UsageError("keys.no_users_admin")
     # 256 random bits cannot be guessed or tabulated, so one round of SHA-256 hides them as well as
     # a slow hash would.
     secret = PREFIX + secrets.token_urlsafe(32)
@@ -58,7 +56,7 @@ def revoke_key(store: Store, key_id: str) -> ApiKey:
     """The key, of no use from now on. Raises UnknownIdError."""
     found = next((key for key in store.api_keys() if key.key_id == key_id), None)
     if found is None:
-        raise UnknownIdError(f"There is no key '{key_id}'; `limner keys list` shows them.")
+        raise UnknownIdError("keys.unknown", key=key_id)
     revoked = found if found.revoked else found.model_copy(update={"revoked": datetime.now(UTC)})
     store.change_api_key(revoked)
     return revoked

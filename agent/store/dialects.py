@@ -27,20 +27,14 @@ def make_engine(url: str) -> sa.Engine:
     try:
         address = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        raise UsageError(
-            "The store's address cannot be read; it looks like "
-            "postgresql://user:password@host/name, or is a folder."
-        ) from None
+        raise UsageError("store.unreadable_address") from None
     if address.drivername in _POSTGRES:
         return _postgres_engine(address.set(drivername="postgresql+psycopg"))
     if address.drivername in ("sqlite", "sqlite+pysqlite") and address.database:
         if address.database == ":memory:":
-            raise UsageError("A store in memory would be lost at once; name a folder.")
+            raise UsageError("store.in_memory")
         return _sqlite_engine(address)
-    raise UsageError(
-        f"A store cannot lie in a database of '{address.drivername}'; name a folder, or a "
-        "PostgreSQL database (postgresql://user:password@host/name)."
-    )
+    raise UsageError("store.other_database", driver=address.drivername)
 
 
 def _postgres_engine(address: sa.URL) -> sa.Engine:
@@ -50,9 +44,7 @@ def _postgres_engine(address: sa.URL) -> sa.Engine:
             address, pool_pre_ping=True, connect_args={"prepare_threshold": None}
         )
     except ImportError as error:
-        raise UsageError(
-            "PostgreSQL's driver is not installed; run `pip install 'limner[postgres]'`."
-        ) from error
+        raise UsageError("store.no_driver") from error
 
 
 def _sqlite_engine(address: sa.URL) -> sa.Engine:
@@ -155,7 +147,7 @@ def translated(error: sa.exc.DatabaseError) -> StoreError:
         for signs, kind, message in _SQLITE_FAILURES:
             if any(sign in text for sign in signs):
                 return kind(message)
-        return StoreError(f"The store could not do that: {first}.")
+        return StoreError("store.failed", error=first)
     # A connection that could not be made has no state.
     state = getattr(error.orig, "sqlstate", None)
     if state is None and isinstance(error, sa.exc.OperationalError):
@@ -163,4 +155,4 @@ def translated(error: sa.exc.DatabaseError) -> StoreError:
     for states, kind, message in _POSTGRES_FAILURES:
         if str(state).startswith(states):
             return kind(message if message.endswith(".") else f"{message} ({first}).")
-    return StoreError(f"The store could not do that: {first}.")
+    return StoreError("store.failed", error=first)

@@ -85,10 +85,7 @@ def upgrade(engine: sa.Engine, version: str) -> None:
     config.set_main_option("script_location", folder.replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     if version not in {script.revision for script in scripts.walk_revisions()}:
-        raise StoreError(
-            f"The store was written by a newer Limner (schema {version}; this one knows {HEAD}); "
-            "update Limner."
-        )
+        raise StoreError("store.newer", version=version, known=HEAD)
     with _transaction(engine) as connection:
         config.attributes["connection"] = connection
         if version == BASELINE:

@@ -20,16 +20,14 @@ def read_query(
     try:
         where = sa.make_url(url)
     except sa.exc.ArgumentError:
-        raise BadInputError(
-            "The database's URL cannot be read; it looks like dialect://user:password@host/name."
-        ) from None
+        raise BadInputError("source.bad_url") from None
     file = where.database or ""
     if (
         where.get_backend_name() == "sqlite"
         and file not in ("", ":memory:")
         and not Path(file).is_file()
     ):
-        raise BadInputError(f"The query could not be read: there is no database file '{file}'.")
+        raise BadInputError("source.no_file", file=file)
     try:
         engine = sa.create_engine(where)
         try:
@@ -42,4 +40,4 @@ def read_query(
             engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         first = str(error).splitlines()[0]
-        raise BadInputError(f"The query could not be read: {first}.") from error
+        raise BadInputError("source.failed", error=first) from error

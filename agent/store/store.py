@@ -49,16 +49,14 @@ def open_store(data: str, *, create: bool = True, folder: Path | None = None) ->
     home = Path(data)
     file = home / "limner.db"
     if home.exists() and not home.is_dir():
-        raise UsageError(f"'{data}' is a file; name a folder for the store.")
+        raise UsageError("store.is_file", folder=data)
     if not file.exists() and not create:
-        raise UsageError(
-            f"There is no store at '{data}'; run `limner --data {data} ingest ...` first."
-        )
+        raise UsageError("store.missing", folder=data)
     made = [file, home] if not home.exists() else [] if file.exists() else [file]
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"The folder '{data}' cannot be made: {error.strerror}.") from error
+        raise StoreError("store.no_folder", folder=data, error=error.strerror) from error
     return Store(f"sqlite:///{file}", home, is_folder=True, made=made)
 
 
@@ -118,17 +116,14 @@ class Store:
         except sa.exc.DatabaseError as error:
             raise translated(error) from error
         if store_id is None:
-            raise StoreError(f"The store at '{self._address}' has lost its id, and is damaged.")
+            raise StoreError("store.no_id", address=self._address)
         return store_id
 
     def _make_or_upgrade(self, create: bool) -> None:
         """Alone: what another process did meanwhile is not done again."""
         version = schema_version.stored_version(self._engine)
         if version is None and not create:
-            raise UsageError(
-                f"There is no store at '{self._address}'; "
-                f"run `limner --data {self._address} ingest ...` first."
-            )
+            raise UsageError("store.missing", folder=self._address)
         if version is None:
             schema_version.make_tables(self._engine)
         elif version != schema_version.HEAD:
@@ -143,10 +138,7 @@ class Store:
         Raises StoreBusyError if another process is writing, and does not end within `wait` seconds.
         """
         if not self._acquired(wait):
-            raise StoreBusyError(
-                f"Another process is writing to the store at '{self._address}'; wait for "
-                "it or stop it."
-            )
+            raise StoreBusyError("store.other_writer", folder=self._address)
         try:
             yield
         finally:
@@ -169,7 +161,7 @@ class Store:
         """
         until = monotonic() + wait
         if not self._changing.acquire(timeout=wait):
-            raise StoreBusyError("Another request is changing the store; ask again.")
+            raise StoreBusyError("store.other_request")
         try:
             with self.writing(max(0.0, until - monotonic())):
                 yield
@@ -390,9 +382,7 @@ class Store:
         """Raises UnknownIdError."""
         found = self.user(user_id)
         if found is None:
-            raise UnknownIdError(
-                f"There is no user '{user_id}' in the store; ids are used exactly as in the data."
-            )
+            raise UnknownIdError("user.unknown", user=user_id)
         return found
 
     def newest(self, user_id: str) -> tuple[int, int] | None:

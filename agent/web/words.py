@@ -83,9 +83,7 @@ def read_words() -> Mapping[str, Words]:
     forms_by_key: dict[str, dict[str, Form]] = yaml.safe_load(text)
     for key, forms in forms_by_key.items():
         if set(forms) != set(LANGUAGES):
-            raise SettingsError(
-                f"'{key}' in agent/web/words.yaml is not in every language: {sorted(forms)}."
-            )
+            raise SettingsError("page.words_incomplete", key=key, languages=sorted(forms))
     sentences = read_forms()
     return {
         code: Words(code, {key: forms[code] for key, forms in forms_by_key.items()}, sentences)

@@ -199,9 +199,7 @@ def load_language(code: str) -> Language:
     """
     primary = _primary(code)
     if primary not in LANGUAGES:
-        raise UsageError(
-            f"Portraits in '{code}' cannot be verified; choose one of {', '.join(LANGUAGES)}."
-        )
+        raise UsageError("language.unverified", language=code, names=", ".join(LANGUAGES))
     data = read_language(primary)
     fractions: Phrases[float] = Phrases()
     for phrase, share in data.fractions.items():

@@ -47,7 +47,7 @@ def style_of(name: str) -> Style:
     for style in STYLES:
         if style == name:
             return style
-    raise UsageError(f"There is no metric style '{name}'; choose from {', '.join(STYLES)}.")
+    raise UsageError("metric.unknown_style", name=name, names=", ".join(STYLES))
 
 
 def hit_matrix(lists: Ints, indptr: Ints, indices: Ints) -> Bools:

@@ -80,13 +80,11 @@ def parse(label: str) -> MetricSpec:
         names = ", ".join(
             one.name if one.k is None else f"{one.name}@K" for one in METRICS.values()
         )
-        raise UsageError(f"There is no metric '{label}'; choose from {names}.")
+        raise UsageError("metric.unknown", name=label, names=names)
     if not at:
         return known
     if known.k is None:
-        raise UsageError(f"The metric '{name}' takes no cut; write it without '@{cut}'.")
+        raise UsageError("metric.takes_no_cut", name=name, cut=cut)
     if not (cut.isascii() and cut.isdigit() and int(cut) > 0):
-        raise UsageError(
-            f"The cut of '{label}' must be a whole number above 0, as in {name}@{DEFAULT_K}."
-        )
+        raise UsageError("metric.wrong_cut", text=label, name=name, k=DEFAULT_K)
     return MetricSpec(name, int(cut), known.kind, known.needs, known.higher_is_better)

@@ -147,9 +147,7 @@ def open_lab(
         stamp = f"{name} {cut.name} {_hash_of(cut)} {'neutral' if neutral else 'plain'}"
         held = engine.store.note(_STAMP)
         if held not in (None, stamp):
-            raise BadInputError(
-                f"'{folder}' holds another lab ({held}, not {stamp}); name another --out."
-            )
+            raise BadInputError("evals.other_lab", folder=folder, found=held, expected=stamp)
         if held is None:
             with engine.store.writing():
                 _fill(engine.store, source, cut, x, neutral=neutral)

@@ -124,22 +124,28 @@ def load_phrasings(name: str) -> Phrasings:
         phrasings = Phrasings.model_validate(yaml.safe_load(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise BadInputError(
-            f"The phrasings '{name}' cannot be read: {' '.join(str(error).split())[:200]}."
+            "questions.unreadable", file=name, error=" ".join(str(error).split())[:200]
         ) from error
     for kind, needed in _NEEDED.items():
         templates = phrasings.of(kind)
         if not templates:
-            raise BadInputError(f"The phrasings '{name}' have none for '{kind}'.")
+            raise BadInputError("questions.none_for_kind", file=name, kind=kind)
         for _, template in templates:
             has = {one for _, one, _, _ in Formatter().parse(template) if one is not None}
             if missing := needed - has:
                 raise BadInputError(
-                    f"'{template}' in '{name}' lacks {{{'}, {'.join(sorted(missing))}}}."
+                    "questions.lacks_names",
+                    template=template,
+                    file=name,
+                    names="}, {".join(sorted(missing)),
                 )
             if unknown := has - needed - {"user", "nobody"}:
                 raise BadInputError(
-                    f"'{template}' in '{name}' has {{{'}, {'.join(sorted(unknown))}}}, "
-                    f"which '{kind}' does not fill."
+                    "questions.unknown_names",
+                    template=template,
+                    file=name,
+                    names="}, {".join(sorted(unknown)),
+                    kind=kind,
                 )
     return phrasings
 

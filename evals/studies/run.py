@@ -97,7 +97,7 @@ async def study(
     if execution.retry_errors and not execution.resume:
         execution = replace(execution, resume=True)
     if execution.resume and execution.out is None:
-        raise BadInputError("Without --out DIR there is nothing to go on with.")
+        raise BadInputError("evals.nothing_to_resume")
     with tempfile.TemporaryDirectory() as scratch:
         folder = execution.out or Path(scratch)
         budget = execution.budget or Budget(execution.cost_limit or settings.llm.max_cost or None)
@@ -186,10 +186,7 @@ class _StudyWork:
         if not self.execution.resume or out is None or not (out / "study.json").exists():
             return []
         if load_study(out).asked != asked:
-            raise BadInputError(
-                f"'{out}' holds a study of something else; leave --resume out, or name "
-                "another --out."
-            )
+            raise BadInputError("evals.other_study", folder=out)
         found = self.stream.read()
         return [
             one

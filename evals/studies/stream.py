@@ -49,9 +49,7 @@ class CaseStream:
             except ValidationError as error:
                 if number == len(lines):
                     break
-                raise BadInputError(
-                    f"Line {number} of '{self._file}' is no case; leave --resume out."
-                ) from error
+                raise BadInputError("evals.no_case", line=number, file=self._file) from error
             cases[case.id] = case
         return list(cases.values())
 
@@ -66,14 +64,12 @@ def load_study(path: Path) -> StudyRecord:
     try:
         return StudyRecord.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
-        raise BadInputError(
-            f"There is no study at '{path}'; give its folder or its {RECORD}."
-        ) from error
+        raise BadInputError("evals.no_study", path=path, record=RECORD) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(one) for one in first["loc"]) or "the whole file"
         raise BadInputError(
-            f"'{file}' is no study of this version of limner eval: {where}: {first['msg']}."
+            "evals.wrong_study", file=file, where=where, why=first["msg"]
         ) from error
 
 

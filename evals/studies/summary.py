@@ -86,8 +86,7 @@ def check_measures(study: Study, names: Iterable[str]) -> None:
         if plain not in known:
             lead = f"the study '{study}' measures"
             raise UsageError(
-                f"There is a threshold on '{name}', which is no measure; "
-                f"{listed(name, known, lead)}."
+                "evals.no_threshold_measure", name=name, listed=listed(name, known, lead)
             )
 
 

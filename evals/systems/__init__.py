@@ -106,14 +106,14 @@ def resolve(names: Sequence[str], depth: int) -> list[Contestant]:
     """
     contestants = [_contestant(name.strip(), depth) for name in names]
     if not contestants:
-        raise UsageError("No system is named.")
+        raise UsageError("system.none")
     twice = [
         one.name
         for at, one in enumerate(contestants)
         if one.name in {other.name for other in contestants[:at]}
     ]
     if twice:
-        raise UsageError(f"The system '{twice[0]}' is named twice.")
+        raise UsageError("system.twice", name=twice[0])
     return contestants
 
 
@@ -126,7 +126,4 @@ def _contestant(name: str, depth: int) -> Contestant:
     if ":" in name and not name.startswith(WITHOUT):
         imported(name, depth)
         return Contestant(name, lambda: imported(name, depth), {}, seeded=True)
-    raise UsageError(
-        f"There is no system '{name}'; choose from {', '.join(SYSTEMS)}, an import path "
-        "module:Class, or a run file."
-    )
+    raise UsageError("system.unknown", name=name, names=", ".join(SYSTEMS))

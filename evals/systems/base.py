@@ -254,9 +254,7 @@ class Personal:
 def need(package: str) -> None:
     """Raises CannotRunError where a package of the extra `evals` is not installed."""
     if importlib.util.find_spec(package) is None:
-        raise CannotRunError(
-            f"The package '{package}' is not installed; run: pip install 'limner[evals]'."
-        )
+        raise CannotRunError("system.no_package", package=package)
 
 
 def binary(past: Sequence[History], items: int) -> "sp.csr_array":

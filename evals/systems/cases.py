@@ -59,10 +59,7 @@ def rating_cases(split: Split, training: Training) -> Cases:
     had = training.seen[split.test.user, item] > 0
     usable = (row >= 0) & ~np.isnan(place) & ~had
     if rated is None or not usable.any():
-        raise BadInputError(
-            f"No rating can be asked for: the test part of {split.name} has none of an "
-            "item that is new to its user."
-        )
+        raise BadInputError("system.no_rating_cases", split=split.name)
     _, first = np.unique(
         row[usable] * np.int64(len(training.x.item_ids)) + item[usable], return_index=True
     )
@@ -74,11 +71,7 @@ def rating_cases(split: Split, training: Training) -> Cases:
 def probability_cases(split: Split, training: Training) -> Cases:
     """Raises BadInputError for a split of which no stretch of time can be told."""
     if split.moment is None and split.name != "leave-last-out":
-        raise BadInputError(
-            "Probabilities are of a stretch of time or of what comes next, and the "
-            f"split {split.name} has neither; "
-            "use global-time or leave-last-out."
-        )
+        raise BadInputError("system.no_probability_cases", split=split.name)
     got = split.test if split.moment is None else split.test.take(split.test.time <= _end(split))
     popular = np.argsort(-training.share, kind="stable")
     wide = np.int64(len(training.x.item_ids))

@@ -90,9 +90,7 @@ class Ease(Personal):
     def learn(self, training: Training) -> None:
         items = len(training.x.item_ids)
         if items > EASE_ITEMS:
-            raise CannotRunError(
-                f"EASE's matrix of {items:,} items would not fit (at most {EASE_ITEMS:,})."
-            )
+            raise CannotRunError("system.ease_too_large", items=items, most=EASE_ITEMS)
         self._weights = ease_weights(training.seen, self.penalty)
 
     def judge(self, asked: UserBatch) -> Scores:

@@ -129,10 +129,7 @@ class RunFile:
             ("item", self._position, listed),
         ):
             if ids and not set(ids) & set(known):
-                raise BadInputError(
-                    f"The run '{self.name}' names no {what} of this data set: its first "
-                    f"{what}_id is '{ids[0]}'."
-                )
+                raise BadInputError("system.run_foreign", file=self.name, what=what, first=ids[0])
 
     @property
     def remark(self) -> str:
@@ -159,16 +156,13 @@ def imported(path: str, depth: int) -> System:
         try:
             found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
-            raise UsageError(f"There is no system '{path}': {error}.") from error
+            raise UsageError("system.not_importable", path=path, error=error) from error
     made = cast(Callable[[], object], found)() if isinstance(found, type) else found
     if hasattr(made, "fit") and hasattr(made, "score"):
         return RenamedSystem(path, cast(System, made))
     if hasattr(made, "fit") and hasattr(made, "recommend"):
         return Outsider(path, cast(ExternalRecommender, made), depth)
-    raise UsageError(
-        f"'{path}' is no system: it needs `fit`, and `score` or `recommend`; see "
-        "docs/evaluation.md."
-    )
+    raise UsageError("system.no_methods", path=path)
 
 
 @contextmanager
@@ -187,7 +181,7 @@ def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
     import pyarrow.parquet
 
     if not path.is_file():
-        raise BadInputError(f"There is no run file '{path}'.")
+        raise BadInputError("system.no_run_file", file=path)
     try:
         if path.suffix == ".parquet":
             table = pyarrow.parquet.read_table(path)
@@ -200,19 +194,17 @@ def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         missing = [one for one in _COLUMNS if one not in table.column_names]
         if missing:
             raise BadInputError(
-                f"The run '{path}' has no column {missing[0]}; it needs {', '.join(_COLUMNS)}."
+                "system.run_no_column", file=path, column=missing[0], names=", ".join(_COLUMNS)
             )
         users, items = (table.column(one).cast(pa.string()).to_pylist() for one in _COLUMNS[:2])
         scores = table.column("score").cast(pa.float64()).to_pylist()
     except pa.ArrowException as error:
         raise BadInputError(
-            f"The run '{path}' cannot be read: {str(error).splitlines()[0]}"
+            "system.run_unreadable", file=path, error=str(error).splitlines()[0]
         ) from error
     lists: dict[str, list[tuple[str, float]]] = {}
     for user_id, item_id, score in zip(users, items, scores, strict=True):
         if user_id is None or item_id is None or score is None or score != score:
-            raise BadInputError(
-                f"The run '{path}' has an empty cell; every row needs {', '.join(_COLUMNS)}."
-            )
+            raise BadInputError("system.run_empty_cell", file=path, names=", ".join(_COLUMNS))
         lists.setdefault(user_id, []).append((item_id, score))
     return lists

@@ -39,7 +39,7 @@ class RatingMean:
     def fit(self, training: Training) -> None:
         """Raises CannotRunError where nothing is rated."""
         if training.rated is None:
-            raise CannotRunError("Nothing in the training is rated.")
+            raise CannotRunError("system.nothing_rated")
         place, scale = training.rated
         self._share = training.share
         at = np.flatnonzero(~np.isnan(place))
@@ -92,9 +92,7 @@ class BaseRate:
             cut = make_split(name, training.x).everyone()
             cases = probability_cases(cut, training.before(cut))
         except BadInputError as error:
-            raise CannotRunError(
-                f"The training is too short to be asked what happened at its end: {error}"
-            ) from error
+            raise CannotRunError("system.training_too_short", error=error) from error
         items = len(training.x.item_ids)
         whole = float(cases.truth.mean())
         self._rate = np.full(items, whole)

@@ -60,9 +60,7 @@ class SasRec(Personal):
 
     def learn(self, training: Training) -> None:
         if importlib.util.find_spec("torch") is None:
-            raise CannotRunError(
-                "The package 'torch' is not installed; run: pip install 'limner[neural]'."
-            )
+            raise CannotRunError("system.no_torch")
         import torch
 
         items = len(training.x.item_ids)

@@ -34,7 +34,7 @@ class Bm25(Personal):
     def learn(self, training: Training) -> None:
         self._words_to_items = bm25_postings(training.shelf.texts, k1=self.k1, b=self.b)
         if not self._words_to_items.shape[0]:
-            raise CannotRunError("No item has a text.")
+            raise CannotRunError("system.no_texts")
         self._items_to_words = self._words_to_items.T.tocsr()
         self._items_to_words.data = np.ones_like(self._items_to_words.data)
 
@@ -62,9 +62,7 @@ class Content(Personal):
     def learn(self, training: Training) -> None:
         vectors = training.catalogue.vectors
         if not vectors.shape[1]:
-            raise CannotRunError(
-                "The embedder 'wordllama' is not installed; run: pip install 'limner[local]'."
-            )
+            raise CannotRunError("system.no_wordllama")
         self._channel = ItemSimilarity(
             vectors, "content", self.half_life, "liked" if self.weighing == "liked" else "all"
         )

@@ -86,12 +86,10 @@ def _of(asks: Question) -> tuple[str, list[tuple[str, str]]]:
     question = asks.question.strip()
     if not question:
         if not turns or turns[-1][0] != "user" or not turns[-1][1].strip():
-            raise BadInputError(
-                "Ask something: give `question`, or `messages` of which the last is the user's."
-            )
+            raise BadInputError("chat.no_question")
         question = turns.pop()[1].strip()
     if turns and asks.conversation_id:
-        raise BadInputError("Give `conversation_id` or `messages`, not both.")
+        raise BadInputError("chat.two_histories")
     return question, pairs_of(turns)
 
 

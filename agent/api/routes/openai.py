@@ -93,7 +93,7 @@ def _asked(request: CompletionRequest) -> tuple[str, list[tuple[str, str]]]:
         (one.role, _text(one)) for one in request.messages if one.role in ("user", "assistant")
     ]
     if not turns or turns[-1][0] != "user" or not turns[-1][1]:
-        raise BadInputError("The last message must be the user's, and hold text.")
+        raise BadInputError("chat.last_not_users")
     question = turns.pop()[1]
     return question, pairs_of(turns)
 
