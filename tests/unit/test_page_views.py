@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from limner.chat import CitedEvent
+from limner.core.progress import Quiet
 from limner.core.schema import (
     Event,
     Item,
@@ -22,11 +23,14 @@ from limner.core.schema import (
     Trait,
     User,
 )
+from limner.core.settings import Settings
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.ingest import ingest_rows
+from limner.state.derived import DerivedState
+from limner.state.reader import DataReader
 from limner.state.snapshots import CatalogueSnapshot
-from limner.store import open_store
+from limner.store import Store, open_store
 from limner.web.events import EventReader
 from limner.web.ledger import Accountant
 from limner.web.people import Directory
@@ -224,13 +228,17 @@ def test_chinese_keeps_the_numbers_and_the_versions_speak_it_too() -> None:
     assert ZH.facet("stated") == "本人陈述"
 
 
+def data_of(store: Store) -> DataReader:
+    return DataReader(store, DerivedState(Settings(), store, Quiet()))
+
+
 def test_a_stated_event_says_in_sources_what_was_said(tmp_path: Path) -> None:
     with closing(open_store(str(tmp_path))) as store:
         context = {"facet": "genre", "value": "Comedy", "polarity": "like"}
         row = {"event_id": "s1", "user_id": "u", "type": "preference", "context": context}
         ingest_rows(store, "events", [row], "stated")
         cited = CitedEvent(number=1, event_id="s1", user_id="u", type="preference", timestamp=BEGAN)
-        [one] = sources([cited], store, EN)
+        [one] = sources([cited], data_of(store), EN)
         assert one.title == "likes genre Comedy"
 
 
@@ -247,7 +255,7 @@ def test_heard_from_lately_is_by_time_and_names_a_condition_that_fits(tmp_path: 
                 "events",
                 [{"user_id": user_id, "item_id": "i", "type": "view", "timestamp": time}],
             )
-        people = Directory(cast(Engine, SimpleNamespace(store=store))).people("", EN)
+        people = Directory(cast(Engine, SimpleNamespace(data=data_of(store)))).people("", EN)
         assert [(one.user_id, one.last) for one in people.lately] == [
             ("new", "2025-04-05"),
             ("old", "2024-03-01"),
