@@ -48,7 +48,7 @@ def stored_version(engine: sa.Engine) -> str | None:
     inspector = sa.inspect(engine)
     if inspector.has_table(_alembic_version.name):
         with engine.connect() as connection:
-            version = connection.scalar(sa.select(_alembic_version.c.version_num))
+            version: str | None = connection.scalar(sa.select(_alembic_version.c.version_num))
         if version is not None:
             return version
     return BASELINE if inspector.has_table(t.notes.name) else None
