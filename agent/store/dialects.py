@@ -60,6 +60,13 @@ def _tune_sqlite(connection: object, _: object) -> None:
     cursor.close()
 
 
+def make_reader(engine: sa.Engine) -> sa.Engine:
+    """The same database; on PostgreSQL all that one transaction reads is of one moment."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine
+
+
 def sqlite_file(engine: sa.Engine) -> Path | None:
     """The file of an SQLite database; None for PostgreSQL."""
     return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None

@@ -1,5 +1,6 @@
 """Locks between processes: on a file beside an SQLite database, or inside PostgreSQL."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
@@ -7,6 +8,8 @@ from typing import Protocol
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+
+from limner.store.dialects import sqlite_file, translated
 
 _LOOK = 0.02
 """Seconds between two looks at whether another process still has the lock."""
@@ -16,7 +19,7 @@ class LockHandle(Protocol):
     """A lock that one process has at a time."""
 
     def try_acquire(self) -> bool:
-        """Whether the lock is this process' now; never waits."""
+        """Whether the lock is this process' now; never waits. Raises StoreError."""
 
     def release(self) -> None: ...
 
@@ -57,17 +60,17 @@ class AdvisoryLockHandle:
         self._connection: sa.Connection | None = None
 
     def try_acquire(self) -> bool:
-        connection = self._engine.connect()
         try:
-            acquired = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(self._key))))
-        except sa.exc.DBAPIError:
-            connection.close()
-            raise
-        if acquired:
-            self._connection = connection
-        else:
-            connection.close()
-        return acquired
+            with ExitStack() as leaving:
+                connection = leaving.enter_context(self._engine.connect())
+                query = sa.select(sa.func.pg_try_advisory_lock(self._key))
+                if not connection.scalar(query):
+                    return False
+                self._connection = connection
+                leaving.pop_all()  # the connection stays open for as long as the lock is had
+                return True
+        except sa.exc.DatabaseError as error:
+            raise translated(error) from error
 
     def release(self) -> None:
         connection, self._connection = self._connection, None
@@ -126,7 +129,7 @@ class ProcessLock:
 
 def process_lock(engine: sa.Engine, name: str) -> ProcessLock:
     """The lock of that name of an engine's database."""
-    if engine.dialect.name == "postgresql":
+    file = sqlite_file(engine)
+    if file is None:
         return ProcessLock(AdvisoryLockHandle(engine, name))
-    file = Path(engine.url.database or "")
     return ProcessLock(FileLockHandle(file.with_name(f"{file.name}-{name}.lock")))

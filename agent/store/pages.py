@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from limner.core.schema import Event, Item, User
 from limner.store import tables as t
-from limner.store.store import EVENT_QUERY, Store, event_of, item_of
+from limner.store.database import Database
+from limner.store.entities import item_of
+from limner.store.events import EVENT_QUERY, event_of
 
 V = TypeVar("V")
 
@@ -26,7 +28,7 @@ class StorePages:
     of the one before.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
 
     def users(self, after: int, limit: int) -> StorePage[User]:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from limner.core.schema import Outcome, Reason, ShownList
 from limner.store import tables as t
+from limner.store.database import Database
 from limner.store.dialects import insert_new, upsert
-from limner.store.store import Store
 
 LISTS_DAYS = 90
 """Days for which a list that was shown is kept."""
@@ -25,7 +25,7 @@ _SWEEP = 500
 class ResponseLog:
     """A store's memory of its own answers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
 
     # ------------------------------------------------------------ lists

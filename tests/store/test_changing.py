@@ -19,7 +19,7 @@ from tests.store.conftest import StorePlace
 def test_two_changes_of_an_item_at_once_are_both_kept(
     place: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine(settings_for(place.files), place.open(), Quiet(), FakeEmbedder())
+    engine = Engine(settings_for(place.files, write_wait=60), place.open(), Quiet(), FakeEmbedder())
     engine.store.add_items([Item(item_id="i1", title="One")])
     read, both = engine.store.item, Barrier(2)
 

@@ -192,10 +192,10 @@ def test_a_store_that_is_newer_than_the_code_is_refused(place: StorePlace) -> No
 def test_an_old_store_waits_for_whoever_writes_to_it(
     old: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from limner.store import store as module
+    from limner.store import database
     from limner.store.locks import process_lock
 
-    monkeypatch.setattr(module, "_OPEN_WAIT", 0.1)
+    monkeypatch.setattr(database, "_OPEN_WAIT", 0.1)
     with process_lock(engine_of(old), "write"), pytest.raises(StoreBusyError):
         old.open()
     assert old.open().counts().events == 3

@@ -18,6 +18,7 @@ from limner.core.schema import Item, Outcome, Profile, StoredAnswer
 from limner.store import EventColumns, ResponseLog, open_store
 from limner.store import tables as t
 from limner.store.bulk import Columns, insert_columns
+from tests.postgres import PostgresServer
 from tests.store.conftest import StorePlace
 
 
@@ -139,6 +140,15 @@ def test_erasing_a_user_erases_what_was_theirs(place: StorePlace) -> None:
     assert len(store.interactions()) == 1
 
 
+def test_an_erased_user_is_in_no_file_of_the_store(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.add_events(columns("a", user="gonzo-77"))
+    store.erase_user("gonzo-77")
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not [file for file in files if b"gonzo-77" in file.read_bytes()]
+    store.close()
+
+
 def test_no_store_and_no_database(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         open_store(str(tmp_path / "none"), create=False)
@@ -215,6 +225,19 @@ def test_rows_are_read_in_chunks_beside_other_queries(place: StorePlace) -> None
         list(store.ledger_since(0))
         store.reviews()
         assert store.add_events(columns("a", "b")).kept == 2
+    assert store.counts().events == 2
+
+
+def test_what_is_read_together_from_postgresql_is_of_one_moment(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    store = open_store(postgres.new_database(), folder=tmp_path)
+    store.add_events(columns("a"))
+    count = sa.select(sa.func.count()).select_from(t.events)
+    with store.reading() as connection, ThreadPoolExecutor(1) as other:
+        assert connection.scalar(count) == 1
+        assert other.submit(store.add_events, columns("b", user="u2")).result().kept == 1
+        assert connection.scalar(count) == 1
     assert store.counts().events == 2
 
 

@@ -1,0 +1,248 @@
+"""One store's database: how it is opened, locked, read and written. The only place for engines.
+
+One process writes (`writing()` holds the lock), any number read.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
+from threading import RLock, local
+from time import monotonic
+
+import sqlalchemy as sa
+
+from limner.core.errors import StoreBusyError, StoreError, UsageError
+from limner.store import schema_version
+from limner.store import tables as t
+from limner.store.bulk_load import BulkLoad
+from limner.store.dialects import make_engine, make_reader, sqlite_file, translated, upsert
+from limner.store.locks import process_lock
+
+_OPEN_WAIT = 30.0
+"""Seconds for which an opening waits for another process that makes or upgrades the store."""
+
+
+class Database:
+    """The connections, locks and notes of one store."""
+
+    id: str
+    """32 hex digits, kept in the database."""
+    folder: Path
+    """Where the store's files lie, no other store's."""
+
+    def __init__(
+        self,
+        url: str,
+        files: Path,
+        *,
+        is_folder: bool = False,
+        create: bool = True,
+        made: Sequence[Path] = (),
+    ) -> None:
+        """files: the folder that is the store's (`is_folder`), or in which it makes one that its id
+        names. made: the file and the folder that are only now made; they go again if nothing is
+        ever stored in them.
+        """
+        self._made = made
+        self._engine = make_engine(url)
+        self._address = str(files) if is_folder else self._engine.url.render_as_string()
+        self._reader = make_reader(self._engine)
+        self._lock = process_lock(self._engine, "write")
+        self._loading = process_lock(self._engine, "load")
+        self._changing, self._guard = RLock(), RLock()
+        self._own = local()
+        with ExitStack() as failed:
+            failed.callback(self._unmake)
+            self.id = self._prepare(create)
+            self.folder = files if is_folder else files / self.id
+            self.folder.mkdir(parents=True, exist_ok=True)
+            failed.pop_all()
+
+    def _prepare(self, create: bool) -> str:
+        """See that the tables are there, and today's; the store's id. Raises StoreError, and
+        UsageError where there is no store and `create` is false.
+        """
+        try:
+            store_id = schema_version.current_id(self._engine)
+            if store_id is None:
+                with self.writing(_OPEN_WAIT):
+                    self._make_or_upgrade(create)
+                store_id = schema_version.current_id(self._engine)
+        except sa.exc.DatabaseError as error:
+            raise translated(error) from error
+        if store_id is None:
+            raise StoreError("store.no_id", address=self._address)
+        return store_id
+
+    def _make_or_upgrade(self, create: bool) -> None:
+        """Alone: what another process did meanwhile is not done again."""
+        version = schema_version.stored_version(self._engine)
+        if version is None and not create:
+            raise UsageError("store.missing", folder=self._address)
+        if version is None:
+            schema_version.make_tables(self._engine)
+        elif version != schema_version.HEAD:
+            schema_version.upgrade(self._engine, version)
+
+    # ------------------------------------------------------------ writing
+
+    @contextmanager
+    def writing(self, wait: float = 0.0) -> Iterator[None]:
+        """Be the one process that writes, with all its threads. Re-entrant.
+
+        Raises StoreBusyError if another process is writing, and does not end within `wait` seconds.
+        """
+        if not self._lock.acquire(wait):
+            raise StoreBusyError("store.other_writer", folder=self._address)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def changing(self, wait: float = 0.0) -> Iterator[None]:
+        """Be the one thread of the one process that writes, so that what it reads stays true until
+        it has written.
+
+        Re-entrant. Threads that only add, as those of a build of minutes, are not kept out:
+        `writing` is theirs. Raises StoreBusyError if another thread changes something, or another
+        process writes, and does not end within `wait` seconds.
+        """
+        until = monotonic() + wait
+        if not self._changing.acquire(timeout=wait):
+            raise StoreBusyError("store.other_request")
+        try:
+            with self.writing(max(0.0, until - monotonic())):
+                yield
+        finally:
+            self._changing.release()
+
+    @property
+    def _load(self) -> "BulkLoad | None":
+        """The bulk load of this thread: others read what is stored until it is done."""
+        load: BulkLoad | None = getattr(self._own, "load", None)
+        return load
+
+    @contextmanager
+    def loading(self, *, few: bool = False, wait: float = 0.0) -> Iterator[None]:
+        """A bulk load as one transaction; an exception leaves the store as it was. A first load
+        indexes last.
+
+        few: only some rows come, so that each is looked up, rather than all that is known read
+        before. Raises StoreBusyError as `writing` does.
+        """
+        with self.writing(wait), self._guard, self._loading, ExitStack() as failed:
+            failed.callback(self._shrink)
+            try:
+                self.checkpoint("PASSIVE")
+                with self._engine.begin() as connection:
+                    self._own.load = load = BulkLoad(connection, few=few)
+                    yield
+                    load.finish()
+            except sa.exc.DatabaseError as error:
+                raise translated(error) from error
+            finally:
+                self._own.load = None
+            failed.pop_all()
+
+    def is_loaded_elsewhere(self) -> bool:
+        """Whether another process is in the middle of a bulk load, so that nothing can be added
+        before its end.
+        """
+        if self._load is not None:
+            return False
+        if not self._loading.acquire(0.1):
+            return True
+        self._loading.release()
+        return False
+
+    def _shrink(self) -> None:
+        """Give back the space of a load that failed: on a full disk it is what filled it."""
+        with suppress(sa.exc.DatabaseError):
+            self.checkpoint("TRUNCATE")
+
+    def checkpoint(self, mode: str) -> None:
+        """Move what is committed from SQLite's log into its file."""
+        if sqlite_file(self._engine):
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """The load's transaction if one is open, else one of its own, as the process that
+        writes.
+        """
+        with self._own_transaction(self.writing()) as connection:
+            yield connection
+
+    @contextmanager
+    def adding(self) -> Iterator[sa.Connection]:
+        """A transaction for rows that concern nobody else, beside whichever process writes."""
+        with self._own_transaction(nullcontext()) as connection:
+            yield connection
+
+    @contextmanager
+    def _own_transaction(self, lock: AbstractContextManager[None]) -> Iterator[sa.Connection]:
+        with self._guard:
+            if self._load is not None:
+                yield self._load.connection
+                return
+            try:
+                with lock, self._engine.begin() as connection:
+                    yield connection
+            except sa.exc.DatabaseError as error:
+                raise translated(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """What is stored; inside a bulk load, what it has added too."""
+        if self._load is not None:
+            yield self._load.connection
+            return
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        except sa.exc.DatabaseError as error:
+            raise translated(error) from error
+
+    # ------------------------------------------------------------ notes
+
+    def note(self, name: str) -> str | None:
+        """A small text that the store remembers about itself."""
+        with self.reading() as connection:
+            return connection.scalar(sa.select(t.notes.c.text).where(t.notes.c.name == name))
+
+    def set_note(self, name: str, text: str) -> None:
+        with self.transaction() as connection:
+            upsert(connection, t.notes, [{"name": name, "text": text}])
+
+    # ------------------------------------------------------------ closing
+
+    def close(self) -> None:
+        """Let go of connections; a store that this object made, and that stayed empty, goes."""
+        if self._made:
+            with suppress(StoreError), self.writing():
+                if self._is_empty():
+                    self._unmake()
+        self._engine.dispose()
+
+    def _is_empty(self) -> bool:
+        with self.reading() as connection:
+            return not any(
+                connection.scalar(sa.select(sa.exists(sa.select(table.c[0]))))
+                for table in (t.users, t.items, t.events)
+            )
+
+    def _unmake(self) -> None:
+        """Remove what this object made of a store, as if it had never been opened."""
+        self._engine.dispose()
+        if not self._made:
+            return
+        with suppress(OSError):
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
+            for lock in (self._lock, self._loading):
+                lock.remove()
+            for folder in self._made[1:]:
+                folder.rmdir()
+        self._made = ()

@@ -1,0 +1,50 @@
+"""What models answered, and what each call cost."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from limner.core.schema import LedgerRow, StoredAnswer
+from limner.store import tables as t
+from limner.store.database import Database
+from limner.store.dialects import upsert
+
+
+class ModelCallStore(Database):
+    """The cache of answers, and the ledger of calls; both written beside whichever process
+    writes.
+    """
+
+    def answer(self, key: str) -> StoredAnswer | None:
+        with self.reading() as connection:
+            body = connection.scalar(sa.select(t.answers.c.body).where(t.answers.c.key == key))
+        return StoredAnswer.model_validate_json(body) if body else None
+
+    def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
+        with self.adding() as connection:
+            row = {"key": key, "user_id": user_id, "body": answer.model_dump_json()}
+            upsert(connection, t.answers, [row])
+
+    def add_ledger(self, row: LedgerRow) -> None:
+        with self.adding() as connection:
+            connection.execute(
+                sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()}
+            )
+
+    def ledger_since(self, row: int) -> Iterator[tuple[int, LedgerRow]]:
+        """Rows above a row's number, each with its own."""
+        query = (
+            sa.select(t.ledger.c.row, t.ledger.c.body)
+            .where(t.ledger.c.row > row)
+            .order_by(t.ledger.c.row)
+        )
+        with self.reading() as connection:
+            for number, body in connection.execute(query, execution_options={"yield_per": 10_000}):
+                yield number, LedgerRow.model_validate_json(body)
+
+    def ledger(self, user_id: str | None = None) -> list[LedgerRow]:
+        query = sa.select(t.ledger.c.body).order_by(t.ledger.c.row)
+        if user_id is not None:
+            query = query.where(t.ledger.c.user_id == user_id)
+        with self.reading() as connection:
+            return [LedgerRow.model_validate_json(body) for body in connection.scalars(query)]
