@@ -58,12 +58,10 @@ def test_the_client_reaches_every_path_of_a_user(server: Live, one: str) -> None
         assert limner.edit(one, state=[Statement(value="Comedy")]).user_id == one
         assert limner.build(one, force=True).built[0].user_id == one
         assert limner.difference(one, 1).user_id == one
-        assert limner.profile.context(one).user_id == one
+        assert limner.context(one).user_id == one
         assert limner.recommend(one, 3).user_id == one
         assert limner.rank(one, ["05"]).user_id == one
-        assert (
-            limner.recommend.feedback(one, [FeedbackItem(item_id="07", type="click")]).events == 1
-        )
+        assert limner.feedback(one, [FeedbackItem(item_id="07", type="click")]).events == 1
         export = limner.export(one)
         assert export.user.user_id == one and {event.user_id for event in export.events} == {one}
 

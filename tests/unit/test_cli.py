@@ -521,6 +521,10 @@ def _report() -> Any:
     return BuildReport(built=[profile()], skipped=3)
 
 
+def _ranked(*, explain: bool) -> RecommendationRequest:
+    return RecommendationRequest(user_id="196", items=["50", "7"], explain=explain)
+
+
 @pytest.mark.parametrize("text", ["50\n7\n50\n", '["50", "7"]', "[50, 7]", "\ufeff50\r\n7"])
 def test_items_come_from_a_file_or_stdin(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("ids").write_text(text, encoding="utf-8")
@@ -529,8 +533,8 @@ def test_items_come_from_a_file_or_stdin(text: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert main(["rank", "196", "--items", "-", "--explain"], open_engine=opening) == 0
     assert [engine.asked for engine in opening.engines] == [
-        [("rank", ("196", ["50", "7"], False))],
-        [("rank", ("196", ["50", "7"], True))],
+        [("recommend", (_ranked(explain=False),))],
+        [("recommend", (_ranked(explain=True),))],
     ]
 
 
