@@ -101,7 +101,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    # ---------------------------------------- what the engine tells (limner.core.telemetry.Telemetry)
+    # --------------------------- what the engine tells (limner.core.telemetry.Telemetry)
 
     def took(self, stage: Stage, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)
