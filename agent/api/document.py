@@ -20,7 +20,7 @@ class Described(FastAPI):
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = Problem.model_json_schema()
-            schemas["JsonValue"]["description"] = "Any JSON."
+            schemas.get("JsonValue", {})["description"] = "Any JSON."
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _show(document, read_examples())

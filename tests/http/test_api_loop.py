@@ -59,7 +59,7 @@ def test_others_are_answered_meanwhile(
 ) -> None:
     waiting, go_on = Event(), Event()
     looked: list[str] = []
-    real = Store._read
+    real = Store.reading
 
     @contextmanager
     def slow(self: Store) -> Iterator[sa.Connection]:
@@ -69,7 +69,7 @@ def test_others_are_answered_meanwhile(
         with real(self) as connection:
             yield connection
 
-    monkeypatch.setattr(Store, "_read", slow)
+    monkeypatch.setattr(Store, "reading", slow)
     with ThreadPoolExecutor(1) as other:
         asked = other.submit(client.request, method, path, json=body)
         assert waiting.wait(60)

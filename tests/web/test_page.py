@@ -398,7 +398,7 @@ def test_thumbs_change_the_list_at_once(mine: Opened, changing: tuple[str, Engin
         assert before[0] not in mine.titles()
         expect(page.locator("#status")).to_contain_text(before[0])
         assert page.locator(".moved").count() > 0
-        last = changing[1].history(ANN)[-1]
+        last = changing[1].data.history(ANN)[-1]
         assert (last.type, bool(last.context["recommendation_id"])) == (kind, True)
     assert page.evaluate("document.activeElement !== document.body")
     mine.is_clean()
@@ -408,7 +408,7 @@ def test_a_thumb_is_pressed_until_it_is_pressed_again(
     mine: Opened, changing: tuple[str, Engine]
 ) -> None:
     page = mine.go(ANNS)
-    before, events = mine.titles(), changing[1].history(ANN)
+    before, events = mine.titles(), changing[1].data.history(ANN)
     given = page.locator(".given li")
     for press in ("Like", "Dislike", "Hide"):
         page.locator(".list > li").first.get_by_role(
@@ -424,7 +424,7 @@ def test_a_thumb_is_pressed_until_it_is_pressed_again(
             pressed.click()
         expect(given).to_have_count(0)
         expect(page.locator("#status")).to_contain_text(f"Taken back: “{before[0]}”")
-        assert mine.titles() == before and changing[1].history(ANN) == events
+        assert mine.titles() == before and changing[1].data.history(ANN) == events
         assert page.evaluate("document.activeElement !== document.body")
     assert page.locator('.list [aria-pressed="true"]').count() == 0
     mine.is_clean()
@@ -434,11 +434,11 @@ def test_another_thumb_takes_the_place_of_the_first(
     mine: Opened, changing: tuple[str, Engine]
 ) -> None:
     page = mine.go(ANNS)
-    title, events = mine.titles()[0], changing[1].history(ANN)
+    title, events = mine.titles()[0], changing[1].data.history(ANN)
     page.locator(".list > li").first.get_by_role("button", name=f"Like {title}", exact=True).click()
     page.locator(".given").get_by_role("button", name=f"Dislike {title}", exact=True).click()
     expect(page.locator(".given [aria-pressed=true]")).to_have_accessible_name(f"Dislike {title}")
-    assert [one.type for one in changing[1].history(ANN)[len(events) :]] == ["dislike"]
+    assert [one.type for one in changing[1].data.history(ANN)[len(events) :]] == ["dislike"]
     mine.is_clean()
 
 
