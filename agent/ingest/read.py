@@ -278,12 +278,16 @@ def _legacy_encoding(text: bytes) -> str:
 
 def _utf16(name: str, sample: bytes) -> str:
     """UTF-16 without a byte order mark, by the half of its bytes that is NUL. Raises BadInputError
-    for other files with NULs.
+    for other files with NULs, and where what it says has letters that no text has.
     """
     high, low = (sample[at::2].count(b"\x00") / len(sample) * 2 for at in (0, 1))
     if max(high, low) < _UTF16_SHARE or min(high, low) > 0.01:
         raise _binary(name)
-    return "utf-16-le" if low > high else "utf-16-be"
+    encoding = "utf-16-le" if low > high else "utf-16-be"
+    text = sample.decode(encoding, errors="replace").encode("utf-8", errors="replace")
+    if _strange(text) > len(text) * 0.05:
+        raise _binary(name)
+    return encoding
 
 
 _ESCAPED = re.compile("[\udc80-\udcff]")

@@ -54,7 +54,7 @@ class Tables:
         # A user of whom nothing is known but the id.
         (folder / "users.csv").write_text("user_id,age\nnewcomer,30\n", encoding="utf-8")
         named = {name: [str(folder / f"{name}.csv")] for name in ("events", "items", "users")}
-        return Sources(**named)
+        return Sources(**named, allow_unknown_items=True)
 
 
 @st.composite

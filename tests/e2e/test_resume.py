@@ -114,7 +114,7 @@ def test_a_killed_build_goes_on(place: Path) -> None:
     settings = load_settings(
         {}, overrides={("data",): str(place / "store"), ("llm", "choice"): "none"}
     )
-    index = open_engine(settings).snapshots.vectors.index()
+    index = open_engine(settings).state.vectors.index()
     assert index.count("portraits") == len(stored)
     assert index.count("preferences") == sum(
         len(versions[-1].preferences) for versions in stored.values()

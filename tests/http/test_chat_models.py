@@ -4,8 +4,7 @@ checked.
 
 from pathlib import Path
 
-from limner.chat import Conversation, Finished, TextDelta, ToolStarted, answer, stream
-from limner.chat import ScriptedAnswer as Reply
+from limner.chat import Answer, Conversation, Finished, TextDelta, ToolStarted, answer, stream
 from limner.engine import Engine
 from limner.testing import CallTool, Failure, ScriptedAnswer, ScriptedServer
 from tests.unit.chat_store import make_engine
@@ -27,7 +26,7 @@ def asking(folder: Path, server: ScriptedServer, grade: str) -> Engine:
 
 async def replied(
     folder: Path, grade: str, *script: ScriptedAnswer | CallTool | Failure, question: str = COUNT
-) -> Reply:
+) -> Answer:
     with ScriptedServer(script) as server:
         engine = asking(folder, server, grade)
         reply = await answer(engine, question)

@@ -29,7 +29,7 @@ class Found(Result):
 def engine(privacy: PrivacySettings | None = None) -> Engine:
     made = SimpleNamespace(
         settings=Settings(privacy=privacy or PrivacySettings()),
-        known_users=lambda among: {"196", "ann-1", "bo"} & set(among),
+        data=SimpleNamespace(known_users=lambda among: {"196", "ann-1", "bo"} & set(among)),
     )
     return cast(Engine, made)
 

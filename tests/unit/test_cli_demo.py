@@ -47,7 +47,7 @@ def test_template_words_come_first_and_a_model_rewords_them(
     assert first.settings.llm.choice == "none"
     assert asked(first) == ["ingest", "train", "build", "recommend"]
     assert second.settings.llm.choice == "auto"
-    assert asked(second) == ["build", "rank"]
+    assert asked(second) == ["build", "recommend"]
     assert first.closed
     assert second.closed
     shown = capsys.readouterr()
