@@ -2,28 +2,13 @@
 
 from collections.abc import Callable
 
-from pydantic import Field
-
 from limner.core.errors import LimnerError, NotTrainedError
-from limner.core.schema import Check, Value
+from limner.core.messages import Message
+from limner.core.schema import Check
 from limner.llm.session import ModelSession
 from limner.recommend.training import Trainer
 from limner.state.derived import DerivedState
 from limner.store import Store
-
-
-class Readiness(Value):
-    """What answers rest on."""
-
-    store: str = Field(description="`ok`, or what is wrong with the store.", examples=["ok"])
-    model: str = Field(
-        description="`ok`, or what is wrong with the trained ranker.", examples=["ok"]
-    )
-    index: str = Field(description="`ok`, or what is wrong with the vectors.", examples=["ok"])
-
-    @property
-    def faults(self) -> list[str]:
-        return [text for text in (self.store, self.model, self.index) if text != "ok"]
 
 
 class Doctor:
@@ -34,15 +19,12 @@ class Doctor:
     ) -> None:
         self.store, self.derived, self.models, self.trainer = store, derived, models, trainer
 
-    def readiness(self) -> Readiness:
-        """Whether answers can be given; opens what is not open yet, so that the first request need
-        not.
+    def faults(self) -> list[Message]:
+        """What keeps answers from being given: of the store, the trained ranker and the vectors.
+        Opens what is not open yet, so that the first request need not.
         """
-        return Readiness(
-            store=_state_of(self.store.revision),
-            model=_state_of(self._require_model),
-            index=_state_of(self.derived.vectors.check_index),
-        )
+        looks = (self.store.revision, self._require_model, self.derived.vectors.check_index)
+        return [fault for look in looks if (fault := _fault_of(look)) is not None]
 
     def _require_model(self) -> None:
         if not self.derived.ranker.trained():
@@ -117,7 +99,13 @@ class Doctor:
         ready = await self.models.ready()
         chosen = self.models.chosen
         if chosen is None:
-            return [Check(name="model", state="fail", detail="; ".join(ready.notes) or "no model")]
+            return [
+                Check(
+                    name="model",
+                    state="fail",
+                    detail="; ".join(note.text for note in ready.notes) or "no model",
+                )
+            ]
         checks = [
             Check(
                 name="model",
@@ -146,10 +134,10 @@ class Doctor:
         return is_fetched(self.models.settings)
 
 
-def _state_of(look: Callable[[], object]) -> str:
-    """`ok`, or what is wrong."""
+def _fault_of(look: Callable[[], object]) -> Message | None:
+    """What is wrong; None where nothing is."""
     try:
         look()
     except LimnerError as error:
-        return str(error)
-    return "ok"
+        return error.message
+    return None

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from limner.api.pool import Pool
 from limner.core.errors import LimnerError
+from limner.core.messages import message
 from limner.engine import Engine
 from limner.llm.prompts import load_prompt
 from limner.tools import TOOLS, Tool
@@ -145,7 +146,10 @@ class Door:
             )
         except LimnerError as error:
             return _failed(str(error))
-        lines = [result.answer or "Nothing is known that answers this.", *result.notes]
+        lines = [
+            result.answer or "Nothing is known that answers this.",
+            *(note.text for note in result.notes),
+        ]
         if result.evidence:
             lines.append(f"Evidence: {', '.join(result.evidence)}.")
         return types.CallToolResult(
@@ -226,7 +230,8 @@ class Door:
                     "mcp-recommend", n=given.get("n") or "5", wish=given.get("wish", "")
                 )
             case _:
-                raise MCPError(types.INVALID_PARAMS, f"There is no prompt '{params.name}'.")
+                unknown = message("prompt.unknown", prompt=params.name)
+                raise MCPError(types.INVALID_PARAMS, unknown.text)
         context = await self._resource(user_id, "context")
         return types.GetPromptResult(
             messages=[

@@ -43,6 +43,7 @@ from limner.api.pool import Pool
 from limner.api.problems import answer_problems
 from limner.api.routes import routers
 from limner.core.errors import LimnerError, UsageError
+from limner.core.messages import message
 from limner.core.settings import ServerSettings, Settings, debugging
 from limner.engine import Engine, open_engine
 from limner.recommend.serving import PATIENCE
@@ -186,10 +187,7 @@ async def warmed(engine: Engine, pool: Pool) -> None:
     reading.add_done_callback(_noted)
     await asyncio.wait([reading], timeout=_WARM)
     if reading.done() and not engine.trainer.has_models():
-        text = (
-            "The ranker is not trained; the first recommendation waits for that. "
-            "`limner train` does it beforehand."
-        )
+        text = message("server.untrained").text
         log.warning("not trained", extra={"fields": {"text": text}})
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from limner.core.errors import BadInputError, UsageError
+from limner.core.messages import Message, message
 from limner.core.metrics import BUCKETS
 from limner.evals.metrics import METRICS, PairedTest, Style, holm, paired_tests
 from limner.evals.records import Evaluation, Metric, StrictRecord, SystemResult
@@ -62,7 +63,7 @@ class RunComparison(StrictRecord):
     lines: list[MetricComparison]
     buckets: list[MetricComparison]
     """The first metric of each pair by length of history, corrected over these lines alone."""
-    notes: list[str]
+    notes: list[Message]
 
     @property
     def worse(self) -> list[MetricComparison]:
@@ -117,12 +118,14 @@ def _case_values(cases: Sequence[Case]) -> UserValues:
     )
 
 
-def _unmeasured(name: str, record: StudyRecord) -> list[str]:
+def _unmeasured(name: str, record: StudyRecord) -> list[Message]:
     """A sentence on the cases of a study that were not measured, where there are any."""
     counts = [f"{n:,} {state}" for state, n in record.states.items() if n and state != "ok"]
     if not counts:
         return []
-    return [f"{name}: {' and '.join(counts)} of {record.cases:,} cases, which enter nothing."]
+    return [
+        message("compare.unmeasured", run=name, states=" and ".join(counts), cases=record.cases)
+    ]
 
 
 def compare(
@@ -158,8 +161,8 @@ def compare(
     _check_lines(lines, metrics)
     if all(line.p is None for line in lines):
         if need_tests:
-            raise UsageError(_UNTESTED)
-        notes.append(_UNTESTED)
+            raise UsageError("compare.untested")
+        notes.append(message("compare.untested"))
     return RunComparison(
         a=a.name,
         b=b.name,
@@ -174,23 +177,23 @@ def compare(
     )
 
 
-_UNTESTED = (
-    "Nothing is tested: per_user.parquet with the same metrics must lie beside both run.json."
-)
-
-
 def _same_kind(a: SavedRun, b: SavedRun) -> None:
     """Raises BadInputError where the two are of different studies, or only one is a study."""
     if a.study != b.study:
-        kinds = [f"a study of {run.study}" if run.study else "a run of systems" for run in (a, b)]
+        kinds = [
+            message("compare.kind_study", study=run.study)
+            if run.study
+            else message("compare.kind_run")
+            for run in (a, b)
+        ]
         raise BadInputError("compare.other_kind", a=kinds[0], b=kinds[1])
 
 
-def _unpaired(name: str, paired: Pair) -> list[str]:
+def _unpaired(name: str, paired: Pair) -> list[Message]:
     """A sentence on the users whom only one of the runs has."""
     if not paired.only_one:
         return []
-    return [f"{name}: {paired.only_one:,} users are in one run only and are left out of the test."]
+    return [message("compare.one_run_only", system=name, n=paired.only_one)]
 
 
 def _check_lines(lines: Sequence[MetricComparison], metrics: Sequence[str]) -> None:
@@ -277,29 +280,41 @@ def _named(systems: Mapping[str, SystemResult], name: str, run: str) -> SystemRe
     return systems[name]
 
 
-def _notes(a: Evaluation, b: Evaluation) -> list[str]:
+def _notes(a: Evaluation, b: Evaluation) -> list[Message]:
     notes = []
     if (a.split.train_events, a.split.items) != (b.split.train_events, b.split.items):
         notes.append(
-            f"The training parts differ: {a.split.train_events:,} events of "
-            f"{a.split.items:,} items in A, "
-            f"{b.split.train_events:,} of {b.split.items:,} in B."
+            message(
+                "compare.other_training",
+                a_events=a.split.train_events,
+                a_items=a.split.items,
+                b_events=b.split.train_events,
+                b_items=b.split.items,
+            )
         )
     for run, one in (("A", a), ("B", b)):
         for system in one.systems:
             if system.state != "ok":
                 notes.append(
-                    f"{system.name} {system.state} in {run} and is not compared: "
-                    f"{system.why or 'no reason'}."
+                    message(
+                        "compare.not_compared",
+                        system=system.name,
+                        state=system.state,
+                        run=run,
+                        why=system.why or message("compare.no_reason"),
+                    )
                 )
                 continue
             if system.failed_users:
                 notes.append(
-                    f"{system.name} failed for {system.failed_users:,} users in {run}; "
-                    "they count as misses."
+                    message(
+                        "compare.failed_users", system=system.name, n=system.failed_users, run=run
+                    )
                 )
             if system.why:
-                notes.append(f"{system.name} in {run}: {system.why}.")
+                notes.append(
+                    message("compare.trouble", system=system.name, run=run, why=system.why)
+                )
     return notes
 
 

@@ -516,7 +516,7 @@ def _caveats(contest: Contest) -> list[str]:
     )
     sentences += [
         f"{entry.name} {'failed' if entry.result.state == 'failed' else 'was skipped'}"
-        f"{': ' + entry.result.why.rstrip('.') if entry.result.why else ''}."
+        f"{': ' + entry.result.why.text.rstrip('.') if entry.result.why else ''}."
         for entry in contest.absent
     ]
     for entry in contest.entries:
@@ -526,7 +526,7 @@ def _caveats(contest: Contest) -> list[str]:
                 "count as misses."
             )
         if entry.result.why:
-            sentences.append(f"{entry.name}: {entry.result.why}.")
+            sentences.append(f"{entry.name}: {entry.result.why.text}.")
     return sentences
 
 

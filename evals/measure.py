@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from limner.core.messages import Message, joined, message
 from limner.core.metrics import BUCKETS, bucket_of
 from limner.core.progress import Progress
 from limner.evals import metrics as kernels
@@ -52,13 +53,13 @@ class SystemLists:
         return np.asarray(self.raised | (self.items[:, :1] < 0).all(axis=1))
 
     @property
-    def trouble(self) -> str:
-        """A sentence on the error that the system raised; empty where it raised none."""
+    def trouble(self) -> Message | None:
+        """What to say of the error that the system raised; None where it raised none."""
         if not self.error:
-            return ""
+            return None
         if self.raised.any():
-            return f"raised for some users, the first time {self.error}"
-        return f"raised when asked for many at once, so it was asked one by one: {self.error}"
+            return message("run.raised", error=self.error)
+        return message("run.asked_singly", error=self.error)
 
     @property
     def failed(self) -> int:
@@ -150,13 +151,14 @@ class Predictions:
     probabilities: Predicted | None = None
 
     @property
-    def remark(self) -> str:
-        """A remark on missing predictions; empty where none are missing."""
-        said = (
+    def remark(self) -> Message | None:
+        """A remark on missing predictions; None where none are missing."""
+        remarks = (
             self.ratings and self.ratings.remark("ratings"),
             self.probabilities and self.probabilities.remark("probabilities"),
         )
-        return "; ".join(one for one in said if one)
+        missing = [remark for remark in remarks if remark]
+        return joined(missing, "remarks") if missing else None
 
 
 def rank(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import IndexMismatchError, ModelError, SettingsError, StoreError
+from limner.core.messages import Message, message
 from limner.core.metrics import BUCKETS, bucket_of
 from limner.index.embedders import Vectors
 
@@ -34,7 +35,7 @@ class PortraitMap:
     buckets: tuple[str, ...]
     """Bucket of history length of each portrait's user."""
     projections: tuple[Projection, ...]
-    note: str = ""
+    note: Message | None = None
     """Why there is no map, or what it leaves out."""
 
     @property
@@ -47,13 +48,11 @@ def portrait_map(engine: "Engine") -> PortraitMap:
     cannot be had.
     """
     if not engine.data.counts().profiles:
-        return PortraitMap((), (), "The store has no portraits; limner profile build paints them.")
+        return PortraitMap((), (), message("map.no_portraits"))
     try:
         ids, vectors = engine.portraits.vectors()
     except (IndexMismatchError, StoreError, SettingsError, ModelError) as error:
-        return PortraitMap(
-            (), (), f"Without a map of portraits, whose vectors cannot be read: {error}"
-        )
+        return PortraitMap((), (), message("map.no_vectors", error=error))
     return project(ids, vectors, dict(engine.data.active_users()))
 
 
@@ -62,15 +61,15 @@ def project(ids: list[str], vectors: Vectors, events: Mapping[str, int]) -> Port
     histories.
     """
     if len(ids) < FEWEST:
-        return PortraitMap((), (), f"A map needs {FEWEST} portraits; the store has {len(ids)}.")
-    note = ""
+        return PortraitMap((), (), message("map.too_few", fewest=FEWEST, n=len(ids)))
+    note = None
     rows = np.arange(len(ids))
     if len(ids) > MOST:
         rows = np.sort(np.random.default_rng(_SEED).choice(len(ids), MOST, replace=False))
-        note = f"{MOST:,} of {len(ids):,} portraits, drawn at random."
+        note = message("map.drawn", n=MOST, all=len(ids))
     chosen = np.asarray(vectors[rows], dtype=np.float64)
     if len(np.unique(chosen, axis=0)) < 3:
-        return PortraitMap((), (), "The portraits are all alike, so there is no map of them.")
+        return PortraitMap((), (), message("map.all_alike"))
     return PortraitMap(
         tuple(bucket_of(events.get(ids[row], 0)) for row in rows.tolist()),
         (_pca(chosen), _tsne(chosen)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limner.core.messages import Message, message
 from limner.evals.splits import Split
 from limner.evals.systems.base import Rating, System, Telling, Training, UserBatch
 from limner.evals.systems.cases import Cases
@@ -30,15 +31,14 @@ class Predicted:
     error: str
     """The first that it raised."""
 
-    def remark(self, what: str) -> str:
-        """A remark on cases without a prediction; empty where all have one."""
+    def remark(self, what: str) -> Message | None:
+        """A remark on cases without a prediction; None where all have one."""
         if not self.silent:
-            return ""
-        why = f", the first time it raised {self.error}" if self.error else ""
-        return (
-            f"{self.silent:,} of {len(self.cases):,} {what} were not predicted and "
-            f"count as the usual one{why}"
-        )
+            return None
+        counts = {"n": self.silent, "all": len(self.cases), "what": what}
+        if self.error:
+            return message("run.unpredicted_error", error=self.error, **counts)
+        return message("run.unpredicted", **counts)
 
 
 def predict_ratings(

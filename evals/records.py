@@ -2,11 +2,15 @@
 draw.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from limner.core.messages import Message
 from limner.core.metrics import Style
+
+Why = Annotated[Message | None, BeforeValidator(lambda why: why or None)]
+"""A reason; None where there is none, for which older records have an empty text."""
 
 
 class StrictRecord(BaseModel):
@@ -67,7 +71,7 @@ class SystemResult(StrictRecord):
     name: str
     state: Literal["ok", "failed", "skipped"] = "ok"
     """`failed` where it raised; `skipped` where it cannot run here."""
-    why: str = ""
+    why: Why = None
     """Of a failure or a skip, or what else a reader of the numbers must know, for a person."""
     metrics: dict[str, Metric] = {}
     buckets: dict[str, dict[str, Metric]] = {}
@@ -111,7 +115,7 @@ class Evaluation(StrictRecord):
     style: Style = "ours"
     """The library whose definition of accuracy metrics its numbers follow."""
     seed: int = 0
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a reader must know: who was not asked, what was not tuned."""
     asked: str = ""
     """Hash of the plan; a run can be resumed only with the same one."""

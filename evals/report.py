@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from limner.core.errors import LimnerError
+from limner.core.messages import Message
 from limner.evals.compare import ALPHA, direction
 from limner.evals.contest import BEYOND, Contest, Entry, Test, contests, headline, number
 from limner.evals.metrics import Style
@@ -51,7 +52,7 @@ class Written(StrictRecord):
 
     file: str
     findings: list[Finding]
-    notes: list[str]
+    notes: list[Message]
 
 
 # ---------------------------------------------------------------- what the template sees
@@ -159,7 +160,7 @@ def page(
         f"{ALPHA:.0%}",
         sections,
         maps,
-        portraits.note if portraits else "",
+        portraits.note.text if portraits and portraits.note else "",
         [study_section(one, f"study{at}") for at, one in enumerate(_in_order(studies))],
         runs,
         _environment(),
@@ -228,7 +229,9 @@ def _section(contest: Contest, name: str) -> ReportSection:
             (one, ", ".join(f"{key} {value}" for key, value in one.result.settings.items()))
             for one in contest.entries
         ],
-        notes=list(dict.fromkeys(note for run in contest.runs for note in run.evaluation.notes)),
+        notes=list(
+            dict.fromkeys(note.text for run in contest.runs for note in run.evaluation.notes)
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limner.core.errors import BadInputError, CannotRunError, UsageError
+from limner.core.messages import Message, joined, message, plain
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow
 from limner.core.settings import Settings, SignalTable
@@ -151,7 +152,7 @@ def run(
     return results.finish()
 
 
-def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
+def opponent(against: str, names: Sequence[str]) -> tuple[str, list[Message]]:
     """The system that is tested against the others, and what is to be said of the choice.
 
     Raises UsageError where one was named that takes no part, though there are others to test.
@@ -162,9 +163,7 @@ def opponent(against: str, names: Sequence[str]) -> tuple[str, list[str]]:
         raise UsageError("run.unknown_against", name=against, names=", ".join(names))
     if OURS in names or len(names) == 1:
         return OURS if OURS in names else names[0], []
-    return names[0], [
-        f"{OURS} is not among the systems, so {names[0]} is tested against the others."
-    ]
+    return names[0], [message("run.without_ours", ours=OURS, system=names[0])]
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ class _Outcome:
     by_user: Mapping[str, Floats] | None = None
     """[users] by metric; None where it was not measured."""
     lists: SystemLists | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 def _values_by_user(outcomes: Iterable[_Outcome]) -> dict[str, Mapping[str, Floats]]:
@@ -197,7 +196,7 @@ class _Results:
     out: Path | None
     done: dict[str, _Outcome]
     """By system; begins with those that an earlier run has measured."""
-    notes: list[str]
+    notes: list[Message]
     """Of the choice of the tested system."""
 
     def __post_init__(self) -> None:
@@ -227,7 +226,7 @@ class _Results:
         measured = _values_by_user(self._in_order())
         others = [name for name in measured if name != self.tested]
         if self.tested not in measured and len(others) > 1:
-            self.notes.append(f"{self.tested} was not measured, so nothing is tested.")
+            self.notes.append(message("run.untested", system=self.tested))
         record = self._evaluation(comparisons(measured, self.tested, self.work.plan.seed))
         if self.out is not None:
             write_json(self.out / RECORD, record)
@@ -321,7 +320,7 @@ def _outcome_of(future: "Future[_Outcome]", name: str) -> _Outcome:
     try:
         return future.result()
     except BrokenExecutor as error:
-        why = f"its process ended before it was done ({error})"
+        why = message("run.process_ended", error=error)
         return _Outcome(SystemResult(name=name, state="failed", why=why))
 
 
@@ -415,7 +414,7 @@ class _RunContext:
 
     def __post_init__(self) -> None:
         self.specs = self.plan.specs
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self._rows: list[LedgerRow] = []
         """Calls of a model by the system that is being measured."""
         self._validation: Truth | None = None
@@ -431,10 +430,10 @@ class _RunContext:
             self.progress.say(f"{contestant.name} is skipped: {error}")
             cost = spent(self._rows)
             return _Outcome(
-                SystemResult(name=contestant.name, state="skipped", why=str(error), cost=cost)
+                SystemResult(name=contestant.name, state="skipped", why=error.message, cost=cost)
             )
         except Exception as error:  # noqa: BLE001 - a contestant may raise anything; it is recorded as failed
-            why = f"{type(error).__name__}: {error}"
+            why = plain(f"{type(error).__name__}: {error}")
             self.progress.say(f"{contestant.name} failed: {why}")
             return _Outcome(
                 SystemResult(name=contestant.name, state="failed", why=why, cost=spent(self._rows))
@@ -449,14 +448,15 @@ class _RunContext:
         numbers = mean_of([each.measured for each in rounds])
         lists = [each.lists for each in rounds]
         model = rounds[-1].model
-        trouble = next((each.trouble for each in lists if each.error), "")
-        remarks = [trouble, *dict.fromkeys(text for each in rounds for text in each.remarks)]
+        trouble = next((each.trouble for each in lists if each.error), None)
+        remarks = [trouble, *dict.fromkeys(remark for each in rounds for remark in each.remarks)]
+        said = [remark for remark in remarks if remark]
         result = SystemResult(
             name=contestant.name,
             metrics=numbers.summary(self.truth, self.plan.labels, self.plan.seed),
             buckets=numbers.buckets(self.truth, self.plan.labels, self.plan.seed),
             failed_users=max(each.failed for each in lists),
-            why="; ".join(filter(None, remarks)),
+            why=joined(said, "remarks") if said else None,
             fit_seconds=round(sum(each.fit_seconds for each in rounds) / len(rounds), 3),
             rank_seconds=round(sum(each.seconds for each in lists) / len(rounds), 3),
             settings={**tuned.settings, **({"model": model} if model else {})},
@@ -525,7 +525,7 @@ class _Round:
 
     measured: Measured
     lists: SystemLists
-    remarks: list[str]
+    remarks: list[Message | None]
     fit_seconds: float
     model: str
 

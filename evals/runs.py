@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from limner.core.errors import BadInputError
+from limner.core.messages import Message, rejection
 from limner.evals.records import Evaluation
 
 RECORD, PER_USER = "run.json", "per_user.parquet"
@@ -40,7 +41,7 @@ class SavedRun:
     """Hash of run.json."""
     per_user: Mapping[str, UserValues] = field(default_factory=dict)
     """Values by system; empty where there is no per_user.parquet."""
-    notes: Sequence[str] = ()
+    notes: Sequence[Message] = ()
     """Sentences that a comparison with this run must repeat."""
     study: str = ""
     """Kind of study; empty for a run of systems."""
@@ -58,7 +59,7 @@ def load_run(path: Path) -> SavedRun:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(one) for one in first["loc"]) or "the whole file"
-        raise BadInputError("run.wrong", file=file, where=where, why=first["msg"]) from error
+        raise BadInputError("run.wrong", file=file, where=where, why=rejection(first)) from error
     beside = file.with_name(PER_USER)
     per_user = load_per_user(beside) if beside.is_file() else {}
     return SavedRun(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import BadInputError, UsageError
 from limner.core.interactions import NO_TIME, Interactions
+from limner.core.messages import Message, joined, message
 
 SHARE = 0.8
 """Of events that are training, by time or of each user."""
@@ -51,7 +52,7 @@ class Split:
     """Epoch milliseconds before which all training lies; None where each user has a moment of their
     own.
     """
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     """Sentences on users and events that are left out, and why."""
 
     @property
@@ -76,11 +77,7 @@ class Split:
             self.relevant[place[user]] if user in place else nothing for user in users.tolist()
         ]
         digest = hashlib.sha256(f"{self.digest} everyone".encode()).hexdigest()[:16]
-        note = (
-            f"Probabilities are asked of everyone known before the cut: {len(users):,} "
-            "users, of whom "
-            f"{len(self.users):,} have something to be found."
-        )
+        note = message("split.everyone_known", all=len(users), n=len(self.users))
         return replace(
             self, users=users, relevant=relevant, digest=digest, notes=(*self.notes, note)
         )
@@ -95,7 +92,7 @@ class Split:
         digest = hashlib.sha256(f"{self.digest} {self.users[drawn].tolist()}".encode()).hexdigest()[
             :16
         ]
-        note = f"{users:,} of {len(self.users):,} users are asked, drawn with seed {seed}."
+        note = message("split.drawn", n=users, all=len(self.users), seed=seed)
         return replace(
             self,
             users=self.users[drawn],
@@ -116,11 +113,8 @@ def make_split(name: str, x: Interactions) -> Split:
     if not len(split.train):
         raise BadInputError("split.no_training", split=name, n=len(x))
     if not len(split.users):
-        raise BadInputError(
-            f"The split {name} asks about nobody: of {len(x):,} events no user has "
-            "enough before and after the cut. "
-            f"{' '.join(split.notes)}".rstrip()
-        )
+        asks_nobody = message("split.asks_nobody", split=name, n=len(x))
+        raise BadInputError(joined([asks_nobody, *split.notes]))
     return split
 
 
@@ -147,11 +141,7 @@ def leave_last_out(x: Interactions, skip: int = 0) -> Split:
     )
     last = (ends[has] - 1)[new]
     repeats = int((~new).sum())
-    notes = (
-        (f"{repeats:,} users whose last item they had had before are not asked.",)
-        if repeats
-        else ()
-    )
+    notes = (message("split.repeated_last", n=repeats),) if repeats else ()
     return Split(
         "leave-last-out",
         x.take(keep),
@@ -219,12 +209,12 @@ SPLITS: dict[str, Callable[[Interactions], Split]] = {
 
 def _before(
     x: Interactions, share: float
-) -> tuple[Interactions, NDArray[np.bool_], int, tuple[str, ...]]:
+) -> tuple[Interactions, NDArray[np.bool_], int, tuple[Message, ...]]:
     """Timed events in order, which of them are before T, T, and notes."""
     timed = x.time != NO_TIME
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     if not timed.all():
-        notes = (f"{int((~timed).sum()):,} events without a time are left out.",)
+        notes = (message("split.untimed_left_out", n=int((~timed).sum())),)
         x = x.take(timed)
     x = _ordered(x)
     moment = int(np.quantile(x.time, share, method="higher")) if len(x) else 0
@@ -236,7 +226,7 @@ def _asked(
     x: Interactions,
     early: NDArray[np.bool_],
     moment: int | None,
-    notes: tuple[str, ...],
+    notes: tuple[Message, ...],
     *,
     users: NDArray[np.bool_] | None = None,
     items: NDArray[np.bool_] | None = None,
@@ -253,7 +243,7 @@ def _asked(
     who = known if users is None else users
     unknown = np.unique(x.user[late & ~known[x.user]])
     if users is None and len(unknown) and moment is not None:
-        notes = (*notes, f"{len(unknown):,} users without an event before the cut are not asked.")
+        notes = (*notes, message("split.unknown_before", n=len(unknown)))
     wanted = np.unique(key[late & who[x.user]])
     wanted = wanted[~np.isin(wanted, key[early])]
     if items is not None:
@@ -262,11 +252,8 @@ def _asked(
     asked, first = np.unique(owner, return_index=True)
     none = len(np.unique(x.user[late & who[x.user]])) - len(asked)
     if none:
-        kind = "without training events" if items is not None else "new to them"
-        notes = (
-            *notes,
-            f"{none:,} users with test events have none of an item {kind}, and are not asked.",
-        )
+        code = "split.none_without_training" if items is not None else "split.none_new"
+        notes = (*notes, message(code, n=none))
     relevant = np.split(thing, first[1:]) if len(asked) else []
     # Splits that ask for some of the same test events would otherwise have the same hash.
     part = users is not None or items is not None
@@ -276,18 +263,14 @@ def _asked(
     )
 
 
-def _single(x: Interactions) -> tuple[str, ...]:
+def _single(x: Interactions) -> tuple[Message, ...]:
     alone = int((np.bincount(x.user, minlength=1) == 1).sum())
-    return (f"{alone:,} users with a single event are trained on but not asked.",) if alone else ()
+    return (message("split.single_event", n=alone),) if alone else ()
 
 
-def _untimed(x: Interactions) -> tuple[str, ...]:
+def _untimed(x: Interactions) -> tuple[Message, ...]:
     untimed = int((x.time == NO_TIME).sum())
-    return (
-        (f"{untimed:,} events without a time count as their users' first, by item id.",)
-        if untimed
-        else ()
-    )
+    return (message("split.untimed_first", n=untimed),) if untimed else ()
 
 
 def _ordered(x: Interactions) -> Interactions:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from limner.core.errors import BadInputError, UsageError
+from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
 from limner.core.settings import Settings
 from limner.evals.data import EvaluationData, load
@@ -44,7 +45,7 @@ class ExperimentResults(StrictRecord):
         return every[0] if len(every) == 1 else self
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Message]:
         notes = [*(one.notes for one in self.evaluations), *(one.notes for one in self.studies)]
         return [note for some in notes for note in some]
 
@@ -243,17 +244,20 @@ def _plain(text: str) -> str:
 # ---------------------------------------------------------------- thresholds
 
 
-def missed(results: ExperimentResults, experiment: Experiment) -> list[str]:
+def missed(results: ExperimentResults, experiment: Experiment) -> list[Message]:
     """A sentence for each threshold that was missed; one that was not measured is missed too."""
     wanted = {one.study: one.thresholds for one in experiment.studies}
     sentences = [line for one in results.evaluations for line in below(one, experiment)]
     for one in results.studies:
-        where = f"{one.dataset}, {one.split.name}, {one.variant or one.study}: "
-        sentences += [where + line for line in short_of(one, wanted.get(one.study, {}))]
+        where = f"{one.dataset}, {one.split.name}, {one.variant or one.study}"
+        sentences += [
+            message("evals.case_failed", where=where, error=line)
+            for line in short_of(one, wanted.get(one.study, {}))
+        ]
     return sentences
 
 
-def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[str]:
+def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[Message]:
     """A sentence for each threshold on a measure that a study missed or did not measure."""
     sentences = []
     for name, bound in wanted.items():
@@ -264,7 +268,7 @@ def short_of(record: StudyRecord, wanted: Mapping[str, float]) -> list[str]:
     return sentences
 
 
-def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
+def below(evaluation: Evaluation, experiment: Experiment) -> list[Message]:
     """A sentence for each threshold that was missed; one that was not measured is missed too."""
     sentences = []
     results = {one.name: one for one in evaluation.systems}
@@ -278,10 +282,10 @@ def below(evaluation: Evaluation, experiment: Experiment) -> list[str]:
     return sentences
 
 
-def _beyond(what: str, mean: float | None, bound: float, *, less_is_better: bool) -> list[str]:
+def _beyond(what: str, mean: float | None, bound: float, *, less_is_better: bool) -> list[Message]:
     """A sentence where a mean does not keep to a bound or is not known."""
     if mean is None:
-        return [f"{what} was not measured, the threshold is {bound:g}."]
+        return [message("evals.threshold_unmeasured", what=what, bound=bound)]
     if mean > bound if less_is_better else mean < bound:
-        return [f"{what} is {mean:.4f}, the threshold is {bound:g}."]
+        return [message("evals.below_threshold", what=what, mean=mean, bound=bound)]
     return []

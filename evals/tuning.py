@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from limner.core.errors import BadInputError
+from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
 from limner.evals.measure import Truth, measure, rank
 from limner.evals.metrics import parse
@@ -32,7 +33,7 @@ class Tuned:
     """The settings that won; empty where there was nothing to choose."""
     trials: int = 0
     seconds: float = 0.0
-    note: str = ""
+    note: Message | None = None
 
 
 def validation(split: str, training: Training) -> Truth:
@@ -61,7 +62,7 @@ def tune(
     began = time.monotonic()
     progress.start(f"tuning {contestant.name}", len(options))
     spec = parse(_METRIC)
-    best, record, done, note = options[0], -1.0, 0, ""
+    best, record, done, note = options[0], -1.0, 0, None
     for settings in options:
         start = time.monotonic()
         system = contestant.make(**settings)
@@ -71,11 +72,8 @@ def tune(
         done += 1
         progress.advance()
         if time.monotonic() - start > seconds:
-            note = (
-                f"{contestant.name}: trial {done} took over {seconds:.0f} s, so it was "
-                "the last and does not count"
-            )
-            note += "; the defaults stand." if done == 1 else "."
+            code = "tuning.first_too_slow" if done == 1 else "tuning.too_slow"
+            note = message(code, system=contestant.name, trial=done, seconds=seconds)
             break
         if reached > record:
             best, record = settings, reached
@@ -93,15 +91,9 @@ def choices(contestant: Contestant, trials: int, seed: int) -> list[Settings]:
     return [every[0], *(every[at] for at in rest[: trials - 1])]
 
 
-def try_validation(split: str, training: Training) -> tuple[Truth | None, str]:
-    """(validation set, reason): the set and an empty text, or None and why there is none."""
+def try_validation(split: str, training: Training) -> tuple[Truth | None, Message | None]:
+    """(validation set, reason): the set and None, or None and why there is none."""
     try:
-        return validation(split, training), ""
+        return validation(split, training), None
     except BadInputError as error:
-        return (
-            None,
-            (
-                "Baselines keep their defaults: no validation split could be cut from the "
-                f"training. {error}"
-            ),
-        )
+        return None, message("tuning.no_validation", error=error)

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from limner.core.messages import Message
 from limner.core.schema import Value
 from limner.engine import Engine
 from limner.tools.words import ToolStatement, events_of, say
@@ -39,7 +40,7 @@ class Result(BaseModel):
     """False: the engine holds nothing that answers this."""
     said: list[ToolStatement] = Field(default=[], repr=False)
     """The result in statements, the one that answers first."""
-    notes: list[str] = Field(default=[])
+    notes: list[Message] = Field(default=[])
     """What a person should know of how it was made, such as a model that did not help."""
 
     @computed_field  # type: ignore[prop-decorator]

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from limner.core.errors import UnknownIdError
 from limner.core.filters import listed as names_listed
+from limner.core.messages import message
 from limner.core.schema import Attributes
 from limner.engine import Engine
 from limner.tools.base import Args, Result, ToolStatement, tool
@@ -36,9 +37,9 @@ async def user_attributes(engine: Engine, args: PersonArgs) -> PersonResult:
         name = known.get(args.attribute.casefold().replace("_", " "))
         if name is None:
             there = (
-                names_listed(args.attribute, sorted(known.values()), "users have")
+                names_listed(args.attribute, sorted(known.values()), "listed.users_have")
                 if known
-                else "users have none"
+                else message("listed.users_none")
             )
             raise UnknownIdError("user.no_attribute", attribute=args.attribute, listed=there)
         held = {name: held[name]} if name in held else {}

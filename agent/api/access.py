@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import cookie_parser
 
+from limner.core.messages import Message, message
 from limner.core.schema import Scope
 from limner.core.settings import ServerSettings
 from limner.store.api_keys import SCOPES, KeyRing
@@ -70,13 +71,13 @@ class Refused(Exception):
     """A request that is not let in."""
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+        self, status: int, code: str, why: Message, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.headers = (
+        super().__init__(why)
+        self.status, self.code, self.message, self.headers = (
             status,
             code,
-            detail,
+            why,
             dict(headers or {}),
         )
 
@@ -148,13 +149,12 @@ class Access:
             raise Refused(
                 429,
                 "rate_limited",
-                f"This key may make {self._rate.rate:g} requests a second; slow down.",
+                message("api.rate_limited", rate=self._rate.rate),
                 {"Retry-After": str(max(1, round(wait)))},
             )
         if not caller.may(needed):
-            raise Refused(
-                403, "scope", f"This needs a key of scope {needed}; this key's is {caller.scope}."
-            )
+            why = message("api.scope", needed=needed, scope=caller.scope)
+            raise Refused(403, "scope", why)
         if caller.user_id is not None and not _own(caller.user_id, asked):
             raise other_user()
         return caller
@@ -163,13 +163,11 @@ class Access:
         kind, _, secret = authorization.partition(" ")
         secret = secret.strip()
         if kind.lower() != "bearer" or not secret or self._keys is None:
-            raise _unknown(
-                "Send a key as `Authorization: Bearer KEY`; `limner keys create` makes one."
-            )
+            raise _unknown(message("api.no_key"))
         # Looked up outside the pool: a server that is busy must still be able to tell who asks.
         key = self._keys.remembered(secret) or await asyncio.to_thread(self._keys.look_up, secret)
         if key is None:
-            raise _unknown("This key is not known, or was revoked.")
+            raise _unknown(message("api.unknown_key"))
         return Caller(key.key_id, key.scope, key.user_id)
 
     def _not_from_elsewhere(self, asked: AccessRequest) -> None:
@@ -178,11 +176,7 @@ class Access:
         """
         host = asked.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _LOOPBACK:
-            raise Refused(
-                403,
-                "wrong_host",
-                "Without keys, this server answers on this machine only, as localhost.",
-            )
+            raise Refused(403, "wrong_host", message("api.wrong_host"))
         if asked.headers.get("origin") not in self._origins:
             _check_same_origin(asked)
 
@@ -212,13 +206,11 @@ def _check_same_origin(asked: AccessRequest) -> None:
         "same-origin",
         "none",
     ):
-        raise Refused(
-            403, "cross_origin", "Another site's page may not change anything here without a key."
-        )
+        raise Refused(403, "cross_origin", message("api.cross_origin"))
 
 
 def other_user() -> Refused:
-    return Refused(403, "other_user", "This key asks about its own end user, and nobody else.")
+    return Refused(403, "other_user", message("api.other_user"))
 
 
 def _own(user_id: str, asked: AccessRequest) -> bool:
@@ -227,8 +219,8 @@ def _own(user_id: str, asked: AccessRequest) -> bool:
     return asked.method in _LOOKS and asked.template in CATALOGUE
 
 
-def _unknown(detail: str) -> Refused:
-    return Refused(401, "no_key", detail, {"WWW-Authenticate": 'Bearer realm="limner"'})
+def _unknown(why: Message) -> Refused:
+    return Refused(401, "no_key", why, {"WWW-Authenticate": 'Bearer realm="limner"'})
 
 
 class Rate:

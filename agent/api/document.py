@@ -19,7 +19,9 @@ class Described(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = Problem.model_json_schema()
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs")
+            schemas["Problem"] = problem
             schemas.get("JsonValue", {})["description"] = "Any JSON."
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, JsonValue
 
 from limner.api.problems import Problem
+from limner.core.messages import Message
 from limner.core.schema import Value
 
 
@@ -18,7 +19,7 @@ class Shown(Value):
 
     code: str
     status: int
-    detail: str
+    message: Message
     paths: list[str] = Field(default=["/v1/*"])
     """Patterns of paths, as `fnmatch` reads them."""
     methods: list[str] = Field(default=["get", "post", "patch", "delete"])
@@ -43,7 +44,7 @@ class DocumentExamples(Value):
         problems: dict[str, Problem] = {}
         for shown in self.problems:
             if shown.fits(path, method, status):
-                problems.setdefault(shown.code, Problem.of(shown.status, shown.code, shown.detail))
+                problems.setdefault(shown.code, Problem.of(shown.status, shown.code, shown.message))
         return problems
 
 

@@ -1,15 +1,16 @@
 """Whether the server lives and can answer, and what it has counted."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from limner.api.languages import language_of
 from limner.api.metrics import CONTENT_TYPE, LedgerCounts, Metrics
 from limner.api.pool import Pool
 from limner.api.problems import problem, problems
 from limner.api.strict_route import StrictRoute
+from limner.core.messages import joined
 from limner.core.schema import Value
-from limner.diagnostics import Readiness
 from limner.engine import Engine
 
 
@@ -17,6 +18,14 @@ class Alive(Value):
     """The process answers."""
 
     status: str = Field("ok", description="Always ok.", examples=["ok"])
+
+
+class Readiness(Value):
+    """What answers rest on; where it is not well, a problem document says so instead."""
+
+    store: str = Field("ok", description="Always ok.", examples=["ok"])
+    model: str = Field("ok", description="Of the trained ranker; always ok.", examples=["ok"])
+    index: str = Field("ok", description="Of the vectors; always ok.", examples=["ok"])
 
 
 def router(engine: Engine, pool: Pool, metrics: Metrics) -> APIRouter:
@@ -29,12 +38,14 @@ def router(engine: Engine, pool: Pool, metrics: Metrics) -> APIRouter:
         return Alive()
 
     @routes.get("/health/ready", responses=problems(503), response_model=Readiness)
-    async def ready() -> Readiness | Response:
+    async def ready(request: Request) -> Readiness | Response:
         """Store, trained ranker and vectors can be used; else a problem document that says what is
         missing.
         """
-        found = await pool.call(engine.doctor.readiness)
-        return problem(503, "not_ready", " ".join(found.faults)) if found.faults else found
+        faults = await pool.call(engine.doctor.faults)
+        if faults:
+            return problem(503, "not_ready", joined(faults), language_of(request.headers))
+        return Readiness()
 
     @routes.get(
         "/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}}

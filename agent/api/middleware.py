@@ -18,9 +18,11 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limner.api.access import PUBLIC, Access, AccessRequest, Refused
+from limner.api.languages import language_of
 from limner.api.metrics import Metrics
 from limner.api.paths import decoded
-from limner.api.problems import RETRY_SECONDS, ProblemResponse, problem
+from limner.api.problems import RETRY_SECONDS, BodyRefused, ProblemResponse, problem
+from limner.core import messages
 from limner.core.settings import ServerSettings
 
 REQUEST_ID = b"x-request-id"
@@ -126,7 +128,13 @@ class AccessMiddleware:
             await self._answer(exchange)
         except Refused as error:
             await exchange.refuse(
-                problem(error.status, error.code, error.detail, headers=error.headers)
+                problem(
+                    error.status,
+                    error.code,
+                    error.message,
+                    exchange.language,
+                    headers=error.headers,
+                )
             )
         finally:
             self._under_way -= 1
@@ -145,8 +153,8 @@ class AccessMiddleware:
 
     def _make_room(self, place: Place) -> None:
         if self._under_way > self.settings.waiting and place.template not in PUBLIC:
-            words = "The server has as many requests as it takes; ask again in a moment."
-            raise Refused(503, "overloaded", words, {"Retry-After": RETRY_SECONDS})
+            why = messages.message("api.overloaded")
+            raise Refused(503, "overloaded", why, {"Retry-After": RETRY_SECONDS})
 
     async def _answer(self, exchange: "_Exchange") -> None:
         """Run the application; what goes wrong ends as a problem document where nothing was sent
@@ -159,22 +167,20 @@ class AccessMiddleware:
         except asyncio.CancelledError:
             if not exchange.gone:
                 await exchange.refuse(
-                    problem(
-                        503, "stopping", "The server stops before this was answered; ask again."
-                    )
+                    problem(503, "stopping", messages.message("api.stopping"), exchange.language)
                 )
                 raise
             exchange.forgive()
         except TimeoutError:
-            words = f"No answer was ready within {self.settings.timeout:g} seconds."
-            await exchange.refuse(problem(504, "timeout", words))
+            why = messages.message("api.timeout", seconds=self.settings.timeout)
+            await exchange.refuse(problem(504, "timeout", why, exchange.language))
         except Exception as error:  # noqa: BLE001  the last stop before the server: an answer instead of a hang-up
             if not exchange.gone:
                 log.error(
                     "failed", extra={"fields": {"request_id": exchange.id, **described(error)}}
                 )
-                words = f"The server made a mistake; its log says more of request {exchange.id}."
-                await exchange.refuse(problem(500, "internal", words))
+                why = messages.message("api.internal", request=exchange.id)
+                await exchange.refuse(problem(500, "internal", why, exchange.language))
         finally:
             exchange.unwatch()
 
@@ -205,6 +211,8 @@ class _Exchange:
         given = headers.get("x-request-id", "")
         self.id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = self.id
+        self.language = language_of(headers)
+        """Of what it is told."""
         self.status = GONE
         self.clock: asyncio.Timeout | None = None
         self.gone = False
@@ -256,8 +264,8 @@ class _Exchange:
             raise Refused(413, "body_too_large", self._too_large)
 
     @property
-    def _too_large(self) -> str:
-        return f"A body may have {self._settings.body_bytes:,} bytes; send less at once."
+    def _too_large(self) -> messages.Message:
+        return messages.message("api.body_too_large", most=self._settings.body_bytes)
 
     async def receive(self) -> Message:
         """The next of the body, as the application asks for it."""
@@ -280,12 +288,10 @@ class _Exchange:
                 message = await self._receive()
         except TimeoutError:
             seconds = self._settings.client_seconds
-            raise HTTPException(
-                408, f"The body did not arrive within {seconds:g} seconds."
-            ) from None
+            raise BodyRefused(408, messages.message("api.slow_body", seconds=seconds)) from None
         self._size += len(message.get("body", b""))
         if self._size > self._settings.body_bytes:
-            raise HTTPException(413, self._too_large)
+            raise BodyRefused(413, self._too_large)
         self._whole = not message.get("more_body", False)
         return message
 

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457), each with a stable code."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from limner.api.access import Refused
+from limner.api.languages import language_of
 from limner.core.errors import (
     LimnerError,
     ModelError,
@@ -18,6 +20,7 @@ from limner.core.errors import (
     UnknownIdError,
     UsageError,
 )
+from limner.core.messages import SOURCE, Message, message, plain, rejection, say
 from limner.core.schema import Value
 
 MEDIA_TYPE = "application/problem+json"
@@ -75,31 +78,62 @@ class Problem(Value):
     title: str = Field(description="The kind of problem in a few words.", examples=["Not found"])
     status: int = Field(description="The HTTP status.", examples=[404])
     detail: str = Field(
-        description="What is wrong and what to do about it, in a sentence.",
+        description="What is wrong and what to do about it, in a sentence; in the language that "
+        "the request accepts, if there are words for it.",
         examples=["There is no user '197' in the store; ids are used exactly as in the data."],
     )
-    code: str = Field(description="A stable code, for programs.", examples=["unknown_id"])
+    code: str = Field(
+        description="A stable code of the kind of problem, for programs.", examples=["unknown_id"]
+    )
+    message: Message = Field(
+        description="What `detail` says, as a code with arguments, for programs; in English."
+    )
 
     @classmethod
-    def of(cls, status: int, code: str, detail: str) -> "Problem":
-        return cls(title=MEANINGS[status][0], status=status, detail=detail, code=code)
+    def of(cls, status: int, code: str, why: Message, language: str = SOURCE) -> "Problem":
+        """language: of `detail`; English where the catalogue has no words of it."""
+        return cls(
+            title=MEANINGS[status][0],
+            status=status,
+            detail=say(why, language).text,
+            code=code,
+            message=why,
+        )
 
 
 class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
 
+class BodyRefused(HTTPException):
+    """A request that is refused while its body is read: the one error that FastAPI lets through
+    there.
+    """
+
+    def __init__(self, status: int, why: Message) -> None:
+        super().__init__(status, why.text)
+        self.message = why
+
+
 def problem(
-    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None
+    status: int,
+    code: str,
+    why: Message,
+    language: str = SOURCE,
+    *,
+    headers: Mapping[str, str] | None = None,
 ) -> ProblemResponse:
-    """The answer that says what is wrong."""
-    document = Problem.of(status, code, detail)
-    return ProblemResponse(document.model_dump_json(), status_code=status, headers=headers)
+    """The answer that says what is wrong, in a language."""
+    document = Problem.of(status, code, why, language)
+    spoken = {"Content-Language": say(why, language).language, "Vary": "Accept-Language"}
+    return ProblemResponse(
+        document.model_dump_json(), status_code=status, headers={**spoken, **(headers or {})}
+    )
 
 
-def document_of(error: LimnerError) -> Problem:
+def document_of(error: LimnerError, language: str) -> Problem:
     """An error of ours as a document by itself, for answers that have begun."""
-    return Problem.of(status_of(error), error.code, str(error))
+    return Problem.of(status_of(error), error.code, error.message, language)
 
 
 # What FastAPI takes as `responses`.
@@ -127,13 +161,14 @@ def status_of(error: LimnerError) -> int:
     return 503 if isinstance(error, StoreBusyError | StoreFullError) else 500
 
 
-def told(error: LimnerError) -> ProblemResponse:
+def told(error: LimnerError, language: str) -> ProblemResponse:
     """The problem document of an error of ours."""
     status = status_of(error)
     return problem(
         status,
         error.code,
-        str(error),
+        error.message,
+        language,
         headers={"Retry-After": RETRY_SECONDS} if status == 503 else None,
     )
 
@@ -152,22 +187,26 @@ def answer_problems(app: FastAPI) -> None:
     """
 
     @app.exception_handler(LimnerError)
-    async def limner_problem(_: Request, error: LimnerError) -> ProblemResponse:
-        return told(error)
+    async def limner_problem(request: Request, error: LimnerError) -> ProblemResponse:
+        return told(error, language_of(request.headers))
 
     @app.exception_handler(Refused)
-    async def refused(_: Request, error: Refused) -> ProblemResponse:
-        return problem(error.status, error.code, error.detail, headers=error.headers)
+    async def refused(request: Request, error: Refused) -> ProblemResponse:
+        language = language_of(request.headers)
+        return problem(error.status, error.code, error.message, language, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def wrong_request(_: Request, error: RequestValidationError) -> ProblemResponse:
+    async def wrong_request(request: Request, error: RequestValidationError) -> ProblemResponse:
+        language = language_of(request.headers)
         first = error.errors()[0]
         if first["type"] == "json_invalid":
-            return problem(
-                400, "invalid_json", f"The body is not valid JSON: {first['ctx']['error']}."
-            )
-        where = ".".join(str(part) for part in first["loc"])
-        return problem(422, "invalid_parameter", f"{where}: {first['msg']}")
+            why = message("input.no_json", error=first["ctx"]["error"])
+            return problem(400, "invalid_json", why, language)
+        # Whoever fills in a form of the page knows of no parts of a request.
+        place = first["loc"] if request.url.path.startswith("/v1") else first["loc"][1:]
+        where = ".".join(str(part) for part in place)
+        why = message("input.wrong", where=where, why=rejection(first))
+        return problem(422, "invalid_parameter", why, language)
 
     @app.exception_handler(HTTPException)
     async def http_problem(request: Request, error: HTTPException) -> ProblemResponse:
@@ -175,4 +214,14 @@ def answer_problems(app: FastAPI) -> None:
         headers = dict(error.headers) if error.headers else {}
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_methods(app, request.scope["path"]))
-        return problem(error.status_code, code, str(error.detail), headers=headers)
+        why = error.message if isinstance(error, BodyRefused) else _http_message(error)
+        return problem(error.status_code, code, why, language_of(request.headers), headers=headers)
+
+
+def _http_message(error: HTTPException) -> Message:
+    """What Starlette and FastAPI refuse by themselves."""
+    if error.status_code == 404:
+        return message("page.not_found")
+    if error.status_code == 405:
+        return message("page.wrong_method")
+    return plain(str(error.detail))

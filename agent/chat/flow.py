@@ -23,10 +23,11 @@ from limner.chat.values import (
     ToolStarted,
 )
 from limner.core.errors import BadInputError, LimnerError, ModelError, StoreBusyError, UsageError
+from limner.core.messages import Message, message, say
 from limner.core.schema import Grade, Source
 from limner.core.telemetry import log_run
 from limner.engine import Engine
-from limner.llm import UNHELPED
+from limner.llm import HELPLESS
 from limner.llm.session import ModelHandle
 from limner.tools import Result, ToolStatement
 from limner.tools.find_users import FindUsersResult
@@ -66,12 +67,12 @@ async def stream(
                         text = piece
             spoken = _by_agent(engine, question, text, called, reading, talk, chosen)
         except (ModelError, LimnerError) as error:
-            notes.append(f"The planner answered instead of the model: {error}")
+            notes.append(message("chat.planner_instead", error=error))
     if spoken is None:
         called = CallLog()
         for step in found.steps:
             yield ToolStarted(tool=step.tool.name, arguments=step.shown())
-            called.add(step, await _run(engine, step))
+            called.add(step, await _run(engine, step, reading.language))
         spoken = await _by_planner(engine, question, found, called, reading, talk, chosen)
     reply = _answer(engine, spoken, called, reading.language, talk, [*notes, *spoken.notes])
     for sentence in sentences(reply.text):
@@ -124,19 +125,18 @@ class _Spoken:
     source: Source = "template"
     grade: Grade = "none"
     model: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
-async def _run(engine: Engine, step: Step) -> Result:
+async def _run(engine: Engine, step: Step, language: Language) -> Result:
     """A tool's result; one that cannot be had says why."""
     try:
         return await step.tool.run(engine, step.args)
     except StoreBusyError:
         return Result(found=False, said=[ToolStatement(form="chat.busy")])
     except UsageError as error:
-        return Result(
-            found=False, said=[ToolStatement(form="chat.failed", values={"why": str(error)})]
-        )
+        why = say(error.message, language).text
+        return Result(found=False, said=[ToolStatement(form="chat.failed", values={"why": why})])
 
 
 async def _by_planner(
@@ -163,8 +163,9 @@ async def _by_planner(
     except ModelError as error:
         # A tool that asked the same model before has said why; here it would be that nobody asks it
         # any more.
-        known = any(UNHELPED in note for one in called.results for note in one.notes)
-        return _Spoken(whole, notes=() if known else (f"In template words, {UNHELPED}: {error}",))
+        if any(note.code in HELPLESS for one in called.results for note in one.notes):
+            return _Spoken(whole)
+        return _Spoken(whole, notes=(message("portrait.template", error=error),))
     if not said:
         return _Spoken(whole)
     checked = check(engine, said, lines, question, talk)
@@ -187,7 +188,7 @@ def _by_agent(
     language = reading.language
     if not called.results:
         missing = text_of(lines_of([ToolStatement(form="chat.unknown")], language, talk), language)
-        why = "The model called no tool, so nothing it said could be checked."
+        why = message("chat.unchecked")
         return _Spoken(missing, False, "template", "full", chosen.name, (why,))
     lines = _lines(called.results, language, talk)
     checked = check(engine, text, lines, question, talk)
@@ -199,17 +200,12 @@ def _by_agent(
     return _Spoken(text_of(lines, language), answered, "template", "full", chosen.name, notes)
 
 
-def _dropped(wrong: Sequence[str], talk: Conversation) -> tuple[str, ...]:
+def _dropped(wrong: Sequence[str], talk: Conversation) -> tuple[Message, ...]:
     if not wrong:
         return ()
     if talk.only is not None:  # what was wrong may be another user's id
-        return ("Sentences of the model that held what no tool returned were dropped.",)
-    return (
-        (
-            "Sentences of the model that held what no tool returned were dropped "
-            f"({', '.join(wrong[:3])})."
-        ),
-    )
+        return (message("chat.dropped"),)
+    return (message("chat.dropped_words", words=", ".join(wrong[:3])),)
 
 
 def _lines(results: Sequence[Result], language: Language, talk: Conversation) -> list[AnswerLine]:
@@ -224,7 +220,7 @@ def _answer(
     called: CallLog,
     language: Language,
     talk: Conversation,
-    notes: Sequence[str],
+    notes: Sequence[Message],
 ) -> Answer:
     results = [note for one in called.results for note in one.notes]
     return Answer(

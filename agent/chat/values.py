@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from limner.core.messages import Message
 from limner.core.schema import Grade, Source, Value
 
 Language = Literal["en", "zh"]
@@ -69,7 +70,7 @@ class Answer(Value):
     """
     model: str | None = None
     """The language model that wrote it; null where none did."""
-    notes: list[str] = Field(default=[])
+    notes: list[Message] = Field(default=[])
     """What a reader should know about how it was made."""
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from limner.cli.session import Session, tell
 from limner.cli.text import clean, counted, duration
 from limner.core.errors import FetchError, LimnerError
+from limner.core.messages import Message
 from limner.core.schema import IngestReport, Profile, RecommendationRequest, Recommendations
 from limner.core.settings import Settings
 from limner.ingest.datasets import fetch, known, list_datasets
@@ -193,9 +194,9 @@ class _Telling:
     def aside(self, text: str) -> None:
         tell(self.session.err, text, "dim")
 
-    def notes(self, notes: Sequence[str]) -> None:
+    def notes(self, notes: Sequence[Message]) -> None:
         for note in notes:
-            self.aside(f"Note: {note}")
+            self.aside(f"Note: {note.text}")
 
     def result(self, *drawn: RenderableType) -> None:
         if not self.session.as_json:

@@ -77,7 +77,7 @@ def read_options(fields: Mapping[str, object], **more: object) -> Any:
     try:
         return read_request({**fields, **more})
     except BadInputError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(error.message) from error
 
 
 def _parameters() -> Iterator[inspect.Parameter]:

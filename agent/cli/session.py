@@ -4,7 +4,7 @@ import asyncio
 import json
 import shlex
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from limner.cli.progress import Bars
 from limner.cli.text import clean
+from limner.core.messages import Message
 from limner.core.progress import Progress
 from limner.core.settings import Settings, load_settings
 
@@ -158,11 +159,11 @@ class Session:
         if not self.as_json and not self.globals.quiet:
             tell(self.err, text, "dim")
 
-    def notes(self, notes: list[str]) -> None:
+    def notes(self, notes: Iterable[Message]) -> None:
         """What a person should know, on stderr; a JSON document carries them itself."""
         if not self.as_json:
             for note in notes:
-                tell(self.err, f"Note: {note}", "yellow")
+                tell(self.err, f"Note: {note.text}", "yellow")
 
 
 def to_json(document: object, indent: int | None = 2) -> str:

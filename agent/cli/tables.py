@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from limner.cli.table_writer import Kind, Row, writing_rows
+from limner.core.messages import Message
 from limner.core.schema import Audience, ListOptions, RecommendationRequest, Recommendations
 
 _LISTED: Mapping[str, Kind] = {
@@ -42,7 +43,7 @@ class WrittenTable(BaseModel):
     fallback: int
     """Users of whom nothing usable is known, who got what is popular."""
     wishes: ListOptions | None = None
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a person should know, of any of the lists."""
 
 
@@ -56,7 +57,7 @@ async def write_recommendations(
     columns: Mapping[str, Kind] = {**_LISTED, "reason": "text"} if with_reasons else _LISTED
     rows = users = short = empty = fallback = 0
     wishes = None
-    notes: dict[str, None] = {}
+    notes: dict[Message, None] = {}
     held: list[Row] = []
     with writing_rows(file, columns) as sink:
         async for one in lists:

@@ -10,6 +10,8 @@
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from limner.core.messages import Message
+
 
 class LimnerUnreachable(Exception):
     """The server did not answer."""
@@ -22,16 +24,24 @@ class ServerProblem(BaseModel):
     status: int = 0
     detail: str = ""
     code: str = ""
+    message: Message | None = None
 
 
 class LimnerRefused(Exception):
     """The server answered that it cannot or will not."""
 
     def __init__(
-        self, status: int, code: str, detail: str, retry_after: float | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        retry_after: float | None = None,
+        message: Message | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status, self.code, self.detail = status, code, detail
+        self.message = message
+        """What `detail` says, as a code with arguments; None of another server's answer."""
         self.retry_after = retry_after
         """Seconds after which it is worth asking again; None where the server names none."""
 
@@ -48,4 +58,5 @@ def refused(answer: httpx.Response) -> LimnerRefused:
         problem.code or "http_error",
         problem.detail or problem.title,
         float(after) if after.isdigit() else None,
+        problem.message,
     )

@@ -25,4 +25,6 @@ class Events:
                 yield Reply.model_validate_json(data)
             elif self._name == "problem":
                 problem = ServerProblem.model_validate_json(data)
-                raise LimnerRefused(problem.status, problem.code, problem.detail)
+                raise LimnerRefused(
+                    problem.status, problem.code, problem.detail, message=problem.message
+                )

@@ -11,6 +11,7 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from limner.core.errors import BadInputError
 from limner.core.filters import Both, Compare, Condition, Either, Missing, Not
+from limner.core.messages import Message, message
 
 GRAMMAR = r"""
 ?either: both (_OR both)*
@@ -51,9 +52,9 @@ def parse_condition(text: str) -> Condition:
     try:
         return _build(_parser().parse(text))
     except UnexpectedInput as error:
-        why = "it is empty" if not text.strip() else _explain(error, text)
+        why = message("condition.empty") if not text.strip() else _explain(error, text)
     except _TooDeep:
-        why = "it is too deep"
+        why = message("condition.too_deep")
     raise BadInputError("condition.wrong", text=text, why=why)
 
 
@@ -95,26 +96,27 @@ def _text(token: Token) -> str:
     return token[1:-1] if token.type == "QUOTED" else str(token)
 
 
-def _explain(error: UnexpectedInput, text: str) -> str:
-    """In plain words, what stands where in the text, or what should stand there."""
+def _explain(error: UnexpectedInput, text: str) -> Message:
+    """What stands where in the text, or what should stand there."""
     if not isinstance(error, UnexpectedToken) or error.interactive_parser is None:
         rest = text[error.pos_in_stream or 0 :].strip()[:20]
-        return f"'{rest}' cannot be read; quote values with other signs"
+        return message("condition.unreadable", text=rest)
     expected = error.accepts
     stack = error.interactive_parser.parser_state.value_stack
     leaves = [item.children[0] if isinstance(item, Tree) else item for item in stack]
     parsed = [leaf for leaf in leaves if isinstance(leaf, Token)]
     if "SIGN" in expected:
         name = _text(parsed[-1]).lower()
-        return f"after '{name}' comes = != < <= > >= ~, 'in (…)' or 'is missing'"
+        return message("condition.no_operator", name=name)
     if "NAME" in expected:
-        where = "at the end" if error.token.type == "$END" else f"before '{_text(error.token)}'"
-        return f"the name of an attribute is missing {where}"
+        if error.token.type == "$END":
+            return message("condition.no_name_at_end")
+        return message("condition.no_name", text=_text(error.token))
     if expected == {"WORD", "QUOTED"}:
         place = max(i for i, token in enumerate(parsed) if token.type in ("SIGN", "_IN"))
         name, operator = _text(parsed[place - 1]).lower(), parsed[place].lower()
-        return f"a value is missing after '{name} {operator}'"
+        return message("condition.no_value", before=f"{name} {operator}")
     for terminal, word in (("MISSING", "missing"), ("LPAR", "("), ("RPAR", ")")):
         if terminal in expected:
-            return f"'{word}' is missing"
-    return f"'{_text(error.token)}' stands where 'and', 'or' or the end should"
+            return message("condition.no_word", word=word)
+    return message("condition.misplaced", text=_text(error.token))

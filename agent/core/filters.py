@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from limner.core.errors import BadInputError
+from limner.core.messages import Message, message
 from limner.core.schema import Item, Scalar, User
 
 Record = Item | User
@@ -235,9 +236,9 @@ def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
     for name in sorted(condition.names() - {*known, *also}):
         raise BadInputError(
             "attribute.unknown",
-            kind=of.removesuffix("s"),
+            kind=message(f"word.{of.removesuffix('s')}"),
             name=name,
-            listed=listed(name, known, f"{of} have"),
+            listed=listed(name, known, f"listed.{of}_have"),
         )
 
 
@@ -246,13 +247,19 @@ def levels(category: str) -> list[str]:
     return _LEVEL.split(category)
 
 
-def listed(asked: str, known: Sequence[str], lead: str) -> str:
-    """What there is instead, the likeliest first: "items have category, price and 3 more"."""
+def listed(asked: str, known: Sequence[str], code: str, **args: str) -> Message:
+    """What there is instead, the likeliest first: "items have category, price and 3 more".
+
+    code: of the message catalogue, which has one with `_more` behind it too; `args` are what it
+    takes besides `names` and `more`.
+    """
     by_case = {one.casefold(): one for one in known}
     close = [by_case[one] for one in get_close_matches(asked.casefold(), by_case, n=3, cutoff=0.6)]
     names = list(dict.fromkeys([*close, *known]))
-    more = len(names) - _SHOWN
-    return f"{lead} {', '.join(names[:_SHOWN])}" + (f" and {more:,} more" if more > 0 else "")
+    more, shown = len(names) - _SHOWN, ", ".join(names[:_SHOWN])
+    if more > 0:
+        return message(f"{code}_more", names=shown, more=more, **args)
+    return message(code, names=shown, **args)
 
 
 def fitting(records: Sequence[AnyRecord], text: str, of: str) -> Sequence[AnyRecord]:

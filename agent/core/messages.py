@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SOURCE = "en"
 """The language that every text of the catalogue has."""
+LANGUAGES = (SOURCE, "zh")
+"""The languages that texts of the catalogue are in."""
 PLAIN = "plain"
 """The code of a sentence that is in no catalogue; its one argument is `text`."""
 Form = str | Mapping[str, str]
@@ -129,11 +131,13 @@ def say(wanted: Message, language: str) -> MessageText:
     return MessageText(_render(wanted.code, wanted.args, spoken), spoken)
 
 
-def joined(messages: Iterable[Message]) -> Message:
-    """Several sentences as one message; an empty one of none."""
+def joined(messages: Iterable[Message], by: str = "sentences") -> Message:
+    """Several messages as one, an empty one of none. by: `sentences`, or `remarks` for parts of a
+    sentence.
+    """
     first, *rest = [*messages] or [plain("")]
     for one in rest:
-        first = message("sentences", first=first, rest=one)
+        first = message(by, first=first, rest=one)
     return first
 
 

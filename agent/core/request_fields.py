@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from limner.core.errors import BadInputError
 from limner.core.filters import boost_of
+from limner.core.messages import rejection
 from limner.core.schema import RecommendationRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -140,9 +141,9 @@ def read_request(values: Mapping[str, object]) -> RecommendationRequest:
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:
-            raise BadInputError("request.wrong", why=first["msg"]) from error
+            raise BadInputError("request.wrong", why=rejection(first)) from error
         raise BadInputError(
-            "input.wrong_option", option=first["loc"][0], why=first["msg"]
+            "input.wrong_option", option=first["loc"][0], why=rejection(first)
         ) from error
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from limner.core.messages import Message
+
 Scalar = str | int | float | bool
 Attributes = dict[str, Scalar | list[str]]
 """Free attributes of a user, an item or an event's context; lists are lists of values of one
@@ -152,7 +154,7 @@ class IngestReport(Value):
     """The table of items."""
     users: TableReport = TableReport()
     """The table of users."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a person should know: no time column, scale observed, columns that became attributes."""
     rejected_file: str | None = None
     """Where rejected rows went: JSON lines of file, line, reason, row."""
@@ -182,7 +184,7 @@ class RowsReport(Value):
     """Rows that could not be used."""
     rows: list[RejectedRow] = []
     """Each row that was rejected, and why."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a person should know: columns that became attributes, a scale that was observed."""
 
 
@@ -420,7 +422,7 @@ class Profile(Value):
     """The language model that wrote it; null where none did."""
     prompt: str | None = None
     """The prompt, as `id@version#hash`; null where no model was asked."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a person should know of how it was made: the model that did not answer, parts of the
     history left out.
     """
@@ -601,7 +603,7 @@ class Recommendations(Value):
     """True where the user has no usable history and the list holds popular items."""
     wishes: ListOptions | None = None
     """Filters and shaping that were asked for; null where there were none."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a reader should know about how it was made."""
     dropped: list[Dropped] = []
     """Claims that verification refused; none of them is shown."""
@@ -683,7 +685,7 @@ class Audience(Value):
     """Users that were ordered."""
     filter: str = ""
     """The condition on users' attributes that was asked for."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a reader should know about how it was made."""
 
 
@@ -906,7 +908,7 @@ class TrainReport(Value):
     """How much a language model's reordering helps; None where it was not measured."""
     seconds: float
     """How long training took."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a reader should know about how it was made."""
 
 
@@ -917,11 +919,11 @@ class BuildReport(Value):
     """The portraits that were built."""
     skipped: int = 0
     """Portraits that were up to date."""
-    failed: dict[str, str] = {}
+    failed: dict[str, Message] = {}
     """By user id, why the portrait could not be built; the user keeps the portrait from before."""
-    notes: list[str] = []
+    notes: list[Message] = []
     """What a reader should know about how it was made."""
-    stopped: str | None = None
+    stopped: Message | None = None
     """Why the run ended early: the cost limit, or a model that failed. The next run goes on."""
 
 

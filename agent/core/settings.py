@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 
 from limner.core.errors import SettingsError
+from limner.core.messages import Message, message, rejection
 
 PROJECT_FILE = "limner.yaml"
 
@@ -318,10 +319,10 @@ def setting_names(section: type[BaseModel] = Settings, path: str = "") -> Iterat
             yield from setting_names(inner, f"{dotted_name}.")
 
 
-def _nearest(name: str) -> str:
+def _nearest(name: str) -> Message:
     """A suggestion where a setting is only misspelt."""
     close = get_close_matches(name, list(setting_names()), n=1)
-    return f"; perhaps '{close[0]}' was meant" if close else "; docs/settings.md lists them"
+    return message("settings.nearest", name=close[0]) if close else message("settings.see_list")
 
 
 def load_settings(
@@ -347,4 +348,4 @@ def load_settings(
             raise SettingsError(
                 "settings.unknown", name=dotted_name, hint=_nearest(dotted_name)
             ) from error
-        raise SettingsError("settings.bad_value", name=dotted_name, why=first["msg"]) from error
+        raise SettingsError("settings.bad_value", name=dotted_name, why=rejection(first)) from error

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict
 
 from limner.core.errors import ModelError
+from limner.core.messages import Message, message
 from limner.core.schema import (
     LOOKS,
     Dropped,
@@ -33,7 +34,7 @@ from limner.core.schema import (
 from limner.core.settings import Settings
 from limner.core.telemetry import logged
 from limner.explain.attribution import Attribution, Past
-from limner.llm import UNHELPED, Chat, ChatRequest, ask
+from limner.llm import Chat, ChatRequest, ask
 from limner.llm.prompts import Prompt, load_prompt
 from limner.retrieve import DISLIKED
 from limner.verify import (
@@ -123,7 +124,7 @@ class Explained:
     dropped: list[Dropped] = field(default_factory=list)
     claims: int = 0
     """Reasons that the model wrote."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
     prompt: str | None = None
 
 
@@ -182,7 +183,7 @@ async def model_reasons(
     dropped: list[Dropped] = []
     for answer in answers:
         if isinstance(answer, ModelError):
-            notes.append(f"Some reasons are in template words, {UNHELPED}: {answer}")
+            notes.append(message("reasons.template", error=answer))
         else:
             claims += len(answer.said) + len(answer.refused)
             written |= answer.said

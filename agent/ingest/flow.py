@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import BadInputError
 from limner.core.interactions import NO_TIME
+from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import IngestReport, Item, Scale, TableReport, Value
 from limner.core.telemetry import logged
@@ -257,7 +258,7 @@ class IngestRun:
             "items": _Tally(),
             "users": _Tally(),
         }
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
         self.items_used: Counter[str] = Counter()
@@ -361,27 +362,18 @@ class IngestRun:
             self._count("events", chunk, bad, added.kept, added.merged + int(again.sum()))
         self.progress.done()
         if layout is None:
-            self.notes.append(f"'{_name(place)}' holds no rows.")
+            self.notes.append(message("ingest.no_rows", file=_name(place)))
             return
         if self.mapping.scale is not None and not self.keeps_scale:
             low, high = self.mapping.scale
             self.store.set_scale(Scale(source=source, low=low, high=high, declared=True))
         elif self.mapping.scale is None and low < high:
             self.store.set_scale(Scale(source=source, low=float(low), high=float(high)))
-            self.notes.append(
-                f"Ratings of '{source}' run from {low:g} to {high:g}, as observed; no "
-                "scale was declared."
-            )
+            self.notes.append(message("ingest.observed_scale", source=source, low=low, high=high))
         if "timestamp" not in layout.fields:
-            self.notes.append(
-                f"'{_name(place)}' has no time column: the order of its rows stands for time."
-            )
+            self.notes.append(message("ingest.no_time_column", file=_name(place)))
         elif NO_TIME < last < _EARLY:
-            self.notes.append(
-                f"The times of '{_name(place)}' end before 1980, so they are probably "
-                "not seconds since 1970; "
-                "their order counts all the same."
-            )
+            self.notes.append(message("ingest.early_times", file=_name(place)))
 
     def _twice(
         self, chunk: TableChunk, clean: CleanEvents, other: NDArray[np.bool_]
@@ -460,7 +452,7 @@ class IngestRun:
             made, self.day_first = refined.layout, refined.day_first
             self.notes += refined.notes
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
-            self.notes.append(f"A column of '{_name(place)}' has no name and was left out.")
+            self.notes.append(message("ingest.unnamed_column", file=_name(place)))
         self._note_rest(table, made.rest, place)
         return made
 
@@ -482,10 +474,14 @@ class IngestRun:
         if not names or (table, _name(place)) in self.noted:
             return
         self.noted.add((table, _name(place)))
-        kind = "context of events" if table == "events" else f"attributes of {table}"
-        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        kind = message(
+            "ingest.context_of_events" if table == "events" else f"ingest.attributes_of_{table}"
+        )
+        file, shown, more = _name(place), ", ".join(names[:8]), len(names) - 8
         self.notes.append(
-            f"Other columns of '{_name(place)}' became {kind}: {', '.join(names[:8])}{more}."
+            message("ingest.other_columns_more", file=file, kind=kind, names=shown, more=more)
+            if more > 0
+            else message("ingest.other_columns", file=file, kind=kind, names=shown)
         )
 
     def _count(
@@ -540,7 +536,7 @@ class IngestRun:
                 if not item.title:
                     bare, events = bare + 1, events + self.items_used[item.item_id]
         if bare:
-            self.notes.append(f"Items without a title: {bare:,}; events about them: {events:,}.")
+            self.notes.append(message("ingest.untitled_items", items=bare, events=events))
 
     def report(self) -> IngestReport:
         return IngestReport(

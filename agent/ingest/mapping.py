@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from limner.core.errors import BadInputError
+from limner.core.messages import Message, message
 from limner.core.settings import yaml_complaint
 
 TableName = Literal["events", "items", "users"]
@@ -421,12 +422,12 @@ def _no_key(key: str, columns: Sequence[str], name: str) -> BadInputError:
     if not columns:
         return BadInputError("mapping.no_named_columns", file=name, key=key)
     hint = (
-        "check the separator"
+        message("mapping.hint_separator")
         if len(columns) == 1
-        else f"write a mapping file (`limner init {name}` proposes one)"
+        else message("mapping.hint_write", file=name)
     )
     if looks_headless(columns):
-        hint = f"the first line looks like data, not a header; {hint}"
+        hint = message("mapping.hint_headless", hint=hint)
     return BadInputError(
         "mapping.no_id_column",
         kind=key.replace("_id", ""),
@@ -454,10 +455,12 @@ def looks_headless(columns: Sequence[str]) -> bool:
     return numbers >= max(1, len(columns) // 3)
 
 
-def _listed(columns: Sequence[str]) -> str:
+def _listed(columns: Sequence[str]) -> Message:
     if not columns:
-        return "no columns"
+        return message("mapping.columns_none")
     if len(columns) == 1:
-        return f"one column only, '{columns[0][:80]}'"
+        return message("mapping.columns_one", column=columns[0][:80])
     shown = ", ".join(f"'{one[:40]}'" for one in columns[:12])
-    return f"the columns {shown}" + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
+    if len(columns) > 12:
+        return message("mapping.columns_more", names=shown, more=len(columns) - 12)
+    return message("mapping.columns_many", names=shown)

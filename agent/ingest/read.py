@@ -26,6 +26,7 @@ import pandas as pd
 from charset_normalizer import from_bytes
 
 from limner.core.errors import BadInputError, StoreFullError
+from limner.core.messages import Message, message
 from limner.ingest.mapping import FileFormat
 
 LINE = "__line__"
@@ -57,7 +58,7 @@ class TableChunk:
     file: str
     first: bool
     """The first chunk of its file."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     """What a person should know of how the file was read; with the first chunk."""
 
 
@@ -161,7 +162,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
     head = raw.read(6)
     raw.seek(0)
     lower = name.lower()
-    notes: list[str] = []
+    notes: list[Message] = []
     if head[:4] == b"PAR1":
         frames = _parquet(name, raw, rows)
     elif head[:4] == b"PK\x03\x04":
@@ -179,10 +180,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
         rows = max(1, min(rows, _CHUNK_BYTES * max(sample.count(b"\n"), 1) // len(sample)))
         encoding = reading.encoding or _encoding(name, sample, stream)
         if not encoding.startswith("utf") and not reading.encoding:
-            notes.append(
-                f"'{name}' is not UTF-8; it was read as {encoding} "
-                "(`read: {encoding: …}` in a mapping file says otherwise)."
-            )
+            notes.append(message("ingest.other_encoding", file=name, encoding=encoding))
         _check_encoding(encoding)
         text = sample.decode(encoding, errors="replace").lstrip("\ufeff")
         if lower.endswith(_JSON_LINES) or text.lstrip().startswith("{"):
@@ -523,7 +521,7 @@ def _parquet(name: str, raw: IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
         ) from error
 
 
-def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame]:
+def _excel(name: str, raw: IO[bytes], notes: list[Message]) -> Iterator[pd.DataFrame]:
     try:
         with pd.ExcelFile(raw) as book:
             sheets = [str(sheet) for sheet in book.sheet_names]
@@ -531,7 +529,7 @@ def _excel(name: str, raw: IO[bytes], notes: list[str]) -> Iterator[pd.DataFrame
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadInputError("table.bad_excel", file=name, error=error) from error
     if len(sheets) > 1:
-        notes.append(f"'{name}' has {len(sheets)} sheets; only the first, '{sheets[0]}', was read.")
+        notes.append(message("ingest.first_sheet", file=name, n=len(sheets), sheet=sheets[0]))
     frame = as_text(frame)
     frame[LINE] = range(2, len(frame) + 2)
     yield frame

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from limner.core.messages import Message, message
 from limner.ingest.column_profile import LOOK, ColumnProfile, TableProfile, profile_column
 from limner.ingest.mapping import ColumnRule, Layout, Mapping, alias_key
 from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
@@ -18,7 +19,7 @@ class RefinedLayout:
     layout: Layout
     day_first: bool | None = None
     """Whether slashed dates put the day first; None where they do not tell."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
 
     def drop(self, name: str) -> None:
         """Let a field's column become context."""
@@ -73,16 +74,13 @@ def _refine_clock(
 ) -> None:
     """Drop a time column that is empty, or one of times of day that has no date beside it."""
     if column.type == "empty":
-        refined.notes.append(f"Column '{column.name}' of {file} holds no time.")
+        refined.notes.append(message("ingest.no_time", column=column.name, file=file))
         refined.drop("timestamp")
     elif column.type == "clock" and "timestamp" not in mapping.events:
         rest = refined.layout.rest
         date = next((name for name in rest if alias_key(name) in _DATES), None)
         if date is None:
-            refined.notes.append(
-                f"Column '{column.name}' of {file} is a time of day without a date; it "
-                "became context."
-            )
+            refined.notes.append(message("ingest.clock_only", column=column.name, file=file))
             refined.drop("timestamp")
         else:
             rest.remove(date)
@@ -104,11 +102,8 @@ def _note_times(
         if refined.day_first is None:
             refined.day_first = day_comes_first(cells)
         order = "day/month/year" if refined.day_first else "month/day/year"
-        doubt = (
-            ""
-            if refined.day_first is not None
-            else ", though no date tells; `times:` in a mapping file says otherwise"
-        )
-        refined.notes.append(f"Dates of {file} were read as {order}{doubt}.")
+        is_known = refined.day_first is not None
+        code = "ingest.date_order" if is_known else "ingest.date_order_guessed"
+        refined.notes.append(message(code, file=file, order=order))
     if lacks_zone(cells[:LOOK]):
-        refined.notes.append(f"Times of {file} name no zone and were read as UTC.")
+        refined.notes.append(message("ingest.no_zone", file=file))

@@ -2,7 +2,7 @@
 ledger, probe.
 """
 
-from limner.llm.base import UNHELPED, Chat, ChatReply, ChatRequest, ask, parse, strict_schema
+from limner.llm.base import HELPLESS, Chat, ChatReply, ChatRequest, ask, parse, strict_schema
 from limner.llm.cached_client import Budget, CachedChat, MemoryCache, ResponseCache, answer_key
 from limner.llm.choose import ChosenModel, choose_chat, which
 from limner.llm.fetch import fetch_model, is_fetched, model_file
@@ -10,7 +10,7 @@ from limner.llm.local import LocalServer, runtime_installed
 from limner.llm.openai_chat import OpenAIChat, Retries
 
 __all__ = [
-    "UNHELPED",
+    "HELPLESS",
     "Budget",
     "CachedChat",
     "Chat",

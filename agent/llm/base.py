@@ -14,10 +14,13 @@ from limner.core.schema import ChatMessage, Usage
 
 T = TypeVar("T", bound=BaseModel)
 
+HELPLESS = frozenset(
+    {"portrait.template", "portrait.many_template", "portrait.kept_as_is", "reasons.template"}
+)
+"""Codes of the notes which say that words are a template's since the model failed."""
 Outcome = Literal["ok", "truncated", "cached", "repaired"]
 
 
-UNHELPED = "since the model did not help"
 """What every note says of words that a model was to write and did not, before the cause."""
 
 

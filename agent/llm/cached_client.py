@@ -20,6 +20,7 @@ from limner.core.errors import (
     ModelRefusedError,
     ModelUnavailableError,
 )
+from limner.core.messages import Message, message
 from limner.core.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
 from limner.core.settings import Price
 from limner.core.telemetry import log_run
@@ -154,7 +155,7 @@ class CachedChat:
         self._flights: dict[str, Future[ChatReply]] = {}
         self._failures = 0
         self._failed_at = 0.0
-        self._last_failure = ""
+        self._last_failure: Message | None = None
         self.spent = 0.0
         """US dollars so far."""
         self.calls = 0
@@ -169,30 +170,23 @@ class CachedChat:
         return self._chat.hosted
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Message]:
         """What a person should know about this run's money."""
         if self._price is not None:
             return []
-        limit = " and --max-cost cannot hold it" if self._purse.limit is not None else ""
+        limited = self._purse.limit is not None
         return [
-            (
-                f"The price of {self.name} is not known, so its cost counts as 0{limit}; set "
-                "llm.prices in limner.yaml."
-            )
+            message("model.no_price_no_limit" if limited else "model.no_price", model=self.name)
         ]
 
     @property
-    def gave_up(self) -> str | None:
+    def gave_up(self) -> Message | None:
         """Why the model is no longer asked; None while it is."""
         if self._failures < self._give_up_after:
             return None
         if self._cool_down is not None and time.monotonic() - self._failed_at >= self._cool_down:
             return None
-        return (
-            f"{self.name} failed {self._failures} times in a row and is not asked any "
-            "more in this run; "
-            f"the last time: {self._last_failure}"
-        )
+        return message("model.gave_up", model=self.name, n=self._failures, error=self._last_failure)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         key = answer_key(self._identity, request)
@@ -314,7 +308,7 @@ class CachedChat:
             else:
                 self._failures += 1
                 self._failed_at = time.monotonic()
-                self._last_failure = str(error)
+                self._last_failure = error.message
 
     def _reserve(self, request: ChatRequest) -> float:
         """Dollars set aside for a call at its dearest. Raises ModelUnavailableError or

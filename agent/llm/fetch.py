@@ -31,6 +31,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from limner.core.errors import FetchError, SettingsError
+from limner.core.messages import message
 from limner.core.progress import Progress, Quiet
 from limner.core.settings import Settings, cache_folder
 
@@ -213,7 +214,7 @@ def fetch(model: NamedModel, folder: Path, progress: Progress | None = None) -> 
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            progress.say(f"Another process is fetching {model.name}; waiting for it.")
+            progress.say(message("model.being_fetched", model=model.name).text)
             lock.acquire()
         try:
             if not _whole(target, model):
@@ -256,7 +257,8 @@ def _fetch_from_mirrors(model: NamedModel, target: Path, progress: Progress) -> 
         except _MirrorError as error:
             failures.append(f"{mirror.label} {error}")
             if mirror is not model.mirrors[-1]:
-                progress.say(f"{mirror.label} {error}; trying the next mirror.")
+                failed = message("model.next_mirror", mirror=mirror.label, error=error)
+                progress.say(failed.text)
             continue
         part.replace(target)
         return

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from limner.core.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
+from limner.core.messages import Message, message, plain
 from limner.core.schema import ChatMessage, Usage
 from limner.llm.base import ChatReply, ChatRequest, schema_in_words, strict_schema
 from limner.llm.cross_loop_semaphore import CrossLoopSemaphore
@@ -66,9 +67,11 @@ class _Again(Exception):
     """A failure that is worth another try."""
 
     def __init__(
-        self, message: str, *, after: float | None = None, unreachable: bool = False
+        self, failure: Message, *, after: float | None = None, unreachable: bool = False
     ) -> None:
-        super().__init__(message)
+        super().__init__(failure)
+        self.failure = failure
+        """What the model did, as words that follow its name."""
         self.after = after
         """Seconds the server asked to wait."""
         self.unreachable = unreachable
@@ -208,9 +211,14 @@ class OpenAIChat:
         return (state.seconds_since_start or 0.0) + state.upcoming_sleep > self.retries.budget
 
     def _final(self, error: "_Again") -> ModelUnavailableError:
-        asked = f", and asks to wait {error.after:.0f} s" if error.after is not None else ""
         return ModelUnavailableError(
-            "model.unavailable", model=self.name, url=self.base_url, failure=error, wait=asked
+            "model.unavailable",
+            model=self.name,
+            url=self.base_url,
+            failure=error.failure,
+            wait=plain("")
+            if error.after is None
+            else message("model.failure.wait", seconds=error.after),
         )
 
     async def _adapting(
@@ -297,7 +305,7 @@ class OpenAIChat:
         # choices.
         choices: list[Choice] | None = getattr(completion, "choices", None)
         if not choices or not choices[0].message:
-            raise _Again("answered with something that is no chat completion")
+            raise _Again(message("model.failure.no_completion"))
         choice = choices[0]
         if choice.message.refusal:
             raise ModelDeclinedError(
@@ -329,49 +337,42 @@ class OpenAIChat:
         try:
             yield
         except (TimeoutError, openai.APITimeoutError) as error:
-            again, cause = _Again(f"did not answer within {self.timeout:.0f} s"), error
+            again, cause = _Again(message("model.failure.timeout", seconds=self.timeout)), error
         except openai.APIStatusError as error:
             if error.status_code < 500 and error.status_code not in _RETRIED:
                 raise ModelRefusedError(self._refusal(error)) from error
-            again = _Again(
-                f"answers {error.status_code}", after=_retry_after(error.response.headers)
-            )
-            cause = error
+            failure = message("model.failure.status", status=error.status_code)
+            again, cause = _Again(failure, after=_retry_after(error.response.headers)), error
         except openai.APIConnectionError as error:
             again, cause = _connection(error), error
         except (openai.APIError, ValueError) as error:
             # ValueError: a body that is no JSON; APIError: an error event in the middle of a
             # stream.
-            again, cause = _Again(f"sent something unreadable ({_short(str(error))})"), error
+            failure = message("model.failure.unreadable", detail=_short(str(error)))
+            again, cause = _Again(failure), error
         except _transport_error() as error:
-            again, cause = _Again("dropped the connection"), error
+            again, cause = _Again(message("model.failure.dropped")), error
         else:
             return
         raise (self._final(again) if final else again) from cause
 
-    def _refusal(self, error: "APIStatusError") -> str:
+    def _refusal(self, error: "APIStatusError") -> Message:
         said = _short(error.message)
         match error.status_code:
             case 401:
-                return (
-                    f"{self.base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
-                )
+                return message("model.wrong_key", url=self.base_url)
             case 402:
-                return f"{self.base_url} says that the account has no credit left: {said}"
+                return message("model.no_credit", url=self.base_url, detail=said)
             case 403:
-                return f"{self.base_url} does not allow {self.name} with this key: {said}"
+                return message("model.not_allowed", url=self.base_url, model=self.name, detail=said)
             case 404:
-                return (
-                    f"{self.base_url} does not know '{self.name}'; set "
-                    "LIMNER_LLM_MODEL, or correct OPENAI_BASE_URL."
-                )
+                return message("model.unknown", url=self.base_url, model=self.name)
             case 413:
-                return (
-                    f"{self.base_url} finds the request too long; lower "
-                    "portrait.window_tokens in limner.yaml."
-                )
+                return message("model.request_too_long", url=self.base_url)
             case status:
-                return f"{self.name} at {self.base_url} refuses the request ({status}): {said}"
+                return message(
+                    "model.refused", model=self.name, url=self.base_url, status=status, detail=said
+                )
 
 
 def _failure(state: "RetryCallState") -> _Again:
@@ -403,8 +404,8 @@ def _connection(error: "APIConnectionError") -> _Again:
     import httpx2
 
     if isinstance(error.__cause__, httpx2.ConnectError):
-        return _Again("cannot be reached", unreachable=True)
-    return _Again("dropped the connection")
+        return _Again(message("model.failure.unreachable"), unreachable=True)
+    return _Again(message("model.failure.dropped"))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from limner.core.errors import SettingsError
+from limner.core.messages import rejection
 from limner.core.schema import ChatMessage
 from limner.core.settings import yaml_complaint
 
@@ -99,7 +100,7 @@ def _parse(text: str, name: str, prompt_id: str) -> Prompt:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise SettingsError(
-            "prompt.wrong_field", file=name, where=where, why=first["msg"]
+            "prompt.wrong_field", file=name, where=where, why=rejection(first)
         ) from error
     if prompt.id != prompt_id:
         raise SettingsError("prompt.wrong_id", file=name, found=prompt.id, expected=prompt_id)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from limner.core.errors import FetchError, ModelError, SettingsError
+from limner.core.messages import Message, message
 from limner.core.progress import Progress
 from limner.core.schema import Grade, LedgerRow, ProbeResult
 from limner.core.settings import Settings, cache_folder
@@ -20,7 +21,7 @@ class ModelHandle:
 
     chat: Chat | None
     grade: Grade
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
     recorded: CachedChat | None = None
     unavailable: bool = False
     """True where a model is set but cannot be had."""
@@ -41,7 +42,7 @@ class ModelSession:
         self._opened = False
         self._grade: Grade = "none"
         self._unavailable = False
-        self._notes: list[str] = []
+        self._notes: list[Message] = []
         self._recorded: CachedChat | None = None
         self.probe: ProbeResult | None = None
 
@@ -105,13 +106,10 @@ class ModelSession:
             )
             self._grade = self.probe.grade
             if self._grade == "none":
-                self._notes.append(
-                    f"Template words are used, since {self._chosen.name} failed the "
-                    "capability probe."
-                )
+                self._notes.append(message("model.failed_probe", model=self._chosen.name))
         except (ModelError, FetchError) as error:
             self._unavailable = True
-            self._notes.append(f"Template words are used, since no model can be asked: {error}")
+            self._notes.append(message("model.cannot_be_asked", error=error))
 
     def _record(
         self, chosen: ChosenModel, max_cost: float | None, cool_down: float | None = None

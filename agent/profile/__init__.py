@@ -2,12 +2,11 @@
 
 from limner.profile.cost import EMBEDDED, HOSTED, Speed, estimate
 from limner.profile.diff import ChangedPreference, ProfileDiff, diff
-from limner.profile.paint import FAILED, paint, paint_plainly
+from limner.profile.paint import paint, paint_plainly
 from limner.profile.subject import Subject, settings_digest, subject_of
 
 __all__ = [
     "EMBEDDED",
-    "FAILED",
     "HOSTED",
     "ChangedPreference",
     "ProfileDiff",

@@ -11,27 +11,18 @@ from limner.core.errors import (
     StoreBusyError,
     UnknownIdError,
 )
+from limner.core.messages import Message, joined, message
 from limner.core.progress import Progress
 from limner.core.schema import BuildReport, Estimate, Event, Preference, Profile
 from limner.core.settings import Settings
 from limner.core.telemetry import Telemetry, logged, timed
 from limner.index.embedders import Vectors
-from limner.llm import UNHELPED
 from limner.llm.session import ModelHandle, ModelSession
-from limner.profile import (
-    FAILED,
-    Subject,
-    estimate,
-    paint,
-    paint_plainly,
-    settings_digest,
-    subject_of,
-)
+from limner.profile import Subject, estimate, paint, paint_plainly, settings_digest, subject_of
 from limner.state.derived import DerivedState
 from limner.state.snapshots import known_items
 from limner.store import Store
 
-UNSTORED = "In template words and not stored: "
 _SAMPLE = 5
 """Users that an estimate paints in its head."""
 
@@ -67,8 +58,8 @@ class ProfileBuilder:
         over.
         """
         built: dict[str, Profile] = {}
-        failed: dict[str, str] = {}
-        stopped: list[str] = []
+        failed: dict[str, Message] = {}
+        stopped: list[Message] = []
         skipped = kept = 0
         turn = asyncio.Semaphore(concurrency)
         self.progress.start("portraits", len(wanted))
@@ -87,9 +78,9 @@ class ProfileBuilder:
                     else:
                         kept += 1
                 except BudgetSpentError as error:
-                    stopped.append(str(error))
+                    stopped.append(error.message)
                 except (ModelError, FetchError) as error:
-                    failed[user_id] = str(error)
+                    failed[user_id] = error.message
                 self.progress.advance()
 
         await _all(one(user_id) for user_id in wanted)
@@ -97,7 +88,7 @@ class ProfileBuilder:
         notes = [*model.notes, *(model.recorded.notes if model.recorded else [])]
         notes += _failures(built.values(), model)
         if kept:
-            notes.append(f"Stored portraits kept as they are, {UNHELPED}: {kept} of {len(wanted)}.")
+            notes.append(message("portrait.kept_as_is", kept=kept, all=len(wanted)))
         return BuildReport(
             built=[built[user_id] for user_id in wanted if user_id in built],
             skipped=skipped + kept,
@@ -191,7 +182,7 @@ class ProfileBuilder:
         hosted = model.chat.hosted if model.chat else False
         return estimate(sample, len(wanted), model.name, model.grade, self.settings, hosted=hosted)
 
-    async def paint_first(self, user_id: str) -> list[str]:
+    async def paint_first(self, user_id: str) -> list[Message]:
         """Have the model paint a user's portrait where none is stored. Why that could not be, as
         notes. Raises UnknownIdError.
         """
@@ -204,11 +195,13 @@ class ProfileBuilder:
                 # anew.
                 report = await self.build([user_id], await self.models.ready(), 1, force=False)
         except StoreBusyError as error:
-            return [f"{UNSTORED}{error}"]
-        return [] if report.built else [f"{UNSTORED}{report.stopped or report.failed[user_id]}"]
+            return [message("portrait.unstored", why=error)]
+        if report.built:
+            return []
+        return [message("portrait.unstored", why=report.stopped or report.failed[user_id])]
 
     def profile(
-        self, user_id: str, version: int | None = None, notes: Sequence[str] = ()
+        self, user_id: str, version: int | None = None, notes: Sequence[Message] = ()
     ) -> Profile:
         """A stored portrait; where there is none one in template words, stored unless a model is to
         paint a better. One that is not stored is version 0 and says why.
@@ -226,7 +219,7 @@ class ProfileBuilder:
             try:
                 return self.keep(profile)
             except StoreBusyError as error:
-                notes = [f"{UNSTORED}{error}"]
+                notes = [message("portrait.unstored", why=error)]
         return profile.model_copy(update={"notes": list(notes) or profile.notes})
 
     def in_template_words(self, user_id: str, events: Sequence[Event] | None = None) -> Profile:
@@ -241,7 +234,7 @@ class ProfileBuilder:
         """
         return self.derived.portraits.embed_some()
 
-    def embed_waiting(self) -> list[str]:
+    def embed_waiting(self) -> list[Message]:
         """Embed what was painted since, before it is looked through; what could not be done, as
         notes.
         """
@@ -249,12 +242,7 @@ class ProfileBuilder:
             self.derived.portraits.embed_all()
         except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
             waiting = self.store.count_unembedded()
-            return [
-                (
-                    "Portraits that are not found yet, since they are not embedded: "
-                    f"{waiting:,}. {error}"
-                )
-            ]
+            return [message("vectors.new_portraits", n=waiting, error=error)]
         return []
 
     def vectors(self) -> tuple[list[str], Vectors]:
@@ -299,14 +287,22 @@ class ProfileBuilder:
         return self.keep(profile.model_copy(update={"preferences": kept}))
 
 
-def _failures(built: Collection[Profile], model: ModelHandle) -> list[str]:
+def _failures(built: Collection[Profile], model: ModelHandle) -> list[Message]:
     """What a run should say of portraits that a model was to write and did not."""
     failed = [profile for profile in built if profile.grade != model.grade]
     if not failed:
         return []
     gave_up = model.recorded.gave_up if model.recorded else None
-    why = gave_up or " ".join(failed[-1].notes).removeprefix(FAILED)
-    return [f"Portraits in template words: {len(failed)} of {len(built)}, {UNHELPED}: {why}"]
+    why = gave_up or _why_template(failed[-1].notes)
+    return [message("portrait.many_template", failed=len(failed), all=len(built), why=why)]
+
+
+def _why_template(notes: Sequence[Message]) -> Message:
+    """What kept the model from writing a portrait."""
+    for note in notes:
+        if note.code == "portrait.template" and isinstance(note.args["error"], Message):
+            return note.args["error"]
+    return joined(notes)
 
 
 async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from limner.core.errors import BudgetSpentError, ModelError
+from limner.core.messages import Message, message
 from limner.core.schema import Dropped, Fact, FieldValue, Preference, Profile, Trait, Window
 from limner.core.settings import Settings
 from limner.llm import Chat, ChatReply, ChatRequest, ask
@@ -369,7 +370,7 @@ async def full(
     if not shown.events and not subject.facts.facts:
         return base.model_copy(update={"grade": "full", "model": chat.name})
     reader = DraftReader(subject, shown, settings, language)
-    notes: list[str] = []
+    notes: list[Message] = []
     dropped: list[Dropped] = []
     if subject.is_long:
         read, dropped, notes = await _read_parts(reader, chat, tally)
@@ -390,14 +391,14 @@ async def full(
         except BudgetSpentError:
             raise
         except ModelError as error:
-            notes.append(f"Refused claims could not be sent back: {error}")
+            notes.append(message("portrait.refused_kept", error=error))
     dropped += [refusal for _, refusal in checked.refused]
     return _assemble(base, draft, checked, reader, chat, asked, tally, dropped, notes)
 
 
 async def _read_parts(
     reader: DraftReader, chat: Chat, tally: Tally
-) -> tuple[list[DraftSentence], list[Dropped], list[str]]:
+) -> tuple[list[DraftSentence], list[Dropped], list[Message]]:
     """Verified notes on every part, what was refused, and which parts could not be read. Raises
     where none could.
     """
@@ -423,7 +424,7 @@ async def _read_parts(
                 evidence = list(dict.fromkeys([*note.evidence, *inline]))
                 verified.append(DraftSentence(sentence=checked.sentences[0][0], evidence=evidence))
     failures = (
-        [f"{len(failed)} of {len(answers)} parts of the history could not be read: {failed[0]}"]
+        [message("portrait.parts_unread", failed=len(failed), parts=len(answers), error=failed[0])]
         if failed
         else []
     )
@@ -479,7 +480,7 @@ def _assemble(
     asked: ChatRequest,
     tally: Tally,
     dropped: list[Dropped],
-    notes: list[str],
+    notes: list[Message],
 ) -> Profile:
     subject, portrait = reader.subject, reader.settings.portrait
     mine = bool(checked.sentences) and 2 * len(checked.sentences) >= len(draft.summary)

@@ -3,18 +3,17 @@ otherwise.
 """
 
 from limner.core.errors import BudgetSpentError, ModelError
+from limner.core.messages import message
 from limner.core.schema import Grade, Profile
 from limner.core.settings import Settings
 from limner.facts import struck
-from limner.llm import UNHELPED, Chat
+from limner.llm import Chat
 from limner.profile.full import full
 from limner.profile.phrase import phrase
 from limner.profile.subject import Subject, Tally, built_from
 from limner.profile.template import template_profile
 from limner.words import Language, spoken, unspoken
 from limner.words.text import fold
-
-FAILED = f"In template words, {UNHELPED}: "
 
 
 async def paint(
@@ -59,7 +58,7 @@ async def _painted(
     except ModelError as error:
         return base.model_copy(
             update={
-                "notes": [f"{FAILED}{error}"],
+                "notes": [message("portrait.template", error=error)],
                 "built_from": built_from(subject, tally, settings),
             }
         )

@@ -70,7 +70,7 @@ def strongest(preferences: Sequence[Preference], limit: int) -> list[Preference]
 
 
 def template_profile(
-    subject: Subject, settings: Settings, language: Language, tally: Tally, note: str = ""
+    subject: Subject, settings: Settings, language: Language, tally: Tally
 ) -> Profile:
     """Summary, preferences and habits from the mined facts alone, and what was asked for and stays
     unknown.
@@ -92,5 +92,4 @@ def template_profile(
         fields=fields,
         unknowns=unanswered(settings.portrait, fields),
         built_from=built_from(subject, tally, settings),
-        notes=[note] if note else [],
     )

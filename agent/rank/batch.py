@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.interactions import Interactions
+from limner.core.messages import Message, message
 from limner.core.schema import Audience, Item, RankedUser, RecommendationRequest, User
 from limner.rank.diversify import diversify_list
 from limner.rank.features import CANDIDATES, batches, tabulate
@@ -284,20 +285,15 @@ def _ranked_user(user_id: str, rank: int, reached: Reach, place: int, seen: bool
     )
 
 
-def _audience_notes(model: Model, fresh: bool, unknown: int) -> list[str]:
+def _audience_notes(model: Model, fresh: bool, unknown: int) -> list[Message]:
     """What to know about the order; `unknown` users have no usable history."""
     notes = []
     if fresh:
-        notes.append(
-            "Nobody has had this item yet, so users are ordered by how like it is to what they had."
-        )
+        notes.append(message("audience.by_likeness"))
     elif model.fusion is None:
-        notes.append(
-            "There was too little past to learn probabilities from; users are in the "
-            "order of fixed weights."
-        )
+        notes.append(message("audience.fixed_weights"))
     if unknown:
-        notes.append(f"{unknown:,} of them did nothing that can be used; they come last, by id.")
+        notes.append(message("audience.inactive_last", n=unknown))
     return notes
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from limner.core.availability import is_hidden, is_unavailable
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.filters import Compare, check_names, levels, listed, names_of, parse, parse_short
+from limner.core.messages import Message, message
 from limner.core.schema import Item, RecommendationRequest
 
 
@@ -43,7 +44,9 @@ def _check_quotas(quota: Mapping[str, int], known: Sequence[str]) -> None:
         name = text.partition(":")[0]
         if name.casefold() not in known:
             raise BadInputError(
-                "item.no_quota_attribute", name=name, listed=listed(name, known, "items have")
+                "item.no_quota_attribute",
+                name=name,
+                listed=listed(name, known, "listed.items_have"),
             )
 
 
@@ -53,7 +56,11 @@ def _check_categories(wanted: Sequence[str], items: Mapping[str, Item]) -> None:
         condition = _in_category([category])
         if not any(condition.fits(Item(item_id="", categories=[name])) for name in known):
             names = sorted({level for name in known for level in levels(name)})
-            what = listed(category, names, "there are") if names else "no item has any"
+            what = (
+                listed(category, names, "listed.there_are")
+                if names
+                else message("listed.no_category")
+            )
             raise BadInputError("item.no_category", category=category, listed=what)
 
 
@@ -113,7 +120,7 @@ def shelf_flags(item: Item | None) -> list[str]:
     )
 
 
-def shortfall(asked: int, count: int, wishes: RecommendationRequest, fit: int) -> list[str]:
+def shortfall(asked: int, count: int, wishes: RecommendationRequest, fit: int) -> list[Message]:
     """A note where `count`, the number of items that came back, is below the number asked for
     because of wishes, or is 0.
 
@@ -122,23 +129,14 @@ def shortfall(asked: int, count: int, wishes: RecommendationRequest, fit: int) -
     if count >= asked:
         return []
     if not fit:
-        return [
-            "No item fits what was asked for."
-            if wishes.filters
-            else "There is no item that can be recommended."
-        ]
+        return [message("list.none_fits") if wishes.filters else message("list.none_at_all")]
     if wishes.quota:
-        return [
-            f"{count:,} of {asked:,} items: the quotas, with what else was asked for, "
-            "leave no more."
-        ]
+        return [message("list.short_by_quota", given=count, asked=asked)]
     if not count:
-        what = f"each of the {fit:,} items that fit" if wishes.filters else "every item"
-        return [
-            f"Nothing is left: {what} was had or excluded."
-            if wishes.exclude
-            else f"The user has had {what}."
-        ]
+        why = "excluded" if wishes.exclude else "had"
+        if wishes.filters:
+            return [message(f"list.{why}_fitting", n=fit)]
+        return [message(f"list.{why}_every")]
     if wishes.filters:
-        return [f"{count:,} of {asked:,} items: no others fit that the user has not had."]
+        return [message("list.short", given=count, asked=asked)]
     return []

@@ -2,6 +2,7 @@
 
 import math
 
+from limner.core.messages import Message, message
 from limner.core.schema import ChannelReport, TrainReport
 from limner.rank.fusion import UNCALIBRATED, Fusion
 from limner.rank.model import Model
@@ -50,12 +51,9 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(f"{value:.3g}")
 
 
-def _notes(fusion: Fusion | None) -> list[str]:
+def _notes(fusion: Fusion | None) -> list[Message]:
     if fusion is None:
-        return ["There was too little past to learn from; fixed weights order the channels."]
+        return [message("training.fixed_weights")]
     if fusion.method == "logistic":
-        return [
-            "LightGBM could not be loaded (it needs the system's libgomp); logistic "
-            "regression joins the channels."
-        ]
+        return [message("training.logistic")]
     return []

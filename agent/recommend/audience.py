@@ -5,6 +5,7 @@ fit: all come as the same value.
 from collections.abc import Mapping, Sequence
 
 from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.messages import Message, message
 from limner.core.progress import Progress
 from limner.core.schema import Audience, RankedUser, RecommendationRequest
 from limner.index.chroma import Hit
@@ -80,10 +81,7 @@ class AudienceFinder:
             advance=self._progress.advance,
         )
         self._progress.done()
-        hidden = [
-            f"The item is {flag} now; it is not recommended to anyone."
-            for flag in shelf_flags(item)
-        ]
+        hidden = [message("audience.unavailable", flag=flag) for flag in shelf_flags(item)]
         return self._told(found, where, [*hidden, *notes])
 
     def _like(self, words: str, n: int | None, where: str) -> Audience:
@@ -99,7 +97,7 @@ class AudienceFinder:
             audience_like(words, found, population, len(matching), len(among)), where, notes
         )
 
-    def _told(self, found: Audience, where: str, notes: Sequence[str] = ()) -> Audience:
+    def _told(self, found: Audience, where: str, notes: Sequence[Message] = ()) -> Audience:
         """With what was asked, and when the events are from."""
         return found.model_copy(
             update={
@@ -118,11 +116,7 @@ def audience_like(
     """
     notes = []
     if painted < matching:
-        notes.append(
-            f"Users without a portrait cannot be found by words: {matching - painted:,} "
-            f"of {matching:,}. "
-            "`limner profile build --all` paints them."
-        )
+        notes.append(message("audience.unpainted", n=matching - painted, all=matching))
     users = [
         RankedUser(user_id=one.id, rank=rank, score=round(one.score, 6))
         for rank, one in enumerate(found, 1)

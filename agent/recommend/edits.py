@@ -12,6 +12,7 @@ from pydantic import Field, StrictBool
 
 from limner.core.availability import AVAILABLE, HIDDEN
 from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.messages import Message, message
 from limner.core.schema import (
     Event,
     Item,
@@ -108,7 +109,7 @@ class Erased(Value):
     """The user's id, exactly as in the data."""
     events: int
     """Events that were erased."""
-    notes: list[str] = Field(default=[])
+    notes: list[Message] = Field(default=[])
     """What a reader should know about how it was made."""
 
 
@@ -253,7 +254,7 @@ class DataEditor:
                 raise BadInputError(
                     "portrait.no_claim",
                     user=user_id,
-                    polarity=claim.polarity,
+                    polarity=message(f"word.{claim.polarity}s"),
                     facet=claim.facet,
                     value=claim.value,
                 )
@@ -286,7 +287,7 @@ class DataEditor:
                 raise BadInputError(
                     "statement.unknown",
                     user=user_id,
-                    polarity=claim.polarity,
+                    polarity=message(f"word.{claim.polarity}s"),
                     facet=claim.facet,
                     value=claim.value,
                 )
@@ -326,15 +327,7 @@ class DataEditor:
         return Erased(
             user_id=user_id,
             events=gone,
-            notes=[
-                (
-                    "The trained channels, which hold no ids, forget them with the next "
-                    "`limner train`."
-                ),
-                "The log of the vectors' database may name them until it is swept, after "
-                "some thousand writes, or "
-                "`limner profile build --reindex` makes the vectors anew.",
-            ],
+            notes=[message("erase.channels_later"), message("erase.vector_log")],
         )
 
     def _clean_rejects(self, user_id: str) -> None:

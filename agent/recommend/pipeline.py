@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from limner.core.errors import LimnerError
 from limner.core.interactions import milliseconds
+from limner.core.messages import Message, message
 from limner.core.metrics import bucket_of
 from limner.core.schema import (
     Attributes,
@@ -72,9 +73,9 @@ class Shortlist:
     placed: ChannelScores
     model_version: int
     """Of the trained channels."""
-    notes: Sequence[str] = ()
+    notes: Sequence[Message] = ()
     """What was missing before, and why the list is short."""
-    basis: Sequence[str] = ()
+    basis: Sequence[Message] = ()
     """What the order rests on where it is not the user's own past and portrait alone."""
 
     @property
@@ -213,7 +214,7 @@ class RecommendationPipeline:
         profile: Profile,
         past: Past,
         ranked: Sequence[RankedCandidate],
-        notes: Sequence[str],
+        notes: Sequence[Message],
     ) -> Shortlist:
         """What was chosen, with its items and all that is to be said of how it came about."""
         catalogue = self.derived.catalogue.snapshot().items
@@ -234,7 +235,7 @@ class RecommendationPipeline:
             ],
         )
 
-    def _shortfall(self, request: RecommendationRequest, chosen: int) -> list[str]:
+    def _shortfall(self, request: RecommendationRequest, chosen: int) -> list[Message]:
         """A note where a list is shorter than was asked for, and why."""
         if request.items is not None or chosen >= request.n:
             return []
@@ -259,7 +260,7 @@ class RecommendationPipeline:
             else None
         )
 
-    async def rerank(self, short: Shortlist, model: ModelHandle) -> tuple[Reranked, list[str]]:
+    async def rerank(self, short: Shortlist, model: ModelHandle) -> tuple[Reranked, list[Message]]:
         """The order in which a language model would list the items, blended by its measured weight;
         and a note where it has no say.
         """
@@ -373,7 +374,7 @@ class RecommendationPipeline:
         model: ModelHandle,
         reranked: Reranked,
         explained: Explained | None,
-        notes: Sequence[str] = (),
+        notes: Sequence[Message] = (),
     ) -> Recommendations:
         """The list that is answered with."""
         request, past = short.request, short.past
@@ -413,42 +414,31 @@ class RecommendationPipeline:
         self.watch.recommended(answer)
         return answer
 
-    def _say_of(self, model: ModelHandle, past: Past) -> tuple[float, str]:
+    def _say_of(self, model: ModelHandle, past: Past) -> tuple[float, Message | None]:
         """A model's weight in the order of a user's recommendations, and why it has none."""
         if model.chat is None or self.settings.rerank.weight is not None:
-            return self.settings.rerank.weight or 0.0, ""
+            return self.settings.rerank.weight or 0.0, None
         fitted = load_weight(self.store, model.chat.name)
         if fitted is None:
-            return 0.0, ""
+            return 0.0, None
         weight = fitted.of(bucket_of(len(past.taste)))
         asked = fitted.buckets[0].cases
-        return weight, "" if weight else (
-            f"{model.chat.name} is not asked for the order: it did not improve it for "
-            f"{asked} users of the past."
-        )
+        if weight:
+            return weight, None
+        return weight, message("rerank.no_help", model=model.chat.name, n=asked)
 
-    def _used(self, user_id: str, past: Past, request: RecommendationRequest) -> list[str]:
+    def _used(self, user_id: str, past: Past, request: RecommendationRequest) -> list[Message]:
         """What the list rests on where it is not the user's own past alone."""
         if request.context:
-            return [
-                (
-                    f"Ordered for this visit: its items ({len(request.context)}) count as the "
-                    "newest events."
-                )
-            ]
+            return [message("list.visit", n=len(request.context))]
         if past.items:
             return []
         attributes = self._attributes(user_id)
         shared = self.derived.catalogue.demographics().known(attributes) if attributes else []
         if not shared:
-            return ["Too little is known of this user; these are popular with others."]
+            return [message("list.popular")]
         names = ", ".join(dict.fromkeys(one.partition(": ")[0] for one in shared))
-        return [
-            (
-                "Too little is known of what this user did; these are popular with users of "
-                f"the same {names}."
-            )
-        ]
+        return [message("list.popular_alike", names=names)]
 
     def _attributes(self, user_id: str) -> Attributes:
         """None of a visitor who is nobody in the store."""
@@ -506,7 +496,7 @@ class RecommendationPipeline:
         )
 
     def everyone(
-        self, request: RecommendationRequest, notes: Sequence[str]
+        self, request: RecommendationRequest, notes: Sequence[Message]
     ) -> Iterator[Recommendations]:
         """Everyone's lists without reasons, from all histories at once."""
         model = self.model()
@@ -526,7 +516,7 @@ class RecommendationPipeline:
             yield self._plain(ranked, request, notes)
 
     def _plain(
-        self, ranked: UserList, request: RecommendationRequest, notes: Sequence[str]
+        self, ranked: UserList, request: RecommendationRequest, notes: Sequence[Message]
     ) -> Recommendations:
         items = self.derived.catalogue.snapshot().items
         return Recommendations(

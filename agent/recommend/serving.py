@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from limner.core.errors import UnknownIdError
+from limner.core.messages import Message
 from limner.core.schema import (
     Item,
     Profile,
@@ -245,7 +246,10 @@ class RecommendationService:
         return self._pipeline.answer(short, model, Reranked(order, "skipped"), explained, notes)
 
     def _shortlist(
-        self, request: RecommendationRequest, notes: Sequence[str], unpainted: Sequence[str] = ()
+        self,
+        request: RecommendationRequest,
+        notes: Sequence[Message],
+        unpainted: Sequence[Message] = (),
     ) -> tuple[Shortlist, _State]:
         """What is chosen for a request, ordered anew only where anything has changed.
 
@@ -287,7 +291,7 @@ class RecommendationService:
             for answer in self._pipeline.everyone(request, notes):
                 yield answer
 
-    def _ready(self, request: RecommendationRequest) -> list[str]:
+    def _ready(self, request: RecommendationRequest) -> list[Message]:
         """What is missing is made here. Raises NotTrainedError while that takes long."""
         if self.patience is not None:
             self._trainer.within(self.patience, request)

@@ -15,6 +15,7 @@ from limner.core.errors import (
     StoreBusyError,
     StoreError,
 )
+from limner.core.messages import Message, message
 from limner.core.progress import Progress
 from limner.core.schema import RecommendationRequest, TrainReport
 from limner.core.telemetry import logged
@@ -68,7 +69,7 @@ class Trainer:
         try:
             return self.derived.vectors.check_index()
         except IndexBrokenError:
-            self.progress.say("The index cannot be read, so it is made anew.")
+            self.progress.say(message("training.index_anew").text)
             self.reindex()
             return self.derived.vectors.check_index()
 
@@ -81,7 +82,7 @@ class Trainer:
             embedded = self.derived.vectors.embed_items()
             return embedded + self.derived.portraits.embed_all()
 
-    def ready(self, request: RecommendationRequest) -> list[str]:
+    def ready(self, request: RecommendationRequest) -> list[Message]:
         """Do what is missing: training, and vectors of items that came after it. What could not be
         done, as notes.
 
@@ -92,20 +93,14 @@ class Trainer:
         with self._guard:  # of several threads that find nothing trained, one trains
             notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         idle = [
-            f"No item has {one}, so its quota changes nothing."
-            for one in self.derived.ranker.idle_quotas(request)
+            message("list.idle_quota", what=one) for one in self.derived.ranker.idle_quotas(request)
         ]
         if not notes and (unreached := self.derived.ranker.unreached()):
             try:
                 with self.store.writing():
                     self.derived.ranker.embed_new()
             except (StoreBusyError, FetchError, ModelError) as error:
-                notes = [
-                    (
-                        "New items that nothing can find yet, since they are not embedded: "
-                        f"{len(unreached):,}. {error}"
-                    )
-                ]
+                notes = [message("vectors.new_items", n=len(unreached), error=error)]
         return [*notes, *idle]
 
     def within(self, seconds: float, request: RecommendationRequest) -> None:
@@ -152,18 +147,18 @@ class Trainer:
         try:
             return self.derived.ranker.trained() is not None
         except StoreError as error:
-            self.progress.say(f"{error} It is trained anew.")
+            self.progress.say(message("training.anew", error=error).text)
             return False
 
-    def _find_vectors(self) -> list[str]:
+    def _find_vectors(self) -> list[Message]:
         try:
             self.derived.vectors.look()
         except (IndexAwayError, ModelError) as error:
             self.derived.vectors.disable_vectors(error)
-            return [f"Without the portrait's vectors and new items', which cannot be read: {error}"]
+            return [message("vectors.unread", error=error)]
         return []
 
-    def _train_as_can_be(self) -> list[str]:
+    def _train_as_can_be(self) -> list[Message]:
         """Train; without what items are about where that cannot be embedded now."""
         try:
             self.train()
@@ -171,10 +166,5 @@ class Trainer:
             self.derived.vectors.disable_vectors(error)
             with self.store.writing(self._wait):
                 self.derived.ranker.train()
-            return [
-                (
-                    "Trained without what items are about; run `limner train` when it can "
-                    f"be embedded: {error}"
-                )
-            ]
+            return [message("vectors.no_content", error=error)]
         return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from limner.core.messages import Message, message
 from limner.core.progress import Progress
 from limner.core.schema import Event, TrainReport
 from limner.core.settings import Settings
@@ -49,10 +50,7 @@ class OrderWeigher:
         wanted = users if users is not None else rules.fit_users if model.grade == "full" else 0
         if not wanted:
             known = load_weight(self._store, model.chat.name)
-            hint = (
-                f"{model.chat.name} has no say in the order; `limner train --llm-users "
-                "40` measures what it adds."
-            )
+            hint = message("training.unmeasured_model", model=model.chat.name)
             return trained if known else _noted(trained, hint)
         weight, why = await weigh(
             self._pipeline.model().past[:wanted],
@@ -65,7 +63,7 @@ class OrderWeigher:
         )
         if weight is None:
             return _noted(
-                trained, f"What {model.chat.name} adds to the order was not measured: {why}"
+                trained, message("training.model_not_measured", model=model.chat.name, why=why)
             )
         with self._store.writing(self._settings.server.write_wait):
             save_weight(self._store, weight)
@@ -93,5 +91,5 @@ def before(events: Sequence[Event], count: int) -> list[Event]:
     return earlier
 
 
-def _noted(report: TrainReport, note: str) -> TrainReport:
+def _noted(report: TrainReport, note: Message) -> TrainReport:
     return report.model_copy(update={"notes": [*report.notes, note]})

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict
 
 from limner.core.errors import ModelError
+from limner.core.messages import Message, message
 from limner.core.schema import Grade, Item, Preference, RerankState
 from limner.core.settings import Settings
 from limner.core.telemetry import logged
@@ -76,7 +77,7 @@ class ModelOrder:
     invented: int = 0
     """Numbers in answers that stood for no candidate, or for one twice."""
     state: RerankState = "skipped"
-    note: str = ""
+    note: Message | None = None
     """Why it was skipped or failed, for a person."""
 
 
@@ -92,7 +93,7 @@ class Reranked:
     rounds: int = 0
     invented: int = 0
     """Numbers in answers that stood for no candidate, or for one twice."""
-    note: str = ""
+    note: Message | None = None
     """Why it was skipped or failed, for a person."""
 
 
@@ -148,19 +149,19 @@ async def judge(
     """
     mode, note = _mode(settings, chat, grade, likeness)
     if not mode or len(head) < 2 or taste.is_empty:
-        return ModelOrder([], note=note or "There is too little to reorder by.")
+        return ModelOrder([], note=note or message("rerank.too_little"))
     try:
         if mode == "listwise":
             assert chat is not None
             return await _listwise(list(head), items, taste, chat, settings, user_id)
         return await _pointwise(list(head), items, taste, chat, settings, user_id, likeness)
     except ModelError as error:
-        return ModelOrder([], state="failed", note=str(error))
+        return ModelOrder([], state="failed", note=error.message)
 
 
 def _mode(
     settings: Settings, chat: Chat | None, grade: Grade, likeness: Mapping[str, float] | None
-) -> tuple[str, str]:
+) -> tuple[str, Message | None]:
     """(`listwise`, `pointwise` or empty, why it is empty). A model is never trusted above its
     grade.
     """
@@ -168,16 +169,16 @@ def _mode(
     able = chat is not None and grade != "none"
     ranks_lists = able and grade == "full"
     if mode == "off":
-        return "", "Reranking is off in the settings."
+        return "", message("rerank.off")
     if mode == "auto":
         if not able:
-            return "", "There is no model to reorder by."
-        return "listwise" if ranks_lists else "pointwise", ""
+            return "", message("rerank.no_model")
+        return "listwise" if ranks_lists else "pointwise", None
     if mode == "listwise":
-        return (mode, "") if ranks_lists else ("", f"A model graded {grade} does not rank lists.")
+        return (mode, None) if ranks_lists else ("", message("rerank.no_lists", grade=grade))
     if able or likeness is not None:
-        return "pointwise", ""
-    return "", f"A model graded {grade} does not judge items."
+        return "pointwise", None
+    return "", message("rerank.no_items", grade=grade)
 
 
 # ---------------------------------------------------------------- listwise
@@ -196,7 +197,7 @@ async def _listwise(
     orders: list[list[str]] = []
     joint = head
     shown = head
-    invented, note = 0, ""
+    invented, note = 0, None
     for turn in range(settings.rerank.rounds):
         shown = shown[::-1] if turn % 2 else shuffler.sample(head, len(head))
         try:
@@ -204,7 +205,7 @@ async def _listwise(
         except ModelError as error:
             if len(orders) < 2:
                 raise  # one unpaired round would only pass on the model's position bias
-            note = str(error)
+            note = error.message
             break
         invented += wrong
         if order is None:
@@ -214,7 +215,7 @@ async def _listwise(
         if len(orders) >= 2 and kendall_tau(before, joint) >= STABLE:
             break
     if len(orders) < 2:
-        why = f"{chat.name} did not order the items it was given."
+        why = message("rerank.not_ordered", model=chat.name)
         return ModelOrder([], invented=invented, state="failed", note=why)
     return ModelOrder(joint, "listwise", len(orders), invented, "applied", note)
 
@@ -297,7 +298,8 @@ async def _pointwise(
     if odds is None:
         if likeness is None or any(item_id not in likeness for item_id in head):
             return ModelOrder(
-                [], note=f"{chat.name if chat else 'The model'} tells no log-probabilities."
+                [],
+                note=message("rerank.no_probabilities", model=chat.name if chat else "The model"),
             )
         odds, method = {item_id: likeness[item_id] for item_id in head}, "likeness"
     return ModelOrder(sorted(head, key=lambda item_id: -odds[item_id]), method, state="applied")

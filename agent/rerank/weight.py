@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from limner.core.messages import Message, message
 from limner.core.metrics import BUCKETS, bucket_of, interval, ndcg
 from limner.core.progress import Progress
 from limner.core.schema import BucketWeight, Grade, Item, RerankWeight
@@ -67,14 +68,15 @@ async def weigh(
     grade: Grade,
     settings: Settings,
     progress: Progress,
-) -> tuple[RerankWeight | None, str]:
+) -> tuple[RerankWeight | None, Message | None]:
     """Have the model order the shortlists of the past and fit its weight; None, and why, where it
     gave no order.
 
     known_of: what the events before an evaluation point tell of its user.
     """
     cases: list[WeightCase] = []
-    method = note = ""
+    method = ""
+    note: Message | None = None
     failures = 0  # in a row
     progress.start("weighing the model's order", len(past))
     for point in past:
@@ -103,8 +105,8 @@ async def weigh(
         progress.advance()
     progress.done()
     if not method:
-        return None, note or "The past holds nothing to measure it by."
-    return fit_weight(cases, chat.name, method), ""
+        return None, note or message("rerank.no_past")
+    return fit_weight(cases, chat.name, method), None
 
 
 def fit_weight(cases: Sequence[WeightCase], model: str, method: str, seed: int = 0) -> RerankWeight:

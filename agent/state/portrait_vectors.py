@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from limner.core.errors import FetchError, IndexAwayError, LimnerError, ModelError
+from limner.core.messages import Message, message
 from limner.core.progress import Progress
 from limner.core.schema import Preference, Profile
 from limner.core.settings import Settings
@@ -92,16 +93,12 @@ class PortraitVectorState(DerivedPart):
             self._book.put(profile.user_id, key, kept)
         return kept
 
-    def embedding_error(self) -> list[str]:
+    def embedding_error(self) -> list[Message]:
         """Why this thread's list is made without the portrait's words, as a note; empty where it is
         made with them.
         """
         error: LimnerError | None = getattr(self._view.own, "embedding_error", None)
-        return (
-            []
-            if error is None
-            else [f"Without the portrait's vectors, which cannot be made: {error}"]
-        )
+        return [] if error is None else [message("vectors.not_made", error=error)]
 
     def embed_all(self) -> int:
         """Embed every portrait that was painted since; how many texts that were. Raises as

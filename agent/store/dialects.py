@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from limner.core.errors import StoreBusyError, StoreError, StoreFullError, UsageError
+from limner.core.messages import placeholders
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -107,41 +108,19 @@ def _insert(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | post
 
 # ---------------------------------------------------------------- failures
 
-_NO_SPACE = "No space is left where the store lies; free some, then run the command again."
 _SQLITE_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
-    (("full",), StoreFullError, _NO_SPACE),
-    (
-        ("disk I/O",),
-        StoreFullError,
-        "The store's disk cannot be written, perhaps for want of space or by a limit "
-        "on the size of files; "
-        "free some, then run the command again.",
-    ),
-    (
-        ("not a database", "malformed"),
-        StoreError,
-        "The store's file is not a Limner store; name another folder with --data.",
-    ),
-    (
-        ("unable to open",),
-        StoreError,
-        "The store's file cannot be opened; check its path, and that it may be read and written.",
-    ),
-    (("locked",), StoreBusyError, "Another process holds the store; wait for it or stop it."),
+    (("full",), StoreFullError, "store.no_space"),
+    (("disk I/O",), StoreFullError, "store.cannot_write"),
+    (("not a database", "malformed"), StoreError, "store.foreign_file"),
+    (("unable to open",), StoreError, "store.cannot_open"),
+    (("locked",), StoreBusyError, "store.locked"),
 )
+"""By words of SQLite's own text: the kind of error, and its code of the message catalogue."""
 _POSTGRES_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
-    (("53100",), StoreFullError, _NO_SPACE),
-    (("53300",), StoreBusyError, "The store's database takes no more connections; try again."),
-    (
-        ("40001", "40P01", "55P03"),
-        StoreBusyError,
-        "Another process changed the same rows of the store; run the command again.",
-    ),
-    (
-        ("08", "28", "3D", "57P"),
-        StoreError,
-        "The store's database cannot be reached; check its address, its user, and that it runs",
-    ),
+    (("53100",), StoreFullError, "store.no_space"),
+    (("53300",), StoreBusyError, "store.no_connections"),
+    (("40001", "40P01", "55P03"), StoreBusyError, "store.rows_changed"),
+    (("08", "28", "3D", "57P"), StoreError, "store.unreachable"),
 )
 """By the beginning of an SQLSTATE (PostgreSQL manual, appendix A)."""
 
@@ -151,15 +130,15 @@ def translated(error: sa.exc.DatabaseError) -> StoreError:
     text = str(error.orig)
     first = text.splitlines()[0] if text else type(error.orig).__name__
     if not (type(error.orig).__module__ or "").startswith("psycopg"):
-        for signs, kind, message in _SQLITE_FAILURES:
+        for signs, kind, code in _SQLITE_FAILURES:
             if any(sign in text for sign in signs):
-                return kind(message)
+                return kind(code)
         return StoreError("store.failed", error=first)
     # A connection that could not be made has no state.
     state = getattr(error.orig, "sqlstate", None)
     if state is None and isinstance(error, sa.exc.OperationalError):
         state = "08"
-    for states, kind, message in _POSTGRES_FAILURES:
+    for states, kind, code in _POSTGRES_FAILURES:
         if str(state).startswith(states):
-            return kind(message if message.endswith(".") else f"{message} ({first}).")
+            return kind(code, **{"error": first} if "error" in placeholders(code) else {})
     return StoreError("store.failed", error=first)

@@ -275,7 +275,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     async def static(name: str) -> Response:
         found = renderer.static.get(name)
         if found is None:
-            raise HTTPException(404, "There is no such file.")
+            raise HTTPException(404)
         return Response(found.body, media_type=found.type, headers=_A_YEAR)
 
     return routes
@@ -342,4 +342,4 @@ async def _said(
                     cited = await pool.call(sources, piece.answer.sources, engine.data, words)
                     yield part("end", reply=piece.answer, sources=cited)
     except LimnerError as error:
-        yield part("problem", detail=str(error))
+        yield part("problem", message=error.message)

@@ -8,6 +8,7 @@ from time import monotonic
 
 from limner.core.errors import BadInputError
 from limner.core.filters import fitting, values_of
+from limner.core.messages import Message
 from limner.core.schema import User
 from limner.engine import Engine
 from limner.store import Counts
@@ -45,7 +46,7 @@ class People:
     example: str
     """A condition on attributes that this store's users have; empty where they have none."""
     counts: Counts
-    complaint: str = ""
+    complaint: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Directory:
     def people(self, query: str, words: Words) -> People:
         query = query.strip()
         directory = self._held()
-        complaint = ""
+        complaint = None
         try:
             ids = self._matching(query, directory)
         except BadInputError as error:
-            ids, complaint = [], str(error)
+            ids, complaint = [], error.message
         return People(
             query=query,
             found=[

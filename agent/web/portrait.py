@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from limner.core.messages import Message
 from limner.core.schema import Preference, Profile, Source, Trait
 from limner.web.events import EventReader, Seen
 from limner.web.words import Words
@@ -61,7 +62,7 @@ class Card:
     habits: Sequence[Habit]
     fields: Sequence[tuple[str, str]]
     unknowns: Sequence[str]
-    notes: Sequence[str]
+    notes: Sequence[Message]
 
 
 def card(profile: Profile, reader: EventReader, words: Words) -> Card:

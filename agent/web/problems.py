@@ -1,12 +1,10 @@
 """What goes wrong, as a page: problem documents turned into HTML where a person asked."""
 
-import json
-
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limner.api.paths import path_sent
-from limner.api.problems import MEDIA_TYPE
+from limner.api.problems import MEDIA_TYPE, Problem
 from limner.web.render import Renderer
 
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
@@ -47,7 +45,7 @@ class ProblemPages:
         self, scope: Scope, receive: Receive, send: Send, held: "list[Message]"
     ) -> None:
         start, *bodies = held
-        problem = json.loads(b"".join(one.get("body", b"") for one in bodies))
+        problem = Problem.model_validate_json(b"".join(one.get("body", b"") for one in bodies))
         request = Request(scope, receive)
         status = int(start["status"])
         headers = {

@@ -15,9 +15,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from limner.api.access import Caller
+from limner.api.languages import language_of
 from limner.api.paths import path_sent
 from limner.core.urls import segment
-from limner.web.words import LANGUAGES, Words, chosen, read_words
+from limner.web.words import LANGUAGES, Words, read_words
 
 LANGUAGE_COOKIE = "limner_lang"
 POLICY = (
@@ -72,7 +73,7 @@ class Renderer:
         for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
             if asked is not None and asked in self.words:
                 return self.words[asked]
-        return self.words[chosen(request.headers.get("accept-language", ""))]
+        return self.words[language_of(request.headers)]
 
     def page(
         self,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from limner.core.messages import Message
 from limner.core.schema import Profile, Reason, Recommendation, Recommendations, ShownList
 from limner.web.events import EventReader, Seen
 from limner.web.words import Words
@@ -45,7 +46,7 @@ class SuggestionList:
 
     id: str
     suggestions: Sequence[Suggestion]
-    notes: Sequence[str]
+    notes: Sequence[Message]
     changed: bool | None
     """Against the list before; None where that is not known."""
 

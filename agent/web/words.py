@@ -1,7 +1,7 @@
 """What the page says, in every language that it speaks: `words.yaml` beside this file."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -9,8 +9,7 @@ from importlib import resources
 import yaml
 
 from limner.core.errors import SettingsError
-from limner.web.retold import SentenceForm as Sentence
-from limner.web.retold import Told, read_forms, retold
+from limner.core.messages import Message, MessageText, say
 from limner.words import spoken
 from limner.words.templates import spoken_value
 
@@ -27,8 +26,6 @@ class Words:
 
     code: str
     forms: Mapping[str, Form]
-    sentences: Sequence[Sentence] = ()
-    """Forms of the notes and errors that are translated."""
 
     def __call__(self, key: str, **values: object) -> str:
         """The words of a key, filled in; whole numbers with their thousands apart."""
@@ -69,9 +66,9 @@ class Words:
             dict.fromkeys(self.known(f"tool-{one}", one.replace("_", " ")) for one in names)
         )
 
-    def told(self, text: str) -> Told:
-        """A note or an error of the engine, as far as it can be said in this language."""
-        return retold(text, self.code, self.sentences)
+    def message(self, message: Message) -> MessageText:
+        """A note or an error of the engine, in this language where the catalogue has it so."""
+        return say(message, self.code)
 
     def day(self, moment: datetime | None) -> str:
         return f"{moment:%Y-%m-%d}" if moment else self("no-date")
@@ -84,25 +81,7 @@ def read_words() -> Mapping[str, Words]:
     for key, forms in forms_by_key.items():
         if set(forms) != set(LANGUAGES):
             raise SettingsError("page.words_incomplete", key=key, languages=sorted(forms))
-    sentences = read_forms()
     return {
-        code: Words(code, {key: forms[code] for key, forms in forms_by_key.items()}, sentences)
+        code: Words(code, {key: forms[code] for key, forms in forms_by_key.items()})
         for code in LANGUAGES
     }
-
-
-def chosen(accepted: str) -> str:
-    """The first language of an Accept-Language header that the page speaks; English where it speaks
-    none.
-    """
-    weighed = []
-    for at, part in enumerate(accepted.split(",")):
-        name, _, weight = part.strip().partition(";q=")
-        try:
-            quality = float(weight) if weight else 1.0
-        except ValueError:
-            quality = 0.0
-        weighed.append((-quality, at, name.split("-")[0].lower()))
-    return next(
-        (code for quality, _, code in sorted(weighed) if quality < 0 and code in LANGUAGES), "en"
-    )

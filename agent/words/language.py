@@ -6,6 +6,7 @@ from functools import cache
 from itertools import chain
 
 from limner.core.errors import UsageError
+from limner.core.messages import Message, message
 from limner.words.data import Block, LanguageFile, Templates, read_language, read_values
 from limner.words.inflect import inflect
 from limner.words.text import Phrases, fold, tokens_of
@@ -101,14 +102,11 @@ def is_spoken(code: str) -> bool:
     return _primary(code) in LANGUAGES
 
 
-def unspoken(code: str) -> list[str]:
+def unspoken(code: str) -> list[Message]:
     """A note that English is used instead of the language asked for; empty if it is not."""
     if is_spoken(code):
         return []
-    return [
-        f"There is no vocabulary for '{code}' yet, so this is in English; there is one "
-        f"for {', '.join(LANGUAGES)}."
-    ]
+    return [message("language.unspoken", language=code, others=", ".join(LANGUAGES))]
 
 
 def _primary(code: str) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import BadInputError, SettingsError
 from limner.core.interactions import NO_TIME, Interactions, milliseconds
+from limner.core.messages import Message
 from limner.core.metrics import bucket_of
 from limner.core.progress import Progress
 from limner.core.schema import Event, Item, Scale
@@ -57,7 +58,7 @@ class Lab:
     """The items that each user went on to."""
     groups: Mapping[str, Mapping[str, str]]
     """Attributes of each user."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
     _events: dict[str, list[Event]] = field(default_factory=dict)
 
     def events(self, user_id: str) -> list[Event]:

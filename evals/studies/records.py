@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from limner.evals.records import Comparison, Metric, Spent, SplitInfo, StrictRecord
+from limner.core.messages import Message
+from limner.evals.records import Comparison, Metric, Spent, SplitInfo, StrictRecord, Why
 
 Study = Literal["portraits", "reasons", "chat"]
 State = Literal["ok", "error", "skipped"]
@@ -56,7 +57,7 @@ class Case(StrictRecord):
     """`error` where it raised; `skipped` where the cost limit came first. Neither enters any
     mean.
     """
-    why: str = ""
+    why: Why = None
     seconds: float = 0.0
     values: dict[str, float | None] = Field(default={})
     """Values by measure; None where undefined."""
@@ -110,4 +111,4 @@ class StudyRecord(StrictRecord):
     """
     cost: Cost = Cost()
     seed: int = 0
-    notes: list[str] = Field(default=[])
+    notes: list[Message] = Field(default=[])

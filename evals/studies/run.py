@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from limner.core.errors import BadInputError, BudgetSpentError, LimnerError
+from limner.core.messages import Message, message, plain
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow
 from limner.core.settings import Settings
@@ -166,11 +167,7 @@ class _StudyWork:
         ):
             await self._neutral(cases)
         elif self.plan.study == "portraits" and not for_model:
-            self.notes.append(
-                "No model wrote these portraits, so there is nothing that it could know "
-                "by heart; --neutral compares "
-                "the embedder's part all the same."
-            )
+            self.notes.append(message("study.no_model_words"))
         # As they were finished until now; whoever reads them is to find the order that the record
         # was made in.
         self.stream.restart(self._in_order(cases.values()))
@@ -221,9 +218,7 @@ class _StudyWork:
         if not self.plan.judge:
             return None
         if model.chat is None or model.grade == "none":
-            self.notes.append(
-                "There is no model that may judge, so the reasons are measured by rules alone."
-            )
+            self.notes.append(message("study.no_judge"))
             return None
         return Judge(model.chat, self.settings.prompts.get("judge-reason", ""))
 
@@ -256,7 +251,7 @@ class _StudyWork:
             user_id=user_id,
             bucket=bucket,
             state="skipped",
-            why="the cost limit was reached",
+            why=message("study.cost_limit"),
         )
         if self._is_spent():
             return skipped
@@ -264,10 +259,12 @@ class _StudyWork:
         try:
             case = await ask()
         except BudgetSpentError as error:
-            return skipped.model_copy(update={"why": str(error)})
+            return skipped.model_copy(update={"why": error.message})
         except Exception as error:  # noqa: BLE001 - one user's failure is counted, and the others go on
             why = (
-                str(error) if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
+                error.message
+                if isinstance(error, LimnerError)
+                else plain(f"{type(error).__name__}: {error}")
             )
             return Case(id=case_id, user_id=user_id, bucket=bucket, state="error", why=why)
         if self.budget.is_short:
@@ -315,9 +312,7 @@ class _StudyWork:
                     )
                     self.stream.write(cases[user_id])
                 else:
-                    self.notes.append(
-                        f"Under neutral names {user_id} could not be measured: {again.why}"
-                    )
+                    self.notes.append(message("study.unmeasured_user", user=user_id, why=again.why))
                 self.progress.advance()
             self.progress.done()
         finally:
@@ -354,9 +349,13 @@ class _StudyWork:
         return record
 
 
-def _first_errors(cases: Sequence[Case]) -> list[str]:
+def _first_errors(cases: Sequence[Case]) -> list[Message]:
     wrong = [one for one in cases if one.state == "error"]
-    return [f"{len(wrong)} of {len(cases)} raised, the first time: {wrong[0].why}"] if wrong else []
+    return (
+        [message("study.first_error", n=len(wrong), all=len(cases), error=wrong[0].why)]
+        if wrong
+        else []
+    )
 
 
 def _digest(plan: StudyPlan, lab: Lab, model: ModelHandle) -> str:

@@ -84,10 +84,8 @@ def check_measures(study: Study, names: Iterable[str]) -> None:
     for name in names:
         plain = name.removeprefix(NEUTRAL) if study == "portraits" else name
         if plain not in known:
-            lead = f"the study '{study}' measures"
-            raise UsageError(
-                "evals.no_threshold_measure", name=name, listed=listed(name, known, lead)
-            )
+            there = listed(name, known, "listed.study_measures", study=study)
+            raise UsageError("evals.no_threshold_measure", name=name, listed=there)
 
 
 _LESS = ("false", "silent", "judge.unscored", "sufficiency", "diversity")

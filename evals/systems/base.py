@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from limner.core.errors import CannotRunError
 from limner.core.interactions import NO_TIME, Interactions
+from limner.core.messages import Message
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import LedgerRow, Scale
 from limner.core.settings import LlmSettings
@@ -219,8 +220,8 @@ class Remarking(Protocol):
     """A system that knows what a reader of its numbers must know."""
 
     @property
-    def remark(self) -> str:
-        """A sentence; empty where there is nothing to say."""
+    def remark(self) -> Message | None:
+        """A sentence; None where there is nothing to say."""
 
 
 class Personal:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import CannotRunError, ModelError, SettingsError
+from limner.core.messages import joined
 from limner.core.schema import Item, LedgerRow
 from limner.core.settings import Settings as Configuration
 from limner.evals.systems.base import Scores, Setting, Training, UserBatch
@@ -114,11 +115,11 @@ class Llm:
         try:
             self._ready = self._loop.wait(desk.ready())
         except SettingsError as error:
-            raise CannotRunError(str(error)) from error
+            raise CannotRunError(error.message) from error
         if self._ready.chat is None:
-            raise CannotRunError(
-                " ".join(self._ready.notes) or "There is no model to ask (LIMNER_LLM=none)."
-            )
+            if self._ready.notes:
+                raise CannotRunError(joined(self._ready.notes))
+            raise CannotRunError("system.no_model")
 
     def score(self, asked: UserBatch) -> Scores:
         scores = np.tile(self._share - 2, (len(asked), 1)).astype(np.float64)
@@ -174,11 +175,8 @@ class Llm:
                     self._settings,
                 )
             if not verdict.order and not taste.is_empty and len(head) > 1:
-                raise (
-                    ModelError(verdict.note)
-                    if verdict.state == "failed"
-                    else CannotRunError(verdict.note)
-                )
+                why = verdict.note or ""
+                raise ModelError(why) if verdict.state == "failed" else CannotRunError(why)
             return verdict
 
         verdicts = await asyncio.gather(*map(one, asked.histories, heads), return_exceptions=True)

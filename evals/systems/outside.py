@@ -10,6 +10,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from limner.core.errors import BadInputError, UsageError
+from limner.core.messages import Message, message
 from limner.evals.systems.base import Scores, System, Training, UserBatch
 
 _COLUMNS = ("user_id", "item_id", "score")
@@ -39,15 +40,11 @@ class Unknown:
         self._ids, self._strange = self._ids + ids, self._strange + len(strange)
 
     @property
-    def remark(self) -> str:
-        """Empty where all were known."""
+    def remark(self) -> Message | None:
+        """None where all were known."""
         if not self._strange:
-            return ""
-        return (
-            f"{self._strange:,} of {self._ids:,} item ids that it gave are no items of "
-            "this data set, the first "
-            f"'{self._first}'"
-        )
+            return None
+        return message("run.strange_items", n=self._strange, all=self._ids, first=self._first)
 
 
 class Outsider:
@@ -64,7 +61,7 @@ class Outsider:
         self._unknown = Unknown()
 
     @property
-    def remark(self) -> str:
+    def remark(self) -> Message | None:
         return self._unknown.remark
 
     def score(self, asked: UserBatch) -> Scores:
@@ -132,7 +129,7 @@ class RunFile:
                 raise BadInputError("system.run_foreign", file=self.name, what=what, first=ids[0])
 
     @property
-    def remark(self) -> str:
+    def remark(self) -> Message | None:
         return self._unknown.remark
 
     def score(self, asked: UserBatch) -> Scores:

@@ -1,18 +1,18 @@
 """The words of the page, and the small pieces that choose and cut them."""
 
-import ast
 import re
-from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 
 import pytest
 
-from limner.core.messages import catalogue
+from limner.api.languages import preferred
+from limner.core.errors import BadInputError
+from limner.core.filters import parse
+from limner.core.messages import LANGUAGES as MESSAGE_LANGUAGES
+from limner.core.messages import message, plain
 from limner.web.render import cited
-from limner.web.retold import Told, read_forms
 from limner.web.talk import lines
-from limner.web.words import LANGUAGES, chosen, read_words
+from limner.web.words import LANGUAGES, read_words
 
 
 def _templates() -> str:
@@ -51,7 +51,7 @@ def test_languages_take_the_same_values() -> None:
     ],
 )
 def test_the_browsers_language(accepted: str, code: str) -> None:
-    assert chosen(accepted) == code
+    assert preferred(accepted) == code
 
 
 def test_numbers_and_plurals() -> None:
@@ -74,66 +74,33 @@ def test_html_as_a_server_sent_event() -> None:
 # ---------------------------------------------------------------- notes and errors
 
 
-def test_notes_and_errors_are_said_anew() -> None:
-    told = read_words()["zh"].told
-    assert told("No item has genre: Noir, so its quota changes nothing.") == Told(
-        "没有物品符合 genre: Noir，其配额不起作用。", "zh"
+def test_notes_and_errors_are_said_in_the_language_of_the_page() -> None:
+    said = read_words()["zh"].message
+    assert said(message("list.idle_quota", what="genre: Noir")) == (
+        "没有物品符合 genre: Noir，其配额不起作用。",
+        "zh",
     )
-    inner = "In template words and not stored: Another request is changing the store; ask again."
-    assert told(inner).text == "使用模板措辞，且未保存：另一请求正在更改数据库；请再试。"
-    assert told("The condition 'age >' cannot be used: a value is missing after 'age >'.").text == (
-        "条件“age >”无法使用：“age >”之后缺少数值。"
-    )
-    assert told("Something else.") == Told("Something else.", "en")
-    english = "There is no user 'x' in the store; ids are used exactly as in the data."
-    assert read_words()["en"].told(english) == Told(english, "en")
-    assert told(english).text == "库中没有用户“x”；编号须与数据完全一致。"
+    inner = message("portrait.unstored", why=message("store.other_request"))
+    assert said(inner).text == "使用模板措辞，且未保存：另一请求正在更改数据库；请再试。"
+    with pytest.raises(BadInputError) as raised:
+        parse("age >")
+    assert said(raised.value.message).text == "条件“age >”无法使用：“age >”之后缺少数值。"
+    assert said(plain("Something else.")) == ("Something else.", "en")
+    unknown = message("user.unknown", user="x")
+    assert read_words()["en"].message(unknown) == (unknown.text, "en")
+    assert said(unknown).text == "库中没有用户“x”；编号须与数据完全一致。"
 
 
-def test_the_more_telling_form_is_taken() -> None:
-    told = read_words()["zh"].told
-    assert told("query.n: Input should be less than or equal to 50").text == "n：不得大于 50"
-    assert told("form.type: Input should be 'like' or 'hide'").text == "type：应为 'like' or 'hide'"
+def test_counts_in_notes_are_worded_by_the_language() -> None:
+    note = message("list.short", given=1234, asked=5000)
+    words = read_words()
+    assert words["en"].message(note).text.startswith("1,234 of 5,000 items")
+    assert words["zh"].message(note).text.startswith("要求 5,000 件，得 1,234 件")
+    for n, noun in ((1, "character"), (2, "characters")):
+        wrong = message("input.string_too_short", min_length=n)
+        assert words["en"].message(wrong).text == f"String should have at least {n} {noun}"
+        assert words["zh"].message(wrong).text == f"至少 {n} 个字符"
 
 
-def test_sentences_take_the_same_values_in_every_language() -> None:
-    for form in read_forms():
-        assert set(form.said) == set(LANGUAGES)
-        english, other = (set(re.findall(r"\{(\w+)\}", form.said[code])) for code in ("en", "zh"))
-        assert other <= english, form.said["en"]
-
-
-FOREIGN = ("{where}.{name}: ", "Not Found")
-"""What other packages say."""
-
-
-def test_sentences_are_those_that_the_code_says() -> None:
-    """A note that is worded otherwise one day must be so here too."""
-    sentences = [*_sentences("agent", "tools"), *_coded()]
-    said = [one for one in sentences if len(one.replace("\0", "")) > 8]
-    patterns = [re.compile(".*".join(map(re.escape, one.split("\0"))), re.DOTALL) for one in said]
-    for form in read_forms():
-        english = form.said["en"]
-        if not english.startswith(FOREIGN):
-            assert any(one.fullmatch(english) for one in patterns), english
-
-
-def _coded() -> Iterator[str]:
-    """Every English text of the message catalogue, in the same form."""
-    for said in catalogue().values():
-        if isinstance(english := said["en"], str):
-            yield re.sub(r"\{\w+(:[^}]*)?\}", "\0", english)
-
-
-def _sentences(*packages: str) -> Iterator[str]:
-    """Every string of the code, with a zero byte in place of each value."""
-    for package in packages:
-        for file in (Path(__file__).parents[2] / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.JoinedStr):
-                    yield "".join(
-                        str(one.value) if isinstance(one, ast.Constant) else "\0"
-                        for one in node.values
-                    )
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield node.value
+def test_the_page_speaks_the_languages_of_the_messages() -> None:
+    assert set(LANGUAGES) == set(MESSAGE_LANGUAGES)

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from limner.api.access import other_user
 from limner.api.conversations import ConversationLog, Talk
+from limner.api.languages import language_of
 from limner.api.models import ChatAnswer, Question
 from limner.api.pool import Pool
 from limner.api.problems import document_of
@@ -67,7 +68,8 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
         talk = await pool.call(begun)
         if EVENTS in accept:
-            return streamed(_events(talk, pool.stream(lambda: talks.stream(talk, question))))
+            pieces = pool.stream(lambda: talks.stream(talk, question))
+            return streamed(_events(talk, pieces, language_of(request.headers)))
         answer = await pool.run(lambda: talks.answer(talk, question))
         return told(ChatAnswer(conversation_id=talk.id, answer=answer))
 
@@ -109,7 +111,9 @@ def pairs_of(turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return pairs
 
 
-async def _events(talk: Talk, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[str, None]:
+async def _events(
+    talk: Talk, pieces: AsyncGenerator[Piece, None], language: str
+) -> AsyncGenerator[str, None]:
     try:
         async with aclosing(pieces):
             async for piece in pieces:
@@ -121,7 +125,7 @@ async def _events(talk: Talk, pieces: AsyncGenerator[Piece, None]) -> AsyncGener
                 else:
                     yield _event(piece.kind, piece.model_dump_json())
     except LimnerError as error:
-        yield _event("problem", document_of(error).model_dump_json())
+        yield _event("problem", document_of(error, language).model_dump_json())
 
 
 def _event(name: str, data: str) -> str:

@@ -2,6 +2,7 @@
 unchanged.
 """
 
+import json
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -10,6 +11,7 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from limner.api.languages import language_of
 from limner.api.models import (
     Chunk,
     ChunkChoice,
@@ -74,7 +76,8 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         talk = await pool.call(recalled)
         made = _Made(request)
         if request.stream:
-            return streamed(_chunks(made, pool.stream(lambda: stream(engine, question, talk))))
+            pieces = pool.stream(lambda: stream(engine, question, talk))
+            return streamed(_chunks(made, pieces, language_of(http.headers)))
         reply = await pool.run(lambda: answer(engine, question, talk))
         return told(made.whole(reply.text))
 
@@ -151,7 +154,9 @@ class _Made:
         return f"data: {chunk.model_dump_json(exclude=left_out)}\n\n"
 
 
-async def _chunks(made: _Made, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[str, None]:
+async def _chunks(
+    made: _Made, pieces: AsyncGenerator[Piece, None], language: str
+) -> AsyncGenerator[str, None]:
     yield made.chunk(Delta(role="assistant", content=""))
     try:
         async with aclosing(pieces):
@@ -163,8 +168,9 @@ async def _chunks(made: _Made, pieces: AsyncGenerator[Piece, None]) -> AsyncGene
                     if made.wants_usage:
                         yield made.counted(piece.answer.text)
     except LimnerError as error:
-        # As OpenAI's clients know an error within a stream.
-        problem = document_of(error)
-        yield f'data: {{"error": {problem.model_dump_json()}}}\n\n'
+        # As OpenAI's clients know an error within a stream: its message is a text.
+        problem = document_of(error, language)
+        told = problem.model_dump(exclude={"message"}) | {"message": problem.detail}
+        yield f"data: {json.dumps({'error': told}, ensure_ascii=False)}\n\n"
         return
     yield "data: [DONE]\n\n"

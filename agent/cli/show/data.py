@@ -55,7 +55,7 @@ def ingest_report(report: IngestReport) -> RenderableType:
             )
         )
     if report.notes:
-        parts += [Text(), heading("Worth knowing"), bullets(report.notes)]
+        parts += [Text(), heading("Worth knowing"), bullets(note.text for note in report.notes)]
     return Group(*parts)
 
 

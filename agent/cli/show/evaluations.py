@@ -86,7 +86,7 @@ def _troubles(report: Evaluation) -> Iterator[str]:
         missed = counted(system.failed_users, "user")
         troubles = [
             f"gave nothing for {missed}, who count as misses" if system.failed_users else "",
-            system.why,
+            system.why.text if system.why else "",
         ]
         if system.state == "ok" and any(troubles):
             yield f"{system.name} {'; '.join(trouble for trouble in troubles if trouble)}."

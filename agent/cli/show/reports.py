@@ -26,7 +26,10 @@ def train_report(report: TrainReport) -> RenderableType:
     return Group(
         Text(f"{learned} in {duration(report.seconds)} (model {report.version})."),
         _channel_table(report),
-        *(words(line, "dim") for line in [*_training_lines(report), *report.notes]),
+        *(
+            words(line, "dim")
+            for line in [*_training_lines(report), *(note.text for note in report.notes)]
+        ),
         *(_rerank_weight(report.rerank) if report.rerank else ()),
     )
 
