@@ -18,7 +18,8 @@ def test_the_most_had_are_counted_by_users() -> None:
 
 
 def test_near_in_users_is_the_cosine_of_who_had_them() -> None:
-    assert near_in_users(HOLDERS, "b") == [("a", pytest.approx(2 / np.sqrt(2 * 4)))]
+    [(nearest, cosine)] = near_in_users(HOLDERS, "b")
+    assert nearest == "a" and cosine == pytest.approx(2 / np.sqrt(2 * 4))
     assert [one for one, _ in near_in_users(HOLDERS, "a")] == ["b", "c", "d"]
     assert near_in_users(HOLDERS, "never seen") == []
 

@@ -100,7 +100,7 @@ async def explain(
 
 async def reasons(
     chat: FakeChat | None = None,
-    grade: str = "none",
+    grade: Grade = "none",
     settings: Settings = SETTINGS,
     items: list[Item] | None = None,
 ) -> Explained:
@@ -110,7 +110,7 @@ async def reasons(
         PAST,
         chat,
         grade,
-        settings,  # type: ignore[arg-type]
+        settings,
         led=LED,
         channels=CHANNELS,
         lexicon=LEXICON,
@@ -563,7 +563,7 @@ async def test_a_listed_reason_that_fails_is_dropped(
 @pytest.mark.parametrize("grade", ["phrase", "full"])
 @pytest.mark.parametrize("error", [ModelUnavailableError("gone"), BudgetSpentError("spent")])
 async def test_a_model_that_fails_leaves_template_reasons_and_one_note(
-    grade: str, error: Exception
+    grade: Grade, error: Exception
 ) -> None:
     found = await reasons(FakeChat(lambda request: error), grade)
     assert len(found.reasons) == len(NEW) and len(found.notes) == 1 and str(error) in found.notes[0]

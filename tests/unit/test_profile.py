@@ -121,7 +121,7 @@ async def test_a_user_of_whom_nothing_is_known_gets_an_honest_sentence_and_no_ca
     )
     settings = Settings(portrait=PortraitSettings(ask=["What does this user do for a living?"]))
     for grade in ("none", "phrase", "full"):
-        profile = await paint(empty, chat, grade, settings)  # type: ignore[arg-type]
+        profile = await paint(empty, chat, grade, settings)
         assert "too little" in profile.summary and profile.preferences == []
         assert profile.unknowns == ["What does this user do for a living?"]
     assert chat.requests == []

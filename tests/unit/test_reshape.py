@@ -192,7 +192,7 @@ def test_lists_keep_every_wish_and_miss_no_item_that_fits(
 
 @pytest.mark.parametrize("year", [1990, 1990.0, "1990"])
 def test_a_quota_of_one_number_holds_however_the_data_writes_it(model: Model, year: object) -> None:
-    items = items_of(**{f"i{at}": {"year": year} for at in range(10)})
+    items = items_of(20, **{f"i{at}": {"year": year} for at in range(10)})
     ranked = order(model, model.history([("i15", 1.0)]), n=20)
     found = diversify_list(
         lambda n: ranked[:n], 20, RecommendationRequest(quota={"year:1990": 2}), model, items

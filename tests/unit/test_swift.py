@@ -24,8 +24,8 @@ def engine(trained: Path, tmp_path: Path) -> Engine:
     return engine_of(copied(trained, tmp_path))
 
 
-def asked(engine: Engine, user: str = "u0", **wishes: object) -> Recommendations:
-    return listed(engine, user, **wishes)
+def asked(engine: Engine, user: str = "u0", n: int = 5, **wishes: object) -> Recommendations:
+    return listed(engine, user, n, **wishes)
 
 
 def listed(engine: Engine, user: str, n: int = 5, **fields: object) -> Recommendations:

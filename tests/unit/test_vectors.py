@@ -221,7 +221,8 @@ def test_what_is_erased_or_changed_while_it_is_embedded(
 
 
 def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
-    held = asked(engine, "u0") and engine.store.profile("u0")
+    asked(engine, "u0")
+    held = engine.store.profile("u0")
     assert held is not None
     engine.state.portraits.embed_all()
     one = held.preferences[0]
