@@ -6,7 +6,7 @@ import pytest
 from limner.retrieve import ItemVectors
 from limner.retrieve.cooccurrence import holders_of
 from limner.retrieve.neighbors import most_had, near_in_text, near_in_users
-from tests.unit.test_holders import interactions
+from tests.unit.test_cooccurrence import interactions
 
 HOLDERS = holders_of(interactions({"u1": "abb", "u2": "ab", "u3": "ac", "u4": "ad"}))
 
