@@ -16,6 +16,7 @@ from limner.core.schema import Item, RecommendationRequest
 from limner.rank import (
     Model,
     OrderRequest,
+    RankedCandidate,
     allowed,
     audience,
     catalogue_of,
@@ -252,7 +253,7 @@ def test_quotas_look_past_the_first_candidates(
     history = model.history([("i3", 1.0)])
     asked: list[int] = []
 
-    def ordered(k: int):  # type: ignore[no-untyped-def]
+    def ordered(k: int) -> list[RankedCandidate]:
         asked.append(k)
         return order(model, history, exclude=frozenset(["i3"]), n=k)[:k]
 

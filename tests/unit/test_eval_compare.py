@@ -14,7 +14,15 @@ from limner.evals.compare import compare
 from limner.evals.metrics import paired_test
 from limner.evals.records import SystemResult
 from limner.evals.runs import load_run
-from tests.unit.eval_runs import HOSTILE, NAMED, USERS, evaluation, made_up, write_run
+from tests.unit.eval_runs import (
+    HOSTILE,
+    NAMED,
+    USERS,
+    RecordOptions,
+    evaluation,
+    made_up,
+    write_run,
+)
 
 WEAK, STRONG = made_up({"limner": 0.10}, seed=1), made_up({"limner": 0.16}, seed=1)
 """The same users, the second system better in ndcg and less novel."""
@@ -125,10 +133,10 @@ def test_without_values_by_user_nothing_is_tested(tmp_path: Path) -> None:
         {"style": "lenskit"},
     ],
 )
-def test_other_questions_cannot_be_compared(tmp_path: Path, other: dict[str, str]) -> None:
+def test_other_questions_cannot_be_compared(tmp_path: Path, other: RecordOptions) -> None:
     a = load_run(write_run(tmp_path / "a", evaluation(WEAK)))
-    b = load_run(write_run(tmp_path / "b", evaluation(STRONG, **other)))  # type: ignore[arg-type]
-    with pytest.raises(BadInputError, match=next(iter(other.values()))):
+    b = load_run(write_run(tmp_path / "b", evaluation(STRONG, **other)))
+    with pytest.raises(BadInputError, match=str(next(iter(other.values())))):
         compare(a, b)
 
 

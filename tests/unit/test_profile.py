@@ -485,9 +485,9 @@ def down(request: ChatRequest) -> Exception:
 @pytest.mark.parametrize("grade", ["phrase", "full"])
 @pytest.mark.parametrize("answer", [down, lambda request: "not json"])
 async def test_a_model_that_fails_costs_its_words_only(
-    grade: str, answer: Callable[[ChatRequest], str]
+    grade: Grade, answer: Callable[[ChatRequest], str | Exception]
 ) -> None:
-    profile = await paint(SUBJECT, FakeChat(answer), grade, SETTINGS)  # type: ignore[arg-type]
+    profile = await paint(SUBJECT, FakeChat(answer), grade, SETTINGS)
     template = await paint(SUBJECT, None, "none", SETTINGS)
     assert profile.model_dump(exclude={"notes"}) == template.model_dump(exclude={"notes"})
     assert len(profile.notes) == 1

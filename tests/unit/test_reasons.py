@@ -165,8 +165,9 @@ def test_grounds_are_spread_over_the_list() -> None:
 
 
 def test_the_channel_that_leads_is_the_one_that_is_named() -> None:
-    bare = [Item(item_id=name, title=name) for name in ("next_item", "collaborative", "content")]
-    led = {i.item_id: [Attribution("e16", i.item_id, 0.5)] for i in bare}  # type: ignore[arg-type]
+    links: tuple[Link, ...] = ("next_item", "collaborative", "content")
+    bare = [Item(item_id=name, title=name) for name in links]
+    led: dict[str, list[Attribution]] = {link: [Attribution("e16", link, 0.5)] for link in links}
     whys = choose_grounds(PROFILE, bare, PAST, led, {}, item_values)
     assert [w.origin for w in whys] == ["next_item", "collaborative", "content"]
 
