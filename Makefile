@@ -49,7 +49,8 @@ $(OTHERS)/.installed: tests/reference/requirements.txt tests/reference/without-d
 demo: $(VENV)/.installed
 	@$(BIN)/limner --data demo-data demo
 
-# Types and layers are checked on an installed copy: in the checkout the packages lie under other names.
+# Types and layers are checked on an installed copy: in the checkout the packages lie under other names. Tests, which
+# mypy checks too, import that copy.
 typed: $(VENV)/.installed-dev
 	@rm -rf build/typed build/lib
 	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/typed .

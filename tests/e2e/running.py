@@ -4,7 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +93,13 @@ def limner(
     *args: str | Path,
     before: Callable[[], None] | None = None,
     given: str = "",
-    **env: str,
+    env: Mapping[str, str] | None = None,
 ) -> Done:
     """The same, waited for. `before` runs in the new process before the command does."""
     done = subprocess.run(
         [sys.executable, "-m", "limner.cli", "--data", "store", *map(str, args)],
         cwd=folder,
-        env=environment(**env),
+        env=environment(**(env or {})),
         input=given,
         capture_output=True,
         text=True,

@@ -77,7 +77,7 @@ def test_without_its_model_every_verb_answers_in_template_words(
     with no_model(kind) as (env, why):
         *told, asked = together(
             *(
-                partial(limner, place, *command, **env)
+                partial(limner, place, *command, env=env)
                 for place, command in zip(places, commands, strict=True)
             )
         )
@@ -132,7 +132,7 @@ def test_without_vectors_recommendations_are_made_without_content(
             }
         )
         for place in (fresh, trained) if away == "chroma" else (fresh,):
-            done = limner(place, "recommend", "u0", "-n", "3", "--json", **env)
+            done = limner(place, "recommend", "u0", "-n", "3", "--json", env=env)
             assert done.code == 0, done.err
             answer = json.loads(done.out)
             assert len(answer["recommendations"]) == 3
@@ -148,7 +148,7 @@ def test_without_vectors_recommendations_are_made_without_content(
             )
             assert all(one["reason"]["text"] for one in answer["recommendations"])
         # What needs the vectors says so in one sentence.
-        done = limner(fresh, "train", **env)
+        done = limner(fresh, "train", env=env)
         assert (
             done.code == 1
             and ("Chroma" if away == "chroma" else "embedding endpoint") in done.failure
@@ -173,7 +173,7 @@ def test_a_model_of_another_version_is_trained_anew(place: Path) -> None:
 def test_a_run_stops_asking_after_three_failed_calls(place: Path) -> None:
     # A server that asks to wait longer than the 20 s that a call may take is asked once a call.
     with ScriptedServer(otherwise=Failure(503, retry_after=25)) as server:
-        done = limner(place, "profile", "build", "--all", "--concurrency", "1", **asking(server))
+        done = limner(place, "profile", "build", "--all", "--concurrency", "1", env=asking(server))
         assert done.code == 0, done.err
         assert len(server.requests) == 3
     [warning] = done.warnings
@@ -184,13 +184,13 @@ def test_a_run_stops_asking_after_three_failed_calls(place: Path) -> None:
 @pytest.mark.slow
 def test_a_failing_model_does_not_take_a_good_portraits_place(place: Path) -> None:
     with ScriptedServer() as server:
-        assert limner(place, "profile", "build", "u0", **asking(server)).code == 0
+        assert limner(place, "profile", "build", "u0", env=asking(server)).code == 0
     before = newest(place, "u0")
     assert before.grade == "phrase"
     with no_model("unreachable") as (env, _):
         # Not even its name is known; a name, and no answer.
         for more in ({}, {"LIMNER_LLM_MODEL": "other", "LIMNER_LLM_GRADE": "phrase"}):
-            assert limner(place, "profile", "build", "u0", **env, **more).code == 0
+            assert limner(place, "profile", "build", "u0", env=env | more).code == 0
     assert newest(place, "u0") == before
 
 
@@ -239,11 +239,11 @@ def test_a_full_disk_leaves_the_store_as_it_was(place: Path) -> None:
 def test_an_index_of_another_embedder_is_refused_and_made_anew(place: Path) -> None:
     with ScriptedServer() as server:
         env = asking(server, LIMNER_EMBED="openai")
-        refused = limner(place, "profile", "build", "u0", **env)
+        refused = limner(place, "profile", "build", "u0", env=env)
         assert refused.code == 1
         assert "limner profile build --reindex" in refused.failure
         assert not server.requests  # nothing was paid for a portrait that could not be kept
-        made = limner(place, "profile", "build", "u0", "--reindex", **env)
+        made = limner(place, "profile", "build", "u0", "--reindex", env=env)
         assert made.code == 0, made.err
         # Vectors that came from elsewhere, unknown to the store.
         (place / "store" / "chroma").rename(place / "chroma")
@@ -264,11 +264,11 @@ def test_an_index_of_another_embedder_is_refused_and_made_anew(place: Path) -> N
 def test_an_embedding_endpoint_that_is_gone_costs_no_recommendation(place: Path) -> None:
     with ScriptedServer() as server:
         env = {"LIMNER_EMBED": "openai", "OPENAI_BASE_URL": server.base_url}
-        assert limner(place, "profile", "build", "u0", "--reindex", **env).code == 0
+        assert limner(place, "profile", "build", "u0", "--reindex", env=env).code == 0
     (place / "limner.yaml").write_text("llm: {retry_budget: 0.2}\n")
     before = counts(place)
     painted, stranger, built, spared = (
-        limner(place, *command, **env)
+        limner(place, *command, env=env)
         for command in (
             ("recommend", "u0", "-n", "3"),
             ("recommend", "u1", "-n", "3"),
@@ -282,7 +282,7 @@ def test_an_embedding_endpoint_that_is_gone_costs_no_recommendation(place: Path)
     assert built.code == 0 and "not embedded: 3" in " ".join(built.warnings), built.err
     assert spared.code == 1
     assert counts(place) == replace(before, profiles=before.profiles + 3)
-    again = limner(place, "recommend", "u0", "-n", "3", **env)
+    again = limner(place, "recommend", "u0", "-n", "3", env=env)
     assert (again.code, again.warnings) == (0, []), again.err  # no vector was thrown away
 
 
@@ -333,11 +333,11 @@ def test_one_process_writes_and_others_read(place: Path) -> None:
                 ("recommend", "u0", "-n", "2"),
                 ("profile", "show", "u1", "--json"),
             )
-            *done, found, passing = together(
-                *(partial(limner, place, *command, **asking(server)) for command in reading)
+            *others, found, passing = together(
+                *(partial(limner, place, *command, env=asking(server)) for command in reading)
             )
             assert not server.requests  # no answer could be kept
-        assert [one.code for one in (*done, found, passing)] == [0, 0, 0, 0], (
+        assert [one.code for one in (*others, found, passing)] == [0, 0, 0, 0], (
             found.err + passing.err
         )
         assert any("another process" in warning for warning in found.warnings)

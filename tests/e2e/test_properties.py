@@ -53,8 +53,10 @@ class Tables:
             )
         # A user of whom nothing is known but the id.
         (folder / "users.csv").write_text("user_id,age\nnewcomer,30\n", encoding="utf-8")
-        named = {name: [str(folder / f"{name}.csv")] for name in ("events", "items", "users")}
-        return Sources(**named, allow_unknown_items=True)
+        events, items, users = (
+            [str(folder / f"{one}.csv")] for one in ("events", "items", "users")
+        )
+        return Sources(events, items, users, allow_unknown_items=True)
 
 
 @st.composite

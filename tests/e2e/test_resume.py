@@ -92,7 +92,7 @@ def test_a_killed_build_goes_on(place: Path) -> None:
             finished = stored
         assert 6 <= len(finished) < len(IDS)
 
-        done = limner(place, *BUILD, **asking(server))
+        done = limner(place, *BUILD, env=asking(server))
         assert done.code == 0, done.err
         assert json.loads(done.out)["skipped"] == len(finished)
         stored = portraits(place)
@@ -107,7 +107,7 @@ def test_a_killed_build_goes_on(place: Path) -> None:
         assert repeated(server) <= CONCURRENCY * kills
 
         paid = len(server.requests)
-        again = json.loads(limner(place, *BUILD, **asking(server)).out)
+        again = json.loads(limner(place, *BUILD, env=asking(server)).out)
         assert (again["built"], again["skipped"]) == ([], len(stored))
         assert len(server.requests) == paid
 

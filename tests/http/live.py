@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from limner.core.schema import Item, User
-from limner.core.settings import ServerSettings, Settings, load_settings
+from limner.core.settings import ServerSettings, SettingPath, Settings, load_settings
 from limner.core.telemetry import Telemetry
 from limner.engine import Engine, open_engine
 from limner.server import configured, listen
@@ -23,7 +23,7 @@ USERS = ("ann", "bob")
 
 def settings_for(folder: Path, **server: object) -> Settings:
     """Without a model; `server` overrules the settings of that section."""
-    given = {("server", name): value for name, value in server.items()}
+    given: dict[SettingPath, object] = {("server", name): value for name, value in server.items()}
     return load_settings(
         {}, None, {("data",): str(folder / "store"), ("llm", "choice"): "none", **given}
     )

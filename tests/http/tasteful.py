@@ -20,8 +20,8 @@ def made(folder: Path) -> Path:
     """The folder, with a store that is ingested and trained."""
     write_tables(folder)
     engine = open_engine(settings_for(folder), create=True, embedder=FakeEmbedder())
-    names = {kind: [str(folder / f"{kind}.csv")] for kind in ("events", "items", "users")}
-    engine.ingest(Sources(**names))
+    events, items, users = ([str(folder / f"{one}.csv")] for one in ("events", "items", "users"))
+    engine.ingest(Sources(events, items, users))
     engine.train()
     engine.store.close()
     return folder

@@ -8,6 +8,7 @@ import openai
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
+from openai.types.chat import ChatCompletionUserMessageParam
 from pydantic import SecretStr
 
 from limner.testing import Drop, Failure, ScriptedServer
@@ -186,13 +187,17 @@ def test_the_openai_client_asks_and_streams(painted: httpx.Client) -> None:
 
 def test_user_or_metadata_names_the_end_user(painted: httpx.Client) -> None:
     client = openai_client(painted)
-    asked = [{"role": "user", "content": "What did they rate last?"}]
-    for given in ({"user": "u1"}, {"metadata": {"user_id": "u1"}}):
-        made = client.chat.completions.create(model="limner", messages=asked, **given)  # type: ignore[call-overload]
-        assert "u1" in made.choices[0].message.content
+    asked: list[ChatCompletionUserMessageParam] = [
+        {"role": "user", "content": "What did they rate last?"}
+    ]
+    for made in (
+        client.chat.completions.create(model="limner", messages=asked, user="u1"),
+        client.chat.completions.create(model="limner", messages=asked, metadata={"user_id": "u1"}),
+    ):
+        assert "u1" in (made.choices[0].message.content or "")
     front_end = client.chat.completions.create(
         model="limner", messages=asked, user="someone-at-a-front-end"
-    )  # type: ignore[arg-type]
+    )
     assert front_end.choices[0].message.content
 
 

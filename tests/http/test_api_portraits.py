@@ -65,7 +65,7 @@ def test_versions_moments_and_differences(client: httpx.Client) -> None:
 def test_a_stated_preference_stands_in_the_portrait_and_moves_the_list_at_once(
     client: httpx.Client,
 ) -> None:
-    query = {"n": 50, "explain": "false"}
+    query: dict[str, str | int] = {"n": 50, "explain": "false"}
 
     def wars() -> float:
         """How high they stand: the mean of their places, negated."""
@@ -176,7 +176,7 @@ def test_a_context_never_passes_its_budget_and_names_its_evidence(client: httpx.
 def test_a_context_begins_with_what_was_asked_about(client: httpx.Client) -> None:
     client.patch("/v1/users/u0/profile", json={"state": [{"value": one} for one in GENRES]})
     for genre in GENRES:
-        query = {"query": f"{genre} (genre)", "max_tokens": 500}
+        query: dict[str, str | int] = {"query": f"{genre} (genre)", "max_tokens": 500}
         found = client.get("/v1/users/u0/context", params=query).json()
         assert found["preferences"][0]["value"] == genre
         assert f"genre: {genre}" in found["text"].splitlines()[1]

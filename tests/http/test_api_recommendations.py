@@ -68,7 +68,7 @@ def test_wishes_hold(client: httpx.Client) -> None:
 
 
 def test_a_boost_lifts_what_fits(client: httpx.Client) -> None:
-    def places(**params: object) -> list[int]:
+    def places(**params: str | int) -> list[int]:
         found = ids(client.get(LIST, params={"n": 20, **params}))
         return [
             at
@@ -96,7 +96,7 @@ def test_a_boost_lifts_what_fits(client: httpx.Client) -> None:
     ],
 )
 def test_wishes_that_cannot_be_are_refused(
-    client: httpx.Client, params: dict[str, object], code: str
+    client: httpx.Client, params: dict[str, str | int], code: str
 ) -> None:
     problem(client.get(LIST, params=params), 422, code)
 

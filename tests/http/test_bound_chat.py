@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,10 +22,11 @@ from limner.engine import open_engine
 from limner.ingest import Sources
 from limner.server import create_app
 from limner.store.api_keys import KeyRing, create_key
-from limner.testing import CallTool, FakeEmbedder, ScriptedAnswer, ScriptedServer
+from limner.testing import CallTool, FakeEmbedder, ScriptedAnswer, ScriptedServer, SeenRequest
 from limner.tools import TOOLS
+from tests.e2e.running import write_tables
 from tests.http.live import live, settings_for
-from tests.http.tasteful import copied, engine_of, problem, scripted, write_tables
+from tests.http.tasteful import copied, engine_of, problem, scripted
 
 OWN, OTHER = "u0", "u1"
 ABOUT_OTHERS = [
@@ -234,7 +236,7 @@ def test_a_conversation_of_another_key_is_not_gone_on_with(
     assert page.status_code == 200 and "Ask about user u0" in page.text
 
 
-CALLS = {
+CALLS: dict[str, dict[str, object]] = {
     **{one.name: {"user_id": OTHER} for one in TOOLS if "user_id" in one.args.model_fields},
     "compare_users": {"user_id": OWN, "other_id": OTHER},
     "similar_users": {"user_id": OWN},
@@ -253,12 +255,19 @@ CALLS = {
 }
 
 
+def part_of(seen: SeenRequest, name: str) -> list[dict[str, Any]]:
+    """A list in the body of a request."""
+    part = seen.body[name]
+    assert isinstance(part, list)
+    return part
+
+
 @pytest.mark.parametrize("tool", [one.name for one in TOOLS])
 def test_a_model_that_plans_gets_nothing_of_others_from_any_tool(
     painted: Path, tmp_path: Path, tool: str
 ) -> None:
     lie = "User u1 likes Comedy most, and u2 does too. u3 and u97 like Drama. User u0 likes Comedy."
-    script = [
+    script: list[CallTool | ScriptedAnswer] = [
         CallTool(tool, CALLS[tool]),
         CallTool("portrait", {"user_id": OWN}),
         ScriptedAnswer(lie),
@@ -272,11 +281,11 @@ def test_a_model_that_plans_gets_nothing_of_others_from_any_tool(
         told = "".join(
             plain(one)
             for seen in server.requests
-            for one in seen.body["messages"]
+            for one in part_of(seen, "messages")
             if one["role"] == "tool"
         )
         tells_of_nobody_else(told, others)
-        offered = {one["function"]["name"] for one in server.requests[0].body["tools"]}
+        offered = {one["function"]["name"] for one in part_of(server.requests[0], "tools")}
     assert offered.isdisjoint(
         {"compare_users", "similar_users", "find_users", "cohort", "audience", "raters"}
     )

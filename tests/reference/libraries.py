@@ -19,11 +19,16 @@ import os
 import sys
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from ranx import Qrels, Run
+    from rectools.dataset import Dataset
 
 Row = tuple[str, str, int, int, float]
 EVERYBODY = -1
@@ -44,21 +49,32 @@ def main() -> None:
     frame.to_csv(folder / "values.csv", index=False, float_format="%.17g")
 
 
-def shape(folder: Path) -> dict:
-    return json.loads((folder / "shape.json").read_text())
+class Shape(TypedDict):
+    users: int
+    items: int
+    ks: list[int]
+
+
+def shape(folder: Path) -> Shape:
+    found: Shape = json.loads((folder / "shape.json").read_text())
+    return found
 
 
 def ranked(folder: Path) -> dict[int, list[int]]:
     """Each user's items, best first; users with an empty list are not in it."""
-    lists = pd.read_csv(folder / "lists.csv").sort_values(["user", "rank"])
-    return {int(user): group.to_list() for user, group in lists.groupby("user")["item"]}
+    return by_user(pd.read_csv(folder / "lists.csv").sort_values(["user", "rank"]))
 
 
 def relevant(folder: Path) -> dict[int, list[int]]:
-    return {
-        int(u): group.to_list()
-        for u, group in pd.read_csv(folder / "relevant.csv").groupby("user")["item"]
-    }
+    return by_user(pd.read_csv(folder / "relevant.csv").sort_values("user", kind="stable"))
+
+
+def by_user(rows: pd.DataFrame) -> dict[int, list[int]]:
+    """The items of each user, both in the order of the rows."""
+    found: dict[int, list[int]] = {}
+    for user, item in zip(rows["user"].to_list(), rows["item"].to_list(), strict=True):
+        found.setdefault(user, []).append(item)
+    return found
 
 
 def rectools(folder: Path) -> Iterator[Row]:
@@ -106,8 +122,9 @@ def stand_in_for_torch() -> None:
     this.
     """
     torch = types.ModuleType("torch")
-    torch.Tensor = type("Tensor", (), {})
-    torch.jit = types.SimpleNamespace(ignore=lambda function: function)
+    vars(torch).update(
+        Tensor=type("Tensor", (), {}), jit=types.SimpleNamespace(ignore=lambda function: function)
+    )
     sys.modules["torch"] = torch
 
 
@@ -207,17 +224,18 @@ def recbole_metrics() -> types.ModuleType:
     scikit-learn.
     """
     stand_in_for_torch()
-    np.float = float  # The name that numpy 1.24 took away.
-    root = Path(next(iter(importlib.util.find_spec("recbole").submodule_search_locations)))
+    vars(np)["float"] = float  # The name that numpy 1.24 took away.
+    found = importlib.util.find_spec("recbole")
+    assert found is not None and found.submodule_search_locations is not None
+    root = Path(found.submodule_search_locations[0])
     for name in ("recbole", "recbole.evaluator", "recbole.utils"):
         package = types.ModuleType(name)
         package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = package
-    sys.modules["recbole.utils"].EvaluatorType = importlib.import_module(
-        "recbole.utils.enum_type"
-    ).EvaluatorType
+    kinds = importlib.import_module("recbole.utils.enum_type")
+    vars(sys.modules["recbole.utils"])["EvaluatorType"] = kinds.EvaluatorType
     learn = types.ModuleType("sklearn.metrics")
-    learn.auc = learn.mean_absolute_error = learn.mean_squared_error = None
+    vars(learn).update(auc=None, mean_absolute_error=None, mean_squared_error=None)
     sys.modules["sklearn"], sys.modules["sklearn.metrics"] = types.ModuleType("sklearn"), learn
     return importlib.import_module("recbole.evaluator.metrics")
 
@@ -244,7 +262,7 @@ def ranx(folder: Path) -> Iterator[Row]:
             yield from (("ranx", ours, k, user, float(found[str(user)])) for user in users)
 
 
-def ranx_objects(folder: Path):
+def ranx_objects(folder: Path) -> tuple["Qrels", "Run", list[int]]:
     from ranx import Qrels, Run
 
     lists, wanted = ranked(folder), relevant(folder)
@@ -324,7 +342,17 @@ def time_recommending(folder: Path) -> dict[str, list[float]]:
     }
 
 
-def recommending(model, dataset, asked: list[int]) -> Iterator[float]:
+class Recommender(Protocol):
+    """What RecTools' models have in common, as far as it is called here."""
+
+    def fit(self, dataset: "Dataset") -> object: ...
+
+    def recommend(
+        self, *, users: list[int], dataset: "Dataset", k: int, filter_viewed: bool
+    ) -> object: ...
+
+
+def recommending(model: Recommender, dataset: "Dataset", asked: list[int]) -> Iterator[float]:
     """Seconds of CPU for each user."""
     model.fit(dataset)
     for user in asked:
@@ -333,7 +361,7 @@ def recommending(model, dataset, asked: list[int]) -> Iterator[float]:
         yield time.process_time() - start
 
 
-def clock(work) -> float:
+def clock(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

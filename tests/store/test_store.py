@@ -159,7 +159,7 @@ def test_no_store_and_no_database(tmp_path: Path) -> None:
 
 def test_rows_that_come_as_columns_are_those_that_an_insert_leaves(place: StorePlace) -> None:
     store = place.open()
-    rows = {
+    rows: Columns = {
         "id_hash": [1, 2],
         "event_id": ["a", None],
         "user_key": [1, 1],

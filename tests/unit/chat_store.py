@@ -10,7 +10,7 @@ import numpy as np
 from limner.core.interactions import milliseconds
 from limner.core.progress import Quiet
 from limner.core.schema import Item, Scale, User
-from limner.core.settings import load_settings
+from limner.core.settings import SettingPath, load_settings
 from limner.engine import Engine
 from limner.store import EventColumns, event_hash, open_store
 from limner.testing import FakeEmbedder
@@ -100,5 +100,8 @@ def make_engine(folder: Path, **settings: object) -> Engine:
                 context=[""] * len(EVENTS),
             )
         )
-    given = {("data",): str(folder), ("llm",): settings or {"choice": "none"}}
+    given: dict[SettingPath, object] = {
+        ("data",): str(folder),
+        ("llm",): settings or {"choice": "none"},
+    }
     return Engine(load_settings({}, overrides=given), store, Quiet(), FakeEmbedder())

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
+from typing_extensions import override
+
 from limner.core.errors import UnknownIdError, UsageError
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import (
@@ -31,10 +33,16 @@ from limner.core.schema import (
     User,
 )
 from limner.core.settings import Settings
+from limner.diagnostics import Doctor
+from limner.engine import Engine
 from limner.ingest import Sources
+from limner.profile.builder import ProfileBuilder
 from limner.recommend.edits import Erased
+from limner.recommend.training import Trainer
+from limner.state.reader import DataReader
 from limner.store import Counts
 
+SCALES = {"ml": Scale(source="ml", low=1, high=5)}
 HOSTILE = "[red]Evil[/red] \x1b[31mTitle\x1b[0m\u202e\r\nsecond [/] line"
 KOREAN = "기생충 (패러사이트)"
 
@@ -199,50 +207,141 @@ def recommendations(
     )
 
 
-class FakeStore:
-    def require_user(self, user_id: str) -> User:
-        if user_id != "196":
-            raise UnknownIdError(
-                f"There is no user '{user_id}' in the store; limner history shows a user's events."
-            )
-        return User(user_id=user_id)
+class Calls:
+    """What was called with what, in turn; `raises` is thrown by every call that is noted."""
 
-    def events_by_id(self, ids: Sequence[str]) -> list[Event]:
-        return [event for event in EVENTS if event.event_id in ids]
+    def __init__(self, raises: BaseException | None = None) -> None:
+        self.raises = raises
+        self.asked: list[tuple[str, tuple[object, ...]]] = []
 
-    def scales(self) -> dict[str, Scale]:
-        return {"ml": Scale(source="ml", low=1, high=5)}
-
-    def counts(self) -> Counts:
-        return Counts(users=1, items=4, events=4, profiles=1)
-
-    def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
-        return [("196", 61)]
-
-
-class FakeEngine:
-    """Knows the user 196; `raises` is thrown by every method, `asked` records what was called with
-    what.
-    """
-
-    def __init__(self, settings: Settings, raises: BaseException | None = None) -> None:
-        self.settings, self.store, self.raises = settings, FakeStore(), raises
-        # The fake is each of the engine's parts itself.
-        self.data = self.doctor = self.trainer = self.portraits = self
-        self.progress: Progress = Quiet()
-        self.asked: list[tuple[str, object]] = []
-        self.closed = False
-
-    def _note(self, name: str, *given: object) -> None:
+    def note(self, name: str, *given: object) -> None:
         self.asked.append((name, given))
         if self.raises is not None:
             raise self.raises
 
-    def _known(self, user_id: str) -> None:
-        self.store.require_user(user_id)
 
+# Each fake stands in for a part of the engine and has nothing of its insides: what a test needs is
+# overridden, and mypy checks that the real part has it, with the same arguments.
+class FakeData(DataReader):
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    def require(self, user_id: str) -> None:
+        if user_id != "196":
+            raise UnknownIdError(
+                f"There is no user '{user_id}' in the store; limner history shows a user's events."
+            )
+
+    @override
+    def user(self, user_id: str) -> User:
+        if user_id != "new":  # whose list is a fallback
+            self.require(user_id)
+        return User(user_id=user_id)
+
+    @override
+    def scales(self) -> dict[str, Scale]:
+        return SCALES
+
+    @override
+    def counts(self) -> Counts:
+        return Counts(users=1, items=4, events=4, profiles=1)
+
+    @override
+    def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
+        return [("196", 61)]
+
+    @override
+    def events_by_id(self, ids: Iterable[str]) -> dict[str, Event]:
+        wanted = set(ids)
+        return {event.event_id: event for event in EVENTS if event.event_id in wanted}
+
+    @override
+    def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
+        return {one: ITEMS[one] for one in ids}
+
+    @override
+    def history(self, user_id: str) -> list[Event]:
+        self.calls.note("history", user_id)
+        self.require(user_id)
+        return EVENTS
+
+
+class FakeTrainer(Trainer):
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    @override
+    def is_trained(self) -> bool:
+        return False
+
+    @override
+    def reindex(self) -> int:
+        self.calls.note("reindex")
+        return 4
+
+
+class FakeBuilder(ProfileBuilder):
+    def __init__(self, calls: Calls, data: FakeData) -> None:
+        self.calls, self.data = calls, data
+
+    @override
+    async def current(self, user_id: str) -> Profile | None:
+        self.data.require(user_id)
+        return None
+
+    @override
+    async def estimate(self, user_ids: Sequence[str] | None = None) -> Estimate:
+        self.calls.note("estimate", user_ids)
+        return Estimate(
+            users=943,
+            sample=5,
+            model="gpt-4o-mini",
+            grade="full",
+            calls=943,
+            input_tokens=1_500_000,
+            output_tokens=300_000,
+            cost=0.405,
+            hours=1.25,
+        )
+
+
+class FakeDoctor(Doctor):
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    @override
+    async def examine(self, *, probe: bool = False) -> list[Check]:
+        self.calls.note("doctor", probe)
+        return [
+            Check(name="store", state="ok", detail="1 user, 4 items, 4 events"),
+            Check(
+                name="model",
+                state="fail" if probe else "warn",
+                detail="no model; set OPENAI_API_KEY or install limner[local]",
+            ),
+        ]
+
+
+class FakeEngine(Engine):
+    """Knows the user 196."""
+
+    def __init__(
+        self, settings: Settings, progress: Progress, raises: BaseException | None = None
+    ) -> None:
+        self.settings, self.progress, self.calls = settings, progress, Calls(raises)
+        self.data: FakeData = FakeData(self.calls)
+        self.trainer = FakeTrainer(self.calls)
+        self.portraits = FakeBuilder(self.calls, self.data)
+        self.doctor = FakeDoctor(self.calls)
+        self.closed = False
+
+    @property
+    def asked(self) -> list[tuple[str, tuple[object, ...]]]:
+        return self.calls.asked
+
+    @override
     def ingest(self, *parts: Sources) -> IngestReport:
-        self._note("ingest", *parts)
+        self.calls.note("ingest", *parts)
         return IngestReport(
             events=TableReport(read=10, kept=7, merged=1, rejected=2, reasons={"missing user": 2}),
             items=TableReport(read=4, kept=4),
@@ -250,45 +349,23 @@ class FakeEngine:
             rejected_file="store/rejected/1.jsonl",
         )
 
-    def user(self, user_id: str) -> User:
-        if user_id != "new":  # whose list is a fallback
-            self._known(user_id)
-        return User(user_id=user_id)
-
-    def scales(self) -> dict[str, Scale]:
-        return self.store.scales()
-
-    def counts(self) -> Counts:
-        return self.store.counts()
-
-    def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
-        return self.store.active_users(min_events)
-
-    def events_by_id(self, ids: Iterable[str]) -> dict[str, Event]:
-        return {one.event_id: one for one in self.store.events_by_id(list(ids))}
-
-    def history(self, user_id: str) -> list[Event]:
-        self._note("history", user_id)
-        self._known(user_id)
-        return EVENTS
-
+    @override
     def erase(self, user_id: str) -> Erased:
-        self._note("erase", user_id)
+        self.calls.note("erase", user_id)
         return Erased(
             user_id=user_id,
             events=4,
             notes=["The trained channels forget them with the next training."],
         )
 
-    def items_by_id(self, ids: Iterable[str]) -> dict[str, Item]:
-        return {one: ITEMS[one] for one in ids}
-
+    @override
     async def weigh(self, trained: TrainReport, users: int | None = None) -> TrainReport:
-        self._note("weigh", users)
+        self.calls.note("weigh", users)
         return trained
 
+    @override
     def train(self) -> TrainReport:
-        self._note("train")
+        self.calls.note("train")
         self.progress.start("embedding items", 4)
         self.progress.advance(4)
         self.progress.done()
@@ -309,61 +386,48 @@ class FakeEngine:
             notes=["No times: order of rows."],
         )
 
-    def is_trained(self) -> bool:
-        return False
-
-    async def current(self, user_id: str) -> Profile | None:
-        self._known(user_id)
-        return None
-
+    @override
     async def build(
         self,
-        user_ids: Sequence[str] | None,
+        user_ids: Sequence[str] | None = None,
         *,
         concurrency: int = 4,
         max_cost: float | None = None,
         force: bool = False,
+        embed: bool = True,
     ) -> BuildReport:
-        self._note("build", user_ids, concurrency, max_cost, force)
+        self.calls.note("build", user_ids, concurrency, max_cost, force)
         for user_id in user_ids or []:
             if user_id == "broken":
                 return BuildReport(built=[], failed={"broken": "the store has no room"})
-            self._known(user_id)
+            self.data.require(user_id)
         return BuildReport(built=[profile()], skipped=3, notes=["The embedded model words slowly."])
 
-    async def estimate(self, user_ids: Sequence[str] | None) -> Estimate:
-        self._note("estimate", user_ids)
-        return Estimate(
-            users=943,
-            sample=5,
-            model="gpt-4o-mini",
-            grade="full",
-            calls=943,
-            input_tokens=1_500_000,
-            output_tokens=300_000,
-            cost=0.405,
-            hours=1.25,
-        )
-
+    @override
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
-        self._note("profile", user_id, version)
-        self._known(user_id)
+        self.calls.note("profile", user_id, version)
+        self.data.require(user_id)
         return profile(version=version or 2)
 
-    async def recommend(self, request: RecommendationRequest) -> Recommendations:
-        self._note("recommend", request)
+    @override
+    async def recommend(
+        self, request: RecommendationRequest, *, keep: bool = False
+    ) -> Recommendations:
+        self.calls.note("recommend", request)
         user_id = request.user_id or ""
         if request.items is not None:
-            self._known(user_id)
+            self.data.require(user_id)
             return recommendations(user_id, len(request.items), request.explain)
         fallback = user_id not in ("196", "")
         return recommendations(user_id, request.n, request.explain, fallback=fallback)
 
+    @override
     async def recommend_all(self, request: RecommendationRequest) -> AsyncIterator[Recommendations]:
-        self._note("recommend_all", request)
+        self.calls.note("recommend_all", request)
         for user_id in ("196", "7"):
             yield recommendations(user_id, request.n, request.explain, fallback=user_id != "196")
 
+    @override
     def users(
         self,
         n: int | None = 10,
@@ -373,7 +437,7 @@ class FakeEngine:
         where: str = "",
         repeats: bool = False,
     ) -> Audience:
-        self._note("users", n, for_item, like, where, repeats)
+        self.calls.note("users", n, for_item, like, where, repeats)
         item_id = for_item or ""
         if item_id not in ITEMS:
             raise UnknownIdError(
@@ -395,21 +459,7 @@ class FakeEngine:
             notes=["Two of them did nothing."],
         )
 
-    async def examine(self, *, probe: bool = False) -> list[Check]:
-        self._note("doctor", probe)
-        return [
-            Check(name="store", state="ok", detail="1 user, 4 items, 4 events"),
-            Check(
-                name="model",
-                state="fail" if probe else "warn",
-                detail="no model; set OPENAI_API_KEY or install limner[local]",
-            ),
-        ]
-
-    def reindex(self) -> int:
-        self._note("reindex")
-        return 4
-
+    @override
     async def close(self) -> None:
         self.closed = True
 
@@ -426,7 +476,6 @@ class Opening:
     ) -> FakeEngine:
         if self.missing and not create:
             raise UsageError(f"There is no store at {settings.data}; run limner ingest first.")
-        engine = FakeEngine(settings, self.raises)
-        engine.progress = progress or Quiet()
+        engine = FakeEngine(settings, progress or Quiet(), self.raises)
         self.engines.append(engine)
         return engine

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,18 @@ def metric(values: Sequence[float]) -> Metric:
     if not found.n:
         return Metric(mean=None, ci95=None, n=0)
     return Metric(mean=found.mean, ci95=(found.low, found.high) if found.n > 1 else None, n=found.n)
+
+
+class RecordOptions(TypedDict, total=False):
+    """What `evaluation` takes by name."""
+
+    dataset: str
+    split: str
+    digest: str
+    candidates: str
+    style: Style
+    ours: str
+    more: Sequence[SystemResult]
 
 
 def evaluation(

@@ -31,12 +31,13 @@ class Bench:
         events: str | None = None,
         chunk_rows: int = 100_000,
         mapping: object = None,
-        **more: str,
+        items: str | None = None,
+        users: str | None = None,
     ) -> IngestReport:
         sources = Sources(
             events=[events] if events else [],
-            items=[more["items"]] if "items" in more else [],
-            users=[more["users"]] if "users" in more else [],
+            items=[items] if items else [],
+            users=[users] if users else [],
             mapping=None if mapping is None else parse_mapping(mapping, "test"),
         )
         report = ingest(self.store, sources, chunk_rows=chunk_rows)

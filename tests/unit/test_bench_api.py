@@ -41,5 +41,5 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
         assert figures.cpu_ms > 0
         assert figures.memory_mb > 50
     assert "ms CPU each" in report(measured).text
-    [figures] = memory.run(tmp_path, 1, users=30)
-    assert figures.requests >= 1 and figures.memory_mb > 50
+    [held] = memory.run(tmp_path, 1, users=30)
+    assert held.requests >= 1 and held.memory_mb > 50

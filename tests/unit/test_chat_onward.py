@@ -115,12 +115,13 @@ async def test_the_period_before(engine: Engine, turns: list[str], days: tuple[s
 def test_periods_beside(
     since: str | None, until: str | None, later: bool, found: tuple[str | None, str | None] | None
 ) -> None:
+    moved = beside(period(since, until), later=later)
+    assert moved == (None if found is None else period(*found))
+
+
+def period(since: str | None, until: str | None) -> Period:
     day = date.fromisoformat
-    moved = beside(
-        Period(day(since) if since else None, day(until) if until else None), later=later
-    )
-    right = None if found is None else Period(*(day(one) if one else None for one in found))
-    assert moved == right
+    return Period(day(since) if since else None, day(until) if until else None)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """What a hosted model is told in chat: texts masked, user ids behind pseudonyms, and back again."""
 
-from types import SimpleNamespace
-from typing import cast
+from collections.abc import Collection
 
 from pydantic import Field
+from typing_extensions import override
 
 from limner.chat import Conversation
 from limner.chat.compose import lines_of
@@ -11,6 +11,7 @@ from limner.chat.model import CallLog, langchain_tool, phrased
 from limner.chat.pseudonymizer import Pseudonymizer
 from limner.core.settings import PrivacySettings, Settings
 from limner.engine import Engine
+from limner.state.reader import DataReader
 from limner.testing import FakeChat
 from limner.tools.base import Args, Result, Tool, ToolStatement
 
@@ -26,12 +27,23 @@ class Found(Result):
     others: list[dict[str, str]] = Field(default=[])
 
 
+class ThreeUsers(DataReader):
+    def __init__(self) -> None: ...
+
+    @override
+    def known_users(self, among: Collection[str]) -> set[str]:
+        return {"196", "ann-1", "bo"} & set(among)
+
+
+class FakeEngine(Engine):
+    """Knows three users and settings, and has nothing else."""
+
+    def __init__(self, privacy: PrivacySettings) -> None:
+        self.settings, self.data = Settings(privacy=privacy), ThreeUsers()
+
+
 def engine(privacy: PrivacySettings | None = None) -> Engine:
-    made = SimpleNamespace(
-        settings=Settings(privacy=privacy or PrivacySettings()),
-        data=SimpleNamespace(known_users=lambda among: {"196", "ann-1", "bo"} & set(among)),
-    )
-    return cast(Engine, made)
+    return FakeEngine(privacy or PrivacySettings())
 
 
 async def told(pseudonymizer: Pseudonymizer, user_id: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from limner.chat import Conversation, answer
 from limner.core.progress import Quiet
-from limner.core.settings import load_settings
+from limner.core.settings import SettingPath, load_settings
 from limner.engine import Engine
 from limner.store import open_store
 from limner.testing import FakeEmbedder
@@ -18,7 +18,7 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 
 def reopened(folder: Path, language: str) -> Engine:
     """The same store with reasons in a language."""
-    given = {
+    given: dict[SettingPath, object] = {
         ("data",): str(folder),
         ("llm",): {"choice": "none"},
         ("reasons",): {"language": language},

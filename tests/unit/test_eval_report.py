@@ -7,6 +7,7 @@ import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from limner.evals.report_studies import lead
 from limner.evals.runs import SavedRun, load_run, load_runs
 from limner.evals.studies.records import Figure, StudyRecord
 from limner.evals.studies.stream import write_record
-from tests.unit.eval_runs import HOSTILE, Values, evaluation, made_up, write_run
+from tests.unit.eval_runs import HOSTILE, RecordOptions, Values, evaluation, made_up, write_run
 
 WINS = made_up({"popular": 0.03, "ease": 0.08, "limner": 0.14})
 LOSES = made_up({"popular": 0.03, "ease": 0.14, "limner": 0.08})
@@ -41,12 +42,19 @@ class Make:
         self.folder = folder
 
     def run(
-        self, values: Values, *, by_user: bool = True, name: str = "run", **more: object
+        self,
+        values: Values,
+        *,
+        by_user: bool = True,
+        name: str = "run",
+        **more: Unpack[RecordOptions],
     ) -> SavedRun:
-        record = evaluation(values, **more)  # type: ignore[arg-type]
+        record = evaluation(values, **more)
         return load_run(write_run(self.folder / name, record, values if by_user else None))
 
-    def contest(self, values: Values, *, by_user: bool = True, **more: object) -> Contest:
+    def contest(
+        self, values: Values, *, by_user: bool = True, **more: Unpack[RecordOptions]
+    ) -> Contest:
         [found] = contests([self.run(values, by_user=by_user, **more)])
         return found
 

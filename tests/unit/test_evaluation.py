@@ -261,7 +261,7 @@ def assert_same_said(names: Sequence[str], before: Truth, after: Truth) -> None:
                 pytest.skip(str(error))
             said.append(np.asarray(system.score(truth.training.asked(np.arange(USERS)))))
         assert np.isfinite(said[0]).any()
-        assert np.array_equal(*said), name
+        assert np.array_equal(said[0], said[1]), name
 
 
 @pytest.mark.parametrize("change", ["deleted", "shuffled"])
@@ -378,11 +378,11 @@ def test_ties_fall_as_often_to_any_item() -> None:
         for one in range(20)
     }
     assert len(first) > 5
-    twice = [
+    first_order, second_order = (
         rank(Fixed(np.zeros(ITEMS)), truth, 9, truth.training.progress, seed=4).items
         for _ in range(2)
-    ]
-    assert np.array_equal(*twice)
+    )
+    assert np.array_equal(first_order, second_order)
 
 
 def test_users_for_whom_a_system_raises_are_misses_not_absent() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from limner.core.interactions import Interactions
-from limner.state.event_counts import Census
+from limner.state.event_counts import Census, Polarity
 
 LIKED, DISLIKED, NEITHER = 0.8, -0.8, 0.0
 
@@ -32,10 +32,10 @@ def census(tastes: dict[str, list[tuple[str, float]]]) -> Census:
     return Census(x, np.array([s for *_, s in rows], dtype=np.float32), np.zeros(n, dtype=bool))
 
 
-def likers(tastes: dict[str, list[tuple[str, float]]], polarity: str = "like") -> list[str]:
+def likers(tastes: dict[str, list[tuple[str, float]]], polarity: Polarity = "like") -> list[str]:
     counted = census(tastes)
     every = np.ones(len(counted.x), dtype=bool)
-    found = counted.likers(every, polarity, "", None)  # type: ignore[arg-type]
+    found = counted.likers(every, polarity, "", None)
     return [counted.user_ids[at] for at in found.users.tolist()]
 
 

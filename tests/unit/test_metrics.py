@@ -134,7 +134,7 @@ def test_auc_counts_pairs(row: list[float], data: st.DataObject) -> None:
         float(row[one] > other) + 0.5 * (row[one] == other) for one in relevant for other in others
     ]
     found = metrics.auc(np.array([row]), *packed([relevant]))
-    np.testing.assert_allclose(found, [np.mean(pairs) if pairs else nan])
+    np.testing.assert_allclose(found, [float(np.mean(pairs)) if pairs else nan])
     if len(relevant) == 1 and row[relevant[0]] > -np.inf:
         ranks = metrics.midranks(np.array([row]), np.array(relevant))
         np.testing.assert_allclose(metrics.rank_auc(ranks, np.array([len(others) + 1])), found)
@@ -170,13 +170,14 @@ def test_diversity_is_the_mean_over_pairs(
     lists: list[list[int]], rows: list[list[int]], k: int
 ) -> None:
     features = np.array(rows, dtype=np.float64)
-    apart, differing = [], []
+    apart: list[float] = []
+    differing: list[float] = []
     for one in lists:
         known = [item for item in one[:k] if features[item].any()]
         far = [cosine_distance(features[a], features[b]) for a, b in combinations(known, 2)]
-        apart.append(np.mean(far) if far else nan)
+        apart.append(float(np.mean(far)) if far else nan)
         bits = [np.abs(features[a] - features[b]).sum() for a, b in combinations(one[:k], 2)]
-        differing.append(np.mean(bits) if bits else nan)
+        differing.append(float(np.mean(bits)) if bits else nan)
     ranked = padded(lists, 8)
     np.testing.assert_allclose(metrics.ild(ranked, features, k), apart, atol=1e-9)
     np.testing.assert_allclose(metrics.ild(ranked, features, k, "hamming"), differing, atol=1e-9)

@@ -31,6 +31,7 @@ from limner.state.derived import DerivedState
 from limner.state.reader import DataReader
 from limner.state.snapshots import CatalogueSnapshot
 from limner.store import Store, open_store
+from limner.testing import FakeEmbedder
 from limner.web.events import EventReader
 from limner.web.ledger import Accountant
 from limner.web.people import Directory
@@ -255,7 +256,8 @@ def test_heard_from_lately_is_by_time_and_names_a_condition_that_fits(tmp_path: 
                 "events",
                 [{"user_id": user_id, "item_id": "i", "type": "view", "timestamp": time}],
             )
-        people = Directory(cast(Engine, SimpleNamespace(data=data_of(store)))).people("", EN)
+        engine = Engine(Settings(), store, Quiet(), FakeEmbedder())
+        people = Directory(engine).people("", EN)
         assert [(one.user_id, one.last) for one in people.lately] == [
             ("new", "2025-04-05"),
             ("old", "2024-03-01"),

@@ -121,7 +121,7 @@ async def test_a_user_of_whom_nothing_is_known_gets_an_honest_sentence_and_no_ca
     )
     settings = Settings(portrait=PortraitSettings(ask=["What does this user do for a living?"]))
     for grade in ("none", "phrase", "full"):
-        profile = await paint(empty, chat, grade, settings)  # type: ignore[arg-type]
+        profile = await paint(empty, chat, grade, settings)
         assert "too little" in profile.summary and profile.preferences == []
         assert profile.unknowns == ["What does this user do for a living?"]
     assert chat.requests == []
@@ -485,9 +485,9 @@ def down(request: ChatRequest) -> Exception:
 @pytest.mark.parametrize("grade", ["phrase", "full"])
 @pytest.mark.parametrize("answer", [down, lambda request: "not json"])
 async def test_a_model_that_fails_costs_its_words_only(
-    grade: str, answer: Callable[[ChatRequest], str]
+    grade: Grade, answer: Callable[[ChatRequest], str | Exception]
 ) -> None:
-    profile = await paint(SUBJECT, FakeChat(answer), grade, SETTINGS)  # type: ignore[arg-type]
+    profile = await paint(SUBJECT, FakeChat(answer), grade, SETTINGS)
     template = await paint(SUBJECT, None, "none", SETTINGS)
     assert profile.model_dump(exclude={"notes"}) == template.model_dump(exclude={"notes"})
     assert len(profile.notes) == 1

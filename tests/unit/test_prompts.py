@@ -6,6 +6,7 @@ version stays as it is.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -69,15 +70,20 @@ def reason(code: str, turn: int) -> ChatRequest:
     return phrase_request(WHYS[turn], prompt, Settings(), load_language(code), "u1", turn)
 
 
+def phrase_messages(code: str) -> list[ChatMessage]:
+    return list(phrase(code).messages)
+
+
+def reason_messages(code: str) -> list[ChatMessage]:
+    return list(reason(code, 1).messages)
+
+
 def rendered(prompt_id: str, **values: str) -> list[ChatMessage]:
     return load_prompt(prompt_id).render(**values)
 
 
 CASES: dict[str, Callable[[], list[ChatMessage]]] = {
-    **{
-        f"portrait-phrase.{code}": lambda code=code: list(phrase(code).messages)
-        for code in supported_languages()
-    },
+    **{f"portrait-phrase.{code}": partial(phrase_messages, code) for code in supported_languages()},
     "portrait": lambda: list(portrait_request(SUBJECT, FIELDS, EN, hosted=False).messages),
     "portrait-part": lambda: list(part_requests(LONG, FIELDS, EN, hosted=False)[0].messages),
     "portrait-merge": lambda: list(
@@ -86,10 +92,7 @@ CASES: dict[str, Callable[[], list[ChatMessage]]] = {
         ).messages
     ),
     "portrait-repair": lambda: list(repair().messages),
-    **{
-        f"reason-phrase.{code}": lambda code=code: list(reason(code, 1).messages)
-        for code in supported_languages()
-    },
+    **{f"reason-phrase.{code}": partial(reason_messages, code) for code in supported_languages()},
     "reason-phrase.both": lambda: list(reason("en", 0).messages),
     "reason-phrase.event": lambda: list(reason("en", 2).messages),
     "reason-phrase.others": lambda: list(reason("en", 3).messages),

@@ -43,7 +43,8 @@ def brute(pairs: list[tuple[int, int]], now: int, half_life: float) -> NDArray[n
     for time, item in pairs:
         if time <= now:
             total[item] += 0.5 ** ((now - time) / half_life)
-    return total / max(total.max(), 1e-30)
+    scaled: NDArray[np.float64] = total / max(total.max(), 1e-30)
+    return scaled
 
 
 PAIRS = st.lists(

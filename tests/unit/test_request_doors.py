@@ -1,6 +1,7 @@
 """A recommendation request is defined once, and every door offers every field of it."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_every_field_says_what_it_is(name: str) -> None:
     assert (FIELDS[name].description or "").endswith(".")
 
 
-def test_rest_offers_every_field(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_rest_offers_every_field(tmp_path: Path) -> None:
     engine = small_engine(tmp_path)
     app = Described()
     app.include_router(recommendations.router(engine, Pool(1)))

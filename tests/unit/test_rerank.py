@@ -143,7 +143,7 @@ async def test_lists_are_not_given_to_a_model_below_full(
 ) -> None:
     chat = FakeChat()
     for mode in modes:
-        found = await rerank(IDS, ITEMS, TASTE, chat, grade, settings(mode=mode))  # type: ignore[arg-type]
+        found = await rerank(IDS, ITEMS, TASTE, chat, grade, settings(mode=mode))
         assert found.state == "skipped" and found.order == IDS and found.note
     assert chat.requests == []
 

@@ -61,7 +61,7 @@ def test_only_users_whose_last_item_is_new_to_them_are_held_out() -> None:
 
 
 def test_without_torch_it_is_skipped_and_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sasrec.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     x = many()
     with pytest.raises(CannotRunError, match=r"pip install 'limner\[neural\]'"):
         SasRec().fit(truth_of(leave_last_out(x), x).training)

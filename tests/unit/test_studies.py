@@ -10,7 +10,8 @@ import pytest
 
 from limner.core.errors import BudgetSpentError
 from limner.core.schema import Event, Fact, Item, LedgerRow, Preference, Profile, Scale
-from limner.evals.studies.cost import cost_of, spent
+from limner.evals.money import spent
+from limner.evals.studies.cost import cost_of
 from limner.evals.studies.judge import Judge
 from limner.evals.studies.lab import _grouped, nameless
 from limner.evals.studies.portraits import coverage, groundedness, jaccard, key_of, summary_grounded
@@ -557,7 +558,8 @@ def test_all_reasons_together() -> None:
 
 def test_pairs_are_tested_by_user() -> None:
     cases = [
-        case(at, **{"necessity": 0.1 + at / 1000, "necessity.random": 0.0}) for at in range(20)
+        case(at, "1-4", "ok", **{"necessity": 0.1 + at / 1000, "necessity.random": 0.0})
+        for at in range(20)
     ]
     [found] = comparisons("reasons", cases)
     assert (found.system, found.baseline, found.n) == ("necessity", "necessity.random", 20)

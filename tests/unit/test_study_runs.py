@@ -19,6 +19,7 @@ from limner.core.settings import LlmSettings, Price, RerankSettings, Settings
 from limner.evals.execution import Execution
 from limner.evals.studies import run as running
 from limner.evals.studies.lab import Lab, open_lab
+from limner.evals.studies.reasons import ReasonStudy
 from limner.evals.studies.records import Case, StudyRecord
 from limner.evals.studies.run import StudyPlan, run_study
 from limner.evals.studies.stream import CaseStream, load_studies, load_study
@@ -208,12 +209,11 @@ def test_a_study_goes_on_where_it_was_killed(
     lines = (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()
     (out / "cases.jsonl").write_text("\n".join([*lines[:3], lines[3][:40]]), encoding="utf-8")
     asked: list[str] = []
-    study = running.ReasonStudy
 
-    class Watched(study):  # type: ignore[valid-type,misc]
+    class Watched(ReasonStudy):
         async def one(self, user_id: str) -> Case:
             asked.append(user_id)
-            return await super().one(user_id)  # type: ignore[no-any-return]
+            return await super().one(user_id)
 
     monkeypatch.setattr(running, "ReasonStudy", Watched)
     again = go(store, "reasons", Execution(out, resume=True))
@@ -234,13 +234,11 @@ def test_a_study_goes_on_where_it_was_killed(
 def test_errors_are_counted_and_tried_again_on_request(
     store: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = running.ReasonStudy
-
-    class Broken(study):  # type: ignore[valid-type,misc]
+    class Broken(ReasonStudy):
         async def one(self, user_id: str) -> Case:
             if int(user_id[1:]) % 2:
                 raise RuntimeError("not today")
-            return await super().one(user_id)  # type: ignore[no-any-return]
+            return await super().one(user_id)
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "ReasonStudy", Broken)
@@ -261,12 +259,11 @@ def test_what_comes_after_the_cost_limit_is_skipped(
 ) -> None:
     done: list[str] = []
     monkeypatch.setattr(running._StudyWork, "_is_spent", lambda self: len(done) >= 3)
-    study = running.ReasonStudy
 
-    class Watched(study):  # type: ignore[valid-type,misc]
+    class Watched(ReasonStudy):
         async def one(self, user_id: str) -> Case:
             done.append(user_id)
-            return await super().one(user_id)  # type: ignore[no-any-return]
+            return await super().one(user_id)
 
     monkeypatch.setattr(running, "ReasonStudy", Watched)
     found = go(store, "reasons", Execution(out, cost_limit=1.0))

@@ -253,7 +253,7 @@ def test_a_look_is_no_choice() -> None:
         language = load_language(code)
         for way in ("next_item", "collaborative", "content"):
             one = [
-                reason_text(Item(item_id="a"), language=language, seen=(event, seen), origin=way)  # type: ignore[arg-type]
+                reason_text(Item(item_id="a"), language=language, seen=(event, seen), origin=way)
                 for event in (looked, looked.model_copy(update={"type": "purchase"}))
             ]
             assert one[0] != one[1]
@@ -485,9 +485,10 @@ def test_english_sentences_as_they_read() -> None:
     assert summary_text(FACTS[:1], [], english).count("comedy") == 1, "one like is one sentence"
     assert summary_text([], [], english) == "We know too little about this user yet."
     seen = (EVENTS[0].event, Item(item_id="sw", title="Star Wars (1977)"))
+    origins: tuple[Origin, ...] = ("next_item", "collaborative", "content")
     assert [
         reason_text(item, language=english, seen=seen, high=5, origin=origin, turn=turn)
-        for turn, origin in enumerate(["next_item", "collaborative", "content"], 1)  # type: ignore[misc]
+        for turn, origin in enumerate(origins, 1)
     ] == [
         "People who chose “Star Wars”, which you gave 5 of 5, went on to this.",
         "You gave “Star Wars” 5 of 5; people who chose that chose this too.",

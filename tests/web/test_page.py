@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from limner.chat import Piece, TextDelta
 from limner.core.errors import StoreError
@@ -48,6 +48,10 @@ class Opened:
     origin: str
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+
+    def refuse(self, dialog: Dialog) -> None:
+        self.complaints.append("a dialog")
+        dialog.dismiss()
 
     def go(self, path: str) -> Page:
         self.page.goto(self.origin + path)
@@ -97,7 +101,7 @@ def opening(
     found.page.on("request", lambda one: found.requests.append(one.url))
     found.page.on("console", lambda one: found.complaints.append(one.text))
     found.page.on("pageerror", lambda one: found.complaints.append(str(one)))
-    found.page.on("dialog", lambda one: (found.complaints.append("a dialog"), one.dismiss()))
+    found.page.on("dialog", found.refuse)
     yield found
     context.close()
 
@@ -757,10 +761,11 @@ def test_forms_of_other_sites_change_nothing(
             found.go("/")
             if secret:
                 sign_in(found, secret)
-            for path, form in (
-                ("feedback", {"item_id": "C1", "type": "like"}),
-                ("portrait", {"action": "state", "value": "Western"}),
-            ):
+            forms: dict[str, dict[str, str | float | bool]] = {
+                "feedback": {"item_id": "C1", "type": "like"},
+                "portrait": {"action": "state", "value": "Western"},
+            }
+            for path, form in forms.items():
                 answer = found.page.request.post(
                     f"{origin}{ANNS}/{path}", form=form, headers=headers
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from limner.evals.portraits import project
 from limner.evals.records import SystemResult
@@ -47,6 +47,10 @@ class Opened:
     page: Page
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+
+    def refuse(self, dialog: Dialog) -> None:
+        self.complaints.append("a dialog")
+        dialog.dismiss()
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ def opened(
     found.page.on("request", lambda one: found.requests.append(one.url))
     found.page.on("console", lambda one: found.complaints.append(one.text))
     found.page.on("pageerror", lambda one: found.complaints.append(str(one)))
-    found.page.on("dialog", lambda one: (found.complaints.append("a dialog"), one.dismiss()))
+    found.page.on("dialog", found.refuse)
     found.page.goto(file.as_uri())
     yield found
     context.close()

@@ -100,7 +100,7 @@ async def explain(
 
 async def reasons(
     chat: FakeChat | None = None,
-    grade: str = "none",
+    grade: Grade = "none",
     settings: Settings = SETTINGS,
     items: list[Item] | None = None,
 ) -> Explained:
@@ -110,7 +110,7 @@ async def reasons(
         PAST,
         chat,
         grade,
-        settings,  # type: ignore[arg-type]
+        settings,
         led=LED,
         channels=CHANNELS,
         lexicon=LEXICON,
@@ -165,8 +165,9 @@ def test_grounds_are_spread_over_the_list() -> None:
 
 
 def test_the_channel_that_leads_is_the_one_that_is_named() -> None:
-    bare = [Item(item_id=name, title=name) for name in ("next_item", "collaborative", "content")]
-    led = {i.item_id: [Attribution("e16", i.item_id, 0.5)] for i in bare}  # type: ignore[arg-type]
+    links: tuple[Link, ...] = ("next_item", "collaborative", "content")
+    bare = [Item(item_id=name, title=name) for name in links]
+    led: dict[str, list[Attribution]] = {link: [Attribution("e16", link, 0.5)] for link in links}
     whys = choose_grounds(PROFILE, bare, PAST, led, {}, item_values)
     assert [w.origin for w in whys] == ["next_item", "collaborative", "content"]
 
@@ -563,7 +564,7 @@ async def test_a_listed_reason_that_fails_is_dropped(
 @pytest.mark.parametrize("grade", ["phrase", "full"])
 @pytest.mark.parametrize("error", [ModelUnavailableError("gone"), BudgetSpentError("spent")])
 async def test_a_model_that_fails_leaves_template_reasons_and_one_note(
-    grade: str, error: Exception
+    grade: Grade, error: Exception
 ) -> None:
     found = await reasons(FakeChat(lambda request: error), grade)
     assert len(found.reasons) == len(NEW) and len(found.notes) == 1 and str(error) in found.notes[0]

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,9 +67,9 @@ def test_a_users_key(store: Store) -> None:
 def test_the_commands(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     before = ["--data", str(store.folder)]
 
-    def run(*args: str) -> dict[str, object]:
+    def run(*args: str) -> dict[str, Any]:
         assert main([*before, "keys", *args, "--json"]) == 0
-        found: dict[str, object] = json.loads(capsys.readouterr().out)
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
         return found
 
     made = run("create", "--scope", "write", "--user", "ann", "--name", "the [red]app")
@@ -77,8 +78,8 @@ def test_the_commands(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert "ann" in shown
     assert "[red]" in shown
     assert str(made["secret"]) not in shown
-    [listed] = run("list")["keys"]  # type: ignore[misc]
+    [listed] = run("list")["keys"]
     assert listed == made["key"]
-    assert run("revoke", listed["key_id"])["revoked"]  # type: ignore[index]
+    assert run("revoke", listed["key_id"])["revoked"]
     assert main([*before, "keys", "create", "--scope", "all"]) == 2
     assert "read, write or admin" in capsys.readouterr().err

@@ -7,15 +7,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from limner.cli.table_writer import check_ending, writing_rows
+from limner.cli.table_writer import Kind, check_ending, writing_rows
 from limner.core.errors import BadInputError
 
-COLUMNS = {"user_id": "text", "rank": "whole", "probability": "number"}
+COLUMNS: dict[str, Kind] = {"user_id": "text", "rank": "whole", "probability": "number"}
 ROWS = [("u,1", 1, 0.5), ('"기생충"\n', 2, None)]
 
 
 def written(file: Path) -> None:
-    with writing_rows(file, COLUMNS) as sink:  # type: ignore[arg-type]
+    with writing_rows(file, COLUMNS) as sink:
         sink.write(ROWS[:1])
         sink.write([])
         sink.write(ROWS[1:])
@@ -40,7 +40,7 @@ def test_every_kind_of_table_holds_the_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl"])
 def test_a_table_without_rows_is_one(name: str, tmp_path: Path) -> None:
-    with writing_rows(tmp_path / name, COLUMNS):  # type: ignore[arg-type]
+    with writing_rows(tmp_path / name, COLUMNS):
         pass
     if name == "a.parquet":
         assert pq.read_table(tmp_path / name).column_names == list(COLUMNS)
@@ -50,7 +50,7 @@ def test_a_table_without_rows_is_one(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl"])
 def test_what_fails_halfway_leaves_the_file_that_was_there(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("before")
-    with pytest.raises(RuntimeError), writing_rows(tmp_path / name, COLUMNS) as sink:  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError), writing_rows(tmp_path / name, COLUMNS) as sink:
         sink.write(ROWS)
         raise RuntimeError
     assert (tmp_path / name).read_text() == "before"

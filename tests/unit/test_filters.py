@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from limner.core.availability import is_hidden, is_unavailable
 from limner.core.errors import BadInputError
 from limner.core.filters import fitting, names_of, parse
-from limner.core.schema import Item, User
+from limner.core.schema import Attributes, Item, User
 
 FILM = Item(
     item_id="7",
@@ -195,7 +195,7 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     ],
 )
 def test_the_shelf_is_read_from_the_words_of_the_field(
-    attributes: dict, hidden: bool, gone: bool
-) -> None:  # type: ignore[type-arg]
+    attributes: Attributes, hidden: bool, gone: bool
+) -> None:
     assert is_hidden(attributes) is hidden
     assert is_unavailable(attributes) is gone

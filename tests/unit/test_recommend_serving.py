@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from limner.core.errors import UnknownIdError
-from limner.core.schema import RecommendationRequest, Recommendations
+from limner.core.schema import Profile, RecommendationRequest, Recommendations
 from limner.engine import Engine
+from limner.explain.attribution import Past
+from limner.rank import RankedCandidate
 from limner.recommend.serving import LRUCache
 from tests.http.live import small_engine
 from tests.http.tasteful import copied, engine_of, made
@@ -24,8 +26,8 @@ def engine(trained: Path, tmp_path: Path) -> Engine:
     return engine_of(copied(trained, tmp_path))
 
 
-def asked(engine: Engine, user: str = "u0", **wishes: object) -> Recommendations:
-    return listed(engine, user, **wishes)
+def asked(engine: Engine, user: str = "u0", n: int = 5, **wishes: object) -> Recommendations:
+    return listed(engine, user, n, **wishes)
 
 
 def listed(engine: Engine, user: str, n: int = 5, **fields: object) -> Recommendations:
@@ -45,9 +47,11 @@ def orders(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made_for: list[str] = []
     real = engine.pipeline.choose
 
-    def choose(profile, *args, **given):  # type: ignore[no-untyped-def]
+    def choose(
+        profile: Profile, past: Past, request: RecommendationRequest
+    ) -> list[RankedCandidate]:
         made_for.append(profile.user_id)
-        return real(profile, *args, **given)
+        return real(profile, past, request)
 
     monkeypatch.setattr(engine.pipeline, "choose", choose)
     return made_for

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from limner.core.errors import ModelError, StoreBusyError
+from limner.core.progress import Progress
 from limner.core.schema import RecommendationRequest, Recommendations
 from limner.engine import Engine, open_engine
 from limner.evals.portraits import portrait_map
@@ -48,9 +49,11 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     done: list[tuple[str, int]] = []
     upsert, delete = Index.upsert, Index.delete
 
-    def upserted(self: Index, kind: Kind, rows: Sequence[IndexRow], *more: object) -> int:
+    def upserted(
+        self: Index, kind: Kind, rows: Sequence[IndexRow], progress: Progress | None = None
+    ) -> int:
         done.append((f"upsert {kind}", len(rows)))
-        return upsert(self, kind, rows, *more)  # type: ignore[arg-type]
+        return upsert(self, kind, rows, progress)
 
     def deleted(self: Index, kind: Kind, ids: Sequence[str]) -> None:
         done.append((f"delete {kind}", len(ids)))
@@ -177,10 +180,12 @@ def test_a_process_that_is_killed_forgets_no_vector(
     with monkeypatch.context() as patch:
         upsert = Index.upsert
 
-        def killed(self: Index, kind: Kind, rows: Sequence[IndexRow], *more: object) -> int:
+        def killed(
+            self: Index, kind: Kind, rows: Sequence[IndexRow], progress: Progress | None = None
+        ) -> int:
             if kind == at:
                 raise KeyboardInterrupt
-            return upsert(self, kind, rows, *more)  # type: ignore[arg-type]
+            return upsert(self, kind, rows, progress)
 
         def unsaid(_: object) -> None:
             raise KeyboardInterrupt
@@ -221,7 +226,8 @@ def test_what_is_erased_or_changed_while_it_is_embedded(
 
 
 def test_what_a_portrait_holds_no_more_is_forgotten(engine: Engine) -> None:
-    held = asked(engine, "u0") and engine.store.profile("u0")
+    asked(engine, "u0")
+    held = engine.store.profile("u0")
     assert held is not None
     engine.state.portraits.embed_all()
     one = held.preferences[0]

@@ -3,7 +3,9 @@ what.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pytest
@@ -15,6 +17,10 @@ from limner.facts.population import Population
 from limner.retrieve import count_demographics, load_demographics
 from limner.retrieve.cooccurrence import holders_of, load_holders
 from tests.unit.test_evaluation import many
+
+
+class Saved(Protocol):
+    def save(self, folder: Path) -> None: ...
 
 
 def population() -> Population:
@@ -58,16 +64,18 @@ def test_derived_files_are_never_of_two_savings(
     users = [
         User(user_id=one, attributes={"side": "lr"[at % 2]}) for at, one in enumerate(x.user_ids)
     ]
-    value = {
+    makers: dict[str, Callable[[], Saved]] = {
         "population": population,
         "demographics": lambda: count_demographics(x, users),
         "holders": lambda: holders_of(x),
-    }[kind]()
-    load = {
+    }
+    value = makers[kind]()
+    loaders: dict[str, Callable[[Path], object]] = {
         "population": load_population,
         "demographics": load_demographics,
         "holders": load_holders,
-    }[kind]
+    }
+    load = loaders[kind]
     folder = tmp_path / kind
     value.save(folder)
     before = {one.name: one.read_bytes() for one in folder.iterdir()}

@@ -16,6 +16,7 @@ from limner.core.schema import Item, RecommendationRequest
 from limner.rank import (
     Model,
     OrderRequest,
+    RankedCandidate,
     allowed,
     audience,
     catalogue_of,
@@ -192,7 +193,7 @@ def test_lists_keep_every_wish_and_miss_no_item_that_fits(
 
 @pytest.mark.parametrize("year", [1990, 1990.0, "1990"])
 def test_a_quota_of_one_number_holds_however_the_data_writes_it(model: Model, year: object) -> None:
-    items = items_of(**{f"i{at}": {"year": year} for at in range(10)})
+    items = items_of(20, **{f"i{at}": {"year": year} for at in range(10)})
     ranked = order(model, model.history([("i15", 1.0)]), n=20)
     found = diversify_list(
         lambda n: ranked[:n], 20, RecommendationRequest(quota={"year:1990": 2}), model, items
@@ -252,7 +253,7 @@ def test_quotas_look_past_the_first_candidates(
     history = model.history([("i3", 1.0)])
     asked: list[int] = []
 
-    def ordered(k: int):  # type: ignore[no-untyped-def]
+    def ordered(k: int) -> list[RankedCandidate]:
         asked.append(k)
         return order(model, history, exclude=frozenset(["i3"]), n=k)[:k]
 

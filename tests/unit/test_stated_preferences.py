@@ -78,7 +78,8 @@ def test_what_was_taken_back_was_never_said() -> None:
 
 
 def first_of(value: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[int]:
-    return np.argsort(-value, kind="stable").tolist()[:FIRST]
+    order: list[int] = np.argsort(-value, kind="stable").tolist()
+    return order[:FIRST]
 
 
 def test_a_stated_like_reaches_the_first_ten_from_the_last_places() -> None:

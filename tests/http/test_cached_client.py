@@ -36,10 +36,19 @@ class Number(BaseModel):
     number: int
 
 
-def question(text: str = "How many?", **options: object) -> ChatRequest:
+def question(
+    text: str = "How many?",
+    *,
+    schema: type[BaseModel] | None = None,
+    max_tokens: int = 512,
+    temperature: float = 0.0,
+    repeat: int = 0,
+    choices: tuple[str, ...] = (),
+) -> ChatRequest:
+    messages = [ChatMessage(role="user", content=text)]
     return ChatRequest(
-        "test", "test@1#0", [ChatMessage(role="user", content=text)], user_id="u1", **options
-    )  # type: ignore[arg-type]
+        "test", "test@1#0", messages, schema, "u1", max_tokens, temperature, repeat, choices
+    )
 
 
 def http_chat(server: ScriptedServer, budget: float = 0.05) -> OpenAIChat:

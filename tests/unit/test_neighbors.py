@@ -6,7 +6,7 @@ import pytest
 from limner.retrieve import ItemVectors
 from limner.retrieve.cooccurrence import holders_of
 from limner.retrieve.neighbors import most_had, near_in_text, near_in_users
-from tests.unit.test_holders import interactions
+from tests.unit.test_cooccurrence import interactions
 
 HOLDERS = holders_of(interactions({"u1": "abb", "u2": "ab", "u3": "ac", "u4": "ad"}))
 
@@ -18,7 +18,8 @@ def test_the_most_had_are_counted_by_users() -> None:
 
 
 def test_near_in_users_is_the_cosine_of_who_had_them() -> None:
-    assert near_in_users(HOLDERS, "b") == [("a", pytest.approx(2 / np.sqrt(2 * 4)))]
+    [(nearest, cosine)] = near_in_users(HOLDERS, "b")
+    assert nearest == "a" and cosine == pytest.approx(2 / np.sqrt(2 * 4))
     assert [one for one, _ in near_in_users(HOLDERS, "a")] == ["b", "c", "d"]
     assert near_in_users(HOLDERS, "never seen") == []
 

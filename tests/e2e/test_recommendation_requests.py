@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -264,9 +265,10 @@ async def test_everyone_at_once_gets_what_each_gets_alone(engine: Engine) -> Non
 def test_the_commands_write_tables(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     opener = partial(open_engine, embedder=FakeEmbedder())
 
-    def run(*argv: str) -> dict:  # type: ignore[type-arg]
+    def run(*argv: str) -> dict[str, Any]:
         assert main(["--data", "store", *argv, "--json"], open_engine=opener) == 0
-        return json.loads(capsys.readouterr().out)
+        document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return document
 
     said = run("recommend", "--all", "--out", "all.parquet", "-n", "3", "--category", "War")
     rows = pq.read_table("all.parquet").to_pylist()

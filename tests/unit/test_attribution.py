@@ -8,8 +8,8 @@ import pytest
 from limner.core.schema import Candidate, Event, Item
 from limner.explain.attribution import EACH, Attribution, Past, attributions, channel_scores
 from limner.rank import Model, fit
-from tests.unit.test_neighbours import vectors
 from tests.unit.test_rank import made
+from tests.unit.test_traced_channels import vectors
 
 PLACED = {"i5": {"next_item": 1.0, "collaborative": 0.5, "content": 0.2}}
 
