@@ -321,7 +321,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(raw or b"{}")
         path = urlsplit(self.path).path
         if path.endswith("/embeddings"):
-            self._embed(body)
+            if refused := self.server_side._refused(self._seen(body)):
+                self._fail(refused)
+            else:
+                self._embed(body)
             return
         if not path.endswith("/chat/completions"):
             self._fail(Failure(404, "no such path"))
@@ -337,12 +340,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _seen(self, body: Json) -> SeenRequest:
         parts = urlsplit(self.path)
-        return SeenRequest(
-            parts.path,
-            dict(parse_qsl(parts.query)),
-            {name.lower(): value for name, value in self.headers.items()},
-            body,
-        )
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return SeenRequest(parts.path, dict(parse_qsl(parts.query)), headers, body)
 
     # ------------------------------------------------------------ behaviours
 

@@ -69,5 +69,5 @@ def test_an_endpoint_of_its_own_never_gets_the_key_of_the_chat() -> None:
 def test_other_dimensions_than_before_are_said() -> None:
     with ScriptedServer(dimensions=8) as server:
         embedder = choose_embedder(settings_of(server), 10, "openai:small", 16)
-        with pytest.raises(IndexMismatchError, match="8 dimensions now.*with 16"):
+        with pytest.raises(IndexMismatchError, match=r"8 dimensions now.*with 16"):
             embedder.queries(["a"])
