@@ -16,11 +16,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 from pydantic import BaseModel
@@ -96,6 +97,8 @@ class Failure:
     message: str = "scripted failure"
     retry_after: float | str | None = None
     param: str | None = None
+    code: str | None = None
+    """The status where it is None."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ class SeenRequest:
     """A request as it arrived."""
 
     path: str
+    """Without its query."""
+    query: dict[str, str]
     headers: dict[str, str]
     """Names in lower case."""
     body: Json
@@ -158,10 +163,12 @@ class SeenRequest:
     @property
     def text(self) -> str:
         """All messages' contents, one after another."""
+        return "\n".join(str(message.get("content") or "") for message in self.messages)
+
+    @property
+    def messages(self) -> list[Json]:
         messages = self.body.get("messages")
-        if not isinstance(messages, list):
-            return ""
-        return "\n".join(str(message.get("content") or "") for message in messages)
+        return messages if isinstance(messages, list) else []
 
     @property
     def schema(self) -> Json | None:
@@ -193,9 +200,12 @@ class ScriptedServer:
         api_key: str = "",
         speaks: Sequence[str] = ("json_schema", "json_object", "text"),
         logprobs: bool = True,
+        batch: int | None = None,
+        longest: int | None = None,
     ) -> None:
         """`api_key`: any other key is answered 401. `speaks`: response formats that are not
-        answered 400. `logprobs`: False answers 400 to a request for them.
+        answered 400. `logprobs`: False answers 400 to a request for them. `batch`, `longest`: more
+        texts at once, or longer ones, are not embedded.
         """
         self.model = model
         self.requests: list[SeenRequest] = []
@@ -208,6 +218,7 @@ class ScriptedServer:
         self._api_key = api_key
         self._speaks = frozenset(speaks)
         self._logprobs = logprobs
+        self._batch, self._longest = batch, longest
         self._lock = threading.Lock()
         self._closing = threading.Event()
         outer = self
@@ -287,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
     def do_GET(self) -> None:
-        if self.path.rstrip("/") == "/v1/models":
+        if urlsplit(self.path).path.rstrip("/") == "/v1/models":
             if refused := self.server_side._refused(self._seen({})):
                 self._fail(refused)
                 return
@@ -308,10 +319,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = json.loads(raw or b"{}")
-        if self.path.endswith("/embeddings"):
-            self._embed(body)
+        path = urlsplit(self.path).path
+        if path.endswith("/embeddings"):
+            if refused := self.server_side._refused(self._seen(body)):
+                self._fail(refused)
+            else:
+                self._embed(body)
             return
-        if not self.path.endswith("/chat/completions"):
+        if not path.endswith("/chat/completions"):
             self._fail(Failure(404, "no such path"))
             return
         seen = self._seen(body)
@@ -324,9 +339,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._behave(side._next(seen), seen)
 
     def _seen(self, body: Json) -> SeenRequest:
-        return SeenRequest(
-            self.path, {name.lower(): value for name, value in self.headers.items()}, body
-        )
+        parts = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return SeenRequest(parts.path, dict(parse_qsl(parts.query)), headers, body)
 
     # ------------------------------------------------------------ behaviours
 
@@ -362,7 +377,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "message": failure.message,
                 "type": "scripted",
                 "param": failure.param,
-                "code": failure.status,
+                "code": failure.code or failure.status,
             }
         }
         extra = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
@@ -407,6 +422,12 @@ class _Handler(BaseHTTPRequestHandler):
             if isinstance(given, list)
             else []
         )
+        if side._batch is not None and len(texts) > side._batch:
+            self._fail(Failure(400, f"batch size should not be larger than {side._batch}"))
+            return
+        if side._longest is not None and max(map(len, texts), default=0) > side._longest:
+            self._fail(Failure(400, "the maximum context length is exceeded"))
+            return
         with side._lock:
             side.embedded += texts
         data = []
@@ -636,10 +657,6 @@ class FakeChat:
         asked = sum(len(message.content.split()) for message in request.messages)
         usage = Usage(input_tokens=asked, output_tokens=len(text.split()))
         return ChatReply(text, usage, logprobs=_even(request.choices) if request.choices else None)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[str]:
-        for word in _words((await self.complete(request)).text):
-            yield word
 
     async def close(self) -> None:
         self.closed = True

@@ -58,7 +58,8 @@ async def stream(
     if chosen.chat is not None and chosen.grade == "full" and not refused:
         called = CallLog()
         try:
-            async with aclosing(planned(engine, question, reading.language, talk, called)) as work:
+            turns = planned(engine, chosen.chat, question, reading.language, talk, called)
+            async with aclosing(turns) as work:
                 text = ""
                 async for piece in work:
                     if isinstance(piece, Step):

@@ -2,10 +2,8 @@
 through langchain.
 """
 
-import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -16,11 +14,11 @@ from limner.chat.pseudonymizer import Pseudonymizer
 from limner.chat.steps import Step
 from limner.chat.values import Language
 from limner.core.errors import ModelError, UsageError
-from limner.core.schema import LedgerRow
+from limner.core.schema import ChatMessage
 from limner.engine import Engine
 from limner.llm import Chat, ChatRequest
-from limner.llm.cached_client import price_of
-from limner.llm.prompts import Prompt, load_prompt
+from limner.llm.base import ToolSpec
+from limner.llm.prompts import load_prompt
 from limner.tools import TOOLS, Result, Tool
 
 if TYPE_CHECKING:
@@ -34,6 +32,8 @@ _STEPS = 16
 _WORDED = 12
 """Lines that a model is given to word; a list longer than that is given as it is."""
 _MAX_TOKENS = 400
+_PLANNED = 1200
+"""Tokens of one turn of a model that plans: calls with their arguments, or the answer."""
 
 
 @dataclass
@@ -80,7 +80,12 @@ async def phrased(
 
 
 async def planned(
-    engine: Engine, question: str, language: Language, talk: Conversation, called: CallLog
+    engine: Engine,
+    chat: Chat,
+    question: str,
+    language: Language,
+    talk: Conversation,
+    called: CallLog,
 ) -> AsyncGenerator[Step | str, None]:
     """Each call as it is made, then the model's own words, unverified. `called` gets the calls and
     what they found.
@@ -90,21 +95,11 @@ async def planned(
     from langchain.agents import create_agent
     from langchain_core.messages import AIMessage, HumanMessage
     from langchain_core.runnables import RunnableConfig
-    from langchain_openai import ChatOpenAI
     from langgraph.errors import GraphRecursionError
-    from openai import OpenAIError
-    from pydantic import SecretStr
 
-    endpoint = await engine.models.endpoint()
-    pseudonymizer = Pseudonymizer.of(engine, question, talk, hosted=endpoint.hosted)
-    model = ChatOpenAI(
-        model=endpoint.name,
-        base_url=endpoint.base_url,
-        api_key=SecretStr(endpoint.api_key or "none"),
-        temperature=0,
-        max_retries=0,
-        timeout=engine.settings.llm.timeout,
-    )
+    from limner.chat.langchain_model import LangchainModel
+
+    pseudonymizer = Pseudonymizer.of(engine, question, talk, hosted=chat.hosted)
     name = PLAN if talk.only is None else PLAN_OWN
     prompt = load_prompt(name, engine.settings.prompts.get(name, ""))
     wanted = {
@@ -117,6 +112,14 @@ async def planned(
     )
     allowed = [one for one in TOOLS if talk.only is None or one.tells != "users"]
     tools = [langchain_tool(engine, one, called, pseudonymizer, language, talk) for one in allowed]
+    user_id = talk.user_id
+
+    def request(messages: Sequence[ChatMessage], tools: tuple[ToolSpec, ...]) -> ChatRequest:
+        return ChatRequest(
+            "chat", prompt.label, messages, user_id=user_id, max_tokens=_PLANNED, tools=tools
+        )
+
+    model = LangchainModel(chat=chat, make_request=request)
     agent = create_agent(model, tools=tools, system_prompt=system.content)
     messages: list[AnyMessage] = [
         (HumanMessage if turn.role == "user" else AIMessage)(pseudonymizer.out(turn.content))
@@ -124,7 +127,6 @@ async def planned(
     ]
     messages.append(HumanMessage(user.content))
     text, told = "", 0
-    ledger = _Ledger(engine, prompt, endpoint.name, talk, hosted=endpoint.hosted)
     try:
         async for update in agent.astream(
             {"messages": [*messages]}, RunnableConfig(recursion_limit=_STEPS), stream_mode="updates"
@@ -133,15 +135,12 @@ async def planned(
                 one for part in update.values() if part for one in part.get("messages", [])
             ]:
                 if isinstance(said, AIMessage):
-                    ledger.note(said)
                     text = str(said.text).strip()
             for step in called.steps[told:]:
                 yield step
             told = len(called.steps)
-    except (OpenAIError, GraphRecursionError) as error:
-        raise ModelError(
-            "chat.planning_failed", model=endpoint.name, url=endpoint.base_url, error=error
-        ) from error
+    except GraphRecursionError as error:
+        raise ModelError("chat.planning_failed", model=chat.name, n=_STEPS) from error
     yield pseudonymizer.back(text)
 
 
@@ -181,43 +180,3 @@ def langchain_tool(
     return StructuredTool.from_function(
         coroutine=call, name=one.name, description=one.description, args_schema=one.args
     )
-
-
-class _Ledger:
-    """Writes a row for every answer of a model that langchain asked."""
-
-    def __init__(
-        self, engine: Engine, prompt: Prompt, model: str, talk: Conversation, *, hosted: bool
-    ) -> None:
-        self._engine, self._prompt, self._model, self._talk, self._hosted = (
-            engine,
-            prompt,
-            model,
-            talk,
-            hosted,
-        )
-        self._began = time.monotonic()
-
-    def note(self, said: "AnyMessage") -> None:
-        usage = getattr(said, "usage_metadata", None) or {}
-        now = time.monotonic()
-        tokens = (int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
-        self._engine.models.add_ledger(
-            LedgerRow(
-                purpose="chat",
-                model=self._model,
-                prompt=self._prompt.label,
-                user_id=self._talk.user_id,
-                input_tokens=tokens[0],
-                output_tokens=tokens[1],
-                cost=self._cost(*tokens),
-                seconds=round(now - self._began, 4),
-                outcome="ok",
-                at=datetime.now(UTC),
-            )
-        )
-        self._began = now
-
-    def _cost(self, tokens_in: int, tokens_out: int) -> float:
-        price = price_of(self._model, self._engine.settings.llm.prices) if self._hosted else None
-        return (tokens_in * price.input + tokens_out * price.output) / 1e6 if price else 0.0

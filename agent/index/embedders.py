@@ -128,10 +128,10 @@ def _make(kind: str, model: str, settings: Settings, dimensions: int = 0) -> Emb
     if kind == "onnx":
         return ChromaOnnx()
     if kind == "openai":
-        from limner.llm.embeddings import embed_texts
+        from limner.llm.embeddings import EmbeddingClient
 
         name = model or "text-embedding-3-small"
-        return Endpoint(name, lambda texts: embed_texts(settings.llm, name, texts), dimensions)
+        return Endpoint(name, EmbeddingClient(settings, name).vectors, dimensions)
     raise SettingsError("embedder.unknown", name=kind)
 
 
@@ -227,6 +227,8 @@ class ChromaOnnx:
 class Endpoint:
     """An OpenAI-compatible endpoint; dimensions that are not known are learned from its first
     answer.
+
+    Raises IndexMismatchError where an answer has other dimensions than those before.
     """
 
     def __init__(
@@ -239,13 +241,20 @@ class Endpoint:
     @property
     def dimensions(self) -> int:
         if not self._dimensions:
-            self._dimensions = self.passages(["size"]).shape[1]
+            self.passages(["size"])
         return self._dimensions
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self._dimensions), dtype=np.float32)
-        return normalised(np.asarray(self._embed(_usable(texts)), dtype=np.float32))
+        vectors = np.asarray(self._embed(_usable(texts)), dtype=np.float32)
+        size = vectors.shape[1]
+        if self._dimensions and size != self._dimensions:
+            raise IndexMismatchError(
+                "index.size_changed", name=self.name, n=size, size=self._dimensions
+            )
+        self._dimensions = size
+        return normalised(vectors)
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self.passages(texts)

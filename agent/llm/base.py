@@ -3,14 +3,14 @@ value.
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from limner.core.errors import ModelAnswerError
-from limner.core.schema import ChatMessage, Usage
+from limner.core.schema import ChatMessage, ToolUse, Usage
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -22,6 +22,16 @@ Outcome = Literal["ok", "truncated", "cached", "repaired"]
 
 
 """What every note says of words that a model was to write and did not, before the cause."""
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool that a model may ask for."""
+
+    name: str
+    description: str
+    parameters: "Json"
+    """JSON schema of its arguments."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,8 @@ class ChatRequest:
     """Asks the same thing anew under another cache key."""
     choices: tuple[str, ...] = ()
     """Return the log-probabilities of these as the answer's first token."""
+    tools: tuple[ToolSpec, ...] = ()
+    """What the model may ask for instead of answering."""
     repairs: "ChatRequest | None" = None
     """The request whose answer did not fit, where this one sends it back."""
 
@@ -57,6 +69,8 @@ class ChatReply:
     server's top list gets the lowest listed value, which bounds it from above. None where the
     server gives none.
     """
+    tool_uses: tuple[ToolUse, ...] = ()
+    """The calls that the model asks for before it answers."""
 
 
 class Chat(Protocol):
@@ -71,9 +85,6 @@ class Chat(Protocol):
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One answer. Raises ModelUnavailableError, ModelRefusedError or BudgetSpentError."""
-
-    def stream(self, request: ChatRequest) -> AsyncIterator[str]:
-        """The answer in pieces, as they come. Raises as `complete` does."""
 
     async def close(self) -> None: ...
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,11 +21,12 @@ from limner.core.errors import (
     ModelUnavailableError,
 )
 from limner.core.messages import Message, message
-from limner.core.schema import LedgerOutcome, LedgerRow, StoredAnswer, Usage
+from limner.core.schema import ChatMessage, LedgerOutcome, LedgerRow, StoredAnswer, Usage
 from limner.core.settings import Price
 from limner.core.telemetry import log_run
 from limner.llm import tokens
 from limner.llm.base import Chat, ChatReply, ChatRequest, parse, strict_schema
+from limner.llm.thinking import ThinkingRoom
 
 
 class ResponseCache(Protocol):
@@ -67,7 +68,7 @@ def answer_key(identity: str, request: ChatRequest) -> str:
 
     `identity` tells models apart that share a name: endpoint or file hash.
     """
-    parts = [
+    parts: list[object] = [
         identity,
         [request.max_tokens, request.temperature, list(request.choices)],
         strict_schema(request.schema) if request.schema else None,
@@ -75,7 +76,16 @@ def answer_key(identity: str, request: ChatRequest) -> str:
         [[message.role, message.content] for message in request.messages],
         request.repeat,
     ]
+    if request.tools:
+        parts += [
+            [[tool.name, tool.description, tool.parameters] for tool in request.tools],
+            [[message.tool_use_id, *_asked(message)] for message in request.messages],
+        ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _asked(message: ChatMessage) -> list[tuple[str, str]]:
+    return [(use.name, use.arguments) for use in message.tool_uses]
 
 
 def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
@@ -139,16 +149,19 @@ class CachedChat:
         budget: Budget | None = None,
         give_up_after: int = 3,
         cool_down: float | None = None,
+        thinking: ThinkingRoom | None = None,
     ) -> None:
         """`max_cost` in US dollars for the life of this object, None for no limit; `budget` instead
         where several chats pay from one; `cool_down` seconds after which a long-lived process may
-        try a model again that was given up, None for never (a run).
+        try a model again that was given up, None for never (a run); `thinking` where several chats
+        learn together how much room a model needs to think.
         """
         self._chat = chat
         self._book = book
         self._identity = identity or chat.name
         self._price = price_of(chat.name, prices or {}) if chat.hosted else Price()
         self._purse = budget or Budget(max_cost)
+        self._thinking = thinking or ThinkingRoom()
         self._give_up_after = give_up_after
         self._cool_down = cool_down
         self._lock = threading.Lock()
@@ -172,11 +185,15 @@ class CachedChat:
     @property
     def notes(self) -> list[Message]:
         """What a person should know about this run's money."""
+        notes = list[Message]()
+        if room := self._thinking.tokens:
+            notes.append(message("model.thinks", model=self.name, n=room))
         if self._price is not None:
-            return []
+            return notes
         limited = self._purse.limit is not None
         return [
-            message("model.no_price_no_limit" if limited else "model.no_price", model=self.name)
+            *notes,
+            message("model.no_price_no_limit" if limited else "model.no_price", model=self.name),
         ]
 
     @property
@@ -193,7 +210,9 @@ class CachedChat:
         while True:
             if (stored := self._book.answer(key)) is not None:
                 self._write(request, Usage(), 0.0, "cached")
-                return ChatReply(stored.text, Usage(), "cached", stored.logprobs)
+                return ChatReply(
+                    stored.text, Usage(), "cached", stored.logprobs, tuple(stored.tool_uses)
+                )
             with self._lock:
                 flight = self._flights.get(key)
                 if mine := flight is None:
@@ -210,30 +229,6 @@ class CachedChat:
                 raise
             self._write(request, Usage(), 0.0, "cached")
             return replace(answer, usage=Usage(), outcome="cached")
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[str]:
-        """As it comes; tokens are counted here, since not every server tells them for a stream."""
-        key = answer_key(self._identity, request)
-        if (stored := self._book.answer(key)) is not None:
-            self._write(request, Usage(), 0.0, "cached")
-            yield stored.text
-            return
-        reserved = self._reserve(request)
-        began, pieces = time.monotonic(), list[str]()
-        try:
-            async for piece in self._chat.stream(request):
-                pieces.append(piece)
-                yield piece
-        except ModelError as error:
-            self._failed(request, error, time.monotonic() - began)
-            raise
-        finally:
-            self._purse.release(reserved)
-        text = "".join(pieces)
-        usage = Usage(
-            input_tokens=self._input_tokens(request), output_tokens=tokens.count(text, self.name)
-        )
-        self._succeeded(key, request, ChatReply(text, usage), time.monotonic() - began)
 
     async def close(self) -> None:
         await self._chat.close()
@@ -257,31 +252,50 @@ class CachedChat:
                 self._flights.pop(key, None)
 
     async def _call(self, key: str, request: ChatRequest) -> ChatReply:
-        reserved = self._reserve(request)
-        began = time.monotonic()
+        while True:
+            room = self._thinking.tokens
+            began = time.monotonic()
+            answer = await self._ask(request, room)
+            seconds = time.monotonic() - began
+            if not self._thinking.grows(answer, room):
+                return self._succeeded(key, request, answer, seconds)
+            self._paid(request, answer.usage, seconds, "bad_answer")
+
+    async def _ask(self, request: ChatRequest, room: int) -> ChatReply:
+        """Ask with so many tokens of room for thinking; the answer's cost is in its usage."""
+        asked = replace(request, max_tokens=request.max_tokens + room)
+        reserved, began = self._reserve(asked), time.monotonic()
         try:
-            answer = await self._chat.complete(request)
+            answer = await self._chat.complete(asked)
         except ModelError as error:
             self._failed(request, error, time.monotonic() - began)
             raise
         finally:
             self._purse.release(reserved)
-        return self._succeeded(key, request, answer, time.monotonic() - began)
+        usage = answer.usage.model_copy(update={"cost": self._cost(answer.usage)})
+        return replace(answer, usage=usage)
+
+    def _paid(
+        self, request: ChatRequest, usage: Usage, seconds: float, outcome: LedgerOutcome
+    ) -> None:
+        self._purse.pay(usage.cost)
+        with self._lock:
+            self._failures = 0
+            self.spent += usage.cost
+            self.calls += 1
+        self._write(request, usage, seconds, outcome)
 
     def _succeeded(
         self, key: str, request: ChatRequest, answer: ChatReply, seconds: float
     ) -> ChatReply:
-        answer = replace(
-            answer, usage=answer.usage.model_copy(update={"cost": self._cost(answer.usage)})
-        )
-        self._purse.pay(answer.usage.cost)
-        with self._lock:
-            self._failures = 0
-            self.spent += answer.usage.cost
-            self.calls += 1
         fits = _fits(answer, request)
         if fits:
-            stored = StoredAnswer(text=answer.text, usage=answer.usage, logprobs=answer.logprobs)
+            stored = StoredAnswer(
+                text=answer.text,
+                usage=answer.usage,
+                logprobs=answer.logprobs,
+                tool_uses=list(answer.tool_uses),
+            )
             self._book.save_answer(key, request.user_id, stored)
             if request.repairs is not None:
                 # Next time the first question is met with the good answer at once.
@@ -291,7 +305,7 @@ class CachedChat:
         outcome: LedgerOutcome = (
             "bad_answer" if not fits else "repaired" if request.repairs else "ok"
         )
-        self._write(request, answer.usage, seconds, outcome)
+        self._paid(request, answer.usage, seconds, outcome)
         return answer
 
     def _failed(self, request: ChatRequest, error: ModelError, seconds: float) -> None:
@@ -339,6 +353,10 @@ class CachedChat:
         along.
         """
         schema = json.dumps(strict_schema(request.schema)) if request.schema else ""
+        schema += "".join(
+            f"{tool.name} {tool.description} {json.dumps(tool.parameters)}"
+            for tool in request.tools
+        )
         messages = sum(4 + tokens.count(message.content, self.name) for message in request.messages)
         return messages + tokens.count(schema, self.name)
 

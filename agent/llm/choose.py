@@ -2,20 +2,17 @@
 says what to do.
 """
 
-import json
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from limner.core.errors import ModelRefusedError, ModelUnavailableError, SettingsError
 from limner.core.progress import Progress, Quiet
 from limner.core.settings import LlmSettings, Settings
 from limner.llm.base import Chat
+from limner.llm.endpoint import ModelEndpoint
 from limner.llm.fetch import fetch_model, fingerprint
 from limner.llm.local import LocalServer, runtime_installed
-from limner.llm.openai_chat import OPENAI_URL, OpenAIChat, Retries
+from limner.llm.openai_chat import OpenAIChat, Retries
 
 OPENAI_MODEL = "gpt-4o-mini"
 _LOCAL_TIMEOUT = 300.0
@@ -32,9 +29,6 @@ class ChosenModel:
     """Name and endpoint, or name and file hash: what caches tell models apart by."""
     where: str
     """For a person: "at api.openai.com", "inside this process"."""
-    base_url: str
-    api_key: str = field(repr=False)
-    """For other clients of the same endpoint, like langchain's."""
     server: LocalServer | None = None
 
     @property
@@ -85,27 +79,19 @@ def choose_chat(settings: Settings, progress: Progress | None = None) -> ChosenM
 
 
 def _endpoint(llm: LlmSettings) -> ChosenModel:
-    base_url = (llm.base_url or OPENAI_URL).rstrip("/")
-    host = urlsplit(base_url).hostname or ""
-    if not host:
-        raise SettingsError("model.bad_url", url=llm.base_url)
-    name = llm.model or (OPENAI_MODEL if base_url == OPENAI_URL else _first_model(base_url, llm))
+    endpoint = ModelEndpoint.parse(llm.base_url, llm.api_key)
+    name = llm.model or endpoint.deployment
+    name = name or (OPENAI_MODEL if endpoint.is_openai else _first_model(endpoint, llm))
     chat = OpenAIChat(
         name=name,
-        base_url=base_url,
+        base_url=llm.base_url,
         api_key=llm.api_key,
         timeout=llm.timeout,
         retries=Retries(budget=llm.retry_budget, backoff=llm.backoff),
         limit=llm.concurrency,
-        hosted=not _on_this_machine(host),
+        hosted=not endpoint.is_local,
     )
-    return ChosenModel(
-        chat,
-        f"{name} {base_url}",
-        f"at {urlsplit(base_url).netloc}",
-        base_url,
-        llm.api_key or "none",
-    )
+    return ChosenModel(chat, f"{name} {endpoint.url}", f"at {urlsplit(endpoint.url).netloc}")
 
 
 def _embedded(settings: Settings, progress: Progress) -> ChosenModel:
@@ -124,36 +110,23 @@ def _embedded(settings: Settings, progress: Progress) -> ChosenModel:
         hosted=False,
     )
     identity = f"{server.name} {fingerprint(path)}"
-    return ChosenModel(
-        chat, identity, "inside this process", server.base_url, server.api_key, server
-    )
+    return ChosenModel(chat, identity, "inside this process", server)
 
 
-def _on_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _first_model(base_url: str, llm: LlmSettings) -> str:
+def _first_model(endpoint: ModelEndpoint, llm: LlmSettings) -> str:
     """The first model that a server lists."""
-    request = urllib.request.Request(
-        f"{base_url}/models", headers={"Authorization": f"Bearer {llm.api_key or 'none'}"}
-    )
+    import openai
+
     try:
-        with urllib.request.urlopen(request, timeout=min(llm.timeout, 10.0)) as answer:
-            listed = json.load(answer)["data"]
-            return str(listed[0]["id"])
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            raise ModelRefusedError("model.wrong_key", url=base_url) from error
+        with endpoint.client(min(llm.timeout, 10.0)) as client:
+            return client.models.list().data[0].id
+    except openai.APIStatusError as error:
+        if error.status_code in (401, 403):
+            raise ModelRefusedError("model.wrong_key", url=endpoint.url) from error
         raise ModelUnavailableError(
-            "model.list_refused", url=base_url, status=error.code
+            "model.list_refused", url=endpoint.url, status=error.status_code
         ) from error
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (openai.APIError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelUnavailableError(
-            "model.no_server", url=base_url, error=getattr(error, "reason", None) or error
+            "model.no_server", url=endpoint.url, error=error.__cause__ or error
         ) from error

@@ -12,25 +12,32 @@ import asyncio
 import math
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
-from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 from weakref import WeakKeyDictionary
 
 from limner.core.errors import ModelDeclinedError, ModelRefusedError, ModelUnavailableError
 from limner.core.messages import Message, message, plain
-from limner.core.schema import ChatMessage, Usage
-from limner.llm.base import ChatReply, ChatRequest, schema_in_words, strict_schema
+from limner.core.schema import ChatMessage, ToolUse, Usage
+from limner.llm.base import ChatReply, ChatRequest, ToolSpec, schema_in_words, strict_schema
 from limner.llm.cross_loop_semaphore import CrossLoopSemaphore
+from limner.llm.dialect import Complaint, Dialect
+from limner.llm.endpoint import ModelEndpoint
+from limner.llm.reply_text import joined_text, without_thinking
 
 if TYPE_CHECKING:
-    from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
+    from openai import APIConnectionError, APIStatusError, AsyncOpenAI
+    from openai.types.chat import (
+        ChatCompletion,
+        ChatCompletionAssistantMessageParam,
+        ChatCompletionMessageParam,
+        ChatCompletionToolParam,
+    )
     from openai.types.chat.chat_completion import Choice
     from openai.types.chat.completion_create_params import ResponseFormat
     from tenacity import RetryCallState
@@ -44,23 +51,19 @@ if TYPE_CHECKING:
         logprobs: bool
         top_logprobs: int
         response_format: ResponseFormat
+        tools: list[ChatCompletionToolParam]
 
 
 R = TypeVar("R")
 
-OPENAI_URL = "https://api.openai.com/v1"
 TOP = 20
 """Alternatives asked for the first token; the most that OpenAI gives."""
-_RETRIED = frozenset({408, 409, 425, 429})
 _CONNECTS = 3
 """Tries where nothing listens: enough for a server that restarts, too few to keep a person
 waiting.
 """
 _STEPS = 6
 """Things that one call may find out that a server does not understand."""
-
-Form = Literal["json_schema", "json_object", "text"]
-_NEXT_FORM: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
 
 
 class _Again(Exception):
@@ -87,14 +90,12 @@ class Retries:
     """The first wait; doubles each time up to 8 s, with jitter of as much again."""
 
 
-@dataclass
-class _Dialect:
-    """What the server was found to understand."""
+class _Complained(Exception):
+    """An error that came inside a success."""
 
-    form: Form = "json_schema"
-    logprobs: bool = True
-    temperature: bool = True
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    def __init__(self, complaint: Complaint) -> None:
+        super().__init__(complaint.text)
+        self.complaint = complaint
 
 
 @dataclass
@@ -104,7 +105,8 @@ class OpenAIChat:
     """
 
     name: str
-    base_url: str = OPENAI_URL
+    base_url: str = ""
+    """As people paste it; OpenAI's own where it is empty."""
     api_key: str = field(default="", repr=False)
     timeout: float = 60.0
     """Seconds for one attempt, by the clock: a server that drips a byte a second does not stretch
@@ -114,13 +116,16 @@ class OpenAIChat:
     limit: int = 4
     """Requests under way at once, of all event loops together."""
     hosted: bool = True
+    """Whether what is asked leaves this machine."""
 
     def __post_init__(self) -> None:
+        self.endpoint = ModelEndpoint.parse(self.base_url, self.api_key)
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
         self._gate = CrossLoopSemaphore(self.limit)
         self._lock = threading.Lock()
-        at_openai = urlsplit(self.base_url).hostname == urlsplit(OPENAI_URL).hostname
-        self._dialect = _Dialect(limit="max_completion_tokens" if at_openai else "max_tokens")
+        self._dialect = Dialect(
+            limit="max_completion_tokens" if self.endpoint.is_openai else "max_tokens"
+        )
 
     # ------------------------------------------------------------ the protocol
 
@@ -134,28 +139,6 @@ class OpenAIChat:
                 return self._answer(completion, request)
 
             return await self._retrying(once)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[str]:
-        async with self._turn() as client:
-
-            async def once() -> "AsyncStream[ChatCompletionChunk]":
-                return await self._adapting(
-                    request, lambda sent: client.chat.completions.create(**sent, stream=True)
-                )
-
-            stream = await self._retrying(once)
-            # Once words have been shown they cannot be taken back: a break after this point is
-            # final.
-            declined = ""
-            with self._translated(final=True):
-                async with stream:
-                    async for chunk in stream:
-                        for choice in chunk.choices:
-                            declined += choice.delta.refusal or ""
-                            if choice.delta.content:
-                                yield choice.delta.content
-            if declined:
-                raise ModelDeclinedError("model.declined", model=self.name, detail=declined)
 
     async def close(self) -> None:
         mine = self._loops.pop(asyncio.get_running_loop(), None)
@@ -171,15 +154,7 @@ class OpenAIChat:
         with self._lock:
             mine = self._loops.get(loop)
             if mine is None:
-                from openai import AsyncOpenAI
-
-                client = AsyncOpenAI(
-                    api_key=self.api_key or "none",
-                    base_url=self.base_url,
-                    timeout=self.timeout,
-                    max_retries=0,
-                )
-                mine = self._loops[loop] = client
+                mine = self._loops[loop] = self.endpoint.async_client(self.timeout)
         async with self._gate:
             yield mine
 
@@ -214,7 +189,7 @@ class OpenAIChat:
         return ModelUnavailableError(
             "model.unavailable",
             model=self.name,
-            url=self.base_url,
+            url=self.endpoint.url,
             failure=error.failure,
             wait=plain("")
             if error.after is None
@@ -222,12 +197,12 @@ class OpenAIChat:
         )
 
     async def _adapting(
-        self, request: ChatRequest, send: Callable[["_Parameters"], Awaitable[R]]
-    ) -> R:
+        self, request: ChatRequest, send: Callable[["_Parameters"], Awaitable["ChatCompletion"]]
+    ) -> "ChatCompletion":
         """One attempt; what the server refuses to understand is left out, now and in later
         calls.
         """
-        from openai import BadRequestError, UnprocessableEntityError
+        from openai import APIStatusError
 
         known = replace(self._dialect)
         for step in count(1):
@@ -235,9 +210,14 @@ class OpenAIChat:
             with self._translated():
                 try:
                     async with asyncio.timeout(self.timeout):
-                        return await send(self._parameters(request))
-                except (BadRequestError, UnprocessableEntityError) as error:
-                    if step > _STEPS or not self._step_down(error, request, tried):
+                        completion = await send(self._parameters(request))
+                    if complaint := Complaint.inside(completion):
+                        raise _Complained(complaint)
+                    return completion
+                except (APIStatusError, _Complained) as error:
+                    # A call beside this one may have learned it meanwhile.
+                    learned = tried != self._dialect or self._dialect.learn(_told(error), request)
+                    if step > _STEPS or not learned:
                         self._dialect = known  # it was not the dialect
                         raise
         raise AssertionError("the loop ends by returning or raising")
@@ -245,7 +225,8 @@ class OpenAIChat:
     # ------------------------------------------------------------ what is sent
 
     def _parameters(self, request: ChatRequest) -> "_Parameters":
-        messages = [_message(message) for message in request.messages]
+        sent = request.messages if self._dialect.system else _without_system(request.messages)
+        messages = [_message(message) for message in sent]
         out: _Parameters = {"model": self.name, "messages": messages}
         if self._dialect.limit == "max_tokens":
             out["max_tokens"] = request.max_tokens
@@ -253,6 +234,8 @@ class OpenAIChat:
             out["max_completion_tokens"] = request.max_tokens
         if self._dialect.temperature:
             out["temperature"] = request.temperature
+        if request.tools:
+            out["tools"] = [_tool(tool) for tool in request.tools]
         if request.choices and self._dialect.logprobs:
             out["logprobs"], out["top_logprobs"] = True, TOP
         if request.schema is not None:
@@ -266,37 +249,13 @@ class OpenAIChat:
             else:
                 words = schema_in_words(request.schema)
                 # The schema goes last into the last message, so that a shared prefix stays one.
-                last = request.messages[-1]
+                last = sent[-1]
                 messages[-1] = _message(
                     ChatMessage(role=last.role, content=f"{last.content}\n\n{words}")
                 )
                 if self._dialect.form == "json_object":
                     out["response_format"] = {"type": "json_object"}
         return out
-
-    def _step_down(self, error: "APIStatusError", request: ChatRequest, tried: "_Dialect") -> bool:
-        """After a 400 or 422: True if something is left out from now on, so that asking again makes
-        sense.
-        """
-        if tried != self._dialect:
-            return True  # a call beside this one has learned it meanwhile
-        text = f"{error.message} {getattr(error, 'param', None) or ''}".lower()
-        dialect = self._dialect
-        if "context" in text and ("length" in text or "size" in text or "exceed" in text):
-            return False
-        if "max_completion_tokens" in text and dialect.limit == "max_tokens":
-            dialect.limit = "max_completion_tokens"
-        elif "max_completion_tokens" in text and dialect.limit == "max_completion_tokens":
-            dialect.limit = "max_tokens"
-        elif "temperature" in text and dialect.temperature:
-            dialect.temperature = False
-        elif request.choices and dialect.logprobs and request.schema is None:
-            dialect.logprobs = False
-        elif request.schema is not None and dialect.form in _NEXT_FORM:
-            dialect.form = _NEXT_FORM[dialect.form]
-        else:
-            return False
-        return True
 
     # ------------------------------------------------------------ what came back
 
@@ -314,23 +273,26 @@ class OpenAIChat:
         if choice.finish_reason == "content_filter":
             raise ModelDeclinedError("model.filtered", model=self.name)
         usage = completion.usage
+        text = without_thinking(joined_text(choice.message.content))
+        cut = choice.finish_reason == "length" and not request.choices
         return ChatReply(
-            text=choice.message.content or "",
+            text=text,
             usage=Usage(
                 input_tokens=usage.prompt_tokens if usage else 0,
                 output_tokens=usage.completion_tokens if usage else 0,
             ),
-            outcome="truncated"
-            if choice.finish_reason == "length" and not request.choices
-            else "ok",
+            outcome="truncated" if cut else "ok",
             logprobs=_first_token(choice, request.choices) if request.choices else None,
+            tool_uses=tuple(
+                ToolUse(id=call.id, name=call.function.name, arguments=call.function.arguments)
+                for call in choice.message.tool_calls or ()
+                if call.type == "function"
+            ),
         )
 
     @contextmanager
-    def _translated(self, *, final: bool = False) -> Iterator[None]:
-        """The client's exceptions as ours: worth another try (`_Again`, unless `final`), or
-        ModelRefusedError.
-        """
+    def _translated(self) -> Iterator[None]:
+        """The client's exceptions as ours: worth another try (`_Again`), or ModelRefusedError."""
         import openai
 
         cause: Exception
@@ -338,41 +300,48 @@ class OpenAIChat:
             yield
         except (TimeoutError, openai.APITimeoutError) as error:
             again, cause = _Again(message("model.failure.timeout", seconds=self.timeout)), error
-        except openai.APIStatusError as error:
-            if error.status_code < 500 and error.status_code not in _RETRIED:
-                raise ModelRefusedError(self._refusal(error)) from error
-            failure = message("model.failure.status", status=error.status_code)
-            again, cause = _Again(failure, after=_retry_after(error.response.headers)), error
+        except (openai.APIStatusError, _Complained) as error:
+            complaint = _told(error)
+            if not complaint.is_passing:
+                raise self._refusal(complaint) from error
+            failure = message("model.failure.status", status=complaint.status)
+            again, cause = _Again(failure, after=_retry_after(complaint.headers or {})), error
         except openai.APIConnectionError as error:
             again, cause = _connection(error), error
         except (openai.APIError, ValueError) as error:
-            # ValueError: a body that is no JSON; APIError: an error event in the middle of a
-            # stream.
+            # ValueError: a body that is no JSON.
             failure = message("model.failure.unreadable", detail=_short(str(error)))
             again, cause = _Again(failure), error
         except _transport_error() as error:
             again, cause = _Again(message("model.failure.dropped")), error
         else:
             return
-        raise (self._final(again) if final else again) from cause
+        raise again from cause
 
-    def _refusal(self, error: "APIStatusError") -> Message:
-        said = _short(error.message)
-        match error.status_code:
+    def _refusal(self, complaint: Complaint) -> ModelRefusedError:
+        detail = _short(complaint.text)
+        url, name = self.endpoint.url, self.name
+        if complaint.is_filter:
+            return ModelDeclinedError("model.filtered", model=name)
+        if complaint.is_credit:
+            return ModelRefusedError("model.no_credit", url=url, detail=detail)
+        if complaint.is_length:
+            return ModelRefusedError("model.request_too_long", url=url)
+        match complaint.status:
             case 401:
-                return message("model.wrong_key", url=self.base_url)
-            case 402:
-                return message("model.no_credit", url=self.base_url, detail=said)
+                return ModelRefusedError("model.wrong_key", url=url)
             case 403:
-                return message("model.not_allowed", url=self.base_url, model=self.name, detail=said)
+                return ModelRefusedError("model.not_allowed", url=url, model=name, detail=detail)
             case 404:
-                return message("model.unknown", url=self.base_url, model=self.name)
-            case 413:
-                return message("model.request_too_long", url=self.base_url)
+                return ModelRefusedError("model.unknown", url=url, model=name, detail=detail)
             case status:
-                return message(
-                    "model.refused", model=self.name, url=self.base_url, status=status, detail=said
+                return ModelRefusedError(
+                    "model.refused", model=name, url=url, status=status, detail=detail
                 )
+
+
+def _told(error: "APIStatusError | _Complained") -> Complaint:
+    return error.complaint if isinstance(error, _Complained) else Complaint.of(error)
 
 
 def _failure(state: "RetryCallState") -> _Again:
@@ -381,14 +350,52 @@ def _failure(state: "RetryCallState") -> _Again:
     return error
 
 
+def _without_system(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
+    """The same words for servers that know no role `system`: before those of the first user."""
+    said = [message.content for message in messages if message.role == "system"]
+    others = [message for message in messages if message.role != "system"]
+    if not said or not others:
+        return others or messages
+    first = others[0]
+    text = "\n\n".join([*said, first.content])
+    return [first.model_copy(update={"content": text}), *others[1:]]
+
+
 def _message(message: ChatMessage) -> "ChatCompletionMessageParam":
     match message.role:
         case "system":
             return {"role": "system", "content": message.content}
         case "assistant":
-            return {"role": "assistant", "content": message.content}
+            return _assistant(message)
+        case "tool":
+            return {"role": "tool", "content": message.content, "tool_call_id": message.tool_use_id}
         case "user":
             return {"role": "user", "content": message.content}
+
+
+def _assistant(message: ChatMessage) -> "ChatCompletionAssistantMessageParam":
+    out: ChatCompletionAssistantMessageParam = {"role": "assistant", "content": message.content}
+    if message.tool_uses:
+        out["tool_calls"] = [
+            {
+                "id": use.id,
+                "type": "function",
+                "function": {"name": use.name, "arguments": use.arguments},
+            }
+            for use in message.tool_uses
+        ]
+    return out
+
+
+def _tool(tool: ToolSpec) -> "ChatCompletionToolParam":
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+        },
+    }
 
 
 def _transport_error() -> type[Exception]:

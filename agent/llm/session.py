@@ -1,15 +1,19 @@
 """The model of one engine: chosen once, graded once, given up cleanly."""
 
+import asyncio
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from threading import Lock
 
 from limner.core.errors import FetchError, ModelError, SettingsError
 from limner.core.messages import Message, message
 from limner.core.progress import Progress
-from limner.core.schema import Grade, LedgerRow, ProbeResult
+from limner.core.schema import Grade, ProbeResult
 from limner.core.settings import Settings, cache_folder
 from limner.llm import Budget, CachedChat, Chat, ChosenModel, ResponseCache, choose_chat, which
 from limner.llm.privacy import outgoing
 from limner.llm.probe import cached_probe
+from limner.llm.thinking import ThinkingRoom
 
 COOL_DOWN = 60.0
 """Seconds after which a process that answers requests tries a model again that it had given up."""
@@ -40,6 +44,9 @@ class ModelSession:
         """Where one is given, every call is paid from it, whatever limits of its own a run has."""
         self._chosen: ChosenModel | None = None
         self._opened = False
+        self._opening: Future[None] | None = None
+        self._lock = Lock()
+        self._thinking = ThinkingRoom()
         self._grade: Grade = "none"
         self._unavailable = False
         self._notes: list[Message] = []
@@ -48,13 +55,6 @@ class ModelSession:
 
     @property
     def chosen(self) -> ChosenModel | None:
-        return self._chosen
-
-    async def endpoint(self) -> ChosenModel:
-        """For other clients of the same model. Raises ModelError where there is none."""
-        await self.ready()
-        if self._chosen is None:
-            raise ModelError("model.none")
         return self._chosen
 
     async def ready(self) -> ModelHandle:
@@ -84,9 +84,24 @@ class ModelSession:
         return ModelHandle(recorded, self._grade, list(self._notes), recorded, self._unavailable)
 
     async def _open(self) -> None:
-        if self._opened:
-            return
-        self._opened = True
+        """Once for all event loops: whoever comes while it is being opened waits for that."""
+        while not self._opened:
+            with self._lock:
+                opening = self._opening
+                if mine := opening is None:
+                    opening = self._opening = Future()
+            assert opening is not None
+            if not mine:
+                await asyncio.shield(asyncio.wrap_future(opening))
+                continue
+            try:
+                await self._choose()
+                self._opened = True
+            finally:
+                self._opening = None
+                opening.set_result(None)
+
+    async def _choose(self) -> None:
         llm = self.settings.llm
         if llm.grade == "none" or llm.choice == "none":
             return
@@ -124,11 +139,8 @@ class ModelSession:
             budget=self.budget,
             give_up_after=llm.give_up_after,
             cool_down=cool_down,
+            thinking=self._thinking,
         )
-
-    def add_ledger(self, row: LedgerRow) -> None:
-        """Keep the row of a call that another client of the model made."""
-        self._store.add_ledger(row)
 
     def kind(self) -> str:
         """openai, local or none, without opening anything. Raises SettingsError."""

@@ -47,7 +47,7 @@ class ItemVectorState(DerivedPart):
         return self._index
 
     def _choose(self, stored: str | None) -> Embedder:
-        size = int(self._store.note(DIMENSIONS_NOTE) or 0)
+        size = int(self._store.note(DIMENSIONS_NOTE) or 0) if stored else 0
         return self._embedder or choose_embedder(
             self._settings, self._store.counts().items, stored, size
         )
@@ -55,7 +55,8 @@ class ItemVectorState(DerivedPart):
     def keep_choice(self) -> None:
         """From the first vectors on the store has an embedder of its own."""
         embedder = self.index().embedder
-        if self._store.note(EMBEDDER_NOTE) != embedder.name:
+        made_by = (self._store.note(EMBEDDER_NOTE), self._store.note(DIMENSIONS_NOTE))
+        if made_by != (embedder.name, str(embedder.dimensions)):
             self._store.set_note(EMBEDDER_NOTE, embedder.name)
             self._store.set_note(DIMENSIONS_NOTE, str(embedder.dimensions))
 

@@ -34,7 +34,7 @@ A preference is its facet, value and polarity. Nothing here asks `limner.verify`
 engine's own, as an oracle of what the history says most.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -171,9 +171,6 @@ class Anew:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         return await self.chat.complete(replace(request, repeat=self.repeat))
-
-    def stream(self, request: ChatRequest) -> AsyncIterator[str]:
-        return self.chat.stream(replace(request, repeat=self.repeat))
 
     async def close(self) -> None:
         await self.chat.close()

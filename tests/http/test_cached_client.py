@@ -303,30 +303,3 @@ async def test_several_chats_may_pay_from_one_purse() -> None:
         and budget.spent == pytest.approx(0.004)
         and chats[0].spent == pytest.approx(0.002)
     )
-
-
-# ---------------------------------------------------------------- streams
-
-
-async def test_a_stream_is_recorded_and_replayed() -> None:
-    book = MemoryCache()
-    with ScriptedServer([ScriptedAnswer("one two three")]) as server:
-        chat = CachedChat(http_chat(server), book)
-        first = [piece async for piece in chat.stream(question())]
-        again = [piece async for piece in chat.stream(question())]
-    assert (
-        first == ["one ", "two ", "three"]
-        and again == ["one two three"]
-        and len(server.requests) == 1
-    )
-    assert book.rows[0].output_tokens == 3 and [row.outcome for row in book.rows] == [
-        "ok",
-        "cached",
-    ]
-
-
-async def test_a_stream_that_fails_is_in_the_ledger() -> None:
-    book = MemoryCache()
-    with ScriptedServer(otherwise=Failure(401)) as server, pytest.raises(ModelRefusedError):
-        [piece async for piece in CachedChat(http_chat(server), book).stream(question())]
-    assert [row.outcome for row in book.rows] == ["refused"]

@@ -357,32 +357,6 @@ async def test_a_server_without_log_probabilities() -> None:
     assert len(server.requests) == 3, "it asks with them once, and remembers"
 
 
-# ---------------------------------------------------------------- streams
-
-
-async def _collect(chat: OpenAIChat) -> list[str]:
-    return [piece async for piece in chat.stream(question())]
-
-
-async def test_streams_words() -> None:
-    with ScriptedServer([Failure(500), ScriptedAnswer("one two three")]) as server:
-        pieces = await _collect(chat_of(server))
-    assert pieces == ["one ", "two ", "three"] and len(server.requests) == 2
-
-
-async def test_a_slow_stream_arrives_whole() -> None:
-    with ScriptedServer([Drip(ScriptedAnswer("one two three"))]) as server:
-        assert await _collect(chat_of(server)) == ["one ", "two ", "three"]
-
-
-async def test_a_refusal_in_a_stream() -> None:
-    with (
-        ScriptedServer([Refusal("I will not.")]) as server,
-        pytest.raises(ModelDeclinedError, match="I will not"),
-    ):
-        await _collect(chat_of(server))
-
-
 # ---------------------------------------------------------------- at once, and in several loops
 
 
