@@ -18,7 +18,7 @@ Outcome = Literal["ok", "truncated", "cached", "repaired"]
 
 
 UNHELPED = "since the model did not help"
-"""What every note says of words that a model was to write and did not, before the cause."""
+"""The clause that opens every note about words a model failed to write; the cause follows it."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,21 @@ class ChatRequest:
     """One question to a model."""
 
     purpose: str
-    """What the ledger files it under: portrait, phrase, reason, rerank, judge, probe, chat, …"""
+    """The name of the task in the ledger: portrait, phrase, reason, rerank, judge, probe, chat, …
+    """
     prompt: str
     """Label of the prompt, `id@version#hash`."""
     messages: Sequence[ChatMessage]
     schema: type[BaseModel] | None = None
     """The answer must be JSON of this model; None for free text."""
     user_id: str | None = None
-    """Whom it is about, for the cache's and the ledger's rows; never sent."""
+    """The user that the question is about, stored with the cached answer and the ledger row; never
+    sent.
+    """
     max_tokens: int = 512
     temperature: float = 0.0
     repeat: int = 0
-    """Asks the same thing anew under another cache key."""
+    """A number that is part of the cache key: a new number asks the model again."""
     choices: tuple[str, ...] = ()
     """Return the log-probabilities of these as the answer's first token."""
     repairs: "ChatRequest | None" = None
@@ -50,9 +53,9 @@ class ChatReply:
     usage: Usage = field(default_factory=Usage)
     outcome: Outcome = "ok"
     logprobs: dict[str, float] | None = None
-    """Natural log-probability by choice, case and leading space folded; a choice outside the
-    server's top list gets the lowest listed value, which bounds it from above. None where the
-    server gives none.
+    """Natural log-probability by choice; the model's tokens are compared without case and leading
+    space. A choice outside the server's top list gets the lowest listed value, an upper bound. None
+    where the server gives no log-probabilities.
     """
 
 

@@ -1,5 +1,5 @@
-"""Which model answers: an endpoint where one is named, else the embedded one, else an error that
-says what to do.
+"""Choosing the model: a configured endpoint, else the embedded model, else an error that says what
+to do.
 """
 
 import json
@@ -34,7 +34,7 @@ class ChosenModel:
     """For a person: "at api.openai.com", "inside this process"."""
     base_url: str
     api_key: str = field(repr=False)
-    """For other clients of the same endpoint, like langchain's."""
+    """The endpoint's key, also for other clients such as langchain's."""
     server: LocalServer | None = None
 
     @property
@@ -52,8 +52,8 @@ class ChosenModel:
 
 
 def which(llm: LlmSettings) -> str:
-    """What `auto` comes to: openai, local or none. Raises SettingsError where nothing can
-    answer.
+    """The kind of model that the settings choose: openai, local or none, with `auto` resolved.
+    Raises SettingsError where `auto` finds no model, or the chosen kind is not set up.
     """
     if llm.choice == "openai" and not (llm.api_key or llm.base_url):
         raise SettingsError("model.openai_needs_key")

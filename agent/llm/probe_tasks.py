@@ -97,14 +97,14 @@ class ProbeRequest:
 
 @dataclass(frozen=True)
 class ProbeTask:
-    """Right when every one of its requests is answered rightly."""
+    """One question of the probe. It counts as right when all its requests are answered rightly."""
 
     skill: Skill
     asked: tuple[ProbeRequest, ...]
 
 
 def questions(skill: Skill, n: int) -> list[ProbeTask]:
-    """The first `n` questions of a skill; the same every time."""
+    """The first `n` questions of a skill, from a fixed seed."""
     random = Random(f"{_SEED} {skill}")
     prompt = load_prompt(f"probe-{skill}")
     make = _MAKERS[skill]
@@ -343,7 +343,7 @@ _PLAIN = frozenset(
         "be",
     )
 )
-"""What a plain sentence may be built of besides the fact's own words; more is invention."""
+"""Words that a plain sentence may use besides the fact's own; any other word counts as invented."""
 
 
 def _word(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
@@ -362,8 +362,8 @@ def _word(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ..
 
 
 def words_hold(text: str, value: str, *, like: bool, numbers: set[str]) -> bool:
-    """Whether a sentence keeps a fact's value, polarity and numbers and adds nothing: no name,
-    number or quality.
+    """Whether a sentence keeps a fact's value, polarity and numbers, and adds no name, number or
+    quality.
     """
     rest, found = re.subn(re.escape(value), " ", text, flags=re.IGNORECASE)
     rest = rest.casefold()
