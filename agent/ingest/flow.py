@@ -68,7 +68,7 @@ class Sources:
     users: Sequence[str] = ()
     mapping: str | Mapping | None = None
     allow_unknown_items: bool = False
-    """Store events though not one of them is about an item of the items table."""
+    """Also store events if none of them is about an item of the items table."""
 
 
 @logged("ingest", "files", lambda report: _kept(report))
@@ -79,12 +79,12 @@ def ingest(
     chunk_rows: int = CHUNK_ROWS,
     wait: float = 0.0,
 ) -> IngestReport:
-    """Read everything into the store, or nothing, however many parts with a mapping of their own
-    there are.
+    """Read tables into the store in one transaction: everything or nothing. Each of `parts` has its
+    own mapping.
 
-    wait: seconds for another process that writes. Raises BadInputError where a file is unusable or
-    no row of all survives, StoreBusyError where another process goes on writing; the store is then
-    as it was.
+    `wait`: seconds to wait for another process that writes. Raises BadInputError where a file is
+    unusable or no row at all survives, StoreBusyError where another process goes on writing. The
+    store is then unchanged.
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
     runs: list[IngestRun] = []
@@ -131,7 +131,9 @@ def ingest_frames(
     users: pd.DataFrame | None = None,
     mapping: str | Mapping | None = None,
 ) -> IngestReport:
-    """The same from pandas frames."""
+    """Ingest pandas frames in one transaction. Columns are mapped as those of files; raises as
+    `ingest` does.
+    """
     chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping or Mapping()
     bad = RejectedRows(store.folder / "rejected", CHUNK_ROWS)
     run = IngestRun(store, chosen, Quiet(), bad)
@@ -230,7 +232,7 @@ class _Tally:
 
 
 class Bin(Protocol):
-    """Where rejected rows go."""
+    """Receives rejected rows, each a mapping with its file, line and reason."""
 
     def add(self, rows: Sequence[MappingOf[str, object]]) -> None: ...
 
@@ -521,7 +523,7 @@ class IngestRun:
         self._note_untitled()
 
     def check_items(self) -> None:
-        """Raises BadInputError where items were read and no event is about one of them."""
+        """Raises BadInputError if items were read and no event is about any of them."""
         if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
             named, known = next(iter(self.items_used)), min(self.items_read)
             raise BadInputError(
@@ -563,7 +565,7 @@ def _parts(ids: list[str], size: int) -> Iterator[list[str]]:
 def _columns(
     clean: CleanEvents, hashes: NDArray[np.int64], fresh: NDArray[np.bool_], source: str
 ) -> EventColumns:
-    """What the store takes of a clean chunk: the fresh rows."""
+    """The fresh rows of a clean chunk, as the columns that the store takes."""
     if fresh.all():
         return EventColumns(
             clean.event_id,
@@ -599,7 +601,9 @@ def _row_keys(frame: pd.DataFrame, layout: Layout) -> list[int]:
 
 
 class _Titles:
-    """What the rows of a file call each item; only items with several titles are counted."""
+    """Titles that the rows of a file give each item. Votes are counted only for items with several
+    titles.
+    """
 
     def __init__(self) -> None:
         self._first: dict[str, list[str | int]] = {}

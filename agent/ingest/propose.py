@@ -35,9 +35,11 @@ _ITEM = re.compile(r"item|product|article|movie|film|book|song|track|sku|asin|co
 _TITLE = re.compile(r"name|title")
 _WORD = re.compile(r"[^\W\d_]{3}")
 _JOINED_SHARE = 0.1
-"""Overlap of ids from which two tables are about the same things."""
+"""Share of common ids from which two tables can be joined."""
 _SURER = 2.0
-"""How much surer a key is that never repeats, and a pair that aliases name."""
+"""Factor by which a key's score grows if it never repeats, and again if the aliases name both
+columns.
+"""
 _FEW_TYPES = 20
 _FEW_RATINGS = 101
 
@@ -48,7 +50,7 @@ class _Field:
     why: str
     separator: str = ""
     nothing: str = ""
-    """A cell that means nothing in this column."""
+    """A cell of this column that stands for a missing value; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Tables:
-    """Which look is which table; others lie beside them."""
+    """The table chosen for each kind, and the tables that are left over."""
 
     used: dict[TableName, _Look]
     beside: list[_Look]
@@ -135,7 +137,7 @@ def _frame(file: str, reading: FileFormat) -> pd.DataFrame:
 
 
 def _understand(look: _Look) -> _Look:
-    """Which table it is, and which column is which field."""
+    """Decide which kind of table it is, and which column is which field."""
     if look.headless:
         by_content = _by_content(look)
         kind: TableName = "items" if "title" in by_content else "events"
@@ -181,7 +183,7 @@ def _arranged(looks: Sequence[_Look]) -> _Tables:
 
 
 def _worth(look: _Look, looks: Sequence[_Look]) -> float:
-    """How well a table serves as the one of its kind."""
+    """Score of a table among those of its kind; the highest is used."""
     if look.table == "items":
         return float("title" in look.fields)
     if look.table == "events":
@@ -235,8 +237,8 @@ _GUESSES: dict[TableName, tuple[tuple[str, str, _Test], ...]] = {
         ),
     ),
 }
-"""What a field is guessed by where no alias finds it, in this order: (field, why, test of name and
-cells).
+"""Guesses for fields that no alias finds, tried in this order: (field, reason, test of a column's
+name and cells).
 """
 
 
@@ -270,7 +272,7 @@ def _by_name(
 
 
 def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:
-    """A field with its example, its list's separator and what means nothing in it."""
+    """A field with an example cell, its list separator, and its sign for a missing value."""
     nothing = ""
     if target == "rating" and column.sentinel is not None:
         nothing = next(c for c in column.cells if numbers_of([c])[0] == column.sentinel)
@@ -280,8 +282,8 @@ def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:
 
 
 def _fits(target: str, column: ColumnProfile) -> bool:
-    """Whether a column holds what a field needs; an empty column fits nothing that is read as a
-    number or a time.
+    """Whether the cells of a column suit a field. An empty column suits no field that holds numbers
+    or times.
     """
     if target in ("rating", "value"):
         return column.numeric > 0.5
@@ -357,7 +359,9 @@ def _events_by_content(look: _Look, words: Sequence[str]) -> dict[str, _Field]:
 
 
 def _is_rating(column: ColumnProfile) -> bool:
-    """Few numbers, none large: a column of millions is one of ids."""
+    """Whether a number column looks like ratings: few different numbers, none large. A column with
+    numbers in the millions holds ids.
+    """
     if column.numeric <= 0.5 or column.span is None:
         return False
     low, high = column.span
@@ -382,10 +386,11 @@ def _best_key(look: _Look, items: _Look) -> tuple[float, str, str]:
 
 
 def _key_score(column: ColumnProfile, items: TableProfile, key: str) -> float:
-    """How well a column names the rows of an items table by one of its columns.
+    """How well a column identifies the rows of an items table by one of its columns.
 
-    The share of its values that are found, times the root of their number, for a few small numbers
-    are found anywhere; halved where the key repeats, doubled where aliases name both.
+    The score is the share of its values that are found there, times the root of their number (a few
+    small numbers are found anywhere). It is halved where the key repeats, and doubled where aliases
+    name both columns.
     """
     ids = items.ids(key)
     score = column.overlap(ids) * math.sqrt(len(ids.intersection(column.cells)))
@@ -426,7 +431,9 @@ def _with_item_id(look: _Look, item_id: _Field) -> _Look:
 
 
 def _catalogue_inside(used: dict[TableName, _Look], events: _Look) -> bool:
-    """An events table that also describes its items: then the same file is the items table, too."""
+    """Whether an events table also describes its items. If so, the file is used as the items table,
+    too.
+    """
     names = {alias_key(column): column for column in reversed(events.free())}
     key = events.fields.get("item_id")
     described = any(
@@ -474,7 +481,7 @@ def _spec(one: _Field) -> str:
 
 
 def _missing_lines(look: _Look) -> list[str]:
-    """What an events table lacks, as comments to fill in."""
+    """Comment lines for the fields that an events table lacks, for a person to fill in."""
     lines: list[str] = []
     if not look.fields.keys() & {"type", "rating"}:
         lines.append(
@@ -544,7 +551,7 @@ def _side_key(look: _Look, items: _Look) -> str:
 
 
 def _beside(look: _Look, events: _Look | None, about_items: bool) -> str:
-    """What a table is that no table of the mapping takes."""
+    """Why a table is left out of the mapping."""
     if look.table == "items":
         return "shares no id with the items, so it is not joined"
     user = look.fields.get("user_id")

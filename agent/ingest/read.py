@@ -1,4 +1,4 @@
-"""Reading any table as chunks of text columns, each row with its line number. Nothing is
+"""Reading any table as chunks of text columns, with the line number of each row. Cells are not
 interpreted here.
 """
 
@@ -39,7 +39,7 @@ _CANDIDATES = ("\t", "::", "|", ";", ",")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
-"""In a folder or archive, files that are passed over; so are those called README or LICENSE."""
+"""Endings of files that are skipped in a folder or archive, as README and LICENSE are."""
 _SAMPLE = 64 * 1024
 _DETECTED = 8 * 1024
 """Bytes whose encoding is guessed."""
@@ -58,7 +58,7 @@ class TableChunk:
     first: bool
     """The first chunk of its file."""
     notes: tuple[str, ...] = ()
-    """What a person should know of how the file was read; with the first chunk."""
+    """Sentences for people about how the file was read; only in its first chunk."""
 
 
 def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
@@ -259,7 +259,7 @@ def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
 
 def _legacy_encoding(text: bytes) -> str:
     """The encoding of a text that is not UTF-8. Accented Latin letters stand alone among ASCII;
-    other scripts come in runs, and are told apart by charset-normalizer.
+    other scripts come in runs, and charset-normalizer decides between them.
     """
     runs = [len(run) for run in _HIGH_BYTES.findall(text)]
     if sum(length for length in runs if length > 2) > sum(runs) / 2:
@@ -570,8 +570,8 @@ def _cell(value: object) -> str:
 
 
 def estimated_rows(place: str) -> int | None:
-    """About how many rows a plain file holds, from its size and its first lines; None where that
-    cannot be told.
+    """Estimated number of rows in a plain file, from its size and first lines. None where no
+    estimate is possible.
     """
     path = Path(place)
     if not path.is_file():

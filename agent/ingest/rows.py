@@ -1,5 +1,5 @@
-"""Rows that a program sends: the same cleaning as for files, and a word on each row that cannot be
-used.
+"""Ingesting rows that a program sends. They are cleaned as files are, and every rejected row is
+reported.
 """
 
 import json
@@ -18,7 +18,7 @@ from limner.ingest.read import LINE, TableChunk, flatten
 from limner.store import Store
 
 SOURCE = "api"
-"""Where rows are from, where nothing is said and the store has no events yet."""
+"""Source of rows that name none, in a store without events."""
 _FREE: Map[TableName, str] = {"users": "attributes", "items": "attributes", "events": "context"}
 """The object of each table's rows that holds what has no field of its own."""
 _NO_OBJECT = "not an object"
@@ -26,7 +26,7 @@ _KEYS: Map[TableName, str] = {"users": "user_id", "items": "item_id", "events": 
 
 
 class _Noted:
-    """Rejected rows, held: they are answered, and not written to a file."""
+    """Rejected rows in memory: they go into the answer, not into a file."""
 
     def __init__(self) -> None:
         self.rows: list[RejectedRow] = []
@@ -121,8 +121,8 @@ def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
 
 
 def _free(table: TableName, name: str) -> str:
-    """What the free object holds under a name that no alias has, and that comes to its own as an
-    attribute's.
+    """The column name under which a value of the free object (`attributes.x`) is read. The trailing
+    dot keeps it apart from aliases, and is removed when it becomes an attribute.
     """
     free = f"{_FREE[table]}."
     return f"{name.removeprefix(free)}." if name.startswith(free) else name

@@ -19,7 +19,9 @@ _ZONE = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$|[+-]\d{4} \d{4}$", re.IGNOREC
 _COLUMN_FORMATS = ("ISO8601", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p")
 """Formats that pandas parses a whole column by."""
 _DEFAULTS = (datetime(1900, 1, 1), datetime(1904, 2, 1))
-"""What dateutil completes a date from: where the two differ, the text gives no year or month."""
+"""Two dates from which dateutil completes a text. Where the results differ, the text lacks a year
+or month.
+"""
 _CENTURY_PIVOT = 69
 """Two-digit years from here on are of the 20th century (POSIX strptime)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,7 +110,7 @@ def _year_first(cell: str, day_first: bool) -> str:
 
 
 def _written(cell: str, day_first: bool) -> int:
-    """Epoch milliseconds of a time in words, or NO_TIME where it is none or lacks year or month."""
+    """Epoch milliseconds of a time in words; NO_TIME for no time, or without year or month."""
     try:
         time, other = (
             parser.parse(cell, dayfirst=day_first, default=default, tzinfos=_zone)

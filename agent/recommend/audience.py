@@ -1,5 +1,5 @@
-"""Users that an item is likeliest for, whose portraits are likest to words, or whose attributes
-fit: all come as the same value.
+"""Finding users: by an item they would like, by words that their portraits match, or by attributes.
+All answers are an `Audience`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,11 +45,11 @@ class AudienceFinder:
         where: str = "",
         repeats: bool = False,
     ) -> Audience:
-        """Those that an item is likeliest for, whose portraits are likest to words, or else those
-        with the most events.
+        """Users for an item, users whose portraits match some words, or otherwise the most active
+        ones.
 
-        repeats: users who had the item may come too. Raises UnknownIdError for an unknown item,
-        BadInputError for empty words, a wrong condition, or both an item and words.
+        `repeats` also lets in users who have had the item. Raises UnknownIdError for an unknown
+        item, BadInputError for empty words, a wrong condition, or both an item and words.
         """
         if for_item is not None and like is not None:
             raise BadInputError("api.two_audiences")
@@ -100,7 +100,7 @@ class AudienceFinder:
         )
 
     def _told(self, found: Audience, where: str, notes: Sequence[str] = ()) -> Audience:
-        """With what was asked, and when the events are from."""
+        """An audience completed with its filter, the period of the data, and notes."""
         return found.model_copy(
             update={
                 "filter": where,

@@ -34,7 +34,7 @@ Table = Literal["users", "items", "events"]
 Thumb = Literal["like", "dislike", "hide"]
 THUMBS: tuple[Thumb, ...] = ("like", "dislike")
 HIDDEN_BY = "hidden"
-"""In the context of a `skip`: that the user hid the item."""
+"""Key in the context of a `skip` event: true if the user hid the item."""
 STATED = "stated"
 """The source of events by which users speak of their own portraits."""
 
@@ -47,7 +47,7 @@ class ItemPatch(Value):
     text: str | None = None
     """The new description."""
     categories: list[str] | None = None
-    """From the widest to the narrowest, or side by side, as the data has them."""
+    """Categories, either from the widest to the narrowest or side by side, as in the data."""
     price: float | None = Field(default=None, ge=0, strict=True)
     """In the data's currency; null removes it, as it does for `image` and `audio`."""
     image: str | None = None
@@ -77,7 +77,9 @@ class Statement(Value):
     """A preference that the user states."""
 
     value: str = Field(default="", max_length=500)
-    """What is liked or disliked: "Film-Noir". Where it is left out, it is searched in `text`."""
+    """What the user likes or dislikes, such as "Film-Noir". Where it is left out, it is searched in
+    `text`.
+    """
     facet: str = Field(default="", max_length=100)
     """genre, brand, …; where it is left out, the facet that has the value."""
     polarity: Polarity = "like"
@@ -96,8 +98,8 @@ class PortraitEdit(Value):
     strike: list[ClaimKey] = Field(default=[], max_length=50)
     """Claims of the portrait that are wrong, and are removed from it."""
     withdraw: list[ClaimKey] = Field(default=[], max_length=50)
-    """Claims that were stated or removed before: the latest correction is undone, and the other
-    events count again.
+    """Claims that were stated or removed earlier. The latest correction of each is undone, and the
+    other events count again.
     """
 
 
@@ -128,7 +130,7 @@ class Export(Value):
 
 
 def thumb_of(event: Event) -> Thumb | None:
-    """What an event says of its item as a thumb does; None where it is something else."""
+    """The thumb that an event amounts to: like, dislike or hide; None for any other event."""
     if event.type == "skip" and event.context.get(HIDDEN_BY) not in (None, False, "", "false"):
         return "hide"
     return next((one for one in THUMBS if one == event.type), None)
@@ -158,8 +160,8 @@ class DataEditor:
             return ingest_rows(self._store, table, rows, source)
 
     def patch_item(self, item_id: str, patch: ItemPatch) -> Item:
-        """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not
-        be kept.
+        """Change an item, and return it as it is now. Raises UnknownIdError, or BadInputError for a
+        value that cannot be stored.
         """
         with self._store.changing(wait=self._wait):
             item = self._store.item(item_id)
@@ -171,11 +173,11 @@ class DataEditor:
         return self._store.items([item_id])[0]
 
     def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
-        """The portrait after its user spoke: stated preferences stand in it first, struck claims
-        are gone.
+        """Apply a user's corrections, and return the new portrait: stated preferences come first,
+        struck claims are gone.
 
-        Raises UnknownIdError, or BadInputError where a claim to strike is not in it, nothing was
-        said of one to withdraw, or a statement says nothing.
+        Raises UnknownIdError. Raises BadInputError for an empty edit or statement, a claim to
+        strike that is not in the portrait, or a claim to withdraw without an earlier correction.
         """
         self._store.require_user(user_id)
         if not edit.state and not edit.strike and not edit.withdraw:
@@ -196,10 +198,9 @@ class DataEditor:
             return self._painter.after_edit(user_id)
 
     def take_back(self, user_id: str, item_id: str) -> bool:
-        """Erase a user's newest like, dislike or hiding of an item, and what came of it; False
-        where there is none.
+        """Erase a user's newest like, dislike or hiding of an item. False where there is none.
 
-        Portraits that it is counted in go, and the newest is counted anew.
+        Portraits that count this event are erased too, and the newest one is counted again.
         """
         with self._store.changing(wait=self._wait):
             given = [

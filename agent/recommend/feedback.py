@@ -1,6 +1,4 @@
-"""What people did with lists that were shown: events like any others, and counts of how each
-channel does.
-"""
+"""Feedback on recommended lists: stored as ordinary events, and counted by channel."""
 
 import secrets
 from collections.abc import Mapping
@@ -32,18 +30,20 @@ FeedbackType = Literal[
     "withdraw",
 ]
 SEEN: FeedbackType = "impression"
-"""Counted, and no event: that an item was seen in a list says nothing of taste."""
+"""The feedback type for an item seen in a list. It is counted, and makes no event, since it shows
+no taste.
+"""
 HIDE: FeedbackType = "hide"
 """An event of type `skip`: the item is not shown again, and counts a little against its kind."""
 WITHDRAW: FeedbackType = "withdraw"
-"""No event: it takes back the newest like, dislike or hide of the item, as if it had not been."""
+"""The feedback type that undoes the newest like, dislike or hide of the item. It makes no event."""
 NOTHING = "nothing to take back"
 CHOSEN = frozenset({"click", "view", "like", "cart", "purchase", "play", "review", "share"})
-"""What counts as having clicked through."""
+"""Feedback types that count as a click in click-through rates."""
 
 
 class FeedbackItem(Value):
-    """What somebody did with an item."""
+    """One action of a user on one item."""
 
     item_id: str = Field(min_length=1, max_length=255)
     """The item's id, exactly as in the data."""
@@ -56,9 +56,9 @@ class FeedbackItem(Value):
     text: str = Field(default="", max_length=20_000)
     """What the user wrote about the item."""
     timestamp: datetime | None = None
-    """When it happened; now where it is left out."""
+    """When it happened; the current time if left out."""
     event_id: str | None = Field(default=None, min_length=1, max_length=255)
-    """The sender's own id of the row; a row that is sent again under the same id counts once."""
+    """The sender's own id of this row; a row sent again under the same id counts once."""
 
 
 class Feedback(Value):
@@ -67,11 +67,11 @@ class Feedback(Value):
     recommendation_id: str | None = Field(default=None, max_length=32)
     """The list that the items were shown in."""
     items: list[FeedbackItem] = Field(min_length=1, max_length=1000)
-    """What was done with each item, oldest first."""
+    """One action each, oldest first."""
 
 
 class FeedbackReport(Value):
-    """What became of feedback."""
+    """How many rows of feedback were read, stored, counted, withdrawn and rejected."""
 
     recommendation_id: str | None
     """The list that the feedback is on; null where it names none."""
@@ -88,7 +88,9 @@ class FeedbackReport(Value):
 
 
 class ClickThrough(Value):
-    """What came of the items that one channel placed highest, for one version of the channels."""
+    """Click-through of one channel and model version, over the items that this channel scored
+    highest.
+    """
 
     channel: str
     """The channel that placed the items highest; empty where none did."""
@@ -109,7 +111,7 @@ class ClickThrough(Value):
 
 
 class FeedbackService:
-    """Keeps lists that are answered with, and hears what came of them."""
+    """Stores the lists that were recommended, and takes feedback on them."""
 
     def __init__(self, store: Store, editor: DataEditor) -> None:
         self._store, self._editor, self._kept = store, editor, ResponseLog(store)
@@ -133,12 +135,14 @@ class FeedbackService:
         return answer.model_copy(update={"recommendation_id": shown.recommendation_id})
 
     def shown(self, recommendation_id: str) -> ShownList | None:
-        """A list that was answered with; None where it is not kept any more."""
+        """A stored list by its id; None where it is not stored any more."""
         return self._kept.shown(recommendation_id)
 
     def hear(self, user_id: str, feedback: Feedback) -> FeedbackReport:
-        """Raises UnknownIdError for a user or list that is not there, BadInputError for an item
-        that was not on it.
+        """Take a user's feedback, and report what became of each row.
+
+        Raises UnknownIdError for an unknown user or list, BadInputError for an item that was not on
+        the list.
         """
         self._store.require_user(user_id)
         shown = self._of(user_id, feedback)
@@ -196,7 +200,7 @@ class FeedbackService:
         return shown
 
     def stats(self) -> list[ClickThrough]:
-        """By channel and version of the trained channels, newest version first."""
+        """Click-through by channel and version of the trained channels, newest version first."""
         listed, outcomes = self._kept.listed(), self._kept.outcomes()
         found = []
         for channel, version in sorted({*listed, *outcomes}, key=lambda key: (-key[1], key[0])):

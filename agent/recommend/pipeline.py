@@ -1,4 +1,4 @@
-"""From a portrait and a past to a list that says why: ordered, reranked, explained."""
+"""The steps from a portrait and a user's past to an explained list: order, rerank, explain."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,12 +57,14 @@ if TYPE_CHECKING:
 
 
 ChannelScores = Mapping[str, Mapping[str, float]]
-"""By item id the channels that found it, best first, as `channel_scores` gives them."""
+"""By item id, the scores of the channels that proposed it, best channel first, as `channel_scores`
+gives them.
+"""
 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """What came out of ranking, by item id, best first, and what it was ranked for."""
+    """The result of ranking by item id, best first, with the request and user it was ranked for."""
 
     request: RecommendationRequest
     profile: Profile
@@ -71,15 +73,15 @@ class Shortlist:
     items: Mapping[str, Item]
     placed: ChannelScores
     model_version: int
-    """Of the trained channels."""
+    """Version of the trained channels."""
     notes: Sequence[str] = ()
-    """What was missing before, and why the list is short."""
+    """Notes for people: what had to be trained or painted first, and why the list is short."""
     basis: Sequence[str] = ()
-    """What the order rests on where it is not the user's own past and portrait alone."""
+    """Notes for people: what the order is based on, besides the user's own past and portrait."""
 
     @property
     def size(self) -> int:
-        """How many items are to be listed: all that were given, else as many as were asked for."""
+        """Number of items to list: all items that the request names, or its `n`."""
         return len(self.ranked) if self.request.items is not None else self.request.n
 
     @property
@@ -117,7 +119,9 @@ class RecommendationPipeline:
         )
 
     def depth(self, request: RecommendationRequest) -> int:
-        """How many items are ranked for a request; lists of the same depth begin alike."""
+        """Number of items to rank for a request. Requests of equal depth share the beginning of
+        their lists.
+        """
         # A list that was chosen as a whole is reordered within itself alone.
         top, n = self.settings.rerank.top, request.n
         return n if request.shapes else -(-n // top) * top
@@ -125,9 +129,11 @@ class RecommendationPipeline:
     def choose(
         self, profile: Profile, past: Past, request: RecommendationRequest
     ) -> list[RankedCandidate]:
-        """Best first: every given item once, where items were given; else at least n items (while
-        the catalogue has them), none that the user had unless `repeats`, none that is excluded,
-        none of this visit's.
+        """Rank items for a user, best first.
+
+        If the request names items, each of them comes once. Otherwise at least `n` come, while the
+        catalogue has them. Left out are items the user has had (unless `repeats`), excluded items,
+        and the items of this visit.
         """
         with timed(self.watch, "rank"):
             if request.items is None:
@@ -185,8 +191,8 @@ class RecommendationPipeline:
         said = stated_preferences_of(profile.preferences, past.events, world.facets_of)
 
         def joined(k: int) -> list[RankedCandidate]:
-            """With the best of what the user said to like, where candidates hold too little of
-            it.
+            """The k best items; where they carry too few items that the user states to like, the
+            best of those replace the last ones.
             """
             found = ordered(k)
             if said is None or len(found) < k:
@@ -215,7 +221,7 @@ class RecommendationPipeline:
         ranked: Sequence[RankedCandidate],
         notes: Sequence[str],
     ) -> Shortlist:
-        """What was chosen, with its items and all that is to be said of how it came about."""
+        """Collect the ranked items with their catalogue entries, channel scores and notes."""
         catalogue = self.derived.catalogue.snapshot().items
         by_id = {one.candidate.item_id: one for one in ranked}
         return Shortlist(
@@ -249,8 +255,8 @@ class RecommendationPipeline:
         return model
 
     def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":
-        """[items] score among users with the same attributes; None where the user has none that are
-        counted.
+        """[items] score among users with the same attributes; None if the user has no counted
+        attribute.
         """
         attributes = self._attributes(user_id)
         return (
@@ -282,7 +288,7 @@ class RecommendationPipeline:
     def grounds(
         self, profile: Profile, past: Past, items: Sequence[Item], placed: ChannelScores
     ) -> list[ReasonGrounds]:
-        """What the reason of each item rests on."""
+        """The evidence for each item's reason."""
         item_ids = [one.item_id for one in items]
         leads = self._leads(past, item_ids, placed)
         channels = {item_id: list(placed[item_id]) for item_id in item_ids}
@@ -300,7 +306,7 @@ class RecommendationPipeline:
     def stored_reasons(
         self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
     ) -> dict[str, Reason]:
-        """By item id the reasons that a model worded before, where they still hold."""
+        """Reasons by item id that a model worded earlier and that are still valid."""
         stamps = self._stamps(profile, past, items, model)
         return self.kept.wordings(profile.user_id, stamps) if stamps else {}
 
@@ -336,8 +342,8 @@ class RecommendationPipeline:
     def reasons_in(
         self, language: str, recommendations: Sequence[Recommendation], profile: Profile, past: Past
     ) -> dict[str, Reason]:
-        """By item id, a list's reasons in template words of a language; empty where they are in
-        that language.
+        """A list's reasons in template words of another language, by item id. Empty if the list is
+        in that language already.
         """
         if not recommendations or language == spoken(self._language(profile)).code:
             return {}
@@ -348,8 +354,8 @@ class RecommendationPipeline:
     def _stamps(
         self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
     ) -> dict[str, str]:
-        """By item id what a model's reason rests on: while it is the same, the words hold. Empty
-        without a model.
+        """By item id, a hash of everything that a model's reason depends on. A stored reason is
+        valid while the hash is the same. Empty without a model.
         """
         if model.name is None or not profile.version:
             return {}
@@ -428,7 +434,7 @@ class RecommendationPipeline:
         )
 
     def _used(self, user_id: str, past: Past, request: RecommendationRequest) -> list[str]:
-        """What the list rests on where it is not the user's own past alone."""
+        """Notes on what the list is based on, where it is not the user's own past alone."""
         if request.context:
             return [
                 (
@@ -451,7 +457,7 @@ class RecommendationPipeline:
         ]
 
     def _attributes(self, user_id: str) -> Attributes:
-        """None of a visitor who is nobody in the store."""
+        """The user's attributes; empty for a visitor, who is not in the store."""
         user = self.store.user(user_id)
         return user.attributes if user else {}
 
