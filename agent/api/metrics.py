@@ -1,5 +1,5 @@
-"""What the server counts, for Prometheus: requests and stages as they happen, model calls from the
-store's ledger.
+"""The server's metrics for Prometheus. Requests and stages are counted as they happen, model calls
+from the store's ledger.
 """
 
 import threading
@@ -126,7 +126,7 @@ class Metrics:
     # ------------------------------------------------------------ shown
 
     def show(self, ledger: "LedgerCounts") -> bytes:
-        """In Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         if self._folder is None:
             shown = generate_latest(self._registry)
         else:
@@ -139,8 +139,8 @@ class Metrics:
 
 
 class LedgerCounts(Collector):
-    """Model calls, tokens and cost, counted from the ledger: the same whichever process of a server
-    is asked.
+    """Model calls, tokens and cost, counted from the ledger, so that every process of a server
+    gives the same numbers.
     """
 
     def __init__(self, store: Store) -> None:

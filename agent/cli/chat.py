@@ -129,8 +129,8 @@ class _Terminal:
             tell(self.session.err, f"Error: {error}", "red")
 
     def answer(self, question: str) -> None:
-        """Print an answer as it comes. Raises KeyboardInterrupt at the first Ctrl-C, with nothing
-        left running.
+        """Print an answer in pieces as they arrive. Raises KeyboardInterrupt at the first Ctrl-C,
+        after all work has stopped.
         """
         # asyncio's own handler only asks the task to end, which work without a pause in it never
         # hears.
@@ -211,8 +211,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _edit_lines() -> None:
-    """Arrow keys and the history of this conversation, where the terminal's library has them;
-    nothing is kept.
+    """Turn on arrow keys and a history of the questions, where readline is installed. The history
+    is not saved.
     """
     if sys.stdin.isatty():
         try:
@@ -223,7 +223,7 @@ def _edit_lines() -> None:
 
 
 def _marked(line: str) -> Text:
-    """A line made harmless, with its marks in the background; its blanks at both ends are kept."""
+    """A line as safe text, with its marks (`[e1]`) dimmed. Blanks at both ends stay."""
     body = clean(line)
     before = line[: len(line) - len(line.lstrip())]
     behind = line[len(line.rstrip()) :] if body else ""

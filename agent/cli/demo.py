@@ -1,7 +1,7 @@
 """`limner demo`: the whole product on real data in one command, as steps over the engine.
 
-First everything in template words, which needs no model and is there at once; then, unless
-LIMNER_LLM=none, the same portraits and reasons worded by a model, beside what they were.
+Template words come first: they need no model and appear at once. Then, unless LIMNER_LLM=none, a
+model words the same portraits and reasons, and both wordings are shown.
 """
 
 import time
@@ -142,9 +142,7 @@ def _with_fast_embedder(settings: Settings) -> Settings:
 
 
 def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:
-    """Users a quarter, half and three quarters down the list of the most active: neither giants nor
-    newcomers.
-    """
+    """The users at a quarter, half and three quarters of the list of the most active ones."""
     if len(active) <= count:
         return [user for user, _ in active]
     return [active[len(active) * (at + 1) // (count + 1)][0] for at in range(count)]
@@ -174,8 +172,8 @@ def _what_next(where: str, users: Sequence[str]) -> RenderableType:
 
 
 class _Telling:
-    """The demo's voice: numbered steps and asides on stderr, results on stdout; nothing but JSON
-    for programs.
+    """Output of the demo: numbered steps and asides on stderr, results on stdout; with --json only
+    the document.
     """
 
     def __init__(self, session: Session) -> None:

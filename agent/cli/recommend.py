@@ -242,7 +242,7 @@ def _numbered(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _answer(session: Session, engine: "Engine", number: int, line: str, explain: bool) -> bool:
-    """Print the answer to one line of requests; False where there is none."""
+    """Print the answer to one line of requests. False if the line cannot be answered."""
     try:
         asked = RankRequest.model_validate_json(line)
         request = read_request({**asked.model_dump(), "explain": explain})

@@ -1,4 +1,4 @@
-"""The other doors: serve, eval run, compare, report."""
+"""The verbs `serve`, `eval run`, `eval compare` and `eval report`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -172,8 +172,8 @@ def eval_run(
 
 
 def _named(option: str, text: str | None) -> list[str]:
-    """What an option lists; nothing where it was left out. Raises UsageError where it was given and
-    names nothing.
+    """The names that an option lists, separated by commas; empty if the option was left out. Raises
+    UsageError if it was set without any name.
     """
     found = _listed(text or "")
     if text is not None and not found:

@@ -23,11 +23,11 @@ _USERS: Mapping[str, Kind] = {
     "probability": "number",
 }
 _AT_ONCE = 10_000
-"""Rows that are held before they are written."""
+"""Rows collected in memory before they are written."""
 
 
 class WrittenTable(BaseModel):
-    """What became of a table of recommendations."""
+    """Summary of a written table of recommendations."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,12 +38,12 @@ class WrittenTable(BaseModel):
     short: int
     """Users who got fewer than were asked for, but some."""
     empty: int
-    """Users for whom nothing was left."""
+    """Users whose list is empty."""
     fallback: int
-    """Users of whom nothing usable is known, who got what is popular."""
+    """Users without a usable past, who got popular items."""
     wishes: ListOptions | None = None
     notes: list[str] = []
-    """What a person should know, of any of the lists."""
+    """Notes for people, from all the lists."""
 
 
 async def write_recommendations(

@@ -71,7 +71,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         "/popular", response_model=Popular[PopularItem], responses=usual(), summary="Popular items"
     )
     async def popular(n: Count = 10, category: Categories = [], filter: Filter = "") -> Response:  # noqa: B006
-        """What most users have had, most first."""
+        """The items that the most users have had, most users first."""
         found = await pool.call(
             engine.recommendations.popular,
             n,

@@ -1,4 +1,4 @@
-"""What is in the store: data sets, ingest reports, a user's history."""
+"""Drawing data sets, ingest reports and a user's history."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def _reasons(name: str, part: TableReport) -> list[str]:
 
 
 def what(event: Event, scales: Mapping[str, Scale]) -> str:
-    """What an event was, in a few words: `rated 4 of 5`, `purchase × 6`, `view`."""
+    """An event in a few words: `rated 4 of 5`, `purchase × 6`, `view`."""
     if event.value is None:
         return event.type
     number = f"{event.value:g}"

@@ -54,7 +54,7 @@ def _list_title(answer: Recommendations, ranked: bool) -> Text:
 
 
 def _list_footer(answer: Recommendations) -> Text | None:
-    """Whose words the reasons are; None without reasons."""
+    """A line on who worded the reasons; None if the list has none."""
     sources = {item.reason.source for item in answer.recommendations if item.reason is not None}
     if not sources:
         return None
@@ -63,7 +63,7 @@ def _list_footer(answer: Recommendations) -> Text | None:
 
 
 def audience(found: Audience, file: str = "") -> RenderableType:
-    """The users of an item: how many there are, by what they are ordered, and the first of them."""
+    """An audience: how many users match, how they are ordered, and the first of them."""
     return Wide(lambda width: _audience(found, file))
 
 
@@ -181,7 +181,7 @@ def _item_head(item: Item) -> Text:
 
 
 def _item_tail(one: Recommendation) -> Text:
-    """The channels that found the item, its predicted rating and its flags."""
+    """The item's channels, predicted rating and flags."""
     names, more = list(one.channels)[:CHANNELS], len(one.channels) - CHANNELS
     others = f" and {counted(more, 'other')}" if more > 0 else ""
     rating = "" if one.predicted_rating is None else f" · rating ~{one.predicted_rating:.1f}"

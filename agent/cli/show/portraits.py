@@ -52,7 +52,7 @@ def _portrait(profile: Profile, width: int) -> RenderableType:
 
 
 Section = Sequence[RenderableType]
-"""What stands together on a card; a blank line parts it from the next."""
+"""A block of a card; blank lines separate blocks."""
 
 
 def _preference_sections(profile: Profile, inner: int) -> Iterator[Section]:

@@ -1,4 +1,4 @@
-"""What long work ended with: training, builds, estimates, checks."""
+"""Drawing the reports of long work: training, builds, estimates, checks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,9 @@ def _above_usual(report: TrainReport) -> str:
 
 
 def train_report(report: TrainReport) -> RenderableType:
-    """What training learned: each channel's worth, the fusion's, and the errors of predictions."""
+    """The report of a training: the worth of each channel and of the fusion, and the errors of
+    predictions.
+    """
     learned = (
         f"Learned from {counted(report.events, 'event')} of "
         f"{counted(report.users, 'user')} on {report.items:,} items"

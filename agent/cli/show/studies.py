@@ -65,7 +65,7 @@ def _differences(record: "StudyRecord") -> list[Text]:
 
 
 def experiment(found: "ExperimentResults") -> list[RenderableType]:
-    """All that an experiment found, one table below another."""
+    """All results of an experiment, one table below another."""
     from limner.cli.show.evaluations import evaluation
 
     drawn = [
@@ -78,8 +78,8 @@ def experiment(found: "ExperimentResults") -> list[RenderableType]:
 
 
 def ablation(report: "Evaluation") -> RenderableType | None:
-    """What Limner loses without each family of its channels, by the first metric; None where none
-    was left out.
+    """The loss in the first metric without each family of channels. None if the run left no family
+    out.
     """
     from limner.evals.systems.limner import WITHOUT, LimnerSystem
 
@@ -109,7 +109,7 @@ def ablation(report: "Evaluation") -> RenderableType | None:
 
 
 def models_asked(report: "Evaluation") -> RenderableType | None:
-    """What systems that ask a model cost; None where none did."""
+    """Calls and cost of the systems that asked a model; None if none did."""
     rows = [one for one in report.systems if one.cost.calls or one.cost.cached]
     lines = [
         words(
