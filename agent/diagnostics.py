@@ -1,4 +1,4 @@
-"""What is well with a store and what is not."""
+"""Checks of a store and its models."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ class Doctor:
             raise NotTrainedError("health.untrained")
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
-        """What is well and what is not, each with what to do."""
+        """Run all checks; each failed one says what to do."""
         counts = self.store.counts()
         held = (
             f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} "

@@ -361,7 +361,7 @@ class JsonLines(logging.Formatter):
 
 
 def _logging(quiet: bool) -> dict[str, Any]:
-    """As `logging.config.dictConfig` takes it."""
+    """The logging configuration, as `logging.config.dictConfig` takes it."""
     level = "WARNING" if quiet else "INFO"
     return {
         "version": 1,

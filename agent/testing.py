@@ -496,7 +496,7 @@ def _token(token: str, logprob: float) -> Json:
 
 
 def _events(completion: Json) -> Iterator[str]:
-    """The same completion in the events of a stream, a word at a time."""
+    """A completion as the events of a stream, one word each."""
     choices = completion["choices"]
     assert isinstance(choices, list)
     choice = choices[0]

@@ -36,7 +36,7 @@ _SHOWN = 20
 
 
 class Condition(Protocol):
-    """What an expression says of one record."""
+    """An expression that is true or false for one record."""
 
     def fits(self, record: Record) -> bool: ...
 
@@ -50,7 +50,7 @@ class Compare:
     sign: str
     """One of = < <= > >= ~."""
     values: tuple[str, ...]
-    """Any of them will do."""
+    """Alternatives: one match is enough."""
 
     def fits(self, record: Record) -> bool:
         had = values_of(record, self.name)
@@ -187,7 +187,7 @@ def _is_level(path: str, wanted: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """None for what Python alone reads as a number: "nan", "inf", "1_000"."""
+    """A number, or None for text that only Python reads as one: "nan", "inf", "1_000"."""
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -242,12 +242,12 @@ def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
 
 
 def levels(category: str) -> list[str]:
-    """Of a category's path, from the widest on."""
+    """The levels of a category path, widest first."""
     return _LEVEL.split(category)
 
 
 def listed(asked: str, known: Sequence[str], lead: str) -> str:
-    """What there is instead, the likeliest first: "items have category, price and 3 more"."""
+    """The existing names, likeliest first: "items have category, price and 3 more"."""
     by_case = {one.casefold(): one for one in known}
     close = [by_case[one] for one in get_close_matches(asked.casefold(), by_case, n=3, cutoff=0.6)]
     names = list(dict.fromkeys([*close, *known]))

@@ -1,4 +1,6 @@
-"""What in a user's own history led to an item, channel by channel: the ground of "because of X"."""
+"""Events of a user's history that led to an item, channel by channel: the evidence for "because of
+X".
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from limner.rank import Model
 from limner.retrieve import ItemVectors
 
 Link = Literal["next_item", "collaborative", "content"]
-"""What follows what; what the same people had; what is described alike."""
+"""How an event led to an item: items that often follow it, items that the same users had, or items
+with a similar description.
+"""
 
 EACH = 3
 """Events that one channel may name for an item."""
@@ -30,12 +34,12 @@ Companions = Callable[[str, str, bool], int]
 
 @dataclass(frozen=True)
 class Past:
-    """What the user did."""
+    """A user's events, with their items and signals."""
 
     events: Sequence[Event]
     items: Mapping[str, Item]
     signal: Mapping[str, float]
-    """By event id."""
+    """Taste signal in [-1, 1] by event id."""
     rated: Sequence[tuple[str, float]] = ()
     """(item id, place on its scale in [-1, 1]) of the ratings."""
 

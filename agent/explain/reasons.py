@@ -56,31 +56,31 @@ from limner.words.text import fold, stems_of, tokens_of
 LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
-"""What a preference is worth each time it has been used in the list already."""
+"""Factor on a preference's weight for each earlier use in the list."""
 NAMED_AGAIN = 0.3
-"""What an event is worth each time: a list that names one event again and again says nothing
-new.
+"""Factor on an event's weight for each earlier use in the list, since a list that names one event
+again and again tells nothing new.
 """
 KIN = 0.25
-"""What an event counts whose item shares nothing with the recommended one, beside one whose values
-are all the same.
+"""Weight of an event whose item shares no value with the recommended one; it is 1 where all are
+shared.
 """
 BARE = 0.5
-"""What a decade or a price is worth beside what the item is about."""
+"""Factor on preferences for a decade or a price, which say less than what the item is about."""
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
 PEOPLE = ("next_item", "collaborative")
 """Origins that speak of other people: they had the user's item too."""
 SAID = ("rating", "review", "like", "comment")
 """Event types by which a user says what they thought of an item."""
 ENJOYED = 0.5
-"""Signal from which an item was enjoyed; below it was chosen."""
+"""Signal from which a user enjoyed an item; with less they only chose it."""
 _CROWD = ("popular", "recent", "latest")
-"""Channels that know nothing of the user."""
+"""Channels that do not depend on the user."""
 _LIKE = "demographic"
-"""The channel of what is popular with people of the same attributes."""
+"""The channel of items that are popular with users of the same attributes."""
 SAME = 2
-"""How often one phrasing, names aside, may stand in a list in a model's words, and one preference
-before an event that led to the item is named in its place.
+"""Most reasons of a list in one phrasing, names aside, and most reasons with one preference before
+an event is named in its place.
 """
 TOKENS_A_REASON = 60
 
@@ -98,11 +98,11 @@ class ReasonGrounds:
     seen: WindowEvent | None = None
     """The user's event that speaks most for it."""
     origin: Origin = ""
-    """How that event led to it; without one: popular or recent where nothing of the user's led to
-    it, nothing where no channel found it, as of an item that the store does not know.
+    """How the event led to the item. Without an event: `popular` or `recent` if a channel of
+    popular items found it, `nothing` if no channel did, as for an item that is not in the store.
     """
     cold: bool = False
-    """True where nothing is known of the user."""
+    """True where the user has no usable history."""
 
     @property
     def is_known(self) -> bool:
@@ -119,7 +119,7 @@ class ReasonGrounds:
 @dataclass(frozen=True)
 class Explained:
     reasons: dict[str, Reason]
-    """By item id: one for every item."""
+    """A reason for every item, by item id."""
     dropped: list[Dropped] = field(default_factory=list)
     claims: int = 0
     """Reasons that the model wrote."""
@@ -284,7 +284,7 @@ class _ItemLinks:
     leads: Sequence[Attribution]
     """Events that led to the item."""
     kin: Mapping[str, float]
-    """By event id of a lead, see `_kinship`."""
+    """By event id of a lead, how much its item shares with the recommended one; see `_kinship`."""
     liked: Mapping[str, WindowEvent]
     """Liked events on other items with other names."""
     best_lead: Attribution | None
@@ -404,8 +404,8 @@ def _together(
 
 
 def _apart(preferences: Sequence[Preference]) -> list[Preference]:
-    """Without those whose name holds, or is held by, an earlier one's: a reason would say one thing
-    twice.
+    """Preferences without those whose name contains an earlier one's, or is contained in it: the
+    reason would repeat itself.
     """
     kept: list[Preference] = []
     for one in preferences:
@@ -720,7 +720,7 @@ _SAID: Mapping[Origin, str] = {
     "collaborative": "others chose this too",
     "content": "close in theme",
 }
-"""What the phrasing prompt calls each way from an event to an item."""
+"""Name of each kind of link in the phrasing prompt."""
 
 
 def phrase_request(

@@ -214,8 +214,8 @@ def _count(history: UserHistory, population: Population) -> _Counts:
 
 @dataclass(frozen=True)
 class _Tests:
-    """What the tests say of each of the `c` counted values: a dislike where one is possible, else a
-    like.
+    """Test results of each of the `c` counted values: for a dislike where the signal allows one,
+    else for a like.
     """
 
     dislike: NDArray[np.bool_]
@@ -225,9 +225,9 @@ class _Tests:
     significant: NDArray[np.bool_]
     """Passes all thresholds."""
     repeated: NDArray[np.bool_]
-    """On several items, and sure enough to be said where little else can be."""
+    """True for values on several items that are sure enough to state where little else is."""
     guess: NDArray[np.bool_]
-    """Sure enough to be said where nothing else can be."""
+    """True for values that are sure enough to state where nothing else is."""
 
 
 def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact]:

@@ -1,4 +1,4 @@
-"""Portraits: painted, kept, told whether they are still of now."""
+"""Building portraits: painting, storing, and checking whether they are current."""
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Sequence

@@ -47,7 +47,7 @@ def describe(portrait: PortraitSettings) -> str:
 
 
 def is_unknown(value: Scalar | list[str]) -> bool:
-    """Whether an answer says that there is none."""
+    """Whether an answer means that the value is unknown."""
     if isinstance(value, list):
         return not value or all(is_unknown(word) for word in value)
     return isinstance(value, str) and fold(value).strip(" .") in _UNKNOWN
@@ -99,7 +99,7 @@ def update_fields(
 def _still_valid(
     values: Iterable[FieldValue], fields: Mapping[str, PortraitField], events: Sequence[Event]
 ) -> dict[str, FieldValue]:
-    """By name, the previous values that may stay, with the evidence that is left."""
+    """Previous field values that are still valid, by name, with their remaining evidence."""
     known = {event.event_id for event in events}
     valid = {}
     for value in values:
@@ -121,7 +121,7 @@ def _join(
 
 
 def unanswered(portrait: PortraitSettings, fields: Iterable[FieldValue]) -> list[str]:
-    """What was asked for and has no value."""
+    """Names of the requested fields without a value."""
     answered = {value.name for value in fields}
     return [name for name in declared(portrait) if name not in answered]
 

@@ -25,20 +25,20 @@ from limner.words.text import stems_of, tokens_of
 
 PROMPT = "portrait-phrase"
 LIKES, DISLIKES, HABITS = 3, 2, 2
-"""How many values or habits one claim may name."""
+"""Most values or habits in one claim."""
 TOKENS_A_CLAIM = 45
 
 
 @dataclass(frozen=True)
 class PhrasedClaim:
-    """What one sentence is to say."""
+    """The content of one sentence to be worded."""
 
     key: str
     """likes, share, interest_rising, interest_fading, dislikes or habits: its name in prompt and
     answer.
     """
     content: str
-    """What is claimed, as the model sees it."""
+    """The claim as the prompt states it."""
     template: str
     """The sentence that stands in where the model's fails."""
     facts: tuple[Fact, ...] = ()

@@ -74,7 +74,7 @@ class UserList:
     user_id: str
     items: list[RankedCandidate]
     cold: bool
-    """Whether nothing usable is known of what the user did."""
+    """Whether the user has no usable history."""
 
 
 def lists(

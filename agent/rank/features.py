@@ -19,7 +19,7 @@ from limner.retrieve import History, score_all, together, weigh_all
 One = TypeVar("One")
 
 Scores = Mapping[str, NDArray[np.float32]]
-"""By channel, [users, items]."""
+"""Scores by channel, each [users, items]."""
 
 CANDIDATES = 200
 """Items a user that fusion orders; the truth is among them for 75 to 81% of ML-100K's users."""
@@ -119,7 +119,7 @@ class Choice:
     prior: NDArray[np.float32]
     """[named] reciprocal rank fusion; 1 for an item that every generator in `scores` has first."""
     top_candidates: Mapping[str, TopCandidates]
-    """By candidate generator."""
+    """The top candidates by candidate generator."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def choose(
 
 
 def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCandidates:
-    """The k largest above 0, ties in the catalogue's order."""
+    """The k largest scores above 0; ties in the catalogue's order."""
     score = np.where(open_, score, np.float32(0))
     named = np.flatnonzero((score > 0) & (score >= _reached(score, k)))
     value = score[named]

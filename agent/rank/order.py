@@ -24,8 +24,8 @@ class RankedCandidate:
     score: float
     """Higher is better; comparable for one user and one model only."""
     probability: float | None = None
-    """Of an interaction in the stretch that training queries ask about, whether or not the user
-    does anything then; None where nothing was learned.
+    """Probability of an interaction with the item in the period that training queries ask about,
+    whether or not the user does anything then. None where nothing was learned.
     """
 
 
@@ -38,7 +38,7 @@ class OrderRequest:
     include: Sequence[str] = ()
     """Items that come back even where no candidate generator names them."""
     content: Mapping[str, float] = field(default_factory=dict)
-    """By item id, similarity to the portrait."""
+    """Similarity to the portrait by item id."""
     demographic: NDArray[np.float32] | None = None
     """[items] score among users with the same attributes, for a user without history."""
 
@@ -54,7 +54,9 @@ def order(
     demographic: NDArray[np.float32] | None = None,
     n: int = CANDIDATES,
 ) -> list[RankedCandidate]:
-    """`order_many` for one user, with the channels that found each item."""
+    """The order of items for one user, with the channels that found each. See `order_many` for the
+    rules.
+    """
     request = OrderRequest(history, exclude, include, content or {}, demographic)
     return next(order_many(model, [request], allowed=allowed, n=n, named=True))
 

@@ -1,5 +1,5 @@
-"""What a store's things are called: titles, facet values, facets, event types and attributes, found
-in any text.
+"""Names in a store: titles, facet values, facets, event types and attributes, to find in
+any text.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ from limner.words import load_language, title_variants
 from limner.words.text import Phrases, fold, tokens_of
 
 _MANY_TITLES = 200_000
-"""From so many items on, titles are found as they are written, and not in other spellings."""
+"""Number of items from which titles are found only as written, not in other spellings."""
 _MANY_VALUES = 50_000
 """Values of attributes beside the counted ones, at most."""
 _LONGEST = 60
 """Characters of a value that may be named in a question."""
 _FEW = 60
-"""An attribute of users with more different texts than this is none that a question chooses by."""
+"""Most different texts of a user attribute that questions can select users by."""
 LANGUAGES = ("en", "zh", "ko")
 
 
@@ -32,12 +32,14 @@ class NamedValue:
 
 
 def title_key(text: str) -> tuple[str, ...]:
-    """How titles are compared: words and numbers, folded, without marks."""
+    """The form in which titles are compared: words and numbers, folded, without marks."""
     return tuple(token.folded for token in tokens_of(text) if token.kind != "mark")
 
 
 def value_key(text: str) -> tuple[str, ...]:
-    """How values are compared: without plural endings, so that "thrillers" finds Thriller."""
+    """The form in which values are compared: without plural endings, so that "thrillers" finds
+    Thriller.
+    """
     return tuple(singular(token.folded) for token in tokens_of(text) if token.kind != "mark")
 
 
@@ -54,7 +56,7 @@ def singular(folded: str) -> str:
 
 
 class EntityIndex:
-    """Of one state of a store; each table is made when it is first needed."""
+    """The names in one state of a store; each table is made when it is first needed."""
 
     def __init__(
         self,
@@ -157,7 +159,9 @@ class EntityIndex:
 
     @property
     def primary(self) -> str:
-        """The facet that says what items are; empty where there is none."""
+        """The facet that says what kind of thing an item is (genre, say); "" where the data have
+        none.
+        """
         return self._population.primary
 
     @cached_property

@@ -53,7 +53,9 @@ class ItemVectorState(DerivedPart):
         )
 
     def keep_choice(self) -> None:
-        """From the first vectors on the store has an embedder of its own."""
+        """Record the embedder's name in the store. From its first vectors on a store keeps its
+        embedder.
+        """
         embedder = self.index().embedder
         if self._store.note(EMBEDDER_NOTE) != embedder.name:
             self._store.set_note(EMBEDDER_NOTE, embedder.name)
@@ -71,7 +73,7 @@ class ItemVectorState(DerivedPart):
         return embedded
 
     def unembedded(self) -> int:
-        """How many items' text is not in the index as it is now."""
+        """Number of items whose current text is not in the index."""
         return len(self.index().outdated("items", self.item_rows()))
 
     def is_indexed(self) -> bool:

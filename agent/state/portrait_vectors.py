@@ -18,8 +18,8 @@ from limner.state.request_view import DerivedPart, RequestView, locked
 from limner.store import Store
 
 _AT_ONCE = 64
-"""Portraits that are embedded and written together; nothing else can be changed while they are
-written.
+"""Portraits that are embedded and written together. No other change is possible during the
+write.
 """
 
 
@@ -159,8 +159,8 @@ class PortraitVectorState(DerivedPart):
         return embedded
 
     def _write_vectors(self, index: Index, portraits: Sequence[tuple[Profile, Vectors]]) -> int:
-        """One write for the portraits, and one for their preferences; those that they held no more
-        are forgotten.
+        """Write the portraits at once, then their preferences; vectors of preferences they no
+        longer have are deleted.
         """
         rows = [
             IndexRow(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector)
@@ -206,7 +206,7 @@ class PortraitVectorState(DerivedPart):
 
     @locked
     def forget(self, user_id: str) -> None:
-        """Drop what the index and kept candidates hold of a user."""
+        """Drop a user from the index and from the cached candidates."""
         if self._vectors.is_indexed():
             self._vectors.index().erase(user_id)
         self._book.erase(user_id)

@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL do differently: how they are opened, written to, and fail."""
+"""Differences between SQLite and PostgreSQL: how they are opened, written to, and fail."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -143,7 +143,7 @@ _POSTGRES_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = 
         "The store's database cannot be reached; check its address, its user, and that it runs",
     ),
 )
-"""By the beginning of an SQLSTATE (PostgreSQL manual, appendix A)."""
+"""Errors by the beginning of their SQLSTATE (PostgreSQL manual, appendix A)."""
 
 
 def translated(error: sa.exc.DatabaseError) -> StoreError:

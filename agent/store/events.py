@@ -51,7 +51,7 @@ class EventStore(Database):
             }
 
     def first_source(self) -> str:
-        """The source of the first event; empty where there is none."""
+        """The source of the first event; "" in a store without events."""
         with self.reading() as connection:
             found = connection.scalar(
                 sa.select(t.events.c.source).order_by(t.events.c.seq).limit(1)

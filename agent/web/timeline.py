@@ -14,7 +14,7 @@ from limner.web.events import EventReader, Tone
 from limner.web.words import Words
 
 VALUES = 7
-"""Values with a colour of their own; the others are one."""
+"""Most values with a colour of their own; all others share one."""
 _FACETS = 6
 _PERIODS = 16
 """Columns at most."""
