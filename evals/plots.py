@@ -307,7 +307,7 @@ _PLACES = [(10, 0), (-10, 0), (0, 16), (0, -16)] + [
     for up in (14, -14, 28, -28, 42, -42, 56, -56, 70, -70)
     for across in (10, -10, 40, -40)
 ]
-"""Where a point's name may stand, in points from it; the first that is free."""
+"""Offsets of a point's label, in points; the first free place is used."""
 
 
 @dataclass(frozen=True)

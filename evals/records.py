@@ -1,6 +1,4 @@
-"""What an evaluation says, as typed JSON: the records that runs write, compare reads and reports
-draw.
-"""
+"""Results of evaluations as typed JSON: written by runs, read by compare and report."""
 
 from typing import Literal
 
@@ -28,8 +26,8 @@ class SplitInfo(StrictRecord):
 
 
 def apart(candidates: str, style: Style) -> list[str]:
-    """What sets numbers apart from those of our metrics over all items; said wherever one of them
-    stands.
+    """Labels for numbers of another protocol: sampled candidates, or the metrics of another tool.
+    Empty for our metrics over all items.
     """
     said = [] if candidates == "all" else [f"{candidates} candidates"]
     return said if style == "ours" else [*said, f"{style} metrics"]
@@ -68,7 +66,7 @@ class SystemResult(StrictRecord):
     state: Literal["ok", "failed", "skipped"] = "ok"
     """`failed` where it raised; `skipped` where it cannot run here."""
     why: str = ""
-    """Of a failure or a skip, or what else a reader of the numbers must know, for a person."""
+    """For a person: the reason of a failure or a skip, or a caveat about the numbers."""
     metrics: dict[str, Metric] = {}
     buckets: dict[str, dict[str, Metric]] = {}
     """Figures by length of history, then metric."""

@@ -67,7 +67,7 @@ class ReportSection:
     more: Sequence[str]
     facts: Sequence[tuple[str, str]]
     apart: Sequence[str]
-    """Of the numbers, where they are not of our metrics over all items."""
+    """Labels for numbers of another protocol; empty for our metrics over all items."""
     sampled: bool
     first: ViewTable
     unmeasured: Sequence[str]
@@ -75,7 +75,7 @@ class ReportSection:
     every: Sequence[ViewTable]
     plots: Sequence[Plot]
     tests: Sequence[TestRow]
-    """Metric, the other's name, the test, and in words who is better."""
+    """(metric, name of the other system, test, verdict in words)."""
     settings: Sequence[tuple[Entry, str]]
     notes: Sequence[str]
 
@@ -379,7 +379,7 @@ def _cell(metric: Metric, mark: str, best: float | None, span: tuple[float, floa
 
 
 def _mark(test: Test | None, label: str) -> str:
-    """What a significant test says of the system beside the focal one; empty where none does."""
+    """The mark of a significant difference from the focal system; else empty."""
     return "" if test is None or not test.p_holm <= ALPHA else _MARKS[test.outcome(label)]
 
 

@@ -1,5 +1,5 @@
-"""What evaluation and tuning share: histories of training events, and what a user has had taken out
-of a ranking.
+"""Shared by evaluation and tuning: histories from training events, and taking the items that a user
+had out of a ranking.
 """
 
 from collections.abc import Sequence

@@ -65,7 +65,7 @@ class CohortUser(Value):
     n: int
     """Events, or different liked items, that the condition is about."""
     event_id: str
-    """The newest of them."""
+    """Id of the newest of these events."""
 
 
 class CohortResult(Result):
@@ -73,12 +73,14 @@ class CohortResult(Result):
     of: int
     """Users among whom they were looked for: the denominator."""
     users: list[CohortUser] = Field(default=[])
-    """Those with the most first."""
+    """Users with the most such events first."""
 
 
 @dataclass(frozen=True)
 class _Beside:
-    """What the same users must, or must not, have had or liked as well."""
+    """A second condition on the same users: what they must, or must not, have had or liked
+    as well.
+    """
 
     about: Chosen
     polarity: Judged
@@ -164,7 +166,7 @@ def _check(args: CohortArgs) -> None:
 
 
 def _other(args: CohortArgs) -> CohortArgs | None:
-    """The same asked of the item or value that will do instead."""
+    """The question about its alternative item or value; None if it has none."""
     if not (args.or_item or args.or_value):
         return None
     return args.model_copy(update={"item": args.or_item, "value": args.or_value, "facet": ""})
@@ -188,7 +190,7 @@ def _either(
     other: UserCounts,
     among: Mask | None,
 ) -> UserCounts:
-    """Users of the one or the other, each event counted once."""
+    """Users of either item or value; an event that belongs to both counts once."""
     ids = None if about[0].ids is None or about[1].ids is None else about[0].ids | about[1].ids
     rows = rows_of(engine, args, replace(about[0], ids=ids))
     if not args.polarity:
@@ -225,9 +227,7 @@ def _fits(census: Census, user_id: str, beside: Sequence[_Beside]) -> bool:
 
 
 def _least_liked(about: Chosen) -> int:
-    """Different liked items from which they are said to be liked; of a single item one is
-    enough.
-    """
+    """Fewest different liked items for a user to count as liking something; 1 for a single item."""
     return 1 if about.item else MIN_LIKED
 
 
@@ -247,7 +247,7 @@ def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str
 
 
 def _only_where(args: CohortArgs, about: Chosen) -> bool:
-    """Whether nothing is asked of their events."""
+    """Whether the question has a condition on attributes alone, and none on events."""
     asked = args.type or args.polarity or args.since or args.until or args.rating
     counted = args.min_events > 1 or args.max_events is not None
     return bool(args.where) and about.ids is None and not asked and not counted
@@ -295,7 +295,7 @@ def _said(
 
 
 def _definitions(args: CohortArgs, about: Chosen, beside: Sequence[_Beside]) -> list[ToolStatement]:
-    """What liked and disliked mean, each once."""
+    """Statements that define liked and disliked, one for each used."""
     judged: dict[tuple[Polarity, int], ToolStatement] = {}
     if args.polarity:
         judged[args.polarity, _least_liked(about)] = _course(args)
@@ -343,7 +343,7 @@ def _where(args: CohortArgs) -> ToolStatement:
 
 
 def _often(args: CohortArgs) -> ToolStatement:
-    """How many of the liked items there must be, where that was asked."""
+    """The required number of liked items in words; empty if the question sets none."""
     asked = args.min_events > 1 or args.max_events is not None
     return (
         ToolStatement(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")

@@ -33,7 +33,7 @@ class Side(Value):
     events: int
     items: int
     rating: float | None
-    """Mean rating; None where there is none."""
+    """Mean rating; None for a user without ratings."""
     evidence: list[str]
 
 

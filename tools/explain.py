@@ -28,7 +28,7 @@ class WhyItemResult(Result):
     user_id: str
     recommendation: Recommendation | None = None
     place: int | None = None
-    """Among the first recommendations; None where it is not one of them."""
+    """Rank among the first recommendations; None if the item is not among them."""
 
 
 class WhyPreferenceArgs(Args):

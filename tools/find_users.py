@@ -39,7 +39,7 @@ class FoundUser(Value):
 class FindUsersResult(Result):
     total: int
     searched: int
-    """Users who have a portrait; others cannot be found this way."""
+    """Number of users with a portrait, who alone can be found this way."""
     users: list[FoundUser] = Field(default=[])
 
 
@@ -52,7 +52,9 @@ class FindUsersResult(Result):
     FindUsersArgs,
 )
 async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
-    """Raises BadInputError where neither a value nor words are given."""
+    """Users whose portraits state a value, or match some words. Raises BadInputError if neither is
+    given.
+    """
     if args.like:
         return _by_words(engine, args)
     if not args.value:

@@ -173,7 +173,7 @@ def _latest(lines: Sequence[HistoryLine]) -> list[ToolStatement]:
 def _beyond(
     args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int
 ) -> ToolStatement:
-    """What comes after the first of the order that were passed over."""
+    """A statement of how many events follow after those that were shown or skipped."""
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
         "skip": args.skip,

@@ -27,7 +27,7 @@ class ItemFacts(Value):
     users: int
     """Different users who had it."""
     rating: float | None
-    """Mean rating; None where there is none."""
+    """Mean rating; None for an unrated item."""
     ratings: int
     price: float | None = None
     measures: dict[str, float] = Field(default={})
@@ -132,8 +132,8 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
 
 
 def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> ItemsResult:
-    """In the order of a number that items have; those without one are left out, and how many is
-    said.
+    """Items ordered by one of their numeric attributes. Those without it are left out, and
+    counted.
     """
     held = [one for one in facts if args.by in one.measures]
     values: dict[str, str | int | float | ToolStatement] = {
@@ -300,7 +300,7 @@ def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
 
 
 def _facts(engine: Engine, one: Item, counts: ItemCounts, names: Sequence[str] = ()) -> ItemFacts:
-    """names: attributes whose numbers are told too."""
+    """The figures of an item. `names`: attributes whose numbers are included."""
     at = engine.data.census().item_position.get(one.item_id)
     measures = {
         name: float(value)

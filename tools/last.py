@@ -21,7 +21,7 @@ class LastResult(Result):
     user_id: str
     last: HistoryLine | None = None
     tied: int = 0
-    """Other items of the same moment."""
+    """Other items with the same time."""
 
 
 @tool(

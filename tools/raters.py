@@ -43,7 +43,7 @@ class RatersResult(Result):
     of: int = 0
     """Users who rated the item: the denominator."""
     users: list[Rater] = Field(default=[])
-    """In the order asked for; of equal ratings the newest first."""
+    """In the requested order; of equal ratings the newest first."""
 
 
 @tool(

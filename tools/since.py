@@ -33,7 +33,7 @@ class Since(Value):
     event_id: str
     """The first event that speaks for the taste."""
     day: str
-    """Of that event, as 2001-12-31; empty where the data have no times."""
+    """Day of that event, as 2001-12-31; empty where the data have no times."""
 
 
 class SinceResult(Result):

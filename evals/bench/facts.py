@@ -23,7 +23,7 @@ USERS, EVENTS, ITEMS, GENRES = 1_000, 106_000, 1_682, 19
 
 @dataclass(frozen=True)
 class FactsFigures:
-    """What one run measured; seconds are wall clock."""
+    """Measurements of one run; seconds are wall clock."""
 
     users: int
     events: int

@@ -16,7 +16,7 @@ from limner.core.metrics import Bools, Floats, Ints, Labels, ratio
 Distance = Literal["cosine", "hamming"]
 
 _CELLS = 1 << 22
-"""How many numbers of an intermediate matrix are held at once."""
+"""Most numbers of an intermediate matrix in memory at once."""
 
 
 def coverage(lists: Ints, n_items: int, k: int | None = None) -> float:

@@ -61,7 +61,7 @@ class Lab:
     _events: dict[str, list[Event]] = field(default_factory=dict)
 
     def events(self, user_id: str) -> list[Event]:
-        """Of the training."""
+        """Events of the training part."""
         if user_id not in self._events:
             self._events[user_id] = self.engine.store.events(user_id)
         return self._events[user_id]
@@ -90,7 +90,7 @@ class Lab:
     def subject(
         self, user_id: str, model: "ModelHandle", events: Sequence[Event] | None = None
     ) -> Subject:
-        """A user as a portrait would be painted of them, of these events where given."""
+        """The subject of a user's portrait, from all training events or from the given ones."""
         return self.engine.portraits.subject(
             user_id, model, self.events(user_id) if events is None else events
         )

@@ -175,7 +175,7 @@ class StudyQuestion:
 
 
 def outcome(question: StudyQuestion, answer: str) -> Outcome:
-    """How an answer is to be read; see the module."""
+    """How an answer is scored; see the module's table."""
     if _ABSTAINS.search(answer):
         return "abstained"
     if not question.answerable:

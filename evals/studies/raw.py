@@ -124,7 +124,7 @@ class JudgedClaim:
     """The verdict on one claim; each check passes only where all cited events pass it."""
 
     cited: bool
-    """The claim cites events, and all of them exist and are this user's."""
+    """Whether a claim cites events, all of which exist and are this user's."""
     facet: bool
     polarity: bool
     basis: bool

@@ -395,8 +395,9 @@ class ReasonStudy:
     def _falls(
         self, past: Sequence[Event], cited: set[str], drawn: set[str], item: int, banned: Ints
     ) -> dict[str, float]:
-        """What becomes of one item without the cited events and without all others, beside as many
-        drawn ones; `.top` only of an item among the first ten, the score only of a candidate.
+        """How an item's rank and score fall without the cited events, without all others, and
+        without as many random ones. `.top` is only measured for the first ten items, the score only
+        for candidates.
         """
         every = {event.event_id for event in past}
         full, without, without_drawn, only, only_drawn = self._scores(
@@ -459,7 +460,7 @@ class ReasonStudy:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """NaN of nothing."""
+    """The mean; NaN for no values."""
     return float(np.mean(values)) if values else NAN
 
 

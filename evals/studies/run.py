@@ -43,7 +43,7 @@ class StudyPlan:
     """Users asked at most."""
     seed: int = 0
     repeat: int = 1
-    """How often a portrait is painted again for its stability."""
+    """Number of further paintings of each portrait, for its stability."""
     neutral: bool | None = None
     """Whether portraits are also painted with items under neutral names; None for where a model
     paints them.
