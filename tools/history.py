@@ -173,7 +173,7 @@ def _latest(lines: Sequence[HistoryLine]) -> list[ToolStatement]:
 def _beyond(
     args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int
 ) -> ToolStatement:
-    """A statement of how many events follow after those that were shown or skipped."""
+    """A statement of the events that follow the `skip` first ones of the order."""
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
         "skip": args.skip,
