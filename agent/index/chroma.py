@@ -242,14 +242,14 @@ class Index:
     def _failure(self, error: Exception) -> StoreError:
         import httpx
 
-        said = " ".join(str(error).split())[:160]
+        message = " ".join(str(error).split())[:160]
         if self._url:
             if isinstance(error, httpx.TransportError):
-                return IndexAwayError("index.no_server_error", url=self._url, error=said)
-            return StoreError("index.server_failed", url=self._url, error=said)
+                return IndexAwayError("index.no_server_error", url=self._url, error=message)
+            return StoreError("index.server_failed", url=self._url, error=message)
         if any(sign in str(error) for sign in _FULL):
             return StoreFullError("index.cannot_write", folder=self._folder)
-        return IndexBrokenError("index.broken", folder=self._folder, error=said)
+        return IndexBrokenError("index.broken", folder=self._folder, error=message)
 
     # ------------------------------------------------------------ writing
 
@@ -353,11 +353,11 @@ class Index:
         collection = self._collection(kind)
         ids: list[str] = []
         parts = [np.empty((0, self.embedder.dimensions), dtype=np.float32)]
-        for at in range(0, collection.count(), _READ):
-            found = collection.get(limit=_READ, offset=at, include=["embeddings"])
-            if found["embeddings"] is not None and found["ids"]:
-                ids += found["ids"]
-                parts.append(np.asarray(found["embeddings"], dtype=np.float32))
+        for offset in range(0, collection.count(), _READ):
+            page = collection.get(limit=_READ, offset=offset, include=["embeddings"])
+            if page["embeddings"] is not None and page["ids"]:
+                ids += page["ids"]
+                parts.append(np.asarray(page["embeddings"], dtype=np.float32))
         order = sorted(range(len(ids)), key=ids.__getitem__)
         return [ids[at] for at in order], np.concatenate(parts)[order]
 
@@ -372,13 +372,13 @@ class Index:
         size = collection.count()
         if size == 0 or len(vectors) == 0:
             return [[] for _ in range(len(vectors))]
-        found = collection.query(
+        nearest = collection.query(
             query_embeddings=vectors, n_results=min(k, size), include=["distances"]
         )
-        distances = found["distances"] or []
+        distances = nearest["distances"] or []
         return [
             [Hit(one, 1.0 - float(distance)) for one, distance in zip(ids, row, strict=True)]
-            for ids, row in zip(found["ids"], distances, strict=True)
+            for ids, row in zip(nearest["ids"], distances, strict=True)
         ]
 
     @_translated
@@ -391,13 +391,13 @@ class Index:
     def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:
         """The stored vectors of these ids, each [dimensions]; an unknown id is left out."""
         out: dict[str, Vectors] = {}
-        for at in range(0, len(ids), _READ):
-            found = self._collection(kind).get(
-                ids=list(ids[at : at + _READ]), include=["embeddings"]
+        for offset in range(0, len(ids), _READ):
+            page = self._collection(kind).get(
+                ids=list(ids[offset : offset + _READ]), include=["embeddings"]
             )
-            rows = found["embeddings"]
+            rows = page["embeddings"]
             if rows is not None:
-                out.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+                out.update(zip(page["ids"], np.asarray(rows, dtype=np.float32), strict=True))
         return out
 
     def _hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:

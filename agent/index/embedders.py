@@ -73,13 +73,13 @@ class Remembering:
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return self._embedder.passages(texts)
-        found = self.kept(texts)
-        new = [text for text in dict.fromkeys(texts) if text not in found]
+        vectors = self.kept(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in vectors]
         if new:
             made = dict(zip(new, self._embedder.passages(new), strict=True))
             self.keep(made)
-            found |= made
-        return np.stack([found[text] for text in texts])
+            vectors |= made
+        return np.stack([vectors[text] for text in texts])
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self._embedder.queries(texts)

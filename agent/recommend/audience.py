@@ -70,7 +70,7 @@ class AudienceFinder:
         notes = self._trainer.ready(RecommendationRequest())
         model = self._pipeline.model()
         self._progress.start("users", len(matching))
-        found = audience(
+        users = audience(
             model,
             self._state.ranker.crowd(model),
             item,
@@ -84,7 +84,7 @@ class AudienceFinder:
             f"The item is {flag} now; it is not recommended to anyone."
             for flag in shelf_flags(item)
         ]
-        return self._told(found, where, [*hidden, *notes])
+        return self._told(users, where, [*hidden, *notes])
 
     def _like(self, words: str, n: int | None, where: str) -> Audience:
         if not words.strip():
@@ -99,19 +99,19 @@ class AudienceFinder:
             audience_like(words, found, population, len(matching), len(among)), where, notes
         )
 
-    def _told(self, found: Audience, where: str, notes: Sequence[str] = ()) -> Audience:
+    def _told(self, answer: Audience, where: str, notes: Sequence[str] = ()) -> Audience:
         """An audience completed with its filter, the period of the data, and notes."""
-        return found.model_copy(
+        return answer.model_copy(
             update={
                 "filter": where,
                 "period": self._data.period_text(),
-                "notes": [*notes, *found.notes],
+                "notes": [*notes, *answer.notes],
             }
         )
 
 
 def audience_like(
-    words: str, found: Sequence[Hit], population: int, matching: int, painted: int
+    words: str, hits: Sequence[Hit], population: int, matching: int, painted: int
 ) -> Audience:
     """Users by the likeness of their portraits. painted: of the matching users, those who have a
     portrait.
@@ -125,7 +125,7 @@ def audience_like(
         )
     users = [
         RankedUser(user_id=one.id, rank=rank, score=round(one.score, 6))
-        for rank, one in enumerate(found, 1)
+        for rank, one in enumerate(hits, 1)
     ]
     return Audience(
         like=words,

@@ -203,14 +203,14 @@ class DataEditor:
         Portraits that count this event are erased too, and the newest one is counted again.
         """
         with self._store.changing(wait=self._wait):
-            given = [
+            thumbs = [
                 one
                 for one in self._store.events(user_id)
                 if one.item_id == item_id and thumb_of(one)
             ]
-            if not given:
+            if not thumbs:
                 return False
-            newest = max(given, key=lambda one: one.seq)
+            newest = max(thumbs, key=lambda one: one.seq)
             painted = self._store.profile_versions(user_id)
             outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
             if outdated:
@@ -222,35 +222,39 @@ class DataEditor:
             self._store.erase_profiles(user_id, outdated)
         return True
 
-    def _stated(self, one: Statement) -> tuple[dict[str, str], str]:
-        value, text = one.value.strip(), one.text.strip()
+    def _stated(self, statement: Statement) -> tuple[dict[str, str], str]:
+        value, text = statement.value.strip(), statement.text.strip()
         if not value:
             if not text:
                 raise BadInputError("statement.empty")
-            return {"polarity": one.polarity}, text
+            return {"polarity": statement.polarity}, text
         population = self._derived.catalogue.snapshot().population
         codes = population.known.get(value.casefold(), [])
         known = [
-            code for code in codes if not one.facet or population.facets[code] == one.facet.strip()
+            code
+            for code in codes
+            if not statement.facet or population.facets[code] == statement.facet.strip()
         ]
-        facet = one.facet.strip() or (population.facets[known[0]] if known else STATED)
+        facet = statement.facet.strip() or (population.facets[known[0]] if known else STATED)
         return {
             "facet": facet,
             "value": population.values[known[0]] if known else value,
-            "polarity": one.polarity,
+            "polarity": statement.polarity,
         }, text
 
     def _struck(self, user_id: str, claims: Sequence[ClaimKey]) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
-        held = {
+        by_claim = {
             (one.facet.casefold(), one.value.casefold(), one.polarity): one
             for one in self._painter.profile(user_id).preferences
         }
-        found = []
+        struck = []
         for claim in claims:
-            one = held.get((claim.facet.casefold(), claim.value.casefold(), claim.polarity))
-            if one is None:
+            preference = by_claim.get(
+                (claim.facet.casefold(), claim.value.casefold(), claim.polarity)
+            )
+            if preference is None:
                 raise BadInputError(
                     "portrait.no_claim",
                     user=user_id,
@@ -259,20 +263,20 @@ class DataEditor:
                     value=claim.value,
                 )
             context = {
-                "facet": one.facet,
-                "value": one.value,
-                "polarity": one.polarity,
+                "facet": preference.facet,
+                "value": preference.value,
+                "polarity": preference.polarity,
                 STRUCK: "yes",
             }
-            found.append((context, ""))
-        return found
+            struck.append((context, ""))
+        return struck
 
     def _withdrawn(
         self, user_id: str, claims: Sequence[ClaimKey]
     ) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
-        said = {
+        by_value = {
             (
                 str(one.context.get("facet", "")).casefold(),
                 str(one.context["value"]).casefold(),
@@ -280,10 +284,12 @@ class DataEditor:
             for one in without_withdrawn(self._store.events(user_id))
             if one.type == "preference" and one.context.get("value") is not None
         }
-        found = []
+        withdrawn = []
         for claim in claims:
-            one = said.get((claim.facet.casefold(), claim.value.casefold()))
-            if one is None or (one.get("polarity") == "dislike") != (claim.polarity == "dislike"):
+            stated = by_value.get((claim.facet.casefold(), claim.value.casefold()))
+            if stated is None or (stated.get("polarity") == "dislike") != (
+                claim.polarity == "dislike"
+            ):
                 raise BadInputError(
                     "statement.unknown",
                     user=user_id,
@@ -292,12 +298,12 @@ class DataEditor:
                     value=claim.value,
                 )
             context = {
-                "facet": str(one["facet"]),
-                "value": str(one["value"]),
+                "facet": str(stated["facet"]),
+                "value": str(stated["value"]),
                 "polarity": claim.polarity,
             }
-            found.append(({**context, WITHDRAWN: "yes"}, ""))
-        return found
+            withdrawn.append(({**context, WITHDRAWN: "yes"}, ""))
+        return withdrawn
 
     def export(self, user_id: str) -> Export:
         """Raises UnknownIdError."""

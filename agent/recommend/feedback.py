@@ -151,13 +151,13 @@ class FeedbackService:
             for one in feedback.items
             if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
         }
-        told = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
+        stored = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
         report = (
-            self._editor.take("events", [_row(user_id, one, feedback) for one in told])
-            if told
+            self._editor.take("events", [_row(user_id, one, feedback) for one in stored])
+            if stored
             else None
         )
-        rejected = {id(told[one.row]): one.reason for one in report.rows} if report else {}
+        rejected = {id(stored[one.row]): one.reason for one in report.rows} if report else {}
         rejected |= {
             id(one): NOTHING
             for one in feedback.items
@@ -202,14 +202,14 @@ class FeedbackService:
     def stats(self) -> list[ClickThrough]:
         """Click-through by channel and version of the trained channels, newest version first."""
         listed, outcomes = self._kept.listed(), self._kept.outcomes()
-        found = []
+        rates = []
         for channel, version in sorted({*listed, *outcomes}, key=lambda key: (-key[1], key[0])):
             of: Mapping[str, int] = outcomes.get((channel, version), {})
             impressions, clicks = (
                 of.get(SEEN, 0),
                 sum(n for kind, n in of.items() if kind in CHOSEN),
             )
-            found.append(
+            rates.append(
                 ClickThrough(
                     channel=channel,
                     model_version=version,
@@ -220,35 +220,35 @@ class FeedbackService:
                     outcomes=dict(of),
                 )
             )
-        return found
+        return rates
 
 
-def _row(user_id: str, one: FeedbackItem, feedback: Feedback) -> dict[str, object]:
+def _row(user_id: str, item: FeedbackItem, feedback: Feedback) -> dict[str, object]:
     row: dict[str, object] = {
         "user_id": user_id,
-        "item_id": one.item_id,
-        "type": "skip" if one.type == HIDE else one.type,
-        "text": one.text,
+        "item_id": item.item_id,
+        "type": "skip" if item.type == HIDE else item.type,
+        "text": item.text,
     }
-    if one.value is not None:
-        row["value"] = one.value
-    if one.timestamp is not None:
-        row["timestamp"] = one.timestamp.isoformat()
-    if one.event_id is not None:
-        row["event_id"] = one.event_id
+    if item.value is not None:
+        row["value"] = item.value
+    if item.timestamp is not None:
+        row["timestamp"] = item.timestamp.isoformat()
+    if item.event_id is not None:
+        row["event_id"] = item.event_id
     context = (
         {"recommendation_id": feedback.recommendation_id} if feedback.recommendation_id else {}
     )
-    row["context"] = {**context, **({HIDDEN_BY: True} if one.type == HIDE else {})}
+    row["context"] = {**context, **({HIDDEN_BY: True} if item.type == HIDE else {})}
     return row
 
 
-def _outcome(user_id: str, one: FeedbackItem, shown: ShownList) -> Outcome:
+def _outcome(user_id: str, row: FeedbackItem, shown: ShownList) -> Outcome:
     return Outcome(
         recommendation_id=shown.recommendation_id,
         user_id=user_id,
-        item_id=one.item_id,
-        type=one.type,
-        channel=shown.channels[shown.items.index(one.item_id)],
+        item_id=row.item_id,
+        type=row.type,
+        channel=shown.channels[shown.items.index(row.item_id)],
         model_version=shown.model_version,
     )

@@ -140,12 +140,12 @@ class RecommendationPipeline:
                 had = frozenset() if request.repeats else past.had
                 omitted = had | {*request.exclude, *request.context}
                 return self._order(profile, past, request, exclude=omitted, n=request.n)
-            given = dict.fromkeys(request.items)
+            named = dict.fromkeys(request.items)
             # Fusion learned places among candidates that the user had not had.
             ranked = self._order(
-                profile, past, None, exclude=past.had - given.keys(), include=list(given)
+                profile, past, None, exclude=past.had - named.keys(), include=list(named)
             )
-            return [one for one in ranked if one.candidate.item_id in given]
+            return [one for one in ranked if one.candidate.item_id in named]
 
     def _order(
         self,
@@ -188,20 +188,20 @@ class RecommendationPipeline:
         if request is None:
             return ordered(n)
         world = self.derived.catalogue.snapshot()
-        said = stated_preferences_of(profile.preferences, past.events, world.facets_of)
+        stated = stated_preferences_of(profile.preferences, past.events, world.facets_of)
 
         def joined(k: int) -> list[RankedCandidate]:
             """The k best items; where they carry too few items that the user states to like, the
             best of those replace the last ones.
             """
-            found = ordered(k)
-            if said is None or len(found) < k:
-                return found  # the whole catalogue, or nothing to look for
-            known = {one.candidate.item_id for one in found}
-            held = [said.carried(world.items[one]) for one in known if one in world.items]
+            ranked = ordered(k)
+            if stated is None or len(ranked) < k:
+                return ranked  # the whole catalogue, or nothing to look for
+            known = {one.candidate.item_id for one in ranked}
+            carried = [stated.carried(world.items[one]) for one in known if one in world.items]
             more: dict[str, RankedCandidate] = {}
-            for like in said.likes:
-                if sum(like in one for one in held) < PROMISED:
+            for like in stated.likes:
+                if sum(like in one for one in carried) < PROMISED:
                     carry = self.derived.ranker.carrying(*like)
                     fit = ordered(PROMISED, carry if allowed is None else carry & allowed)
                     more |= {
@@ -209,9 +209,9 @@ class RecommendationPipeline:
                         for one in fit
                         if one.candidate.item_id not in known
                     }
-            return [*found[: k - len(more)], *more.values()]
+            return [*ranked[: k - len(more)], *more.values()]
 
-        return diversify_list(joined, self.depth(request), request, model, world.items, said)
+        return diversify_list(joined, self.depth(request), request, model, world.items, stated)
 
     def shortlist(
         self,

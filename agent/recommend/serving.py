@@ -422,15 +422,15 @@ class RecommendationService:
             raise UnknownIdError("item.unknown", item=item_id)
         items = self._fitting(request)
         if by == "users":
-            found = near_in_users(self._derived.catalogue.holders(), item_id)
+            nearest = near_in_users(self._derived.catalogue.holders(), item_id)
         else:
             with self._derived.request_snapshot():
                 self._ready(RecommendationRequest())  # which embeds what is not embedded yet
-            found = near_in_text(self._derived.vectors.items(), item_id)
-        held = [(items[one], score) for one, score in found if one in items][:n]
+            nearest = near_in_text(self._derived.vectors.items(), item_id)
+        listed = [(items[one], score) for one, score in nearest if one in items][:n]
         return [
             Neighbor(item=one, rank=rank, score=round(score, 6))
-            for rank, (one, score) in enumerate(held, 1)
+            for rank, (one, score) in enumerate(listed, 1)
         ]
 
     def _fitting(self, request: RecommendationRequest) -> dict[str, Item]:
@@ -453,18 +453,18 @@ class RecommendationService:
             raise UnknownIdError("user.unknown", user=user_id)
         world = self._derived.catalogue.snapshot()
         with self._lock:
-            held = self._known.get(user_id)
-            if held is not None:
+            state = self._known.get(user_id)
+            if state is not None:
                 self._known.move_to_end(user_id)
         if (
-            held is not None
-            and held.newest == newest
-            and held.items is world.items
-            and held.scales is world.scales
+            state is not None
+            and state.newest == newest
+            and state.items is world.items
+            and state.scales is world.scales
         ):
-            return held
+            return state
         profile = self._builder.profile(user_id)
-        held = UserState(
+        state = UserState(
             (newest[0], profile.version),
             world.items,
             world.scales,
@@ -472,8 +472,8 @@ class RecommendationService:
             self._pipeline.past(user_id),
         )
         with self._lock:
-            self._known[user_id] = held
+            self._known[user_id] = state
             self._known.move_to_end(user_id)
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        return held
+        return state

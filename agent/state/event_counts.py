@@ -111,24 +111,24 @@ class Census:
     def rows(self, which: Filter) -> Mask:
         """[n] the events that a filter leaves."""
         x = self.x
-        kept = np.ones(len(x), dtype=bool)
+        mask = np.ones(len(x), dtype=bool)
         if which.items is not None:
-            kept &= which.items[x.item]
+            mask &= which.items[x.item]
         if which.types:
-            kept &= np.array([one in which.types for one in x.types], dtype=bool)[x.type]
+            mask &= np.array([one in which.types for one in x.types], dtype=bool)[x.type]
         if which.since is not None:
-            kept &= x.time >= milliseconds(which.since)
+            mask &= x.time >= milliseconds(which.since)
         if which.until is not None:
-            kept &= (x.time < milliseconds(which.until)) & (x.time != NO_TIME)
-        return kept
+            mask &= (x.time < milliseconds(which.until)) & (x.time != NO_TIME)
+        return mask
 
     # ------------------------------------------------------------ who
 
     def holders(self, rows: Mask, among: Mask | None = None) -> UserCounts:
         """Users with at least one of the events, most events first."""
-        kept = rows if among is None else rows & among[self.x.user]
-        counts = np.bincount(self.x.user[kept], minlength=len(self.user_ids))
-        return self._ordered(np.flatnonzero(counts), counts, kept)
+        selected = rows if among is None else rows & among[self.x.user]
+        counts = np.bincount(self.x.user[selected], minlength=len(self.user_ids))
+        return self._ordered(np.flatnonzero(counts), counts, selected)
 
     def likers(
         self,
@@ -152,15 +152,15 @@ class Census:
             on & self.judged("dislike" if polarity == "like" else "like"),
         )
         liked, turned = self._different(yes), self._different(no)
-        kept = (liked >= least) & (liked > turned)
+        matching = (liked >= least) & (liked > turned)
         if course:
             starts = x.starts()
             place = np.arange(len(x)) - starts[x.user]
             newer = 2 * place >= np.diff(starts)[x.user]
             recent = np.bincount(x.user[yes & newer], minlength=users)
             early = np.bincount(x.user[yes & ~newer], minlength=users)
-            kept &= (recent == 0) if course == "stopped" else (early == 0)
-        return self._ordered(np.flatnonzero(kept), liked, yes)
+            matching &= (recent == 0) if course == "stopped" else (early == 0)
+        return self._ordered(np.flatnonzero(matching), liked, yes)
 
     def judged(self, polarity: Polarity) -> Mask:
         """[n] the events that say like, or dislike."""
@@ -183,9 +183,9 @@ class Census:
         self, users: NDArray[np.int64], counts: NDArray[np.int64], rows: Mask
     ) -> UserCounts:
         newest = np.zeros(len(self.user_ids), dtype=np.int64)
-        at = np.flatnonzero(rows)
-        newest[self.x.user[at]] = self.x.seq[
-            at
+        selected = np.flatnonzero(rows)
+        newest[self.x.user[selected]] = self.x.seq[
+            selected
         ]  # rows are in order of time, and the last assignment stays
         ids = np.array([self.user_ids[one] for one in users.tolist()], dtype=object)
         ties = (

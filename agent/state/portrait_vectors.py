@@ -49,21 +49,21 @@ class PortraitVectorState(DerivedPart):
         ids = {
             preference_text(one): preference_id(profile.user_id, one) for one in profile.preferences
         }
-        found = index.embedder.kept(list(ids))
-        if sought := [text for text in ids if text not in found]:
+        vectors = index.embedder.kept(list(ids))
+        if sought := [text for text in ids if text not in vectors]:
             stored = index.vectors("preferences", [ids[text] for text in sought])
             read = {text: stored[ids[text]] for text in sought if ids[text] in stored}
             index.embedder.keep(read)
-            found |= read
-        new = [text for text in ids if text not in found]
-        found |= dict(zip(new, index.embedder.passages(new), strict=True))
+            vectors |= read
+        new = [text for text in ids if text not in vectors]
+        vectors |= dict(zip(new, index.embedder.passages(new), strict=True))
         empty = np.empty((0, index.embedder.dimensions), dtype=np.float32)
 
         def of(polarity: str) -> Vectors:
             texts = dict.fromkeys(
                 preference_text(one) for one in profile.preferences if one.polarity == polarity
             )
-            return np.stack([found[text] for text in texts]) if texts else empty
+            return np.stack([vectors[text] for text in texts]) if texts else empty
 
         return Wording(of("like"), of("dislike"))
 
@@ -78,19 +78,19 @@ class PortraitVectorState(DerivedPart):
         """
         self._view.own.embedding_error = None
         key = f"{profile.version}:{last_seq}:{self._vectors.generation()}"
-        kept = self._book.get(profile.user_id, key)
-        if kept is None and self._vectors.away is not None:
+        scores = self._book.get(profile.user_id, key)
+        if scores is None and self._vectors.away is not None:
             return {}
-        if kept is None:
+        if scores is None:
             k = CANDIDATES + len(events)
             try:
                 wording = self.wording(profile)
             except (IndexAwayError, ModelError, FetchError) as error:
                 self._view.own.embedding_error = error
                 return content_candidates(self._vectors.items(), events, k=k)
-            kept = content_candidates(self._vectors.items(), events, wording, k=k)
-            self._book.put(profile.user_id, key, kept)
-        return kept
+            scores = content_candidates(self._vectors.items(), events, wording, k=k)
+            self._book.put(profile.user_id, key, scores)
+        return scores
 
     def embedding_error(self) -> list[str]:
         """Why this thread's list is made without the portrait's words, as a note; empty where it is

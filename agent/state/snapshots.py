@@ -81,12 +81,12 @@ class CatalogueSnapshot:
 
     def facets_of(self, item: Item) -> dict[str, list[str]]:
         """Facet values of an item, read once."""
-        found = self.facets.get(item.item_id)
-        if found is None:
-            found = self.population.facets_of(item)
+        values = self.facets.get(item.item_id)
+        if values is None:
+            values = self.population.facets_of(item)
             if item.item_id in self.items:
-                self.facets[item.item_id] = found
-        return found
+                self.facets[item.item_id] = values
+        return values
 
     def lexicon(self, language: str) -> Lexicon:
         """Titles and facet values of the catalogue as they are looked for in text of a language."""
@@ -196,13 +196,13 @@ class CatalogueState(DerivedPart):
         saved unless another process is writing.
         """
         folder = self._store.folder / name
-        found = load(folder) if self._store.note(name) == stamp else None
-        if found is None:
-            found = count()
+        counts = load(folder) if self._store.note(name) == stamp else None
+        if counts is None:
+            counts = count()
             with suppress(StoreBusyError), self._store.writing():
-                found.save(folder)
+                counts.save(folder)
                 self._store.set_note(name, stamp)
-        return found
+        return counts
 
     @locked
     def census(self) -> Census:

@@ -45,14 +45,14 @@ class BulkLoad:
 
     def _recall(self, hashes: NDArray[np.int64]) -> None:
         """Read which of some ids are stored."""
-        found = {
+        stored = {
             row.id_hash
             for part in parts(hashes.tolist())
             for row in self.connection.execute(
                 sa.select(t.events.c.id_hash).where(t.events.c.id_hash.in_(part))
             )
         }
-        self.seen = np.union1d(self.seen, np.array(sorted(found), dtype=np.int64))
+        self.seen = np.union1d(self.seen, np.array(sorted(stored), dtype=np.int64))
 
     def events(self, c: EventColumns) -> Added:
         if self.few:

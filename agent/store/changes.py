@@ -25,7 +25,7 @@ def upsert_changed(
     table: sa.Table,
     column: str,
     rows: Mapping[str, Mapping[str, object]],
-    given: int,
+    sent: int,
 ) -> Added:
     names = [c.name for c in table.columns if c.name != "key"]
     stored: dict[str, tuple[object, ...]] = {}
@@ -51,7 +51,7 @@ def upsert_changed(
     kept = len(new) + len(changed)
     if kept:
         revise(connection, f"{table.name} changed", kept)
-    return Added(kept, given - kept)
+    return Added(kept, sent - kept)
 
 
 def revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:

@@ -59,13 +59,13 @@ class ResponseLog:
 
     def listed(self) -> Counter[tuple[str, int]]:
         """Number of listed items that each channel scored highest, by (channel, model version)."""
-        found: Counter[tuple[str, int]] = Counter()
+        places: Counter[tuple[str, int]] = Counter()
         with self._store.reading() as connection:
             bodies = sa.select(t.shown.c.body)
             for body in connection.scalars(bodies, execution_options={"yield_per": 1000}):
                 shown = ShownList.model_validate_json(body)
-                found.update((channel, shown.model_version) for channel in shown.channels)
-        return found
+                places.update((channel, shown.model_version) for channel in shown.channels)
+        return places
 
     # ------------------------------------------------------------ what came of them
 
