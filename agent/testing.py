@@ -399,12 +399,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _embed(self, body: Json) -> None:
         side = self.server_side
-        given = body.get("input")
+        inputs = body.get("input")
         texts = (
-            [given]
-            if isinstance(given, str)
-            else [str(text) for text in given]
-            if isinstance(given, list)
+            [inputs]
+            if isinstance(inputs, str)
+            else [str(text) for text in inputs]
+            if isinstance(inputs, list)
             else []
         )
         with side._lock:
@@ -472,7 +472,7 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
             finish = "tool_calls"
         case _:
             raise TypeError(f"{behaviour} is not an answer")
-    said = len(str(message["content"] or message["refusal"] or "").split())
+    answered = len(str(message["content"] or message["refusal"] or "").split())
     asked = len(seen.text.split())
     choice: Json = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
     if seen.body.get("logprobs"):
@@ -487,7 +487,11 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
         "created": int(time.time()),
         "model": model,
         "choices": [choice],
-        "usage": {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said},
+        "usage": {
+            "prompt_tokens": asked,
+            "completion_tokens": answered,
+            "total_tokens": asked + answered,
+        },
     }
 
 

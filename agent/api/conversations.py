@@ -102,16 +102,16 @@ class ConversationLog:
 
     def _keep(self, talk: Talk, question: str, reply: Answer) -> None:
         pairs = [*talk.pairs, (question, reply.text)][-PAIRS:]
-        said = talk.conversation
+        conversation = talk.conversation
         body = _Body(
             pairs=pairs,
-            numbers=said.numbers,
-            given=said.given,
-            user_id=said.user_id,
-            only=said.only,
+            numbers=conversation.numbers,
+            given=conversation.given,
+            user_id=conversation.user_id,
+            only=conversation.only,
         ).model_dump_json()
         self._kept.save_conversation(talk.id, body)
         with self._lock:
-            self._live[talk.id] = (body, said)
+            self._live[talk.id] = (body, conversation)
             while len(self._live) > LIVE:
                 self._live.popitem(last=False)

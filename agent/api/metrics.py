@@ -107,8 +107,8 @@ class Metrics:
         self._stages.labels(stage).observe(seconds)
 
     def recommended(self, answer: Recommendations) -> None:
-        for one in answer.dropped:
-            self._dropped.labels(one.stage, one.reason.partition(":")[0]).inc()
+        for dropped in answer.dropped:
+            self._dropped.labels(dropped.stage, dropped.reason.partition(":")[0]).inc()
         if answer.fallback:
             self._fallbacks.labels("popular_items").inc()
         if any(one.rerank == "failed" for one in answer.recommendations):

@@ -236,14 +236,14 @@ def _table(sources: "list[CitedEvent]") -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("", "event", "user", "what", "when"):
         table.add_column(name, style="dim" if name == "event" else "")
-    for one in sources:
-        value = f" {one.value:g}" if one.value is not None else ""
-        day = f"{one.timestamp:%Y-%m-%d}" if one.timestamp else ""
+    for event in sources:
+        value = f" {event.value:g}" if event.value is not None else ""
+        day = f"{event.timestamp:%Y-%m-%d}" if event.timestamp else ""
         cells = (
-            f"[e{one.number}]",
-            one.event_id,
-            one.user_id,
-            f"{one.type}{value} of {one.title}",
+            f"[e{event.number}]",
+            event.event_id,
+            event.user_id,
+            f"{event.type}{value} of {event.title}",
             day,
         )
         table.add_row(*(Text(clean(cell)) for cell in cells))

@@ -142,18 +142,18 @@ def users(
     with Session(ctx, as_json) as session:
         engine = session.engine()
         most = n if n is not None or out is not None else 10
-        found = engine.users(
+        answer = engine.users(
             most, for_item=for_item or None, like=like or None, where=condition, repeats=repeats
         )
         if out is not None:
-            write_users(out, found)
+            write_users(out, answer)
         document = (
-            {**found.model_dump(exclude={"users"}), "file": str(out), "rows": len(found.users)}
+            {**answer.model_dump(exclude={"users"}), "file": str(out), "rows": len(answer.users)}
             if out
-            else found
+            else answer
         )
-        session.give(document, show.audience(found, str(out) if out else ""))
-        session.notes(found.notes)
+        session.give(document, show.audience(answer, str(out) if out else ""))
+        session.notes(answer.notes)
 
 
 def demo(
@@ -285,7 +285,7 @@ def _read(place: str) -> str:
 
 def _item_ids(text: str, place: str) -> list[str]:
     """Item ids of a file, in order, each once: a JSON list of ids, or one id a line."""
-    found: list[str] = []
+    item_ids: list[str] = []
     if text.lstrip().startswith("["):
         try:
             loaded: object = json.loads(text)
@@ -293,9 +293,9 @@ def _item_ids(text: str, place: str) -> list[str]:
             raise BadInputError("rank.wrong_list", file=place, error=error) from error
         if not isinstance(loaded, list) or not all(isinstance(one, str | int) for one in loaded):
             raise BadInputError("rank.no_list", file=place)
-        found = [str(one) for one in loaded]
+        item_ids = [str(one) for one in loaded]
     else:
-        found = [line.strip() for line in text.splitlines() if line.strip()]
-    if not found:
+        item_ids = [line.strip() for line in text.splitlines() if line.strip()]
+    if not item_ids:
         raise BadInputError("rank.no_items", file=place)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(item_ids))

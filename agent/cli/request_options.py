@@ -122,16 +122,16 @@ def _help_of(name: str) -> str:
     return " ".join((FIELDS[name].description or "").split())
 
 
-def _fields_of(given: Mapping[str, Any]) -> dict[str, object]:
+def _fields_of(options: Mapping[str, Any]) -> dict[str, object]:
     """Options as the fields of a request; unset options are left out."""
-    low, high = _prices(given[RANGE])
+    low, high = _prices(options[RANGE])
     read: dict[str, object] = {
-        **given,
+        **options,
         "price_min": low,
         "price_max": high,
-        "available": not given["available"],
-        "filter": joined(given["filter"]),
-        "exclude": list(dict.fromkeys(given["exclude"] or [])),
+        "available": not options["available"],
+        "filter": joined(options["filter"]),
+        "exclude": list(dict.fromkeys(options["exclude"] or [])),
     }
     del read[RANGE]
     return {name: value for name, value in read.items() if value is not None}

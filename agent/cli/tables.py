@@ -57,12 +57,12 @@ async def write_recommendations(
     rows = users = short = empty = fallback = 0
     wishes = None
     notes: dict[str, None] = {}
-    held: list[Row] = []
+    waiting: list[Row] = []
     with writing_rows(file, columns) as sink:
-        async for one in lists:
-            found: list[Row] = [
+        async for answer in lists:
+            listed: list[Row] = [
                 (
-                    one.user_id,
+                    answer.user_id,
                     each.rank,
                     each.item.item_id,
                     each.item.title,
@@ -70,17 +70,17 @@ async def write_recommendations(
                     each.probability,
                     *([each.reason.text if each.reason else None] if with_reasons else []),
                 )
-                for each in one.recommendations
+                for each in answer.recommendations
             ]
-            held += found
-            rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
-            short += 0 < len(found) < request.n
-            fallback, wishes = fallback + one.fallback, one.wishes
-            notes |= dict.fromkeys(one.notes)
-            if len(held) >= _AT_ONCE:
-                sink.write(held)
-                held = []
-        sink.write(held)
+            waiting += listed
+            rows, users, empty = rows + len(listed), users + bool(listed), empty + (not listed)
+            short += 0 < len(listed) < request.n
+            fallback, wishes = fallback + answer.fallback, answer.wishes
+            notes |= dict.fromkeys(answer.notes)
+            if len(waiting) >= _AT_ONCE:
+                sink.write(waiting)
+                waiting = []
+        sink.write(waiting)
     return WrittenTable(
         file=str(file),
         rows=rows,

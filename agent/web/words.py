@@ -96,13 +96,13 @@ def chosen(accepted: str) -> str:
     none.
     """
     weighed = []
-    for at, part in enumerate(accepted.split(",")):
+    for place, part in enumerate(accepted.split(",")):
         name, _, weight = part.strip().partition(";q=")
         try:
             quality = float(weight) if weight else 1.0
         except ValueError:
             quality = 0.0
-        weighed.append((-quality, at, name.split("-")[0].lower()))
+        weighed.append((-quality, place, name.split("-")[0].lower()))
     return next(
         (code for quality, _, code in sorted(weighed) if quality < 0 and code in LANGUAGES), "en"
     )

@@ -72,11 +72,11 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
     )
     async def popular(n: Count = 10, category: Categories = [], filter: Filter = "") -> Response:  # noqa: B006
         """The items that the most users have had, most users first."""
-        found = await pool.call(
+        items = await pool.call(
             engine.recommendations.popular,
             n,
             RecommendationRequest(category=category, filter=filter),
         )
-        return told(Popular[PopularItem](items=found))
+        return told(Popular[PopularItem](items=items))
 
     return routes

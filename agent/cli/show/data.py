@@ -24,12 +24,18 @@ def erased(one: "Erased") -> RenderableType:
 
 def datasets(known: "Sequence[Dataset]", fetched: set[str]) -> RenderableType:
     parts: list[RenderableType] = []
-    for one in known:
-        how = f"limner data fetch {one.name}" if one.name in fetched else "bring your own copy"
-        parts.append(
-            Text.assemble(words(one.name, "bold"), "  ", words(one.title), "  ", (how, "cyan"))
+    for dataset in known:
+        how = (
+            f"limner data fetch {dataset.name}"
+            if dataset.name in fetched
+            else "bring your own copy"
         )
-        parts.append(Padding(words(one.terms, "dim"), (0, 0, 1, 2)))
+        parts.append(
+            Text.assemble(
+                words(dataset.name, "bold"), "  ", words(dataset.title), "  ", (how, "cyan")
+            )
+        )
+        parts.append(Padding(words(dataset.terms, "dim"), (0, 0, 1, 2)))
     return Wide(lambda width: Group(*parts))
 
 

@@ -168,7 +168,7 @@ _VERDICTS = {
 }
 
 
-def run_comparison(found: "RunComparison") -> RenderableType:
+def run_comparison(comparison: "RunComparison") -> RenderableType:
     """A table with one row a metric: A, B, their difference, and which is significantly better.
     Rows for each length of history follow, if they were compared.
     """
@@ -177,17 +177,17 @@ def run_comparison(found: "RunComparison") -> RenderableType:
     table.padding = (0, 1, 0, 0)
     for column in table.columns[1:]:
         column.no_wrap = True
-    pairs = list(dict.fromkeys((line.a, line.b) for line in found.lines))
+    pairs = list(dict.fromkeys((line.a, line.b) for line in comparison.lines))
     for a, b in pairs:
         if len(pairs) > 1:
             table.add_row(words(a, "bold"))
-        for line in found.lines:
+        for line in comparison.lines:
             if (line.a, line.b) == (a, b):
-                _add_comparison(table, line, found.buckets)
+                _add_comparison(table, line, comparison.buckets)
     alone = [" against ".join(dict.fromkeys(pair)) for pair in pairs if len(pairs) == 1]
-    protocol = apart(found.candidates, found.style)
-    title = " · ".join([found.dataset, found.split, *protocol, found.hash, *alone])
-    return card(table, words(title), words(f"A {found.a} · B {found.b}"), padding=(0, 1))
+    protocol = apart(comparison.candidates, comparison.style)
+    title = " · ".join([comparison.dataset, comparison.split, *protocol, comparison.hash, *alone])
+    return card(table, words(title), words(f"A {comparison.a} · B {comparison.b}"), padding=(0, 1))
 
 
 def _add_comparison(

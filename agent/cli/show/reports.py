@@ -83,13 +83,15 @@ def _training_lines(report: TrainReport) -> Iterator[str]:
 
 def _rerank_weight(weight: RerankWeight) -> tuple[RenderableType, ...]:
     table = plain_table("history", "users asked", "weight", "ndcg@10", "95% interval")
-    for one in weight.buckets:
+    for bucket in weight.buckets:
         table.add_row(
-            words(one.bucket, "bold"),
-            f"{one.cases:,}",
-            f"{one.weight:g}",
-            "" if one.gain is None else f"{one.gain:+.3f}",
-            "" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}",
+            words(bucket.bucket, "bold"),
+            f"{bucket.cases:,}",
+            f"{bucket.weight:g}",
+            "" if bucket.gain is None else f"{bucket.gain:+.3f}",
+            ""
+            if bucket.low is None or bucket.high is None
+            else f"{bucket.low:+.3f} to {bucket.high:+.3f}",
         )
     said = (
         f"What the order of {weight.model} ({weight.method}) adds, on users of the "
@@ -141,13 +143,15 @@ def estimate(value: Estimate) -> RenderableType:
     )
 
 
-def checks(found: Sequence[Check]) -> RenderableType:
+def checks(results: Sequence[Check]) -> RenderableType:
     marks = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
     table = Table.grid(padding=(0, 2))
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for one in found:
-        mark, style = marks[one.state]
-        table.add_row(Text(mark, style=f"bold {style}"), words(one.name, "bold"), words(one.detail))
+    for check in results:
+        mark, style = marks[check.state]
+        table.add_row(
+            Text(mark, style=f"bold {style}"), words(check.name, "bold"), words(check.detail)
+        )
     return table

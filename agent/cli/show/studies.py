@@ -64,17 +64,17 @@ def _differences(record: "StudyRecord") -> list[Text]:
     ]
 
 
-def experiment(found: "ExperimentResults") -> list[RenderableType]:
+def experiment(results: "ExperimentResults") -> list[RenderableType]:
     """All results of an experiment, one table below another."""
     from limner.cli.show.evaluations import evaluation
 
     drawn = [
         part
-        for one in found.evaluations
+        for one in results.evaluations
         for part in (evaluation(one), ablation(one), models_asked(one))
         if part
     ]
-    return [*drawn, *(study(one) for one in found.studies)]
+    return [*drawn, *(study(one) for one in results.studies)]
 
 
 def ablation(report: "Evaluation") -> RenderableType | None:
@@ -93,13 +93,13 @@ def ablation(report: "Evaluation") -> RenderableType | None:
         return None
     columns = ["adds", "95% interval", "p (Holm)"]
     table = plain_table("channels", *columns, right=columns)
-    for one in sorted(rows, key=lambda one: -one.difference):
-        sure = "" if one.p_holm < 0.05 else " not significant"
+    for test in sorted(rows, key=lambda one: -one.difference):
+        sure = "" if test.p_holm < 0.05 else " not significant"
         table.add_row(
-            words(one.baseline.removeprefix(WITHOUT)),
-            f"{one.difference:+.4f}",
-            f"{one.ci95[0]:+.4f} to {one.ci95[1]:+.4f}",
-            f"{one.p_holm:.4f}{sure}",
+            words(test.baseline.removeprefix(WITHOUT)),
+            f"{test.difference:+.4f}",
+            f"{test.ci95[0]:+.4f} to {test.ci95[1]:+.4f}",
+            f"{test.p_holm:.4f}{sure}",
         )
     said = (
         f"{rows[0].metric} of {rows[0].system} less that of the same ranker trained "
