@@ -575,21 +575,23 @@ def _extra(
     """Columns that are no canonical field, by clean name: those that the mapping names so, then the
     rest.
     """
-    found: dict[str, list[Scalar | list[str]]] = {}
+    attributes: dict[str, list[Scalar | list[str]]] = {}
     for name, spec in layout.fields.items():
         if name not in FIELDS[table]:
             is_list = bool(spec.separator or spec.flags)
-            found[name] = list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
+            attributes[name] = (
+                list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
+            )
     for column in layout.rest:
         name = attribute_name(column)
         # Two columns may come to one clean name; neither may be lost.
-        while name in found:
+        while name in attributes:
             name += "_"
         if _is_sequence(column):
-            found[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
+            attributes[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
         else:
-            found[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
-    return found
+            attributes[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
+    return attributes
 
 
 def _scalars(cells: Cells) -> list[Scalar | list[str]]:

@@ -654,7 +654,7 @@ def _side_tables(
 
 def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, list[str]]:
     names = _lookup(join.through, folder, rows, many=False) if join.through else None
-    found: dict[str, list[str]] = {}
+    by_key: dict[str, list[str]] = {}
     for chunk in read_table(str(folder / join.file), join.read, rows):
         for name in (join.key, join.column):
             if name not in chunk.frame:
@@ -668,11 +668,11 @@ def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, lis
                 if many
                 else [str(attribute(cell))]
             )
-            target = found.setdefault(key.strip(), [])
+            target = by_key.setdefault(key.strip(), [])
             target += [one for one in values if one and one not in target][
                 : join.limit - len(target)
             ]
-    return found
+    return by_key
 
 
 def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Item:

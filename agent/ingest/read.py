@@ -467,15 +467,15 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
         records = ((number, line) for number, line in enumerate(text, 1) if line.strip())
     while part := list(islice(records, rows)):
         flat: list[dict[str, object]] = []
-        for number, one in part:
+        for number, value in part:
             try:
-                record = json.loads(one) if isinstance(one, str) else one
+                record = json.loads(value) if isinstance(value, str) else value
             except ValueError:
                 record = None
             row: dict[str, object] = (
                 flatten(record)
                 if isinstance(record, dict)
-                else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
+                else {BROKEN: "not valid JSON", RAW: str(value)[:200]}
             )
             row[LINE] = number
             flat.append(row)

@@ -133,11 +133,11 @@ def _mapping(
 ) -> Mapping:
     """Fields under their own names mean what they say."""
     specs: dict[str, Spec] = {name: name for name in FIELDS[table] if name in names}
-    given = (
+    fields = (
         {"events": specs}
         if table == "events"
         else {"items": specs}
         if table == "items"
         else {"users": specs}
     )
-    return Mapping(source=source, scale=scale, **given)
+    return Mapping(source=source, scale=scale, **fields)

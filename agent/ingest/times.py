@@ -40,10 +40,10 @@ def parse_times(
     """
     series = pd.Series(list(cells), dtype=object)
     out = np.full(len(series), NO_TIME, dtype=np.int64)
-    given = np.array([bool(cell) for cell in cells], dtype=bool)
+    filled = np.array([bool(cell) for cell in cells], dtype=bool)
     if pattern:
-        _put(out, given, series, pattern)
-        return out, given & (out == NO_TIME)
+        _put(out, filled, series, pattern)
+        return out, filled & (out == NO_TIME)
     number = np.array(pd.to_numeric(series, errors="coerce"), dtype=np.float64)
     numeric = np.isfinite(number)
     whole = numeric & (number == np.floor(np.where(numeric, number, 0)))
@@ -69,10 +69,10 @@ def parse_times(
     with np.errstate(invalid="ignore", over="ignore"):
         milli = np.clip(number * scale, -9e15, 9e15)
     out[numeric] = milli[numeric].astype(np.int64)
-    words = given & ~np.isfinite(number)
+    words = filled & ~np.isfinite(number)
     if words.any():
         _words(out, words, series, day_first)
-    return out, given & (out == NO_TIME)
+    return out, filled & (out == NO_TIME)
 
 
 def _words(

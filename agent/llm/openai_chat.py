@@ -351,16 +351,16 @@ class OpenAIChat:
         raise (self._final(again) if final else again) from cause
 
     def _refusal(self, error: "APIStatusError") -> str:
-        said = _short(error.message)
+        message = _short(error.message)
         match error.status_code:
             case 401:
                 return (
                     f"{self.base_url} does not accept the key; set OPENAI_API_KEY to a valid one."
                 )
             case 402:
-                return f"{self.base_url} says that the account has no credit left: {said}"
+                return f"{self.base_url} says that the account has no credit left: {message}"
             case 403:
-                return f"{self.base_url} does not allow {self.name} with this key: {said}"
+                return f"{self.base_url} does not allow {self.name} with this key: {message}"
             case 404:
                 return (
                     f"{self.base_url} does not know '{self.name}'; set "
@@ -372,7 +372,7 @@ class OpenAIChat:
                     "portrait.window_tokens in limner.yaml."
                 )
             case status:
-                return f"{self.name} at {self.base_url} refuses the request ({status}): {said}"
+                return f"{self.name} at {self.base_url} refuses the request ({status}): {message}"
 
 
 def _failure(state: "RetryCallState") -> _Again:

@@ -175,12 +175,12 @@ def known_probe(identity: str, thresholds: ProbeThresholds, folder: Path) -> Pro
         if identity.endswith(digest) and result.probe == version:
             return judged(result, thresholds)
     try:
-        kept = ProbeResult.model_validate_json(
+        stored = ProbeResult.model_validate_json(
             _kept(identity, thresholds, folder).read_text(encoding="utf-8")
         )
     except (FileNotFoundError, ValidationError):
         return None
-    return kept if kept.probe == version else None
+    return stored if stored.probe == version else None
 
 
 def shipped_probes() -> dict[str, ProbeResult]:

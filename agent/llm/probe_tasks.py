@@ -177,12 +177,12 @@ def _name(random: Random) -> str:
 
 
 def _names(random: Random, n: int) -> list[str]:
-    found: list[str] = []
-    while len(found) < n:
+    names: list[str] = []
+    while len(names) < n:
         name = _name(random)
-        if name not in found:
-            found.append(name)
-    return found
+        if name not in names:
+            names.append(name)
+    return names
 
 
 def _asked(
@@ -416,7 +416,7 @@ _ASKABLE = (
 def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     known = number % 2 == 0
     who, other, *values = _names(random, 5)
-    told = random.sample(_ASKABLE, 4)
+    facts = random.sample(_ASKABLE, 4)
     filled: dict[str, str] = {
         "town": values[0],
         "thing": random.choice(_THINGS),
@@ -426,11 +426,11 @@ def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, 
         "year": str(random.randint(1990, 2020)),
     }
     # The last one is asked about: known of `who`, or told only of somebody else.
-    about = told[-1]
+    about = facts[-1]
     subjects = [who, who, who, who if known else other]
     lines = [
         f"- {subject} {fact.format(filled[kind])}."
-        for subject, (kind, fact, _) in zip(subjects, told, strict=True)
+        for subject, (kind, fact, _) in zip(subjects, facts, strict=True)
     ]
     random.shuffle(lines)
 
