@@ -66,16 +66,18 @@ class Attribution:
     """
 
 
-def channel_scores(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+def channel_scores(candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
     """By item id and channel, best channel first: 1 for the channel's best item, falling with its
     rank there.
 
     Only the first DEPTH of each channel are placed.
     """
-    placed: dict[str, dict[str, float]] = {one.item_id: {} for one in found}
-    for channel in dict.fromkeys(name for one in found for name in one.scores):
+    placed: dict[str, dict[str, float]] = {one.item_id: {} for one in candidates}
+    for channel in dict.fromkeys(name for one in candidates for name in one.scores):
         scored = sorted(
-            (-score, one.item_id) for one in found if (score := one.scores.get(channel, 0.0)) > 0
+            (-score, one.item_id)
+            for one in candidates
+            if (score := one.scores.get(channel, 0.0)) > 0
         )
         for rank, (_, item_id) in enumerate(scored[:DEPTH]):
             placed[item_id][channel] = _PLACE / (_PLACE + rank)
@@ -108,22 +110,24 @@ def attributions(
         if "content" in placed.get(item_id, {})
     }
     item_of = {event.event_id: event.item_id or "" for event in events}
-    found: dict[str, list[Attribution]] = {}
+    by_item: dict[str, list[Attribution]] = {}
     for item_id in item_ids:
-        said: list[Attribution] = []
+        leads: list[Attribution] = []
         for name, parts in traced.items():
             if name in placed.get(item_id, {}) and item_id in parts:
-                said += _best(known, parts[item_id], item_id, _LINKS[name], placed[item_id][name])
+                leads += _best(known, parts[item_id], item_id, _LINKS[name], placed[item_id][name])
         if item_id in near:
-            said += _best(events, near[item_id].tolist(), "", "content", placed[item_id]["content"])
+            leads += _best(
+                events, near[item_id].tolist(), "", "content", placed[item_id]["content"]
+            )
         true = [
             lead
-            for lead in said
+            for lead in leads
             if lead.link == "content"
             or companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
         ]
-        found[item_id] = sorted(true, key=lambda lead: -lead.weight)
-    return found
+        by_item[item_id] = sorted(true, key=lambda lead: -lead.weight)
+    return by_item
 
 
 def _traced(

@@ -407,12 +407,12 @@ def _apart(preferences: Sequence[Preference]) -> list[Preference]:
     """Preferences without those whose name contains an earlier one's, or is contained in it: the
     reason would repeat itself.
     """
-    kept: list[Preference] = []
+    distinct: list[Preference] = []
     for one in preferences:
         name = fold(one.value)
-        if not any(name in fold(other.value) or fold(other.value) in name for other in kept):
-            kept.append(one)
-    return kept
+        if not any(name in fold(other.value) or fold(other.value) in name for other in distinct):
+            distinct.append(one)
+    return distinct
 
 
 def _weight(preference: Preference) -> float:
@@ -472,15 +472,15 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / max(1, len(a | b))
 
 
-def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
+def _channel(channels: Sequence[str], *, is_known: bool) -> Origin:
     """popular or recent where a channel of what many have found the item, and none of the user's
     own; nothing where neither did; empty where one of the user's own did.
 
     Of a user who has turned down all that they had, no channel knows what they want.
     """
-    if is_known and any(name not in _CROWD for name in found):
+    if is_known and any(name not in _CROWD for name in channels):
         return ""
-    first = next((name for name in found if name in _CROWD or name == _LIKE), "")
+    first = next((name for name in channels if name in _CROWD or name == _LIKE), "")
     return "recent" if first in ("recent", "latest") else "popular" if first else "nothing"
 
 
@@ -616,12 +616,12 @@ class _Writer:
 
     def _mentions(self, text: str, why: ReasonGrounds) -> bool:
         code = self.language.code
-        said = f" {' '.join(stems_of(text, code))} "
+        stems = f" {' '.join(stems_of(text, code))} "
         names = [form for p in why.preferences for form in value_variants(p.value, self.language)]
         if why.seen and why.seen.item:
             names += title_variants(why.seen.item.title)
         forms = [" ".join(stems_of(name, code)) for name in names]
-        return any(f" {form} " in said for form in forms if form)
+        return any(f" {form} " in stems for form in forms if form)
 
 
 def _title_only(item: Item) -> Item:
@@ -795,32 +795,32 @@ async def _listed(
     """
     asked, offered = list_request(whys, prompt, settings, language, user_id)
     listed, _ = await ask(chat, asked, ReasonList)
-    said: dict[str, tuple[str, ReasonGrounds]] = {}
+    texts: dict[str, tuple[str, ReasonGrounds]] = {}
     refused: list[Dropped] = []
     for reason in listed.reasons:
         text, inline = strip_citations(reason.text.strip())
         cited = {name.strip().strip("[]").upper() for name in [*reason.evidence, *inline]}
-        at = reason.item - 1
-        if not 0 <= at < len(whys) or whys[at].item.item_id in said:
+        index = reason.item - 1
+        if not 0 <= index < len(whys) or whys[index].item.item_id in texts:
             refused.append(
                 Dropped(stage="reason", claim=text, reason=f"unknown_item: {reason.item}")
             )
         elif not cited:
             refused.append(Dropped(stage="reason", claim=text, reason="uncited"))
-        elif unknown := sorted(cited - offered[at]):
+        elif unknown := sorted(cited - offered[index]):
             refused.append(
                 Dropped(stage="reason", claim=text, reason=f"unknown_evidence: {unknown[0]}")
             )
         else:
-            why = whys[at]
+            why = whys[index]
             numbers = _numbers(whys)
             preferences = tuple(p for p in why.preferences if numbers[_name(p)] in cited)
             seen = why.seen if why.seen and f"E{why.seen.number}" in cited else None
-            said[why.item.item_id] = (
+            texts[why.item.item_id] = (
                 tidy(text, language),
                 replace(why, preferences=preferences, seen=seen),
             )
-    return _Said(said, refused)
+    return _Said(texts, refused)
 
 
 def _numbers(whys: Sequence[ReasonGrounds]) -> dict[str, str]:

@@ -287,12 +287,12 @@ class ProfileBuilder:
             if one.source == "llm" and without not in one.evidence
         }
 
-        def as_it_stood(one: Preference) -> Preference:
-            stood = texts.get((one.facet, one.value, one.polarity))
+        def as_it_stood(preference: Preference) -> Preference:
+            stood = texts.get((preference.facet, preference.value, preference.polarity))
             return (
-                one
+                preference
                 if stood is None
-                else one.model_copy(update={"text": stood.text, "source": stood.source})
+                else preference.model_copy(update={"text": stood.text, "source": stood.source})
             )
 
         kept = [as_it_stood(one) for one in profile.preferences]

@@ -161,10 +161,10 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
     def take(turn: Iterable[int], may_fill: int) -> None:
         nonlocal left
         misses = 0
-        for at in turn:
-            if at in chosen:
+        for index in turn:
+            if index in chosen:
                 continue
-            cost = render.cost(entries[at]) + frame
+            cost = render.cost(entries[index]) + frame
             if cost > min(left, may_fill):
                 # A shorter line may still fit, but a full window is not worth counting the whole
                 # history for.
@@ -172,7 +172,7 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
                 if misses > 8:
                     return
                 continue
-            chosen[at] = None
+            chosen[index] = None
             left -= cost
             may_fill -= cost
 

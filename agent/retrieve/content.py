@@ -140,14 +140,16 @@ _Query = tuple[float, Vectors]
 
 def _event_queries(items: ItemVectors, events: Sequence[tuple[str, float]]) -> list[_Query]:
     """The weighted mean vector of liked items, and of disliked ones, of length 1."""
-    at = np.array([items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64)
+    positions = np.array(
+        [items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64
+    )
     signal = np.array([value for _, value in events], dtype=np.float32)
     weight = np.abs(signal) * recency(len(events), _HALF_LIFE)
     queries = []
     for sign, share in ((1, 1.0), (-1, -_DISLIKES)):
-        counts = (at >= 0) & (sign * signal > 0)
+        counts = (positions >= 0) & (sign * signal > 0)
         if counts.any():
-            mean = weight[counts] @ items.centred[at[counts]]
+            mean = weight[counts] @ items.centred[positions[counts]]
             queries.append((share, mean[None] / max(float(np.linalg.norm(mean)), 1e-9)))
     return queries
 

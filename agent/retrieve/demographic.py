@@ -69,14 +69,14 @@ class Demographics:
         """[items] scores, the largest 1, 0 for items that nobody had; None where no value of the
         user's is counted.
         """
-        at = [self.position[value] for value in self.known(attributes)]
-        if not at:
+        rows = [self.position[value] for value in self.known(attributes)]
+        if not rows:
             return None
         had = np.maximum(self.share, 1e-12)
-        counted = self.counts[at].toarray()
-        lift = (counted + SHRINK * had) / ((self.sizes[at, None] + SHRINK) * had)
+        counted = self.counts[rows].toarray()
+        lift = (counted + SHRINK * had) / ((self.sizes[rows, None] + SHRINK) * had)
         score = np.where(
-            self.share > 0, np.log(had) + np.log(lift).sum(axis=0) / np.sqrt(len(at)), -np.inf
+            self.share > 0, np.log(had) + np.log(lift).sum(axis=0) / np.sqrt(len(rows)), -np.inf
         )
         score = np.exp(score - score.max(initial=-np.inf))
         by_id = dict(zip(self.item_ids, score.tolist(), strict=True))
