@@ -198,12 +198,14 @@ def _fill(store: Store, source: Store, cut: Split, x: Interactions, *, neutral: 
     store.add_users(source.users())
     for scale in source.scales().values():
         store.set_scale(scale)
-    kept = frozenset(cut.train.seq.tolist())
+    training = frozenset(cut.train.seq.tolist())
     first = _first_hidden(cut, x)
     with store.loading():
         for user_id in source.user_ids():
             events = [
-                one for one in source.events(user_id) if _is_known(one, kept, first.get(user_id))
+                one
+                for one in source.events(user_id)
+                if _is_known(one, training, first.get(user_id))
             ]
             for named in sorted({one.source for one in events}):
                 store.add_events(_columns([one for one in events if one.source == named], named))

@@ -30,12 +30,12 @@ class Numbers:
     @classmethod
     def of(cls, items: Mapping[str, Item], pairs: Iterable[str]) -> "Numbers":
         """`pairs`: the item of each different pair."""
-        found: dict[str, list[float]] = {}
+        values: dict[str, list[float]] = {}
         for item_id in pairs:
             item = items.get(item_id)
             for name, number in _numbers(item) if item else ():
-                found.setdefault(name, []).append(number)
-        thirds = {name: np.quantile(held, [1 / 3, 2 / 3]) for name, held in found.items()}
+                values.setdefault(name, []).append(number)
+        thirds = {name: np.quantile(held, [1 / 3, 2 / 3]) for name, held in values.items()}
         return cls({name: (float(low), float(high)) for name, (low, high) in thirds.items()})
 
     def band(self, name: str, number: float) -> int:

@@ -184,16 +184,16 @@ def _batches(
     order = order[np.argsort([len(windows[at].read) // 10 for at in order], kind="stable")]
     parts: list[list[_Window]] = [[]]
     places = 0
-    for at in order.tolist():
-        size = len(windows[at].read)
+    for begin in order.tolist():
+        size = len(windows[begin].read)
         if parts[-1] and (len(parts[-1]) >= _BATCH or (places + size) * items > _LOGITS):
             parts.append([])
             places = 0
-        parts[-1].append(windows[at])
+        parts[-1].append(windows[begin])
         places += size
-    for at in random.permutation(len(parts)).tolist():
-        if parts[at]:
-            yield parts[at]
+    for begin in random.permutation(len(parts)).tolist():
+        if parts[begin]:
+            yield parts[begin]
 
 
 class _Network:
