@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import not_
 
 import numpy as np
 import pandas as pd
@@ -220,10 +221,10 @@ def clean_events(
         reject(mask, why)
     fields = layout.fields
     user = Cells.of(frame, fields.get("user_id")).map(_id)
-    reject(user.where(lambda one: not one), "missing user_id")
-    reject(user.where(lambda one: len(one) > _LONGEST_ID), "user_id too long")
+    reject(user.where(not_), "missing user_id")
+    reject(user.where(_is_too_long), "user_id too long")
     item = Cells.of(frame, fields.get("item_id")).map(_id)
-    reject(item.where(lambda one: len(one) > _LONGEST_ID), "item_id too long")
+    reject(item.where(_is_too_long), "item_id too long")
 
     rated = "rating" in fields
     raw = Cells.of(frame, fields.get("rating" if rated else "value")).map(number_text)
@@ -240,20 +241,11 @@ def clean_events(
         text = _clean_column(_joined(frame, fields["text"]), clean_text)
         has_text = np.array([bool(one) for one in text], dtype=bool)
 
-    given = Cells.of(frame, fields.get("type"))
-    own = {key.lower(): kind for key, kind in mapping.types.items()}
-    kind = given.map(lambda cell: _type(cell, own)).all()
-    guessed = np.where(
-        np.isnan(value), np.where(has_text & rated, "review", "view"), "rating" if rated else "view"
-    )
+    kind = _event_types(frame, Cells.of(frame, fields.get("type")), mapping, value)
+    rated_type = "rating" if rated else "view"
+    unrated_type = np.where(has_text & rated, "review", "view")
+    guessed = np.where(np.isnan(value), unrated_type, rated_type)
     kind = np.where(kind == "", guessed, kind).astype(object)
-    back = value < 0
-    if mapping.returns:
-        name, prefix = mapping.returns.split("=", 1)
-        back |= Cells(frame[name].to_numpy(dtype=object)).where(
-            lambda cell: cell.startswith(prefix)
-        )
-    kind[(kind == "purchase") & back] = "return"
     names = Cells(kind)
     reject(names.where(lambda one: len(one) > 64), "type too long")
     if mapping.scale is not None:
@@ -267,22 +259,22 @@ def clean_events(
     loose = names.where(ITEMLESS.__contains__) | (
         has_text & ~names.where(_ABOUT_ITEMS.__contains__)
     )
-    reject(item.where(lambda one: not one) & ~loose, "missing item_id")
+    reject(item.where(not_) & ~loose, "missing item_id")
 
     time = np.full(n, NO_TIME, dtype=np.int64)
     if "timestamp" in fields:
         stamp = Cells.of(frame, fields["timestamp"]).map(something)
         times, bad = parse_times(stamp.distinct, mapping.times, day_first)
         time = times[stamp.codes]
-        reject(stamp.where(lambda one: not one), "missing timestamp")
+        reject(stamp.where(not_), "missing timestamp")
         reject(bad[stamp.codes], "unparseable timestamp")
         reject((time != NO_TIME) & ((time <= 0) | (time > now_ms + _DAY)), "impossible time")
 
     ids = None
     if "event_id" in fields:
         ids = Cells.of(frame, fields["event_id"]).map(_id)
-        reject(ids.where(lambda one: not one), "missing event_id")
-        reject(ids.where(lambda one: len(one) > _LONGEST_ID), "event_id too long")
+        reject(ids.where(not_), "missing event_id")
+        reject(ids.where(_is_too_long), "event_id too long")
 
     bad_rows = reason != ""
     keep = ~bad_rows
@@ -306,6 +298,27 @@ def clean_events(
         rejected=rejected(frame, np.flatnonzero(bad_rows), reason),
         repeats=names.where(_STATES.__contains__)[keep],
     )
+
+
+def _is_too_long(cell: str) -> bool:
+    return len(cell) > _LONGEST_ID
+
+
+def _event_types(
+    frame: pd.DataFrame, cells: Cells, mapping: Mapping, value: NDArray[np.float64]
+) -> NDArray[np.object_]:
+    """[n] event types by the mapping and the aliases, "" where the data has none. A purchase of a
+    negative quantity, or one that the mapping's `returns` marks, is a return.
+    """
+    own = {key.lower(): kind for key, kind in mapping.types.items()}
+    kind = cells.map(lambda cell: _type(cell, own)).all()
+    back = value < 0
+    if mapping.returns:
+        name, prefix = mapping.returns.split("=", 1)
+        marked = Cells(frame[name].to_numpy(dtype=object))
+        back |= marked.where(lambda cell: cell.startswith(prefix))
+    kind[(kind == "purchase") & back] = "return"
+    return kind
 
 
 def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -154,18 +154,23 @@ def _by_alias(look: _Look) -> dict[str, str]:
 def _kind(look: _Look) -> TableName:
     """Items have no user, users one row each, events a user and what was done."""
     names = _by_alias(look)
-    has = {target for target, aliases in ALIASES.items() if any(a in names for a in aliases)}
-    user = next((names[a] for a in ALIASES["user_id"] if a in names), "") or next(
-        (column for name, column in names.items() if _USER.search(name)), ""
-    )
+    user = _user_column(names)
     if not user:
         return "items"
+    has = {target for target, aliases in ALIASES.items() if not names.keys().isdisjoint(aliases)}
     done = has & {"item_id", "rating", "type", "value"}
     if not done and len(names) > 2 and look.profile[user].unique:
         return "users"
     acts = done or "timestamp" in has
     about = any(_ITEM.search(name) for name, column in names.items() if column != user)
     return "events" if acts or about else "users"
+
+
+def _user_column(names: dict[str, str]) -> str:
+    """The column of user ids, by its aliases, else by a name that sounds like one; "" for none."""
+    aliased = [names[alias] for alias in ALIASES["user_id"] if alias in names]
+    sounding = [column for name, column in names.items() if _USER.search(name)]
+    return next(iter(aliased + sounding), "")
 
 
 def _arranged(looks: Sequence[_Look]) -> _Tables:
@@ -247,28 +252,33 @@ def _by_name(
 ) -> dict[str, _Field]:
     """Fields by the aliases of their names where the cells fit them, then by guesses."""
     names = _by_alias(look) if names is None else names
-    chosen: dict[str, _Field] = {}
-    free = set(names.values())
+    columns = _aliased_columns(table, look, names)
+    guessed: dict[str, str] = {}
+    for target, why, test in _GUESSES[table]:
+        if target not in columns:
+            free = set(names.values()).difference(columns.values())
+            fitting = (c for c in look.columns if c in free and test(alias_key(c), look.profile[c]))
+            if (guess := next(fitting, None)) is not None:
+                columns[target], guessed[target] = guess, why
+    return {
+        target: _field(target, look.profile[columns[target]], guessed.get(target, ""))
+        for target in FIELDS[table]
+        if target in columns
+    }
 
-    def take(target: str, column: str, why: str = "") -> None:
-        free.discard(column)
-        chosen[target] = _field(target, look.profile[column], why)
 
+def _aliased_columns(table: TableName, look: _Look, names: dict[str, str]) -> dict[str, str]:
+    """By field, the first column that an alias names and whose cells fit; no column twice."""
+    columns: dict[str, str] = {}
     for target in FIELDS[table]:
-        if target == "value" and "rating" in chosen:
+        if target == "value" and "rating" in columns:
             continue
         aliased = (names[alias] for alias in aliases_of(table, target) if alias in names)
-        for column in aliased:
-            if column in free and _fits(target, look.profile[column]):
-                take(target, column)
-                break
-    for target, why, test in _GUESSES[table]:
-        if target not in chosen:
-            fitting = (c for c in look.columns if c in free and test(alias_key(c), look.profile[c]))
-            guess = next(fitting, None)
-            if guess is not None:
-                take(target, guess, why)
-    return {target: chosen[target] for target in FIELDS[table] if target in chosen}
+        free = (column for column in aliased if column not in columns.values())
+        column = next((c for c in free if _fits(target, look.profile[c])), None)
+        if column is not None:
+            columns[target] = column
+    return columns
 
 
 def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:

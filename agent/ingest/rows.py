@@ -58,13 +58,7 @@ def ingest_rows(
         return RowsReport(source=source, read=len(rows), rejected=len(rows), rows=others)
     flat = [_row(table, one) for one in objects.values()]
     if table == "events":
-        now = datetime.now(UTC).isoformat()
-        flat = [one if one.get("timestamp") else {**one, "timestamp": now} for one in flat]
-        if any(one.get("event_id") for one in flat):
-            flat = [
-                one if one.get("event_id") else {**one, "event_id": secrets.token_hex(8)}
-                for one in flat
-            ]
+        flat = _completed(flat)
     names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
     frame = pd.DataFrame(
         {name: [one.get(name, "") for one in flat] for name in names}, dtype=object
@@ -83,12 +77,7 @@ def ingest_rows(
     run.noted.add((table, source))  # that other fields become attributes needs no note here
     chunk = TableChunk(frame, source, True)
     with store.loading(few=True):
-        if table == "users":
-            run.users(iter([chunk]), source)
-        elif table == "items":
-            run.items(iter([chunk]), source, len(flat))
-        else:
-            run.events(lambda: iter([chunk]), source)
+        _read(run, table, chunk, source)
     report = getattr(run.report(), table)
     return RowsReport(
         source=source,
@@ -99,6 +88,28 @@ def ingest_rows(
         rows=sorted([*noted.rows, *others], key=lambda one: one.row),
         notes=[*dict.fromkeys(run.notes)],
     )
+
+
+def _completed(events: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Events without a time get the current one. Those without an id get a random one if others
+    have theirs.
+    """
+    now = datetime.now(UTC).isoformat()
+    has_ids = any(one.get("event_id") for one in events)
+    for one in events:
+        one["timestamp"] = one.get("timestamp") or now
+        if has_ids:
+            one["event_id"] = one.get("event_id") or secrets.token_hex(8)
+    return events
+
+
+def _read(run: IngestRun, table: TableName, chunk: TableChunk, source: str) -> None:
+    if table == "users":
+        run.users(iter([chunk]), source)
+    elif table == "items":
+        run.items(iter([chunk]), source, len(chunk.frame))
+    else:
+        run.events(lambda: iter([chunk]), source)
 
 
 def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
