@@ -104,30 +104,36 @@ def attributions(
     events = [event for event in past.events if event.item_id in past.items]
     known = [event for event in events if event.item_id in model.positions]
     traced = _traced(item_ids, known, past, model)
-    near = {
-        item_id: vectors.neighbours([event.item_id or "" for event in events], item_id)
-        for item_id in item_ids
-        if "content" in placed.get(item_id, {})
-    }
     item_of = {event.event_id: event.item_id or "" for event in events}
+    seen = [event.item_id or "" for event in events]
     by_item: dict[str, list[Attribution]] = {}
     for item_id in item_ids:
-        leads: list[Attribution] = []
-        for name, parts in traced.items():
-            if name in placed.get(item_id, {}) and item_id in parts:
-                leads += _best(known, parts[item_id], item_id, _LINKS[name], placed[item_id][name])
-        if item_id in near:
-            leads += _best(
-                events, near[item_id].tolist(), "", "content", placed[item_id]["content"]
-            )
-        true = [
+        places = placed.get(item_id, {})
+        leads = [
             lead
-            for lead in leads
-            if lead.link == "content"
-            or companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
+            for lead in _traced_leads(item_id, known, traced, places)
+            if companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
         ]
-        by_item[item_id] = sorted(true, key=lambda lead: -lead.weight)
+        if "content" in places:
+            near = vectors.neighbours(seen, item_id).tolist()
+            leads += _best(events, near, "", "content", places["content"])
+        by_item[item_id] = sorted(leads, key=lambda lead: -lead.weight)
     return by_item
+
+
+def _traced_leads(
+    item_id: str,
+    known: Sequence[Event],
+    traced: Mapping[str, Mapping[str, list[float]]],
+    places: Mapping[str, float],
+) -> list[Attribution]:
+    """Events that led to an item by the channels that learn from people's histories."""
+    return [
+        lead
+        for name, parts in traced.items()
+        if name in places and item_id in parts
+        for lead in _best(known, parts[item_id], item_id, _LINKS[name], places[name])
+    ]
 
 
 def _traced(

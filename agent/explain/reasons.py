@@ -187,18 +187,27 @@ async def model_reasons(
             claims += len(answer.said) + len(answer.refused)
             written |= answer.said
             dropped += answer.refused
-    verified: dict[str, tuple[str, ReasonGrounds]] = {}
-    for why in known:  # in list order, so that of two alike phrasings the first stays
-        if why.item.item_id in written:
-            text, cited = written[why.item.item_id]
-            refusal = writer.refusal(text, cited)
-            if refusal:
-                dropped.append(Dropped(stage="reason", claim=text, reason=refusal))
-            else:
-                verified[why.item.item_id] = (text, cited)
+    # In list order, so that of two alike phrasings the first stays.
+    order = [why.item.item_id for why in known if why.item.item_id in written]
+    verified, refused = _verified(writer, {item_id: written[item_id] for item_id in order})
+    dropped += refused
     return Explained(
         writer.finish(grounds, verified), dropped, claims, list(dict.fromkeys(notes)), prompt.label
     )
+
+
+def _verified(
+    writer: "_Writer", written: Mapping[str, tuple[str, ReasonGrounds]]
+) -> tuple[dict[str, tuple[str, ReasonGrounds]], list[Dropped]]:
+    """The reasons that may stand, by item id, and the others with their refusal."""
+    verified: dict[str, tuple[str, ReasonGrounds]] = {}
+    refused: list[Dropped] = []
+    for item_id, (text, cited) in written.items():
+        if refusal := writer.refusal(text, cited):
+            refused.append(Dropped(stage="reason", claim=text, reason=refusal))
+        else:
+            verified[item_id] = (text, cited)
+    return verified, refused
 
 
 def _prompt_for(grade: Grade, language: Language, settings: Settings) -> Prompt:
@@ -226,8 +235,6 @@ def choose_grounds(
 
     A like that one event speaks for says no more than that event. A decade or a price alone is
     named only where the user's own channels found the item and no event leads to it.
-
-    led: by item id, the events that led to it. channels: by item id, those that found it.
     """
     history = _seen_history(past, values_of)
     likes = [p for p in profile.preferences if _is_general_like(p)]
@@ -375,15 +382,7 @@ def _together(
     Where no lead's item carries them: an event behind a preference, by how many values its item has
     in common.
     """
-    wanted = {fold(p.value) for p in shared}
-    same = {
-        i: s
-        for i, s in liked.items()
-        # A thing that is called as its kind is ("bed") says no more than the kind.
-        if s.item is not None
-        and values[s.item.item_id] & wanted
-        and fold(plain_title(s.item.title)) not in wanted
-    }
+    same = _carriers(shared, liked, values)
     lead = _foremost(leads, same, kin, used)
     if lead is not None:
         best: WindowEvent | None = same[lead.event_id]
@@ -401,6 +400,23 @@ def _together(
     if best is not None:
         shared = [p for p in shared if fold(p.value) in values[best.event.item_id or ""]]
     return list(shared[:MAX_PREFERENCES]), best
+
+
+def _carriers(
+    shared: Sequence[Preference],
+    liked: Mapping[str, WindowEvent],
+    values: Mapping[str, frozenset[str]],
+) -> dict[str, WindowEvent]:
+    """Liked events whose item carries a shared preference, by event id."""
+    wanted = {fold(p.value) for p in shared}
+    return {
+        i: s
+        for i, s in liked.items()
+        # A thing that is called as its kind is ("bed") says no more than the kind.
+        if s.item is not None
+        and values[s.item.item_id] & wanted
+        and fold(plain_title(s.item.title)) not in wanted
+    }
 
 
 def _apart(preferences: Sequence[Preference]) -> list[Preference]:
@@ -731,42 +747,20 @@ def phrase_request(
     user_id: str,
     turn: int,
 ) -> ChatRequest:
-    """`turn`: the item's place in the list."""
+    """The request for one reason in a model's words. `turn`: the item's place in the list."""
     parts = []
     if why.preferences:
         parts.append(
             "taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences)
         )
     if why.seen and why.seen.item:
-        looked = why.seen.event.type in LOOKS
-        # Beside other people the user's part is said as theirs is: what they had in common is the
-        # choice. Who bought something has not said that they enjoyed it.
-        enjoyed = (
-            why.seen.signal >= ENJOYED and why.origin not in PEOPLE and why.seen.event.type in SAID
-        )
-        verb = "looked at" if looked else "enjoyed" if enjoyed else "chose"
-        parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
+        parts.append(f"{_verb(why.seen, why.origin)}: “{plain_title(why.seen.item.title)}”")
     # The sentence follows the order of the line and its beginning, so that a list is not of one
     # build.
     if turn % 2:
         parts.reverse()
-    looks = why.seen is not None and why.seen.event.type in LOOKS
-    if why.origin in _SAID:
-        parts.append(
-            "others looked at this too"
-            if looks and why.origin == "collaborative"
-            else _SAID[why.origin]
-        )
-    forms = language.templates.openings
-    openings = (
-        forms.others
-        if why.origin in PEOPLE
-        else forms.alike
-        if why.origin == "content"
-        else forms.liked
-        if why.seen
-        else forms.taste
-    )
+    parts += _origin_phrase(why)
+    openings = _openings(why, language)
     if openings:
         begin, _, end = openings[turn % len(openings)].partition(" … ")
         parts.insert(0, f"begin: {begin}")
@@ -779,6 +773,36 @@ def phrase_request(
         temperature=settings.llm.temperature,
         messages=prompt.render(grounds="; ".join(parts)),
     )
+
+
+def _verb(seen: WindowEvent, origin: Origin) -> str:
+    """What the user did with the item of an event.
+
+    Beside other people the user's part is said as theirs is: what they had in common is the choice.
+    Who bought something has not said that they enjoyed it.
+    """
+    if seen.event.type in LOOKS:
+        return "looked at"
+    enjoyed = seen.signal >= ENJOYED and origin not in PEOPLE and seen.event.type in SAID
+    return "enjoyed" if enjoyed else "chose"
+
+
+def _origin_phrase(why: ReasonGrounds) -> list[str]:
+    """How the item follows from the event, in the prompt's words; empty where no event led on."""
+    looks = why.seen is not None and why.seen.event.type in LOOKS
+    if looks and why.origin == "collaborative":
+        return ["others looked at this too"]
+    return [_SAID[why.origin]] if why.origin in _SAID else []
+
+
+def _openings(why: ReasonGrounds, language: Language) -> Sequence[str]:
+    """First words for a reason, by how the item was found."""
+    forms = language.templates.openings
+    if why.origin in PEOPLE:
+        return forms.others
+    if why.origin == "content":
+        return forms.alike
+    return forms.liked if why.seen else forms.taste
 
 
 async def _listed(
@@ -838,11 +862,11 @@ def list_request(
 ) -> tuple[ChatRequest, list[set[str]]]:
     """The request, and by item the citations that are offered for it."""
     numbers = _numbers(whys)
-    facets = {_name(p): p for why in whys for p in why.preferences}
-    preferences = [
-        f"{number} likes {facets[name].facet}: {facets[name].value}"
-        for name, number in numbers.items()
-    ]
+    preferences = {
+        f"{numbers[_name(p)]} likes {p.facet}: {p.value}": None
+        for why in whys
+        for p in why.preferences
+    }
     events = {why.seen.number: why.seen for why in whys if why.seen and why.seen.item}
     lines, offered = [], []
     for at, why in enumerate(whys, 1):
