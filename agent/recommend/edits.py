@@ -374,6 +374,10 @@ def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
         name: getattr(patch if name in given else item, name)
         for name in ("title", "text", "categories", "price", "image", "audio")
     }
+    return {"item_id": item.item_id, **row, "attributes": _patched_attributes(item, patch)}
+
+
+def _patched_attributes(item: Item, patch: ItemPatch) -> dict[str, Scalar | list[str]]:
     attributes: dict[str, Scalar | list[str]] = dict(item.attributes)
     if patch.categories is not None:
         attributes |= {
@@ -393,4 +397,4 @@ def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
             attributes.pop(name, None)
         else:
             attributes[name] = value
-    return {"item_id": item.item_id, **row, "attributes": attributes}
+    return attributes

@@ -146,42 +146,38 @@ class FeedbackService:
         """
         self._store.require_user(user_id)
         shown = self._of(user_id, feedback)
-        taken = {
-            id(one)
-            for one in feedback.items
-            if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
-        }
-        stored = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
-        report = (
-            self._editor.take("events", [_row(user_id, one, feedback) for one in stored])
-            if stored
-            else None
-        )
-        rejected = {id(stored[one.row]): one.reason for one in report.rows} if report else {}
-        rejected |= {
-            id(one): NOTHING
-            for one in feedback.items
-            if one.type == WITHDRAW and id(one) not in taken
-        }
-        counted = 0
-        if shown is not None:
-            good = [
-                one for one in feedback.items if one.type != WITHDRAW and id(one) not in rejected
-            ]
-            counted = self._kept.add_outcomes([_outcome(user_id, one, shown) for one in good])
-        rows = [
-            RejectedRow(row=at, reason=rejected[id(one)])
-            for at, one in enumerate(feedback.items)
-            if id(one) in rejected
-        ]
+        rows = list(enumerate(feedback.items))
+        withdrawals = {row: item.item_id for row, item in rows if item.type == WITHDRAW}
+        missing = self._take_back(user_id, withdrawals)
+        events, unusable = self._take_events(user_id, feedback)
+        rejected = {**dict.fromkeys(missing, NOTHING), **unusable}
+        good = [item for row, item in rows if item.type != WITHDRAW and row not in rejected]
+        outcomes = [] if shown is None else [_outcome(user_id, item, shown) for item in good]
         return FeedbackReport(
             recommendation_id=feedback.recommendation_id,
-            read=len(feedback.items),
-            events=report.kept if report else 0,
-            counted=counted,
-            withdrawn=len(taken),
-            rows=rows,
+            read=len(rows),
+            events=events,
+            counted=self._kept.add_outcomes(outcomes) if outcomes else 0,
+            withdrawn=len(withdrawals) - len(missing),
+            rows=[RejectedRow(row=row, reason=why) for row, why in sorted(rejected.items())],
         )
+
+    def _take_back(self, user_id: str, item_ids: Mapping[int, str]) -> list[int]:
+        """Undo the newest thumb on each item; the rows for which there was none."""
+        return [row for row, one in item_ids.items() if not self._editor.take_back(user_id, one)]
+
+    def _take_events(self, user_id: str, feedback: Feedback) -> tuple[int, dict[int, str]]:
+        """(number of new events, reasons by row of feedback that was rejected)."""
+        sent = {
+            row: item
+            for row, item in enumerate(feedback.items)
+            if item.type not in (SEEN, WITHDRAW)
+        }
+        if not sent:
+            return 0, {}
+        events = [_row(user_id, item, feedback) for item in sent.values()]
+        report, rows = self._editor.take("events", events), list(sent)
+        return report.kept, {rows[bad.row]: bad.reason for bad in report.rows}
 
     def _of(self, user_id: str, feedback: Feedback) -> ShownList | None:
         if feedback.recommendation_id is None:
