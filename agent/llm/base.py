@@ -185,16 +185,17 @@ def _strict(node: object, *, names: bool = False) -> object:
             out["anyOf"] = _strict(value)
         else:
             out[key] = _strict(value, names=key in ("properties", "$defs"))
-    if out.get("type") == "object":
-        if out.get("additionalProperties") not in (None, False) or "properties" not in out:
-            raise TypeError(
-                "A mapping with free keys cannot be asked for in strict mode; use a list of pairs."
-            )
-        out["additionalProperties"] = False
-        properties = out["properties"]
-        assert isinstance(properties, dict)
-        out["required"] = list(properties)
-    return out
+    return _closed(out) if out.get("type") == "object" else out
+
+
+def _closed(node: Json) -> Json:
+    """The schema of an object without further keys, all of whose properties are required."""
+    properties = node.get("properties")
+    if node.get("additionalProperties") not in (None, False) or not isinstance(properties, dict):
+        raise TypeError(
+            "A mapping with free keys cannot be asked for in strict mode; use a list of pairs."
+        )
+    return {**node, "additionalProperties": False, "required": list(properties)}
 
 
 def schema_in_words(output: type[BaseModel]) -> str:

@@ -57,6 +57,11 @@ person waiting.
 _STEPS = 6
 """Things that one call may find out that a server does not understand."""
 
+Limit = Literal["max_tokens", "max_completion_tokens"]
+_OTHER_LIMIT: dict[Limit, Limit] = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
 Form = Literal["json_schema", "json_object", "text"]
 _NEXT_FORM: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
 
@@ -90,7 +95,7 @@ class _Dialect:
     form: Form = "json_schema"
     logprobs: bool = True
     temperature: bool = True
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    limit: Limit = "max_tokens"
 
 
 @dataclass
@@ -275,12 +280,10 @@ class OpenAIChat:
             return True  # a call beside this one has learned it meanwhile
         text = f"{error.message} {getattr(error, 'param', None) or ''}".lower()
         dialect = self._dialect
-        if "context" in text and ("length" in text or "size" in text or "exceed" in text):
+        if "context" in text and any(word in text for word in ("length", "size", "exceed")):
             return False
-        if "max_completion_tokens" in text and dialect.limit == "max_tokens":
-            dialect.limit = "max_completion_tokens"
-        elif "max_completion_tokens" in text and dialect.limit == "max_completion_tokens":
-            dialect.limit = "max_tokens"
+        if "max_completion_tokens" in text:
+            dialect.limit = _OTHER_LIMIT[dialect.limit]
         elif "temperature" in text and dialect.temperature:
             dialect.temperature = False
         elif request.choices and dialect.logprobs and request.schema is None:
