@@ -52,14 +52,7 @@ def recommend(
     from limner.cli import show
 
     asked = list(dict.fromkeys(users or []))
-    if asked and everyone:
-        raise UsageError("recommend.two_targets")
-    if not (asked or everyone or fields.get("context")):
-        raise UsageError("recommend.no_target")
-    if everyone and out is None:
-        raise UsageError("recommend.all_needs_file")
-    if out is not None:
-        check_ending(out)
+    _check_targets(asked, everyone, bool(fields.get("context")), out)
     request = read_options({"explain": not everyone, **fields})
     with Session(ctx, as_json) as session:
         engine = session.engine()
@@ -81,6 +74,18 @@ def recommend(
             document = answers[0] if len(answers) == 1 else {"users": answers}
             session.give(document, *(show.recommendations(one) for one in answers))
         session.notes(notes)
+
+
+def _check_targets(users: list[str], everyone: bool, has_visit: bool, out: Path | None) -> None:
+    """Raises UsageError unless a list is for exactly one of named users, all users and a visit."""
+    if users and everyone:
+        raise UsageError("recommend.two_targets")
+    if not (users or everyone or has_visit):
+        raise UsageError("recommend.no_target")
+    if everyone and out is None:
+        raise UsageError("recommend.all_needs_file")
+    if out is not None:
+        check_ending(out)
 
 
 async def _each(answers: list[Recommendations]) -> AsyncIterator[Recommendations]:
@@ -130,13 +135,8 @@ def users(
     """
     from limner.cli import show
 
-    if for_item and like:
-        raise UsageError("audience.two_orders")
     condition = joined(where)
-    if not (for_item or like or condition):
-        raise UsageError("audience.no_order")
-    if repeats and not for_item:
-        raise UsageError("audience.repeats_alone")
+    _check_order(for_item, like, condition, repeats)
     if out is not None:
         check_ending(out)
     with Session(ctx, as_json) as session:
@@ -154,6 +154,16 @@ def users(
         )
         session.give(document, show.audience(answer, str(out) if out else ""))
         session.notes(answer.notes)
+
+
+def _check_order(for_item: str, like: str, condition: str, repeats: bool) -> None:
+    """Raises UsageError for options that name no order of users, or contradict each other."""
+    if for_item and like:
+        raise UsageError("audience.two_orders")
+    if not (for_item or like or condition):
+        raise UsageError("audience.no_order")
+    if repeats and not for_item:
+        raise UsageError("audience.repeats_alone")
 
 
 def demo(

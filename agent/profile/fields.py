@@ -8,7 +8,7 @@ from limner.core.schema import Event, FieldValue, Profile, Scalar
 from limner.core.settings import PortraitField, PortraitSettings
 from limner.words.text import fold
 
-_TRUE, _FALSE = ("true", "yes"), ("false", "no")
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 _UNKNOWN = ("", "unknown", "none", "n/a", "not known", "null")
 
 
@@ -63,12 +63,9 @@ def coerce(value: Scalar | list[str], field: PortraitField) -> Scalar | list[str
         return value[0] if len(value) == 1 and field.type != "choices" else value
     if field.type in ("text", "choice"):
         return str(value)
-    if not isinstance(value, str):
-        return value
-    if field.type == "flag":
-        word = fold(value)
-        return True if word in _TRUE else False if word in _FALSE else value
-    if field.type == "number":
+    if isinstance(value, str) and field.type == "flag":
+        return _FLAGS.get(fold(value), value)
+    if isinstance(value, str) and field.type == "number":
         try:
             return float(value)
         except ValueError:

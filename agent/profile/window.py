@@ -302,15 +302,7 @@ class _Renderer:
         event = entry.last
         verb = _VERBS.get(event.type, event.type)
         if event.type == "preference":
-            facet, value, polarity = (
-                event.context.get(name) for name in ("facet", "value", "polarity")
-            )
-            what = ", ".join(value) if isinstance(value, list) else value
-            return (
-                verb
-                if what is None
-                else f"{verb}: {polarity or 'like'} {facet or ''} {what}".replace("  ", " ")
-            )
+            return _stated(event, verb)
         if event.value is None:
             return verb
         if event.type in ("rating", "review"):
@@ -320,6 +312,14 @@ class _Renderer:
             taken_back = event.type == "purchase" and entry.quantity < 0
             return f"{'returned' if taken_back else verb} {abs(entry.quantity):g}"
         return f"{verb} ({event.value:g})"
+
+
+def _stated(event: Event, verb: str) -> str:
+    facet, value, polarity = (event.context.get(name) for name in ("facet", "value", "polarity"))
+    if value is None:
+        return verb
+    what = ", ".join(value) if isinstance(value, list) else value
+    return f"{verb}: {polarity or 'like'} {facet or ''} {what}".replace("  ", " ")
 
 
 def _plain(text: str, tokens: int, model: str) -> str:
