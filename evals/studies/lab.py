@@ -8,6 +8,7 @@ own first hidden event.
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -307,24 +308,21 @@ def _groups(store: Store, users: Sequence[str]) -> dict[str, dict[str, str]]:
 def _grouped(values: Mapping[str, str | float]) -> dict[str, str]:
     """The group of each user, small ones left out; empty where the values tell everyone apart."""
     if len(set(values.values())) > _GROUP_VALUES:
-        numbers = {user: value for user, value in values.items() if isinstance(value, float)}
-        if len(numbers) < len(values):
-            return {}
-        low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
-        named = {
-            user: f"below {low:g}"
-            if value < low
-            else f"above {high:g}"
-            if value > high
-            else f"{low:g} to {high:g}"
-            for user, value in numbers.items()
-        }
+        named = _thirds(values)
     else:
         named = {
             user: f"{value:g}" if isinstance(value, float) else value
             for user, value in values.items()
         }
-    sizes = {
-        group: sum(value == group for value in named.values()) for group in set(named.values())
-    }
+    sizes = Counter(named.values())
     return {user: group for user, group in named.items() if sizes[group] >= _SMALL_GROUP}
+
+
+def _thirds(values: Mapping[str, str | float]) -> dict[str, str]:
+    """The third of the users that each belongs to; empty where not all values are numbers."""
+    numbers = {user: value for user, value in values.items() if isinstance(value, float)}
+    if len(numbers) < len(values):
+        return {}
+    low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
+    names = (f"below {low:g}", f"{low:g} to {high:g}", f"above {high:g}")
+    return {user: names[int(value >= low) + int(value > high)] for user, value in numbers.items()}

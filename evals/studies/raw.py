@@ -51,8 +51,7 @@ def carries(item: Item, facet: str, value: str, numbers: Numbers | None = None) 
     if facet.endswith(" band") and wanted in _BANDS and numbers is not None:
         return _is_in_band(item, facet.removesuffix(" band"), _BANDS[wanted], numbers)
     if decade := _DECADE.fullmatch(wanted):
-        texts = [item.title, *(text for _, text in _texts(item.attributes))]
-        return any(year.startswith(decade[1]) for text in texts for year in _YEAR.findall(text))
+        return _names_year(item, decade[1])
     fields = [("category", category) for category in item.categories]
     fields += _texts(item.attributes)
     named = [text for name, text in fields if _singular(name) == _singular(facet)]
@@ -61,6 +60,12 @@ def carries(item: Item, facet: str, value: str, numbers: Numbers | None = None) 
     if any(text.casefold() == "true" for text in named):
         return wanted == "yes"
     return says(f"{item.title} {item.text}", value)
+
+
+def _names_year(item: Item, begin: str) -> bool:
+    """Whether the title or an attribute holds a year with this beginning."""
+    texts = [item.title, *(text for _, text in _texts(item.attributes))]
+    return any(year.startswith(begin) for text in texts for year in _YEAR.findall(text))
 
 
 def _is_in_band(item: Item, facet: str, band: int, numbers: Numbers) -> bool:
