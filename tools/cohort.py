@@ -114,43 +114,45 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     for one in beside:
         fit = one.users if one.wanted else ~one.users
         among = fit if among is None else among & fit
-    span = engine.data.period()
     if args.max_events == 0:
         left = _without(
             engine, args, about, [one for one in matching if _fits(census, one, beside)]
         )
         users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
-        said = _said(args, about, beside, len(left), len(matching), users, span)
-        return CohortResult(found=True, said=said, total=len(left), of=len(matching), users=users)
-    either = chosen(engine, other) if (other := _other(args)) else None
-    held = _held(engine, census, args, about, among)
-    if either is not None and other is not None:
-        held = _either(
-            engine,
-            census,
-            args,
-            (about, either),
-            held,
-            _held(engine, census, other, either, among),
-            among,
-        )
-        about = replace(
-            about,
-            what=ToolStatement(
-                form="what.either", values={"first": about.what, "second": either.what}
-            ),
-        )
-    held = _bounded(held, args)
-    top = held.seqs[: args.limit].tolist()
-    ids = {one.seq: one.event_id for one in engine.data.events_by_seq(top)}
-    users = [
-        CohortUser(user_id=census.user_ids[user], n=n, event_id=ids.get(seq, ""))
-        for user, n, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
-    ]
-    # Whoever did nothing at all fits a condition on attributes too.
-    total = len(matching) if _only_where(args, about) and not beside else len(held)
-    said = _said(args, about, beside, total, len(matching), users, span)
+        total = len(left)
+    else:
+        about, held = _counted(engine, census, args, about, among)
+        users = _first_users(engine, census, held, args.limit)
+        # Whoever did nothing at all fits a condition on attributes too.
+        total = len(matching) if _only_where(args, about) and not beside else len(held)
+    said = _said(args, about, beside, total, len(matching), users, engine.data.period())
     return CohortResult(found=True, said=said, total=total, of=len(matching), users=users)
+
+
+def _counted(
+    engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None
+) -> tuple[Chosen, UserCounts]:
+    """What is asked about, with its alternative, and the users who have or like it often enough."""
+    held = _held(engine, census, args, about, among)
+    other = _other(args)
+    if other is not None:
+        either = chosen(engine, other)
+        others = _held(engine, census, other, either, among)
+        held = _either(engine, census, args, (about, either), held, others, among)
+        what = ToolStatement(
+            form="what.either", values={"first": about.what, "second": either.what}
+        )
+        about = replace(about, what=what)
+    return about, _bounded(held, args)
+
+
+def _first_users(engine: Engine, census: Census, held: UserCounts, n: int) -> list[CohortUser]:
+    top = held.seqs[:n].tolist()
+    ids = {one.seq: one.event_id for one in engine.data.events_by_seq(top)}
+    return [
+        CohortUser(user_id=census.user_ids[user], n=count, event_id=ids.get(seq, ""))
+        for user, count, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
+    ]
 
 
 def _check(args: CohortArgs) -> None:

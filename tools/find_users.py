@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from limner.core.errors import BadInputError
-from limner.core.schema import Preference
+from limner.core.schema import Preference, Profile
 from limner.engine import Engine
 from limner.tools.audience import told
 from limner.tools.base import Args, Polarity, Result, ToolStatement, Value, tool
@@ -59,22 +59,12 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
         return _by_words(engine, args)
     if not args.value:
         raise BadInputError("find_users.nothing_asked")
-    wanted = args.value.casefold()
     fit = {one.user_id for one in engine.data.users(args.where)} if args.where else None
-    found: list[FoundUser] = []
-    for profile in engine.data.portraits(args.value):
-        if fit is not None and profile.user_id not in fit:
-            continue
-        held = [
-            one
-            for one in profile.preferences
-            if one.polarity == args.polarity
-            and (not args.trend or one.trend == args.trend)
-            and wanted in one.value.casefold()
-        ]
-        if held:
-            best = max(held, key=lambda one: (one.value.casefold() == wanted, one.strength))
-            found.append(FoundUser(user_id=profile.user_id, score=best.strength, preference=best))
+    found = [
+        FoundUser(user_id=profile.user_id, score=best.strength, preference=best)
+        for profile in engine.data.portraits(args.value)
+        if (fit is None or profile.user_id in fit) and (best := _best(profile, args)) is not None
+    ]
     found.sort(key=lambda one: (-one.score, one.user_id))
     painted = engine.data.counts().profiles
     values: dict[str, str | int | float | ToolStatement] = {
@@ -92,6 +82,21 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
         )
     return FindUsersResult(
         found=bool(painted), said=said, total=len(found), searched=painted, users=top
+    )
+
+
+def _best(profile: Profile, args: FindUsersArgs) -> Preference | None:
+    """The portrait's preference for the value: the very value first, then the strongest."""
+    wanted = args.value.casefold()
+    fitting = (
+        one
+        for one in profile.preferences
+        if one.polarity == args.polarity
+        and args.trend in ("", one.trend)
+        and wanted in one.value.casefold()
+    )
+    return max(
+        fitting, key=lambda one: (one.value.casefold() == wanted, one.strength), default=None
     )
 
 

@@ -74,16 +74,10 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     lines = [_line(one, known) for one in top]
     if not events:
         said = [_none(args, about)]
-    elif args.skip and args.limit:
-        said = [_beyond(args, about, lines, len(ordered))]
-    elif args.order == "newest":
+    elif args.order == "newest" and not (args.skip and args.limit):
         said = [_count(args, about, len(events), len(items)), *_latest(lines)]
-    elif not top and args.limit:
-        said = [
-            ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})
-        ]
     else:
-        said = _extremes(args, about, lines, ordered)
+        said = _in_order(args, about, lines, ordered)
     return HistoryResult(
         found=bool(top or (events and not args.limit)),
         said=said,
@@ -92,6 +86,17 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
         items=len(items),
         events=lines,
     )
+
+
+def _in_order(
+    args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], ordered: Sequence[Event]
+) -> list[ToolStatement]:
+    if args.skip and args.limit:
+        return [_beyond(args, about, lines, len(ordered))]
+    if args.limit and not lines:
+        values = {"user": args.user_id, "what": about.what}
+        return [ToolStatement(form="history.unrated", values={**values})]
+    return _extremes(args, about, lines, ordered)
 
 
 def _ordered(events: Sequence[Event], order: Order) -> list[Event]:

@@ -90,19 +90,14 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
     facet.
     """
     about = chosen(engine, args)
-    items = engine.data.catalogue().items
-    fit = fitting(list(items.values()), args.where, "items")
+    items = list(engine.data.catalogue().items.values())
+    fit = fitting(items, args.where, "items")
     kept = [one for one in fit if about.ids is None or one.item_id in about.ids]
     form = "items.found"
     if args.words:
-        words = fold(args.words).split()
-        titled = [one for one in kept if all(word in fold(one.title) for word in words)]
-        near = (
-            [] if titled else _near(engine, args.words, {one.item_id for one in kept}, args.limit)
-        )
-        kept, form = (
-            (titled, form) if titled or not near else ([items[one] for one in near], "items.near")
-        )
+        titled = _titled(kept, args.words)
+        near = [] if titled else _near(engine, args.words, kept, args.limit)
+        kept, form = (near, "items.near") if near else (titled, form)
     if not kept:
         none = ToolStatement(
             form="items.none", values={"words": args.words or args.value or args.where}
@@ -181,10 +176,19 @@ def _measures_in(engine: Engine, where: str) -> list[str]:
     return [name for name in engine.data.names().measures.values() if name.lower() in asked]
 
 
-def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
-    """Items whose text is likest to the words, where items are embedded."""
+def _titled(items: Sequence[Item], text: str) -> list[Item]:
+    """The items whose title has every word of a text."""
+    words = fold(text).split()
+    return [one for one in items if all(word in fold(one.title) for word in words)]
+
+
+def _near(engine: Engine, words: str, among: Sequence[Item], n: int) -> list[Item]:
+    """The items whose text is most similar to the words, best first; empty where no item is
+    embedded.
+    """
+    by_id = {one.item_id: one for one in among}
     hits = engine.recommendations.items_like(words, 10 * n)
-    return [one for one in hits if one in among][:n]
+    return [by_id[one] for one in hits if one in by_id][:n]
 
 
 @tool(

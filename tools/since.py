@@ -1,8 +1,10 @@
 """Since when does this user like, or dislike, something?"""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
-from limner.core.schema import Event
+from limner.core.schema import Event, Preference
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.state.event_counts import NEUTRAL
@@ -55,16 +57,12 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
     past = engine.recommendations.past(args.user_id)
     profile = await engine.profile(args.user_id)
     liked = [one for one in profile.preferences if one.polarity == args.polarity]
-    if args.value:
-        facets_named(engine, args.facet)
-        named = [(args.facet, args.value)]
-    else:
-        named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)][
-            : args.limit
-        ]
     kind = ToolStatement(form=f"portrait.{args.polarity}")
-    found = [(value, _first(engine, past, facet, value, args.polarity)) for facet, value in named]
-    held = [(value, event) for value, event in found if event is not None]
+    held = [
+        (value, event)
+        for facet, value in _named(engine, args, liked)
+        if (event := _first(engine, past, facet, value, args.polarity)) is not None
+    ]
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
         "value": args.value,
@@ -94,6 +92,17 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
             Since(value=value, event_id=event.event_id, day=_day(event)) for value, event in held
         ],
     )
+
+
+def _named(engine: Engine, args: SinceArgs, liked: Sequence[Preference]) -> list[tuple[str, str]]:
+    """(facet, value) of the question, else of the portrait's first preferences. Raises
+    UnknownIdError for an unknown facet of a value.
+    """
+    if args.value:
+        facets_named(engine, args.facet)
+        return [(args.facet, args.value)]
+    named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)]
+    return named[: args.limit]
 
 
 def _first(engine: Engine, past: Past, facet: str, value: str, polarity: Polarity) -> Event | None:
