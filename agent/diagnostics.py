@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import Field
 
 from limner.core.errors import LimnerError, NotTrainedError
-from limner.core.schema import Check, Value
+from limner.core.schema import Check, SkillScore, Value
 from limner.llm.session import ModelSession
 from limner.recommend.training import Trainer
 from limner.state.derived import DerivedState
@@ -125,25 +125,22 @@ class Doctor:
                 detail=f"{chosen.name} {chosen.where}, grade {ready.grade}",
             )
         ]
-        for skill in self.models.probe.skills if self.models.probe else []:
-            words = (
-                f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}"
-                if skill.asked
-                else "not asked"
-            )
-            checks.append(
-                Check(
-                    name=f"skill: {skill.skill}",
-                    state="ok" if skill.passed else "warn",
-                    detail=words,
-                )
-            )
-        return checks
+        probe_result = self.models.probe
+        return [*checks, *map(_skill_check, probe_result.skills if probe_result else [])]
 
     def _model_is_here(self) -> bool:
         from limner.llm import is_fetched
 
         return is_fetched(self.models.settings)
+
+
+def _skill_check(skill: SkillScore) -> Check:
+    words = f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}"
+    return Check(
+        name=f"skill: {skill.skill}",
+        state="ok" if skill.passed else "warn",
+        detail=words if skill.asked else "not asked",
+    )
 
 
 def _state_of(look: Callable[[], object]) -> str:

@@ -40,6 +40,7 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     asked = [one for one in profile.preferences if _fits(one, args)]
     strongest = asked[: args.limit]  # in the portrait's own order, as the page shows them
     whole = not (args.polarity or args.trend or args.facet)
+    is_known = bool(strongest or (whole and profile.traits))
     said = [
         ToolStatement(form=form, values={"user": args.user_id, "things": things})
         for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes"))
@@ -53,11 +54,11 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
             only=profile.language,
         )
         said.insert(0, summary)
-    if not strongest and not (whole and profile.traits):
+    if not is_known:
         kind = ToolStatement(form=f"portrait.{args.polarity or 'any'}")
         said = [ToolStatement(form="portrait.none", values={"user": args.user_id, "kind": kind})]
     return PortraitResult(
-        found=bool(strongest or (whole and profile.traits)),
+        found=is_known,
         said=said,
         notes=profile.notes,
         user_id=profile.user_id,

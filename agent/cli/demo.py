@@ -5,7 +5,7 @@ model words the same portraits and reasons, and both wordings are shown.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -81,15 +81,9 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
             )
             try:
                 engine = session.engine(settings)
-                for old in before:
-                    for new in _portrait(session, say, engine, old.user_id):
-                        after.append(new)
-                        say.result(show.before_after(old, new))
-                for old_list in lists[:1]:
-                    ids = [one.item.item_id for one in old_list.recommendations]
-                    request = RecommendationRequest(user_id=old_list.user_id, items=ids)
-                    reasons.append(session.wait(engine.recommend(request)))
-                    say.result(show.reasons_before_after(old_list, reasons[-1]))
+                for new in _reworded(session, say, engine, before):
+                    after.append(new)
+                reasons = _new_reasons(session, say, engine, lists[0]) if lists else []
             except LimnerError as error:
                 say.aside(
                     f"No model words this time: {error} What stands above is complete without them."
@@ -114,6 +108,31 @@ def _portrait(session: Session, say: "_Telling", engine: "Engine", user_id: str)
     report = session.wait(engine.build([user_id], force=True))
     say.notes(report.notes)
     return report.built
+
+
+def _reworded(
+    session: Session, say: "_Telling", engine: "Engine", before: Sequence[Profile]
+) -> Iterator[Profile]:
+    """The portraits of the same users in the engine's words, each shown beside the old one."""
+    from limner.cli import show
+
+    for old in before:
+        for new in _portrait(session, say, engine, old.user_id):
+            yield new
+            say.result(show.before_after(old, new))
+
+
+def _new_reasons(
+    session: Session, say: "_Telling", engine: "Engine", old: Recommendations
+) -> list[Recommendations]:
+    """The same list with reasons in the engine's words, shown beside the old ones."""
+    from limner.cli import show
+
+    ids = [one.item.item_id for one in old.recommendations]
+    request = RecommendationRequest(user_id=old.user_id, items=ids)
+    new = session.wait(engine.recommend(request))
+    say.result(show.reasons_before_after(old, new))
+    return [new]
 
 
 def _document(

@@ -164,10 +164,10 @@ def _compare(had: Scalar, sign: str, asked: str, name: str) -> bool:
     if sign == "~":
         return wanted in text
     number, limit = had if isinstance(had, int | float) else _number(text), _number(wanted)
-    if sign == "=" and (number is None or limit is None):
-        return text == wanted or (name in ("category", "categories") and _is_level(text, wanted))
     if number is not None and limit is not None:
         return _holds(float(number), sign, limit)
+    if sign == "=":
+        return text == wanted or (name in ("category", "categories") and _is_level(text, wanted))
     # Dates written year first compare as text; a number and a text compare as nothing.
     return number is None and limit is None and _holds(text, sign, wanted)
 
