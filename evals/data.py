@@ -41,8 +41,8 @@ class Shelf:
 
     @cached_property
     def vectors(self) -> ItemVectors | None:
-        """Of the texts, by the embedder that takes seconds for a catalogue; None where it is not
-        installed.
+        """Vectors of the item texts, by an embedder that takes seconds for a catalogue. None where
+        it is not installed.
         """
         try:
             embedder = choose_embedder(

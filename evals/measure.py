@@ -114,7 +114,7 @@ class Truth:
 
     @cached_property
     def probabilities(self) -> Cases:
-        """Raises BadInputError where the split has none to tell."""
+        """Cases for predicted probabilities. Raises BadInputError where the split has none."""
         return probability_cases(self.split, self.training)
 
     @cached_property

@@ -35,7 +35,7 @@ def apart(candidates: str, style: Style) -> list[str]:
 
 class Metric(StrictRecord):
     mean: float | None
-    """None where it is undefined."""
+    """None for an undefined mean."""
     ci95: tuple[float, float] | None
     """Bootstrap over users; None for figures of the whole list (coverage, Gini)."""
     n: int

@@ -108,9 +108,7 @@ class Likest:
 
 
 def likest(engine: Engine, wanted: ListArgs) -> Likest | None:
-    """The items that are like the one that was asked for; None where none was. Raises
-    UnknownIdError.
-    """
+    """The items similar to the one that was asked for; None if none was. Raises UnknownIdError."""
     if not wanted.near:
         return None
     item = find_item(engine, wanted.near)

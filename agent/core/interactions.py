@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_TIME = np.int64(-(2**62))
-"""Stands in `time` where an event has none."""
+"""Value in `time` of an event without a time."""
 
 
 def milliseconds(time: datetime | None) -> int:

@@ -256,7 +256,7 @@ class _SeenHistory:
     tolerated: Mapping[str, WindowEvent]
     """Events that are no dislike."""
     liked: Mapping[str, WindowEvent]
-    """Of these the ones whose signal is not below neutral."""
+    """The tolerated events whose signal is not below neutral."""
     values: Mapping[str, frozenset[str]]
     """Facet values of the liked events' items, by item id."""
 
@@ -315,10 +315,11 @@ def _links(
 
 
 def _other_events(item: Item, history: _SeenHistory) -> list[dict[str, WindowEvent]]:
-    """Events on other items than this one, in the order in which they are preferred as reasons:
-    liked ones; neutral ones; all but the liked ones.
+    """Events on other items, in three groups: liked ones; neutral ones; all but the liked ones.
+    Earlier groups are preferred as reasons.
 
-    Liked events on items of the same name come last: a person reads another as more of a reason.
+    Liked events on items of the same name count only in the last group: a person reads them as more
+    of the item, and not as a reason.
     """
     name = fold(item.title)
     others = {i: s for i, s in history.tolerated.items() if s.event.item_id != item.item_id}
@@ -449,7 +450,7 @@ def _foremost(
     kin: Mapping[str, float],
     used: Counter[str],
 ) -> Attribution | None:
-    """Of the leads to these events the one that speaks most for the item.
+    """The lead, among those to these events, that speaks most for the item; None for no lead.
 
     Signal, earlier use and kinship count: of two events that led as far, the one whose item is of
     the same kind is understood at once.
@@ -489,10 +490,11 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 
 
 def _channel(channels: Sequence[str], *, is_known: bool) -> Origin:
-    """popular or recent where a channel of what many have found the item, and none of the user's
-    own; nothing where neither did; empty where one of the user's own did.
+    """The origin of an item that no event led to.
 
-    Of a user who has turned down all that they had, no channel knows what they want.
+    Empty if one of the user's own channels found it; `popular` or `recent` if a channel of popular
+    items did; `nothing` if no channel did. If the user has turned down everything they had, no
+    channel knows what they want, and their own ones do not count.
     """
     if is_known and any(name not in _CROWD for name in channels):
         return ""
@@ -591,8 +593,8 @@ class _Writer:
         return reasons
 
     def _template(self, why: ReasonGrounds) -> str:
-        """Of three phrasings the one that stands least often in the list, the first of them where
-        several do.
+        """A template's reason: of three phrasings the one used least in the list so far; on a tie
+        the first.
         """
         seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
         scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None

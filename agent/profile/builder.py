@@ -107,10 +107,11 @@ class ProfileBuilder:
         )
 
     async def _paint(self, subject: Subject, model: ModelHandle) -> Profile | None:
-        """window + facts -> draft -> verified portrait -> stored, whence it is embedded later.
+        """Paint a portrait and store it: window and facts → draft → verified portrait. It is
+        embedded later.
 
-        None where the model failed and the stored portrait is of the same events: template words
-        would not be better.
+        None if the model failed and the stored portrait is of the same events: template words would
+        be no improvement.
         """
         with timed(self.watch, "portrait"):
             profile = await paint(subject, model.chat, model.grade, self.settings)
@@ -263,7 +264,7 @@ class ProfileBuilder:
         return self.derived.vectors.index().everything("portraits")
 
     def vectors_key(self) -> tuple[int, int]:
-        """The same as long as no portrait is embedded and nobody is erased."""
+        """A key that changes whenever a portrait is embedded or a user is erased."""
         return self.derived.vectors.index().generation("portraits"), self.store.state().erased
 
     def keep(self, profile: Profile) -> Profile:

@@ -61,7 +61,9 @@ def _tune_sqlite(connection: object, _: object) -> None:
 
 
 def make_reader(engine: sa.Engine) -> sa.Engine:
-    """The same database; on PostgreSQL all that one transaction reads is of one moment."""
+    """The engine for reading from a database. On PostgreSQL everything that one transaction reads
+    is of one moment.
+    """
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ")
     return engine

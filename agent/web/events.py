@@ -25,7 +25,7 @@ class Seen:
     """Identifier of the event on the page."""
     day: str
     moment: str
-    """ISO 8601, for programs; empty where it has none."""
+    """Time in ISO 8601, for programs; empty for an event without a time."""
     type: str
     title: str
     value: str

@@ -14,7 +14,7 @@ SOURCE = "en"
 """The language in which notes and errors are made."""
 _PLACE = re.compile(r"\{(\w+)\}")
 _AGAIN = ("error", "why")
-"""Values that are sentences of the same kind."""
+"""Placeholders whose values are sentences, which are translated in the same way."""
 
 
 @dataclass(frozen=True)

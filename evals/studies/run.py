@@ -51,7 +51,7 @@ class StudyPlan:
     judge: bool = False
     """Whether a model judges the reasons."""
     phrasings: str = ""
-    """Of the chat: whose words the questions are in, `paraphrases` or a file; empty for the study's
+    """Set of phrasings for the chat's questions: `paraphrases` or a file; empty for the study's
     own.
     """
     variant: str = ""

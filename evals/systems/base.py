@@ -204,7 +204,7 @@ class Asking(Protocol):
 
     @property
     def model(self) -> str:
-        """Its name; empty where there is none."""
+        """Name of the model; empty for none."""
 
     @property
     def ledger(self) -> Sequence[LedgerRow]:
