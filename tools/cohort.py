@@ -111,8 +111,8 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     else:
         matching, among = engine.data.user_ids(), None
     beside = _beside(engine, census, args)
-    for one in beside:
-        fit = one.users if one.wanted else ~one.users
+    for condition in beside:
+        fit = condition.users if condition.wanted else ~condition.users
         among = fit if among is None else among & fit
     if args.max_events == 0:
         left = _without(
@@ -121,37 +121,39 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
         users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
         total = len(left)
     else:
-        about, held = _counted(engine, census, args, about, among)
-        users = _first_users(engine, census, held, args.limit)
+        about, counts = _counted(engine, census, args, about, among)
+        users = _first_users(engine, census, counts, args.limit)
         # Whoever did nothing at all fits a condition on attributes too.
-        total = len(matching) if _only_where(args, about) and not beside else len(held)
-    said = _said(args, about, beside, total, len(matching), users, engine.data.period())
-    return CohortResult(found=True, said=said, total=total, of=len(matching), users=users)
+        total = len(matching) if _only_where(args, about) and not beside else len(counts)
+    statements = _said(args, about, beside, total, len(matching), users, engine.data.period())
+    return CohortResult(found=True, said=statements, total=total, of=len(matching), users=users)
 
 
 def _counted(
     engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None
 ) -> tuple[Chosen, UserCounts]:
     """What is asked about, with its alternative, and the users who have or like it often enough."""
-    held = _held(engine, census, args, about, among)
+    counts = _held(engine, census, args, about, among)
     other = _other(args)
     if other is not None:
         either = chosen(engine, other)
         others = _held(engine, census, other, either, among)
-        held = _either(engine, census, args, (about, either), held, others, among)
+        counts = _either(engine, census, args, (about, either), counts, others, among)
         what = ToolStatement(
             form="what.either", values={"first": about.what, "second": either.what}
         )
         about = replace(about, what=what)
-    return about, _bounded(held, args)
+    return about, _bounded(counts, args)
 
 
-def _first_users(engine: Engine, census: Census, held: UserCounts, n: int) -> list[CohortUser]:
-    top = held.seqs[:n].tolist()
+def _first_users(engine: Engine, census: Census, counts: UserCounts, n: int) -> list[CohortUser]:
+    top = counts.seqs[:n].tolist()
     ids = {one.seq: one.event_id for one in engine.data.events_by_seq(top)}
     return [
         CohortUser(user_id=census.user_ids[user], n=count, event_id=ids.get(seq, ""))
-        for user, count, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
+        for user, count, seq in zip(
+            counts.users.tolist(), counts.counts.tolist(), top, strict=False
+        )
     ]
 
 
@@ -188,8 +190,8 @@ def _either(
     census: Census,
     args: CohortArgs,
     about: tuple[Chosen, Chosen],
-    one: UserCounts,
-    other: UserCounts,
+    first: UserCounts,
+    second: UserCounts,
     among: Mask | None,
 ) -> UserCounts:
     """Users of either item or value; an event that belongs to both counts once."""
@@ -197,11 +199,11 @@ def _either(
     rows = rows_of(engine, args, replace(about[0], ids=ids))
     if not args.polarity:
         return census.holders(rows, among)
-    return census.either(one, other, rows & census.judged(args.polarity))
+    return census.either(first, second, rows & census.judged(args.polarity))
 
 
 def _beside(engine: Engine, census: Census, args: CohortArgs) -> list[_Beside]:
-    found = []
+    conditions = []
     for item, value, polarity, wanted in (
         (args.and_item, "", args.and_polarity, True),
         ("", args.and_value, args.and_polarity, True),
@@ -212,20 +214,20 @@ def _beside(engine: Engine, census: Census, args: CohortArgs) -> list[_Beside]:
             which = Which(item=item, value=value)
             about = chosen(engine, which)
             rows = rows_of(engine, which, about)
-            held = (
+            counts = (
                 census.likers(rows, polarity, "", None, _least_liked(about))
                 if polarity
                 else census.holders(rows)
             )
             users = np.zeros(len(census.user_ids), dtype=bool)
-            users[held.users] = True
-            found.append(_Beside(about, polarity, wanted, users))
-    return found
+            users[counts.users] = True
+            conditions.append(_Beside(about, polarity, wanted, users))
+    return conditions
 
 
 def _fits(census: Census, user_id: str, beside: Sequence[_Beside]) -> bool:
-    at = census.user_position.get(user_id)
-    return all((at is not None and bool(one.users[at])) == one.wanted for one in beside)
+    position = census.user_position.get(user_id)
+    return all((position is not None and bool(one.users[position])) == one.wanted for one in beside)
 
 
 def _least_liked(about: Chosen) -> int:
@@ -233,11 +235,11 @@ def _least_liked(about: Chosen) -> int:
     return 1 if about.item else MIN_LIKED
 
 
-def _bounded(held: UserCounts, args: CohortArgs) -> UserCounts:
-    kept = held.counts >= args.min_events
+def _bounded(counts: UserCounts, args: CohortArgs) -> UserCounts:
+    within = counts.counts >= args.min_events
     if args.max_events is not None:
-        kept &= held.counts <= args.max_events
-    return UserCounts(held.users[kept], held.counts[kept], held.seqs[kept])
+        within &= counts.counts <= args.max_events
+    return UserCounts(counts.users[within], counts.counts[within], counts.seqs[within])
 
 
 def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str]) -> list[str]:
@@ -284,16 +286,18 @@ def _said(
         form = "cohort.events"
     else:
         form = "cohort.item" if about.item else "cohort.value"
-    said = [ToolStatement(form=form, values=lead)]
+    statements = [ToolStatement(form=form, values=lead)]
     if users:
         shown = [_shown(one) for one in users]
         form = "cohort.all" if len(users) == total else "cohort.top"
-        said.append(ToolStatement(form=form, values={"users": listed(shown), "k": len(users)}))
-    said += _definitions(args, about, beside)
+        statements.append(
+            ToolStatement(form=form, values={"users": listed(shown), "k": len(users)})
+        )
+    statements += _definitions(args, about, beside)
     if span:
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
-        said.append(ToolStatement(form="cohort.period", values={**days}))
-    return said
+        statements.append(ToolStatement(form="cohort.period", values={**days}))
+    return statements
 
 
 def _definitions(args: CohortArgs, about: Chosen, beside: Sequence[_Beside]) -> list[ToolStatement]:

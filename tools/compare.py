@@ -53,20 +53,21 @@ class CompareResult(Result):
 )
 async def compare_users(engine: Engine, args: CompareArgs) -> CompareResult:
     about = chosen(engine, args)
-    kept = [_kept(engine, one, args, about) for one in (args.user_id, args.other_id)]
+    histories = [_kept(engine, one, args, about) for one in (args.user_id, args.other_id)]
     sides = [
-        _side(one, events) for one, events in zip((args.user_id, args.other_id), kept, strict=True)
+        _side(one, events)
+        for one, events in zip((args.user_id, args.other_id), histories, strict=True)
     ]
-    had = [{one.item_id for one in events if one.item_id} for events in kept]
+    had = [{one.item_id for one in events if one.item_id} for events in histories]
     shared = len(had[0] & had[1])
     if args.aspect == "taste":
-        said = [_measured("events", sides, args, about)]
+        statements = [_measured("events", sides, args, about)]
         if about.ids is None:
-            said += await _tastes(engine, args, shared)
+            statements += await _tastes(engine, args, shared)
     else:
-        said = [_measured(args.aspect, sides, args, about)]
-    found = said[0].form != "compare.none"
-    return CompareResult(found=found, said=said, sides=sides, shared=shared)
+        statements = [_measured(args.aspect, sides, args, about)]
+    found = statements[0].form != "compare.none"
+    return CompareResult(found=found, said=statements, sides=sides, shared=shared)
 
 
 def _kept(engine: Engine, user_id: str, args: CompareArgs, about: Chosen) -> list[Event]:
@@ -118,7 +119,7 @@ def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chose
 
 
 async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolStatement]:
-    said = [
+    statements = [
         ToolStatement(
             form="compare.shared",
             values={"user": args.user_id, "other": args.other_id, "n": shared},
@@ -127,7 +128,7 @@ async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolSt
     top: list[list[str]] = []
     for user_id in (args.user_id, args.other_id):
         found = await favourites.run(engine, favourites.args.model_validate({"user_id": user_id}))
-        said += [one for one in found.said if one.form == "favourites.first"]
+        statements += [one for one in found.said if one.form == "favourites.first"]
         profile = await engine.profile(user_id)
         top.append(
             [
@@ -144,5 +145,5 @@ async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolSt
     ):
         if values:
             things = listed([ToolStatement(form="quoted", values={"text": one}) for one in values])
-            said.append(ToolStatement(form=form, values={"user": user_id, "things": things}))
-    return said
+            statements.append(ToolStatement(form=form, values={"user": user_id, "things": things}))
+    return statements

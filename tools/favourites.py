@@ -60,7 +60,7 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
         )
         return FavouritesResult(found=False, said=[none], user_id=args.user_id, facet=facet)
     first = top[0]
-    said = [
+    statements = [
         ToolStatement(
             form="favourites.first",
             values={
@@ -75,11 +75,11 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
         )
     ]
     equal = sum(one.items == first.items for one in top[1:])
-    said += _counted_values("favourites.tied", top[1 : 1 + equal][: args.limit])
-    said += _counted_values("favourites.then", top[1 + equal : args.limit])
+    statements += _counted_values("favourites.tied", top[1 : 1 + equal][: args.limit])
+    statements += _counted_values("favourites.then", top[1 + equal : args.limit])
     return FavouritesResult(
         found=True,
-        said=said,
+        said=statements,
         user_id=args.user_id,
         facet=facet,
         items=sum(map(bool, values.values())),

@@ -75,13 +75,13 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
         "trend": ToolStatement(form=f"trend.{args.trend}") if args.trend else phrase(""),
     }
     top = found[: args.limit]
-    said = [ToolStatement(form=f"find.{args.polarity}", values=values)]
+    statements = [ToolStatement(form=f"find.{args.polarity}", values=values)]
     if top:
-        said.append(
+        statements.append(
             ToolStatement(form="find.top", values={"users": listed([_line(one) for one in top])})
         )
     return FindUsersResult(
-        found=bool(painted), said=said, total=len(found), searched=painted, users=top
+        found=bool(painted), said=statements, total=len(found), searched=painted, users=top
     )
 
 

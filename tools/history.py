@@ -216,7 +216,7 @@ def _extremes(
         return []
     first = lines[0]
     if args.order == "oldest":
-        said = [
+        statements = [
             ToolStatement(
                 form="history.first_event" if about.item else "history.first",
                 values=_of(args, about, first),
@@ -225,15 +225,15 @@ def _extremes(
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
-        said = [ToolStatement(form=form, values=_of(args, about, first))]
+        statements = [ToolStatement(form=form, values=_of(args, about, first))]
         if ties > 1:
-            said.append(
+            statements.append(
                 ToolStatement(form="history.ties", values={"n": ties, "value": first.value or 0.0})
             )
     if lines[1:]:
         rest = listed([phrase_of(one) for one in lines[1:]])
-        said.append(ToolStatement(form="history.then", values={"lines": rest}))
-    return said
+        statements.append(ToolStatement(form="history.then", values={"lines": rest}))
+    return statements
 
 
 def _of(

@@ -58,7 +58,7 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
     profile = await engine.profile(args.user_id)
     liked = [one for one in profile.preferences if one.polarity == args.polarity]
     kind = ToolStatement(form=f"portrait.{args.polarity}")
-    held = [
+    first_events = [
         (value, event)
         for facet, value in _named(engine, args, liked)
         if (event := _first(engine, past, facet, value, args.polarity)) is not None
@@ -68,7 +68,7 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         "value": args.value,
         "kind": kind,
     }
-    if not held:
+    if not first_events:
         form = f"since.no_{args.polarity}" if args.value else "portrait.none"
         return SinceResult(
             found=False, said=[ToolStatement(form=form, values=values)], user_id=args.user_id
@@ -77,11 +77,11 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         ToolStatement(
             form="since.line", values={"value": value, "line": phrase_of(line_of(engine, event))}
         )
-        for value, event in held
+        for value, event in first_events
     ]
     lead = ToolStatement(form=f"since.{args.polarity}", values={**values, "lines": listed(lines)})
     if args.value and not any(one.value.casefold() == args.value.casefold() for one in liked):
-        line = phrase_of(line_of(engine, held[0][1]))
+        line = phrase_of(line_of(engine, first_events[0][1]))
         lead = ToolStatement(form=f"since.unsaid_{args.polarity}", values={**values, "line": line})
     said = [lead, ToolStatement(form=f"since.define.{args.polarity}")]
     return SinceResult(
@@ -89,7 +89,8 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         said=said,
         user_id=args.user_id,
         since=[
-            Since(value=value, event_id=event.event_id, day=_day(event)) for value, event in held
+            Since(value=value, event_id=event.event_id, day=_day(event))
+            for value, event in first_events
         ],
     )
 
