@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from limner.core.schema import Event
+from limner.core.schema import Event, Profile
 from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
 from limner.tools.base import Result, ToolStatement, Value, tool
@@ -118,6 +118,12 @@ def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chose
     )
 
 
+def _likes(profile: Profile) -> list[str]:
+    """Liked values, strongest first."""
+    preferences = sorted(profile.preferences, key=lambda one: -one.strength)
+    return [one.value for one in preferences if one.polarity == "like"]
+
+
 async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolStatement]:
     statements = [
         ToolStatement(
@@ -129,14 +135,7 @@ async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolSt
     for user_id in (args.user_id, args.other_id):
         found = await favourites.run(engine, favourites.args.model_validate({"user_id": user_id}))
         statements += [one for one in found.said if one.form == "favourites.first"]
-        profile = await engine.profile(user_id)
-        top.append(
-            [
-                one.value
-                for one in sorted(profile.preferences, key=lambda p: -p.strength)
-                if one.polarity == "like"
-            ]
-        )
+        top.append(_likes(await engine.profile(user_id)))
     both = [one for one in top[0] if one in top[1]][:3]
     for form, user_id, values in (
         ("compare.both", "", both),

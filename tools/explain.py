@@ -1,5 +1,6 @@
 """Why is this recommended, and why does a portrait say that?"""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -83,14 +84,8 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
         statements = [ToolStatement(form="why.not_listed", values=values)]
     else:
         statements = [ToolStatement(form="why.place", values=values)]
-        if recommendation is not None and recommendation.reason is not None:
-            others = other_reasons(engine, args.user_id, [recommendation])
-            statements.append(
-                reasoned("why.reason", {}, recommendation.reason, others.get(item.item_id, {}))
-            )
-        if recommendation is not None and recommendation.channels:
-            channels = listed([channel(name) for name in list(recommendation.channels)[:3]])
-            statements.append(ToolStatement(form="why.channels", values={"channels": channels}))
+        if recommendation is not None:
+            statements += _why(engine, args.user_id, recommendation)
     return WhyItemResult(
         found=True,
         said=statements,
@@ -99,6 +94,17 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
         recommendation=recommendation,
         place=place,
     )
+
+
+def _why(engine: Engine, user_id: str, recommendation: Recommendation) -> Iterator[ToolStatement]:
+    """The reason of a recommendation, and the channels that found it."""
+    if recommendation.reason is not None:
+        others = other_reasons(engine, user_id, [recommendation])
+        languages = others.get(recommendation.item.item_id, {})
+        yield reasoned("why.reason", {}, recommendation.reason, languages)
+    if recommendation.channels:
+        channels = listed([channel(name) for name in list(recommendation.channels)[:3]])
+        yield ToolStatement(form="why.channels", values={"channels": channels})
 
 
 @tool(
