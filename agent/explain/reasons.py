@@ -262,11 +262,11 @@ class _SeenHistory:
 
 
 def _seen_history(past: Past, values_of: ValuesOf) -> _SeenHistory:
-    shown = {}
-    for number, event in enumerate(past.events, 1):
-        item = past.items.get(event.item_id or "")
-        if item is not None and item.title:
-            shown[event.event_id] = _shown(number, event, past)
+    shown = {
+        event.event_id: _shown(number, event, past)
+        for number, event in enumerate(past.events, 1)
+        if (item := past.items.get(event.item_id or "")) is not None and item.title
+    }
     liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
     tolerated = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
     liked_items = (s.item for s in liked.values() if s.item is not None)

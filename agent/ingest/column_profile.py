@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -167,18 +168,19 @@ def _separator(cells: list[str]) -> str:
 
 
 def _comma_lists(cells: list[str], mark: str) -> bool:
+    """Whether commas (`mark`) separate lists: enough cells have one, and the parts are short, no
+    numbers, and repeat.
+    """
     rows = [cell.split(mark) for cell in cells]
     lists = [parts for parts in rows if len(parts) > 1]
     if len(lists) < max(2, _COMMA_SHARE * len(cells)):
         return False
-    counts = Counter(part for parts in rows for part in parts)
-    mean = sum(len(part) * count for part, count in counts.items()) / sum(counts.values())
+    counts = Counter(chain.from_iterable(rows))
+    mean = sum(map(len, counts.elements())) / counts.total()
     if mean > _LONGEST_PART or any(part.strip().isdigit() for part in counts):
         return False
     firsts = [parts[0] for parts in lists]
-    return _repeated(firsts, counts) and _repeated(
-        (part for parts in lists for part in parts), counts
-    )
+    return _repeated(firsts, counts) and _repeated(chain.from_iterable(lists), counts)
 
 
 def _repeated(parts: Iterable[str], counts: Counter[str]) -> bool:

@@ -59,10 +59,8 @@ def ingest_rows(
     flat = [_row(table, one) for one in objects.values()]
     if table == "events":
         flat = _completed(flat)
-    names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
-    frame = pd.DataFrame(
-        {name: [one.get(name, "") for one in flat] for name in names}, dtype=object
-    )
+    frame = _frame(_KEYS[table], flat)
+    names = list(frame)
     frame[LINE] = [at + 1 for at in objects]
     noted = _Noted()
     scale = store.scales().get(source)
@@ -88,6 +86,12 @@ def ingest_rows(
         rows=sorted([*noted.rows, *others], key=lambda one: one.row),
         notes=[*dict.fromkeys(run.notes)],
     )
+
+
+def _frame(key: str, rows: list[dict[str, str]]) -> pd.DataFrame:
+    """Rows as text columns, the key first; "" where a row lacks a column."""
+    names = dict.fromkeys([key, *(name for row in rows for name in row)])
+    return pd.DataFrame({name: [row.get(name, "") for row in rows] for name in names}, dtype=object)
 
 
 def _completed(events: list[dict[str, str]]) -> list[dict[str, str]]:
