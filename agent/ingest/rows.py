@@ -60,7 +60,7 @@ def ingest_rows(
     if table == "events":
         flat = _completed(flat)
     frame = _frame(_KEYS[table], flat)
-    names = list(frame)
+    names = [str(name) for name in frame]
     frame[LINE] = [at + 1 for at in objects]
     noted = _Noted()
     scale = store.scales().get(source)
